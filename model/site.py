@@ -1,0 +1,417 @@
+"""The types of `site.toml`. They are the only description of its format.
+
+The loader, the JSON Schema that editors complete from and the reference in `docs/site.md` are made from them.
+Attribute names are hive-builder's wherever it has the thing. Nothing here knows of TOML.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, field
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$",
+        description="Lower-case letters, digits, `-` and `_`; at most 63 characters.",
+    ),
+]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="One label of a DNS name: lower-case letters, digits and `-`.",
+    ),
+]
+Domain = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$",
+        description="A DNS name in lower case.",
+    ),
+]
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]+(\.[0-9]+)?(ms|h|m|s))+$",
+        description="A duration with its unit, as in `90s`, `1m30s`, `500ms`.",
+    ),
+]
+Size = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
+]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Scalar = str | int | float | bool
+
+
+class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Base of all types of the site: immutable, unknown keys refused, defaults left out of keys."""
+
+
+class Users(Frozen):
+    """A person with an account on every host."""
+
+    public_keys: Annotated[list[str], Meta(description="The lines for `authorized_keys`.")] = []
+    sudo: Annotated[bool, Meta(description="May run everything as root, without a password.")] = False
+    groups: Annotated[list[str], Meta(description="Further groups, which must exist.")] = []
+
+
+class SetupHosts(Frozen):
+    """What `setup_hosts` makes the same on every host."""
+
+    timezone: Annotated[
+        str, Meta(description="A name of the tz database.", pattern=r"^[A-Za-z0-9_+/-]+$")
+    ] = "UTC"
+    ntp_servers: Annotated[
+        list[Domain], Meta(description="Time servers for chrony; none leaves the clock alone.")
+    ] = field(
+        default_factory=lambda: ["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"]
+    )
+    users: Annotated[dict[Label, Users], Meta(description="Accounts on every host.")] = {}
+    firewall: Annotated[
+        bool, Meta(description="Whether skep's rules guard each host; false leaves its firewall alone.")
+    ] = True
+    hosts: Annotated[
+        dict[Domain, str], Meta(description="Further lines of `/etc/hosts`: name to address.")
+    ] = {}
+    daemon: Annotated[
+        dict[str, Any],
+        Meta(description="Further keys of Docker's `daemon.json`, in Docker's own words."),
+    ] = {}
+
+
+class StageBase(Frozen):
+    """What every stage has, whatever its provider."""
+
+    cidr: Annotated[str, Meta(description="The network of the hosts, as in `192.168.56.0/24`.")] | None = None
+    number_of_hosts: (
+        Annotated[
+            int,
+            Meta(ge=1, le=250, description="Hosts in all; 4 with a separate repository, else 3."),
+        ]
+        | None
+    ) = None
+    separate_repository: Annotated[
+        bool,
+        Meta(description="The last host only builds images and runs the registry, and joins no swarm."),
+    ] = True
+    custom_hostname: Annotated[Label, Meta(description="What the hosts are called, before their number.")] = (
+        "hive"
+    )
+    prefix: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^([a-z0-9]([a-z0-9-]*))?$",
+                description="Before each host's name; `p-` for private, `s-` for staging, else none.",
+            ),
+        ]
+        | None
+    ) = None
+    ip_address_list: Annotated[
+        list[str],
+        Meta(description="The hosts' addresses in order; without it they are counted up in `cidr`."),
+    ] = []
+    ssh_source_ips: Annotated[
+        list[str], Meta(description="The networks that ssh is open to; none means all.")
+    ] = []
+
+
+class DockerStage(StageBase, tag_field="provider", tag="docker"):
+    """Hosts that are containers on this machine's Docker Engine."""
+
+    cpus: Annotated[float, Meta(gt=0, description="CPUs that one host may use; all by default.")] | None = (
+        None
+    )
+    memory_size: (
+        Annotated[int, Meta(ge=256, description="Memory of one host in MiB; no limit by default.")] | None
+    ) = None
+    host_image: Annotated[
+        str,
+        Meta(
+            description="What the hosts are made from: an image to pull, or "
+            "`debootstrap:<suite>` for Debian's own packages."
+        ),
+    ] = "debootstrap:bookworm"
+    mirror: Annotated[str, Meta(description="Where debootstrap's packages come from.")] = (
+        "http://deb.debian.org/debian"
+    )
+    publish: (
+        Annotated[
+            bool,
+            Meta(
+                description="Reach the hosts through ports on 127.0.0.1, not by address. By default where the engine "
+                "runs in a virtual machine, as on macOS."
+            ),
+        ]
+        | None
+    ) = None
+
+
+class PreparedHost(Frozen):
+    """How one host of a prepared stage differs from the others."""
+
+    ssh_host: Annotated[str, Meta(description="Where ssh answers, where that is not its address.")] | None = (
+        None
+    )
+    ssh_port: Annotated[Port, Meta(description="Its ssh port.")] | None = None
+    host_keys: Annotated[
+        list[str],
+        Meta(description="Its public host keys (`ssh-ed25519 AAAA…`), pinned before the first connection."),
+    ] = []
+
+
+class PreparedStage(StageBase, tag_field="provider", tag="prepared"):
+    """Hosts that exist already and answer ssh."""
+
+    ssh_port: Annotated[Port, Meta(description="The ssh port of hosts that don't say theirs.")] = 22
+    user: Annotated[
+        str, Meta(description="Who to log in as the first time: root, or somebody with sudo.")
+    ] = "root"
+    private_key: (
+        Annotated[str, Meta(description="That user's private key file; by default what ssh finds by itself.")]
+        | None
+    ) = None
+    root_password: (
+        Annotated[
+            str,
+            Meta(
+                description="The name in `[secrets]` of that user's password, for a first log-in without a key."
+            ),
+        ]
+        | None
+    ) = None
+    hosts: Annotated[
+        dict[str, PreparedHost], Meta(description="Host (as in `hive0`) to what differs there.")
+    ] = {}
+
+
+Stage = DockerStage | PreparedStage
+
+
+class SecretSource(Frozen):
+    """Where a secret comes from: exactly one of these."""
+
+    generate: (
+        Annotated[
+            int, Meta(ge=12, le=256, description="Made once, of this many letters and digits, and kept.")
+        ]
+        | None
+    ) = None
+    env: Annotated[str, Meta(description="An environment variable.")] | None = None
+    file: Annotated[str, Meta(description="A file; one line break at its end is left out.")] | None = None
+
+
+class Base(Frozen):
+    """How a base image is had, where it is not simply pulled: at most one of these."""
+
+    debootstrap: (
+        Annotated[str, Meta(description="Made from the packages of this Debian or Ubuntu suite.")] | None
+    ) = None
+    mirror: Annotated[str, Meta(description="Where debootstrap's packages come from.")] = (
+        "http://deb.debian.org/debian"
+    )
+    include: Annotated[list[str], Meta(description="Packages that debootstrap adds.")] = []
+    tarball: (
+        Annotated[str, Meta(description="A root file system as a tar file, in the site's directory.")] | None
+    ) = None
+    image: (
+        Annotated[
+            str, Meta(description="Another reference to pull in its place: a mirror's, or one with a digest.")
+        ]
+        | None
+    ) = None
+
+
+class RoleUse(Frozen):
+    """A role with variables of its own."""
+
+    role: Annotated[
+        str, Meta(description="A directory below `roles/`.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    ]
+    vars: Annotated[dict[str, Scalar], Meta(description="Its environment variables.")] = {}
+
+
+class Healthcheck(Frozen):
+    """How Docker finds out whether a container is well."""
+
+    test: Annotated[str | list[str], Meta(description="A command for the shell, or its words.")]
+    interval: Duration = "30s"
+    timeout: Duration = "30s"
+    retries: Annotated[int, Meta(ge=1)] = 3
+    start_period: Duration = "0s"
+
+
+class Image(Frozen):
+    """An image that skep builds."""
+
+    from_: Annotated[str, Meta(description="The base image; `[bases]` may say how it is had.")] = field(
+        name="from"
+    )
+    roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
+    vars: Annotated[dict[str, Scalar], Meta(description="Environment variables that all its roles see.")] = {}
+    env: Annotated[dict[str, Scalar], Meta(description="Environment of its containers.")] = {}
+    entrypoint: str | list[str] | None = None
+    command: str | list[str] | None = None
+    user: str | None = None
+    working_dir: str | None = None
+    stop_signal: str | None = None
+    expose: Annotated[list[str | int], Meta(description="Ports, as in `53/udp`.")] = []
+    labels: dict[str, str] = {}
+    healthcheck: Healthcheck | None = None
+    timeout: Annotated[Duration, Meta(description="How long one role may take.")] = "30m"
+
+
+class Volume(Frozen):
+    """A named volume. Services name it; it is defined only here."""
+
+    hosts: Annotated[
+        list[str],
+        Meta(
+            description="The hives that hold it, as in `hive0`; its services run only there. All by default."
+        ),
+    ] = []
+    driver: str = "local"
+    driver_opts: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class Ipam(Frozen):
+    """Addresses of a network."""
+
+    subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")]
+    gateway: str | None = None
+
+
+class Network(Frozen):
+    """An overlay network."""
+
+    driver_opts: dict[str, str] = {}
+    ipam: Ipam | None = None
+    attachable: bool = True
+    encrypted: bool = False
+    internal: bool = False
+    labels: dict[str, str] = {}
+
+
+class PortMap(Frozen):
+    """A published port, in long form."""
+
+    target: Annotated[Port, Meta(description="The container's port.")]
+    published: Annotated[Port, Meta(description="The host's port.")]
+    protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$")] = "tcp"
+    mode: Annotated[
+        str,
+        Meta(
+            pattern="^(ingress|host)$",
+            description="`host` publishes on the hosts where it runs, `ingress` on all (needs ip_vs in the kernel).",
+        ),
+    ] = "ingress"
+
+
+class Mount(Frozen):
+    """Something mounted into a service's containers."""
+
+    target: Annotated[str, Meta(pattern="^/", description="Where, in the container.")]
+    source: Annotated[str, Meta(description="A volume's name, or a host's directory.")] | None = None
+    type: Annotated[str, Meta(pattern="^(volume|bind|tmpfs)$")] = "volume"
+    readonly: bool = False
+    tmpfs_size: Annotated[Size, Meta(description="Limit of a tmpfs.")] | None = None
+
+
+class ServiceNetwork(Frozen):
+    """A network of a service, with further names for it there."""
+
+    name: Name
+    aliases: list[str] = []
+
+
+class Placement(Frozen):
+    """Where a service's tasks may run."""
+
+    constraints: Annotated[list[str], Meta(description="As in `node.labels.disk==ssd`.")] = []
+    preferences: Annotated[
+        list[str], Meta(description="Labels to spread over, as in `node.labels.zone`.")
+    ] = []
+    max_replicas_per_node: Annotated[int, Meta(ge=1)] | None = None
+
+
+class RestartConfig(Frozen):
+    """When a task that ended is started again."""
+
+    condition: Annotated[str, Meta(pattern="^(none|on-failure|any)$")] = "any"
+    delay: Duration = "5s"
+    max_attempts: Annotated[int, Meta(ge=0)] = 0
+    window: Duration = "0s"
+
+
+class UpdateConfig(Frozen):
+    """How a changed service is rolled out."""
+
+    parallelism: Annotated[int, Meta(ge=0)] = 1
+    delay: Duration = "0s"
+    failure_action: Annotated[str, Meta(pattern="^(pause|continue|rollback)$")] = "rollback"
+    monitor: Duration = "5s"
+    order: Annotated[str, Meta(pattern="^(start-first|stop-first)$")] = "stop-first"
+
+
+class Service(Frozen):
+    """A Swarm service."""
+
+    image: Annotated[str, Meta(description="A name of `[images]`, or a reference to pull.")]
+    available_on: Annotated[list[str], Meta(description="The stages that have it; all by default.")] = []
+    command: str | list[str] | None = None
+    entrypoint: str | list[str] | None = None
+    environment: dict[str, Scalar] = {}
+    user: str | None = None
+    working_dir: str | None = None
+    hosts: Annotated[dict[str, str], Meta(description="Lines of the containers' `/etc/hosts`.")] = {}
+    dns: list[str] = []
+    endpoint_mode: Annotated[
+        str, Meta(pattern="^(vip|dnsrr)$", description="`vip` needs ip_vs in the hosts' kernel.")
+    ] = "vip"
+    mode: Annotated[str, Meta(pattern="^(replicated|global)$")] = "replicated"
+    replicas: Annotated[int, Meta(ge=0)] = 1
+    healthcheck: Healthcheck | None = None
+    labels: Annotated[dict[str, Any], Meta(description="Values that are no text are kept as JSON.")] = {}
+    networks: Annotated[
+        list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
+    ] = []
+    placement: Placement = Placement()
+    ports: Annotated[list[str | PortMap], Meta(description="`published:target[/protocol]`, or a table.")] = []
+    restart_config: RestartConfig = RestartConfig()
+    update_config: UpdateConfig = UpdateConfig()
+    stop_grace_period: Duration = "10s"
+    stop_signal: str | None = None
+    init: bool = False
+    read_only: bool = False
+    cap_add: list[str] = []
+    cap_drop: list[str] = []
+    sysctls: dict[str, Scalar] = {}
+    cpu_limit: Annotated[float, Meta(gt=0)] | None = None
+    mem_limit: Size | None = None
+    volumes: Annotated[list[Mount], Meta(description="What is mounted.")] = []
+    secrets: Annotated[list[str], Meta(description="Of `[secrets]`, as files in `/run/secrets/`.")] = []
+    initialize_roles: Annotated[
+        list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
+    ] = []
+    converge_timeout: Annotated[Duration, Meta(description="How long it may take until it runs.")] = "5m"
+    try_: Annotated[
+        list[str],
+        Meta(description="Commands to paste, said when a run ends; `{address}` is a host where it answers."),
+    ] = field(name="try", default_factory=list)
+
+
+class Site(Frozen):
+    """A whole site."""
+
+    site: Annotated[Domain, Meta(description="The site's name, and the domain of its hosts.")]
+    stages: Annotated[dict[Label, Stage], Meta(min_length=1, description="Its environments.")]
+    stage: Annotated[Label, Meta(description="The stage to work on where none is asked for.")] | None = None
+    setup_hosts: SetupHosts = SetupHosts()
+    secrets: dict[Name, SecretSource] = {}
+    bases: Annotated[dict[str, Base], Meta(description="Reference to how it is had.")] = {}
+    images: dict[Name, Image] = {}
+    networks: dict[Name, Network] = {}
+    volumes: dict[Name, Volume] = {}
+    services: dict[Label, Service] = {}

@@ -1,0 +1,192 @@
+"""One stage of a site, in the words that the phases use: its hosts, its hives, its repository."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from model import site as types
+
+PREFIXES = {"private": "p-", "staging": "s-"}
+"""What hive-builder puts before host names, by stage; other stages say theirs or have none."""
+
+REGISTRY_PORT = 5000
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host that the stage wants.
+
+    Args:
+        short: As tasks and `site.toml` call it: `hive0`.
+        name: Its full name: `p-hive0.example`.
+        address: Its address in the stage's network.
+        is_hive: Whether it joins the swarm.
+        is_repository: Whether it builds images and runs the registry.
+
+    """
+
+    short: str
+    name: str
+    address: str
+    is_hive: bool
+    is_repository: bool
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a site.
+
+    Args:
+        site: The whole site.
+        name: The stage's name.
+        config: What site.toml says of the stage.
+
+    """
+
+    site: types.Site
+    name: str
+    config: types.Stage
+
+    @property
+    def site_name(self) -> str:
+        """The site's name."""
+        return self.site.site
+
+    @property
+    def provider(self) -> str:
+        """The value of `provider =`."""
+        tag = self.config.__struct_config__.tag
+        return str(tag)
+
+    @property
+    def number_of_hosts(self) -> int:
+        """How many hosts there are in all."""
+        if self.config.number_of_hosts is not None:
+            return self.config.number_of_hosts
+        if self.config.ip_address_list:
+            return len(self.config.ip_address_list)
+        return 4 if self.config.separate_repository else 3
+
+    @cached_property
+    def hosts(self) -> tuple[Host, ...]:
+        """Every host, in order."""
+        config, count = self.config, self.number_of_hosts
+        prefix = PREFIXES.get(self.name, "") if config.prefix is None else config.prefix
+        addresses = list(self._addresses(count))
+        shorts = [f"{config.custom_hostname}{n}" for n in range(count)]
+        return tuple(
+            Host(
+                short=short,
+                name=f"{prefix}{short}.{self.site_name}",
+                address=addresses[n],
+                is_hive=n < count - 1 or not config.separate_repository,
+                is_repository=n == count - 1,
+            )
+            for n, short in enumerate(shorts)
+        )
+
+    def _addresses(self, count: int) -> Iterator[str]:
+        """Yield the hosts' addresses.
+
+        Counted up in `cidr` from the eleventh address, so that gateways, name servers and a cloud's reserved
+        addresses stay free; from the fourth in a network too small for that.
+        """
+        if self.config.ip_address_list:
+            yield from self.config.ip_address_list
+            return
+        network = ipaddress.ip_network(self.config.cidr or "192.0.2.0/24")
+        first = 10 if network.num_addresses > count + 11 else 4
+        for n in range(count):
+            yield str(network[first + n])
+
+    @property
+    def hives(self) -> tuple[Host, ...]:
+        """The hosts that join the swarm."""
+        return tuple(host for host in self.hosts if host.is_hive)
+
+    @property
+    def repository(self) -> Host:
+        """The host that builds images and runs the site's registry."""
+        return self.hosts[-1]
+
+    @property
+    def registry(self) -> str:
+        """The registry's host and port, as image references begin."""
+        return f"{self.repository.name}:{REGISTRY_PORT}"
+
+    def host(self, short: str) -> Host:
+        """Return a host by its short name; KeyError if there is none."""
+        return {host.short: host for host in self.hosts}[short]
+
+    @property
+    def services(self) -> dict[str, types.Service]:
+        """The services that this stage has."""
+        return {
+            name: service
+            for name, service in self.site.services.items()
+            if not service.available_on or self.name in service.available_on
+        }
+
+    @property
+    def images(self) -> dict[str, types.Image]:
+        """The images that this stage's services use."""
+        used = {service.image for service in self.services.values()}
+        return {name: image for name, image in self.site.images.items() if name in used}
+
+    @property
+    def volumes(self) -> dict[str, types.Volume]:
+        """The volumes that this stage's services mount."""
+        used = {
+            mount.source
+            for service in self.services.values()
+            for mount in service.volumes
+            if mount.type == "volume"
+        }
+        return {name: volume for name, volume in self.site.volumes.items() if name in used}
+
+    def volume_hosts(self, name: str) -> tuple[Host, ...]:
+        """Return the hives that hold a volume."""
+        volume = self.site.volumes[name]
+        return tuple(self.host(short) for short in volume.hosts) if volume.hosts else self.hives
+
+    @property
+    def networks(self) -> dict[str, types.Network]:
+        """The site's networks."""
+        return dict(self.site.networks)
+
+    @property
+    def secrets(self) -> dict[str, types.SecretSource]:
+        """The secrets that this stage's services use."""
+        used = {name for service in self.services.values() for name in service.secrets}
+        return {name: source for name, source in self.site.secrets.items() if name in used}
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels by which everything of this stage is known."""
+        return {"skep.site": self.site_name, "skep.stage": self.name}
+
+
+def service_networks(service: types.Service, site: types.Site) -> dict[str, list[str]]:
+    """Return the networks that a service joins, with its aliases there."""
+    if not service.networks:
+        return {name: [] for name in site.networks}
+    return {
+        network if isinstance(network, str) else network.name: []
+        if isinstance(network, str)
+        else list(network.aliases)
+        for network in service.networks
+    }
+
+
+def role_uses(roles: list[str | types.RoleUse]) -> list[types.RoleUse]:
+    """Return the roles of an image or service in their long form."""
+    return [types.RoleUse(role=role) if isinstance(role, str) else role for role in roles]
+
+
+def scalar(value: Any) -> str:
+    """Return a TOML scalar as the text that an environment variable gets."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

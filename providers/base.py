@@ -1,0 +1,108 @@
+"""The contract that every provider keeps; `tests/contract` runs one suite against all of them.
+
+A provider makes *resources*: hosts, and what hosts need (a network, an image, later a firewall). It answers for
+three things: what the stage wants (`resources`, pure), what there is (`found`, one bulk listing), and making the
+one be the other (`ensure`, `remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from model.digest import Inputs
+from model.record import Record
+
+Say = Callable[[str], None]
+"""Takes a line for the log of the task at work."""
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One thing that a stage wants of its provider.
+
+    Args:
+        name: Unique in the stage: a host's short name (`hive0`), else its kind (`network`).
+        inputs: What it is made from. Their digest is its key, which the real thing carries as a label or tag.
+            Only what makes the thing *another* thing counts; what can be changed in place (a host's authorized
+            keys) is seen to by `ensure` each time it runs.
+        needs: Names of the resources that must be there before it.
+        is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
+        doc: What a person reads on the task's line in `doit list --all`.
+
+    """
+
+    name: str
+    inputs: Inputs = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    is_host: bool = False
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One real thing that carries the stage's labels.
+
+    Args:
+        name: The resource's name.
+        key: The key that it was made with; empty if it has none.
+        id: The provider's id of this incarnation.
+        running: Whether it can be used as it is. A stopped host is found, and `ensure` starts it.
+
+    """
+
+    name: str
+    key: str
+    id: str
+    running: bool = True
+
+
+class Provider(ABC):
+    """Where a stage's hosts come from.
+
+    Implementations are thread-safe: `ensure` is called for several resources at a time.
+    """
+
+    name: ClassVar[str]
+    """The value of `provider =` in site.toml."""
+
+    @abstractmethod
+    def resources(self) -> Sequence[Resource]:
+        """Return what the stage wants, in an order in which it can be made. Pure: opens no connection."""
+
+    @abstractmethod
+    def check(self) -> Sequence[str]:
+        """Return what stands in the way of making the stage, all at once, one line each. Changes nothing."""
+
+    @abstractmethod
+    def found(self) -> Mapping[str, Found]:
+        """Return all that exists with this stage's labels, by resource name, wanted or not. One bulk listing.
+
+        A provider that owns nothing (`prepared`) returns nothing here that it can't look up without logging in to
+        each host; `owns` says so.
+
+        Raises:
+            ProviderError: The listing can't be had.
+
+        """
+
+    @abstractmethod
+    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+        """Make the resource exist as wanted, and return its record.
+
+        Finds before it creates: safe to repeat, to be raced by another thread or process, and to be killed in.
+        A thing found with another key is replaced; a stopped host is started; a half-made thing is adopted or
+        removed. A host comes back when its ssh port answers and the stage's key logs in.
+
+        Raises:
+            ProviderError: It can't be made; the message says what to do.
+
+        """
+
+    @abstractmethod
+    def remove(self, name: str, say: Say) -> None:
+        """Remove what `ensure` made under that name, with what belongs to it. Nothing there is no error."""
+
+    owns: ClassVar[bool] = True
+    """Whether the things it lists are its own: made by `ensure` and gone after `remove`. `prepared` only
+    borrows; nothing of its hosts is probed for existence."""

@@ -1,0 +1,55 @@
+"""A set-up step of a host: what it is, how it is applied in one ssh command, how it is found applied.
+
+A step that was applied leaves a *marker* on the host, `/var/lib/skep/steps/<name>`: its key, then the SHA-256 of each
+file that it wrote and the units that it wants active. The marker is the truth (a label on the real thing); one probe
+script reads all markers of a host and checks the files and units, so that a file edited by hand makes its step stale.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from model.digest import Inputs
+from model.secret import Secret
+
+MARKERS = "/var/lib/skep/steps"
+
+
+@dataclass(frozen=True)
+class HostFile:
+    """A file that a step writes.
+
+    Args:
+        path: Where, absolute.
+        content: Its text.
+        mode: Its permission bits; root owns it.
+
+    """
+
+    path: str
+    content: str | Secret
+    mode: int = 0o644
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """One small thing to set up on a host.
+
+    Args:
+        name: Unique on the host.
+        inputs: What it depends on; with the text of its script they make its key.
+        script: POSIX shell, run as root with `set -eu` after the files are written; safe to repeat. It may use the
+            functions of `packages.PRELUDE`.
+        files: Makes the files when the step is applied, and not before, so that a certificate is issued only then.
+        units: The names (in `packages.UNITS`) of services that must be active afterwards.
+        needs: Names of steps of the same host that come first.
+        timeout: Seconds.
+
+    """
+
+    name: str
+    inputs: Inputs
+    script: str = ""
+    files: Callable[[], Sequence[HostFile]] = tuple
+    units: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    timeout: float = 600

@@ -1,0 +1,289 @@
+"""A host that commands can be run on, and whose Docker socket can be reached, through one ssh connection.
+
+The connection is shared (OpenSSH's ControlMaster) by all commands of a run and outlives it for a minute, so that the
+next run starts at once. It also forwards the host's `/var/run/docker.sock` to a socket of the stage's own.
+"""
+
+import fcntl
+import hashlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbum import local
+from plumbum.commands.processes import ProcessTimedOut
+
+from model.errors import CommandError, HostError, StateError
+from model.record import HostRecord
+from remote import argv
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+_SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
+
+
+@dataclass(frozen=True)
+class SshFiles:
+    """Where a stage's ssh files are.
+
+    Args:
+        config: Its ssh_config, for skep and for people.
+        key: The stage's private key; the public one is beside it with `.pub`.
+        known_hosts: The pinned host keys.
+        sockets: A directory with a short path, for sockets.
+
+    """
+
+    config: Path
+    key: Path
+    known_hosts: Path
+    sockets: Path
+
+
+def socket_directory(state: Path) -> Path:
+    """Return a directory of the stage's own whose path is short, however deep the state directory lies.
+
+    Raises:
+        StateError: A directory of that name exists and is somebody else's.
+
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    if len(os.fsencode(base)) > _SUN_PATH // 3:
+        base = Path("/tmp")  # noqa: S108 - made 0700 and checked to be ours below
+    digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
+    directory = base / f"skep-{os.getuid()}-{digest}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    info = directory.lstat()
+    if info.st_uid != os.getuid() or info.st_mode & 0o077 or directory.is_symlink():
+        msg = f"{directory}: is not a directory that only you can read; remove it"
+        raise StateError(msg)
+    return directory
+
+
+def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
+    """Write ssh_config and known_hosts for the hosts that exist.
+
+    Args:
+        files: Where.
+        records: Short host name to record.
+
+    """
+    entries = [
+        {
+            "Host": f"{short} {record.name}",
+            "HostName": record.ssh_host,
+            "Port": str(record.ssh_port),
+            "User": record.user,
+            "HostKeyAlias": record.name,
+            # A host without a key known beforehand: the first connection's is kept, and every later one verified.
+            "StrictHostKeyChecking": "yes" if record.host_keys else "accept-new",
+        }
+        for short, record in sorted(records.items())
+    ]
+    common = {
+        "IdentityFile": str(files.key),
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": str(files.known_hosts),
+        "GlobalKnownHostsFile": "/dev/null",
+        "PasswordAuthentication": "no",
+        "BatchMode": "yes",
+        "ConnectTimeout": str(argv.CONNECT_TIMEOUT),
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "LogLevel": "ERROR",
+    }
+    pinned = {record.name: record.host_keys for record in records.values() if record.host_keys}
+    # One writer at a time: hosts are made in parallel, and each adds its lines.
+    with (files.config.parent / ".ssh.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        learned = []
+        if files.known_hosts.exists():
+            current = {record.name for record in records.values()}
+            learned = [
+                line
+                for line in files.known_hosts.read_text().splitlines()
+                if line.split(" ")[0] in current - pinned.keys()
+            ]
+        lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
+        _replace(files.known_hosts, "".join(f"{line}\n" for line in lines))
+        _replace(files.config, argv.ssh_config(entries, common))
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all, and only if it differs."""
+    if path.exists() and path.read_text() == text:
+        return
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def forget_host_key(files: SshFiles, name: str) -> None:
+    """Drop what was learned of a host that is made anew."""
+    if files.known_hosts.exists():
+        lines = files.known_hosts.read_text().splitlines()
+        _replace(files.known_hosts, "".join(f"{line}\n" for line in lines if line.split(" ")[0] != name))
+
+
+class Connection:
+    """The shared connection to one host. Thread-safe.
+
+    Args:
+        name: The host's short name, as in the stage's ssh_config and in messages.
+        files: The stage's ssh files.
+
+    """
+
+    def __init__(self, name: str, files: SshFiles) -> None:
+        """Name the host; nothing is opened yet."""
+        self.name = name
+        self._files = files
+        self._control = files.sockets / f"{name}.ssh"
+        self.docker_socket = files.sockets / f"{name}.docker"
+        self._lock = threading.Lock()
+        self._open = False
+        longest = len(os.fsencode(self._control)) + 17  # ssh adds a random suffix while it binds
+        if longest > _SUN_PATH:
+            msg = f"{self._control}: longer than a socket's path may be; set XDG_RUNTIME_DIR to a shorter directory"
+            raise StateError(msg)
+
+    def open(self) -> None:
+        """Open the shared connection if it is not open.
+
+        Raises:
+            HostError: The host does not answer, or does not let the stage's key in.
+
+        """
+        with self._lock:
+            if self._open:
+                return
+            check = argv.ssh_control(self._files.config, self._control, self.name, "check")
+            if self._control.exists() and _run(check, timeout=10)[0] == 0 and self.docker_socket.exists():
+                self._open = True
+                return
+            self._control.unlink(missing_ok=True)
+            master = argv.ssh_master(
+                self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
+            )
+            status, output = _run(master, timeout=3 * argv.CONNECT_TIMEOUT)
+            if status != 0:
+                hint = f"try: ssh -F {self._files.config} {self.name}"
+                raise HostError(f"{self.name}: ssh: {_last_line(output) or 'no answer'} ({hint})")
+            self._open = True
+
+    def close(self) -> None:
+        """End the shared connection; the next use opens a new one (with groups and forwardings as they then are)."""
+        with self._lock:
+            self._open = False
+            if self._control.exists():
+                _run(argv.ssh_control(self._files.config, self._control, self.name, "exit"), timeout=10)
+            self._control.unlink(missing_ok=True)
+            self.docker_socket.unlink(missing_ok=True)
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes | str = b"",
+        timeout: float = 60,
+        say: Callable[[str], None] | None = None,
+        check: bool = True,
+        shown: str = "",
+    ) -> str:
+        """Run a shell command on the host, and return what it printed on both outputs.
+
+        Args:
+            command: A command for the host's shell.
+            stdin: Its input; scripts and secrets go here, never on a command line.
+            timeout: Seconds after which it is given up.
+            say: Takes each line as it comes.
+            check: Whether an exit status other than 0 is an error.
+            shown: What to call the command in messages, if not by itself.
+
+        Raises:
+            CommandError: It failed (with `check`), or ran into its time limit.
+            HostError: The host does not answer.
+
+        """
+        self.open()
+        words = argv.ssh_command(self._files.config, self._control, self.name, command)
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        try:
+            status, output = _run(words, stdin=data, timeout=timeout, say=say)
+        except ProcessTimedOut as error:
+            raise CommandError(
+                self.name, shown or command, None, str(error.argv), f"no end after {timeout:.0f} s"
+            ) from error
+        if status == SSH_FAILED and not self._alive():
+            self._open = False
+            raise HostError(f"{self.name}: the ssh connection broke: {_last_line(output)}")
+        if check and status != 0:
+            raise CommandError(self.name, shown or command, status, output)
+        return output
+
+    def script(
+        self,
+        text: str,
+        *,
+        timeout: float = 60,
+        say: Callable[[str], None] | None = None,
+        shown: str = "script",
+    ) -> str:
+        """Run a POSIX shell script as root (through sudo), with `set -eu`, and return what it printed.
+
+        Raises:
+            CommandError: It failed or ran into its time limit.
+            HostError: The host does not answer.
+
+        """
+        return self.run("sudo -n sh -eu -s", stdin=text, timeout=timeout, say=say, shown=shown)
+
+    def _alive(self) -> bool:
+        """Return whether the shared connection still answers."""
+        return _run(argv.ssh_control(self._files.config, self._control, self.name, "check"), timeout=10)[0] == 0
+
+
+SSH_FAILED = 255
+"""ssh's own exit status when the connection, not the command, failed."""
+
+
+def _run(
+    words: list[str], *, stdin: bytes = b"", timeout: float, say: Callable[[str], None] | None = None
+) -> tuple[int, str]:
+    """Run a local command; return its exit status and both its outputs as one text.
+
+    Raises:
+        ProcessTimedOut: It took longer than `timeout` seconds; its argv holds what it had printed.
+
+    """
+    with tempfile.TemporaryFile() as source:
+        source.write(stdin)
+        source.seek(0)
+        # A file, not a pipe: nothing here must be fed while output is read.
+        process = local[words[0]][words[1:]].popen(stdin=source, stderr=-2)
+    lines: list[str] = []
+    timer = threading.Timer(timeout, process.kill)
+    timer.start()
+    started = time.monotonic()
+    try:
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip("\r\n")
+            lines.append(line)
+            if say is not None:
+                say(line)
+        status = process.wait()
+    finally:
+        timer.cancel()
+        process.stdout.close()
+    output = "\n".join(lines)
+    if status < 0 and time.monotonic() - started >= timeout:
+        raise ProcessTimedOut(f"no end after {timeout} s", output)
+    return status, output
+
+
+def _last_line(text: str) -> str:
+    """Return the last line that says something."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
