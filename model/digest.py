@@ -7,8 +7,10 @@ into one digest, so that skep can name the one that changed.
 
 import hashlib
 import json
+import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import ConfigError
@@ -64,42 +66,60 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     return said
 
 
-def file_inputs(root: Path, label: str) -> Inputs:
-    """Return one input for each file, link and empty directory below a directory.
+@dataclass(frozen=True)
+class Entry:
+    """One file, link or directory of a role, read once, so that what is hashed is what is used.
+
+    Args:
+        path: Below the role's directory, with `/`.
+        mode: 0755 or 0644, as git keeps it; 0755 for a directory, 0777 for a link.
+        data: A file's content, a link's target, nothing for a directory.
+        kind: `file`, `link` or `directory`.
+
+    """
+
+    path: str
+    mode: int
+    data: bytes
+    kind: str
+
+    @property
+    def input(self) -> str:
+        """What counts of it for a key."""
+        if self.kind == "link":
+            return f"file link {self.data.decode(errors='surrogateescape')}"
+        return f"file {self.mode:04o} {sha256(self.data)}" if self.kind == "file" else "file directory"
+
+
+def read_tree(root: Path) -> tuple[Entry, ...]:
+    """Read every file, link and directory below a directory, in the order of their paths.
 
     Counted is what git keeps, so that a fresh clone has the same inputs under any umask: the path below `root`,
-    whether a file is executable, and the content or a link's target. Files are handed to a role's script with
-    these same modes (0755 or 0644), whatever they have in the working tree.
+    whether a file is executable, and the content or a link's target. Files are handed to a role's script with these
+    same modes (0755 or 0644), whatever they have in the working tree. Links are not followed.
 
     Raises:
-        ConfigError: The directory holds something that is no file, directory or link, or can't be read.
+        ConfigError: There is something that is no file, directory or link, or can't be read.
 
     """
-    return {
-        f"{label}/{path.relative_to(root).as_posix()}": file_input(path) for path in sorted(root.rglob("*"))
-    }
+    return tuple(_read(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*")))
 
 
-def file_input(path: Path) -> str:
-    """Return what counts of one file: its kind, whether it is executable, its content.
-
-    Raises:
-        ConfigError: It is no file, directory or link, or can't be read.
-
-    """
+def _read(path: Path, name: str) -> Entry:
+    """Read one entry."""
     try:
-        info = path.lstat()
-        if stat.S_ISLNK(info.st_mode):
-            return f"file link {path.readlink().as_posix()}"
-        if stat.S_ISDIR(info.st_mode):
-            return "file directory"
-        if stat.S_ISREG(info.st_mode):
-            return f"file {normal_mode(info.st_mode):04o} {sha256(path.read_bytes())}"
+        mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            return Entry(name, 0o777, os.fsencode(path.readlink()), "link")
+        if stat.S_ISDIR(mode):
+            return Entry(name, 0o755, b"", "directory")
+        if stat.S_ISREG(mode):
+            return Entry(name, 0o755 if mode & stat.S_IXUSR else 0o644, path.read_bytes(), "file")
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
     raise ConfigError([f"{path}: is no file, directory or link; a role may hold nothing else"])
 
 
-def normal_mode(mode: int) -> int:
-    """Return 0755 for what its owner may execute, else 0644."""
-    return 0o755 if mode & stat.S_IXUSR else 0o644
+def tree_inputs(label: str, entries: Iterable[Entry]) -> Inputs:
+    """Return one input per entry of a tree, under `label` and its path."""
+    return {f"{label}/{entry.path}": entry.input for entry in entries}

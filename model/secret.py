@@ -34,6 +34,10 @@ class Secret:
         """Hash by the text, so that equal secrets are one in a set."""
         return hash((Secret, self._text))
 
+    def __format__(self, spec: str) -> str:
+        """Never show the text."""
+        return format("[redacted]", spec)
+
     def __repr__(self) -> str:
         """Never show the text."""
         return "[redacted]"

@@ -48,7 +48,7 @@ class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     """Base of all types of the site: immutable, unknown keys refused, defaults left out of keys."""
 
 
-class Users(Frozen):
+class Users(Frozen, frozen=True):
     """A person with an account on every host."""
 
     public_keys: Annotated[list[str], Meta(description="The lines for `authorized_keys`.")] = []
@@ -56,7 +56,7 @@ class Users(Frozen):
     groups: Annotated[list[str], Meta(description="Further groups, which must exist.")] = []
 
 
-class SetupHosts(Frozen):
+class SetupHosts(Frozen, frozen=True):
     """What `setup_hosts` makes the same on every host."""
 
     timezone: Annotated[
@@ -80,7 +80,7 @@ class SetupHosts(Frozen):
     ] = {}
 
 
-class StageBase(Frozen):
+class StageBase(Frozen, frozen=True):
     """What every stage has, whatever its provider."""
 
     cidr: Annotated[str, Meta(description="The network of the hosts, as in `192.168.56.0/24`.")] | None = None
@@ -117,7 +117,7 @@ class StageBase(Frozen):
     ] = []
 
 
-class DockerStage(StageBase, tag_field="provider", tag="docker"):
+class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
     """Hosts that are containers on this machine's Docker Engine."""
 
     cpus: Annotated[float, Meta(gt=0, description="CPUs that one host may use; all by default.")] | None = (
@@ -148,7 +148,7 @@ class DockerStage(StageBase, tag_field="provider", tag="docker"):
     ) = None
 
 
-class PreparedHost(Frozen):
+class PreparedHost(Frozen, frozen=True):
     """How one host of a prepared stage differs from the others."""
 
     ssh_host: Annotated[str, Meta(description="Where ssh answers, where that is not its address.")] | None = (
@@ -161,7 +161,7 @@ class PreparedHost(Frozen):
     ] = []
 
 
-class PreparedStage(StageBase, tag_field="provider", tag="prepared"):
+class PreparedStage(StageBase, frozen=True, tag_field="provider", tag="prepared"):
     """Hosts that exist already and answer ssh."""
 
     ssh_port: Annotated[Port, Meta(description="The ssh port of hosts that don't say theirs.")] = 22
@@ -189,7 +189,7 @@ class PreparedStage(StageBase, tag_field="provider", tag="prepared"):
 Stage = DockerStage | PreparedStage
 
 
-class SecretSource(Frozen):
+class SecretSource(Frozen, frozen=True):
     """Where a secret comes from: exactly one of these."""
 
     generate: (
@@ -202,7 +202,7 @@ class SecretSource(Frozen):
     file: Annotated[str, Meta(description="A file; one line break at its end is left out.")] | None = None
 
 
-class Base(Frozen):
+class Base(Frozen, frozen=True):
     """How a base image is had, where it is not simply pulled: at most one of these."""
 
     debootstrap: (
@@ -223,7 +223,7 @@ class Base(Frozen):
     ) = None
 
 
-class RoleUse(Frozen):
+class RoleUse(Frozen, frozen=True):
     """A role with variables of its own."""
 
     role: Annotated[
@@ -232,7 +232,7 @@ class RoleUse(Frozen):
     vars: Annotated[dict[str, Scalar], Meta(description="Its environment variables.")] = {}
 
 
-class Healthcheck(Frozen):
+class Healthcheck(Frozen, frozen=True):
     """How Docker finds out whether a container is well."""
 
     test: Annotated[str | list[str], Meta(description="A command for the shell, or its words.")]
@@ -242,7 +242,7 @@ class Healthcheck(Frozen):
     start_period: Duration = "0s"
 
 
-class Image(Frozen):
+class Image(Frozen, frozen=True):
     """An image that skep builds."""
 
     from_: Annotated[str, Meta(description="The base image; `[bases]` may say how it is had.")] = field(
@@ -262,7 +262,7 @@ class Image(Frozen):
     timeout: Annotated[Duration, Meta(description="How long one role may take.")] = "30m"
 
 
-class Volume(Frozen):
+class Volume(Frozen, frozen=True):
     """A named volume. Services name it; it is defined only here."""
 
     hosts: Annotated[
@@ -276,14 +276,14 @@ class Volume(Frozen):
     labels: dict[str, str] = {}
 
 
-class Ipam(Frozen):
+class Ipam(Frozen, frozen=True):
     """Addresses of a network."""
 
     subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")]
     gateway: str | None = None
 
 
-class Network(Frozen):
+class Network(Frozen, frozen=True):
     """An overlay network."""
 
     driver_opts: dict[str, str] = {}
@@ -294,7 +294,7 @@ class Network(Frozen):
     labels: dict[str, str] = {}
 
 
-class PortMap(Frozen):
+class PortMap(Frozen, frozen=True):
     """A published port, in long form."""
 
     target: Annotated[Port, Meta(description="The container's port.")]
@@ -309,7 +309,7 @@ class PortMap(Frozen):
     ] = "ingress"
 
 
-class Mount(Frozen):
+class Mount(Frozen, frozen=True):
     """Something mounted into a service's containers."""
 
     target: Annotated[str, Meta(pattern="^/", description="Where, in the container.")]
@@ -319,14 +319,14 @@ class Mount(Frozen):
     tmpfs_size: Annotated[Size, Meta(description="Limit of a tmpfs.")] | None = None
 
 
-class ServiceNetwork(Frozen):
+class ServiceNetwork(Frozen, frozen=True):
     """A network of a service, with further names for it there."""
 
     name: Name
     aliases: list[str] = []
 
 
-class Placement(Frozen):
+class Placement(Frozen, frozen=True):
     """Where a service's tasks may run."""
 
     constraints: Annotated[list[str], Meta(description="As in `node.labels.disk==ssd`.")] = []
@@ -336,7 +336,7 @@ class Placement(Frozen):
     max_replicas_per_node: Annotated[int, Meta(ge=1)] | None = None
 
 
-class RestartConfig(Frozen):
+class RestartConfig(Frozen, frozen=True):
     """When a task that ended is started again."""
 
     condition: Annotated[str, Meta(pattern="^(none|on-failure|any)$")] = "any"
@@ -345,7 +345,7 @@ class RestartConfig(Frozen):
     window: Duration = "0s"
 
 
-class UpdateConfig(Frozen):
+class UpdateConfig(Frozen, frozen=True):
     """How a changed service is rolled out."""
 
     parallelism: Annotated[int, Meta(ge=0)] = 1
@@ -355,7 +355,7 @@ class UpdateConfig(Frozen):
     order: Annotated[str, Meta(pattern="^(start-first|stop-first)$")] = "stop-first"
 
 
-class Service(Frozen):
+class Service(Frozen, frozen=True):
     """A Swarm service."""
 
     image: Annotated[str, Meta(description="A name of `[images]`, or a reference to pull.")]
@@ -402,7 +402,7 @@ class Service(Frozen):
     ] = field(name="try", default_factory=list)
 
 
-class Site(Frozen):
+class Site(Frozen, frozen=True):
     """A whole site."""
 
     site: Annotated[Domain, Meta(description="The site's name, and the domain of its hosts.")]

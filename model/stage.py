@@ -1,7 +1,7 @@
 """One stage of a site, in the words that the phases use: its hosts, its hives, its repository."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -153,8 +153,8 @@ class Stage:
 
     @property
     def networks(self) -> dict[str, types.Network]:
-        """The site's networks."""
-        return dict(self.site.networks)
+        """The site's networks; one called `default` where it names none."""
+        return dict(self.site.networks) or {"default": types.Network()}
 
     @property
     def secrets(self) -> dict[str, types.SecretSource]:
@@ -168,16 +168,15 @@ class Stage:
         return {"skep.site": self.site_name, "skep.stage": self.name}
 
 
-def service_networks(service: types.Service, site: types.Site) -> dict[str, list[str]]:
-    """Return the networks that a service joins, with its aliases there."""
-    if not service.networks:
-        return {name: [] for name in site.networks}
-    return {
-        network if isinstance(network, str) else network.name: []
-        if isinstance(network, str)
-        else list(network.aliases)
-        for network in service.networks
-    }
+def service_networks(service: types.Service, networks: Iterable[str]) -> dict[str, list[str]]:
+    """Return the networks that a service joins, with its aliases there; all of them if it names none."""
+    joined: dict[str, list[str]] = {}
+    for network in service.networks or networks:
+        if isinstance(network, str):
+            joined[network] = []
+        else:
+            joined[network.name] = list(network.aliases)
+    return joined
 
 
 def role_uses(roles: list[str | types.RoleUse]) -> list[types.RoleUse]:

@@ -1,1 +1,40 @@
-"""Where hosts come from: one module per value of `provider =`, imported when it is used and not before."""
+"""Where hosts come from: one module for each value of `provider =`, imported when a stage uses it."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+
+from model.errors import ConfigError
+from model.secret import Secret
+from model.stage import Stage
+from providers.base import Provider
+from remote.ssh import SshFiles
+
+PROVIDERS = {
+    "docker": "providers.docker:DockerProvider",
+    "prepared": "providers.prepared:PreparedProvider",
+}
+"""Value of `provider =` to module and class; SDKs are imported with it, or later."""
+
+
+def create(stage: Stage, files: SshFiles, state: Path, secret: Callable[[str], Secret]) -> Provider:
+    """Return the provider of a stage.
+
+    Args:
+        stage: The stage.
+        files: Where its ssh files are.
+        state: The stage's state directory, for what only a provider needs to keep.
+        secret: Returns a secret of `[secrets]` by its name.
+
+    Raises:
+        ConfigError: There is no provider of that name.
+
+    """
+    if stage.provider not in PROVIDERS:
+        legal = ", ".join(sorted(PROVIDERS))
+        raise ConfigError([f"stages.{stage.name}.provider: {stage.provider!r} is none of {legal}"])
+    module, _, name = PROVIDERS[stage.provider].partition(":")
+    provider = getattr(importlib.import_module(module), name)(stage, files, state, secret)
+    if not isinstance(provider, Provider):
+        raise TypeError(f"{module}:{name} is no Provider")
+    return provider

@@ -31,7 +31,15 @@ def ssh_master(config: Path, control: Path, sockets: dict[Path, str], host: str)
 
 def ssh_command(config: Path, control: Path, host: str, command: str) -> list[str]:
     """Return the command that runs a shell command on a host over its shared connection."""
-    return ["ssh", "-F", str(config), *_options([f"ControlPath={control}", "ControlMaster=no"]), "-T", host, command]
+    return [
+        "ssh",
+        "-F",
+        str(config),
+        *_options([f"ControlPath={control}", "ControlMaster=no"]),
+        "-T",
+        host,
+        command,
+    ]
 
 
 def ssh_control(config: Path, control: Path, host: str, order: str) -> list[str]:

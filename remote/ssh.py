@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from plumbum import local
 from plumbum.commands.processes import ProcessTimedOut
@@ -243,7 +244,9 @@ class Connection:
 
     def _alive(self) -> bool:
         """Return whether the shared connection still answers."""
-        return _run(argv.ssh_control(self._files.config, self._control, self.name, "check"), timeout=10)[0] == 0
+        return (
+            _run(argv.ssh_control(self._files.config, self._control, self.name, "check"), timeout=10)[0] == 0
+        )
 
 
 SSH_FAILED = 255
@@ -264,12 +267,13 @@ def _run(
         source.seek(0)
         # A file, not a pipe: nothing here must be fed while output is read.
         process = local[words[0]][words[1:]].popen(stdin=source, stderr=-2)
+    output_of = cast("IO[bytes]", process.stdout)
     lines: list[str] = []
     timer = threading.Timer(timeout, process.kill)
     timer.start()
     started = time.monotonic()
     try:
-        for raw in process.stdout:
+        for raw in output_of:
             line = raw.decode(errors="replace").rstrip("\r\n")
             lines.append(line)
             if say is not None:
@@ -277,7 +281,7 @@ def _run(
         status = process.wait()
     finally:
         timer.cancel()
-        process.stdout.close()
+        output_of.close()
     output = "\n".join(lines)
     if status < 0 and time.monotonic() - started >= timeout:
         raise ProcessTimedOut(f"no end after {timeout} s", output)

@@ -1,0 +1,48 @@
+"""`doit [run]`: doit's own, holding the stage's lock, with the live look begun at once and a closing word."""
+
+import signal
+import sys
+from functools import wraps
+from types import FrameType
+from typing import Any
+
+from doit.cmd_run import Run as DoitRun
+from doit.exceptions import InvalidCommand
+
+from commands.site import site_run
+from model.errors import SkepError
+
+INTERRUPTED = 130
+
+
+class Run(DoitRun):
+    """Run what is stale."""
+
+    doc_purpose = "run what is stale: all phases, or those named and what they need"
+
+    @wraps(DoitRun._execute)  # noqa: SLF001 - doit passes its options by the names of this method's parameters
+    def _execute(self, **kwargs: Any) -> int:
+        """Hold the stage while doit runs its tasks."""
+        run = site_run(self.loader)
+        try:
+            run.state.lock(" ".join(["doit", *sys.argv[1:]]))
+        except SkepError as error:
+            raise InvalidCommand(str(error)) from error
+        signal.signal(signal.SIGTERM, _interrupt)
+        run.live = True
+        try:
+            # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
+            _ = run.probe
+            return int(super()._execute(**kwargs))
+        except KeyboardInterrupt:
+            sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
+            return INTERRUPTED
+        finally:
+            run.probe.close()
+            run.close()
+            run.state.unlock()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Treat SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt

@@ -1,0 +1,21 @@
+"""From a doit command to the site's run, which dodo.py made."""
+
+from typing import Any
+
+from doit.exceptions import InvalidDodoFile
+
+from tasks.run import Run
+
+
+def site_run(loader: Any) -> Run:
+    """Return the run that dodo.py holds.
+
+    Raises:
+        InvalidDodoFile: It is another tool's dodo.py.
+
+    """
+    run = loader.namespace.get("RUN")
+    if not isinstance(run, Run):
+        msg = "this dodo.py is not skep's; start doit in the site's directory, or name skep's with DOIT_FILE"
+        raise InvalidDodoFile(msg)
+    return run

@@ -1,0 +1,209 @@
+"""What must hold between the parts of a site: names that exist, addresses that fit, ports that don't collide."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from model import site as types
+from model.stage import Stage, role_uses
+from model.units import Port, short_port
+
+
+def check(site: types.Site, directory: Path) -> list[str]:
+    """Return a line for each mistake, each beginning with its path.
+
+    Args:
+        site: The site.
+        directory: Its directory, where roles and tarballs are.
+
+    """
+    problems: list[str] = []
+    for name, config in site.stages.items():
+        problems += _stage(f"stages.{name}", name, config, site)
+    if site.stage is not None and site.stage not in site.stages:
+        problems.append(f"stage: {site.stage!r} is none of the stages ({', '.join(site.stages)})")
+    for name, secret in site.secrets.items():
+        given = [key for key in ("generate", "env", "file") if getattr(secret, key) is not None]
+        if len(given) != 1:
+            problems.append(f"secrets.{name}: needs exactly one of generate, env, file")
+    for name, base in site.bases.items():
+        given = [key for key in ("debootstrap", "tarball", "image") if getattr(base, key) is not None]
+        if len(given) > 1:
+            problems.append(f"bases.{name!r}: takes only one of debootstrap, tarball, image")
+        if base.tarball is not None and not (directory / base.tarball).is_file():
+            problems.append(f"bases.{name!r}.tarball: there is no file {base.tarball} in {directory}")
+    for name, image in site.images.items():
+        problems += _roles(f"images.{name}.roles", image.roles, directory)
+    for name, volume in site.volumes.items():
+        problems += _volume(f"volumes.{name}", volume, site)
+    for name, network in site.networks.items():
+        problems += _network(f"networks.{name}", network)
+    for name, service in site.services.items():
+        problems += _service(f"services.{name}", service, site, directory)
+    for name in site.stages:
+        problems += _collisions(Stage(site, name, site.stages[name]))
+    return problems
+
+
+def ports(service: types.Service) -> list[Port]:
+    """Return a service's published ports in their long form; those that can't be read are left out."""
+    found = []
+    for port in service.ports:
+        if isinstance(port, types.PortMap):
+            found.append(Port(port.target, port.published, port.protocol, port.mode))
+            continue
+        try:
+            found.append(short_port(port))
+        except ValueError:
+            continue
+    return found
+
+
+def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one stage."""
+    stage = Stage(site, name, config)
+    network = None
+    if config.cidr is not None:
+        try:
+            network = ipaddress.ip_network(config.cidr)
+        except ValueError as error:
+            yield f"{path}.cidr: {error}"
+            return
+        if network.num_addresses < stage.number_of_hosts + 4 and not config.ip_address_list:
+            yield f"{path}.cidr: {config.cidr} is too small for {stage.number_of_hosts} hosts"
+            return
+    if network is None and not config.ip_address_list:
+        yield f"{path}: needs cidr or ip_address_list"
+        return
+    if network is None and isinstance(config, types.DockerStage):
+        yield f"{path}: provider docker needs cidr, the network that it makes"
+    if config.ip_address_list:
+        yield from _addresses(f"{path}.ip_address_list", config, network)
+    for i, source in enumerate(config.ssh_source_ips):
+        try:
+            ipaddress.ip_network(source)
+        except ValueError as error:
+            yield f"{path}.ssh_source_ips[{i}]: {error}"
+    if config.separate_repository and stage.number_of_hosts < 2:  # noqa: PLR2004
+        yield f"{path}: a separate repository needs at least two hosts; set separate_repository = false"
+    if isinstance(config, types.PreparedStage):
+        shorts = {f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts)}
+        for short in config.hosts:
+            if short not in shorts:
+                yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
+        if config.root_password is not None and config.root_password not in site.secrets:
+            yield f"{path}.root_password: there is no secret {config.root_password!r}{_known(site.secrets)}"
+
+
+def _addresses(
+    path: str, config: types.Stage, network: ipaddress.IPv4Network | ipaddress.IPv6Network | None
+) -> Iterator[str]:
+    """Yield the mistakes of a list of addresses."""
+    seen = set()
+    for i, text in enumerate(config.ip_address_list):
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError as error:
+            yield f"{path}[{i}]: {error}"
+            continue
+        if network is not None and address not in network:
+            yield f"{path}[{i}]: {text} is outside cidr {config.cidr}"
+        if address in seen:
+            yield f"{path}[{i}]: {text} is there twice"
+        seen.add(address)
+    count = config.number_of_hosts
+    if count is not None and count != len(config.ip_address_list):
+        yield f"{path}: has {len(config.ip_address_list)} addresses for number_of_hosts = {count}"
+
+
+def _roles(path: str, roles: list[str | types.RoleUse], directory: Path) -> Iterator[str]:
+    """Yield the mistakes of a list of roles."""
+    for i, use in enumerate(role_uses(roles)):
+        role = directory / "roles" / use.role
+        if not role.is_dir():
+            yield f"{path}[{i}]: there is no directory roles/{use.role} in {directory}"
+        elif not (role / "setup.sh").is_file():
+            yield f"{path}[{i}]: roles/{use.role} has no setup.sh"
+
+
+def _volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one volume."""
+    known = {
+        f"{config.custom_hostname}{n}"
+        for name, config in site.stages.items()
+        for n in range(Stage(site, name, config).number_of_hosts - config.separate_repository)
+    }
+    for i, short in enumerate(volume.hosts):
+        if short not in known:
+            yield f"{path}.hosts[{i}]: {short!r} is no hive of any stage{_known(known)}"
+
+
+def _network(path: str, network: types.Network) -> Iterator[str]:
+    """Yield the mistakes of one network."""
+    if network.ipam is None:
+        return
+    try:
+        subnet = ipaddress.ip_network(network.ipam.subnet)
+        if network.ipam.gateway is not None and ipaddress.ip_address(network.ipam.gateway) not in subnet:
+            yield f"{path}.ipam.gateway: {network.ipam.gateway} is outside {network.ipam.subnet}"
+    except ValueError as error:
+        yield f"{path}.ipam: {error}"
+
+
+def _service(path: str, service: types.Service, site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one service."""
+    for i, stage in enumerate(service.available_on):
+        if stage not in site.stages:
+            yield f"{path}.available_on[{i}]: there is no stage {stage!r}{_known(site.stages)}"
+    for i, network in enumerate(service.networks):
+        name = network if isinstance(network, str) else network.name
+        if name not in site.networks:
+            yield f"{path}.networks[{i}]: there is no network {name!r}{_known(site.networks)}"
+    for i, mount in enumerate(service.volumes):
+        if mount.type == "volume" and mount.source not in site.volumes:
+            yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{_known(site.volumes)}"
+        if mount.type == "bind" and not (mount.source or "").startswith("/"):
+            yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
+        if mount.type == "tmpfs" and mount.source is not None:
+            yield f"{path}.volumes[{i}].source: a tmpfs has none"
+    for i, secret in enumerate(service.secrets):
+        if secret not in site.secrets:
+            yield f"{path}.secrets[{i}]: there is no secret {secret!r}{_known(site.secrets)}"
+    for i, port in enumerate(service.ports):
+        if isinstance(port, str):
+            try:
+                short_port(port)
+            except ValueError as error:
+                yield f"{path}.ports[{i}]: {error}"
+    if service.image not in site.images and not _looks_like_reference(service.image):
+        yield (
+            f"{path}.image: {service.image!r} is none of [images]{_known(site.images)}; "
+            "a reference to pull has a tag, as in nginx:1.27"
+        )
+    if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
+        yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
+    yield from _roles(f"{path}.initialize_roles", service.initialize_roles, directory)
+
+
+def _looks_like_reference(image: str) -> bool:
+    """Return whether a text is meant as an image to pull."""
+    return any(mark in image for mark in ":/@")
+
+
+def _collisions(stage: Stage) -> Iterator[str]:
+    """Yield the published ports that two services of a stage, or a service and skep, would both have."""
+    taken: dict[tuple[int, str], str] = {}
+    for name, service in stage.services.items():
+        for port in ports(service):
+            where = (port.published, port.protocol)
+            if where in taken and taken[where] != name:
+                yield f"services.{name}.ports: {port.published}/{port.protocol} is {taken[where]}'s already"
+            taken[where] = name
+            if where == (22, "tcp"):
+                yield f"services.{name}.ports: 22/tcp is ssh's; publishing it would lock skep out"
+
+
+def _known(names: Iterable[str]) -> str:
+    """Return the names that would be right, for the end of a message."""
+    listed = ", ".join(sorted(names))
+    return f" (there are: {listed})" if listed else " (there are none)"

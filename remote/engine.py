@@ -1,0 +1,69 @@
+"""A host's Docker Engine, through its socket forwarded over ssh."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, DockerException
+
+from model.errors import HostError, SkepError
+
+TIMEOUT = 120
+POOL = 16
+"""Calls at a time on one engine: as many as doit has threads, and some for the probe."""
+
+
+def connect(host: str, socket: Path) -> docker.DockerClient:
+    """Return a client of the engine behind a socket.
+
+    Raises:
+        HostError: No engine answers there.
+
+    """
+    with engine_errors(host, "connecting to its Docker Engine"):
+        return docker.DockerClient(
+            base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT, max_pool_size=POOL
+        )
+
+
+@contextmanager
+def engine_errors(host: str, doing: str, kind: type[SkepError] = HostError) -> Iterator[None]:
+    """Turn what the SDK raises into an error of skep's, with host and what was being done.
+
+    Args:
+        host: The host's name.
+        doing: What was being done, for the message.
+        kind: The error to raise.
+
+    """
+    try:
+        yield
+    except APIError as error:
+        raise kind(
+            f"{host}: {doing}: {error.explanation or error}{_way_out(str(error.explanation))}"
+        ) from error
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise kind(f"{host}: {doing}: its Docker Engine does not answer ({_root(error)})") from error
+
+
+def _root(error: BaseException) -> str:
+    """Return the innermost reason of an error of requests, which wraps it many times."""
+    while error.__context__ is not None and error.__context__ is not error:
+        error = error.__context__
+    return str(error) or type(error).__name__
+
+
+def _way_out(explanation: str) -> str:
+    """Return what to do about an engine's error, where that is known."""
+    if "no space left on device" in explanation:
+        return "\n    the host's disk is full: make room there (docker system df), then run doit again"
+    return ""
+
+
+def labels_of(attrs: Any) -> dict[str, str]:
+    """Return the labels of a service, network, volume, secret or node as the engine lists it."""
+    spec = attrs.get("Spec", attrs)
+    return dict(spec.get("Labels") or {})

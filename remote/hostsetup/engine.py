@@ -1,0 +1,164 @@
+"""The steps around Docker: the engine, the trust in the site's CA, the registry."""
+
+import base64
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model.certificate import FORM, issue
+from model.digest import flatten, sha256
+from model.errors import ConfigError
+from model.secret import Secret
+from model.stage import REGISTRY_PORT, Host, Stage
+from model.vault import REGISTRY_USER, StageSecrets
+from remote.hostsetup.packages import script
+from remote.hostsetup.plain import file_digests, plain_step
+from remote.hostsetup.step import HostFile, HostStep
+
+DAEMON: Mapping[str, Any] = {
+    # `local` rotates by itself and costs least; `docker service logs` reads it.
+    "log-driver": "local",
+    "log-opts": {"max-size": "10m", "max-file": "5"},
+    # Swarm and live restore exclude each other.
+    "live-restore": False,
+}
+"""What skep writes into `daemon.json`; `setup_hosts.daemon` has the last word."""
+
+_REFUSED = {
+    "live-restore": (True, "Swarm and live restore exclude each other"),
+    "hosts": (None, "the engine's unit says it already, and the engine does not start with both"),
+}
+
+_CONFIG = f"""\
+# Made by skep.
+version: 0.1
+log:
+  level: warn
+  accesslog:
+    disabled: true
+storage:
+  filesystem:
+    rootdirectory: /var/lib/docker-registry
+  delete:
+    enabled: true
+  cache:
+    blobdescriptor: inmemory
+http:
+  addr: :{REGISTRY_PORT}
+  tls:
+    certificate: /etc/skep/registry/tls.crt
+    key: /etc/skep/registry/tls.key
+auth:
+  htpasswd:
+    realm: skep
+    path: /etc/skep/registry/htpasswd
+"""
+
+
+def daemon_config(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `daemon.json` says: skep's keys, and on top of them the site's.
+
+    Raises:
+        ConfigError: The site's contradict what skep needs.
+
+    """
+    problems = [
+        f"setup_hosts.daemon.{key}: {why}"
+        for key, (value, why) in _REFUSED.items()
+        if key in extra and value in (None, extra[key])
+    ]
+    if problems:
+        raise ConfigError(problems)
+    merged = dict(DAEMON)
+    if "log-driver" in extra:
+        # Another driver takes other options.
+        del merged["log-opts"]
+    for key, value in extra.items():
+        ours = merged.get(key)
+        merged[key] = {**ours, **value} if isinstance(ours, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def docker_step(stage: Stage, admin: str) -> HostStep:
+    """Return the step that installs and configures Docker Engine."""
+    config = daemon_config(stage.site.setup_hosts.daemon)
+    return plain_step(
+        "docker",
+        {"admin": admin, **flatten("daemon", config)},
+        [
+            HostFile("/etc/skep/daemon.json", json.dumps(config, indent=2, sort_keys=True) + "\n"),
+            HostFile("/etc/skep/docker.admin", f"{admin}\n"),
+        ],
+        units=("docker",),
+        # It settles which iptables there is, for the engine too.
+        needs=("firewall",),
+        timeout=1200,
+    )
+
+
+def trust_step(stage: Stage, secrets: StageSecrets) -> HostStep:
+    """Return the step that makes a host, and its engine, trust the site's CA."""
+    name = f"skep-{stage.site_name}-{stage.name}"
+    return plain_step(
+        "trust",
+        {"ca": f"sha256:{sha256(secrets.ca_certificate)}", "registry": stage.registry},
+        [
+            HostFile("/etc/skep/ca.crt", secrets.ca_certificate),
+            HostFile("/etc/skep/ca.name", f"{name}\n"),
+            HostFile(f"/etc/docker/certs.d/{stage.registry}/ca.crt", secrets.ca_certificate),
+        ],
+    )
+
+
+def registry_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
+    """Return the step that runs the site's registry: TLS from the site's CA, one user with a password."""
+    names, addresses = [host.name, host.short], [host.address]
+    public = [
+        HostFile("/etc/skep/registry/config.yml", _CONFIG, 0o640),
+        HostFile("/etc/skep/registry/ca.crt", secrets.ca_certificate),
+        HostFile("/etc/skep/registry.name", f"{stage.registry}\n"),
+    ]
+
+    def files() -> Sequence[HostFile]:
+        key, certificate = issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
+        return [
+            *public,
+            HostFile("/etc/skep/registry/tls.crt", certificate, 0o640),
+            HostFile("/etc/skep/registry/tls.key", key, 0o640),
+            HostFile("/etc/skep/registry/htpasswd", htpasswd(secrets), 0o640),
+        ]
+
+    return HostStep(
+        name="registry",
+        inputs={
+            "ca": f"sha256:{sha256(secrets.ca_certificate)}",
+            "certificate": FORM,
+            "password": secrets.fingerprint(secrets.registry_password),
+            **flatten("names", names),
+            **flatten("addresses", addresses),
+            **file_digests(public),
+        },
+        script=script("registry"),
+        files=files,
+        units=("registry",),
+        # It is asked by its name when it has been started.
+        needs=("hosts_file",),
+    )
+
+
+def htpasswd(secrets: StageSecrets) -> Secret:
+    """Return the registry's password file, the same for the same secrets.
+
+    The registry computes the hash for each request, of which a push makes many. So the cost is the lowest that there
+    is: it makes guessing of weak passwords slow, and this one, with 190 random bits, is not guessed at any speed.
+    """
+    import bcrypt
+
+    password = secrets.registry_password.reveal().encode()
+    random = hmac.new(secrets.pepper.reveal().encode(), b"registry salt\0" + password, "sha256").digest()[:16]
+    # bcrypt has an alphabet of its own for base64.
+    usual = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    theirs = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    salt = base64.b64encode(random).rstrip(b"=").translate(bytes.maketrans(usual, theirs))
+    return Secret(f"{REGISTRY_USER}:{bcrypt.hashpw(password, b'$2b$04$' + salt).decode()}\n")

@@ -1,0 +1,94 @@
+"""What differs between the families of distributions, as tables; and the shell functions that every step may use.
+
+Families are called by their package manager: `apt` (Debian, Ubuntu) and `dnf` (Enterprise Linux and its kin).
+**The dnf column is data that has never been run**: no mirror of such packages is reachable where skep is developed.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+FAMILIES = ("apt", "dnf")
+
+PACKAGES: Mapping[str, Mapping[str, str]] = {
+    "tzdata": {"apt": "tzdata", "dnf": "tzdata"},
+    "chrony": {"apt": "chrony", "dnf": "chrony"},
+    "sudo": {"apt": "sudo", "dnf": "sudo"},
+    "iptables": {"apt": "iptables", "dnf": "iptables-nft"},
+    "docker": {"apt": "docker.io", "dnf": "docker-ce docker-ce-cli containerd.io"},
+    "ca": {"apt": "ca-certificates openssl", "dnf": "ca-certificates openssl"},
+    "registry": {"apt": "docker-registry openssl", "dnf": "docker-distribution openssl"},
+    # debootstrap checks a Debian archive's signature with the keyring, which is no dependency of it.
+    "build": {"apt": "debootstrap debian-archive-keyring", "dnf": "debootstrap debian-keyring"},
+}
+"""Package, as steps call it, to the names of each family. A step lists here what its script runs."""
+
+UNITS: Mapping[str, Mapping[str, str]] = {
+    "boot": {"apt": "skep-boot.service", "dnf": "skep-boot.service"},
+    "chrony": {"apt": "chrony.service", "dnf": "chronyd.service"},
+    "ssh": {"apt": "ssh.service", "dnf": "sshd.service"},
+    "firewall": {"apt": "skep-firewall.service", "dnf": "skep-firewall.service"},
+    "docker": {"apt": "docker.service", "dnf": "docker.service"},
+    "registry": {"apt": "docker-registry.service", "dnf": "docker-distribution.service"},
+}
+"""systemd unit, as steps call it, to its name in each family."""
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "chrony_conf": {"apt": "/etc/chrony/chrony.conf", "dnf": "/etc/chrony.conf"},
+    "chrony_options_file": {"apt": "/etc/default/chrony", "dnf": "/etc/sysconfig/chronyd"},
+    "chrony_options": {"apt": "DAEMON_OPTS", "dnf": "OPTIONS"},
+    "ca_directory": {"apt": "/usr/local/share/ca-certificates", "dnf": "/etc/pki/ca-trust/source/anchors"},
+    "ca_bundle": {"apt": "/etc/ssl/certs/ca-certificates.crt", "dnf": "/etc/pki/tls/certs/ca-bundle.crt"},
+    "ca_update": {"apt": "update-ca-certificates", "dnf": "update-ca-trust"},
+    "registry_conf": {
+        "apt": "/etc/docker/registry/config.yml",
+        "dnf": "/etc/docker-distribution/registry/config.yml",
+    },
+    "registry_user": {"apt": "docker-registry", "dnf": "root"},
+}
+"""Whatever else is called otherwise: paths, commands, variables."""
+
+REPOSITORIES: Mapping[str, Mapping[str, str]] = {
+    "docker": {"apt": "", "dnf": "https://download.docker.com/linux/centos/docker-ce.repo"},
+    "build": {"apt": "", "dnf": "epel-release"},
+    "registry": {"apt": "", "dnf": "epel-release"},
+}
+"""Package to what must be added first: the address of a .repo file, or a package that brings one."""
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+
+
+@cache
+def script(name: str, *, comments: bool = False) -> str:
+    """Return a script of `scripts/`.
+
+    Without its comments, unless asked for them: a comment is no change of the step that runs it.
+    """
+    text = (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
+    if comments:
+        return text
+    lines = (line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _lookup(function: str, what: str, table: Mapping[str, Mapping[str, str]], *, default: str = "") -> str:
+    """Return a shell function that prints the entry of a table for this host's family."""
+    cases = [
+        f"    {family}:{name}) echo '{row[family]}' ;;" for name, row in table.items() for family in FAMILIES
+    ]
+    otherwise = default or f'fail "{what} $1 is not known for $FAMILY"'
+    return "\n".join(
+        [f"{function}() {{", '    case "$FAMILY:$1" in', *cases, f"    *) {otherwise} ;;", "    esac", "}\n"]
+    )
+
+
+PRELUDE = "".join(
+    [
+        script("prelude"),
+        _lookup("packages_of", "the package", PACKAGES),
+        _lookup("unit", "the unit", UNITS),
+        _lookup("word", "the word", WORDS),
+        _lookup("repository_of", "the repository", REPOSITORIES, default=":"),
+    ]
+)
+"""The functions that the script of a step may use; `scripts/prelude.sh` says what each does."""

@@ -1,0 +1,276 @@
+# shellcheck shell=sh
+# The functions that the scripts of all steps may use, beside those made from the tables of packages.py
+# (`packages_of`, `unit`, `word`, `repository_of`). They run as root under `set -eu`, with nothing on standard input.
+#
+# What a script prints goes into the task's log; one that finds all as it should be prints nothing.
+
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 APT_LISTCHANGES_FRONTEND=none
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+umask 022
+LIBRARY=/var/lib/skep
+WRITTEN=
+REMEMBERED=
+
+say() {
+    printf '%s\n' "$*"
+}
+
+fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+has() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+if has apt-get; then
+    FAMILY=apt
+elif has dnf; then
+    FAMILY=dnf
+else
+    fail "this host has neither apt-get nor dnf: skep sets up Debian, Ubuntu and Enterprise Linux"
+fi
+
+# family: print `apt` or `dnf`.
+family() {
+    say "$FAMILY"
+}
+
+# in_container: whether this host shares its kernel, and with it its clock, with others.
+in_container() {
+    systemd-detect-virt --quiet --container
+}
+
+# ---- files
+
+# settle PATH MODE: PATH.skep-new takes the place of PATH, unless it is the same.
+settle() {
+    chmod "$2" "$1.skep-new"
+    if [ -f "$1" ] && [ ! -L "$1" ] && cmp -s "$1.skep-new" "$1"; then
+        rm -f "$1.skep-new"
+        chown root "$1"
+        chmod "$2" "$1"
+        return 0
+    fi
+    if grep -q " $1 " /proc/self/mountinfo; then
+        # A container's engine mounts its /etc/hosts and /etc/hostname: they can be written, but not replaced.
+        cat "$1.skep-new" >"$1"
+        rm -f "$1.skep-new"
+    else
+        mv -f "$1.skep-new" "$1"
+        ! has restorecon || restorecon "$1"
+    fi
+    WRITTEN="$WRITTEN $1 "
+    say "wrote $1"
+}
+
+# put PATH MODE: write standard input (base64) to PATH, all of it or nothing.
+put() {
+    mkdir -p "${1%/*}"
+    rm -f "$1.skep-new"
+    (umask 077 && base64 -d >"$1.skep-new")
+    settle "$1" "$2"
+}
+
+# place SOURCE PATH MODE: copy a file that a step wrote below /etc/skep to where this family has it.
+place() {
+    mkdir -p "${2%/*}"
+    rm -f "$2.skep-new"
+    (umask 077 && cat "$1" >"$2.skep-new")
+    settle "$2" "$3"
+    remember "$2"
+}
+
+# block PATH SOURCE MODE: put the lines of SOURCE at the end of PATH, between two marks; the rest of PATH stays.
+block() {
+    [ -e "$1" ] || : >"$1"
+    awk '/^# >>> skep$/ { skip = 1 } !skip { print } /^# <<< skep$/ { skip = 0 }' "$1" >"$1.skep-new"
+    {
+        echo '# >>> skep'
+        cat "$2"
+        echo '# <<< skep'
+    } >>"$1.skep-new"
+    settle "$1" "$3"
+    remember "$1"
+}
+
+# written PATH: whether this run wrote it.
+written() {
+    case $WRITTEN in
+    *" $1 "*) return 0 ;;
+    esac
+    return 1
+}
+
+# remember PATH...: the step's marker holds these files too, so that a change by hand is found.
+remember() {
+    REMEMBERED="$REMEMBERED $*"
+}
+
+# ---- packages
+
+# install_packages NAME...: see that these (names of packages.py) are installed. With all there: 10 ms, no network.
+install_packages() {
+    missing=
+    for name in "$@"; do
+        names=$(packages_of "$name")
+        # shellcheck disable=SC2086 # a list of words
+        installed $names || missing="$missing $name"
+    done
+    [ -n "$missing" ] || return 0
+    for name in $missing; do
+        names=$(packages_of "$name")
+        say "installing $names"
+        # shellcheck disable=SC2086 # a list of words
+        "${FAMILY}_install" "$(repository_of "$name")" $names
+    done
+}
+
+# installed PACKAGE...: whether all of them are.
+installed() {
+    if [ "$FAMILY" = apt ]; then
+        [ "$(dpkg-query -W -f '${db:Status-Status}\n' "$@" 2>/dev/null | grep -cx installed)" -ge $# ]
+    else
+        rpm -q --quiet "$@"
+    fi
+}
+
+apt_install() {
+    shift
+    mend_dpkg
+    # Lists that a step fetched within the hour do, unless they turn out to be too old.
+    if [ -n "$(find "$LIBRARY/apt-lists" -mmin -60 2>/dev/null)" ] && apt_get install "$@"; then
+        return 0
+    fi
+    apt_get update
+    : >"$LIBRARY/apt-lists"
+    apt_get install "$@"
+}
+
+# apt_get ORDER PACKAGE...: apt-get, waiting up to five minutes for another one (a new host updates itself).
+apt_get() {
+    tries=0
+    until timeout 1500 apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
+        -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false "$@" >"$LIBRARY/apt.log" 2>&1; do
+        tries=$((tries + 1))
+        # The lock on the package lists is not one that apt-get waits for by itself.
+        if [ $tries -lt 60 ] && grep -q 'Could not get lock' "$LIBRARY/apt.log"; then
+            sleep 5
+            continue
+        fi
+        tail -n 15 "$LIBRARY/apt.log"
+        return 1
+    done
+}
+
+# mend_dpkg: finish what an interrupted dpkg left half done; apt-get refuses to work before.
+mend_dpkg() {
+    if [ -z "$(dpkg --audit 2>&1)$(ls /var/lib/dpkg/updates)" ]; then
+        return 0
+    fi
+    tries=0
+    until dpkg --force-confdef --force-confold --configure -a >"$LIBRARY/apt.log" 2>&1; do
+        tries=$((tries + 1))
+        if [ $tries -lt 60 ] && grep -q 'is locked by another process' "$LIBRARY/apt.log"; then
+            sleep 5
+            continue
+        fi
+        # Not the end: apt-get may be able to mend what dpkg alone can't.
+        tail -n 15 "$LIBRARY/apt.log"
+        return 0
+    done
+}
+
+# Untested, as all of dnf.
+dnf_install() {
+    case $1 in
+    https://*) [ -e "/etc/yum.repos.d/${1##*/}" ] || curl -fsS -o "/etc/yum.repos.d/${1##*/}" "$1" ;;
+    ?*) rpm -q --quiet "$1" || dnf -y -q install "$1" ;;
+    esac
+    shift
+    timeout 1500 dnf -y -q --setopt=install_weak_deps=False install "$@"
+}
+
+# ---- units
+
+# unit_failed UNIT: say why and end.
+unit_failed() {
+    systemctl status --no-pager --lines 0 "$1" 2>&1 | head -n 5 >&2 || :
+    journalctl --unit "$1" --lines 15 --no-pager --output cat >&2 || :
+    fail "$1 did not start"
+}
+
+# enable_unit NAME: see that it starts at boot and is active.
+enable_unit() {
+    its_unit=$(unit "$1")
+    if [ "$(systemctl show --property NeedDaemonReload --value "$its_unit")" = yes ]; then
+        systemctl daemon-reload
+    fi
+    systemctl is-enabled --quiet "$its_unit" 2>/dev/null || systemctl --quiet enable "$its_unit"
+    if ! systemctl is-active --quiet "$its_unit"; then
+        say "starting $its_unit"
+        systemctl reset-failed "$its_unit" 2>/dev/null || :
+        timeout 150 systemctl start "$its_unit" || unit_failed "$its_unit"
+    fi
+}
+
+# restart_unit NAME: start it anew.
+restart_unit() {
+    its_unit=$(unit "$1")
+    say "restarting $its_unit"
+    systemctl daemon-reload
+    systemctl reset-failed "$its_unit" 2>/dev/null || :
+    timeout 150 systemctl restart "$its_unit" || unit_failed "$its_unit"
+}
+
+# older_than NAME FILE...: whether the unit was started before one of its files became what it is. The file's time
+# counts, not only this run: a run that was killed between writing and restarting is made good by the next.
+older_than() {
+    its_unit=$(unit "$1")
+    shift
+    since=$(TZ=UTC systemctl show --property ActiveEnterTimestamp --value "$its_unit")
+    [ -n "$since" ] || return 0
+    since=$(date -d "$since" +%s)
+    for file in "$@"; do
+        if written "$file" || [ "$(stat -c %Y "$file")" -ge "$since" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# wait_units NAME...: wait up to half a minute until all are active.
+wait_units() {
+    for name in "$@"; do
+        its_unit=$(unit "$name")
+        tries=0
+        until systemctl is-active --quiet "$its_unit"; do
+            tries=$((tries + 1))
+            if [ $tries -ge 60 ] || systemctl is-failed --quiet "$its_unit"; then
+                unit_failed "$its_unit"
+            fi
+            sleep 0.5
+        done
+    done
+}
+
+# ---- the packet filter
+
+# pick_iptables: make `iptables` the one that this kernel understands, for Docker too (as kind does). An unloaded
+# module looks the same as none, so the usual one is taken wherever it works.
+pick_iptables() {
+    if iptables -w -n -L INPUT >/dev/null 2>&1 && iptables -w -t nat -n -L OUTPUT >/dev/null 2>&1; then
+        return 0
+    fi
+    for kind in nft legacy; do
+        has "iptables-$kind" || continue
+        if "iptables-$kind" -w -n -L INPUT >/dev/null 2>&1 && "iptables-$kind" -w -t nat -n -L OUTPUT >/dev/null 2>&1; then
+            say "this kernel takes iptables-$kind only"
+            update-alternatives --set iptables "/usr/sbin/iptables-$kind"
+            update-alternatives --set ip6tables "/usr/sbin/ip6tables-$kind"
+            return 0
+        fi
+    done
+    fail "neither iptables-nft nor iptables-legacy works on this kernel: $(iptables -w -n -L INPUT 2>&1 | head -n 1)"
+}

@@ -1,0 +1,193 @@
+"""What is set up on a host: the list of its steps, and the short ones among them.
+
+The firewall is in `firewall.py`; the engine, the registry and the trust in its CA are in `engine.py`. Joining the swarm
+is no step: it is done through the engines' API.
+"""
+
+import msgspec
+
+from model.digest import Inputs, flatten
+from model.errors import ConfigError
+from model.stage import Host, Stage
+from model.vault import StageSecrets
+from remote.hostsetup.engine import docker_step, registry_step, trust_step
+from remote.hostsetup.firewall import firewall_step, published
+from remote.hostsetup.packages import script
+from remote.hostsetup.plain import plain_step
+from remote.hostsetup.step import HostFile, HostStep
+
+DNS_PORT = 53
+
+_LONGEST_HOSTNAME = 64
+"""Linux's limit."""
+
+_BOOT_UNIT = HostFile(
+    "/etc/systemd/system/skep-boot.service",
+    """\
+# Made by skep: what a container's engine, or cloud-init, writes anew at each start is put right again.
+[Unit]
+Description=skep's host name and hosts file
+After=local-fs.target cloud-init.service
+Before=docker.service ssh.service sshd.service
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'for part in /etc/skep/boot.d/*; do "$$part" || exit; done'
+
+[Install]
+WantedBy=multi-user.target
+""",
+)
+
+_CLOUD_CFG = """\
+# Made by skep, which sees to both.
+preserve_hostname: true
+manage_etc_hosts: false
+"""
+
+_SSHD_CONF = """\
+# Made by skep.
+PasswordAuthentication no
+# The older name of KbdInteractiveAuthentication, which every sshd knows.
+ChallengeResponseAuthentication no
+PermitRootLogin prohibit-password
+PubkeyAuthentication yes
+UseDNS no
+# skep reaches the engine's socket this way.
+AllowStreamLocalForwarding yes
+# It runs many commands at a time over one connection.
+MaxSessions 50
+"""
+
+_CHRONY_OVERRIDE = """\
+# Made by skep: in a container chronyd only watches the clock, for which it needs no capability.
+[Unit]
+ConditionCapability=
+"""
+
+
+def steps(stage: Stage, host: Host, secrets: StageSecrets, admin: str = "skep") -> list[HostStep]:
+    """Return the steps of a host, in order. Pure, and quick: certificates are made when a step is applied.
+
+    Args:
+        stage: The stage.
+        host: One of its hosts.
+        secrets: The stage's secrets.
+        admin: The user as whom skep logs in.
+
+    Raises:
+        ConfigError: site.toml asks for something that skep can't set up.
+
+    """
+    found = [
+        _hostname(host),
+        _hosts_file(stage),
+        _timezone(stage),
+        _chrony(stage),
+        _sshd(),
+        firewall_step(stage, host),
+        _dns_stub(stage, host),
+        docker_step(stage, admin),
+        _users(stage, admin),
+        trust_step(stage, secrets),
+        registry_step(stage, host, secrets) if host.is_repository else None,
+        plain_step("build_tools", {}) if host.is_repository else None,
+    ]
+    return [step for step in found if step is not None]
+
+
+def _hostname(host: Host) -> HostStep:
+    """Return the step that gives a host its full name, which is also the name of its node in the swarm."""
+    if len(host.name) > _LONGEST_HOSTNAME:
+        raise ConfigError(
+            [f"site: {host.name} is longer than the {_LONGEST_HOSTNAME} characters of a host name"]
+        )
+    files = [
+        HostFile("/etc/skep/hostname", f"{host.name}\n"),
+        HostFile("/etc/skep/cloud.cfg", _CLOUD_CFG),
+        HostFile("/etc/skep/boot.d/hostname", _host_script("boot-hostname"), 0o755),
+        _BOOT_UNIT,
+    ]
+    return plain_step("hostname", {"name": host.name}, files, units=("boot",))
+
+
+def _hosts_file(stage: Stage) -> HostStep:
+    """Return the step that makes all hosts of the stage known by name, and what else `setup_hosts.hosts` says."""
+    known = {
+        other.name: [other.address, *dict.fromkeys([other.name, other.name.partition(".")[0], other.short])]
+        for other in stage.hosts
+    }
+    known |= {name: [address, name] for name, address in stage.site.setup_hosts.hosts.items()}
+    files = [
+        HostFile("/etc/skep/hosts", "".join(f"{' '.join(words)}\n" for words in known.values())),
+        HostFile("/etc/skep/boot.d/hosts", _host_script("boot-hosts"), 0o755),
+        _BOOT_UNIT,
+    ]
+    inputs = {f"hosts.{name}": " ".join(words) for name, words in known.items()}
+    return plain_step("hosts_file", inputs, files, units=("boot",))
+
+
+def _timezone(stage: Stage) -> HostStep:
+    """Return the step that sets the time zone."""
+    zone = stage.site.setup_hosts.timezone
+    return plain_step("timezone", {"timezone": zone}, [HostFile("/etc/skep/timezone", f"{zone}\n")])
+
+
+def _chrony(stage: Stage) -> HostStep | None:
+    """Return the step that keeps the clock right, if there are servers to ask."""
+    servers = stage.site.setup_hosts.ntp_servers
+    if not servers:
+        return None
+    files = [
+        HostFile("/etc/skep/chrony.servers", "".join(f"server {server} iburst\n" for server in servers)),
+        HostFile("/etc/skep/chrony.override", _CHRONY_OVERRIDE),
+    ]
+    return plain_step("chrony", flatten("ntp_servers", servers), files, units=("chrony",))
+
+
+def _sshd() -> HostStep:
+    """Return the step that lets nobody in by password."""
+    return plain_step("sshd", {}, [HostFile("/etc/skep/sshd.conf", _SSHD_CONF)], units=("ssh",))
+
+
+def _users(stage: Stage, admin: str) -> HostStep:
+    """Return the step that sees to people's accounts. The list may be empty: accounts once made are then locked."""
+    users = stage.site.setup_hosts.users
+    if admin in users:
+        raise ConfigError([f"setup_hosts.users.{admin}: is the account as which skep itself logs in"])
+    lines = []
+    inputs: Inputs = {}
+    for name, user in sorted(users.items()):
+        inputs |= flatten(f"users.{name}", msgspec.to_builtins(user))
+        lines.append(f"user {name} {'yes' if user.sudo else 'no'} {','.join(sorted(set(user.groups)))}")
+        lines += [f"key {key.strip()}" for key in user.public_keys]
+    problems = [
+        f"setup_hosts.users.{name}.public_keys[{i}]: is more than one line"
+        for name, user in users.items()
+        for i, key in enumerate(user.public_keys)
+        if "\n" in key.strip()
+    ]
+    if problems:
+        raise ConfigError(problems)
+    grouped = any(user.groups for user in users.values())
+    return plain_step(
+        "users",
+        inputs,
+        [HostFile("/etc/skep/users", "".join(f"{line}\n" for line in lines))],
+        # The group `docker` comes with the engine.
+        needs=("docker",) if grouped else (),
+    )
+
+
+def _dns_stub(stage: Stage, host: Host) -> HostStep | None:
+    """Return the step that frees port 53 of systemd-resolved's stub, where a service publishes it."""
+    if not any(port == DNS_PORT for _, port in published(stage, host)):
+        return None
+    conf = "# Made by skep: a service of the site has port 53.\n[Resolve]\nDNSStubListener=no\n"
+    return plain_step("dns_stub", {"published 53": "yes"}, [HostFile("/etc/skep/resolved.conf", conf)])
+
+
+def _host_script(name: str) -> str:
+    """Return a script that is put on a host, where its comments may be read."""
+    return script(name, comments=True)

@@ -1,0 +1,324 @@
+"""Building images on the repository host's engine, and finding them in the site's registry.
+
+An image is a base, then one committed layer per role, then its configuration. Each layer is tagged with its key,
+`skep/layer:<key>`, where `key(i) = H(key(i-1), role i)` and `key(0) = H(base)`: a changed role makes anew only its own
+layer and those after it, and images with the same first roles share them. The finished image is pushed to the
+registry with its key as the tag; services run it by digest.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import ImageNotFound, NotFound
+
+from model.digest import Entry, canonical, sha256, tree_inputs
+from model.errors import BuildError
+from remote.archive import RUN_ROLE, role_archive
+from remote.bases import BASE_COMMAND
+from remote.engine import engine_errors
+
+LAYERS = "skep/layer"
+BUILD_PREFIX = "skep-build"
+_SHELL = ["/bin/sh", "-c"]
+_TAIL = 15
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A role, ready to be applied.
+
+    Args:
+        role: Its name.
+        entries: Its files.
+        environment: Its variables.
+        timeout: Seconds that it may take.
+
+    """
+
+    role: str
+    entries: tuple[Entry, ...]
+    environment: Mapping[str, str]
+    timeout: float
+
+    def key(self, parent: str) -> str:
+        """Return the layer's key on top of a parent's."""
+        files = tree_inputs(self.role, self.entries)
+        return sha256(canonical([parent, files, dict(self.environment)]))
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The site's registry.
+
+    Args:
+        address: Host and port, as references begin.
+        user: Who logs in.
+        password: The password, revealed: it goes to the engine's API and nowhere else.
+
+    """
+
+    address: str
+    user: str
+    password: str
+
+    @property
+    def auth(self) -> dict[str, str]:
+        """The credentials as the engine's API takes them."""
+        return {"username": self.user, "password": self.password, "serveraddress": self.address}
+
+    def reference(self, repository: str, tag: str) -> str:
+        """Return the reference of a tag in this registry."""
+        return f"{self.address}/{repository}:{tag}"
+
+
+class Builder:
+    """Builds on one engine. Thread-safe, given locks that are shared by all builders of the engine.
+
+    Args:
+        client: The repository host's engine.
+        host: Its name, for messages.
+        registry: The site's registry.
+        owner: A text of the site's and stage's own, in the names of build containers.
+        lock: Returns the lock of a name: one layer is built only once.
+        say: Takes a line for the log.
+
+    """
+
+    def __init__(
+        self,
+        client: DockerClient,
+        host: str,
+        registry: Registry,
+        owner: str,
+        lock: Callable[[str], threading.Lock],
+        say: Say,
+    ) -> None:
+        """Keep what building needs."""
+        self._client, self._host, self._registry = client, host, registry
+        self._owner, self._lock, self._say = owner, lock, say
+
+    # -- the registry --------------------------------------------------------------------------------------------
+
+    def find(self, repository: str, key: str) -> str | None:
+        """Return the reference with digest of what the registry has under a key, or None."""
+        reference = self._registry.reference(repository, key)
+        with engine_errors(self._host, f"asking the registry for {repository}", BuildError):
+            try:
+                data = self._client.images.get_registry_data(reference, auth_config=self._registry.auth)
+            except NotFound:
+                return None
+        return f"{self._registry.address}/{repository}@{data.id}"
+
+    def push(self, image: str, repository: str, key: str) -> str:
+        """Push a local image under a key; return its reference with digest.
+
+        Raises:
+            BuildError: The registry or the engine refused.
+
+        """
+        name = f"{self._registry.address}/{repository}"
+        with engine_errors(self._host, f"pushing {repository}", BuildError):
+            self._client.api.tag(image, name, key, force=True)
+            for event in self._client.api.push(
+                name, key, stream=True, decode=True, auth_config=self._registry.auth
+            ):
+                if "error" in event:
+                    raise BuildError(
+                        f"{self._host}: pushing {repository}: {event['error']}{_full(event['error'])}"
+                    )
+                if "aux" in event and "Digest" in event["aux"]:
+                    self._say(f"pushed {name}:{key[:12]} as {event['aux']['Digest']}")
+                    return f"{name}@{event['aux']['Digest']}"
+        raise BuildError(f"{self._host}: pushing {repository}: the registry gave no digest")
+
+    def pull(self, reference: str) -> str:
+        """Make an image of a registry available to the engine, and return its id there.
+
+        Raises:
+            BuildError: It can't be had.
+
+        """
+        auth = self._registry.auth if reference.startswith(f"{self._registry.address}/") else None
+        with engine_errors(self._host, f"pulling {reference}", BuildError):
+            try:
+                return str(self._client.images.get(reference).id)
+            except ImageNotFound:
+                self._say(f"pulling {reference}")
+            name, tag = split_reference(reference)
+            return str(self._client.images.pull(name, tag=tag, auth_config=auth).id)
+
+    def digest_of(self, image: str) -> str:
+        """Return the digest under which an image was pulled, else its id."""
+        digests = self._client.images.get(image).attrs.get("RepoDigests") or [image]
+        return str(digests[0]).rpartition("@")[2]
+
+    # -- layers --------------------------------------------------------------------------------------------------
+
+    def build(
+        self, base: str, layers: Sequence[Layer], config: Mapping[str, Any], labels: Mapping[str, str]
+    ) -> str:
+        """Return the id of an image made of a base, layers and a configuration, building what is not there.
+
+        Args:
+            base: The base's reference with digest.
+            layers: One per role, in order.
+            config: What differs from the base's configuration, in the words of Docker's API.
+            labels: The image's labels.
+
+        Raises:
+            BuildError: A role's script failed, or the engine refused.
+
+        """
+        keys = [sha256(base)]
+        for layer in layers:
+            keys.append(layer.key(keys[-1]))
+        image = self.pull(base)
+        original = self._config(image)
+        for layer, key in zip(layers, keys[1:], strict=True):
+            # Two images with the same first roles, built at the same time, build them once.
+            with self._lock(f"layer {key}"):
+                image = self._layer(image, layer, key)
+        return self._configure(image, {**original, **config}, {**(original["Labels"] or {}), **labels})
+
+    def _config(self, image: str) -> dict[str, Any]:
+        """Return those parts of an image's configuration that an image definition can set."""
+        attrs = self._client.images.get(image).attrs["Config"] or {}
+        names = (
+            "Cmd",
+            "Entrypoint",
+            "Env",
+            "ExposedPorts",
+            "Healthcheck",
+            "Labels",
+            "StopSignal",
+            "User",
+            "WorkingDir",
+        )
+        return {name: attrs.get(name) for name in names}
+
+    def _layer(self, parent: str, layer: Layer, key: str) -> str:
+        """Return the id of a layer: found by its key, else built."""
+        with engine_errors(self._host, f"role {layer.role}", BuildError):
+            try:
+                found = self._client.images.get(f"{LAYERS}:{key}")
+            except ImageNotFound:
+                self._say(f"role {layer.role}: building layer {key[:12]}")
+                return self._build_layer(parent, layer, key)
+        self._say(f"role {layer.role}: layer {key[:12]} is there")
+        return str(found.id)
+
+    def _build_layer(self, parent: str, layer: Layer, key: str) -> str:
+        """Run a role in a fresh container and commit it."""
+        name = f"{BUILD_PREFIX}.{self._owner}.{key[:16]}"
+        container = self._client.containers.create(
+            parent,
+            entrypoint=_SHELL,
+            command=[RUN_ROLE],
+            name=name,
+            user="0:0",
+            working_dir="/",
+            # The host's own network: its resolver and routes are what works there, and it is quicker to set up.
+            network_mode="host",
+            healthcheck={"test": ["NONE"]},
+        )
+        try:
+            container.put_archive("/", role_archive(layer.entries, layer.environment))
+            container.start()
+            self._follow(container, layer)
+            image = container.commit(repository=LAYERS, tag=key)
+        finally:
+            container.remove(force=True, v=True)
+        return str(image.id)
+
+    def _follow(self, container: Any, layer: Layer) -> None:
+        """Log what a role's script prints until it ends; raise if it failed or took too long."""
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            container.kill()
+
+        timer = threading.Timer(layer.timeout, give_up)
+        timer.start()
+        tail: list[str] = []
+        rest = ""
+        try:
+            for chunk in container.logs(stream=True, follow=True):
+                *lines, rest = (rest + chunk.decode(errors="replace")).replace("\r", "\n").split("\n")
+                for line in lines:
+                    self._say(line)
+                    tail = [*tail[1 - _TAIL :], line]
+            status = container.wait()["StatusCode"]
+        finally:
+            timer.cancel()
+        if late.is_set():
+            reason = f"no end after {layer.timeout:.0f} s"
+        elif status != 0:
+            reason = f"exit status {status}"
+        else:
+            return
+        said = "".join(f"\n    {line}" for line in tail if line.strip())
+        raise BuildError(f"{self._host}: role {layer.role}: setup.sh: {reason}{said}{_full(said)}")
+
+    def _configure(self, image: str, config: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+        """Commit an image's configuration on top of its last layer.
+
+        Every part is given outright, so that nothing of the build containers' own command shows through. (The
+        engine takes the container's command where neither entrypoint nor command is given; bases always have one.)
+        """
+        with engine_errors(self._host, "setting the image's configuration", BuildError):
+            container = self._client.containers.create(image, entrypoint=["/bin/sh"], command=[])
+            try:
+                conf = {
+                    **{name: value for name, value in config.items() if value is not None},
+                    "Entrypoint": config.get("Entrypoint") or [],
+                    "Cmd": config.get("Cmd") or [],
+                    "User": config.get("User") or "",
+                    "WorkingDir": config.get("WorkingDir") or "",
+                    "Labels": dict(labels),
+                }
+                return str(container.commit(conf=conf).id)
+            finally:
+                container.remove(force=True)
+
+    def import_root(self, tarball: Path) -> str:
+        """Import a root file system from a tar file on the mother, and return the image's id.
+
+        Raises:
+            BuildError: The file can't be read, or is no archive of a root file system.
+
+        """
+        with engine_errors(self._host, f"importing {tarball}", BuildError), tarball.open("rb") as file:
+            answer = self._client.api.import_image_from_data(file, changes=[BASE_COMMAND])
+        return str(json.loads(answer.splitlines()[-1])["status"])
+
+    def clear_leftovers(self) -> None:
+        """Remove the build containers that a killed run left behind. Only one run at a time holds the stage."""
+        with engine_errors(self._host, "removing left-over build containers", BuildError):
+            for container in self._client.containers.list(
+                all=True, filters={"name": f"^/?{BUILD_PREFIX}.{self._owner}."}
+            ):
+                container.remove(force=True, v=True)
+
+
+def split_reference(reference: str) -> tuple[str, str]:
+    """Return a reference's name and its tag or digest."""
+    if "@" in reference:
+        name, _, digest = reference.partition("@")
+        return name, digest
+    head, _, last = reference.rpartition("/")
+    name, _, tag = last.partition(":")
+    return (f"{head}/{name}" if head else name), tag or "latest"
+
+
+def _full(text: str) -> str:
+    """Return what to do about a full disk, where that is what happened."""
+    if "No space left" in text or "no space left" in text:
+        return "\n    the repository host's disk is full: make room there, then run doit again"
+    return ""

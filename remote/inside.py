@@ -1,0 +1,111 @@
+"""Running a role inside a container that is already running."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from model.digest import Entry
+from model.errors import ServiceError
+from remote.archive import RUN_ROLE, role_archive
+from remote.engine import engine_errors
+from remote.wait import wait_for
+
+_TAIL = 15
+_TRIES = 3
+_CONTAINER_TIMEOUT = 60
+Say = Callable[[str], None]
+
+
+def run_role(
+    find: Callable[[], Any],
+    service: str,
+    role: str,
+    entries: tuple[Entry, ...],
+    variables: Mapping[str, str],
+    timeout: float,
+    say: Say,
+) -> None:
+    """Run a role's `setup.sh` as root inside a service's container.
+
+    Tried again in the new container if the swarm replaces it meanwhile; so the script must be safe to repeat.
+
+    Args:
+        find: Returns the container, or None while there is none.
+        service: The service's name, for messages.
+        role: The role's name.
+        entries: Its files.
+        variables: Its environment variables.
+        timeout: Seconds.
+        say: Takes each line that it prints.
+
+    Raises:
+        ServiceError: The script failed or took too long, or there is no container.
+
+    """
+    archive = role_archive(entries, variables)
+    for last in [False] * (_TRIES - 1) + [True]:
+        container = _wait_for_container(find, service)
+        say(f"running role {role} in container {container.short_id}")
+        try:
+            with engine_errors(service, f"role {role}", ServiceError):
+                status, tail = _exec(container, archive, timeout, say)
+        except ServiceError:
+            if last or _still_runs(container):
+                raise
+            say("the container went away meanwhile; trying again in the next one")
+            continue
+        if status == 0:
+            return
+        if not last and not _still_runs(container):
+            say("the container went away meanwhile; trying again in the next one")
+            continue
+        reason = f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
+        lines = "".join(f"\n    {line}" for line in tail if line.strip())
+        raise ServiceError(f"service {service}: role {role}: setup.sh: {reason}{lines}")
+
+
+def _wait_for_container(find: Callable[[], Any], service: str) -> Any:
+    """Return the service's running container."""
+    found: list[Any] = []
+
+    def there() -> bool:
+        with engine_errors(service, "finding its container", ServiceError):
+            try:
+                found[:] = [find()]
+            except NotFound:
+                return False
+        return found[0] is not None
+
+    wait_for(there, f"a running container of service {service}", _CONTAINER_TIMEOUT, kind=ServiceError)
+    return found[0]
+
+
+def _still_runs(container: Any) -> bool:
+    """Return whether a container is still running."""
+    try:
+        container.reload()
+    except (APIError, OSError):
+        return False
+    return bool(container.status == "running")
+
+
+def _exec(container: Any, archive: bytes, timeout: float, say: Say) -> tuple[int | None, list[str]]:
+    """Put the role into the container, run it, and return its exit status (None: too late) and its last lines."""
+    api = container.client.api
+    container.put_archive("/", archive)
+    # timeout(1) would have to be in the image; so a second shell watches, and ends a second after the role at most.
+    watch = f"n=0; while [ $n -lt {timeout:.0f} ]; do sleep 1; n=$((n+1)); done; kill $child"
+    command = f"({RUN_ROLE}) & child=$!; ({watch}) >/dev/null 2>&1 & watch=$!; wait $child; s=$?; kill $watch; exit $s"
+    began = time.monotonic()
+    started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")
+    tail: list[str] = []
+    rest = ""
+    for chunk in api.exec_start(started["Id"], stream=True):
+        *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
+        for line in lines:
+            say(line)
+            tail = [*tail[1 - _TAIL :], line]
+    status = api.exec_inspect(started["Id"])["ExitCode"]
+    return (None if time.monotonic() - began >= timeout else status), tail

@@ -1,0 +1,187 @@
+"""The swarm: one of its hives makes it, the others join, and each node carries its labels."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from docker import DockerClient
+
+from model.errors import HostError, SkepError
+from model.record import SwarmRecord
+from model.stage import Host
+from remote.engine import engine_errors
+from remote.wait import wait_for
+
+PORT = 2377
+JOIN_TIMEOUT = 90
+Say = Callable[[str], None]
+
+
+def ensure_member(
+    host: Host,
+    others: Mapping[str, tuple[Host, bool]],
+    client: DockerClient,
+    engine: Callable[[Host], DockerClient],
+    say: Say,
+) -> SwarmRecord:
+    """Make a hive a manager of the stage's swarm, and return its place there.
+
+    The leader is found by looking, never fixed: if any other hive is in a swarm, this one joins it. It makes a new one
+    only when every other hive that exists was asked and is in none, or never was: two halves of a site must not each
+    make their own.
+
+    Args:
+        host: The hive.
+        others: The other hives that exist: short name to host and whether it was in the swarm before.
+        client: The hive's engine.
+        engine: Returns another's; raises HostError where it does not answer.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: It can't be told whether there is a swarm, or joining it failed.
+
+    """
+    managers, silent = _managers(others, engine)
+    with engine_errors(host.short, "reading its swarm state"):
+        mine = client.info()["Swarm"]
+    state = mine.get("LocalNodeState")
+    if state == "active" and _belongs(client, mine, managers):
+        say(f"{host.short} is node {mine['NodeID']}")
+        return SwarmRecord(cluster=_cluster(client), node=mine["NodeID"])
+    if state not in {"inactive", "active"}:
+        # Locked, in error, or waiting for managers that are gone.
+        say(f"{host.short} is in state {state}: {mine.get('Error') or 'no reason given'}")
+    if not managers and silent:
+        lines = "".join(f"\n    {line}" for line in silent.values())
+        raise HostError(
+            f"{host.short}: {', '.join(silent)} was in the stage's swarm and can't be asked now, so no new swarm is "
+            f"made beside it; bring it back, or remove it from state/ if it is lost{lines}"
+        )
+    if state != "inactive":
+        say(f"{host.short} leaves what it was in")
+        with engine_errors(host.short, "leaving a swarm"):
+            client.swarm.leave(force=True)
+    if managers:
+        _join(host, client, managers, say)
+    else:
+        say(f"{host.short} makes the swarm")
+        with engine_errors(host.short, "making the swarm"):
+            client.swarm.init(
+                advertise_addr=host.address, listen_addr=f"0.0.0.0:{PORT}", data_path_addr=host.address
+            )
+    with engine_errors(host.short, "reading its swarm state"):
+        node = client.info()["Swarm"]["NodeID"]
+        _remove_ghosts(client, node, say)
+        return SwarmRecord(cluster=_cluster(client), node=node)
+
+
+def _managers(
+    others: Mapping[str, tuple[Host, bool]], engine: Callable[[Host], DockerClient]
+) -> tuple[dict[str, tuple[Host, DockerClient]], dict[str, str]]:
+    """Return the other hives that are managers with a leader, and those that were members and can't be asked."""
+    managers: dict[str, tuple[Host, DockerClient]] = {}
+    silent: dict[str, str] = {}
+    for short, (other, was_member) in others.items():
+        try:
+            client = engine(other)
+            with engine_errors(short, "reading its swarm state"):
+                swarm = client.info()["Swarm"]
+                if swarm.get("ControlAvailable") and client.nodes.list():
+                    managers[short] = (other, client)
+        except SkepError as error:
+            if was_member:
+                silent[short] = str(error)
+    return managers, silent
+
+
+def _belongs(
+    client: DockerClient, mine: Mapping[str, Any], managers: Mapping[str, tuple[Host, DockerClient]]
+) -> bool:
+    """Return whether an active node is in the same swarm as the other managers, and can manage it."""
+    if not mine.get("ControlAvailable"):
+        return False
+    if not managers:
+        return True
+    _, other = next(iter(managers.values()))
+    return _cluster(client) == _cluster(other)
+
+
+def _cluster(client: DockerClient) -> str:
+    """Return the swarm's id."""
+    return str(client.api.inspect_swarm()["ID"])
+
+
+def _join(
+    host: Host, client: DockerClient, managers: Mapping[str, tuple[Host, DockerClient]], say: Say
+) -> None:
+    """Join the swarm that others are in; the raft may need a moment between two joins."""
+    leader, leader_client = next(iter(managers.values()))
+    with engine_errors(leader.short, "reading the swarm's join token"):
+        token = leader_client.api.inspect_swarm()["JoinTokens"]["Manager"]
+    addresses = [f"{other.address}:{PORT}" for other, _ in managers.values()]
+    say(f"{host.short} joins by {', '.join(addresses)}")
+
+    def joined() -> bool:
+        with engine_errors(host.short, "joining the swarm"):
+            if client.info()["Swarm"].get("LocalNodeState") == "inactive":
+                client.swarm.join(
+                    remote_addrs=addresses,
+                    join_token=token,
+                    advertise_addr=host.address,
+                    listen_addr=f"0.0.0.0:{PORT}",
+                    data_path_addr=host.address,
+                )
+            return bool(client.info()["Swarm"].get("ControlAvailable"))
+
+    wait_for(joined, f"{host.short} to be a manager of the swarm", JOIN_TIMEOUT, retry=HostError)
+
+
+def _remove_ghosts(client: DockerClient, node: str, say: Say) -> None:
+    """Remove the nodes that this host was before it was made anew, so that they don't count for quorum."""
+    nodes = {found.id: found for found in client.nodes.list()}
+    name = nodes[node].attrs["Description"]["Hostname"]
+    for other, found in nodes.items():
+        attrs = found.attrs
+        if other == node or attrs["Description"].get("Hostname") != name:
+            continue
+        if attrs["Status"]["State"] == "ready":
+            continue
+        say(f"removing {name}'s former node {other} from the swarm")
+        if attrs["Spec"]["Role"] == "manager":
+            client.api.update_node(other, attrs["Version"]["Index"], {**attrs["Spec"], "Role": "worker"})
+        _remove_node(client, other)
+
+
+def _remove_node(client: DockerClient, node: str) -> None:
+    """Remove a node; the swarm takes a moment to see it demoted."""
+
+    def removed() -> bool:
+        client.api.remove_node(node, force=True)
+        return True
+
+    from docker.errors import APIError
+
+    wait_for(removed, f"node {node} to be removed from the swarm", 30, retry=APIError)
+
+
+def ensure_node_labels(
+    host: str, client: DockerClient, node: str, labels: Mapping[str, str], say: Say
+) -> None:
+    """Give a node these labels, leaving those that are not skep's alone."""
+
+    def labelled() -> bool:
+        attrs = client.api.inspect_node(node)
+        spec = attrs["Spec"]
+        kept = {
+            name: value for name, value in (spec.get("Labels") or {}).items() if not name.startswith("skep.")
+        }
+        wanted = {**kept, **labels}
+        if wanted != (spec.get("Labels") or {}):
+            say(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
+            client.api.update_node(node, attrs["Version"]["Index"], {**spec, "Labels": wanted})
+        return True
+
+    from docker.errors import APIError
+
+    with engine_errors(host, f"labelling node {node}"):
+        # "update out of sequence": somebody else changed the node between reading and writing.
+        wait_for(labelled, f"the labels of node {node}", 30, retry=APIError)

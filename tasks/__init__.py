@@ -1,0 +1,1 @@
+"""When things are done: one module per phase, each yielding doit tasks, one per resource."""

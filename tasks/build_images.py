@@ -1,0 +1,199 @@
+"""Phase 3: container images, built on the repository host and kept in the site's registry under their keys."""
+
+from collections.abc import Iterator
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from model import site as types
+from model.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
+from model.errors import BuildError
+from model.record import ImageRecord
+from model.stage import Host, role_uses, scalar
+from model.units import seconds
+from remote.bases import debootstrap_script
+from remote.spec import image_config
+from tasks.run import Run, Say
+from tasks.step import Step, Work
+
+if TYPE_CHECKING:
+    from remote.images import Builder
+
+PHASE = "build_images"
+DOC = "build container images, one layer a role, found again by their keys"
+DEBOOTSTRAP_TIMEOUT = 1800
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield a step for each base and each image that the stage's services use."""
+    images = run.stage.images
+    repository = run.stage.repository
+    # Everything is built on the repository host: its engine and registry must be there, and nothing else.
+    after = (
+        f"setup_hosts:{repository.short}.docker",
+        f"setup_hosts:{repository.short}.registry",
+        f"setup_hosts:{repository.short}.trust",
+        f"setup_hosts:{repository.short}.build_tools",
+    )
+    for reference in sorted({image.from_ for image in images.values()}):
+        base = BaseImage(run, reference)
+        yield Step(
+            PHASE,
+            base.name,
+            base.ensure,
+            base.inputs,
+            real=partial(_real, run, base.repository),
+            after=after,
+            host=repository.short,
+            doc=f"base image {reference}",
+        )
+    for name, image in images.items():
+        built = BuiltImage(run, name, image)
+        yield Step(
+            PHASE,
+            name,
+            built.ensure,
+            built.inputs,
+            real=partial(_real, run, name),
+            needs=(f"{PHASE}:{BaseImage(run, image.from_).name}",),
+            after=after,
+            host=repository.short,
+            doc=f"image {name}",
+        )
+
+
+def _real(run: Run, repository: str, key: str) -> str | None:
+    """Ask the live look for an image in the registry."""
+    return run.probe.image(repository, key)
+
+
+class BaseImage:
+    """A base image: pulled, or made as `[bases]` says, then kept in the site's registry.
+
+    Args:
+        run: The run.
+        reference: As images name it in `from`.
+
+    """
+
+    def __init__(self, run: Run, reference: str) -> None:
+        """Find out what `[bases]` says of it."""
+        self._run = run
+        self.reference = reference
+        self.base = run.stage.site.bases.get(reference, types.Base())
+        readable = "".join(c if c.isalnum() or c in "._-" else "-" for c in reference.lower()).strip("-._")
+        self.name = f"base.{readable}"
+        self.repository = f"base/{readable}"
+
+    def inputs(self) -> Inputs:
+        """Return what the base is made from."""
+        inputs = {"reference": self.reference, **flatten("base", msgspec.to_builtins(self.base))}
+        if self.base.tarball is not None:
+            inputs["tarball"] = f"file {_file_digest(self._run, self.base.tarball)}"
+        return inputs
+
+    def ensure(self, work: Work) -> ImageRecord:
+        """Find the base in the registry by its key, else make it and push it there."""
+        builder = builder_for(self._run, work.say)
+        found = builder.find(self.repository, work.key)
+        if found is not None:
+            work.say(f"found {found}")
+            return ImageRecord(reference=found)
+        return ImageRecord(reference=builder.push(self._make(work), self.repository, work.key))
+
+    def _make(self, work: Work) -> str:
+        """Return the id or tag of the base on the repository host's engine."""
+        run, base = self._run, self.base
+        builder = builder_for(run, work.say)
+        if base.debootstrap is not None:
+            tag = f"skep/base:{work.key}"
+            script = debootstrap_script(base.debootstrap, base.mirror, base.include, tag)
+            connection = run.connection(run.stage.repository)
+            connection.script(
+                script, timeout=DEBOOTSTRAP_TIMEOUT, say=work.say, shown=f"debootstrap {base.debootstrap}"
+            )
+            return tag
+        if base.tarball is not None:
+            return builder.import_root(run.directory / base.tarball)
+        wanted = base.image or self.reference
+        try:
+            return builder.pull(wanted)
+        except BuildError as error:
+            way_out = (
+                f"\n    where {wanted} can't be pulled, say how it is made in site.toml:"
+                f'\n    [bases."{self.reference}"]\n    debootstrap = "bookworm"'
+            )
+            raise BuildError(f"{error}{way_out}") from error
+
+
+class BuiltImage:
+    """An image of `[images]`.
+
+    Args:
+        run: The run.
+        name: Its name.
+        image: Its definition.
+
+    """
+
+    def __init__(self, run: Run, name: str, image: types.Image) -> None:
+        """Keep the definition; roles are read when they are asked for."""
+        self._run, self.name, self.image = run, name, image
+
+    @cached_property
+    def _trees(self) -> dict[str, tuple[Entry, ...]]:
+        """The files of each role, read once: what is hashed is what is built."""
+        return {use.role: read_tree(self._run.roles / use.role) for use in role_uses(self.image.roles)}
+
+    def inputs(self) -> Inputs:
+        """Return what the image is made from: its base, its roles with their variables, its configuration."""
+        base = BaseImage(self._run, self.image.from_)
+        record = self._run.record(f"{PHASE}:{base.name}", ImageRecord)
+        inputs = {"base": record.reference.rpartition("@")[2], **flatten("config", image_config(self.image))}
+        inputs |= flatten("labels", dict(self.image.labels))
+        for i, use in enumerate(role_uses(self.image.roles)):
+            inputs |= {f"roles[{i}]": use.role, **flatten(f"roles[{i}].vars", self._variables(use))}
+        for role, entries in self._trees.items():
+            inputs |= tree_inputs(f"roles/{role}", entries)
+        return inputs
+
+    def _variables(self, use: types.RoleUse) -> dict[str, str]:
+        """Return the variables that one use of a role sees."""
+        return {name: scalar(value) for name, value in {**self.image.vars, **use.vars}.items()}
+
+    def ensure(self, work: Work) -> ImageRecord:
+        """Find the image in the registry by its key, else build it and push it there."""
+        run = self._run
+        builder = builder_for(run, work.say)
+        found = builder.find(self.name, work.key)
+        if found is not None:
+            work.say(f"found {found}")
+            return ImageRecord(reference=found)
+        from remote.images import Layer
+
+        layers = [
+            Layer(use.role, self._trees[use.role], self._variables(use), seconds(self.image.timeout))
+            for use in role_uses(self.image.roles)
+        ]
+        base = run.record(f"{PHASE}:{BaseImage(run, self.image.from_).name}", ImageRecord)
+        labels = {**run.stage.labels, "skep.name": self.name, "skep.key": work.key, **self.image.labels}
+        image = builder.build(base.reference, layers, image_config(self.image), labels)
+        return ImageRecord(reference=builder.push(image, self.name, work.key))
+
+
+def builder_for(run: Run, say: Say) -> "Builder":
+    """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
+    from remote.images import Builder, Registry
+
+    repository: Host = run.stage.repository
+    registry = Registry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
+    owner = f"{run.stage.site_name}.{run.stage.name}"
+    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, say)
+    run.once("clear build containers", builder.clear_leftovers)
+    return builder
+
+
+def _file_digest(run: Run, name: str) -> str:
+    """Return the digest of a file of the site."""
+    return sha256((run.directory / name).read_bytes())

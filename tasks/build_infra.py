@@ -1,0 +1,97 @@
+"""Phase 1: the hosts, and what they need of their provider."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from model.digest import Inputs
+from model.record import FactRecord, HostRecord, Record
+from providers.base import Resource
+from tasks.run import Run
+from tasks.state import write_whole
+from tasks.step import Step, Work
+
+PHASE = "build_infra"
+DOC = "make the hosts and what they need of their provider"
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield a step for the ssh key, and one for each resource of the provider."""
+    yield Step(
+        PHASE,
+        "ssh_key",
+        lambda work: _ensure_ssh_key(run, work),
+        lambda: _ssh_key(run),
+        doc="the stage's ssh key",
+    )
+    for resource in run.provider.resources():
+        yield Step(
+            PHASE,
+            resource.name,
+            partial(_ensure, run, resource),
+            partial(_inputs, run, resource),
+            real=partial(_real, run, resource),
+            needs=(f"{PHASE}:ssh_key",) if resource.is_host else (),
+            after=tuple(f"{PHASE}:{name}" for name in resource.needs),
+            host=resource.name if resource.is_host else "",
+            doc=resource.doc,
+        )
+
+
+def _real(run: Run, resource: Resource, _key: str) -> str | None:
+    """Ask the live look for a resource; its key there does not count the ssh key, which is no part of it."""
+    return run.probe.resource(resource.name, resource_key(resource))
+
+
+def resource_key(resource: Resource) -> str:
+    """Return the key that a provider's real thing carries."""
+    from model.digest import key_of
+
+    return key_of(resource.inputs)
+
+
+def _inputs(run: Run, resource: Resource) -> Inputs:
+    """Return a resource's inputs; a host's task also runs for a new ssh key, to install it."""
+    if not resource.is_host:
+        return dict(resource.inputs)
+    return {**resource.inputs, "ssh_key": run.record(f"{PHASE}:ssh_key", FactRecord).id}
+
+
+def _ensure(run: Run, resource: Resource, work: Work) -> Record:
+    """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
+    before = run.state.read(work.task, HostRecord) if resource.is_host else None
+    record = run.provider.ensure(resource, resource_key(resource), work.say)
+    if isinstance(record, HostRecord):
+        host = run.stage.host(resource.name)
+        run.state.write(work.task, record)
+        if before != record:
+            run.reset(host)
+        run.write_ssh_files()
+    return record
+
+
+def _ssh_key(run: Run) -> Inputs:
+    """Return what the ssh key's task depends on: that the key is there."""
+    public = run.ssh_files.key.with_suffix(".pub")
+    return {
+        "public": public.read_text().strip() if public.exists() and run.ssh_files.key.exists() else "none"
+    }
+
+
+def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:
+    """Make the stage's ssh key pair unless it is there."""
+    private, public = run.ssh_files.key, run.ssh_files.key.with_suffix(".pub")
+    _ = run.state.secrets
+    if private.exists() and public.exists():
+        work.say(f"found {private}")
+    else:
+        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        key = Ed25519PrivateKey.generate()
+        text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+        line = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+        write_whole(private, text, mode=0o600)
+        write_whole(public, line + f" skep@{run.stage.site_name}.{run.stage.name}\n".encode())
+        work.say(f"made {private}")
+    work.inputs["public"] = public.read_text().strip()
+    return FactRecord(id=public.read_text().strip())

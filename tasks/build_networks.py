@@ -1,0 +1,58 @@
+"""Phase 4: overlay networks."""
+
+from collections.abc import Iterator
+from functools import partial
+
+import msgspec
+
+from model import site as types
+from model.digest import Inputs, flatten
+from model.record import FactRecord, SwarmRecord
+from tasks.run import Run
+from tasks.step import Step, Work
+
+PHASE = "build_networks"
+DOC = "make the overlay networks"
+
+
+def swarm_tasks(run: Run) -> tuple[str, ...]:
+    """Return the tasks that make the swarm."""
+    return tuple(f"setup_hosts:{host.short}.swarm" for host in run.stage.hives)
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield a step for each network."""
+    for name, network in run.stage.networks.items():
+        yield Step(
+            PHASE,
+            name,
+            partial(_ensure, run, name, network),
+            partial(_inputs, run, network),
+            real=partial(_real, run, name),
+            after=swarm_tasks(run),
+            doc=f"overlay network {name}",
+        )
+
+
+def cluster(run: Run) -> str:
+    """Return the id of the stage's swarm, as its first hive's record has it."""
+    return run.record(swarm_tasks(run)[0], SwarmRecord).cluster
+
+
+def _inputs(run: Run, network: types.Network) -> Inputs:
+    """Return what a network is made from; a new swarm has none of the old one's."""
+    return {"swarm": cluster(run), **flatten("network", msgspec.to_builtins(network))}
+
+
+def _real(run: Run, name: str, key: str) -> str | None:
+    """Ask the live look for a network."""
+    return run.probe.network(name, key)
+
+
+def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactRecord:
+    """Make the network exist as defined."""
+    from remote.networks import ensure_network
+
+    host, client = run.manager()
+    labels = {**network.labels, **run.stage.labels, "skep.name": name, "skep.key": work.key}
+    return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.say))

@@ -1,0 +1,189 @@
+"""Phase 6: Docker secrets and services, each service by its image's digest, waited for until it runs."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from model import site as types
+from model.digest import Inputs, flatten
+from model.errors import ServiceError, SkepError
+from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
+from model.stage import Stage, service_networks
+from model.units import seconds
+from remote.spec import ServiceParts, service_spec
+from tasks import build_networks, build_volumes
+from tasks.run import Run
+from tasks.setup_hosts import vault_of
+from tasks.state import write_whole
+from tasks.step import Step, Work
+
+PHASE = "deploy_services"
+DOC = "deploy the services, and wait until they run"
+LOG_LINES = 10
+_NOT_INPUTS = {"available_on", "try", "converge_timeout", "initialize_roles", "networks", "secrets", "image"}
+"""What says how to deploy, or is an input in another form."""
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield a step for each secret and each service of the stage."""
+    for name in run.stage.secrets:
+        yield _secret_step(run, name)
+    for name, service in run.stage.services.items():
+        yield _service_step(run, name, service)
+
+
+# -- secrets ---------------------------------------------------------------------------------------------------------
+
+
+def secret_task(name: str) -> str:
+    """Return the task that makes a Docker secret."""
+    return f"{PHASE}:secret.{name}"
+
+
+def docker_secret_name(run: Run, name: str) -> str:
+    """Return a Docker secret's name, which holds its content's digest: a new content is another secret."""
+    return f"{name}-{run.secret(name).fingerprint(run.pepper).removeprefix('hmac:')[:12]}"
+
+
+def _secret_step(run: Run, name: str) -> Step:
+    """Return the step that makes one Docker secret."""
+
+    def inputs() -> Inputs:
+        return {"swarm": build_networks.cluster(run), "content": run.secret(name).fingerprint(run.pepper)}
+
+    def ensure(work: Work) -> FactRecord:
+        from remote.secrets import ensure_secret
+
+        _, client = run.manager()
+        labels = {**run.stage.labels, "skep.name": name, "skep.key": work.key}
+        docker_name = docker_secret_name(run, name)
+        return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.say))
+
+    return Step(
+        PHASE,
+        f"secret.{name}",
+        ensure,
+        inputs,
+        real=lambda _key: run.probe.secret(docker_secret_name(run, name)),
+        after=(vault_of(run), *build_networks.swarm_tasks(run)),
+        doc=f"Docker secret {name}",
+    )
+
+
+# -- services --------------------------------------------------------------------------------------------------------
+
+
+def service_task(name: str) -> str:
+    """Return the task that deploys a service."""
+    return f"{PHASE}:{name}"
+
+
+def image_task(stage: Stage, service: types.Service) -> str | None:
+    """Return the task that builds a service's image; None for one that is pulled."""
+    return f"build_images:{service.image}" if service.image in stage.site.images else None
+
+
+def _service_step(run: Run, name: str, service: types.Service) -> Step:
+    """Return the step that deploys one service."""
+    stage = run.stage
+    built = image_task(stage, service)
+    networks = tuple(f"{build_networks.PHASE}:{n}" for n in service_networks(service, stage.networks))
+    secrets = tuple(secret_task(secret) for secret in service.secrets)
+    volumes = tuple(
+        build_volumes.task_of(mount.source, host)
+        for mount in service.volumes
+        if mount.type == "volume" and mount.source
+        for host in stage.volume_hosts(mount.source)
+    )
+    hives = (f"setup_hosts:{host.short}." for host in stage.hives)
+    ready = tuple(f"{hive}{step}" for hive in hives for step in ("swarm", "node_labels", "trust"))
+
+    def parts() -> ServiceParts:
+        return ServiceParts(
+            image=run.record(built, ImageRecord).reference if built else service.image,
+            networks={
+                n: run.record(f"{build_networks.PHASE}:{n}", FactRecord).id
+                for n in service_networks(service, stage.networks)
+            },
+            secrets={
+                secret: (docker_secret_name(run, secret), run.record(secret_task(secret), FactRecord).id)
+                for secret in service.secrets
+            },
+        )
+
+    def inputs() -> Inputs:
+        needed = parts()
+        definition = {k: v for k, v in msgspec.to_builtins(service).items() if k not in _NOT_INPUTS}
+        return {
+            "image": needed.image.rpartition("@")[2],
+            **flatten("service", definition),
+            **flatten(
+                "network",
+                {n: [i, service_networks(service, stage.networks)[n]] for n, i in needed.networks.items()},
+            ),
+            **flatten("secret", {secret: docker_name for secret, (docker_name, _) in needed.secrets.items()}),
+            **flatten(
+                "volume",
+                {
+                    m.source: list(stage.site.volumes[m.source].hosts)
+                    for m in service.volumes
+                    if m.type == "volume" and m.source
+                },
+            ),
+        }
+
+    def ensure(work: Work) -> ServiceRecord:
+        from remote.services import ensure_service, wait_until_converged
+
+        _, client = run.manager()
+        client.api.reload_config(str(docker_config(run)))
+        labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
+        made = ensure_service(client, service_spec(name, service, stage, parts(), labels), work.say)
+        wait_until_converged(
+            client, name, seconds(service.converge_timeout), lambda n, c: log_tail(run, n, c), work.say
+        )
+        run.deployed = True
+        return ServiceRecord(id=made)
+
+    return Step(
+        PHASE,
+        name,
+        ensure,
+        inputs,
+        real=lambda key: run.probe.service(name, key),
+        needs=(*networks, *secrets, *((built,) if built else ())),
+        after=(*ready, *volumes, vault_of(run)),
+        doc=f"service {name}",
+    )
+
+
+def docker_config(run: Run) -> str:
+    """Write the registry's password as Docker's own configuration file, and return its path.
+
+    The SDK reads credentials from such a file, and hands them to the hives with the service.
+    """
+    import base64
+    import json
+
+    login = f"skep:{run.vault.stage.registry_password.reveal()}"
+    path = run.state.secrets / "docker.json"
+    auths = {run.stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
+    write_whole(path, json.dumps({"auths": auths}).encode(), mode=0o600)
+    return str(path)
+
+
+def log_tail(run: Run, node: str, container: str) -> list[str]:
+    """Return the last log lines of a container on a node of the swarm."""
+    for host in run.stage.hives:
+        record = run.state.read(f"setup_hosts:{host.short}.swarm", SwarmRecord)
+        if record is None or record.node != node:
+            continue
+        try:
+            from remote.engine import engine_errors
+
+            with engine_errors(host.short, "reading a container's log", ServiceError):
+                text = run.engine(host).api.logs(container, tail=LOG_LINES)
+        except SkepError as error:
+            return [f"(its log can't be read: {error})"]
+        return str(text, errors="replace").splitlines()
+    return []

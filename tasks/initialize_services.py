@@ -1,0 +1,131 @@
+"""Phase 7: first data. Roles run inside a service's running container, wherever it is, once per key."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from model import site as types
+from model.digest import Entry, Inputs, flatten, read_tree, tree_inputs
+from model.errors import ServiceError
+from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
+from model.stage import role_uses, scalar
+from tasks import build_volumes
+from tasks.deploy_services import service_task
+from tasks.run import Run
+from tasks.step import Step, Work
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+PHASE = "initialize_services"
+DOC = "load first data by scripts inside the running services"
+TIMEOUT = 600
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield a step for each role of each service; those of one service one after another."""
+    for name, service in run.stage.services.items():
+        before: tuple[str, ...] = ()
+        for use in role_uses(service.initialize_roles):
+            step = Initialization(run, name, service, use).step(before)
+            before = (step.task,)
+            yield step
+
+
+class Initialization:
+    """One role to be run inside one service.
+
+    Args:
+        run: The run.
+        name: The service's name.
+        service: Its definition.
+        use: The role with its variables.
+
+    """
+
+    def __init__(self, run: Run, name: str, service: types.Service, use: types.RoleUse) -> None:
+        """Keep the definition; the role is read when it is asked for."""
+        self._run, self._name, self._service, self._use = run, name, service, use
+        self._entries: tuple[Entry, ...] | None = None
+        self.label = f"skep.initialized.{use.role}"
+
+    def step(self, after: tuple[str, ...]) -> Step:
+        """Return the step."""
+        return Step(
+            PHASE,
+            f"{self._name}.{self._use.role}",
+            self.ensure,
+            self.inputs,
+            real=lambda key: self._run.probe.initialized(self._name, self.label, key),
+            needs=(service_task(self._name), *self._volume_tasks()),
+            after=after,
+            doc=f"role {self._use.role} inside {self._name}",
+        )
+
+    def _volume_tasks(self) -> tuple[str, ...]:
+        """Return the tasks of the volumes that the service's data is on."""
+        return tuple(
+            build_volumes.task_of(mount.source, host)
+            for mount in self._service.volumes
+            if mount.type == "volume" and mount.source
+            for host in self._run.stage.volume_hosts(mount.source)
+        )
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return the role's files, read once: what is hashed is what is run."""
+        if self._entries is None:
+            self._entries = read_tree(self._run.roles / self._use.role)
+        return self._entries
+
+    def inputs(self) -> Inputs:
+        """Return what it depends on: its files and variables, and that service and data are the same ones.
+
+        Not the service's image: a new one does not undo what was loaded.
+        """
+        run = self._run
+        incarnations = {task: run.record(task, VolumeRecord).created for task in self._volume_tasks()}
+        return {
+            "service": run.record(service_task(self._name), ServiceRecord).id,
+            **flatten(
+                "volumes",
+                {task.partition(":")[2]: list(made.values()) for task, made in incarnations.items()},
+            ),
+            **flatten("vars", {name: scalar(value) for name, value in self._use.vars.items()}),
+            **tree_inputs(f"roles/{self._use.role}", self.entries()),
+        }
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Run the role unless the service carries its mark, then mark it."""
+        from remote.inside import run_role
+        from remote.services import set_labels
+
+        _, client = self._run.manager()
+        found = client.api.inspect_service(self._name)
+        if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
+            work.say("the service carries its mark")
+            return FactRecord(id=work.key)
+        variables = {name: scalar(value) for name, value in self._use.vars.items()}
+        run_role(
+            lambda: self._container(client),
+            self._name,
+            self._use.role,
+            self.entries(),
+            variables,
+            TIMEOUT,
+            work.say,
+        )
+        set_labels(client, self._name, {self.label: work.key})
+        return FactRecord(id=work.key)
+
+    def _container(self, manager: "DockerClient") -> Any:
+        """Return a running container of the service, on whatever hive it is; None while there is none."""
+        tasks = manager.api.tasks(filters={"service": self._name, "desired-state": "running"})
+        for task in tasks:
+            container = (task["Status"].get("ContainerStatus") or {}).get("ContainerID")
+            if task["Status"]["State"] != "running" or not container:
+                continue
+            for host in self._run.stage.hives:
+                record = self._run.state.read(f"setup_hosts:{host.short}.swarm", SwarmRecord)
+                if record is not None and record.node == task.get("NodeID"):
+                    return self._run.engine(host).containers.get(container)
+            raise ServiceError(f"service {self._name}: runs on a node that is none of the stage's hives")
+        return None

@@ -1,0 +1,277 @@
+"""The live look: one listing of the provider, one ssh command and one look at the engine per host, one of the swarm.
+
+Taken once a run, all hosts at the same time, in the background while doit loads. Each question below is then answered
+from memory: None when the real thing is as recorded, else why it is not.
+"""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from model.errors import HostError, SkepError
+from model.stage import Host
+from remote.hostsetup.apply import Applied, parse_probe, probe_script
+from remote.spec import spec_digest
+
+if TYPE_CHECKING:
+    from providers.base import Found
+    from tasks.run import Run
+
+T = TypeVar("T")
+REGISTRY_TAGS = "/var/lib/docker-registry/docker/registry/v2/repositories"
+_DIVIDER = "== registry tags"
+# The registry's own storage is one listing; its API would take one call per image.
+_LIST_TAGS = f"""
+echo '{_DIVIDER}'
+cd {REGISTRY_TAGS} 2>/dev/null && find . -path '*/_manifests/tags/*/current/link' || true
+"""
+PROBE_TIMEOUT = 30
+
+
+@dataclass(frozen=True)
+class HostLook:
+    """What one host looks like.
+
+    Args:
+        steps: Set-up step to how it was applied.
+        tags: What the registry holds, as `repository:tag`.
+        info: The engine's own description; empty where none answers.
+        volumes: Volume to its labels and time.
+        services: Service to the containers of it that run here.
+        error: Why there is nothing to see, if so.
+
+    """
+
+    steps: Mapping[str, Applied] = field(default_factory=dict)
+    tags: frozenset[str] = frozenset()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    services: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SwarmLook:
+    """What the swarm looks like, seen by one manager."""
+
+    nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    error: str = ""
+
+
+class Probe:
+    """The live look at a stage.
+
+    Args:
+        run: The run whose connections it uses.
+
+    """
+
+    def __init__(self, run: "Run") -> None:
+        """Start looking at all that has a record; nothing waits yet."""
+        self._run = run
+        self._pool = ThreadPoolExecutor(max_workers=len(run.stage.hosts) + 3, thread_name_prefix="probe")
+        known = [host for host in run.stage.hosts if run.host_record(host) is not None]
+        self._provider: Future[Mapping[str, Found]] | None = (
+            self._pool.submit(run.provider.found) if run.provider.owns else None
+        )
+        self._hosts = {host.short: self._pool.submit(self._look_at_host, host) for host in known}
+        self._swarm = self._pool.submit(self._look_at_swarm)
+
+    # -- questions -----------------------------------------------------------------------------------------------
+
+    def resource(self, name: str, key: str) -> str | None:
+        """Ask for a resource of the provider."""
+        if self._provider is None:
+            return None
+        found = self._provider.result().get(name)
+        if found is None:
+            return f"{name} is gone"
+        if not found.running:
+            return f"{name} does not run"
+        return (
+            None if found.key == key else f"{name} is not the one that was made (its label says another key)"
+        )
+
+    def step(self, host: Host, name: str, key: str) -> str | None:
+        """Ask for a set-up step of a host."""
+        look = self.host(host)
+        if look.error:
+            return look.error
+        applied = look.steps.get(name)
+        if applied is None:
+            return f"{host.short} has no mark of it"
+        if applied.key != key:
+            return f"{host.short} was set up with another key"
+        return f"changed on {host.short}: {', '.join(applied.drift)}" if applied.drift else None
+
+    def swarm_member(self, host: Host, cluster: str, node: str) -> str | None:
+        """Ask whether a hive is the node of the swarm that it was."""
+        look = self.host(host)
+        if look.error:
+            return look.error
+        swarm = look.info.get("Swarm", {})
+        if swarm.get("LocalNodeState") != "active":
+            return (
+                f"{host.short} is in no swarm ({swarm.get('LocalNodeState') or 'its engine does not answer'})"
+            )
+        if swarm.get("NodeID") != node or (swarm.get("Cluster") or {}).get("ID", cluster) != cluster:
+            return f"{host.short} is another node, or in another swarm"
+        listed = self.swarm.nodes.get(node)
+        if listed is not None and listed.get("Status", {}).get("State") != "ready":
+            return f"the swarm sees {host.short} as {listed.get('Status', {}).get('State')}"
+        return None
+
+    def node_labels(self, node: str, wanted: Mapping[str, str]) -> str | None:
+        """Ask whether a node has these labels and no other of skep's."""
+        if self.swarm.error:
+            return self.swarm.error
+        labels = self.swarm.nodes.get(node, {}).get("Spec", {}).get("Labels") or {}
+        found = {name: value for name, value in labels.items() if name.startswith("skep.")}
+        return None if found == dict(wanted) else "the node's labels are others"
+
+    def image(self, repository: str, key: str) -> str | None:
+        """Ask for an image in the registry."""
+        look = self.host(self._run.stage.repository)
+        if look.error:
+            return look.error
+        return None if f"{repository}:{key}" in look.tags else "the registry does not have it"
+
+    def network(self, name: str, key: str) -> str | None:
+        """Ask for a network."""
+        return self._labelled("network", self.swarm.networks.get(name), key)
+
+    def secret(self, name: str) -> str | None:
+        """Ask for a Docker secret; its name holds its content's digest."""
+        if self.swarm.error:
+            return self.swarm.error
+        return None if name in self.swarm.secrets else "the secret is gone"
+
+    def volume(self, host: Host, name: str, created: str | None) -> str | None:
+        """Ask for a volume on a host, in the incarnation that was recorded."""
+        look = self.host(host)
+        if look.error:
+            return look.error
+        volume = look.volumes.get(name)
+        if volume is None:
+            return f"the volume is gone from {host.short}"
+        return None if volume["CreatedAt"] == created else f"the volume on {host.short} is another one"
+
+    def service(self, name: str, key: str) -> str | None:
+        """Ask for a service: made with this key, and not changed since by somebody else."""
+        found = self.swarm.services.get(name)
+        problem = self._labelled("service", found, key)
+        if problem or found is None:
+            return problem
+        recorded = found["Spec"]["Labels"].get("skep.spec")
+        return None if recorded == spec_digest(found["Spec"]) else "the service was changed by somebody else"
+
+    def initialized(self, service: str, label: str, key: str) -> str | None:
+        """Ask whether a service carries the mark of an initialization."""
+        found = self.swarm.services.get(service)
+        if self.swarm.error or found is None:
+            return self.swarm.error or "the service is gone"
+        return None if found["Spec"]["Labels"].get(label) == key else "the service has no mark of it"
+
+    def _labelled(self, kind: str, found: Mapping[str, Any] | None, key: str) -> str | None:
+        """Compare the key on a swarm object's label."""
+        if self.swarm.error:
+            return self.swarm.error
+        if found is None:
+            return f"the {kind} is gone"
+        labels = found.get("Spec", found).get("Labels") or {}
+        return None if labels.get("skep.key") == key else f"the {kind} carries another key"
+
+    # -- looks ---------------------------------------------------------------------------------------------------
+
+    def host(self, host: Host) -> HostLook:
+        """Return the look at a host."""
+        future = self._hosts.get(host.short)
+        return future.result() if future is not None else HostLook(error=f"{host.short} is not made yet")
+
+    @property
+    def swarm(self) -> SwarmLook:
+        """The look at the swarm."""
+        return self._swarm.result()
+
+    def close(self) -> None:
+        """Wait for nothing."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _look_at_host(self, host: Host) -> HostLook:
+        """Take one ssh command and three listings of the engine."""
+        try:
+            script = probe_script()
+            if host.is_repository:
+                script += _LIST_TAGS
+            said = self._run.connection(host).script(
+                script, timeout=PROBE_TIMEOUT, shown="looking at what is set up"
+            )
+        except SkepError as error:
+            return HostLook(error=str(error))
+        steps, _, tags = said.partition(_DIVIDER)
+        look = HostLook(steps=parse_probe(steps), tags=_tags(tags))
+        try:
+            engine = self._run.engine(host).api
+            volumes = engine.volumes(filters={"label": "skep.name"}).get("Volumes") or []
+            running = engine.containers(filters={"label": "com.docker.swarm.service.name"})
+            info = engine.info()
+        except (SkepError, OSError):
+            return look
+        counts: dict[str, int] = {}
+        for container in running:
+            name = container["Labels"]["com.docker.swarm.service.name"]
+            counts[name] = counts.get(name, 0) + 1
+        return HostLook(
+            steps=look.steps,
+            tags=look.tags,
+            info=info,
+            volumes={volume["Name"]: volume for volume in volumes},
+            services=counts,
+        )
+
+    def _look_at_swarm(self) -> SwarmLook:
+        """Ask the first manager that answers for all of the swarm."""
+        said = []
+        for host in self._run.stage.hives:
+            look = self.host(host)
+            if look.error or not look.info.get("Swarm", {}).get("ControlAvailable"):
+                said.append(look.error or f"{host.short} is no manager of a swarm")
+                continue
+            try:
+                return self._swarm_of(host)
+            except (SkepError, OSError) as error:
+                said.append(str(error))
+        return SwarmLook(error="; ".join(dict.fromkeys(said)) or "there is no swarm yet")
+
+    def _swarm_of(self, host: Host) -> SwarmLook:
+        """List what one manager knows."""
+        from remote.engine import engine_errors
+
+        api = self._run.engine(host).api
+        mine = {"label": [f"{name}={value}" for name, value in self._run.stage.labels.items()]}
+        with engine_errors(host.short, "listing the swarm", HostError):
+            return SwarmLook(
+                nodes=_by(api.nodes(), lambda node: node["ID"]),
+                networks=_by(api.networks(filters=mine), lambda network: network["Name"]),
+                services=_by(api.services(filters=mine), lambda service: service["Spec"]["Name"]),
+                secrets=_by(api.secrets(filters=mine), lambda secret: secret["Spec"]["Name"]),
+            )
+
+
+def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:
+    """Return items by name."""
+    return {name(item): item for item in items}
+
+
+def _tags(text: str) -> frozenset[str]:
+    """Return `repository:tag` for each link file of the registry's storage."""
+    found = set()
+    for line in text.split():
+        repository, _, rest = line.removeprefix("./").partition("/_manifests/tags/")
+        if rest:
+            found.add(f"{repository}:{rest.removesuffix('/current/link')}")
+    return frozenset(found)

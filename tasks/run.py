@@ -1,0 +1,323 @@
+"""What all tasks of one `doit` share: the stage, its state, its connections, and what a live look found.
+
+Nothing here connects before it is asked to; `doit list` never asks.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from model.errors import ConfigError, HostError, SkepError
+from model.record import HostRecord, Record
+from model.secret import Secret
+from model.stage import Host, Stage
+from remote.ssh import Connection, SshFiles, socket_directory, write_ssh_files
+from tasks.state import State, write_whole
+from tasks.vault import Vault
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from providers.base import Provider
+    from remote.hostsetup.step import HostStep
+    from tasks.probe import Probe
+
+R = TypeVar("R", bound=Record)
+Say = Callable[[str], None]
+
+
+def host_task(short: str) -> str:
+    """Return the task that makes a host."""
+    return f"build_infra:{short}"
+
+
+@dataclass
+class Run:
+    """One `doit` on one stage.
+
+    Args:
+        directory: The site's directory, with site.toml, roles/ and state/.
+        stage: The stage.
+        state: Its state directory.
+        reasons: Task to why it is stale, filled as doit asks.
+        live: Whether the real things are looked at; `doit list` does not.
+        deployed: Whether a service was changed by this run.
+
+    """
+
+    directory: Path
+    stage: Stage
+    state: State
+    reasons: dict[str, list[str]] = field(default_factory=dict)
+    live: bool = False
+    deployed: bool = False
+
+    def __post_init__(self) -> None:
+        """Make what threads share."""
+        self._connections: dict[str, Connection] = {}
+        self._engines: dict[str, DockerClient] = {}
+        self._guard = threading.RLock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._hidden: set[str] = set()
+        self._done: set[str] = set()
+        self._steps: dict[str, list[HostStep]] = {}
+        self.started = time.monotonic()
+
+    # -- files ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def ssh_files(self) -> SshFiles:
+        """Where the stage's ssh files are."""
+        root = self.state.root
+        return SshFiles(
+            root / "ssh_config", root / "secrets" / "id_ed25519", root / "known_hosts", socket_directory(root)
+        )
+
+    @property
+    def roles(self) -> Path:
+        """The site's roles."""
+        return self.directory / "roles"
+
+    def record(self, task: str, kind: type[R]) -> R:
+        """Return the record of a task that this one needs.
+
+        Raises:
+            KeyError: It has none, since it has not been run.
+
+        """
+        found = self.state.read(task, kind)
+        if found is None:
+            raise KeyError(task)
+        return found
+
+    def host_record(self, host: Host) -> HostRecord | None:
+        """Return the record of a host, or None before it is made."""
+        return self.state.read(host_task(host.short), HostRecord)
+
+    def write_ssh_files(self) -> None:
+        """Write ssh_config and known_hosts for all hosts that have a record."""
+        found = {host.short: self.host_record(host) for host in self.stage.hosts}
+        write_ssh_files(
+            self.ssh_files, {short: record for short, record in found.items() if record is not None}
+        )
+
+    # -- secrets -------------------------------------------------------------------------------------------------
+
+    @property
+    def vault_path(self) -> Path:
+        """Where the stage's own secrets are kept."""
+        return self.state.root / "secrets" / "vault.json"
+
+    @property
+    def vault(self) -> Vault:
+        """The stage's own secrets.
+
+        Raises:
+            KeyError: There is none yet.
+
+        """
+        with self._guard:
+            cached = self.__dict__.get("_vault")
+            if cached is None:
+                try:
+                    cached = Vault.from_bytes(self.vault_path.read_bytes())
+                except FileNotFoundError as error:
+                    raise KeyError("vault") from error
+                self._remember_vault(cached)
+            return cached
+
+    def keep_vault(self, vault: Vault) -> None:
+        """Write the stage's own secrets, for their owner's eyes only."""
+        with self._guard:
+            _ = self.state.secrets
+            write_whole(self.vault_path, vault.to_bytes(), mode=0o600)
+            self._remember_vault(vault)
+
+    def _remember_vault(self, vault: Vault) -> None:
+        """Use the vault from now on, and keep what is in it out of the logs."""
+        self._steps.clear()
+        self.__dict__["_vault"] = vault
+        self._hidden.update(secret.reveal() for secret in vault.all())
+
+    def redact(self, text: str) -> str:
+        """Return a text without any secret that this run has used."""
+        for hidden in self._hidden:
+            text = text.replace(hidden, "[redacted]")
+        return text
+
+    def vault_fingerprint(self) -> str:
+        """Return a keyed digest of the whole vault; `none` before there is one."""
+        try:
+            vault = self.vault
+        except KeyError:
+            return "none"
+        return Secret(vault.to_bytes().decode()).fingerprint(self.pepper)
+
+    def host_steps(self, host: Host) -> "list[HostStep]":
+        """Return a host's set-up steps as data.
+
+        Raises:
+            KeyError: There is no vault yet, on which some of them depend.
+
+        """
+        vault = self.vault
+        with self._guard:
+            if host.short not in self._steps:
+                from remote.hostsetup.steps import steps
+
+                self._steps[host.short] = steps(self.stage, host, vault.stage)
+            return self._steps[host.short]
+
+    @property
+    def pepper(self) -> bytes:
+        """The stage's HMAC key."""
+        return self.vault.stage.pepper.reveal().encode()
+
+    def secret(self, name: str) -> Secret:
+        """Return a secret of site.toml.
+
+        Raises:
+            ConfigError: Where it should come from there is nothing.
+            KeyError: It is a generated one and there is no vault yet.
+
+        """
+        found = self._secret(name)
+        self._hidden.add(found.reveal())
+        return found
+
+    def _secret(self, name: str) -> Secret:
+        """Return a secret of site.toml from where it says."""
+        source = self.stage.site.secrets[name]
+        if source.env is not None:
+            value = os.environ.get(source.env)
+            if not value:
+                raise ConfigError([f"secrets.{name}: the environment variable {source.env} is not set"])
+            return Secret(value)
+        if source.file is not None:
+            path = self.directory / Path(source.file).expanduser()
+            try:
+                return Secret(path.read_text(encoding="utf-8").removesuffix("\n"))
+            except OSError as error:
+                raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
+        return self.vault.generated[name]
+
+    # -- provider, hosts, engines --------------------------------------------------------------------------------
+
+    @cached_property
+    def provider(self) -> "Provider":
+        """The stage's provider; its SDK is imported only when it acts."""
+        from providers import create
+
+        return create(self.stage, self.ssh_files, self.state.root, self.secret)
+
+    def connection(self, host: Host) -> Connection:
+        """Return the shared connection to a host; it opens when it is first used."""
+        with self._guard:
+            if host.short not in self._connections:
+                if not self.ssh_files.config.exists():
+                    self.write_ssh_files()
+                self._connections[host.short] = Connection(host.short, self.ssh_files)
+            return self._connections[host.short]
+
+    def engine(self, host: Host) -> "DockerClient":
+        """Return the client of a host's Docker Engine.
+
+        Raises:
+            HostError: The host or its engine does not answer.
+
+        """
+        connection = self.connection(host)
+        connection.open()
+        with self._guard:
+            if host.short not in self._engines:
+                from remote.engine import connect
+
+                self._engines[host.short] = connect(host.short, connection.docker_socket)
+            return self._engines[host.short]
+
+    def reset(self, host: Host) -> None:
+        """Forget the connection to a host that was made anew or whose groups changed."""
+        with self._guard:
+            engine = self._engines.pop(host.short, None)
+            if engine is not None:
+                engine.close()
+            connection = self._connections.pop(host.short, None)
+        if connection is not None:
+            connection.close()
+
+    def lock(self, name: str) -> threading.Lock:
+        """Return the lock of that name, for what two tasks of one run must not do at the same time."""
+        with self._guard:
+            return self._locks.setdefault(name, threading.Lock())
+
+    def once(self, name: str, do: Callable[[], None]) -> None:
+        """Do something the first time in this run; others who ask for it meanwhile wait until it is done."""
+        with self.lock(f"once {name}"):
+            if name not in self._done:
+                do()
+                self._done.add(name)
+
+    @cached_property
+    def probe(self) -> "Probe":
+        """The live look at the whole stage, taken once a run."""
+        from tasks.probe import Probe
+
+        return Probe(self)
+
+    def close(self) -> None:
+        """Let go of what this process holds; shared ssh connections stay for the next run."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+
+    def manager(self) -> "tuple[Host, DockerClient]":
+        """Return a hive whose engine is a manager of the stage's swarm.
+
+        Raises:
+            HostError: None answers; the message has what each said.
+
+        """
+        said = []
+        for host in self.stage.hives:
+            if self.host_record(host) is None:
+                continue
+            try:
+                client = self.engine(host)
+                swarm = client.info()["Swarm"]
+            except (SkepError, OSError) as error:
+                said.append(str(error))
+                continue
+            if swarm.get("ControlAvailable"):
+                return host, client
+            said.append(f"{host.short}: {swarm.get('Error') or 'is no manager of a swarm'}")
+        raise HostError("no manager of the swarm answers:\n" + "\n".join(said))
+
+    def log(self, task: str) -> "TaskLog":
+        """Return the log of a task's run, begun anew."""
+        return TaskLog(self.state.log_path(task), self.redact)
+
+
+class TaskLog:
+    """The full output of one task's last run, in a file; the last line is kept for the screen."""
+
+    def __init__(self, path: Path, redact: Callable[[str], str]) -> None:
+        """Begin the file anew."""
+        self.path = path
+        self._redact = redact
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("w", encoding="utf-8", buffering=1)
+        self.last = ""
+
+    def say(self, line: str) -> None:
+        """Add a line, with the time and without secrets."""
+        self.last = self._redact(line)
+        self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")
+
+    def close(self) -> None:
+        """End the file."""
+        self._file.close()

@@ -1,0 +1,223 @@
+"""Phase 2: each host set up by small steps, then the swarm."""
+
+from collections.abc import Iterator
+
+from remote.hostsetup.steps import steps as host_steps
+
+from model.digest import Inputs, flatten, sha256
+from model.record import FactRecord, HostRecord, SwarmRecord
+from model.secret import Secret
+from model.stage import Host
+from model.vault import StageSecrets
+from remote import swarm
+from remote.hostsetup.apply import apply_script, step_key
+from remote.hostsetup.step import HostFile, HostStep
+from tasks.run import Run, host_task
+from tasks.step import Step, Work
+from tasks.vault import Vault
+
+PHASE = "setup_hosts"
+DOC = "set up each host by small steps, and join the hives into a swarm"
+VAULT = "/var/lib/skep/vault.json"
+_BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield every step of every host."""
+    yield _vault(run)
+    vault_task = vault_of(run)
+    for host in run.stage.hosts:
+        # The steps' definitions need the vault's secrets only when they are looked at, not to be listed.
+        for name, needs in step_names(run, host):
+            yield _host_step(
+                run, host, name, (vault_task, *(f"{PHASE}:{host.short}.{need}" for need in needs))
+            )
+    for host in run.stage.hives:
+        yield _swarm_step(run, host)
+        yield _labels_step(run, host)
+
+
+def vault_of(run: Run) -> str:
+    """Return the task that makes or finds the stage's own secrets."""
+    return f"{PHASE}:{run.stage.repository.short}.vault"
+
+
+def step_names(run: Run, host: Host) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the names of a host's set-up steps with what each needs; they don't depend on any secret."""
+    return [(step.name, step.needs) for step in host_steps(run.stage, host, _BLANK)]
+
+
+# -- the vault -------------------------------------------------------------------------------------------------------
+
+
+def _vault(run: Run) -> Step:
+    """Return the step that makes the stage's own secrets, and keeps a copy on the repository host.
+
+    It is what makes state/ dispensable: a fresh clone reads the copy back.
+    """
+    host = run.stage.repository
+
+    def step() -> HostStep:
+        return HostStep(
+            "vault",
+            {"content": run.vault_fingerprint()},
+            files=lambda: [HostFile(VAULT, _text(run), 0o600)],
+        )
+
+    def inputs() -> Inputs:
+        generated = sorted(n for n, source in run.stage.secrets.items() if source.generate is not None)
+        return {
+            "host": run.record(host_task(host.short), HostRecord).id,
+            "content": run.vault_fingerprint(),
+            **flatten("generated", generated),
+        }
+
+    def ensure(work: Work) -> FactRecord:
+        try:
+            vault = run.vault
+        except KeyError:
+            vault = _vault_on(run, host, work) or Vault(
+                StageSecrets.generate(run.stage.site_name, run.stage.name), {}
+            )
+        run.keep_vault(vault.with_all(run.stage.secrets))
+        work.inputs["content"] = run.vault_fingerprint()
+        made = step()
+        _, key = step_key(made)
+        connection = run.connection(host)
+        connection.script(apply_script(made, made.files(), key), say=work.say, shown="step vault")
+        work.say(f"a copy of the stage's secrets is kept on {host.name}, readable by root only")
+        return FactRecord(id=run.vault_fingerprint())
+
+    return Step(
+        PHASE,
+        f"{host.short}.vault",
+        ensure,
+        inputs,
+        real=lambda _key: run.probe.step(host, "vault", step_key(step())[1]),
+        needs=(host_task(host.short),),
+        host=host.short,
+        doc="the stage's own secrets: site CA, passwords",
+    )
+
+
+def _text(run: Run) -> "str":
+    """Return the vault as a file's text."""
+    return run.vault.to_bytes().decode()
+
+
+def _vault_on(run: Run, host: Host, work: Work) -> Vault | None:
+    """Return the copy of the vault that a host keeps, as when state/ was deleted."""
+    text = run.connection(host).script(f"cat {VAULT} 2>/dev/null || true", shown="looking for the vault")
+    if not text.strip():
+        work.say("no vault here nor on the repository host: making a new one")
+        return None
+    work.say(f"the vault is read back from {host.name}")
+    return Vault.from_bytes(text.encode())
+
+
+# -- steps as data ---------------------------------------------------------------------------------------------------
+
+
+def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
+    """Return one set-up step of one host."""
+
+    def step() -> HostStep:
+        # Evaluated late: secrets are known only once the vault is there.
+        return next(s for s in run.host_steps(host) if s.name == name)
+
+    def inputs() -> Inputs:
+        record = run.record(host_task(host.short), HostRecord)
+        return {"host": record.id, **step_key(step())[0]}
+
+    def ensure(work: Work) -> FactRecord:
+        made = step()
+        _, key = step_key(made)
+        run.connection(host).script(
+            apply_script(made, made.files(), key), timeout=made.timeout, say=work.say, shown=f"step {name}"
+        )
+        if name == "docker":
+            # The admin user's new group, and the engine's socket, are there for new connections only.
+            run.reset(host)
+        return FactRecord(id=key)
+
+    return Step(
+        PHASE,
+        f"{host.short}.{name}",
+        ensure,
+        inputs,
+        real=lambda _key: run.probe.step(host, name, step_key(step())[1]),
+        needs=(host_task(host.short),),
+        after=after,
+        host=host.short,
+        doc=f"{name.replace('_', ' ')} on {host.name}",
+    )
+
+
+# -- the swarm -------------------------------------------------------------------------------------------------------
+
+
+def _swarm_step(run: Run, host: Host) -> Step:
+    """Return the step that makes a hive a manager of the stage's swarm."""
+    task = f"{PHASE}:{host.short}.swarm"
+
+    def inputs() -> Inputs:
+        return {"host": run.record(host_task(host.short), HostRecord).id, "address": host.address}
+
+    def ensure(work: Work) -> SwarmRecord:
+        # Who is first makes the swarm, all others join it: found by looking, one at a time.
+        with run.lock("swarm"):
+            return swarm.ensure_member(host, _others(run, host), run.engine(host), run.engine, work.say)
+
+    def real(_key: str) -> str | None:
+        record = run.state.read(task, SwarmRecord)
+        return "not recorded" if record is None else run.probe.swarm_member(host, record.cluster, record.node)
+
+    names = [name for name, _ in step_names(run, host)]
+    after = tuple(
+        f"{PHASE}:{host.short}.{name}" for name in ("docker", "firewall", "hosts_file") if name in names
+    )
+    return Step(
+        PHASE, f"{host.short}.swarm", ensure, inputs, real, (host_task(host.short),), after, host.short,
+        f"{host.name} as a manager of the swarm",
+    )  # fmt: skip
+
+
+def _others(run: Run, host: Host) -> dict[str, tuple[Host, bool]]:
+    """Return the other hives that exist, each with whether it was in the swarm when it was last looked at."""
+    return {
+        other.short: (other, run.state.read(f"{PHASE}:{other.short}.swarm", SwarmRecord) is not None)
+        for other in run.stage.hives
+        if other != host and run.host_record(other) is not None
+    }
+
+
+def node_labels(run: Run, host: Host) -> dict[str, str]:
+    """Return skep's labels of a node: what it is, and the volumes that it holds."""
+    labels = {**run.stage.labels, "skep.name": host.short}
+    for name in run.stage.volumes:
+        if host in run.stage.volume_hosts(name):
+            labels[f"skep.volume.{name}"] = "true"
+    return labels
+
+
+def _labels_step(run: Run, host: Host) -> Step:
+    """Return the step that labels a hive's node."""
+    swarm_task = f"{PHASE}:{host.short}.swarm"
+
+    def inputs() -> Inputs:
+        record = run.record(swarm_task, SwarmRecord)
+        return {"node": record.node, **flatten("labels", node_labels(run, host))}
+
+    def ensure(work: Work) -> FactRecord:
+        node = run.record(swarm_task, SwarmRecord).node
+        manager, client = run.manager()
+        swarm.ensure_node_labels(manager.short, client, node, node_labels(run, host), work.say)
+        return FactRecord(id=sha256(str(sorted(node_labels(run, host).items()))))
+
+    def real(_key: str) -> str | None:
+        return run.probe.node_labels(run.record(swarm_task, SwarmRecord).node, node_labels(run, host))
+
+    return Step(
+        PHASE, f"{host.short}.node_labels", ensure, inputs, real, (swarm_task,), (), host.short,
+        f"labels of {host.name} in the swarm",
+    )  # fmt: skip

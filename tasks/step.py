@@ -1,0 +1,160 @@
+"""One resource of a phase as one doit task.
+
+A task is stale if and only if an input changed, or the real thing is not as recorded. doit is told so by its own means:
+the records that a resource is made from are `file_dep`, its own record is the target, and one `uptodate` callable
+compares the inputs with those of the last good run (kept by doit as the task's values) and asks the live look.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from doit.exceptions import TaskFailed
+
+from model.digest import Inputs, changed, key_of
+from model.errors import SkepError
+from model.record import Record
+from tasks.run import Run, TaskLog
+
+R = TypeVar("R", bound=Record)
+FORMAT = "1"
+"""Part of every task's inputs. Raised when a new skep would make something else of the same definition."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step's `ensure` gets.
+
+    Args:
+        run: The run.
+        task: The task's name.
+        inputs: Its inputs.
+        key: Their digest, for the label on the real thing.
+        say: Takes a line for the task's log.
+
+    """
+
+    run: Run
+    task: str
+    inputs: Inputs
+    key: str
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One resource.
+
+    Args:
+        phase: The phase, which is also its module's and its doit group's name.
+        name: The resource's name in the phase.
+        ensure: Makes the real thing so, and returns its record. Finds before it creates.
+        inputs: Returns what it is made from. A KeyError says that something it needs is not made yet.
+        real: Asks the live look whether the real thing is as recorded; given the key, it returns the reason why it is
+            not, or None.
+        needs: Tasks whose records it is made from.
+        after: Tasks that only have to be done before it.
+        host: The host that it is done on, for the screen.
+        doc: One line for `doit list --all`.
+
+    """
+
+    phase: str
+    name: str
+    ensure: Callable[[Work], Record]
+    inputs: Callable[[], Inputs]
+    real: Callable[[str], str | None] | None = None
+    needs: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    host: str = ""
+    doc: str = ""
+
+    @property
+    def task(self) -> str:
+        """The doit task's name."""
+        return f"{self.phase}:{self.name}"
+
+
+class UpToDate:
+    """doit's `uptodate` for a step; it also says why not."""
+
+    def __init__(self, run: Run, step: Step) -> None:
+        """Keep the step; nothing is computed before doit asks."""
+        self._run = run
+        self.step = step
+
+    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
+        """Return whether the task need not run, and keep its inputs for when it does end well."""
+        reasons, inputs = self.reasons(values)
+        task.value_savers.append(lambda: {"inputs": inputs})
+        task.skep_inputs = inputs
+        self._run.reasons[self.step.task] = reasons
+        return not reasons
+
+    def reasons(self, values: Mapping[str, Any]) -> tuple[list[str], Inputs]:
+        """Return why the task is stale (nothing if it is not), and its inputs as they are now."""
+        try:
+            inputs = {"format": FORMAT, **self.step.inputs()}
+        except KeyError as missing:
+            return [f"{missing.args[0]} is not there yet"], {}
+        last = values.get("inputs")
+        if last is None:
+            # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
+            return ["never run, or not recorded"], inputs
+        reasons = changed(last, inputs)
+        if not reasons and self._run.live and self.step.real is not None:
+            drift = self.step.real(key_of(inputs))
+            reasons = [drift] if drift else []
+        return reasons, inputs
+
+
+def doit_task(run: Run, step: Step) -> dict[str, Any]:
+    """Return a step as doit wants a task."""
+    check = UpToDate(run, step)
+    return {
+        "basename": step.phase,
+        "name": step.name,
+        "doc": step.doc,
+        "actions": [(_act, [run, step])],
+        "uptodate": [check],
+        "file_dep": [str(run.state.record_path(task)) for task in step.needs],
+        "task_dep": [*step.after, *step.needs],
+        "targets": [str(run.state.record_path(step.task))],
+        # Python actions swap sys.stdout while they run; with threads they would end up with one another's.
+        "io": {"capture": False},
+        "meta": {"host": step.host, "step": step, "check": check},
+    }
+
+
+def _act(run: Run, step: Step, task: Any) -> Any:
+    """Run a step: its log begins with why, and a person's mistake fails it without a traceback."""
+    log = run.log(step.task)
+    began = time.monotonic()
+    try:
+        for reason in run.reasons.get(step.task) or ["asked for"]:
+            log.say(f"because: {reason}")
+        inputs = task.skep_inputs or {"format": FORMAT, **step.inputs()}
+        record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.say))
+        run.state.write(step.task, record)
+        log.say(f"done in {time.monotonic() - began:.1f} s")
+    except SkepError as error:
+        message = run.redact(str(error))
+        _say_all(log, message)
+        return TaskFailed(message)
+    finally:
+        log.close()
+    return True
+
+
+def _say_all(log: TaskLog, message: str) -> None:
+    """Log a message of several lines."""
+    for line in message.splitlines():
+        log.say(line)
+
+
+def phase(run: Run, name: str, doc: str, steps: Iterator[Step]) -> Iterator[dict[str, Any]]:
+    """Yield a phase's group and its steps as doit tasks."""
+    yield {"basename": name, "name": None, "doc": doc}
+    for step in steps:
+        yield doit_task(run, step)

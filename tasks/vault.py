@@ -1,0 +1,58 @@
+"""The stage's own secrets in one file: what skep made for itself, and the generated ones of `[secrets]`."""
+
+import json
+import secrets
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from model.secret import Secret
+from model.site import SecretSource
+from model.vault import StageSecrets
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Vault:
+    """All secrets that only the vault holds.
+
+    Args:
+        stage: The site CA's key, the registry's password, the HMAC key.
+        generated: Name in `[secrets]` to its value.
+
+    """
+
+    stage: StageSecrets
+    generated: Mapping[str, Secret]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Vault":
+        """Read what `to_bytes` wrote."""
+        held = json.loads(data)
+        return cls(
+            StageSecrets.from_bytes(json.dumps(held["stage"]).encode()),
+            {name: Secret(text) for name, text in held["generated"].items()},
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the vault for a file of mode 0600."""
+        held = {
+            "stage": json.loads(self.stage.to_bytes()),
+            "generated": {name: secret.reveal() for name, secret in sorted(self.generated.items())},
+        }
+        return json.dumps(held, indent=1).encode()
+
+    def with_all(self, sources: Mapping[str, SecretSource]) -> "Vault":
+        """Return the vault with every secret that is to be generated; one that is there stays as it is."""
+        made = {
+            name: Secret("".join(secrets.choice(_LETTERS) for _ in range(source.generate)))
+            for name, source in sources.items()
+            if source.generate is not None and name not in self.generated
+        }
+        return Vault(self.stage, {**self.generated, **made}) if made else self
+
+    def all(self) -> Iterator[Secret]:
+        """Yield every secret in it."""
+        yield from (self.stage.ca_key, self.stage.registry_password, self.stage.pepper)
+        yield from self.generated.values()

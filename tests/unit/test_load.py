@@ -1,0 +1,181 @@
+"""Reading site.toml: strictly, and all mistakes at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from model.errors import ConfigError
+from model.load import load, parse, schema, select
+from model.site import DockerStage, PortMap, PreparedStage, RoleUse
+
+GOOD = """
+site = "example"
+[stages.private]
+provider = "docker"
+cidr = "172.31.0.0/24"
+[stages.production]
+provider = "prepared"
+ip_address_list = ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+separate_repository = false
+[images.web]
+from = "debian:12"
+roles = ["nginx", { role = "nginx", vars = { PORT = 80 } }]
+[networks.front]
+[volumes.data]
+hosts = ["hive0"]
+[services.web]
+image = "web"
+ports = ["8080:80", { target = 443, published = 443, mode = "host" }]
+volumes = [{ source = "data", target = "/data" }]
+"""
+
+
+@pytest.fixture
+def site_dir(tmp_path: Path) -> Path:
+    """Return a site's directory with one role."""
+    role = tmp_path / "roles" / "nginx"
+    role.mkdir(parents=True)
+    (role / "setup.sh").write_text("true\n")
+    return tmp_path
+
+
+def problems(directory: Path, text: str) -> list[str]:
+    """Return the mistakes that loading a text finds, without the file's name."""
+    (directory / "site.toml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        load(directory / "site.toml")
+    return [problem.removeprefix("site.toml: ") for problem in raised.value.problems]
+
+
+def test_a_good_site_becomes_types(site_dir: Path) -> None:
+    """What is written comes back as frozen types, stages by their provider."""
+    (site_dir / "site.toml").write_text(GOOD)
+
+    site = load(site_dir / "site.toml")
+
+    assert isinstance(site.stages["private"], DockerStage)
+    assert isinstance(site.stages["production"], PreparedStage)
+    assert site.images["web"].roles == ["nginx", RoleUse(role="nginx", vars={"PORT": 80})]
+    assert site.services["web"].ports[1] == PortMap(target=443, published=443, mode="host")
+    with pytest.raises(AttributeError):
+        site.site = "other"  # type: ignore[misc]
+
+
+def test_all_mistakes_of_form_come_at_once_each_with_its_path(site_dir: Path) -> None:
+    """No mistake hides another, and each line begins with the path of its mistake."""
+    found = problems(
+        site_dir,
+        """
+site = "example"
+colour = 1
+[stages.private]
+provider = "dockr"
+[stages.staging]
+provider = "docker"
+cidrr = "172.31.0.0/24"
+[services.web]
+imag = "web"
+replicas = -1
+ports = [{ target = 1, publishd = 3 }]
+healthcheck = { test = "true", interval = "5" }
+""",
+    )
+
+    assert sorted(found) == sorted(
+        [
+            "unknown key 'colour'",
+            "stages.private.provider: 'dockr' is not one of docker, prepared",
+            "stages.staging: unknown key 'cidrr', did you mean 'cidr'?",
+            "services.web: the key 'image' is missing",
+            "services.web: unknown key 'imag', did you mean 'image'?",
+            "services.web.replicas: -1 must be at least 0",
+            "services.web.ports[0]: the key 'published' is missing",
+            "services.web.ports[0]: unknown key 'publishd', did you mean 'published'?",
+            "services.web.healthcheck.interval: '5' is not allowed: "
+            "A duration with its unit, as in `90s`, `1m30s`, `500ms`.",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (('image = "web"', 'image = "wob"'), "services.web.image: 'wob' is none of [images]"),
+        (('image = "web"', 'image = "web"\nnetworks = ["back"]'), "services.web.networks[0]: there is no network 'back'"),
+        (('source = "data"', 'source = "dota"'), "services.web.volumes[0].source: there is no volume 'dota'"),
+        (('image = "web"', 'image = "web"\nsecrets = ["key"]'), "services.web.secrets[0]: there is no secret 'key'"),
+        (('image = "web"', 'image = "web"\navailable_on = ["x"]'), "services.web.available_on[0]: there is no stage 'x'"),
+        (('image = "web"', 'image = "web"\nendpoint_mode = "dnsrr"'), "services.web.ports: endpoint_mode dnsrr"),
+        (('roles = ["nginx"', 'roles = ["apache"'), "images.web.roles[0]: there is no directory roles/apache"),
+        (('"8080:80"', '"80"'), "services.web.ports[0]: '80' is not of the form"),
+        (('"8080:80"', '"22:80"'), "services.web.ports: 22/tcp is ssh's"),
+        (('"8080:80"', '"443:80"'), ""),
+        (('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.1/24"'), "stages.private.cidr: 172.31.0.1/24 has host bits set"),
+        (('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/30"'), "stages.private.cidr: 172.31.0.0/30 is too small"),
+        (('cidr = "172.31.0.0/24"', ""), "stages.private: needs cidr"),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\nip_address_list = ["10.0.0.1", "172.31.0.2"]'),
+            "stages.private.ip_address_list[0]: 10.0.0.1 is outside cidr",
+        ),
+        (('hosts = ["hive0"]', 'hosts = ["hive9"]'), "volumes.data.hosts[0]: 'hive9' is no hive"),
+        (("[networks.front]", "[secrets.x]\n[networks.front]"), "secrets.x: needs exactly one of"),
+        (("[networks.front]", '[bases.a]\ntarball = "a.tar"\n[networks.front]'), "bases.'a'.tarball: there is no file"),
+        (("[networks.front]", '[services.b]\nimage = "x:1"\nports = ["8080:1"]\n[networks.front]'), "services.web.ports: 8080/tcp is b's"),
+    ],
+)
+def test_what_does_not_fit_together_is_said_with_its_path(
+    site_dir: Path, change: tuple[str, str], problem: str
+) -> None:
+    """A name that does not exist, an address outside, a port taken twice: each is found before anything is touched."""
+    text = GOOD.replace(*change)
+    assert text != GOOD
+    if not problem:
+        (site_dir / "site.toml").write_text(text)
+        load(site_dir / "site.toml")
+        return
+
+    found = problems(site_dir, text)
+
+    assert any(line.startswith(problem) for line in found), found
+
+
+def test_bad_toml_names_the_line(site_dir: Path) -> None:
+    """TOML's own mistakes come with their line and column."""
+    assert "line 2, column" in problems(site_dir, 'site = "x"\nstages = [[\n')[0]
+
+
+def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
+    """Without site.toml the message says what is looked for and where."""
+    with pytest.raises(ConfigError, match="there is no site.toml here"):
+        load(tmp_path / "site.toml")
+
+
+def test_the_stage_is_the_one_asked_for(site_dir: Path) -> None:
+    """Asked for wins over `stage =`, that over `private`; an unknown one is refused with the known ones."""
+    (site_dir / "site.toml").write_text('stage = "production"\n' + GOOD)
+    site = load(site_dir / "site.toml")
+
+    assert select(site, None).name == "production"
+    assert select(site, "private").name == "private"
+    with pytest.raises(ConfigError, match="no stage 'prod' in site.toml; it has private, production"):
+        select(site, "prod")
+
+
+def test_the_schema_accepts_what_the_loader_accepts(site_dir: Path) -> None:
+    """Editors complete from the same types: the example site and the good one are valid under the schema."""
+    import tomli
+    from jsonschema import Draft202012Validator
+
+    Draft202012Validator.check_schema(schema())
+    for text in (GOOD, (Path(__file__).parents[2] / "site.toml").read_text()):
+        Draft202012Validator(schema()).validate(tomli.loads(text))
+    assert json.loads(json.dumps(schema())) == schema()
+
+
+def test_every_mistake_of_form_is_found_by_both(site_dir: Path) -> None:
+    """What msgspec refuses, the message names; it never falls back to msgspec's single one for these."""
+    with pytest.raises(ConfigError) as raised:
+        parse({"site": "Example", "stages": {}, "services": {"Web": {"image": "x:1"}}})
+
+    assert len(raised.value.problems) == 3
