@@ -12,7 +12,7 @@ from model.errors import ProviderError
 from model.record import HostRecord
 from model.site import DockerStage
 from model.stage import Host, Stage
-from providers import docker_network
+from providers import docker_host_image, docker_network, docker_probe
 from providers.base import Say
 from providers.docker_engine import (
     CONFLICT,
@@ -40,28 +40,12 @@ VOLUMES = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
 """Where a host's engine keeps its data, by the volume's last word. Volumes outlive the container: a host that is
 replaced keeps its images, its services' data and its place in the swarm."""
 
-PUBLISH, PROBE = "skep.publish", "skep.probe"
+PUBLISH = "skep.publish"
 ADMIN = "skep"
 SSH_TIMEOUT = 120.0
 _ATTEMPTS = 8
 _MODULES = "/lib/modules"
 _BOOT = Path(__file__).with_name("docker_boot.sh")
-_FALLBACK = ["8.8.8.8", "8.8.4.4"]
-"""What Docker gives to containers when the mother's own resolver listens on a loopback address."""
-
-# Without --privileged, which is refused where the mother itself lacks a capability: all of what is left of it.
-_UNPRIVILEGED: dict[str, Json] = {
-    "CapAdd": ["ALL"],
-    "CapDrop": ["SYS_RESOURCE"],
-    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-    "MaskedPaths": [],
-    "ReadonlyPaths": [],
-    "DeviceCgroupRules": ["a *:* rwm"],
-}
-_PRIVILEGED: dict[str, Json] = {
-    "Privileged": True,
-    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-}
 
 # Run as root in the container each time: the stage's key may be another one than when the host was made.
 _ADMIT = """
@@ -148,7 +132,7 @@ def container_spec(stage: Stage, host: Host, key: str, place: Place) -> dict[str
         "Labels": {**stage.labels, NAME: host.short, KEY: key, PUBLISH: str(place.publish).lower()},
         "ExposedPorts": {"22/tcp": {}} if place.publish else {},
         "HostConfig": {
-            **(_PRIVILEGED if place.privileged else _UNPRIVILEGED),
+            **docker_probe.rights(privileged=place.privileged),
             "CgroupnsMode": "private",
             # Docker's default for these is noexec, which systemd's own /run is not.
             "Tmpfs": {"/run": "exec,nosuid,nodev,mode=755", "/run/lock": "nosuid,nodev,noexec,mode=1777"},
@@ -255,8 +239,6 @@ class Hosts:
     def _create(self, client: Json, host: Host, key: str, network: str, say: Say, *, publish: bool) -> str:
         """Create the host's container, with the volumes of its predecessor if there was one."""
         from docker.errors import APIError
-
-        from providers import docker_host_image
 
         image = docker_host_image.find(client, self._image_key)
         if image is None:
@@ -369,7 +351,8 @@ class Hosts:
         bindings = (info["NetworkSettings"]["Ports"] or {}).get("22/tcp") or []
         if not bindings:
             raise ProviderError(
-                f"{host.name}: its port 22 is not published: `docker restart {info['Name'].lstrip('/')}`, then run again"
+                f"{host.name}: its ssh port is not published: `docker restart {thing(self._stage, host.short)}`, "
+                "then run again"
             )
         return "127.0.0.1", int(bindings[0]["HostPort"])
 
@@ -386,63 +369,14 @@ class Hosts:
         """
         with self._lock:
             if self._probed is None:
-                self._probed = probe(client, self._stage, image)
+                self._probed = docker_probe.probe(client, self._stage, image)
             return self._probed
-
-
-def probe(client: Json, stage: Stage, image: str) -> tuple[bool, list[str]]:
-    """Return whether --privileged works, and the name servers that containers can reach."""
-    from docker.errors import APIError
-
-    for privileged in (True, False):
-        container = client.create_container_from_config(
-            {
-                "Image": image,
-                "Entrypoint": ["cat", "/etc/resolv.conf"],
-                "Cmd": [],
-                "Labels": {**stage.labels, PROBE: "true"},
-                "HostConfig": {"NetworkMode": "bridge", **(_PRIVILEGED if privileged else _UNPRIVILEGED)},
-            }
-        )["Id"]
-        try:
-            client.start(container)
-            client.wait(container, timeout=30)
-            text = client.logs(container).decode(errors="replace")
-        except APIError as error:
-            if not privileged:
-                raise ProviderError(
-                    f"this engine runs no container with the rights that a host needs: {error.explanation}; "
-                    "a rootless engine or one inside a locked-down container can't have hosts"
-                ) from error
-            continue
-        finally:
-            with tolerated(NOT_FOUND, CONFLICT):
-                client.remove_container(container, force=True)
-        return privileged, nameservers(text)
-    raise AssertionError
-
-
-def nameservers(resolv_conf: str) -> list[str]:
-    """Return the name servers of a container's resolv.conf that are of use in a host. Pure.
-
-    Docker's fallback means that the mother's own resolver can't be reached from a container. Its embedded resolver can
-    still ask it: that one comes first, for the host itself; its containers use the fallback.
-    """
-    servers = [line.split()[1] for line in resolv_conf.splitlines() if line.startswith("nameserver ")]
-    return ["127.0.0.11", *servers] if servers[:2] == _FALLBACK else servers
-
-
-def sweep_probes(client: Json, stage: Stage) -> None:
-    """Remove the probes of killed runs; the engine refuses nothing that a living run still needs for long."""
-    for container in client.containers(all=True, filters=label_filter(stage, **{PROBE: "true"})):
-        with tolerated(NOT_FOUND, CONFLICT):
-            client.remove_container(container["Id"], force=True)
 
 
 def remove(stage: Stage, name: str, say: Say) -> None:
     """Remove a host and its volumes, wanted by the stage or not."""
     with engine(timeout=180) as client:
-        sweep_probes(client, stage)
+        docker_probe.sweep(client, stage)
         for container in client.containers(all=True, filters=label_filter(stage, **{NAME: name})):
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_container(container["Id"], force=True, v=True)

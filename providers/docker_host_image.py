@@ -19,7 +19,7 @@ from model.digest import Inputs, key_of, sha256
 from model.errors import ProviderError
 from model.site import DockerStage
 from providers.base import Say
-from providers.docker_engine import CONFLICT, NOT_FOUND, Json, engine, tolerated
+from providers.docker_engine import CONFLICT, NOT_FOUND, SITE, Json, engine, tolerated
 
 HOST_IMAGE = "skep.host-image"
 """The label with the image's key. It has no site's: stages share it, and destroying one leaves it to the others."""
@@ -140,14 +140,14 @@ def sweep(client: Json, key: str) -> None:
     """Remove what killed builds left. The caller holds the build lock, so that none of this mother's is in work."""
     for container in client.containers(all=True, filters={"label": f"{BUILD}={key}"}):
         labels = container["Labels"]
+        if SITE in labels:
+            continue  # a host, whatever else its image has handed down to it
         ours = labels.get(BUILDER) == _builder()
         if ours or time.time() - container["Created"] > 2 * BUILD_TIMEOUT:
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_container(container["Id"], force=True, v=True)
     for image in client.images(filters={"label": [f"{BUILD}={key}"], "dangling": True}):
-        # The finished image carries this label too, inherited from its base; it is tagged, or has its own.
-        mine = image["Labels"].get(BUILDER) == _builder()
-        if mine and HOST_IMAGE not in image["Labels"]:
+        if image["Labels"].get(BUILDER) == _builder():
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_image(image["Id"])
 
@@ -157,13 +157,21 @@ def _builder() -> str:
     return f"{socket.gethostname()}:{os.getuid()}"
 
 
+def _build_directory() -> Path:
+    """Return a directory of this user's for what builds need on the mother: locks, and a place to mount on."""
+    directory = Path(tempfile.gettempdir()) / f"skep-{os.getuid()}-build"
+    (directory / "root").mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = directory.lstat()
+    if directory.is_symlink() or info.st_uid != os.getuid():
+        raise ProviderError(f"{directory}: is not yours; remove it")
+    directory.chmod(0o700)
+    return directory
+
+
 @contextlib.contextmanager
 def _build_lock(key: str, say: Say) -> Iterator[None]:
     """Hold the right to build the image on this mother; the kernel gives it back when the holder dies."""
-    directory = Path(tempfile.gettempdir()) / f"skep-{os.getuid()}-locks"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    if directory.is_symlink() or directory.lstat().st_uid != os.getuid():
-        raise ProviderError(f"{directory}: is not yours; remove it")
+    directory = _build_directory()
     deadline = time.monotonic() + BUILD_TIMEOUT
     with (directory / f"host-image-{key[:16]}").open("w") as lock:
         waiting = False
@@ -216,7 +224,12 @@ def _build(client: Json, config: DockerStage, key: str, say: Say) -> str:
             container,
             repository="skep-host",
             tag=key[:12],
-            changes=[f"LABEL {HOST_IMAGE}={key}", "ENTRYPOINT []", 'CMD ["/lib/systemd/systemd"]'],
+            changes=[
+                # Hosts inherit the image's labels, and must not look like a build in work.
+                f'LABEL {HOST_IMAGE}={key} {BUILD}="" {BUILDER}=""',
+                "ENTRYPOINT []",
+                'CMD ["/lib/systemd/systemd"]',
+            ],
         )
     finally:
         with tolerated(NOT_FOUND, CONFLICT):
@@ -243,36 +256,35 @@ def _pull(client: Json, reference: str, say: Say) -> str:
 def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], say: Say) -> str:
     """Return the id of an untagged image of a Debian or Ubuntu suite, made from its packages."""
     say(f"debootstrap {suite} from {mirror}")
-    with tempfile.TemporaryDirectory(prefix="skep-debootstrap-") as root:
-        process = subprocess.Popen(
-            # --kill-child and --pdeathsig: if skep dies, so does unshare, and with it all of its process namespace.
-            [
-                *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
-                *("sh", "-c", _DEBOOTSTRAP, "debootstrap", suite, mirror, root),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        tail: deque[str] = deque(maxlen=15)
-        timer = threading.Timer(BUILD_TIMEOUT, process.kill)
-        timer.start()
-        image = ""
-        try:
-            reader = threading.Thread(target=_follow, args=(process, tail, say), daemon=True)
-            reader.start()
-            first = process.stdout.read(1 << 16) if process.stdout else b""
-            if first:
-                image = _import(client, process, first, labels)
-            code = process.wait()
-            reader.join(timeout=10)
-        finally:
-            timer.cancel()
-            process.kill()
-            process.wait()
-            for stream in (process.stdout, process.stderr):
-                if stream is not None:
-                    stream.close()
+    process = subprocess.Popen(
+        # --kill-child and --pdeathsig: if skep dies, so does unshare, and with it all of its process namespace.
+        [
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
+            *("sh", "-c", _DEBOOTSTRAP, "debootstrap", suite, mirror, str(_build_directory() / "root")),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    tail: deque[str] = deque(maxlen=15)
+    timer = threading.Timer(BUILD_TIMEOUT, process.kill)
+    timer.start()
+    image = ""
+    try:
+        reader = threading.Thread(target=_follow, args=(process, tail, say), daemon=True)
+        reader.start()
+        first = process.stdout.read(1 << 16) if process.stdout else b""
+        if first:
+            image = _import(client, process, first, labels)
+        code = process.wait()
+        reader.join(timeout=10)
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
     if code != 0 or not image:
         if image:
             with tolerated(NOT_FOUND, CONFLICT):

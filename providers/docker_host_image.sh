@@ -66,7 +66,7 @@ systemctl enable -q ssh.service
 systemctl set-default -q multi-user.target
 
 # The admin user; its key is installed by `ensure`.
-useradd --create-home --shell /bin/bash --password '*' skep
+id -u skep >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --password '*' skep
 printf 'skep ALL=(ALL:ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/skep
 chmod 0440 /etc/sudoers.d/skep
 

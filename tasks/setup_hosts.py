@@ -8,7 +8,7 @@ from model.digest import Inputs, flatten, sha256
 from model.record import FactRecord, HostRecord, SwarmRecord
 from model.secret import Secret
 from model.stage import Host
-from model.vault import StageSecrets
+from model.vault import StageSecrets, generate
 from remote import swarm
 from remote.hostsetup.apply import apply_script, step_key
 from remote.hostsetup.step import HostFile, HostStep
@@ -77,7 +77,7 @@ def _vault(run: Run) -> Step:
             vault = run.vault
         except KeyError:
             vault = _vault_on(run, host, work) or Vault(
-                StageSecrets.generate(run.stage.site_name, run.stage.name), {}
+                generate(run.stage.site_name, run.stage.name), {}
             )
         run.keep_vault(vault.with_all(run.stage.secrets))
         work.inputs["content"] = run.vault_fingerprint()

@@ -3,12 +3,7 @@
 
 install_packages chrony
 conf=$(word chrony_conf)
-if grep -Eq '^(pool|server|peer) ' "$conf"; then
-    awk '/^# >>> skep$/ { ours = 1 } !ours && /^(pool|server|peer) / { print "# " $0; next }
-         { print } /^# <<< skep$/ { ours = 0 }' "$conf" >"$conf.skep-new"
-    settle "$conf" 0644
-fi
-block "$conf" /etc/skep/chrony.servers 0644
+block "$conf" /etc/skep/chrony.servers 0644 's/^(pool|server|peer) /# &/'
 started_from=$conf
 
 if in_container; then

@@ -13,6 +13,9 @@ if [ -e "$target" ]; then
     cp -p "$target" "$LIBRARY/daemon.json.old"
 fi
 place /etc/skep/daemon.json "$target" 0644
+# One that is started from here on reads it anyway.
+running=no
+! systemctl is-active --quiet "$(unit docker)" || running=yes
 install_packages docker
 
 restart_engine() {
@@ -21,7 +24,7 @@ restart_engine() {
     timeout 150 systemctl restart "$(unit docker)"
 }
 
-if systemctl is-active --quiet "$(unit docker)" && older_than docker "$target"; then
+if [ $running = yes ] && older_than docker "$target"; then
     say "restarting the engine"
     if ! restart_engine; then
         journalctl --unit "$(unit docker)" --lines 15 --no-pager --output cat >&2 || :

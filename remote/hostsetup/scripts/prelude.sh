@@ -82,15 +82,16 @@ place() {
     remember "$2"
 }
 
-# block PATH SOURCE MODE: put the lines of SOURCE at the end of PATH, between two marks; the rest of PATH stays.
+# block PATH SOURCE MODE [SED]: put the lines of SOURCE at the end of PATH, between two marks. The rest of PATH stays,
+# or is what SED makes of it.
 block() {
     [ -e "$1" ] || : >"$1"
-    awk '/^# >>> skep$/ { skip = 1 } !skip { print } /^# <<< skep$/ { skip = 0 }' "$1" >"$1.skep-new"
     {
+        awk '/^# >>> skep$/ { skip = 1 } !skip { print } /^# <<< skep$/ { skip = 0 }' "$1" | sed -E -e "${4:-}"
         echo '# >>> skep'
         cat "$2"
         echo '# <<< skep'
-    } >>"$1.skep-new"
+    } >"$1.skep-new"
     settle "$1" "$3"
     remember "$1"
 }
@@ -227,13 +228,14 @@ restart_unit() {
 # older_than NAME FILE...: whether the unit was started before one of its files became what it is. The file's time
 # counts, not only this run: a run that was killed between writing and restarting is made good by the next.
 older_than() {
-    its_unit=$(unit "$1")
+    # Microseconds, which systemctl tells only since version 248.
+    since=$(busctl get-property org.freedesktop.systemd1 \
+        "/org/freedesktop/systemd1/unit/$(unit "$1" | sed 's/-/_2d/g; s/[.]/_2e/g')" \
+        org.freedesktop.systemd1.Unit ActiveEnterTimestamp)
     shift
-    since=$(TZ=UTC systemctl show --property ActiveEnterTimestamp --value "$its_unit")
-    [ -n "$since" ] || return 0
-    since=$(date -d "$since" +%s)
     for file in "$@"; do
-        if written "$file" || [ "$(stat -c %Y "$file")" -ge "$since" ]; then
+        # Both, for the clock may have been set back meanwhile.
+        if written "$file" || [ "$(stat -c %.6Y "$file" | tr -d .)" -gt "${since#t }" ]; then
             return 0
         fi
     done

@@ -6,7 +6,7 @@ name=$(cat /etc/skep/ca.name)
 place /etc/skep/ca.crt "$(word ca_directory)/$name.crt" 0644
 # Looked up rather than remembered: the bundle is made anew by every update of the package.
 if ! grep -qF "$(sed -n 2p /etc/skep/ca.crt)" "$(word ca_bundle)"; then
-    "$(word ca_update)" >/dev/null
+    told=$("$(word ca_update)" 2>&1) || fail "$told"
     grep -qF "$(sed -n 2p /etc/skep/ca.crt)" "$(word ca_bundle)" || fail "$(word ca_update) left the site's CA out"
     say "the system trusts the site's CA"
 fi

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# The accounts of setup_hosts.users. /etc/skep/users has a line `user <name> <yes|no: sudo> <groups>` for each, and
+# The accounts of setup_hosts.users. /etc/skep/users has a line `user <name> <yes|no: sudo> <groups, or ->` for each, and
 # below it a line `key <line of authorized_keys>` for each of its keys. $LIBRARY/users has the accounts that are in
 # skep's care: `made <name>` or, where there was one before, `found <name>`.
 
@@ -92,7 +92,8 @@ while read -r kind first rest <&3; do
         [ -z "$current" ] || keys "$current"
         current=$first
         : >"$LIBRARY/keys"
-        account "$current" "${rest#* }"
+        groups=${rest#* }
+        account "$current" "${groups#-}"
         sudoers "$current" "${rest%% *}"
         ;;
     key) printf '%s\n' "$first${rest:+ $rest}" >>"$LIBRARY/keys" ;;

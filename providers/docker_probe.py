@@ -1,0 +1,77 @@
+"""What an engine can do for hosts, found out by a container that says it and is gone."""
+
+from model.errors import ProviderError
+from model.stage import Stage
+from providers.docker_engine import CONFLICT, NOT_FOUND, Json, label_filter, tolerated
+
+PROBE = "skep.probe"
+_FALLBACK = ["8.8.8.8", "8.8.4.4"]
+"""What Docker gives to containers when the mother's own resolver listens on a loopback address."""
+
+# Without --privileged, which is refused where the mother itself lacks a capability: all of what is left of it.
+_UNPRIVILEGED: dict[str, Json] = {
+    "CapAdd": ["ALL"],
+    "CapDrop": ["SYS_RESOURCE"],
+    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+    "MaskedPaths": [],
+    "ReadonlyPaths": [],
+    "DeviceCgroupRules": ["a *:* rwm"],
+}
+_PRIVILEGED: dict[str, Json] = {
+    "Privileged": True,
+    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+}
+
+
+def rights(*, privileged: bool) -> dict[str, Json]:
+    """Return what of a container's HostConfig lets systemd and a Docker Engine live in it. Pure."""
+    return dict(_PRIVILEGED if privileged else _UNPRIVILEGED)
+
+
+def probe(client: Json, stage: Stage, image: str) -> tuple[bool, list[str]]:
+    """Return whether --privileged works, and the name servers that containers can reach."""
+    from docker.errors import APIError
+
+    for privileged in (True, False):
+        container = client.create_container_from_config(
+            {
+                "Image": image,
+                "Entrypoint": ["cat", "/etc/resolv.conf"],
+                "Cmd": [],
+                "Labels": {**stage.labels, PROBE: "true"},
+                "HostConfig": {"NetworkMode": "bridge", **rights(privileged=privileged)},
+            }
+        )["Id"]
+        try:
+            client.start(container)
+            client.wait(container, timeout=30)
+            text = client.logs(container).decode(errors="replace")
+        except APIError as error:
+            if not privileged:
+                raise ProviderError(
+                    f"this engine runs no container with the rights that a host needs: {error.explanation}; "
+                    "a rootless engine or one inside a locked-down container can't have hosts"
+                ) from error
+            continue
+        finally:
+            with tolerated(NOT_FOUND, CONFLICT):
+                client.remove_container(container, force=True)
+        return privileged, nameservers(text)
+    raise AssertionError
+
+
+def nameservers(resolv_conf: str) -> list[str]:
+    """Return the name servers of a container's resolv.conf that are of use in a host. Pure.
+
+    Docker's fallback means that the mother's own resolver can't be reached from a container. Its embedded resolver can
+    still ask it: that one comes first, for the host itself; its containers use the fallback.
+    """
+    servers = [line.split()[1] for line in resolv_conf.splitlines() if line.startswith("nameserver ")]
+    return ["127.0.0.11", *servers] if servers[:2] == _FALLBACK else servers
+
+
+def sweep(client: Json, stage: Stage) -> None:
+    """Remove the probes of killed runs; the engine refuses nothing that a living run still needs for long."""
+    for container in client.containers(all=True, filters=label_filter(stage, **{PROBE: "true"})):
+        with tolerated(NOT_FOUND, CONFLICT):
+            client.remove_container(container["Id"], force=True)
