@@ -56,9 +56,9 @@ class ImageRecord(Record, frozen=True):
 
 
 class VolumeRecord(Record, frozen=True):
-    """A volume on each host that holds it: host to when the volume was made (its incarnation)."""
+    """A volume on a host: the id of its incarnation, another one when it was lost and made anew."""
 
-    created: dict[str, str]
+    incarnation: str
 
 
 class ServiceRecord(Record, frozen=True):

@@ -106,6 +106,13 @@ def run_ssh(
     )
 
 
+def log_in(record: HostRecord, key: Path, command: str) -> Answer:
+    """Run a command on a host with the stage's key, knowing the host by the keys of its record."""
+    with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
+        words = ssh_words(record, pinned(record, Path(directory)), with_key(key), command)
+        return run_ssh(words, timeout=LOGIN_TIMEOUT)
+
+
 def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callable[[], bool]) -> str:
     """Wait until the key logs in with the host's pinned keys and may use sudo; else return why not.
 
@@ -117,17 +124,14 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
 
     """
     deadline = time.monotonic() + timeout
-    with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
-        known_hosts = pinned(record, Path(directory))
-        words = ssh_words(record, known_hosts, with_key(key), "sudo -n true")
-        while True:
-            answer = run_ssh(words, timeout=LOGIN_TIMEOUT)
-            if answer.worked:
-                return ""
-            if time.monotonic() > deadline or not alive():
-                return answer.errors or f"exit status {answer.status}"
-            # ssh tells nothing of when a host will answer: it has to be asked again.
-            time.sleep(0.2)
+    while True:
+        answer = log_in(record, key, "sudo -n true")
+        if answer.worked:
+            return ""
+        if time.monotonic() > deadline or not alive():
+            return answer.errors or f"exit status {answer.status}"
+        # ssh tells nothing of when a host will answer: it has to be asked again.
+        time.sleep(0.2)
 
 
 def pinned(record: HostRecord, directory: Path) -> Path:

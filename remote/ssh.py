@@ -175,6 +175,14 @@ class Connection:
                 raise HostError(f"{self.name}: ssh: {_last_line(output) or 'no answer'} ({hint})")
             self._open = True
 
+    def renew(self) -> None:
+        """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
+        with self._lock:
+            self._open = False
+            if self._control.exists():
+                _run(argv.ssh_control(self._files.config, self._control, self.name, "stop"), timeout=10)
+            self._control.unlink(missing_ok=True)
+
     def close(self) -> None:
         """End the shared connection; the next use opens a new one (with groups and forwardings as they then are)."""
         with self._lock:

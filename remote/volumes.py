@@ -1,6 +1,7 @@
 """Named volumes on one engine."""
 
 from collections.abc import Callable, Mapping
+from uuid import uuid4
 
 from docker import DockerClient
 from docker.errors import NotFound
@@ -8,6 +9,8 @@ from docker.errors import NotFound
 from model import site as types
 from model.errors import ServiceError
 from remote.engine import engine_errors
+
+INCARNATION = "skep.incarnation"
 
 
 def ensure_volume(
@@ -18,7 +21,9 @@ def ensure_volume(
     labels: Mapping[str, str],
     say: Callable[[str], None],
 ) -> str:
-    """Make a volume exist, and return when it was made, which tells one incarnation from the next.
+    """Make a volume exist, and return the id of its incarnation.
+
+    The id is a label that skep gives it. Docker's own `CreatedAt` will not do: it is the time of a directory, and moves.
 
     A volume is never removed here: it may hold data.
 
@@ -31,8 +36,10 @@ def ensure_volume(
             found = client.api.inspect_volume(name)
         except NotFound:
             say(f"making volume {name} on {host}")
-            client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, dict(labels))
-            return str(client.api.inspect_volume(name)["CreatedAt"])
+            named = {**labels, INCARNATION: uuid4().hex}
+            client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, named)
+            # Whoever was first made it: a racing run's labels count then, not ours.
+            found = client.api.inspect_volume(name)
     theirs = found.get("Labels") or {}
     if theirs.get("skep.site") != labels["skep.site"] or theirs.get("skep.stage") != labels["skep.stage"]:
         raise ServiceError(
@@ -45,5 +52,5 @@ def ensure_volume(
             f"the definition back, give the new one another name and move the data, or, if the data is not needed, "
             f"remove its services and it (docker service rm …; docker volume rm {name} on {host}) and run doit again"
         )
-    say(f"found volume {name} on {host}")
-    return str(found["CreatedAt"])
+    say(f"volume {name} on {host} is {theirs.get(INCARNATION)}")
+    return str(theirs.get(INCARNATION, ""))

@@ -45,13 +45,12 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
             "skep.name": name,
             "skep.definition": definition_key(volume),
         }
-        return VolumeRecord(
-            created={host.short: ensure_volume(host.short, run.engine(host), name, volume, labels, work.say)}
-        )
+        made = ensure_volume(host.short, run.engine(host), name, volume, labels, work.say)
+        return VolumeRecord(incarnation=made)
 
     def real(_key: str) -> str | None:
         record = run.state.read(task, VolumeRecord)
-        return run.probe.volume(host, name, record.created.get(host.short) if record else None)
+        return run.probe.volume(host, name, record.incarnation if record else "")
 
     return Step(
         PHASE,

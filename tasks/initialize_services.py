@@ -82,13 +82,12 @@ class Initialization:
         Not the service's image: a new one does not undo what was loaded.
         """
         run = self._run
-        incarnations = {task: run.record(task, VolumeRecord).created for task in self._volume_tasks()}
+        volumes = {
+            task.partition(":")[2]: run.record(task, VolumeRecord).incarnation for task in self._volume_tasks()
+        }
         return {
             "service": run.record(service_task(self._name), ServiceRecord).id,
-            **flatten(
-                "volumes",
-                {task.partition(":")[2]: list(made.values()) for task, made in incarnations.items()},
-            ),
+            **flatten("volumes", volumes),
             **flatten("vars", {name: scalar(value) for name, value in self._use.vars.items()}),
             **tree_inputs(f"roles/{self._use.role}", self.entries()),
         }

@@ -13,6 +13,7 @@ from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.spec import spec_digest
+from remote.volumes import INCARNATION
 
 if TYPE_CHECKING:
     from providers.base import Found
@@ -150,7 +151,7 @@ class Probe:
             return self.swarm.error
         return None if name in self.swarm.secrets else "the secret is gone"
 
-    def volume(self, host: Host, name: str, created: str | None) -> str | None:
+    def volume(self, host: Host, name: str, incarnation: str) -> str | None:
         """Ask for a volume on a host, in the incarnation that was recorded."""
         look = self.host(host)
         if look.error:
@@ -158,7 +159,8 @@ class Probe:
         volume = look.volumes.get(name)
         if volume is None:
             return f"the volume is gone from {host.short}"
-        return None if volume["CreatedAt"] == created else f"the volume on {host.short} is another one"
+        found = (volume.get("Labels") or {}).get(INCARNATION)
+        return None if found == incarnation else f"the volume on {host.short} is another one"
 
     def service(self, name: str, key: str) -> str | None:
         """Ask for a service: made with this key, and not changed since by somebody else."""

@@ -65,6 +65,7 @@ class Run:
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
+        self.current_logs: dict[str, TaskLog] = {}
         self._steps: dict[str, list[HostStep]] = {}
         self.started = time.monotonic()
 
@@ -241,14 +242,21 @@ class Run:
             return self._engines[host.short]
 
     def reset(self, host: Host) -> None:
-        """Forget the connection to a host that was made anew or whose groups changed."""
+        """Forget the connection to a host that was made anew."""
+        self._forget_engine(host)
+        self.connection(host).close()
+
+    def renew(self, host: Host) -> None:
+        """Use a new connection to a host where the admin user got into a group; old ones end with their commands."""
+        self._forget_engine(host)
+        self.connection(host).renew()
+
+    def _forget_engine(self, host: Host) -> None:
+        """Have the next call connect to a host's engine again."""
         with self._guard:
             engine = self._engines.pop(host.short, None)
-            if engine is not None:
-                engine.close()
-            connection = self._connections.pop(host.short, None)
-        if connection is not None:
-            connection.close()
+        if engine is not None:
+            engine.close()
 
     def lock(self, name: str) -> threading.Lock:
         """Return the lock of that name, for what two tasks of one run must not do at the same time."""

@@ -135,9 +135,10 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         run.connection(host).script(
             apply_script(made, made.files(), key), timeout=made.timeout, say=work.say, shown=f"step {name}"
         )
-        if name == "docker":
-            # The admin user's new group, and the engine's socket, are there for new connections only.
-            run.reset(host)
+        connection = run.connection(host)
+        if name == "docker" and "docker" not in connection.run("id -nG").split():
+            # The admin user just got into the group, and so may use the engine's socket: in new connections only.
+            run.renew(host)
         return FactRecord(id=key)
 
     return Step(

@@ -123,13 +123,13 @@ def doit_task(run: Run, step: Step) -> dict[str, Any]:
         "targets": [str(run.state.record_path(step.task))],
         # Python actions swap sys.stdout while they run; with threads they would end up with one another's.
         "io": {"capture": False},
-        "meta": {"host": step.host, "step": step, "check": check},
+        "meta": {"run": run, "host": step.host, "step": step, "check": check},
     }
 
 
 def _act(run: Run, step: Step, task: Any) -> Any:
     """Run a step: its log begins with why, and a person's mistake fails it without a traceback."""
-    log = run.log(step.task)
+    log = run.current_logs[step.task] = run.log(step.task)
     began = time.monotonic()
     try:
         for reason in run.reasons.get(step.task) or ["asked for"]:
@@ -143,6 +143,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         _say_all(log, message)
         return TaskFailed(message)
     finally:
+        del run.current_logs[step.task]
         log.close()
     return True
 

@@ -109,7 +109,7 @@ hook() {{
 
 # A host without IPv6, or whose kernel can't filter it but has no address that can be reached from elsewhere, is fine.
 with6() {{
-    [ -s /proc/net/if_inet6 ] || return 1
+    grep -qs . /proc/net/if_inet6 || return 1
     if ip6tables -w 10 -n -L INPUT >/dev/null 2>&1; then
         return 0
     fi
@@ -198,23 +198,23 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
     found = {"firewall": "true"}
     found |= {f"ssh port {port}": "open" for port in _ssh_ports(stage, host)}
     found |= {f"ssh from {source}": "open" for source in stage.config.ssh_source_ips}
-    found |= {f"host {other.address}": "swarm" for other in stage.hosts}
+    if host.is_hive:
+        found |= {f"swarm from {hive.address}": "open" for hive in stage.hives}
     found |= {f"published {port}/{protocol}": "open" for protocol, port in published(stage, host)}
     if host.is_repository:
-        found["registry port"] = str(REGISTRY_PORT)
+        found |= {f"registry from {other.address}": "open" for other in stage.hosts}
     return found
 
 
 def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     """Yield the rules of one IP version, but for those of ssh."""
     yield from (_accept(what) for what in _ALWAYS[version])
-    peers = _of_version(version, [other.address for other in stage.hosts])
-    for peer in peers:
-        if host.is_hive:
-            for protocol, port in SWARM:
-                yield _accept(f"-s {peer} -p {protocol} --dport {port}")
+    if host.is_hive:
+        for peer in _of_version(version, [hive.address for hive in stage.hives]):
+            yield from (_accept(f"-s {peer} -p {protocol} --dport {port}") for protocol, port in SWARM)
             yield _accept(f"-s {peer} -p esp")
-        if host.is_repository:
+    if host.is_repository:
+        for peer in _of_version(version, [other.address for other in stage.hosts]):
             yield _accept(f"-s {peer} -p tcp --dport {REGISTRY_PORT}")
     for protocol, port in published(stage, host):
         yield _accept(f"-p {protocol} --dport {port}")

@@ -160,7 +160,9 @@ def _users(stage: Stage, admin: str) -> HostStep:
     inputs: Inputs = {}
     for name, user in sorted(users.items()):
         inputs |= flatten(f"users.{name}", msgspec.to_builtins(user))
-        lines.append(f"user {name} {'yes' if user.sudo else 'no'} {','.join(sorted(set(user.groups))) or '-'}")
+        lines.append(
+            f"user {name} {'yes' if user.sudo else 'no'} {','.join(sorted(set(user.groups))) or '-'}"
+        )
         lines += [f"key {key.strip()}" for key in user.public_keys]
     problems = [
         f"setup_hosts.users.{name}.public_keys[{i}]: is more than one line"

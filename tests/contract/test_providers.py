@@ -1,0 +1,225 @@
+"""The contract of `providers/base.py`: one suite for every provider."""
+
+import socket
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from model.digest import key_of
+from model.record import HostRecord, Record
+from providers.base import Resource
+from providers.login import log_in
+from tests import rig as make
+
+
+class TestResources:
+    """What a stage wants."""
+
+    def test_is_pure(self, rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Asking for the resources opens no connection, and gives the same each time."""
+        provider = rig.provider()
+
+        def refuse(*_: object) -> None:
+            pytest.fail("a connection was opened")
+
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+
+        assert list(provider.resources()) == list(rig.provider().resources())
+
+    def test_are_in_an_order_in_which_they_can_be_made(self, rig: Any) -> None:
+        """Whatever a resource needs comes before it, and no two have one name."""
+        seen: list[str] = []
+        for resource in rig.provider().resources():
+            assert set(resource.needs) <= set(seen)
+            seen.append(resource.name)
+
+        assert len(seen) == len(set(seen))
+
+    def test_hosts_are_the_stages_hosts(self, rig: Any) -> None:
+        """The resources that are hosts are the hosts of the stage, under their short names."""
+        hosts = [resource.name for resource in rig.provider().resources() if resource.is_host]
+
+        assert hosts == [host.short for host in rig.stage.hosts]
+
+    def test_hosts_differ_in_their_inputs(self, rig: Any) -> None:
+        """Each host has a key of its own."""
+        keys = [key_of(resource.inputs) for resource in rig.provider().resources() if resource.is_host]
+
+        assert len(keys) == len(set(keys))
+
+
+class TestEnsure:
+    """Making it so."""
+
+    def test_nothing_stands_in_the_way(self, rig: Any) -> None:
+        """A stage that can be made has no problems."""
+        assert list(rig.provider().check()) == []
+
+    def test_twice_is_once(self, rig: Any) -> None:
+        """The second `ensure` makes nothing and returns the same record; so does that of another run."""
+        provider = rig.provider()
+        first = make.ensure_all(provider)
+        things = rig.things()
+
+        assert make.ensure_all(provider) == first
+        assert make.ensure_all(rig.provider()) == first
+        assert rig.things() == things
+
+    def test_a_hosts_record_says_who_it_is(self, rig: Any) -> None:
+        """A host's record has the host's name and address and an id that no other host has."""
+        records = make.ensure_all(rig.provider())
+        hosts = {host.short: records[host.short] for host in rig.stage.hosts}
+
+        assert all(isinstance(record, HostRecord) and record.id for record in hosts.values())
+        assert [(r.name, r.address) for r in hosts.values()] == [(h.name, h.address) for h in rig.stage.hosts]
+        assert len({record.id for record in hosts.values()}) == len(hosts)
+
+    def test_racing_threads_make_one(self, rig: Any) -> None:
+        """Threads of several runs that ensure all resources at once come to the same records."""
+        if rig.provider().owns:
+            for host in rig.stage.hosts:
+                rig.provider().remove(host.short, make.quiet)
+        racers = 4
+        barrier = threading.Barrier(racers)
+
+        def race(_: int) -> dict[str, Record]:
+            provider = rig.provider()
+            barrier.wait(timeout=30)
+            return make.ensure_all(provider)
+
+        with ThreadPoolExecutor(racers) as pool:
+            made = list(pool.map(race, range(racers)))
+
+        assert all(records == made[0] for records in made)
+        assert len([thing for thing in rig.things() if thing.startswith("hive0 ")]) <= 1
+
+    def test_the_stages_key_logs_in(self, rig: Any) -> None:
+        """The record is enough to log in with the stage's key, to run things as root, and to know the host again."""
+        if not rig.real:
+            return
+        for host in rig.stage.hosts:
+            record = make.ensure_host(rig.provider(), host.short)
+            answer = log_in(record, rig.files.key, "sudo -n id -u")
+
+            assert answer.output.strip() == "0", answer.errors
+
+    def test_a_new_key_is_admitted_without_another_host(self, rig: Any) -> None:
+        """A stage whose key was lost gets its new key installed on the hosts that it has."""
+        if not rig.real:
+            return
+        before = make.ensure_all(rig.provider())
+        make.new_key(rig.files)
+        after = make.ensure_all(rig.provider())
+
+        assert after == before
+        record = after["hive0"]
+        assert isinstance(record, HostRecord)
+        assert log_in(record, rig.files.key, "true").worked
+
+
+class TestFound:
+    """What there is."""
+
+    def test_lists_what_was_made(self, owner: Any) -> None:
+        """Everything that was made is found under its name, with its key, the id of its record, and running."""
+        provider = owner.provider()
+        records = make.ensure_all(provider)
+        found = owner.provider().found()
+
+        for resource in provider.resources():
+            thing, record = found[resource.name], records[resource.name]
+            assert (thing.name, thing.key, thing.running) == (resource.name, key_of(resource.inputs), True)
+            assert thing.id == record.id
+
+    def test_what_is_borrowed_is_not_listed(self, prepared_rig: Any) -> None:
+        """A provider that owns nothing lists nothing, and says that it owns nothing."""
+        provider = prepared_rig.provider()
+
+        assert not provider.owns
+        assert provider.found() == {}
+
+    def test_a_stopped_host_is_started(self, owner: Any) -> None:
+        """A host that was stopped is found as not running, and ensured it is the same host, running."""
+        before = make.ensure_all(owner.provider())
+        owner.stop("hive0")
+        assert not owner.provider().found()["hive0"].running
+
+        after = make.ensure_host(owner.provider(), "hive0")
+
+        assert after == before["hive0"]
+        assert owner.provider().found()["hive0"].running
+
+    def test_a_deleted_host_is_another_when_it_is_back(self, owner: Any) -> None:
+        """A host that was deleted is not found as it was, and made anew it has another id and the same address."""
+        before = make.ensure_all(owner.provider())["hive0"]
+        owner.delete("hive0")
+        left = owner.provider().found().get("hive0")
+        assert left is None or (not left.running and left.key == "")
+
+        after = make.ensure_host(owner.provider(), "hive0")
+
+        assert isinstance(before, HostRecord)
+        assert after.id != before.id
+        assert after.address == before.address
+
+    def test_another_key_makes_another_host(self, owner: Any) -> None:
+        """A host that was made from other inputs is replaced, and found under the new key."""
+        provider = owner.provider()
+        before = make.ensure_all(provider)["hive0"]
+        resource = make.resource(provider, "hive0")
+        try:
+            after = provider.ensure(resource, "another", make.quiet)
+
+            assert isinstance(before, HostRecord)
+            assert isinstance(after, HostRecord)
+            assert after.id != before.id
+            assert owner.provider().found()["hive0"].key == "another"
+        finally:
+            make.ensure(owner.provider(), "hive0")
+
+
+class TestRemove:
+    """Taking it away."""
+
+    def test_twice_is_once(self, rig: Any) -> None:
+        """What is not there is no error, whether it was there once or never."""
+        provider = rig.provider()
+        provider.remove("hive1", make.quiet)
+        provider.remove("hive1", make.quiet)
+        provider.remove("never", make.quiet)
+
+        assert "hive1" not in rig.provider().found()
+
+    def test_leaves_nothing(self, owner: Any) -> None:
+        """When all that is found is removed, hosts first, nothing with the site's label is left."""
+        provider = owner.provider()
+        make.ensure_all(provider)
+        found = provider.found()
+        wanted = [resource.name for resource in provider.resources()]
+        order: Callable[[str], int] = lambda name: wanted.index(name) if name in wanted else len(wanted)  # noqa: E731
+        for name in sorted(found, key=order, reverse=True):
+            if name != "image":  # shared with others, and with the tests to come
+                provider.remove(name, make.quiet)
+
+        assert not [thing for thing in owner.things() if not thing.startswith("image ")]
+
+    def test_what_is_borrowed_stays(self, prepared_rig: Any) -> None:
+        """A provider that owns nothing removes nothing, and says so."""
+        make.ensure_all(prepared_rig.provider())
+        said: list[str] = []
+        prepared_rig.provider().remove("hive0", said.append)
+
+        assert "not skep's" in said[0]
+        assert make.ensure_host(prepared_rig.provider(), "hive0")
+
+
+def test_the_fake_refuses_a_caller_that_breaks_the_contract(fake_rig: Any) -> None:
+    """A host before what it needs, and a resource that nobody wants, are the caller's faults and no ProviderError."""
+    provider = fake_rig.provider()
+    with pytest.raises(AssertionError, match="before image, network"):
+        make.ensure(provider, "hive0")
+    with pytest.raises(AssertionError, match="not what the stage wants"):
+        provider.ensure(Resource("hive9"), "key", make.quiet)

@@ -1,0 +1,244 @@
+"""What tests that make real things share: names and addresses of this checkout's own, and their removal by label.
+
+Two checkouts can test on one engine at the same time: every site's name and network comes from a digest of the path of
+the checkout. Whatever a killed test run has left is known by the site's name, and removed before the next.
+"""
+
+import hashlib
+import ipaddress
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from model import site as types
+from model.digest import key_of
+from model.record import HostRecord, Record
+from model.secret import Secret
+from model.stage import Stage
+from providers import create
+from providers.base import Provider, Resource
+from providers.docker_engine import SITE, engine
+from remote.ssh import SshFiles
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+
+Say = Callable[[str], None]
+
+
+def site_name(purpose: str) -> str:
+    """Return the name of this checkout's site for a purpose."""
+    return f"{purpose}-{CHECKOUT}.test"
+
+
+def free_cidr(purpose: str) -> str:
+    """Return a /24 that no network of the engine and no route of this machine overlaps with.
+
+    Where the search begins is this checkout's and this purpose's own, so that two that search at once find two.
+    """
+    taken = [ipaddress.ip_network("10.255.0.0/16")]
+    with engine() as client:
+        for network in client.networks():
+            for config in (network.get("IPAM") or {}).get("Config") or ():
+                subnet = ipaddress.ip_network(config["Subnet"])
+                if isinstance(subnet, ipaddress.IPv4Network):
+                    taken.append(subnet)
+    routes = Path("/proc/net/route")
+    for line in routes.read_text().splitlines()[1:] if routes.exists() else ():
+        _, destination, _, _, _, _, _, mask, *_ = line.split()
+        if mask != "00000000":
+            words = (int.from_bytes(bytes.fromhex(word), sys.byteorder) for word in (destination, mask))
+            address, netmask = (ipaddress.IPv4Address(word) for word in words)
+            taken.append(ipaddress.ip_network(f"{address}/{netmask}"))
+    start = int(hashlib.sha256(f"{ROOT}/{purpose}".encode()).hexdigest(), 16)
+    for step in range(1 << 15):
+        number = (start + step) % (1 << 15)
+        candidate = ipaddress.ip_network(f"10.{64 + (number >> 8)}.{number & 255}.0/24")
+        if not any(candidate.overlaps(network) for network in taken):
+            return str(candidate)
+    msg = "no free network in 10.64.0.0/9"
+    raise AssertionError(msg)
+
+
+def docker_stage(purpose: str, hosts: int, **config: Any) -> Stage:
+    """Return a stage of docker hosts for a purpose; `cidr` may be given where it must stay the same."""
+    config.setdefault("cidr", free_cidr(purpose))
+    table = types.DockerStage(number_of_hosts=hosts, **config)
+    return Stage(types.Site(site=site_name(purpose), stages={"private": table}), "private", table)
+
+
+def ssh_files(directory: Path) -> SshFiles:
+    """Return ssh files in a directory, with a key pair if there is none yet."""
+    directory.mkdir(parents=True, exist_ok=True)
+    files = SshFiles(directory / "ssh_config", directory / "key", directory / "known_hosts", directory)
+    if not files.key.exists():
+        new_key(files)
+    return files
+
+
+def new_key(files: SshFiles) -> None:
+    """Make a new key pair, as after `state/` was deleted."""
+    files.key.unlink(missing_ok=True)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(files.key)], check=True
+    )
+
+
+def no_secret(name: str) -> Secret:
+    """Say that a site has no secrets."""
+    raise KeyError(name)
+
+
+def provider_of(stage: Stage, files: SshFiles, secret: Callable[[str], Secret] = no_secret) -> Provider:
+    """Return a new provider of a stage, as another run would have."""
+    return create(stage, files, files.key.parent, secret)
+
+
+def resource(provider: Provider, name: str) -> Resource:
+    """Return a resource by its name."""
+    return {each.name: each for each in provider.resources()}[name]
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def ensure(provider: Provider, name: str, say: Say = quiet) -> Record:
+    """Ensure a resource under the key that it has in a run."""
+    wanted = resource(provider, name)
+    return provider.ensure(wanted, key_of(wanted.inputs), say)
+
+
+def ensure_host(provider: Provider, name: str, say: Say = quiet) -> HostRecord:
+    """Ensure a host."""
+    record = ensure(provider, name, say)
+    assert isinstance(record, HostRecord)
+    return record
+
+
+def ensure_all(provider: Provider) -> dict[str, Record]:
+    """Ensure everything that the stage wants, in order."""
+    return {each.name: ensure(provider, each.name) for each in provider.resources()}
+
+
+def labelled(site: str) -> list[str]:
+    """Return every container, volume and network that carries a site's label, as `kind name`."""
+    with engine() as client:
+        wanted = {"label": f"{SITE}={site}"}
+        return sorted(
+            [
+                *(f"container {c['Names'][0]}" for c in client.containers(all=True, filters=wanted)),
+                *(f"volume {v['Name']}" for v in client.volumes(filters=wanted)["Volumes"] or ()),
+                *(f"network {n['Name']}" for n in client.networks(filters=wanted)),
+            ]
+        )
+
+
+def remove_labelled(site: str) -> None:
+    """Remove every container, volume and network that carries a site's label, in that order."""
+    from docker.errors import NotFound
+
+    with engine(timeout=120) as client:
+        wanted = {"label": f"{SITE}={site}"}
+        for container in client.containers(all=True, filters=wanted):
+            client.remove_container(container["Id"], force=True, v=True)
+        for volume in client.volumes(filters=wanted)["Volumes"] or ():
+            client.remove_volume(volume["Name"])
+        for network in client.networks(filters=wanted):
+            try:
+                client.remove_network(network["Id"])
+            except NotFound:
+                continue
+
+
+@contextmanager
+def own(site: str) -> Iterator[None]:
+    """Begin and end with nothing that carries a site's label."""
+    remove_labelled(site)
+    try:
+        yield
+    finally:
+        remove_labelled(site)
+    assert labelled(site) == []
+
+
+def run_in(container: str, script: str) -> str:
+    """Run a shell script as root in a container and return what it printed; it must end well."""
+    done = subprocess.run(
+        ["docker", "exec", "-i", container, "sh", "-eu"],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{container}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
+    """Wait until a condition holds; AssertionError at the end of the time."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {timeout:.0f} s"
+        time.sleep(0.05)
+
+
+@contextmanager
+def other_process(stage: Stage, files: SshFiles, names: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    """Ensure resources of a docker stage in a process of its own, whose output is what it says; kill it at the end."""
+    config = stage.config
+    assert isinstance(config, types.DockerStage)
+    order = {
+        "site": stage.site_name,
+        "hosts": stage.number_of_hosts,
+        "cidr": config.cidr,
+        "host_image": config.host_image,
+        "directory": str(files.key.parent),
+        "names": names,
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "tests.rig", json.dumps(order)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def read_until(process: "subprocess.Popen[str]", mark: str) -> list[str]:
+    """Read what a process says until a line with a mark, and return it all; AssertionError if it ends before."""
+    lines = []
+    for line in process.stdout or ():
+        lines.append(line.rstrip())
+        if mark in line:
+            return lines
+    msg = f"{mark!r} was not said, but:\n" + "\n".join(lines)
+    raise AssertionError(msg)
+
+
+def _main(order: dict[str, Any]) -> None:
+    """Do what `other_process` wants of this one."""
+    table = types.DockerStage(
+        cidr=order["cidr"], number_of_hosts=order["hosts"], host_image=order["host_image"]
+    )
+    stage = Stage(types.Site(site=order["site"], stages={"private": table}), "private", table)
+    provider = provider_of(stage, ssh_files(Path(order["directory"])))
+    for name in order["names"]:
+        record = ensure(provider, name, print)
+        print("made", name, getattr(record, "id", ""))
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]))
