@@ -83,7 +83,8 @@ class Initialization:
         """
         run = self._run
         volumes = {
-            task.partition(":")[2]: run.record(task, VolumeRecord).incarnation for task in self._volume_tasks()
+            task.partition(":")[2]: run.record(task, VolumeRecord).incarnation
+            for task in self._volume_tasks()
         }
         return {
             "service": run.record(service_task(self._name), ServiceRecord).id,

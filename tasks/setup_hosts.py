@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-from remote.hostsetup.steps import steps as host_steps
-
 from model.digest import Inputs, flatten, sha256
 from model.record import FactRecord, HostRecord, SwarmRecord
 from model.secret import Secret
@@ -12,6 +10,7 @@ from model.vault import StageSecrets, generate
 from remote import swarm
 from remote.hostsetup.apply import apply_script, step_key
 from remote.hostsetup.step import HostFile, HostStep
+from remote.hostsetup.steps import steps as host_steps
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
 from tasks.vault import Vault
@@ -76,9 +75,7 @@ def _vault(run: Run) -> Step:
         try:
             vault = run.vault
         except KeyError:
-            vault = _vault_on(run, host, work) or Vault(
-                generate(run.stage.site_name, run.stage.name), {}
-            )
+            vault = _vault_on(run, host, work) or Vault(generate(run.stage.site_name, run.stage.name), {})
         run.keep_vault(vault.with_all(run.stage.secrets))
         work.inputs["content"] = run.vault_fingerprint()
         made = step()

@@ -129,7 +129,7 @@ def doit_task(run: Run, step: Step) -> dict[str, Any]:
 
 def _act(run: Run, step: Step, task: Any) -> Any:
     """Run a step: its log begins with why, and a person's mistake fails it without a traceback."""
-    log = run.current_logs[step.task] = run.log(step.task)
+    log = run.logs[step.task] = run.log(step.task)
     began = time.monotonic()
     try:
         for reason in run.reasons.get(step.task) or ["asked for"]:
@@ -143,7 +143,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         _say_all(log, message)
         return TaskFailed(message)
     finally:
-        del run.current_logs[step.task]
+        del run.logs[step.task]
         log.close()
     return True
 

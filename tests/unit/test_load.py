@@ -102,26 +102,56 @@ healthcheck = { test = "true", interval = "5" }
     ("change", "problem"),
     [
         (('image = "web"', 'image = "wob"'), "services.web.image: 'wob' is none of [images]"),
-        (('image = "web"', 'image = "web"\nnetworks = ["back"]'), "services.web.networks[0]: there is no network 'back'"),
+        (
+            ('image = "web"', 'image = "web"\nnetworks = ["back"]'),
+            "services.web.networks[0]: there is no network 'back'",
+        ),
         (('source = "data"', 'source = "dota"'), "services.web.volumes[0].source: there is no volume 'dota'"),
-        (('image = "web"', 'image = "web"\nsecrets = ["key"]'), "services.web.secrets[0]: there is no secret 'key'"),
-        (('image = "web"', 'image = "web"\navailable_on = ["x"]'), "services.web.available_on[0]: there is no stage 'x'"),
-        (('image = "web"', 'image = "web"\nendpoint_mode = "dnsrr"'), "services.web.ports: endpoint_mode dnsrr"),
-        (('roles = ["nginx"', 'roles = ["apache"'), "images.web.roles[0]: there is no directory roles/apache"),
+        (
+            ('image = "web"', 'image = "web"\nsecrets = ["key"]'),
+            "services.web.secrets[0]: there is no secret 'key'",
+        ),
+        (
+            ('image = "web"', 'image = "web"\navailable_on = ["x"]'),
+            "services.web.available_on[0]: there is no stage 'x'",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nendpoint_mode = "dnsrr"'),
+            "services.web.ports: endpoint_mode dnsrr",
+        ),
+        (
+            ('roles = ["nginx"', 'roles = ["apache"'),
+            "images.web.roles[0]: there is no directory roles/apache",
+        ),
         (('"8080:80"', '"80"'), "services.web.ports[0]: '80' is not of the form"),
         (('"8080:80"', '"22:80"'), "services.web.ports: 22/tcp is ssh's"),
         (('"8080:80"', '"443:80"'), ""),
-        (('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.1/24"'), "stages.private.cidr: 172.31.0.1/24 has host bits set"),
-        (('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/30"'), "stages.private.cidr: 172.31.0.0/30 is too small"),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.1/24"'),
+            "stages.private.cidr: 172.31.0.1/24 has host bits set",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/30"'),
+            "stages.private.cidr: 172.31.0.0/30 is too small",
+        ),
         (('cidr = "172.31.0.0/24"', ""), "stages.private: needs cidr"),
         (
-            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\nip_address_list = ["10.0.0.1", "172.31.0.2"]'),
+            (
+                'cidr = "172.31.0.0/24"',
+                'cidr = "172.31.0.0/24"\nip_address_list = ["10.0.0.1", "172.31.0.2"]',
+            ),
             "stages.private.ip_address_list[0]: 10.0.0.1 is outside cidr",
         ),
         (('hosts = ["hive0"]', 'hosts = ["hive9"]'), "volumes.data.hosts[0]: 'hive9' is no hive"),
         (("[networks.front]", "[secrets.x]\n[networks.front]"), "secrets.x: needs exactly one of"),
-        (("[networks.front]", '[bases.a]\ntarball = "a.tar"\n[networks.front]'), "bases.'a'.tarball: there is no file"),
-        (("[networks.front]", '[services.b]\nimage = "x:1"\nports = ["8080:1"]\n[networks.front]'), "services.web.ports: 8080/tcp is b's"),
+        (
+            ("[networks.front]", '[bases.a]\ntarball = "a.tar"\n[networks.front]'),
+            "bases.'a'.tarball: there is no file",
+        ),
+        (
+            ("[networks.front]", '[services.b]\nimage = "x:1"\nports = ["8080:1"]\n[networks.front]'),
+            "services.web.ports: 8080/tcp is b's",
+        ),
     ],
 )
 def test_what_does_not_fit_together_is_said_with_its_path(

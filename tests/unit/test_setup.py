@@ -20,6 +20,11 @@ ENGINE_FOUND, ENGINE_ABSENT, ENGINE_FORBIDS, ENGINE_SILENT = 0, 21, 22, 23
 EVERYTHING = ("ssh", "debootstrap", "dockerd")
 
 
+def knock(engine: int) -> str:
+    """Return the script of a Python that answers for the engine, if its last argument asks for a socket."""
+    return f'case "$*" in *_ping*) [ -z "$6" ] || exit {engine} ;; esac'
+
+
 @dataclass
 class Machine:
     """A checkout, a PATH and a root directory, all below one temporary directory."""
@@ -81,7 +86,7 @@ class Machine:
     def has_venv(self, engine: int = ENGINE_FOUND) -> None:
         """Make a .venv that looks finished, whose Python answers for the engine."""
         venv = self.checkout / ".venv"
-        self.write_script(venv / "bin" / "python", f"exit {engine}")
+        self.write_script(venv / "bin" / "python", knock(engine))
         shutil.copy(self.checkout / "pyproject.toml", venv / ".skep-pyproject.toml")
         (venv / ".skep-stamp").write_text(f"3.11\n{self.checkout.resolve()}\n")
 
@@ -91,7 +96,7 @@ class Machine:
             "python3",
             f"""
             case "$*" in
-              *_ping*) exit {engine} ;;
+              *_ping*) [ -z "$6" ] || exit {engine} ;;
               *"-m venv"*)
                 for venv; do :; done
                 mkdir -p "$venv/bin" && cp "$0" "$venv/bin/python" ;;
@@ -323,9 +328,7 @@ class TestMayNotInstall:
 
     def test_engine_elsewhere(self, ready: Machine) -> None:
         """A DOCKER_HOST that is no socket of this machine is left to whoever set it."""
-        ready.write_script(
-            ready.checkout / ".venv" / "bin" / "python", f'[ -z "$6" ] || exit {ENGINE_ABSENT}'
-        )
+        ready.has_venv(engine=ENGINE_ABSENT)
 
         result = ready.setup("true", DOCKER_HOST="ssh://hive1")
 
@@ -415,10 +418,7 @@ class TestInstalls:
     def test_engine_not_wanted(self, debian: Machine) -> None:
         """SKEP_SETUP_ENGINE=no starts none."""
         debian.has("ssh")
-        debian.has_venv()
-        debian.write_script(
-            debian.checkout / ".venv" / "bin" / "python", f'[ -z "$6" ] || exit {ENGINE_ABSENT}'
-        )
+        debian.has_venv(engine=ENGINE_ABSENT)
 
         result = debian.setup("true", SKEP_SETUP_ENGINE="no")
 

@@ -29,7 +29,7 @@ def test_a_finished_task_is_on_disk_at_once(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_dep_is_noticed(tmp_path: Path) -> None:
-    """doit's own file_dep works on top of it."""
+    """Doit's own file_dep works on top of it."""
     dep = tmp_path / "dep"
     dep.write_text("x")
     task = Task("p:n", None, file_dep=[str(dep)])
