@@ -189,10 +189,12 @@ class Reporter:
         name_width, host_width = self._widths
         front = f"{task.name:<{name_width}}  {host_of(task):<{host_width}}  {seconds(took):>8}"
         reasons = self._run.reasons.get(task.name, []) if self._run is not None else []
-        reason = clean(self._hide(first_reason(reasons)))
+        reason, more = first_reason(reasons)
+        reason = clean(self._hide(reason))
         width = self._screen.width
         if width is not None:
-            reason = fitted(reason, width - len(front) - 3)
+            reason = fitted(reason, width - len(front) - len(more) - 3)
+        reason += more
         return (front + "  " + paint(reason, DIM, on=self._screen.coloured)).rstrip()
 
     def _verdict(self) -> str:
@@ -320,11 +322,11 @@ def run_of(task: Any) -> "Run":
     return run
 
 
-def first_reason(reasons: Sequence[str]) -> str:
-    """Return the first reason and how many more there are."""
+def first_reason(reasons: Sequence[str]) -> tuple[str, str]:
+    """Return the first reason, and how many more there are in words."""
     if not reasons:
-        return "asked for"
-    return reasons[0] + (f" (+{len(reasons) - 1} more)" if len(reasons) > 1 else "")
+        return "asked for", ""
+    return reasons[0], f" (+{len(reasons) - 1} more)" if len(reasons) > 1 else ""
 
 
 def failure_text(fail: BaseFail) -> str:

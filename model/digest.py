@@ -19,6 +19,7 @@ Inputs = dict[str, str]
 """Input name to its value, or to the digest of a value that is long or not text."""
 
 _LONG = 200
+_HEX, _HEX_DIGITS = 32, frozenset("0123456789abcdef")
 
 
 def canonical(value: object) -> str:
@@ -60,10 +61,15 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
         elif name not in old:
             said.append(f"{name} added")
         elif old[name] != new[name]:
-            before, after = old[name], new[name]
+            before, after = _shown(old[name]), _shown(new[name])
             opaque = any(text.startswith(("sha256:", "hmac:", "file ")) for text in (before, after))
             said.append(f"{name} changed" if opaque else f"{name}: {before} → {after}")
     return said
+
+
+def _shown(text: str) -> str:
+    """Return a value for a sentence; an id or a digest is cut to what people compare."""
+    return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else text
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ Size = Annotated[
     str,
     Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
 ]
-Port = Annotated[int, Meta(ge=1, le=65535)]
+Port = Annotated[int, Meta(ge=1, le=65535, description="A port's number.")]
 Scalar = str | int | float | bool
 
 
@@ -60,7 +60,8 @@ class SetupHosts(Frozen, frozen=True):
     """What `setup_hosts` makes the same on every host."""
 
     timezone: Annotated[
-        str, Meta(description="A name of the tz database.", pattern=r"^[A-Za-z0-9_+/-]+$")
+        str,
+        Meta(description="A name of the tz database, as in `Europe/Berlin`.", pattern=r"^[A-Za-z0-9_+/-]+$"),
     ] = "UTC"
     ntp_servers: Annotated[
         list[Domain], Meta(description="Time servers for chrony; none leaves the clock alone.")
@@ -95,9 +96,12 @@ class StageBase(Frozen, frozen=True):
         bool,
         Meta(description="The last host only builds images and runs the registry, and joins no swarm."),
     ] = True
-    custom_hostname: Annotated[Label, Meta(description="What the hosts are called, before their number.")] = (
-        "hive"
-    )
+    custom_hostname: Annotated[
+        Label,
+        Meta(
+            description="What the hosts are called before their number: lower-case letters, digits and `-`."
+        ),
+    ] = "hive"
     prefix: (
         Annotated[
             str,
@@ -233,13 +237,15 @@ class RoleUse(Frozen, frozen=True):
 
 
 class Healthcheck(Frozen, frozen=True):
-    """How Docker finds out whether a container is well."""
+    """How Docker finds out whether a container is well: it runs `test` every `interval`."""
 
     test: Annotated[str | list[str], Meta(description="A command for the shell, or its words.")]
     interval: Duration = "30s"
-    timeout: Duration = "30s"
-    retries: Annotated[int, Meta(ge=1)] = 3
-    start_period: Duration = "0s"
+    timeout: Annotated[Duration, Meta(description="How long one test may take, as in `10s`.")] = "30s"
+    retries: Annotated[int, Meta(ge=1, description="Failed tests in a row that make it unhealthy.")] = 3
+    start_period: Annotated[
+        Duration, Meta(description="How long after its start failed tests don't count, as in `60s`.")
+    ] = "0s"
 
 
 class Image(Frozen, frozen=True):
@@ -251,15 +257,44 @@ class Image(Frozen, frozen=True):
     roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
     vars: Annotated[dict[str, Scalar], Meta(description="Environment variables that all its roles see.")] = {}
     env: Annotated[dict[str, Scalar], Meta(description="Environment of its containers.")] = {}
-    entrypoint: str | list[str] | None = None
-    command: str | list[str] | None = None
-    user: str | None = None
-    working_dir: str | None = None
-    stop_signal: str | None = None
-    expose: Annotated[list[str | int], Meta(description="Ports, as in `53/udp`.")] = []
-    labels: dict[str, str] = {}
-    healthcheck: Healthcheck | None = None
-    timeout: Annotated[Duration, Meta(description="How long one role may take.")] = "30m"
+    entrypoint: (
+        Annotated[
+            str | list[str],
+            Meta(
+                description="What its containers run: a text for the shell, or words. "
+                "With one, the base's command does not count."
+            ),
+        ]
+        | None
+    ) = None
+    command: (
+        Annotated[
+            str | list[str],
+            Meta(
+                description="The entrypoint's arguments, or what is run where there is none: a text for the shell, or words."
+            ),
+        ]
+        | None
+    ) = None
+    user: (
+        Annotated[str, Meta(description="Who its containers run as; by default as its base says.")] | None
+    ) = None
+    working_dir: Annotated[str, Meta(description="The directory that its containers start in.")] | None = None
+    stop_signal: (
+        Annotated[str, Meta(description="What ends its containers in order, as in `SIGQUIT`.")] | None
+    ) = None
+    expose: Annotated[
+        list[str | int],
+        Meta(
+            description="The ports that its containers listen on, as in `53/udp` or `80`. Nothing is opened by it."
+        ),
+    ] = []
+    labels: Annotated[dict[str, str], Meta(description="Labels of the image, beside skep's own.")] = {}
+    healthcheck: (
+        Annotated[Healthcheck, Meta(description="How its containers are tested; a service may say another.")]
+        | None
+    ) = None
+    timeout: Annotated[Duration, Meta(description="How long one role may take, as in `30m`.")] = "30m"
 
 
 class Volume(Frozen, frozen=True):
@@ -271,27 +306,34 @@ class Volume(Frozen, frozen=True):
             description="The hives that hold it, as in `hive0`; its services run only there. All by default."
         ),
     ] = []
-    driver: str = "local"
-    driver_opts: dict[str, str] = {}
-    labels: dict[str, str] = {}
+    driver: Annotated[str, Meta(description="Docker's volume driver.")] = "local"
+    driver_opts: Annotated[
+        dict[str, str],
+        Meta(
+            description="The driver's options, in its own words, as in `type`, `device` and `o` of `local`."
+        ),
+    ] = {}
+    labels: Annotated[dict[str, str], Meta(description="Labels of the volume, beside skep's own.")] = {}
 
 
 class Ipam(Frozen, frozen=True):
     """Addresses of a network."""
 
     subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")]
-    gateway: str | None = None
+    gateway: Annotated[str, Meta(description="An address in `subnet`.")] | None = None
 
 
 class Network(Frozen, frozen=True):
     """An overlay network."""
 
-    driver_opts: dict[str, str] = {}
-    ipam: Ipam | None = None
-    attachable: bool = True
-    encrypted: bool = False
-    internal: bool = False
-    labels: dict[str, str] = {}
+    driver_opts: Annotated[dict[str, str], Meta(description="Options of Docker's overlay driver.")] = {}
+    ipam: Annotated[Ipam, Meta(description="Its addresses; Docker chooses by default.")] | None = None
+    attachable: Annotated[
+        bool, Meta(description="Whether containers that belong to no service may join it.")
+    ] = True
+    encrypted: Annotated[bool, Meta(description="Whether what goes from host to host is encrypted.")] = False
+    internal: Annotated[bool, Meta(description="Whether it has no way out of the site.")] = False
+    labels: Annotated[dict[str, str], Meta(description="Labels of the network, beside skep's own.")] = {}
 
 
 class PortMap(Frozen, frozen=True):
@@ -299,7 +341,7 @@ class PortMap(Frozen, frozen=True):
 
     target: Annotated[Port, Meta(description="The container's port.")]
     published: Annotated[Port, Meta(description="The host's port.")]
-    protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$")] = "tcp"
+    protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$", description="`tcp`, `udp` or `sctp`.")] = "tcp"
     mode: Annotated[
         str,
         Meta(
@@ -312,18 +354,28 @@ class PortMap(Frozen, frozen=True):
 class Mount(Frozen, frozen=True):
     """Something mounted into a service's containers."""
 
-    target: Annotated[str, Meta(pattern="^/", description="Where, in the container.")]
-    source: Annotated[str, Meta(description="A volume's name, or a host's directory.")] | None = None
-    type: Annotated[str, Meta(pattern="^(volume|bind|tmpfs)$")] = "volume"
-    readonly: bool = False
-    tmpfs_size: Annotated[Size, Meta(description="Limit of a tmpfs.")] | None = None
+    target: Annotated[
+        str, Meta(pattern="^/", description="Where in the container: a path that begins with `/`.")
+    ]
+    source: Annotated[str, Meta(description="A name of `[volumes]`, or a host's directory.")] | None = None
+    type: Annotated[
+        str,
+        Meta(
+            pattern="^(volume|bind|tmpfs)$",
+            description="`volume` (one of `[volumes]`), `bind` (a host's directory) or `tmpfs` (memory).",
+        ),
+    ] = "volume"
+    readonly: Annotated[bool, Meta(description="Whether its containers can't write there.")] = False
+    tmpfs_size: (
+        Annotated[Size, Meta(description="Limit of a tmpfs: bytes, or with a unit, as in `64M`.")] | None
+    ) = None
 
 
 class ServiceNetwork(Frozen, frozen=True):
     """A network of a service, with further names for it there."""
 
-    name: Name
-    aliases: list[str] = []
+    name: Annotated[Name, Meta(description="A name of `[networks]`.")]
+    aliases: Annotated[list[str], Meta(description="What the service is called there, beside its name.")] = []
 
 
 class Placement(Frozen, frozen=True):
@@ -333,26 +385,50 @@ class Placement(Frozen, frozen=True):
     preferences: Annotated[
         list[str], Meta(description="Labels to spread over, as in `node.labels.zone`.")
     ] = []
-    max_replicas_per_node: Annotated[int, Meta(ge=1)] | None = None
+    max_replicas_per_node: (
+        Annotated[int, Meta(ge=1, description="Tasks of it on one host; no limit by default.")] | None
+    ) = None
 
 
 class RestartConfig(Frozen, frozen=True):
     """When a task that ended is started again."""
 
-    condition: Annotated[str, Meta(pattern="^(none|on-failure|any)$")] = "any"
-    delay: Duration = "5s"
-    max_attempts: Annotated[int, Meta(ge=0)] = 0
-    window: Duration = "0s"
+    condition: Annotated[
+        str,
+        Meta(
+            pattern="^(none|on-failure|any)$",
+            description="`any` (however it ended), `on-failure` (exit status not 0) or `none` (never).",
+        ),
+    ] = "any"
+    delay: Annotated[Duration, Meta(description="Before it is started again, as in `5s`.")] = "5s"
+    max_attempts: Annotated[int, Meta(ge=0, description="How often; 0 is without end.")] = 0
+    window: Annotated[
+        Duration, Meta(description="In which attempts are counted, as in `2m`; `0s` is for ever.")
+    ] = "0s"
 
 
 class UpdateConfig(Frozen, frozen=True):
     """How a changed service is rolled out."""
 
-    parallelism: Annotated[int, Meta(ge=0)] = 1
-    delay: Duration = "0s"
-    failure_action: Annotated[str, Meta(pattern="^(pause|continue|rollback)$")] = "rollback"
-    monitor: Duration = "5s"
-    order: Annotated[str, Meta(pattern="^(start-first|stop-first)$")] = "stop-first"
+    parallelism: Annotated[int, Meta(ge=0, description="Tasks at a time; 0 is all.")] = 1
+    delay: Annotated[Duration, Meta(description="Between two tasks, as in `10s`.")] = "0s"
+    failure_action: Annotated[
+        str,
+        Meta(
+            pattern="^(pause|continue|rollback)$",
+            description="When new tasks fail: `rollback` (the old ones come back), `pause` or `continue`.",
+        ),
+    ] = "rollback"
+    monitor: Annotated[
+        Duration, Meta(description="How long a new task is watched for failure, as in `5s`.")
+    ] = "5s"
+    order: Annotated[
+        str,
+        Meta(
+            pattern="^(start-first|stop-first)$",
+            description="`stop-first` (the old task ends, then the new one starts) or `start-first`.",
+        ),
+    ] = "stop-first"
 
 
 class Service(Frozen, frozen=True):
@@ -360,42 +436,97 @@ class Service(Frozen, frozen=True):
 
     image: Annotated[str, Meta(description="A name of `[images]`, or a reference to pull.")]
     available_on: Annotated[list[str], Meta(description="The stages that have it; all by default.")] = []
-    command: str | list[str] | None = None
-    entrypoint: str | list[str] | None = None
-    environment: dict[str, Scalar] = {}
-    user: str | None = None
-    working_dir: str | None = None
+    command: (
+        Annotated[
+            str | list[str],
+            Meta(description="In place of the image's command: a text for the shell, or words."),
+        ]
+        | None
+    ) = None
+    entrypoint: (
+        Annotated[
+            str | list[str],
+            Meta(description="In place of the image's entrypoint: a text for the shell, or words."),
+        ]
+        | None
+    ) = None
+    environment: Annotated[
+        dict[str, Scalar], Meta(description="Environment variables of its containers. Not for secrets.")
+    ] = {}
+    user: Annotated[str, Meta(description="Who its containers run as, if not who the image says.")] | None = (
+        None
+    )
+    working_dir: (
+        Annotated[str, Meta(description="The directory that they start in, if not the image's.")] | None
+    ) = None
     hosts: Annotated[dict[str, str], Meta(description="Lines of the containers' `/etc/hosts`.")] = {}
-    dns: list[str] = []
+    dns: Annotated[
+        list[str], Meta(description="Name servers of its containers, in place of the host's.")
+    ] = []
     endpoint_mode: Annotated[
-        str, Meta(pattern="^(vip|dnsrr)$", description="`vip` needs ip_vs in the hosts' kernel.")
+        str,
+        Meta(
+            pattern="^(vip|dnsrr)$",
+            description="What its name resolves to: `vip` (one address for all tasks; needs ip_vs in the hosts' kernel) "
+            'or `dnsrr` (the tasks\' own addresses; published ports then need `mode = "host"`).',
+        ),
     ] = "vip"
-    mode: Annotated[str, Meta(pattern="^(replicated|global)$")] = "replicated"
-    replicas: Annotated[int, Meta(ge=0)] = 1
-    healthcheck: Healthcheck | None = None
+    mode: Annotated[
+        str,
+        Meta(
+            pattern="^(replicated|global)$",
+            description="`replicated` (as many tasks as `replicas` says) or `global` (one on each hive).",
+        ),
+    ] = "replicated"
+    replicas: Annotated[int, Meta(ge=0, description="How many tasks, where `mode` is `replicated`.")] = 1
+    healthcheck: (
+        Annotated[
+            Healthcheck, Meta(description="How its containers are tested, in place of the image's way.")
+        ]
+        | None
+    ) = None
     labels: Annotated[dict[str, Any], Meta(description="Values that are no text are kept as JSON.")] = {}
     networks: Annotated[
         list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
     ] = []
-    placement: Placement = Placement()
+    placement: Annotated[Placement, Meta(description="Where its tasks may run.")] = Placement()
     ports: Annotated[list[str | PortMap], Meta(description="`published:target[/protocol]`, or a table.")] = []
-    restart_config: RestartConfig = RestartConfig()
-    update_config: UpdateConfig = UpdateConfig()
-    stop_grace_period: Duration = "10s"
-    stop_signal: str | None = None
-    init: bool = False
-    read_only: bool = False
-    cap_add: list[str] = []
-    cap_drop: list[str] = []
-    sysctls: dict[str, Scalar] = {}
-    cpu_limit: Annotated[float, Meta(gt=0)] | None = None
-    mem_limit: Size | None = None
+    restart_config: Annotated[RestartConfig, Meta(description="When a task that ended is started again.")] = (
+        RestartConfig()
+    )
+    update_config: Annotated[UpdateConfig, Meta(description="How a changed service is rolled out.")] = (
+        UpdateConfig()
+    )
+    stop_grace_period: Annotated[
+        Duration,
+        Meta(description="How long its containers may take to end, as in `60s`; then they are killed."),
+    ] = "10s"
+    stop_signal: (
+        Annotated[str, Meta(description="What ends its containers, if not what the image says.")] | None
+    ) = None
+    init: Annotated[
+        bool,
+        Meta(description="Whether Docker's own init is process 1, which reaps what others leave behind."),
+    ] = False
+    read_only: Annotated[bool, Meta(description="Whether the containers' root can't be written.")] = False
+    cap_add: Annotated[list[str], Meta(description="Capabilities beyond Docker's own choice.")] = []
+    cap_drop: Annotated[list[str], Meta(description="Capabilities less than Docker's own choice.")] = []
+    sysctls: Annotated[dict[str, Scalar], Meta(description="Kernel settings of its containers.")] = {}
+    cpu_limit: Annotated[float, Meta(gt=0, description="CPUs that one task may use.")] | None = None
+    mem_limit: (
+        Annotated[
+            Size, Meta(description="Memory that one task may use: bytes, or with a unit, as in `512M`.")
+        ]
+        | None
+    ) = None
     volumes: Annotated[list[Mount], Meta(description="What is mounted.")] = []
     secrets: Annotated[list[str], Meta(description="Of `[secrets]`, as files in `/run/secrets/`.")] = []
     initialize_roles: Annotated[
         list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
     ] = []
-    converge_timeout: Annotated[Duration, Meta(description="How long it may take until it runs.")] = "5m"
+    converge_timeout: Annotated[
+        Duration, Meta(description="How long it may take until it runs, as in `5m`.")
+    ] = "5m"
     try_: Annotated[
         list[str],
         Meta(description="Commands to paste, said when a run ends; `{address}` is a host where it answers."),
@@ -405,13 +536,26 @@ class Service(Frozen, frozen=True):
 class Site(Frozen, frozen=True):
     """A whole site."""
 
-    site: Annotated[Domain, Meta(description="The site's name, and the domain of its hosts.")]
+    site: Annotated[
+        Domain, Meta(description="The site's name, and the domain of its hosts: a DNS name in lower case.")
+    ]
     stages: Annotated[dict[Label, Stage], Meta(min_length=1, description="Its environments.")]
     stage: Annotated[Label, Meta(description="The stage to work on where none is asked for.")] | None = None
-    setup_hosts: SetupHosts = SetupHosts()
-    secrets: dict[Name, SecretSource] = {}
-    bases: Annotated[dict[str, Base], Meta(description="Reference to how it is had.")] = {}
-    images: dict[Name, Image] = {}
-    networks: dict[Name, Network] = {}
-    volumes: dict[Name, Volume] = {}
-    services: dict[Label, Service] = {}
+    setup_hosts: Annotated[SetupHosts, Meta(description="What is made the same on every host.")] = (
+        SetupHosts()
+    )
+    secrets: Annotated[
+        dict[Name, SecretSource], Meta(description="Name to where the secret comes from.")
+    ] = {}
+    bases: Annotated[
+        dict[str, Base],
+        Meta(description="Base image, as `from` names it, to how it is had; one that is not here is pulled."),
+    ] = {}
+    images: Annotated[dict[Name, Image], Meta(description="The images that skep builds.")] = {}
+    networks: Annotated[
+        dict[Name, Network], Meta(description="Overlay networks; one called `default` where none is here.")
+    ] = {}
+    volumes: Annotated[
+        dict[Name, Volume], Meta(description="Named volumes, made where a service of the stage mounts them.")
+    ] = {}
+    services: Annotated[dict[Label, Service], Meta(description="What runs.")] = {}

@@ -1,5 +1,6 @@
 """The swarm: one of its hives makes it, the others join, and each node carries its labels."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from remote.wait import wait_for
 
 PORT = 2377
 JOIN_TIMEOUT = 90
+READY_PATIENCE = 20
 Say = Callable[[str], None]
 
 
@@ -72,6 +74,37 @@ def ensure_member(
         node = client.info()["Swarm"]["NodeID"]
         _remove_ghosts(client, node, say)
         return SwarmRecord(cluster=_cluster(client), node=node)
+
+
+def is_ready(host: str, client: DockerClient, node: str) -> bool:
+    """Return whether a manager sees a node as ready."""
+    with engine_errors(host, "listing the swarm's nodes"):
+        return bool(client.api.inspect_node(node)["Status"]["State"] == "ready")
+
+
+def wait_until_ready(host: str, client: DockerClient, node: str, restart: Callable[[], None], say: Say) -> None:
+    """Wait until the swarm sees a node as ready.
+
+    A node that comes back within its heartbeat's time can stay `down` although its agent is connected (seen with
+    Engine 20.10); a restart of its engine registers it anew.
+
+    Args:
+        host: The node's host.
+        client: A manager's engine, which need not be this host's.
+        node: The node's id.
+        restart: Restarts the host's engine.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: It does not become ready.
+
+    """
+    with contextlib.suppress(HostError):
+        wait_for(lambda: is_ready(host, client, node), f"{host} to be ready", READY_PATIENCE)
+        return
+    say(f"the swarm still sees {host} as down: restarting its engine")
+    restart()
+    wait_for(lambda: is_ready(host, client, node), f"the swarm to see {host} as ready", JOIN_TIMEOUT, retry=HostError)
 
 
 def _managers(

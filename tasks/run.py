@@ -243,15 +243,15 @@ class Run:
 
     def reset(self, host: Host) -> None:
         """Forget the connection to a host that was made anew."""
-        self._forget_engine(host)
+        self.forget_engine(host)
         self.connection(host).close()
 
     def renew(self, host: Host) -> None:
         """Use a new connection to a host where the admin user got into a group; old ones end with their commands."""
-        self._forget_engine(host)
+        self.forget_engine(host)
         self.connection(host).renew()
 
-    def _forget_engine(self, host: Host) -> None:
+    def forget_engine(self, host: Host) -> None:
         """Have the next call connect to a host's engine again."""
         with self._guard:
             engine = self._engines.pop(host.short, None)
@@ -283,15 +283,18 @@ class Run:
             engine.close()
         self._engines.clear()
 
-    def manager(self) -> "tuple[Host, DockerClient]":
+    def manager(self, but: Host | None = None) -> "tuple[Host, DockerClient]":
         """Return a hive whose engine is a manager of the stage's swarm.
+
+        Args:
+            but: A hive that is asked last.
 
         Raises:
             HostError: None answers; the message has what each said.
 
         """
         said = []
-        for host in self.stage.hives:
+        for host in sorted(self.stage.hives, key=lambda hive: hive == but):
             if self.host_record(host) is None:
                 continue
             try:

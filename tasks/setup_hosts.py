@@ -164,7 +164,15 @@ def _swarm_step(run: Run, host: Host) -> Step:
     def ensure(work: Work) -> SwarmRecord:
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         with run.lock("swarm"):
-            return swarm.ensure_member(host, _others(run, host), run.engine(host), run.engine, work.say)
+            record = swarm.ensure_member(host, _others(run, host), run.engine(host), run.engine, work.say)
+        manager, client = run.manager(but=host)
+
+        def restart() -> None:
+            run.forget_engine(host)
+            run.connection(host).script("systemctl restart docker", timeout=150, shown="restarting Docker Engine")
+
+        swarm.wait_until_ready(manager.short, client, record.node, restart, work.say)
+        return record
 
     def real(_key: str) -> str | None:
         record = run.state.read(task, SwarmRecord)

@@ -198,6 +198,7 @@ def other_process(stage: Stage, files: SshFiles, names: list[str]) -> Iterator["
         "hosts": stage.number_of_hosts,
         "cidr": config.cidr,
         "host_image": config.host_image,
+        "mirror": config.mirror,
         "directory": str(files.key.parent),
         "names": names,
     }
@@ -231,13 +232,16 @@ def read_until(process: "subprocess.Popen[str]", mark: str) -> list[str]:
 def _main(order: dict[str, Any]) -> None:
     """Do what `other_process` wants of this one."""
     table = types.DockerStage(
-        cidr=order["cidr"], number_of_hosts=order["hosts"], host_image=order["host_image"]
+        cidr=order["cidr"],
+        number_of_hosts=order["hosts"],
+        host_image=order["host_image"],
+        mirror=order["mirror"],
     )
     stage = Stage(types.Site(site=order["site"], stages={"private": table}), "private", table)
     provider = provider_of(stage, ssh_files(Path(order["directory"])))
     for name in order["names"]:
         record = ensure(provider, name, print)
-        print("made", name, getattr(record, "id", ""))
+        sys.stdout.write(f"made {name} {getattr(record, 'id', '')}\n")
 
 
 if __name__ == "__main__":

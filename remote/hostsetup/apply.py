@@ -6,6 +6,7 @@ A *marker* is a text file named after its step:
     unit <unit>                     for each unit that must be active
     sha256 <digest>  <path>         for each file of the step
     mode <octal> <owner> <path>     the same files
+    test <command>                  for each that must end well, where there is neither unit nor file
 
 It is removed first and written last, whole and by a rename: a step whose script was cut off has none, even if it was
 cut off between writing a file and restarting what reads it.
@@ -13,7 +14,7 @@ cut off between writing a file and restarting what reads it.
 
 import base64
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from model.digest import Inputs, key_of, sha256
@@ -128,6 +129,7 @@ chmod 0700 {MARKERS}
         sha256sum $REMEMBERED | sort -u -k 2 | sed 's/^/sha256 /'
         stat -L -c 'mode %a %U %n' $REMEMBERED | sort -u
     fi
+    printf '%s' "$TESTS"
 }} >"$LIBRARY/marker"
 mv "$LIBRARY/marker" {MARKERS}/{step.name}"""
 
@@ -141,7 +143,7 @@ def remove_script(names: Iterable[str]) -> str:
 def probe_script() -> str:
     """Return the script that reads all markers of a host and looks at what they name; `parse_probe` reads its output.
 
-    Seven processes, however many steps there are.
+    A dozen processes, however many steps there are, and one for each test.
     """
     return f"""\
 export LC_ALL=C
@@ -156,6 +158,10 @@ echo = modes
 stat -L -c '%a %U %n' -- / $(sed -n 's/^mode [^ ]* [^ ]* //p' -- "$@") 2>/dev/null || :
 echo = units
 systemctl is-active -- $(sed -n 's/^unit //p' -- "$@") || :
+echo = tests
+sed -n 's/^test //p' -- "$@" | while read -r test; do
+    if $test </dev/null >/dev/null 2>&1; then echo holds; else echo fails; fi
+done
 echo = end
 """
 
@@ -180,9 +186,9 @@ def parse_probe(text: str) -> dict[str, Applied]:
     for line in parts.get("markers", []):
         name, _, entry = line.partition(":")
         markers.setdefault(name, []).append(entry)
-    # One state for each unit line, in their order. Cut-off output leaves the rest unknown, which is no `active`.
-    states = iter(parts.get("units", []))
-    return {name: _applied(entries, broken, modes, states) for name, entries in markers.items()}
+    # One for each line of its kind, in their order. Cut-off output leaves the rest unknown, which is no `active`.
+    states, tests = iter(parts.get("units", [])), iter(parts.get("tests", []))
+    return {name: _applied(entries, broken, modes, states, tests) for name, entries in markers.items()}
 
 
 def _parts(text: str) -> dict[str, list[str]]:
@@ -198,11 +204,14 @@ def _parts(text: str) -> dict[str, list[str]]:
 
 
 def _applied(
-    entries: Sequence[str], broken: dict[str, str], modes: dict[str, str], states: Iterable[str]
+    entries: Sequence[str],
+    broken: dict[str, str],
+    modes: dict[str, str],
+    states: Iterator[str],
+    tests: Iterator[str],
 ) -> Applied:
     """Return what one marker says, against what was found."""
     key, drift = "", []
-    states = iter(states)
     for entry in entries:
         kind, _, rest = entry.partition(" ")
         if kind == "key":
@@ -211,6 +220,10 @@ def _applied(
             state = next(states, "unknown")
             if state != "active":
                 drift.append(f"{rest} is {state}")
+        elif kind == "test":
+            result = next(tests, "unknown")
+            if result != "holds":
+                drift.append(f"`{rest}` {result}")
         elif kind == "sha256":
             path = rest.partition("  ")[2]
             if path in broken:

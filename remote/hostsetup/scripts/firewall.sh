@@ -26,5 +26,6 @@ else
         /etc/skep/firewall start
     fi
     enable_unit firewall
-    wait_units firewall
+    # Something else may flush what the unit had loaded.
+    must_hold iptables -w -C INPUT -j SKEP-INPUT
 fi

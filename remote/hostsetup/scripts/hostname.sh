@@ -8,3 +8,4 @@ fi
 enable_unit boot
 /etc/skep/boot.d/hostname
 remember /etc/hostname
+must_hold grep -qxF "$(cat /etc/skep/hostname)" /proc/sys/kernel/hostname

@@ -10,6 +10,7 @@ umask 022
 LIBRARY=/var/lib/skep
 WRITTEN=
 REMEMBERED=
+TESTS=
 
 say() {
     printf '%s\n' "$*"
@@ -107,6 +108,13 @@ written() {
 # remember PATH...: the step's marker holds these files too, so that a change by hand is found.
 remember() {
     REMEMBERED="$REMEMBERED $*"
+}
+
+# must_hold COMMAND WORD...: the marker holds this too: each probe runs it. For what is neither a file nor a unit.
+must_hold() {
+    "$@" >/dev/null 2>&1 || fail "does not hold, though the step was applied: $*"
+    TESTS="${TESTS}test $*
+"
 }
 
 # ---- packages

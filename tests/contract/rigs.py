@@ -1,0 +1,160 @@
+"""The rigs of the contract suite: for each provider a stage, and ways to meddle with it behind the provider's back."""
+
+from abc import ABC, abstractmethod
+
+from model import site as types
+from model.secret import Secret
+from model.stage import Stage
+from providers.base import Provider
+from providers.docker_engine import engine, thing
+from providers.fake import FakeCloud, FakeProvider
+from remote.ssh import SshFiles
+from tests import rig as make
+
+
+class Rig(ABC):
+    """A stage with two hosts on which the rules are tried.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files.
+
+    """
+
+    real = True
+    """Whether ssh answers on its hosts."""
+
+    def __init__(self, stage: Stage, files: SshFiles) -> None:
+        self.stage = stage
+        self.files = files
+
+    @abstractmethod
+    def provider(self) -> Provider:
+        """Return a new provider, as another run would have."""
+
+    @abstractmethod
+    def things(self) -> list[str]:
+        """Return all that exists, with its identity: equal before and after means that nothing was made."""
+
+    @abstractmethod
+    def stop(self, name: str) -> None:
+        """Stop a host behind the provider's back."""
+
+    @abstractmethod
+    def delete(self, name: str) -> None:
+        """Delete a host behind the provider's back."""
+
+
+class FakeRig(Rig):
+    """The fake, with a cloud that outlives its providers."""
+
+    real = False
+
+    def __init__(self, stage: Stage, files: SshFiles) -> None:
+        super().__init__(stage, files)
+        self.cloud = FakeCloud()
+
+    def provider(self) -> Provider:
+        """Return a provider of the same cloud."""
+        return FakeProvider(self.stage, self.files, cloud=self.cloud)
+
+    def things(self) -> list[str]:
+        """Return the cloud's things."""
+        return sorted(f"{found.name} {found.id}" for found in self.cloud.things.values())
+
+    def stop(self, name: str) -> None:
+        """Stop it in the cloud."""
+        self.cloud.stop(self.stage, name)
+
+    def delete(self, name: str) -> None:
+        """Delete it from the cloud."""
+        self.cloud.delete(self.stage, name)
+
+
+class DockerRig(Rig):
+    """Docker, on this machine's engine."""
+
+    def provider(self) -> Provider:
+        """Return the real one."""
+        return make.provider_of(self.stage, self.files)
+
+    def container(self, name: str) -> str:
+        """Return the name of a host's container."""
+        return thing(self.stage, name)
+
+    def things(self) -> list[str]:
+        """Return what is found, and what carries the site's label."""
+        found = [f"{name} {found.id}" for name, found in self.provider().found().items()]
+        return sorted([*found, *make.labelled(self.stage.site_name)])
+
+    def stop(self, name: str) -> None:
+        """Stop the container, in order."""
+        with engine(timeout=120) as client:
+            client.stop(self.container(name))
+
+    def delete(self, name: str) -> None:
+        """Remove the container, and not its volumes."""
+        with engine(timeout=120) as client:
+            client.remove_container(self.container(name), force=True)
+
+
+class PreparedRig(Rig):
+    """Hosts that were prepared: made by the docker provider, and then made as if skep had never been there.
+
+    Args:
+        below: The rig of the containers.
+        files: The ssh files of the prepared stage.
+        config: What the stage says beside the addresses.
+
+    """
+
+    PASSWORD = "correct horse 'battery\" $taple"
+    PERSON_PASSWORD = "another one"
+
+    def __init__(self, below: DockerRig, files: SshFiles, **config: object) -> None:
+        self.below = below
+        table = types.PreparedStage(
+            cidr=below.stage.config.cidr,
+            ip_address_list=[host.address for host in below.stage.hosts],
+            **{"root_password": "root", **config},  # type: ignore[arg-type]
+        )
+        site = types.Site(site=below.stage.site_name, stages={"private": table})
+        super().__init__(Stage(site, "private", table), files)
+
+    def secret(self, name: str) -> Secret:
+        """Return a password."""
+        return Secret({"root": self.PASSWORD, "person": self.PERSON_PASSWORD, "wrong": "wrong"}[name])
+
+    def provider(self) -> Provider:
+        """Return the real one, which knows the passwords."""
+        return make.provider_of(self.stage, self.files, self.secret)
+
+    def things(self) -> list[str]:
+        """Return the containers' things."""
+        return self.below.things()
+
+    def stop(self, name: str) -> None:
+        """Stop the container."""
+        self.below.stop(name)
+
+    def delete(self, name: str) -> None:
+        """Remove the container."""
+        self.below.delete(name)
+
+    def prepare(self, name: str) -> None:
+        """Make a host one that skep has never seen: root and a person with passwords, and no admin user."""
+        make.run_in(
+            self.below.container(name),
+            f"""
+            userdel -rf skep 2>/dev/null || true
+            id person >/dev/null 2>&1 || useradd -m -s /bin/sh person
+            rm -rf /etc/sudoers.d/* /root/.ssh /home/person/.ssh
+            chpasswd <<'END'
+root:{self.PASSWORD}
+person:{self.PERSON_PASSWORD}
+END
+            gpasswd -d person sudo >/dev/null 2>&1 || true
+            printf 'PermitRootLogin yes\\nMaxStartups 100\\n' >/etc/ssh/sshd_config.d/00-rig.conf
+            systemctl reload ssh
+            """,
+        )
