@@ -98,7 +98,7 @@ class Reporter:
             min(44, max((len(task.name) for task in wanted), default=0)),
             max((len(host_of(task)) for task in wanted), default=0),
         )
-        self._run = next((run_of(task) for task in wanted if task.meta), None)
+        self._run = next((task.meta["run"] for task in wanted if task.meta), None)
         self._services = any(task.name.startswith("deploy_services:") for task in wanted)
         if self._run is not None:
             self._began = self._run.started
@@ -257,7 +257,7 @@ class Reporter:
 
     def _last(self, task: str) -> str:
         """Return the last line of a running task's log."""
-        log = getattr(self._run, "logs", {}).get(task)
+        log = self._run.logs.get(task) if self._run is not None else None
         return clean(log.last) if log is not None else ""
 
     def _area(self, width: int, height: int) -> list[str]:
@@ -314,12 +314,6 @@ def closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[Any]:
 def host_of(task: Any) -> str:
     """Return the host that a task is done on, for the screen."""
     return str((task.meta or {}).get("host") or "")
-
-
-def run_of(task: Any) -> "Run":
-    """Return the run that a task belongs to."""
-    run: Run = task.meta["run"] if "run" in task.meta else task.meta["check"]._run  # noqa: SLF001
-    return run
 
 
 def first_reason(reasons: Sequence[str]) -> tuple[str, str]:

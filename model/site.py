@@ -88,7 +88,12 @@ class StageBase(Frozen, frozen=True):
     number_of_hosts: (
         Annotated[
             int,
-            Meta(ge=1, le=250, description="Hosts in all; 4 with a separate repository, else 3."),
+            Meta(
+                ge=1,
+                le=250,
+                description="Hosts in all. By default as many as `ip_address_list` has, "
+                "else 4 with a separate repository and 3 without.",
+            ),
         ]
         | None
     ) = None
@@ -202,8 +207,16 @@ class SecretSource(Frozen, frozen=True):
         ]
         | None
     ) = None
-    env: Annotated[str, Meta(description="An environment variable.")] | None = None
-    file: Annotated[str, Meta(description="A file; one line break at its end is left out.")] | None = None
+    env: Annotated[str, Meta(description="An environment variable of doit's.")] | None = None
+    file: (
+        Annotated[
+            str,
+            Meta(
+                description="A file, seen from the site's directory; one line break at its end is left out."
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Base(Frozen, frozen=True):
@@ -271,7 +284,7 @@ class Image(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="The entrypoint's arguments, or what is run where there is none: a text for the shell, or words."
+                description="The entrypoint's arguments, or what is run without one: a text for the shell, or words."
             ),
         ]
         | None
@@ -459,15 +472,18 @@ class Service(Frozen, frozen=True):
     working_dir: (
         Annotated[str, Meta(description="The directory that they start in, if not the image's.")] | None
     ) = None
-    hosts: Annotated[dict[str, str], Meta(description="Lines of the containers' `/etc/hosts`.")] = {}
+    hosts: Annotated[
+        dict[str, str], Meta(description="Lines of the containers' `/etc/hosts`: name to address.")
+    ] = {}
     dns: Annotated[
-        list[str], Meta(description="Name servers of its containers, in place of the host's.")
+        list[str],
+        Meta(description="Name servers for names that the swarm does not know, in place of the host's."),
     ] = []
     endpoint_mode: Annotated[
         str,
         Meta(
             pattern="^(vip|dnsrr)$",
-            description="What its name resolves to: `vip` (one address for all tasks; needs ip_vs in the hosts' kernel) "
+            description="What its name resolves to: `vip` (one address for all; needs ip_vs in the hosts' kernel) "
             'or `dnsrr` (the tasks\' own addresses; published ports then need `mode = "host"`).',
         ),
     ] = "vip"
@@ -485,7 +501,9 @@ class Service(Frozen, frozen=True):
         ]
         | None
     ) = None
-    labels: Annotated[dict[str, Any], Meta(description="Values that are no text are kept as JSON.")] = {}
+    labels: Annotated[
+        dict[str, Any], Meta(description="Labels of the service; values that are no text are kept as JSON.")
+    ] = {}
     networks: Annotated[
         list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
     ] = []

@@ -41,13 +41,37 @@ def engine(timeout: float = 60) -> Iterator[Json]:
         if host:
             options["base_url"] = host
             options["use_ssh_client"] = host.startswith("ssh://")
-        client = docker.APIClient(version="auto", timeout=timeout, **options)
+        client = docker.APIClient(version=_version(host, options), timeout=timeout, **options)
         try:
             yield client
         finally:
             client.close()
     except (DockerException, requests.exceptions.RequestException) as error:
         raise explained(error, host) from error
+
+
+_versions: dict[str | None, str] = {}
+"""What API each engine speaks; asked once a run, as nobody upgrades an engine in the middle of one."""
+
+
+def _version(host: str | None, options: dict[str, Json]) -> str:
+    """Return the API version to speak: the engine's.
+
+    The SDK finds it out by itself (`version="auto"`), but leaves a socket open where the engine does not answer.
+    """
+    import docker
+
+    if host not in _versions:
+        client = docker.APIClient(version=_ANY_VERSION, timeout=10, **options)
+        try:
+            _versions[host] = str(client.version(api_version=False)["ApiVersion"])
+        finally:
+            client.close()
+    return _versions[host]
+
+
+_ANY_VERSION = "1.41"
+"""Of Engine 20.10, the oldest that is seen to; only put into a request that names no version."""
 
 
 def engine_host() -> str | None:

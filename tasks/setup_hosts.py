@@ -7,7 +7,6 @@ from model.record import FactRecord, HostRecord, SwarmRecord
 from model.secret import Secret
 from model.stage import Host
 from model.vault import StageSecrets, generate
-from remote import swarm
 from remote.hostsetup.apply import apply_script, step_key
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
@@ -162,6 +161,8 @@ def _swarm_step(run: Run, host: Host) -> Step:
         return {"host": run.record(host_task(host.short), HostRecord).id, "address": host.address}
 
     def ensure(work: Work) -> SwarmRecord:
+        from remote import swarm  # the SDK is needed only now
+
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         with run.lock("swarm"):
             record = swarm.ensure_member(host, _others(run, host), run.engine(host), run.engine, work.say)
@@ -215,6 +216,8 @@ def _labels_step(run: Run, host: Host) -> Step:
         return {"node": record.node, **flatten("labels", node_labels(run, host))}
 
     def ensure(work: Work) -> FactRecord:
+        from remote import swarm  # the SDK is needed only now
+
         node = run.record(swarm_task, SwarmRecord).node
         manager, client = run.manager()
         swarm.ensure_node_labels(manager.short, client, node, node_labels(run, host), work.say)

@@ -154,7 +154,9 @@ root:{self.PASSWORD}
 person:{self.PERSON_PASSWORD}
 END
             gpasswd -d person sudo >/dev/null 2>&1 || true
-            printf 'PermitRootLogin yes\\nMaxStartups 100\\n' >/etc/ssh/sshd_config.d/00-rig.conf
-            systemctl reload ssh
+            if [ ! -e /etc/ssh/sshd_config.d/00-rig.conf ]; then
+                printf 'PermitRootLogin yes\\nMaxStartups 100\\n' >/etc/ssh/sshd_config.d/00-rig.conf
+                systemctl restart ssh  # a reload ends before sshd listens again
+            fi
             """,
         )

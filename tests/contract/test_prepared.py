@@ -212,11 +212,11 @@ class TestRefusals:
         """Where sshd keeps the admin user out, the settings to look for are named."""
         container = fresh.below.container("hive0")
         setting = "/etc/ssh/sshd_config.d/10-deny.conf"
-        make.run_in(container, f"echo 'AllowUsers root' >{setting}; systemctl reload ssh")
+        make.run_in(container, f"echo 'AllowUsers root' >{setting}; systemctl restart ssh")
         try:
             assert "AllowUsers" in self.refusal(provider(fresh))
         finally:
-            make.run_in(container, f"rm {setting}; systemctl reload ssh")
+            make.run_in(container, f"rm {setting}; systemctl restart ssh")
 
 
 def make_name(stage: Stage) -> str:

@@ -27,7 +27,7 @@ restart_engine() {
 if [ $running = yes ] && older_than docker "$target"; then
     say "restarting the engine"
     if ! restart_engine; then
-        journalctl --unit "$(unit docker)" --lines 15 --no-pager --output cat >&2 || :
+        last_words "$(unit docker)"
         if written "$target" && [ -e "$LIBRARY/daemon.json.old" ]; then
             cp -p "$LIBRARY/daemon.json.old" "$target"
             restart_engine || :

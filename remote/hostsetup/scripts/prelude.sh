@@ -185,9 +185,9 @@ mend_dpkg() {
             sleep 5
             continue
         fi
-        # Not the end: apt-get may be able to mend what dpkg alone can't.
-        tail -n 15 "$LIBRARY/apt.log"
-        return 0
+        # A package may lack one that it depends on, which dpkg can't get.
+        apt_get --fix-broken install
+        return
     done
 }
 
@@ -203,10 +203,14 @@ dnf_install() {
 
 # ---- units
 
+# last_words UNIT: what it said last, without its small talk.
+last_words() {
+    journalctl --unit "$1" --lines 80 --no-pager --output cat | grep -v 'level=info' | tail -n 12 >&2 || :
+}
+
 # unit_failed UNIT: say why and end.
 unit_failed() {
-    systemctl status --no-pager --lines 0 "$1" 2>&1 | head -n 5 >&2 || :
-    journalctl --unit "$1" --lines 15 --no-pager --output cat >&2 || :
+    last_words "$1"
     fail "$1 did not start"
 }
 
@@ -277,8 +281,8 @@ pick_iptables() {
         has "iptables-$kind" || continue
         if "iptables-$kind" -w -n -L INPUT >/dev/null 2>&1 && "iptables-$kind" -w -t nat -n -L OUTPUT >/dev/null 2>&1; then
             say "this kernel takes iptables-$kind only"
-            update-alternatives --set iptables "/usr/sbin/iptables-$kind"
-            update-alternatives --set ip6tables "/usr/sbin/ip6tables-$kind"
+            update-alternatives --quiet --set iptables "/usr/sbin/iptables-$kind" 2>/dev/null
+            update-alternatives --quiet --set ip6tables "/usr/sbin/ip6tables-$kind" 2>/dev/null
             return 0
         fi
     done
