@@ -1,0 +1,150 @@
+"""What a change makes stale is done, and nothing else."""
+
+import re
+import shutil
+
+import pytest
+
+from tests import rig
+from tests.integration import ask
+from tests.integration.live import HIVES, HOSTS, REPOSITORY, ZONE, ZONE_ADDRESS, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+ENVIRONMENT = 'SITE_NAME = "example"'
+
+
+def test_environment_of_a_service(site: Site) -> None:
+    """A service's environment changed: only that service is deployed, without any work on its image; likewise back."""
+    with site.edited(ENVIRONMENT, 'SITE_NAME = "changed & <new>"'):
+        assert ["deploy_services:proxy"] == site.settle()
+        assert "<h1>changed &amp; &lt;new&gt;</h1>" in page(site)
+    assert ["deploy_services:proxy"] == site.settle()
+    assert "<h1>example</h1>" in page(site)
+
+
+def test_line_of_a_role(site: Site) -> None:
+    """A line of a role's file removed: one image's layers from that role on and its service, nothing else.
+
+    The edit undone: nothing is built, since the registry has it under its key, and the old content is back.
+    """
+    line = '  <link rel="icon" href="data:,">\n'.strip()
+    assert line in page(site)
+    tasks = ["build_images:proxy", "deploy_services:proxy"]
+    with site.edited(f"{line}\n", "", site.role("nginx/files/index.html")):
+        assert tasks == site.settle()
+        built = site.log("build_images:proxy")
+        assert re.search(r"role debian: layer \w+ is there", built), built
+        assert re.search(r"role nginx: building layer \w+", built), built
+        assert line not in page(site)
+    assert tasks == site.settle()
+    built = site.log("build_images:proxy")
+    assert "found " in built
+    assert "building" not in built
+    assert line in page(site)
+
+
+def test_config_of_an_image(site: Site) -> None:
+    """An image's configuration changed: a new image, of which no layer is built."""
+    with site.edited('stop_signal = "SIGQUIT"', 'stop_signal = "SIGTERM"'):
+        assert ["build_images:proxy"] == site.run("build_images").well().ran
+        assert "building" not in site.log("build_images:proxy")
+    # Back before it was deployed: the service never knows.
+    assert ["build_images:proxy"] == site.settle()
+
+
+def test_ntp_servers(site: Site) -> None:
+    """Other NTP servers: one step a host."""
+    with site.edited('"0.debian.pool.ntp.org", ', '"ntp.invalid", '):
+        assert sorted(f"setup_hosts:{host}.chrony" for host in HOSTS) == site.run().well().ran
+        for host, text in site.everywhere(HOSTS, "cat /etc/chrony/chrony.conf").items():
+            assert "server ntp.invalid iburst" in text, host
+            assert "0.debian.pool" not in text, host
+    assert sorted(f"setup_hosts:{host}.chrony" for host in HOSTS) == site.settle()
+
+
+def test_published_port(site: Site) -> None:
+    """A further published port: its service and the firewalls of the hives, and then it answers."""
+    old = "ports = [{ target = 80, published = 80, mode = \"host\" }]"
+    new = f'{old.removesuffix("]")}, {{ target = 80, published = 8080, mode = "host" }}]'
+    tasks = ["deploy_services:proxy", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
+    with site.edited(old, new):
+        assert tasks == site.settle()
+        assert (200, "ok\n") == ask.http_get(site.proxy(), "/healthz", port=8080)
+        assert (200, "ok\n") == ask.http_get(site.proxy(), "/healthz")
+    assert tasks == site.settle()
+    with pytest.raises(OSError, match="."):
+        ask.http_get(site.proxy(), "/healthz", port=8080)
+
+
+def test_variables_of_an_initialization(site: Site) -> None:
+    """An initialization's variables changed: it alone runs again, and its new data is served."""
+    other = "192.0.2.20"
+    with site.edited(f'ZONE_ADDRESS = "{ZONE_ADDRESS}"', f'ZONE_ADDRESS = "{other}"'):
+        assert ["initialize_services:pdnsdb.pdns-schema"] == site.settle()
+        site.answers(other)
+    assert ["initialize_services:pdnsdb.pdns-schema"] == site.settle()
+    site.answers()
+
+
+def test_early_cutoff(site: Site) -> None:
+    """A database service deployed anew is the same service on the same volume: nothing is initialized again."""
+    site.on("hive0", "docker exec $(docker ps -qf label=com.docker.swarm.service.name=pdnsdb) mariadb "
+            "--no-defaults --socket=/run/mysqld/mysqld.sock pdns "
+            f"""-e "UPDATE records SET content = '192.0.2.99' WHERE name = 'www.{ZONE}' AND type = 'A'" """)  # fmt: skip
+    with site.edited('secrets = ["pdns_db"]\nstop_grace', 'secrets = ["pdns_db"]\nlabels = { a = "b" }\nstop_grace'):
+        assert ["deploy_services:pdnsdb"] == site.settle()
+        site.answers("192.0.2.99")
+    assert ["deploy_services:pdnsdb"] == site.settle()
+    site.on("hive0", "docker exec $(docker ps -qf label=com.docker.swarm.service.name=pdnsdb) mariadb "
+            "--no-defaults --socket=/run/mysqld/mysqld.sock pdns "
+            f"""-e "UPDATE records SET content = '{ZONE_ADDRESS}' WHERE name = 'www.{ZONE}' AND type = 'A'" """)  # fmt: skip
+    site.answers()
+
+
+def test_service_added_and_network_too(site: Site) -> None:
+    """What is added to site.toml is made, and nothing else is touched."""
+    added = """
+[networks.aside]
+[services.aside]
+image = "proxy"
+endpoint_mode = "dnsrr"
+networks = ["aside"]
+entrypoint = ["sleep", "infinity"]
+healthcheck = { test = "true", interval = "1s" }
+stop_grace_period = "1s"
+[networks.dns]
+"""
+    try:
+        with site.edited("[networks.dns]\n", added):
+            # Services that name no network are on all of them.
+            ran = site.settle()
+            assert {"build_networks:aside", "deploy_services:aside"} <= set(ran)
+            assert [] == [task for task in ran if task.startswith(("build_images", "setup_hosts", "initialize"))]
+    finally:
+        site.run()
+        site.on("hive0", "docker service rm aside; for n in $(seq 100); do docker network rm aside && exit; sleep 0.3; "
+                "done >/dev/null 2>&1; exit 1")  # fmt: skip
+
+
+def test_state_deleted(site: Site) -> None:
+    """With `state/` gone, as in a fresh clone, nothing is made anew: all is found by its label, data included."""
+    before = site.identity()
+    shutil.rmtree(site.directory / "state")
+    ended = site.run()
+    ended.well()
+    built = site.log("build_images:proxy") + site.log("build_images:powerdns") + site.log("build_images:pdnsdb")
+    assert "building" not in built
+    assert before == site.identity()
+    again = site.run()
+    assert again.did_nothing, again.text
+    site.answers()
+    assert rig.ROOT
+    assert REPOSITORY
+
+
+def page(site: Site) -> str:
+    """Return the status page."""
+    status, text = ask.http_get(site.proxy(), "/")
+    assert 200 == status
+    return text

@@ -1,0 +1,192 @@
+"""What goes wrong is said so that a person can act on it, nothing is lost, and the next run goes on from there."""
+
+import re
+import time
+
+import pytest
+
+from tests import rig
+from tests.integration import ask
+from tests.integration.live import REGISTRY, REPOSITORY, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+BOUNDED = 120.0
+"""Seconds in which a run must have given up a host that does not answer."""
+
+
+def test_role_that_fails(site: Site) -> None:
+    """A role whose script fails: host, role, exit status, its last lines and the log's path; the rest is done."""
+    setup = site.role("nginx/setup.sh")
+    with (
+        site.edited("set -eu\n", "set -eu\necho the brown fox\necho jumps >&2\nexit 7\n", setup),
+        site.edited('"0.debian.pool.ntp.org", ', '"ntp.invalid", '),
+    ):
+        text = site.run().failed()
+        assert re.search(r"^FAILED  build_images:proxy on hive3", text, re.MULTILINE), text
+        for said in ("hive3: role nginx: setup.sh: exit status 7", "the brown fox", "jumps"):
+            assert said in text, text
+        assert "state/private/logs/build_images/proxy.log" in text
+        assert "failed: build_images:proxy" in text.splitlines()[-1]
+        # What had nothing to do with it was done, and stays done.
+        assert 4 == len(re.findall(r"^setup_hosts:hive\d\.chrony ", text, re.MULTILINE)), text
+        site.answers()
+        again = site.run().failed()
+        assert "chrony" not in again
+        assert "failed" in site.run("list").text
+    with site.edited('"0.debian.pool.ntp.org", ', '"ntp.invalid", '):
+        assert ["build_images:proxy"] == site.settle()
+    site.settle()
+
+
+def test_base_that_cannot_be_had(site: Site) -> None:
+    """A base image that can't be pulled: the message says which, and what to write instead."""
+    added = """
+[images.strange]
+from = "127.0.0.1:9/strange:1"
+[services.strange]
+image = "strange"
+endpoint_mode = "dnsrr"
+[networks.dns]
+"""
+    with site.edited("[networks.dns]\n", added):
+        text = site.run("build_images").failed()
+    assert "127.0.0.1:9/strange:1" in text
+    assert "hive3" in text
+    assert '[bases."127.0.0.1:9/strange:1"]' in text
+    assert "debootstrap" in text
+    assert site.run().did_nothing
+
+
+def test_service_that_crashes(site: Site) -> None:
+    """A new version of a service that crashes: its task's error and its last words; the old version runs again."""
+    crash = 'command = "x"\nentrypoint = "echo I give up; sleep 0.5; exit 3"\nimage = "proxy"'
+    with site.edited('image = "proxy"', crash):
+        text = site.run().failed()
+        assert "FAILED  deploy_services:proxy" in text, text
+        assert "service proxy: the update failed and was undone" in text, text
+        assert "I give up" in text, text
+        assert re.search("non-zero exit|exit status|\\(3\\)", text), text
+
+        def old_one_answers() -> bool:
+            try:
+                return ask.http_get(site.proxy(), "/healthz") == (200, "ok\n")
+            except (OSError, StopIteration):
+                return False
+
+        rig.wait_until(old_one_answers, "the old version to run again")
+    assert ["deploy_services:proxy"] == site.settle()
+    site.is_whole()
+
+
+def test_full_disk_on_the_repository(site: Site) -> None:
+    """The registry's disk is full: the message says so and on which host; with room again the next run goes on."""
+    site.on(REPOSITORY, f"""
+        used=$(du -sk {REGISTRY} | cut -f1)
+        mount -t tmpfs -o size=$((used + 400))k,mode=755 tmpfs /mnt
+        cp -a {REGISTRY}/. /mnt/
+        chown --reference={REGISTRY} /mnt
+        mount --move /mnt {REGISTRY} 2>/dev/null || {{ mount --bind /mnt {REGISTRY}; umount -l /mnt; }}
+        systemctl restart docker-registry
+    """)  # fmt: skip
+    setup = site.role("nginx/setup.sh")
+    try:
+        big = "head -c 3000000 /dev/urandom >/usr/local/share/big\n"
+        with site.edited("add-packages nginx-light\n", f"add-packages nginx-light\n{big}", setup):
+            text = site.run().failed()
+            assert "FAILED  build_images:proxy on hive3" in text, text
+            assert "disk is full" in text, text
+            assert "hive3" in text
+    finally:
+        site.on(REPOSITORY, f"umount -l {REGISTRY}; systemctl restart docker-registry")
+    assert ["build_images:proxy"] == site.settle()
+    site.answers()
+
+
+def test_engine_stops_during_a_build(site: Site) -> None:
+    """The repository host's engine stops while it builds: a message that names the host; the next run goes on."""
+    setup = site.role("nginx/setup.sh")
+    with site.edited("add-packages nginx-light\n", "sleep 2\nadd-packages nginx-light\n", setup):
+        with site.start() as running:
+            running.wait_for(lambda: building(site), "a build")
+            site.on(REPOSITORY, "systemctl stop docker.socket docker.service")
+            text = running.wait(BOUNDED).failed()
+        assert "FAILED  build_images:proxy on hive3" in text, text
+        assert "Traceback" not in text
+        ran = site.settle()
+        assert {"build_images:proxy", "deploy_services:proxy", "setup_hosts:hive3.docker"} == set(ran)
+    site.settle()
+    site.is_whole()
+
+
+def test_engine_stops_during_a_deployment(site: Site) -> None:
+    """A hive's engine stops while a service is deployed: the run says so in bounded time; the next one goes on."""
+    old = 'environment = { PDNS_DB_HOST = "pdnsdb",'
+    with site.edited(old, f'converge_timeout = "30s"\n{old} ONCE = "more",'):
+        with site.start() as running:
+            running.wait_for(lambda: "changed service" in site.log("deploy_services:powerdns"), "a deployment")
+            site.on("hive2", "systemctl stop docker.socket docker.service")
+            text = running.wait(BOUNDED).failed()
+        assert "FAILED  deploy_services:powerdns" in text, text
+        assert site.settle()
+        site.answers()
+    assert ["deploy_services:powerdns"] == site.settle()
+    site.is_whole()
+
+
+def test_host_that_does_not_answer(site: Site) -> None:
+    """A host that hangs: the run names it and ends in bounded time; when it is back, so is all of it."""
+    before = site.identity()
+    paused = site.container("hive2")
+    engine(paused, "pause")
+    try:
+        began = time.monotonic()
+        text = site.run(timeout=BOUNDED).failed()
+        took = time.monotonic() - began
+    finally:
+        engine(paused, "unpause")
+    assert took < BOUNDED
+    assert re.search(r"^FAILED  \S*hive2", text, re.MULTILINE), text
+    assert re.search(r"^    (p-)?hive2\S*:? .*ssh|no ssh|connection", text, re.MULTILINE), text
+    site.run().well()
+    again = site.run()
+    assert again.did_nothing, again.text
+    assert [line for line in before if "container" not in line] == [
+        line for line in site.identity() if "container" not in line
+    ]
+    site.answers()
+
+
+def test_file_changed_by_hand(site: Site) -> None:
+    """A file that was changed on a host by hand is put back, by its step alone."""
+    was = site.on("hive1", "cat /etc/chrony/chrony.conf; echo 'server by.hand' >>/etc/chrony/chrony.conf")
+    assert ["setup_hosts:hive1.chrony"] == site.settle()
+    assert was == site.on("hive1", "cat /etc/chrony/chrony.conf")
+
+
+def test_unit_stopped_by_hand(site: Site) -> None:
+    """A unit that somebody stopped is started again, by its step alone."""
+    site.on("hive1", "systemctl stop chrony")
+    assert ["setup_hosts:hive1.chrony"] == site.settle()
+    assert "active\n" == site.on("hive1", "systemctl is-active chrony")
+
+
+def test_service_changed_by_hand(site: Site) -> None:
+    """A service that somebody else changed is put back, alone."""
+    site.on("hive0", "docker service update --detach --env-add BY=hand proxy >/dev/null")
+    assert ["deploy_services:proxy"] == site.settle()
+    assert "BY=hand" not in site.on("hive0", "docker service inspect proxy -f '{{.Spec.TaskTemplate}}'")
+
+
+def engine(container: str, order: str) -> None:
+    """Have this machine's engine do something with a host."""
+    import subprocess
+
+    subprocess.run(["docker", order, container], check=True, capture_output=True, timeout=90)
+
+
+def building(site: Site) -> bool:
+    """Return whether a build container is at work on the repository host."""
+    return "building layer" in site.log("build_images:proxy") and bool(
+        site.on(REPOSITORY, "docker ps -q -f name=skep-build")
+    )

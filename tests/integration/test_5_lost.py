@@ -1,0 +1,84 @@
+"""What is lost behind skep's back comes back, with what depends on it."""
+
+import subprocess
+
+import pytest
+
+from tests import rig
+from tests.integration import ask
+from tests.integration.live import ZONE, ZONE_ADDRESS, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+
+
+def test_service_removed(site: Site) -> None:
+    """A service that somebody removed comes back with its initialization; its data was never gone."""
+    site.on("hive0", "docker service rm pdnsdb")
+    assert ["deploy_services:pdnsdb", "initialize_services:pdnsdb.pdns-schema"] == site.settle()
+    site.answers()
+    site.is_whole()
+
+
+def test_host_restarted(site: Site) -> None:
+    """A host that was restarted comes back as the same node of the swarm, with what ran there."""
+    node = "docker info -f '{{.Swarm.NodeID}}'"
+    before = site.on("hive1", node)
+    subprocess.run(["docker", "restart", site.container("hive1")], check=True, capture_output=True, timeout=90)
+    ran = site.settle()
+    assert not [task for task in ran if task.startswith(("build_images", "initialize_services"))], ran
+    assert before == site.on("hive1", node)
+    site.is_whole()
+    site.answers()
+
+
+def test_repository_restarted(site: Site) -> None:
+    """The repository host restarted: its registry answers again, and nothing is built."""
+    subprocess.run(["docker", "restart", site.container("hive3")], check=True, capture_output=True, timeout=90)
+    ran = site.settle()
+    assert not [task for task in ran if not task.startswith("setup_hosts:hive3.")], ran
+    site.is_whole()
+
+
+def test_host_deleted(site: Site) -> None:
+    """A host deleted with its volumes comes back with all that depends on it, and nothing else is redone.
+
+    Killed twice on the way: while the host is made, and while it joins the swarm.
+    """
+    delete(site, "hive2")
+    for task in ("build_infra:hive2", "setup_hosts:hive2.swarm"):
+        phase, _, name = task.partition(":")
+        (site.state / "logs" / phase / f"{name}.log").unlink()
+        with site.start() as running:
+            running.wait_for(lambda task=task: site.log(task).count("\n") > 1, task)  # type: ignore[misc]
+            running.kill()
+    site.settle()
+    log = site.log("build_infra:hive2")
+    assert log
+    site.is_whole()
+    assert [ZONE_ADDRESS] == ask.dns(site.addresses["hive2"], f"www.{ZONE}")
+    site.answers()
+
+
+def test_first_manager_deleted(site: Site) -> None:
+    """A deleted host comes back by one run, which touches none of the others."""
+    delete(site, "hive1")
+    ran = site.settle()
+    others = [task for task in ran if task.startswith(("build_infra:", "setup_hosts:")) and ":hive1" not in task]
+    assert [] == others
+    assert {"build_infra:hive1", "setup_hosts:hive1.swarm", "setup_hosts:hive1.node_labels"} <= set(ran)
+    assert not [task for task in ran if task.startswith(("build_images", "initialize_services"))], ran
+    site.is_whole()
+    site.answers()
+
+
+def delete(site: Site, host: str) -> None:
+    """Delete a host with its volumes."""
+    name = site.container(host)
+    subprocess.run(["docker", "rm", "-f", "-v", name], check=True, capture_output=True, timeout=90)
+    subprocess.run(
+        ["docker", "volume", "rm", f"{name}.docker", f"{name}.containerd"],
+        check=True,
+        capture_output=True,
+        timeout=90,
+    )
+    assert f"container /{name}" not in rig.labelled(site.name)

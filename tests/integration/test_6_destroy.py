@@ -1,0 +1,49 @@
+"""`doit destroy` removes what the stage made, when it is told to, and leaves nothing."""
+
+from pathlib import Path
+
+import pytest
+
+from remote.ssh import socket_directory
+from tests import rig
+from tests.integration.live import HOSTS, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+def test_destroy_wants_the_name(site: Site) -> None:
+    """Without the site's name, or with another's, nothing is removed, and it is said what to type."""
+    before = site.identity()
+    for words in ((), ("confirm=example",), ("confirm=yes", "volumes=all")):
+        text = site.run("destroy", *words, timeout=60).failed()
+        assert f"confirm={site.name}" in text, text
+    assert before == site.identity()
+    assert site.run().did_nothing
+
+
+def test_destroy_leaves_nothing(site: Site) -> None:
+    """Nothing carries the site's label any more; the ssh connections, their sockets and the records are gone."""
+    sockets = socket_directory(site.state)
+    ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=200)
+    assert 0 == ended.status, ended.text
+    assert [] == rig.labelled(site.name)
+    assert not sockets.exists() or not list(sockets.iterdir())
+    running = (path.read_bytes() for path in _command_lines())
+    assert not [line for line in running if str(site.state).encode() in line or str(sockets).encode() in line]
+    left = [path for path in site.state.rglob("*.json") if "secrets" not in path.parts]
+    assert [] == left
+    assert not [host for host in HOSTS if host in site.run("list").text and "up to date" in site.run("list").text]
+
+
+def _command_lines() -> list[Path]:
+    """Return where the command lines of this machine's processes are."""
+    return [path for path in Path("/proc").glob("[0-9]*/cmdline") if _readable(path)]
+
+
+def _readable(path: Path) -> bool:
+    """Return whether a process is still there."""
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
