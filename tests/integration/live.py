@@ -178,7 +178,9 @@ class Site:
         shutil.copytree(rig.ROOT / "roles", directory / "roles", symlinks=True)
         text = (rig.ROOT / "site.toml").read_text()
         text = _replaced(text, 'site = "example"', f'site = "{self.name}"')
-        text, found = re.subn(r'^cidr = ".*"$', f'cidr = "{rig.free_cidr("example")}"', text, flags=re.MULTILINE)
+        text, found = re.subn(
+            r'^cidr = ".*"$', f'cidr = "{rig.free_cidr("example")}"', text, flags=re.MULTILINE
+        )
         assert found == 1
         self._toml = text
         self.toml.write_text(text)
@@ -303,12 +305,16 @@ class Site:
         )
         inside = self.everywhere(HIVES, _IDENTITY)
         found = [f"{host} {line}" for host, text in inside.items() for line in text.splitlines()]
-        return sorted([*hosts.stdout.splitlines(), *found, *self.on(REPOSITORY, _REGISTRY_IDENTITY).splitlines()])
+        return sorted(
+            [*hosts.stdout.splitlines(), *found, *self.on(REPOSITORY, _REGISTRY_IDENTITY).splitlines()]
+        )
 
     def is_whole(self) -> None:
         """Make sure that everything is there, once, and that nothing else is."""
         expected = [f"container /{self.container(host)}" for host in HOSTS]
-        expected += [f"volume {self.container(host)}.{word}" for host in HOSTS for word in ("containerd", "docker")]
+        expected += [
+            f"volume {self.container(host)}.{word}" for host in HOSTS for word in ("containerd", "docker")
+        ]
         expected += [f"network skep.{self.name}.private"]
         assert sorted(expected) == rig.labelled(self.name)
         assert [f"p-{host}.{self.name} Ready" for host in HIVES] == self._sorted(
@@ -318,9 +324,9 @@ class Site:
             "docker service ls --format '{{.Name}} {{.Replicas}}'"
         )
         mine = f"-f label=skep.site={self.name}"
-        assert ["dns"] == self._sorted(f"docker network ls {mine} --format '{{{{.Name}}}}'")
+        assert self._sorted(f"docker network ls {mine} --format '{{{{.Name}}}}'") == ["dns"]
         names = self._sorted(f"docker secret ls {mine} --format '{{{{.Name}}}}'")
-        assert ["pdns_api", "pdns_db"] == [name.rpartition("-")[0] for name in names]
+        assert [name.rpartition("-")[0] for name in names] == ["pdns_api", "pdns_db"]
         assert self.on(REPOSITORY, "docker ps -aq") == "", "build containers are left"
 
     def _sorted(self, command: str) -> list[str]:

@@ -1,16 +1,16 @@
 """A site that was built: it answers, and as long as nothing changes nothing is done to it."""
 
+import base64
 import json
 import os
 import re
 import subprocess
 import time
 import tomllib
-from pathlib import Path
 
 import pytest
 
-from tests import rig
+from remote.ssh import socket_directory
 from tests.integration import ask
 from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Processes, Site
 
@@ -38,7 +38,7 @@ def test_each_phase_alone_does_nothing(site: Site) -> None:
     """A phase, or a resource of one, can be asked for alone; nothing is done there either."""
     for words in (("build_images",), ("setup_hosts:hive1.chrony", "deploy_services:proxy")):
         ended = site.run(*words)
-        assert (0, []) == (ended.status, ended.ran), ended.text
+        assert (ended.status, ended.ran) == (0, []), ended.text
 
 
 @pytest.mark.parametrize("host", HIVES)
@@ -46,7 +46,7 @@ def test_dns_answers(site: Site, host: str) -> None:
     """The name server answers on every hive's published port, by UDP and by TCP."""
     address = site.addresses[host]
     for tcp in (False, True):
-        assert [ZONE_ADDRESS] == ask.dns(address, f"www.{ZONE}", tcp=tcp)
+        assert ask.dns(address, f"www.{ZONE}", tcp=tcp) == [ZONE_ADDRESS]
         assert [str(ask.SOA)] == ask.dns(address, ZONE, ask.SOA, tcp=tcp)
         with pytest.raises(OSError, match=f"code {ask.REFUSED}"):
             ask.dns(address, "elsewhere.invalid", tcp=tcp)
@@ -56,13 +56,13 @@ def test_http_answers(site: Site) -> None:
     """The proxy's published port gives the status page and, for reading only, the name server's API."""
     address = site.proxy()
     status, page = ask.http_get(address, "/")
-    assert (200, True) == (status, "<h1>example</h1>" in page)
-    assert (200, "ok\n") == ask.http_get(address, "/healthz")
-    assert "Server" == ask.api(address)["type"]
+    assert (status, "<h1>example</h1>" in page) == (200, True)
+    assert ask.http_get(address, "/healthz") == (200, "ok\n")
+    assert ask.api(address)["type"] == "Server"
     status, zones = ask.http_get(address, "/api/v1/servers/localhost/zones")
     assert (200, [f"{ZONE}."]) == (status, [zone["name"] for zone in json.loads(zones)])
     for method in ("POST", "PUT", "DELETE", "PATCH"):
-        assert 403 == ask.http_get(address, "/api/v1/servers/localhost/zones", method=method)[0]
+        assert ask.http_get(address, "/api/v1/servers/localhost/zones", method=method)[0] == 403
 
 
 def test_nothing_else_answers(site: Site) -> None:
@@ -88,7 +88,9 @@ def test_what_is_said_can_be_pasted(site: Site) -> None:
                 check=False,
                 timeout=20,
             )
-            assert (0, True) == (done.returncode, bool(done.stdout.strip())), f"{service}: {line}: {done.stderr}"
+            assert (done.returncode, bool(done.stdout.strip())) == (0, True), (
+                f"{service}: {line}: {done.stderr}"
+            )
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -113,7 +115,10 @@ def test_what_means_nothing_changes_nothing(site: Site) -> None:
     environment = '{ SITE_NAME = "example", PDNS_API_HOST = "powerdns" }'
     other = "{ PDNS_API_HOST = 'powerdns', SITE_NAME = 'example' } # the same"
     mode = role.stat().st_mode
-    with site.edited(environment, other), site.edited("[networks.dns]", "# of no\n\n# consequence\n[networks.dns]"):
+    with (
+        site.edited(environment, other),
+        site.edited("[networks.dns]", "# of no\n\n# consequence\n[networks.dns]"),
+    ):
         for path in site.directory.glob("roles/**/*"):
             os.utime(path, (1_000_000_000, 1_000_000_000))
         role.chmod(mode | 0o020)
@@ -128,13 +133,19 @@ def test_list_opens_no_connection(site: Site, tmp_path: Path) -> None:
     """`doit list` answers where neither an engine nor ssh can be had, and says that all is up to date."""
     (tmp_path / "bin").mkdir()
     ended = site.run(
-        "list", PATH=str(tmp_path / "bin"), DOCKER_HOST=f"unix://{tmp_path}/none", HOME=str(tmp_path), timeout=30
+        "list",
+        PATH=str(tmp_path / "bin"),
+        DOCKER_HOST=f"unix://{tmp_path}/none",
+        HOME=str(tmp_path),
+        timeout=30,
     )
-    assert 0 == ended.status, ended.text
+    assert ended.status == 0, ended.text
     phases = [
-        line.split()[0] for line in ended.text.splitlines() if re.match("(build|setup|deploy|initialize)_", line)
+        line.split()[0]
+        for line in ended.text.splitlines()
+        if re.match("(build|setup|deploy|initialize)_", line)
     ]
-    assert [
+    assert phases == [
         "build_infra",
         "setup_hosts",
         "build_images",
@@ -142,8 +153,8 @@ def test_list_opens_no_connection(site: Site, tmp_path: Path) -> None:
         "build_volumes",
         "deploy_services",
         "initialize_services",
-    ] == phases
-    assert 7 == ended.text.count("up to date"), ended.text
+    ]
+    assert ended.text.count("up to date") == 7, ended.text
 
 
 def test_list_says_what_is_stale(site: Site) -> None:
@@ -151,7 +162,9 @@ def test_list_says_what_is_stale(site: Site) -> None:
     with site.edited('SITE_NAME = "example"', 'SITE_NAME = "another"'):
         ended = site.run("list", "--all")
     stale = [line for line in ended.text.splitlines() if re.search(r"\bstale\b", line)]
-    assert any("deploy_services:proxy" in line or line.strip().startswith("proxy ") for line in stale), ended.text
+    assert any("deploy_services:proxy" in line or line.strip().startswith("proxy ") for line in stale), (
+        ended.text
+    )
     assert site.run().did_nothing
 
 
@@ -167,8 +180,13 @@ def test_bad_input_touches_nothing(site: Site) -> None:
     ):
         ended = site.run(timeout=30)
     text = ended.failed()
-    assert 3 == ended.status
-    for path in ("seperate_repository", "services.powerdns.mode", "services.proxy.ports[0]", "setup_hosts.timezone"):
+    assert ended.status == 3
+    for path in (
+        "seperate_repository",
+        "services.powerdns.mode",
+        "services.proxy.ports[0]",
+        "setup_hosts.timezone",
+    ):
         assert path in text, text
     assert lock.st_mtime_ns == (site.state / "lock").stat().st_mtime_ns
     assert before == site.identity()
@@ -182,7 +200,7 @@ def test_bad_input_touches_nothing(site: Site) -> None:
         ('source = "pdnsdb_data"', 'source = "nowhere"', "nowhere"),
         ('secrets = ["pdns_db"]', 'secrets = ["pdns_db"]\nnetworks = ["other"]', "other"),
         ('roles = ["debian", "nginx"]', 'roles = ["debian", "engine-x"]', "engine-x"),
-        ('[stages.private] ', '[stages.other] \nip_address_list = ["10.9.9.9"]\n[stages.private] ', "other"),
+        ("[stages.private] ", '[stages.other] \nip_address_list = ["10.9.9.9"]\n[stages.private] ', "other"),
         ('provider = "docker"', 'provider = "docker"\nip_address_list = ["10.255.9.9"]', "10.255.9.9"),
     ],
     ids=["no TOML", "provider", "volume", "network", "role", "stage", "address outside"],
@@ -192,7 +210,7 @@ def test_each_mistake_is_named(site: Site, old: str, new: str, said: str) -> Non
     with site.edited(old, new):
         ended = site.run(timeout=30)
     assert said in ended.failed()
-    assert 3 == ended.status
+    assert ended.status == 3
 
 
 def test_second_run_is_turned_away(site: Site) -> None:
@@ -205,8 +223,8 @@ def test_second_run_is_turned_away(site: Site) -> None:
         holder = json.loads((site.state / "lock").read_text())["pid"]
         assert f"process {holder}" in second.failed(), second.text
         assert took < 5
-        assert ["deploy_services:proxy"] == first.wait().well().ran
-    assert ["deploy_services:proxy"] == site.settle()
+        assert first.wait().well().ran == ["deploy_services:proxy"]
+    assert site.settle() == ["deploy_services:proxy"]
 
 
 def test_memory_and_imports(site: Site) -> None:
@@ -216,7 +234,7 @@ def test_memory_and_imports(site: Site) -> None:
     site.run()
     imported = set(site.modules.read_text().split())
     assert "docker" in imported
-    assert [] == [name for name in SDKS if name in imported]
+    assert [name for name in SDKS if name in imported] == []
 
 
 def test_no_secret_is_seen(site: Site, processes: Processes) -> None:
@@ -225,7 +243,8 @@ def test_no_secret_is_seen(site: Site, processes: Processes) -> None:
     secrets = [*vault["generated"].values(), vault["stage"]["registry_password"], vault["stage"]["pepper"]]
     # A key's text may be folded anywhere: a line from its middle stands for it.
     secrets += [
-        text.splitlines()[2] for text in (vault["stage"]["ca_key"], (site.state / "secrets/id_ed25519").read_text())
+        text.splitlines()[2]
+        for text in (vault["stage"]["ca_key"], (site.state / "secrets/id_ed25519").read_text())
     ]
     assert all(len(secret) >= 20 for secret in secrets)
     held = [path for path in site.state.rglob("*") if path.is_file() and "secrets" not in path.parts]
@@ -233,7 +252,7 @@ def test_no_secret_is_seen(site: Site, processes: Processes) -> None:
     for path in held:
         assert not [s for s in secrets if s.encode() in path.read_bytes()], path
     for path in [site.state / "secrets", *(site.state / "secrets").iterdir()]:
-        assert 0 == path.stat().st_mode & 0o077 or path.suffix == ".pub", path
+        assert path.stat().st_mode & 0o077 == 0 or path.suffix == ".pub", path
     script = """
         docker inspect $(docker ps -aq) $(docker image ls -aq) 2>/dev/null || true
         docker image ls -q | while read -r image; do docker history --no-trunc "$image"; done
@@ -243,8 +262,6 @@ def test_no_secret_is_seen(site: Site, processes: Processes) -> None:
         journalctl --no-pager -q
     """
     shown = site.everywhere(HOSTS, f"({script}) | base64 -w 0")
-    import base64
-
     for host, text in shown.items():
         decoded = base64.b64decode(text)
         assert not [s for s in secrets if s.encode() in decoded], host
@@ -258,15 +275,7 @@ def test_no_secret_is_seen(site: Site, processes: Processes) -> None:
 
 def test_sockets_are_private(site: Site) -> None:
     """The tunnels' directory lets nobody else in."""
-    found = [path for path in Path(rig_sockets(site)).iterdir() if path.is_socket()]
+    found = [path for path in socket_directory(site.state).iterdir() if path.is_socket()]
     assert {f"{host}.ssh" for host in HOSTS} <= {path.name for path in found}
     for path in (found[0].parent, *found):
-        assert 0 == path.stat().st_mode & 0o077
-
-
-def rig_sockets(site: Site) -> Path:
-    """Return the directory of a site's sockets."""
-    from remote.ssh import socket_directory
-
-    assert rig.ROOT
-    return socket_directory(site.state)
+        assert path.stat().st_mode & 0o077 == 0

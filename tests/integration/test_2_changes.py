@@ -5,9 +5,8 @@ import shutil
 
 import pytest
 
-from tests import rig
 from tests.integration import ask
-from tests.integration.live import HIVES, HOSTS, REPOSITORY, ZONE, ZONE_ADDRESS, Site
+from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -17,9 +16,9 @@ ENVIRONMENT = 'SITE_NAME = "example"'
 def test_environment_of_a_service(site: Site) -> None:
     """A service's environment changed: only that service is deployed, without any work on its image; likewise back."""
     with site.edited(ENVIRONMENT, 'SITE_NAME = "changed & <new>"'):
-        assert ["deploy_services:proxy"] == site.settle()
+        assert site.settle() == ["deploy_services:proxy"]
         assert "<h1>changed &amp; &lt;new&gt;</h1>" in page(site)
-    assert ["deploy_services:proxy"] == site.settle()
+    assert site.settle() == ["deploy_services:proxy"]
     assert "<h1>example</h1>" in page(site)
 
 
@@ -47,10 +46,10 @@ def test_line_of_a_role(site: Site) -> None:
 def test_config_of_an_image(site: Site) -> None:
     """An image's configuration changed: a new image, of which no layer is built."""
     with site.edited('stop_signal = "SIGQUIT"', 'stop_signal = "SIGTERM"'):
-        assert ["build_images:proxy"] == site.run("build_images").well().ran
+        assert site.run("build_images").well().ran == ["build_images:proxy"]
         assert "building" not in site.log("build_images:proxy")
     # Back before it was deployed: the service never knows.
-    assert ["build_images:proxy"] == site.settle()
+    assert site.settle() == ["build_images:proxy"]
 
 
 def test_ntp_servers(site: Site) -> None:
@@ -65,13 +64,13 @@ def test_ntp_servers(site: Site) -> None:
 
 def test_published_port(site: Site) -> None:
     """A further published port: its service and the firewalls of the hives, and then it answers."""
-    old = "ports = [{ target = 80, published = 80, mode = \"host\" }]"
+    old = 'ports = [{ target = 80, published = 80, mode = "host" }]'
     new = f'{old.removesuffix("]")}, {{ target = 80, published = 8080, mode = "host" }}]'
     tasks = ["deploy_services:proxy", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
     with site.edited(old, new):
         assert tasks == site.settle()
-        assert (200, "ok\n") == ask.http_get(site.proxy(), "/healthz", port=8080)
-        assert (200, "ok\n") == ask.http_get(site.proxy(), "/healthz")
+        assert ask.http_get(site.proxy(), "/healthz", port=8080) == (200, "ok\n")
+        assert ask.http_get(site.proxy(), "/healthz") == (200, "ok\n")
     assert tasks == site.settle()
     with pytest.raises(OSError, match="."):
         ask.http_get(site.proxy(), "/healthz", port=8080)
@@ -81,9 +80,9 @@ def test_variables_of_an_initialization(site: Site) -> None:
     """An initialization's variables changed: it alone runs again, and its new data is served."""
     other = "192.0.2.20"
     with site.edited(f'ZONE_ADDRESS = "{ZONE_ADDRESS}"', f'ZONE_ADDRESS = "{other}"'):
-        assert ["initialize_services:pdnsdb.pdns-schema"] == site.settle()
+        assert site.settle() == ["initialize_services:pdnsdb.pdns-schema"]
         site.answers(other)
-    assert ["initialize_services:pdnsdb.pdns-schema"] == site.settle()
+    assert site.settle() == ["initialize_services:pdnsdb.pdns-schema"]
     site.answers()
 
 
@@ -92,10 +91,12 @@ def test_early_cutoff(site: Site) -> None:
     site.on("hive0", "docker exec $(docker ps -qf label=com.docker.swarm.service.name=pdnsdb) mariadb "
             "--no-defaults --socket=/run/mysqld/mysqld.sock pdns "
             f"""-e "UPDATE records SET content = '192.0.2.99' WHERE name = 'www.{ZONE}' AND type = 'A'" """)  # fmt: skip
-    with site.edited('secrets = ["pdns_db"]\nstop_grace', 'secrets = ["pdns_db"]\nlabels = { a = "b" }\nstop_grace'):
-        assert ["deploy_services:pdnsdb"] == site.settle()
+    with site.edited(
+        'secrets = ["pdns_db"]\nstop_grace', 'secrets = ["pdns_db"]\nlabels = { a = "b" }\nstop_grace'
+    ):
+        assert site.settle() == ["deploy_services:pdnsdb"]
         site.answers("192.0.2.99")
-    assert ["deploy_services:pdnsdb"] == site.settle()
+    assert site.settle() == ["deploy_services:pdnsdb"]
     site.on("hive0", "docker exec $(docker ps -qf label=com.docker.swarm.service.name=pdnsdb) mariadb "
             "--no-defaults --socket=/run/mysqld/mysqld.sock pdns "
             f"""-e "UPDATE records SET content = '{ZONE_ADDRESS}' WHERE name = 'www.{ZONE}' AND type = 'A'" """)  # fmt: skip
@@ -120,7 +121,9 @@ stop_grace_period = "1s"
             # Services that name no network are on all of them.
             ran = site.settle()
             assert {"build_networks:aside", "deploy_services:aside"} <= set(ran)
-            assert [] == [task for task in ran if task.startswith(("build_images", "setup_hosts", "initialize"))]
+            assert [
+                task for task in ran if task.startswith(("build_images", "setup_hosts", "initialize"))
+            ] == []
     finally:
         site.run()
         site.on("hive0", "docker service rm aside; for n in $(seq 100); do docker network rm aside && exit; sleep 0.3; "
@@ -133,18 +136,18 @@ def test_state_deleted(site: Site) -> None:
     shutil.rmtree(site.directory / "state")
     ended = site.run()
     ended.well()
-    built = site.log("build_images:proxy") + site.log("build_images:powerdns") + site.log("build_images:pdnsdb")
+    built = (
+        site.log("build_images:proxy") + site.log("build_images:powerdns") + site.log("build_images:pdnsdb")
+    )
     assert "building" not in built
     assert before == site.identity()
     again = site.run()
     assert again.did_nothing, again.text
     site.answers()
-    assert rig.ROOT
-    assert REPOSITORY
 
 
 def page(site: Site) -> str:
     """Return the status page."""
     status, text = ask.http_get(site.proxy(), "/")
-    assert 200 == status
+    assert status == 200
     return text

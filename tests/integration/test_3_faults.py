@@ -29,13 +29,13 @@ def test_role_that_fails(site: Site) -> None:
         assert "state/private/logs/build_images/proxy.log" in text
         assert "failed: build_images:proxy" in text.splitlines()[-1]
         # What had nothing to do with it was done, and stays done.
-        assert 4 == len(re.findall(r"^setup_hosts:hive\d\.chrony ", text, re.MULTILINE)), text
+        assert len(re.findall(r"^setup_hosts:hive\d\.chrony ", text, re.MULTILINE)) == 4, text
         site.answers()
         again = site.run().failed()
         assert "chrony" not in again
         assert "failed" in site.run("list").text
     with site.edited('"0.debian.pool.ntp.org", ', '"ntp.invalid", '):
-        assert ["build_images:proxy"] == site.settle()
+        assert site.settle() == ["build_images:proxy"]
     site.settle()
 
 
@@ -75,7 +75,7 @@ def test_service_that_crashes(site: Site) -> None:
                 return False
 
         rig.wait_until(old_one_answers, "the old version to run again")
-    assert ["deploy_services:proxy"] == site.settle()
+    assert site.settle() == ["deploy_services:proxy"]
     site.is_whole()
 
 
@@ -99,7 +99,7 @@ def test_full_disk_on_the_repository(site: Site) -> None:
             assert "hive3" in text
     finally:
         site.on(REPOSITORY, f"umount -l {REGISTRY}; systemctl restart docker-registry")
-    assert ["build_images:proxy"] == site.settle()
+    assert site.settle() == ["build_images:proxy"]
     site.answers()
 
 
@@ -124,13 +124,15 @@ def test_engine_stops_during_a_deployment(site: Site) -> None:
     old = 'environment = { PDNS_DB_HOST = "pdnsdb",'
     with site.edited(old, f'converge_timeout = "30s"\n{old} ONCE = "more",'):
         with site.start() as running:
-            running.wait_for(lambda: "changed service" in site.log("deploy_services:powerdns"), "a deployment")
+            running.wait_for(
+                lambda: "changed service" in site.log("deploy_services:powerdns"), "a deployment"
+            )
             site.on("hive2", "systemctl stop docker.socket docker.service")
             text = running.wait(BOUNDED).failed()
         assert "FAILED  deploy_services:powerdns" in text, text
         assert site.settle()
         site.answers()
-    assert ["deploy_services:powerdns"] == site.settle()
+    assert site.settle() == ["deploy_services:powerdns"]
     site.is_whole()
 
 
@@ -160,21 +162,21 @@ def test_host_that_does_not_answer(site: Site) -> None:
 def test_file_changed_by_hand(site: Site) -> None:
     """A file that was changed on a host by hand is put back, by its step alone."""
     was = site.on("hive1", "cat /etc/chrony/chrony.conf; echo 'server by.hand' >>/etc/chrony/chrony.conf")
-    assert ["setup_hosts:hive1.chrony"] == site.settle()
+    assert site.settle() == ["setup_hosts:hive1.chrony"]
     assert was == site.on("hive1", "cat /etc/chrony/chrony.conf")
 
 
 def test_unit_stopped_by_hand(site: Site) -> None:
     """A unit that somebody stopped is started again, by its step alone."""
     site.on("hive1", "systemctl stop chrony")
-    assert ["setup_hosts:hive1.chrony"] == site.settle()
-    assert "active\n" == site.on("hive1", "systemctl is-active chrony")
+    assert site.settle() == ["setup_hosts:hive1.chrony"]
+    assert site.on("hive1", "systemctl is-active chrony") == "active\n"
 
 
 def test_service_changed_by_hand(site: Site) -> None:
     """A service that somebody else changed is put back, alone."""
     site.on("hive0", "docker service update --detach --env-add BY=hand proxy >/dev/null")
-    assert ["deploy_services:proxy"] == site.settle()
+    assert site.settle() == ["deploy_services:proxy"]
     assert "BY=hand" not in site.on("hive0", "docker service inspect proxy -f '{{.Spec.TaskTemplate}}'")
 
 

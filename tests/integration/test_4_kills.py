@@ -25,7 +25,12 @@ def _pushed(site: Site) -> bool:
 
 
 MOMENTS: dict[str, tuple[tuple[str, str], str, Callable[[Site], bool], set[str]]] = {
-    "a step of a host": (NTP, "", lambda site: "because" in site.log("setup_hosts:hive2.chrony"), set(CHRONY)),
+    "a step of a host": (
+        NTP,
+        "",
+        lambda site: "because" in site.log("setup_hosts:hive2.chrony"),
+        set(CHRONY),
+    ),
     "a build begins": (NGINX, "nginx/setup.sh", _build_runs, {"build_images:proxy", "deploy_services:proxy"}),
     "a build ends": (NGINX, "nginx/setup.sh", _pushed, {"build_images:proxy", "deploy_services:proxy"}),
     "a deployment": (

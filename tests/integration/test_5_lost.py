@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 def test_service_removed(site: Site) -> None:
     """A service that somebody removed comes back with its initialization; its data was never gone."""
     site.on("hive0", "docker service rm pdnsdb")
-    assert ["deploy_services:pdnsdb", "initialize_services:pdnsdb.pdns-schema"] == site.settle()
+    assert site.settle() == ["deploy_services:pdnsdb", "initialize_services:pdnsdb.pdns-schema"]
     site.answers()
     site.is_whole()
 
@@ -23,7 +23,9 @@ def test_host_restarted(site: Site) -> None:
     """A host that was restarted comes back as the same node of the swarm, with what ran there."""
     node = "docker info -f '{{.Swarm.NodeID}}'"
     before = site.on("hive1", node)
-    subprocess.run(["docker", "restart", site.container("hive1")], check=True, capture_output=True, timeout=90)
+    subprocess.run(
+        ["docker", "restart", site.container("hive1")], check=True, capture_output=True, timeout=90
+    )
     ran = site.settle()
     assert not [task for task in ran if task.startswith(("build_images", "initialize_services"))], ran
     assert before == site.on("hive1", node)
@@ -33,7 +35,9 @@ def test_host_restarted(site: Site) -> None:
 
 def test_repository_restarted(site: Site) -> None:
     """The repository host restarted: its registry answers again, and nothing is built."""
-    subprocess.run(["docker", "restart", site.container("hive3")], check=True, capture_output=True, timeout=90)
+    subprocess.run(
+        ["docker", "restart", site.container("hive3")], check=True, capture_output=True, timeout=90
+    )
     ran = site.settle()
     assert not [task for task in ran if not task.startswith("setup_hosts:hive3.")], ran
     site.is_whole()
@@ -55,7 +59,7 @@ def test_host_deleted(site: Site) -> None:
     log = site.log("build_infra:hive2")
     assert log
     site.is_whole()
-    assert [ZONE_ADDRESS] == ask.dns(site.addresses["hive2"], f"www.{ZONE}")
+    assert ask.dns(site.addresses["hive2"], f"www.{ZONE}") == [ZONE_ADDRESS]
     site.answers()
 
 
@@ -63,8 +67,10 @@ def test_first_manager_deleted(site: Site) -> None:
     """A deleted host comes back by one run, which touches none of the others."""
     delete(site, "hive1")
     ran = site.settle()
-    others = [task for task in ran if task.startswith(("build_infra:", "setup_hosts:")) and ":hive1" not in task]
-    assert [] == others
+    others = [
+        task for task in ran if task.startswith(("build_infra:", "setup_hosts:")) and ":hive1" not in task
+    ]
+    assert others == []
     assert {"build_infra:hive1", "setup_hosts:hive1.swarm", "setup_hosts:hive1.node_labels"} <= set(ran)
     assert not [task for task in ran if task.startswith(("build_images", "initialize_services"))], ran
     site.is_whole()

@@ -25,14 +25,16 @@ def test_destroy_leaves_nothing(site: Site) -> None:
     """Nothing carries the site's label any more; the ssh connections, their sockets and the records are gone."""
     sockets = socket_directory(site.state)
     ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=200)
-    assert 0 == ended.status, ended.text
-    assert [] == rig.labelled(site.name)
+    assert ended.status == 0, ended.text
+    assert rig.labelled(site.name) == []
     assert not sockets.exists() or not list(sockets.iterdir())
     running = (path.read_bytes() for path in _command_lines())
     assert not [line for line in running if str(site.state).encode() in line or str(sockets).encode() in line]
     left = [path for path in site.state.rglob("*.json") if "secrets" not in path.parts]
-    assert [] == left
-    assert not [host for host in HOSTS if host in site.run("list").text and "up to date" in site.run("list").text]
+    assert left == []
+    assert not [
+        host for host in HOSTS if host in site.run("list").text and "up to date" in site.run("list").text
+    ]
 
 
 def _command_lines() -> list[Path]:

@@ -93,7 +93,7 @@ healthcheck = { test = "true", interval = "5" }
             "services.web.ports[0]: the key 'published' is missing",
             "services.web.ports[0]: unknown key 'publishd', did you mean 'published'?",
             "services.web.healthcheck.interval: '5' is not allowed: A duration with its unit, as in `90s`, "
-            + "`1m30s`, `500ms`.",
+             "`1m30s`, `500ms`.",
         ]
     )
 
