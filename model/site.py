@@ -122,7 +122,8 @@ class StageBase(Frozen, frozen=True):
         Meta(description="The hosts' addresses in order; without it they are counted up in `cidr`."),
     ] = []
     ssh_source_ips: Annotated[
-        list[str], Meta(description="The networks that ssh is open to; none means all.")
+        list[str],
+        Meta(description="The networks that ssh is open to, this machine's among them; none means all."),
     ] = []
 
 
@@ -571,7 +572,8 @@ class Site(Frozen, frozen=True):
     ] = {}
     images: Annotated[dict[Name, Image], Meta(description="The images that skep builds.")] = {}
     networks: Annotated[
-        dict[Name, Network], Meta(description="Overlay networks; one called `default` where none is here.")
+        dict[Name, Network],
+        Meta(description="Overlay networks; where none is here, services share one all the same."),
     ] = {}
     volumes: Annotated[
         dict[Name, Volume], Meta(description="Named volumes, made where a service of the stage mounts them.")

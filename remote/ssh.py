@@ -12,17 +12,20 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import IO, cast
 
 from plumbum import local
-from plumbum.commands.processes import ProcessTimedOut
 
 from model.errors import CommandError, HostError, StateError
 from model.record import HostRecord
 from remote import argv
 
 DOCKER_SOCKET = "/var/run/docker.sock"
+_NEVER = -inf
+_TRUSTED = 15.0
+"""Seconds for which a connection that was seen to be open is taken to be so."""
 _SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
 
 
@@ -145,7 +148,7 @@ class Connection:
         self._control = files.sockets / f"{name}.ssh"
         self.docker_socket = files.sockets / f"{name}.docker"
         self._lock = threading.Lock()
-        self._open = False
+        self._seen = _NEVER
         longest = len(os.fsencode(self._control)) + 17  # ssh adds a random suffix while it binds
         if longest > _SUN_PATH:
             msg = f"{self._control}: longer than a socket's path may be; set XDG_RUNTIME_DIR to a shorter directory"
@@ -159,26 +162,34 @@ class Connection:
 
         """
         with self._lock:
-            if self._open:
+            # It ends by itself after a while without use, as while another host is at work for minutes.
+            if time.monotonic() - self._seen < _TRUSTED:
                 return
-            check = argv.ssh_control(self._files.config, self._control, self.name, "check")
-            if self._control.exists() and _run(check, timeout=10)[0] == 0 and self.docker_socket.exists():
-                self._open = True
-                return
-            self._control.unlink(missing_ok=True)
-            master = argv.ssh_master(
-                self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
-            )
+            # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
+            with self._control.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not (self._control.exists() and self._alive() and self.docker_socket.exists()):
+                    self._open_master()
+            self._seen = time.monotonic()
+
+    def _open_master(self) -> None:
+        """Open the shared connection in the background."""
+        self._control.unlink(missing_ok=True)
+        master = argv.ssh_master(
+            self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
+        )
+        try:
             status, output = _run(master, timeout=3 * argv.CONNECT_TIMEOUT)
-            if status != 0:
-                hint = f"try: ssh -F {self._files.config} {self.name}"
-                raise HostError(f"{self.name}: ssh: {_last_line(output) or 'no answer'} ({hint})")
-            self._open = True
+        except _TimedOutError:
+            status, output = SSH_FAILED, f"no answer within {3 * argv.CONNECT_TIMEOUT} s"
+        if status != 0:
+            hint = f"try: ssh -F {self._files.config} {self.name}"
+            raise HostError(f"{self.name}: ssh: {_last_line(output) or 'no answer'} ({hint})")
 
     def renew(self) -> None:
         """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
         with self._lock:
-            self._open = False
+            self._seen = _NEVER
             if self._control.exists():
                 _run(argv.ssh_control(self._files.config, self._control, self.name, "stop"), timeout=10)
             self._control.unlink(missing_ok=True)
@@ -186,7 +197,7 @@ class Connection:
     def close(self) -> None:
         """End the shared connection; the next use opens a new one (with groups and forwardings as they then are)."""
         with self._lock:
-            self._open = False
+            self._seen = _NEVER
             if self._control.exists():
                 _run(argv.ssh_control(self._files.config, self._control, self.name, "exit"), timeout=10)
             self._control.unlink(missing_ok=True)
@@ -222,12 +233,12 @@ class Connection:
         data = stdin.encode() if isinstance(stdin, str) else stdin
         try:
             status, output = _run(words, stdin=data, timeout=timeout, say=say)
-        except ProcessTimedOut as error:
+        except _TimedOutError as error:
             raise CommandError(
-                self.name, shown or command, None, str(error.argv), f"no end after {timeout:.0f} s"
+                self.name, shown or command, None, error.output, f"no end after {timeout:.0f} s"
             ) from error
         if status == SSH_FAILED and not self._alive():
-            self._open = False
+            self._seen = _NEVER
             raise HostError(f"{self.name}: the ssh connection broke: {_last_line(output)}")
         if check and status != 0:
             raise CommandError(self.name, shown or command, status, output)
@@ -257,6 +268,14 @@ class Connection:
         )
 
 
+class _TimedOutError(Exception):
+    """A local command took too long; it holds what was printed until then."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(output)
+        self.output = output
+
+
 SSH_FAILED = 255
 """ssh's own exit status when the connection, not the command, failed."""
 
@@ -267,7 +286,7 @@ def _run(
     """Run a local command; return its exit status and both its outputs as one text.
 
     Raises:
-        ProcessTimedOut: It took longer than `timeout` seconds; its argv holds what it had printed.
+        _TimedOutError: It took longer than `timeout` seconds.
 
     """
     with tempfile.TemporaryFile() as source:
@@ -292,7 +311,7 @@ def _run(
         output_of.close()
     output = "\n".join(lines)
     if status < 0 and time.monotonic() - started >= timeout:
-        raise ProcessTimedOut(f"no end after {timeout} s", output)
+        raise _TimedOutError(output)
     return status, output
 
 

@@ -82,7 +82,9 @@ def is_ready(host: str, client: DockerClient, node: str) -> bool:
         return bool(client.api.inspect_node(node)["Status"]["State"] == "ready")
 
 
-def wait_until_ready(host: str, client: DockerClient, node: str, restart: Callable[[], None], say: Say) -> None:
+def wait_until_ready(
+    host: str, client: DockerClient, node: str, restart: Callable[[], None], say: Say
+) -> None:
     """Wait until the swarm sees a node as ready.
 
     A node that comes back within its heartbeat's time can stay `down` although its agent is connected (seen with
@@ -104,7 +106,12 @@ def wait_until_ready(host: str, client: DockerClient, node: str, restart: Callab
         return
     say(f"the swarm still sees {host} as down: restarting its engine")
     restart()
-    wait_for(lambda: is_ready(host, client, node), f"the swarm to see {host} as ready", JOIN_TIMEOUT, retry=HostError)
+    wait_for(
+        lambda: is_ready(host, client, node),
+        f"the swarm to see {host} as ready",
+        JOIN_TIMEOUT,
+        retry=HostError,
+    )
 
 
 def _managers(

@@ -1,4 +1,4 @@
-"""A run killed at any moment: the next one converges, with no duplicate and no orphan, and redoes only what was in work."""
+"""A run killed at any moment: the next one converges, with no duplicate and no orphan, and redoes what was in work."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
