@@ -1,6 +1,7 @@
 """`doit list`: the phases in order, each with its status. No connection is opened and no SDK is imported."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase, check_tasks_exist
 
 from commands.holder import holder
-from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, paint
+from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
 from commands.site import site_run
 from model.errors import SkepError
 from tasks.run import Run
@@ -118,7 +119,8 @@ out differently from before"""
         else:
             docs = {name: str(tasks[name].doc or "") for name in phases}
             coloured = is_coloured(self.outstream)
-            lines = view.lines(pos_args, docs, every=subtasks, coloured=coloured)
+            width = width_of(self.outstream)
+            lines = view.lines(pos_args, docs, every=subtasks, coloured=coloured, width=width)
             self.outstream.write("".join(f"{line}\n" for line in lines))
         return 0
 
@@ -245,7 +247,13 @@ class View:
         }
 
     def lines(
-        self, asked: Sequence[str], docs: Mapping[str, str], *, every: bool, coloured: bool = False
+        self,
+        asked: Sequence[str],
+        docs: Mapping[str, str],
+        *,
+        every: bool,
+        coloured: bool = False,
+        width: int = sys.maxsize,
     ) -> list[str]:
         """Return the lines for a person."""
         stage = self.run.stage
@@ -256,14 +264,15 @@ class View:
         phases = self._asked_phases(asked)
         texts = {name: summary(resources) for name, resources in phases.items()}
         named = set(asked) - set(self.phases)
-        width = max((len(text) for text in texts.values()), default=0)
+        column = max((len(text) for text in texts.values()), default=0)
         names = max((len(name) for name in phases), default=0)
         for name, resources in phases.items():
-            front = f"{name:<{names}}  {_coloured(texts[name], resources, width, on=coloured)}"
-            lines.append(f"{front}  {paint(docs.get(name, ''), DIM, on=coloured)}".rstrip())
+            front = f"{name:<{names}}  {_coloured(texts[name], resources, column, on=coloured)}"
+            doc = fitted(docs.get(name, ""), width - names - column - 4)
+            lines.append(f"{front}  {paint(doc, DIM, on=coloured)}".rstrip())
             if every or named:
                 shown = self._asked_of(resources, name, asked)
-                lines += _resource_lines(shown, named, coloured=coloured)
+                lines += _resource_lines(shown, named, coloured=coloured, width=width)
         if not asked and all(one.status == NEVER for resources in self.phases.values() for one in resources):
             lines.append("nothing is made yet, as far as state/ knows: `doit` builds the stage")
         return lines
@@ -300,7 +309,7 @@ def _coloured(text: str, resources: Iterable[Status], width: int, *, on: bool) -
     return paint(f"{text:<{width}}", _COLOURS[worst], on=on)
 
 
-def _resource_lines(shown: Sequence[Status], named: set[str], *, coloured: bool) -> list[str]:
+def _resource_lines(shown: Sequence[Status], named: set[str], *, coloured: bool, width: int) -> list[str]:
     """Return a line for each resource; all reasons for those that were named."""
     names = max((len(one.task.partition(":")[2]) for one in shown), default=0)
     lines = []
@@ -311,7 +320,9 @@ def _resource_lines(shown: Sequence[Status], named: set[str], *, coloured: bool)
             said = one.reasons[0]
         status = paint(f"{one.status:<10}", _COLOURS[one.status], on=coloured)
         name = one.task.partition(":")[2]
-        lines.append(f"    {name:<{names}}  {status}  {paint(clean(said), DIM, on=coloured)}".rstrip())
+        # Whoever names a resource wants to read all of it.
+        said = clean(said) if one.task in named else fitted(clean(said), width - names - 18)
+        lines.append(f"    {name:<{names}}  {status}  {paint(said, DIM, on=coloured)}".rstrip())
         if one.task in named:
             lines += [f"    {'':<{names}}  {'':<10}  {clean(reason)}" for reason in one.reasons[1:]]
     return lines

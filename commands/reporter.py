@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 
-from commands.screen import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, is_live, paint
+from commands.screen import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, fitted, is_live, paint
 
 if TYPE_CHECKING:
     from tasks.run import Run
@@ -333,13 +333,6 @@ def failure_text(fail: BaseFail) -> str:
 def seconds(value: float) -> str:
     """Return a duration for the screen."""
     return f"{value:.1f} s"
-
-
-def fitted(text: str, width: int) -> str:
-    """Return a text that is cut to a width."""
-    if width < 1:
-        return ""
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def shortest(path: Path, start: Path) -> str:

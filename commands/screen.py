@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
@@ -25,6 +26,11 @@ def is_live(out: Any) -> bool:
     return bool(isatty and isatty()) and not os.environ.get("CI") and os.environ.get("TERM", "dumb") != "dumb"
 
 
+def width_of(out: Any) -> int:
+    """Return how many columns a line may take: all that it wants where it goes to no terminal."""
+    return shutil.get_terminal_size().columns if is_live(out) else sys.maxsize
+
+
 def is_coloured(out: Any) -> bool:
     """Return whether a stream is a terminal whose person has not refused colours (https://no-color.org)."""
     return is_live(out) and not os.environ.get("NO_COLOR")
@@ -39,6 +45,13 @@ def clean(line: str) -> str:
     """Return what a terminal would show of a line of some program's output, which may draw bars and colours."""
     shown = line.rstrip("\r\n").rpartition("\r")[2]
     return _CONTROLS.sub("", _ESCAPES.sub("", shown)).replace("\t", " ").rstrip()
+
+
+def fitted(text: str, width: int) -> str:
+    """Return a text that is cut to a width."""
+    if width < 1:
+        return ""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 class PlainScreen:

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,13 +37,14 @@ def engine(timeout: float = 60) -> Iterator[Json]:
     from docker.errors import DockerException
 
     host = engine_host()
+    _knock(host)
     try:
         # Certificates of DOCKER_TLS_VERIFY and DOCKER_CERT_PATH are read by kwargs_from_env.
         options = docker.utils.kwargs_from_env()
         if host:
             options["base_url"] = host
             options["use_ssh_client"] = host.startswith("ssh://")
-        client = docker.APIClient(version=_version(host, options), timeout=timeout, **options)
+        client = docker.APIClient(version="auto", timeout=timeout, **options)
         try:
             yield client
         finally:
@@ -50,28 +53,15 @@ def engine(timeout: float = 60) -> Iterator[Json]:
         raise explained(error, host) from error
 
 
-_versions: dict[str | None, str] = {}
-"""What API each engine speaks; asked once a run, as nobody upgrades an engine in the middle of one."""
-
-
-def _version(host: str | None, options: dict[str, Json]) -> str:
-    """Return the API version to speak: the engine's.
-
-    The SDK finds it out by itself (`version="auto"`), but leaves a socket open where the engine does not answer.
-    """
-    import docker
-
-    if host not in _versions:
-        client = docker.APIClient(version=_ANY_VERSION, timeout=10, **options)
-        try:
-            _versions[host] = str(client.version(api_version=False)["ApiVersion"])
-        finally:
-            client.close()
-    return _versions[host]
-
-
-_ANY_VERSION = "1.41"
-"""Of Engine 20.10, the oldest that is seen to; only put into a request that names no version."""
+def _knock(host: str | None) -> None:
+    """Try whether an engine's Unix socket takes connections; the SDK leaves its own open where one is refused."""
+    kind, _, path = (host or "unix:///var/run/docker.sock").partition("://")
+    if kind == "unix":
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(path)
+            except OSError as error:
+                raise explained(error, f"unix://{path}") from error
 
 
 def engine_host() -> str | None:
@@ -104,11 +94,11 @@ def explained(error: Exception, host: str | None = None) -> ProviderError:
 
 _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     (
-        ("permissionerror",),
+        ("permissionerror", "[errno 13]"),
         "you may not use the engine: run as root, or join the group docker and log in again",
     ),
     (
-        ("connection refused", "filenotfounderror", "no such file or directory')", "connection aborted"),
+        ("[errno 2]", "[errno 111]", "connection refused", "connection aborted"),
         "the engine is not running, or stopped: start it (`systemctl start docker`, or Docker Desktop) and run again",
     ),
     (
@@ -169,6 +159,4 @@ def labels_of(item: Json) -> dict[str, str]:
 
 def engine_is_remote(info: Json) -> bool:
     """Return whether the engine lives in a virtual machine, so that containers' addresses can't be reached."""
-    import sys
-
     return sys.platform != "linux" or "docker desktop" in str(info.get("OperatingSystem", "")).lower()

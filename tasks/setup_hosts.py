@@ -7,7 +7,7 @@ from model.record import FactRecord, HostRecord, SwarmRecord
 from model.secret import Secret
 from model.stage import Host
 from model.vault import StageSecrets, generate
-from remote.hostsetup.apply import apply_script, step_key
+from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks.run import Run, host_task
@@ -80,7 +80,9 @@ def _vault(run: Run) -> Step:
         made = step()
         _, key = step_key(made)
         connection = run.connection(host)
-        connection.script(apply_script(made, made.files(), key), say=work.say, shown="step vault")
+        connection.script(
+            apply_script(made, made.files(), key), timeout=time_limit(made), say=work.say, shown="step vault"
+        )
         work.say(f"a copy of the stage's secrets is kept on {host.name}, readable by root only")
         return FactRecord(id=run.vault_fingerprint())
 
@@ -129,7 +131,10 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         made = step()
         _, key = step_key(made)
         run.connection(host).script(
-            apply_script(made, made.files(), key), timeout=made.timeout, say=work.say, shown=f"step {name}"
+            apply_script(made, made.files(), key),
+            timeout=time_limit(made),
+            say=work.say,
+            shown=f"step {name}",
         )
         connection = run.connection(host)
         if name == "docker" and "docker" not in connection.run("id -nG").split():
@@ -170,7 +175,9 @@ def _swarm_step(run: Run, host: Host) -> Step:
 
         def restart() -> None:
             run.forget_engine(host)
-            run.connection(host).script("systemctl restart docker", timeout=150, shown="restarting Docker Engine")
+            run.connection(host).script(
+                "systemctl restart docker", timeout=150, shown="restarting Docker Engine"
+            )
 
         swarm.wait_until_ready(manager.short, client, record.node, restart, work.say)
         return record

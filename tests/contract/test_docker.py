@@ -18,7 +18,7 @@ from providers.login import log_in
 from tests import rig as make
 from tests.contract.rigs import DockerRig
 
-MIRROR = "http://deb.debian.org/debian//"
+MIRROR = "http://deb.debian.org:80/debian"
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
