@@ -11,6 +11,7 @@ from typing import Any
 from tasks.state import write_whole
 
 VALUES = "_values_:"
+_IGNORE = "ignore:"
 _LAST = "deps:"  # the key that doit's Dependency.save_success sets last
 
 
@@ -44,7 +45,7 @@ class StateDb:
             # The first value of a new good run: nothing of an older one may be mixed in.
             entry.clear()
         entry.setdefault("good", {})[dependency] = value
-        if dependency == _LAST:
+        if dependency in {_LAST, _IGNORE}:
             self._write(task_id)
 
     def in_(self, task_id: str) -> bool:

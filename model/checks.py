@@ -8,6 +8,8 @@ from model import site as types
 from model.stage import Stage, role_uses
 from model.units import Port, short_port
 
+_DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
+
 
 def check(site: types.Site, directory: Path) -> list[str]:
     """Return a line for each mistake, each beginning with its path.
@@ -140,6 +142,8 @@ def _volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
 
 def _network(path: str, network: types.Network) -> Iterator[str]:
     """Yield the mistakes of one network."""
+    if path.rpartition(".")[2] in _DOCKERS_NETWORKS:
+        yield f"{path}: the name is Docker's own; choose another"
     if network.ipam is None:
         return
     try:

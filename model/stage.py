@@ -153,8 +153,8 @@ class Stage:
 
     @property
     def networks(self) -> dict[str, types.Network]:
-        """The site's networks; one called `default` where it names none."""
-        return dict(self.site.networks) or {"default": types.Network()}
+        """The site's networks; one called `site` where it names none."""
+        return dict(self.site.networks) or {"site": types.Network()}
 
     @property
     def secrets(self) -> dict[str, types.SecretSource]:

@@ -13,7 +13,7 @@ from model.errors import ProviderError
 from model.record import FactRecord, Record
 from model.site import DockerStage
 from model.stage import Stage
-from providers import docker_host, docker_host_image, docker_network
+from providers import docker_host, docker_host_image, docker_network, docker_probe
 from providers.base import Found, Provider, Resource, Say
 from providers.docker_engine import KEY, NAME, engine, engine_host, label_filter, labels_of
 from remote.ssh import SshFiles
@@ -100,6 +100,8 @@ class DockerProvider(Provider):
                     said.append(
                         "Docker Engine: runs rootless, which can't hold hosts: use the system's own engine"
                     )
+                if shortage := docker_probe.watch_shortage(client, self._stage):
+                    said.append(shortage)
             said += docker_host_image.problems(self._config)
             said += docker_network.problems(self._stage)
         except ProviderError as error:

@@ -430,8 +430,13 @@ def is_running(client: Json, container: str) -> bool:
 
 def last_lines(client: Json, container: str) -> str:
     """Return the end of what a host says of itself, as indented lines: its journal, or its console if it is down."""
+    text = ""
     if is_running(client, container):
         _, text = execute(client, container, "journalctl --no-pager -n 15 -o short-monotonic 2>&1", {})
-    else:
-        text = client.logs(container, tail=15).decode(errors="replace")
-    return "".join(f"\n    {line}" for line in text.strip().splitlines()[-15:])
+    console = client.logs(container, tail=15).decode(errors="replace")
+    lines = (text.strip() or console.strip()).splitlines()[-15:]
+    if "too many open files" in (text + console).lower():
+        lines.append(
+            "(inotify instances ran out: `sysctl -w fs.inotify.max_user_instances=1024` on this machine)"
+        )
+    return "".join(f"\n    {line.rstrip()}" for line in lines)

@@ -1,10 +1,14 @@
 """What an engine can do for hosts, found out by a container that says it and is gone."""
 
+from pathlib import Path
+
 from model.errors import ProviderError
 from model.stage import Stage
-from providers.docker_engine import CONFLICT, NOT_FOUND, Json, label_filter, tolerated
+from providers.docker_engine import CONFLICT, NAME, NOT_FOUND, Json, label_filter, labels_of, tolerated
 
 PROBE = "skep.probe"
+_WATCHES, _WATCHES_ELSEWHERE = 8, 16
+"""inotify instances that one host uses (systemd, its journal, dbus, the engine), and that the mother may use itself."""
 _FALLBACK = ["8.8.8.8", "8.8.4.4"]
 """What Docker gives to containers when the mother's own resolver listens on a loopback address."""
 
@@ -75,3 +79,26 @@ def sweep(client: Json, stage: Stage) -> None:
     for container in client.containers(all=True, filters=label_filter(stage, **{PROBE: "true"})):
         with tolerated(NOT_FOUND, CONFLICT):
             client.remove_container(container["Id"], force=True)
+
+
+def watch_shortage(
+    client: Json, stage: Stage, limit: Path = Path("/proc/sys/fs/inotify/max_user_instances")
+) -> str:
+    """Return what to raise if this machine's kernel gives too few inotify instances for all the hosts on it, else "".
+
+    Root's are shared by all containers. Where they run out systemd does not start, or starts and hears nothing.
+    """
+    if not limit.exists():
+        return ""
+    hosts = client.containers(filters={"label": NAME})
+    ours = stage.labels.items()
+    others = [host for host in hosts if not ours <= labels_of(host).items()]
+    needed = _WATCHES * (len(others) + stage.number_of_hosts) + _WATCHES_ELSEWHERE
+    allowed = int(limit.read_text())
+    if needed <= allowed:
+        return ""
+    return (
+        f"fs.inotify.max_user_instances is {allowed}, and {len(others)} hosts that run here with the "
+        f"{stage.number_of_hosts} of this stage need about {needed}: `sysctl -w fs.inotify.max_user_instances=1024` "
+        "(to last: a file in /etc/sysctl.d), or destroy another stage"
+    )

@@ -50,21 +50,27 @@ class SshFiles:
 def socket_directory(state: Path) -> Path:
     """Return a directory of the stage's own whose path is short, however deep the state directory lies.
 
-    Raises:
-        StateError: A directory of that name exists and is somebody else's.
-
+    It is made by `Connection.open`, and not before: who only lists leaves nothing behind.
     """
     base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
     if len(os.fsencode(base)) > _SUN_PATH // 3:
         base = Path("/tmp")  # noqa: S108 - made 0700 and checked to be ours below
     digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
-    directory = base / f"skep-{os.getuid()}-{digest}"
+    return base / f"skep-{os.getuid()}-{digest}"
+
+
+def _own_directory(directory: Path) -> None:
+    """Make a directory that only this user can read.
+
+    Raises:
+        StateError: There is one of that name, and it is not so.
+
+    """
     directory.mkdir(mode=0o700, exist_ok=True)
     info = directory.lstat()
     if info.st_uid != os.getuid() or info.st_mode & 0o077 or directory.is_symlink():
         msg = f"{directory}: is not a directory that only you can read; remove it"
         raise StateError(msg)
-    return directory
 
 
 def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
@@ -165,6 +171,7 @@ class Connection:
             # It ends by itself after a while without use, as while another host is at work for minutes.
             if time.monotonic() - self._seen < _TRUSTED:
                 return
+            _own_directory(self._files.sockets)
             # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
             with self._control.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)

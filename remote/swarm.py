@@ -1,7 +1,8 @@
 """The swarm: one of its hives makes it, the others join, and each node carries its labels."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from docker import DockerClient
@@ -15,6 +16,7 @@ from remote.wait import wait_for
 PORT = 2377
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
+_SUBNET_SIZE = 24
 Say = Callable[[str], None]
 
 
@@ -68,12 +70,28 @@ def ensure_member(
         say(f"{host.short} makes the swarm")
         with engine_errors(host.short, "making the swarm"):
             client.swarm.init(
-                advertise_addr=host.address, listen_addr=f"0.0.0.0:{PORT}", data_path_addr=host.address
+                advertise_addr=host.address,
+                listen_addr=f"0.0.0.0:{PORT}",
+                data_path_addr=host.address,
+                default_addr_pool=[
+                    address_pool([host.address, *(other.address for other, _ in others.values())])
+                ],
+                subnet_size=_SUBNET_SIZE,
             )
     with engine_errors(host.short, "reading its swarm state"):
         node = client.info()["Swarm"]["NodeID"]
         _remove_ghosts(client, node, say)
         return SwarmRecord(cluster=_cluster(client), node=node)
+
+
+def address_pool(addresses: Iterable[str]) -> str:
+    """Return where the overlay networks' addresses come from: a network that none of the hosts is in.
+
+    Docker itself would begin at 10.0.0.0 whatever the hosts' network is, and two that overlap reach nothing.
+    """
+    hosts = [ipaddress.ip_address(address) for address in addresses]
+    pools = (ipaddress.ip_network(f"10.{n}.0.0/16") for n in range(256))
+    return str(next(pool for pool in pools if not any(host in pool for host in hosts)))
 
 
 def is_ready(host: str, client: DockerClient, node: str) -> bool:

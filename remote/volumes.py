@@ -23,7 +23,7 @@ def ensure_volume(
 ) -> str:
     """Make a volume exist, and return the id of its incarnation.
 
-    The id is a label that skep gives it. Docker's own `CreatedAt` will not do: it is the time of a directory, and moves.
+    The id is a label that skep gives it. Docker's own `CreatedAt` is the time of a directory, and moves.
 
     A volume is never removed here: it may hold data.
 

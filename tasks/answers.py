@@ -6,6 +6,7 @@ from model.units import Port
 from tasks.run import Run
 
 _GUESS = {53: "dig @{address}", 80: "curl http://{address}/", 443: "curl -k https://{address}/"}
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def lines(run: Run) -> list[str]:
@@ -20,8 +21,17 @@ def lines(run: Run) -> list[str]:
             continue
         said = service.try_ or [_guess(port) for port in published]
         found += [(name, text.replace("{address}", address)) for text in dict.fromkeys(said)]
-    width = max((len(name) for name, _ in found), default=0)
-    return ["the services answer:", *(f"  {name:<{width}}  {text}" for name, text in found)] if found else []
+    if not found:
+        return []
+    width = max(len(name) for name, _ in found)
+    said = ["the services answer:", *(f"  {name:<{width}}  {text}" for name, text in found)]
+    first = run.stage.hives[0]
+    record = run.host_record(first)
+    if record is not None and record.ssh_host in _LOOPBACK:
+        config = run.ssh_files.config
+        said.append("  (these addresses are behind the engine's virtual machine; forward what you need:")
+        said.append(f"   ssh -F {config} -N -L 8080:{first.address}:80 {first.short})")
+    return said
 
 
 def _guess(port: Port) -> str:

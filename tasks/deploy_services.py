@@ -116,6 +116,8 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         definition = {k: v for k, v in msgspec.to_builtins(service).items() if k not in _NOT_INPUTS}
         return {
             "image": needed.image.rpartition("@")[2],
+            # The hives pull with the password that came with the service.
+            **({"registry": run.vault.stage.fingerprint(run.vault.stage.registry_password)} if built else {}),
             **flatten("service", definition),
             **flatten(
                 "network",

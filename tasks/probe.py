@@ -121,10 +121,10 @@ class Probe:
             )
         if swarm.get("NodeID") != node or (swarm.get("Cluster") or {}).get("ID", cluster) != cluster:
             return f"{host.short} is another node, or in another swarm"
-        listed = self.swarm.nodes.get(node)
-        if listed is not None and listed.get("Status", {}).get("State") != "ready":
-            return f"the swarm sees {host.short} as {listed.get('Status', {}).get('State')}"
-        return None
+        if self.swarm.error:
+            return self.swarm.error
+        state = self.swarm.nodes.get(node, {}).get("Status", {}).get("State", "no node of its own")
+        return None if state == "ready" else f"the swarm sees {host.short} as {state}"
 
     def node_labels(self, node: str, wanted: Mapping[str, str]) -> str | None:
         """Ask whether a node has these labels and no other of skep's."""
@@ -159,7 +159,7 @@ class Probe:
         volume = look.volumes.get(name)
         if volume is None:
             return f"the volume is gone from {host.short}"
-        found = (volume.get("Labels") or {}).get(INCARNATION)
+        found = (volume.get("Labels") or {}).get(INCARNATION, "")
         return None if found == incarnation else f"the volume on {host.short} is another one"
 
     def service(self, name: str, key: str) -> str | None:

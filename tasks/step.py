@@ -98,6 +98,9 @@ class UpToDate:
             inputs = {"format": FORMAT, **self.step.inputs()}
         except KeyError as missing:
             return [f"{missing.args[0]} is not there yet"], {}
+        except SkepError as error:
+            # The task runs, asks again, and fails with the whole message.
+            return [str(error).partition("\n")[0]], {}
         last = values.get("inputs")
         if last is None:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.

@@ -166,6 +166,35 @@ class TestCheck:
         assert "can't be reached from here" in DockerProvider(a_stage(), files(tmp_path)).check()[0]
 
 
+class TestWatches:
+    """Whether the kernel has enough inotify instances for every host on it."""
+
+    class Engine:
+        """An engine with four hosts of another stage."""
+
+        @staticmethod
+        def containers(**_: object) -> list[dict[str, object]]:
+            """Return the hosts."""
+            return [
+                {"Labels": {"skep.site": "s.test", "skep.stage": "other", "skep.name": f"hive{n}"}}
+                for n in range(4)
+            ]
+
+    @pytest.mark.parametrize(("allowed", "enough"), [(128, True), (64, True), (63, False)])
+    def test_counts_all_hosts(self, tmp_path: Path, allowed: int, *, enough: bool) -> None:
+        """The hosts of other stages count too, and a limit that is too low is said with what to do."""
+        limit = tmp_path / "limit"
+        limit.write_text(f"{allowed}\n")
+        said = docker_probe.watch_shortage(self.Engine(), a_stage(), limit)
+
+        assert (said == "") is enough
+        assert enough or "sysctl -w fs.inotify.max_user_instances=1024" in said
+
+    def test_a_machine_without_inotify(self, tmp_path: Path) -> None:
+        """Where there is no such limit to be read, as on macOS, nothing is said."""
+        assert docker_probe.watch_shortage(self.Engine(), a_stage(), tmp_path / "none") == ""
+
+
 class TestErrors:
     """What the engine's refusals become."""
 
