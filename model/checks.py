@@ -5,10 +5,17 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from model import site as types
-from model.stage import Stage, role_uses
+from model.stage import REGISTRY_PORT, Stage, role_uses
 from model.units import Port, short_port
 
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
+_SKEPS_PORTS = {
+    (22, "tcp"): "ssh",
+    (2377, "tcp"): "the swarm",
+    (4789, "udp"): "the swarm",
+    (7946, "tcp"): "the swarm",
+    (7946, "udp"): "the swarm",
+}
 
 
 def check(site: types.Site, directory: Path) -> list[str]:
@@ -71,7 +78,8 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
         except ValueError as error:
             yield f"{path}.cidr: {error}"
             return
-        if network.num_addresses < stage.number_of_hosts + 4 and not config.ip_address_list:
+        # The network's own, its gateway's, two that clouds keep, and the broadcast address.
+        if network.num_addresses < stage.number_of_hosts + 5 and not config.ip_address_list:
             yield f"{path}.cidr: {config.cidr} is too small for {stage.number_of_hosts} hosts"
             return
     if network is None and not config.ip_address_list:
@@ -130,14 +138,16 @@ def _roles(path: str, roles: list[str | types.RoleUse], directory: Path) -> Iter
 
 def _volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
     """Yield the mistakes of one volume."""
-    known = {
-        f"{config.custom_hostname}{n}"
-        for name, config in site.stages.items()
-        for n in range(Stage(site, name, config).number_of_hosts - config.separate_repository)
-    }
-    for i, short in enumerate(volume.hosts):
-        if short not in known:
-            yield f"{path}.hosts[{i}]: {short!r} is no hive of any stage{_known(known)}"
+    for stage_name, config in site.stages.items():
+        stage = Stage(site, stage_name, config)
+        if path.rpartition(".")[2] not in stage.volumes:
+            continue
+        known = {
+            f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts - config.separate_repository)
+        }
+        for i, short in enumerate(volume.hosts):
+            if short not in known:
+                yield f"{path}.hosts[{i}]: {short!r} is no hive of stage {stage_name}{_known(known)}"
 
 
 def _network(path: str, network: types.Network) -> Iterator[str]:
@@ -163,13 +173,7 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
         name = network if isinstance(network, str) else network.name
         if name not in site.networks:
             yield f"{path}.networks[{i}]: there is no network {name!r}{_known(site.networks)}"
-    for i, mount in enumerate(service.volumes):
-        if mount.type == "volume" and mount.source not in site.volumes:
-            yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{_known(site.volumes)}"
-        if mount.type == "bind" and not (mount.source or "").startswith("/"):
-            yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
-        if mount.type == "tmpfs" and mount.source is not None:
-            yield f"{path}.volumes[{i}].source: a tmpfs has none"
+    yield from _mounts(path, service, site)
     for i, secret in enumerate(service.secrets):
         if secret not in site.secrets:
             yield f"{path}.secrets[{i}]: there is no secret {secret!r}{_known(site.secrets)}"
@@ -187,6 +191,20 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
     if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
         yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
     yield from _roles(f"{path}.initialize_roles", service.initialize_roles, directory)
+    used = [use.role for use in role_uses(service.initialize_roles)]
+    for role in sorted({role for role in used if used.count(role) > 1}):
+        yield f"{path}.initialize_roles: {role} is there twice; what ran is marked by the role's name"
+
+
+def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in what a service mounts."""
+    for i, mount in enumerate(service.volumes):
+        if mount.type == "volume" and mount.source not in site.volumes:
+            yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{_known(site.volumes)}"
+        if mount.type == "bind" and not (mount.source or "").startswith("/"):
+            yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
+        if mount.type == "tmpfs" and mount.source is not None:
+            yield f"{path}.volumes[{i}].source: a tmpfs has none"
 
 
 def _looks_like_reference(image: str) -> bool:
@@ -196,15 +214,15 @@ def _looks_like_reference(image: str) -> bool:
 
 def _collisions(stage: Stage) -> Iterator[str]:
     """Yield the published ports that two services of a stage, or a service and skep, would both have."""
-    taken: dict[tuple[int, str], str] = {}
+    taken: dict[tuple[int, str], str] = dict(_SKEPS_PORTS)
+    if not stage.config.separate_repository:
+        taken[REGISTRY_PORT, "tcp"] = "the registry"
     for name, service in stage.services.items():
         for port in ports(service):
             where = (port.published, port.protocol)
-            if where in taken and taken[where] != name:
+            if where in taken:
                 yield f"services.{name}.ports: {port.published}/{port.protocol} is {taken[where]}'s already"
-            taken[where] = name
-            if where == (22, "tcp"):
-                yield f"services.{name}.ports: 22/tcp is ssh's; publishing it would lock skep out"
+            taken.setdefault(where, name)
 
 
 def _known(names: Iterable[str]) -> str:

@@ -40,6 +40,10 @@ Size = Annotated[
     str,
     Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
 ]
+Variable = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="A shell variable: letters, digits and `_`."),
+]
 Port = Annotated[int, Meta(ge=1, le=65535, description="A port's number.")]
 Scalar = str | int | float | bool
 
@@ -247,7 +251,7 @@ class RoleUse(Frozen, frozen=True):
     role: Annotated[
         str, Meta(description="A directory below `roles/`.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     ]
-    vars: Annotated[dict[str, Scalar], Meta(description="Its environment variables.")] = {}
+    vars: Annotated[dict[Variable, Scalar], Meta(description="Its environment variables.")] = {}
 
 
 class Healthcheck(Frozen, frozen=True):
@@ -269,7 +273,9 @@ class Image(Frozen, frozen=True):
         name="from"
     )
     roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
-    vars: Annotated[dict[str, Scalar], Meta(description="Environment variables that all its roles see.")] = {}
+    vars: Annotated[
+        dict[Variable, Scalar], Meta(description="Environment variables that all its roles see.")
+    ] = {}
     env: Annotated[dict[str, Scalar], Meta(description="Environment of its containers.")] = {}
     entrypoint: (
         Annotated[

@@ -8,7 +8,7 @@ from docker.errors import APIError, NotFound
 
 from model.digest import Entry
 from model.errors import ServiceError
-from remote.archive import RUN_ROLE, role_archive
+from remote.archive import ROOT, RUN_ROLE, role_archive
 from remote.engine import engine_errors
 from remote.wait import wait_for
 
@@ -96,7 +96,8 @@ def _exec(container: Any, archive: bytes, timeout: float, say: Say) -> tuple[int
     api = container.client.api
     container.put_archive("/", archive)
     # timeout(1) would have to be in the image; so a second shell watches, and ends a second after the role at most.
-    watch = f"n=0; while [ $n -lt {timeout:.0f} ]; do sleep 1; n=$((n+1)); done; kill $child"
+    # At the end of the time it ends all of this session, whatever the role has started, and takes the role away.
+    watch = f"n=0; while [ $n -lt {timeout:.0f} ]; do sleep 1; n=$((n+1)); done; rm -rf /{ROOT}; kill -KILL 0"
     command = f"({RUN_ROLE}) & child=$!; ({watch}) >/dev/null 2>&1 & watch=$!; wait $child; s=$?; kill $watch; exit $s"
     began = time.monotonic()
     started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")

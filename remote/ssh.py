@@ -131,13 +131,6 @@ def _replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def forget_host_key(files: SshFiles, name: str) -> None:
-    """Drop what was learned of a host that is made anew."""
-    if files.known_hosts.exists():
-        lines = files.known_hosts.read_text().splitlines()
-        _replace(files.known_hosts, "".join(f"{line}\n" for line in lines if line.split(" ")[0] != name))
-
-
 class Connection:
     """The shared connection to one host. Thread-safe.
 
@@ -198,7 +191,7 @@ class Connection:
         with self._lock:
             self._seen = _NEVER
             if self._control.exists():
-                _run(argv.ssh_control(self._files.config, self._control, self.name, "stop"), timeout=10)
+                self._order("stop")
             self._control.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -206,7 +199,7 @@ class Connection:
         with self._lock:
             self._seen = _NEVER
             if self._control.exists():
-                _run(argv.ssh_control(self._files.config, self._control, self.name, "exit"), timeout=10)
+                self._order("exit")
             self._control.unlink(missing_ok=True)
             self.docker_socket.unlink(missing_ok=True)
 
@@ -270,9 +263,15 @@ class Connection:
 
     def _alive(self) -> bool:
         """Return whether the shared connection still answers."""
-        return (
-            _run(argv.ssh_control(self._files.config, self._control, self.name, "check"), timeout=10)[0] == 0
-        )
+        return self._order("check")
+
+    def _order(self, order: str) -> bool:
+        """Give the shared connection an order; return whether it took it."""
+        words = argv.ssh_control(self._files.config, self._control, self.name, order)
+        try:
+            return _run(words, timeout=10)[0] == 0
+        except _TimedOutError:
+            return False
 
 
 class _TimedOutError(Exception):

@@ -177,7 +177,7 @@ class BuiltImage:
             for use in role_uses(self.image.roles)
         ]
         base = run.record(f"{PHASE}:{BaseImage(run, self.image.from_).name}", ImageRecord)
-        labels = {**run.stage.labels, "skep.name": self.name, "skep.key": work.key, **self.image.labels}
+        labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name, "skep.key": work.key}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
         return ImageRecord(reference=builder.push(image, self.name, work.key))
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from model.digest import Inputs
+from model.digest import Inputs, key_of
+from model.errors import ProviderError
 from model.record import FactRecord, HostRecord, Record
 from providers.base import Resource
 from tasks.run import Run
@@ -44,8 +45,6 @@ def _real(run: Run, resource: Resource, _key: str) -> str | None:
 
 def resource_key(resource: Resource) -> str:
     """Return the key that a provider's real thing carries."""
-    from model.digest import key_of
-
     return key_of(resource.inputs)
 
 
@@ -58,6 +57,7 @@ def _inputs(run: Run, resource: Resource) -> Inputs:
 
 def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
+    run.once("check the provider", lambda: _check(run))
     before = run.state.read(work.task, HostRecord) if resource.is_host else None
     record = run.provider.ensure(resource, resource_key(resource), work.say)
     if isinstance(record, HostRecord):
@@ -67,6 +67,15 @@ def _ensure(run: Run, resource: Resource, work: Work) -> Record:
             run.reset(host)
         run.write_ssh_files()
     return record
+
+
+def _check(run: Run) -> None:
+    """Raise for all that stands in the way, before the stage's first host is made."""
+    if any(run.host_record(host) is not None for host in run.stage.hosts):
+        return
+    problems = run.provider.check()
+    if problems:
+        raise ProviderError("\n".join(problems))
 
 
 def _ssh_key(run: Run) -> Inputs:

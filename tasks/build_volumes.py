@@ -58,8 +58,7 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
         ensure,
         inputs,
         real,
-        needs=(host_task(host.short),),
-        after=(f"setup_hosts:{host.short}.docker",),
+        after=(host_task(host.short), f"setup_hosts:{host.short}.docker"),
         host=host.short,
         doc=f"volume {name} on {host.name}",
     )

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+from doit.exceptions import InvalidDodoFile
+
+from model.errors import SkepError
 from tasks import (
     build_images,
     build_infra,
@@ -33,4 +36,8 @@ PHASES: dict[str, ModuleType] = {
 def tasks(run: Run, name: str) -> Iterator[dict[str, Any]]:
     """Yield a phase's doit tasks."""
     module = PHASES[name]
-    yield from phase(run, name, module.DOC, module.steps(run))
+    try:
+        yield from phase(run, name, module.DOC, module.steps(run))
+    except SkepError as error:
+        # A person's mistake that only shows here: printed alone, as those of site.toml's form are.
+        raise InvalidDodoFile(str(error)) from None

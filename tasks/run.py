@@ -147,7 +147,7 @@ class Run:
 
     def redact(self, text: str) -> str:
         """Return a text without any secret that this run has used."""
-        for hidden in self._hidden:
+        for hidden in tuple(self._hidden):
             text = text.replace(hidden, "[redacted]")
         return text
 

@@ -92,7 +92,7 @@ def _vault(run: Run) -> Step:
         ensure,
         inputs,
         real=lambda _key: run.probe.step(host, "vault", step_key(step())[1]),
-        needs=(host_task(host.short),),
+        after=(host_task(host.short),),
         host=host.short,
         doc="the stage's own secrets: site CA, passwords",
     )
@@ -148,8 +148,7 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         ensure,
         inputs,
         real=lambda _key: run.probe.step(host, name, step_key(step())[1]),
-        needs=(host_task(host.short),),
-        after=after,
+        after=(host_task(host.short), *after),
         host=host.short,
         doc=f"{name.replace('_', ' ')} on {host.name}",
     )
@@ -191,7 +190,7 @@ def _swarm_step(run: Run, host: Host) -> Step:
         f"{PHASE}:{host.short}.{name}" for name in ("docker", "firewall", "hosts_file") if name in names
     )
     return Step(
-        PHASE, f"{host.short}.swarm", ensure, inputs, real, (host_task(host.short),), after, host.short,
+        PHASE, f"{host.short}.swarm", ensure, inputs, real, (), (host_task(host.short), *after), host.short,
         f"{host.name} as a manager of the swarm",
     )  # fmt: skip
 

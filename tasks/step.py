@@ -8,6 +8,7 @@ compares the inputs with those of the last good run (kept by doit as the task's 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from doit.exceptions import TaskFailed
@@ -53,8 +54,9 @@ class Step:
         inputs: Returns what it is made from. A KeyError says that something it needs is not made yet.
         real: Asks the live look whether the real thing is as recorded; given the key, it returns the reason why it is
             not, or None.
-        needs: Tasks whose records it is made from.
-        after: Tasks that only have to be done before it.
+        needs: Tasks whose whole records it is made from: doit's `file_dep`.
+        after: Tasks that only have to be done before it. What it takes of their records, as a host's id, is an input;
+            the rest of such a record may change without it (a host's ssh port).
         host: The host that it is done on, for the screen.
         doc: One line for `doit list --all`.
 
@@ -86,9 +88,9 @@ class UpToDate:
 
     def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
         """Return whether the task need not run, and keep its inputs for when it does end well."""
-        reasons, inputs = self.reasons(values)
-        task.value_savers.append(lambda: {"inputs": inputs})
-        task.skep_inputs = inputs
+        reasons, task.skep_inputs = self.reasons(values)
+        # Those that the action finds then, if they could not be had yet.
+        task.value_savers.append(lambda: {"inputs": task.skep_inputs})
         self._run.reasons[self.step.task] = reasons
         return not reasons
 
@@ -107,9 +109,17 @@ class UpToDate:
             return ["never run, or not recorded"], inputs
         reasons = changed(last, inputs)
         if not reasons and self._run.live and self.step.real is not None:
-            drift = self.step.real(key_of(inputs))
-            reasons = [drift] if drift else []
+            reasons = self._drift(self.step.real, inputs)
         return reasons, inputs
+
+    @staticmethod
+    def _drift(real: Callable[[str], str | None], inputs: Inputs) -> list[str]:
+        """Return why the real thing is not as recorded; one that can't be looked at is not known to be."""
+        try:
+            drift = real(key_of(inputs))
+        except SkepError as error:
+            drift = str(error).partition("\n")[0]
+        return [drift] if drift else []
 
 
 def doit_task(run: Run, step: Step) -> dict[str, Any]:
@@ -135,9 +145,13 @@ def _act(run: Run, step: Step, task: Any) -> Any:
     log = run.logs[step.task] = run.log(step.task)
     began = time.monotonic()
     try:
-        for reason in run.reasons.get(step.task) or ["asked for"]:
+        # Where the inputs are the same, it may be doit's own reason: a record that it is made from was written anew.
+        run.reasons[step.task] = run.reasons.get(step.task) or [
+            f"{_record(path)} changed" for path in task.dep_changed
+        ]
+        for reason in run.reasons[step.task] or ["asked for"]:
             log.say(f"because: {reason}")
-        inputs = task.skep_inputs or {"format": FORMAT, **step.inputs()}
+        inputs = task.skep_inputs = task.skep_inputs or {"format": FORMAT, **step.inputs()}
         record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.say))
         run.state.write(step.task, record)
         log.say(f"done in {time.monotonic() - began:.1f} s")
@@ -149,6 +163,11 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         del run.logs[step.task]
         log.close()
     return True
+
+
+def _record(path: str) -> str:
+    """Return the name of the task whose record is at a path."""
+    return f"{Path(path).parent.name}:{Path(path).stem}"
 
 
 def _say_all(log: TaskLog, message: str) -> None:

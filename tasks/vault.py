@@ -6,6 +6,7 @@ import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from model.errors import StateError
 from model.secret import Secret
 from model.site import SecretSource
 from model.vault import StageSecrets
@@ -28,12 +29,23 @@ class Vault:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Vault":
-        """Read what `to_bytes` wrote."""
-        held = json.loads(data)
-        return cls(
-            StageSecrets.from_bytes(json.dumps(held["stage"]).encode()),
-            {name: Secret(text) for name, text in held["generated"].items()},
-        )
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            StateError: It is not that. The message holds nothing of it.
+
+        """
+        try:
+            held = json.loads(data)
+            generated = {name: Secret(text) for name, text in held["generated"].items()}
+            stage = json.dumps(held["stage"]).encode()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # `from None`: a JSON error holds the whole text.
+            raise StateError(
+                f"the stage's vault can't be read ({type(error).__name__}); put a good copy of secrets/vault.json "
+                "back, or remove it: the repository host's copy is then taken"
+            ) from None
+        return cls(StageSecrets.from_bytes(stage), generated)
 
     def to_bytes(self) -> bytes:
         """Return the vault for a file of mode 0600."""

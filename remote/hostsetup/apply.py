@@ -14,7 +14,7 @@ cut off between writing a file and restarting what reads it.
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from model.digest import Inputs, key_of, sha256
@@ -132,12 +132,6 @@ chmod 0700 {MARKERS}
     printf '%s' "$TESTS"
 }} >"$LIBRARY/marker"
 mv "$LIBRARY/marker" {MARKERS}/{step.name}"""
-
-
-def remove_script(names: Iterable[str]) -> str:
-    """Return the script that forgets steps which are no more; what they set up stays."""
-    paths = " ".join(f"{MARKERS}/{name}" for name in sorted(names) if _PLAIN_NAME.fullmatch(name))
-    return f"rm -f {paths}\n" if paths else ""
 
 
 def probe_script() -> str:

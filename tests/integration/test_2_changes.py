@@ -64,16 +64,20 @@ def test_ntp_servers(site: Site) -> None:
 
 def test_published_port(site: Site) -> None:
     """A further published port: its service and the firewalls of the hives, and then it answers."""
-    old = 'ports = [{ target = 80, published = 80, mode = "host" }]'
-    new = f'{old.removesuffix("]")}, {{ target = 80, published = 8080, mode = "host" }}]'
-    tasks = ["deploy_services:proxy", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
-    with site.edited(old, new):
-        assert tasks == site.settle()
-        assert ask.http_get(site.proxy(), "/healthz", port=8080) == (200, "ok\n")
-        assert ask.http_get(site.proxy(), "/healthz") == (200, "ok\n")
-    assert tasks == site.settle()
-    with pytest.raises(OSError, match=r"refused|timed out"):
-        ask.http_get(site.proxy(), "/healthz", port=8080)
+    last = '  { target = 53, published = 53, protocol = "tcp", mode = "host" },\n'
+    new = '  { target = 8081, published = 8088, mode = "host" },\n'
+    tasks = ["deploy_services:powerdns", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
+    with site.edited(last, last + new):
+        assert site.settle() == tasks
+        site.answers()
+        for host in HIVES:
+            # It wants its key.
+            assert ask.http_get(site.addresses[host], "/api/v1/servers", port=8088)[0] == 401
+    assert site.settle() == tasks
+    site.answers()
+    for host in HIVES:
+        with pytest.raises(OSError, match=r"refused|timed out"):
+            ask.http_get(site.addresses[host], "/", port=8088)
 
 
 def test_variables_of_an_initialization(site: Site) -> None:

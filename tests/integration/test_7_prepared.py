@@ -1,4 +1,4 @@
-"""The same example on hosts that somebody else prepared: reached by ssh with root's password, nothing of skep on them."""
+"""The same example on hosts that somebody else prepared: reached with root's password, nothing of skep on them."""
 
 import os
 import re
@@ -45,7 +45,9 @@ root_password = "root"
 [setup_hosts]"""
     text = re.sub(r"\[stages\.private\].*?\[setup_hosts\]", stage, text, flags=re.DOTALL)
     text = text.replace("[secrets]", '[secrets]\nroot = { env = "ROOT_PASSWORD" }', 1)
-    (directory / "site.toml").write_text(text.replace('site = "example"', f'site = "{rig.site_name(PURPOSE)}"'))
+    (directory / "site.toml").write_text(
+        text.replace('site = "example"', f'site = "{rig.site_name(PURPOSE)}"')
+    )
 
 
 def doit(directory: Path, *words: str) -> str:
@@ -57,7 +59,13 @@ def doit(directory: Path, *words: str) -> str:
         "ROOT_PASSWORD": PreparedRig.PASSWORD,
     }
     done = subprocess.run(
-        [path, *words], cwd=directory, env=environment, capture_output=True, text=True, check=False, timeout=600
+        [path, *words],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -88,6 +96,8 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
     )
 
     doit(tmp_path, "destroy", f"confirm={rig.site_name(PURPOSE)}", "volumes=all")
-    left = rig.run_in(hosts.below.container("hive0"), "docker service ls -q 2>/dev/null || true; docker volume ls -q")
+    left = rig.run_in(
+        hosts.below.container("hive0"), "docker service ls -q 2>/dev/null || true; docker volume ls -q"
+    )
     assert left.strip() == ""
     assert not (tmp_path / "state" / "staging").exists()

@@ -11,7 +11,6 @@ from remote.hostsetup.apply import (
     apply_script,
     parse_probe,
     probe_script,
-    remove_script,
     step_key,
     time_limit,
 )
@@ -96,12 +95,6 @@ def test_a_name_that_is_no_plain_word_is_refused() -> None:
 def test_a_step_is_given_time_to_wait_for_another() -> None:
     """The limit of the connection holds the wait for the host's lock."""
     assert time_limit(STEP) > STEP.timeout
-
-
-def test_forgetting_no_step_runs_nothing() -> None:
-    """`rm` without a file is an error."""
-    assert not remove_script([])
-    assert remove_script(["b", "a"]) == "rm -f /var/lib/skep/steps/a /var/lib/skep/steps/b\n"
 
 
 def test_the_probe_is_posix_shell() -> None:

@@ -31,6 +31,12 @@ volumes = [{ source = "data", target = "/data" }]
 """
 
 
+WRONG_INTERVAL = (
+    "services.web.healthcheck.interval: '5' is not allowed: "
+    "A duration with its unit, as in `90s`, `1m30s`, `500ms`."
+)
+
+
 @pytest.fixture
 def site_dir(tmp_path: Path) -> Path:
     """Return a site's directory with one role."""
@@ -92,8 +98,7 @@ healthcheck = { test = "true", interval = "5" }
             "services.web.replicas: -1 must be at least 0",
             "services.web.ports[0]: the key 'published' is missing",
             "services.web.ports[0]: unknown key 'publishd', did you mean 'published'?",
-            "services.web.healthcheck.interval: '5' is not allowed: A duration with its unit, as in `90s`, "
-             "`1m30s`, `500ms`.",
+            WRONG_INTERVAL,
         ]
     )
 
@@ -124,8 +129,9 @@ healthcheck = { test = "true", interval = "5" }
             "images.web.roles[0]: there is no directory roles/apache",
         ),
         (('"8080:80"', '"80"'), "services.web.ports[0]: '80' is not of the form"),
-        (('"8080:80"', '"22:80"'), "services.web.ports: 22/tcp is ssh's"),
-        (('"8080:80"', '"443:80"'), ""),
+        (('"8080:80"', '"22:80"'), "services.web.ports: 22/tcp is ssh's already"),
+        (('"8080:80"', '"443:80"'), "services.web.ports: 443/tcp is web's already"),
+        (('"8080:80"', '"444:80"'), ""),
         (
             ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.1/24"'),
             "stages.private.cidr: 172.31.0.1/24 has host bits set",
