@@ -183,6 +183,9 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
                 short_port(port)
             except ValueError as error:
                 yield f"{path}.ports[{i}]: {error}"
+    in_host_mode = [(port.target, port.protocol) for port in ports(service) if port.mode == "host"]
+    for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
+        yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
     if service.image not in site.images and not _looks_like_reference(service.image):
         yield (
             f"{path}.image: {service.image!r} is none of [images]{_known(site.images)}; "

@@ -50,10 +50,12 @@ def engine_errors(host: str, doing: str, kind: type[SkepError] = HostError) -> I
 
 
 def _root(error: BaseException) -> str:
-    """Return the innermost reason of an error of requests, which wraps it many times."""
-    while error.__context__ is not None and error.__context__ is not error:
-        error = error.__context__
-    return str(error) or type(error).__name__
+    """Return the reason in an error of requests, which wraps that of urllib3.
+
+    Not by its context: there may be one that was being handled long before.
+    """
+    inner = error.args[0] if error.args else error
+    return str(getattr(inner, "reason", inner)) or type(error).__name__
 
 
 def _way_out(explanation: str) -> str:

@@ -129,9 +129,7 @@ class Builder:
                 name, key, stream=True, decode=True, auth_config=self._registry.auth
             ):
                 if "error" in event:
-                    raise BuildError(
-                        f"{self._host}: pushing {repository}: {event['error']}{_full(event['error'])}"
-                    )
+                    raise BuildError(f"{self._host}: pushing {repository}: {event['error']}")
                 if "aux" in event and "Digest" in event["aux"]:
                     self._say(f"pushed {name}:{key[:12]} as {event['aux']['Digest']}")
                     return f"{name}@{event['aux']['Digest']}"
@@ -264,7 +262,7 @@ class Builder:
         else:
             return
         said = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise BuildError(f"{self._host}: role {layer.role}: setup.sh: {reason}{said}{_full(said)}")
+        raise BuildError(f"{self._host}: role {layer.role}: setup.sh: {reason}{said}")
 
     def _configure(self, image: str, config: Mapping[str, Any], labels: Mapping[str, str]) -> str:
         """Commit an image's configuration on top of its last layer.
@@ -315,10 +313,3 @@ def split_reference(reference: str) -> tuple[str, str]:
     head, _, last = reference.rpartition("/")
     name, _, tag = last.partition(":")
     return (f"{head}/{name}" if head else name), tag or "latest"
-
-
-def _full(text: str) -> str:
-    """Return what to do about a full disk, where that is what happened."""
-    if "No space left" in text or "no space left" in text:
-        return "\n    the repository host's disk is full: make room there, then run doit again"
-    return ""

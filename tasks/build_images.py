@@ -1,6 +1,6 @@
 """Phase 3: container images, built on the repository host and kept in the site's registry under their keys."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ import msgspec
 
 from model import site as types
 from model.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
-from model.errors import BuildError
+from model.errors import BuildError, SkepError
 from model.record import ImageRecord
 from model.stage import Host, role_uses, scalar
 from model.units import seconds
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PHASE = "build_images"
 DOC = "build container images, one layer a role, found again by their keys"
 DEBOOTSTRAP_TIMEOUT = 1800
+_DISKS = ("/var/lib/docker", "/var/lib/docker-registry", "/var/tmp")  # noqa: S108 - where builds write
+_FULL = 1024
+"""KiB below which a disk is what a build failed on."""
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -41,7 +44,7 @@ def steps(run: Run) -> Iterator[Step]:
         yield Step(
             PHASE,
             base.name,
-            base.ensure,
+            partial(_with_disk_checked, run, base.ensure),
             base.inputs,
             real=partial(_real, run, base.repository),
             after=after,
@@ -53,7 +56,7 @@ def steps(run: Run) -> Iterator[Step]:
         yield Step(
             PHASE,
             name,
-            built.ensure,
+            partial(_with_disk_checked, run, built.ensure),
             built.inputs,
             real=partial(_real, run, name),
             needs=(f"{PHASE}:{BaseImage(run, image.from_).name}",),
@@ -61,6 +64,25 @@ def steps(run: Run) -> Iterator[Step]:
             host=repository.short,
             doc=f"image {name}",
         )
+
+
+def _with_disk_checked(run: Run, ensure: Callable[[Work], ImageRecord], work: Work) -> ImageRecord:
+    """Make an image; if that fails on a full disk, which engine and registry don't always say, say so."""
+    try:
+        return ensure(work)
+    except BuildError as error:
+        repository = run.stage.repository
+        try:
+            said = run.connection(repository).run(f"df -Pk {' '.join(_DISKS)} 2>/dev/null", check=False)
+        except SkepError:
+            raise error from None
+        full = [line.split()[5] for line in said.splitlines()[1:] if int(line.split()[3]) < _FULL]
+        if not full:
+            raise
+        raise BuildError(
+            f"{error}\n    the disk under {', '.join(dict.fromkeys(full))} on {repository.name} is full: "
+            f"make room there (ssh -F {run.ssh_files.config} {repository.short}), then run doit again"
+        ) from error
 
 
 def _real(run: Run, repository: str, key: str) -> str | None:

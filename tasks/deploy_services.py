@@ -1,6 +1,7 @@
 """Phase 6: Docker secrets and services, each service by its image's digest, waited for until it runs."""
 
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 
@@ -135,14 +136,15 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         }
 
     def ensure(work: Work) -> ServiceRecord:
-        from remote.services import ensure_service, wait_until_converged
+        from remote.convergence import wait_until_converged
+        from remote.services import ensure_service
 
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
-        made = ensure_service(client, service_spec(name, service, stage, parts(), labels), work.say)
+        made, changed = ensure_service(client, service_spec(name, service, stage, parts(), labels), work.say)
         wait_until_converged(
-            client, name, seconds(service.converge_timeout), lambda n, c: log_tail(run, n, c), work.say
+            client, name, seconds(service.converge_timeout), partial(log_tail, run), work.say, changed=changed
         )
         run.deployed = True
         return ServiceRecord(id=made)
@@ -174,18 +176,20 @@ def docker_config(run: Run) -> str:
     return str(path)
 
 
-def log_tail(run: Run, node: str, container: str) -> list[str]:
-    """Return the last log lines of a container on a node of the swarm."""
+def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
+    """Return the host of a node of the swarm, and the last log lines of a container there."""
     for host in run.stage.hives:
         record = run.state.read(f"setup_hosts:{host.short}.swarm", SwarmRecord)
         if record is None or record.node != node:
             continue
+        if not container:
+            return host.short, []
         try:
             from remote.engine import engine_errors
 
             with engine_errors(host.short, "reading a container's log", ServiceError):
                 text = run.engine(host).api.logs(container, tail=LOG_LINES)
         except SkepError as error:
-            return [f"(its log can't be read: {error})"]
-        return str(text, errors="replace").splitlines()
-    return []
+            return host.short, [f"(its log can't be read: {error})"]
+        return host.short, str(text, errors="replace").splitlines()
+    return f"node {node}", []

@@ -106,7 +106,8 @@ class UpToDate:
         last = values.get("inputs")
         if last is None:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
-            return ["never run, or not recorded"], inputs
+            ran = self._run.state.log_path(self.step.task).exists()
+            return ["its last run did not end well" if ran else "never run, or not recorded"], inputs
         reasons = changed(last, inputs)
         if not reasons and self._run.live and self.step.real is not None:
             reasons = self._drift(self.step.real, inputs)

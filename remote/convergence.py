@@ -1,0 +1,146 @@
+"""Waiting until a service runs as specified, or until it is clear why it does not."""
+
+import time
+from collections.abc import Callable
+from math import inf
+
+from docker import DockerClient
+
+from model.errors import ServiceError
+from remote.engine import engine_errors
+from remote.services import set_labels
+from remote.spec import Json, spec_digest
+from remote.wait import wait_for
+
+Say = Callable[[str], None]
+LogTail = Callable[[str, str], tuple[str, list[str]]]
+"""Given a node's and a container's id, returns the node's host and the container's last log lines."""
+
+STABLE = 2.0
+"""Seconds that every task must have been running before a service counts as converged."""
+GIVE_UP_AFTER = 3
+"""Tasks that may fail before waiting longer makes no sense."""
+_PENDING_PATIENCE = 30.0
+_LOST = {"failed", "rejected", "orphaned"}
+
+
+class _HopelessError(ServiceError):
+    """Waiting longer makes no sense; the message is whole."""
+
+
+def wait_until_converged(
+    client: DockerClient, name: str, timeout: float, log_tail: LogTail, say: Say, *, changed: bool
+) -> None:
+    """Wait until all tasks of a service run as specified, and have for a moment, then mark it as seen to run.
+
+    Args:
+        client: A manager's engine.
+        name: The service.
+        timeout: Seconds.
+        log_tail: Returns a container's last log lines.
+        say: Takes a line for the log.
+        changed: Whether this run made or changed it; if not, what became of an older update means nothing.
+
+    Raises:
+        ServiceError: Tasks fail again and again, an update was rolled back, or the time is over. The message has a
+            task's own error and its last log lines.
+
+    """
+    watch = _Watch(client, name, log_tail, say, changed=changed)
+    try:
+        wait_for(watch.converged, f"service {name} to run", timeout, kind=ServiceError)
+    except _HopelessError:
+        raise
+    except ServiceError as error:
+        raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
+    found = client.api.inspect_service(name)
+    set_labels(client, name, {"skep.spec": spec_digest(found["Spec"])})
+
+
+class _Watch:
+    """Looks at a service again and again, and remembers what it saw."""
+
+    def __init__(
+        self, client: DockerClient, name: str, log_tail: LogTail, say: Say, *, changed: bool
+    ) -> None:
+        self._client, self._name, self._log_tail, self._say = client, name, log_tail, say
+        self._changed = changed
+        self._said = ""
+        self._began = time.monotonic()
+        # By this process's own clock: the hosts' may differ.
+        self._since: dict[str, float] = {}
+        # Tasks that had failed before this run looked: their time is over.
+        self._old: frozenset[str] | None = None
+        self.tasks: list[Json] = []
+
+    def converged(self) -> bool:
+        """Return whether every task runs as specified, and has for a moment."""
+        with engine_errors(self._name, "looking at the service's tasks", ServiceError):
+            service = self._client.api.inspect_service(self._name)
+            self.tasks = self._client.api.tasks(filters={"service": service["ID"]})
+            status = self._client.api.services(filters={"id": service["ID"]}, status=True)[0]["ServiceStatus"]
+        self._give_up_if_hopeless(service)
+        running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
+        for task in running:
+            if task["Status"]["State"] == "running":
+                self._since.setdefault(task["ID"], time.monotonic())
+        now = time.monotonic()
+        settled = [task for task in running if now - self._since.get(task["ID"], inf) >= STABLE]
+        state = f"{len(settled)} of {status['DesiredTasks']} tasks run"
+        if state != self._said:
+            self._say(state)
+            self._said = state
+        updating = (service.get("UpdateStatus") or {}).get("State") == "updating"
+        return not updating and len(settled) == len(running) and len(settled) >= status["DesiredTasks"]
+
+    def _give_up_if_hopeless(self, service: Json) -> None:
+        """Raise when waiting longer makes no sense."""
+        update = service.get("UpdateStatus") or {}
+        state = update.get("State", "")
+        # The swarm forgets an update's status when the next one begins; so this one is of this run's, if it made one.
+        if self._changed and (state.startswith("rollback") or state == "paused"):
+            became = "undone" if state.startswith("rollback") else "stopped"
+            raise _HopelessError(
+                f"service {self._name}: the update failed and was {became} "
+                f"({update.get('Message', 'no reason given')}){_report(self.tasks, self._log_tail)}"
+            )
+        lost = [task for task in self.tasks if task["Status"]["State"] in _LOST]
+        if self._old is None:
+            self._old = frozenset(task["ID"] for task in lost)
+        lost = [task for task in lost if task["ID"] not in self._old]
+        # While an update is under way, the swarm itself counts its failures, and undoes it.
+        if len(lost) >= GIVE_UP_AFTER and state not in {"updating", "rollback_started"}:
+            raise _HopelessError(
+                f"service {self._name}: {len(lost)} tasks failed one after another{_report(lost, self._log_tail)}"
+            )
+        waiting = [task for task in self.tasks if _unfinished(task) and task["Status"]["State"] == "pending"]
+        waiting = [task for task in waiting if task["Status"].get("Err")]
+        if waiting and time.monotonic() - self._began > _PENDING_PATIENCE:
+            raise _HopelessError(
+                f"service {self._name}: no host can take it{_report(waiting, self._log_tail)}"
+            )
+
+
+def _is_current(task: Json, service: Json) -> bool:
+    """Return whether a task is of the service's present specification."""
+    return bool(task["Spec"].get("ContainerSpec") == service["Spec"]["TaskTemplate"].get("ContainerSpec"))
+
+
+def _report(tasks: list[Json], log_tail: LogTail) -> str:
+    """Return the latest failed task's own error and its last log lines, for the end of a message."""
+    failed = [t for t in tasks if t["Status"]["State"] in _LOST and t["Status"].get("Err")]
+    troubled = failed or [t for t in tasks if t["Status"].get("Err")] or [t for t in tasks if _unfinished(t)]
+    if not troubled:
+        return ""
+    last = max(troubled, key=lambda t: str(t["Status"].get("Timestamp", "")))
+    status = last["Status"]
+    node, container = last.get("NodeID", ""), (status.get("ContainerStatus") or {}).get("ContainerID", "")
+    said = status.get("Err") or status.get("Message")
+    host, log = log_tail(node, container) if node else ("no host", [])
+    lines = [f"task {last['ID'][:12]} on {host}: {status['State']}: {said}", *(f"| {line}" for line in log)]
+    return "".join(f"\n    {line}" for line in lines)
+
+
+def _unfinished(task: Json) -> bool:
+    """Return whether a task should run and does not."""
+    return bool(task["DesiredState"] == "running" and task["Status"]["State"] != "running")
