@@ -19,6 +19,7 @@ Inputs = dict[str, str]
 """Input name to its value, or to the digest of a value that is long or not text."""
 
 _LONG = 200
+_OPAQUE = ("sha256:", "hmac:", "file ")
 _HEX, _HEX_DIGITS = 32, frozenset("0123456789abcdef")
 
 
@@ -53,8 +54,9 @@ def key_of(inputs: Mapping[str, str]) -> str:
 
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each input that differs, in the order of their names."""
-    said = []
+    """Return a sentence for each input that differs: first those that can be read, each in the order of names."""
+    said: list[str] = []
+    opaque: list[str] = []
     for name in sorted(old.keys() | new.keys()):
         if name not in new:
             said.append(f"{name} removed")
@@ -62,9 +64,11 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
             said.append(f"{name} added")
         elif old[name] != new[name]:
             before, after = _shown(old[name]), _shown(new[name])
-            opaque = any(text.startswith(("sha256:", "hmac:", "file ")) for text in (before, after))
-            said.append(f"{name} changed" if opaque else f"{name}: {before} → {after}")
-    return said
+            if any(text.startswith(_OPAQUE) for text in (before, after)):
+                opaque.append(f"{name} changed")
+            else:
+                said.append(f"{name}: {before} → {after}")
+    return [*said, *opaque]
 
 
 def _shown(text: str) -> str:

@@ -37,7 +37,7 @@ def test_changes_are_named() -> None:
     """What was added, removed or changed is said by name, old against new where it can be read."""
     said = changed({"a": "1", "b": "hmac:0", "c": "1"}, {"a": "2", "b": "hmac:1", "d": "1"})
 
-    assert said == ["a: 1 → 2", "b changed", "c removed", "d added"]
+    assert said == ["a: 1 → 2", "c removed", "d added", "b changed"]
 
 
 def test_a_tree_counts_what_git_keeps(tmp_path: Path) -> None:
