@@ -227,7 +227,14 @@ def test_a_named_resource_is_shown_with_all_reasons(run: Run) -> None:
 
 def test_a_run_at_work_is_named_and_a_killed_one_is_not(run: Run) -> None:
     """Who holds the stage is said; what a killed run left counts for nothing, be its number another process's now."""
-    child = subprocess.Popen([sys.executable, "-c", "input()", "doit"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print(flush=True); input()", "doit"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    # A process has no command line for a moment while it starts.
+    child.stdout.readline()
     about: dict[str, Any] = {
         "pid": child.pid,
         "host": socket.gethostname(),
