@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from tests import rig
 from tests.integration import ask
 from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Site
 
@@ -125,9 +126,13 @@ stop_grace_period = "1s"
                 task for task in ran if task.startswith(("build_images", "setup_hosts", "initialize"))
             ] == []
     finally:
+        # What is no longer wanted is not removed by a run.
         site.run()
-        site.on("hive0", "docker service rm aside; for n in $(seq 100); do docker network rm aside && exit; sleep 0.3; "
-                "done >/dev/null 2>&1; exit 1")  # fmt: skip
+        site.on("hive0", "docker service rm aside || true")
+        mine = "docker ps -aq -f label=com.docker.swarm.service.name=aside"
+        rig.wait_until(lambda: not "".join(site.everywhere(HIVES, mine).values()), "its containers to go")
+        remove = "docker network rm aside >/dev/null 2>&1 || true; docker network ls -q -f name=aside"
+        rig.wait_until(lambda: not site.on("hive0", remove), "its network to go")
 
 
 def test_state_deleted(site: Site) -> None:
