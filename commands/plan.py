@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -119,7 +120,7 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
                 run, standings, [name for name in standings.names if name in wanted], wanted_phases
             )
         except SkepError as error:
-            self.outstream.write(f"the plan can't be made: {run.redact(str(error))}\n")
+            sys.stderr.write(f"the plan can't be made: {run.redact(str(error))}\n")
             return TROUBLE
         except KeyboardInterrupt:
             return _INTERRUPTED

@@ -62,7 +62,9 @@ def is_made_anew(action: str) -> bool:
 
 
 def homes(run: Run, step: Step) -> tuple[str, ...]:
-    """Return the tasks that make what a resource is in, and without which it is gone; gone if all of them are."""
+    """Return the tasks that make what a resource is in; where all of them make it anew, it is not there any more."""
+    if step.name.endswith(".node_labels"):
+        return ()  # of a node, which a new host may become again
     if step.phase in {setup_hosts.PHASE, build_volumes.PHASE}:
         return (host_task(step.host),) if step.host else ()
     if step.phase == build_images.PHASE:

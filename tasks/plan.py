@@ -8,7 +8,15 @@ so and does not guess: a rebuilt image may come out the same, and then its servi
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services
+from tasks import (
+    build_images,
+    build_infra,
+    build_networks,
+    build_volumes,
+    deploy_services,
+    initialize_services,
+    setup_hosts,
+)
 from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, SECRET, effect, homes, is_made_anew
 from tasks.run import Run
 from tasks.seen import Gone, Unasked
@@ -19,6 +27,9 @@ READ_BACK = "not recorded here; doit reads it back, or makes it"
 AS_WANTED = "it is there as wanted, and only not recorded here"
 REMOVE, LEFT = "remove", "left"
 """Of what site.toml no longer has (`tasks/leftovers.py`)."""
+
+_GO_WITH_HOME = {setup_hosts.PHASE, initialize_services.PHASE}
+"""What has to be done again in a host, or a service, that is another one."""
 
 
 @dataclass(frozen=True)
@@ -95,18 +106,20 @@ class Planner:
     # -- what is made from, or in, something else ----------------------------------------------------------------------
 
     def _without_home(self, standing: Standing) -> Item | None:
-        """Decide where all that a resource is in is made anew: then so is the resource."""
+        """Decide where all that a resource is in is made anew: most of what is in it then is, too."""
         found = homes(self._run, standing.step)
         new = [home for home in found if is_made_anew(self[home].action)]
         if not found or len(new) < len(found):
             return None
         if standing.last is None:
             return Item(standing.task, CREATE, ("never made",), tuple(new), standing.step.host)
-        what = " and ".join(self._standings[home].step.doc for home in new[:1])
         more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-        lost = "; its data is lost" if standing.step.phase == build_volumes.PHASE else ""
-        how = "made first" if self._standings[new[0]].last is None else f"made anew{lost}"
-        return Item(standing.task, CREATE, (f"{what}{more} is {how}",), tuple(new), standing.step.host)
+        said = f"{self._standings[new[0]].step.doc}{more} is made anew"
+        if standing.step.phase in _GO_WITH_HOME:
+            return Item(standing.task, CREATE, (said,), tuple(new), standing.step.host)
+        # A provider may keep disks, and so volumes, a registry, even the swarm.
+        said += ": whether this outlives that is known then"
+        return Item(standing.task, UNKNOWN, (said,), tuple(new), standing.step.host)
 
     def _without_inputs(self, standing: Standing) -> Item | None:
         """Decide where a resource's inputs are not known yet, by whether there is such a thing at all."""
@@ -180,7 +193,7 @@ class Planner:
         if item.action == MAY_CHANGE:
             fed = [name for far in item.after for name in self._standings.fed_by(standing, far)]
             return is_made_anew(effect(standing.step, fed))
-        if item.action == ADOPT and standing.last is not None:
+        if item.action == ADOPT and standing.last is not None and (standing.changes or not standing.notes):
             # Another one than the recorded one is found, as an earlier image after an edit was taken back.
             return effect(standing.step, {change.name for change in standing.changes}) != CHANGE
         return is_made_anew(item.action)
@@ -240,9 +253,10 @@ def _infra(run: Run, standing: Standing, _changed: object) -> Finding | None:
         return None
     if found.key == build_infra.resource_key(resource):
         return CHANGE, ""
-    lost = [v for v in run.stage.volumes if any(h.short == name for h in run.stage.volume_hosts(v))]
-    note = f"what volume {', '.join(lost)} holds there is lost" if resource.is_host and lost else ""
-    return REPLACE, note
+    if not found.key:
+        return CREATE, "what is left of it is used"
+    held = [v for v in run.stage.volumes if any(h.short == name for h in run.stage.volume_hosts(v))]
+    return REPLACE, f"it holds volume {', '.join(held)}" if resource.is_host and held else ""
 
 
 def _network(run: Run, standing: Standing, _changed: object) -> Finding:
