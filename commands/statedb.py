@@ -5,6 +5,7 @@ task's entry when it fails; here the last good entry is kept beside the failure,
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,8 @@ class StateDb:
             # The first value of a new good run: nothing of an older one may be mixed in.
             entry.clear()
         entry.setdefault("good", {})[dependency] = value
+        if dependency == _LAST:
+            entry["made"] = time.time()
         if dependency in {_LAST, _IGNORE}:
             self._write(task_id)
 
@@ -71,7 +74,7 @@ class StateDb:
         """Do nothing: all is written already."""
 
     def entry(self, task_id: str) -> dict[str, Any]:
-        """Return a task's whole entry: `good`, what doit kept of its last good run; `failed`, if it failed since."""
+        """Return a task's whole entry: `good`, what doit kept of its last good run, `made`, when that was; `failed`."""
         if task_id not in self._entries:
             try:
                 loaded = json.loads(self._path(task_id).read_text(encoding="utf-8"))

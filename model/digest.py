@@ -53,25 +53,65 @@ def key_of(inputs: Mapping[str, str]) -> str:
     return sha256(canonical(dict(inputs)))
 
 
+@dataclass(frozen=True)
+class Difference:
+    """One input that is not what it was.
+
+    Args:
+        name: The input's name.
+        old: What it was; None where there was none.
+        new: What it is; None where it is no more.
+
+    """
+
+    name: str
+    old: str | None
+    new: str | None
+
+    def sentence(self, name: str = "") -> str:
+        """Return it in words, under another name if one is given."""
+        name = name or self.name
+        if self.new is None:
+            return f"{name} removed"
+        if self.old is None:
+            return f"{name} added"
+        if self.is_opaque:
+            return f"{name} changed"
+        return f"{name}: {shown(self.old)} → {shown(self.new)}"
+
+    @property
+    def is_opaque(self) -> bool:
+        """Whether its values tell a person nothing."""
+        values = (self.old, self.new)
+        return None not in values and any(text.startswith(_OPAQUE) for text in values if text)
+
+
+def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
+    """Return each input that differs: first those that can be read, each in the order of names.
+
+    An empty table or list that became one with values, or the other way round, is told by those values alone.
+    """
+    found = [
+        Difference(name, old.get(name), new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+    names = [difference.name for difference in found]
+    told = [
+        difference
+        for difference in found
+        if {difference.old, difference.new} not in ({None, "{}"}, {None, "[]"})
+        or not any(name.startswith((f"{difference.name}.", f"{difference.name}[")) for name in names)
+    ]
+    return sorted(told, key=lambda difference: difference.is_opaque)
+
+
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each input that differs: first those that can be read, each in the order of names."""
-    said: list[str] = []
-    opaque: list[str] = []
-    for name in sorted(old.keys() | new.keys()):
-        if name not in new:
-            said.append(f"{name} removed")
-        elif name not in old:
-            said.append(f"{name} added")
-        elif old[name] != new[name]:
-            before, after = _shown(old[name]), _shown(new[name])
-            if any(text.startswith(_OPAQUE) for text in (before, after)):
-                opaque.append(f"{name} changed")
-            else:
-                said.append(f"{name}: {before} → {after}")
-    return [*said, *opaque]
+    """Return a sentence for each input that differs; see `differences` for their order."""
+    return [difference.sentence() for difference in differences(old, new)]
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return a value for a sentence; an id or a digest is cut to what people compare."""
     return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else text
 

@@ -8,6 +8,7 @@ from model.errors import ProviderError
 from model.record import FactRecord, HostRecord, Record
 from providers.base import Resource
 from tasks.run import Run
+from tasks.seen import Gone
 from tasks.state import write_whole
 from tasks.step import Step, Work
 
@@ -22,6 +23,7 @@ def steps(run: Run) -> Iterator[Step]:
         "ssh_key",
         lambda work: _ensure_ssh_key(run, work),
         lambda: _ssh_key(run),
+        real=lambda _key: Gone("there is none") if _ssh_key(run)["public"] == "none" else None,
         doc="the stage's ssh key",
     )
     for resource in run.provider.resources():

@@ -14,6 +14,7 @@ from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.spec import spec_digest
 from remote.volumes import INCARNATION
+from tasks.seen import Gone, Unasked
 
 if TYPE_CHECKING:
     from providers.base import Found
@@ -90,46 +91,56 @@ class Probe:
             return None
         found = self._provider.result().get(name)
         if found is None:
-            return f"{name} is gone"
+            return Gone(f"{name} is gone")
         if not found.running:
             return f"{name} does not run"
         return (
             None if found.key == key else f"{name} is not the one that was made (its label says another key)"
         )
 
+    @property
+    def things(self) -> "Mapping[str, Found]":
+        """All that the provider lists of the stage, wanted or not; nothing where it owns nothing."""
+        return {} if self._provider is None else self._provider.result()
+
     def step(self, host: Host, name: str, key: str) -> str | None:
         """Ask for a set-up step of a host."""
         look = self.host(host)
         if look.error:
-            return look.error
+            return Unasked(look.error)
         applied = look.steps.get(name)
         if applied is None:
-            return f"{host.short} has no mark of it"
+            return Gone(f"{host.short} has no mark of it")
         if applied.key != key:
             return f"{host.short} was set up with another key"
         return f"changed on {host.short}: {', '.join(applied.drift)}" if applied.drift else None
 
     def swarm_member(self, host: Host, cluster: str, node: str) -> str | None:
-        """Ask whether a hive is the node of the swarm that it was."""
+        """Ask whether a hive is the node of the swarm that it was; any will do where none is given."""
         look = self.host(host)
         if look.error:
-            return look.error
+            return Unasked(look.error)
         swarm = look.info.get("Swarm", {})
         if swarm.get("LocalNodeState") != "active":
-            return (
-                f"{host.short} is in no swarm ({swarm.get('LocalNodeState') or 'its engine does not answer'})"
-            )
-        if swarm.get("NodeID") != node or (swarm.get("Cluster") or {}).get("ID", cluster) != cluster:
+            if not look.info:
+                return _silent(host, look)
+            said = f"{host.short} is in no swarm ({swarm.get('LocalNodeState')})"
+            return Gone(said) if swarm.get("LocalNodeState") == "inactive" else said
+        if not node:
+            return None
+        # While managers elect a leader, they don't know either: that is no other swarm.
+        found = swarm.get("NodeID") or node, (swarm.get("Cluster") or {}).get("ID") or cluster
+        if found != (node, cluster):
             return f"{host.short} is another node, or in another swarm"
         if self.swarm.error:
-            return self.swarm.error
+            return Unasked(self.swarm.error)
         state = self.swarm.nodes.get(node, {}).get("Status", {}).get("State", "no node of its own")
         return None if state == "ready" else f"the swarm sees {host.short} as {state}"
 
     def node_labels(self, node: str, wanted: Mapping[str, str]) -> str | None:
         """Ask whether a node has these labels and no other of skep's."""
         if self.swarm.error:
-            return self.swarm.error
+            return Unasked(self.swarm.error)
         labels = self.swarm.nodes.get(node, {}).get("Spec", {}).get("Labels") or {}
         found = {name: value for name, value in labels.items() if name.startswith("skep.")}
         return None if found == dict(wanted) else "the node's labels are others"
@@ -138,8 +149,8 @@ class Probe:
         """Ask for an image in the registry."""
         look = self.host(self._run.stage.repository)
         if look.error:
-            return look.error
-        return None if f"{repository}:{key}" in look.tags else "the registry does not have it"
+            return Unasked(look.error)
+        return None if f"{repository}:{key}" in look.tags else Gone("the registry does not have it")
 
     def network(self, name: str, key: str) -> str | None:
         """Ask for a network."""
@@ -148,17 +159,17 @@ class Probe:
     def secret(self, name: str) -> str | None:
         """Ask for a Docker secret; its name holds its content's digest."""
         if self.swarm.error:
-            return self.swarm.error
-        return None if name in self.swarm.secrets else "the secret is gone"
+            return Unasked(self.swarm.error)
+        return None if name in self.swarm.secrets else Gone("the secret is gone")
 
     def volume(self, host: Host, name: str, incarnation: str) -> str | None:
         """Ask for a volume on a host, in the incarnation that was recorded."""
         look = self.host(host)
         if look.error:
-            return look.error
+            return Unasked(look.error)
         volume = look.volumes.get(name)
         if volume is None:
-            return f"the volume is gone from {host.short}"
+            return Gone(f"the volume is gone from {host.short}") if look.info else _silent(host, look)
         found = (volume.get("Labels") or {}).get(INCARNATION, "")
         return None if found == incarnation else f"the volume on {host.short} is another one"
 
@@ -175,15 +186,15 @@ class Probe:
         """Ask whether a service carries the mark of an initialization."""
         found = self.swarm.services.get(service)
         if self.swarm.error or found is None:
-            return self.swarm.error or "the service is gone"
+            return Unasked(self.swarm.error) if self.swarm.error else Gone("the service is gone")
         return None if found["Spec"]["Labels"].get(label) == key else "the service has no mark of it"
 
     def _labelled(self, kind: str, found: Mapping[str, Any] | None, key: str) -> str | None:
         """Compare the key on a swarm object's label."""
         if self.swarm.error:
-            return self.swarm.error
+            return Unasked(self.swarm.error)
         if found is None:
-            return f"the {kind} is gone"
+            return Gone(f"the {kind} is gone")
         labels = found.get("Spec", found).get("Labels") or {}
         return None if labels.get("skep.key") == key else f"the {kind} carries another key"
 
@@ -262,6 +273,12 @@ class Probe:
                 services=_by(api.services(filters=mine), lambda service: service["Spec"]["Name"]),
                 secrets=_by(api.secrets(filters=mine), lambda secret: secret["Spec"]["Name"]),
             )
+
+
+def _silent(host: Host, look: HostLook) -> str:
+    """Return what it means that a host's engine does not answer: where it was never set up, there is nothing on it."""
+    said = f"{host.short}: its engine does not answer"
+    return Unasked(said) if "docker" in look.steps else Gone(said)
 
 
 def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:

@@ -183,7 +183,8 @@ def _swarm_step(run: Run, host: Host) -> Step:
 
     def real(_key: str) -> str | None:
         record = run.state.read(task, SwarmRecord)
-        return "not recorded" if record is None else run.probe.swarm_member(host, record.cluster, record.node)
+        cluster, node = (record.cluster, record.node) if record is not None else ("", "")
+        return run.probe.swarm_member(host, cluster, node)
 
     names = [name for name, _ in step_names(run, host)]
     after = tuple(

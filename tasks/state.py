@@ -17,6 +17,9 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -26,6 +29,18 @@ from model.errors import StateError
 from model.record import Record
 
 R = TypeVar("R", bound=Record)
+_READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def noting_reads() -> Iterator[set[str]]:
+    """Note whose records are read meanwhile, by this thread: what a task's inputs are really made from."""
+    noted: set[str] = set()
+    token = _READ.set(noted)
+    try:
+        yield noted
+    finally:
+        _READ.reset(token)
 
 
 class State:
@@ -66,10 +81,27 @@ class State:
 
     def read(self, task: str, kind: type[R]) -> R | None:
         """Return a task's record, or None where there is none that can be used."""
+        if (noted := _READ.get()) is not None:
+            noted.add(task)
         try:
             return msgspec.json.decode(self.record_path(task).read_bytes(), type=kind)
         except (FileNotFoundError, msgspec.MsgspecError):
             # A record of an older form is as good as none: the task runs, finds the real thing, and writes it anew.
+            return None
+
+    def trace_path(self, task: str) -> Path:
+        """Return where doit's database keeps what a task was made from (see `commands/statedb.py`)."""
+        phase, _, name = task.partition(":")
+        return self.traces / phase / f"{name or phase}.json"
+
+    def before_failure(self, task: str) -> dict[str, str] | None:
+        """Return what a task was made from before it failed (nothing if it never was made); None if it did not fail."""
+        try:
+            entry = json.loads(self.trace_path(task).read_bytes())
+            if not entry.get("failed"):
+                return None
+            return dict(entry.get("good", {}).get("_values_:", {}).get("inputs", {}))
+        except (OSError, ValueError, AttributeError):
             return None
 
     def write(self, task: str, record: Record) -> None:

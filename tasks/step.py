@@ -77,6 +77,10 @@ class Step:
         """The doit task's name."""
         return f"{self.phase}:{self.name}"
 
+    def inputs_now(self) -> Inputs:
+        """Return all that the task depends on, as it is now; KeyError if something that it needs is not made yet."""
+        return {"format": FORMAT, **self.inputs()}
+
 
 class UpToDate:
     """doit's `uptodate` for a step; it also says why not."""
@@ -97,13 +101,17 @@ class UpToDate:
     def reasons(self, values: Mapping[str, Any]) -> tuple[list[str], Inputs]:
         """Return why the task is stale (nothing if it is not), and its inputs as they are now."""
         try:
-            inputs = {"format": FORMAT, **self.step.inputs()}
+            inputs = self.step.inputs_now()
         except KeyError as missing:
             return [f"{missing.args[0]} is not there yet"], {}
         except SkepError as error:
             # The task runs, asks again, and fails with the whole message.
             return [str(error).partition("\n")[0]], {}
         last = values.get("inputs")
+        failed = self._run.state.before_failure(self.step.task) if last is None else None
+        if failed is not None:
+            # doit forgets what a task that failed was made from; skep does not.
+            return ["its last run failed", *(changed(failed, inputs) if failed else ())], inputs
         if last is None:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
             ran = self._run.state.log_path(self.step.task).exists()
@@ -152,7 +160,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         ]
         for reason in run.reasons[step.task] or ["asked for"]:
             log.say(f"because: {reason}")
-        inputs = task.skep_inputs = task.skep_inputs or {"format": FORMAT, **step.inputs()}
+        inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
         record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.say))
         run.state.write(step.task, record)
         log.say(f"done in {time.monotonic() - began:.1f} s")

@@ -1,0 +1,344 @@
+"""A stage that is wholly made, on disk and in memory: records and traces as a run leaves them, and what a look finds.
+
+No host exists. The provider is the fake one; the live look is the real `Probe` over made-up listings, so that what a
+test does to those (a service removed, a host that does not answer) is judged by the code that judges the real thing.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from doit.dependency import Dependency
+from doit.task import Task, dict_to_task
+
+from commands.statedb import StateDb
+from model.digest import key_of
+from model.load import load, select
+from model.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRecord, VolumeRecord
+from model.vault import generate
+from providers.fake import FakeCloud, FakeProvider
+from remote.hostsetup.apply import Applied, step_key
+from remote.spec import spec_digest
+from remote.volumes import INCARNATION
+from tasks import build_infra, build_volumes, deploy_services, phases, setup_hosts
+from tasks.probe import HostLook, Probe, SwarmLook
+from tasks.run import Run
+from tasks.staleness import Standings
+from tasks.state import State, write_whole
+from tasks.step import Step
+from tasks.vault import Vault
+
+SITE = """\
+site = "example"
+
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+number_of_hosts = 3
+separate_repository = true
+
+[secrets]
+password = { generate = 24 }
+
+[networks.back]
+
+[volumes.data]
+hosts = ["hive0"]
+
+[images.web]
+from = "debian:12"
+roles = ["base", "web"]
+
+[services.web]
+image = "web"
+environment = { GREETING = "hello" }
+secrets = ["password"]
+volumes = [{ source = "data", target = "/data" }]
+initialize_roles = ["first"]
+"""
+ROLES = {
+    "base/setup.sh": "echo base\n",
+    "web/setup.sh": "echo web\n",
+    "web/files/index.html": "hi\n",
+    "first/setup.sh": "echo first\n",
+}
+
+
+def done(value: Any) -> "Future[Any]":
+    """Return a look that is taken already."""
+    future: Future[Any] = Future()
+    future.set_result(value)
+    return future
+
+
+@dataclass
+class Made:
+    """A site's directory, and what a look finds of it.
+
+    Args:
+        directory: Where site.toml is.
+        cloud: The fake provider's things.
+        hosts: Host to what it looks like.
+        swarm: What the swarm looks like.
+
+    """
+
+    directory: Path
+    cloud: FakeCloud = field(default_factory=FakeCloud)
+    hosts: dict[str, HostLook] = field(default_factory=dict)
+    swarm: SwarmLook = field(default_factory=SwarmLook)
+
+    # -- what a fresh process sees -------------------------------------------------------------------------------------
+
+    def run(self) -> Run:
+        """Return the run of a fresh process."""
+        stage = select(load(self.directory / "site.toml"), None)
+        run = Run(self.directory, stage, State(self.directory / "state" / "private"))
+        run.__dict__["provider"] = FakeProvider(stage, cloud=self.cloud)
+        run.__dict__["probe"] = self._probe(run)
+        return run
+
+    def _probe(self, run: Run) -> Probe:
+        """Return the live look, taken."""
+        probe = Probe.__new__(Probe)
+        probe._run = run
+        probe._provider = done(run.provider.found())
+        known = [host for host in run.stage.hosts if run.host_record(host) is not None]
+        probe._hosts = {host.short: done(self.hosts.get(host.short, HostLook())) for host in known}
+        probe._swarm = done(self.swarm if known else SwarmLook(error="there is no swarm yet"))
+        return probe
+
+    def tasks(self, run: Run) -> dict[str, Task]:
+        """Return all tasks, as doit makes them of dodo.py."""
+        made: dict[str, Task] = {}
+        for phase in phases.PHASES:
+            for described in phases.tasks(run, phase):
+                basename, name = described.pop("basename"), described.pop("name")
+                if name is None:
+                    made[basename] = Task(basename, None, has_subtask=True, doc=described["doc"])
+                    continue
+                made[f"{basename}:{name}"] = dict_to_task({"name": f"{basename}:{name}", **described})
+        return made
+
+    def standings(self) -> Standings:
+        """Return how all resources stand, for a fresh process."""
+        return self.standings_of(self.run())
+
+    def standings_of(self, run: Run) -> Standings:
+        """Return how all resources stand for a run."""
+        return Standings(run, self.tasks(run), Dependency(StateDb, str(run.state.traces)))
+
+    # -- what a person does --------------------------------------------------------------------------------------------
+
+    def edit(self, old: str, new: str) -> None:
+        """Change site.toml."""
+        path = self.directory / "site.toml"
+        text = path.read_text()
+        if old not in text:
+            raise AssertionError(old)
+        path.write_text(text.replace(old, new))
+
+    def edit_role(self, path: str, text: str) -> None:
+        """Change a role's file."""
+        target = self.directory / "roles" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    # -- what a run does -----------------------------------------------------------------------------------------------
+
+    def make(self, *only: str, version: str = "1") -> None:
+        """Make what was named (all, if nothing is) as a run would: records, traces, and what is then there.
+
+        Args:
+            only: Tasks.
+            version: Part of what comes back, as another image for another build.
+
+        """
+        run = self.run()
+        _ssh_key(run)
+        try:
+            vault = run.vault
+        except KeyError:
+            vault = Vault(generate("example", "private"), {})
+        run.keep_vault(vault.with_all(run.stage.secrets))
+        tasks = self.tasks(run)
+        for name in _ordered(tasks):
+            if tasks[name].actions and (not only or name in only):
+                self._make(run, tasks[name], version)
+
+    def _make(self, run: Run, task: Task, version: str) -> None:
+        """Make one resource."""
+        step: Step = task.meta["step"]
+        inputs = step.inputs_now()
+        record = self._record(run, step, inputs, version)
+        run.state.write(step.task, record)
+        self._appear(run, step, key_of(inputs), record)
+        log = run.log(step.task)
+        log.say("because: " + "; ".join(task.meta["check"].reasons(_last(run, task.name))[0]))
+        log.close()
+        task.values = {"inputs": inputs}
+        Dependency(StateDb, str(run.state.traces)).save_success(task)
+
+    def fail(self, name: str, *lines: str) -> None:
+        """Have a task run and fail."""
+        run = self.run()
+        task = self.tasks(run)[name]
+        log = run.log(name)
+        for line in lines:
+            log.say(line)
+        log.close()
+        Dependency(StateDb, str(run.state.traces)).remove_success(task)
+
+    def _record(self, run: Run, step: Step, inputs: dict[str, str], version: str) -> Record:
+        """Return what comes back for a resource."""
+        key = key_of(inputs)
+        if step.phase == "build_infra" and step.name != "ssh_key":
+            resource = next(r for r in run.provider.resources() if r.name == step.name)
+            return run.provider.ensure(resource, build_infra.resource_key(resource), lambda _line: None)
+        if step.phase == "build_infra":
+            return FactRecord(id=inputs["public"])
+        if step.name.endswith(".swarm"):
+            return SwarmRecord(cluster="cluster-1", node=f"node-of-{step.host}")
+        if step.phase == "build_images":
+            return ImageRecord(
+                reference=f"registry:5000/{step.name}@sha256:{key_of({'built': key + version})}"
+            )
+        if step.phase == "build_volumes":
+            return VolumeRecord(incarnation=f"incarnation-{version}-of-{step.name}")
+        if step.phase == "deploy_services" and not step.name.startswith("secret."):
+            return ServiceRecord(id=f"id-of-service-{step.name}")
+        return FactRecord(id=f"id-of-{step.phase}-{step.name}")
+
+    def _appear(self, run: Run, step: Step, key: str, record: Record) -> None:
+        """Have a look find a resource."""
+        appear = _APPEAR.get(step.phase)
+        if appear is not None:
+            appear(self, run, step, key, record)
+
+    def look(self, host: str, **changed: Any) -> None:
+        """Have a host look otherwise."""
+        self.hosts[host] = replace(self.hosts.get(host, HostLook()), **changed)
+
+
+def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) -> None:
+    """Have a look find a set-up step's mark, a node, its labels."""
+    host, name = run.stage.host(step.host), step.name.partition(".")[2]
+    look = made.hosts.get(host.short, HostLook())
+    if isinstance(record, SwarmRecord):
+        swarm = {"LocalNodeState": "active", "NodeID": record.node, "Cluster": {"ID": record.cluster}}
+        made.look(host.short, info={"Swarm": swarm})
+        nodes = {**made.swarm.nodes, record.node: {"Status": {"State": "ready"}, "Spec": {"Labels": {}}}}
+        made.swarm = replace(made.swarm, nodes=nodes)
+    elif name == "node_labels":
+        node = run.record(f"setup_hosts:{host.short}.swarm", SwarmRecord).node
+        labels = {"Labels": setup_hosts.node_labels(run, host)}
+        nodes = {**made.swarm.nodes, node: {"Status": {"State": "ready"}, "Spec": labels}}
+        made.swarm = replace(made.swarm, nodes=nodes)
+    elif name == "vault":
+        from remote.hostsetup.step import HostStep
+
+        mark = step_key(HostStep("vault", {"content": run.vault_fingerprint()}))[1]
+        made.look(host.short, steps={**look.steps, name: Applied(mark)})
+    else:
+        mark = step_key(next(s for s in run.host_steps(host) if s.name == name))[1]
+        made.look(host.short, steps={**look.steps, name: Applied(mark)})
+
+
+def _image_appears(made: Made, run: Run, step: Step, key: str, _record: Record) -> None:
+    """Have a look find an image in the registry."""
+    repository = step.name.replace("base.", "base/", 1)
+    short = run.stage.repository.short
+    made.look(short, tags=made.hosts[short].tags | {f"{repository}:{key}"}, info={"Swarm": {}})
+
+
+def _network_appears(made: Made, run: Run, step: Step, key: str, record: Record) -> None:
+    """Have a look find a network."""
+    labels = {**run.stage.labels, "skep.key": key}
+    assert isinstance(record, FactRecord)
+    made.swarm = replace(
+        made.swarm, networks={**made.swarm.networks, step.name: {"Id": record.id, "Labels": labels}}
+    )
+
+
+def _volume_appears(made: Made, run: Run, step: Step, _key: str, record: Record) -> None:
+    """Have a look find a volume."""
+    name = step.name.partition("@")[0]
+    assert isinstance(record, VolumeRecord)
+    labels = {
+        **run.stage.labels,
+        "skep.definition": build_volumes.definition_key(run.stage.volumes[name]),
+        INCARNATION: record.incarnation,
+    }
+    made.look(step.host, volumes={**made.hosts[step.host].volumes, name: {"Name": name, "Labels": labels}})
+
+
+def _service_appears(made: Made, run: Run, step: Step, key: str, _record: Record) -> None:
+    """Have a look find a service or a secret."""
+    kind, _, name = step.name.rpartition("secret.")
+    if kind or step.name.startswith("secret."):
+        docker_name = deploy_services.docker_secret_name(run, name)
+        labels = {**run.stage.labels, "skep.name": name}
+        secrets = {**made.swarm.secrets, docker_name: {"Spec": {"Name": docker_name, "Labels": labels}}}
+        made.swarm = replace(made.swarm, secrets=secrets)
+        return
+    mode = "Global" if run.stage.services[name].mode == "global" else "Replicated"
+    networks = [{"Target": run.record(f"build_networks:{n}", FactRecord).id} for n in run.stage.networks]
+    spec: dict[str, Any] = {"Name": name, "Mode": {mode: {}}, "TaskTemplate": {"Networks": networks}}
+    marks = made.swarm.services.get(name, {}).get("Spec", {}).get("Labels", {})
+    spec["Labels"] = {**marks, **run.stage.labels, "skep.key": key, "skep.spec": spec_digest(spec)}
+    made.swarm = replace(made.swarm, services={**made.swarm.services, name: {"Spec": spec}})
+
+
+def _initialization_appears(made: Made, _run: Run, step: Step, key: str, _record: Record) -> None:
+    """Have a look find a service's mark."""
+    service, _, role = step.name.partition(".")
+    made.swarm.services[service]["Spec"]["Labels"][f"skep.initialized.{role}"] = key
+
+
+_APPEAR: dict[str, Callable[[Made, Run, Step, str, Record], None]] = {
+    "setup_hosts": _setup_appears,
+    "build_images": _image_appears,
+    "build_networks": _network_appears,
+    "build_volumes": _volume_appears,
+    "deploy_services": _service_appears,
+    "initialize_services": _initialization_appears,
+}
+
+
+def _last(run: Run, task: str) -> dict[str, Any]:
+    """Return the values that doit kept of a task."""
+    values: dict[str, Any] = Dependency(StateDb, str(run.state.traces)).get_values(task)
+    return values
+
+
+def _ordered(tasks: dict[str, Task]) -> Iterator[str]:
+    """Yield tasks, each after those that must be done before it."""
+    seen: set[str] = set()
+
+    def visit(name: str) -> Iterator[str]:
+        if name not in seen:
+            seen.add(name)
+            for dep in tasks[name].task_dep:
+                yield from visit(dep)
+            yield name
+
+    for name in tasks:
+        yield from visit(name)
+
+
+def _ssh_key(run: Run) -> None:
+    """Make something that looks like the stage's ssh key."""
+    if not run.ssh_files.key.exists():
+        write_whole(run.ssh_files.key, b"private", mode=0o600)
+        write_whole(run.ssh_files.key.with_suffix(".pub"), b"ssh-ed25519 public")
+
+
+def new(directory: Path) -> Made:
+    """Return a site of which nothing is made yet."""
+    (directory / "site.toml").write_text(SITE)
+    made = Made(directory)
+    for path, text in ROLES.items():
+        made.edit_role(path, text)
+    return made
