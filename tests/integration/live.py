@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
 from tests import rig
 from tests.integration import ask
@@ -239,6 +240,11 @@ class Site:
         except FileNotFoundError:
             return ""
 
+    def forget_log(self, task: str) -> None:
+        """Remove a task's log, so that what appears there is of a new run."""
+        phase, _, name = task.partition(":")
+        (self.state / "logs" / phase / f"{name}.log").unlink(missing_ok=True)
+
     # -- what it is made from ------------------------------------------------------------------------------------------
 
     @property
@@ -266,6 +272,13 @@ class Site:
             yield
         finally:
             path.write_text(before)
+
+    @contextmanager
+    def role_edited(self, extra: str = "") -> Iterator[None]:
+        """Add lines to the proxy's own role, the like of which the registry has never had."""
+        line = "add-packages nginx-light\n"
+        with self.edited(line, f"# {uuid4().hex}\n{extra}{line}", self.role("nginx/setup.sh")):
+            yield
 
     # -- its hosts -----------------------------------------------------------------------------------------------------
 

@@ -217,6 +217,7 @@ def test_each_mistake_is_named(site: Site, old: str, new: str, said: str) -> Non
 
 def test_second_run_is_turned_away(site: Site) -> None:
     """Of two runs at once the second ends at once, naming the first's process; the first is not disturbed."""
+    site.forget_log("deploy_services:proxy")
     with site.edited('SITE_NAME = "example"', 'SITE_NAME = "two at once"'), site.start() as first:
         first.wait_for(lambda: site.log("deploy_services:proxy").count("changed service") > 0, "a deployment")
         began = time.monotonic()

@@ -64,21 +64,18 @@ def test_ntp_servers(site: Site) -> None:
 
 
 def test_published_port(site: Site) -> None:
-    """A further published port: its service and the firewalls of the hives, and then it answers."""
-    last = '  { target = 53, published = 53, protocol = "tcp", mode = "host" },\n'
-    new = '  { target = 8081, published = 8088, mode = "host" },\n'
-    tasks = ["deploy_services:powerdns", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
-    with site.edited(last, last + new):
+    """Another published port: its service and the firewalls of the hives, and then it answers, and the old one not."""
+    old, new = (f"ports = [{{ target = 80, published = {port}" for port in (80, 8080))
+    tasks = ["deploy_services:proxy", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
+    with site.edited(old, new):
         assert site.settle() == tasks
-        site.answers()
-        for host in HIVES:
-            # It wants its key.
-            assert ask.http_get(site.addresses[host], "/api/v1/servers", port=8088)[0] == 401
+        assert ask.http_get(site.proxy(), "/healthz", port=8080) == (200, "ok\n")
+        with pytest.raises(OSError, match=r"refused|timed out"):
+            ask.http_get(site.proxy(), "/healthz")
     assert site.settle() == tasks
     site.answers()
-    for host in HIVES:
-        with pytest.raises(OSError, match=r"refused|timed out"):
-            ask.http_get(site.addresses[host], "/", port=8088)
+    with pytest.raises(OSError, match=r"refused|timed out"):
+        ask.http_get(site.proxy(), "/healthz", port=8080)
 
 
 def test_variables_of_an_initialization(site: Site) -> None:
@@ -104,14 +101,12 @@ def test_early_cutoff(site: Site) -> None:
     site.answers()
 
 
-def test_service_added_and_network_too(site: Site) -> None:
-    """What is added to site.toml is made, and nothing else is touched."""
+def test_service_added(site: Site) -> None:
+    """A service that is added to site.toml is deployed, and nothing else is touched."""
     added = """
-[networks.aside]
 [services.aside]
 image = "proxy"
 endpoint_mode = "dnsrr"
-networks = ["aside"]
 entrypoint = ["sleep", "infinity"]
 healthcheck = { test = "true", interval = "1s" }
 stop_grace_period = "1s"
@@ -119,20 +114,13 @@ stop_grace_period = "1s"
 """
     try:
         with site.edited("[networks.dns]\n", added):
-            # Services that name no network are on all of them.
-            ran = site.settle()
-            assert {"build_networks:aside", "deploy_services:aside"} <= set(ran)
-            assert [
-                task for task in ran if task.startswith(("build_images", "setup_hosts", "initialize"))
-            ] == []
+            assert site.settle() == ["deploy_services:aside"]
     finally:
         # What is no longer wanted is not removed by a run.
-        site.run()
         site.on("hive0", "docker service rm aside || true")
         mine = "docker ps -aq -f label=com.docker.swarm.service.name=aside"
         rig.wait_until(lambda: not "".join(site.everywhere(HIVES, mine).values()), "its containers to go")
-        remove = "docker network rm aside >/dev/null 2>&1 || true; docker network ls -q -f name=aside"
-        rig.wait_until(lambda: not site.on("hive0", remove), "its network to go")
+    assert site.run().did_nothing
 
 
 def test_state_deleted(site: Site) -> None:
