@@ -6,20 +6,23 @@ layer and those after it, and images with the same first roles share them. The f
 registry with its key as the tag; services run it by digest.
 """
 
+import codecs
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 from model.digest import Entry, canonical, sha256, tree_inputs
 from model.errors import BuildError
 from remote.archive import RUN_ROLE, role_archive
 from remote.bases import BASE_COMMAND
+from remote.compose import compose, merged_config
 from remote.engine import engine_errors
 
 LAYERS = "skep/layer"
@@ -48,7 +51,8 @@ class Layer:
 
     def key(self, parent: str) -> str:
         """Return the layer's key on top of a parent's."""
-        files = tree_inputs(self.role, self.entries)
+        # Its name is no part of it: a role does not see what it is called.
+        files = tree_inputs("", self.entries)
         return sha256(canonical([parent, files, dict(self.environment)]))
 
 
@@ -86,6 +90,7 @@ class Builder:
         registry: The site's registry.
         owner: A text of the site's and stage's own, in the names of build containers.
         lock: Returns the lock of a name: one layer is built only once.
+        marks: A directory on the mother, where a file says of each build container that it may be there.
         say: Takes a line for the log.
 
     """
@@ -97,11 +102,12 @@ class Builder:
         registry: Registry,
         owner: str,
         lock: Callable[[str], threading.Lock],
+        marks: Path,
         say: Say,
     ) -> None:
         """Keep what building needs."""
         self._client, self._host, self._registry = client, host, registry
-        self._owner, self._lock, self._say = owner, lock, say
+        self._owner, self._lock, self._marks, self._say = owner, lock, marks, say
 
     # -- the registry --------------------------------------------------------------------------------------------
 
@@ -173,66 +179,73 @@ class Builder:
             BuildError: A role's script failed, or the engine refused.
 
         """
-        keys = [sha256(base)]
+        # By its digest alone: the same base in the registry of another stage has the same layers on top of it.
+        keys = [sha256(base.rpartition("@")[2])]
         for layer in layers:
             keys.append(layer.key(keys[-1]))
-        image = self.pull(base)
-        original = self._config(image)
+        with engine_errors(self._host, f"looking at the base {base}", BuildError):
+            first = top = self._inspect(self.pull(base))
         for layer, key in zip(layers, keys[1:], strict=True):
             # Two images with the same first roles, built at the same time, build them once.
             with self._lock(f"layer {key}"):
-                image = self._layer(image, layer, key)
-        return self._configure(image, {**original, **config}, {**(original["Labels"] or {}), **labels})
+                found = self._layer(str(top["Id"]), layer, key)
+            # A role that changed nothing has added no layer: it leaves the image as it was.
+            top = found if found["RootFS"]["Layers"] != top["RootFS"]["Layers"] else top
+        return self._compose(top, merged_config(first["Config"] or {}, config, labels))
 
-    def _config(self, image: str) -> dict[str, Any]:
-        """Return those parts of an image's configuration that an image definition can set."""
-        attrs = self._client.images.get(image).attrs["Config"] or {}
-        names = (
-            "Cmd",
-            "Entrypoint",
-            "Env",
-            "ExposedPorts",
-            "Healthcheck",
-            "Labels",
-            "StopSignal",
-            "User",
-            "WorkingDir",
-        )
-        return {name: attrs.get(name) for name in names}
+    def _inspect(self, image: str) -> Mapping[str, Any]:
+        """Return what the engine knows of an image."""
+        attrs: Mapping[str, Any] = self._client.images.get(image).attrs
+        return attrs
 
-    def _layer(self, parent: str, layer: Layer, key: str) -> str:
-        """Return the id of a layer: found by its key, else built."""
+    def _layer(self, parent: str, layer: Layer, key: str) -> Mapping[str, Any]:
+        """Return a layer: found by its key, else built."""
         with engine_errors(self._host, f"role {layer.role}", BuildError):
             try:
-                found = self._client.images.get(f"{LAYERS}:{key}")
+                found = self._inspect(f"{LAYERS}:{key}")
             except ImageNotFound:
                 self._say(f"role {layer.role}: building layer {key[:12]}")
-                return self._build_layer(parent, layer, key)
+                self._build_layer(parent, layer, key)
+                return self._inspect(f"{LAYERS}:{key}")
         self._say(f"role {layer.role}: layer {key[:12]} is there")
-        return str(found.id)
+        return found
 
-    def _build_layer(self, parent: str, layer: Layer, key: str) -> str:
+    def _build_layer(self, parent: str, layer: Layer, key: str) -> None:
         """Run a role in a fresh container and commit it."""
-        name = f"{BUILD_PREFIX}.{self._owner}.{key[:16]}"
-        container = self._client.containers.create(
+        with self._container(
+            key[:16],
             parent,
             entrypoint=_SHELL,
             command=[RUN_ROLE],
-            name=name,
             user="0:0",
             working_dir="/",
             # The host's own network: its resolver and routes are what works there, and it is quicker to set up.
             network_mode="host",
             healthcheck={"test": ["NONE"]},
-        )
-        try:
+        ) as container:
             container.put_archive("/", role_archive(layer.entries, layer.environment))
             container.start()
             self._follow(container, layer)
-            image = container.commit(repository=LAYERS, tag=key)
+            container.commit(repository=LAYERS, tag=key)
+
+    @contextmanager
+    def _container(self, name: str, image: str, **options: Any) -> Iterator[Any]:
+        """Give a container of this stage's own and remove it; until it is removed, a mark on the mother says so."""
+        self._marks.mkdir(parents=True, exist_ok=True)
+        mark = self._marks / name
+        mark.touch()
+        container = self._client.containers.create(
+            # The mother's own proxies (in ~/.docker/config.json) are not the image's.
+            image,
+            name=f"{BUILD_PREFIX}.{self._owner}.{name}",
+            use_config_proxy=False,
+            **options,
+        )
+        try:
+            yield container
         finally:
             container.remove(force=True, v=True)
-        return str(image.id)
+            mark.unlink(missing_ok=True)
 
     def _follow(self, container: Any, layer: Layer) -> None:
         """Log what a role's script prints until it ends; raise if it failed or took too long."""
@@ -240,18 +253,17 @@ class Builder:
 
         def give_up() -> None:
             late.set()
-            container.kill()
+            # It may have ended just now.
+            with suppress(APIError):
+                container.kill()
 
         timer = threading.Timer(layer.timeout, give_up)
         timer.start()
         tail: list[str] = []
-        rest = ""
         try:
-            for chunk in container.logs(stream=True, follow=True):
-                *lines, rest = (rest + chunk.decode(errors="replace")).replace("\r", "\n").split("\n")
-                for line in lines:
-                    self._say(line)
-                    tail = [*tail[1 - _TAIL :], line]
+            for line in _lines(container.logs(stream=True, follow=True)):
+                self._say(line)
+                tail = [*tail[1 - _TAIL :], line]
             status = container.wait()["StatusCode"]
         finally:
             timer.cancel()
@@ -264,26 +276,26 @@ class Builder:
         said = "".join(f"\n    {line}" for line in tail if line.strip())
         raise BuildError(f"{self._host}: role {layer.role}: setup.sh: {reason}{said}")
 
-    def _configure(self, image: str, config: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-        """Commit an image's configuration on top of its last layer.
-
-        Every part is given outright, so that nothing of the build containers' own command shows through. (The
-        engine takes the container's command where neither entrypoint nor command is given; bases always have one.)
-        """
+    def _compose(self, top: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+        """Return the id of an image with the layers of another and a configuration."""
+        composed = compose(top, config)
         with engine_errors(self._host, "setting the image's configuration", BuildError):
-            container = self._client.containers.create(image, entrypoint=["/bin/sh"], command=[])
             try:
-                conf = {
-                    **{name: value for name, value in config.items() if value is not None},
-                    "Entrypoint": config.get("Entrypoint") or [],
-                    "Cmd": config.get("Cmd") or [],
-                    "User": config.get("User") or "",
-                    "WorkingDir": config.get("WorkingDir") or "",
-                    "Labels": dict(labels),
-                }
-                return str(container.commit(conf=conf).id)
-            finally:
-                container.remove(force=True)
+                list(self._client.api.load_image(composed.archive, quiet=True))
+                return str(self._client.images.get(composed.id).id)
+            except APIError as error:
+                # An engine that keeps images in containerd wants the layers' content in the archive.
+                self._say(f"this engine takes no image without its layers ({error.explanation}); committing")
+            return self._commit(str(top["Id"]), config)
+
+    def _commit(self, image: str, config: Mapping[str, Any]) -> str:
+        """Commit a configuration on top of an image.
+
+        What it leaves out shows through from the build containers: it runs as root, in `/`, without a health check.
+        """
+        whole = {"Entrypoint": [], "Cmd": [], **config}
+        with self._container(sha256(image)[:16], image, entrypoint=["/bin/sh"], command=[]) as container:
+            return str(container.commit(conf=whole).id)
 
     def import_root(self, tarball: Path) -> str:
         """Import a root file system from a tar file on the mother, and return the image's id.
@@ -303,6 +315,24 @@ class Builder:
                 all=True, filters={"name": f"^/?{BUILD_PREFIX}.{self._owner}."}
             ):
                 container.remove(force=True, v=True)
+        for mark in leftovers(self._marks):
+            mark.unlink(missing_ok=True)
+
+
+def leftovers(marks: Path) -> list[Path]:
+    """Return the marks of build containers that were not removed: those at work, or a killed run's."""
+    return sorted(marks.iterdir()) if marks.is_dir() else []
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a text that comes in chunks, cut anywhere; the last one may lack its line break."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + decoder.decode(chunk)).replace("\r", "\n").split("\n")
+        yield from lines
+    if rest:
+        yield rest
 
 
 def split_reference(reference: str) -> tuple[str, str]:

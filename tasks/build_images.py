@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -87,6 +88,8 @@ def _with_disk_checked(run: Run, ensure: Callable[[Work], ImageRecord], work: Wo
 
 def _real(run: Run, repository: str, key: str) -> str | None:
     """Ask the live look for an image in the registry."""
+    if any(_marks(run).glob("*")):
+        return "a run that was killed may have left build containers behind"
     return run.probe.image(repository, key)
 
 
@@ -199,7 +202,8 @@ class BuiltImage:
             for use in role_uses(self.image.roles)
         ]
         base = run.record(f"{PHASE}:{BaseImage(run, self.image.from_).name}", ImageRecord)
-        labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name, "skep.key": work.key}
+        # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
+        labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
         return ImageRecord(reference=builder.push(image, self.name, work.key))
 
@@ -211,9 +215,14 @@ def builder_for(run: Run, say: Say) -> "Builder":
     repository: Host = run.stage.repository
     registry = Registry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
     owner = f"{run.stage.site_name}.{run.stage.name}"
-    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, say)
+    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, _marks(run), say)
     run.once("clear build containers", builder.clear_leftovers)
     return builder
+
+
+def _marks(run: Run) -> Path:
+    """Return where there is a file for each build container that may be there."""
+    return run.state.root / "building"
 
 
 def _file_digest(run: Run, name: str) -> str:
