@@ -17,7 +17,17 @@ from model.digest import canonical, sha256
 
 Json = dict[str, Any]
 _OF_A_CONTAINER = frozenset(
-    ["Hostname", "Domainname", "AttachStdin", "AttachStdout", "AttachStderr", "Tty", "OpenStdin", "StdinOnce", "Image"]
+    [
+        "Hostname",
+        "Domainname",
+        "AttachStdin",
+        "AttachStdout",
+        "AttachStderr",
+        "Tty",
+        "OpenStdin",
+        "StdinOnce",
+        "Image",
+    ]
 )
 """What the engine shows in an image's configuration and belongs to the container that it was committed from."""
 

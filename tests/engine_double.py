@@ -2,7 +2,7 @@
 
 It is as strict as the real one where that matters: unknown arguments, references that are none, containers that are not
 there or not stopped, names that are taken, registries that want a password. Its answers are the real one's in the parts
-that are used. What a container runs is interpreted: `RUN_ROLE` runs the role's `setup.sh`, of which `Shell` knows a
+that are used. What a container runs is interpreted: `BUILD_ROLE` runs the role's `setup.sh`, of which `Shell` knows a
 few commands; they mean the same to a real shell, so that the histories can be run on a real engine too.
 
 A `Fault` makes one call fail, before or after it had its effect; it may also be the last thing that this process does.
@@ -22,7 +22,7 @@ import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from model.digest import canonical, sha256
-from remote.archive import RUN_ROLE
+from remote.archive import BUILD_ROLE
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -87,10 +87,13 @@ class Image:
     layers: tuple[Layer, ...]
     config: Json
     created: str = "1970-01-01T00:00:00Z"
+    loaded_as: str = ""
 
     @property
     def id(self) -> str:
-        """The digest of all that a registry keeps of it."""
+        """The digest of its configuration, which names its layers."""
+        if self.loaded_as:
+            return self.loaded_as
         return "sha256:" + sha256(
             canonical([[layer.digest for layer in self.layers], self.config, self.created])
         )
@@ -178,6 +181,7 @@ class EngineDouble:
         self.ran: list[View] = []
         self.layered: list[str] = []
         self.pushed: list[str] = []
+        self.secrets_seen: Files = {}
         self.images = ImagesDouble(self)
         self.containers = ContainersDouble(self)
         self.api = ApiDouble(self)
@@ -369,7 +373,8 @@ class ApiDouble:
             with tarfile.open(fileobj=io.BytesIO(data)) as archive:
                 held = {member.name: _read(archive, member) for member in archive}
             (made,) = json.loads(held["manifest.json"])
-            config = json.loads(held[made["Config"]])
+            text = held[made["Config"]]
+            config = json.loads(text)
             wanted = config["rootfs"]["diff_ids"]
             if len(made["Layers"]) != len(wanted):
                 refuse(500, "invalid manifest, layers length mismatch")
@@ -378,7 +383,7 @@ class ApiDouble:
             for image in self.engine.store.values():
                 if [layer.digest for layer in image.layers][: len(wanted)] == wanted:
                     layers = image.layers[: len(wanted)]
-                    loaded = Image(layers, config["config"], config["created"])
+                    loaded = Image(layers, config["config"], config["created"], f"sha256:{sha256(text)}")
                     self.engine.keep(loaded, *(made["RepoTags"] or ()))
                     return [{"stream": f"Loaded image ID: {loaded.id}\n"}]
             refuse(500, f"open /var/lib/docker/tmp/{made['Layers'][0]}: no such file or directory")
@@ -474,10 +479,13 @@ class ContainerDouble:
         def run() -> None:
             if self.state != "created":
                 refuse(304, "container already started")
-            if self.config["Entrypoint"] != ["/bin/sh", "-c"] or self.config["Cmd"] != [RUN_ROLE]:
+            if self.config["Entrypoint"] != ["/bin/sh", "-c"] or self.config["Cmd"] != [BUILD_ROLE]:
                 msg = f"the double can't run {self.config['Cmd']}"
                 raise AssertionError(msg)
             self.engine.ran.append(self._view())
+            root = ".skep/secrets/"
+            found = {p.removeprefix(root): node for p, node in self.files.items() if p.startswith(root)}
+            self.engine.secrets_seen |= found
             shell = Shell(self.files, self.config.get("Env") or [])
             self.status, self.printed = shell.run_role(), "".join(shell.printed)
             self.state = "exited"
@@ -596,12 +604,13 @@ class Shell:
         self.printed: list[str] = []
 
     def run_role(self) -> int:
-        """Do what `RUN_ROLE` says."""
+        """Do what `BUILD_ROLE` says."""
         env = self.files[".skep/env"].data.decode()
         self.variables |= dict(word.split("=", 1) for word in shlex.split(env))
         script = self.files.get(".skep/role/setup.sh")
         status = 2 if script is None else self._script(script.data.decode())
-        for path in [p for p in self.files if p == ".skep" or p.startswith(".skep/")]:
+        gone = ".skep" if status == 0 else ".skep/secrets"
+        for path in [p for p in self.files if p == gone or p.startswith(f"{gone}/")]:
             del self.files[path]
         return status
 

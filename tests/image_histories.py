@@ -10,7 +10,7 @@ import copy
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -19,6 +19,7 @@ import msgspec
 from doit.exceptions import TaskFailed
 
 from model.digest import canonical
+from model.errors import HostError
 from model.record import ImageRecord
 from model.secret import Secret
 from model.site import DockerStage, Site
@@ -73,6 +74,7 @@ class World:
     services: dict[str, str]
     roles: dict[str, Tree]
     bases: Json
+    secrets: Json = field(default_factory=dict)
 
     @property
     def site(self) -> Site:
@@ -84,6 +86,7 @@ class World:
             "stages": stages,
             "images": self.images,
             "services": services,
+            "secrets": self.secrets,
             "bases": {name: base for name, base in self.bases.items() if base},
         }
         return msgspec.convert(data, Site)
@@ -487,6 +490,10 @@ class DoubleRun(Run):
         del host
         return self.double
 
+    def connection(self, host: Host) -> Any:
+        """Say that there is no host."""
+        raise HostError(f"{host.short}: there is no such host")
+
 
 class Bench:
     """Builds worlds one after another on one engine with one registry."""
@@ -533,7 +540,7 @@ class Bench:
         steps = list(build_images.steps(run))
         for step in steps:
             check = UpToDate(run, step)
-            task = SimpleNamespace(value_savers=[], skep_inputs=None)
+            task = SimpleNamespace(value_savers=[], skep_inputs=None, dep_changed=[])
             there = run.state.record_path(step.task).exists()
             if check(task, self.values.get(step.task, {})) and there:
                 continue
@@ -598,12 +605,14 @@ def step(bench: Bench, world: World, fault: Fault | None, fresh: Path) -> None:
         assert made == pushed[: len(made)], "minimality: an image was made whose inputs did not change"
     if said is not None and fault is not None:
         return
+    assert said is None or "setup.sh: exit status" in said, said
     nothing_there = Bench(fresh)
     assert nothing_there.build(world) == said, "correctness: another end than from nothing"
     for name in set(world.services.values()) if said is None else ():
         ours, new = bench.image(name), nothing_there.image(name)
         assert ours.files == new.files, f"correctness: other files in {name}"
         assert ours.config == new.config, f"correctness: another configuration of {name}"
+        assert ours.id == new.id, f"equal content, but another digest of {name}"
     shutil.rmtree(fresh)
 
 
