@@ -196,7 +196,7 @@ class Builder:
         with self._container(key[:16], parent, **layers.container_options(layer)) as container:
             try:
                 layers.run(container, layer, self._host, self._say)
-            except BuildError as error:
+            except layers.RoleError as error:
                 raise BuildError(f"{error}{self._keep_failed(container, layer, name)}") from error
             container.commit(repository=LAYERS, tag=key)
 

@@ -35,12 +35,15 @@ _INIT_OPTIONS: dict[str, Any] = {
     "tmpfs": {"/run": "exec", "/run/lock": "", "/tmp": "exec"},  # noqa: S108 - where systemd wants them
     "cgroupns": "private",
     "stop_signal": "SIGRTMIN+3",
-    # All but what engines inside containers lack; systemd itself drops what its units don't need.
-    "cap_add": ["ALL"],
-    "cap_drop": ["SYS_RESOURCE"],
+    # What systemd and common units use. Not `ALL`: an engine on a host that is a container lacks some of them.
+    "cap_add": ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH"],
     "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
     "device_cgroup_rules": ["a *:* rwm"],
 }
+
+
+class RoleError(BuildError):
+    """A role ran, and failed."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def container_options(layer: Layer) -> dict[str, Any]:
         **(_INIT_OPTIONS if layer.standalone else {}),
     }
     if layer.privileged:
-        dropped = ("cap_add", "cap_drop", "security_opt", "device_cgroup_rules")
+        dropped = ("cap_add", "security_opt", "device_cgroup_rules")
         options = {name: value for name, value in options.items() if name not in dropped}
         options["privileged"] = True
     return options
@@ -124,7 +127,8 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
         say: Takes each line that the role prints.
 
     Raises:
-        BuildError: The role failed or took too long, or the engine can't give it what it wants.
+        RoleError: The role failed or took too long.
+        BuildError: The engine can't give it what it wants.
 
     """
     container.put_archive("/", layer.archive)
@@ -150,7 +154,7 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
     reason = output(container, layer.timeout, heard)
     if reason is not None:
         said = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise BuildError(f"{host}: role {layer.role}: setup.sh: {reason}{said}")
+        raise RoleError(f"{host}: role {layer.role}: setup.sh: {reason}{said}")
 
 
 def forget_secrets(container: Any, layer: Layer) -> None:
