@@ -42,7 +42,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
         if base.tarball is not None and not (directory / base.tarball).is_file():
             problems.append(f"bases.{name!r}.tarball: there is no file {base.tarball} in {directory}")
     for name, image in site.images.items():
-        problems += _roles(f"images.{name}.roles", image.roles, directory)
+        problems += _image(f"images.{name}", image, site, directory)
     for name, volume in site.volumes.items():
         problems += _volume(f"volumes.{name}", volume, site)
     for name, network in site.networks.items():
@@ -124,6 +124,26 @@ def _addresses(
     count = config.number_of_hosts
     if count is not None and count != len(config.ip_address_list):
         yield f"{path}: has {len(config.ip_address_list)} addresses for number_of_hosts = {count}"
+
+
+def _image(path: str, image: types.Image, site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one image."""
+    if (image.from_ is None) == (image.build is None):
+        yield f"{path}: needs exactly one of from, build"
+    if image.build is not None and not (directory / image.build / "Dockerfile").is_file():
+        yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
+    if image.pull_on and image.pull_from is None:
+        yield f"{path}.pull_on: needs pull_from, where it is pulled from"
+    for i, stage in enumerate(image.pull_on):
+        if stage not in site.stages:
+            yield f"{path}.pull_on[{i}]: there is no stage {stage!r}{_known(site.stages)}"
+    for i, secret in enumerate(image.secrets):
+        if secret not in site.secrets:
+            yield f"{path}.secrets[{i}]: there is no secret {secret!r}{_known(site.secrets)}"
+    for label in image.labels:
+        if label.startswith("skep."):
+            yield f"{path}.labels: {label!r} is skep's own"
+    yield from _roles(f"{path}.roles", image.roles, directory)
 
 
 def _roles(path: str, roles: list[str | types.RoleUse], directory: Path) -> Iterator[str]:

@@ -146,27 +146,40 @@ def read_tree(root: Path) -> tuple[Entry, ...]:
 
     Counted is what git keeps, so that a fresh clone has the same inputs under any umask: the path below `root`,
     whether a file is executable, and the content or a link's target. Files are handed to a role's script with these
-    same modes (0755 or 0644), whatever they have in the working tree. Links are not followed.
+    same modes (0755 or 0644), whatever they have in the working tree. Links are not followed. A directory with nothing
+    in it does not count: git has none.
 
     Raises:
-        ConfigError: There is something that is no file, directory or link, or can't be read.
+        ConfigError: There is something that is no file, directory or link, can't be read, or is not named in UTF-8.
 
     """
-    return tuple(_read(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*")))
+    entries = [_read(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*"))]
+    full = {
+        "/".join(parts[:i])
+        for parts in (entry.path.split("/") for entry in entries if entry.kind != "directory")
+        for i in range(1, len(parts))
+    }
+    return tuple(entry for entry in entries if entry.kind != "directory" or entry.path in full)
 
 
 def _read(path: Path, name: str) -> Entry:
     """Read one entry."""
     try:
+        name.encode()
         mode = path.lstat().st_mode
         if stat.S_ISLNK(mode):
-            return Entry(name, 0o777, os.fsencode(path.readlink()), "link")
+            target = os.fsencode(path.readlink())
+            target.decode()
+            return Entry(name, 0o777, target, "link")
         if stat.S_ISDIR(mode):
             return Entry(name, 0o755, b"", "directory")
         if stat.S_ISREG(mode):
             return Entry(name, 0o755 if mode & stat.S_IXUSR else 0o644, path.read_bytes(), "file")
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
+    except UnicodeError as error:
+        shown = os.fsencode(path).decode(errors="backslashreplace")
+        raise ConfigError([f"{shown}: its name, or where it points, is not UTF-8"]) from error
     raise ConfigError([f"{path}: is no file, directory or link; a role may hold nothing else"])
 
 

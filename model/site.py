@@ -40,6 +40,10 @@ Size = Annotated[
     str,
     Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
 ]
+Age = Annotated[
+    str,
+    Meta(pattern=r"^[1-9][0-9]*[hd]$", description="Hours or days, as in `12h` or `7d`."),
+]
 Variable = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="A shell variable: letters, digits and `_`."),
@@ -269,13 +273,57 @@ class Healthcheck(Frozen, frozen=True):
 class Image(Frozen, frozen=True):
     """An image that skep builds."""
 
-    from_: Annotated[str, Meta(description="The base image; `[bases]` may say how it is had.")] = field(
-        name="from"
+    from_: Annotated[str, Meta(description="The base image; `[bases]` may say how it is had.")] | None = (
+        field(name="from", default=None)
     )
+    build: (
+        Annotated[
+            str,
+            Meta(
+                description="In place of `from`: a directory with a Dockerfile, in the site's directory; what its "
+                "`.dockerignore` names does not count. Roles may come on top."
+            ),
+        ]
+        | None
+    ) = None
     roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
     vars: Annotated[
         dict[Variable, Scalar], Meta(description="Environment variables that all its roles see.")
     ] = {}
+    secrets: Annotated[
+        list[str],
+        Meta(
+            description="Of `[secrets]`: what its roles find as files in `/.skep/secrets/`, and nobody in the image."
+        ),
+    ] = []
+    privileged: Annotated[
+        bool,
+        Meta(description="Whether its roles run in a privileged container; not every engine can do that."),
+    ] = False
+    standalone: Annotated[
+        bool,
+        Meta(
+            description="Whether it has an init, as systemd, which runs while its roles are applied: from the role "
+            "after that which installs `/sbin/init`."
+        ),
+    ] = False
+    pull_on: Annotated[
+        list[Label], Meta(description="The stages where it is not built but pulled from `pull_from`.")
+    ] = []
+    pull_from: (
+        Annotated[str, Meta(description="Its reference in another registry, as in `hub.example/web:1.2`.")]
+        | None
+    ) = None
+    max_age: (
+        Annotated[
+            Age,
+            Meta(
+                description="Its layers are built anew this often, as for security updates. All images with the same "
+                "`max_age` are so at the same time, counted from 1970, so that they go on sharing layers."
+            ),
+        ]
+        | None
+    ) = None
     env: Annotated[dict[str, Scalar], Meta(description="Environment of its containers.")] = {}
     entrypoint: (
         Annotated[

@@ -163,6 +163,12 @@ class Stage:
         return {name: source for name, source in self.site.secrets.items() if name in used}
 
     @property
+    def build_secrets(self) -> dict[str, types.SecretSource]:
+        """The secrets that this stage's images are built with."""
+        used = {name for image in self.images.values() for name in image.secrets}
+        return {name: source for name, source in self.site.secrets.items() if name in used}
+
+    @property
     def labels(self) -> dict[str, str]:
         """The labels by which everything of this stage is known."""
         return {"skep.site": self.site_name, "skep.stage": self.name}

@@ -16,6 +16,11 @@ def seconds(text: str) -> float:
     return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
 
 
+def age(text: str) -> int:
+    """Return an age such as `12h` or `7d` in seconds."""
+    return int(text[:-1]) * {"h": 3_600, "d": 86_400}[text[-1]]
+
+
 def nanoseconds(text: str) -> int:
     """Return a duration in nanoseconds, the unit of Docker's API."""
     return round(seconds(text) * 1_000_000_000)

@@ -5,26 +5,47 @@ import tarfile
 from collections.abc import Iterable, Mapping
 
 from model.digest import Entry
+from model.secret import Secret
 
 ROOT = ".skep"
-"""Where a role is put in a container while it runs; it is gone before the container is committed."""
+"""Where a role is put in a container while it runs; it is gone before a layer is committed."""
 
 _KINDS = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile.DIRTYPE}
 
 
-def role_archive(entries: Iterable[Entry], environment: Mapping[str, str]) -> bytes:
-    """Return a tar of a role below `.skep/role`, with its variables in `.skep/env`.
+def role_archive(
+    entries: Iterable[Entry], environment: Mapping[str, str], secrets: Mapping[str, Secret] | None = None
+) -> bytes:
+    """Return a tar of a role below `.skep/role`, with its variables in `.skep/env` and secrets in `.skep/secrets`.
 
     All belongs to root and has no time of its own, so that equal roles make equal archives.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
-        _add(archive, ROOT, 0o700, b"", "directory")
-        _add(archive, f"{ROOT}/env", 0o600, env_file(environment).encode(), "file")
-        _add(archive, f"{ROOT}/role", 0o755, b"", "directory")
+        add_entry(archive, ROOT, 0o700, b"", "directory")
+        add_entry(archive, f"{ROOT}/env", 0o600, env_file(environment).encode(), "file")
+        if secrets:
+            _add_secrets(archive, {name: secret.reveal() for name, secret in secrets.items()})
+        add_entry(archive, f"{ROOT}/role", 0o755, b"", "directory")
         for entry in entries:
-            _add(archive, f"{ROOT}/role/{entry.path}", entry.mode, entry.data, entry.kind)
+            add_entry(archive, f"{ROOT}/role/{entry.path}", entry.mode, entry.data, entry.kind)
     return buffer.getvalue()
+
+
+def blank_secrets(names: Iterable[str]) -> bytes:
+    """Return a tar that puts empty files in the place of a role's secrets."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        add_entry(archive, ROOT, 0o700, b"", "directory")
+        _add_secrets(archive, dict.fromkeys(names, ""))
+    return buffer.getvalue()
+
+
+def _add_secrets(archive: tarfile.TarFile, texts: Mapping[str, str]) -> None:
+    """Add the files of secrets, which only root reads."""
+    add_entry(archive, f"{ROOT}/secrets", 0o700, b"", "directory")
+    for name, text in sorted(texts.items()):
+        add_entry(archive, f"{ROOT}/secrets/{name}", 0o600, text.encode(), "file")
 
 
 def env_file(environment: Mapping[str, str]) -> str:
@@ -39,8 +60,18 @@ RUN_ROLE = (
 )
 """The shell command that runs a role put there by `role_archive`, and removes it."""
 
+BUILD_ROLE = (
+    "cd /.skep/role && set -a && . ../env && set +a && "
+    "sh -e ./setup.sh </dev/null; status=$?; cd /; rm -rf /.skep/secrets; "
+    "[ $status -ne 0 ] || rm -rf /.skep; exit $status"
+)
+"""The same for a build: of a role that failed all but its secrets stays, for who looks into it."""
 
-def _add(archive: tarfile.TarFile, name: str, mode: int, data: bytes, kind: str) -> None:
+CLEAN_INIT = "[ ! -e /etc/machine-id ] || : >/etc/machine-id; rm -rf /var/log/journal/*"
+"""The shell command that removes what an init has made for this one container: each container gets its own."""
+
+
+def add_entry(archive: tarfile.TarFile, name: str, mode: int, data: bytes, kind: str) -> None:
     """Add one entry to an archive."""
     info = tarfile.TarInfo(name)
     info.type, info.mode = _KINDS[kind], mode

@@ -8,48 +8,28 @@ registry with its key as the tag; services run it by digest.
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import requests
 from docker import DockerClient
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from model.digest import Entry, canonical, sha256, tree_inputs
+from model.digest import sha256
 from model.errors import BuildError
-from remote.archive import RUN_ROLE, role_archive
+from remote import layers
 from remote.bases import BASE_COMMAND
+from remote.compose import compose, merged_config
 from remote.engine import engine_errors
+from remote.layers import Layer
 
 LAYERS = "skep/layer"
+FAILED = "skep/failed"
 BUILD_PREFIX = "skep-build"
-_SHELL = ["/bin/sh", "-c"]
-_TAIL = 15
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A role, ready to be applied.
-
-    Args:
-        role: Its name.
-        entries: Its files.
-        environment: Its variables.
-        timeout: Seconds that it may take.
-
-    """
-
-    role: str
-    entries: tuple[Entry, ...]
-    environment: Mapping[str, str]
-    timeout: float
-
-    def key(self, parent: str) -> str:
-        """Return the layer's key on top of a parent's."""
-        files = tree_inputs(self.role, self.entries)
-        return sha256(canonical([parent, files, dict(self.environment)]))
 
 
 @dataclass(frozen=True)
@@ -86,6 +66,7 @@ class Builder:
         registry: The site's registry.
         owner: A text of the site's and stage's own, in the names of build containers.
         lock: Returns the lock of a name: one layer is built only once.
+        marks: A directory on the mother, where a file says of each build container that it may be there.
         say: Takes a line for the log.
 
     """
@@ -97,11 +78,13 @@ class Builder:
         registry: Registry,
         owner: str,
         lock: Callable[[str], threading.Lock],
+        marks: Path,
         say: Say,
     ) -> None:
         """Keep what building needs."""
         self._client, self._host, self._registry = client, host, registry
-        self._owner, self._lock, self._say = owner, lock, say
+        self._owner, self._lock, self._marks = owner, lock, marks
+        self._say = say
 
     # -- the registry --------------------------------------------------------------------------------------------
 
@@ -159,131 +142,118 @@ class Builder:
     # -- layers --------------------------------------------------------------------------------------------------
 
     def build(
-        self, base: str, layers: Sequence[Layer], config: Mapping[str, Any], labels: Mapping[str, str]
+        self, base: str, roles: Sequence[Layer], config: Mapping[str, Any], labels: Mapping[str, str]
     ) -> str:
         """Return the id of an image made of a base, layers and a configuration, building what is not there.
 
         Args:
             base: The base's reference with digest.
-            layers: One per role, in order.
+            roles: Their layers, in order.
             config: What differs from the base's configuration, in the words of Docker's API.
-            labels: The image's labels.
+            labels: The image's labels; `skep.name` is what it is called.
 
         Raises:
             BuildError: A role's script failed, or the engine refused.
 
         """
-        keys = [sha256(base)]
-        for layer in layers:
+        name = labels["skep.name"]
+        # By its digest alone: the same base in the registry of another stage has the same layers on top of it.
+        keys = [sha256(base.rpartition("@")[2])]
+        for layer in roles:
             keys.append(layer.key(keys[-1]))
-        image = self.pull(base)
-        original = self._config(image)
-        for layer, key in zip(layers, keys[1:], strict=True):
+        with engine_errors(self._host, f"looking at the base {base}", BuildError):
+            first = top = self._inspect(self.pull(base))
+        for layer, key in zip(roles, keys[1:], strict=True):
             # Two images with the same first roles, built at the same time, build them once.
             with self._lock(f"layer {key}"):
-                image = self._layer(image, layer, key)
-        return self._configure(image, {**original, **config}, {**(original["Labels"] or {}), **labels})
+                found = self._layer(str(top["Id"]), layer, key, name)
+            # A role that changed nothing has added no layer: it leaves the image as it was.
+            top = found if found["RootFS"]["Layers"] != top["RootFS"]["Layers"] else top
+        image = self._compose(top, merged_config(first["Config"] or {}, config, labels))
+        with engine_errors(self._host, "removing a failed build", BuildError), suppress(NotFound):
+            self._client.images.remove(f"{FAILED}:{failed_tag(self._owner, name)}")
+        return image
 
-    def _config(self, image: str) -> dict[str, Any]:
-        """Return those parts of an image's configuration that an image definition can set."""
-        attrs = self._client.images.get(image).attrs["Config"] or {}
-        names = (
-            "Cmd",
-            "Entrypoint",
-            "Env",
-            "ExposedPorts",
-            "Healthcheck",
-            "Labels",
-            "StopSignal",
-            "User",
-            "WorkingDir",
-        )
-        return {name: attrs.get(name) for name in names}
+    def _inspect(self, image: str) -> Mapping[str, Any]:
+        """Return what the engine knows of an image."""
+        attrs: Mapping[str, Any] = self._client.images.get(image).attrs
+        return attrs
 
-    def _layer(self, parent: str, layer: Layer, key: str) -> str:
-        """Return the id of a layer: found by its key, else built."""
+    def _layer(self, parent: str, layer: Layer, key: str, name: str) -> Mapping[str, Any]:
+        """Return a layer: found by its key, else built for the image of this name."""
         with engine_errors(self._host, f"role {layer.role}", BuildError):
             try:
-                found = self._client.images.get(f"{LAYERS}:{key}")
+                found = self._inspect(f"{LAYERS}:{key}")
             except ImageNotFound:
                 self._say(f"role {layer.role}: building layer {key[:12]}")
-                return self._build_layer(parent, layer, key)
+                self._build_layer(parent, layer, key, name)
+                return self._inspect(f"{LAYERS}:{key}")
         self._say(f"role {layer.role}: layer {key[:12]} is there")
-        return str(found.id)
+        return found
 
-    def _build_layer(self, parent: str, layer: Layer, key: str) -> str:
+    def _build_layer(self, parent: str, layer: Layer, key: str, name: str) -> None:
         """Run a role in a fresh container and commit it."""
-        name = f"{BUILD_PREFIX}.{self._owner}.{key[:16]}"
+        with self._container(key[:16], parent, **layers.container_options(layer)) as container:
+            try:
+                layers.run(container, layer, self._host, self._say)
+            except layers.RoleError as error:
+                raise BuildError(f"{error}{self._keep_failed(container, layer, name)}") from error
+            container.commit(repository=LAYERS, tag=key)
+
+    def _keep_failed(self, container: Any, layer: Layer, name: str) -> str:
+        """Keep a container as it is after its role failed, and return how to look into it.
+
+        As an image and not as the container: it is no left-over of a killed run, and can be looked into many times.
+        """
+        try:
+            layers.forget_secrets(container, layer)
+            container.commit(repository=FAILED, tag=failed_tag(self._owner, name))
+        except (DockerException, requests.RequestException, OSError) as error:
+            self._say(f"the failed container can't be kept: {error}")
+            return ""
+        return f"\n    doit shell_image:{name} opens a shell there"
+
+    @contextmanager
+    def _container(self, name: str, image: str, **options: Any) -> Iterator[Any]:
+        """Give a container of this stage's own and remove it; until it is removed, a mark on the mother says so."""
+        self._marks.mkdir(parents=True, exist_ok=True)
+        mark = self._marks / name
+        mark.touch()
         container = self._client.containers.create(
-            parent,
-            entrypoint=_SHELL,
-            command=[RUN_ROLE],
-            name=name,
-            user="0:0",
-            working_dir="/",
-            # The host's own network: its resolver and routes are what works there, and it is quicker to set up.
-            network_mode="host",
-            healthcheck={"test": ["NONE"]},
+            # The mother's own proxies (in ~/.docker/config.json) are not the image's.
+            image,
+            name=f"{BUILD_PREFIX}.{self._owner}.{name}",
+            use_config_proxy=False,
+            **options,
         )
         try:
-            container.put_archive("/", role_archive(layer.entries, layer.environment))
-            container.start()
-            self._follow(container, layer)
-            image = container.commit(repository=LAYERS, tag=key)
+            yield container
         finally:
             container.remove(force=True, v=True)
-        return str(image.id)
+            mark.unlink(missing_ok=True)
 
-    def _follow(self, container: Any, layer: Layer) -> None:
-        """Log what a role's script prints until it ends; raise if it failed or took too long."""
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            container.kill()
-
-        timer = threading.Timer(layer.timeout, give_up)
-        timer.start()
-        tail: list[str] = []
-        rest = ""
-        try:
-            for chunk in container.logs(stream=True, follow=True):
-                *lines, rest = (rest + chunk.decode(errors="replace")).replace("\r", "\n").split("\n")
-                for line in lines:
-                    self._say(line)
-                    tail = [*tail[1 - _TAIL :], line]
-            status = container.wait()["StatusCode"]
-        finally:
-            timer.cancel()
-        if late.is_set():
-            reason = f"no end after {layer.timeout:.0f} s"
-        elif status != 0:
-            reason = f"exit status {status}"
-        else:
-            return
-        said = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise BuildError(f"{self._host}: role {layer.role}: setup.sh: {reason}{said}")
-
-    def _configure(self, image: str, config: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-        """Commit an image's configuration on top of its last layer.
-
-        Every part is given outright, so that nothing of the build containers' own command shows through. (The
-        engine takes the container's command where neither entrypoint nor command is given; bases always have one.)
-        """
+    def _compose(self, top: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+        """Return the id of an image with the layers of another and a configuration."""
+        composed = compose(top, config)
         with engine_errors(self._host, "setting the image's configuration", BuildError):
-            container = self._client.containers.create(image, entrypoint=["/bin/sh"], command=[])
             try:
-                conf = {
-                    **{name: value for name, value in config.items() if value is not None},
-                    "Entrypoint": config.get("Entrypoint") or [],
-                    "Cmd": config.get("Cmd") or [],
-                    "User": config.get("User") or "",
-                    "WorkingDir": config.get("WorkingDir") or "",
-                    "Labels": dict(labels),
-                }
-                return str(container.commit(conf=conf).id)
-            finally:
-                container.remove(force=True)
+                list(self._client.api.load_image(composed.archive, quiet=True))
+                return str(self._client.images.get(composed.id).id)
+            except APIError:
+                # An engine that keeps images in containerd wants the layers' content in the archive.
+                if not any("containerd" in str(value) for _, value in self._client.info()["DriverStatus"]):
+                    raise
+                self._say("this engine takes no image without its layers: committing")
+            return self._commit(str(top["Id"]), config)
+
+    def _commit(self, image: str, config: Mapping[str, Any]) -> str:
+        """Commit a configuration on top of an image.
+
+        What it leaves out shows through from the build containers: it runs as root, in `/`, without a health check.
+        """
+        whole = {"Entrypoint": [], "Cmd": [], **config}
+        with self._container(sha256(image)[:16], image, entrypoint=["/bin/sh"], command=[]) as container:
+            return str(container.commit(conf=whole).id)
 
     def import_root(self, tarball: Path) -> str:
         """Import a root file system from a tar file on the mother, and return the image's id.
@@ -303,6 +273,18 @@ class Builder:
                 all=True, filters={"name": f"^/?{BUILD_PREFIX}.{self._owner}."}
             ):
                 container.remove(force=True, v=True)
+        for mark in leftovers(self._marks):
+            mark.unlink(missing_ok=True)
+
+
+def leftovers(marks: Path) -> list[Path]:
+    """Return the marks of build containers that were not removed: those at work, or a killed run's."""
+    return sorted(marks.iterdir()) if marks.is_dir() else []
+
+
+def failed_tag(owner: str, image: str) -> str:
+    """Return the tag of what is kept of an image's last failed build."""
+    return f"{sha256(owner)[:12]}.{image}"
 
 
 def split_reference(reference: str) -> tuple[str, str]:

@@ -19,6 +19,11 @@ def words(command: str | list[str] | None) -> list[str] | None:
     return ["/bin/sh", "-c", command] if isinstance(command, str) else command
 
 
+def environment(table: Mapping[str, types.Scalar]) -> list[str]:
+    """Return an environment as `NAME=value`, by name: the order of a table's keys means nothing."""
+    return [f"{name}={scalar(table[name])}" for name in sorted(table)]
+
+
 def healthcheck(check: types.Healthcheck | None) -> Json | None:
     """Return a health check."""
     if check is None:
@@ -38,7 +43,7 @@ def image_config(image: types.Image) -> Json:
     command = words(image.command) if image.command is not None or image.entrypoint is None else []
     return _given(
         {
-            "Env": [f"{name}={scalar(value)}" for name, value in image.env.items()] or None,
+            "Env": environment(image.env) or None,
             "Entrypoint": words(image.entrypoint),
             "Cmd": command,
             "User": image.user,
@@ -156,7 +161,7 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "Image": parts.image,
             "Command": words(service.entrypoint),
             "Args": words(service.command),
-            "Env": [f"{name}={scalar(value)}" for name, value in service.environment.items()] or None,
+            "Env": environment(service.environment) or None,
             "User": service.user,
             "Dir": service.working_dir,
             "StopSignal": service.stop_signal,

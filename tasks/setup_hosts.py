@@ -54,6 +54,7 @@ def _vault(run: Run) -> Step:
     It is what makes state/ dispensable: a fresh clone reads the copy back.
     """
     host = run.stage.repository
+    wanted = {**run.stage.secrets, **run.stage.build_secrets}
 
     def step() -> HostStep:
         return HostStep(
@@ -63,7 +64,7 @@ def _vault(run: Run) -> Step:
         )
 
     def inputs() -> Inputs:
-        generated = sorted(n for n, source in run.stage.secrets.items() if source.generate is not None)
+        generated = sorted(n for n, source in wanted.items() if source.generate is not None)
         return {
             "host": run.record(host_task(host.short), HostRecord).id,
             "content": run.vault_fingerprint(),
@@ -75,7 +76,7 @@ def _vault(run: Run) -> Step:
             vault = run.vault
         except KeyError:
             vault = _vault_on(run, host, work) or Vault(generate(run.stage.site_name, run.stage.name), {})
-        run.keep_vault(vault.with_all(run.stage.secrets))
+        run.keep_vault(vault.with_all(wanted))
         work.inputs["content"] = run.vault_fingerprint()
         made = step()
         _, key = step_key(made)

@@ -55,7 +55,7 @@ def test_a_tree_counts_what_git_keeps(tmp_path: Path) -> None:
     assert changed(before, tree_inputs("r", read_tree(tmp_path))) == ["r/sub/file changed"]
 
 
-@pytest.mark.parametrize("edit", ["content", "add", "remove", "rename", "relink", "emptydir"])
+@pytest.mark.parametrize("edit", ["content", "add", "remove", "rename", "relink"])
 def test_every_edit_of_a_tree_shows(tmp_path: Path, edit: str) -> None:
     """Removing a line from a role counts, as does every other edit that can reach the image."""
     (tmp_path / "a").write_text("one\ntwo\n")
@@ -74,10 +74,31 @@ def test_every_edit_of_a_tree_shows(tmp_path: Path, edit: str) -> None:
         case "relink":
             (tmp_path / "l").unlink()
             (tmp_path / "l").symlink_to("b")
-        case "emptydir":
-            (tmp_path / "d").mkdir()
 
     assert tree_inputs("r", read_tree(tmp_path)) != before
+
+
+def test_an_empty_directory_does_not_count(tmp_path: Path) -> None:
+    """Git keeps none, so that a fresh clone must make the same image without it; what leads to a file does count."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").mkdir()
+    assert read_tree(tmp_path) == ()
+
+    (tmp_path / "a" / "b" / "file").write_text("")
+    assert [entry.path for entry in read_tree(tmp_path)] == ["a", "a/b", "a/b/file"]
+
+
+@pytest.mark.parametrize("kind", ["name", "target"])
+def test_names_are_utf8(tmp_path: Path, kind: str) -> None:
+    """What is not UTF-8 can't be in a key; it is refused with its name, and not met as a traceback later."""
+    odd = os.fsdecode(b"f\xff")
+    if kind == "name":
+        (tmp_path / odd).write_text("")
+    else:
+        (tmp_path / "link").symlink_to(odd)
+
+    with pytest.raises(ConfigError, match="is not UTF-8"):
+        read_tree(tmp_path)
 
 
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:

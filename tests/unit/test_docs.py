@@ -75,7 +75,8 @@ def test_the_text_is_the_same_each_time() -> None:
     [
         ("site", "| `site` | [domain](#domain) | **required** |"),
         ("replicas", "| `replicas` | integer, at least 0 | `1` |"),
-        ("from", "| `from` | string | **required** |"),
+        ("from", "| `from` | string |  |"),
+        ("standalone", "| `standalone` | boolean | `false` |"),
         ("mode", '| `mode` | string, one of `ingress`, `host` | `"ingress"` |'),
         ("ports", "| `ports` | array of strings or [tables](#port-map) | `[]` |"),
         ("vars", "| `vars` | table, [variable](#variable) to string, number or boolean | `{}` |"),
