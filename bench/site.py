@@ -6,6 +6,7 @@ the first row has everything in it.
 """
 
 import argparse
+import hashlib
 import os
 import re
 import shutil
@@ -17,7 +18,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from remote.ssh import socket_directory
+
 ROOT = Path(__file__).parents[1]
+# Of this checkout's own, so that two can be measured on one machine, though not at the same time.
+SITE = f"bench-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]}"
 DOIT = [sys.executable, "-m", "doit"]
 SUMMARY = re.compile(r"resources|reachable|failed:")
 LINE = re.compile(r"^([a-z_]+:\S+)", re.MULTILINE)
@@ -32,7 +37,7 @@ class Bench:
         for name in ("site.toml", "roles"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, directory / name)
-        self.edit("site.toml", 'site = "example"', 'site = "bench"')
+        self.edit("site.toml", 'site = "example"', f'site = "{SITE}"')
         self.edit("site.toml", '"172.31.252.0/24"', f'"{cidr}"')
 
     def edit(self, name: str, old: str, new: str) -> None:
@@ -85,8 +90,7 @@ class Bench:
     def close_connections(self) -> None:
         """End the shared ssh connections, so that the next run has to open new ones."""
         config = self.directory / "state" / "private" / "ssh_config"
-        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        for control in Path(base).glob(f"skep-{os.getuid()}-*/*.ssh"):
+        for control in socket_directory(config.parent).glob("*.ssh"):
             subprocess.run(
                 ["ssh", "-F", config, "-o", f"ControlPath={control}", "-O", "exit", control.stem],
                 capture_output=True, check=False,
@@ -126,7 +130,7 @@ def main() -> None:
             shutil.rmtree(bench.directory / "state")
             bench.row("state/ deleted", "nothing rebuilt", "run")
         finally:
-            bench.doit("destroy", "confirm=bench", "volumes=all")
+            bench.doit("destroy", f"confirm={SITE}", "volumes=all")
     print("\n| | measured | goal | what ran; peak memory of doit |\n|---|---|---|---|")
     for row in bench.rows:
         print("| " + " | ".join(row) + " |")

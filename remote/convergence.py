@@ -53,7 +53,8 @@ def wait_until_converged(
         raise
     except ServiceError as error:
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
-    found = client.api.inspect_service(name)
+    with engine_errors(name, "looking at the service", ServiceError):
+        found = client.api.inspect_service(name)
     set_labels(client, name, {"skep.spec": spec_digest(found["Spec"])})
 
 
@@ -66,11 +67,11 @@ class _Watch:
         self._client, self._name, self._log_tail, self._say = client, name, log_tail, say
         self._changed = changed
         self._said = ""
-        self._began = time.monotonic()
         # By this process's own clock: the hosts' may differ.
         self._since: dict[str, float] = {}
         # Tasks that had failed before this run looked: their time is over.
         self._old: frozenset[str] | None = None
+        self._pending: dict[str, float] = {}
         self.tasks: list[Json] = []
 
     def converged(self) -> bool:
@@ -91,7 +92,9 @@ class _Watch:
             self._say(state)
             self._said = state
         updating = (service.get("UpdateStatus") or {}).get("State") == "updating"
-        return not updating and len(settled) == len(running) and len(settled) >= status["DesiredTasks"]
+        # Of a global service the engine counts tasks that are there already: none, while it is quite new.
+        wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
+        return not updating and len(settled) == len(running) and len(settled) >= wanted
 
     def _give_up_if_hopeless(self, service: Json) -> None:
         """Raise when waiting longer makes no sense."""
@@ -115,10 +118,15 @@ class _Watch:
             )
         waiting = [task for task in self.tasks if _unfinished(task) and task["Status"]["State"] == "pending"]
         waiting = [task for task in waiting if task["Status"].get("Err")]
-        if waiting and time.monotonic() - self._began > _PENDING_PATIENCE:
-            raise _HopelessError(
-                f"service {self._name}: no host can take it{_report(waiting, self._log_tail)}"
-            )
+        now = time.monotonic()
+        for task in waiting:
+            self._pending.setdefault(task["ID"], now)
+        # A new task may have to wait until the old one has stopped and let its port go.
+        container = service["Spec"]["TaskTemplate"].get("ContainerSpec") or {}
+        patience = _PENDING_PATIENCE + container.get("StopGracePeriod", 0) / 1e9
+        stuck = [task for task in waiting if now - self._pending[task["ID"]] > patience]
+        if stuck:
+            raise _HopelessError(f"service {self._name}: no host can take it{_report(stuck, self._log_tail)}")
 
 
 def _is_current(task: Json, service: Json) -> bool:

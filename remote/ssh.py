@@ -16,7 +16,7 @@ from math import inf
 from pathlib import Path
 from typing import IO, cast
 
-from plumbum import local
+from plumbum import CommandNotFound, local
 
 from model.errors import CommandError, HostError, StateError
 from model.record import HostRecord
@@ -52,7 +52,10 @@ def socket_directory(state: Path) -> Path:
 
     It is made by `Connection.open`, and not before: who only lists leaves nothing behind.
     """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "")
+    # It may name what is gone, as after `su` or a log-out, or may be somebody else's.
+    if not (base.is_absolute() and base.is_dir() and os.access(base, os.W_OK)):
+        base = Path(tempfile.gettempdir())
     if len(os.fsencode(base)) > _SUN_PATH // 3:
         base = Path("/tmp")  # noqa: S108 - made 0700 and checked to be ours below
     digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
@@ -299,7 +302,10 @@ def _run(
         source.write(stdin)
         source.seek(0)
         # A file, not a pipe: nothing here must be fed while output is read.
-        process = local[words[0]][words[1:]].popen(stdin=source, stderr=-2)
+        try:
+            process = local[words[0]][words[1:]].popen(stdin=source, stderr=-2)
+        except (CommandNotFound, FileNotFoundError) as error:
+            raise HostError(f"{words[0]}: not found: install OpenSSH's client") from error
     output_of = cast("IO[bytes]", process.stdout)
     lines: list[str] = []
     timer = threading.Timer(timeout, process.kill)

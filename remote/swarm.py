@@ -58,7 +58,8 @@ def ensure_member(
         lines = "".join(f"\n    {line}" for line in silent.values())
         raise HostError(
             f"{host.short}: {', '.join(silent)} was in the stage's swarm and can't be asked now, so no new swarm is "
-            f"made beside it; bring it back, or remove it from state/ if it is lost{lines}"
+            "made beside it; bring it back, or if it is lost for good remove setup_hosts/<host>.swarm.json from the "
+            f"stage's state directory{lines}"
         )
     if state != "inactive":
         say(f"{host.short} leaves what it was in")

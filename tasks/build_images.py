@@ -6,9 +6,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from model import site as types
+from model.definition import definition
 from model.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
 from model.dockerignore import counted
 from model.errors import BuildError, CommandError, SkepError
@@ -86,7 +85,7 @@ def _with_disk_checked(run: Run, ensure: Callable[[Work], ImageRecord], work: Wo
     """Make an image; if that fails on a full disk, which engine and registry don't always say, say so."""
     try:
         return ensure(work)
-    except BuildError as error:
+    except (BuildError, CommandError) as error:
         repository = run.stage.repository
         try:
             said = run.connection(repository).run(f"df -Pk {' '.join(_DISKS)} 2>/dev/null", check=False)
@@ -129,7 +128,7 @@ class BaseImage:
 
     def inputs(self) -> Inputs:
         """Return what the base is made from."""
-        inputs = {"reference": self.reference, **flatten("base", msgspec.to_builtins(self.base))}
+        inputs = {"reference": self.reference, **flatten("base", definition(self.base))}
         if self.base.tarball is not None:
             inputs["tarball"] = f"file {_file_digest(self._run, self.base.tarball)}"
         return inputs

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.digest import Inputs, key_of
-from model.errors import ProviderError
+from model.errors import ProviderError, StateError
 from model.record import FactRecord, HostRecord, Record
 from providers.base import Resource
 from tasks.run import Run
 from tasks.seen import Gone
 from tasks.state import write_whole
 from tasks.step import Step, Work
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 PHASE = "build_infra"
 DOC = "make the hosts and what they need of their provider"
@@ -98,11 +103,35 @@ def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:
         from cryptography.hazmat.primitives import serialization as form
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-        key = Ed25519PrivateKey.generate()
-        text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+        if private.exists():
+            # Never replaced: it may be the only one that hosts let in.
+            key = _load_key(private)
+            work.say(f"found {private}, making its public half again")
+        else:
+            key = Ed25519PrivateKey.generate()
+            text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+            write_whole(private, text, mode=0o600)
+            work.say(f"made {private}")
         line = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
-        write_whole(private, text, mode=0o600)
         write_whole(public, line + f" skep@{run.stage.site_name}.{run.stage.name}\n".encode())
-        work.say(f"made {private}")
     work.inputs["public"] = public.read_text().strip()
     return FactRecord(id=public.read_text().strip())
+
+
+def _load_key(path: Path) -> "Ed25519PrivateKey":
+    """Return the stage's private key.
+
+    Raises:
+        StateError: The file is no ed25519 key without a passphrase.
+
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    try:
+        key = load_ssh_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise StateError(f"{path}: is no ssh key that can be used: put a good copy back") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise StateError(f"{path}: is no ed25519 key: put the one back that skep made")
+    return key

@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-import msgspec
-
 from model import site as types
+from model.definition import definition
 from model.digest import Inputs, flatten
 from model.record import FactRecord, SwarmRecord
 from tasks.run import Run
@@ -41,7 +40,7 @@ def cluster(run: Run) -> str:
 
 def _inputs(run: Run, network: types.Network) -> Inputs:
     """Return what a network is made from; a new swarm has none of the old one's."""
-    return {"swarm": cluster(run), **flatten("network", msgspec.to_builtins(network))}
+    return {"swarm": cluster(run), **flatten("network", definition(network))}
 
 
 def _real(run: Run, name: str, key: str) -> str | None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 
-import msgspec
-
 from model import site as types
+from model.definition import definition
 from model.digest import Inputs, flatten
 from model.record import HostRecord, VolumeRecord
 from model.stage import Host
@@ -33,8 +32,8 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
 
     def inputs() -> Inputs:
         # Where it is held is no part of the volume on this host; a host made anew is.
-        definition = {k: v for k, v in msgspec.to_builtins(volume).items() if k != "hosts"}
-        return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", definition)}
+        said = {k: v for k, v in definition(volume).items() if k != "hosts"}
+        return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
 
     def ensure(work: Work) -> VolumeRecord:
         from remote.volumes import ensure_volume

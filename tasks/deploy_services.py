@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from functools import partial
 
-import msgspec
-
 from model import site as types
+from model.checks import ports
+from model.definition import definition
 from model.digest import Inputs, flatten
 from model.errors import ServiceError, SkepError
 from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
@@ -114,12 +114,12 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
 
     def inputs() -> Inputs:
         needed = parts()
-        definition = {k: v for k, v in msgspec.to_builtins(service).items() if k not in _NOT_INPUTS}
+        said = {k: v for k, v in definition(service).items() if k not in _NOT_INPUTS}
         return {
             "image": needed.image.rpartition("@")[2],
             # The hives pull with the password that came with the service.
             **({"registry": run.vault.stage.fingerprint(run.vault.stage.registry_password)} if built else {}),
-            **flatten("service", definition),
+            **flatten("service", said),
             **flatten(
                 "network",
                 {n: [i, service_networks(service, stage.networks)[n]] for n, i in needed.networks.items()},
@@ -139,6 +139,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         from remote.convergence import wait_until_converged
         from remote.services import ensure_service
 
+        check_ip_vs(run, name, service)
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
@@ -159,6 +160,26 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         after=(*ready, *volumes, vault_of(run)),
         doc=f"service {name}",
     )
+
+
+def check_ip_vs(run: Run, name: str, service: types.Service) -> None:
+    """Refuse what the hives' kernels can't do: without ip_vs Docker accepts virtual IPs and then reaches nothing.
+
+    Raises:
+        ServiceError: The service wants a virtual IP or an ingress port, and a hive has no ip_vs.
+
+    """
+    wants = []
+    if service.endpoint_mode == "vip" and service_networks(service, run.stage.networks):
+        wants.append('endpoint_mode = "vip" (the default): set "dnsrr"')
+    if any(port.mode == "ingress" for port in ports(service)):
+        wants.append('ports with mode = "ingress" (the default): set mode = "host"')
+    lacking = [host.short for host in run.stage.hives if not run.has_ip_vs(host)] if wants else []
+    if lacking:
+        lines = "".join(f"\n    services.{name}: {want}" for want in wants)
+        raise ServiceError(
+            f"service {name}: the kernel of {', '.join(lacking)} has no ip_vs, so that nothing would reach it:{lines}"
+        )
 
 
 def docker_config(run: Run) -> str:

@@ -9,7 +9,7 @@ from model.errors import ServiceError
 from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.stage import role_uses, scalar
 from tasks import build_volumes
-from tasks.deploy_services import service_task
+from tasks.deploy_services import docker_secret_name, service_task
 from tasks.run import Run
 from tasks.step import Step, Work
 
@@ -89,17 +89,23 @@ class Initialization:
         return {
             "service": run.record(service_task(self._name), ServiceRecord).id,
             **flatten("volumes", volumes),
+            # What it may install: a new password must get into the database as well.
+            **flatten(
+                "secret", {secret: docker_secret_name(run, secret) for secret in self._service.secrets}
+            ),
             **flatten("vars", {name: scalar(value) for name, value in self._use.vars.items()}),
             **tree_inputs(f"roles/{self._use.role}", self.entries()),
         }
 
     def ensure(self, work: Work) -> FactRecord:
         """Run the role unless the service carries its mark, then mark it."""
+        from remote.engine import engine_errors
         from remote.inside import run_role
         from remote.services import set_labels
 
         _, client = self._run.manager()
-        found = client.api.inspect_service(self._name)
+        with engine_errors(self._name, "looking at its marks", ServiceError):
+            found = client.api.inspect_service(self._name)
         if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
             work.say("the service carries its mark")
             return FactRecord(id=work.key)

@@ -31,6 +31,10 @@ R = TypeVar("R", bound=Record)
 Say = Callable[[str], None]
 
 
+_SHORTEST_HIDDEN = 8
+_IP_VS = "[ -e /proc/net/ip_vs ] || modprobe -q ip_vs || true; [ -e /proc/net/ip_vs ] && echo yes || echo no"
+
+
 def host_task(short: str) -> str:
     """Return the task that makes a host."""
     return f"build_infra:{short}"
@@ -65,6 +69,7 @@ class Run:
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
+        self._ip_vs: dict[str, bool] = {}
         self.logs: dict[str, TaskLog] = {}
         self._steps: dict[str, list[HostStep]] = {}
         self.started = time.monotonic()
@@ -102,10 +107,12 @@ class Run:
 
     def write_ssh_files(self) -> None:
         """Write ssh_config and known_hosts for all hosts that have a record."""
-        found = {host.short: self.host_record(host) for host in self.stage.hosts}
-        write_ssh_files(
-            self.ssh_files, {short: record for short, record in found.items() if record is not None}
-        )
+        # Read and written as one: else of two hosts that are made at once, the older view could be written last.
+        with self.lock("ssh files"):
+            found = {host.short: self.host_record(host) for host in self.stage.hosts}
+            known = {short: record for short, record in found.items() if record is not None}
+            if known:
+                write_ssh_files(self.ssh_files, known)
 
     # -- secrets -------------------------------------------------------------------------------------------------
 
@@ -143,13 +150,21 @@ class Run:
         """Use the vault from now on, and keep what is in it out of the logs."""
         self._steps.clear()
         self.__dict__["_vault"] = vault
-        self._hidden.update(secret.reveal() for secret in vault.all())
+        for secret in vault.all():
+            self._hide(secret)
 
     def redact(self, text: str) -> str:
         """Return a text without any secret that this run has used."""
         for hidden in tuple(self._hidden):
             text = text.replace(hidden, "[redacted]")
         return text
+
+    def _hide(self, secret: Secret) -> None:
+        """Keep a secret out of the logs from now on: each of its lines, since logs are written by line.
+
+        Not one so short that it is found everywhere: that would hide the log, and give the secret away.
+        """
+        self._hidden.update(line for line in secret.reveal().splitlines() if len(line) >= _SHORTEST_HIDDEN)
 
     def vault_fingerprint(self) -> str:
         """Return a keyed digest of the whole vault; `none` before there is one."""
@@ -188,7 +203,7 @@ class Run:
 
         """
         found = self._secret(name)
-        self._hidden.add(found.reveal())
+        self._hide(found)
         return found
 
     def _secret(self, name: str) -> Secret:
@@ -202,9 +217,15 @@ class Run:
         if source.file is not None:
             path = self.directory / Path(source.file).expanduser()
             try:
-                return Secret(path.read_text(encoding="utf-8").removesuffix("\n"))
+                text = path.read_text(encoding="utf-8").removesuffix("\n")
             except OSError as error:
                 raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
+            except UnicodeDecodeError:
+                # `from None`: the error holds the bytes.
+                raise ConfigError([f"secrets.{name}: {path}: is no text in UTF-8"]) from None
+            if not text:
+                raise ConfigError([f"secrets.{name}: {path}: is empty"])
+            return Secret(text)
         return self.vault.generated[name]
 
     # -- provider, hosts, engines --------------------------------------------------------------------------------
@@ -234,12 +255,23 @@ class Run:
         """
         connection = self.connection(host)
         connection.open()
-        with self._guard:
+        # One lock a host: an engine that hangs must not hold up the others.
+        with self.lock(f"engine {host.short}"):
             if host.short not in self._engines:
                 from remote.engine import connect
 
                 self._engines[host.short] = connect(host.short, connection.docker_socket)
             return self._engines[host.short]
+
+    def has_ip_vs(self, host: Host) -> bool:
+        """Return whether a host's kernel can do virtual IPs and the ingress routing mesh; asked once a run."""
+
+        def ask() -> None:
+            said = self.connection(host).script(_IP_VS, shown="looking for ip_vs")
+            self._ip_vs[host.short] = said.strip() == "yes"
+
+        self.once(f"ip_vs {host.short}", ask)
+        return self._ip_vs[host.short]
 
     def reset(self, host: Host) -> None:
         """Forget the connection to a host that was made anew."""
@@ -275,6 +307,7 @@ class Run:
         """The live look at the whole stage, taken once a run."""
         from tasks.probe import Probe
 
+        self.write_ssh_files()
         return Probe(self)
 
     def close(self) -> None:

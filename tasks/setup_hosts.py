@@ -75,7 +75,14 @@ def _vault(run: Run) -> Step:
         try:
             vault = run.vault
         except KeyError:
-            vault = _vault_on(run, host, work) or Vault(generate(run.stage.site_name, run.stage.name), {})
+            kept = _vault_on(run, host, work)
+            if kept is None:
+                work.say("no vault here nor on the repository host: making a new one")
+            vault = kept or Vault(generate(run.stage.site_name, run.stage.name), {})
+        generated = {name for name, source in wanted.items() if source.generate is not None}
+        if generated - vault.generated.keys():
+            # Another checkout may have made them already; then the repository host keeps them.
+            vault = vault.with_those_of(_vault_on(run, host, work))
         run.keep_vault(vault.with_all(wanted))
         work.inputs["content"] = run.vault_fingerprint()
         made = step()
@@ -99,18 +106,17 @@ def _vault(run: Run) -> Step:
     )
 
 
-def _text(run: Run) -> "str":
+def _text(run: Run) -> Secret:
     """Return the vault as a file's text."""
-    return run.vault.to_bytes().decode()
+    return Secret(run.vault.to_bytes().decode())
 
 
 def _vault_on(run: Run, host: Host, work: Work) -> Vault | None:
     """Return the copy of the vault that a host keeps, as when state/ was deleted."""
     text = run.connection(host).script(f"cat {VAULT} 2>/dev/null || true", shown="looking for the vault")
     if not text.strip():
-        work.say("no vault here nor on the repository host: making a new one")
         return None
-    work.say(f"the vault is read back from {host.name}")
+    work.say(f"reading the copy of the vault on {host.name}")
     return Vault.from_bytes(text.encode())
 
 
@@ -171,7 +177,7 @@ def _swarm_step(run: Run, host: Host) -> Step:
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         with run.lock("swarm"):
             record = swarm.ensure_member(host, _others(run, host), run.engine(host), run.engine, work.say)
-        manager, client = run.manager(but=host)
+        _, client = run.manager(but=host)
 
         def restart() -> None:
             run.forget_engine(host)
@@ -179,7 +185,7 @@ def _swarm_step(run: Run, host: Host) -> Step:
                 "systemctl restart docker", timeout=150, shown="restarting Docker Engine"
             )
 
-        swarm.wait_until_ready(manager.short, client, record.node, restart, work.say)
+        swarm.wait_until_ready(host.short, client, record.node, restart, work.say)
         return record
 
     def real(_key: str) -> str | None:

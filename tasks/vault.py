@@ -64,6 +64,12 @@ class Vault:
         }
         return Vault(self.stage, {**self.generated, **made}) if made else self
 
+    def with_those_of(self, other: "Vault | None") -> "Vault":
+        """Return the vault with generated secrets that another copy of it has and this one does not."""
+        if other is None or other.stage != self.stage:
+            return self
+        return Vault(self.stage, {**other.generated, **self.generated})
+
     def all(self) -> Iterator[Secret]:
         """Yield every secret in it."""
         yield from (self.stage.ca_key, self.stage.registry_password, self.stage.pepper)

@@ -62,6 +62,8 @@ ROLES = {
     "base/setup.sh": "echo base\n",
     "web/setup.sh": "echo web\n",
     "web/files/index.html": "hi\n",
+    # An empty directory counts for nothing, as in git: this one stays when the other file is removed.
+    "web/files/robots.txt": "User-agent: *\n",
     "first/setup.sh": "echo first\n",
 }
 
