@@ -24,6 +24,10 @@ from remote import argv
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
+_SHARED_FAILURE = 5.0
+"""Seconds for which one failure to connect stands for all who ask."""
+_STARTING, _PAUSE = 15.0, 0.5
+"""Seconds for which a refused connection is tried again, and between two tries: sshd may be just starting."""
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
 _SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
@@ -150,7 +154,8 @@ class Connection:
         self._control = files.sockets / f"{name}.ssh"
         self.docker_socket = files.sockets / f"{name}.docker"
         self._lock = threading.Lock()
-        self._seen = _NEVER
+        self._seen = self._failed = _NEVER
+        self._failure: HostError | None = None
         longest = len(os.fsencode(self._control)) + 17  # ssh adds a random suffix while it binds
         if longest > _SUN_PATH:
             msg = f"{self._control}: longer than a socket's path may be; set XDG_RUNTIME_DIR to a shorter directory"
@@ -167,13 +172,31 @@ class Connection:
             # It ends by itself after a while without use, as while another host is at work for minutes.
             if time.monotonic() - self._seen < _TRUSTED:
                 return
+            if self._failure is not None and time.monotonic() - self._failed < _SHARED_FAILURE:
+                # Those who waited while somebody else tried in vain need not try, and wait, one after another.
+                raise HostError(str(self._failure))
             _own_directory(self._files.sockets)
             # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
             with self._control.with_suffix(".lock").open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if not (self._control.exists() and self._alive() and self.docker_socket.exists()):
-                    self._open_master()
+                    self._try_to_open()
             self._seen = time.monotonic()
+
+    def _try_to_open(self) -> None:
+        """Open the shared connection; a host that is just starting is given a little time."""
+        deadline = time.monotonic() + _STARTING
+        while True:
+            try:
+                self._open_master()
+            except HostError as error:
+                if "Connection refused" in str(error) and time.monotonic() < deadline:
+                    time.sleep(_PAUSE)
+                    continue
+                self._failure, self._failed = error, time.monotonic()
+                raise
+            self._failure = None
+            return
 
     def _open_master(self) -> None:
         """Open the shared connection in the background."""

@@ -179,8 +179,12 @@ class Probe:
         problem = self._labelled("service", found, key)
         if problem or found is None:
             return problem
-        recorded = found["Spec"]["Labels"].get("skep.spec")
-        return None if recorded == spec_digest(found["Spec"]) else "the service was changed by somebody else"
+        if found["Spec"]["Labels"].get("skep.spec") != spec_digest(found["Spec"]):
+            return "the service was changed by somebody else"
+        # The swarm mends that by itself; but a run that says that all is well must have seen it so.
+        status = found.get("ServiceStatus") or {}
+        running, desired = status.get("RunningTasks", 0), status.get("DesiredTasks", 0)
+        return f"{running} of {desired} tasks run" if running < desired else None
 
     def initialized(self, service: str, label: str, key: str) -> str | None:
         """Ask whether a service carries the mark of an initialization."""
@@ -270,7 +274,9 @@ class Probe:
             return SwarmLook(
                 nodes=_by(api.nodes(), lambda node: node["ID"]),
                 networks=_by(api.networks(filters=mine), lambda network: network["Name"]),
-                services=_by(api.services(filters=mine), lambda service: service["Spec"]["Name"]),
+                services=_by(
+                    api.services(filters=mine, status=True), lambda service: service["Spec"]["Name"]
+                ),
                 secrets=_by(api.secrets(filters=mine), lambda secret: secret["Spec"]["Name"]),
             )
 
