@@ -28,8 +28,7 @@ def _left_of_provider(run: Run) -> list[Item]:
 
 def _left_in_registry(run: Run) -> list[Item]:
     """Return the images that no service uses."""
-    images = run.stage.images
-    wanted = {*images, *(build_images.BaseImage(run, image.from_).repository for image in images.values())}
+    wanted = {resource.repository for resource in build_images.resources(run)}
     repository = run.stage.repository
     tags = [tag.rpartition(":")[0] for tag in run.probe.host(repository).tags]
     return [

@@ -22,7 +22,7 @@ from model.digest import canonical
 from model.errors import HostError
 from model.record import ImageRecord
 from model.secret import Secret
-from model.site import DockerStage, Site
+from model.site import Site
 from model.stage import Host, Stage
 from model.vault import StageSecrets
 from tasks import build_images
@@ -518,7 +518,9 @@ class Bench:
 
     def run_of(self, world: World) -> DoubleRun:
         """Return a new run, as another process would have."""
-        run = DoubleRun(self.directory, self.stage(world.site), State(self.directory / "state" / "private"), live=True)
+        run = DoubleRun(
+            self.directory, self.stage(world.site), State(self.directory / "state" / "private"), live=True
+        )
         run.double = self.engine
         secrets = StageSecrets(Secret("key"), "certificate", Secret(PASSWORD), Secret("pepper"))
         run._remember_vault(Vault(secrets, {}))

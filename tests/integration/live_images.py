@@ -29,7 +29,16 @@ from tests.image_histories import Bench
 
 PREFIX = f"skep-test-{rig.CHECKOUT}"
 SITE = rig.site_name("images")
-_NOT_THE_IMAGES = ("dev", "proc", "sys", ".dockerenv", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab")
+_NOT_THE_IMAGES = (
+    "dev",
+    "proc",
+    "sys",
+    ".dockerenv",
+    "etc/hosts",
+    "etc/hostname",
+    "etc/resolv.conf",
+    "etc/mtab",
+)
 
 
 @contextmanager
@@ -85,7 +94,10 @@ def root_file_system(busybox: Path, name: str) -> bytes:
             info = tarfile.TarInfo(directory)
             info.type, info.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(info)
-        for path, mode, data in (("bin/busybox", 0o755, busybox.read_bytes()), ("etc/base", 0o644, name.encode())):
+        for path, mode, data in (
+            ("bin/busybox", 0o755, busybox.read_bytes()),
+            ("etc/base", 0o644, name.encode()),
+        ):
             info = tarfile.TarInfo(path)
             info.mode, info.size = mode, len(data)
             archive.addfile(info, io.BytesIO(data))
@@ -192,7 +204,9 @@ class RealBench(Bench):
         reference = self.reference(name)
         repository, _, digest = reference.partition("@")
         image = self.client.images.pull(repository, tag=digest)
-        container = self.client.containers.create(image.id, ["/bin/true"], name=f"{PREFIX}-look", entrypoint=[])
+        container = self.client.containers.create(
+            image.id, ["/bin/true"], name=f"{PREFIX}-look", entrypoint=[]
+        )
         try:
             data = b"".join(container.export())
         finally:

@@ -30,7 +30,9 @@ LENGTH = 3
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the unpacked packages of a registry and a busybox."""
-    return unpacked_packages(tmp_path_factory.mktemp("packages") / "debian", "docker-registry", "busybox-static")
+    return unpacked_packages(
+        tmp_path_factory.mktemp("packages") / "debian", "docker-registry", "busybox-static"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,8 @@ def test_a_history_on_a_real_engine(
     said: str | None = None
     history = []
     for _ in range(LENGTH):
-        edit = (chance.choice([*EDITS, *AROUND]), *(chance.randrange(60) for _ in range(3)))
+        a, b, c = (chance.randrange(60) for _ in range(3))
+        edit = (chance.choice([*EDITS, *AROUND]), a, b, c)
         fault = None
         if chance.random() < 0.3:
             kind = chance.choice(["refused", "lost", "killed"])
