@@ -9,6 +9,7 @@ from typing import Any
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from commands.shell_image import PREFIX, shell
 from commands.site import site_run
 from model.errors import SkepError
 
@@ -19,6 +20,13 @@ class Run(DoitRun):
     """Run what is stale."""
 
     doc_purpose = "run what is stale: all phases, or those named and what they need"
+
+    def execute(self, params: Any, args: Any) -> int:
+        """Run tasks; what looks like one and is a command is handed to that."""
+        if len(args) == 1 and str(args[0]).startswith(PREFIX):
+            self.loader.setup(params)
+            return shell(site_run(self.loader), args[0].removeprefix(PREFIX))
+        return int(super().execute(params, args))
 
     @wraps(DoitRun._execute)  # noqa: SLF001 - doit passes its options by the names of this method's parameters
     def _execute(self, **kwargs: Any) -> int:

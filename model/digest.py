@@ -184,5 +184,5 @@ def _read(path: Path, name: str) -> Entry:
 
 
 def tree_inputs(label: str, entries: Iterable[Entry]) -> Inputs:
-    """Return one input per entry of a tree, under `label` and its path."""
-    return {f"{label}/{entry.path}": entry.input for entry in entries}
+    """Return one input per file and link of a tree, under `label` and its path; they tell the directories too."""
+    return {f"{label}/{entry.path}": entry.input for entry in entries if entry.kind != "directory"}

@@ -213,6 +213,16 @@ class Builder:
             return ""
         return f"\n    doit shell_image:{name} opens a shell there"
 
+    def failed(self, name: str) -> str | None:
+        """Return the local reference of what is kept of an image's failed build, or None."""
+        reference = f"{FAILED}:{failed_tag(self._owner, name)}"
+        with engine_errors(self._host, f"looking for a failed build of {name}", BuildError):
+            try:
+                self._client.images.get(reference)
+            except ImageNotFound:
+                return None
+        return reference
+
     @contextmanager
     def _container(self, name: str, image: str, **options: Any) -> Iterator[Any]:
         """Give a container of this stage's own and remove it; until it is removed, a mark on the mother says so."""

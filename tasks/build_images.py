@@ -34,7 +34,6 @@ _FULL = 1024
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each base and each image that the stage's services use."""
-    images = run.stage.images
     repository = run.stage.repository
     # Everything is built on the repository host: its engine and registry must be there, and nothing else.
     after = (
@@ -46,12 +45,15 @@ def steps(run: Run) -> Iterator[Step]:
     )
     # Asked before anything is built: later they are this run's own.
     left = any(_marks(run).glob("*"))
-    made = {name: _image_of(run, name, image) for name, image in images.items()}
-    bases = {built.base.name: built.base for built in made.values() if isinstance(built, BuiltImage)}
-    for _, resource in sorted(bases.items()):
+    for resource in resources(run):
         yield _step(run, resource, after, left)
-    for image in made.values():
-        yield _step(run, image, after, left)
+
+
+def resources(run: Run) -> "list[Resource]":
+    """Return the bases of the stage's images, by name, then the images."""
+    images = [_image_of(run, name, image) for name, image in run.stage.images.items()]
+    bases = {image.base.name: image.base for image in images if isinstance(image, BuiltImage)}
+    return [*(bases[name] for name in sorted(bases)), *images]
 
 
 def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledImage":
@@ -63,7 +65,7 @@ def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledIm
 
 def _step(
     run: Run,
-    resource: "BaseImage | DockerfileImage | BuiltImage | PulledImage",
+    resource: "Resource",
     after: tuple[str, ...],
     left: bool,  # noqa: FBT001
 ) -> Step:
@@ -322,6 +324,9 @@ class BuiltImage:
         return ImageRecord(reference=builder.push(image, self.name, work.key))
 
 
+Resource = BaseImage | DockerfileImage | BuiltImage | PulledImage
+
+
 def _period(image: types.Image) -> Inputs:
     """Return the time since which an image is young enough; nothing if it may be of any age.
 
@@ -334,7 +339,7 @@ def _period(image: types.Image) -> Inputs:
     return {PERIOD: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(since))}
 
 
-def builder_for(run: Run, say: Say) -> "Builder":
+def builder_for(run: Run, say: Say, *, clear: bool = True) -> "Builder":
     """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
     from remote.images import Builder, Registry
 
@@ -342,8 +347,19 @@ def builder_for(run: Run, say: Say) -> "Builder":
     registry = Registry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
     owner = f"{run.stage.site_name}.{run.stage.name}"
     builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, _marks(run), say)
-    run.once("clear build containers", builder.clear_leftovers)
+    if clear:
+        run.once("clear build containers", builder.clear_leftovers)
     return builder
+
+
+def failed_build(run: Run, name: str) -> str | None:
+    """Return the local image on the repository host that holds what an image's failed build left, or None.
+
+    Raises:
+        SkepError: The host or its engine does not answer.
+
+    """
+    return builder_for(run, lambda _line: None, clear=False).failed(name)
 
 
 def _marks(run: Run) -> Path:

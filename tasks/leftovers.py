@@ -28,9 +28,7 @@ def _left_of_provider(run: Run) -> list[Item]:
 
 def _left_in_registry(run: Run) -> list[Item]:
     """Return the images that no service uses."""
-    images = run.stage.images
-    bases = {image.from_ for image in images.values() if image.from_ is not None}
-    wanted = {*images, *(build_images.BaseImage(run, base).repository for base in bases)}
+    wanted = {resource.repository for resource in build_images.resources(run)}
     repository = run.stage.repository
     tags = [tag.rpartition(":")[0] for tag in run.probe.host(repository).tags]
     return [

@@ -482,7 +482,7 @@ class ContainerDouble:
             if self.config["Entrypoint"] != ["/bin/sh", "-c"] or self.config["Cmd"] != [BUILD_ROLE]:
                 msg = f"the double can't run {self.config['Cmd']}"
                 raise AssertionError(msg)
-            self.engine.ran.append(self._view())
+            self.engine.ran.append(view_of(self.files))
             root = ".skep/secrets/"
             found = {p.removeprefix(root): node for p, node in self.files.items() if p.startswith(root)}
             self.engine.secrets_seen |= found
@@ -491,17 +491,6 @@ class ContainerDouble:
             self.state = "exited"
 
         self._call("start", run)
-
-    def _view(self) -> View:
-        """Return what the role sees."""
-        root = ".skep/role/"
-        seen = {
-            path.removeprefix(root): (node.kind, node.mode, node.data)
-            for path, node in self.files.items()
-            if path.startswith(root)
-        }
-        words = shlex.split(self.files[".skep/env"].data.decode())
-        return seen, dict(word.split("=", 1) for word in words)
 
     def logs(self, *, stream: bool, follow: bool) -> Iterator[bytes]:
         """Yield what it printed, cut anywhere."""
@@ -567,6 +556,18 @@ def _merged(conf: Json | None, own: Json) -> Json:
         if conf.get("Entrypoint") is None:
             merged["Entrypoint"] = own.get("Entrypoint")
     return merged
+
+
+def view_of(files: Files) -> View:
+    """Return what a role sees of its own in a container."""
+    root = ".skep/role/"
+    seen = {
+        path.removeprefix(root): (node.kind, node.mode, node.data)
+        for path, node in files.items()
+        if path.startswith(root)
+    }
+    words = shlex.split(files[".skep/env"].data.decode())
+    return seen, dict(word.split("=", 1) for word in words)
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
