@@ -1,14 +1,24 @@
 """What must hold between the parts of a site: names that exist, addresses that fit, ports that don't collide."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model import site as types
 from model.stage import REGISTRY_PORT, Stage, role_uses
 from model.units import Port, short_port
 
+_IPV4 = 4
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
+_IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_REFERENCE = re.compile(
+    rf"(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-f]{32,})?"
+)
+"""What Docker takes for the name of an image: `[registry[:port]/]name[:tag][@digest]`."""
 _SKEPS_PORTS = {
     (22, "tcp"): "ssh",
     (2377, "tcp"): "the swarm",
@@ -39,6 +49,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
         given = [key for key in ("debootstrap", "tarball", "image") if getattr(base, key) is not None]
         if len(given) > 1:
             problems.append(f"bases.{name!r}: takes only one of debootstrap, tarball, image")
+        problems += _reference(f"bases.{name!r}.image", base.image)
         if base.tarball is not None and not (directory / base.tarball).is_file():
             problems.append(f"bases.{name!r}.tarball: there is no file {base.tarball} in {directory}")
     for name, image in site.images.items():
@@ -46,7 +57,8 @@ def check(site: types.Site, directory: Path) -> list[str]:
     for name, volume in site.volumes.items():
         problems += _volume(f"volumes.{name}", volume, site)
     for name, network in site.networks.items():
-        problems += _network(f"networks.{name}", network)
+        problems += _network(f"networks.{name}", network, site)
+    problems += _hosts("setup_hosts.hosts", site.setup_hosts.hosts)
     for name, service in site.services.items():
         problems += _service(f"services.{name}", service, site, directory)
     for name in site.stages:
@@ -85,8 +97,8 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
     if network is None and not config.ip_address_list:
         yield f"{path}: needs cidr or ip_address_list"
         return
-    if network is None and isinstance(config, types.DockerStage):
-        yield f"{path}: provider docker needs cidr, the network that it makes"
+    if isinstance(config, types.DockerStage):
+        yield from _docker_stage(path, config, network)
     if config.ip_address_list:
         yield from _addresses(f"{path}.ip_address_list", config, network)
     for i, source in enumerate(config.ssh_source_ips):
@@ -105,9 +117,17 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
             yield f"{path}.root_password: there is no secret {config.root_password!r}{_known(site.secrets)}"
 
 
-def _addresses(
-    path: str, config: types.Stage, network: ipaddress.IPv4Network | ipaddress.IPv6Network | None
-) -> Iterator[str]:
+def _docker_stage(path: str, config: types.DockerStage, network: _IpNetwork | None) -> Iterator[str]:
+    """Yield the mistakes of what only provider docker has."""
+    if network is None:
+        yield f"{path}: provider docker needs cidr, the network that it makes"
+    elif network.version != _IPV4:
+        yield f"{path}.cidr: {config.cidr} is IPv6; provider docker makes networks of IPv4 only"
+    if not config.host_image.startswith("debootstrap:"):
+        yield from _reference(f"{path}.host_image", config.host_image)
+
+
+def _addresses(path: str, config: types.Stage, network: _IpNetwork | None) -> Iterator[str]:
     """Yield the mistakes of a list of addresses."""
     seen = set()
     for i, text in enumerate(config.ip_address_list):
@@ -132,6 +152,10 @@ def _image(path: str, image: types.Image, site: types.Site, directory: Path) -> 
         yield f"{path}: needs exactly one of from, build"
     if image.build is not None and not (directory / image.build / "Dockerfile").is_file():
         yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
+    if image.from_ is not None and image.from_ not in site.bases:
+        yield from _reference(f"{path}.from", image.from_)
+    yield from _reference(f"{path}.pull_from", image.pull_from)
+    yield from _variables(f"{path}.env", image.env)
     if image.pull_on and image.pull_from is None:
         yield f"{path}.pull_on: needs pull_from, where it is pulled from"
     for i, stage in enumerate(image.pull_on):
@@ -170,7 +194,7 @@ def _volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
                 yield f"{path}.hosts[{i}]: {short!r} is no hive of stage {stage_name}{_known(known)}"
 
 
-def _network(path: str, network: types.Network) -> Iterator[str]:
+def _network(path: str, network: types.Network, site: types.Site) -> Iterator[str]:
     """Yield the mistakes of one network."""
     if path.rpartition(".")[2] in _DOCKERS_NETWORKS:
         yield f"{path}: the name is Docker's own; choose another"
@@ -180,8 +204,56 @@ def _network(path: str, network: types.Network) -> Iterator[str]:
         subnet = ipaddress.ip_network(network.ipam.subnet)
         if network.ipam.gateway is not None and ipaddress.ip_address(network.ipam.gateway) not in subnet:
             yield f"{path}.ipam.gateway: {network.ipam.gateway} is outside {network.ipam.subnet}"
+        for name, stage in site.stages.items():
+            if _overlaps(subnet, stage.cidr):
+                yield f"{path}.ipam.subnet: {subnet} overlaps with stages.{name}.cidr, the hosts' own network"
     except ValueError as error:
         yield f"{path}.ipam: {error}"
+
+
+def _overlaps(network: _IpNetwork, cidr: str | None) -> bool:
+    """Return whether a network shares addresses with another; one that can't be read is another mistake."""
+    try:
+        other = ipaddress.ip_network(cidr or "")
+    except ValueError:
+        return False
+    return network.version == other.version and network.overlaps(other)
+
+
+def _reference(path: str, image: str | None) -> Iterator[str]:
+    """Yield the mistake of an image's reference, if there is one."""
+    if image is not None and not _REFERENCE.fullmatch(image):
+        yield f"{path}: {image!r} is no reference of an image; it is of the form [registry/]name[:tag]"
+
+
+def _hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
+    """Yield the mistakes in lines for `/etc/hosts`."""
+    for name, address in hosts.items():
+        if not _is_address(address):
+            yield f"{path}.{name}: {address!r} is no address"
+
+
+def _servers(path: str, servers: Iterable[str]) -> Iterator[str]:
+    """Yield the mistakes in a list of name servers."""
+    for i, server in enumerate(servers):
+        if not _is_address(server):
+            yield f"{path}[{i}]: {server!r} is no address"
+
+
+def _is_address(text: str) -> bool:
+    """Return whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _variables(path: str, environment: Iterable[str]) -> Iterator[str]:
+    """Yield the mistakes in the names of environment variables: they end at the first `=`."""
+    for name in environment:
+        if not name or "=" in name:
+            yield f"{path}: {name!r} is no name of a variable"
 
 
 def _service(path: str, service: types.Service, site: types.Site, directory: Path) -> Iterator[str]:
@@ -194,6 +266,9 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
         if name not in site.networks:
             yield f"{path}.networks[{i}]: there is no network {name!r}{_known(site.networks)}"
     yield from _mounts(path, service, site)
+    yield from _variables(f"{path}.environment", service.environment)
+    yield from _hosts(f"{path}.hosts", service.hosts)
+    yield from _servers(f"{path}.dns", service.dns)
     for i, secret in enumerate(service.secrets):
         if secret not in site.secrets:
             yield f"{path}.secrets[{i}]: there is no secret {secret!r}{_known(site.secrets)}"
@@ -206,11 +281,14 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
     in_host_mode = [(port.target, port.protocol) for port in ports(service) if port.mode == "host"]
     for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
         yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
-    if service.image not in site.images and not _looks_like_reference(service.image):
-        yield (
-            f"{path}.image: {service.image!r} is none of [images]{_known(site.images)}; "
-            "a reference to pull has a tag, as in nginx:1.27"
-        )
+    if service.image not in site.images:
+        if _looks_like_reference(service.image):
+            yield from _reference(f"{path}.image", service.image)
+        else:
+            yield (
+                f"{path}.image: {service.image!r} is none of [images]{_known(site.images)}; "
+                "a reference to pull has a tag, as in nginx:1.27"
+            )
     if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
         yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
     yield from _roles(f"{path}.initialize_roles", service.initialize_roles, directory)
@@ -228,6 +306,12 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
             yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
         if mount.type == "tmpfs" and mount.source is not None:
             yield f"{path}.volumes[{i}].source: a tmpfs has none"
+        if mount.type != "tmpfs" and mount.tmpfs_size is not None:
+            yield f'{path}.volumes[{i}].tmpfs_size: only a tmpfs has one; this is of type = "{mount.type}"'
+    targets = [posixpath.normpath(mount.target) for mount in service.volumes]
+    for i, target in enumerate(targets):
+        if target in targets[:i]:
+            yield f"{path}.volumes[{i}].target: {target} is mounted twice"
 
 
 def _looks_like_reference(image: str) -> bool:

@@ -41,11 +41,47 @@ def load(path: Path) -> types.Site:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise ConfigError([f"{path.name}: {error}"]) from error
-    site = parse(data, path.name)
+    try:
+        site = parse(data, path.name)
+    except ConfigError as error:
+        more = [f"{path.name}: {problem}" for problem in _sense_of_the_rest(data, path.parent)]
+        raise ConfigError([*error.problems, *more]) from error
     problems = checks.check(site, path.parent)
     if problems:
         raise ConfigError([f"{path.name}: {problem}" for problem in problems])
     return site
+
+
+def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
+    """Return what does not fit together in a file that has mistakes of form, as far as that can be told.
+
+    Each stage, image, service and so on with such a mistake is left out; so is then what would be said of its absence.
+    """
+    from jsonschema import Draft202012Validator
+
+    rest: dict[str, Any] = {
+        key: dict(value) if isinstance(value, dict) else value for key, value in data.items()
+    }
+    out: set[str] = set()
+    for error in Draft202012Validator(schema()).iter_errors(data):
+        path = list(error.absolute_path)
+        if error.validator == "additionalProperties" and not path:
+            for key in set(data) - set(error.schema["properties"]):
+                rest.pop(key, None)
+        elif path:
+            table = rest.get(path[0])
+            # A name that is not allowed is no part of the path.
+            name = path[1] if len(path) > 1 else error.instance
+            if isinstance(table, dict) and isinstance(name, str):
+                table.pop(name, None)
+                out.add(name)
+            else:
+                rest.pop(path[0], None)
+    try:
+        site = msgspec.convert(rest, types.Site)
+    except msgspec.ValidationError:
+        return []
+    return [line for line in checks.check(site, directory) if not any(repr(name) in line for name in out)]
 
 
 def parse(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:

@@ -155,6 +155,62 @@ healthcheck = { test = "true", interval = "5" }
             "bases.'a'.tarball: there is no file",
         ),
         (
+            ('cidr = "172.31.0.0/24"', 'cidr = "fd00::/64"'),
+            "stages.private.cidr: fd00::/64 is IPv6; provider docker makes networks of IPv4 only",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\nhost_image = "i:"'),
+            "stages.private.host_image: 'i:' is no reference",
+        ),
+        (
+            ("[networks.front]", '[networks.front]\nipam = { subnet = "172.31.0.128/25" }'),
+            "networks.front.ipam.subnet: 172.31.0.128/25 overlaps with stages.private.cidr",
+        ),
+        (("[networks.front]", '[networks.front]\nipam = { subnet = "172.31.1.0/24" }'), ""),
+        (("[networks.front]", '[networks.front]\nipam = { subnet = "fd00::/64" }'), ""),
+        (
+            ('"/data" }', '"/data" }, { type = "tmpfs", target = "/data/" }'),
+            "services.web.volumes[1].target: /data is mounted twice",
+        ),
+        (
+            ('"/data" }', '"/data", tmpfs_size = "1M" }'),
+            'services.web.volumes[0].tmpfs_size: only a tmpfs has one; this is of type = "volume"',
+        ),
+        (
+            ('image = "web"', 'image = "web"\ndns = ["192.0.2.1", "dns.example"]'),
+            "services.web.dns[1]: 'dns.example' is no address",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nhosts = { db = "300.0.2.1" }'),
+            "services.web.hosts.db: '300.0.2.1' is no address",
+        ),
+        (('image = "web"', 'image = "web"\nhosts = { db = "::1" }'), ""),
+        (
+            ("[networks.front]", '[setup_hosts]\nhosts = { db = "" }\n[networks.front]'),
+            "setup_hosts.hosts.db: '' is no address",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nenvironment = { "A=B" = "c" }'),
+            "services.web.environment: 'A=B' is no name of a variable",
+        ),
+        (('"debian:12"', '"debian:12"\nenv = { "" = "c" }'), "images.web.env: '' is no name of a variable"),
+        (('"debian:12"', '""'), "images.web.from: '' is no reference of an image"),
+        (('"debian:12"', '"debian:"'), "images.web.from: 'debian:' is no reference of an image"),
+        (
+            (
+                '"debian:12"',
+                '"odd base"\n[bases."odd base"]\ndebootstrap = "bookworm"\n[images.x]\nfrom = "x"',
+            ),
+            "",
+        ),
+        (('image = "web"', 'image = "i:"'), "services.web.image: 'i:' is no reference of an image"),
+        (('image = "web"', 'image = ""'), "services.web.image: '' is none of [images]"),
+        (('image = "web"', f'image = "[::1]:5000/a/b_c:V1@sha256:{"0" * 64}"'), ""),
+        (
+            ('"debian:12"', '"debian:12"\npull_on = ["private"]\npull_from = "hub/Web"'),
+            "images.web.pull_from: 'hub/Web' is no reference of an image",
+        ),
+        (
             ("[networks.front]", '[services.b]\nimage = "x:1"\nports = ["8080:1"]\n[networks.front]'),
             "services.web.ports: 8080/tcp is b's",
         ),
@@ -174,6 +230,39 @@ def test_what_does_not_fit_together_is_said_with_its_path(
     found = problems(site_dir, text)
 
     assert any(line.startswith(problem) for line in found), found
+
+
+def test_mistakes_of_form_hide_none_of_sense(site_dir: Path) -> None:
+    """Both come at once. What has a mistake of form is left out, and nothing is said about its absence."""
+    text = (
+        GOOD.replace('ports = ["8080:80"', 'netwrks = []\nports = ["8080:80"')
+        .replace('from = "debian:12"', "from = 12")
+        .replace('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\nports = 1')
+        .replace("[networks.front]", "colour = 1\n[networks.front]")
+        .replace('site = "example"', 'site = "example"\nstage = "private"\ncolour = 1')
+        .replace("192.0.2.3", "192.0.2.2")
+    )
+    text += """
+[services.Bad]
+image = "x:1"
+[services.other]
+image = "web"
+secrets = ["key"]
+available_on = ["private"]
+[services.third]
+image = "webb"
+"""
+
+    found = problems(site_dir, text)
+
+    assert [line for line in found if "services.other" in line] == [
+        "services.other.secrets[0]: there is no secret 'key' (there are none)"
+    ]
+    assert "stages.production.ip_address_list[2]: 192.0.2.2 is there twice" in found
+    assert any(line.startswith("services.third.image: 'webb' is none of [images]") for line in found)
+    assert any(line.startswith("services.web: unknown key 'netwrks'") for line in found)
+    assert not [line for line in found if "stage: 'private'" in line]
+    assert len(found) == len(set(found)) == 9, found
 
 
 def test_bad_toml_names_the_line(site_dir: Path) -> None:
