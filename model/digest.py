@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,13 +153,27 @@ def read_tree(root: Path) -> tuple[Entry, ...]:
         ConfigError: There is something that is no file, directory or link, can't be read, or is not named in UTF-8.
 
     """
-    entries = [_read(path, path.relative_to(root).as_posix()) for path in sorted(root.rglob("*"))]
+    entries = [_read(path, path.relative_to(root).as_posix()) for path in sorted(_below(root))]
     full = {
         "/".join(parts[:i])
         for parts in (entry.path.split("/") for entry in entries if entry.kind != "directory")
         for i in range(1, len(parts))
     }
     return tuple(entry for entry in entries if entry.kind != "directory" or entry.path in full)
+
+
+def _below(root: Path) -> Iterator[Path]:
+    """Yield all that is below a directory; links are not followed.
+
+    `Path.rglob` takes a directory that can't be read for an empty one.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise ConfigError([f"{error.filename}: {error.strerror}"]) from error
+
+    for directory, directories, files in os.walk(root, onerror=refuse):
+        for name in (*directories, *files):
+            yield Path(directory, name)
 
 
 def _read(path: Path, name: str) -> Entry:

@@ -1,5 +1,6 @@
 """Inputs, digests and keys."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -116,3 +117,22 @@ def test_a_secret_does_not_print_itself() -> None:
     assert "hunter2" not in f"{secret} {secret!r} {[secret]} {secret:>20}"
     assert secret.fingerprint(b"a") != secret.fingerprint(b"b")
     assert "hunter2" not in secret.fingerprint(b"a")
+
+
+def test_a_directory_that_can_not_be_read_is_not_an_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said with its path: what is in it would be missing from the image."""
+    (tmp_path / "shut").mkdir()
+    (tmp_path / "shut" / "file").write_text("x")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if os.fspath(path).endswith("shut"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/shut: Permission denied$"):
+        read_tree(tmp_path)
