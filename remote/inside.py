@@ -1,7 +1,8 @@
 """Running a role inside a container that is already running."""
 
+import codecs
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -102,11 +103,20 @@ def _exec(container: Any, archive: bytes, timeout: float, say: Say) -> tuple[int
     began = time.monotonic()
     started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")
     tail: list[str] = []
-    rest = ""
-    for chunk in api.exec_start(started["Id"], stream=True):
-        *lines, rest = (rest + chunk.decode(errors="replace")).split("\n")
-        for line in lines:
-            say(line)
-            tail = [*tail[1 - _TAIL :], line]
+    for line in _lines(api.exec_start(started["Id"], stream=True)):
+        say(line)
+        tail = [*tail[1 - _TAIL :], line]
     status = api.exec_inspect(started["Id"])["ExitCode"]
     return (None if time.monotonic() - began >= timeout else status), tail
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of an output that comes in pieces, cut anywhere; the last one also without its line break."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+        yield from lines
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest
