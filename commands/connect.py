@@ -184,22 +184,32 @@ class Tunnel:
             say(f"{self.host.short}: the connection broke; opening it again")
         quiet = self._lost > 0  # once is enough while nothing changes
         if not self.reach((lambda _line: None) if quiet else say):
-            self._next = time.monotonic() + PAUSES[min(self._lost, len(PAUSES) - 1)]
-            self._lost += 1
+            self._lose()
             return
         control = _control(self._run, self.host.short)
         words = argv.ssh_command(self._run.ssh_files.config, control, self.host.short, "cat")
-        self._session = subprocess.Popen(
-            words,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        try:
+            self._session = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError as error:
+            if not quiet:
+                say(f"{self.host.short}: {words[0]}: {error.strerror}")
+            self._lose()
+            return
         self._next = time.monotonic() + PAUSES[0]  # a session that ends at once is not begun again at once
         self._lost = 0
         if not first:
             say(f"{self.host.short}: the tunnel is open")
+
+    def _lose(self) -> None:
+        """Try again later, and later still each time."""
+        self._next = time.monotonic() + PAUSES[min(self._lost, len(PAUSES) - 1)]
+        self._lost += 1
 
     def release(self) -> None:
         """End the session; the connection ends a minute after its last one."""
@@ -239,7 +249,10 @@ def _answers(run: Run, connection: Connection) -> bool:
     if not control.exists():
         return False
     check = argv.ssh_control(run.ssh_files.config, control, connection.name, "check")
-    return subprocess.run(check, capture_output=True, timeout=10, check=False).returncode == 0
+    try:
+        return subprocess.run(check, capture_output=True, timeout=10, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False  # without ssh on PATH, opening it says so
 
 
 def _complain(line: str) -> None:

@@ -141,3 +141,19 @@ def test_a_connection_that_was_open_before_stays_open(run: Run, monkeypatch: pyt
     assert closed == ["closed hive1"]
     assert [line for line in FakeConnection.done if line.startswith("closed")] == closed
     assert not any(tunnel.held for tunnel in tunnels)
+
+
+def test_without_ssh_a_message_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ssh is not on PATH, the host is one that can't be reached: no traceback, and it is tried again later."""
+    monkeypatch.setattr("commands.connect.argv.ssh_command", lambda *_words: ["no-such-ssh"])
+    monkeypatch.setattr("commands.connect.argv.ssh_control", lambda *_words: ["no-such-ssh"])
+    run.ssh_files.sockets.mkdir(parents=True, exist_ok=True)
+    (run.ssh_files.sockets / "hive0.ssh").touch()
+    tunnel = Tunnel(run, run.stage.hosts[0])
+    said: list[str] = []
+
+    tunnel.tend(said.append)
+
+    assert said == ["hive0: no-such-ssh: No such file or directory"]
+    assert not tunnel.held
+    assert not tunnel.needs_care()
