@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Collection
+from fnmatch import fnmatchcase
 from functools import wraps
 from types import FrameType
 from typing import Any
@@ -9,11 +11,16 @@ from typing import Any
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from commands.asked import all_before
 from commands.shell_image import PREFIX, shell
 from commands.site import site_run
-from model.errors import SkepError
+from model.errors import ConfigError, SkepError
+from tasks.deploy_services import secret_task
+from tasks.run import Run as SiteRun
 
 INTERRUPTED = 130
+NOT_KEPT = 2
+"""The exit status where what was done could not be written down."""
 
 
 class Run(DoitRun):
@@ -32,16 +39,29 @@ class Run(DoitRun):
     def _execute(self, **kwargs: Any) -> int:
         """Hold the stage while doit runs its tasks."""
         run = site_run(self.loader)
+        before = all_before({task.name: task.task_dep for task in self.task_list})
+        selected = [name for name in before if any(fnmatchcase(name, word) for word in self.sel_tasks)]
+        problems = missing_secrets(run, {name for task in selected for name in (task, *before[task])})
+        if problems:
+            raise InvalidCommand("\n".join(problems))
         try:
             run.state.lock(" ".join(["doit", *sys.argv[1:]]))
+            run.state.remove_broken()
         except SkepError as error:
+            run.state.unlock()
             raise InvalidCommand(str(error)) from error
         signal.signal(signal.SIGTERM, _interrupt)
         run.live = True
+        traces = self.dep_manager.backend
+        traces.running = True
         try:
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.probe
-            return int(super()._execute(**kwargs))
+            status = int(super()._execute(**kwargs))
+            if traces.problem is None:
+                return status
+            sys.stderr.write(f"not all that was done is kept, so it is looked at again: {traces.problem}\n")
+            return max(status, NOT_KEPT)
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
             return INTERRUPTED
@@ -49,6 +69,26 @@ class Run(DoitRun):
             run.probe.close()
             run.close()
             run.state.unlock()
+
+
+def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
+    """Return a line for each secret that these tasks need and that can't be had from where site.toml says.
+
+    A generated one comes from the vault, which a task makes; the password of a first log-in is for its host alone.
+    """
+    needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
+    for image, config in run.stage.images.items():
+        pulled = config.pull_from is not None and run.stage.name in config.pull_on
+        if f"build_images:{image}" in tasks and not pulled:
+            needed += config.secrets
+    problems: list[str] = []
+    for name in dict.fromkeys(needed):
+        if run.stage.site.secrets[name].generate is None:
+            try:
+                run.secret(name)
+            except ConfigError as error:
+                problems += error.problems
+    return problems
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -2,6 +2,9 @@
 
 doit's own backends write when the whole run ends, so a killed run forgets what it had done. They also delete a
 task's entry when it fails; here the last good entry is kept beside the failure, since `doit why` compares with it.
+
+An entry that can't be written must not end a run in which other tasks are at work: while `running`, the first such
+mistake is kept in `problem`, for the run to end with. The task is then done again by the next run.
 """
 
 import json
@@ -9,6 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from doit.exceptions import InvalidCommand
+
+from model.errors import StateError
 from tasks.state import write_whole
 
 VALUES = "_values_:"
@@ -33,6 +39,10 @@ class StateDb:
         self.name = name
         self._directory = Path(name)
         self._entries: dict[str, dict[str, Any]] = {}
+        self.running = False
+        """Whether tasks are run: what doit removes then has failed; else a person wants it forgotten."""
+        self.problem: StateError | None = None
+        """The first entry that could not be written."""
 
     def get(self, task_id: str, dependency: str) -> Any:
         """Return a value of a task's last run, or None; a task whose last run failed has none."""
@@ -57,7 +67,24 @@ class StateDb:
         return "good" in entry and "failed" not in entry
 
     def remove(self, task_id: str) -> None:
-        """Note that a task's last run failed; what it was made from the last time it went well is kept."""
+        """Note that a task's last run failed, or forget the task (`doit forget`).
+
+        Of a failed one, what it was made from the last time it went well is kept.
+
+        Raises:
+            InvalidCommand: It can't be forgotten.
+
+        """
+        if not self.running:
+            self._entries.pop(task_id, None)
+            path = self._path(task_id)
+            try:
+                path.unlink(missing_ok=True)
+            except NotADirectoryError:
+                return
+            except OSError as error:
+                raise InvalidCommand(f"{path}: {error.strerror}") from error
+            return
         entry = self.entry(task_id)
         if entry.get("failed"):
             return
@@ -78,7 +105,8 @@ class StateDb:
         if task_id not in self._entries:
             try:
                 loaded = json.loads(self._path(task_id).read_text(encoding="utf-8"))
-            except (FileNotFoundError, ValueError):
+            except (OSError, ValueError):
+                # As good as none: its task runs. If it can't be written either, that is said then.
                 loaded = {}
             self._entries[task_id] = loaded if isinstance(loaded, dict) else {}
         return self._entries[task_id]
@@ -89,5 +117,15 @@ class StateDb:
         return self._directory / phase / f"{name or phase}.json"
 
     def _write(self, task_id: str) -> None:
-        """Write a task's file."""
-        write_whole(self._path(task_id), json.dumps(self._entries[task_id], indent=1).encode())
+        """Write a task's file.
+
+        Raises:
+            InvalidCommand: It can't be written, and no run is at work.
+
+        """
+        try:
+            write_whole(self._path(task_id), json.dumps(self._entries[task_id], indent=1).encode())
+        except StateError as error:
+            if not self.running:
+                raise InvalidCommand(str(error)) from error
+            self.problem = self.problem or error

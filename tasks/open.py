@@ -4,12 +4,21 @@ import os
 from pathlib import Path
 
 import doit
+from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
 
 from model.errors import SkepError
 from model.load import load, select
 from tasks.run import Run
 from tasks.state import State
+
+WORDS = {
+    "stage": "the stage to work on",
+    "confirm": "destroy: the site's name",
+    "volumes": "destroy: the volumes that go, too",
+    "upgrade": "lock: what is to be newer",
+}
+"""What may be said on the command line as `name=value`."""
 
 
 def open_run(asked: str | None) -> Run:
@@ -19,9 +28,11 @@ def open_run(asked: str | None) -> Run:
         asked: The stage that was asked for on the command line; else SKEP_STAGE counts.
 
     Raises:
-        InvalidDodoFile: The site can't be used as it is. doit prints the message alone.
+        InvalidDodoFile: The site can't be used as it is, or a word `name=value` of the command line is unknown. doit
+            prints the message alone.
 
     """
+    _refuse_unknown_words()
     # doit changes to dodo.py's own directory; a site may live elsewhere.
     directory = Path(doit.get_initial_workdir())
     try:
@@ -30,6 +41,19 @@ def open_run(asked: str | None) -> Run:
         return Run(directory, stage, State(directory / "state" / stage.name))
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None
+
+
+def _refuse_unknown_words() -> None:
+    """Refuse `stag=production`: doit would take it, say nothing, and work on another stage.
+
+    Raises:
+        InvalidDodoFile: There is such a word.
+
+    """
+    unknown = [word for word in doit_cmd._CMDLINE_VARS or {} if word not in WORDS]  # noqa: SLF001 - no other way to ask
+    if unknown:
+        known = ", ".join(f"{word}=" for word in WORDS)
+        raise InvalidDodoFile(f"{unknown[0]}=… is not known on the command line; there are: {known}")
 
 
 def doit_config(run: Run) -> dict[str, object]:

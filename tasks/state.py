@@ -11,6 +11,8 @@
 All of it but `secrets/` is a cache of what the real things carry as labels.
 """
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -30,6 +32,9 @@ from model.record import Record
 
 R = TypeVar("R", bound=Record)
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
+_TRIES = 10
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
@@ -65,8 +70,9 @@ class State:
     def secrets(self) -> Path:
         """The directory of what must not be read by others; made if it is missing."""
         path = self.root / "secrets"
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.chmod(0o700)
+        with _state_errors(path):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
         return path
 
     def record_path(self, task: str) -> Path:
@@ -80,14 +86,45 @@ class State:
         return self.root / "logs" / phase / f"{name or phase}.log"
 
     def read(self, task: str, kind: type[R]) -> R | None:
-        """Return a task's record, or None where there is none that can be used."""
+        """Return a task's record, or None where there is none that can be used.
+
+        One that can't be decoded is removed where this process holds the stage: doit then sees that its task's target
+        is gone, so that the task runs, finds the real thing, and writes it anew.
+
+        Raises:
+            StateError: It is there and can't be read.
+
+        """
         if (noted := _READ.get()) is not None:
             noted.add(task)
+        path = self.record_path(task)
         try:
-            return msgspec.json.decode(self.record_path(task).read_bytes(), type=kind)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            # A record of an older form is as good as none: the task runs, finds the real thing, and writes it anew.
+            with _state_errors(path, but=(FileNotFoundError, NotADirectoryError)):
+                return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except msgspec.MsgspecError:
+            self._remove_broken(path)
+            return None
+
+    def remove_broken(self) -> None:
+        """Remove each record that is no JSON, before doit looks at the first one; only for who holds the stage.
+
+        A task is judged before those that read its record do so; what they find then would come a run too late.
+        """
+        for path in self.root.glob("*/*.json"):
+            if path.parent.name not in {"traces", "secrets", "logs"}:
+                with _state_errors(path):
+                    try:
+                        msgspec.json.decode(path.read_bytes(), type=dict)
+                    except msgspec.MsgspecError:
+                        self._remove_broken(path)
+
+    def _remove_broken(self, path: Path) -> None:
+        """Remove a record that can't be decoded, unless this process only looks (`doit list`)."""
+        if self._lock is not None:
+            with _state_errors(path):
+                path.unlink(missing_ok=True)
 
     def trace_path(self, task: str) -> Path:
         """Return where doit's database keeps what a task was made from (see `commands/statedb.py`)."""
@@ -115,36 +152,72 @@ class State:
             command: What to tell the second one who asks.
 
         Raises:
-            StateError: Another process has it; the message says which, where and since when.
+            StateError: Another process has it (the message says which, where and since when), or the state directory
+                can't be written.
 
         """
-        self.root.mkdir(parents=True, exist_ok=True)
-        # Never truncated before it is ours: it holds what the second one is told.
-        handle = (self.root / "lock").open("a+", encoding="utf-8")
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            holder = _holder(handle.read())
-            handle.close()
-            raise StateError(f"{self.root.name}: {holder}; wait for it, or end it") from error
-        handle.truncate(0)
         about = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             "command": command,
         }
-        handle.write(json.dumps(about))
-        handle.flush()
-        self._lock = handle
+        path = self.root / "lock"
+        for _ in range(_TRIES):
+            with _state_errors(path, but=(BlockingIOError,)):
+                handle = self._open_lock(path)
+                if handle is None:
+                    continue
+                try:
+                    handle.truncate(0)
+                    handle.write(json.dumps(about))
+                    handle.flush()
+                except OSError:
+                    _let_go(handle)
+                    raise
+                self._lock = handle
+                return
+        raise StateError(f"{path}: is removed again and again by others; try once more")
+
+    def _open_lock(self, path: Path) -> IO[str] | None:
+        """Return the lock's file, held by this process; None if somebody removed it meanwhile, as `destroy` does."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            # Never truncated before it is ours: it holds what the second one is told.
+            handle = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            holder = _holder(handle.read())
+            _let_go(handle)
+            raise StateError(f"{self.root.name}: {holder}; wait for it, or end it") from error
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            there = None
+        ours = os.fstat(handle.fileno())
+        # A lock on a file that is not there any more keeps nobody away.
+        if there is None or (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            _let_go(handle)
+            return None
+        return handle
 
     def unlock(self) -> None:
         """Give the stage back."""
-        if self._lock is not None:
-            self._lock.truncate(0)
-            self._lock.close()
-            self._lock = None
+        handle, self._lock = self._lock, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                handle.truncate(0)
+            _let_go(handle)
+
+
+def _let_go(handle: IO[str]) -> None:
+    """Close a lock's file, and with it end the lock."""
+    with contextlib.suppress(OSError):
+        handle.close()
 
 
 def _holder(text: str) -> str:
@@ -160,16 +233,50 @@ def _holder(text: str) -> str:
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that it is either the old or the new one, even after a power cut; equal data writes nothing."""
+    """Write a file so that it is either the old or the new one, even after a power cut; equal data writes nothing.
+
+    Raises:
+        StateError: It can't be written. Nothing is left of the attempt, and an older file is as it was.
+
+    """
+    with _state_errors(path):
+        try:
+            if path.read_bytes() == data:
+                return
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextmanager
+def _state_errors(path: Path, but: tuple[type[OSError], ...] = ()) -> Iterator[None]:
+    """Have what this machine refuses said with the path and a way out; errors of the types `but` pass."""
     try:
-        if path.read_bytes() == data:
-            return
-    except FileNotFoundError:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+        yield
+    except OSError as error:
+        if isinstance(error, but):
+            raise
+        raise StateError(f"{path}: {error.strerror or error}; {_way_out(path, error)}") from error
+
+
+def _way_out(path: Path, error: OSError) -> str:
+    """Return what a person can do about an error of the file system."""
+    in_place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
+    if in_place is not None:
+        return f"{in_place} is no directory: move it away, and run doit again"
+    if error.errno in _FULL:
+        return "make room on this machine, and run doit again"
+    if error.errno in _FORBIDDEN:
+        return "doit must be able to write the site's state/; mend who owns it, or its file system"
+    return "mend that, and run doit again; what is not secrets/ there may be removed, and is found anew"

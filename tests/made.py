@@ -191,7 +191,9 @@ class Made:
         for line in lines:
             log.say(line)
         log.close()
-        Dependency(StateDb, str(run.state.traces)).remove_success(task)
+        database = Dependency(StateDb, str(run.state.traces))
+        database.backend.running = True
+        database.remove_success(task)
 
     def _record(self, run: Run, step: Step, inputs: dict[str, str], version: str) -> Record:
         """Return what comes back for a resource."""

@@ -83,7 +83,9 @@ class Chain:
 
     def fail(self, name: str) -> None:
         """Do what a run does with one that fails."""
-        Dependency(StateDb, str(self.run.state.traces)).remove_success(self.tasks()[f"p:{name}"])
+        database = Dependency(StateDb, str(self.run.state.traces))
+        database.backend.running = True
+        database.remove_success(self.tasks()[f"p:{name}"])
 
     def look(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """Return what `doit list` finds."""

@@ -55,6 +55,7 @@ class Thing:
             | {"name": "build_things:one"}
         )
         database = Dependency(StateDb, str(self.run.state.traces))
+        database.backend.running = True
         if database.get_status(task, {}).status == "up-to-date":
             return None
         failure = task.execute(_Quiet())

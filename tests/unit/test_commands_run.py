@@ -1,0 +1,143 @@
+"""`doit [run]`: what is looked at before anything is touched, and what is said on the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from doit import doit_cmd
+from doit.exceptions import InvalidDodoFile
+
+from commands.run import missing_secrets
+from model.load import load, select
+from tasks.open import open_run
+from tasks.run import Run
+from tasks.state import State
+
+ROOT = Path(__file__).parents[2]
+SITE = """
+site = "example"
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+[stages.production]
+provider = "prepared"
+ip_address_list = ["192.0.2.1", "192.0.2.2"]
+root_password = "root"
+[secrets]
+one = { env = "SKEP_TEST_ONE" }
+two = { file = "two.txt" }
+root = { env = "SKEP_TEST_ROOT" }
+made = { generate = 24 }
+other = { env = "SKEP_TEST_OTHER" }
+token = { env = "SKEP_TEST_TOKEN" }
+[images.web]
+from = "debian:12"
+secrets = ["token"]
+[services.web]
+image = "web"
+secrets = ["one", "two", "made"]
+[services.elsewhere]
+image = "nginx:1"
+available_on = ["production"]
+secrets = ["other"]
+"""
+ALL = {f"deploy_services:secret.{name}" for name in ("one", "two", "made")} | {"build_images:web"}
+ONE = "secrets.one: the environment variable SKEP_TEST_ONE is not set"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Return the directory of a site whose secrets come from everywhere."""
+    (tmp_path / "site.toml").write_text(SITE)
+    return tmp_path
+
+
+def run_of(site: Path) -> Run:
+    """Return a run."""
+    return Run(site, select(load(site / "site.toml"), "private"), State(site / "state" / "private"))
+
+
+def doit(site: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run doit there."""
+    command = [str(Path(sys.executable).with_name("doit")), "-f", str(ROOT / "dodo.py"), *words]
+    return subprocess.run(command, cwd=site, capture_output=True, text=True, check=False, timeout=50)
+
+
+def test_all_secrets_that_are_missing_are_said_at_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each that the tasks need; generated ones and those of other stages or tasks do not count."""
+    assert missing_secrets(run_of(site), ALL) == [
+        ONE,
+        f"secrets.two: {site}/two.txt: No such file or directory",
+        "secrets.token: the environment variable SKEP_TEST_TOKEN is not set",
+    ]
+    assert missing_secrets(run_of(site), {"deploy_services:secret.one"}) == [ONE]
+    assert missing_secrets(run_of(site), {"build_infra:hive0"}) == []
+
+    monkeypatch.setenv("SKEP_TEST_ONE", "x")
+    monkeypatch.setenv("SKEP_TEST_TOKEN", "x")
+    (site / "two.txt").write_text("x")
+    assert missing_secrets(run_of(site), ALL) == []
+
+
+def test_an_image_that_is_pulled_needs_no_build_secret(site: Path) -> None:
+    """What only a build needs is not asked for where the image comes from elsewhere."""
+    text = SITE.replace(
+        'secrets = ["token"]', 'secrets = ["token"]\npull_on = ["private"]\npull_from = "hub/web:1"'
+    )
+    (site / "site.toml").write_text(text)
+
+    assert missing_secrets(run_of(site), {"build_images:web"}) == []
+
+
+def test_a_missing_secret_stops_a_run_before_anything_is_touched(site: Path) -> None:
+    """The lines are all that is printed, the status is 3, and not even state/ was made."""
+    ended = doit(site, "run", "deploy_services")
+
+    assert (ended.returncode, ended.stdout) == (3, "")
+    lines = ended.stderr.splitlines()
+    assert [line.partition(": ")[0] for line in lines[:1]] == ["ERROR"]
+    assert [line.removeprefix("ERROR: ").partition(":")[0] for line in lines if "secrets." in line] == [
+        "secrets.one",
+        "secrets.two",
+        "secrets.token",
+    ]
+    assert "Traceback" not in ended.stderr
+    assert not (site / "state").exists()
+
+
+def test_a_state_that_can_not_be_used_is_one_line(site: Path) -> None:
+    """A file in the place of state/ ends each command with its path, without a traceback."""
+    (site / "state").write_text("mine")
+
+    for words in (
+        ("run", "build_infra"),
+        ("destroy", "confirm=example"),
+        ("forget", "build_infra"),
+        ("list",),
+    ):
+        ended = doit(site, *words)
+        assert "Traceback" not in ended.stderr, ended.stderr
+        if words[0] == "run":
+            assert (ended.returncode, f"{site}/state is no directory" in ended.stderr) == (3, True), (
+                ended.stderr
+            )
+
+
+@pytest.mark.parametrize(
+    ("word", "known"), [("stag", False), ("stage", True), ("Stage", False), ("upgrade", True)]
+)
+def test_an_unknown_word_is_refused(
+    site: Path, monkeypatch: pytest.MonkeyPatch, word: str, *, known: bool
+) -> None:
+    """`stag=production` works on no other stage than the one meant: it is refused, with the words that there are."""
+    monkeypatch.setattr(doit_cmd, "_CMDLINE_VARS", {word: "production"})
+    monkeypatch.setattr("doit.get_initial_workdir", lambda: str(site))
+    if known:
+        assert open_run("private").stage.name == "private"
+        return
+
+    with pytest.raises(
+        InvalidDodoFile, match=f"^{word}=… is not known .*: stage=, confirm=, volumes=, upgrade=$"
+    ):
+        open_run("private")
