@@ -12,6 +12,7 @@ from doit.exceptions import InvalidCommand
 from commands.shell_image import PREFIX, shell
 from commands.site import site_run
 from model.errors import SkepError
+from tasks.run import Run as SiteRun
 
 INTERRUPTED = 130
 
@@ -41,7 +42,7 @@ class Run(DoitRun):
         try:
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.probe
-            return int(super()._execute(**kwargs))
+            return _ended(run, int(super()._execute(**kwargs)))
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
             return INTERRUPTED
@@ -49,6 +50,27 @@ class Run(DoitRun):
             run.probe.close()
             run.close()
             run.state.unlock()
+
+
+def _say(line: str) -> None:
+    """Tell the person."""
+    sys.stdout.write(f"{line}\n")
+
+
+def _ended(run: SiteRun, status: int) -> int:
+    """Remove old images after a run that ended well and made one; return the run's status.
+
+    What can't be done now is done after the next run that makes one.
+    """
+    if status != 0 or not run.pushed:
+        return status
+    from tasks.retention import prune  # it needs the docker SDK, which a run that has nothing to do does not
+
+    try:
+        prune(run, _say)
+    except SkepError as error:
+        sys.stderr.write(f"old images stay for now: {error}\n")
+    return status
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
