@@ -57,7 +57,7 @@ class Run(DoitRun):
         try:
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.probe
-            status = int(super()._execute(**kwargs))
+            status = _ended(run, int(super()._execute(**kwargs)))
             if traces.problem is None:
                 return status
             sys.stderr.write(f"not all that was done is kept, so it is looked at again: {traces.problem}\n")
@@ -89,6 +89,27 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
             except ConfigError as error:
                 problems += error.problems
     return problems
+
+
+def _say(line: str) -> None:
+    """Tell the person."""
+    sys.stdout.write(f"{line}\n")
+
+
+def _ended(run: SiteRun, status: int) -> int:
+    """Remove old images after a run that ended well and made one; return the run's status.
+
+    What can't be done now is done after the next run that makes one.
+    """
+    if status != 0 or not run.pushed:
+        return status
+    from tasks.retention import prune  # it needs the docker SDK, which a run that has nothing to do does not
+
+    try:
+        prune(run, _say)
+    except SkepError as error:
+        sys.stderr.write(f"old images stay for now: {error}\n")
+    return status
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -365,6 +365,19 @@ class Image(Frozen, frozen=True):
     timeout: Annotated[Duration, Meta(description="How long one role may take, as in `30m`.")] = "30m"
 
 
+class Registry(Frozen, frozen=True):
+    """The site's registry, on the repository host."""
+
+    keep: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="How many generations of each image and base stay there, the newest first, to go back to; "
+            "what is in use stays in any case. The rest is removed when a run that made an image ends well.",
+        ),
+    ] = 5
+
+
 class Volume(Frozen, frozen=True):
     """A named volume. Services name it; it is defined only here."""
 
@@ -625,6 +638,7 @@ class Site(Frozen, frozen=True):
         Meta(description="Base image, as `from` names it, to how it is had; one that is not here is pulled."),
     ] = {}
     images: Annotated[dict[Name, Image], Meta(description="The images that skep builds.")] = {}
+    registry: Annotated[Registry, Meta(description="Where they are kept, and how long.")] = Registry()
     networks: Annotated[
         dict[Name, Network],
         Meta(description="Overlay networks; where none is here, services share one all the same."),

@@ -4,7 +4,7 @@ import codecs
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +20,8 @@ _SHELL = ["/bin/sh", "-c"]
 _INIT = "/sbin/init"
 _INIT_TIMEOUT = 120.0
 _STOP_TIMEOUT = 60
+SILENCE = 60.0
+"""Seconds without a line after which the log says that the role is still at work."""
 _TAIL = 15
 # As the first process: makes writable what Docker mounts read-only without --privileged, then becomes the image's init.
 # `bind` makes it this mount alone that is changed: a plain remount is refused as busy.
@@ -146,12 +148,15 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
     output = _run_beside_init if with_init else _run_alone
     tail: list[str] = []
 
-    def heard(line: str) -> None:
-        say(line)
-        tail.append(line)
-        del tail[:-_TAIL]
+    with heartbeat(say) as beat:
 
-    reason = output(container, layer.timeout, heard)
+        def heard(line: str) -> None:
+            beat()
+            say(line)
+            tail.append(line)
+            del tail[:-_TAIL]
+
+        reason = output(container, layer.timeout, heard)
     if reason is not None:
         said = "".join(f"\n    {line}" for line in tail if line.strip())
         raise RoleError(f"{host}: role {layer.role}: setup.sh: {reason}{said}")
@@ -194,6 +199,31 @@ def _run_beside_init(container: Any, timeout: float, say: Say) -> str | None:
         _exec(api, container.id, CLEAN_INIT, say)
         container.stop(timeout=_STOP_TIMEOUT)
     return reason
+
+
+@contextmanager
+def heartbeat(say: Say) -> Iterator[Callable[[], None]]:
+    """Say from time to time that something silent is still at work; give what tells that it was heard of."""
+    done = threading.Event()
+    heard = began = time.monotonic()
+
+    def beat() -> None:
+        nonlocal heard
+        heard = time.monotonic()
+
+    def watch() -> None:
+        while not done.wait(max(heard + SILENCE - time.monotonic(), 0.01)):
+            if time.monotonic() - heard >= SILENCE:
+                beat()
+                say(f"still at work after {heard - began:.0f} s")
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield beat
+    finally:
+        done.set()
+        thread.join()
 
 
 def _kill_after(container: Any, timeout: float) -> tuple[threading.Event, Callable[[], None]]:

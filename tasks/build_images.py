@@ -142,7 +142,7 @@ class BaseImage:
         if found is not None:
             work.say(f"found {found}")
             return ImageRecord(reference=found)
-        return ImageRecord(reference=builder.push(self._make(work), self.repository, work.key))
+        return _pushed(self._run, builder, self._make(work), self.repository, work.key)
 
     def _make(self, work: Work) -> str:
         """Return the id or tag of the base on the repository host's engine."""
@@ -214,7 +214,7 @@ class DockerfileImage:
             )
         except CommandError as error:
             raise BuildError(str(error)) from error
-        return ImageRecord(reference=builder.push(tag, self.repository, work.key))
+        return _pushed(self._run, builder, tag, self.repository, work.key)
 
 
 class PulledImage:
@@ -245,7 +245,7 @@ class PulledImage:
             work.say(f"found {found}")
             return ImageRecord(reference=found)
         image = builder.pull(self._reference)
-        return ImageRecord(reference=builder.push(image, self.repository, work.key))
+        return _pushed(self._run, builder, image, self.repository, work.key)
 
 
 class BuiltImage:
@@ -321,7 +321,7 @@ class BuiltImage:
         # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
         labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
-        return ImageRecord(reference=builder.push(image, self.name, work.key))
+        return _pushed(self._run, builder, image, self.name, work.key)
 
 
 Resource = BaseImage | DockerfileImage | BuiltImage | PulledImage
@@ -350,6 +350,12 @@ def builder_for(run: Run, say: Say, *, clear: bool = True) -> "Builder":
     if clear:
         run.once("clear build containers", builder.clear_leftovers)
     return builder
+
+
+def _pushed(run: Run, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
+    """Push an image, and return its record."""
+    run.pushed = True
+    return ImageRecord(reference=builder.push(image, repository, key))
 
 
 def failed_build(run: Run, name: str) -> str | None:

@@ -51,6 +51,7 @@ class Run:
         reasons: Task to why it is stale, filled as doit asks.
         live: Whether the real things are looked at; `doit list` does not.
         deployed: Whether a service was changed by this run.
+        pushed: Whether an image was pushed by this run.
 
     """
 
@@ -60,6 +61,7 @@ class Run:
     reasons: dict[str, list[str]] = field(default_factory=dict)
     live: bool = False
     deployed: bool = False
+    pushed: bool = False
 
     def __post_init__(self) -> None:
         """Make what threads share."""

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from remote import images
+from remote import images, retention
 from tests import image_histories
-from tests.engine_double import Fault
+from tests.engine_double import Fault, Node
 from tests.image_histories import AROUND, EDITS, World, build, compare, edited, first_world
 from tests.integration.live_images import (
     PREFIX,
@@ -96,3 +97,89 @@ def _local(world: World) -> World:
     """Return a world whose bases are all made here."""
     world.bases["hub:1"] = {"tarball": "two.tar"}
     return world
+
+
+def _shell(script: str) -> str:
+    """Run a script of `remote.retention` as the repository host's root would."""
+    done = subprocess.run(
+        ["sh", "-eu", "-s"],
+        input=script,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_old_generations_go_and_the_rest_stays_whole(
+    tmp_path: Path, programs: Path, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is neither in use nor new is gone from the registry, with its bytes; all else can be pulled and pushed."""
+    monkeypatch.setattr(images, "LAYERS", f"{PREFIX}/layer")
+    monkeypatch.setattr(retention, "_LAYERS", f"{PREFIX}/layer")
+    monkeypatch.setattr(retention, "_LOCAL", (f"{PREFIX}/none",))
+    for name in image_histories.TARBALLS:
+        data = root_file_system(programs / "bin" / "busybox", name)
+        monkeypatch.setitem(image_histories.TARBALLS, name, data)
+    program = programs / "usr" / "bin" / "docker-registry"
+    storage = str(tmp_path / "r" / "data" / "docker" / "registry" / "v2")
+    with registry(tmp_path / "r", program) as address:
+        bench, world = RealBench(tmp_path / "site", client, address), _local(first_world())
+        references = []
+        try:
+            for number in range(6):
+                # A megabyte that does not compress, another one each time.
+                world.roles["r1"]["a"] = Node("file", 0o644, random.Random(number).randbytes(1_000_000))  # noqa: S311
+                assert build(bench, world, None) is None
+                references.append(bench.reference("web"))
+            found = retention.parse_list(_shell(retention.list_script(storage)))
+            assert len([each for each in found if each.repository == "web"]) == 6
+            # As if the swarm's services still ran the first one.
+            used = {reference.partition("/")[2] for reference in (references[0], references[-1])}
+
+            old = retention.surplus(found, used, keep=2)
+            kept = [each for each in found if each not in old]
+            script = retention.collect_script(
+                old,
+                kept,
+                storage=storage,
+                config=str(tmp_path / "r" / "config.yml"),
+                program=str(program),
+                stop=":",
+                start=":",
+            )
+            before = _bytes(storage)
+            said = _shell(script)
+
+            assert [
+                any(f"web@{each.digest}" == reference.partition("/")[2] for each in old)
+                for reference in references
+            ] == [False, True, True, True, False, False]
+            freed = retention.freed(said)
+            assert freed is not None
+            assert before - _bytes(storage) > 2_900_000
+            assert freed > 2_900_000
+            retention.remove_local(client, "here", address, kept)
+            left = [image.tags for image in client.images.list() if any(address in tag for tag in image.tags)]
+            assert len(left) == 5  # three of web, one of db, one base
+            for reference in (references[0], *references[-2:]):
+                client.images.remove(reference, force=True)
+                assert reference in client.images.pull(*reference.split("@")).attrs["RepoDigests"]
+            for reference in references[1:4]:
+                with pytest.raises(docker.errors.APIError):
+                    client.images.pull(*reference.split("@"))
+            # Going back further than what was kept builds it again, and the registry takes it.
+            world.roles["r1"]["a"] = Node("file", 0o644, random.Random(2).randbytes(1_000_000))  # noqa: S311
+            assert bench.build(world) is None
+            client.images.remove(bench.reference("web"), force=True)
+            client.images.pull(*bench.reference("web").split("@"))
+        finally:
+            remove_all(client, address)
+
+
+def _bytes(directory: str) -> int:
+    """Return how many bytes the files below a directory have."""
+    return sum(path.stat().st_size for path in Path(directory).rglob("*") if path.is_file())

@@ -14,6 +14,7 @@ from model.digest import Entry, changed
 from model.dockerignore import counted
 from model.errors import BuildError
 from model.secret import Secret
+from remote import layers
 from remote.archive import BUILD_ROLE
 from remote.compose import compose, merged_config
 from remote.dockerfile import build_command, context_archive
@@ -314,6 +315,24 @@ def test_secrets_are_emptied_in_what_is_kept() -> None:
 def test_lines() -> None:
     """Output is cut anywhere, also within a letter; a last line without a line break counts."""
     assert list(lines([b"a\r\nb\xc3", b"\xa4\nla", b"st"])) == ["a", "", "bä", "last"]
+
+
+def test_a_silent_role_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who reads the log sees that it is still at work; one that prints needs no such line."""
+    monkeypatch.setattr(layers, "SILENCE", 0.05)
+    said: list[str] = []
+
+    with layers.heartbeat(said.append):
+        deadline = time.monotonic() + 5
+        while len(said) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    assert said[:2] == ["still at work after 0 s"] * 2
+    said.clear()
+    monkeypatch.setattr(layers, "SILENCE", 60)
+    with layers.heartbeat(said.append) as beat:
+        beat()
+    assert said == []
 
 
 # -- configuration -------------------------------------------------------------------------------------------------
