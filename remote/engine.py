@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import docker
 import requests
@@ -63,9 +62,3 @@ def _way_out(explanation: str) -> str:
     if "no space left on device" in explanation:
         return "\n    the host's disk is full: make room there (docker system df), then run doit again"
     return ""
-
-
-def labels_of(attrs: Any) -> dict[str, str]:
-    """Return the labels of a service, network, volume, secret or node as the engine lists it."""
-    spec = attrs.get("Spec", attrs)
-    return dict(spec.get("Labels") or {})

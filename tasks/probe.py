@@ -7,7 +7,7 @@ from memory: None when the real thing is as recorded, else why it is not.
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from model.errors import HostError, SkepError
 from model.stage import Host
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from providers.base import Found
     from tasks.run import Run
 
-T = TypeVar("T")
 REGISTRY_TAGS = "/var/lib/docker-registry/docker/registry/v2/repositories"
 _DIVIDER = "== registry tags"
 # The registry's own storage is one listing; its API would take one call per image.
