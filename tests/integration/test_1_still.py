@@ -19,6 +19,17 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 MEMORY = 150 * 1024
 """KiB that doit may use at most."""
+# Refuses to connect or to start a program, and notes that it was tried, even where the error is swallowed.
+_REFUSING = """
+import os, sys
+def _hook(event, args):
+    if event == "subprocess.Popen" and args[1] == ["uname", "-p"]:
+        return  # plumbum asks so for the processor when it is imported
+    if event in {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system", "os.posix_spawn", "os.exec"}:
+        with open(os.environ["SKEP_TEST_ATTEMPTS"], "a") as file: file.write(f"{event} {args}\\n")
+        raise OSError(f"{event} is refused by the test")
+sys.addaudithook(_hook)
+"""
 CLOSED = "refused|timed out"
 SDKS = ("boto3", "botocore", "google.cloud", "vagrant")
 
@@ -132,16 +143,21 @@ def test_what_means_nothing_changes_nothing(site: Site) -> None:
 
 
 def test_list_opens_no_connection(site: Site, tmp_path: Path) -> None:
-    """`doit list` answers where neither an engine nor ssh can be had, and says that all is up to date."""
+    """`doit list` tries neither to connect nor to start a program, and says that all is up to date."""
     (tmp_path / "bin").mkdir()
+    (tmp_path / "sitecustomize.py").write_text(_REFUSING)
+    attempts = tmp_path / "attempts"
     ended = site.run(
         "list",
+        PYTHONPATH=str(tmp_path),
+        SKEP_TEST_ATTEMPTS=str(attempts),
         PATH=str(tmp_path / "bin"),
         DOCKER_HOST=f"unix://{tmp_path}/none",
         HOME=str(tmp_path),
         timeout=30,
     )
     assert ended.status == 0, ended.text
+    assert not attempts.exists(), attempts.read_text()
     phases = [
         line.split()[0]
         for line in ended.text.splitlines()
