@@ -40,7 +40,8 @@ class Run(DoitRun):
         """Hold the stage while doit runs its tasks."""
         run = site_run(self.loader)
         before = all_before({task.name: task.task_dep for task in self.task_list})
-        selected = [name for name in before if any(fnmatchcase(name, word) for word in self.sel_tasks)]
+        words = ["*"] if self.sel_tasks is None else self.sel_tasks
+        selected = [name for name in before if any(fnmatchcase(name, word) for word in words)]
         problems = missing_secrets(run, {name for task in selected for name in (task, *before[task])})
         if problems:
             raise InvalidCommand("\n".join(problems))
