@@ -1,18 +1,25 @@
 """`doit [run]`: what is looked at before anything is touched, and what is said on the command line."""
 
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from doit import doit_cmd
+from doit.cmd_base import ModuleTaskLoader
+from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile
 
 from commands.run import missing_secrets
 from model.load import load, select
-from tasks.open import open_run
+from model.record import FactRecord
+from tasks.open import doit_config, open_run
 from tasks.run import Run
 from tasks.state import State
+from tasks.step import Step, Work, doit_task
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -141,3 +148,91 @@ def test_an_unknown_word_is_refused(
         InvalidDodoFile, match=f"^{word}=… is not known .*: stage=, confirm=, volumes=, upgrade=$"
     ):
         open_run("private")
+
+
+class Nothing:
+    """A live look that has seen nothing."""
+
+    def close(self) -> None:
+        """End."""
+
+
+@pytest.fixture
+def doit_here(site: Path) -> Iterator[Callable[..., int]]:
+    """Run doit in this process on some steps, each time with a fresh run."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    def start(*steps: Step, words: tuple[str, ...] = ("run",)) -> int:
+        run = run_of(site)
+        run.__dict__["probe"] = Nothing()
+
+        def task_p() -> Iterator[dict[str, object]]:
+            for step in steps:
+                yield doit_task(run, step)
+
+        names = {"RUN": run, "DOIT_CONFIG": doit_config(run), "task_p": task_p}
+        return int(
+            DoitMain(ModuleTaskLoader(names)).run(list(words)) or 0
+        )  # None, where a command says nothing
+
+    yield start
+    signal.signal(signal.SIGTERM, before)
+
+
+def step(name: str, made: list[str], do: Callable[[], object] = lambda: None) -> Step:
+    """Return a step that notes that it was done."""
+
+    def ensure(work: Work) -> FactRecord:
+        made.append(work.task)
+        do()
+        return FactRecord(id=name)
+
+    return Step("p", name, ensure, dict)
+
+
+@pytest.mark.parametrize("text", ["{", "\0\0"])
+def test_a_broken_record_is_made_anew_by_one_run(
+    site: Path, doit_here: Callable[..., int], text: str
+) -> None:
+    """The record's own task runs, nothing else does, and the next run has nothing to do."""
+    made: list[str] = []
+    steps = step("a", made), step("b", made)
+    assert doit_here(*steps) == 0
+    path = site / "state" / "private" / "p" / "a.json"
+    whole = path.read_text()
+    path.write_text(text)
+    made.clear()
+
+    assert doit_here(*steps) == doit_here(*steps) == 0
+
+    assert made == ["p:a"]
+    assert path.read_text() == whole
+
+
+def test_traces_that_can_not_be_written_end_the_run_with_a_message(
+    site: Path, doit_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other tasks are done all the same, the status is not 0, and there is no traceback."""
+    made: list[str] = []
+    traces = site / "state" / "private" / "traces"
+    first = step("a", made, lambda: traces.write_text("in the way"))
+    second = replace(step("b", made), after=("p:a",))
+
+    assert doit_here(first, second) == 2
+
+    said = capsys.readouterr()
+    assert made == ["p:a", "p:b"]
+    assert f"{traces} is no directory" in said.err
+    assert "Traceback" not in said.out + said.err
+
+
+def test_a_forgotten_task_runs_again(site: Path, doit_here: Callable[..., int]) -> None:
+    """`doit forget` leaves no trace of a failure, and the next run does all again."""
+    made: list[str] = []
+    assert doit_here(step("a", made)) == 0
+
+    assert doit_here(step("a", made), words=("forget", "p")) == 0
+
+    assert not list((site / "state" / "private" / "traces").rglob("*.json"))
+    assert doit_here(step("a", made)) == 0
+    assert made == ["p:a", "p:a"]
