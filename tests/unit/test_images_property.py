@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ FAULT = st.builds(Fault, st.integers(1, 40), st.booleans(), st.sampled_from(["re
 STEP = st.tuples(EDIT, st.one_of(st.none(), st.none(), FAULT))
 
 
+@pytest.mark.timeout(300)  # 40 s on an idle machine
 @settings(
     max_examples=150,
     derandomize=True,
