@@ -3,6 +3,7 @@
 Nothing here connects before it is asked to; `doit list` never asks.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -12,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from model.errors import ConfigError, HostError, SkepError
+from model.errors import ConfigError, HostError, SkepError, StateError
 from model.record import HostRecord, Record
 from model.secret import Secret
 from model.stage import Host, Stage
@@ -355,15 +356,21 @@ class TaskLog:
         """Begin the file anew."""
         self.path = path
         self._redact = redact
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", encoding="utf-8", buffering=1)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise StateError(f"{path}: the log can't be written: {error.strerror}") from error
         self.last = ""
 
     def say(self, line: str) -> None:
         """Add a line, with the time and without secrets."""
         self.last = self._redact(line)
-        self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")
+        # What is done matters more than the log of it: a full disk shows when the record is written.
+        with contextlib.suppress(OSError):
+            self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")
 
     def close(self) -> None:
         """End the file."""
-        self._file.close()
+        with contextlib.suppress(OSError):
+            self._file.close()

@@ -114,8 +114,7 @@ class UpToDate:
             return ["its last run failed", *(changed(failed, inputs) if failed else ())], inputs
         if last is None:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
-            ran = self._run.state.log_path(self.step.task).exists()
-            return ["its last run did not end well" if ran else "never run, or not recorded"], inputs
+            return ["never run, or not recorded"], inputs
         reasons = changed(last, inputs)
         if not reasons and self._run.live and self.step.real is not None:
             reasons = self._drift(self.step.real, inputs)
@@ -151,7 +150,10 @@ def doit_task(run: Run, step: Step) -> dict[str, Any]:
 
 def _act(run: Run, step: Step, task: Any) -> Any:
     """Run a step: its log begins with why, and a person's mistake fails it without a traceback."""
-    log = run.logs[step.task] = run.log(step.task)
+    try:
+        log = run.logs[step.task] = run.log(step.task)
+    except SkepError as error:
+        return TaskFailed(str(error))
     began = time.monotonic()
     try:
         # Where the inputs are the same, it may be doit's own reason: a record that it is made from was written anew.
