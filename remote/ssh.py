@@ -215,7 +215,7 @@ class Connection:
     def renew(self) -> None:
         """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
         with self._lock:
-            self._seen = _NEVER
+            self._seen, self._failure = _NEVER, None
             if self._control.exists():
                 self._order("stop")
             self._control.unlink(missing_ok=True)
@@ -223,7 +223,7 @@ class Connection:
     def close(self) -> None:
         """End the shared connection; the next use opens a new one (with groups and forwardings as they then are)."""
         with self._lock:
-            self._seen = _NEVER
+            self._seen, self._failure = _NEVER, None
             if self._control.exists():
                 self._order("exit")
             self._control.unlink(missing_ok=True)

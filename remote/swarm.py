@@ -45,27 +45,21 @@ def ensure_member(
 
     """
     managers, silent = _managers(others, engine)
-    with engine_errors(host.short, "reading its swarm state"):
-        mine = client.info()["Swarm"]
+    mine = _settled(host, client, say)
     state = mine.get("LocalNodeState")
-    if state == "active" and _belongs(client, mine, managers):
+    if state == "active" and _belongs(host, client, mine, managers):
         say(f"{host.short} is node {mine['NodeID']}")
-        return SwarmRecord(cluster=_cluster(client), node=mine["NodeID"])
-    if state not in {"inactive", "active"}:
-        # Locked, in error, or waiting for managers that are gone.
-        say(f"{host.short} is in state {state}: {mine.get('Error') or 'no reason given'}")
+        return SwarmRecord(cluster=_cluster(host, client), node=mine["NodeID"])
     if not managers and silent:
-        lines = "".join(f"\n    {line}" for line in silent.values())
-        raise HostError(
-            f"{host.short}: {', '.join(silent)} was in the stage's swarm and can't be asked now, so no new swarm is "
-            "made beside it; bring it back, or if it is lost for good remove setup_hosts/<host>.swarm.json from the "
-            f"stage's state directory{lines}"
-        )
+        raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
     if state != "inactive":
         say(f"{host.short} leaves what it was in")
         with engine_errors(host.short, "leaving a swarm"):
             client.swarm.leave(force=True)
     if managers:
+        # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
+        _, manager = next(iter(managers.values()))
+        _remove_ghosts(host, manager, say)
         _join(host, client, managers, say)
     else:
         say(f"{host.short} makes the swarm")
@@ -81,8 +75,48 @@ def ensure_member(
             )
     with engine_errors(host.short, "reading its swarm state"):
         node = client.info()["Swarm"]["NodeID"]
-        _remove_ghosts(client, node, say)
-        return SwarmRecord(cluster=_cluster(client), node=node)
+    return SwarmRecord(cluster=_cluster(host, client), node=node)
+
+
+def _settled(host: Host, client: DockerClient, say: Say) -> Mapping[str, Any]:
+    """Return a hive's swarm state, having waited for a join that is under way.
+
+    A join that a killed run had begun goes on in the engine. To leave in the middle of it would leave a member behind
+    that never comes.
+    """
+    states: list[Mapping[str, Any]] = []
+
+    def settled() -> bool:
+        with engine_errors(host.short, "reading its swarm state"):
+            states.append(client.info()["Swarm"])
+        return states[-1].get("LocalNodeState") != "pending"
+
+    if not settled():
+        say(f"{host.short} is just joining a swarm: waiting for that")
+        with contextlib.suppress(HostError):
+            wait_for(settled, f"{host.short} to join a swarm", JOIN_TIMEOUT, retry=HostError)
+    mine = states[-1]
+    if mine.get("LocalNodeState") not in {"inactive", "active"}:
+        say(
+            f"{host.short} is in state {mine.get('LocalNodeState')}: {mine.get('Error') or 'no reason given'}"
+        )
+    return mine
+
+
+def _cannot_tell(host: Host, silent: Mapping[str, str], addresses: Iterable[str]) -> str:
+    """Return why a hive neither joins a swarm nor makes one, and what to do."""
+    lines = "".join(f"\n    {line}" for line in silent.values())
+    way_out = "bring it back, or if it is lost for good remove its setup_hosts/<host>.swarm.json in state/"
+    if any("leader" in line for line in silent.values()):
+        address = next(iter(addresses))
+        way_out = (
+            "more than half of its managers are gone; if they don't come back, run on one that is left: docker swarm "
+            f"init --force-new-cluster --advertise-addr <its address, as {address}>, then doit again"
+        )
+    return (
+        f"{host.short}: {', '.join(silent)} was in the stage's swarm and can't be asked now, so no new swarm is made "
+        f"beside it; {way_out}{lines}"
+    )
 
 
 def address_pool(addresses: Iterable[str]) -> str:
@@ -153,20 +187,24 @@ def _managers(
 
 
 def _belongs(
-    client: DockerClient, mine: Mapping[str, Any], managers: Mapping[str, tuple[Host, DockerClient]]
+    host: Host,
+    client: DockerClient,
+    mine: Mapping[str, Any],
+    managers: Mapping[str, tuple[Host, DockerClient]],
 ) -> bool:
     """Return whether an active node is in the same swarm as the other managers, and can manage it."""
     if not mine.get("ControlAvailable"):
         return False
     if not managers:
         return True
-    _, other = next(iter(managers.values()))
-    return _cluster(client) == _cluster(other)
+    other, manager = next(iter(managers.values()))
+    return _cluster(host, client) == _cluster(other, manager)
 
 
-def _cluster(client: DockerClient) -> str:
+def _cluster(host: Host, client: DockerClient) -> str:
     """Return the swarm's id."""
-    return str(client.api.inspect_swarm()["ID"])
+    with engine_errors(host.short, "asking for the swarm's id"):
+        return str(client.api.inspect_swarm()["ID"])
 
 
 def _join(
@@ -194,20 +232,32 @@ def _join(
     wait_for(joined, f"{host.short} to be a manager of the swarm", JOIN_TIMEOUT, retry=HostError)
 
 
-def _remove_ghosts(client: DockerClient, node: str, say: Say) -> None:
-    """Remove the nodes that this host was before it was made anew, so that they don't count for quorum."""
-    nodes = {found.id: found for found in client.nodes.list()}
-    name = nodes[node].attrs["Description"]["Hostname"]
-    for other, found in nodes.items():
-        attrs = found.attrs
-        if other == node or attrs["Description"].get("Hostname") != name:
-            continue
-        if attrs["Status"]["State"] == "ready":
-            continue
-        say(f"removing {name}'s former node {other} from the swarm")
-        if attrs["Spec"]["Role"] == "manager":
-            client.api.update_node(other, attrs["Version"]["Index"], {**attrs["Spec"], "Role": "worker"})
-        _remove_node(client, other)
+def _remove_ghosts(host: Host, manager: DockerClient, say: Say) -> None:
+    """Remove the nodes that a host was before it was made anew, so that they don't count for quorum.
+
+    Args:
+        host: The host, which is in no swarm now.
+        manager: A manager's engine.
+        say: Takes a line for the log.
+
+    """
+    with engine_errors(host.short, "removing its former nodes from the swarm"):
+        for attrs in manager.api.nodes():
+            if not _was(attrs, host):
+                continue
+            say(f"removing {host.name}'s former node {attrs['ID']} from the swarm")
+            if attrs["Spec"]["Role"] == "manager":
+                manager.api.update_node(
+                    attrs["ID"], attrs["Version"]["Index"], {**attrs["Spec"], "Role": "worker"}
+                )
+            _remove_node(manager, attrs["ID"])
+
+
+def _was(node: Mapping[str, Any], host: Host) -> bool:
+    """Return whether a node is of a host; one that never came has no name, but its address."""
+    addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
+    name = (node.get("Description") or {}).get("Hostname")
+    return name == host.name or host.address in {address.partition(":")[0] for address in addresses}
 
 
 def _remove_node(client: DockerClient, node: str) -> None:

@@ -70,9 +70,10 @@ def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     if isinstance(record, HostRecord):
         host = run.stage.host(resource.name)
         run.state.write(work.task, record)
+        # Before the old connection goes: whoever opens the next one must know the new host's key.
+        run.write_ssh_files()
         if before != record:
             run.reset(host)
-        run.write_ssh_files()
     return record
 
 
