@@ -2,23 +2,18 @@
 
 import ipaddress
 import posixpath
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from model import bases, roles
 from model import site as types
-from model.stage import REGISTRY_PORT, Stage, role_uses
+from model.reference import is_registry, parse
+from model.stage import REGISTRY_PORT, Stage, role_uses, scalar
 from model.units import Port, short_port
 
 _IPV4 = 4
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
 _IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
-_REFERENCE = re.compile(
-    rf"(?:(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?/)?{_COMPONENT}(?:/{_COMPONENT})*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@[a-z0-9+._-]+:[0-9a-f]{32,})?"
-)
-"""What Docker takes for the name of an image: `[registry[:port]/]name[:tag][@digest]`."""
 _SKEPS_PORTS = {
     (22, "tcp"): "ssh",
     (2377, "tcp"): "the swarm",
@@ -46,12 +41,9 @@ def check(site: types.Site, directory: Path) -> list[str]:
         if len(given) != 1:
             problems.append(f"secrets.{name}: needs exactly one of generate, env, file")
     for name, base in site.bases.items():
-        given = [key for key in ("debootstrap", "tarball", "image") if getattr(base, key) is not None]
-        if len(given) > 1:
-            problems.append(f"bases.{name!r}: takes only one of debootstrap, tarball, image")
-        problems += _reference(f"bases.{name!r}.image", base.image)
-        if base.tarball is not None and not (directory / base.tarball).is_file():
-            problems.append(f"bases.{name!r}.tarball: there is no file {base.tarball} in {directory}")
+        problems += _base(f"bases.{name!r}", name, base, directory)
+    for name, registry in site.registries.items():
+        problems += _registry(f"registries.{name!r}", name, registry, site)
     for name, image in site.images.items():
         problems += _image(f"images.{name}", image, site, directory)
     for name, volume in site.volumes.items():
@@ -154,7 +146,8 @@ def _image(path: str, image: types.Image, site: types.Site, directory: Path) -> 
         yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
     if image.from_ is not None and image.from_ not in site.bases:
         yield from _reference(f"{path}.from", image.from_)
-    yield from _reference(f"{path}.pull_from", image.pull_from)
+    if image.pull_from not in site.bases:
+        yield from _reference(f"{path}.pull_from", image.pull_from)
     yield from _variables(f"{path}.env", image.env)
     if image.pull_on and image.pull_from is None:
         yield f"{path}.pull_on: needs pull_from, where it is pulled from"
@@ -167,17 +160,55 @@ def _image(path: str, image: types.Image, site: types.Site, directory: Path) -> 
     for label in image.labels:
         if label.startswith("skep."):
             yield f"{path}.labels: {label!r} is skep's own"
-    yield from _roles(f"{path}.roles", image.roles, directory)
+    yield from _roles(f"{path}.roles", image.roles, directory, image.vars)
 
 
-def _roles(path: str, roles: list[str | types.RoleUse], directory: Path) -> Iterator[str]:
-    """Yield the mistakes of a list of roles."""
-    for i, use in enumerate(role_uses(roles)):
-        role = directory / "roles" / use.role
-        if not role.is_dir():
+def _base(path: str, name: str, base: types.Base, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one base."""
+    ways = (*bases.MAKERS, "image")
+    if len([key for key in ways if getattr(base, key) is not None]) > 1:
+        yield f"{path}: takes only one of {', '.join(ways)}"
+    for key in ("tarball", "archive"):
+        file = getattr(base, key)
+        if file is not None and not (directory / file).is_file():
+            yield f"{path}.{key}: there is no file {file} in {directory}"
+    if base.tag is not None and base.archive is None:
+        yield f"{path}.tag: says which image of `archive` is meant, and there is none"
+    if base.image is not None:
+        yield from _reference(f"{path}.image", base.image)
+    elif not any(getattr(base, maker) is not None for maker in bases.MAKERS):
+        yield from _reference(path, name)
+
+
+def _registry(path: str, name: str, registry: types.ExternalRegistry, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one external registry."""
+    if not is_registry(name):
+        yield f"{path}: is not how references name a registry, as in docker.io or registry.example:5000"
+    if (registry.user is None) != (registry.password is None):
+        yield f"{path}: a login needs both user and password"
+    if registry.password is not None:
+        if registry.password not in site.secrets:
+            yield f"{path}.password: there is no secret {registry.password!r}{_known(site.secrets)}"
+        elif site.secrets[registry.password].generate is not None:
+            yield f"{path}.password: {registry.password} is generated here; {name} can't know it"
+
+
+def _roles(
+    path: str, uses: list[str | types.RoleUse], directory: Path, common: Mapping[str, types.Scalar]
+) -> Iterator[str]:
+    """Yield the mistakes of a list of roles, all of which see some variables in common."""
+    for i, use in enumerate(role_uses(uses)):
+        role = roles.find(directory, use.role)
+        if role is None:
             yield f"{path}[{i}]: there is no directory roles/{use.role} in {directory}"
         elif not (role / "setup.sh").is_file():
             yield f"{path}[{i}]: roles/{use.role} has no setup.sh"
+        elif roles.is_built_in(role) and use.role == roles.CERTIFICATE:
+            variables = {name: scalar(value) for name, value in {**common, **use.vars}.items()}
+            try:
+                roles.names(variables)
+            except ValueError as error:
+                yield f"{path}[{i}].vars.{roles.NAMES}: {error}"
 
 
 def _volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
@@ -222,8 +253,11 @@ def _overlaps(network: _IpNetwork, cidr: str | None) -> bool:
 
 def _reference(path: str, image: str | None) -> Iterator[str]:
     """Yield the mistake of an image's reference, if there is one."""
-    if image is not None and not _REFERENCE.fullmatch(image):
-        yield f"{path}: {image!r} is no reference of an image; it is of the form [registry/]name[:tag]"
+    try:
+        if image is not None:
+            parse(image)
+    except ValueError as error:
+        yield f"{path}: {image!r} is no reference of an image; it is of the form [registry/]name[:tag] ({error})"
 
 
 def _hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
@@ -281,7 +315,7 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
     in_host_mode = [(port.target, port.protocol) for port in ports(service) if port.mode == "host"]
     for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
         yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
-    if service.image not in site.images:
+    if service.image not in {*site.images, *site.bases}:
         if _looks_like_reference(service.image):
             yield from _reference(f"{path}.image", service.image)
         else:
@@ -291,7 +325,7 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
             )
     if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
         yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
-    yield from _roles(f"{path}.initialize_roles", service.initialize_roles, directory)
+    yield from _roles(f"{path}.initialize_roles", service.initialize_roles, directory, {})
     used = [use.role for use in role_uses(service.initialize_roles)]
     for role in sorted({role for role in used if used.count(role) > 1}):
         yield f"{path}.initialize_roles: {role} is there twice; what ran is marked by the role's name"

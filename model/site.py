@@ -241,9 +241,40 @@ class Base(Frozen, frozen=True):
     tarball: (
         Annotated[str, Meta(description="A root file system as a tar file, in the site's directory.")] | None
     ) = None
+    archive: (
+        Annotated[
+            str, Meta(description="A file of `docker save`, in the site's directory; may be compressed.")
+        ]
+        | None
+    ) = None
+    tag: (
+        Annotated[
+            str, Meta(description="What the image is called in `archive`, where that is not the base's name.")
+        ]
+        | None
+    ) = None
     image: (
         Annotated[
             str, Meta(description="Another reference to pull in its place: a mirror's, or one with a digest.")
+        ]
+        | None
+    ) = None
+
+
+class ExternalRegistry(Frozen, frozen=True):
+    """A registry that images are pulled from. Nothing of it makes an image stale."""
+
+    user: Annotated[str, Meta(description="Who logs in there.")] | None = None
+    password: (
+        Annotated[str, Meta(description="The name in `[secrets]` of that user's password, or token.")] | None
+    ) = None
+    mirror: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._/-]+)?$",
+                description="A registry that is asked in its place, as in `mirror.example:5000`, with its own login.",
+            ),
         ]
         | None
     ) = None
@@ -253,7 +284,11 @@ class RoleUse(Frozen, frozen=True):
     """A role with variables of its own."""
 
     role: Annotated[
-        str, Meta(description="A directory below `roles/`.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+        str,
+        Meta(
+            description="A directory below `roles/`, or one of skep's own: `python`, `trust-ca`, `certificate`.",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        ),
     ]
     vars: Annotated[dict[Variable, Scalar], Meta(description="Its environment variables.")] = {}
 
@@ -515,7 +550,12 @@ class UpdateConfig(Frozen, frozen=True):
 class Service(Frozen, frozen=True):
     """A Swarm service."""
 
-    image: Annotated[str, Meta(description="A name of `[images]`, or a reference to pull.")]
+    image: Annotated[
+        str,
+        Meta(
+            description="A name of `[images]`, or a reference; it may be one of `[bases]`, else it is pulled."
+        ),
+    ]
     available_on: Annotated[list[str], Meta(description="The stages that have it; all by default.")] = []
     command: (
         Annotated[
@@ -635,7 +675,16 @@ class Site(Frozen, frozen=True):
     ] = {}
     bases: Annotated[
         dict[str, Base],
-        Meta(description="Base image, as `from` names it, to how it is had; one that is not here is pulled."),
+        Meta(
+            description="Image of elsewhere, as `from` of an image or `image` of a service names it, to how it is had; "
+            "one that is not here is pulled."
+        ),
+    ] = {}
+    registries: Annotated[
+        dict[str, ExternalRegistry],
+        Meta(
+            description="Host of a registry, as in `docker.io` or `registry.example:5000`, to how it is used."
+        ),
     ] = {}
     images: Annotated[dict[Name, Image], Meta(description="The images that skep builds.")] = {}
     registry: Annotated[Registry, Meta(description="Where they are kept, and how long.")] = Registry()

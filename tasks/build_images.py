@@ -3,29 +3,25 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from model import bases
 from model import site as types
-from model.definition import definition
-from model.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
+from model.digest import Entry, Inputs, flatten, read_tree, tree_inputs
 from model.dockerignore import counted
 from model.errors import BuildError, CommandError, SkepError
 from model.record import ImageRecord
-from model.stage import Host, role_uses, scalar
+from model.stage import role_uses, scalar
 from model.units import age, seconds
-from remote.bases import debootstrap_script
 from remote.dockerfile import build_command, context_archive
 from remote.spec import image_config
-from tasks.run import Run, Say
+from tasks.bases import BaseImage, task_of
+from tasks.builder import builder_for, marks, pushed
+from tasks.roles import Role
+from tasks.run import Run
 from tasks.step import Step, Work
-
-if TYPE_CHECKING:
-    from remote.images import Builder
 
 PHASE = "build_images"
 DOC = "build container images, one layer a role, found again by their keys"
-DEBOOTSTRAP_TIMEOUT = 1800
 _DISKS = ("/var/lib/docker", "/var/lib/docker-registry", "/var/tmp")  # noqa: S108 - where builds write
 PERIOD = "max_age.since"
 _FULL = 1024
@@ -44,16 +40,22 @@ def steps(run: Run) -> Iterator[Step]:
         f"setup_hosts:{repository.short}.vault",
     )
     # Asked before anything is built: later they are this run's own.
-    left = any(_marks(run).glob("*"))
+    left = any(marks(run).glob("*"))
     for resource in resources(run):
+        if isinstance(resource, BaseImage) and resource.upstream is not None:
+            yield resource.upstream.step(after)
         yield _step(run, resource, after, left)
 
 
 def resources(run: Run) -> "list[Resource]":
-    """Return the bases of the stage's images, by name, then the images."""
+    """Return what the registry is to hold: the bases, by name, what Dockerfiles make, then the images."""
     images = [_image_of(run, name, image) for name, image in run.stage.images.items()]
-    bases = {image.base.name: image.base for image in images if isinstance(image, BuiltImage)}
-    return [*(bases[name] for name in sorted(bases)), *images]
+    dockerfiles = [
+        image.base
+        for image in images
+        if isinstance(image, BuiltImage) and isinstance(image.base, DockerfileImage)
+    ]
+    return [*(BaseImage(run, name) for name in bases.names(run.stage)), *dockerfiles, *images]
 
 
 def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledImage":
@@ -76,7 +78,7 @@ def _step(
         partial(_with_disk_checked, run, resource.ensure),
         resource.inputs,
         real=partial(_real, run, resource.repository, left),
-        needs=(f"{PHASE}:{resource.base.name}",) if isinstance(resource, BuiltImage) else (),
+        needs=resource.needs,
         after=after,
         host=run.stage.repository.short,
         doc=resource.doc,
@@ -109,66 +111,6 @@ def _real(run: Run, repository: str, left: bool, key: str) -> str | None:  # noq
     return run.probe.image(repository, key)
 
 
-class BaseImage:
-    """A base image: pulled, or made as `[bases]` says, then kept in the site's registry.
-
-    Args:
-        run: The run.
-        reference: As images name it in `from`.
-
-    """
-
-    def __init__(self, run: Run, reference: str) -> None:
-        """Find out what `[bases]` says of it."""
-        self._run = run
-        self.reference = reference
-        self.base = run.stage.site.bases.get(reference, types.Base())
-        readable = "".join(c if c.isalnum() or c in "._-" else "-" for c in reference.lower()).strip("-._")
-        self.name = f"base.{readable}"
-        self.repository = f"base/{readable}"
-        self.doc = f"base image {reference}"
-
-    def inputs(self) -> Inputs:
-        """Return what the base is made from."""
-        inputs = {"reference": self.reference, **flatten("base", definition(self.base))}
-        if self.base.tarball is not None:
-            inputs["tarball"] = f"file {_file_digest(self._run, self.base.tarball)}"
-        return inputs
-
-    def ensure(self, work: Work) -> ImageRecord:
-        """Find the base in the registry by its key, else make it and push it there."""
-        builder = builder_for(self._run, work.say)
-        found = builder.find(self.repository, work.key)
-        if found is not None:
-            work.say(f"found {found}")
-            return ImageRecord(reference=found)
-        return _pushed(self._run, builder, self._make(work), self.repository, work.key)
-
-    def _make(self, work: Work) -> str:
-        """Return the id or tag of the base on the repository host's engine."""
-        run, base = self._run, self.base
-        builder = builder_for(run, work.say)
-        if base.debootstrap is not None:
-            tag = f"skep/base:{work.key}"
-            script = debootstrap_script(base.debootstrap, base.mirror, base.include, tag)
-            connection = run.connection(run.stage.repository)
-            connection.script(
-                script, timeout=DEBOOTSTRAP_TIMEOUT, say=work.say, shown=f"debootstrap {base.debootstrap}"
-            )
-            return tag
-        if base.tarball is not None:
-            return builder.import_root(run.directory / base.tarball)
-        wanted = base.image or self.reference
-        try:
-            return builder.pull(wanted)
-        except BuildError as error:
-            way_out = (
-                f"\n    where {wanted} can't be pulled, say how it is made in site.toml:"
-                f'\n    [bases."{self.reference}"]\n    debootstrap = "bookworm"'
-            )
-            raise BuildError(f"{error}{way_out}") from error
-
-
 class DockerfileImage:
     """What a Dockerfile makes, as the base of an image that says `build`.
 
@@ -178,6 +120,8 @@ class DockerfileImage:
         image: Its definition.
 
     """
+
+    needs: tuple[str, ...] = ()
 
     def __init__(self, run: Run, name: str, image: types.Image) -> None:
         """Name it; its context is read when it is asked for."""
@@ -214,11 +158,11 @@ class DockerfileImage:
             )
         except CommandError as error:
             raise BuildError(str(error)) from error
-        return _pushed(self._run, builder, tag, self.repository, work.key)
+        return pushed(self._run, builder, tag, self.repository, work.key)
 
 
 class PulledImage:
-    """An image that this stage does not build, but pulls from elsewhere into the site's registry.
+    """An image that this stage does not build, but has from elsewhere: a base, kept under the image's own name.
 
     Args:
         run: The run.
@@ -229,23 +173,25 @@ class PulledImage:
 
     def __init__(self, run: Run, name: str, reference: str) -> None:
         """Name it."""
-        self._run, self._reference = run, reference
+        self._run = run
         self.name = self.repository = name
+        self.needs = (task_of(reference),)
         self.doc = f"image {name} from {reference}"
 
     def inputs(self) -> Inputs:
-        """Return where it comes from."""
-        return {"pull_from": self._reference}
+        """Return what it is."""
+        record = self._run.record(self.needs[0], ImageRecord)
+        return {"base": record.reference.rpartition("@")[2]}
 
     def ensure(self, work: Work) -> ImageRecord:
-        """Find it in the registry by its key, else pull it and push it there."""
+        """Find it in the registry by its key, else copy it there."""
         builder = builder_for(self._run, work.say)
         found = builder.find(self.repository, work.key)
         if found is not None:
             work.say(f"found {found}")
             return ImageRecord(reference=found)
-        image = builder.pull(self._reference)
-        return _pushed(self._run, builder, image, self.repository, work.key)
+        image = builder.pull(self._run.record(self.needs[0], ImageRecord).reference)
+        return pushed(self._run, builder, image, self.repository, work.key)
 
 
 class BuiltImage:
@@ -264,21 +210,21 @@ class BuiltImage:
         self.name = self.repository = name
         self.doc = f"image {name}"
         self.base = DockerfileImage(run, name, image) if image.from_ is None else BaseImage(run, image.from_)
+        self.needs = (f"{PHASE}:{self.base.name}",)
 
     @cached_property
-    def _trees(self) -> dict[str, tuple[Entry, ...]]:
-        """The files of each role, read once: what is hashed is what is built."""
-        return {use.role: read_tree(self._run.roles / use.role) for use in role_uses(self.image.roles)}
+    def _roles(self) -> list[Role]:
+        """The roles in order, each read once: what is hashed is what is built."""
+        return [Role(self._run, use.role, self._variables(use)) for use in role_uses(self.image.roles)]
 
     def inputs(self) -> Inputs:
         """Return what the image is made from: its base, its roles with their variables, its configuration."""
-        record = self._run.record(f"{PHASE}:{self.base.name}", ImageRecord)
+        record = self._run.record(self.needs[0], ImageRecord)
         inputs = {"base": record.reference.rpartition("@")[2], **flatten("config", image_config(self.image))}
         inputs |= flatten("labels", dict(self.image.labels))
-        for i, use in enumerate(role_uses(self.image.roles)):
-            inputs |= {f"roles[{i}]": use.role, **flatten(f"roles[{i}].vars", self._variables(use))}
-        for role, entries in self._trees.items():
-            inputs |= tree_inputs(f"roles/{role}", entries)
+        for i, role in enumerate(self._roles):
+            inputs |= {f"roles[{i}]": role.name, **flatten(f"roles[{i}].vars", role.variables)}
+            inputs |= role.inputs()
         if self.image.roles:
             inputs |= {f"secrets.{name}": text for name, text in self._fingerprints().items()}
             inputs |= flatten("privileged", self.image.privileged) if self.image.privileged else {}
@@ -305,9 +251,9 @@ class BuiltImage:
 
         layers = [
             Layer(
-                use.role,
-                self._trees[use.role],
-                self._variables(use),
+                role.name,
+                role.entries(),
+                role.variables,
                 seconds(self.image.timeout),
                 secrets={name: run.secret(name) for name in self.image.secrets},
                 fingerprints=self._fingerprints(),
@@ -315,13 +261,13 @@ class BuiltImage:
                 standalone=self.image.standalone,
                 period=_period(self.image).get(PERIOD, ""),
             )
-            for use in role_uses(self.image.roles)
+            for role in self._roles
         ]
-        base = run.record(f"{PHASE}:{self.base.name}", ImageRecord)
+        base = run.record(self.needs[0], ImageRecord)
         # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
         labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
-        return _pushed(self._run, builder, image, self.name, work.key)
+        return pushed(self._run, builder, image, self.name, work.key)
 
 
 Resource = BaseImage | DockerfileImage | BuiltImage | PulledImage
@@ -339,25 +285,6 @@ def _period(image: types.Image) -> Inputs:
     return {PERIOD: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(since))}
 
 
-def builder_for(run: Run, say: Say, *, clear: bool = True) -> "Builder":
-    """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
-    from remote.images import Builder, Registry
-
-    repository: Host = run.stage.repository
-    registry = Registry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
-    owner = f"{run.stage.site_name}.{run.stage.name}"
-    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, _marks(run), say)
-    if clear:
-        run.once("clear build containers", builder.clear_leftovers)
-    return builder
-
-
-def _pushed(run: Run, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
-    """Push an image, and return its record."""
-    run.pushed = True
-    return ImageRecord(reference=builder.push(image, repository, key))
-
-
 def failed_build(run: Run, name: str) -> str | None:
     """Return the local image on the repository host that holds what an image's failed build left, or None.
 
@@ -366,13 +293,3 @@ def failed_build(run: Run, name: str) -> str | None:
 
     """
     return builder_for(run, lambda _line: None, clear=False).failed(name)
-
-
-def _marks(run: Run) -> Path:
-    """Return where there is a file for each build container that may be there."""
-    return run.state.root / "building"
-
-
-def _file_digest(run: Run, name: str) -> str:
-    """Return the digest of a file of the site."""
-    return sha256((run.directory / name).read_bytes())

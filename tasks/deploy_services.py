@@ -13,6 +13,7 @@ from model.stage import Stage, service_networks
 from model.units import seconds
 from remote.spec import ServiceParts, service_spec
 from tasks import build_networks, build_volumes
+from tasks.bases import task_of
 from tasks.run import Run
 from tasks.setup_hosts import vault_of
 from tasks.state import write_whole
@@ -79,15 +80,15 @@ def service_task(name: str) -> str:
     return f"{PHASE}:{name}"
 
 
-def image_task(stage: Stage, service: types.Service) -> str | None:
-    """Return the task that builds a service's image; None for one that is pulled."""
-    return f"build_images:{service.image}" if service.image in stage.site.images else None
+def image_task(stage: Stage, service: types.Service) -> str:
+    """Return the task that gets a service's image into the registry: built, or from elsewhere as it is."""
+    return f"build_images:{service.image}" if service.image in stage.site.images else task_of(service.image)
 
 
 def _service_step(run: Run, name: str, service: types.Service) -> Step:
     """Return the step that deploys one service."""
     stage = run.stage
-    built = image_task(stage, service)
+    image = image_task(stage, service)
     networks = tuple(f"{build_networks.PHASE}:{n}" for n in service_networks(service, stage.networks))
     secrets = tuple(secret_task(secret) for secret in service.secrets)
     volumes = tuple(
@@ -101,7 +102,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
 
     def parts() -> ServiceParts:
         return ServiceParts(
-            image=run.record(built, ImageRecord).reference if built else service.image,
+            image=run.record(image, ImageRecord).reference,
             networks={
                 n: run.record(f"{build_networks.PHASE}:{n}", FactRecord).id
                 for n in service_networks(service, stage.networks)
@@ -118,7 +119,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         return {
             "image": needed.image.rpartition("@")[2],
             # The hives pull with the password that came with the service.
-            **({"registry": run.vault.stage.fingerprint(run.vault.stage.registry_password)} if built else {}),
+            "registry": run.vault.stage.fingerprint(run.vault.stage.registry_password),
             **flatten("service", said),
             **flatten(
                 "network",
@@ -156,7 +157,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         ensure,
         inputs,
         real=lambda key: run.probe.service(name, key),
-        needs=(*networks, *secrets, *((built,) if built else ())),
+        needs=(*networks, *secrets, image),
         after=(*ready, *volumes, vault_of(run)),
         doc=f"service {name}",
     )

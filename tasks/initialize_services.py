@@ -1,15 +1,17 @@
 """Phase 7: first data. Roles run inside a service's running container, wherever it is, once per key."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
-from model.digest import Entry, Inputs, flatten, read_tree, tree_inputs
+from model.digest import Inputs, flatten
 from model.errors import ServiceError
 from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.stage import role_uses, scalar
 from tasks import build_volumes
 from tasks.deploy_services import docker_secret_name, service_task
+from tasks.roles import Role
 from tasks.run import Run
 from tasks.step import Step, Work
 
@@ -45,7 +47,6 @@ class Initialization:
     def __init__(self, run: Run, name: str, service: types.Service, use: types.RoleUse) -> None:
         """Keep the definition; the role is read when it is asked for."""
         self._run, self._name, self._service, self._use = run, name, service, use
-        self._entries: tuple[Entry, ...] | None = None
         self.label = f"skep.initialized.{use.role}"
 
     def step(self, after: tuple[str, ...]) -> Step:
@@ -70,11 +71,11 @@ class Initialization:
             for host in self._run.stage.volume_hosts(mount.source)
         )
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Return the role's files, read once: what is hashed is what is run."""
-        if self._entries is None:
-            self._entries = read_tree(self._run.roles / self._use.role)
-        return self._entries
+    @cached_property
+    def _role(self) -> Role:
+        """The role, read once: what is hashed is what is run."""
+        variables = {name: scalar(value) for name, value in self._use.vars.items()}
+        return Role(self._run, self._use.role, variables)
 
     def inputs(self) -> Inputs:
         """Return what it depends on: its files and variables, and that service and data are the same ones.
@@ -93,8 +94,8 @@ class Initialization:
             **flatten(
                 "secret", {secret: docker_secret_name(run, secret) for secret in self._service.secrets}
             ),
-            **flatten("vars", {name: scalar(value) for name, value in self._use.vars.items()}),
-            **tree_inputs(f"roles/{self._use.role}", self.entries()),
+            **flatten("vars", self._role.variables),
+            **self._role.inputs(),
         }
 
     def ensure(self, work: Work) -> FactRecord:
@@ -109,13 +110,12 @@ class Initialization:
         if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
             work.say("the service carries its mark")
             return FactRecord(id=work.key)
-        variables = {name: scalar(value) for name, value in self._use.vars.items()}
         run_role(
             lambda: self._container(client),
             self._name,
             self._use.role,
-            self.entries(),
-            variables,
+            self._role.entries(),
+            self._role.variables,
             TIMEOUT,
             work.say,
         )

@@ -38,9 +38,11 @@ def open_run(asked: str | None) -> Run:
     try:
         site = load(directory / "site.toml")
         stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
-        return Run(directory, stage, State(directory / "state" / stage.name))
+        run = Run(directory, stage, State(directory / "state" / stage.name))
+        _ = run.pins  # a mistake in site.lock is said here, beside those in site.toml
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None
+    return run
 
 
 def _refuse_unknown_words() -> None:

@@ -15,6 +15,7 @@ from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.spec import spec_digest
 from remote.volumes import INCARNATION
 from tasks.seen import Gone, Unasked
+from tasks.upstream import Upstream
 
 if TYPE_CHECKING:
     from providers.base import Found
@@ -81,6 +82,7 @@ class Probe:
         )
         self._hosts = {host.short: self._pool.submit(self._look_at_host, host) for host in known}
         self._swarm = self._pool.submit(self._look_at_swarm)
+        self.upstream = Upstream(run)
 
     # -- questions -----------------------------------------------------------------------------------------------
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from model.errors import ConfigError, HostError, SkepError, StateError
+from model.pins import Pins
+from model.pins import read as read_pins
 from model.record import HostRecord, Record
 from model.secret import Secret
 from model.stage import Host, Stage
@@ -116,6 +118,16 @@ class Run:
             known = {short: record for short, record in found.items() if record is not None}
             if known:
                 write_ssh_files(self.ssh_files, known)
+
+    @cached_property
+    def pins(self) -> Pins:
+        """What site.lock holds references to.
+
+        Raises:
+            ConfigError: It can't be used as it is.
+
+        """
+        return read_pins(self.directory)
 
     # -- secrets -------------------------------------------------------------------------------------------------
 

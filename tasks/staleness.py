@@ -247,6 +247,7 @@ _PLACES = {
         "roles[": "images.{name}.roles[",
         "config.": "images.{name}: ",
         "base.": "its definition in bases: ",
+        "pinned": "site.lock",
     },
     "initialize_services": {"vars.": "services.{name}.initialize_roles: vars."},
 }

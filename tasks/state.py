@@ -205,6 +205,11 @@ class State:
             return None
         return handle
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds the stage, and so may write what is the run's."""
+        return self._lock is not None
+
     def unlock(self) -> None:
         """Give the stage back."""
         handle, self._lock = self._lock, None

@@ -8,6 +8,7 @@ few commands; they mean the same to a real shell, so that the histories can be r
 A `Fault` makes one call fail, before or after it had its effect; it may also be the last thing that this process does.
 """
 
+import base64
 import io
 import json
 import re
@@ -16,7 +17,7 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Self, TypeVar
 
 import requests
 from docker.errors import APIError, ImageNotFound, NotFound
@@ -327,6 +328,44 @@ class ApiDouble:
     """Stands for `client.api`."""
 
     engine: EngineDouble
+    base_url: str = "http+docker://localhost"
+    api_version: str = "1.41"
+
+    def inspect_distribution(self, name: str, auth_config: Mapping[str, str]) -> Json:
+        """Ask a registry for the digest of a tag."""
+
+        def ask() -> Json:
+            registry = self.engine.registry_of(name.rpartition(":")[0])
+            registry.allow(auth_config)
+            if name not in registry.tags:
+                refuse(404, f"manifest for {name} not found: manifest unknown")
+            return {"Descriptor": {"digest": registry.tags[name]}}
+
+        try:
+            return self.engine.call("inspect_distribution", ask)
+        except APIError as error:
+            # An upstream that is away is no failure: what it had stays. Here it refuses.
+            refuse(error.status_code if error.status_code < 500 else 403, str(error.explanation))
+
+    def post(
+        self, url: str, *, params: Mapping[str, str], headers: Mapping[str, str], stream: bool, timeout: float
+    ) -> "AnswerDouble":
+        """Fetch an image of a registry by its digest."""
+        assert url == f"{self.base_url}/v{self.api_version}/images/create"
+        assert stream
+        assert timeout
+        auth = json.loads(base64.urlsafe_b64decode(headers["X-Registry-Auth"]))
+
+        def fetch() -> "AnswerDouble":
+            name = f"{params['fromImage']}@{params['tag']}"
+            registry = self.engine.registry_of(params["fromImage"])
+            registry.allow(auth)
+            if name not in registry.images:
+                return AnswerDouble([{"error": f"manifest for {name} not found: manifest unknown"}])
+            self.engine.keep(registry.images[name], name)
+            return AnswerDouble([{"status": "Pull complete", "id": "0"}])
+
+        return self.engine.call("pull", fetch)
 
     def tag(self, image: str, repository: str, tag: str, *, force: bool = False) -> bool:
         """Give an image another name."""
@@ -389,6 +428,25 @@ class ApiDouble:
             refuse(500, f"open /var/lib/docker/tmp/{made['Layers'][0]}: no such file or directory")
 
         yield from self.engine.call("load_image", load)
+
+
+@dataclass(frozen=True)
+class AnswerDouble:
+    """Stands for an answer that comes line by line."""
+
+    events: Sequence[Json]
+    ok: bool = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def iter_lines(self) -> Iterator[bytes]:
+        """Yield the lines."""
+        for event in self.events:
+            yield json.dumps(event).encode()
 
 
 @dataclass(frozen=True)

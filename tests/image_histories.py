@@ -29,6 +29,7 @@ from tasks import build_images
 from tasks.run import Run
 from tasks.state import State
 from tasks.step import UpToDate, _act
+from tasks.upstream import upstream_task
 from tasks.vault import Vault
 from tests.engine_double import EngineDouble, Fault, Image, Killed, Node, RegistryDouble, View
 
@@ -75,6 +76,8 @@ class World:
     roles: dict[str, Tree]
     bases: Json
     secrets: Json = field(default_factory=dict)
+    hub: int = 0
+    """Which image the tag of the hub is at."""
 
     @property
     def site(self) -> Site:
@@ -356,6 +359,11 @@ def move_base(world: World, _a: int, b: int, _c: int) -> None:
     world.bases["debian:12"] = {"tarball": _pick(TARBALLS, b)}
 
 
+def move_tag(world: World, _a: int, b: int, _c: int) -> None:
+    """Have upstream give a tag to another image."""
+    world.hub = b % 2
+
+
 def rename_service(world: World, a: int, b: int, _c: int) -> None:
     """Call a service otherwise."""
     old, new = _pick(world.services, a), f"s{b % 3}"
@@ -408,6 +416,7 @@ EDITS: dict[str, Callable[[World, int, int, int], None]] = {
         change_attribute,
         change_base,
         move_base,
+        move_tag,
         rename_service,
         share_image,
         rename_image,
@@ -448,7 +457,8 @@ def _text(value: object) -> str:
 
 def _base(world: World, image: Mapping[str, Any]) -> str:
     """Return what an image's base is, whatever it is called."""
-    return str(world.bases[image["from"]].get("tarball", image["from"]))
+    pulled = f"{image['from']} at {world.hub}"
+    return str(world.bases[image["from"]].get("tarball", pulled))
 
 
 def chains(world: World, image: Mapping[str, Any]) -> list[tuple[Chain, View]]:
@@ -507,9 +517,9 @@ class Bench:
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.registry = RegistryDouble(credentials=("skep", PASSWORD))
-        hub = RegistryDouble()
-        hub.put("hub:1", Image((), HUB_CONFIG))
-        self.engine = EngineDouble({self.stage(first_world().site).registry: self.registry, "hub": hub})
+        self.hub = RegistryDouble()
+        registries = {self.stage(first_world().site).registry: self.registry, "hub": self.hub}
+        self.engine = EngineDouble(registries)
         self.values: dict[str, Json] = {}
         self.world: World | None = None
         self.acted: list[str] = []
@@ -524,12 +534,19 @@ class Bench:
         run.double = self.engine
         secrets = StageSecrets(Secret("key"), "certificate", Secret(PASSWORD), Secret("pepper"))
         run._remember_vault(Vault(secrets, {}))
-        run.__dict__["probe"] = SimpleNamespace(image=self._look)
+        upstream = SimpleNamespace(moved=self._moved)
+        run.__dict__["probe"] = SimpleNamespace(image=self._look, upstream=upstream)
         return run
 
     def stage(self, site: Site) -> Stage:
         """Return the stage that is built."""
         return Stage(site, "private", site.stages["private"])
+
+    def _moved(self, name: str) -> str | None:
+        """Look whether a tag is upstream where it was."""
+        record = State(self.directory / "state" / "private").read(upstream_task(name), ImageRecord)
+        there = record is not None and record.reference.endswith(self.hub.tags[name])
+        return None if there else "the tag moved upstream"
 
     def _look(self, repository: str, key: str) -> str | None:
         """Look whether the registry has an image."""
@@ -544,6 +561,7 @@ class Bench:
         """Build a world as `doit build_images` does; return the message of a failure."""
         world.write(self.directory, self.world)
         self.world = copy.deepcopy(world)
+        self.hub.put("hub:1", Image((), {**HUB_CONFIG, "Env": ["PATH=/bin", f"LANG={world.hub}"]}))
         self.engine.begin(fault)
         self.acted = []
         run = self.run_of(world)

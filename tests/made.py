@@ -4,6 +4,7 @@ No host exists. The provider is the fake one; the live look is the real `Probe` 
 test does to those (a service removed, a host that does not answer) is judged by the code that judges the real thing.
 """
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,7 @@ from tasks.run import Run
 from tasks.staleness import Standings
 from tasks.state import State, write_whole
 from tasks.step import Step
+from tasks.upstream import Upstream
 from tasks.vault import Vault
 
 SITE = """\
@@ -84,6 +86,7 @@ class Made:
         cloud: The fake provider's things.
         hosts: Host to what it looks like.
         swarm: What the swarm looks like.
+        upstream: Base to the digest that its tag has upstream; one that is not here did not answer.
 
     """
 
@@ -91,6 +94,7 @@ class Made:
     cloud: FakeCloud = field(default_factory=FakeCloud)
     hosts: dict[str, HostLook] = field(default_factory=dict)
     swarm: SwarmLook = field(default_factory=SwarmLook)
+    upstream: dict[str, str] = field(default_factory=dict)
 
     # -- what a fresh process sees -------------------------------------------------------------------------------------
 
@@ -110,6 +114,12 @@ class Made:
         known = [host for host in run.stage.hosts if run.host_record(host) is not None]
         probe._hosts = {host.short: done(self.hosts.get(host.short, HostLook())) for host in known}
         probe._swarm = done(self.swarm if known else SwarmLook(error="there is no swarm yet"))
+        probe.upstream = Upstream.__new__(Upstream)
+        probe.upstream._run, probe.upstream._deadline = run, 0.0
+        probe.upstream._found = self.upstream
+        probe.upstream._answered = {name: threading.Event() for name in self.upstream}
+        for answered in probe.upstream._answered.values():
+            answered.set()
         return probe
 
     def tasks(self, run: Run) -> dict[str, Task]:
@@ -252,6 +262,8 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
 
 def _image_appears(made: Made, run: Run, step: Step, key: str, _record: Record) -> None:
     """Have a look find an image in the registry."""
+    if step.name.startswith("upstream."):
+        return
     repository = step.name.replace("base.", "base/", 1)
     short = run.stage.repository.short
     made.look(short, tags=made.hosts[short].tags | {f"{repository}:{key}"}, info={"Swarm": {}})

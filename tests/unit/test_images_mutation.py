@@ -14,7 +14,8 @@ import pytest
 from model import digest
 from model.digest import Entry, Inputs
 from remote.layers import Layer
-from tasks.build_images import BaseImage, BuiltImage
+from tasks.bases import BaseImage
+from tasks.build_images import BuiltImage
 from tests.image_histories import EDITS, Bench, Edit, World, first_world, play
 
 ATTRIBUTES = (

@@ -265,6 +265,26 @@ def test_lost_records_are_adopted(made: Made) -> None:
     assert len(found) == len(view(made).items)
 
 
+def test_a_tag_that_moved_upstream(made: Made) -> None:
+    """The plan says so live, and names all that would be made from what the tag is now."""
+    made.upstream["debian:12"] = "sha256:" + "f" * 64
+
+    assert reasons(made, "build_images:upstream.debian-12")[0].startswith("debian:12 moved upstream: sha256:")
+    assert actions(made) == {
+        "build_images:upstream.debian-12": "create",
+        "build_images:base.debian-12": "may change",
+        "build_images:web": "may change",
+        "deploy_services:web": "may change",
+    }
+
+
+def test_an_upstream_that_does_not_answer(made: Made) -> None:
+    """What can't be asked for is as it was: there is nothing to do."""
+    made.upstream.clear()
+
+    assert actions(made) == {}
+
+
 def test_a_fresh_clone(made: Made) -> None:
     """With the secrets gone as well, only the ssh key is new; the hosts get it in place."""
     shutil.rmtree(made.directory / "state")

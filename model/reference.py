@@ -1,0 +1,87 @@
+"""References of images: taken apart, in full and in short, and where a mirror has them. Pure."""
+
+import re
+from dataclasses import dataclass, replace
+
+HUB = "docker.io"
+"""The registry of references that name none."""
+
+_OFFICIAL = "library/"
+_ALIASES = {"index.docker.io": HUB, "registry-1.docker.io": HUB}
+_REGISTRY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]+)?|\[[0-9a-fA-F:]+\](:[0-9]+)?")
+_PATH = re.compile(r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image somewhere.
+
+    Args:
+        registry: Host and port, as in `docker.io` or `registry.example:5000`.
+        path: The repository there, as in `library/debian`.
+        tag: The tag; `latest` where none is written and there is no digest.
+        digest: `sha256:…`; empty if none is written.
+
+    """
+
+    registry: str
+    path: str
+    tag: str = ""
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """The repository as people write it: without what is understood."""
+        if self.registry != HUB:
+            return f"{self.registry}/{self.path}"
+        short = self.path.removeprefix(_OFFICIAL)
+        return short if "/" not in short else self.path
+
+    def __str__(self) -> str:
+        """Return it as people write it."""
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
+
+    def at(self, digest: str) -> "Reference":
+        """Return the same repository at a digest, whatever a tag says there."""
+        return replace(self, tag="", digest=digest)
+
+    def on(self, mirror: str) -> "Reference":
+        """Return the same image on a mirror, which has it below its own host (and path) under the same path."""
+        registry, _, below = mirror.partition("/")
+        return replace(self, registry=registry, path=f"{below}/{self.path}" if below else self.path)
+
+
+def parse(text: str) -> Reference:
+    """Return a reference taken apart, with what is understood filled in.
+
+    Raises:
+        ValueError: It is none; the message says what of it.
+
+    """
+    rest, _, digest = text.partition("@")
+    if digest and not _DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest!r} is no digest, which is sha256: and 64 hexadecimal digits")
+    first, slash, below = rest.partition("/")
+    # Docker's own rule: what has a dot or a port, or is `localhost`, is a host and no part of a path.
+    named = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    registry, path = (first, below) if named else (HUB, rest)
+    head, colon, tag = path.rpartition(":")
+    path, tag = (head, tag) if colon else (path, "" if digest else "latest")
+    if not _REGISTRY.fullmatch(registry):
+        raise ValueError(f"{registry!r} is no host with a port")
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"{path!r} is no repository, which has lower-case letters, digits and . _ - /")
+    if (tag or not digest) and not _TAG.fullmatch(tag):
+        raise ValueError(f"{tag!r} is no tag")
+    registry = _ALIASES.get(registry, registry)
+    if registry == HUB and "/" not in path:
+        path = f"{_OFFICIAL}{path}"
+    return Reference(registry, path, tag, digest)
+
+
+def is_registry(text: str) -> bool:
+    """Return whether a text is a registry's host, as references begin with and no other way of writing it."""
+    return bool(_REGISTRY.fullmatch(text)) and text not in _ALIASES
