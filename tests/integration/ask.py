@@ -40,9 +40,11 @@ def dns(address: str, name: str, kind: int = A, *, tcp: bool = False) -> list[st
     return found
 
 
-def http_get(address: str, path: str, *, method: str = "GET", port: int = 80) -> tuple[int, str]:
+def http_get(
+    address: str, path: str, *, method: str = "GET", port: int = 80, timeout: float = 10
+) -> tuple[int, str]:
     """Ask a web server, and return its status and text; OSError if it does not answer."""
-    client = http.client.HTTPConnection(address, port, timeout=10)
+    client = http.client.HTTPConnection(address, port, timeout=timeout)
     try:
         client.request(method, path)
         answer = client.getresponse()

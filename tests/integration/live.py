@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -140,11 +141,13 @@ class Running:
             raise AssertionError(msg) from None
         return Ended(status, self.text)
 
-    def kill(self) -> None:
-        """Kill it with all that it started, as a power cut would."""
-        if self.process.poll() is None:
+    def kill(self) -> bool:
+        """Kill it with all that it started, as a power cut would; return whether it was still at work."""
+        alive = self.process.poll() is None
+        if alive:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        return alive
 
     def wait_for(self, condition: Callable[[], bool], what: str, timeout: float = 90) -> None:
         """Wait until a condition holds while it runs; AssertionError if it ends before."""
@@ -240,6 +243,10 @@ class Site:
         except FileNotFoundError:
             return ""
 
+    def redone(self, ended: Ended) -> set[str]:
+        """Return the tasks of a run that made something, without those that only found it."""
+        return {task for task in ended.ran if " found " not in self.log(task)}
+
     def forget_log(self, task: str) -> None:
         """Remove a task's log, so that what appears there is of a new run."""
         phase, _, name = task.partition(":")
@@ -333,14 +340,30 @@ class Site:
         assert [f"p-{host}.{self.name} Ready" for host in HIVES] == self._sorted(
             "docker node ls --format '{{.Hostname}} {{.Status}}'"
         )
-        assert [f"{name} {n}/{n}" for name, n in SERVICES.items()] == self._sorted(
-            "docker service ls --format '{{.Name}} {{.Replicas}}'"
-        )
+        replicas = [f"{name} {n}/{n}" for name, n in SERVICES.items()]
+        listing = "docker service ls --format '{{.Name}} {{.Replicas}}'"
+        # A task on a host that has just come back takes a moment.
+        rig.wait_until(lambda: self._sorted(listing) == replicas, "all tasks to run")
         mine = f"-f label=skep.site={self.name}"
         assert self._sorted(f"docker network ls {mine} --format '{{{{.Name}}}}'") == ["dns"]
         names = self._sorted(f"docker secret ls {mine} --format '{{{{.Name}}}}'")
         assert [name.rpartition("-")[0] for name in names] == ["pdns_api", "pdns_db"]
         assert self.on(REPOSITORY, "docker ps -aq") == "", "build containers are left"
+
+    def restart(self, host: str) -> None:
+        """Restart a host, and wait until its sshd listens."""
+        subprocess.run(
+            ["docker", "restart", self.container(host)], check=True, capture_output=True, timeout=90
+        )
+
+        def listens() -> bool:
+            try:
+                socket.create_connection((self.addresses[host], 22), timeout=5).close()
+            except OSError:
+                return False
+            return True
+
+        rig.wait_until(listens, f"{host} to listen")
 
     def _sorted(self, command: str) -> list[str]:
         """Return the lines that a command prints on a manager."""
@@ -378,9 +401,10 @@ class Processes:
     def _watch(self) -> None:
         """Look again and again."""
         while not self._end.wait(0.1):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            # Not by a glob, which fails where a process ends while it is listed.
+            for number in filter(str.isdecimal, [path.name for path in Path("/proc").iterdir()]):
                 try:
-                    self.seen.add(path.read_bytes())
+                    self.seen.add(Path("/proc", number, "cmdline").read_bytes())
                 except OSError:
                     continue
 

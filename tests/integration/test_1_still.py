@@ -82,7 +82,7 @@ def test_nothing_else_answers(site: Site) -> None:
     """A port of a service that is not published is closed."""
     for port in (3306, 8081):
         with pytest.raises(OSError, match=CLOSED):
-            ask.http_get(site.addresses["hive0"], "/", port=port)
+            ask.http_get(site.addresses["hive0"], "/", port=port, timeout=2)
 
 
 def test_what_is_said_can_be_pasted(site: Site) -> None:

@@ -71,11 +71,11 @@ def test_published_port(site: Site) -> None:
         assert site.settle() == tasks
         assert ask.http_get(site.proxy(), "/healthz", port=8080) == (200, "ok\n")
         with pytest.raises(OSError, match=r"refused|timed out"):
-            ask.http_get(site.proxy(), "/healthz")
+            ask.http_get(site.proxy(), "/healthz", timeout=2)
     assert site.settle() == tasks
     site.answers()
     with pytest.raises(OSError, match=r"refused|timed out"):
-        ask.http_get(site.proxy(), "/healthz", port=8080)
+        ask.http_get(site.proxy(), "/healthz", port=8080, timeout=2)
 
 
 def test_variables_of_an_initialization(site: Site) -> None:

@@ -116,8 +116,8 @@ def test_engine_stops_during_a_build(site: Site) -> None:
         assert "FAILED  build_images:proxy on hive3" in text, text
         assert "its Docker Engine does not answer" in text, text
         assert "404" not in text, text
-        again = site.run("build_images").well()
-        assert again.ran == ["build_images:proxy", "setup_hosts:hive3.docker"]
+        again = site.redone(site.run("build_images").well())
+        assert again == {"build_images:proxy", "setup_hosts:hive3.docker"}
     assert site.settle() == ["build_images:proxy"]
     site.is_whole()
 
