@@ -185,6 +185,11 @@ class Probe:
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.
         status = found.get("ServiceStatus") or {}
         running, desired = status.get("RunningTasks", 0), status.get("DesiredTasks", 0)
+        if running:
+            # Of a host that was just lost or restarted the swarm still believes the best; its engine knows.
+            running = min(
+                running, sum(self.host(hive).services.get(name, 0) for hive in self._run.stage.hives)
+            )
         return f"{running} of {desired} tasks run" if running < desired else None
 
     def initialized(self, service: str, label: str, key: str) -> str | None:
