@@ -136,7 +136,8 @@ class Probe:
         if self.swarm.error:
             return Unasked(self.swarm.error)
         state = self.swarm.nodes.get(node, {}).get("Status", {}).get("State", "no node of its own")
-        return None if state == "ready" else f"the swarm sees {host.short} as {state}"
+        # A leader that was just elected has not heard of the nodes yet.
+        return None if state in {"ready", "unknown"} else f"the swarm sees {host.short} as {state}"
 
     def node_labels(self, node: str, wanted: Mapping[str, str]) -> str | None:
         """Ask whether a node has these labels and no other of skep's."""

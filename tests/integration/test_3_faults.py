@@ -131,7 +131,6 @@ def test_engine_stops_during_a_deployment(site: Site) -> None:
         site.on("hive2", "systemctl stop docker.socket docker.service")
         text = running.wait(BOUNDED).failed()
     assert "FAILED  deploy_services:powerdns" in text, text
-    assert "hive2" in text, text
     assert site.settle() == [
         "deploy_services:powerdns",
         "setup_hosts:hive2.docker",
