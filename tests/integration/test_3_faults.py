@@ -131,11 +131,11 @@ def test_engine_stops_during_a_deployment(site: Site) -> None:
         site.on("hive2", "systemctl stop docker.socket docker.service")
         text = running.wait(BOUNDED).failed()
     assert "FAILED  deploy_services:powerdns" in text, text
-    assert site.settle() == [
-        "deploy_services:powerdns",
-        "setup_hosts:hive2.docker",
-        "setup_hosts:hive2.swarm",
-    ]
+    ran = site.settle()
+    assert "deploy_services:powerdns" in ran
+    # Beside it only what was lost with the engine: services that ran there are waited for.
+    rest = [task for task in ran if not task.startswith("deploy_services:")]
+    assert rest == ["setup_hosts:hive2.docker", "setup_hosts:hive2.swarm"]
     site.is_whole()
     site.answers()
 
