@@ -15,7 +15,8 @@ from commands.holder import holder
 from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, is_live, paint
 from commands.site import site_run
 from model.errors import SkepError
-from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE
+from tasks import build_infra
+from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
 from tasks.leftovers import leftovers
 from tasks.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
 from tasks.run import Run
@@ -200,6 +201,7 @@ class View:
                     for action in LOOKS
                 },
             },
+            "takes": self.takes(),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -216,7 +218,20 @@ class View:
         for phase, of in rows.items():
             lines.append(phase)
             lines += [row.line(names, hosts, width, coloured=coloured) for row in of]
+        takes = ", ".join(f"{number} {what}" for what, number in self.takes().items())
+        if takes:
+            lines.append(f"to be made by provider {stage.provider}: {takes}")
         return [*lines, paint(self._verdict(), BOLD, on=coloured)]
+
+    def takes(self) -> dict[str, int]:
+        """Return what the provider's things that are to be made take: hosts, disks, addresses."""
+        new = {item.task for item in self.items if is_made_anew(item.action)}
+        found: dict[str, int] = {}
+        for resource in self.run.provider.resources():
+            if f"{build_infra.PHASE}:{resource.name}" in new:
+                for what, number in resource.counts.items():
+                    found[what] = found.get(what, 0) + number
+        return found
 
     def _verdict(self) -> str:
         """Return the last line."""

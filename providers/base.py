@@ -1,8 +1,8 @@
 """The contract that every provider keeps; `tests/contract` runs one suite against all of them.
 
-A provider makes *resources*: hosts, and what hosts need (a network, an image, later a firewall). It answers for
+A provider makes *resources*: hosts, and what hosts need (a network, an image, a firewall). It answers for
 three things: what the stage wants (`resources`, pure), what there is (`found`, one bulk listing), and making the
-one be the other (`ensure`, `remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
+one be the other (`ensure`, `halt`, `remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
 """
 
 from abc import ABC, abstractmethod
@@ -24,19 +24,24 @@ class Resource:
     Args:
         name: Unique in the stage: a host's short name (`hive0`), else its kind (`network`).
         inputs: What it is made from. Their digest is its key, which the real thing carries as a label or tag.
-            Only what makes the thing *another* thing counts; what can be changed in place (a host's authorized
-            keys) is seen to by `ensure` each time it runs.
+            Only what makes the thing *another* thing counts.
+        settings: What `ensure` changes in place, as a firewall's rules: a change makes the task stale, and the thing
+            stays the one that it is. (A host's authorized key is seen to by `ensure` each time it runs.)
         needs: Names of the resources that must be there before it.
         is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
         doc: What a person reads on the task's line in `doit list --all`.
+        counts: What it takes of that which a provider limits or charges for, as `{"hosts": 1, "GiB of disk": 20}`.
+            `doit plan` adds up what is to be made.
 
     """
 
     name: str
     inputs: Inputs = field(default_factory=dict)
+    settings: Inputs = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     is_host: bool = False
     doc: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,9 @@ class Found:
         key: The key that it was made with; empty if it has none.
         id: The provider's id of this incarnation.
         running: Whether it can be used as it is. A stopped host is found, and `ensure` starts it.
+        is_host: Whether it is a host, or what is left of one.
+        drift: Why it is not as `ensure` left it, where the listing shows that, as for a firewall's rules that
+            somebody else changed; `ensure` mends it in place. Empty if it is.
 
     """
 
@@ -55,6 +63,8 @@ class Found:
     key: str
     id: str
     running: bool = True
+    is_host: bool = False
+    drift: str = ""
 
 
 class Provider(ABC):
@@ -72,12 +82,16 @@ class Provider(ABC):
 
     @abstractmethod
     def check(self) -> Sequence[str]:
-        """Return what stands in the way of making the stage, all at once, one line each. Changes nothing."""
+        """Return what stands in the way of making the stage, all at once, one line each. Changes nothing.
+
+        Asked before a run makes the first host, when parts of the stage (a network) may be there already.
+        """
 
     @abstractmethod
     def found(self) -> Mapping[str, Found]:
         """Return all that exists with this stage's labels, by resource name, wanted or not. One bulk listing.
 
+        What others need comes before them: in the opposite order all can be removed.
         A provider that owns nothing (`prepared`) returns nothing here that it can't look up without logging in to
         each host; `owns` says so.
 
@@ -91,11 +105,23 @@ class Provider(ABC):
         """Make the resource exist as wanted, and return its record.
 
         Finds before it creates: safe to repeat, to be raced by another thread or process, and to be killed in.
-        A thing found with another key is replaced; a stopped host is started; a half-made thing is adopted or
-        removed. A host comes back when its ssh port answers and the stage's key logs in.
+        A thing found with another key is replaced; one with other settings is changed in place; a stopped host is
+        started; a half-made thing is adopted or removed. A host comes back when its ssh port answers and the stage's
+        key logs in.
 
         Raises:
             ProviderError: It can't be made; the message says what to do.
+
+        """
+
+    @abstractmethod
+    def halt(self, name: str, say: Say) -> None:
+        """Stop a host in order, and come back when it has stopped; `ensure` starts it again.
+
+        One that is stopped, or is not there, is no error. Not called where `halts` is false.
+
+        Raises:
+            ProviderError: It does not stop.
 
         """
 
@@ -106,3 +132,9 @@ class Provider(ABC):
     owns: ClassVar[bool] = True
     """Whether the things it lists are its own: made by `ensure` and gone after `remove`. `prepared` only
     borrows; nothing of its hosts is probed for existence."""
+
+    halts: ClassVar[bool] = True
+    """Whether `halt` can stop its hosts, and `ensure` start them. `prepared` can't reach a host that is off."""
+
+    keeps_volumes: bool = False
+    """Whether a host that is made anew still has the volumes, and the place in the swarm, of the one before it."""

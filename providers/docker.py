@@ -34,6 +34,7 @@ class DockerProvider(Provider):
     """
 
     name: ClassVar[str] = "docker"
+    keeps_volumes = True
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
@@ -67,6 +68,7 @@ class DockerProvider(Provider):
                     needs=(IMAGE, NETWORK),
                     is_host=True,
                     doc=f"{host.name}, a container at {host.address}",
+                    counts={"hosts": 1},
                 )
                 for host in self._stage.hosts
             ),
@@ -125,7 +127,7 @@ class DockerProvider(Provider):
         for volume in volumes:
             # Overwritten below where the host is there; a volume alone is what is left of one.
             name = labels_of(volume).get(NAME, "")
-            found[name] = Found(name, "", volume["Name"], running=False)
+            found[name] = Found(name, "", volume["Name"], running=False, is_host=True)
         for container in containers:
             labels = labels_of(container)
             if NAME not in labels:
@@ -138,6 +140,7 @@ class DockerProvider(Provider):
                 labels.get(KEY, ""),
                 container["Id"],
                 running=container["State"] == "running" and at_home,
+                is_host=True,
             )
         return found
 
@@ -148,6 +151,10 @@ class DockerProvider(Provider):
         if resource.name == NETWORK:
             return FactRecord(id=docker_network.ensure(self._stage, key, say))
         return self._hosts.ensure(self._stage.host(resource.name), key, say)
+
+    def halt(self, name: str, say: Say) -> None:
+        """Stop a host's container in order; it stays stopped when this machine starts again."""
+        docker_host.halt(self._stage, name, say)
 
     def remove(self, name: str, say: Say) -> None:
         """Remove a host with its volumes, the network, or the image if nothing uses it."""

@@ -373,6 +373,15 @@ class Hosts:
             return self._probed
 
 
+def halt(stage: Stage, name: str, say: Say) -> None:
+    """Stop a host in order: its services and containers first, as systemd does when a machine shuts down."""
+    with engine(timeout=180) as client:
+        for container in client.containers(filters=label_filter(stage, **{NAME: name})):
+            with tolerated(NOT_MODIFIED, NOT_FOUND):
+                client.stop(container["Id"])
+                say(f"stopped container {container['Names'][0].lstrip('/')}")
+
+
 def remove(stage: Stage, name: str, say: Say) -> None:
     """Remove a host and its volumes, wanted by the stage or not."""
     with engine(timeout=180) as client:

@@ -30,6 +30,7 @@ class FakeCloud:
         log: What was done, in order: `created hive0`, `started hive0`, `removed hive0`, `admitted hive0`.
         lock: Held while anything is looked at or done.
         ids: The ids to come.
+        keeps_volumes: Whether hosts that are made anew keep their predecessors' volumes.
 
     """
 
@@ -37,6 +38,7 @@ class FakeCloud:
     log: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    keeps_volumes: bool = True
     _errors: dict[str, list[BaseException]] = field(default_factory=lambda: defaultdict(list))
 
     def fail(self, name: str, message: str, *, times: int = 1) -> None:
@@ -88,6 +90,7 @@ class FakeProvider(Provider):
         del files, state, secret
         self._stage = stage
         self.cloud = cloud or FakeCloud()
+        self.keeps_volumes = self.cloud.keeps_volumes
 
     def resources(self) -> Sequence[Resource]:
         """Return image, network and hosts."""
@@ -101,6 +104,7 @@ class FakeProvider(Provider):
                     needs=(IMAGE, NETWORK),
                     is_host=True,
                     doc=host.name,
+                    counts={"hosts": 1},
                 )
                 for host in self._stage.hosts
             ),
@@ -144,7 +148,11 @@ class FakeProvider(Provider):
                 thing = None
             if thing is None:
                 thing = Found(
-                    resource.name, key, f"fake-{next(self.cloud.ids)}", running=not resource.is_host
+                    resource.name,
+                    key,
+                    f"fake-{next(self.cloud.ids)}",
+                    running=not resource.is_host,
+                    is_host=resource.is_host,
                 )
                 self.cloud.things[where] = thing
                 self._note(f"created {resource.name}", say)
@@ -164,6 +172,13 @@ class FakeProvider(Provider):
                 ssh_host=host.address,
                 host_keys=(f"ssh-ed25519 {thing.id}",),
             )
+
+    def halt(self, name: str, say: Say) -> None:
+        """Stop a host."""
+        with self.cloud.lock:
+            if name in self.found() and self.found()[name].running:
+                self.cloud.stop(self._stage, name)
+                self._note(f"stopped {name}", say)
 
     def remove(self, name: str, say: Say) -> None:
         """Remove a thing."""

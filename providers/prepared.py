@@ -57,6 +57,8 @@ class PreparedProvider(Provider):
 
     name: ClassVar[str] = "prepared"
     owns: ClassVar[bool] = False
+    halts: ClassVar[bool] = False
+    keeps_volumes = True
 
     def __init__(self, stage: Stage, files: SshFiles, state: Path, secret: Callable[[str], Secret]) -> None:
         del state
@@ -143,6 +145,16 @@ class PreparedProvider(Provider):
             user=ADMIN,
             host_keys=record.host_keys,
         )
+
+    def halt(self, name: str, say: Say) -> None:
+        """Refuse: a host that is off could not be started again.
+
+        Raises:
+            ProviderError: Always; `halts` says so beforehand.
+
+        """
+        del say
+        raise ProviderError(f"{name}: is a prepared host, which skep can't start again: stop it yourself")
 
     def remove(self, name: str, say: Say) -> None:
         """Leave the host as it is, and say so."""

@@ -16,6 +16,7 @@ from remote.wait import wait_for
 PORT = 2377
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
+DRAIN_TIMEOUT = 120
 _SUBNET_SIZE = 24
 Say = Callable[[str], None]
 
@@ -127,6 +128,83 @@ def address_pool(addresses: Iterable[str]) -> str:
     hosts = [ipaddress.ip_address(address) for address in addresses]
     pools = (ipaddress.ip_network(f"10.{n}.0.0/16") for n in range(256))
     return str(next(pool for pool in pools if not any(host in pool for host in hosts)))
+
+
+def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterable[str]) -> None:
+    """Raise unless the swarm keeps its majority without a hive, and others that were away are back.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        back: The full names of the hives that have to be back.
+
+    Raises:
+        HostError: It can't do without it now.
+
+    """
+    with engine_errors(beside, "listing the swarm's nodes"):
+        managers = [node for node in client.api.nodes() if node["Spec"]["Role"] == "manager"]
+    ready = {
+        (node.get("Description") or {}).get("Hostname")
+        for node in managers
+        if node["Status"]["State"] == "ready"
+        and (node.get("ManagerStatus") or {}).get("Reachability") == "reachable"
+    }
+    if missing := sorted(set(back) - ready):
+        raise HostError(f"{', '.join(missing)} is not back in the swarm yet")
+    # Counted as they are when it has left in order: the others alone.
+    others = [node for node in managers if not _was(node, host)]
+    if len(ready - {host.name}) <= len(others) // 2:
+        raise HostError(
+            f"of its {len(others)} other managers {len(ready - {host.name})} are ready, which is no majority"
+        )
+
+
+def retire(beside: str, client: DockerClient, host: Host, say: Say) -> None:
+    """Take a hive that will be gone out of the swarm in order: its tasks first, then its vote, then the node.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: The swarm refuses.
+
+    """
+    with engine_errors(beside, f"taking {host.short} out of the swarm"):
+        for node in client.api.nodes():
+            if not _was(node, host):
+                continue
+            say(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
+            _drain(client, node)
+            _expel(client, client.api.inspect_node(node["ID"]))
+
+
+def _drain(client: DockerClient, node: Mapping[str, Any]) -> None:
+    """Have a node's tasks end and run elsewhere, as far as they can within a time."""
+    spec = {**node["Spec"], "Availability": "drain"}
+    client.api.update_node(node["ID"], node["Version"]["Index"], spec)
+    with contextlib.suppress(HostError):
+        wait_for(lambda: not _tasks_on(client, node["ID"]), "its tasks to end", DRAIN_TIMEOUT)
+
+
+def _expel(client: DockerClient, node: Mapping[str, Any]) -> None:
+    """Remove a node, a manager after it has lost its vote."""
+    if node["Spec"]["Role"] == "manager":
+        client.api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Role": "worker"})
+    _remove_node(client, node["ID"])
+
+
+def _tasks_on(client: DockerClient, node: str) -> list[str]:
+    """Return the tasks that still run on a node."""
+    return [
+        task["ID"]
+        for task in client.api.tasks(filters={"node": node})
+        if task["Status"]["State"] in {"starting", "running"}
+    ]
 
 
 def is_ready(host: str, client: DockerClient, node: str) -> bool:
@@ -246,11 +324,7 @@ def _remove_ghosts(host: Host, manager: DockerClient, say: Say) -> None:
             if not _was(attrs, host):
                 continue
             say(f"removing {host.name}'s former node {attrs['ID']} from the swarm")
-            if attrs["Spec"]["Role"] == "manager":
-                manager.api.update_node(
-                    attrs["ID"], attrs["Version"]["Index"], {**attrs["Spec"], "Role": "worker"}
-                )
-            _remove_node(manager, attrs["ID"])
+            _expel(manager, attrs)
 
 
 def _was(node: Mapping[str, Any], host: Host) -> bool:

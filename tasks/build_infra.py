@@ -9,6 +9,7 @@ from model.digest import Inputs, key_of
 from model.errors import ProviderError, StateError
 from model.record import FactRecord, HostRecord, Record
 from providers.base import Resource
+from tasks.replacement import in_turn
 from tasks.run import Run
 from tasks.seen import Gone
 from tasks.state import write_whole
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PHASE = "build_infra"
 DOC = "make the hosts and what they need of their provider"
+SETTING = "setting."
+"""Before the names of inputs that are changed in place."""
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -57,16 +60,18 @@ def resource_key(resource: Resource) -> str:
 
 def _inputs(run: Run, resource: Resource) -> Inputs:
     """Return a resource's inputs; a host's task also runs for a new ssh key, to install it."""
+    settings = {f"{SETTING}{name}": value for name, value in resource.settings.items()}
     if not resource.is_host:
-        return dict(resource.inputs)
-    return {**resource.inputs, "ssh_key": run.record(f"{PHASE}:ssh_key", FactRecord).id}
+        return {**resource.inputs, **settings}
+    return {**resource.inputs, **settings, "ssh_key": run.record(f"{PHASE}:ssh_key", FactRecord).id}
 
 
 def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
     run.once("check the provider", lambda: _check(run))
     before = run.state.read(work.task, HostRecord) if resource.is_host else None
-    record = run.provider.ensure(resource, resource_key(resource), work.say)
+    with in_turn(run, resource, resource_key(resource), work.say):
+        record = run.provider.ensure(resource, resource_key(resource), work.say)
     if isinstance(record, HostRecord):
         host = run.stage.host(resource.name)
         run.state.write(work.task, record)

@@ -26,9 +26,13 @@ Names = Collection[str]
 
 
 def _infra(step: Step, changed: Names) -> str:
-    """A host takes a new ssh key as it is; all else makes it another host."""
-    in_place = step.name == "ssh_key" or set(changed) <= {"ssh_key", "format"}
-    return CHANGE if in_place else REPLACE
+    """A host takes a new ssh key as it is, and a provider its settings; all else makes it another thing."""
+    return CHANGE if step.name == "ssh_key" or all(map(in_place, changed)) else REPLACE
+
+
+def in_place(name: str) -> bool:
+    """Return whether an input of the provider's things is one that is changed in place."""
+    return name in {"ssh_key", "format"} or name.startswith(build_infra.SETTING)
 
 
 def _deployed(step: Step, changed: Names) -> str:

@@ -5,7 +5,7 @@ the rules of `tasks/effects.py` what becomes of it. Where one resource waits for
 so and does not guess: a rebuilt image may come out the same, and then its service stays as it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tasks import (
@@ -17,7 +17,8 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
-from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, SECRET, effect, homes, is_made_anew
+from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, SECRET, effect, homes, in_place, is_made_anew
+from tasks.replacement import refusal, volumes_on
 from tasks.run import Run
 from tasks.seen import Gone, Unasked
 from tasks.staleness import FAILED, Standing, Standings
@@ -91,7 +92,7 @@ class Planner:
         if isinstance(answer, Gone):
             return Item(task, CREATE, (*reasons, str(answer)), self._waits_for(standing), host)
         changed = {change.name for change in standing.changes}
-        if answer is None and changed and not _sees_all(standing):
+        if answer is None and changed and not _sees_all(standing, changed):
             return self._otherwise(standing, changed, reasons)
         if answer is None and standing.step.real is not None and (changed or standing.notes):
             # Made by somebody else's run, or found by another's record: `ensure` will find it, too.
@@ -232,9 +233,14 @@ class Planner:
         return Item(standing.task, action, said, self._waits_for(standing), standing.step.host)
 
 
-def _sees_all(standing: Standing) -> bool:
-    """Return whether the live look would notice every input: a volume's and the vault's marks are of less."""
+def _sees_all(standing: Standing, changed: Collection[str]) -> bool:
+    """Return whether the live look would notice what changed: a volume's and the vault's marks are of less.
+
+    So are the keys of what a provider changes in place.
+    """
     phase, name = standing.step.phase, standing.step.name
+    if phase == build_infra.PHASE:
+        return not all(map(in_place, changed))
     return phase != build_volumes.PHASE and not name.endswith(".vault")
 
 
@@ -255,8 +261,13 @@ def _infra(run: Run, standing: Standing, _changed: object) -> Finding | None:
         return CHANGE, ""
     if not found.key:
         return CREATE, "what is left of it is used"
-    held = [v for v in run.stage.volumes if any(h.short == name for h in run.stage.volume_hosts(v))]
-    return REPLACE, f"it holds volume {', '.join(held)}" if resource.is_host and held else ""
+    if not resource.is_host:
+        return REPLACE, ""
+    host = run.stage.host(name)
+    if problem := refusal(run, host):
+        return BLOCKED, problem
+    held = volumes_on(run, host)
+    return REPLACE, f"it holds volume {', '.join(held)}" if held else ""
 
 
 def _network(run: Run, standing: Standing, _changed: object) -> Finding:

@@ -95,9 +95,9 @@ class Probe:
             return Gone(f"{name} is gone")
         if not found.running:
             return f"{name} does not run"
-        return (
-            None if found.key == key else f"{name} is not the one that was made (its label says another key)"
-        )
+        if found.key != key:
+            return f"{name} is not the one that was made (its label says another key)"
+        return found.drift or None
 
     @property
     def things(self) -> "Mapping[str, Found]":

@@ -76,9 +76,8 @@ def inventory(run: Run) -> Inventory:
     stopped: set[str] = set()
     if provider.owns:
         found = provider.found()
-        # What the stage no longer wants is a host: of the rest there is one each.
-        hosts = [name for name in found if name not in wanted or wanted[name].is_host]
-        others = [name for name in reversed(wanted) if name in found and not wanted[name].is_host]
+        hosts = [name for name in found if found[name].is_host]
+        others = [name for name in reversed(list(found)) if not found[name].is_host]
         stopped = {name for name in hosts if not found[name].running}
     else:
         hosts = [host.short for host in run.stage.hosts if run.host_record(host) is not None]
@@ -108,22 +107,22 @@ def _volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
     """Return the volumes that a host holds, and why it could not be asked, if so; then those that it may hold."""
     host = next((host for host in run.stage.hosts if host.short == name), None)
     if host is None:
-        return _maybe_on(run, name, None), "the stage has no such host any more"
+        return maybe_on(run, name, None), "the stage has no such host any more"
     if run.host_record(host) is None or not run.ssh_files.key.exists():
-        return _maybe_on(run, name, host), "state/ does not say how to log in"
+        return maybe_on(run, name, host), "state/ does not say how to log in"
     if not running:
-        return _maybe_on(run, name, host), "it does not run"
+        return maybe_on(run, name, host), "it does not run"
     filters = " ".join(f"--filter label={key}={value}" for key, value in run.stage.labels.items())
     try:
         said = run.connection(host).script(
             _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, shown="looking for volumes"
         )
     except SkepError as error:
-        return _maybe_on(run, name, host), str(error).splitlines()[0]
+        return maybe_on(run, name, host), str(error).splitlines()[0]
     return said.split(), ""
 
 
-def _maybe_on(run: Run, name: str, host: Host | None) -> list[str]:
+def maybe_on(run: Run, name: str, host: Host | None) -> list[str]:
     """Return the volumes that a host may hold: those recorded there, and those that site.toml puts there."""
     records = run.state.root / build_volumes.PHASE
     found = {path.stem.partition("@")[0] for path in records.glob(f"*@{name}.json")}

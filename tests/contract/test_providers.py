@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from model.digest import key_of
+from model.errors import ProviderError
 from model.record import HostRecord, Record
 from providers.base import Resource
 from providers.login import log_in
@@ -130,6 +131,7 @@ class TestFound:
         for resource in provider.resources():
             thing, record = found[resource.name], records[resource.name]
             assert (thing.name, thing.key, thing.running) == (resource.name, key_of(resource.inputs), True)
+            assert (thing.is_host, thing.drift) == (resource.is_host, "")
             assert thing.id == getattr(record, "id", None)
 
     def test_what_is_borrowed_is_not_listed(self, prepared_rig: PreparedRig) -> None:
@@ -179,6 +181,33 @@ class TestFound:
             make.ensure(owner.provider(), "hive0")
 
 
+class TestHalt:
+    """Stopping a host, to go on later."""
+
+    def test_is_undone_by_ensure(self, owner: Rig) -> None:
+        """A host that was halted is there and does not run; ensured it is the same host. Halted twice is once."""
+        provider = owner.provider()
+        if not provider.halts:
+            return
+        before = make.ensure_all(provider)
+        provider.halt("hive0", make.quiet)
+        provider.halt("hive0", make.quiet)
+        provider.halt("never", make.quiet)
+        found = owner.provider().found()
+
+        assert not found["hive0"].running
+        assert found["hive1"].running
+        assert make.ensure_host(owner.provider(), "hive0") == before["hive0"]
+
+    def test_what_is_borrowed_is_not_halted(self, prepared_rig: PreparedRig) -> None:
+        """A provider that could not start a host again says so beforehand, and refuses."""
+        provider = prepared_rig.provider()
+
+        assert not provider.halts
+        with pytest.raises(ProviderError, match="can't start again"):
+            provider.halt("hive0", make.quiet)
+
+
 class TestRemove:
     """Taking it away."""
 
@@ -192,12 +221,15 @@ class TestRemove:
         assert "hive1" not in rig.provider().found()
 
     def test_leaves_nothing(self, owner: Rig) -> None:
-        """When all that is found is removed, hosts first, nothing with the site's label is left."""
+        """What is found comes after what it needs; removed the other way round, nothing of the site is left."""
         provider = owner.provider()
         make.ensure_all(provider)
         found = provider.found()
         wanted = [resource.name for resource in provider.resources()]
         assert found.keys() <= set(wanted)
+        order = list(found)
+        for resource in provider.resources():
+            assert all(order.index(need) < order.index(resource.name) for need in resource.needs)
         for name in reversed(wanted):
             if name != "image":  # shared with others, and with the tests to come
                 provider.remove(name, make.quiet)
