@@ -218,9 +218,6 @@ class View:
         for phase, of in rows.items():
             lines.append(phase)
             lines += [row.line(names, hosts, width, coloured=coloured) for row in of]
-        takes = ", ".join(f"{number} {what}" for what, number in self.takes().items())
-        if takes:
-            lines.append(f"to be made by provider {stage.provider}: {takes}")
         return [*lines, paint(self._verdict(), BOLD, on=coloured)]
 
     def takes(self) -> dict[str, int]:
@@ -246,6 +243,8 @@ class View:
             )
         said = [f"{count} {LOOKS[action].words}" for action, count in counts.items()]
         head = ", ".join([*said, f"{same} up to date"])
+        if takes := ", ".join(f"{number} {what}" for what, number in self.takes().items()):
+            head += f"; provider {self.run.stage.provider} makes {takes}"
         if not counts.keys() - {LEFT, ADOPT}:
             return f"nothing to change: {head}"
         return head
