@@ -17,7 +17,7 @@ from commands.site import site_run
 from model.errors import SkepError
 from tasks import build_infra
 from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
-from tasks.leftovers import leftovers
+from tasks.leftovers import items as left_over
 from tasks.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
 from tasks.run import Run
 from tasks.staleness import Standings
@@ -72,7 +72,7 @@ class Plan(DoitCmdBase):
 Looks at the real things as a run does, but takes no lock, makes nothing and writes nothing. With tasks, phases or \
 short names (powerdns): what a run of those would do, with all that they need.
 
-+ create   ~ change in place   ± replace: removed and made anew   - no longer in site.toml (a run leaves it)
++ create   ~ change in place   ± replace: removed and made anew   - no longer in site.toml (`doit prune`)
 ? may change: only if what it is made from comes out differently
 = adopt: it is there as wanted, and only not recorded here   · not known before what it is on is read back
 ! a run will refuse it, or it can't be told
@@ -141,7 +141,7 @@ def made_plan(run: Run, standings: Standings, names: Sequence[str], phases: Coll
     """Return the plan for some tasks, and for what is left over in some phases."""
     planner = Planner(run, standings)
     items = [planner[name] for name in names]
-    left = [item for item in leftovers(run) if item.task.partition(":")[0] in phases]
+    left = [item for item in left_over(run) if item.task.partition(":")[0] in phases]
     order = {name: i for i, name in enumerate(dict.fromkeys(n.partition(":")[0] for n in standings.names))}
     items += left
     items.sort(key=lambda item: order.get(item.task.partition(":")[0], len(order)))

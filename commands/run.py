@@ -16,6 +16,7 @@ from commands.shell_image import PREFIX, shell
 from commands.site import site_run
 from model.errors import ConfigError, SkepError
 from tasks.deploy_services import secret_task
+from tasks.leftovers import leftovers, line
 from tasks.run import Run as SiteRun
 
 INTERRUPTED = 130
@@ -59,6 +60,7 @@ class Run(DoitRun):
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.probe
             status = _ended(run, int(super()._execute(**kwargs)))
+            _name_leftovers(run)
             if traces.problem is None:
                 return status
             sys.stderr.write(f"not all that was done is kept, so it is looked at again: {traces.problem}\n")
@@ -111,6 +113,16 @@ def _ended(run: SiteRun, status: int) -> int:
     except SkepError as error:
         sys.stderr.write(f"old images stay for now: {error}\n")
     return status
+
+
+def _name_leftovers(run: SiteRun) -> None:
+    """Say in a line what is there and no longer wanted. What goes wrong here is no failure of the run."""
+    try:
+        said = line(leftovers(run))
+    except SkepError as error:
+        said = f"(what is left over can't be said: {error})"
+    if said:
+        _say(run.redact(said))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -347,15 +347,22 @@ def _remove_node(client: DockerClient, node: str) -> None:
 
 
 def ensure_node_labels(
-    host: str, client: DockerClient, node: str, labels: Mapping[str, str], say: Say
+    host: str,
+    client: DockerClient,
+    node: str,
+    labels: Mapping[str, str],
+    say: Say,
+    stays: Callable[[str], bool] = lambda _label: False,
 ) -> None:
-    """Give a node these labels, leaving those that are not skep's alone."""
+    """Give a node these labels, leaving those that are not skep's alone, and those of skep's that stay."""
 
     def labelled() -> bool:
         attrs = client.api.inspect_node(node)
         spec = attrs["Spec"]
         kept = {
-            name: value for name, value in (spec.get("Labels") or {}).items() if not name.startswith("skep.")
+            name: value
+            for name, value in (spec.get("Labels") or {}).items()
+            if not name.startswith("skep.") or stays(name)
         }
         wanted = {**kept, **labels}
         if wanted != (spec.get("Labels") or {}):

@@ -1,63 +1,170 @@
-"""What is on a stage with its labels, and no longer in site.toml. A run leaves it; the plan names it.
+"""What is on a stage with its labels, and no longer in site.toml. Told from the live look, without a further question.
 
-What can be made again is to be removed; what holds data, or is an older version of what is still wanted, is only left.
+A run leaves it and names it, the plan shows it, and `doit prune` removes it (`tasks/prune.py`).
 """
 
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from model.errors import ConfigError
-from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services
+from model.stage import Host
+from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
 from tasks.plan import LEFT, REMOVE, Item
 from tasks.run import Run
 
-NOT_IN_SITE = "no longer in site.toml; doit leaves it"
+SERVICE, NETWORK, SECRET, CONFIG = "service", "network", "Docker secret", "Docker config"
+IMAGE, STEP, ACCOUNT, HOST, VOLUME = "image", "set-up step", "account", "host", "volume"
+ORDER = (SERVICE, NETWORK, SECRET, CONFIG, IMAGE, STEP, ACCOUNT, HOST, VOLUME)
+"""In which order they go: what uses something before that which it uses, and data last."""
+PRUNES = "no longer in site.toml; `doit prune` removes it"
+NAMED = 6
+_OLDER = "an older content"
 
 
-def leftovers(run: Run) -> list[Item]:
-    """Return what is on the stage with its labels but no longer in site.toml. doit itself removes none of it."""
-    return [*_left_of_provider(run), *_left_in_registry(run), *_left_in_swarm(run), *_left_volumes(run)]
+@dataclass(frozen=True)
+class Leftover:
+    """One thing that is left over.
+
+    Args:
+        kind: One of the words above.
+        name: What it is called.
+        task: The task that it had.
+        said: What is to be said of it.
+        host: Where it is, if it is on one host.
+        id: By which its engine knows it.
+        held: Who still uses it, so that it can't go before a run; empty if nobody does.
+        counts: Whether a person has to know of it: an older content of what is still wanted is only left.
+
+    """
+
+    kind: str
+    name: str
+    task: str
+    said: str = PRUNES
+    host: str = ""
+    id: str = ""
+    held: str = ""
+    counts: bool = True
+
+    @property
+    def is_on_host(self) -> bool:
+        """Whether there may be one like it on another host."""
+        return self.kind in {STEP, ACCOUNT, VOLUME}
+
+    @property
+    def words(self) -> str:
+        """It, in words."""
+        return f"{self.kind} {self.name}" + (f" on {self.host}" if self.is_on_host else "")
 
 
-def _left_of_provider(run: Run) -> list[Item]:
-    """Return the provider's things that the stage does not want."""
-    wanted = {resource.name for resource in run.provider.resources()}
-    return [
-        Item(f"{build_infra.PHASE}:{name}", REMOVE, (NOT_IN_SITE,))
-        for name in sorted(run.probe.things)
-        if name not in wanted
-    ]
-
-
-def _left_in_registry(run: Run) -> list[Item]:
-    """Return the images that no service uses."""
-    wanted = {resource.repository for resource in build_images.resources(run)}
-    repository = run.stage.repository
-    tags = [tag.rpartition(":")[0] for tag in run.probe.host(repository).tags]
-    return [
-        Item(build_images.PHASE + f":{name}", LEFT, (_in_registry(tags.count(name)),), host=repository.short)
-        for name in sorted(set(tags) - wanted)
-    ]
-
-
-def _left_in_swarm(run: Run) -> list[Item]:
-    """Return the swarm's services, networks and secrets that site.toml does not have."""
-    swarm = run.probe.swarm
+def leftovers(run: Run) -> list[Leftover]:
+    """Return what is on the stage with its labels but no longer in site.toml, in the order in which it can go."""
     found = [
-        Item(deploy_services.service_task(name), REMOVE, (NOT_IN_SITE,))
-        for name in sorted(swarm.services)
-        if name not in run.stage.services
+        *_in_swarm(run),
+        *_in_registry(run),
+        *_on_hosts(run),
+        *_of_provider(run),
+        *_volumes(run),
     ]
-    found += [
-        Item(f"{build_networks.PHASE}:{name}", REMOVE, (NOT_IN_SITE,))
-        for name in sorted(swarm.networks)
-        if name not in run.stage.networks
+    return sorted(found, key=lambda left: ORDER.index(left.kind))
+
+
+def items(run: Run) -> list[Item]:
+    """Return them as the plan shows them. What holds data, or is kept for going back to, is never to be removed."""
+    return [
+        Item(
+            left.task,
+            REMOVE if left.counts and left.kind not in {IMAGE, VOLUME} else LEFT,
+            (left.said, *([left.held] if left.held else ())),
+            host=left.host,
+        )
+        for left in leftovers(run)
     ]
-    for name, secret in sorted(swarm.secrets.items()):
-        of = (secret["Spec"].get("Labels") or {}).get("skep.name", name)
-        if of not in run.stage.secrets:
-            found.append(Item(deploy_services.secret_task(of), REMOVE, (NOT_IN_SITE, f"as {name}")))
-        elif name not in _current_secrets(run):
-            said = f"an older content, as {name}"
-            found.append(Item(deploy_services.secret_task(of), LEFT, (said,)))
-    return found
+
+
+def line(found: Sequence[Leftover]) -> str:
+    """Return one line that names what is left over; empty if there is nothing that a person has to know of."""
+    hosts: dict[tuple[str, str], list[str]] = {}
+    for left in found:
+        if left.counts:
+            hosts.setdefault((left.kind, left.name), []).extend([left.host] if left.is_on_host else [])
+    names = [
+        f"{kind} {name}" + (f" on {', '.join(where)}" if where else "")
+        for (kind, name), where in hosts.items()
+    ]
+    if not names:
+        return ""
+    more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"no longer in site.toml, and left: {'; '.join(names[:NAMED])}{more} (see: doit prune)"
+
+
+# -- the swarm ---------------------------------------------------------------------------------------------------------
+
+
+def _in_swarm(run: Run) -> Iterator[Leftover]:
+    """Yield the swarm's services, networks, secrets and configs that site.toml does not have."""
+    swarm, stage = run.probe.swarm, run.stage
+    staying = {name: seen for name, seen in swarm.services.items() if name in stage.services}
+    for name, service in sorted(swarm.services.items()):
+        if name not in staying:
+            yield Leftover(SERVICE, name, deploy_services.service_task(name), id=service.get("ID", ""))
+    for name, network in sorted(swarm.networks.items()):
+        if name not in stage.networks:
+            users = [user for user, seen in staying.items() if network["Id"] in _networks(seen)]
+            yield Leftover(
+                NETWORK, name, f"{build_networks.PHASE}:{name}", id=network["Id"], held=_held(users)
+            )
+    current = _current_secrets(run)
+    for kind, seen, wanted, phase_name in (
+        (SECRET, swarm.secrets, stage.secrets, deploy_services.secret_task),
+        (CONFIG, swarm.configs, {}, _config_task),
+    ):
+        for docker_name, thing in sorted(seen.items()):
+            users = [user for user, service in staying.items() if thing.get("ID") in _files(service)]
+            of = (thing["Spec"].get("Labels") or {}).get("skep.name", docker_name)
+            if docker_name in current or (kind == CONFIG and users):
+                continue
+            is_older = of in wanted
+            yield Leftover(
+                kind,
+                docker_name,
+                phase_name(of),
+                f"{_OLDER} of {of}" if is_older else f"{PRUNES}; as {docker_name}",
+                id=thing.get("ID", ""),
+                held=_held(users),
+                counts=not is_older,
+            )
+
+
+def _config_task(name: str) -> str:
+    """Return the task that makes a Docker config."""
+    return f"{deploy_services.PHASE}:config.{name}"
+
+
+def _held(users: Collection[str]) -> str:
+    """Return who still uses something."""
+    return f"{', '.join(sorted(users))} still use{'s' if len(users) == 1 else ''} it" if users else ""
+
+
+def _specs(service: Any) -> list[Any]:
+    """Return what a service's tasks are like, and were before its last update: what a rollback goes back to."""
+    return [spec["TaskTemplate"] for spec in (service.get("Spec"), service.get("PreviousSpec")) if spec]
+
+
+def _networks(service: Any) -> set[str]:
+    """Return the ids of the networks that a service is in now."""
+    return {joined["Target"] for joined in service["Spec"]["TaskTemplate"].get("Networks") or ()}
+
+
+def _files(service: Any) -> set[str]:
+    """Return the ids of the secrets and configs that a service uses, or would go back to."""
+    return {
+        file[f"{kind}ID"]
+        for spec in _specs(service)
+        for kind in ("Secret", "Config")
+        for file in (spec.get("ContainerSpec") or {}).get(f"{kind}s") or ()
+    }
 
 
 def _current_secrets(run: Run) -> set[str]:
@@ -71,21 +178,69 @@ def _current_secrets(run: Run) -> set[str]:
     return names
 
 
-def _left_volumes(run: Run) -> list[Item]:
-    """Return the volumes that the stage does not want. They hold data: none is ever counted as to be removed."""
+# -- the registry, hosts, the provider ---------------------------------------------------------------------------------
+
+
+def _in_registry(run: Run) -> Iterator[Leftover]:
+    """Yield the images that no service uses."""
+    wanted = {resource.repository for resource in build_images.resources(run)}
+    repository = run.stage.repository
+    tags = [tag.rpartition(":")[0] for tag in run.probe.host(repository).tags]
+    for name in sorted(set(tags) - wanted):
+        count = tags.count(name)
+        said = f"no service uses it; {count} {'version' if count == 1 else 'versions'} in the registry"
+        yield Leftover(IMAGE, name, f"{build_images.PHASE}:{name}", said, host=repository.short)
+
+
+def _on_hosts(run: Run) -> Iterator[Leftover]:
+    """Yield the set-up steps that a host no longer has, and the accounts of people who have none any more."""
+    users = run.stage.site.setup_hosts.users
+    for host in run.stage.hosts:
+        look = run.probe.host(host)
+        wanted = {name for name, _ in setup_hosts.step_names(run, host)}
+        if host.is_repository:
+            wanted.add("vault")
+        for name in sorted(look.steps.keys() - wanted):
+            yield Leftover(STEP, name, f"{setup_hosts.PHASE}:{host.short}.{name}", host=host.short)
+        for name in sorted(set(look.accounts) - users.keys()):
+            task = f"{setup_hosts.PHASE}:{host.short}.users"
+            yield Leftover(ACCOUNT, name, task, f"{name} is {PRUNES}", host=host.short)
+
+
+def _of_provider(run: Run) -> Iterator[Leftover]:
+    """Yield the provider's things that the stage does not want: of all but hosts there is one each."""
+    wanted = {resource.name for resource in run.provider.resources()}
+    for name in sorted(run.probe.things):
+        if name not in wanted:
+            yield Leftover(HOST, name, f"{build_infra.PHASE}:{name}")
+
+
+# -- volumes -----------------------------------------------------------------------------------------------------------
+
+
+def _volumes(run: Run) -> Iterator[Leftover]:
+    """Yield the volumes that the stage does not want. They may hold data: none goes unless a person names it."""
     labels = run.stage.labels.items()
-    found = []
     for host in run.stage.hosts:
         for name, volume in sorted(run.probe.host(host).volumes.items()):
             wanted = name in run.stage.volumes and host in run.stage.volume_hosts(name)
             if labels <= (volume.get("Labels") or {}).items() and not wanted:
-                said = "no longer in site.toml; left, since it may hold data"
-                found.append(
-                    Item(f"{build_volumes.PHASE}:{name}@{host.short}", LEFT, (said,), host=host.short)
+                yield Leftover(
+                    VOLUME,
+                    name,
+                    f"{build_volumes.PHASE}:{name}@{host.short}",
+                    "no longer in site.toml; left, since it may hold data",
+                    host=host.short,
+                    held=_held(_mounting(run, name, host)),
                 )
-    return found
 
 
-def _in_registry(count: int) -> str:
-    """Return what is said of an image that is only kept."""
-    return f"no service uses it; {count} {'version' if count == 1 else 'versions'} in the registry"
+def _mounting(run: Run, volume: str, host: Host) -> list[str]:
+    """Return the services that still mount a volume, and that may run on a host."""
+    return [
+        name
+        for name, seen in run.probe.swarm.services.items()
+        if name in run.stage.services and run.probe.host(host).services.get(name)
+        for mount in (seen["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or ()
+        if mount.get("Type") == "volume" and mount.get("Source") == volume
+    ]

@@ -14,8 +14,8 @@ from tasks.state import State
 
 WORDS = {
     "stage": "the stage to work on",
-    "confirm": "destroy: the site's name",
-    "volumes": "destroy: the volumes that go, too",
+    "confirm": "destroy, prune: the site's name",
+    "volumes": "destroy, prune: the volumes that go, too",
     "upgrade": "lock: what is to be newer",
 }
 """What may be said on the command line as `name=value`."""

@@ -6,12 +6,13 @@ from memory: None when the real thing is as recorded, else why it is not.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
+from remote.hostsetup.undo import CARE
 from remote.spec import spec_digest
 from remote.volumes import INCARNATION
 from tasks.seen import Gone, Unasked
@@ -22,10 +23,14 @@ if TYPE_CHECKING:
     from tasks.run import Run
 
 REGISTRY_TAGS = "/var/lib/docker-registry/docker/registry/v2/repositories"
-_DIVIDER = "== registry tags"
+_ACCOUNTS, _TAGS = "== accounts", "== registry tags"
+_LIST_ACCOUNTS = f"""
+echo '{_ACCOUNTS}'
+sed -n 's/^made //p' {CARE} 2>/dev/null || :
+"""
 # The registry's own storage is one listing; its API would take one call per image.
 _LIST_TAGS = f"""
-echo '{_DIVIDER}'
+echo '{_TAGS}'
 cd {REGISTRY_TAGS} 2>/dev/null && find . -path '*/_manifests/tags/*/current/link' || true
 """
 PROBE_TIMEOUT = 30
@@ -37,6 +42,7 @@ class HostLook:
 
     Args:
         steps: Set-up step to how it was applied.
+        accounts: The accounts that skep made for people.
         tags: What the registry holds, as `repository:tag`.
         info: The engine's own description; empty where none answers.
         volumes: Volume to its labels and time.
@@ -46,6 +52,7 @@ class HostLook:
     """
 
     steps: Mapping[str, Applied] = field(default_factory=dict)
+    accounts: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
     info: Mapping[str, Any] = field(default_factory=dict)
     volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -61,6 +68,7 @@ class SwarmLook:
     networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     error: str = ""
 
 
@@ -139,12 +147,14 @@ class Probe:
         # A leader that was just elected has not heard of the nodes yet.
         return None if state in {"ready", "unknown"} else f"the swarm sees {host.short} as {state}"
 
-    def node_labels(self, node: str, wanted: Mapping[str, str]) -> str | None:
-        """Ask whether a node has these labels and no other of skep's."""
+    def node_labels(self, node: str, wanted: Mapping[str, str], stays: Callable[[str], bool]) -> str | None:
+        """Ask whether a node has these labels and no other of skep's, but for those that may stay."""
         if self.swarm.error:
             return Unasked(self.swarm.error)
         labels = self.swarm.nodes.get(node, {}).get("Spec", {}).get("Labels") or {}
-        found = {name: value for name, value in labels.items() if name.startswith("skep.")}
+        found = {
+            name: value for name, value in labels.items() if name.startswith("skep.") and not stays(name)
+        }
         return None if found == dict(wanted) else "the node's labels are others"
 
     def image(self, repository: str, key: str) -> str | None:
@@ -228,7 +238,8 @@ class Probe:
     def _look_at_host(self, host: Host) -> HostLook:
         """Take one ssh command and three listings of the engine."""
         try:
-            script = probe_script()
+            # The first script may end early, where nothing is set up yet.
+            script = f"( {probe_script()}){_LIST_ACCOUNTS}"
             if host.is_repository:
                 script += _LIST_TAGS
             said = self._run.connection(host).script(
@@ -236,8 +247,9 @@ class Probe:
             )
         except SkepError as error:
             return HostLook(error=str(error))
-        steps, _, tags = said.partition(_DIVIDER)
-        look = HostLook(steps=parse_probe(steps), tags=_tags(tags))
+        said, _, tags = said.partition(_TAGS)
+        steps, _, accounts = said.partition(_ACCOUNTS)
+        look = HostLook(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
         try:
             engine = self._run.engine(host).api
             volumes = engine.volumes(filters={"label": "skep.name"}).get("Volumes") or []
@@ -249,12 +261,8 @@ class Probe:
         for container in running:
             name = container["Labels"]["com.docker.swarm.service.name"]
             counts[name] = counts.get(name, 0) + 1
-        return HostLook(
-            steps=look.steps,
-            tags=look.tags,
-            info=info,
-            volumes={volume["Name"]: volume for volume in volumes},
-            services=counts,
+        return replace(
+            look, info=info, volumes={volume["Name"]: volume for volume in volumes}, services=counts
         )
 
     def _look_at_swarm(self) -> SwarmLook:
@@ -285,6 +293,7 @@ class Probe:
                     api.services(filters=mine, status=True), lambda service: service["Spec"]["Name"]
                 ),
                 secrets=_by(api.secrets(filters=mine), lambda secret: secret["Spec"]["Name"]),
+                configs=_by(api.configs(filters=mine), lambda config: config["Spec"]["Name"]),
             )
 
 

@@ -1,10 +1,10 @@
 """Removing the generations of images that nobody needs any more, at the end of a run that made one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 from model.errors import SkepError
 from model.record import ImageRecord
-from remote.retention import collect_script, freed, list_script, parse_list, surplus
+from remote.retention import Generation, collect_script, freed, list_script, parse_list, surplus
 from tasks.build_images import PHASE, resources
 from tasks.run import Run
 
@@ -12,8 +12,12 @@ COLLECT_TIMEOUT = 900
 Say = Callable[[str], None]
 
 
-def in_use(run: Run) -> set[str]:
+def in_use(run: Run, but: Collection[str] = ()) -> set[str]:
     """Return what site.toml and the swarm's services use, as `repository@digest`.
+
+    Args:
+        run: The run.
+        but: Services that don't count.
 
     Raises:
         SkepError: What runs can't be seen.
@@ -27,7 +31,9 @@ def in_use(run: Run) -> set[str]:
         record = run.state.read(f"{PHASE}:{resource.name}", ImageRecord)
         if record is not None:
             found.add(record.reference)
-    for service in swarm.services.values():
+    for name, service in swarm.services.items():
+        if name in but:
+            continue
         # What a rollback would go back to is in use, too.
         for spec in (service.get("Spec"), service.get("PreviousSpec")):
             if spec:
@@ -44,25 +50,46 @@ def prune(run: Run, say: Say) -> None:
         SkepError: The repository host does not do it.
 
     """
-    from remote.retention import remove_local
-
-    repository = run.stage.repository
-    connection = run.connection(repository)
-    found = parse_list(connection.script(list_script(), shown="listing the registry"))
+    found = generations(run)
     keep = run.stage.site.registry.keep
     # What runs is asked only if something would go: a new site has no swarm to ask.
     old = surplus(found, in_use(run), keep) if surplus(found, (), keep) else []
-    if not old:
-        return
-    kept = [each for each in found if each not in old]
-    said = connection.script(collect_script(old, kept), timeout=COLLECT_TIMEOUT, shown="collecting garbage")
+    if old:
+        remove(run, old, [each for each in found if each not in old], say)
+
+
+def generations(run: Run) -> list[Generation]:
+    """Return all that the registry holds.
+
+    Raises:
+        SkepError: The repository host does not say.
+
+    """
+    connection = run.connection(run.stage.repository)
+    return parse_list(connection.script(list_script(), shown="listing the registry"))
+
+
+def remove(run: Run, old: Sequence[Generation], kept: Sequence[Generation], say: Say) -> bool:
+    """Remove images from the registry, and local ones that none of the kept is made of; return whether it was done.
+
+    Raises:
+        SkepError: The repository host does not do it.
+
+    """
+    from remote.retention import remove_local
+
+    repository = run.stage.repository
+    said = run.connection(repository).script(
+        collect_script(old, kept), timeout=COLLECT_TIMEOUT, shown="collecting garbage"
+    )
     space = freed(said)
     if space is None:
         say("the registry keeps its old images for now: somebody is pushing to it")
-        return
+        return False
     local = remove_local(run.engine(repository), repository.short, run.stage.registry, kept)
     versions = "version" if len(old) == 1 else "versions"
     say(
         f"removed {len(old)} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "
         f"and {local} local names on {repository.short}"
     )
+    return True

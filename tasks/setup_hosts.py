@@ -1,6 +1,7 @@
 """Phase 2: each host set up by small steps, then the swarm."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from model.digest import Inputs, flatten, sha256
 from model.record import FactRecord, HostRecord, SwarmRecord
@@ -17,6 +18,7 @@ from tasks.vault import Vault
 PHASE = "setup_hosts"
 DOC = "set up each host by small steps, and join the hives into a swarm"
 VAULT = "/var/lib/skep/vault.json"
+VOLUME_LABEL = "skep.volume."
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
 
 
@@ -217,8 +219,16 @@ def node_labels(run: Run, host: Host) -> dict[str, str]:
     labels = {**run.stage.labels, "skep.name": host.short}
     for name in run.stage.volumes:
         if host in run.stage.volume_hosts(name):
-            labels[f"skep.volume.{name}"] = "true"
+            labels[f"{VOLUME_LABEL}{name}"] = "true"
     return labels
+
+
+def is_left_over(run: Run, label: str) -> bool:
+    """Return whether a node's label is of a volume that the stage no longer has.
+
+    It stays until `doit prune`: without it the swarm would end a service that is left over as well.
+    """
+    return label.startswith(VOLUME_LABEL) and label.removeprefix(VOLUME_LABEL) not in run.stage.volumes
 
 
 def _labels_step(run: Run, host: Host) -> Step:
@@ -234,11 +244,14 @@ def _labels_step(run: Run, host: Host) -> Step:
 
         node = run.record(swarm_task, SwarmRecord).node
         manager, client = run.manager()
-        swarm.ensure_node_labels(manager.short, client, node, node_labels(run, host), work.say)
+        swarm.ensure_node_labels(
+            manager.short, client, node, node_labels(run, host), work.say, partial(is_left_over, run)
+        )
         return FactRecord(id=sha256(str(sorted(node_labels(run, host).items()))))
 
     def real(_key: str) -> str | None:
-        return run.probe.node_labels(run.record(swarm_task, SwarmRecord).node, node_labels(run, host))
+        node = run.record(swarm_task, SwarmRecord).node
+        return run.probe.node_labels(node, node_labels(run, host), partial(is_left_over, run))
 
     return Step(
         PHASE, f"{host.short}.node_labels", ensure, inputs, real, (swarm_task,), (), host.short,

@@ -145,6 +145,12 @@ class State:
         """Keep a task's record; a file that would stay the same is left alone, time included."""
         write_whole(self.record_path(task), msgspec.json.format(msgspec.json.encode(record)) + b"\n")
 
+    def forget(self, task: str) -> None:
+        """Remove what is kept of a task that there is no longer: record, trace and log."""
+        for path in (self.record_path(task), self.trace_path(task), self.log_path(task)):
+            with _state_errors(path):
+                path.unlink(missing_ok=True)
+
     def lock(self, command: str) -> None:
         """Take the stage for this process until it ends, however it ends.
 

@@ -139,9 +139,9 @@ def maybe_on(run: Run, name: str, host: Host | None) -> list[str]:
 def remove_owned(run: Run, there: Inventory, say: Say) -> list[str]:
     """Remove the hosts, all at a time, then what else the provider made; return what could not be removed."""
     disconnect(run)
-    problems = _each(there.hosts, lambda name: run.provider.remove(name, say), say)
+    problems = each(there.hosts, lambda name: run.provider.remove(name, say), say)
     for name in there.others:
-        problems += _each([name], lambda name: run.provider.remove(name, say), say)
+        problems += each([name], lambda name: run.provider.remove(name, say), say)
     return problems
 
 
@@ -169,7 +169,7 @@ def remove_from_hosts(run: Run, there: Inventory, volumes: Collection[str], say:
             if name in there.volumes.get(volume, ()):
                 _remove_volume(run, host, volume, say)
 
-    problems += _each([host.short for host in hosts], clear, say)
+    problems += each([host.short for host in hosts], clear, say)
     disconnect(run)
     return problems
 
@@ -196,7 +196,7 @@ def _remove_from_swarm(run: Run, say: Say) -> list[str]:
                 say(f"removed Docker secret {secret['Spec']['Name']}")
             networks = {network["Id"]: network["Name"] for network in api.networks(filters=mine)}
         for network, name in networks.items():
-            _remove_when_free(api.remove_network, network, host.short, f"network {name}")
+            remove_when_free(api.remove_network, network, host.short, f"network {name}")
             say(f"removed network {name}")
     except SkepError as error:
         say(str(error))
@@ -237,11 +237,11 @@ def _leave(run: Run, host: Host, say: Say) -> None:
 
 def _remove_volume(run: Run, host: Host, volume: str, say: Say) -> None:
     """Remove a volume that was named, as soon as no container uses it."""
-    _remove_when_free(run.engine(host).api.remove_volume, volume, host.short, f"volume {volume}")
+    remove_when_free(run.engine(host).api.remove_volume, volume, host.short, f"volume {volume}")
     say(f"{host.short}: removed volume {volume}")
 
 
-def _remove_when_free(remove: Callable[[str], Any], name: str, host: str, what: str) -> None:
+def remove_when_free(remove: Callable[[str], Any], name: str, host: str, what: str) -> None:
     """Remove something of an engine's unless it is gone; containers that still end may hold it for a while.
 
     Raises:
@@ -294,7 +294,7 @@ def forget(run: Run) -> None:
             return  # another stage's, or a new run has begun in it
 
 
-def _each(names: Iterable[str], remove: Callable[[str], None], say: Say) -> list[str]:
+def each(names: Iterable[str], remove: Callable[[str], None], say: Say) -> list[str]:
     """Remove several things at a time; return what went wrong, which is said at once and stops none of the others."""
 
     def one(name: str) -> str:

@@ -27,7 +27,7 @@ LOCK_WAIT = 600
 
 _UNIT_WAIT = 60
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9_.:@+/-]+")
-_PLAIN_NAME = re.compile(r"[a-z0-9_]+")
+PLAIN_NAME = re.compile(r"[a-z0-9_]+")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
         key: What `step_key` returned.
 
     """
-    if not _PLAIN_NAME.fullmatch(step.name):
+    if not PLAIN_NAME.fullmatch(step.name):
         raise ValueError(f"{step.name}: a step's name is lower-case letters, digits and _")
     units = " ".join(step.units)
     # All in one brace group: the shell reads to its end before it runs anything, so that nothing is run of a script
@@ -83,7 +83,8 @@ def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
             "set -eu",
             "{",
             PRELUDE,
-            _lock(step),
+            lock(step.name),
+            f"rm -f {MARKERS}/{step.name}",
             *(_put(file) for file in files),
             step.script,
             f"wait_units {units}" if units else "",
@@ -95,16 +96,15 @@ def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
     )
 
 
-def _lock(step: HostStep) -> str:
-    """Return the lines that keep other steps off the host until this one, with all it started, has ended."""
+def lock(what: str) -> str:
+    """Return the lines that keep other scripts off the host until this one, with all it started, has ended."""
     return f"""\
 mkdir -p /etc/skep "$LIBRARY"
 exec 9>>/run/skep.lock
 if ! flock -w {LOCK_WAIT} 9; then
     fail "another set-up step ($(cat /run/skep.lock)) has been at work on this host for {LOCK_WAIT} s"
 fi
-echo {step.name} >/run/skep.lock
-rm -f {MARKERS}/{step.name}"""
+echo {what} >/run/skep.lock"""
 
 
 def _put(file: HostFile) -> str:

@@ -2,12 +2,13 @@
 
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests import rig
 from tests.integration import ask
-from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Site
+from tests.integration.live import HIVES, HOSTS, SERVICES, ZONE, ZONE_ADDRESS, Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -101,26 +102,54 @@ def test_early_cutoff(site: Site) -> None:
     site.answers()
 
 
-def test_service_added(site: Site) -> None:
-    """A service that is added to site.toml is deployed, and nothing else is touched."""
+def test_service_added_and_pruned(site: Site) -> None:
+    """What is added is deployed alone; what is taken out again is named by each run, and goes by `doit prune` alone.
+
+    A volume stays until it is named. What else there is, is left alone.
+    """
     added = """
+[setup_hosts.users.alice]
+[networks.aside]
+[volumes.aside_data]
+hosts = ["hive1"]
 [services.aside]
 image = "proxy"
 endpoint_mode = "dnsrr"
 entrypoint = ["sleep", "infinity"]
 healthcheck = { test = "true", interval = "1s" }
 stop_grace_period = "1s"
+networks = ["aside"]
+volumes = [{ source = "aside_data", target = "/data" }]
 [networks.dns]
 """
-    try:
-        with site.edited("[networks.dns]\n", added):
-            assert site.settle() == ["deploy_services:aside"]
-    finally:
-        # What is no longer wanted is not removed by a run.
-        site.on("hive0", "docker service rm aside || true")
-        mine = "docker ps -aq -f label=com.docker.swarm.service.name=aside"
-        rig.wait_until(lambda: not "".join(site.everywhere(HIVES, mine).values()), "its containers to go")
-    assert site.run().did_nothing
+    before = site.identity()
+    users = {f"setup_hosts:{host}.users" for host in HOSTS}
+    new = {"build_networks:aside", "build_volumes:aside_data@hive1", "deploy_services:aside"}
+    with site.edited("[networks.dns]\n", added), _in_dns_only(site):
+        assert set(site.settle()) == {*new, *users, "setup_hosts:hive1.node_labels"}
+        assert site.run("prune").status == 0
+    ended = site.run().well()
+    assert set(ended.ran) == {*users, "setup_hosts:hive1.node_labels"}
+    left = "no longer in site.toml, and left: service aside; network aside; account alice on hive0"
+    assert left in ended.text, ended.text
+    assert site.on("hive0", "docker service ls -qf name=aside") != "", "a run removed something"
+
+    asked = site.run("prune")
+    assert asked.status == 2, asked.text
+    assert "service aside" in asked.text
+    assert f"doit prune confirm={site.name}" in asked.text
+    assert site.run("prune", "confirm=another").failed()
+    pruned = site.run("prune", f"confirm={site.name}")
+    assert pruned.status == 0, pruned.text
+    assert "volume aside_data on hive1 stays" in pruned.text
+    for text in site.everywhere(HOSTS, "getent passwd alice || true; ls -d /home/alice").values():
+        assert text == "/home/alice\n", text
+    named = site.run("prune", f"confirm={site.name}", "volumes=aside_data")
+    assert "removed volume aside_data on hive1" in named.text, named.text
+    assert before == site.identity()
+    again = site.run()
+    assert again.did_nothing, again.text
+    assert "no longer in site.toml" not in again.text
 
 
 def test_state_deleted(site: Site) -> None:
@@ -137,6 +166,16 @@ def test_state_deleted(site: Site) -> None:
     again = site.run()
     assert again.did_nothing, again.text
     site.answers()
+
+
+@contextmanager
+def _in_dns_only(site: Site) -> Iterator[None]:
+    """Have the example's services name the network that they are in anyway, so that a further one is not theirs."""
+    with ExitStack() as edits:
+        for name in SERVICES:
+            line = f'image = "{name}"\n'
+            edits.enter_context(site.edited(line, f'{line}networks = ["dns"]\n'))
+        yield
 
 
 def page(site: Site) -> str:

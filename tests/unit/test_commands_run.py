@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from commands.run import missing_secrets
 from model.load import load, select
 from model.record import FactRecord
 from tasks.open import doit_config, open_run
+from tasks.probe import HostLook, SwarmLook
 from tasks.run import Run
 from tasks.state import State
 from tasks.step import Step, Work, doit_task
@@ -152,6 +153,13 @@ def test_an_unknown_word_is_refused(
 
 class Nothing:
     """A live look that has seen nothing."""
+
+    swarm = SwarmLook(error="there is no swarm yet")
+    things: Mapping[str, object] = {}
+
+    def host(self, _host: object) -> HostLook:
+        """Return the look at a host."""
+        return HostLook(error="it is not made yet")
 
     def close(self) -> None:
         """End."""

@@ -337,7 +337,7 @@ def test_what_site_toml_no_longer_has(made: Made) -> None:
     assert found["deploy_services:secret.password"] == "remove"
     assert found["build_volumes:data@hive0"] == "left"
     assert found["build_images:web"] == "left"
-    assert "no longer in site.toml; doit leaves it" in "\n".join(view(made).lines())
+    assert "no longer in site.toml; `doit prune` removes it" in "\n".join(view(made).lines())
 
 
 def test_what_is_only_left_is_nothing_to_do(made: Made) -> None:

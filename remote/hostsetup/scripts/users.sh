@@ -40,6 +40,10 @@ account() {
     elif ! grep -Eqx "(made|found) $1" "$care"; then
         echo "found $1" >>"$care"
     fi
+    # `doit prune` gives an account's files to root, so that nobody gets them with its number.
+    if grep -qx "made $1" "$care" && [ "$(stat -c %U "$(home_of "$1")" 2>/dev/null)" = root ]; then
+        chown -hR "$1:" "$(home_of "$1")"
+    fi
     if is_locked_out "$1"; then
         usermod --expiredate '' --password '*' "$1"
         say "let $1 in again"
