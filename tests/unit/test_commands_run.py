@@ -146,7 +146,7 @@ def test_an_unknown_word_is_refused(
         return
 
     with pytest.raises(
-        InvalidDodoFile, match=f"^{word}=… is not known .*: stage=, confirm=, volumes=, upgrade=$"
+        InvalidDodoFile, match=f"^{word}=… is not known .*: stage=, confirm=, volumes=, upgrade=, replace=$"
     ):
         open_run("private")
 

@@ -87,10 +87,11 @@ def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
 def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
     """What a service that stays uses, or would go back to, stays with it."""
     used = {"Secrets": [{"SecretID": "s"}], "Configs": [{"ConfigID": "c"}]}
-    service = made.swarm.services["web"]
-    service.setdefault(spec, {"TaskTemplate": {}})["TaskTemplate"]["ContainerSpec"] = used
+    service = {"PreviousSpec": {"TaskTemplate": {}}, **made.swarm.services["web"]}
+    service[spec]["TaskTemplate"]["ContainerSpec"] = used
     made.swarm = replace(
         made.swarm,
+        services={"web": service},
         secrets={**made.swarm.secrets, "gone-1": {"ID": "s", **labelled(made)}},
         configs={"conf-1": {"ID": "c", **labelled(made)}, "conf-0": {"ID": "b", **labelled(made)}},
     )
