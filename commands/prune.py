@@ -122,7 +122,7 @@ def _stays(found: Sequence[Leftover], going: Sequence[Leftover]) -> list[str]:
         if left in going:
             continue
         why = (
-            f"{left.held}; run doit first"
+            f"{left.held}, which site.toml no longer says; run doit first"
             if left.held
             else f"it may hold data; to remove it: volumes={left.name}"
         )

@@ -144,7 +144,7 @@ def _config_task(name: str) -> str:
 
 def _held(users: Collection[str]) -> str:
     """Return who still uses something."""
-    return f"{', '.join(sorted(users))} still use{'s' if len(users) == 1 else ''} it" if users else ""
+    return f"in use by {', '.join(sorted(users))}" if users else ""
 
 
 def _specs(service: Any) -> list[Any]:

@@ -79,7 +79,7 @@ def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
 
     (left,) = leftovers(made.run())
 
-    assert (left.words, left.held) == ("network back", "web still uses it")
+    assert (left.words, left.held) == ("network back", "in use by web")
     assert not goes(left, ())
 
 
@@ -98,7 +98,7 @@ def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
 
     found = {left.name: left.held for left in leftovers(made.run())}
 
-    assert found == {"gone-1": "web still uses it", "conf-0": ""}
+    assert found == {"gone-1": "in use by web", "conf-0": ""}
 
 
 def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
@@ -136,7 +136,7 @@ def test_a_volume_goes_only_if_it_is_named() -> None:
     assert not goes(left, ())
     assert not goes(left, {"other"})
     assert goes(left, {"data"})
-    assert not goes(replace(left, held="web still uses it"), {"data"})
+    assert not goes(replace(left, held="in use by web"), {"data"})
 
 
 def test_a_run_says_it_in_one_line() -> None:
