@@ -125,7 +125,7 @@ volumes = [{ source = "aside_data", target = "/data" }]
     before = site.identity()
     users = {f"setup_hosts:{host}.users" for host in HOSTS}
     new = {"build_networks:aside", "build_volumes:aside_data@hive1", "deploy_services:aside"}
-    with site.edited("[networks.dns]\n", added), _in_dns_only(site):
+    with _in_dns_only(site), site.edited("[networks.dns]\n", added):
         assert set(site.settle()) == {*new, *users, "setup_hosts:hive1.node_labels"}
         assert site.run("prune").status == 0
     ended = site.run().well()
