@@ -15,7 +15,8 @@ from commands.asked import all_before
 from commands.shell_image import PREFIX, shell
 from commands.site import site_run
 from model.errors import ConfigError, SkepError
-from tasks.deploy_services import secret_task
+from tasks import templates
+from tasks.deploy_services import secret_task, service_task
 from tasks.leftovers import leftovers, line
 from tasks.run import Run as SiteRun
 
@@ -79,7 +80,9 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
 
     A generated one comes from the vault, which a task makes; the password of a first log-in is for its host alone.
     """
+    deployed = [name for name in run.stage.services if service_task(name) in tasks]
     needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
+    needed += sorted(templates.secrets_of(run, deployed))
     for image, config in run.stage.images.items():
         pulled = config.pull_from is not None and run.stage.name in config.pull_on
         if f"build_images:{image}" in tasks and not pulled:
@@ -91,7 +94,8 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
                 run.secret(name)
             except ConfigError as error:
                 problems += error.problems
-    return problems
+    # With a secret missing, more would only be said of what follows from that.
+    return problems or templates.problems(run, deployed)
 
 
 def _say(line: str) -> None:

@@ -1,12 +1,14 @@
 """What must hold between the parts of a site: names that exist, addresses that fit, ports that don't collide."""
 
+import contextlib
 import ipaddress
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from model import bases, roles
+from model import bases, roles, templates
 from model import site as types
+from model.errors import ConfigError
 from model.reference import is_registry, parse
 from model.stage import REGISTRY_PORT, Stage, role_uses, scalar
 from model.units import Port, short_port
@@ -55,7 +57,10 @@ def check(site: types.Site, directory: Path) -> list[str]:
         problems += _service(f"services.{name}", service, site, directory)
     for name in site.stages:
         problems += _collisions(Stage(site, name, site.stages[name]))
-    return problems
+    if not any(problem.startswith("stages.") for problem in problems):
+        for name in site.stages:
+            problems += _templates(Stage(site, name, site.stages[name]))
+    return list(dict.fromkeys(problems))
 
 
 def ports(service: types.Service) -> list[Port]:
@@ -260,17 +265,38 @@ def _reference(path: str, image: str | None) -> Iterator[str]:
         yield f"{path}: {image!r} is no reference of an image; it is of the form [registry/]name[:tag] ({error})"
 
 
+def _templates(stage: Stage) -> Iterator[str]:
+    """Yield the mistakes in a stage's templates, and in what they make as far as its form is checked elsewhere."""
+
+    def published(name: str) -> list[Port]:
+        return ports(stage.services[name])
+
+    wrong = list(templates.problems(stage, published))
+    yield from wrong
+    if wrong:
+        return
+    renderer = templates.guessing(stage, published, [])
+    for name, service in stage.services.items():
+        path = f"services.{name}"
+        if next(templates.texts(path, templates.templated(service)), None) is None:
+            continue
+        with contextlib.suppress(ConfigError):  # of a secret that is only guessed
+            made = renderer.service(name, service).service
+            yield from _hosts(f"{path}.hosts", made.hosts)
+            yield from _servers(f"{path}.dns", made.dns)
+
+
 def _hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
     """Yield the mistakes in lines for `/etc/hosts`."""
     for name, address in hosts.items():
-        if not _is_address(address):
+        if not (templates.is_template(address) or _is_address(address)):
             yield f"{path}.{name}: {address!r} is no address"
 
 
 def _servers(path: str, servers: Iterable[str]) -> Iterator[str]:
     """Yield the mistakes in a list of name servers."""
     for i, server in enumerate(servers):
-        if not _is_address(server):
+        if not (templates.is_template(server) or _is_address(server)):
             yield f"{path}[{i}]: {server!r} is no address"
 
 

@@ -133,6 +133,9 @@ class StageBase(Frozen, frozen=True):
         list[str],
         Meta(description="The networks that ssh is open to, this machine's among them; none means all."),
     ] = []
+    vars: Annotated[
+        dict[Variable, Any], Meta(description="Of this stage, in the place of those in the site's `[vars]`.")
+    ] = {}
 
 
 class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
@@ -572,7 +575,11 @@ class Service(Frozen, frozen=True):
         | None
     ) = None
     environment: Annotated[
-        dict[str, Scalar], Meta(description="Environment variables of its containers. Not for secrets.")
+        dict[str, Scalar],
+        Meta(
+            description="Environment variables of its containers. One with a secret in it can be read by who may look "
+            "at the service on a manager; `secrets` are safer."
+        ),
     ] = {}
     user: Annotated[str, Meta(description="Who its containers run as, if not who the image says.")] | None = (
         None
@@ -672,6 +679,12 @@ class Site(Frozen, frozen=True):
     )
     secrets: Annotated[
         dict[Name, SecretSource], Meta(description="Name to where the secret comes from.")
+    ] = {}
+    vars: Annotated[
+        dict[Variable, Any],
+        Meta(
+            description="What templates find as `vars.<name>`; a stage may say others. They may be templates."
+        ),
     ] = {}
     bases: Annotated[
         dict[str, Base],

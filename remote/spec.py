@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from model import site as types
 from model.checks import ports
 from model.digest import canonical, sha256
+from model.secret import Secret
 from model.stage import Stage, scalar, service_networks
 from model.units import nanoseconds, size
 
@@ -64,12 +65,14 @@ class ServiceParts:
         image: The reference with digest that it runs.
         networks: Network name to id.
         secrets: Name in `[secrets]` to the Docker secret's name and id.
+        environment: Those environment variables that a secret is in.
 
     """
 
     image: str
     networks: Mapping[str, str]
     secrets: Mapping[str, tuple[str, str]]
+    environment: Mapping[str, Secret] = field(default_factory=dict)
 
 
 def service_spec(
@@ -161,7 +164,7 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "Image": parts.image,
             "Command": words(service.entrypoint),
             "Args": words(service.command),
-            "Env": environment(service.environment) or None,
+            "Env": environment({**service.environment, **_revealed(parts.environment)}) or None,
             "User": service.user,
             "Dir": service.working_dir,
             "StopSignal": service.stop_signal,
@@ -178,6 +181,11 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "Secrets": [_secret(name, *parts.secrets[name]) for name in service.secrets] or None,
         }
     )
+
+
+def _revealed(secrets: Mapping[str, Secret]) -> dict[str, str]:
+    """Return secrets in clear: from here they go to the engine and nowhere else."""
+    return {name: secret.reveal() for name, secret in secrets.items()}
 
 
 def _mount(mount: types.Mount) -> Json:

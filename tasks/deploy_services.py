@@ -18,6 +18,7 @@ from tasks.run import Run
 from tasks.setup_hosts import vault_of
 from tasks.state import write_whole
 from tasks.step import Step, Work
+from tasks.templates import rendered
 
 PHASE = "deploy_services"
 DOC = "deploy the services, and wait until they run"
@@ -111,16 +112,21 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 secret: (docker_secret_name(run, secret), run.record(secret_task(secret), FactRecord).id)
                 for secret in service.secrets
             },
+            environment=rendered(run, name).environment,
         )
 
     def inputs() -> Inputs:
-        needed = parts()
-        said = {k: v for k, v in definition(service).items() if k not in _NOT_INPUTS}
+        needed, made = parts(), rendered(run, name).service
+        said = {k: v for k, v in definition(made).items() if k not in _NOT_INPUTS}
         return {
             "image": needed.image.rpartition("@")[2],
             # The hives pull with the password that came with the service.
             "registry": run.vault.stage.fingerprint(run.vault.stage.registry_password),
             **flatten("service", said),
+            **{
+                f"service.environment.{variable}": secret.fingerprint(run.pepper)
+                for variable, secret in needed.environment.items()
+            },
             **flatten(
                 "network",
                 {n: [i, service_networks(service, stage.networks)[n]] for n, i in needed.networks.items()},
@@ -144,7 +150,8 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
-        made, changed = ensure_service(client, service_spec(name, service, stage, parts(), labels), work.say)
+        spec = service_spec(name, rendered(run, name).service, stage, parts(), labels)
+        made, changed = ensure_service(client, spec, work.say)
         wait_until_converged(
             client, name, seconds(service.converge_timeout), partial(log_tail, run), work.say, changed=changed
         )

@@ -8,12 +8,14 @@ from model import site as types
 from model.digest import Inputs, flatten
 from model.errors import ServiceError
 from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
+from model.secret import Secret
 from model.stage import role_uses, scalar
 from tasks import build_volumes
 from tasks.deploy_services import docker_secret_name, service_task
 from tasks.roles import Role
 from tasks.run import Run
 from tasks.step import Step, Work
+from tasks.templates import rendered_variables
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -27,8 +29,9 @@ def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each role of each service; those of one service one after another."""
     for name, service in run.stage.services.items():
         before: tuple[str, ...] = ()
-        for use in role_uses(service.initialize_roles):
-            step = Initialization(run, name, service, use).step(before)
+        for i, use in enumerate(role_uses(service.initialize_roles)):
+            path = f"services.{name}.initialize_roles[{i}].vars"
+            step = Initialization(run, name, service, use, path).step(before)
             before = (step.task,)
             yield step
 
@@ -41,12 +44,13 @@ class Initialization:
         name: The service's name.
         service: Its definition.
         use: The role with its variables.
+        path: Where in site.toml those are.
 
     """
 
-    def __init__(self, run: Run, name: str, service: types.Service, use: types.RoleUse) -> None:
+    def __init__(self, run: Run, name: str, service: types.Service, use: types.RoleUse, path: str) -> None:
         """Keep the definition; the role is read when it is asked for."""
-        self._run, self._name, self._service, self._use = run, name, service, use
+        self._run, self._name, self._service, self._use, self._path = run, name, service, use, path
         self.label = f"skep.initialized.{use.role}"
 
     def step(self, after: tuple[str, ...]) -> Step:
@@ -74,8 +78,29 @@ class Initialization:
     @cached_property
     def _role(self) -> Role:
         """The role, read once: what is hashed is what is run."""
-        variables = {name: scalar(value) for name, value in self._use.vars.items()}
-        return Role(self._run, self._use.role, variables)
+        return Role(
+            self._run,
+            self._use.role,
+            {
+                name: value.reveal() if isinstance(value, Secret) else scalar(value)
+                for name, value in self._variables.items()
+            },
+        )
+
+    @cached_property
+    def _variables(self) -> dict[str, types.Scalar | Secret]:
+        """The role's variables, without templates."""
+        return rendered_variables(self._run, self._path, self._use.vars)
+
+    def _variable_inputs(self) -> Inputs:
+        """Return the variables as inputs; of one that a secret is in, a keyed digest."""
+        given = self._variables
+        plain = {name: scalar(value) for name, value in given.items() if not isinstance(value, Secret)}
+        secret = {name: value for name, value in given.items() if isinstance(value, Secret)}
+        return {
+            **flatten("vars", plain),
+            **{f"vars.{name}": value.fingerprint(self._run.pepper) for name, value in secret.items()},
+        }
 
     def inputs(self) -> Inputs:
         """Return what it depends on: its files and variables, and that service and data are the same ones.
@@ -94,7 +119,7 @@ class Initialization:
             **flatten(
                 "secret", {secret: docker_secret_name(run, secret) for secret in self._service.secrets}
             ),
-            **flatten("vars", self._role.variables),
+            **self._variable_inputs(),
             **self._role.inputs(),
         }
 

@@ -168,20 +168,30 @@ class Run:
         self._steps.clear()
         self.__dict__["_vault"] = vault
         for secret in vault.all():
-            self._hide(secret)
+            self.hide(secret)
 
     def redact(self, text: str) -> str:
         """Return a text without any secret that this run has used."""
-        for hidden in tuple(self._hidden):
+        # The longest first: one may be the beginning of another.
+        for hidden in sorted(self._hidden, key=len, reverse=True):
             text = text.replace(hidden, "[redacted]")
         return text
 
-    def _hide(self, secret: Secret) -> None:
+    def hide(self, secret: Secret, template: str = "") -> None:
         """Keep a secret out of the logs from now on: each of its lines, since logs are written by line.
 
         Not one so short that it is found everywhere: that would hide the log, and give the secret away.
+
+        Args:
+            secret: The secret.
+            template: What it was rendered from; the lines that it has from there tell nothing.
+
         """
-        self._hidden.update(line for line in secret.reveal().splitlines() if len(line) >= _SHORTEST_HIDDEN)
+        known = set(template.splitlines())
+        lines = {line for line in secret.reveal().splitlines() if len(line) >= _SHORTEST_HIDDEN} - known
+        with self._guard:
+            # Another set, not a larger one: other threads may be looking through this one.
+            self._hidden = self._hidden | lines
 
     def vault_fingerprint(self) -> str:
         """Return a keyed digest of the whole vault; `none` before there is one."""
@@ -220,7 +230,7 @@ class Run:
 
         """
         found = self._secret(name)
-        self._hide(found)
+        self.hide(found)
         return found
 
     def _secret(self, name: str) -> Secret:

@@ -13,6 +13,7 @@ from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
+from tasks.templates import secrets_of
 from tasks.vault import Vault
 
 PHASE = "setup_hosts"
@@ -56,7 +57,8 @@ def _vault(run: Run) -> Step:
     It is what makes state/ dispensable: a fresh clone reads the copy back.
     """
     host = run.stage.repository
-    wanted = {**run.stage.secrets, **run.stage.build_secrets}
+    names = {*run.stage.secrets, *run.stage.build_secrets, *secrets_of(run, run.stage.services)}
+    wanted = {name: source for name, source in run.stage.site.secrets.items() if name in names}
 
     def step() -> HostStep:
         return HostStep(
