@@ -9,6 +9,7 @@ from pathlib import Path
 from model import bases, roles, templates
 from model import site as types
 from model.errors import ConfigError
+from model.placement import places
 from model.reference import is_registry, parse
 from model.stage import REGISTRY_PORT, Stage, role_uses, scalar
 from model.units import Port, short_port
@@ -88,7 +89,8 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
             yield f"{path}.cidr: {error}"
             return
         # The network's own, its gateway's, two that clouds keep, and the broadcast address.
-        if network.num_addresses < stage.number_of_hosts + 5 and not config.ip_address_list:
+        is_cloud = isinstance(config, types.CloudStage)
+        if network.num_addresses < stage.number_of_hosts + 5 and not config.ip_address_list and not is_cloud:
             yield f"{path}.cidr: {config.cidr} is too small for {stage.number_of_hosts} hosts"
             return
     if network is None and not config.ip_address_list:
@@ -96,6 +98,8 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
         return
     if isinstance(config, types.DockerStage):
         yield from _docker_stage(path, config, network)
+    if isinstance(config, types.CloudStage):
+        yield from _cloud_stage(path, config, network, stage.number_of_hosts)
     if config.ip_address_list:
         yield from _addresses(f"{path}.ip_address_list", config, network)
     for i, source in enumerate(config.ssh_source_ips):
@@ -122,6 +126,50 @@ def _docker_stage(path: str, config: types.DockerStage, network: _IpNetwork | No
         yield f"{path}.cidr: {config.cidr} is IPv6; provider docker makes networks of IPv4 only"
     if not config.host_image.startswith("debootstrap:"):
         yield from _reference(f"{path}.host_image", config.host_image)
+
+
+def _cloud_stage(
+    path: str, config: types.CloudStage, network: _IpNetwork | None, count: int
+) -> Iterator[str]:
+    """Yield the mistakes of what all clouds have."""
+    if network is None or network.version != _IPV4:
+        yield f"{path}.cidr: a cloud's hosts need one, and of IPv4, as in 10.1.0.0/16"
+        return
+    inside: list[_IpNetwork] = []
+    for i, subnet in enumerate(config.subnets):
+        try:
+            part = ipaddress.IPv4Network(subnet.cidr)
+        except ValueError as error:
+            yield f"{path}.subnets[{i}].cidr: {error}"
+            continue
+        if not part.subnet_of(ipaddress.IPv4Network(config.cidr or "")):
+            yield f"{path}.subnets[{i}].cidr: {part} is not within cidr {config.cidr}"
+        for j, other in enumerate(inside):
+            if part.overlaps(other):
+                yield f"{path}.subnets[{i}].cidr: {part} overlaps with {other} of subnets[{j}]"
+        inside.append(part)
+    names = [subnet.name or f"subnet{i}" for i, subnet in enumerate(config.subnets)]
+    yield from (
+        f"{path}.subnets: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1
+    )
+    if len(inside) == len(config.subnets) and _are_addresses(config):
+        try:
+            list(places(config, count))
+        except ValueError as error:
+            yield f"{path}.{error}"
+    if config.kms_key_id is not None and not config.disk_encrypted:
+        yield f"{path}.kms_key_id: encrypts nothing where disk_encrypted = false"
+    if isinstance(config.public_addresses, list):
+        known = [f"{config.custom_hostname}{n}" for n in range(count)]
+        for i, short in enumerate(config.public_addresses):
+            if short not in known:
+                yield f"{path}.public_addresses[{i}]: {short!r} is none of its hosts{_known(known)}"
+
+
+def _are_addresses(config: types.CloudStage) -> bool:
+    """Return whether a list of addresses, if there is one, can be used; if not, `_addresses` says why."""
+    count = config.number_of_hosts or len(config.ip_address_list)
+    return all(map(_is_address, config.ip_address_list)) and count <= (len(config.ip_address_list) or count)
 
 
 def _addresses(path: str, config: types.Stage, network: _IpNetwork | None) -> Iterator[str]:

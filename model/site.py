@@ -4,7 +4,7 @@ The loader, the JSON Schema that editors complete from and the reference in `doc
 Attribute names are hive-builder's wherever it has the thing. Nothing here knows of TOML.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -207,7 +207,87 @@ class PreparedStage(StageBase, frozen=True, tag_field="provider", tag="prepared"
     ] = {}
 
 
-Stage = DockerStage | PreparedStage
+class Subnet(Frozen, frozen=True):
+    """A part of a stage's `cidr` in a cloud. Hosts are put into the subnets in turn."""
+
+    cidr: Annotated[str, Meta(description="Its network, within the stage's `cidr`.")]
+    name: Annotated[Label, Meta(description="What it is called; `subnet0` and so on by default.")] | None = (
+        None
+    )
+    available_zone: (
+        Annotated[str, Meta(description="The zone of its hosts; by default the stage's zones in turn.")]
+        | None
+    ) = None
+
+
+class CloudStage(StageBase, frozen=True, kw_only=True):
+    """What stages of all clouds have."""
+
+    first_reserved: ClassVar[int] = 4
+    """The addresses at the beginning of a subnet that the cloud keeps for itself, or that skep leaves free for it."""
+    last_reserved: ClassVar[int] = 1
+    """And those at its end."""
+    default_zones: ClassVar[tuple[str, ...]] = ()
+    """The zones where none are given; `{region}` in them stands for the region."""
+    has_zonal_subnets: ClassVar[bool] = False
+    """Whether a subnet lies in one zone, so that hosts in several zones need several subnets."""
+
+    region: Annotated[str, Meta(description="The cloud's region.")] | None = None
+    available_zones: Annotated[
+        list[str], Meta(description="The zones that hosts are spread over, in turn.")
+    ] = []
+    subnets: Annotated[
+        list[Subnet], Meta(description="The parts of `cidr`; by default skep makes them.")
+    ] = []
+    instance_type: Annotated[str, Meta(description="The hosts' size, by the cloud's own name.")]
+    repository_instance_type: (
+        Annotated[str, Meta(description="The repository's, if it is another.")] | None
+    ) = None
+    disk_size: Annotated[int, Meta(ge=8, description="GiB of a host's disk.")] = 20
+    repository_disk_size: (
+        Annotated[int, Meta(ge=8, description="GiB of the repository's disk, if they are others.")] | None
+    ) = None
+    mirrored_disk_size: (
+        Annotated[
+            int, Meta(ge=1, description="GiB of a further, empty disk of each hive, for mirrored volumes.")
+        ]
+        | None
+    ) = None
+    disk_encrypted: Annotated[bool, Meta(description="Whether the cloud encrypts the disks.")] = True
+    kms_key_id: (
+        Annotated[str, Meta(description="The key that encrypts them, if not the cloud's own.")] | None
+    ) = None
+    image_name: Annotated[
+        str,
+        Meta(
+            description="What the hosts are made from: `debian-12` or another family that skep knows, or an image of "
+            "the cloud by its own name or id."
+        ),
+    ] = "debian-12"
+    public_addresses: Annotated[
+        bool | list[Label],
+        Meta(
+            description="Whether hosts have public addresses, which stay when a host is made anew; or the names of "
+            "those that have one. The others are reached by their address in `cidr`, and need another way out."
+        ),
+    ] = True
+    nfs: Annotated[bool, Meta(description="Whether there is a file system of the cloud's for volumes.")] = (
+        False
+    )
+
+
+class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="aws"):
+    """Hosts that are instances of Amazon EC2."""
+
+    default_zones: ClassVar[tuple[str, ...]] = ("{region}a", "{region}b", "{region}c")
+    has_zonal_subnets: ClassVar[bool] = True
+
+    region: Annotated[
+        str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", description="The region, as in `eu-central-1`.")
+    ]
+
+
+Stage = DockerStage | PreparedStage | AwsStage
 
 
 class SecretSource(Frozen, frozen=True):

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from model import site as types
+from model.placement import Place, places
 
 PREFIXES = {"private": "p-", "staging": "s-"}
 """What hive-builder puts before host names, by stage; other stages say theirs or have none."""
@@ -91,10 +92,13 @@ class Stage:
         """Yield the hosts' addresses.
 
         Counted up in `cidr` from the eleventh address, so that gateways, name servers and a cloud's reserved
-        addresses stay free; from the fourth in a network too small for that.
+        addresses stay free; from the fourth in a network too small for that. In a cloud they are spread over subnets.
         """
         if self.config.ip_address_list:
             yield from self.config.ip_address_list
+            return
+        if isinstance(self.config, types.CloudStage):
+            yield from (place.address for place in places(self.config, count))
             return
         network = ipaddress.ip_network(self.config.cidr or "192.0.2.0/24")
         first = 10 if network.num_addresses > count + 11 else 4
@@ -115,6 +119,22 @@ class Stage:
     def registry(self) -> str:
         """The registry's host and port, as image references begin."""
         return f"{self.repository.name}:{REGISTRY_PORT}"
+
+    def place(self, host: Host) -> Place:
+        """Return where a host in a cloud is: subnet and zone.
+
+        Raises:
+            TypeError: The stage is in no cloud.
+
+        """
+        if not isinstance(self.config, types.CloudStage):
+            raise TypeError(f"stage {self.name} is in no cloud")
+        return list(places(self.config, self.number_of_hosts))[self.hosts.index(host)]
+
+    def has_public_address(self, host: Host) -> bool:
+        """Return whether a host in a cloud has a public address."""
+        wanted = getattr(self.config, "public_addresses", False)
+        return host.short in wanted if isinstance(wanted, list) else bool(wanted)
 
     def host(self, short: str) -> Host:
         """Return a host by its short name; KeyError if there is none."""

@@ -8,8 +8,8 @@ that its proxy takes (from the host itself, or from a container of it) does, and
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from model.checks import ports
 from model.digest import Inputs
+from model.firewall import ANYWHERE, SWARM, published
 from model.site import PreparedStage
 from model.stage import REGISTRY_PORT, Host, Stage
 from remote.hostsetup.plain import plain_step
@@ -17,9 +17,6 @@ from remote.hostsetup.step import HostFile, HostStep
 
 CHAIN = "SKEP-INPUT"
 SCRIPT = "/etc/skep/firewall"
-
-SWARM = (("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789))
-"""What the hives of a swarm say to each other: management, gossip, overlay networks (and ESP for encrypted ones)."""
 
 _ALWAYS = {
     4: ("-p icmp", "-p udp --sport 67 --dport 68"),
@@ -164,7 +161,7 @@ def firewall_step(stage: Stage, host: Host) -> HostStep:
 
 def firewall_script(stage: Stage, host: Host) -> str:
     """Return the script that loads the rules of a host."""
-    sources = stage.config.ssh_source_ips or ["0.0.0.0/0", "::/0"]
+    sources = stage.config.ssh_source_ips or ANYWHERE
     return _FRAME.format(
         chain=CHAIN,
         ssh_ports=" ".join(str(port) for port in _ssh_ports(stage, host)),
@@ -172,15 +169,6 @@ def firewall_script(stage: Stage, host: Host) -> str:
         ssh6=" ".join(_of_version(6, sources)),
         rules4="\n".join(_rules(4, stage, host)),
         rules6="\n".join(_rules(6, stage, host)),
-    )
-
-
-def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
-    """Return protocol and number of each port that the stage's services publish on a host: on hives only."""
-    if not host.is_hive:
-        return []
-    return sorted(
-        {(port.protocol, port.published) for service in stage.services.values() for port in ports(service)}
     )
 
 

@@ -8,10 +8,11 @@ import msgspec
 
 from model.digest import Inputs, flatten
 from model.errors import ConfigError
+from model.firewall import published
 from model.stage import Host, Stage
 from model.vault import StageSecrets
 from remote.hostsetup.engine import docker_step, registry_step, trust_step
-from remote.hostsetup.firewall import firewall_step, published
+from remote.hostsetup.firewall import firewall_step
 from remote.hostsetup.packages import script
 from remote.hostsetup.plain import plain_step
 from remote.hostsetup.step import HostFile, HostStep

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from model import site as types
+from model.firewall import published
 from model.stage import Stage
-from remote.hostsetup.firewall import firewall_script, firewall_step, published
+from remote.hostsetup.firewall import firewall_script, firewall_step
 
 
 def stage_of(stage: dict[str, Any] | None = None, **site: Any) -> Stage:
