@@ -20,7 +20,6 @@ _IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 _SKEPS_PORTS = {
     (22, "tcp"): "ssh",
     (2377, "tcp"): "the swarm",
-    (4789, "udp"): "the swarm",
     (7946, "tcp"): "the swarm",
     (7946, "udp"): "the swarm",
 }
@@ -429,7 +428,7 @@ def _looks_like_reference(image: str) -> bool:
 
 def _collisions(stage: Stage) -> Iterator[str]:
     """Yield the published ports that two services of a stage, or a service and skep, would both have."""
-    taken: dict[tuple[int, str], str] = dict(_SKEPS_PORTS)
+    taken: dict[tuple[int, str], str] = {**_SKEPS_PORTS, (stage.data_path_port, "udp"): "the swarm"}
     if not stage.config.separate_repository:
         taken[REGISTRY_PORT, "tcp"] = "the registry"
     for name, service in stage.services.items():

@@ -11,9 +11,6 @@ from model.digest import Inputs
 from model.site import CloudStage
 from model.stage import REGISTRY_PORT, Host, Stage
 
-SWARM = (("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", 4789))
-"""What the hives of a swarm say to each other: management, gossip, overlay networks (and ESP for encrypted ones)."""
-
 ANYWHERE = ("0.0.0.0/0", "::/0")
 INSIDE = "the stage's hosts"
 """The source of a rule for what hosts say to each other."""
@@ -42,6 +39,11 @@ class Rule:
             if self.port
             else f"{self.protocol} from {self.source}"
         )
+
+
+def swarm_ports(stage: Stage) -> tuple[tuple[str, int], ...]:
+    """Return what the hives say to each other: management, gossip, overlay networks (and ESP for encrypted ones)."""
+    return ("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", stage.data_path_port)
 
 
 def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
@@ -80,7 +82,7 @@ def _inbound(stage: Stage, version: int) -> Iterator[Rule]:
     for hive in stage.hives:
         for protocol, port in published(stage, hive):
             yield Rule(protocol, port, anywhere)
-    for protocol, port in SWARM:
+    for protocol, port in swarm_ports(stage):
         yield Rule(protocol, port, INSIDE)
     yield Rule("esp", 0, INSIDE)
     yield Rule("tcp", REGISTRY_PORT, INSIDE)

@@ -129,6 +129,15 @@ class StageBase(Frozen, frozen=True):
         list[str],
         Meta(description="The hosts' addresses in order; without it they are counted up in `cidr`."),
     ] = []
+    data_path_port: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=49151,
+            description="The UDP port of what overlay networks send from hive to hive, for where 4789 is not open; "
+            "the swarm keeps the one that it was made with.",
+        ),
+    ] = 4789
     ssh_source_ips: Annotated[
         list[str],
         Meta(description="The networks that ssh is open to, this machine's among them; none means all."),

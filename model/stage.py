@@ -111,6 +111,11 @@ class Stage:
         return tuple(host for host in self.hosts if host.is_hive)
 
     @property
+    def data_path_port(self) -> int:
+        """The UDP port of what overlay networks send from hive to hive."""
+        return self.config.data_path_port
+
+    @property
     def repository(self) -> Host:
         """The host that builds images and runs the site's registry."""
         return self.hosts[-1]

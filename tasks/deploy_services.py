@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from functools import partial
 
 from model import site as types
-from model.checks import ports
 from model.definition import definition
 from model.digest import Inputs, flatten
 from model.errors import ServiceError, SkepError
@@ -14,6 +13,7 @@ from model.units import seconds
 from remote.spec import ServiceParts, service_spec
 from tasks import build_networks, build_volumes
 from tasks.bases import task_of
+from tasks.preflight import preflight
 from tasks.run import Run
 from tasks.setup_hosts import vault_of
 from tasks.state import write_whole
@@ -146,7 +146,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         from remote.convergence import wait_until_converged
         from remote.services import ensure_service
 
-        check_ip_vs(run, name, service)
+        preflight(run, work.task, work.say)
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
@@ -168,26 +168,6 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         after=(*ready, *volumes, vault_of(run)),
         doc=f"service {name}",
     )
-
-
-def check_ip_vs(run: Run, name: str, service: types.Service) -> None:
-    """Refuse what the hives' kernels can't do: without ip_vs Docker accepts virtual IPs and then reaches nothing.
-
-    Raises:
-        ServiceError: The service wants a virtual IP or an ingress port, and a hive has no ip_vs.
-
-    """
-    wants = []
-    if service.endpoint_mode == "vip" and service_networks(service, run.stage.networks):
-        wants.append('endpoint_mode = "vip" (the default): set "dnsrr"')
-    if any(port.mode == "ingress" for port in ports(service)):
-        wants.append('ports with mode = "ingress" (the default): set mode = "host"')
-    lacking = [host.short for host in run.stage.hives if not run.has_ip_vs(host)] if wants else []
-    if lacking:
-        lines = "".join(f"\n    services.{name}: {want}" for want in wants)
-        raise ServiceError(
-            f"service {name}: the kernel of {', '.join(lacking)} has no ip_vs, so that nothing would reach it:{lines}"
-        )
 
 
 def docker_config(run: Run) -> str:

@@ -35,7 +35,6 @@ Say = Callable[[str], None]
 
 
 _SHORTEST_HIDDEN = 8
-_IP_VS = "[ -e /proc/net/ip_vs ] || modprobe -q ip_vs || true; [ -e /proc/net/ip_vs ] && echo yes || echo no"
 
 
 def host_task(short: str) -> str:
@@ -76,7 +75,7 @@ class Run:
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
-        self._ip_vs: dict[str, bool] = {}
+        self.unfit: tuple[str, list[str]] | None = None
         self.logs: dict[str, TaskLog] = {}
         self._steps: dict[str, list[HostStep]] = {}
         self.started = time.monotonic()
@@ -289,16 +288,6 @@ class Run:
 
                 self._engines[host.short] = connect(host.short, connection.docker_socket)
             return self._engines[host.short]
-
-    def has_ip_vs(self, host: Host) -> bool:
-        """Return whether a host's kernel can do virtual IPs and the ingress routing mesh; asked once a run."""
-
-        def ask() -> None:
-            said = self.connection(host).script(_IP_VS, shown="looking for ip_vs")
-            self._ip_vs[host.short] = said.strip() == "yes"
-
-        self.once(f"ip_vs {host.short}", ask)
-        return self._ip_vs[host.short]
 
     def reset(self, host: Host) -> None:
         """Forget the connection to a host that was made anew."""

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from model.digest import Inputs
-from model.firewall import ANYWHERE, SWARM, published
+from model.firewall import ANYWHERE, published, swarm_ports
 from model.site import PreparedStage
 from model.stage import REGISTRY_PORT, Host, Stage
 from remote.hostsetup.plain import plain_step
@@ -199,7 +199,8 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     yield from (_accept(what) for what in _ALWAYS[version])
     if host.is_hive:
         for peer in _of_version(version, [hive.address for hive in stage.hives]):
-            yield from (_accept(f"-s {peer} -p {protocol} --dport {port}") for protocol, port in SWARM)
+            for protocol, port in swarm_ports(stage):
+                yield _accept(f"-s {peer} -p {protocol} --dport {port}")
             yield _accept(f"-s {peer} -p esp")
     if host.is_repository:
         for peer in _of_version(version, [other.address for other in stage.hosts]):

@@ -1,0 +1,179 @@
+"""Whether services fit onto the swarm's nodes: constraints as the swarm reads them, and what they reserve. Pure."""
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+_CONSTRAINT = re.compile(r"^\s*([A-Za-z0-9._/-]+)\s*(==|!=)\s*(.*?)\s*$")
+_NODE_LABEL, _ENGINE_LABEL = "node.labels.", "engine.labels."
+_GIB = 2**30
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of the swarm.
+
+    Args:
+        name: Its host's name in site.toml.
+        facts: `node.id`, `node.hostname` and so on to its value.
+        labels: Its labels.
+        engine_labels: Its engine's labels.
+        cpus: How many processors it has.
+        memory: How much memory, in bytes.
+
+    """
+
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    engine_labels: Mapping[str, str] = field(default_factory=dict)
+    cpus: float = 0.0
+    memory: int = 0
+
+
+@dataclass(frozen=True)
+class Wants:
+    """What a service wants of the nodes.
+
+    Args:
+        service: Its name.
+        constraints: Where its tasks may run.
+        tasks: How many tasks; None is one on each node.
+        most: How many of them on one node; None is without limit.
+        cpus: What one task reserves.
+        memory: What one task reserves, in bytes.
+
+    """
+
+    service: str
+    constraints: tuple[str, ...] = ()
+    tasks: int | None = 1
+    most: int | None = None
+    cpus: float = 0.0
+    memory: int = 0
+
+
+def meets(constraint: str, node: Node) -> bool:
+    """Return whether a node meets a constraint; one that the swarm can't read is met by none."""
+    found = _CONSTRAINT.match(constraint)
+    if not found:
+        return False
+    key, operator, value = found.groups()
+    lower = key.lower()
+    if lower.startswith(_NODE_LABEL):
+        held = node.labels.get(key[len(_NODE_LABEL) :], "")
+    elif lower.startswith(_ENGINE_LABEL):
+        held = node.engine_labels.get(key[len(_ENGINE_LABEL) :], "")
+    elif lower == "node.ip":
+        return _is_in(node.facts.get(lower, ""), value) == (operator == "==")
+    elif lower in node.facts:
+        held = node.facts[lower]
+    else:
+        return False
+    return (held.lower() == value.lower()) == (operator == "==")
+
+
+def _is_in(address: str, network: str) -> bool:
+    """Return whether an address is in a network, or is the one that is named."""
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def where(wants: Wants, nodes: Iterable[Node]) -> list[Node]:
+    """Return the nodes that meet all constraints of a service."""
+    return [node for node in nodes if all(meets(constraint, node) for constraint in wants.constraints)]
+
+
+def misfits(services: Sequence[Wants], nodes: Sequence[Node], others: Sequence[Wants] = ()) -> Iterator[str]:
+    """Yield why services can't run on these nodes, whatever the swarm does; each line begins with a service's path.
+
+    What is said is certain: services of which nothing is said may still not fit, since tasks can't be cut in two.
+
+    Args:
+        services: The services.
+        nodes: The nodes that take tasks.
+        others: Services that run there as well, and only take what they reserve.
+
+    """
+    everybody = [*services, *others]
+    places = {wants.service: where(wants, nodes) for wants in everybody}
+    for wants in services:
+        yield from _alone(wants, places[wants.service], nodes)
+    yield from _together([wants for wants in everybody if places[wants.service]], places)
+
+
+def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Iterator[str]:
+    """Yield why a service would not even run if it were alone."""
+    path = f"services.{wants.service}"
+    if wants.tasks == 0:
+        return
+    if not places:
+        unmet = [
+            c for c in wants.constraints if not any(meets(c, node) for node in nodes)
+        ] or wants.constraints
+        yield (
+            f"{path}.placement.constraints: no hive meets {' and '.join(unmet)} "
+            f"(there are: {', '.join(node.name for node in nodes)}): change it, or label a hive (docker node update "
+            "--label-add)"
+        )
+        return
+    if wants.tasks and wants.most and wants.tasks > wants.most * len(places):
+        yield (
+            f"{path}.replicas: {wants.tasks} don't fit: {_named(places)} may each run {wants.most} "
+            "(max_replicas_per_node)"
+        )
+    for what, wanted, there in (
+        ("mem_reservation", wants.memory, {node.name: float(node.memory) for node in places}),
+        ("cpu_reservation", wants.cpus, {node.name: node.cpus for node in places}),
+    ):
+        if wanted > max(there.values()) or (wants.tasks is None and wanted > min(there.values())):
+            short = [name for name, has in there.items() if wanted > has]
+            yield (
+                f"{path}.{what}: one task reserves {_amount(what, wanted)}, and {', '.join(short)} "
+                f"{'has' if len(short) == 1 else 'have'} {_amount(what, min(there.values()))}: reserve less, or give "
+                "the hosts more"
+            )
+
+
+def _together(services: Sequence[Wants], places: Mapping[str, Sequence[Node]]) -> Iterator[str]:
+    """Yield for each set of nodes what is reserved there by those that can run nowhere else, if it is too much."""
+    for names in dict.fromkeys(frozenset(node.name for node in places[wants.service]) for wants in services):
+        nodes = {
+            node.name: node for wants in services for node in places[wants.service] if node.name in names
+        }
+        bound = [wants for wants in services if {node.name for node in places[wants.service]} <= names]
+        for what, there in (
+            ("mem_reservation", float(sum(node.memory for node in nodes.values()))),
+            ("cpu_reservation", sum(node.cpus for node in nodes.values())),
+        ):
+            each = {wants.service: _reserved(wants, what, len(places[wants.service])) for wants in bound}
+            if sum(each.values()) > there and (len(bound) > 1 or (bound[0].tasks or 0) > 1):
+                share = ", ".join(
+                    f"{name} {_amount(what, amount)}" for name, amount in each.items() if amount
+                )
+                yield (
+                    f"services.{next(name for name, amount in each.items() if amount)}.{what}: on "
+                    f"{', '.join(sorted(names))} more is reserved ({share}) than the {_amount(what, there)} that there "
+                    "are: reserve less, or let something run elsewhere"
+                )
+
+
+def _reserved(wants: Wants, what: str, places: int) -> float:
+    """Return what all tasks of a service reserve together."""
+    one = wants.memory if what == "mem_reservation" else wants.cpus
+    return one * (places if wants.tasks is None else wants.tasks)
+
+
+def _amount(what: str, amount: float) -> str:
+    """Return an amount for people."""
+    if what == "mem_reservation":
+        return f"{amount / _GIB:.2f} GiB"
+    return f"{amount:g} CPUs"
+
+
+def _named(nodes: Sequence[Node]) -> str:
+    """Return the names of nodes."""
+    return ", ".join(node.name for node in nodes)
