@@ -8,6 +8,7 @@ from pathlib import Path
 
 from model import bases, roles, templates
 from model import site as types
+from model.addresses import divide
 from model.errors import ConfigError
 from model.placement import places
 from model.reference import is_registry, parse
@@ -95,6 +96,7 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
     if network is None and not config.ip_address_list:
         yield f"{path}: needs cidr or ip_address_list"
         return
+    yield from _internal(f"{path}.internal_cidr", config)
     if isinstance(config, types.DockerStage):
         yield from _docker_stage(path, config, network)
     if isinstance(config, types.CloudStage):
@@ -115,6 +117,23 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
                 yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
         if config.root_password is not None and config.root_password not in site.secrets:
             yield f"{path}.root_password: there is no secret {config.root_password!r}{_known(site.secrets)}"
+
+
+def _internal(path: str, config: types.Stage) -> Iterator[str]:
+    """Yield the mistakes of the network that Docker's own networks come from."""
+    if config.internal_cidr is None:
+        return
+    try:
+        divide(config.internal_cidr)
+    except ValueError as error:
+        yield f"{path}: {error}"
+        return
+    whole = ipaddress.ip_network(config.internal_cidr)
+    if _overlaps(whole, config.cidr):
+        yield f"{path}: {whole} overlaps with cidr {config.cidr}, the hosts' own network"
+    for address in config.ip_address_list:
+        if _is_address(address) and ipaddress.ip_address(address) in whole:
+            yield f"{path}: {whole} has {address}, a host's own address, in it"
 
 
 def _docker_stage(path: str, config: types.DockerStage, network: _IpNetwork | None) -> Iterator[str]:
@@ -283,15 +302,56 @@ def _network(path: str, network: types.Network, site: types.Site) -> Iterator[st
         yield f"{path}: the name is Docker's own; choose another"
     if network.ipam is None:
         return
+    ipam = f"{path}.ipam"
+    if network.ipam.subnet is None and (network.ipam.gateway or network.ipam.ip_range):
+        yield f"{ipam}: gateway and ip_range need the subnet that they are in"
+    if not network.ipam.pools and network.ipam.driver == "default":
+        yield f"{ipam}: needs subnet, or config with several"
+    first = network.ipam.subnet is not None
+    taken: list[_IpNetwork] = []
+    for i, pool in enumerate(network.ipam.pools):
+        where = ipam if first and i == 0 else f"{ipam}.config[{i - first}]"
+        try:
+            yield from _pool(where, pool, taken, site)
+        except ValueError as error:
+            yield f"{where}: {error}"
+
+
+def _pool(path: str, pool: types.Pool, taken: list[_IpNetwork], site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of a network's subnet, given those before it."""
+    subnet = ipaddress.ip_network(pool.subnet)
+    if subnet.version != _IPV4:
+        yield (
+            f"{path}.subnet: {subnet} is IPv6: the engine takes it, and then no container can join (seen with Docker "
+            "Engine 20.10)"
+        )
+    if pool.gateway is not None and ipaddress.ip_address(pool.gateway) not in subnet:
+        yield f"{path}.gateway: {pool.gateway} is outside {subnet}"
+    if pool.ip_range is not None:
+        part = ipaddress.ip_network(pool.ip_range)
+        if part.version != subnet.version or not part.subnet_of(subnet):  # type: ignore[arg-type]
+            yield f"{path}.ip_range: {part} is outside {subnet}"
+    for other in taken:
+        if subnet.version == other.version and subnet.overlaps(other):
+            yield f"{path}.subnet: {subnet} overlaps with {other}, which is the network's as well"
+    taken.append(subnet)
+    for name, stage in site.stages.items():
+        if _overlaps(subnet, stage.cidr):
+            yield f"{path}.subnet: {subnet} overlaps with stages.{name}.cidr, the hosts' own network"
+        for what, part in _parts(stage).items():
+            if _overlaps(subnet, str(part)):
+                yield f"{path}.subnet: {subnet} overlaps with {part}, which stages.{name}.internal_cidr has for {what}"
+
+
+def _parts(stage: types.Stage) -> dict[str, ipaddress.IPv4Network]:
+    """Return what a stage's `internal_cidr` has for Docker itself; one that can't be divided is another mistake."""
     try:
-        subnet = ipaddress.ip_network(network.ipam.subnet)
-        if network.ipam.gateway is not None and ipaddress.ip_address(network.ipam.gateway) not in subnet:
-            yield f"{path}.ipam.gateway: {network.ipam.gateway} is outside {network.ipam.subnet}"
-        for name, stage in site.stages.items():
-            if _overlaps(subnet, stage.cidr):
-                yield f"{path}.ipam.subnet: {subnet} overlaps with stages.{name}.cidr, the hosts' own network"
-    except ValueError as error:
-        yield f"{path}.ipam: {error}"
+        division = divide(stage.internal_cidr) if stage.internal_cidr is not None else None
+    except ValueError:
+        return {}
+    if division is None:
+        return {}
+    return {"ingress": division.ingress, "docker_gwbridge": division.gwbridge, "docker0": division.docker0}
 
 
 def _overlaps(network: _IpNetwork, cidr: str | None) -> bool:

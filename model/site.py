@@ -129,6 +129,16 @@ class StageBase(Frozen, frozen=True):
         list[str],
         Meta(description="The hosts' addresses in order; without it they are counted up in `cidr`."),
     ] = []
+    internal_cidr: (
+        Annotated[
+            str,
+            Meta(
+                description="Where Docker's own networks have their addresses from, as in `172.31.252.0/22`: a quarter "
+                "is for overlay networks, one for the routing mesh, an eighth each for docker_gwbridge and docker0."
+            ),
+        ]
+        | None
+    ) = None
     data_path_port: Annotated[
         int,
         Meta(
@@ -524,11 +534,41 @@ class Volume(Frozen, frozen=True):
     labels: Annotated[dict[str, str], Meta(description="Labels of the volume, beside skep's own.")] = {}
 
 
-class Ipam(Frozen, frozen=True):
-    """Addresses of a network."""
+class Pool(Frozen, frozen=True):
+    """A subnet of a network."""
 
     subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")]
-    gateway: Annotated[str, Meta(description="An address in `subnet`.")] | None = None
+    gateway: Annotated[str, Meta(description="An address in `subnet`; its first by default.")] | None = None
+    ip_range: (
+        Annotated[str, Meta(description="The part of `subnet` that containers get, as in `10.20.0.128/25`.")]
+        | None
+    ) = None
+
+
+class Ipam(Frozen, frozen=True):
+    """Addresses of a network: one subnet, or several in `config`."""
+
+    subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")] | None = None
+    gateway: Annotated[str, Meta(description="An address in `subnet`; its first by default.")] | None = None
+    ip_range: (
+        Annotated[str, Meta(description="The part of `subnet` that containers get, as in `10.20.0.128/25`.")]
+        | None
+    ) = None
+    config: Annotated[
+        list[Pool], Meta(description="In place of `subnet`, or beside it: further subnets.")
+    ] = []
+    driver: Annotated[str, Meta(description="Docker's driver for addresses.")] = "default"
+    options: Annotated[dict[str, str], Meta(description="That driver's options.")] = {}
+
+    @property
+    def pools(self) -> list[Pool]:
+        """All its subnets."""
+        first = (
+            []
+            if self.subnet is None
+            else [Pool(subnet=self.subnet, gateway=self.gateway, ip_range=self.ip_range)]
+        )
+        return [*first, *self.config]
 
 
 class Network(Frozen, frozen=True):

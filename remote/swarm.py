@@ -3,10 +3,14 @@
 import contextlib
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from docker import DockerClient
+from docker.errors import APIError
+from docker.types import IPAMConfig, IPAMPool
 
+from model.addresses import SwarmWants, differs, stays
 from model.errors import HostError, SkepError
 from model.record import SwarmRecord
 from model.stage import Host
@@ -14,6 +18,7 @@ from remote.engine import engine_errors
 from remote.wait import wait_for
 
 PORT = 2377
+GWBRIDGE = "docker_gwbridge"
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
@@ -27,6 +32,7 @@ def ensure_member(
     client: DockerClient,
     engine: Callable[[Host], DockerClient],
     say: Say,
+    wants: SwarmWants,
 ) -> SwarmRecord:
     """Make a hive a manager of the stage's swarm, and return its place there.
 
@@ -40,9 +46,10 @@ def ensure_member(
         client: The hive's engine.
         engine: Returns another's; raises HostError where it does not answer.
         say: Takes a line for the log.
+        wants: How the swarm is to be made.
 
     Raises:
-        HostError: It can't be told whether there is a swarm, or joining it failed.
+        HostError: It can't be told whether there is a swarm, joining it failed, or it was made otherwise.
 
     """
     managers, silent = _managers(others, engine)
@@ -50,6 +57,9 @@ def ensure_member(
     state = mine.get("LocalNodeState")
     if state == "active" and _belongs(host, client, mine, managers):
         say(f"{host.short} is node {mine['NodeID']}")
+        if different := differs(wants, mine.get("Cluster") or {}):
+            raise HostError(stays(host.short, different))
+        _ensure_ingress(host, client, wants, say)
         return SwarmRecord(cluster=_cluster(host, client), node=mine["NodeID"])
     if not managers and silent:
         raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
@@ -57,6 +67,7 @@ def ensure_member(
         say(f"{host.short} leaves what it was in")
         with engine_errors(host.short, "leaving a swarm"):
             client.swarm.leave(force=True)
+    _ensure_gwbridge(host, client, wants, say)
     if managers:
         # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
         _, manager = next(iter(managers.values()))
@@ -69,14 +80,154 @@ def ensure_member(
                 advertise_addr=host.address,
                 listen_addr=f"0.0.0.0:{PORT}",
                 data_path_addr=host.address,
+                data_path_port=wants.port,
                 default_addr_pool=[
-                    address_pool([host.address, *(other.address for other, _ in others.values())])
+                    str(wants.division.overlay)
+                    if wants.division is not None
+                    else address_pool([host.address, *(other.address for other, _ in others.values())])
                 ],
-                subnet_size=_SUBNET_SIZE,
+                subnet_size=wants.division.subnet_size if wants.division is not None else _SUBNET_SIZE,
             )
+        _ensure_ingress(host, client, wants, say)
     with engine_errors(host.short, "reading its swarm state"):
         node = client.info()["Swarm"]["NodeID"]
     return SwarmRecord(cluster=_cluster(host, client), node=node)
+
+
+def _ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, say: Say) -> None:
+    """Make the bridge by which services reach the outside, before the engine makes it: by joining a swarm."""
+    if wants.division is None:
+        return
+    subnet = str(wants.division.gwbridge)
+    with engine_errors(host.short, f"making {GWBRIDGE}"):
+        for found in client.api.networks(names=[GWBRIDGE]):
+            if found["Name"] != GWBRIDGE:
+                continue
+            if _subnets(found) == [subnet]:
+                return
+            say(f"removing {GWBRIDGE} with its addresses out of {', '.join(_subnets(found))}")
+            client.api.remove_network(found["Id"])
+        client.api.create_network(
+            GWBRIDGE,
+            driver="bridge",
+            options={
+                "com.docker.network.bridge.name": GWBRIDGE,
+                "com.docker.network.bridge.enable_icc": "false",
+                "com.docker.network.bridge.enable_ip_masquerade": "true",
+            },
+            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
+        )
+    say(f"made {GWBRIDGE} with addresses out of {subnet}")
+
+
+def _ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, say: Say) -> None:
+    """Make the network of the routing mesh one with the wanted addresses; no service may publish by it meanwhile."""
+    if wants.division is None:
+        return
+    subnet = wants.division.ingress
+    with engine_errors(host.short, "making the ingress network"):
+        there = [network for network in client.api.networks() if network.get("Ingress")]
+        if [_subnets(network) for network in there] == [[str(subnet)]]:
+            return
+        for network in there:
+            say(
+                f"removing network {network['Name']} with its addresses out of {', '.join(_subnets(network))}"
+            )
+            client.api.remove_network(network["Id"])
+
+        def made() -> bool:
+            client.api.create_network(
+                "ingress",
+                driver="overlay",
+                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet), gateway=str(subnet[1]))]),
+                ingress=True,
+                scope="swarm",
+            )
+            return True
+
+        # The old one takes a moment to go.
+        wait_for(made, "the ingress network to be made", READY_PATIENCE, retry=APIError)
+    say(f"made network ingress with addresses out of {subnet}")
+
+
+def _subnets(network: Mapping[str, Any]) -> list[str]:
+    """Return a network's subnets."""
+    return [config["Subnet"] for config in (network.get("IPAM") or {}).get("Config") or ()]
+
+
+def take_down(
+    hives: Mapping[str, tuple[Host, DockerClient]],
+    labels: Mapping[str, str],
+    wants: SwarmWants,
+    say: Say,
+) -> None:
+    """Have all hives leave a swarm that was made otherwise than it is wanted, its services ending in order before.
+
+    Hives that are in one that is as wanted stay in it: a run that was killed in the middle may have made it.
+
+    Args:
+        hives: Those that exist, each with its engine.
+        labels: Those of what is the stage's.
+        wants: How the swarm is wanted.
+        say: Takes a line for the log.
+
+    Raises:
+        SkepError: Somebody else has services there, or a hive can't leave.
+
+    """
+    old = {}
+    for short, (host, client) in hives.items():
+        with engine_errors(short, "reading its swarm state"):
+            swarm = client.info()["Swarm"]
+        if swarm.get("LocalNodeState") == "inactive":
+            continue
+        if swarm.get("Cluster") and not differs(wants, swarm["Cluster"]):
+            continue
+        old[short] = (host, client)
+    if not old:
+        return
+
+    def removed() -> bool:
+        short, (_, client) = next(iter(old.items()))
+        _remove_services(short, client, labels, say)
+        return True
+
+    ends = True
+    try:
+        # Engines that were just started anew elect a leader first.
+        wait_for(removed, "a manager of the old swarm", READY_PATIENCE, retry=HostError)
+    except HostError as error:
+        say(f"{error}: its services end with it")
+        ends = False
+    for short, (_, client) in old.items():
+        with engine_errors(short, "leaving the swarm"):
+            if ends:
+                wait_for(partial(_runs_nothing, client), f"the services on {short} to end", DRAIN_TIMEOUT)
+            client.swarm.leave(force=True)
+        say(f"{short} left the swarm")
+
+
+def _runs_nothing(client: DockerClient) -> bool:
+    """Return whether no container of a service runs on a host."""
+    return not client.api.containers(filters={"label": "com.docker.swarm.service.id"})
+
+
+def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str], say: Say) -> None:
+    """Remove the stage's services from a swarm, if it has no others."""
+    with engine_errors(host, "removing the stage's services"):
+        services = client.api.services()
+    foreign = [
+        s["Spec"]["Name"] for s in services if not labels.items() <= (s["Spec"].get("Labels") or {}).items()
+    ]
+    if foreign:
+        raise SkepError(
+            f"{host}: the swarm is not made anew, as it has services of which skep knows nothing: "
+            f"{', '.join(sorted(foreign))}"
+        )
+    for service in services:
+        with engine_errors(host, "removing the stage's services"):
+            client.api.remove_service(service["ID"])
+        say(f"removed service {service['Spec']['Name']}, to deploy it again in the new swarm")
 
 
 def _settled(host: Host, client: DockerClient, say: Say) -> Mapping[str, Any]:
@@ -341,8 +492,6 @@ def _remove_node(client: DockerClient, node: str) -> None:
         client.api.remove_node(node, force=True)
         return True
 
-    from docker.errors import APIError
-
     wait_for(removed, f"node {node} to be removed from the swarm", 30, retry=APIError)
 
 
@@ -352,9 +501,9 @@ def ensure_node_labels(
     node: str,
     labels: Mapping[str, str],
     say: Say,
-    stays: Callable[[str], bool] = lambda _label: False,
+    keep: Callable[[str], bool] = lambda _label: False,
 ) -> None:
-    """Give a node these labels, leaving those that are not skep's alone, and those of skep's that stay."""
+    """Give a node these labels, leaving those that are not skep's alone, and those of skep's that are to be kept."""
 
     def labelled() -> bool:
         attrs = client.api.inspect_node(node)
@@ -362,15 +511,13 @@ def ensure_node_labels(
         kept = {
             name: value
             for name, value in (spec.get("Labels") or {}).items()
-            if not name.startswith("skep.") or stays(name)
+            if not name.startswith("skep.") or keep(name)
         }
         wanted = {**kept, **labels}
         if wanted != (spec.get("Labels") or {}):
             say(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
             client.api.update_node(node, attrs["Version"]["Index"], {**spec, "Labels": wanted})
         return True
-
-    from docker.errors import APIError
 
     with engine_errors(host, f"labelling node {node}"):
         # "update out of sequence": somebody else changed the node between reading and writing.

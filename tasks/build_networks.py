@@ -6,7 +6,9 @@ from functools import partial
 from model import site as types
 from model.definition import definition
 from model.digest import Inputs, flatten
+from model.errors import ServiceError
 from model.record import FactRecord, SwarmRecord
+from tasks.replacement import may_replace
 from tasks.run import Run
 from tasks.step import Step, Work
 
@@ -54,4 +56,29 @@ def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactReco
 
     host, client = run.manager()
     labels = {**network.labels, **run.stage.labels, "skep.name": name, "skep.key": work.key}
-    return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.say))
+    replace = partial(_inside, run, name) if may_replace(name) else None
+    return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.say, replace))
+
+
+def _inside(run: Run, name: str) -> list[str]:
+    """Return the containers that are in a network and belong to no service, on all hives."""
+    from docker.errors import NotFound
+
+    from remote.engine import engine_errors
+
+    found = []
+    for hive in run.stage.hives:
+        engine = run.engine(hive).api
+        with engine_errors(hive.short, f"looking at who is in network {name}", ServiceError):
+            try:
+                members = engine.inspect_network(name).get("Containers") or {}
+            except NotFound:
+                continue
+            own = {each["Id"] for each in engine.containers(filters={"label": "com.docker.swarm.task.id"})}
+        found += [
+            f"container {member['Name']} on {hive.short}"
+            for container, member in members.items()
+            # The network's own load balancer is none of the engine's containers.
+            if container not in own and not container.startswith("lb-")
+        ]
+    return found

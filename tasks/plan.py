@@ -8,6 +8,7 @@ so and does not guess: a rebuilt image may come out the same, and then its servi
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from model.addresses import differs, swarm_wants
 from tasks import (
     build_images,
     build_infra,
@@ -18,7 +19,7 @@ from tasks import (
     setup_hosts,
 )
 from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, SECRET, effect, homes, in_place, is_made_anew
-from tasks.replacement import refusal, volumes_on
+from tasks.replacement import may_replace, refusal, volumes_on
 from tasks.run import Run
 from tasks.seen import Gone, Unasked
 from tasks.staleness import FAILED, Standing, Standings
@@ -241,6 +242,8 @@ def _sees_all(standing: Standing, changed: Collection[str]) -> bool:
     phase, name = standing.step.phase, standing.step.name
     if phase == build_infra.PHASE:
         return not all(map(in_place, changed))
+    if phase == setup_hosts.PHASE and name.endswith(f".{setup_hosts.SWARM}"):
+        return not set(changed) & setup_hosts.MADE_WITH
     return phase != build_volumes.PHASE and not name.endswith(".vault")
 
 
@@ -274,17 +277,19 @@ def _network(run: Run, standing: Standing, _changed: object) -> Finding:
     """Tell a network that can be made anew from one that services use."""
     name = standing.step.name
     found = run.probe.swarm.networks.get(name, {})
-    users = sorted(
-        service
-        for service, seen in run.probe.swarm.services.items()
-        for joined in seen["Spec"]["TaskTemplate"].get("Networks") or ()
-        if joined["Target"] == found.get("Id")
-    )
-    if users:
-        said = (
-            f"{', '.join(users)} use it as it is, and a network can't be changed in place: doit will refuse"
+    users = ", ".join(
+        sorted(
+            service
+            for service, seen in run.probe.swarm.services.items()
+            for joined in seen["Spec"]["TaskTemplate"].get("Networks") or ()
+            if joined["Target"] == found.get("Id")
         )
-        return BLOCKED, said
+    )
+    if users and may_replace(name):
+        return REPLACE, f"{users} will be stopped and deployed again"
+    if users:
+        said = f"{users} use it as it is, and a network can't be changed in place: doit will refuse"
+        return BLOCKED, f"{said}; with replace={name} they are stopped, and deployed again in the new one"
     return REPLACE, ""
 
 
@@ -309,8 +314,24 @@ def _service(run: Run, standing: Standing, changed: object) -> Finding | None:
     return (REPLACE, "its mode can't be changed in place") if mode and wanted not in mode else (CHANGE, "")
 
 
+def _setup(run: Run, standing: Standing, _changed: object) -> Finding | None:
+    """Tell a place in a swarm that is made anew, or was made otherwise than it is wanted and stays so."""
+    if not standing.step.name.endswith(f".{setup_hosts.SWARM}"):
+        return None
+    swarm = run.probe.host(run.stage.host(standing.step.host)).info.get("Swarm") or {}
+    different = (
+        differs(swarm_wants(run.stage.config), swarm.get("Cluster") or {}) if swarm.get("Cluster") else ""
+    )
+    if not different:
+        return None
+    if may_replace(setup_hosts.SWARM):
+        return REPLACE, f"the swarm was made with {different}; all services are deployed again"
+    return BLOCKED, f"the swarm was made with {different}, and stays so; replace=swarm makes it anew"
+
+
 _LOOKS: dict[str, Callable[[Run, Standing, object], Finding | None]] = {
     build_infra.PHASE: _infra,
+    setup_hosts.PHASE: _setup,
     build_networks.PHASE: _network,
     build_volumes.PHASE: _volume,
     deploy_services.PHASE: _service,

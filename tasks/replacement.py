@@ -61,10 +61,14 @@ def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
         run.replaced.add(host.short)
 
 
+def may_replace(name: str) -> bool:
+    """Return whether a person said that something may be made anew although others lose by it."""
+    return name in (get_var("replace") or "").split(",")
+
+
 def refusal(run: Run, host: Host) -> str:
     """Return why a host may not be made anew: its volumes would go with it, and nobody said that they may."""
-    named = (get_var("replace") or "").split(",")
-    held = [] if run.provider.keeps_volumes or host.short in named else volumes_on(run, host)
+    held = [] if run.provider.keeps_volumes or may_replace(host.short) else volumes_on(run, host)
     if not held:
         return ""
     return (

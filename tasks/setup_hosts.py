@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
+from model.addresses import DATA_PATH_PORT, differs, stays, swarm_wants
 from model.digest import Inputs, flatten, sha256
+from model.errors import HostError
 from model.record import FactRecord, HostRecord, SwarmRecord
 from model.secret import Secret
 from model.stage import Host
@@ -11,14 +14,22 @@ from model.vault import StageSecrets, generate
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
+from tasks.replacement import may_replace
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
 from tasks.templates import secrets_of
 from tasks.vault import Vault
 
+if TYPE_CHECKING:
+    from docker import DockerClient
+
 PHASE = "setup_hosts"
 DOC = "set up each host by small steps, and join the hives into a swarm"
 VAULT = "/var/lib/skep/vault.json"
+SWARM = "swarm"
+"""What `replace=` calls it."""
+MADE_WITH = frozenset({"internal_cidr", "data_path_port"})
+"""The inputs of a place in the swarm that no swarm takes over."""
 VOLUME_LABEL = "skep.volume."
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
 
@@ -141,6 +152,9 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
     def ensure(work: Work) -> FactRecord:
         made = step()
         _, key = step_key(made)
+        if name == "docker" and (refused := _made_otherwise(run, host)):
+            # The engine's own part of it is not begun, for which it would be started anew.
+            raise HostError(refused)
         run.connection(host).script(
             apply_script(made, made.files(), key),
             timeout=time_limit(made),
@@ -165,6 +179,13 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
     )
 
 
+def _made_otherwise(run: Run, host: Host) -> str:
+    """Return why a hive's swarm can't be as it is wanted, unless it may be made anew; empty if it can."""
+    cluster = (run.probe.host(host).info.get("Swarm") or {}).get("Cluster")
+    different = differs(swarm_wants(run.stage.config), cluster) if cluster else ""
+    return stays(host.short, different) if different and not may_replace(SWARM) else ""
+
+
 # -- the swarm -------------------------------------------------------------------------------------------------------
 
 
@@ -173,14 +194,27 @@ def _swarm_step(run: Run, host: Host) -> Step:
     task = f"{PHASE}:{host.short}.swarm"
 
     def inputs() -> Inputs:
-        return {"host": run.record(host_task(host.short), HostRecord).id, "address": host.address}
+        config = run.stage.config
+        found = {"host": run.record(host_task(host.short), HostRecord).id, "address": host.address}
+        if config.internal_cidr is not None:
+            found["internal_cidr"] = config.internal_cidr
+        if config.data_path_port != DATA_PATH_PORT:
+            found["data_path_port"] = str(config.data_path_port)
+        return found
 
     def ensure(work: Work) -> SwarmRecord:
         from remote import swarm  # the SDK is needed only now
 
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
+        wants = swarm_wants(run.stage.config)
         with run.lock("swarm"):
-            record = swarm.ensure_member(host, _others(run, host), run.engine(host), run.engine, work.say)
+            if may_replace(SWARM):
+                run.once(
+                    "the old swarm", lambda: swarm.take_down(_hives(run), run.stage.labels, wants, work.say)
+                )
+            record = swarm.ensure_member(
+                host, _others(run, host), run.engine(host), run.engine, work.say, wants
+            )
         _, client = run.manager(but=host)
 
         def restart() -> None:
@@ -205,6 +239,13 @@ def _swarm_step(run: Run, host: Host) -> Step:
         PHASE, f"{host.short}.swarm", ensure, inputs, real, (), (host_task(host.short), *after), host.short,
         f"{host.name} as a manager of the swarm",
     )  # fmt: skip
+
+
+def _hives(run: Run) -> "dict[str, tuple[Host, DockerClient]]":
+    """Return the hives that exist, each with its engine."""
+    return {
+        hive.short: (hive, run.engine(hive)) for hive in run.stage.hives if run.host_record(hive) is not None
+    }
 
 
 def _others(run: Run, host: Host) -> dict[str, tuple[Host, bool]]:

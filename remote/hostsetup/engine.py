@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from model.addresses import divide
 from model.certificate import FORM, issue
 from model.digest import flatten, sha256
 from model.errors import ConfigError
@@ -56,8 +57,12 @@ auth:
 """
 
 
-def daemon_config(extra: Mapping[str, Any]) -> dict[str, Any]:
+def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) -> dict[str, Any]:
     """Return what `daemon.json` says: skep's keys, and on top of them the site's.
+
+    Args:
+        extra: The site's.
+        internal_cidr: What the address of `docker0` comes from, if the stage says so.
 
     Raises:
         ConfigError: The site's contradict what skep needs.
@@ -71,6 +76,8 @@ def daemon_config(extra: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise ConfigError(problems)
     merged = dict(DAEMON)
+    if internal_cidr is not None:
+        merged["bip"] = divide(internal_cidr).bip
     if "log-driver" in extra:
         # Another driver takes other options.
         del merged["log-opts"]
@@ -82,7 +89,7 @@ def daemon_config(extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def docker_step(stage: Stage, admin: str) -> HostStep:
     """Return the step that installs and configures Docker Engine."""
-    config = daemon_config(stage.site.setup_hosts.daemon)
+    config = daemon_config(stage.site.setup_hosts.daemon, stage.config.internal_cidr)
     return plain_step(
         "docker",
         {"admin": admin, **flatten("daemon", config)},

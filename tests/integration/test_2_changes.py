@@ -128,6 +128,7 @@ volumes = [{ source = "aside_data", target = "/data" }]
     with _in_dns_only(site), site.edited("[networks.dns]\n", added):
         assert set(site.settle()) == {*new, *users, "setup_hosts:hive1.node_labels"}
         assert site.run("prune").status == 0
+        _network_replaced(site)
     ended = site.run().well()
     assert set(ended.ran) == {*users, "setup_hosts:hive1.node_labels"}
     left = "no longer in site.toml, and left: service aside; network aside; account alice on hive0"
@@ -166,6 +167,30 @@ def test_state_deleted(site: Site) -> None:
     again = site.run()
     assert again.did_nothing, again.text
     site.answers()
+
+
+def _network_replaced(site: Site) -> None:
+    """A network in use is replaced only when that is asked for; killed in the middle, the next run finishes it.
+
+    The service is stopped in order and stays the same one; no other is touched.
+    """
+    service = "docker service ls -f name=aside --format '{{.ID}} {{.Replicas}}'"
+    there = site.on("hive0", service)
+    subnet = 'ipam = { subnet = "10.63.7.0/25", config = [{ subnet = "10.63.7.128/25" }] }'
+    with site.edited("[networks.aside]\n", f"[networks.aside]\n{subnet}\n"):
+        assert "doit replace=aside" in site.run().failed()
+        assert there == site.on("hive0", service)
+        site.forget_log("build_networks:aside")
+        with site.start("replace=aside") as running:
+            running.wait_for(lambda: "stopping aside" in site.log("build_networks:aside"), "a replacement")
+            assert running.kill()
+        # Nobody is in the network any more, so that nothing has to be asked for.
+        assert site.settle() == ["build_networks:aside", "deploy_services:aside"]
+        assert there == site.on("hive0", service)
+        found = site.on(
+            "hive0", "docker network inspect aside -f '{{range .IPAM.Config}}{{.Subnet}} {{end}}'"
+        )
+        assert found.split() == ["10.63.7.0/25", "10.63.7.128/25"]
 
 
 @contextmanager

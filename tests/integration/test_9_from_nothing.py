@@ -16,6 +16,7 @@ site = "{name}"
 [stages.private]
 provider = "docker"
 cidr = "{cidr}"
+internal_cidr = "172.29.16.0/20"
 number_of_hosts = 2
 [bases."debian:12"]
 debootstrap = "bookworm"
@@ -80,3 +81,13 @@ def test_killed_three_times_from_nothing(small: Site) -> None:
     ]
     assert small.on("hive0", "docker node ls -q | wc -l").strip() == "1"
     assert small.on("hive1", "docker ps -aq") == "", "build containers are left"
+    # Docker's own networks have the addresses that they are to have, wherever it was killed.
+    subnets = (
+        "docker network inspect ingress docker_gwbridge bridge site -f '{{(index .IPAM.Config 0).Subnet}}'"
+    )
+    assert small.on("hive0", subnets).split() == [
+        "172.29.20.0/22",
+        "172.29.24.0/23",
+        "172.29.26.0/23",
+        "172.29.16.0/24",
+    ]

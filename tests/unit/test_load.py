@@ -167,7 +167,61 @@ healthcheck = { test = "true", interval = "5" }
             "networks.front.ipam.subnet: 172.31.0.128/25 overlaps with stages.private.cidr",
         ),
         (("[networks.front]", '[networks.front]\nipam = { subnet = "172.31.1.0/24" }'), ""),
-        (("[networks.front]", '[networks.front]\nipam = { subnet = "fd00::/64" }'), ""),
+        (
+            ("[networks.front]", '[networks.front]\nipam = { subnet = "fd00::/64" }'),
+            "networks.front.ipam.subnet: fd00::/64 is IPv6: the engine takes it, and then no container can join",
+        ),
+        (
+            (
+                "[networks.front]",
+                (
+                    '[networks.front]\nipam = { config = [{ subnet = "10.1.0.0/24", ip_range = "10.1.0.128/25" }, '
+                    '{ subnet = "10.2.0.0/24", gateway = "10.2.0.9" }] }'
+                ),
+            ),
+            "",
+        ),
+        (
+            ("[networks.front]", '[networks.front]\nipam = { gateway = "10.1.0.1" }'),
+            "networks.front.ipam: gateway and ip_range need the subnet that they are in",
+        ),
+        (("[networks.front]", "[networks.front]\nipam = {}"), "networks.front.ipam: needs subnet, or config"),
+        (
+            (
+                "[networks.front]",
+                '[networks.front]\nipam = { subnet = "10.1.0.0/24", config = [{ subnet = "10.1.0.128/25" }] }',
+            ),
+            "networks.front.ipam.config[0].subnet: 10.1.0.128/25 overlaps with 10.1.0.0/24, which is the network's",
+        ),
+        (
+            (
+                "[networks.front]",
+                '[networks.front]\nipam = { subnet = "10.1.0.0/24", ip_range = "10.2.0.0/25" }',
+            ),
+            "networks.front.ipam.ip_range: 10.2.0.0/25 is outside 10.1.0.0/24",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ninternal_cidr = "172.31.0.0/22"'),
+            "stages.private.internal_cidr: 172.31.0.0/22 overlaps with cidr 172.31.0.0/24",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ninternal_cidr = "10.1.0.0/25"'),
+            "stages.private.internal_cidr: 10.1.0.0/25 is too small to be divided",
+        ),
+        (
+            (
+                'cidr = "172.31.0.0/24"',
+                (
+                    'cidr = "172.31.0.0/24"\ninternal_cidr = "10.1.0.0/22"\n[networks.back]\n'
+                    'ipam = { subnet = "10.1.1.0/24" }'
+                ),
+            ),
+            "networks.back.ipam.subnet: 10.1.1.0/24 overlaps with 10.1.1.0/24, which stages.private.internal_cidr has",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ndata_path_port = 80'),
+            "stages.private.data_path_port: 80 must be at least 1024",
+        ),
         (
             ('"/data" }', '"/data" }, { type = "tmpfs", target = "/data/" }'),
             "services.web.volumes[1].target: /data is mounted twice",

@@ -141,6 +141,34 @@ def test_a_network_in_use_is_refused(made: Made) -> None:
     assert plan.status == 1
 
 
+def test_a_network_in_use_is_replaced_where_that_is_asked_for(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan says which services are stopped for it."""
+    monkeypatch.setattr("tasks.plan.may_replace", lambda name: name == "back")
+    made.edit("[networks.back]", "[networks.back]\nencrypted = true")
+
+    assert actions(made) == {"build_networks:back": "replace", "deploy_services:web": "may change"}
+    assert reasons(made, "build_networks:back")[-1] == "web will be stopped and deployed again"
+
+
+@pytest.mark.parametrize(("asked", "action"), [(False, "blocked"), (True, "replace")])
+def test_a_swarm_that_was_made_otherwise(
+    made: Made, monkeypatch: pytest.MonkeyPatch, action: str, *, asked: bool
+) -> None:
+    """A swarm keeps its addresses: it is refused, or made anew where that is asked for."""
+    monkeypatch.setattr("tasks.plan.may_replace", lambda _name: asked)
+    made.edit('cidr = "10.0.0.0/24"', 'cidr = "10.0.0.0/24"\ninternal_cidr = "172.29.0.0/20"')
+    swarm = {
+        **made.hosts["hive0"].info["Swarm"],
+        "Cluster": {"ID": "cluster-1", "DefaultAddrPool": ["10.1.0.0/16"]},
+    }
+    made.look("hive0", info={"Swarm": swarm})
+
+    assert actions(made)["setup_hosts:hive0.swarm"] == action
+    assert "addresses out of 10.1.0.0/16, not 172.29.0.0/22" in reasons(made, "setup_hosts:hive0.swarm")[-1]
+
+
 def test_a_free_network_is_replaced(made: Made) -> None:
     """A network that nobody uses is made anew."""
     made.edit("[networks.back]", "[networks.back]\nencrypted = true")
