@@ -4,6 +4,7 @@ One look at each hive and one at the swarm, and only by a run that is about to d
 hive to hive only if none were since the hives and their engines were started; that is kept in `state/`.
 """
 
+import contextlib
 import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from remote.hostlook import HostFacts
 from remote.spec import constraints
 from tasks.run import Run, Say
 from tasks.state import write_whole
+from tasks.templates import rendered
 
 LOOK_TIMEOUT = 60
 FILE = "preflight.json"
@@ -63,13 +65,21 @@ def problems(run: Run, say: Say) -> list[str]:
     stage = run.stage
     facts = _facts(run, say)
     nodes, foreign = _swarm(run)
-    wants = [wanted(name, service, stage) for name, service in stage.services.items()]
+    services = dict(_services(run))
+    wants = [wanted(name, service, stage) for name, service in services.items()]
     return [
-        *_without_ip_vs(stage, facts),
-        *_taken_ports(stage, facts, nodes, foreign),
+        *_without_ip_vs(stage, services, facts),
+        *_taken_ports(stage, services, facts, nodes, foreign),
         *misfits(wants, nodes, [_foreign_wants(service) for service in foreign]),
         *_paths(run, facts, say),
     ]
+
+
+def _services(run: Run) -> Iterator[tuple[str, types.Service]]:
+    """Yield the stage's services without templates; one that can't be had so fails by itself."""
+    for name in run.stage.services:
+        with contextlib.suppress(KeyError, SkepError):
+            yield name, rendered(run, name).service
 
 
 def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
@@ -168,12 +178,14 @@ def _foreign_wants(service: Mapping[str, Any]) -> Wants:
 # -- kernel and ports --------------------------------------------------------------------------------------------------
 
 
-def _without_ip_vs(stage: Stage, facts: Mapping[str, HostFacts]) -> Iterator[str]:
+def _without_ip_vs(
+    stage: Stage, services: Mapping[str, types.Service], facts: Mapping[str, HostFacts]
+) -> Iterator[str]:
     """Yield which services want what kernels without ip_vs can't do: Docker accepts it, and then nothing arrives."""
     lacking = ", ".join(short for short, found in facts.items() if not found.has_ip_vs)
     if not lacking:
         return
-    for name, service in stage.services.items():
+    for name, service in services.items():
         why = f"the kernel of {lacking} has no ip_vs, so that nothing would reach it"
         if service.endpoint_mode == "vip" and service_networks(service, stage.networks):
             yield f'services.{name}: {why}: endpoint_mode = "vip" (the default) needs it: set "dnsrr"'
@@ -183,6 +195,7 @@ def _without_ip_vs(stage: Stage, facts: Mapping[str, HostFacts]) -> Iterator[str
 
 def _taken_ports(
     stage: Stage,
+    services: Mapping[str, types.Service],
     facts: Mapping[str, HostFacts],
     nodes: Sequence[Node],
     foreign: Sequence[Mapping[str, Any]],
@@ -194,7 +207,7 @@ def _taken_ports(
         for port in (service.get("Endpoint") or {}).get("Ports") or ()
         if port.get("PublishMode") == "ingress" and port.get("PublishedPort")
     }
-    for name, service in stage.services.items():
+    for name, service in services.items():
         may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
         for port in ports(service):
             where = (port.published, port.protocol)

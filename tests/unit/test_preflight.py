@@ -51,7 +51,7 @@ def taken(*ports: Any, foreign: tuple[Any, ...] = ()) -> list[str]:
     """Return what is said of ports that service `web` publishes, where two hives look like `LOOK`."""
     site = stage(web={"ports": list(ports), "endpoint_mode": "dnsrr"})
     nodes = [Node(name) for name in ("hive0", "hive1")]
-    return list(preflight._taken_ports(site, {"hive0": parse(LOOK)}, nodes, foreign))
+    return list(preflight._taken_ports(site, site.services, {"hive0": parse(LOOK)}, nodes, foreign))
 
 
 # -- hosts -------------------------------------------------------------------------------------------------------------
@@ -104,11 +104,15 @@ def test_without_ip_vs_all_services_are_said() -> None:
     """Each that wants what the kernel can't do, with the hives."""
     site = stage(web={"ports": ["80:80"]}, db={"endpoint_mode": "dnsrr"})
 
-    found = list(preflight._without_ip_vs(site, {"hive0": HostFacts(), "hive1": HostFacts(has_ip_vs=True)}))
+    found = list(
+        preflight._without_ip_vs(
+            site, site.services, {"hive0": HostFacts(), "hive1": HostFacts(has_ip_vs=True)}
+        )
+    )
 
     assert [line.partition(":")[0] for line in found] == ["services.web", "services.web.ports"]
     assert "the kernel of hive0 has no ip_vs" in found[0]
-    assert list(preflight._without_ip_vs(site, {"hive1": HostFacts(has_ip_vs=True)})) == []
+    assert list(preflight._without_ip_vs(site, site.services, {"hive1": HostFacts(has_ip_vs=True)})) == []
 
 
 # -- from hive to hive -------------------------------------------------------------------------------------------------
