@@ -21,8 +21,9 @@ from tasks.run import Run
 
 PREFIX = "shell_image:"
 _ENTER = (
-    "set -a; . /.skep/env; set +a; cd /.skep/role; "
+    "if [ -d /.skep/role ]; then set -a; . /.skep/env; set +a; cd /.skep/role; "
     "echo 'the role is here, its variables are set; ./setup.sh is what failed' >&2; "
+    "else echo 'all is as the role left it when a task of its failed' >&2; fi; "
     "if command -v bash >/dev/null; then exec bash; else exec sh; fi"
 )
 
@@ -34,7 +35,8 @@ class ShellImage(DoitCmdBase):
     doc_purpose = "open a shell in an image's failed build, at the point of failure"
     doc_usage = "IMAGE"
     doc_description = """\
-Also as `doit shell_image:IMAGE`. The role that failed is in /.skep/role, its variables are set, its secrets are gone. \
+Also as `doit shell_image:IMAGE`. The role that failed is in /.skep/role, its variables are set, its secrets are gone; \
+a role of Ansible is not there. \
 What you do there is forgotten when the shell ends; the next good build of the image removes what was kept."""
 
     cmd_options = ()

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from model import bases, roles, templates
+from model import ansible, bases, roles, templates
 from model import site as types
 from model.addresses import divide
 from model.errors import ConfigError
@@ -56,6 +56,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
     problems += _hosts("setup_hosts.hosts", site.setup_hosts.hosts)
     for name, service in site.services.items():
         problems += _service(f"services.{name}", service, site, directory)
+    problems += _ansible(site, directory)
     for name in site.stages:
         problems += _collisions(Stage(site, name, site.stages[name]))
     if not any(problem.startswith("stages.") for problem in problems):
@@ -272,14 +273,40 @@ def _roles(
         role = roles.find(directory, use.role)
         if role is None:
             yield f"{path}[{i}]: there is no directory roles/{use.role} in {directory}"
-        elif not (role / "setup.sh").is_file():
-            yield f"{path}[{i}]: roles/{use.role} has no setup.sh"
+        elif ansible.is_role(role):
+            yield from _role_of_ansible(f"{path}[{i}]", use.role, role, directory)
+        elif not (role / ansible.SCRIPT).is_file():
+            yield f"{path}[{i}]: roles/{use.role} has neither {ansible.SCRIPT} nor {ansible.MAIN[0]}"
         elif roles.is_built_in(role) and use.role == roles.CERTIFICATE:
             variables = {name: scalar(value) for name, value in {**common, **use.vars}.items()}
             try:
                 roles.names(variables)
             except ValueError as error:
                 yield f"{path}[{i}].vars.{roles.NAMES}: {error}"
+
+
+def _ansible(site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield a line if there is a role of Ansible, and no Ansible to run it."""
+    lists = [image.roles for image in site.images.values()]
+    lists += [service.initialize_roles for service in site.services.values()]
+    for use in (use for uses in lists for use in role_uses(uses)):
+        role = roles.find(directory, use.role)
+        if role is not None and ansible.is_role(role) and ansible.feature_release() is None:
+            yield f"roles/{use.role} is a role of Ansible, which is not installed: {ansible.HOW} adds it"
+            return
+
+
+def _role_of_ansible(path: str, name: str, role: Path, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of a role of Ansible; whether Ansible is here is not asked for."""
+    if (role / ansible.SCRIPT).is_file():
+        main = next(main for main in ansible.MAIN if (role / main).is_file())
+        yield f"{path}: roles/{name} has both {ansible.SCRIPT} and {main}; which of them is it?"
+    if ansible.feature_release() is None:
+        return
+    try:
+        ansible.trees(directory, name)
+    except ConfigError as error:
+        yield from (f"{path}: {problem}" for problem in error.problems)
 
 
 def _volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:

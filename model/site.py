@@ -392,7 +392,7 @@ class RoleUse(Frozen, frozen=True):
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         ),
     ]
-    vars: Annotated[dict[Variable, Scalar], Meta(description="Its environment variables.")] = {}
+    vars: Annotated[dict[Variable, Scalar], Meta(description="Its variables.")] = {}
 
 
 class Healthcheck(Frozen, frozen=True):
@@ -424,13 +424,12 @@ class Image(Frozen, frozen=True):
         | None
     ) = None
     roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
-    vars: Annotated[
-        dict[Variable, Scalar], Meta(description="Environment variables that all its roles see.")
-    ] = {}
+    vars: Annotated[dict[Variable, Scalar], Meta(description="Variables that all its roles see.")] = {}
     secrets: Annotated[
         list[str],
         Meta(
-            description="Of `[secrets]`: what its roles find as files in `/.skep/secrets/`, and nobody in the image."
+            description="Of `[secrets]`: what its roles find as files in `/.skep/secrets/` (roles of Ansible: as "
+            "variables), and nobody in the image."
         ),
     ] = []
     privileged: Annotated[

@@ -32,6 +32,17 @@ def role_archive(
     return buffer.getvalue()
 
 
+def workplace_archive(token: str) -> bytes:
+    """Return a tar of what a role of Ansible needs: a directory to work in, and a token that says whose it is."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        # Open to all: a task may be another user's.
+        add_entry(archive, ROOT, 0o711, b"", "directory")
+        add_entry(archive, f"{ROOT}/work", 0o1777, b"", "directory")
+        add_entry(archive, f"{ROOT}/token", 0o600, token.encode(), "file")
+    return buffer.getvalue()
+
+
 def blank_secrets(names: Iterable[str]) -> bytes:
     """Return a tar that puts empty files in the place of a role's secrets."""
     buffer = io.BytesIO()
@@ -66,6 +77,19 @@ BUILD_ROLE = (
     "[ $status -ne 0 ] || rm -rf /.skep; exit $status"
 )
 """The same for a build: of a role that failed all but its secrets stays, for who looks into it."""
+
+STAY = "read -r _; exit 0"
+"""The shell command of a container in which others run things: it waits for an input that never comes."""
+
+CLEAN_PLAY = "rm -rf /.skep"
+"""The shell command that removes what `workplace_archive` has put there, and all that Ansible left in it."""
+
+END_PLAY = (
+    '[ -r /.skep/token ] || exit 0; read -r token </.skep/token || [ -n "$token" ] || exit 0; '
+    'for each in /proc/[0-9]*; do if grep -qs "SKEP_PLAY=$token" "$each/environ"; then '
+    'kill -9 "${each#/proc/}" 2>/dev/null || :; fi; done; rm -rf /.skep'
+)
+"""The same where a play was cut off: what it had begun in the container ends first."""
 
 CLEAN_INIT = "[ ! -e /etc/machine-id ] || : >/etc/machine-id; rm -rf /var/log/journal/*"
 """The shell command that removes what an init has made for this one container: each container gets its own."""

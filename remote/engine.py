@@ -15,7 +15,16 @@ POOL = 16
 """Calls at a time on one engine: as many as doit has threads, and some for the probe."""
 
 
-def connect(host: str, socket: Path) -> docker.DockerClient:
+class Engine(docker.DockerClient):  # type: ignore[misc] # the SDK has no types
+    """A client that knows the socket which it talks to, for others that are to talk to the same engine."""
+
+    def __init__(self, socket: Path) -> None:
+        """Connect."""
+        super().__init__(base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT, max_pool_size=POOL)
+        self.socket = socket
+
+
+def connect(host: str, socket: Path) -> Engine:
     """Return a client of the engine behind a socket.
 
     Raises:
@@ -23,9 +32,7 @@ def connect(host: str, socket: Path) -> docker.DockerClient:
 
     """
     with engine_errors(host, "connecting to its Docker Engine"):
-        return docker.DockerClient(
-            base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT, max_pool_size=POOL
-        )
+        return Engine(socket)
 
 
 @contextmanager

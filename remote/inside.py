@@ -9,8 +9,10 @@ from docker.errors import APIError, NotFound
 
 from model.digest import Entry
 from model.errors import ServiceError
-from remote.archive import ROOT, RUN_ROLE, role_archive
+from remote.archive import CLEAN_PLAY, END_PLAY, ROOT, RUN_ROLE, role_archive
 from remote.engine import engine_errors
+from remote.layers import heartbeat
+from remote.playbook import play as playbook
 from remote.wait import wait_for
 
 _TAIL = 15
@@ -46,25 +48,65 @@ def run_role(
 
     """
     archive = role_archive(entries, variables)
+
+    def execute(container: Any) -> tuple[str | None, list[str]]:
+        status, tail = _exec(container, archive, timeout, say)
+        if status == 0:
+            return None, tail
+        return "setup.sh: " + (
+            f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
+        ), tail
+
+    _run(find, service, role, execute, say)
+
+
+def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout: float, say: Say) -> None:
+    """Run a role of Ansible against a service's container, as `run_role` does with a script.
+
+    Args:
+        find: Returns the container, or None while there is none.
+        service: The service's name, for messages.
+        play: The role.
+        timeout: Seconds.
+        say: Takes each line for the log.
+
+    Raises:
+        ServiceError: A task failed, it took too long, or there is no container.
+
+    """
+
+    def execute(container: Any) -> tuple[str | None, list[str]]:
+        return _play(container, play, timeout, say)
+
+    _run(find, service, play.role, execute, say)
+
+
+def _run(
+    find: Callable[[], Any],
+    service: str,
+    role: str,
+    execute: Callable[[Any], tuple[str | None, list[str]]],
+    say: Say,
+) -> None:
+    """Execute a role in a service's container, and again in the next one if that goes away meanwhile."""
     for last in [False] * (_TRIES - 1) + [True]:
         container = _wait_for_container(find, service)
         say(f"running role {role} in container {container.short_id}")
         try:
             with engine_errors(service, f"role {role}", ServiceError):
-                status, tail = _exec(container, archive, timeout, say)
+                reason, tail = execute(container)
         except ServiceError:
             if last or _still_runs(container):
                 raise
             say("the container went away meanwhile; trying again in the next one")
             continue
-        if status == 0:
+        if reason is None:
             return
         if not last and not _still_runs(container):
             say("the container went away meanwhile; trying again in the next one")
             continue
-        reason = f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
         lines = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise ServiceError(f"service {service}: role {role}: setup.sh: {reason}{lines}")
+        raise ServiceError(f"service {service}: role {role}: {reason}{lines}")
 
 
 def _wait_for_container(find: Callable[[], Any], service: str) -> Any:
@@ -108,6 +150,31 @@ def _exec(container: Any, archive: bytes, timeout: float, say: Say) -> tuple[int
         tail = [*tail[1 - _TAIL :], line]
     status = api.exec_inspect(started["Id"])["ExitCode"]
     return (None if time.monotonic() - began >= timeout else status), tail
+
+
+def _play(container: Any, play: playbook.Play, timeout: float, say: Say) -> tuple[str | None, list[str]]:
+    """Run a role of Ansible against the container; return why it is no good, and its last lines."""
+    # What a run that was killed had begun there.
+    _quietly(container, END_PLAY)
+    container.put_archive("/", play.workplace)
+    tail: list[str] = []
+    with heartbeat(say) as beat:
+
+        def heard(line: str) -> None:
+            beat()
+            say(line)
+            tail[:] = [*tail[1 - _TAIL :], line]
+
+        reason = playbook.run(play, container, {}, timeout, heard)
+    _quietly(container, CLEAN_PLAY if reason is None else END_PLAY)
+    return reason, tail
+
+
+def _quietly(container: Any, command: str) -> None:
+    """Run a shell command in a container to its end."""
+    api = container.client.api
+    started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")
+    api.exec_start(started["Id"])
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -13,7 +13,8 @@ from docker.errors import APIError, NotFound
 from model.digest import Entry, Inputs, key_of, tree_inputs
 from model.errors import BuildError
 from model.secret import Secret
-from remote.archive import BUILD_ROLE, CLEAN_INIT, blank_secrets, role_archive
+from remote.archive import BUILD_ROLE, CLEAN_INIT, CLEAN_PLAY, STAY, blank_secrets, role_archive
+from remote.playbook import play as playbook
 
 Say = Callable[[str], None]
 _SHELL = ["/bin/sh", "-c"]
@@ -23,6 +24,9 @@ _STOP_TIMEOUT = 60
 SILENCE = 60.0
 """Seconds without a line after which the log says that the role is still at work."""
 _TAIL = 15
+_CONFLICT = 409
+_PLAY_ENVIRONMENT = {"TMPDIR": playbook.TEMPORARY, "PYTHONDONTWRITEBYTECODE": "1"}
+"""Keeps what Ansible's modules write by the way out of the layer."""
 # As the first process: makes writable what Docker mounts read-only without --privileged, then becomes the image's init.
 # `bind` makes it this mount alone that is changed: a plain remount is refused as busy.
 _START_INIT = f"""
@@ -62,6 +66,7 @@ class Layer:
         privileged: Whether its container may do everything.
         standalone: Whether the image's init runs meanwhile, if it has one.
         period: What makes it anew from time to time.
+        play: What Ansible runs in place of its `setup.sh`; then files, variables and secrets are there.
 
     """
 
@@ -74,6 +79,7 @@ class Layer:
     privileged: bool = False
     standalone: bool = False
     period: str = ""
+    play: playbook.Play | None = None
 
     def inputs(self, parent: str) -> Inputs:
         """Return all that its container's content comes from."""
@@ -85,6 +91,7 @@ class Layer:
             "privileged": str(self.privileged),
             "standalone": str(self.standalone),
             "period": self.period,
+            **({f"play.{name}": text for name, text in self.play.inputs().items()} if self.play else {}),
         }
 
     def key(self, parent: str) -> str:
@@ -94,17 +101,20 @@ class Layer:
     @property
     def archive(self) -> bytes:
         """What is put into its container."""
+        if self.play is not None:
+            return self.play.workplace
         return role_archive(self.entries, self.environment, self.secrets)
 
 
 def container_options(layer: Layer) -> dict[str, Any]:
     """Return how a layer's build container differs from any container."""
+    # What is run from outside has a container that only waits.
+    own = BUILD_ROLE if layer.play is None else STAY
     options: dict[str, Any] = {
         "entrypoint": _SHELL,
         # What has no init yet, as before the role that installs it, does without.
-        "command": [
-            f"[ -x {_INIT} ] || {{ {BUILD_ROLE}\n}}\n{_START_INIT}" if layer.standalone else BUILD_ROLE
-        ],
+        "command": [f"[ -x {_INIT} ] || {{ {own}\n}}\n{_START_INIT}" if layer.standalone else own],
+        **({"stdin_open": True} if layer.play is not None else {}),
         "user": "0:0",
         "working_dir": "/",
         # The host's own network: its resolver and routes are what works there, and it is quicker to set up.
@@ -145,7 +155,6 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
                 f"privileged containers: the host itself lacks rights, as one that is a container does ({said})"
             ) from error
         raise
-    output = _run_beside_init if with_init else _run_alone
     tail: list[str] = []
 
     with heartbeat(say) as beat:
@@ -156,15 +165,21 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
             tail.append(line)
             del tail[:-_TAIL]
 
-        reason = output(container, layer.timeout, heard)
+        if layer.play is not None:
+            reason = _run_play(container, layer.play, layer.timeout, heard, with_init=with_init)
+        elif with_init:
+            reason = _run_beside_init(container, layer.timeout, heard)
+        else:
+            reason = _run_alone(container, layer.timeout, heard)
     if reason is not None:
+        what = "" if layer.play is not None else "setup.sh: "
         said = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise RoleError(f"{host}: role {layer.role}: setup.sh: {reason}{said}")
+        raise RoleError(f"{host}: role {layer.role}: {what}{reason}{said}")
 
 
 def forget_secrets(container: Any, layer: Layer) -> None:
     """Empty the files of a failed container that hold secrets, before it is kept."""
-    if layer.secrets:
+    if layer.secrets and layer.play is None:
         container.put_archive("/", blank_secrets(layer.secrets))
 
 
@@ -198,6 +213,30 @@ def _run_beside_init(container: Any, timeout: float, say: Say) -> str | None:
     if reason is None:
         _exec(api, container.id, CLEAN_INIT, say)
         container.stop(timeout=_STOP_TIMEOUT)
+    return reason
+
+
+def _run_play(
+    container: Any, play: playbook.Play, timeout: float, say: Say, *, with_init: bool
+) -> str | None:
+    """Have Ansible run a role from outside, then have the container end; return why it is no good."""
+    api = container.client.api
+    if with_init and not _init_is_up(api, container.id):
+        return f"{_INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
+    try:
+        reason = playbook.run(play, container, _PLAY_ENVIRONMENT, timeout, say)
+        # Of a failed one too: its temporary files may hold secrets.
+        _exec(api, container.id, CLEAN_PLAY, say)
+        if with_init and reason is None:
+            _exec(api, container.id, CLEAN_INIT, say)
+            container.stop(timeout=_STOP_TIMEOUT)
+            return None
+    except APIError as error:
+        if error.status_code != _CONFLICT:
+            raise
+        return "its container has ended"
+    container.kill()
+    container.wait()
     return reason
 
 

@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 from model import bases
 from model import site as types
@@ -10,15 +12,19 @@ from model.digest import Entry, Inputs, flatten, read_tree, tree_inputs
 from model.dockerignore import counted
 from model.errors import BuildError, CommandError, SkepError
 from model.record import ImageRecord
-from model.stage import role_uses, scalar
+from model.stage import role_uses
 from model.units import age, seconds
 from remote.dockerfile import build_command, context_archive
 from remote.spec import image_config
+from tasks.ansible import Seen, image_host, play, seen
 from tasks.bases import BaseImage, task_of
 from tasks.builder import builder_for, marks, pushed
 from tasks.roles import Role
 from tasks.run import Run
 from tasks.step import Step, Work
+
+if TYPE_CHECKING:
+    from remote.layers import Layer
 
 PHASE = "build_images"
 DOC = "build container images, one layer a role, found again by their keys"
@@ -215,7 +221,11 @@ class BuiltImage:
     @cached_property
     def _roles(self) -> list[Role]:
         """The roles in order, each read once: what is hashed is what is built."""
-        return [Role(self._run, use.role, self._variables(use)) for use in role_uses(self.image.roles)]
+        return [Role(self._run, use.role, use.vars, self.image.vars) for use in role_uses(self.image.roles)]
+
+    def _seen(self, role: Role) -> Seen:
+        """Return what a role of Ansible sees of the site."""
+        return seen(self._run, image_host(self.name), role)
 
     def inputs(self) -> Inputs:
         """Return what the image is made from: its base, its roles with their variables, its configuration."""
@@ -223,8 +233,9 @@ class BuiltImage:
         inputs = {"base": record.reference.rpartition("@")[2], **flatten("config", image_config(self.image))}
         inputs |= flatten("labels", dict(self.image.labels))
         for i, role in enumerate(self._roles):
-            inputs |= {f"roles[{i}]": role.name, **flatten(f"roles[{i}].vars", role.variables)}
+            inputs |= {f"roles[{i}]": role.name, **role.variable_inputs(f"roles[{i}].vars")}
             inputs |= role.inputs()
+            inputs |= self._seen(role).inputs() if role.is_ansible else {}
         if self.image.roles:
             inputs |= {f"secrets.{name}": text for name, text in self._fingerprints().items()}
             inputs |= flatten("privileged", self.image.privileged) if self.image.privileged else {}
@@ -235,10 +246,6 @@ class BuiltImage:
         """Return the keyed digests of the secrets that its roles see."""
         return {name: self._run.secret(name).fingerprint(self._run.pepper) for name in self.image.secrets}
 
-    def _variables(self, use: types.RoleUse) -> dict[str, str]:
-        """Return the variables that one use of a role sees."""
-        return {name: scalar(value) for name, value in {**self.image.vars, **use.vars}.items()}
-
     def ensure(self, work: Work) -> ImageRecord:
         """Find the image in the registry by its key, else build it and push it there."""
         run = self._run
@@ -247,27 +254,34 @@ class BuiltImage:
         if found is not None:
             work.say(f"found {found}")
             return ImageRecord(reference=found)
-        from remote.layers import Layer
-
-        layers = [
-            Layer(
-                role.name,
-                role.entries(),
-                role.variables,
-                seconds(self.image.timeout),
-                secrets={name: run.secret(name) for name in self.image.secrets},
-                fingerprints=self._fingerprints(),
-                privileged=self.image.privileged,
-                standalone=self.image.standalone,
-                period=_period(self.image).get(PERIOD, ""),
-            )
-            for role in self._roles
-        ]
+        layers = [self._layer(role) for role in self._roles]
         base = run.record(self.needs[0], ImageRecord)
         # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
         labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
         return pushed(self._run, builder, image, self.name, work.key)
+
+    def _layer(self, role: Role) -> "Layer":
+        """Return a role, ready to be applied."""
+        from remote.layers import Layer
+
+        secrets = {name: self._run.secret(name) for name in self.image.secrets}
+        layer = Layer(
+            role.name,
+            () if role.is_ansible else role.entries(),
+            {} if role.is_ansible else role.variables,
+            seconds(self.image.timeout),
+            secrets=secrets,
+            fingerprints=self._fingerprints(),
+            privileged=self.image.privileged,
+            standalone=self.image.standalone,
+            period=_period(self.image).get(PERIOD, ""),
+        )
+        return (
+            replace(layer, play=play(self._run, role, self._seen(role), secrets))
+            if role.is_ansible
+            else layer
+        )
 
 
 Resource = BaseImage | DockerfileImage | BuiltImage | PulledImage

@@ -8,9 +8,9 @@ from model import site as types
 from model.digest import Inputs, flatten
 from model.errors import ServiceError
 from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
-from model.secret import Secret
-from model.stage import role_uses, scalar
+from model.stage import role_uses
 from tasks import build_volumes
+from tasks.ansible import Seen, play, seen
 from tasks.deploy_services import docker_secret_name, service_task
 from tasks.roles import Role
 from tasks.run import Run
@@ -78,29 +78,11 @@ class Initialization:
     @cached_property
     def _role(self) -> Role:
         """The role, read once: what is hashed is what is run."""
-        return Role(
-            self._run,
-            self._use.role,
-            {
-                name: value.reveal() if isinstance(value, Secret) else scalar(value)
-                for name, value in self._variables.items()
-            },
-        )
+        return Role(self._run, self._use.role, rendered_variables(self._run, self._path, self._use.vars))
 
-    @cached_property
-    def _variables(self) -> dict[str, types.Scalar | Secret]:
-        """The role's variables, without templates."""
-        return rendered_variables(self._run, self._path, self._use.vars)
-
-    def _variable_inputs(self) -> Inputs:
-        """Return the variables as inputs; of one that a secret is in, a keyed digest."""
-        given = self._variables
-        plain = {name: scalar(value) for name, value in given.items() if not isinstance(value, Secret)}
-        secret = {name: value for name, value in given.items() if isinstance(value, Secret)}
-        return {
-            **flatten("vars", plain),
-            **{f"vars.{name}": value.fingerprint(self._run.pepper) for name, value in secret.items()},
-        }
+    def _seen(self) -> Seen:
+        """Return what a role of Ansible sees of the site."""
+        return seen(self._run, self._name, self._role)
 
     def inputs(self) -> Inputs:
         """Return what it depends on: its files and variables, and that service and data are the same ones.
@@ -119,14 +101,15 @@ class Initialization:
             **flatten(
                 "secret", {secret: docker_secret_name(run, secret) for secret in self._service.secrets}
             ),
-            **self._variable_inputs(),
+            **self._role.variable_inputs("vars"),
             **self._role.inputs(),
+            **(self._seen().inputs() if self._role.is_ansible else {}),
         }
 
     def ensure(self, work: Work) -> FactRecord:
         """Run the role unless the service carries its mark, then mark it."""
         from remote.engine import engine_errors
-        from remote.inside import run_role
+        from remote.inside import run_play, run_role
         from remote.services import set_labels
 
         _, client = self._run.manager()
@@ -135,15 +118,17 @@ class Initialization:
         if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
             work.say("the service carries its mark")
             return FactRecord(id=work.key)
-        run_role(
-            lambda: self._container(client),
-            self._name,
-            self._use.role,
-            self._role.entries(),
-            self._role.variables,
-            TIMEOUT,
-            work.say,
-        )
+
+        def find() -> Any:
+            return self._container(client)
+
+        role = self._role
+        if role.is_ansible:
+            secrets = {name: self._run.secret(name) for name in self._service.secrets}
+            ready = play(self._run, role, self._seen(), secrets)
+            run_play(find, self._name, ready, TIMEOUT, work.say)
+        else:
+            run_role(find, self._name, role.name, role.entries(), role.variables, TIMEOUT, work.say)
         set_labels(client, self._name, {self.label: work.key})
         return FactRecord(id=work.key)
 

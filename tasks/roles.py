@@ -1,10 +1,14 @@
 """The files of roles: those in their directories, and those that skep makes for some that come with it."""
 
 from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
-from model import certificate, roles
-from model.digest import Entry, Inputs, read_tree, sha256, tree_inputs
+from model import ansible, certificate, roles
+from model.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
 from model.errors import ConfigError
+from model.secret import Secret
+from model.stage import scalar
 from tasks.run import Run
 
 
@@ -14,29 +18,66 @@ class Role:
     Args:
         run: The run.
         name: The role's name.
-        variables: What it sees.
+        own: The variables of this use of it.
+        common: Those that it shares with the other roles of an image.
 
     Raises:
         ConfigError: There is no such role.
 
     """
 
-    def __init__(self, run: Run, name: str, variables: Mapping[str, str]) -> None:
+    def __init__(
+        self, run: Run, name: str, own: Mapping[str, Any], common: Mapping[str, Any] | None = None
+    ) -> None:
         """Find it."""
         path = roles.find(run.directory, name)
         if path is None:
             raise ConfigError([f"there is no directory roles/{name} in {run.directory}"])
-        self._run, self.name, self.variables, self.path = run, name, dict(variables), path
-        self._tree: tuple[Entry, ...] | None = None
+        self._run, self.name, self.path = run, name, path
+        self.own, self.common = dict(own), dict(common or {})
+        self.is_ansible = ansible.is_role(path)
         # What a role of the site's own is called does not matter.
         self._kind = name if roles.is_built_in(path) else ""
 
     @property
+    def variables(self) -> dict[str, str]:
+        """What a script sees in its environment."""
+        return {
+            name: value.reveal() if isinstance(value, Secret) else scalar(value)
+            for name, value in {**self.common, **self.own}.items()
+        }
+
+    @cached_property
     def tree(self) -> tuple[Entry, ...]:
         """The files in its directory."""
-        if self._tree is None:
-            self._tree = read_tree(self.path)
-        return self._tree
+        return read_tree(self.path)
+
+    @cached_property
+    def trees(self) -> dict[str, tuple[Entry, ...]]:
+        """The files of a role of Ansible, and of those that it uses, by the roles' names."""
+        return ansible.trees(self._run.directory, self.name)
+
+    def variable_inputs(self, label: str) -> Inputs:
+        """Return what counts of its variables; of one that a secret is in, a keyed digest.
+
+        Args:
+            label: What those of this use are called, as in `roles[0].vars`.
+
+        """
+        own = {**({} if self.is_ansible else self.common), **self.own}
+        secret = {name: value for name, value in own.items() if isinstance(value, Secret)}
+        # A script sees nothing but texts.
+        plain = {
+            name: value if self.is_ansible else scalar(value)
+            for name, value in own.items()
+            if name not in secret
+        }
+        return {
+            **flatten(label, plain),
+            **{f"{label}.{name}": value.fingerprint(self._run.pepper) for name, value in secret.items()},
+            # Those of this use are over what a role of Ansible itself sets, the others are not.
+            **(flatten("vars", self.common) if self.is_ansible and self.common else {}),
+        }
 
     def inputs(self) -> Inputs:
         """Return what counts of its files. Of those that skep makes: what they are made from; none is made here.
@@ -45,6 +86,8 @@ class Role:
             KeyError: It wants the site's CA, and there is no vault yet.
 
         """
+        if self.is_ansible:
+            return self._inputs_of_ansible()
         found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
         if self._kind in {roles.TRUST, roles.CERTIFICATE}:
             found[f"{self.name}.ca"] = f"sha256:{sha256(self._run.vault.stage.ca_certificate)}"
@@ -52,13 +95,27 @@ class Role:
             found[f"{self.name}.form"] = certificate.FORM
         return found
 
+    def _inputs_of_ansible(self) -> Inputs:
+        """Return the files of a role of Ansible and of those that it uses, and Ansible's own release."""
+        found = {"ansible": str(ansible.feature_release())}
+        for name, tree in self.trees.items():
+            path = roles.find(self._run.directory, name) or self.path
+            found |= tree_inputs(f"{path.parent.name}/{name}", tree)
+        return found
+
     def entries(self) -> tuple[Entry, ...]:
-        """Return all its files.
+        """Return all its files; of a role of Ansible below its name, and with it those that it uses.
 
         Raises:
             ConfigError: A variable of its is missing or can't be used.
 
         """
+        if self.is_ansible:
+            return tuple(
+                Entry(f"{name}/{entry.path}", entry.mode, entry.data, entry.kind)
+                for name, tree in self.trees.items()
+                for entry in tree
+            )
         if self._kind not in {roles.TRUST, roles.CERTIFICATE}:
             return self.tree
         secrets = self._run.vault.stage

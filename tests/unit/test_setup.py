@@ -450,6 +450,31 @@ class TestVenv:
         assert [call for call in equipped.calls if call.endswith("-e .[dev]")]
         assert second.stderr == ""
 
+    @pytest.mark.parametrize(("command", "asked"), [("true", "ansible"), ("tox", ""), ("pytest", "")])
+    def test_ansible_is_added(self, equipped: Machine, command: str, asked: str) -> None:
+        """SKEP_EXTRAS adds Ansible to a .venv that is there, once and for good; tests have it without being asked."""
+        equipped.has("tox", "pytest")
+        first = equipped.setup("true")
+        added, again, later = (
+            equipped.setup(command, SKEP_EXTRAS=asked),
+            equipped.setup(command, SKEP_EXTRAS=asked),
+            equipped.setup("true"),
+        )
+
+        assert (first.returncode, added.returncode) == (0, 0)
+        assert "adding Ansible to .venv" in added.stderr
+        installed = [call.rpartition(" ")[2] for call in equipped.calls if " install " in call]
+        assert installed == [".[dev]", ".[dev,ansible]"]
+        assert (again.stderr, later.stderr) == ("", "")
+
+    def test_unknown_extra(self, equipped: Machine) -> None:
+        """What SKEP_EXTRAS can't add is said, and nothing is done."""
+        result = equipped.setup("true", SKEP_EXTRAS="ansibel")
+
+        assert result.returncode == 1
+        assert result.stderr == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible\n"
+        assert self.made(equipped) == 0
+
     @pytest.mark.parametrize("harm", ["unfinished", "moved", "no python"])
     def test_made_anew(self, equipped: Machine, harm: str) -> None:
         """A .venv that was never finished, was made elsewhere or lost its Python is made from nothing."""

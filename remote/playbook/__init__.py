@@ -1,0 +1,1 @@
+"""Roles of Ansible: a playbook of one role, run against one container."""

@@ -1,0 +1,286 @@
+"""One role of Ansible against one container: a process of its own, which ends with this one.
+
+Ansible reaches the container as the Docker SDK does, through the host's forwarded socket. Its own files in the
+container are below `/.skep`. On the mother it has a directory to itself, which is gone at its end.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+from model.ansible import COLLECTIONS
+from model.digest import Entry, Inputs, canonical, sha256, tree_inputs
+from model.secret import Secret
+from remote.archive import ROOT, workplace_archive
+
+Say = Callable[[str], None]
+TEMPORARY = f"/{ROOT}/work"
+TOKEN = "SKEP_PLAY"  # noqa: S105 - no password: a variable by which the processes of a play are known
+_PLUGINS = Path(__file__).parent / "plugins"
+_PROGRAM = Path(__file__).parent / "program.py"
+_OWN = "skep_own_"
+_MARK = "\x1e"
+_GRACE = 10
+"""Seconds in which what is told to end does so."""
+_PASSED = ("PATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_NO_PYTHON = re.compile(r"/python[\d.]*'?:? (was |command )?(not found|No such file)")
+_NEEDS_PYTHON = "there is no Python in it, which modules of Ansible need: put role `python` before this one"
+
+
+@dataclass(frozen=True)
+class Play:
+    """A role of Ansible, with all that it sees.
+
+    Args:
+        role: Its name, which it sees.
+        entries: Its files and those of the roles that it uses, each below its role's name.
+        version: Of Ansible, as far as it counts.
+        own: Variables of this use of the role, over everything else.
+        common: Variables over its defaults, the site's among them.
+        target: What the container is called.
+        groups: Group to the hosts in it.
+        hosts: Host to its variables, as far as the role may ask for them.
+        means: Host to how it is reached, which does not count.
+        secrets: Secrets that it sees as variables.
+        directory: Where this process may keep files while it runs.
+
+    """
+
+    role: str
+    entries: tuple[Entry, ...]
+    version: str
+    own: Mapping[str, Any]
+    common: Mapping[str, Any]
+    target: str
+    groups: Mapping[str, Sequence[str]]
+    hosts: Mapping[str, Mapping[str, Any]]
+    means: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    directory: Path = Path()
+
+    @property
+    def workplace(self) -> bytes:
+        """What is put into its container: a directory for Ansible's own files, and whose it is."""
+        return workplace_archive(self.directory.name)
+
+    def inputs(self) -> Inputs:
+        """Return what counts of it: all that can be seen from inside but the values of secrets."""
+        return {
+            "role": self.role,
+            "ansible": self.version,
+            **tree_inputs("files", self.entries),
+            **_digests("own", self.own),
+            **_digests("common", self.common),
+            "target": self.target,
+            **_digests("groups", self.groups),
+            **_digests("hosts", self.hosts),
+        }
+
+
+def _digests(label: str, values: Mapping[str, Any]) -> Inputs:
+    """Return a digest of each value."""
+    return {f"{label}.{name}": sha256(canonical(value)) for name, value in values.items()}
+
+
+def run(play: Play, container: Any, environment: Mapping[str, str], timeout: float, say: Say) -> str | None:
+    """Run a role against a running container, in which `workplace` was unpacked; return why it is no good.
+
+    Args:
+        play: The role.
+        container: The container, of an engine behind a socket.
+        environment: What is added to the environment of all that is run in it.
+        timeout: Seconds that it may take.
+        say: Takes each line.
+
+    """
+    play.directory.mkdir(mode=0o700, parents=True)
+    try:
+        _write_roles(play)
+        # An empty one, so that nobody's own is found.
+        (play.directory / "ansible.cfg").touch()
+        book = play.directory / "play.yml"
+        book.write_text(json.dumps(_playbook(play)), encoding="utf-8")
+        return _Process(play, _order(play, container, environment, timeout), say).run(timeout)
+    finally:
+        shutil.rmtree(play.directory, ignore_errors=True)
+
+
+def _write_roles(play: Play) -> None:
+    """Write the files of the roles, as they were read."""
+    root = play.directory / "roles"
+    root.mkdir()
+    for entry in play.entries:
+        path = root / entry.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.kind == "directory":
+            path.mkdir(exist_ok=True)
+        elif entry.kind == "link":
+            path.symlink_to(os.fsdecode(entry.data))
+        else:
+            path.write_bytes(entry.data)
+            path.chmod(entry.mode)
+
+
+def _playbook(play: Play) -> list[dict[str, Any]]:
+    """Return the playbook: as hive-builder's, it gathers no facts and includes the role."""
+    # Their values are in the inventory, which is in no file.
+    own = {name: f"{{{{ {_OWN}{name} }}}}" for name in play.own}
+    use = {"name": play.role, "include_role": {"name": play.role}, "vars": own}
+    return [{"hosts": play.target, "gather_facts": False, "tasks": [use]}]
+
+
+def _order(play: Play, container: Any, environment: Mapping[str, str], timeout: float) -> dict[str, Any]:
+    """Return what the process is told."""
+    means: dict[str, Any] = {
+        "ansible_connection": "community.docker.docker_api",
+        "ansible_host": container.id,
+        "ansible_user": "root",
+        "ansible_docker_docker_host": f"unix://{container.client.socket}",
+        "ansible_docker_timeout": int(timeout),
+        "ansible_docker_extra_env": {**environment, TOKEN: play.directory.name},
+        "ansible_remote_tmp": TEMPORARY,
+        "ansible_system_tmpdirs": [TEMPORARY],
+        "ansible_async_dir": f"{TEMPORARY}/async",
+    }
+    variables = {name: {**found, **play.means.get(name, {})} for name, found in play.hosts.items()}
+    variables[play.target] = {
+        **variables.get(play.target, {}),
+        **play.common,
+        **{f"{_OWN}{name}": _revealed(value) for name, value in play.own.items()},
+        **{name: _revealed(value) for name, value in play.secrets.items()},
+        "hive_temp_dir": str(play.directory),
+        **means,
+    }
+    return {
+        "directory": str(play.directory),
+        "words": ["-i", str(play.directory / "play.yml"), str(play.directory / "play.yml")],
+        "inventory": {
+            "target": play.target,
+            "groups": {name: list(hosts) for name, hosts in play.groups.items()},
+            "variables": variables,
+        },
+    }
+
+
+def _revealed(value: Any) -> Any:
+    """Return a variable's value, for the process that is told of it and for nobody else."""
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    """Return the environment of the process: nothing of the person's own that could change what is built."""
+    return {
+        **{name: os.environ[name] for name in _PASSED if name in os.environ},
+        "HOME": str(directory),
+        "LC_ALL": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+        "ANSIBLE_HOME": str(directory / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
+        "ANSIBLE_ROLES_PATH": str(directory / "roles"),
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(str(path.expanduser()) for path in COLLECTIONS),
+        "ANSIBLE_INVENTORY_PLUGINS": str(_PLUGINS / "inventory"),
+        "ANSIBLE_INVENTORY_ENABLED": "skep",
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+        "ANSIBLE_CALLBACK_PLUGINS": str(_PLUGINS / "callback"),
+        "ANSIBLE_STDOUT_CALLBACK": "skep",
+        "ANSIBLE_PIPELINING": "1",
+        "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_DEPRECATION_WARNINGS": "0",
+        # Conditions that are no booleans: what older roles have, and 2.19 refuses.
+        "ANSIBLE_ALLOW_BROKEN_CONDITIONALS": "1",
+        "ANSIBLE_RETRY_FILES_ENABLED": "0",
+    }
+
+
+class _Process:
+    """A process that runs a playbook."""
+
+    def __init__(self, play: Play, order: Mapping[str, Any], say: Say) -> None:
+        """Keep what it is to do."""
+        self._play, self._say = play, say
+        self._line = json.dumps(order).encode() + b"\n"
+        self._failure: dict[str, Any] | None = None
+        self._processed: list[str] = []
+
+    def run(self, timeout: float) -> str | None:
+        """Run it to its end; return why it is no good."""
+        process = subprocess.Popen(
+            [sys.executable, "-I", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self._play.directory,
+            env=_environment(self._play.directory),
+            start_new_session=True,
+        )
+        life = cast("IO[bytes]", process.stdin)
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            _end(process, life)
+
+        timer = threading.Timer(timeout, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            life.write(self._line)
+            life.flush()
+            for raw in cast("IO[bytes]", process.stdout):
+                self._hear(raw.decode(errors="replace").rstrip("\r\n"))
+            status = process.wait()
+        except BrokenPipeError:
+            status = process.wait()
+        finally:
+            timer.cancel()
+            _end(process, life)
+            cast("IO[bytes]", process.stdout).close()
+        return self._reason(status, timeout if late.is_set() else None)
+
+    def _hear(self, line: str) -> None:
+        """Take a line: one for the log, or what is told behind the mark."""
+        if not line.startswith(_MARK):
+            # Where the files lie while it runs tells nobody anything.
+            self._say(line.replace(f"{self._play.directory}/", ""))
+            return
+        told = json.loads(line.removeprefix(_MARK))
+        if "processed" in told:
+            self._processed = told["processed"]
+        else:
+            self._failure = told
+
+    def _reason(self, status: int, late: float | None) -> str | None:
+        """Return why its end is no good one."""
+        if late is not None:
+            return f"no end after {late:.0f} s"
+        if status == 0 and self._play.target in self._processed:
+            return None
+        if status == 0 or self._failure is None:
+            return f"ansible-playbook: exit status {status}"
+        path = self._failure["path"].removeprefix(f"{self._play.directory}/")
+        said = (self._failure["texts"] or ["it failed"])[0]
+        if any(_NO_PYTHON.search(text) for text in self._failure["texts"]):
+            said = _NEEDS_PYTHON
+        return f"task {self._failure['task']!r} ({path}): {said}"
+
+
+def _end(process: "subprocess.Popen[bytes]", life: IO[bytes]) -> None:
+    """Have a process and all that it started end, if it has not."""
+    with suppress(OSError):
+        life.close()
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

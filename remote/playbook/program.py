@@ -1,0 +1,84 @@
+"""Ansible itself, in a process of its own: `python -I program.py`, started by `remote.playbook.play`.
+
+The first line of standard input is what to do, as JSON. The rest of it never comes: when it ends, whoever started this
+process is gone, and all that belongs to it ends too.
+"""
+
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+ORDER: dict[str, Any] = {}
+"""What to do; the plug-ins read it here, so that what is secret in it is in no file."""
+
+
+def main() -> None:
+    """Read the order, leave a guard behind, and become `ansible-playbook`."""
+    ORDER.update(json.loads(_first_line()))
+    life = os.dup(0)
+    with Path(os.devnull).open("rb") as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.umask(0o077)
+    end, held = os.pipe()
+    # A process and no thread, since Ansible forks; and one that it can't get in the way of.
+    if os.fork() == 0:
+        os.close(held)
+        _guard(os.getppid(), life, end)
+    os.close(life)
+    os.close(end)
+
+    from ansible.cli.playbook import PlaybookCLI
+
+    PlaybookCLI.cli_executor(["ansible-playbook", *ORDER["words"]])
+
+
+def _first_line() -> bytes:
+    """Read one line, and not a byte more, from standard input."""
+    data = b""
+    while not data.endswith(b"\n"):
+        piece = os.read(0, 65536)
+        if not piece:
+            sys.exit(1)
+        data += piece
+    return data
+
+
+def _guard(ansible: int, life: int, end: int) -> None:
+    """Wait until Ansible has ended; if whoever started it ends before, end it, and leave no files."""
+    with suppress(KeyboardInterrupt):
+        found, _, _ = select.select([life, end], [], [])
+        if end not in found:
+            # So that it starts nothing more. Its workers have sessions of their own, and so have local commands.
+            os.kill(ansible, signal.SIGSTOP)
+            for each in (*_descendants(ansible), ansible):
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(each, signal.SIGKILL)
+            shutil.rmtree(ORDER["directory"], ignore_errors=True)
+    os._exit(0)
+
+
+def _descendants(process: int) -> list[int]:
+    """Return a process's children, theirs, and so on, but not this one."""
+    if sys.platform == "linux":
+        parents = {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    else:
+        shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False)
+        parents = {int(pid): int(parent) for pid, parent in map(str.split, shown.stdout.splitlines())}
+    found = [process]
+    for each in found:
+        found += [pid for pid, parent in parents.items() if parent == each and pid != os.getpid()]
+    return found[1:]
+
+
+if __name__ == "__main__":
+    main()
