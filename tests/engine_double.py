@@ -4,6 +4,7 @@ It is as strict as the real one where that matters: unknown arguments, reference
 there or not stopped, names that are taken, registries that want a password. Its answers are the real one's in the parts
 that are used. What a container runs is interpreted: `BUILD_ROLE` runs the role's `setup.sh`, of which `Shell` knows a
 few commands; they mean the same to a real shell, so that the histories can be run on a real engine too.
+`ansible` stands for Ansible: with it, all that a role gets shows in the image.
 
 A `Fault` makes one call fail, before or after it had its effect; it may also be the last thing that this process does.
 """
@@ -23,7 +24,8 @@ import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from model.digest import canonical, sha256
-from remote.archive import BUILD_ROLE
+from remote.archive import BUILD_ROLE, CLEAN_PLAY, STAY
+from remote.playbook.play import Play
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -48,6 +50,7 @@ _CREATE = {
     "use_config_proxy",
     "privileged",
     "labels",
+    "stdin_open",
 }
 _MERGED = ("User", "WorkingDir", "StopSignal", "Healthcheck", "Volumes")
 
@@ -404,6 +407,34 @@ class ApiDouble:
 
         return self.engine.call("import", make)
 
+    def exec_create(self, container: str, command: Sequence[str], user: str, workdir: str) -> Json:
+        """Prepare a command in a running container."""
+        assert (list(command), user, workdir) == (["/bin/sh", "-c", CLEAN_PLAY], "0:0", "/")
+
+        def create() -> Json:
+            if container not in self.engine.running:
+                refuse(404, f"No such container: {container}")
+            self.engine.running[container].must_run()
+            return {"Id": container}
+
+        return self.engine.call("exec_create", create)
+
+    def exec_start(self, made: str, *, stream: bool = False) -> Iterator[bytes]:
+        """Run it: it removes what Ansible works in."""
+        assert stream
+
+        def start() -> None:
+            files = self.engine.running[made].files
+            for path in [path for path in files if path == ".skep" or path.startswith(".skep/")]:
+                del files[path]
+
+        self.engine.call("exec_start", start)
+        return iter(())
+
+    def exec_inspect(self, made: str) -> Json:
+        """Return how it ended."""
+        return self.engine.call("exec_inspect", lambda: {"ExitCode": 0 if made else 1})
+
     def load_image(self, data: bytes, *, quiet: bool = False) -> Iterator[Json]:
         """Make an image of a configuration and of layers that are there."""
         assert quiet
@@ -484,6 +515,7 @@ class ContainersDouble:
                     value = options[option]
                     config[key] = {k.title(): v for k, v in value.items()} if key == "Healthcheck" else value
             container = ContainerDouble(self.engine, name, found, config, found.files)
+            container.is_open = bool(options.get("stdin_open"))
             self.engine.running[name] = container
             return container
 
@@ -511,6 +543,17 @@ class ContainerDouble:
     state: str = "created"
     status: int = 0
     printed: str = ""
+    is_open: bool = False
+
+    @property
+    def id(self) -> str:
+        """Its name stands for its id."""
+        return self.name
+
+    @property
+    def client(self) -> EngineDouble:
+        """Where it is."""
+        return self.engine
 
     def _there(self) -> None:
         if self.engine.running.get(self.name) is not self:
@@ -537,6 +580,10 @@ class ContainerDouble:
         def run() -> None:
             if self.state != "created":
                 refuse(304, "container already started")
+            if self.config["Entrypoint"] == ["/bin/sh", "-c"] and self.config["Cmd"] == [STAY]:
+                # Without an input it would be at its end at once.
+                self.state = "running" if self.is_open else "exited"
+                return
             if self.config["Entrypoint"] != ["/bin/sh", "-c"] or self.config["Cmd"] != [BUILD_ROLE]:
                 msg = f"the double can't run {self.config['Cmd']}"
                 raise AssertionError(msg)
@@ -588,12 +635,58 @@ class ContainerDouble:
 
     def kill(self) -> None:
         """End it."""
-        self._call("kill", lambda: None)
+
+        def kill() -> None:
+            self.must_run()
+            self.state = "exited"
+
+        self._call("kill", kill)
+
+    def must_run(self) -> None:
+        """Refuse what only a running container does."""
+        if self.state != "running":
+            refuse(409, f"Container {self.name} is not running")
 
     def remove(self, *, force: bool = False, v: bool = False) -> None:
         """Remove it."""
         del force, v
         self._call("remove", lambda: self.engine.running.pop(self.name))
+
+
+def ansible(
+    play: Play,
+    container: ContainerDouble,
+    environment: Mapping[str, str],
+    timeout: float,
+    say: Callable[[str], None],
+) -> str | None:
+    """Stand for `remote.playbook.play.run`."""
+    assert environment
+    assert timeout
+
+    def run() -> None:
+        container.must_run()
+        assert container.files[".skep/work"].mode == 0o1777
+        seen = {
+            "role": play.role,
+            "ansible": play.version,
+            "own": canonical(play.own),
+            "common": canonical(play.common),
+            "target": play.target,
+            "groups": canonical({name: play.groups.get(name, []) for name in ("services", "images")}),
+            "hosts": canonical({name: found for name, found in play.hosts.items() if found}),
+        }
+        files = {entry.path: (entry.kind, entry.mode, entry.data) for entry in play.entries}
+        container.engine.ran.append((files, seen))
+        container.files.update(
+            {f"ansible/{path}": Node(kind, mode, data) for path, (kind, mode, data) in files.items()}
+        )
+        log = container.files.get("ansible/log", Node("file", 0o644))
+        container.files["ansible/log"] = Node("file", 0o644, log.data + canonical(seen).encode() + b"\n")
+
+    container.engine.call("ansible", run)
+    say("done")
+    return None
 
 
 def _merged(conf: Json | None, own: Json) -> Json:

@@ -7,6 +7,7 @@ same base, of the same roles with the same files and variables in the same order
 """
 
 import copy
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -14,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest import mock
 
 import msgspec
 from doit.exceptions import TaskFailed
 
+from model.ansible import feature_release
 from model.digest import canonical
 from model.errors import HostError
 from model.record import ImageRecord
@@ -25,13 +28,14 @@ from model.secret import Secret
 from model.site import Site
 from model.stage import Host, Stage
 from model.vault import StageSecrets
+from remote.playbook import play as playbook
 from tasks import build_images
 from tasks.run import Run
 from tasks.state import State
 from tasks.step import UpToDate, _act
 from tasks.upstream import upstream_task
 from tasks.vault import Vault
-from tests.engine_double import EngineDouble, Fault, Image, Killed, Node, RegistryDouble, View
+from tests.engine_double import EngineDouble, Fault, Image, Killed, Node, RegistryDouble, View, ansible
 
 Json = dict[str, Any]
 Tree = dict[str, Node]
@@ -39,6 +43,10 @@ PASSWORD = "hunter2hunter2"
 BASES = ("debian:12", "alpine:3", "hub:1")
 VARIABLES = ("A", "B")
 TEXTS = ("", "x", "it's", "a\nb", "ü €")
+MAIN, META, ASKING = "tasks/main.yml", "meta/main.yml", "templates/t"
+"""Files of a role of Ansible: what makes it one, the roles that it uses, and where it names what it wants to see."""
+MAINS = ("setup.sh", MAIN)
+ASKED = ("{{ hive_env }}", "{{ hive_stage }}", "{{ groups }}", "{{ hostvars }} {{ hive_env }}", "nothing")
 PATHS = ("setup.sh", "a", "files/b", "files/c d", "files/sub/ü")
 COMMANDS = (
     "cp -a . /all",
@@ -260,13 +268,15 @@ def _file(world: World, a: int, b: int) -> tuple[Tree, str]:
 def change_file(world: World, a: int, b: int, c: int) -> None:
     """Change a file's content."""
     tree, path = _file(world, a, b)
-    if path != "setup.sh":
+    if path not in MAINS:
         tree[path] = Node("file", 0o644, _pick(TEXTS, c).encode())
 
 
 def change_script(world: World, a: int, b: int, c: int) -> None:
     """Add a line to a role's script, or remove one."""
     tree = _pick(world.roles.values(), a)
+    if "setup.sh" not in tree:
+        return
     lines = tree["setup.sh"].data.decode().splitlines()
     if b % 3 == 0 and lines:
         del lines[c % len(lines)]
@@ -278,7 +288,7 @@ def change_script(world: World, a: int, b: int, c: int) -> None:
 def add_file(world: World, a: int, b: int, c: int) -> None:
     """Add a file."""
     tree, path = _pick(world.roles.values(), a), _pick(PATHS, b)
-    if path not in tree:
+    if path not in tree and path not in MAINS:
         for parent in list(Path(path).parents)[-2::-1]:
             tree.setdefault(str(parent), Node("directory", 0o755))
         tree[path] = Node("file", 0o644, _pick(TEXTS, c).encode())
@@ -287,7 +297,7 @@ def add_file(world: World, a: int, b: int, c: int) -> None:
 def remove_file(world: World, a: int, b: int, _c: int) -> None:
     """Remove a file, and the directories that it leaves empty."""
     tree, path = _file(world, a, b)
-    if path == "setup.sh":
+    if path in MAINS:
         return
     del tree[path]
     _clean(tree)
@@ -310,7 +320,7 @@ def chmod_file(world: World, a: int, b: int, c: int) -> None:
 def link_file(world: World, a: int, b: int, c: int) -> None:
     """Make a file a link, or change where it points."""
     tree, path = _file(world, a, b)
-    if path != "setup.sh":
+    if path not in MAINS:
         tree[path] = Node("link", 0o777, _pick([b"a", b"files", b"/nowhere", b"../x"], c))
 
 
@@ -318,7 +328,7 @@ def rename_file(world: World, a: int, b: int, c: int) -> None:
     """Call a file otherwise."""
     tree, path = _file(world, a, b)
     new = f"files/n{c % 3}"
-    if path != "setup.sh" and new not in tree:
+    if path not in MAINS and new not in tree:
         tree.setdefault("files", Node("directory", 0o755))
         if tree["files"].kind == "directory":
             tree[new] = tree.pop(path)
@@ -424,6 +434,48 @@ EDITS: dict[str, Callable[[World, int, int, int], None]] = {
         nothing,
     )
 }
+
+
+def make_ansible(world: World, a: int, _b: int, _c: int) -> None:
+    """Make a role one of Ansible, or one with a script."""
+    tree = _pick(world.roles.values(), a)
+    if "setup.sh" in tree:
+        del tree["setup.sh"]
+        tree |= {"tasks": Node("directory", 0o755), MAIN: Node("file", 0o644, b"[]")}
+    else:
+        del tree[MAIN]
+        _clean(tree)
+        tree["setup.sh"] = Node("file", 0o755, b"cp -a . /all\n")
+
+
+def depend(world: World, a: int, b: int, _c: int) -> None:
+    """Have a role of Ansible use another one."""
+    tree = _pick(world.roles.values(), a)
+    if MAIN in tree and tree.get("meta", Node("directory", 0)).kind == "directory":
+        text = json.dumps({"dependencies": [_pick(world.roles, b)]})
+        tree |= {"meta": Node("directory", 0o755), META: Node("file", 0o644, text.encode())}
+
+
+def ask(world: World, a: int, _b: int, c: int) -> None:
+    """Have a role of Ansible name something that hive-builder gave."""
+    tree = _pick(world.roles.values(), a)
+    if MAIN in tree:
+        text = _pick(ASKED, c).encode()
+        tree |= {"templates": Node("directory", 0o755), ASKING: Node("file", 0o644, text)}
+
+
+ANSIBLE = {each.__name__: each for each in (make_ansible, depend, ask)}
+"""Edits for the double alone: on a real engine, the bases of the histories have no Python."""
+
+
+def _mend(world: World) -> None:
+    """Forget uses of roles that are no more, or none of Ansible: they would be mistakes."""
+    for tree in world.roles.values():
+        if any(MAIN not in world.roles.get(name, {}) for name in _dependencies(tree)):
+            del tree[META]
+            _clean(tree)
+
+
 AROUND = ("revert", "lose_state", "lose_images", "touch")
 """What happens to more than the site's definition: done by the bench."""
 
@@ -438,6 +490,9 @@ def views(world: World, image: Mapping[str, Any]) -> list[View]:
     found = []
     for use in image.get("roles", []):
         own = {} if isinstance(use, str) else use.get("vars", {})
+        if MAIN in world.roles[_role_of(use)]:
+            found.append(_view_of_ansible(world, image, _role_of(use), own))
+            continue
         tree = {
             path: (node.kind, node.mode if node.kind != "file" else _git_mode(node.mode), node.data)
             for path, node in world.roles[_role_of(use)].items()
@@ -445,6 +500,52 @@ def views(world: World, image: Mapping[str, Any]) -> list[View]:
         variables = {**image.get("vars", {}), **own}
         found.append((tree, {name: _text(value) for name, value in variables.items()}))
     return found
+
+
+def _dependencies(tree: Tree) -> list[str]:
+    """Return the roles that a role of Ansible names; what is no JSON names none."""
+    try:
+        found = json.loads(tree[META].data)["dependencies"] if tree[META].kind == "file" else []
+    except (KeyError, ValueError, TypeError):
+        return []
+    return cast("list[str]", found)
+
+
+def _view_of_ansible(world: World, image: Mapping[str, Any], role: str, own: Json) -> View:
+    """Return what a role of Ansible sees when it runs, said without the product's help."""
+    used = [role]
+    for name in used:
+        used += [each for each in _dependencies(world.roles[name]) if each not in used]
+    files = {
+        f"{name}/{path}": (node.kind, node.mode if node.kind != "file" else _git_mode(node.mode), node.data)
+        for name in used
+        for path, node in world.roles[name].items()
+    }
+    text = b" ".join(data for kind, _, data in files.values() if kind == "file").decode()
+    name = next(name for name, each in world.images.items() if each is image)
+    images = [each for each in world.images if each in world.services.values()]
+    asks = "groups" in text or "hostvars" in text
+    hosts: Json = {}
+    for each in images if asks else [name]:
+        seen = {"hive_env": world.images[each].get("env")} if "hive_env" in text else {}
+        hosts[f"image_{each}" if asks else "container"] = {k: v for k, v in seen.items() if v}
+    if "hive_stage" in text:
+        everything = [*hosts, *_OTHER_HOSTS, *world.services] if asks else ["container"]
+        hosts = {host: {**hosts.get(host, {}), "hive_stage": "private"} for host in everything}
+    groups = {"services": list(world.services), "images": [f"image_{each}" for each in images]}
+    variables = {
+        "role": role,
+        "ansible": str(feature_release()),
+        "own": canonical(own),
+        "common": canonical(image.get("vars", {})),
+        "target": f"image_{name}" if asks else "container",
+        "groups": canonical(groups if asks else {"services": [], "images": []}),
+        "hosts": canonical({host: found for host, found in hosts.items() if found}),
+    }
+    return files, variables
+
+
+_OTHER_HOSTS = (*(f"p-hive{n}.example" for n in range(4)), "p-mother.example", "network_site")
 
 
 def _git_mode(mode: int) -> int:
@@ -574,7 +675,8 @@ class Bench:
                 continue
             self.acted.append(step.task)
             try:
-                ended = _act(run, step, task)
+                with mock.patch.object(playbook, "run", ansible):
+                    ended = _act(run, step, task)
             except Killed:
                 self.values.pop(step.task, None)
                 return "killed"
@@ -695,5 +797,6 @@ def edited(bench: Bench, world: World, past: Sequence[World], edit: Edit) -> Wor
         for path in (bench.directory / "roles").rglob("*"):
             os.utime(path, (a, b), follow_symlinks=False)
     else:
-        EDITS[name](world, a, b, c)
+        {**EDITS, **ANSIBLE}[name](world, a, b, c)
+        _mend(world)
     return world

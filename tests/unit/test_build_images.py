@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from model import ansible
 from model.digest import Entry, changed
 from model.dockerignore import counted
 from model.errors import BuildError
@@ -21,7 +22,7 @@ from remote.dockerfile import build_command, context_archive
 from remote.layers import Layer, container_options, forget_secrets, lines, run
 from tasks import build_images
 from tests.engine_double import Node
-from tests.image_histories import Bench, World, first_world
+from tests.image_histories import ANSIBLE, Bench, World, first_world
 
 SCRIPT = Entry("setup.sh", 0o755, b"true\n", "file")
 LAYER = Layer("web", (SCRIPT,), {"A": "1"}, 60)
@@ -90,6 +91,19 @@ def test_how_roles_run_is_an_input(parts: dict[str, Any], reason: str, tmp_path:
     before = inputs(tmp_path / "a", first_world())
 
     assert changed(before, inputs(tmp_path / "b", web(**parts))) == [reason]
+
+
+def test_the_release_of_ansible_is_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another feature release of Ansible makes an image with such a role stale, and says so; others it does not."""
+    world = first_world()
+    ANSIBLE["make_ansible"](world, 0, 0, 0)
+    worlds = {"with": world, "without": first_world()}
+    before = {name: inputs(tmp_path / name, each) for name, each in worlds.items()}
+    monkeypatch.setattr(ansible, "feature_release", lambda: "2.99")
+    found = {name: inputs(tmp_path / name, each) for name, each in worlds.items()}
+
+    assert before["without"] == found["without"]
+    assert changed(before["with"], found["with"]) == [f"ansible: {before['with']['ansible']} → 2.99"]
 
 
 def test_age_is_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

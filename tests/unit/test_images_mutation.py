@@ -16,7 +16,7 @@ from model.digest import Entry, Inputs
 from remote.layers import Layer
 from tasks.bases import BaseImage
 from tasks.build_images import BuiltImage
-from tests.image_histories import EDITS, Bench, Edit, World, first_world, play
+from tests.image_histories import ANSIBLE, EDITS, Bench, Edit, World, first_world, play
 
 ATTRIBUTES = (
     "env",
@@ -33,7 +33,7 @@ ATTRIBUTES = (
 
 def edit(name: str, a: int = 0, b: int = 0, c: int = 0) -> Edit:
     """Return an edit."""
-    assert name in EDITS
+    assert name in {**EDITS, **ANSIBLE}
     return name, a, b, c
 
 
@@ -42,6 +42,8 @@ def attribute(name: str) -> list[Edit]:
     return [edit("change_attribute", 1, ATTRIBUTES.index(name), value) for value in (2, 3)]
 
 
+OF_ANSIBLE = [edit("make_ansible", a=0), edit("make_ansible", a=2), edit("depend", a=0, b=2)]
+"""Edits after which r0, which is in both images, is a role of Ansible that uses r2."""
 IMAGE_INPUTS: dict[str, tuple[str, list[Edit]]] = {
     "base": (r"base", [edit("move_base", b=1)]),
     **{
@@ -61,9 +63,28 @@ IMAGE_INPUTS: dict[str, tuple[str, list[Edit]]] = {
     "roles": (r"roles\[\d+\](\.vars)?", [edit("add_use", a=1, b=0, c=0)]),
     "vars": (r"roles\[\d+\]\.vars.*", [edit("image_vars", a=0, b=1, c=1)]),
     "files": (r"roles/.*", [edit("change_file", a=0, b=1, c=1)]),
+    **{
+        f"ansible: {name}": (pattern, [*OF_ANSIBLE, *edits])
+        for name, (pattern, edits) in {
+            "files": (r"roles/r0/.*", [edit("change_file", a=0, b=1, c=1)]),
+            "files that it uses": (r"roles/r2/.*", [edit("change_file", a=2, b=1, c=1)]),
+            "vars": (r"vars.*", [edit("image_vars", a=0, b=0, c=1)]),
+            "own vars": (r"roles\[\d+\]\.vars.*", [edit("use_vars", a=0, b=0, c=5)]),
+            "own attribute": (r"(config\.Env|hive_env).*", [edit("ask", a=0, c=0), *attribute("env")]),
+            "other hosts": (r"groups.*", [edit("ask", a=0, c=2), edit("rename_service", a=1, b=0)]),
+            "others' attributes": (
+                r"hostvars.*",
+                [edit("ask", a=0, c=3), *[(name, 0, b, c) for name, _, b, c in attribute("env")]],
+            ),
+            "own name": (
+                r"inventory_hostname|groups\.(images|private).*",
+                [edit("ask", a=0, c=2), edit("rename_image", a=1, b=0)],
+            ),
+        }.items()
+    },
 }
 """Kind of an image's input to the names that it has, and edits of it alone."""
-ELSEWHERE = {"secrets.*", "privileged", "standalone", "max_age.since", "config"}
+ELSEWHERE = {"ansible", "secrets.*", "privileged", "standalone", "max_age.since", "config"}
 """Inputs that no history has; `test_build_images.py` has a table for each."""
 
 LAYER_INPUTS: dict[str, tuple[str, list[Edit]]] = {
@@ -71,6 +92,22 @@ LAYER_INPUTS: dict[str, tuple[str, list[Edit]]] = {
     "parent": (r"parent", [edit("move_base", b=1)]),
     "files": (r"files/.*", [edit("change_file", a=0, b=1, c=1)]),
     "vars": (r"vars\..*", [edit("image_vars", a=0, b=1, c=1)]),
+    **{
+        f"ansible: {name}": (pattern, [*OF_ANSIBLE, *edits])
+        for name, (pattern, edits) in {
+            # Each uses the other: the same files, and another role of them that is run.
+            "role": (r"play\.role", [edit("depend", a=2, b=0), edit("drop_use", a=1, b=0)]),
+            "files": (r"play\.files/r0/.*", [edit("change_file", a=0, b=1, c=1)]),
+            "files that it uses": (r"play\.files/r2/.*", [edit("change_file", a=2, b=1, c=1)]),
+            "vars": (r"play\.common\..*", [edit("image_vars", a=0, b=0, c=1)]),
+            "own vars": (r"play\.own\..*", [edit("use_vars", a=0, b=0, c=5)]),
+            "names": (
+                r"play\.(target|groups\..*)",
+                [edit("ask", a=0, c=2), edit("rename_service", a=1, b=0)],
+            ),
+            "hosts": (r"play\.hosts\..*", [edit("ask", a=0, c=0), *attribute("env")]),
+        }.items()
+    },
 }
 ENTRY_INPUTS: dict[str, tuple[Callable[[Entry], str], list[Edit]]] = {
     "mode": (lambda e: f"{e.kind} {e.data!r}", [edit("chmod_file", b=1, c=1)]),
@@ -155,6 +192,8 @@ def test_no_input_is_without_a_mutation(tmp_path: Path) -> None:
     world: World = first_world()
     for number in range(len(ATTRIBUTES)):
         EDITS["change_attribute"](world, 0, number, 2)
+    for name, a, b, c in [*OF_ANSIBLE, edit("ask", a=0, c=3)]:
+        {**EDITS, **ANSIBLE}[name](world, a, b, c)
     bench = Bench(tmp_path)
     assert bench.build(world) is None
     run = bench.run_of(world)

@@ -8,11 +8,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.engine_double import Fault
-from tests.image_histories import AROUND, EDITS, Edit, play
+from tests.image_histories import ANSIBLE, AROUND, EDITS, Edit, play
 
 SHM = Path("/dev/shm")
 NUMBERS = st.integers(0, 59)
-EDIT: st.SearchStrategy[Edit] = st.tuples(st.sampled_from([*EDITS, *AROUND]), NUMBERS, NUMBERS, NUMBERS)
+EDIT: st.SearchStrategy[Edit] = st.tuples(
+    st.sampled_from([*EDITS, *ANSIBLE, *AROUND]), NUMBERS, NUMBERS, NUMBERS
+)
 FAULT = st.builds(Fault, st.integers(1, 40), st.booleans(), st.sampled_from(["refused", "lost", "killed"]))
 STEP = st.tuples(EDIT, st.one_of(st.none(), st.none(), FAULT))
 
