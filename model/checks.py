@@ -102,6 +102,8 @@ def _stage(path: str, name: str, config: types.Stage, site: types.Site) -> Itera
         yield from _docker_stage(path, config, network)
     if isinstance(config, types.CloudStage):
         yield from _cloud_stage(path, config, network, stage.number_of_hosts)
+    if isinstance(config, types.VagrantStage):
+        yield from _vagrant_stage(path, stage, config, network)
     if config.ip_address_list:
         yield from _addresses(f"{path}.ip_address_list", config, network)
     for i, source in enumerate(config.ssh_source_ips):
@@ -189,6 +191,24 @@ def _are_addresses(config: types.CloudStage) -> bool:
     """Return whether a list of addresses, if there is one, can be used; if not, `_addresses` says why."""
     count = config.number_of_hosts or len(config.ip_address_list)
     return all(map(_is_address, config.ip_address_list)) and count <= (len(config.ip_address_list) or count)
+
+
+def _vagrant_stage(
+    path: str, stage: Stage, config: types.VagrantStage, network: _IpNetwork | None
+) -> Iterator[str]:
+    """Yield the mistakes of what only provider vagrant has."""
+    if network is None:
+        yield f"{path}: provider vagrant needs cidr, the network of its machines"
+    elif network.version != _IPV4:
+        yield f"{path}.cidr: {config.cidr} is IPv6; provider vagrant makes networks of IPv4 only"
+    elif not (config.bridge or config.dev) and str(network[1]) in {host.address for host in stage.hosts}:
+        yield f"{path}: {network[1]} is this machine's own address in {config.cidr}, and no host's"
+    if config.bridge and config.dev:
+        yield f"{path}: takes only one of bridge, dev"
+    if config.dev and config.provider_backend == "virtualbox":
+        yield f"{path}.dev: is libvirt's; VirtualBox takes bridge"
+    if config.driver != "kvm" and config.provider_backend == "virtualbox":
+        yield f"{path}.driver: is libvirt's; VirtualBox has none"
 
 
 def _addresses(path: str, config: types.Stage, network: _IpNetwork | None) -> Iterator[str]:

@@ -306,7 +306,74 @@ class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     ]
 
 
-Stage = DockerStage | PreparedStage | AwsStage
+class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
+    """Hosts that are virtual machines on this machine, made by Vagrant."""
+
+    provider_backend: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(libvirt|virtualbox)$",
+                description="What Vagrant makes them with; by default libvirt, or VirtualBox where that does not work.",
+            ),
+        ]
+        | None
+    ) = None
+    box: Annotated[str, Meta(description="The Vagrant box that they are made from.")] = "debian/bookworm64"
+    box_url: (
+        Annotated[
+            str,
+            Meta(
+                description="Where the box is had, if not from Vagrant's own catalogue: a URL, or a file, seen from "
+                "the site's directory."
+            ),
+        ]
+        | None
+    ) = None
+    driver: Annotated[
+        str,
+        Meta(
+            pattern="^(kvm|qemu)$",
+            description="libvirt's: `kvm`, or `qemu` where the processor can't (software emulation, slow).",
+        ),
+    ] = "kvm"
+    boot_timeout: Annotated[
+        Duration, Meta(description="How long a machine may take until it answers, as in `15m`.")
+    ] = "10m"
+    memory_size: Annotated[int, Meta(ge=256, description="Memory of one host in MiB.")] = 2048
+    repository_memory_size: (
+        Annotated[int, Meta(ge=256, description="The same of the repository, if it differs.")] | None
+    ) = None
+    cpus: Annotated[int, Meta(ge=1, description="CPUs of one host.")] = 2
+    repository_cpus: (
+        Annotated[int, Meta(ge=1, description="The same of the repository, if it differs.")] | None
+    ) = None
+    disk_size: (
+        Annotated[int, Meta(ge=1, description="Size of the disk in GiB; the box's own by default.")] | None
+    ) = None
+    repository_disk_size: (
+        Annotated[int, Meta(ge=1, description="The same of the repository, if it differs.")] | None
+    ) = None
+    mirrored_disk_size: (
+        Annotated[int, Meta(ge=1, description="Size in GiB of a further disk for each hive.")] | None
+    ) = None
+    bridge: (
+        Annotated[
+            str, Meta(description="This machine's interface or bridge that they are put into with `cidr`.")
+        ]
+        | None
+    ) = None
+    dev: Annotated[str, Meta(description="The same in libvirt's own words; needs libvirt.")] | None = None
+    vagrant_proxy: (
+        Annotated[
+            str,
+            Meta(description="The proxy through which they fetch packages, as in `http://192.0.2.1:3128`."),
+        ]
+        | None
+    ) = None
+
+
+Stage = DockerStage | PreparedStage | VagrantStage | AwsStage
 
 
 class SecretSource(Frozen, frozen=True):

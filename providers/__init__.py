@@ -13,6 +13,7 @@ from remote.ssh import SshFiles
 PROVIDERS = {
     "docker": "providers.docker:DockerProvider",
     "prepared": "providers.prepared:PreparedProvider",
+    "vagrant": "providers.vagrant:VagrantProvider",
 }
 """Value of `provider =` to module and class; SDKs are imported with it, or later."""
 
