@@ -203,6 +203,9 @@ class VagrantProvider(Provider):
             # One at a time, and no other run meanwhile: the swarm does not lose its majority by it.
             with self._machines.lock("restart", say):
                 told = self._machines.reload(host.short, self._patience, say)
+        elif running:
+            # `up` would do it twice: vagrant-libvirt 0.11.
+            told = self._machines.provision(host.short, self._patience, say)
         elif self._machines.known():
             told = self._machines.up(host.short, self._backend, self._patience, say)
         else:

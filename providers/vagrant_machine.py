@@ -195,6 +195,12 @@ class Machines:
             client.up(vm_name=short, provision=True, provider=backend)
             return self._told(client)
 
+    def provision(self, short: str, timeout: float, say: Say) -> list[str]:
+        """Provision a machine that runs, and return the host keys that it told."""
+        with self._client(timeout, say) as client:
+            client.provision(vm_name=short)
+            return self._told(client)
+
     def reload(self, short: str, timeout: float, say: Say) -> list[str]:
         """Stop a machine, start it with its settings of today, provision it, and return the host keys that it told."""
         with self._client(timeout, say) as client:

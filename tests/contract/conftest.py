@@ -1,5 +1,7 @@
 """The fixtures of the contract suite."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +11,9 @@ from model import site as types
 from model.stage import Stage
 from remote.ssh import SshFiles
 from tests import rig as make
-from tests.contract.rigs import DockerRig, FakeRig, PreparedRig, Rig
+from tests.contract.rigs import DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, vagrant_stage
 
+STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
 """For what makes real hosts: the host image may have to be made first."""
 
@@ -45,11 +48,43 @@ def fake_rig(tmp_path: Path) -> FakeRig:
     return FakeRig(stage, SshFiles(tmp_path / "config", tmp_path / "key", tmp_path / "known_hosts", tmp_path))
 
 
+@pytest.fixture
+def vagrant_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VagrantRig:
+    """Give Vagrant with nothing made; its stand-ins are first on the path."""
+    stage = vagrant_stage()
+    rig = VagrantRig(
+        stage, make.ssh_files(tmp_path / "site" / "state" / "private"), stand_in(tmp_path, monkeypatch)
+    )
+    monkeypatch.setattr("providers.vagrant.log_in", rig.log_in)
+    monkeypatch.setattr(
+        "providers.vagrant.wait_for_login", lambda record, key, *_: rig.log_in(record, key, "").errors
+    )
+    return rig
+
+
+def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put the stand-ins for vagrant and virsh first on the path, and return what stands for libvirt."""
+    programs, libvirt = directory / "bin", directory / "libvirt"
+    programs.mkdir()
+    for name in ("domains", "disks"):
+        (libvirt / name).mkdir(parents=True)
+    for name in ("vagrant", "virsh"):
+        program = programs / name
+        program.write_text(f"#!{sys.executable}\n" + STAND_IN.read_text())
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("LIBVIRT", str(libvirt))
+    monkeypatch.setenv("XDG_DATA_HOME", str(directory / "data"))
+    return libvirt
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    for fixture, names in (("rig", ("fake", "docker", "prepared")), ("owner", ("fake", "docker"))):
+    own = ("fake", "docker", "vagrant")
+    for fixture, names in (("rig", (*own, "prepared")), ("owner", own)):
         if fixture in metafunc.fixturenames:
-            params = [pytest.param(name, marks=[] if name == "fake" else LIMITS) for name in names]
+            quick = {"fake", "vagrant"}
+            params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 
 

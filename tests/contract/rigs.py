@@ -1,13 +1,19 @@
 """The rigs of the contract suite: for each provider a stage, and ways to meddle with it behind the provider's back."""
 
+import json
 from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
 
 from model import site as types
+from model.record import HostRecord
 from model.secret import Secret
 from model.stage import Stage
 from providers.base import Provider
 from providers.docker_engine import engine, thing
 from providers.fake import FakeCloud, FakeProvider
+from providers.login import Answer
+from providers.vagrant_machine import prefix_of
 from remote.ssh import SshFiles
 from tests import rig as make
 
@@ -69,6 +75,72 @@ class FakeRig(Rig):
     def delete(self, name: str) -> None:
         """Delete it from the cloud."""
         self.cloud.delete(self.stage, name)
+
+
+class VagrantRig(Rig):
+    """Vagrant and libvirt, by their stand-ins: nothing answers on the machines, which only keep who is let in.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files.
+        libvirt: The directory that stands for libvirt.
+
+    """
+
+    real = False
+
+    def __init__(self, stage: Stage, files: SshFiles, libvirt: Path) -> None:
+        super().__init__(stage, files)
+        self.libvirt = libvirt
+
+    def provider(self) -> Provider:
+        """Return the real provider."""
+        return make.provider_of(self.stage, self.files)
+
+    def domain(self, name: str) -> Path:
+        """Return where a machine is kept."""
+        return self.libvirt / "domains" / f"{prefix_of(self.stage)}{name}"
+
+    def things(self) -> list[str]:
+        """Return the machines with their ids, and all disks."""
+        domains = sorted((self.libvirt / "domains").iterdir())
+        disks = sorted((self.libvirt / "disks").iterdir())
+        short = len(prefix_of(self.stage))
+        return [f"{d.name[short:]} {self.table(d.name[short:])['id']}" for d in domains] + [
+            f"disk {disk.name}" for disk in disks
+        ]
+
+    def table(self, name: str) -> dict[str, Any]:
+        """Return what is known of a machine."""
+        table: dict[str, Any] = json.loads(self.domain(name).read_text())
+        return table
+
+    def stop(self, name: str) -> None:
+        """Stop it in libvirt."""
+        self.domain(name).write_text(json.dumps({**self.table(name), "running": False}))
+
+    def delete(self, name: str) -> None:
+        """Remove it from libvirt with its disk, as virsh undefine does."""
+        self.domain(name).unlink()
+        (self.libvirt / "disks" / f"{self.domain(name).name}.img").unlink()
+
+    def die_in(self, command: str) -> None:
+        """Have the next Vagrant be killed in the middle: after `disk`, `domain`, `note` or `provision`."""
+        (self.libvirt / "die").write_text(command)
+
+    def log_in(self, record: HostRecord, key: Path, _command: str) -> Answer:
+        """Answer as the machine's sshd would: to who knows its key, and has the one that it lets in."""
+        table = self.table(record.name.removeprefix("p-").partition(".")[0])
+        known = record.host_keys == (f"ssh-ed25519 KEY-OF-{table['id']}",)
+        let_in = table.get("admitted") == key.with_suffix(".pub").read_text().strip()
+        worked = table["running"] and known and let_in
+        return Answer(0 if worked else 255, "", "" if worked else "Permission denied (publickey).")
+
+
+def vagrant_stage(**config: Any) -> Stage:
+    """Return a stage of two machines."""
+    table = types.VagrantStage(**{"cidr": "10.231.9.0/24", "number_of_hosts": 2, "box": "a/box", **config})
+    return Stage(types.Site(site="machines.test", stages={"private": table}), "private", table)
 
 
 class DockerRig(Rig):
