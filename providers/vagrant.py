@@ -120,6 +120,12 @@ class VagrantProvider(Provider):
         except ProviderError as error:
             said.append(str(error))
         path = f"stages.{self._stage.name}"
+        interfaces = Path("/sys/class/net")
+        for key in ("bridge", "dev"):
+            name = getattr(self._config, key)
+            if name is not None and interfaces.is_dir() and not (interfaces / name).exists():
+                there = ", ".join(sorted(path.name for path in interfaces.iterdir()))
+                said.append(f"{path}.{key}: this machine has no interface {name!r}; it has {there}")
         url = self._box_url()
         if url is not None and "://" not in url and not Path(url).is_file():
             said.append(f"{path}.box_url: there is no file {url}")

@@ -11,7 +11,8 @@ from model import site as types
 from model.stage import Stage
 from remote.ssh import SshFiles
 from tests import rig as make
-from tests.contract.rigs import DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, vagrant_stage
+from tests import vm
+from tests.contract.rigs import DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, VmRig, vagrant_stage
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -78,10 +79,33 @@ def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return libvirt
 
 
+@pytest.fixture(scope="session")
+def vm_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmRig]:
+    """Give virtual machines of a box that is made here; what a killed run left of them is removed first."""
+    with vm.libvirt():
+        config = vm.config(tmp_path_factory.mktemp("box"))
+        table = types.VagrantStage(cidr="10.231.10.0/24", number_of_hosts=2, **config)
+        site = types.Site(site=make.site_name("vm"), stages={"private": table})
+        stage = Stage(site, "private", table)
+        rig = VmRig(stage, make.ssh_files(tmp_path_factory.mktemp("vm") / "site" / "state" / "private"))
+        vm.remove(rig.provider())
+        yield rig
+        vm.remove(rig.provider())
+        assert rig.things() == []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take `--vm`: the suite against virtual machines, and nothing else."""
+    parser.addoption("--vm", action="store_true", help="real virtual machines (libvirt), which takes an hour")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own = ("fake", "docker", "vagrant")
-    for fixture, names in (("rig", (*own, "prepared")), ("owner", own)):
+    own: tuple[str, ...] = ("fake", "docker", "vagrant")
+    rigs: tuple[str, ...] = (*own, "prepared")
+    if metafunc.config.getoption("--vm"):
+        own = rigs = ("vm",)
+    for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
             quick = {"fake", "vagrant"}
             params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]

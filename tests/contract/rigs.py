@@ -13,7 +13,7 @@ from providers.base import Provider
 from providers.docker_engine import engine, thing
 from providers.fake import FakeCloud, FakeProvider
 from providers.login import Answer
-from providers.vagrant_machine import prefix_of
+from providers.vagrant_machine import prefix_of, virsh
 from remote.ssh import SshFiles
 from tests import rig as make
 
@@ -141,6 +141,36 @@ def vagrant_stage(**config: Any) -> Stage:
     """Return a stage of two machines."""
     table = types.VagrantStage(**{"cidr": "10.231.9.0/24", "number_of_hosts": 2, "box": "a/box", **config})
     return Stage(types.Site(site="machines.test", stages={"private": table}), "private", table)
+
+
+class VmRig(Rig):
+    """Vagrant and libvirt as they are, with virtual machines: minutes for each."""
+
+    def provider(self) -> Provider:
+        """Return the real one."""
+        return make.provider_of(self.stage, self.files)
+
+    def domain(self, name: str) -> str:
+        """Return a machine's name in libvirt."""
+        return prefix_of(self.stage) + name
+
+    def things(self) -> list[str]:
+        """Return the machines with their ids, and all disks of the stage."""
+        short = len(prefix_of(self.stage))
+        names = [n for n in virsh("list", "--all", "--name").split() if n.startswith(prefix_of(self.stage))]
+        disks = [line.split()[0] for line in virsh("vol-list", "default").splitlines()[2:] if line.split()]
+        return [f"{name[short:]} {virsh('domuuid', name).strip()}" for name in sorted(names)] + [
+            f"disk {disk}" for disk in sorted(disks) if disk.startswith(prefix_of(self.stage))
+        ]
+
+    def stop(self, name: str) -> None:
+        """Pull its plug."""
+        virsh("destroy", self.domain(name))
+
+    def delete(self, name: str) -> None:
+        """Remove it from libvirt with its disks."""
+        virsh("destroy", self.domain(name), check=False)
+        virsh("undefine", self.domain(name), "--remove-all-storage")
 
 
 class DockerRig(Rig):

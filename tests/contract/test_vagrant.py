@@ -17,6 +17,13 @@ from providers.vagrant import VagrantProvider
 from tests import rig as make
 from tests.contract.rigs import VagrantRig, vagrant_stage
 
+INTERFACE = next(
+    name
+    for name in sorted(path.name for path in Path("/sys/class/net").iterdir())
+    # Vagrant looks for it, and takes none of these.
+    if name != "lo" and not name.startswith(("docker", "veth", "virbr", "br-"))
+)
+
 
 def ensured(rig: VagrantRig, **settings: str) -> tuple[HostRecord, list[str]]:
     """Ensure hive0 with these settings, and return its record and what was said."""
@@ -34,6 +41,21 @@ def sites_provider(directory: Path, **config: Any) -> VagrantProvider:
     stage = vagrant_stage(**config)
     state = directory / "site" / "state" / "private"
     return VagrantProvider(stage, make.ssh_files(state), state)
+
+
+def validated(provider: VagrantProvider, backend: str) -> str:
+    """Have Vagrant validate what the provider writes; return what it finds wrong.
+
+    Of VirtualBox only its configuration is there to be validated.
+    """
+    provider.__dict__["_backend"] = backend
+    provider._write_stage()
+    words = ["vagrant", "validate", *(["--ignore-provider"] if backend == "virtualbox" else [])]
+    done = subprocess.run(
+        words, cwd=provider._machines.directory, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode == 0) == ("validated successfully" in done.stdout)
+    return done.stderr
 
 
 class TestKilled:
@@ -152,6 +174,14 @@ class TestMessages:
 
         assert said == f"stages.private.box_url: there is no file {tmp_path / 'site' / 'my.box'}"
 
+    def test_an_interface_that_is_not_there(self, vagrant_rig: VagrantRig, tmp_path: Path) -> None:
+        """An interface to bridge to is looked for before anything is made; the message names those that are there."""
+        del vagrant_rig
+        [said] = sites_provider(tmp_path, bridge="br-none").check()
+
+        assert said.startswith("stages.private.bridge: this machine has no interface 'br-none'; it has ")
+        assert INTERFACE in said
+
     @pytest.mark.parametrize(
         ("line", "advice"),
         [
@@ -192,26 +222,18 @@ class TestRealVagrant:
         [
             {"memory_size": 1024, "cpus": 2, "mirrored_disk_size": 4, "disk_size": 20},
             {"driver": "qemu", "vagrant_proxy": "http://192.0.2.1:3128"},
-            {"bridge": "br0"},
-            {"dev": "br0"},
             {"box_url": "https://boxes.example/a.box", "box": 'a/"quoted" box'},
         ],
     )
     @pytest.mark.parametrize("backend", ["libvirt", "virtualbox"])
     def test_takes_the_vagrantfile(self, directory: Path, config: dict[str, Any], backend: str) -> None:
         """Whatever a stage says, `vagrant validate` finds nothing wrong in what is written for it."""
-        provider = sites_provider(directory, **config)
-        provider.__dict__["_backend"] = backend
-        provider._write_stage()
+        assert validated(sites_provider(directory, **config), backend) == ""
 
-        # Of VirtualBox only its configuration is there to be validated.
-        words = ["vagrant", "validate", *(["--ignore-provider"] if backend == "virtualbox" else [])]
-        done = subprocess.run(
-            words, cwd=provider._machines.directory, capture_output=True, text=True, check=False, timeout=60
-        )
-
-        assert (done.returncode, done.stderr) == (0, "")
-        assert "validated successfully" in done.stdout
+    @pytest.mark.parametrize("config", [{"bridge": INTERFACE}, {"dev": INTERFACE}])
+    def test_takes_an_interface(self, directory: Path, config: dict[str, Any]) -> None:
+        """So it is with an interface to bridge to; libvirt's half asks libvirt, and is tried by `tox -e vm`."""
+        assert validated(sites_provider(directory, **config), "virtualbox") == ""
 
     def test_has_libvirt(self, directory: Path) -> None:
         """Vagrant lists its plug-in for libvirt, as `why_not` looks for it."""

@@ -1,0 +1,92 @@
+"""Virtual machines for tests: libvirt, and a box made from the distribution's own packages.
+
+Root, on Debian. Software emulation is used where the processor can't do better, or the kernel does not start with it.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from providers.base import Provider
+from tests import rig as make
+
+PACKAGES = (
+    *(
+        "vagrant",
+        "vagrant-libvirt",
+        "libvirt-daemon-system",
+        "libvirt-clients",
+        "qemu-system-x86",
+        "qemu-utils",
+    ),
+    *("dnsmasq-base", "extlinux", "syslinux-common", "fdisk", "busybox-static"),
+)
+MAKE_BOX = make.ROOT / "tests" / "make-box"
+BOOT_TIMEOUT = "30m"
+
+
+@contextmanager
+def libvirt() -> Iterator[None]:
+    """Have libvirt run; what is not running is started, and ended by its id."""
+    missing = [name for name in PACKAGES if not _is_installed(name)]
+    if missing:
+        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
+        subprocess.run(command, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    started = []
+    if subprocess.run(
+        ["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False
+    ).returncode:
+        # Slow as it is, it leaves the processors to others.
+        started = [subprocess.Popen(["nice", "-n", "10", daemon]) for daemon in ("virtlogd", "libvirtd")]
+        make.wait_until(
+            lambda: (
+                not subprocess.run(
+                    ["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False
+                ).returncode
+            ),
+            "libvirt",
+        )
+    try:
+        yield
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait(60)
+
+
+def _is_installed(package: str) -> bool:
+    """Return whether a package is installed."""
+    done = subprocess.run(["dpkg", "-s", package], capture_output=True, text=True, check=False)
+    return "Status: install ok installed" in done.stdout
+
+
+def config(directory: Path) -> dict[str, Any]:
+    """Return what a stage of the tests' machines says, with a box that is made if it is not there yet."""
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skep-tests"
+    digest = hashlib.sha256(MAKE_BOX.read_bytes()).hexdigest()[:12]
+    box = kept / f"{digest}.box"
+    if not box.exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        subprocess.run([MAKE_BOX, directory / "new.box"], check=True)
+        shutil.move(directory / "new.box", box)
+    return {
+        "provider_backend": "libvirt",
+        "driver": "qemu",
+        "box": f"skep-tests-{digest}",
+        "box_url": str(box),
+        "boot_timeout": BOOT_TIMEOUT,
+        "memory_size": 1024,
+        "cpus": 1,
+    }
+
+
+def remove(provider: Provider) -> None:
+    """Remove all machines of a stage, and what a killed run left of one."""
+    names = {resource.name for resource in provider.resources()} | set(provider.found())
+    for name in sorted(names):
+        provider.remove(name, print)
