@@ -254,7 +254,11 @@ class TestTable:
 
     def test_every_provider_can_be_made(self, tmp_path: Path) -> None:
         """Each name in the table is the provider of that name, and making one opens nothing."""
-        tables: dict[str, types.Stage] = {"docker": types.DockerStage(), "prepared": types.PreparedStage()}
+        tables: dict[str, types.Stage] = {
+            "docker": types.DockerStage(),
+            "prepared": types.PreparedStage(),
+            "vagrant": types.VagrantStage(),
+        }
         for name, table in tables.items():
             stage = Stage(types.Site(site="s.test", stages={"x": table}), "x", table)
 
@@ -268,5 +272,5 @@ class TestTable:
         """A name that is not in the table is refused with the names that are."""
         monkeypatch.delitem(PROVIDERS, "docker")
 
-        with pytest.raises(ConfigError, match=r"stages\.private\.provider: 'docker' is none of prepared"):
+        with pytest.raises(ConfigError, match=r"stages\.private\.provider: 'docker' is none of prepared, vagrant"):
             create(a_stage(), files(tmp_path), tmp_path, lambda _: pytest.fail("no secret is asked for"))
