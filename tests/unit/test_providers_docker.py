@@ -272,5 +272,7 @@ class TestTable:
         """A name that is not in the table is refused with the names that are."""
         monkeypatch.delitem(PROVIDERS, "docker")
 
-        with pytest.raises(ConfigError, match=r"stages\.private\.provider: 'docker' is none of prepared, vagrant"):
+        with pytest.raises(
+            ConfigError, match=r"stages\.private\.provider: 'docker' is none of prepared, vagrant"
+        ):
             create(a_stage(), files(tmp_path), tmp_path, lambda _: pytest.fail("no secret is asked for"))
