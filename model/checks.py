@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from model.errors import ConfigError
 from model.placement import places
 from model.reference import is_registry, parse
 from model.stage import REGISTRY_PORT, Stage, role_uses, scalar
-from model.units import Port, short_port
+from model.units import Port, short_port, size
 
 _IPV4 = 4
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
@@ -66,11 +67,14 @@ def check(site: types.Site, directory: Path) -> list[str]:
 
 
 def ports(service: types.Service) -> list[Port]:
-    """Return a service's published ports in their long form; those that can't be read are left out."""
+    """Return a service's published ports in their long form; those that can't be read are left out.
+
+    Where the host's port is to be chosen, it is 0: `tasks/ports.py` knows which it is.
+    """
     found = []
     for port in service.ports:
         if isinstance(port, types.PortMap):
-            found.append(Port(port.target, port.published, port.protocol, port.mode))
+            found.append(Port(port.target_port, port.published_port or 0, port.protocol, port.mode))
             continue
         try:
             found.append(short_port(port))
@@ -479,6 +483,8 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
         name = network if isinstance(network, str) else network.name
         if name not in site.networks:
             yield f"{path}.networks[{i}]: there is no network {name!r}{_known(site.networks)}"
+    yield from _mode(path, service)
+    yield from _limits(path, service)
     yield from _mounts(path, service, site)
     yield from _variables(f"{path}.environment", service.environment)
     yield from _hosts(f"{path}.hosts", service.hosts)
@@ -492,6 +498,9 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
                 short_port(port)
             except ValueError as error:
                 yield f"{path}.ports[{i}]: {error}"
+    asked = [(port.target, port.protocol) for port in ports(service) if not port.published]
+    for target, protocol in sorted({pair for pair in asked if asked.count(pair) > 1}):
+        yield f"{path}.ports: {target}/{protocol} is left open twice; what is chosen is kept under that name"
     in_host_mode = [(port.target, port.protocol) for port in ports(service) if port.mode == "host"]
     for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
         yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
@@ -511,6 +520,52 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
         yield f"{path}.initialize_roles: {role} is there twice; what ran is marked by the role's name"
 
 
+_OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}
+"""Key of a mount to the type that has it."""
+
+
+def _mode(path: str, service: types.Service) -> Iterator[str]:
+    """Yield the mistakes in what does not go together with a service's mode."""
+    is_job, is_global = service.mode.endswith("-job"), service.mode.startswith("global")
+    if is_global and service.replicas != 1:
+        yield f'{path}.replicas: a service with mode = "{service.mode}" has a task on each hive'
+    if service.max_concurrent is not None and service.mode != "replicated-job":
+        yield f'{path}.max_concurrent: only a service with mode = "replicated-job" has it'
+    if is_global and service.placement.max_replicas_per_node is not None:
+        yield f'{path}.placement.max_replicas_per_node: mode = "{service.mode}" is one on each hive'
+    if not is_job:
+        return
+    if service.update_config != types.UpdateConfig():
+        yield f"{path}.update_config: a job is not rolled out; it runs once for each change"
+    if service.rollback_config != types.RollbackConfig():
+        yield f"{path}.rollback_config: a job does not go back"
+    if service.initialize_roles:
+        yield f"{path}.initialize_roles: a job has no container that stays"
+    if service.restart_config.condition == "any" and service.restart_config != types.RestartConfig():
+        yield f'{path}.restart_config.condition: a job ends: set "on-failure" or "none"'
+
+
+def _limits(path: str, service: types.Service) -> Iterator[str]:
+    """Yield the mistakes in limits."""
+    for name, limit in service.ulimits.items():
+        if isinstance(limit, types.Ulimit) and 0 <= limit.hard < limit.soft:
+            yield f"{path}.ulimits.{name}: soft {limit.soft} is more than hard {limit.hard}"
+    if service.cpu_limit and service.cpu_reservation and service.cpu_reservation > service.cpu_limit:
+        yield f"{path}.cpu_reservation: {service.cpu_reservation:g} is more than cpu_limit {service.cpu_limit:g}"
+    most, reserved = service.mem_limit, service.mem_reservation
+    if most and reserved and size(reserved) > size(most):
+        yield f"{path}.mem_reservation: {reserved} is more than mem_limit {most}"
+    for key in ("cap_add", "cap_drop"):
+        for i, name in enumerate(getattr(service, key)):
+            if not _CAPABILITY.match(name):
+                yield f"{path}.{key}[{i}]: {name!r} is no capability, as NET_ADMIN"
+    if service.standalone and (service.entrypoint is not None or service.command is not None):
+        yield f"{path}.standalone: what runs is /sbin/init; entrypoint and command have no place"
+
+
+_CAPABILITY = re.compile(r"^(CAP_)?[A-Z][A-Z_]+$")
+
+
 def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
     """Yield the mistakes in what a service mounts."""
     for i, mount in enumerate(service.volumes):
@@ -520,8 +575,9 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
             yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
         if mount.type == "tmpfs" and mount.source is not None:
             yield f"{path}.volumes[{i}].source: a tmpfs has none"
-        if mount.type != "tmpfs" and mount.tmpfs_size is not None:
-            yield f'{path}.volumes[{i}].tmpfs_size: only a tmpfs has one; this is of type = "{mount.type}"'
+        for key, kind in _OF_ONE_KIND.items():
+            if mount.type != kind and getattr(mount, key):
+                yield f'{path}.volumes[{i}].{key}: only a {kind} has one; this is of type = "{mount.type}"'
     targets = [posixpath.normpath(mount.target) for mount in service.volumes]
     for i, target in enumerate(targets):
         if target in targets[:i]:
@@ -541,7 +597,7 @@ def _collisions(stage: Stage) -> Iterator[str]:
     for name, service in stage.services.items():
         for port in ports(service):
             where = (port.published, port.protocol)
-            if where in taken:
+            if where in taken and port.published:
                 yield f"services.{name}.ports: {port.published}/{port.protocol} is {taken[where]}'s already"
             taken.setdefault(where, name)
 

@@ -51,8 +51,20 @@ def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
     if not host.is_hive:
         return []
     return sorted(
-        {(port.protocol, port.published) for service in stage.services.values() for port in ports(service)}
+        {
+            (port.protocol, port.published)
+            for service in stage.services.values()
+            for port in ports(service)
+            if port.published
+        }
     )
+
+
+def left_open(stage: Stage, host: Host) -> list[str]:
+    """Return the protocols of ports that skep chooses: as with hive-builder, only the stage's hosts may reach those."""
+    if not host.is_hive:
+        return []
+    return sorted({port.protocol for s in stage.services.values() for port in ports(s) if not port.published})
 
 
 def inbound(stage: Stage, version: int = 4) -> list[Rule]:

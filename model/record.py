@@ -61,6 +61,12 @@ class VolumeRecord(Record, frozen=True):
     incarnation: str
 
 
+class PortsRecord(Record, frozen=True):
+    """The published ports that were chosen: `<service> <container's port>/<protocol>` to the host's port."""
+
+    ports: dict[str, int] = {}
+
+
 class ServiceRecord(Record, frozen=True):
     """A service: its id, which changes only when it is removed and made again."""
 

@@ -653,8 +653,16 @@ class Network(Frozen, frozen=True):
 class PortMap(Frozen, frozen=True):
     """A published port, in long form."""
 
-    target: Annotated[Port, Meta(description="The container's port.")]
-    published: Annotated[Port, Meta(description="The host's port.")]
+    target_port: Annotated[Port, Meta(description="The container's port.")]
+    published_port: (
+        Annotated[
+            Port,
+            Meta(
+                description="The host's port; by default the lowest that is free from 61001, which it then keeps."
+            ),
+        ]
+        | None
+    ) = None
     protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$", description="`tcp`, `udp` or `sctp`.")] = "tcp"
     mode: Annotated[
         str,
@@ -680,8 +688,25 @@ class Mount(Frozen, frozen=True):
         ),
     ] = "volume"
     readonly: Annotated[bool, Meta(description="Whether its containers can't write there.")] = False
+    no_copy: Annotated[
+        bool, Meta(description="Whether a new volume stays empty, where the image has something at `target`.")
+    ] = False
+    propagation: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^r?(private|shared|slave)$",
+                description="How mounts below a bind mount are shared with the host, as in `rslave`.",
+            ),
+        ]
+        | None
+    ) = None
     tmpfs_size: (
         Annotated[Size, Meta(description="Limit of a tmpfs: bytes, or with a unit, as in `64M`.")] | None
+    ) = None
+    tmpfs_mode: (
+        Annotated[str, Meta(pattern="^[01]?[0-7]{3}$", description="Permissions of a tmpfs, as in `1777`.")]
+        | None
     ) = None
 
 
@@ -721,6 +746,48 @@ class RestartConfig(Frozen, frozen=True):
     ] = "0s"
 
 
+class Logging(Frozen, frozen=True):
+    """Where Docker puts what a service's containers print."""
+
+    driver: Annotated[
+        str, Meta(description="Docker's logging driver, as in `json-file`, `journald`, `syslog`.")
+    ]
+    options: Annotated[
+        dict[str, Scalar], Meta(description="The driver's options, in its own words, as in `max-size`.")
+    ] = {}
+
+
+class Ulimit(Frozen, frozen=True):
+    """A limit of what a container's processes may use."""
+
+    soft: Annotated[int, Meta(ge=-1, description="What holds at first; -1 is no limit.")]
+    hard: Annotated[int, Meta(ge=-1, description="What the processes may raise it to; -1 is no limit.")]
+
+
+class RollbackConfig(Frozen, frozen=True):
+    """How a service goes back to what it was."""
+
+    parallelism: Annotated[int, Meta(ge=0, description="Tasks at a time; 0 is all.")] = 1
+    delay: Annotated[Duration, Meta(description="Between two tasks, as in `10s`.")] = "0s"
+    failure_action: Annotated[
+        str,
+        Meta(pattern="^(pause|continue)$", description="When old tasks fail, too: `pause` or `continue`."),
+    ] = "pause"
+    monitor: Annotated[Duration, Meta(description="How long a task is watched for failure, as in `5s`.")] = (
+        "5s"
+    )
+    max_failure_ratio: Annotated[
+        float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
+    ] = 0.0
+    order: Annotated[
+        str,
+        Meta(
+            pattern="^(start-first|stop-first)$",
+            description="`stop-first` (one task ends, then the other starts) or `start-first`.",
+        ),
+    ] = "stop-first"
+
+
 class UpdateConfig(Frozen, frozen=True):
     """How a changed service is rolled out."""
 
@@ -736,6 +803,9 @@ class UpdateConfig(Frozen, frozen=True):
     monitor: Annotated[
         Duration, Meta(description="How long a new task is watched for failure, as in `5s`.")
     ] = "5s"
+    max_failure_ratio: Annotated[
+        float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
+    ] = 0.0
     order: Annotated[
         str,
         Meta(
@@ -797,14 +867,32 @@ class Service(Frozen, frozen=True):
             'or `dnsrr` (the tasks\' own addresses; published ports then need `mode = "host"`).',
         ),
     ] = "vip"
+    dns_search: Annotated[
+        list[str], Meta(description="Domains in which names without dots are looked up.")
+    ] = []
+    dns_options: Annotated[
+        list[str], Meta(description="Options of the resolver, as in `ndots:2` (resolv.conf(5)).")
+    ] = []
+    hostname: (
+        Annotated[str, Meta(description="The containers' host name; by default the containers' ids.")] | None
+    ) = None
     mode: Annotated[
         str,
         Meta(
-            pattern="^(replicated|global)$",
-            description="`replicated` (as many tasks as `replicas` says) or `global` (one on each hive).",
+            pattern="^(replicated|global)(-job)?$",
+            description="`replicated` (as many tasks as `replicas` says) or `global` (one on each hive); with `-job`, "
+            "tasks that are to end by themselves, once for each change.",
         ),
     ] = "replicated"
-    replicas: Annotated[int, Meta(ge=0, description="How many tasks, where `mode` is `replicated`.")] = 1
+    replicas: Annotated[
+        int, Meta(ge=0, description="How many tasks, where `mode` is `replicated` or `replicated-job`.")
+    ] = 1
+    max_concurrent: (
+        Annotated[
+            int, Meta(ge=1, description="How many tasks of a `replicated-job` run at a time; all by default.")
+        ]
+        | None
+    ) = None
     healthcheck: (
         Annotated[
             Healthcheck, Meta(description="How its containers are tested, in place of the image's way.")
@@ -818,13 +906,23 @@ class Service(Frozen, frozen=True):
         list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
     ] = []
     placement: Annotated[Placement, Meta(description="Where its tasks may run.")] = Placement()
-    ports: Annotated[list[str | PortMap], Meta(description="`published:target[/protocol]`, or a table.")] = []
+    logging: (
+        Annotated[Logging, Meta(description="Where what they print goes; by default as the engine has it.")]
+        | None
+    ) = None
+    ports: Annotated[
+        list[str | PortMap],
+        Meta(description="`published:target[/protocol]`, `target[/protocol]`, or a table."),
+    ] = []
     restart_config: Annotated[RestartConfig, Meta(description="When a task that ended is started again.")] = (
         RestartConfig()
     )
     update_config: Annotated[UpdateConfig, Meta(description="How a changed service is rolled out.")] = (
         UpdateConfig()
     )
+    rollback_config: Annotated[
+        RollbackConfig, Meta(description="How a service goes back when an update fails.")
+    ] = RollbackConfig()
     stop_grace_period: Annotated[
         Duration,
         Meta(description="How long its containers may take to end, as in `60s`; then they are killed."),
@@ -840,11 +938,30 @@ class Service(Frozen, frozen=True):
     cap_add: Annotated[list[str], Meta(description="Capabilities beyond Docker's own choice.")] = []
     cap_drop: Annotated[list[str], Meta(description="Capabilities less than Docker's own choice.")] = []
     sysctls: Annotated[dict[str, Scalar], Meta(description="Kernel settings of its containers.")] = {}
+    ulimits: Annotated[
+        dict[str, int | Ulimit],
+        Meta(description="Limits by name, as in `nofile = 65536`, or with `soft` and `hard`."),
+    ] = {}
+    tty: Annotated[bool, Meta(description="Whether its containers have a terminal.")] = False
+    standalone: Annotated[
+        bool,
+        Meta(
+            description="Whether its containers run `/sbin/init`, as systemd, with what that needs: a tmpfs at `/run`, "
+            "`/run/lock` and `/tmp`, cgroups, some capabilities."
+        ),
+    ] = False
     cpu_limit: Annotated[float, Meta(gt=0, description="CPUs that one task may use.")] | None = None
     mem_limit: (
         Annotated[
             Size, Meta(description="Memory that one task may use: bytes, or with a unit, as in `512M`.")
         ]
+        | None
+    ) = None
+    cpu_reservation: (
+        Annotated[float, Meta(gt=0, description="CPUs that a hive must have to spare for a task.")] | None
+    ) = None
+    mem_reservation: (
+        Annotated[Size, Meta(description="Memory that a hive must have to spare for a task, as in `256M`.")]
         | None
     ) = None
     volumes: Annotated[list[Mount], Meta(description="What is mounted.")] = []

@@ -8,7 +8,9 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([kmgt]?)b?$", re.IGNORECASE)
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _PORT = re.compile(r"^(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?$")
-_MAX_PORT = 65535
+LAST_PORT = 65535
+FIRST_FREE_PORT = 61001
+"""Where ports are chosen from that nobody named: hive-builder's first one, above what Linux itself hands out."""
 
 
 def seconds(text: str) -> float:
@@ -41,7 +43,7 @@ class Port:
 
     Args:
         target: The container's.
-        published: The host's.
+        published: The host's; 0 where it is to be chosen.
         protocol: `tcp`, `udp` or `sctp`.
         mode: `ingress` or `host`.
 
@@ -54,19 +56,19 @@ class Port:
 
 
 def short_port(text: str) -> Port:
-    """Read a port in short form, `published:target[/protocol]`.
+    """Read a port in short form, `[published:]target[/protocol]`.
 
     Raises:
         ValueError: It is none; the message says why.
 
     """
     found = _PORT.match(text)
-    if not found or not found[1]:
-        msg = f"{text!r} is not of the form published:target[/protocol]"
+    if not found:
+        msg = f"{text!r} is not of the form [published:]target[/protocol]"
         raise ValueError(msg)
-    published, target = int(found[1]), int(found[2])
-    for number in (published, target):
-        if not 1 <= number <= _MAX_PORT:
-            msg = f"{text!r}: {number} is not a port (1 to {_MAX_PORT})"
+    published, target = int(found[1] or 0), int(found[2])
+    for number in (published, target) if found[1] else (target,):
+        if not 1 <= number <= LAST_PORT:
+            msg = f"{text!r}: {number} is not a port (1 to {LAST_PORT})"
             raise ValueError(msg)
     return Port(target, published, found[3] or "tcp")

@@ -9,7 +9,7 @@ from docker import DockerClient
 from model.errors import ServiceError
 from remote.engine import engine_errors
 from remote.services import set_labels
-from remote.spec import Json, spec_digest
+from remote.spec import JOBS, Json, spec_digest
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
@@ -81,6 +81,8 @@ class _Watch:
             self.tasks = self._client.api.tasks(filters={"service": service["ID"]})
             status = self._client.api.services(filters={"id": service["ID"]}, status=True)[0]["ServiceStatus"]
         self._give_up_if_hopeless(service)
+        if service["Spec"]["Mode"].keys() & JOBS:
+            return self._job_is_done(service)
         running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
         for task in running:
             if task["Status"]["State"] == "running":
@@ -95,6 +97,20 @@ class _Watch:
         # Of a global service the engine counts tasks that are there already: none, while it is quite new.
         wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
         return not updating and len(settled) == len(running) and len(settled) >= wanted
+
+    def _job_is_done(self, service: Json) -> bool:
+        """Return whether the tasks of a job's last run have ended well: all that it wants, or one on each node."""
+        run = (service.get("JobStatus") or {}).get("JobIteration")
+        tasks = [task for task in self.tasks if task.get("JobIteration") == run]
+        done = [task for task in tasks if task["Status"]["State"] == "complete"]
+        wanted = service["Spec"]["Mode"].get("ReplicatedJob", {}).get("TotalCompletions")
+        # One that failed is replaced by another while its restart policy allows.
+        left = [task for task in tasks if task["Status"]["State"] not in {*_LOST, "complete", "shutdown"}]
+        state = f"{len(done)} of {len(done) + len(left) if wanted is None else wanted} tasks are done"
+        if state != self._said:
+            self._say(state)
+            self._said = state
+        return len(done) >= wanted if wanted is not None else bool(done) and not left
 
     def _give_up_if_hopeless(self, service: Json) -> None:
         """Raise when waiting longer makes no sense."""

@@ -7,7 +7,7 @@ from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
 from remote.engine import engine_errors
-from remote.spec import Json, spec_digest
+from remote.spec import JOBS, Json, spec_digest
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
@@ -43,14 +43,20 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
                 client.api.remove_service(found["ID"])
                 found = None
         if found is None:
-            made = client.api.create_service(spec["TaskTemplate"], name, spec["Labels"], spec["Mode"],
-                                             spec["UpdateConfig"], endpoint_spec=spec["EndpointSpec"])  # fmt: skip
+            made = client.api.create_service(
+                spec["TaskTemplate"], name, spec["Labels"], spec["Mode"], spec["UpdateConfig"],
+                endpoint_spec=spec["EndpointSpec"], rollback_config=spec["RollbackConfig"],
+            )  # fmt: skip
             say(f"made service {made['ID']}")
             return str(made["ID"]), True
         kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
+        template = {**spec["TaskTemplate"]}
+        if spec["Mode"].keys() <= JOBS:
+            # By this alone the swarm runs a job again.
+            template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
         client.api.update_service(
-            found["ID"], found["Version"]["Index"], spec["TaskTemplate"], name, {**kept, **spec["Labels"]},
-            spec["Mode"], spec["UpdateConfig"], endpoint_spec=spec["EndpointSpec"],
+            found["ID"], found["Version"]["Index"], template, name, {**kept, **spec["Labels"]}, spec["Mode"],
+            spec["UpdateConfig"], endpoint_spec=spec["EndpointSpec"], rollback_config=spec["RollbackConfig"],
         )  # fmt: skip
         say(f"changed service {found['ID']}")
         return str(found["ID"]), True

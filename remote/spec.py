@@ -1,18 +1,37 @@
 """Definitions of images and services in the words of Docker's API. Pure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from model import site as types
-from model.checks import ports
 from model.digest import canonical, sha256
 from model.secret import Secret
 from model.stage import Stage, scalar, service_networks
-from model.units import nanoseconds, size
+from model.units import Port, nanoseconds, size
 
 Json = dict[str, Any]
+MODES = {
+    "replicated": "Replicated",
+    "global": "Global",
+    "replicated-job": "ReplicatedJob",
+    "global-job": "GlobalJob",
+}
+"""A service's `mode` to Docker's name for it."""
+JOBS = {"ReplicatedJob", "GlobalJob"}
+INIT = "/sbin/init"
+# As the first process of a container that runs systemd: where its control groups can't be written, they are mounted so.
+# Docker gives a service no such right, but for the capability to mount.
+_START_INIT = f"""
+while read -r _ path _ options _; do
+    case $path in /sys | /sys/fs/cgroup | /sys/fs/cgroup/*) ;; *) continue ;; esac
+    case ,$options, in *,ro,*) mount -o remount,bind,rw "$path" ;; esac
+done </proc/self/mounts
+exec {INIT}
+"""
+_INIT_CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH")
+_INIT_TMPFS = ("/run", "/run/lock", "/tmp")  # noqa: S108 - where systemd wants them
 
 
 def words(command: str | list[str] | None) -> list[str] | None:
@@ -66,6 +85,7 @@ class ServiceParts:
         networks: Network name to id.
         secrets: Name in `[secrets]` to the Docker secret's name and id.
         environment: Those environment variables that a secret is in.
+        ports: Its published ports, with those that were chosen.
 
     """
 
@@ -73,6 +93,7 @@ class ServiceParts:
     networks: Mapping[str, str]
     secrets: Mapping[str, tuple[str, str]]
     environment: Mapping[str, Secret] = field(default_factory=dict)
+    ports: Sequence[Port] = ()
 
 
 def service_spec(
@@ -96,7 +117,7 @@ def service_spec(
                 "ContainerSpec": _container(service, parts),
                 "Resources": _resources(service),
                 "RestartPolicy": {
-                    "Condition": service.restart_config.condition,
+                    "Condition": _condition(service),
                     "Delay": nanoseconds(service.restart_config.delay),
                     "MaxAttempts": service.restart_config.max_attempts,
                     "Window": nanoseconds(service.restart_config.window),
@@ -115,18 +136,13 @@ def service_spec(
                     _given({"Target": parts.networks[network], "Aliases": aliases or None})
                     for network, aliases in service_networks(service, stage.networks).items()
                 ],
+                "LogDriver": _logging(service.logging),
             }
         ),
-        "Mode": {"Global": {}}
-        if service.mode == "global"
-        else {"Replicated": {"Replicas": service.replicas}},
-        "UpdateConfig": {
-            "Parallelism": service.update_config.parallelism,
-            "Delay": nanoseconds(service.update_config.delay),
-            "FailureAction": service.update_config.failure_action,
-            "Monitor": nanoseconds(service.update_config.monitor),
-            "Order": service.update_config.order,
-        },
+        "Mode": _mode(service),
+        # A job has neither; the engine refuses it.
+        "UpdateConfig": None if is_job(service) else _rollout(service.update_config),
+        "RollbackConfig": None if is_job(service) else _rollout(service.rollback_config),
         "EndpointSpec": {
             "Mode": service.endpoint_mode,
             "Ports": [
@@ -136,10 +152,50 @@ def service_spec(
                     "PublishedPort": port.published,
                     "PublishMode": port.mode,
                 }
-                for port in ports(service)
+                for port in parts.ports
             ],
         },
     }
+
+
+def is_job(service: types.Service) -> bool:
+    """Return whether a service's tasks end by themselves."""
+    return service.mode.endswith("-job")
+
+
+def _condition(service: types.Service) -> str:
+    """Return when a task that ended is started again; a job's that ended well never is."""
+    said = service.restart_config.condition
+    return "on-failure" if is_job(service) and said == "any" else said
+
+
+def _mode(service: types.Service) -> Json:
+    """Return how many tasks a service has."""
+    if service.mode == "replicated":
+        return {"Replicated": {"Replicas": service.replicas}}
+    if service.mode == "replicated-job":
+        at_a_time = service.max_concurrent or service.replicas
+        return {"ReplicatedJob": {"MaxConcurrent": at_a_time, "TotalCompletions": service.replicas}}
+    return {MODES[service.mode]: {}}
+
+
+def _rollout(config: types.UpdateConfig | types.RollbackConfig) -> Json:
+    """Return how tasks are replaced by others."""
+    return {
+        "Parallelism": config.parallelism,
+        "Delay": nanoseconds(config.delay),
+        "FailureAction": config.failure_action,
+        "Monitor": nanoseconds(config.monitor),
+        "MaxFailureRatio": config.max_failure_ratio,
+        "Order": config.order,
+    }
+
+
+def _logging(logging: types.Logging | None) -> Json | None:
+    """Return where what containers print goes."""
+    if logging is None:
+        return None
+    return {"Name": logging.driver, "Options": {n: scalar(v) for n, v in logging.options.items()}}
 
 
 def spec_digest(spec: Mapping[str, Any]) -> str:
@@ -162,22 +218,40 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
     return _given(
         {
             "Image": parts.image,
-            "Command": words(service.entrypoint),
+            "Command": ["/bin/sh", "-c", _START_INIT] if service.standalone else words(service.entrypoint),
             "Args": words(service.command),
-            "Env": environment({**service.environment, **_revealed(parts.environment)}) or None,
+            "Env": environment(
+                {
+                    **({"container": "docker"} if service.standalone else {}),
+                    **service.environment,
+                    **_revealed(parts.environment),
+                }
+            )
+            or None,
+            "Hostname": service.hostname,
+            "TTY": service.tty or None,
             "User": service.user,
             "Dir": service.working_dir,
-            "StopSignal": service.stop_signal,
+            # What systemd takes as an order to shut down.
+            "StopSignal": service.stop_signal or ("SIGRTMIN+3" if service.standalone else None),
             "StopGracePeriod": nanoseconds(service.stop_grace_period),
             "Init": service.init or None,
             "ReadOnly": service.read_only or None,
-            "CapabilityAdd": service.cap_add or None,
+            "CapabilityAdd": _added(service) or None,
             "CapabilityDrop": service.cap_drop or None,
             "Sysctls": {name: scalar(value) for name, value in service.sysctls.items()} or None,
             "Hosts": [f"{address} {name}" for name, address in service.hosts.items()] or None,
-            "DNSConfig": {"Nameservers": service.dns} if service.dns else None,
+            "Ulimits": [_ulimit(name, limit) for name, limit in sorted(service.ulimits.items())] or None,
+            "DNSConfig": _given(
+                {
+                    "Nameservers": service.dns or None,
+                    "Search": service.dns_search or None,
+                    "Options": service.dns_options or None,
+                }
+            )
+            or None,
             "HealthCheck": healthcheck(service.healthcheck),
-            "Mounts": [_mount(mount) for mount in service.volumes] or None,
+            "Mounts": [*map(_mount, service.volumes), *_init_mounts(service)] or None,
             "Secrets": [_secret(name, *parts.secrets[name]) for name in service.secrets] or None,
         }
     )
@@ -188,14 +262,44 @@ def _revealed(secrets: Mapping[str, Secret]) -> dict[str, str]:
     return {name: secret.reveal() for name, secret in secrets.items()}
 
 
+def _added(service: types.Service) -> list[str]:
+    """Return the capabilities that its containers have beyond Docker's choice."""
+    own = _INIT_CAPABILITIES if service.standalone else ()
+    return list(dict.fromkeys([*service.cap_add, *(name for name in own if name not in service.cap_drop)]))
+
+
+def _ulimit(name: str, limit: int | types.Ulimit) -> Json:
+    """Return a limit of a container's processes."""
+    soft, hard = (limit, limit) if isinstance(limit, int) else (limit.soft, limit.hard)
+    return {"Name": name, "Soft": soft, "Hard": hard}
+
+
 def _mount(mount: types.Mount) -> Json:
     """Return a mount."""
-    made: Json = {"Type": mount.type, "Target": mount.target, "ReadOnly": mount.readonly}
-    if mount.source is not None:
-        made["Source"] = mount.source
-    if mount.tmpfs_size is not None:
-        made["TmpfsOptions"] = {"SizeBytes": size(mount.tmpfs_size)}
-    return made
+    tmpfs = _given(
+        {
+            "SizeBytes": size(mount.tmpfs_size) if mount.tmpfs_size is not None else None,
+            "Mode": int(mount.tmpfs_mode, 8) if mount.tmpfs_mode is not None else None,
+        }
+    )
+    return _given(
+        {
+            "Type": mount.type,
+            "Target": mount.target,
+            "ReadOnly": mount.readonly,
+            "Source": mount.source,
+            "TmpfsOptions": tmpfs or None,
+            "BindOptions": {"Propagation": mount.propagation} if mount.propagation is not None else None,
+            "VolumeOptions": {"NoCopy": True} if mount.no_copy else None,
+        }
+    )
+
+
+def _init_mounts(service: types.Service) -> list[Json]:
+    """Return what systemd wants mounted, but for what the service mounts there itself."""
+    own = {mount.target.rstrip("/") for mount in service.volumes}
+    wanted = [path for path in _INIT_TMPFS if path not in own] if service.standalone else []
+    return [{"Type": "tmpfs", "Target": path, "ReadOnly": False} for path in wanted]
 
 
 def _secret(name: str, docker_name: str, docker_id: str) -> Json:
@@ -208,14 +312,26 @@ def _secret(name: str, docker_name: str, docker_id: str) -> Json:
 
 
 def _resources(service: types.Service) -> Json | None:
-    """Return the limits of a service's containers."""
-    limits = _given(
+    """Return what a service's containers may use, and what a hive must have to spare."""
+    return (
+        _given(
+            {
+                "Limits": _amounts(service.cpu_limit, service.mem_limit) or None,
+                "Reservations": _amounts(service.cpu_reservation, service.mem_reservation) or None,
+            }
+        )
+        or None
+    )
+
+
+def _amounts(cpus: float | None, memory: str | None) -> Json:
+    """Return amounts of CPU and memory, as far as they are given."""
+    return _given(
         {
-            "NanoCPUs": round(service.cpu_limit * 1e9) if service.cpu_limit else None,
-            "MemoryBytes": size(service.mem_limit) if service.mem_limit else None,
+            "NanoCPUs": round(cpus * 1e9) if cpus else None,
+            "MemoryBytes": size(memory) if memory else None,
         }
     )
-    return {"Limits": limits} if limits else None
 
 
 def _label(value: object) -> str:

@@ -1,8 +1,8 @@
 """Where the services answer, in lines that can be pasted."""
 
-from model.checks import ports
 from model.stage import Host
 from model.units import Port
+from tasks.ports import published_ports
 from tasks.run import Run
 
 _GUESS = {53: "dig @{address}", 80: "curl http://{address}/", 443: "curl -k https://{address}/"}
@@ -13,7 +13,7 @@ def lines(run: Run) -> list[str]:
     """Return a heading and a line for each way in, or nothing where no service publishes a port."""
     found = []
     for name, service in run.stage.services.items():
-        published = ports(service)
+        published = published_ports(run, name)
         if not published:
             continue
         address = _address(run, name, published)

@@ -11,7 +11,7 @@ from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.stage import Stage, service_networks
 from model.units import seconds
 from remote.spec import ServiceParts, service_spec
-from tasks import build_networks, build_volumes
+from tasks import build_networks, build_volumes, ports
 from tasks.bases import task_of
 from tasks.preflight import preflight
 from tasks.run import Run
@@ -29,6 +29,8 @@ _NOT_INPUTS = {"available_on", "try", "converge_timeout", "initialize_roles", "n
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each secret and each service of the stage."""
+    if ports.is_open(run.stage):
+        yield ports.step(run)
     for name in run.stage.secrets:
         yield _secret_step(run, name)
     for name, service in run.stage.services.items():
@@ -100,6 +102,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
     )
     hives = (f"setup_hosts:{host.short}." for host in stage.hives)
     ready = tuple(f"{hive}{step}" for hive in hives for step in ("swarm", "node_labels", "trust"))
+    chosen = (ports.TASK,) if ports.is_open(stage) else ()
 
     def parts() -> ServiceParts:
         return ServiceParts(
@@ -113,6 +116,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 for secret in service.secrets
             },
             environment=rendered(run, name).environment,
+            ports=ports.published_ports(run, name),
         )
 
     def inputs() -> Inputs:
@@ -132,6 +136,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 {n: [i, service_networks(service, stage.networks)[n]] for n, i in needed.networks.items()},
             ),
             **flatten("secret", {secret: docker_name for secret, (docker_name, _) in needed.secrets.items()}),
+            **flatten("port", ports.port_labels(service, needed.ports)),
             **flatten(
                 "volume",
                 {
@@ -149,8 +154,10 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         preflight(run, work.task, work.say)
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
+        needed = parts()
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
-        spec = service_spec(name, rendered(run, name).service, stage, parts(), labels)
+        labels |= ports.port_labels(service, needed.ports)
+        spec = service_spec(name, rendered(run, name).service, stage, needed, labels)
         made, changed = ensure_service(client, spec, work.say)
         wait_until_converged(
             client, name, seconds(service.converge_timeout), partial(log_tail, run), work.say, changed=changed
@@ -165,7 +172,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         inputs,
         real=lambda key: run.probe.service(name, key),
         needs=(*networks, *secrets, image),
-        after=(*ready, *volumes, vault_of(run)),
+        after=(*ready, *volumes, *chosen, vault_of(run)),
         doc=f"service {name}",
     )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from model.addresses import differs, swarm_wants
+from remote.spec import MODES
 from tasks import (
     build_images,
     build_infra,
@@ -309,7 +310,7 @@ def _service(run: Run, standing: Standing, changed: object) -> Finding | None:
     if name.startswith(SECRET):
         return None
     mode = run.probe.swarm.services.get(name, {}).get("Spec", {}).get("Mode", {})
-    wanted = "Global" if run.stage.services[name].mode == "global" else "Replicated"
+    wanted = MODES[run.stage.services[name].mode]
     del changed
     return (REPLACE, "its mode can't be changed in place") if mode and wanted not in mode else (CHANGE, "")
 

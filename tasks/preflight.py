@@ -84,13 +84,13 @@ def _services(run: Run) -> Iterator[tuple[str, types.Service]]:
 
 def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
     """Return what a service wants of the nodes."""
-    memory = getattr(service, "mem_reservation", None)
+    memory = service.mem_reservation
     return Wants(
         name,
         tuple(constraints(service, stage)),
         None if service.mode.startswith("global") else service.replicas,
         service.placement.max_replicas_per_node,
-        getattr(service, "cpu_reservation", None) or 0.0,
+        service.cpu_reservation or 0.0,
         size(memory) if memory else 0,
     )
 
@@ -210,6 +210,8 @@ def _taken_ports(
     for name, service in services.items():
         may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
         for port in ports(service):
+            if not port.published:
+                continue  # chosen among those that are free
             where = (port.published, port.protocol)
             shown = f"services.{name}.ports: {port.published}/{port.protocol}"
             if port.mode == "ingress" and where in routed:

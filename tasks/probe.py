@@ -13,7 +13,7 @@ from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.undo import CARE
-from remote.spec import spec_digest
+from remote.spec import JOBS, spec_digest
 from remote.volumes import INCARNATION
 from tasks.seen import Gone, Unasked
 from tasks.upstream import Upstream
@@ -194,6 +194,8 @@ class Probe:
         if found["Spec"]["Labels"].get("skep.spec") != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.
+        if found["Spec"].get("Mode", {}).keys() & JOBS:
+            return None  # a job that has run is done
         status = found.get("ServiceStatus") or {}
         running, desired = status.get("RunningTasks", 0), status.get("DesiredTasks", 0)
         if running:

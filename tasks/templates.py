@@ -3,11 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from model import site as types
-from model.checks import ports
 from model.errors import ConfigError
 from model.secret import Secret
 from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
 from model.units import Port
+from tasks.ports import published_ports
 from tasks.run import Run
 
 
@@ -15,7 +15,7 @@ def renderer(run: Run) -> Renderer:
     """Return what renders the templates of a run's stage."""
 
     def published(service: str) -> Sequence[Port]:
-        return ports(run.stage.services[service])
+        return published_ports(run, service)
 
     return Renderer(run.stage, run.secret, published)
 

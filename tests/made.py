@@ -21,7 +21,7 @@ from model.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRe
 from model.vault import generate
 from providers.fake import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
-from remote.spec import spec_digest
+from remote.spec import MODES, spec_digest
 from remote.volumes import INCARNATION
 from tasks import build_infra, build_volumes, deploy_services, phases, setup_hosts
 from tasks.probe import HostLook, Probe, SwarmLook
@@ -299,7 +299,7 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, _record: Record
         secrets = {**made.swarm.secrets, docker_name: {"Spec": {"Name": docker_name, "Labels": labels}}}
         made.swarm = replace(made.swarm, secrets=secrets)
         return
-    mode = "Global" if run.stage.services[name].mode == "global" else "Replicated"
+    mode = MODES[run.stage.services[name].mode]
     networks = [{"Target": run.record(f"build_networks:{n}", FactRecord).id} for n in run.stage.networks]
     spec: dict[str, Any] = {"Name": name, "Mode": {mode: {}}, "TaskTemplate": {"Networks": networks}}
     marks = made.swarm.services.get(name, {}).get("Spec", {}).get("Labels", {})

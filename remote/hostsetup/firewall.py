@@ -9,9 +9,10 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from model.digest import Inputs
-from model.firewall import ANYWHERE, published, swarm_ports
+from model.firewall import ANYWHERE, left_open, published, swarm_ports
 from model.site import PreparedStage
 from model.stage import REGISTRY_PORT, Host, Stage
+from model.units import FIRST_FREE_PORT, LAST_PORT
 from remote.hostsetup.plain import plain_step
 from remote.hostsetup.step import HostFile, HostStep
 
@@ -189,6 +190,8 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
     if host.is_hive:
         found |= {f"swarm from {hive.address}": "open" for hive in stage.hives}
     found |= {f"published {port}/{protocol}": "open" for protocol, port in published(stage, host)}
+    for protocol in left_open(stage, host):
+        found |= {f"chosen {protocol} from {other.address}": "open" for other in stage.hosts}
     if host.is_repository:
         found |= {f"registry from {other.address}": "open" for other in stage.hosts}
     return found
@@ -205,6 +208,9 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     if host.is_repository:
         for peer in _of_version(version, [other.address for other in stage.hosts]):
             yield _accept(f"-s {peer} -p tcp --dport {REGISTRY_PORT}")
+    for protocol in left_open(stage, host):
+        for peer in _of_version(version, [other.address for other in stage.hosts]):
+            yield _accept(f"-s {peer} -p {protocol} --dport {FIRST_FREE_PORT}:{LAST_PORT}")
     for protocol, port in published(stage, host):
         yield _accept(f"-p {protocol} --dport {port}")
 

@@ -193,7 +193,7 @@ def test_bad_input_touches_nothing(site: Site) -> None:
     with (
         site.edited("separate_repository = true", "seperate_repository = true"),
         site.edited('mode = "global"', 'mode = "everywhere"'),
-        site.edited("published = 80,", "published = 'eighty',"),
+        site.edited("published_port = 80,", "published_port = 'eighty',"),
         site.edited('timezone = "UTC"', "timezone = 1"),
     ):
         ended = site.run(timeout=30)

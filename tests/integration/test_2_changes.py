@@ -66,7 +66,7 @@ def test_ntp_servers(site: Site) -> None:
 
 def test_published_port(site: Site) -> None:
     """Another published port: its service and the firewalls of the hives, and then it answers, and the old one not."""
-    old, new = (f"ports = [{{ target = 80, published = {port}" for port in (80, 8080))
+    old, new = (f"ports = [{{ target_port = 80, published_port = {port}" for port in (80, 8080))
     tasks = ["deploy_services:proxy", *(f"setup_hosts:{host}.firewall" for host in HIVES)]
     with site.edited(old, new):
         assert site.settle() == tasks

@@ -63,7 +63,7 @@ def test_published_ports_are_open_on_hives() -> None:
         services={
             "a": {
                 "image": "a",
-                "ports": ["53:53/udp", {"target": 1, "published": 8080, "mode": "host"}, "8081:80"],
+                "ports": ["53:53/udp", {"target_port": 1, "published_port": 8080, "mode": "host"}, "8081:80"],
             },
             "b": {"image": "b", "ports": ["99:99"], "available_on": ["production"]},
         }

@@ -26,9 +26,14 @@ roles = ["nginx", { role = "nginx", vars = { PORT = 80 } }]
 hosts = ["hive0"]
 [services.web]
 image = "web"
-ports = ["8080:80", { target = 443, published = 443, mode = "host" }]
+ports = ["8080:80", { target_port = 443, published_port = 443, mode = "host" }]
 volumes = [{ source = "data", target = "/data" }]
 """
+
+
+def of_web(text: str) -> tuple[str, str]:
+    """Return the change that adds keys to the service."""
+    return 'image = "web"', f'image = "web"\n{text}'
 
 
 WRONG_INTERVAL = (
@@ -63,7 +68,7 @@ def test_a_good_site_becomes_types(site_dir: Path) -> None:
     assert isinstance(site.stages["private"], DockerStage)
     assert isinstance(site.stages["production"], PreparedStage)
     assert site.images["web"].roles == ["nginx", RoleUse(role="nginx", vars={"PORT": 80})]
-    assert site.services["web"].ports[1] == PortMap(target=443, published=443, mode="host")
+    assert site.services["web"].ports[1] == PortMap(target_port=443, published_port=443, mode="host")
     with pytest.raises(AttributeError):
         site.site = "other"  # type: ignore[misc]
 
@@ -83,7 +88,7 @@ cidrr = "172.31.0.0/24"
 [services.web]
 imag = "web"
 replicas = -1
-ports = [{ target = 1, publishd = 3 }]
+ports = [{ target_port = 1, published_prt = 3 }]
 healthcheck = { test = "true", interval = "5" }
 """,
     )
@@ -96,8 +101,7 @@ healthcheck = { test = "true", interval = "5" }
             "services.web: the key 'image' is missing",
             "services.web: unknown key 'imag', did you mean 'image'?",
             "services.web.replicas: -1 must be at least 0",
-            "services.web.ports[0]: the key 'published' is missing",
-            "services.web.ports[0]: unknown key 'publishd', did you mean 'published'?",
+            "services.web.ports[0]: unknown key 'published_prt', did you mean 'published_port'?",
             WRONG_INTERVAL,
         ]
     )
@@ -128,7 +132,49 @@ healthcheck = { test = "true", interval = "5" }
             ('roles = ["nginx"', 'roles = ["apache"'),
             "images.web.roles[0]: there is no directory roles/apache",
         ),
-        (('"8080:80"', '"80"'), "services.web.ports[0]: '80' is not of the form"),
+        (('"8080:80"', '"x:80"'), "services.web.ports[0]: 'x:80' is not of the form"),
+        (('"8080:80"', '"80"'), ""),
+        (('"8080:80"', '"80", "80"'), "services.web.ports: 80/tcp is left open twice"),
+        (of_web('mode = "global"\nreplicas = 2'), "services.web.replicas: a service with mode"),
+        (
+            of_web("max_concurrent = 2"),
+            'services.web.max_concurrent: only a service with mode = "replicated-job"',
+        ),
+        (
+            of_web('mode = "global"\nplacement.max_replicas_per_node = 2'),
+            "services.web.placement.max_replicas_per_node: mode",
+        ),
+        (
+            of_web('mode = "global-job"\nupdate_config.delay = "1s"'),
+            "services.web.update_config: a job is not rolled out",
+        ),
+        (
+            of_web('mode = "global-job"\nrollback_config.delay = "1s"'),
+            "services.web.rollback_config: a job does not go back",
+        ),
+        (
+            of_web('mode = "global-job"\nrestart_config.delay = "1s"'),
+            "services.web.restart_config.condition: a job ends",
+        ),
+        (
+            of_web("ulimits.core = { soft = 2, hard = 1 }"),
+            "services.web.ulimits.core: soft 2 is more than hard 1",
+        ),
+        (of_web("ulimits.core = { soft = 2, hard = -1 }"), ""),
+        (
+            of_web("cpu_limit = 1\ncpu_reservation = 2"),
+            "services.web.cpu_reservation: 2 is more than cpu_limit 1",
+        ),
+        (
+            of_web('mem_limit = "1M"\nmem_reservation = "1G"'),
+            "services.web.mem_reservation: 1G is more than mem_limit 1M",
+        ),
+        (of_web('cap_add = ["net admin"]'), "services.web.cap_add[0]: 'net admin' is no capability"),
+        (of_web('standalone = true\nentrypoint = "x"'), "services.web.standalone: what runs is /sbin/init"),
+        (
+            ('target = "/data"', 'target = "/data", propagation = "shared"'),
+            "services.web.volumes[0].propagation: only a bind has one",
+        ),
         (('"8080:80"', '"22:80"'), "services.web.ports: 22/tcp is ssh's already"),
         (('"8080:80"', '"443:80"'), "services.web.ports: 443/tcp is web's already"),
         (('"8080:80"', '"444:80"'), ""),

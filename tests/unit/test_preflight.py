@@ -76,15 +76,15 @@ def test_ports_that_are_taken() -> None:
     """Each with the host and who has it; ssh's is said to be that; a service's own port is its own."""
     host = {"mode": "host"}
 
-    assert taken({"target": 1, "published": 80, **host}) == []
-    assert taken({"target": 1, "published": 323, "protocol": "tcp", **host}) == []
-    (chrony,) = taken({"target": 1, "published": 323, "protocol": "udp", **host})
+    assert taken({"target_port": 1, "published_port": 80, **host}) == []
+    assert taken({"target_port": 1, "published_port": 323, "protocol": "tcp", **host}) == []
+    (chrony,) = taken({"target_port": 1, "published_port": 323, "protocol": "udp", **host})
     assert chrony.startswith("services.web.ports: 323/udp is taken on hive0 by chronyd")
-    (ssh,) = taken({"target": 1, "published": 2222, **host})
+    (ssh,) = taken({"target_port": 1, "published_port": 2222, **host})
     assert "where ssh listens on hive0: it would cut skep off" in ssh
-    (mine,) = taken({"target": 1, "published": 8080, **host})
+    (mine,) = taken({"target_port": 1, "published_port": 8080, **host})
     assert "by the container mine" in mine
-    (old,) = taken({"target": 1, "published": 53, "protocol": "udp", **host})
+    (old,) = taken({"target_port": 1, "published_port": 53, "protocol": "udp", **host})
     assert "by the container old.1.abc" in old
 
 

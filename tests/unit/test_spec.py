@@ -1,10 +1,12 @@
 """Definitions in Docker's words."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import convert
 
+from model.checks import ports
 from model.site import Image, Service, Site
 from model.stage import Stage
 from remote.spec import ServiceParts, image_config, service_spec, spec_digest
@@ -30,7 +32,10 @@ def stage(**parts: Any) -> Stage:
 def spec(**definition: Any) -> dict[str, Any]:
     """Return the specification of a service."""
     service = convert({"image": "web", **definition}, Service)
-    return service_spec("web", service, stage(), PARTS, {"skep.key": "k"})
+    parts = replace(
+        PARTS, ports=[replace(port, published=port.published or 61001) for port in ports(service)]
+    )
+    return service_spec("web", service, stage(), parts, {"skep.key": "k"})
 
 
 CONTAINER = ["TaskTemplate", "ContainerSpec"]
@@ -106,12 +111,137 @@ CONTAINER = ["TaskTemplate", "ContainerSpec"]
         ({"replicas": 3}, ["Mode"], {"Replicated": {"Replicas": 3}}),
         ({"endpoint_mode": "dnsrr"}, ["EndpointSpec", "Mode"], "dnsrr"),
         (
-            {"ports": ["8080:80", {"target": 53, "published": 53, "protocol": "udp", "mode": "host"}]},
+            {
+                "ports": [
+                    "8080:80",
+                    {"target_port": 53, "published_port": 53, "protocol": "udp", "mode": "host"},
+                    "99/sctp",
+                ]
+            },
             ["EndpointSpec", "Ports"],
             [
                 {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 8080, "PublishMode": "ingress"},
                 {"Protocol": "udp", "TargetPort": 53, "PublishedPort": 53, "PublishMode": "host"},
+                {"Protocol": "sctp", "TargetPort": 99, "PublishedPort": 61001, "PublishMode": "ingress"},
             ],
+        ),
+        (
+            {"dns_search": ["a.test"], "dns_options": ["ndots:2"]},
+            [*CONTAINER, "DNSConfig"],
+            {"Search": ["a.test"], "Options": ["ndots:2"]},
+        ),
+        ({"hostname": "box"}, [*CONTAINER, "Hostname"], "box"),
+        ({"tty": True}, [*CONTAINER, "TTY"], True),
+        (
+            {"ulimits": {"nofile": 9, "core": {"soft": 0, "hard": -1}}},
+            [*CONTAINER, "Ulimits"],
+            [{"Name": "core", "Soft": 0, "Hard": -1}, {"Name": "nofile", "Soft": 9, "Hard": 9}],
+        ),
+        (
+            {"logging": {"driver": "json-file", "options": {"max-file": 2}}},
+            ["TaskTemplate", "LogDriver"],
+            {"Name": "json-file", "Options": {"max-file": "2"}},
+        ),
+        (
+            {"cpu_reservation": 0.25, "mem_reservation": "1M"},
+            ["TaskTemplate", "Resources"],
+            {"Reservations": {"NanoCPUs": 250_000_000, "MemoryBytes": 1_048_576}},
+        ),
+        ({"mode": "global-job"}, ["Mode"], {"GlobalJob": {}}),
+        (
+            {"mode": "replicated-job", "replicas": 3},
+            ["Mode"],
+            {"ReplicatedJob": {"MaxConcurrent": 3, "TotalCompletions": 3}},
+        ),
+        (
+            {"mode": "replicated-job", "replicas": 3, "max_concurrent": 1},
+            ["Mode"],
+            {"ReplicatedJob": {"MaxConcurrent": 1, "TotalCompletions": 3}},
+        ),
+        ({"mode": "replicated-job"}, ["UpdateConfig"], None),
+        ({"mode": "replicated-job"}, ["RollbackConfig"], None),
+        ({"mode": "replicated-job"}, ["TaskTemplate", "RestartPolicy", "Condition"], "on-failure"),
+        (
+            {"placement": {"preferences": ["node.labels.zone"]}},
+            ["TaskTemplate", "Placement", "Preferences"],
+            [{"Spread": {"SpreadDescriptor": "node.labels.zone"}}],
+        ),
+        (
+            {"restart_config": {"delay": "1s", "max_attempts": 2, "window": "3s"}},
+            ["TaskTemplate", "RestartPolicy"],
+            {"Condition": "any", "Delay": 1_000_000_000, "MaxAttempts": 2, "Window": 3_000_000_000},
+        ),
+        (
+            {"update_config": {"parallelism": 2, "delay": "1s", "monitor": "2s", "max_failure_ratio": 0.5}},
+            ["UpdateConfig"],
+            {
+                "Parallelism": 2,
+                "Delay": 1_000_000_000,
+                "FailureAction": "rollback",
+                "Monitor": 2_000_000_000,
+                "MaxFailureRatio": 0.5,
+                "Order": "stop-first",
+            },
+        ),
+        (
+            {"rollback_config": {"parallelism": 0, "order": "start-first"}},
+            ["RollbackConfig"],
+            {
+                "Parallelism": 0,
+                "Delay": 0,
+                "FailureAction": "pause",
+                "Monitor": 5_000_000_000,
+                "MaxFailureRatio": 0.0,
+                "Order": "start-first",
+            },
+        ),
+        (
+            {
+                "volumes": [
+                    {"type": "bind", "source": "/a", "target": "/b", "propagation": "rslave"},
+                    {"type": "tmpfs", "target": "/t", "tmpfs_mode": "1770"},
+                    {"source": "shared", "target": "/s", "no_copy": True},
+                ]
+            },
+            [*CONTAINER, "Mounts"],
+            [
+                {
+                    "Type": "bind",
+                    "Source": "/a",
+                    "Target": "/b",
+                    "ReadOnly": False,
+                    "BindOptions": {"Propagation": "rslave"},
+                },
+                {"Type": "tmpfs", "Target": "/t", "ReadOnly": False, "TmpfsOptions": {"Mode": 0o1770}},
+                {
+                    "Type": "volume",
+                    "Source": "shared",
+                    "Target": "/s",
+                    "ReadOnly": False,
+                    "VolumeOptions": {"NoCopy": True},
+                },
+            ],
+        ),
+        ({"standalone": True}, [*CONTAINER, "StopSignal"], "SIGRTMIN+3"),
+        ({"standalone": True, "environment": {"A": "b"}}, [*CONTAINER, "Env"], ["A=b", "container=docker"]),
+        (
+            {"standalone": True, "volumes": [{"type": "tmpfs", "target": "/tmp", "tmpfs_size": "1M"}]},
+            [*CONTAINER, "Mounts"],
+            [
+                {
+                    "Type": "tmpfs",
+                    "Target": "/tmp",
+                    "ReadOnly": False,
+                    "TmpfsOptions": {"SizeBytes": 1_048_576},
+                },
+                {"Type": "tmpfs", "Target": "/run", "ReadOnly": False},
+                {"Type": "tmpfs", "Target": "/run/lock", "ReadOnly": False},
+            ],
+        ),
+        (
+            {"standalone": True, "cap_add": ["SYS_TIME"], "cap_drop": ["NET_ADMIN"]},
+            [*CONTAINER, "CapabilityAdd"],
+            ["SYS_TIME", "SYS_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH"],
         ),
         ({"update_config": {"order": "start-first"}}, ["UpdateConfig", "Order"], "start-first"),
         ({"labels": {"a": "text", "b": [1]}}, ["Labels"], {"a": "text", "b": "[1]", "skep.key": "k"}),

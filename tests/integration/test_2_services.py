@@ -1,0 +1,201 @@
+"""Every attribute of a service, read back from a container that runs with it; jobs; ports that are chosen."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.integration.live import HIVES, Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+COMMON = """
+image = "proxy"
+endpoint_mode = "dnsrr"
+healthcheck = { test = "true", interval = "1s" }
+stop_grace_period = "2s"
+networks = ["dns"]
+converge_timeout = "90s"
+"""
+ATTRIBUTES = f"""
+[services.many]
+{COMMON.replace('networks = ["dns"]', 'networks = [{ name = "dns", aliases = ["other"] }]')}
+entrypoint = ["/bin/sh", "-c", "exec sleep infinity"]
+user = "www-data"
+working_dir = "/var"
+hostname = "box"
+environment = {{ NUMBER = 7, YES = true }}
+hosts = {{ "db.example.test" = "192.0.2.1" }}
+dns = ["192.0.2.53"]
+dns_search = ["example.test"]
+dns_options = ["ndots:2"]
+labels = {{ text = "a", list = [1, 2] }}
+logging = {{ driver = "json-file", options = {{ max-file = 2, max-size = "1m" }} }}
+placement = {{ constraints = ["node.labels.skep.name==hive1"], max_replicas_per_node = 1 }}
+restart_config = {{ delay = "1s" }}
+init = true
+read_only = true
+cap_add = ["NET_ADMIN"]
+cap_drop = ["CHOWN"]
+sysctls = {{ "net.ipv4.ip_unprivileged_port_start" = 80 }}
+ulimits = {{ nofile = 4321, core = {{ soft = 0, hard = 1 }} }}
+cpu_limit = 0.5
+mem_limit = "64M"
+cpu_reservation = 0.1
+mem_reservation = "16M"
+stop_signal = "SIGINT"
+volumes = [
+  {{ type = "tmpfs", target = "/scratch", tmpfs_size = "1M", tmpfs_mode = "1770" }},
+  {{ type = "bind", source = "/etc/skep", target = "/skep", readonly = true }},
+]
+[services.each]
+{COMMON}
+mode = "global"
+entrypoint = ["sleep", "infinity"]
+tty = true
+ports = [{{ target_port = 7, mode = "host" }}, {{ target_port = 7, protocol = "udp", mode = "host" }}]
+[services.asks]
+{COMMON}
+entrypoint = ["sleep", "infinity"]
+replicas = 2
+environment = {{ PORT = "{{{{ services.each.ports['7/udp'] }}}}" }}
+[services.once]
+{COMMON.replace('networks = ["dns"]', "networks = []").replace("healthcheck", "# healthcheck")}
+mode = "replicated-job"
+replicas = 3
+max_concurrent = 2
+entrypoint = ["/bin/sh", "-c", "echo done"]
+[networks.dns]
+"""
+
+
+@contextmanager
+def added(site: Site, text: str) -> Iterator[None]:
+    """Have these services within; they are removed at the end."""
+    names = re.findall(r"^\[services\.(\w+)\]", text, re.MULTILINE)
+    try:
+        with site.edited("[networks.dns]\n", text):
+            yield
+    finally:
+        assert site.run("prune", f"confirm={site.name}").status == 0
+        assert not [name for name in names if site.on("hive0", f"docker service ls -qf name={name}")]
+
+
+def inside(site: Site, host: str, service: str, script: str) -> str:
+    """Run a script in a service's container on a host."""
+    found = f"$(docker ps -qf label=com.docker.swarm.service.name={service} | head -n 1)"
+    return site.on(host, f"docker exec -i {found} sh -eu <<'END'\n{script}\nEND")
+
+
+def inspected(site: Site, host: str, service: str) -> dict[str, object]:
+    """Return what the engine says of a service's container."""
+    found = f"$(docker ps -qf label=com.docker.swarm.service.name={service} | head -n 1)"
+    [table] = json.loads(site.on(host, f"docker inspect {found}"))
+    assert isinstance(table, dict)
+    return table
+
+
+def test_every_attribute(site: Site) -> None:
+    """What site.toml says of a service is so in its containers; a job is done once; chosen ports are read by others."""
+    with added(site, ATTRIBUTES):
+        first = site.run().well()
+        assert {f"deploy_services:{name}" for name in ("many", "each", "asks", "once", "ports")} <= set(
+            first.ran
+        )
+        _looked_at_from_inside(site)
+        _looked_at_by_the_engine(site)
+        _ports(site)
+        _job(site)
+        assert site.run().well().did_nothing
+
+
+def _looked_at_from_inside(site: Site) -> None:
+    """Look at what the processes see."""
+    said = inside(
+        site,
+        "hive1",
+        "many",
+        """
+        id -un; pwd; hostname; echo "$NUMBER $YES"
+        grep db.example.test /etc/hosts
+        cat /proc/sys/net/ipv4/ip_unprivileged_port_start
+        ulimit -n
+        grep -c . /skep/timezone
+        ! touch /skep/x 2>/dev/null; ! touch /var/x 2>/dev/null; touch /scratch/x 2>/dev/null || echo no
+        stat -c %a /scratch
+        cat /proc/1/comm
+        """,
+    ).split("\n")
+    assert said[:3] == ["www-data", "/var", "box"]
+    assert said[3] == "7 true"
+    assert said[4].split() == ["192.0.2.1", "db.example.test"]
+    assert said[5:7] == ["80", "4321"]
+    # The tmpfs is root's, and of mode 1770: this user may not write there.
+    assert said[8:11] == ["no", "1770", "docker-init"]
+    resolver = inside(site, "hive1", "many", "cat /etc/resolv.conf")
+    assert "search example.test" in resolver
+    assert "ndots:2" in resolver
+    bounding = inside(site, "hive1", "many", "sed -n 's/CapBnd:.//p' /proc/1/status")
+    assert int(bounding, 16) & 1 << 12, "NET_ADMIN"
+    assert not int(bounding, 16) & 1 << 0, "CHOWN"
+    assert inside(site, "hive1", "many", "getent hosts other | wc -l") == "1\n"
+
+
+def _looked_at_by_the_engine(site: Site) -> None:
+    """Look at what the engine was told, where a process does not see it."""
+    table = inspected(site, "hive1", "many")
+    host, config = table["HostConfig"], table["Config"]
+    assert isinstance(host, dict)
+    assert isinstance(config, dict)
+    assert (host["Memory"], host["NanoCpus"], host["ReadonlyRootfs"]) == (64 << 20, 500_000_000, True)
+    assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "2", "max-size": "1m"}}
+    assert {"Name": "core", "Soft": 0, "Hard": 1} in host["Ulimits"]
+    assert config["StopSignal"] == "SIGINT"
+    said = site.on("hive0", "docker service inspect many")
+    [service] = json.loads(said)
+    assert {name: service["Spec"]["Labels"][name] for name in ("text", "list")} == {
+        "text": "a",
+        "list": "[1, 2]",
+    }
+    reserved = service["Spec"]["TaskTemplate"]["Resources"]["Reservations"]
+    assert reserved == {"NanoCPUs": 100_000_000, "MemoryBytes": 16 << 20}
+    each = inspected(site, "hive0", "each")["Config"]
+    assert isinstance(each, dict)
+    assert each["Tty"] is True
+
+
+def _ports(site: Site) -> None:
+    """Look at the ports that were chosen: kept on the service, published on each hive, told to others."""
+    [service] = json.loads(site.on("hive0", "docker service inspect each"))
+    labels = service["Spec"]["Labels"]
+    chosen = {labels["skep.port.7.tcp"], labels["skep.port.7.udp"]}
+    assert chosen == {"61001", "61002"}
+    published = {str(port["PublishedPort"]) for port in service["Endpoint"]["Ports"]}
+    assert published == chosen
+    for host in HIVES:
+        assert len(site.on(host, "docker ps -qf label=com.docker.swarm.service.name=each").split()) == 1
+    where = next(h for h in HIVES if site.on(h, "docker ps -qf label=com.docker.swarm.service.name=asks"))
+    assert inside(site, where, "asks", 'echo "$PORT"') == f"{labels['skep.port.7.udp']}\n"
+    # What is known of them here is a cache.
+    (site.state / "deploy_services" / "ports.json").unlink()
+    assert site.run().well().ran == ["deploy_services:ports"]
+    [again] = json.loads(site.on("hive0", "docker service inspect each"))
+    assert again["Spec"]["Labels"] == labels
+
+
+def _job(site: Site) -> None:
+    """Look at a job: as many tasks as it wanted have ended well, and run again for a change, and only then."""
+    done = "docker service ps once --format '{{.CurrentState}}' | grep -c ^Complete || true"
+    assert site.on("hive0", done) == "3\n"
+    with site.edited('"echo done"', '"echo again"'):
+        assert site.settle() == ["deploy_services:once"]
+        logs = site.on("hive0", "docker service logs --raw once 2>/dev/null | sort | uniq -c")
+        assert re.sub(" +", " ", logs).split("\n") == [" 3 again", " 3 done", ""]
+    with site.edited('"echo done"', '"echo why >&2; exit 3"'):
+        failed = site.run()
+        assert failed.status == 1
+        assert "service once: 3 tasks failed" in failed.text
+        assert "| why" in failed.text
+    assert site.settle() == ["deploy_services:once"]
