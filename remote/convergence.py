@@ -7,9 +7,10 @@ from math import inf
 from docker import DockerClient
 
 from model.errors import ServiceError
+from remote import jobs
 from remote.engine import engine_errors
 from remote.services import set_labels
-from remote.spec import JOBS, Json, spec_digest
+from remote.spec import Json, spec_digest
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
@@ -55,6 +56,8 @@ def wait_until_converged(
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
     with engine_errors(name, "looking at the service", ServiceError):
         found = client.api.inspect_service(name)
+    if jobs.is_job(found):
+        return
     set_labels(client, name, {"skep.spec": spec_digest(found["Spec"])})
 
 
@@ -81,7 +84,7 @@ class _Watch:
             self.tasks = self._client.api.tasks(filters={"service": service["ID"]})
             status = self._client.api.services(filters={"id": service["ID"]}, status=True)[0]["ServiceStatus"]
         self._give_up_if_hopeless(service)
-        if service["Spec"]["Mode"].keys() & JOBS:
+        if jobs.is_job(service):
             return self._job_is_done(service)
         running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
         for task in running:
@@ -99,18 +102,13 @@ class _Watch:
         return not updating and len(settled) == len(running) and len(settled) >= wanted
 
     def _job_is_done(self, service: Json) -> bool:
-        """Return whether the tasks of a job's last run have ended well: all that it wants, or one on each node."""
-        run = (service.get("JobStatus") or {}).get("JobIteration")
-        tasks = [task for task in self.tasks if task.get("JobIteration") == run]
-        done = [task for task in tasks if task["Status"]["State"] == "complete"]
-        wanted = service["Spec"]["Mode"].get("ReplicatedJob", {}).get("TotalCompletions")
-        # One that failed is replaced by another while its restart policy allows.
-        left = [task for task in tasks if task["Status"]["State"] not in {*_LOST, "complete", "shutdown"}]
-        state = f"{len(done)} of {len(done) + len(left) if wanted is None else wanted} tasks are done"
+        """Return whether the tasks of a job's last run have ended well."""
+        done, wanted = jobs.progress(service, self.tasks)
+        state = f"{done} of {wanted} tasks are done"
         if state != self._said:
             self._say(state)
             self._said = state
-        return len(done) >= wanted if wanted is not None else bool(done) and not left
+        return done >= wanted
 
     def _give_up_if_hopeless(self, service: Json) -> None:
         """Raise when waiting longer makes no sense."""

@@ -6,8 +6,9 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
+from remote import jobs
 from remote.engine import engine_errors
-from remote.spec import JOBS, Json, spec_digest
+from remote.spec import Json, spec_digest
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
@@ -35,7 +36,8 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
                     f"service {name}: there is one that skep did not make; rename or remove it"
                 )
             untouched = labels.get("skep.spec") in {None, spec_digest(found["Spec"])}
-            if labels.get("skep.key") == spec["Labels"]["skep.key"] and untouched:
+            same = labels.get("skep.key") == spec["Labels"]["skep.key"] and untouched
+            if same and not _must_run_again(client, found):
                 say(f"found service {found['ID']}")
                 return str(found["ID"]), False
             if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
@@ -51,8 +53,8 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
             return str(made["ID"]), True
         kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
         template = {**spec["TaskTemplate"]}
-        if spec["Mode"].keys() <= JOBS:
-            # By this alone the swarm runs a job again.
+        if jobs.is_job(found):
+            # Else an equal specification would be none to run again.
             template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
         client.api.update_service(
             found["ID"], found["Version"]["Index"], template, name, {**kept, **spec["Labels"]}, spec["Mode"],
@@ -60,6 +62,15 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
         )  # fmt: skip
         say(f"changed service {found['ID']}")
         return str(found["ID"]), True
+
+
+def _must_run_again(client: DockerClient, service: Json) -> bool:
+    """Return whether a service is a job that has failed for good."""
+    if not jobs.is_job(service):
+        return False
+    tasks = client.api.tasks(filters={"service": service["ID"]})
+    done, wanted = jobs.progress(service, tasks)
+    return done < wanted and not jobs.is_at_work(service, tasks)
 
 
 def set_labels(client: DockerClient, service: str, labels: Mapping[str, str | None]) -> None:

@@ -13,7 +13,8 @@ from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.undo import CARE
-from remote.spec import JOBS, spec_digest
+from remote.jobs import is_job
+from remote.spec import spec_digest
 from remote.volumes import INCARNATION
 from tasks.seen import Gone, Unasked
 from tasks.upstream import Upstream
@@ -191,11 +192,11 @@ class Probe:
         problem = self._labelled("service", found, key)
         if problem or found is None:
             return problem
+        if is_job(found):
+            return None  # it has run, and carries no mark: to write one would run it again
         if found["Spec"]["Labels"].get("skep.spec") != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.
-        if found["Spec"].get("Mode", {}).keys() & JOBS:
-            return None  # a job that has run is done
         status = found.get("ServiceStatus") or {}
         running, desired = status.get("RunningTasks", 0), status.get("DesiredTasks", 0)
         if running:
