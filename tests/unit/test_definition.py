@@ -38,7 +38,7 @@ def test_what_differs_from_its_default_is_kept_under_its_toml_name() -> None:
         {
             "image": "a:1",
             "try": ["curl"],
-            "ports": ["80:80", {"target": 1, "published": 2}],
+            "ports": ["80:80", {"target_port": 1, "published_port": 2}],
             "update_config": {"order": "start-first"},
         },
         Service,
@@ -47,6 +47,6 @@ def test_what_differs_from_its_default_is_kept_under_its_toml_name() -> None:
     assert definition(service) == {
         "image": "a:1",
         "try": ["curl"],
-        "ports": ["80:80", {"target": 1, "published": 2}],
+        "ports": ["80:80", {"target_port": 1, "published_port": 2}],
         "update_config": {"order": "start-first"},
     }
