@@ -14,7 +14,7 @@ from commands.destroy import Teller
 from commands.site import site_run
 from model.errors import SkepError
 from remote.hostsetup.undo import is_undone
-from tasks.leftovers import ACCOUNT, STEP, VOLUME, Leftover, leftovers
+from tasks.leftovers import ACCOUNT, HOST, STEP, VOLUME, Leftover, leftovers
 from tasks.prune import goes, prune
 from tasks.run import Run
 
@@ -120,6 +120,13 @@ def _stays(found: Sequence[Leftover], going: Sequence[Leftover]) -> list[str]:
     lines = []
     for left in found:
         if left in going:
+            continue
+        if left.kind == HOST:
+            lines.append(
+                f"  {left.words} stays: its data would go with it. Save what you need of its volumes, take it out of "
+                "the swarm (docker node update --availability drain, docker node demote, docker node rm --force, each "
+                "with its node's name), and then remove it where it comes from"
+            )
             continue
         why = (
             f"{left.held}, which site.toml no longer says; run doit first"

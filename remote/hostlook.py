@@ -1,10 +1,11 @@
 """What a host is like before services are put on it: its kernel, who listens on it, which engine it is. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 
-LOOK = """\
+_LOOK = """\
 export LC_ALL=C
 echo = ip_vs
 [ -e /proc/net/ip_vs ] || modprobe -q ip_vs || :
@@ -17,6 +18,25 @@ ss -Hlntup 2>/dev/null || :
 echo = containers
 docker ps --format '{{.Names}}|{{.Label "com.docker.swarm.service.name"}}|{{.Ports}}' 2>/dev/null || :
 """
+
+
+def look(filesystems: Iterable[str], paths: Iterable[str]) -> str:
+    """Return the script that looks at a host; `parse` reads what it prints.
+
+    Args:
+        filesystems: Kinds of file systems that are to be mounted there, if it can.
+        paths: What is to be mounted into containers, if it is there.
+
+    """
+    mounted = "\n".join(
+        f"grep -qw {quote(name)} /proc/filesystems || modprobe -q {quote(name)} 2>/dev/null || :\n"
+        f"grep -qw {quote(name)} /proc/filesystems || echo {quote(name)}"
+        for name in filesystems
+    )
+    there = "\n".join(f"[ -e {quote(path)} ] || echo {quote(path)}" for path in paths)
+    return f"{_LOOK}echo = unmountable\n{mounted}\necho = missing\n{there}\n"
+
+
 _USERS = re.compile(r'users:\(\("([^"]+)"')
 _PUBLISHED = re.compile(r":(\d+)->\d+/(tcp|udp|sctp)")
 _DOCKERS = {"docker-proxy", "dockerd"}
@@ -33,6 +53,8 @@ class HostFacts:
         has_ip_vs: Whether its kernel can do virtual IPs and the routing mesh.
         incarnation: What changes when it, or its engine, is started anew.
         listeners: Port to the program that listens there; what Docker itself publishes is left out.
+        unmountable: The file systems that its kernel does not know.
+        missing: The paths that are not there.
         published: Port to the container that publishes it, and the service that this belongs to, if to one.
 
     """
@@ -41,10 +63,12 @@ class HostFacts:
     incarnation: str = ""
     listeners: Mapping[Where, str] = field(default_factory=dict)
     published: Mapping[Where, tuple[str, str]] = field(default_factory=dict)
+    unmountable: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
 
 
 def parse(text: str) -> HostFacts:
-    """Return what `LOOK` printed."""
+    """Return what the script of `look` printed."""
     parts: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.splitlines():
@@ -57,6 +81,8 @@ def parse(text: str) -> HostFacts:
         " ".join(parts.get("incarnation", [])),
         _listeners(parts.get("listeners", [])),
         _published(parts.get("containers", [])),
+        frozenset(parts.get("unmountable", [])),
+        frozenset(parts.get("missing", [])),
     )
 
 

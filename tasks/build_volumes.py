@@ -1,17 +1,20 @@
 """Phase 5: named volumes, on the hives that hold them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from model import site as types
 from model.definition import definition
 from model.digest import Inputs, flatten
 from model.record import HostRecord, VolumeRecord
 from model.stage import Host
+from tasks.replacement import may_replace
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
 
 PHASE = "build_volumes"
 DOC = "make the volumes on the hosts that hold them"
+ASK_TIMEOUT = 60
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -36,7 +39,7 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
         return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
 
     def ensure(work: Work) -> VolumeRecord:
-        from remote.volumes import ensure_volume
+        from remote.volumes import Look, ensure_volume
 
         labels = {
             **volume.labels,
@@ -44,7 +47,8 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
             "skep.name": name,
             "skep.definition": definition_key(volume),
         }
-        made = ensure_volume(host.short, run.engine(host), name, volume, labels, work.say)
+        look = Look(partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host))
+        made = ensure_volume(host.short, run.engine(host), name, volume, labels, work.say, look)
         return VolumeRecord(incarnation=made)
 
     def real(_key: str) -> str | None:
@@ -61,6 +65,64 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
         host=host.short,
         doc=f"volume {name} on {host.name}",
     )
+
+
+def has_data(run: Run, name: str, host: Host) -> bool:
+    """Ask a host whether there is something in a volume."""
+    from remote.volumes import data_script
+
+    said = run.connection(host).script(
+        data_script(name), timeout=ASK_TIMEOUT, shown=f"looking into volume {name}"
+    )
+    return "data" in said.split()
+
+
+def is_on_host(volume: types.Volume) -> bool:
+    """Return whether a volume's data is on the host that has the volume, and not on a server, or in memory."""
+    return volume.driver == "local" and volume.driver_opts.get("type", "") in {"", "none"}
+
+
+def refused(run: Run) -> list[str]:
+    """Return the tasks of volumes that may not be made on hosts that are new to them."""
+    return [
+        task_of(name, host)
+        for name, volume in run.stage.volumes.items()
+        for host in run.stage.volume_hosts(name)
+        if elsewhere(run, name, volume, host)
+    ]
+
+
+def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
+    """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
+    if not is_on_host(volume) or may_replace(name) or name in run.probe.host(host).volumes:
+        return ""
+    labels = run.stage.labels.items()
+    for other in run.stage.hosts:
+        held = run.probe.host(other).volumes.get(name, {}).get("Labels") or {}
+        if other in run.stage.volume_hosts(name) or not labels <= held.items():
+            continue
+        if has_data(run, name, other):
+            config = run.ssh_files.config
+            copy = f"sudo tar -C /var/lib/docker/volumes/{name}/_data"
+            return (
+                f"volume {name}: its data is on {other.short}, which is no longer among its hosts, and would not be "
+                f"on {host.short}. Either put volumes.{name}.hosts back. Or move the data: stop its services (docker "
+                f"service scale …=0), and type: doit build_volumes replace={name}; then: ssh -F {config} {other.short} "
+                f"{copy} -c . | ssh -F {config} {host.short} {copy} -x; then: doit. Or, if it is not needed: doit "
+                f"replace={name}"
+            )
+    return ""
+
+
+def mounting(run: Run, volume: str, host: Host) -> list[str]:
+    """Return the services that mount a volume and run on a host, as the live look has seen them."""
+    return [
+        name
+        for name, seen in run.probe.swarm.services.items()
+        if run.probe.host(host).services.get(name)
+        for mount in (seen["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or ()
+        if mount.get("Type") == "volume" and mount.get("Source") == volume
+    ]
 
 
 def definition_key(volume: types.Volume) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import ConfigError
-from model.stage import Host
 from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
 from tasks.plan import LEFT, REMOVE, Item
 from tasks.run import Run
@@ -147,6 +146,11 @@ def _held(users: Collection[str]) -> str:
     return f"in use by {', '.join(sorted(users))}" if users else ""
 
 
+def _staying(run: Run, services: Collection[str]) -> list[str]:
+    """Return those services that site.toml has."""
+    return [name for name in services if name in run.stage.services]
+
+
 def _specs(service: Any) -> list[Any]:
     """Return what a service's tasks are like, and were before its last update: what a rollback goes back to."""
     return [spec["TaskTemplate"] for spec in (service.get("Spec"), service.get("PreviousSpec")) if spec]
@@ -231,16 +235,5 @@ def _volumes(run: Run) -> Iterator[Leftover]:
                     f"{build_volumes.PHASE}:{name}@{host.short}",
                     "no longer in site.toml; left, since it may hold data",
                     host=host.short,
-                    held=_held(_mounting(run, name, host)),
+                    held=_held(_staying(run, build_volumes.mounting(run, name, host))),
                 )
-
-
-def _mounting(run: Run, volume: str, host: Host) -> list[str]:
-    """Return the services that still mount a volume, and that may run on a host."""
-    return [
-        name
-        for name, seen in run.probe.swarm.services.items()
-        if name in run.stage.services and run.probe.host(host).services.get(name)
-        for mount in (seen["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or ()
-        if mount.get("Type") == "volume" and mount.get("Source") == volume
-    ]

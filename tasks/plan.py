@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from model.addresses import differs, swarm_wants
+from model.errors import SkepError
 from remote.spec import MODES
 from tasks import (
     build_images,
@@ -83,6 +84,8 @@ class Planner:
         item = self._without_home(standing) or self._without_inputs(standing)
         if item is not None:
             return item
+        if refused := _moved(self._run, standing):
+            return Item(task, BLOCKED, (refused,), host=host)
         answer = self._standings.drift(task)
         if isinstance(answer, Unasked):
             return self._unasked(standing, answer)
@@ -301,7 +304,26 @@ def _volume(run: Run, standing: Standing, _changed: object) -> Finding:
     labels = run.probe.host(host).volumes.get(name, {}).get("Labels") or {}
     if labels.get("skep.definition") == build_volumes.definition_key(run.stage.volumes[name]):
         return ADOPT, "the one that is there is used"
-    return BLOCKED, "it is defined otherwise and may hold data: doit will refuse, and leave it alone"
+    if users := ", ".join(sorted(build_volumes.mounting(run, name, host))):
+        return BLOCKED, f"it is defined otherwise, and {users} use it: doit will refuse, and leave it alone"
+    try:
+        data = build_volumes.has_data(run, name, host)
+    except SkepError:
+        data = True
+    if data:
+        return BLOCKED, "it is defined otherwise and may hold data: doit will refuse, and leave it alone"
+    return REPLACE, "it is defined otherwise, and empty"
+
+
+def _moved(run: Run, standing: Standing) -> str:
+    """Return why a volume will not be made where it is to be: its data is on a host that is no longer to have it."""
+    if standing.step.phase != build_volumes.PHASE:
+        return ""
+    name = standing.step.name.partition("@")[0]
+    try:
+        return build_volumes.elsewhere(run, name, run.stage.volumes[name], run.stage.host(standing.step.host))
+    except SkepError:
+        return ""
 
 
 def _service(run: Run, standing: Standing, changed: object) -> Finding | None:

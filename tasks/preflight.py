@@ -63,13 +63,14 @@ def preflight(run: Run, task: str, say: Say) -> None:
 def problems(run: Run, say: Say) -> list[str]:
     """Return a line for each problem, beginning with the path in site.toml, or with hosts."""
     stage = run.stage
-    facts = _facts(run, say)
-    nodes, foreign = _swarm(run)
     services = dict(_services(run))
+    facts = _facts(run, services, say)
+    nodes, foreign = _swarm(run)
     wants = [wanted(name, service, stage) for name, service in services.items()]
     return [
         *_without_ip_vs(stage, services, facts),
         *_taken_ports(stage, services, facts, nodes, foreign),
+        *_mounts(stage, services, facts, nodes),
         *misfits(wants, nodes, [_foreign_wants(service) for service in foreign]),
         *_paths(run, facts, say),
     ]
@@ -98,13 +99,18 @@ def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
-def _facts(run: Run, say: Say) -> dict[str, HostFacts]:
+def _facts(run: Run, services: Mapping[str, types.Service], say: Say) -> dict[str, HostFacts]:
     """Return what the hives are like, all asked at the same time; one that does not answer is left out."""
+    kinds = sorted({kind for volume in run.stage.volumes.values() if (kind := _filesystem(volume))})
+    paths = sorted(
+        {path for service in services.values() for mount in service.volumes if (path := _bound(mount))}
+    )
+    script = hostlook.look(kinds, paths)
 
     def ask(host: Host) -> HostFacts | None:
         try:
             said = run.connection(host).script(
-                hostlook.LOOK, timeout=LOOK_TIMEOUT, shown="looking before services are deployed"
+                script, timeout=LOOK_TIMEOUT, shown="looking before services are deployed"
             )
         except SkepError as error:
             say(f"not looked at: {error}")
@@ -233,6 +239,48 @@ def _taken(shown: str, short: str, where: hostlook.Where, facts: HostFacts, stag
     container, service = facts.published.get(where, ("", ""))
     if container and service not in stage.services:
         yield f"{shown} is taken on {short} by the container {container}: {_OTHER}"
+
+
+# -- what is mounted ---------------------------------------------------------------------------------------------------
+
+
+def _filesystem(volume: types.Volume) -> str:
+    """Return the file system that Docker's own driver mounts for a volume; empty where it mounts none."""
+    kind = volume.driver_opts.get("type", "") if volume.driver == "local" else ""
+    return "" if kind == "none" else kind
+
+
+def _bound(mount: types.Mount) -> str:
+    """Return the directory of the host that is mounted; empty where none is."""
+    return (mount.source or "") if mount.type == "bind" else ""
+
+
+def _mounts(
+    stage: Stage,
+    services: Mapping[str, types.Service],
+    facts: Mapping[str, HostFacts],
+    nodes: Sequence[Node],
+) -> Iterator[str]:
+    """Yield the volumes whose file system a hive can't mount, and the directories that a hive does not have."""
+    for name, volume in stage.volumes.items():
+        kind = _filesystem(volume)
+        hives = [hive.short for hive in stage.volume_hosts(name)]
+        lacking = [short for short in hives if short in facts and kind in facts[short].unmountable]
+        if lacking:
+            yield (
+                f"volumes.{name}.driver_opts: the kernel of {', '.join(lacking)} can't mount {kind}: install what "
+                "brings it, or take other hosts"
+            )
+    for name, service in services.items():
+        may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
+        for i, mount in enumerate(service.volumes):
+            path = _bound(mount)
+            lacking = [short for short in may if short in facts and path in facts[short].missing]
+            if lacking:
+                yield (
+                    f"services.{name}.volumes[{i}].source: there is no {path} on {', '.join(lacking)}, where it may "
+                    "run: make it, or say by constraints where it is"
+                )
 
 
 # -- from hive to hive -------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from itertools import groupby
 from model.record import SwarmRecord
 from remote.hostsetup.undo import accounts_script, undo_script
 from tasks import retention, setup_hosts
-from tasks.leftovers import ACCOUNT, CONFIG, IMAGE, NETWORK, SECRET, SERVICE, STEP, VOLUME, Leftover
+from tasks.leftovers import ACCOUNT, CONFIG, HOST, IMAGE, NETWORK, SECRET, SERVICE, STEP, VOLUME, Leftover
 from tasks.run import Run
 from tasks.teardown import each, remove_when_free
 
@@ -19,8 +19,8 @@ Say = Callable[[str], None]
 
 
 def goes(left: Leftover, volumes: Collection[str]) -> bool:
-    """Return whether a thing can go now, given the volumes that a person named."""
-    return not left.held and (left.kind != VOLUME or left.name in volumes)
+    """Return whether a thing can go now, given the volumes that a person named; a host takes its data with it."""
+    return not left.held and left.kind != HOST and (left.kind != VOLUME or left.name in volumes)
 
 
 def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
@@ -126,8 +126,16 @@ def _on_host(run: Run, left: Leftover, script: str) -> None:
 
 def _volume(run: Run, left: Leftover) -> None:
     """Remove a volume that a person named, as soon as no container uses it."""
+    from remote.volumes import remove_ended
+
     host = run.stage.host(left.host)
-    remove_when_free(run.engine(host).api.remove_volume, left.name, host.short, left.words)
+    client = run.engine(host)
+
+    def remove(name: str) -> None:
+        remove_ended(client, name)
+        client.api.remove_volume(name)
+
+    remove_when_free(remove, left.name, host.short, left.words)
 
 
 def _images(run: Run, left: Iterable[Leftover], found: Sequence[Leftover], say: Say) -> None:

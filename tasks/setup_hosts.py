@@ -14,6 +14,7 @@ from model.vault import StageSecrets, generate
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
+from tasks import build_volumes
 from tasks.replacement import may_replace
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
@@ -285,6 +286,9 @@ def _labels_step(run: Run, host: Host) -> Step:
     def ensure(work: Work) -> FactRecord:
         from remote import swarm  # the SDK is needed only now
 
+        # The swarm moves a service with the label that holds it: not to where its data is missing.
+        if refused := build_volumes.refused(run):
+            raise HostError(f"{host.short} keeps its labels: {', '.join(refused)} says why")
         node = run.record(swarm_task, SwarmRecord).node
         manager, client = run.manager()
         swarm.ensure_node_labels(

@@ -177,12 +177,32 @@ def test_a_free_network_is_replaced(made: Made) -> None:
     assert actions(made)["build_networks:back"] == "replace"
 
 
-def test_a_volumes_definition_is_refused(made: Made) -> None:
-    """Data is never destroyed on the way to something else."""
+@pytest.mark.parametrize(("data", "action"), [(True, "blocked"), (False, "replace")])
+def test_a_volumes_definition_is_refused(
+    made: Made, monkeypatch: pytest.MonkeyPatch, action: str, *, data: bool
+) -> None:
+    """Data is never destroyed on the way to something else; an empty volume is made anew."""
+    monkeypatch.setattr("tasks.build_volumes.has_data", lambda *_: data)
     made.edit("[volumes.data]", '[volumes.data]\ndriver_opts = { type = "tmpfs" }')
 
-    assert actions(made) == {"build_volumes:data@hive0": "blocked"}
-    assert view(made).status == 1
+    assert actions(made)["build_volumes:data@hive0"] == action
+    assert (view(made).status == 1) is data
+
+
+@pytest.mark.parametrize(("data", "action"), [(True, "blocked"), (False, "create")])
+def test_a_volume_whose_hosts_changed(
+    made: Made, monkeypatch: pytest.MonkeyPatch, action: str, *, data: bool
+) -> None:
+    """A service must not begin without its data: what is on the old host is refused to be left there."""
+    monkeypatch.setattr("tasks.build_volumes.has_data", lambda *_: data)
+    made.edit('hosts = ["hive0"]', 'hosts = ["hive1"]')
+
+    found = actions(made)
+
+    assert found["build_volumes:data@hive1"] == action
+    assert found["build_volumes:data@hive0"] == "left"
+    said = reasons(made, "build_volumes:data@hive1")[0]
+    assert ("its data is on hive0" in said) is data
 
 
 def test_where_a_volume_is_gone(made: Made) -> None:

@@ -9,7 +9,7 @@ from msgspec import convert
 from model.nodes import Node
 from model.site import Network, Site
 from model.stage import Stage
-from remote import vxlan
+from remote import hostlook, vxlan
 from remote.hostlook import HostFacts, parse
 from remote.vxlan import Heard, problems, script
 from tasks import preflight
@@ -31,15 +31,20 @@ web.1.abc|web|0.0.0.0:80->80/tcp, :::80->80/tcp
 db.1.abc|db|
 mine||0.0.0.0:8080->80/tcp
 old.1.abc|old|0.0.0.0:53->53/udp
+= unmountable
+nfs
+= missing
+/srv/none
 """
 
 
-def stage(**services: dict[str, Any]) -> Stage:
-    """Return a stage with services."""
+def stage(volumes: dict[str, Any] | None = None, **services: dict[str, Any]) -> Stage:
+    """Return a stage with services, and volumes."""
     site = convert(
         {
             "site": "example",
             "stages": {"private": {"provider": "docker", "cidr": "10.0.0.0/24"}},
+            "volumes": volumes or {},
             "services": {name: {"image": "web:1", **table} for name, table in services.items()},
         },
         Site,
@@ -113,6 +118,35 @@ def test_without_ip_vs_all_services_are_said() -> None:
     assert [line.partition(":")[0] for line in found] == ["services.web", "services.web.ports"]
     assert "the kernel of hive0 has no ip_vs" in found[0]
     assert list(preflight._without_ip_vs(site, site.services, {"hive1": HostFacts(has_ip_vs=True)})) == []
+
+
+def test_what_can_not_be_mounted() -> None:
+    """A file system that a hive's kernel does not know, and a directory that is not there, each with the hives."""
+    site = stage(
+        web={
+            "volumes": [
+                {"source": "shared", "target": "/a"},
+                {"type": "bind", "source": "/srv/none", "target": "/b"},
+                {"type": "bind", "source": "/srv/there", "target": "/c"},
+            ]
+        },
+        volumes={"shared": {"driver_opts": {"type": "nfs", "device": ":/x"}}},
+    )
+    nodes = [Node(name) for name in ("hive0", "hive1")]
+    facts = {"hive0": parse(LOOK), "hive1": HostFacts()}
+
+    nfs, bind = preflight._mounts(site, site.services, facts, nodes)
+
+    assert nfs.startswith("volumes.shared.driver_opts: the kernel of hive0 can't mount nfs")
+    assert bind.startswith("services.web.volumes[1].source: there is no /srv/none on hive0")
+
+
+def test_the_look_is_posix_shell() -> None:
+    """Whatever is asked for, and whatever it is called."""
+    text = hostlook.look(["nfs"], ["/srv/it's", "/srv/a b"])
+
+    subprocess.run(["sh", "-n"], input=text.encode(), check=True)
+    assert "[ -e '/srv/a b' ]" in text
 
 
 # -- from hive to hive -------------------------------------------------------------------------------------------------

@@ -139,6 +139,17 @@ def test_a_volume_goes_only_if_it_is_named() -> None:
     assert not goes(replace(left, held="in use by web"), {"data"})
 
 
+def test_a_host_is_named_and_stays(made: Made) -> None:
+    """Its data would go with it: what to do is said."""
+    there = made.cloud.things["example", "private", "hive0"]
+    made.cloud.things["example", "private", "hive9"] = replace(there, name="hive9")
+
+    (left,) = leftovers(made.run())
+
+    assert (left.words, goes(left, ())) == ("host hive9", False)
+    assert "take it out of the swarm" in prune(made)[1]
+
+
 def test_a_run_says_it_in_one_line() -> None:
     """What is on several hosts is named once; of many things the first are."""
     steps = [Leftover("set-up step", "chrony", "t", host=f"hive{n}") for n in range(3)]
