@@ -21,6 +21,7 @@ class Node:
         engine_labels: Its engine's labels.
         cpus: How many processors it has.
         memory: How much memory, in bytes.
+        engine: Its engine's version; empty if that is not known.
 
     """
 
@@ -30,6 +31,7 @@ class Node:
     engine_labels: Mapping[str, str] = field(default_factory=dict)
     cpus: float = 0.0
     memory: int = 0
+    engine: str = ""
 
 
 @dataclass(frozen=True)

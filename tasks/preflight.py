@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from model import engines
 from model import site as types
 from model.checks import ports
 from model.digest import canonical, sha256
@@ -65,9 +66,13 @@ def problems(run: Run, say: Say) -> list[str]:
     stage = run.stage
     services = dict(_services(run))
     facts = _facts(run, services, say)
+    manager, client = run.manager()
     nodes, foreign = _swarm(run)
     wants = [wanted(name, service, stage) for name, service in services.items()]
+    where = {name: constraints(service, stage) for name, service in services.items()}
     return [
+        *engines.too_old_manager(manager.short, client.api.api_version),
+        *engines.too_old_nodes(services, where, nodes),
         *_without_ip_vs(stage, services, facts),
         *_taken_ports(stage, services, facts, nodes, foreign),
         *_mounts(stage, services, facts, nodes),
@@ -151,6 +156,7 @@ def _swarm(run: Run) -> tuple[list[Node], list[Mapping[str, Any]]]:
 def _node(node: Mapping[str, Any], name: str) -> Node:
     """Return a node as constraints see it."""
     description = node.get("Description") or {}
+    engine = description.get("Engine") or {}
     platform, resources = description.get("Platform") or {}, description.get("Resources") or {}
     return Node(
         name,
@@ -163,9 +169,10 @@ def _node(node: Mapping[str, Any], name: str) -> Node:
             "node.platform.arch": platform.get("Architecture", ""),
         },
         node["Spec"].get("Labels") or {},
-        (description.get("Engine") or {}).get("Labels") or {},
+        engine.get("Labels") or {},
         resources.get("NanoCPUs", 0) / 1e9,
         resources.get("MemoryBytes", 0),
+        engine.get("EngineVersion", ""),
     )
 
 
