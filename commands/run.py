@@ -8,6 +8,7 @@ from functools import wraps
 from types import FrameType
 from typing import Any
 
+from doit import get_var
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
@@ -19,6 +20,7 @@ from tasks import templates
 from tasks.deploy_services import secret_task, service_task
 from tasks.leftovers import leftovers, line
 from tasks.run import Run as SiteRun
+from tasks.setup_hosts import SWARM
 
 INTERRUPTED = 130
 NOT_KEPT = 2
@@ -44,6 +46,7 @@ class Run(DoitRun):
         before = all_before({task.name: task.task_dep for task in self.task_list})
         words = ["*"] if self.sel_tasks is None else self.sel_tasks
         selected = [name for name in before if any(fnmatchcase(name, word) for word in words)]
+        refuse_unknown_replacements(run)
         problems = missing_secrets(run, {name for task in selected for name in (task, *before[task])})
         if problems:
             raise InvalidCommand("\n".join(problems))
@@ -73,6 +76,23 @@ class Run(DoitRun):
             run.probe.close()
             run.close()
             run.state.unlock()
+
+
+def refuse_unknown_replacements(run: SiteRun) -> None:
+    """Refuse `replace=frnt`: it would be taken for nothing, and the run refuse what was asked for.
+
+    Raises:
+        InvalidCommand: There is nothing of a name that can be made anew.
+
+    """
+    stage = run.stage
+    known = [*(host.short for host in stage.hosts), *stage.networks, *stage.volumes, SWARM]
+    unknown = [name for name in (get_var("replace") or "").split(",") if name and name not in known]
+    if unknown:
+        raise InvalidCommand(
+            f"replace={','.join(unknown)}: is no host, network or volume of stage {stage.name}; there are: "
+            f"{', '.join(known)}"
+        )
 
 
 def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:

@@ -17,7 +17,7 @@ WORDS = {
     "confirm": "destroy, prune: the site's name",
     "volumes": "destroy, prune: the volumes that go, too",
     "upgrade": "lock: what is to be newer",
-    "replace": "the hosts and networks that may be made anew although something is lost by it",
+    "replace": "the hosts, networks and volumes that may be made anew although something is lost by it; or `swarm`",
 }
 """What may be said on the command line as `name=value`."""
 

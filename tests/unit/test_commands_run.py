@@ -151,6 +151,15 @@ def test_an_unknown_word_is_refused(
         open_run("private")
 
 
+def test_what_can_not_be_replaced_is_refused(site: Path) -> None:
+    """A slip in a name ends the run before anything is touched, with the names that there are."""
+    ended = doit(site, "run", "build_infra", "stage=private", "replace=hive0,frnt")
+
+    assert ended.returncode == 3, ended.stderr
+    assert "replace=frnt: is no host, network or volume of stage private; there are: hive0," in ended.stderr
+    assert not (site / "state").exists()
+
+
 class Nothing:
     """A live look that has seen nothing."""
 
