@@ -25,6 +25,7 @@ from remote.bases import BASE_COMMAND
 from remote.compose import compose, merged_config
 from remote.engine import engine_errors
 from remote.layers import Layer
+from remote.turns import turn
 
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
@@ -106,13 +107,17 @@ class Builder:
 
         """
         name = f"{self._registry.address}/{repository}"
-        with engine_errors(self._host, f"pushing {repository}", BuildError):
+        with (
+            engine_errors(self._host, f"pushing {repository}", BuildError),
+            turn(self._lock, self._inspect(image)["RootFS"]["Layers"]) as heard,
+        ):
             self._client.api.tag(image, name, key, force=True)
             for event in self._client.api.push(
                 name, key, stream=True, decode=True, auth_config=self._registry.auth
             ):
                 if "error" in event:
                     raise BuildError(f"{self._host}: pushing {repository}: {event['error']}")
+                heard(event)
                 if "aux" in event and "Digest" in event["aux"]:
                     self._say(f"pushed {name}:{key[:12]} as {event['aux']['Digest']}")
                     return f"{name}@{event['aux']['Digest']}"
