@@ -1,0 +1,407 @@
+"""Four ways to build the same three images on one repository host: skep, and what it is measured against.
+
+Each is given the same texts and writes them as its own kind of sources: roles for skep, Dockerfiles for Docker's two
+builders, a playbook for hive-builder's method. An image has an apt layer and a file that all three share, then two
+layers of its own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+from model.record import HostRecord
+from tasks.state import State
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ("web", "api", "worker")
+PACKAGE = "less"
+SITE_TOML = """\
+site = "{site}"
+[stages.private]
+provider = "docker"
+cidr = "{cidr}"
+number_of_hosts = 1
+separate_repository = false
+[bases."debian:12"]
+debootstrap = "bookworm"
+include = ["python3-apt"]  # Ansible needs it inside; all build on the same base
+"""
+IMAGE_TOML = """
+[images.{name}]
+from = "debian:12"
+roles = ["packages", "common", "config-{name}", "content-{name}"]
+env = {{ WORD = "{word}" }}
+command = ["sleep", "1000000"]
+[services.{name}]
+image = "{name}"
+endpoint_mode = "dnsrr"
+"""
+DOCKERFILE = """\
+FROM {base}
+RUN mkdir -p /etc/bench && echo '{packages}' >/etc/bench/packages && apt-get update && \\
+    apt-get install -y --no-install-recommends {package} && rm -rf /var/lib/apt/lists/*
+COPY common /etc/bench/common
+COPY config /etc/bench/config
+COPY {content} /srv/
+ENV WORD={word}
+CMD ["sleep", "1000000"]
+"""
+# What hive-builder does for an image, with the modules that it uses: a container that stays from run to run, tasks
+# inside it, stop, commit, push. Leaner than its own playbook: no facts are gathered, and nobody logs in each time.
+PLAYBOOK = """\
+- hosts: images
+  gather_facts: false
+  serial: 3
+  connection: community.docker.docker
+  tasks:
+    - community.docker.docker_container:
+        name: build_{{ inventory_hostname }}
+        image: "{{ base }}"
+        hostname: "{{ inventory_hostname }}"
+        env: "{{ env }}"
+        entrypoint: []
+        command: ["/bin/sh", "-c", "trap 'kill %1' int; sleep 2400 & wait"]
+        command_handling: correct
+        state: started
+      delegate_to: repository
+    - ansible.builtin.include_role: {name: "{{ role }}"}
+      loop: [packages, common, own]
+      loop_control: {loop_var: role}
+    - ansible.builtin.shell: |
+        docker stop build_{{ inventory_hostname }}
+        docker commit --change 'ENTRYPOINT []' --change 'CMD ["sleep", "1000000"]' \\
+            build_{{ inventory_hostname }} {{ reference }}
+      delegate_to: repository
+    - ansible.builtin.shell: docker push {{ reference }}
+      delegate_to: repository
+"""
+ANSIBLE_CFG = """\
+[defaults]
+inventory = inventory.yml
+host_key_checking = false
+[ssh_connection]
+pipelining = true
+"""
+Texts = Mapping[str, str]
+
+
+class Host:
+    """The repository host, which skep has set up.
+
+    Args:
+        site: The site's directory.
+        name: The site's name.
+
+    """
+
+    def __init__(self, site: Path, name: str) -> None:
+        """Read what skep has recorded, and open one ssh connection for all that are not skep."""
+        self.site, self.state = site, site / "state" / "private"
+        self.container = f"skep.{name}.private.hive0"
+        self.registry = f"p-hive0.{name}:5000"
+        record = State(self.state).read("build_infra:hive0", HostRecord)
+        if record is None:
+            sys.exit("hive0 has no record")
+        self.address, self.user = record.ssh_host, record.user
+        vault = json.loads((self.state / "secrets" / "vault.json").read_text())
+        self.password = vault["stage"]["registry_password"]
+        base = json.loads((self.state / "build_images" / "base.debian-12.json").read_text())
+        self.base = "bench-base"
+        self.run(
+            f"docker tag {base['reference']} {self.base}\n"
+            "apt-get update -qq\n"
+            "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-requests"
+        )
+        self._bin = site / "bin"
+        self._bin.mkdir()
+        self._control = Path("/tmp") / f"{name}.ssh"  # noqa: S108 - a socket's path is short
+        self.socket = Path("/tmp") / f"{name}.docker"  # noqa: S108
+        config = self.state / "ssh_config"
+        (self._bin / "ssh").write_text(
+            f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} -o ControlPath={self._control} "$@"\n'
+        )
+        (self._bin / "ssh").chmod(0o755)
+        master = ["-M", "-f", "-N", "-o", "ControlPersist=yes", "-L", f"{self.socket}:/var/run/docker.sock"]
+        subprocess.run([self._bin / "ssh", *master, "hive0"], check=True)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{self._bin}:{docker_client().parent}:{os.environ['PATH']}",
+            "DOCKER_HOST": "ssh://hive0",
+            "DOCKER_CONFIG": str(site / "docker"),
+        }
+        self.ran(["docker", "login", "-u", "skep", "--password-stdin", self.registry], stdin=self.password)
+        self.run(
+            f"sudo -u {self.user} -H docker login -u skep --password-stdin {self.registry} 2>/dev/null",
+            self.password,
+        )
+
+    def close(self) -> None:
+        """End the ssh connection."""
+        subprocess.run([self._bin / "ssh", "-O", "exit", "hive0"], capture_output=True, check=False)
+        self.socket.unlink(missing_ok=True)
+
+    def run(self, script: str, stdin: str = "") -> str:
+        """Run a script as root on the host."""
+        return self.ran(
+            ["docker", "exec", "-i", self.container, "sh", "-euc", script], dict(os.environ), stdin
+        )
+
+    def ran(
+        self,
+        command: list[str],
+        environment: dict[str, str] | None = None,
+        stdin: str = "",
+        cwd: Path | None = None,
+    ) -> str:
+        """Run a command that must end well, by default with the host's engine as Docker's, and return what it says."""
+        done = subprocess.run(
+            command, env=environment or self.environment, input=stdin, cwd=cwd or self.site,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode != 0:
+            sys.exit(
+                f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
+        return done.stdout
+
+    def digest(self, repository: str) -> str:
+        """Return the digest of what the registry has as the latest of a repository."""
+        said = self.run(
+            f"curl -sS --fail --cacert /etc/skep/registry/ca.crt -K - -I "
+            f"-H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "
+            f"https://{self.registry}/v2/{repository}/manifests/latest",
+            f'user = "skep:{self.password}"\n',
+        )
+        [line] = [line for line in said.splitlines() if line.lower().startswith("docker-content-digest:")]
+        return line.partition(":")[2].strip()
+
+    def look(self, reference: str) -> dict[str, str]:
+        """Return what is in an image, by path, and its variable."""
+        paths = "/etc/bench/packages /etc/bench/common /etc/bench/config /srv/content /srv/extra"
+        script = f'for path in {paths}; do echo "$path=$(cat $path 2>/dev/null)"; done; echo "WORD=$WORD"'
+        said = self.ran(["docker", "run", "--rm", "--entrypoint", "sh", reference, "-c", script])
+        return dict(line.split("=", 1) for line in said.splitlines())
+
+
+def docker_client() -> Path:
+    """Return the first docker client on the path that can ask an engine for BuildKit without more ado."""
+    for directory in os.environ["PATH"].split(os.pathsep):
+        client = Path(directory) / "docker"
+        if not client.is_file():
+            continue
+        has_buildx = (
+            subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode == 0
+        )
+        said = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
+        if has_buildx or int(said.split()[2].split(".")[0]) < 23:  # noqa: PLR2004 - from then on buildx does it
+            return client
+    sys.exit("no docker client on the path has BuildKit: install docker-buildx")
+
+
+class Builder(ABC):
+    """One way to build the three images.
+
+    Args:
+        host: The repository host.
+
+    """
+
+    name: str
+
+    def __init__(self, host: Host) -> None:
+        """Keep the host."""
+        self.host = host
+        self.directory = host.site
+
+    @abstractmethod
+    def write(self, texts: Texts) -> None:
+        """Write the sources."""
+
+    @abstractmethod
+    def build(self) -> None:
+        """Have the registry hold the three images: what is measured."""
+
+    def forget(self) -> None:  # noqa: B027 - most have nothing to do
+        """Make it so that nothing of an earlier build is of use, beside that all texts are new."""
+
+    def reference(self, image: str) -> str:
+        """Return an image's reference with digest, as a service would run it."""
+        repository = f"{self.name}/{image}"
+        return f"{self.host.registry}/{repository}@{self.host.digest(repository)}"
+
+
+class Skep(Builder):
+    """`./setup doit build_images`, as a person types it."""
+
+    name = "skep"
+
+    def __init__(self, host: Host) -> None:
+        """Keep what its site.toml begins with."""
+        super().__init__(host)
+        self._head = (self.directory / "site.toml").read_text().partition("\n[images.")[0] + "\n"
+
+    def write(self, texts: Texts) -> None:
+        """Write roles and site.toml."""
+        write_site(self.directory, self._head, texts)
+
+    def forget(self) -> None:
+        """Lose the records of the images."""
+        for name in IMAGES:
+            for path in ("build_images", "traces/build_images"):
+                (self.host.state / path / f"{name}.json").unlink(missing_ok=True)
+
+    def build(self) -> None:
+        """Run doit."""
+        self.host.ran([str(ROOT / "setup"), "doit", "build_images"], {**os.environ, "CI": "true"})
+
+    def reference(self, image: str) -> str:
+        """Return what its record says."""
+        record = json.loads((self.host.state / "build_images" / f"{image}.json").read_text())
+        return str(record["reference"])
+
+
+class Docker(Builder):
+    """`docker build` and `docker push` of one image after another, by one of Docker's builders."""
+
+    def __init__(self, host: Host, name: str, *, buildkit: bool) -> None:
+        """Choose the builder."""
+        super().__init__(host)
+        self.name = name
+        self.directory = host.site / name
+        self._environment = {**host.environment, "DOCKER_BUILDKIT": str(int(buildkit))}
+
+    def write(self, texts: Texts) -> None:
+        """Write a directory with a Dockerfile for each image."""
+        for name in IMAGES:
+            extra = texts[f"extra.{name}"]
+            files = {
+                "common": texts["common"],
+                "config": texts[f"config.{name}"],
+                "content": texts[f"content.{name}"],
+                "extra": extra,
+                "Dockerfile": DOCKERFILE.format(
+                    base=self.host.base, package=PACKAGE, packages=texts["packages"],
+                    content="content extra" if extra else "content", word=texts[f"word.{name}"],
+                ),
+            }  # fmt: skip
+            for path, text in files.items():
+                put(self.directory / name / path, text)
+
+    def build(self) -> None:
+        """Build and push one after another."""
+        for name in IMAGES:
+            reference = f"{self.host.registry}/{self.name}/{name}:latest"
+            self.host.ran(["docker", "build", "-t", reference, str(self.directory / name)], self._environment)
+            self.host.ran(["docker", "push", reference], self._environment)
+
+
+class Hive(Builder):
+    """hive-builder's method: Ansible's tasks inside a container that stays, then stop, commit and push."""
+
+    name = "hive"
+
+    def __init__(self, host: Host, environment: Path) -> None:
+        """Write what does not change.
+
+        Args:
+            host: The repository host.
+            environment: A virtual environment with Ansible; made if it is not there.
+
+        """
+        super().__init__(host)
+        self.directory = host.site / "hive"
+        self._ansible = environment / "bin" / "ansible-playbook"
+        if not self._ansible.exists():
+            print(f"installing Ansible into {environment}", flush=True)
+            venv.create(environment, with_pip=True)
+            subprocess.run([environment / "bin" / "pip", "install", "-q", "ansible>=11,<12"], check=True)
+        put(self.directory / "ansible.cfg", ANSIBLE_CFG)
+        put(self.directory / "playbook.yml", PLAYBOOK)
+
+    def write(self, texts: Texts) -> None:
+        """Write inventory and roles. JSON is YAML."""
+
+        def copy(path: str, text: str) -> dict[str, object]:
+            return {"ansible.builtin.copy": {"content": text, "dest": path, "mode": "0644"}}
+
+        apt = {"name": PACKAGE, "update_cache": True, "install_recommends": False}
+        directory = {"ansible.builtin.file": {"path": "/etc/bench", "state": "directory"}}
+        own = [copy("/etc/bench/config", "{{ config }}"), copy("/srv/content", "{{ content }}")]
+        extra = {**copy("/srv/extra", "{{ extra }}"), "when": "extra != ''"}
+        roles = {
+            "packages": [
+                directory,
+                copy("/etc/bench/packages", texts["packages"]),
+                {"ansible.builtin.apt": apt},
+            ],
+            "common": [copy("/etc/bench/common", texts["common"])],
+            "own": [*own, extra],
+        }
+        for role, tasks in roles.items():
+            put(self.directory / "roles" / role / "tasks" / "main.yml", json.dumps(tasks))
+        host = {
+            "ansible_connection": "ssh",
+            "ansible_host": self.host.address, "ansible_user": self.host.user,
+            "ansible_ssh_private_key_file": str(self.host.state / "secrets" / "id_ed25519"),
+            "ansible_python_interpreter": "/usr/bin/python3",
+        }  # fmt: skip
+        images = {
+            name: {
+                "ansible_host": f"build_{name}", "ansible_python_interpreter": "/usr/bin/python3",
+                "ansible_docker_extra_args": f"-H unix://{self.host.socket}",
+                "base": self.host.base, "env": {"WORD": texts[f"word.{name}"]},
+                "reference": f"{self.host.registry}/{self.name}/{name}:latest",
+                **{word: texts[f"{word}.{name}"] for word in ("config", "content", "extra")},
+            }
+            for name in IMAGES
+        }  # fmt: skip
+        groups = {"ungrouped": {"hosts": {"repository": host}}, "images": {"hosts": images}}
+        put(self.directory / "inventory.yml", json.dumps({"all": {"children": groups}}))
+
+    def forget(self) -> None:
+        """Remove the containers."""
+        self.host.run(f"docker rm -f {' '.join(f'build_{name}' for name in IMAGES)} >/dev/null 2>&1 || true")
+
+    def build(self) -> None:
+        """Run the playbook."""
+        environment = {**os.environ, "PATH": f"{docker_client().parent}:{os.environ['PATH']}"}
+        self.host.ran([str(self._ansible), "playbook.yml"], environment, cwd=self.directory)
+
+
+def write_site(directory: Path, head: str, texts: Texts) -> None:
+    """Write a site's roles and its site.toml."""
+    install = "install -D -m 0644 files/{} {}\n"
+    packages = (
+        f"apt-get update\napt-get install -y --no-install-recommends {PACKAGE}\nrm -rf /var/lib/apt/lists/*\n"
+    )
+    roles = {
+        "packages": (packages, {"packages": "/etc/bench/packages"}),
+        "common": ("", {"common": "/etc/bench/common"}),
+    }
+    for name in IMAGES:
+        roles[f"config-{name}"] = ("", {"config": "/etc/bench/config"})
+        extra = {"extra": "/srv/extra"} if texts[f"extra.{name}"] else {}
+        roles[f"content-{name}"] = ("", {"content": "/srv/content", **extra})
+    for role, (first, files) in roles.items():
+        _, _, name = role.partition("-")
+        lines = [install.format(file, path) for file, path in files.items()]
+        put(directory / "roles" / role / "setup.sh", "".join([first, *lines]))
+        for file in files:
+            put(directory / "roles" / role / "files" / file, texts[f"{file}.{name}" if name else file])
+        if "extra" not in files:
+            (directory / "roles" / role / "files" / "extra").unlink(missing_ok=True)
+    images = [IMAGE_TOML.format(name=name, word=texts[f"word.{name}"]) for name in IMAGES]
+    put(directory / "site.toml", "".join([head, *images]))
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file, if it differs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
