@@ -483,6 +483,7 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
         name = network if isinstance(network, str) else network.name
         if name not in site.networks:
             yield f"{path}.networks[{i}]: there is no network {name!r}{_known(site.networks)}"
+    yield from _dependencies(path, service, site)
     yield from _mode(path, service)
     yield from _limits(path, service)
     yield from _mounts(path, service, site)
@@ -522,6 +523,28 @@ def _service(path: str, service: types.Service, site: types.Site, directory: Pat
 
 _OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}
 """Key of a mount to the type that has it."""
+
+
+def _dependencies(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in what a service depends on."""
+    own = path.removeprefix("services.")
+    for i, name in enumerate(service.depends_on):
+        if name not in site.services:
+            yield f"{path}.depends_on[{i}]: there is no service {name!r}{_known(site.services)}"
+        elif own in _reached(site, name):
+            yield f"{path}.depends_on[{i}]: {name} depends on {own} as well: neither could be first"
+
+
+def _reached(site: types.Site, name: str) -> set[str]:
+    """Return a service with all that it depends on, directly or not."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        service = left.pop()
+        if service not in found and service in site.services:
+            found.add(service)
+            left += site.services[service].depends_on
+    return found
 
 
 def _mode(path: str, service: types.Service) -> Iterator[str]:

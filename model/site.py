@@ -801,8 +801,12 @@ class UpdateConfig(Frozen, frozen=True):
         ),
     ] = "rollback"
     monitor: Annotated[
-        Duration, Meta(description="How long a new task is watched for failure, as in `5s`.")
-    ] = "5s"
+        Duration,
+        Meta(
+            description="How long a new task is watched for failure once it runs and is healthy, as in `5s`; a "
+            "deployment takes as long."
+        ),
+    ] = "2s"
     max_failure_ratio: Annotated[
         float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
     ] = 0.0
@@ -966,6 +970,13 @@ class Service(Frozen, frozen=True):
     ) = None
     volumes: Annotated[list[Mount], Meta(description="What is mounted.")] = []
     secrets: Annotated[list[str], Meta(description="Of `[secrets]`, as files in `/run/secrets/`.")] = []
+    depends_on: Annotated[
+        list[Label],
+        Meta(
+            description="The services that have to run, and be healthy, before it is deployed. It is not deployed anew "
+            "when they change."
+        ),
+    ] = []
     initialize_roles: Annotated[
         list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
     ] = []

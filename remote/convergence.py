@@ -1,7 +1,8 @@
 """Waiting until a service runs as specified, or until it is clear why it does not."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from math import inf
 
 from docker import DockerClient
@@ -10,15 +11,16 @@ from model.errors import ServiceError
 from remote import jobs
 from remote.engine import engine_errors
 from remote.services import set_labels
-from remote.spec import Json, spec_digest
+from remote.spec import spec_digest
+from remote.swarmlook import Json, SwarmLook
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
 LogTail = Callable[[str, str], tuple[str, list[str]]]
 """Given a node's and a container's id, returns the node's host and the container's last log lines."""
 
-STABLE = 2.0
-"""Seconds that every task must have been running before a service counts as converged."""
+ROUND = 0.2
+"""Seconds between two looks."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
@@ -29,15 +31,31 @@ class _HopelessError(ServiceError):
     """Waiting longer makes no sense; the message is whole."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a service is waited for.
+
+    Args:
+        timeout: Seconds until it is given up.
+        stable: Seconds that every task must have been running, and well, before the service counts as converged.
+
+    """
+
+    timeout: float
+    stable: float
+
+
 def wait_until_converged(
-    client: DockerClient, name: str, timeout: float, log_tail: LogTail, say: Say, *, changed: bool
-) -> None:
+    client: DockerClient, look: SwarmLook, name: str, patience: Patience, log_tail: LogTail, say: Say, *,
+    changed: bool,
+) -> None:  # fmt: skip
     """Wait until all tasks of a service run as specified, and have for a moment, then mark it as seen to run.
 
     Args:
         client: A manager's engine.
+        look: What looks at its swarm, shared by all who wait.
         name: The service.
-        timeout: Seconds.
+        patience: How long.
         log_tail: Returns a container's last log lines.
         say: Takes a line for the log.
         changed: Whether this run made or changed it; if not, what became of an older update means nothing.
@@ -47,9 +65,11 @@ def wait_until_converged(
             task's own error and its last log lines.
 
     """
-    watch = _Watch(client, name, log_tail, say, changed=changed)
+    watch = _Watch(look, name, patience.stable, log_tail, say, changed=changed)
     try:
-        wait_for(watch.converged, f"service {name} to run", timeout, kind=ServiceError)
+        wait_for(
+            watch.converged, f"service {name} to run", patience.timeout, kind=ServiceError, longest=ROUND
+        )
     except _HopelessError:
         raise
     except ServiceError as error:
@@ -65,9 +85,11 @@ class _Watch:
     """Looks at a service again and again, and remembers what it saw."""
 
     def __init__(
-        self, client: DockerClient, name: str, log_tail: LogTail, say: Say, *, changed: bool
+        self, look: SwarmLook, name: str, stable: float, log_tail: LogTail, say: Say, *, changed: bool
     ) -> None:
-        self._client, self._name, self._log_tail, self._say = client, name, log_tail, say
+        self._look, self._name, self._stable, self._log_tail, self._say = look, name, stable, log_tail, say
+        # What was seen before this may be of the service as it was.
+        self._from = time.monotonic()
         self._changed = changed
         self._said = ""
         # By this process's own clock: the hosts' may differ.
@@ -80,9 +102,12 @@ class _Watch:
     def converged(self) -> bool:
         """Return whether every task runs as specified, and has for a moment."""
         with engine_errors(self._name, "looking at the service's tasks", ServiceError):
-            service = self._client.api.inspect_service(self._name)
-            self.tasks = self._client.api.tasks(filters={"service": service["ID"]})
-            status = self._client.api.services(filters={"id": service["ID"]}, status=True)[0]["ServiceStatus"]
+            seen = self._look.since(max(self._from, time.monotonic() - ROUND))
+        service = seen.services.get(self._name)
+        if service is None:
+            raise _HopelessError(f"service {self._name}: was removed by somebody else")
+        self.tasks = list(seen.tasks.get(service["ID"], ()))
+        status = service["ServiceStatus"]
         self._give_up_if_hopeless(service)
         if jobs.is_job(service):
             return self._job_is_done(service)
@@ -91,7 +116,7 @@ class _Watch:
             if task["Status"]["State"] == "running":
                 self._since.setdefault(task["ID"], time.monotonic())
         now = time.monotonic()
-        settled = [task for task in running if now - self._since.get(task["ID"], inf) >= STABLE]
+        settled = [task for task in running if now - self._since.get(task["ID"], inf) >= self._stable]
         state = f"{len(settled)} of {status['DesiredTasks']} tasks run"
         if state != self._said:
             self._say(state)
@@ -148,7 +173,7 @@ def _is_current(task: Json, service: Json) -> bool:
     return bool(task["Spec"].get("ContainerSpec") == service["Spec"]["TaskTemplate"].get("ContainerSpec"))
 
 
-def _report(tasks: list[Json], log_tail: LogTail) -> str:
+def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
     """Return the latest failed task's own error and its last log lines, for the end of a message."""
     failed = [t for t in tasks if t["Status"]["State"] in _LOST and t["Status"].get("Err")]
     troubled = failed or [t for t in tasks if t["Status"].get("Err")] or [t for t in tasks if _unfinished(t)]

@@ -14,6 +14,7 @@ def wait_for(
     timeout: float,
     retry: type[Exception] | tuple[type[Exception], ...] = (),
     kind: type[SkepError] = HostError,
+    longest: float = _LONGEST,
 ) -> None:
     """Ask until a condition holds, ever less often.
 
@@ -23,6 +24,7 @@ def wait_for(
         timeout: Seconds.
         retry: Errors that mean "not yet"; the last one's text goes into the message.
         kind: The error to raise.
+        longest: The longest pause between two questions, in seconds.
 
     Raises:
         SkepError: The time is over.
@@ -39,4 +41,4 @@ def wait_for(
         if time.monotonic() >= deadline:
             raise kind(f"waited {timeout:.0f} s for {what}{last}")
         time.sleep(pause)
-        pause = min(pause * 1.5, _LONGEST)
+        pause = min(pause * 1.5, longest)

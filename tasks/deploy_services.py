@@ -23,7 +23,16 @@ from tasks.templates import rendered
 PHASE = "deploy_services"
 DOC = "deploy the services, and wait until they run"
 LOG_LINES = 10
-_NOT_INPUTS = {"available_on", "try", "converge_timeout", "initialize_roles", "networks", "secrets", "image"}
+_NOT_INPUTS = {
+    "depends_on",
+    "available_on",
+    "try",
+    "converge_timeout",
+    "initialize_roles",
+    "networks",
+    "secrets",
+    "image",
+}
 """What says how to deploy, or is an input in another form."""
 
 
@@ -81,6 +90,11 @@ def _secret_step(run: Run, name: str) -> Step:
 def service_task(name: str) -> str:
     """Return the task that deploys a service."""
     return f"{PHASE}:{name}"
+
+
+def depends_on(stage: Stage, service: types.Service) -> list[str]:
+    """Return the services of the stage that a service is started after."""
+    return [name for name in service.depends_on if name in stage.services]
 
 
 def image_task(stage: Stage, service: types.Service) -> str:
@@ -148,7 +162,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         }
 
     def ensure(work: Work) -> ServiceRecord:
-        from remote.convergence import wait_until_converged
+        from remote.convergence import Patience, wait_until_converged
         from remote.services import ensure_service
 
         preflight(run, work.task, work.say)
@@ -159,8 +173,9 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         labels |= ports.port_labels(service, needed.ports)
         spec = service_spec(name, rendered(run, name).service, stage, needed, labels)
         made, changed = ensure_service(client, spec, work.say)
+        patience = Patience(seconds(service.converge_timeout), seconds(service.update_config.monitor))
         wait_until_converged(
-            client, name, seconds(service.converge_timeout), partial(log_tail, run), work.say, changed=changed
+            client, run.swarm_look, name, patience, partial(log_tail, run), work.say, changed=changed
         )
         run.deployed = True
         return ServiceRecord(id=made)
@@ -172,7 +187,8 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         inputs,
         real=lambda key: run.probe.service(name, key),
         needs=(*networks, *secrets, image),
-        after=(*ready, *volumes, *chosen, vault_of(run)),
+        # A service that another one depends on is done when it is healthy.
+        after=(*ready, *volumes, *chosen, *map(service_task, depends_on(stage, service)), vault_of(run)),
         doc=f"service {name}",
     )
 

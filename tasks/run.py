@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from providers.base import Provider
     from remote.hostsetup.step import HostStep
+    from remote.swarmlook import SwarmLook
     from tasks.probe import Probe
 
 R = TypeVar("R", bound=Record)
@@ -70,6 +71,7 @@ class Run:
     def __post_init__(self) -> None:
         """Make what threads share."""
         self._connections: dict[str, Connection] = {}
+        self._look: tuple[DockerClient, SwarmLook] | None = None
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
         self._locks: dict[str, threading.Lock] = {}
@@ -356,6 +358,23 @@ class Run:
                 return host, client
             said.append(f"{host.short}: {swarm.get('Error') or 'is no manager of a swarm'}")
         raise HostError("no manager of the swarm answers:\n" + "\n".join(said))
+
+    @property
+    def swarm_look(self) -> "SwarmLook":
+        """What looks at the swarm for all who wait for services.
+
+        Raises:
+            HostError: No manager answers.
+
+        """
+        from remote.swarmlook import SwarmLook
+
+        _, client = self.manager()
+        with self.lock("swarm look"):
+            # Another manager may answer by now.
+            if self._look is None or self._look[0] is not client:
+                self._look = client, SwarmLook(client)
+            return self._look[1]
 
     def log(self, task: str) -> "TaskLog":
         """Return the log of a task's run, begun anew."""

@@ -135,6 +135,11 @@ healthcheck = { test = "true", interval = "5" }
         (('"8080:80"', '"x:80"'), "services.web.ports[0]: 'x:80' is not of the form"),
         (('"8080:80"', '"80"'), ""),
         (('"8080:80"', '"80", "80"'), "services.web.ports: 80/tcp is left open twice"),
+        (
+            of_web('depends_on = ["db"]'),
+            "services.web.depends_on[0]: there is no service 'db' (there are: web)",
+        ),
+        (of_web('depends_on = ["web"]'), "services.web.depends_on[0]: web depends on web as well"),
         (of_web('mode = "global"\nreplicas = 2'), "services.web.replicas: a service with mode"),
         (
             of_web("max_concurrent = 2"),

@@ -1,0 +1,175 @@
+"""Waiting for services: one look for all who wait, and what counts as running."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from model.errors import ServiceError
+from remote.convergence import Patience, wait_until_converged
+from remote.swarmlook import SwarmLook
+
+PATIENCE = Patience(timeout=20, stable=0.0)
+
+
+class Engine:
+    """A manager's engine with services whose tasks a test moves on."""
+
+    def __init__(self, *names: str) -> None:
+        self.api = self
+        self.looks = 0
+        self.lists: dict[str, dict[str, Any]] = {
+            name: {
+                "ID": f"id-{name}",
+                "Version": {"Index": 1},
+                "Spec": {
+                    "Name": name,
+                    "Mode": {"Replicated": {"Replicas": 1}},
+                    "TaskTemplate": {"ContainerSpec": {"Image": "new"}},
+                    "Labels": {},
+                },
+                "ServiceStatus": {"DesiredTasks": 1, "RunningTasks": 1},
+            }
+            for name in names
+        }
+        self.all_tasks = [self.task(name) for name in names]
+
+    @staticmethod
+    def task(name: str, state: str = "running", **status: Any) -> dict[str, Any]:
+        """Return a task of a service as it is now."""
+        return {
+            "ID": f"task-of-{name}-{time.monotonic_ns()}",
+            "ServiceID": f"id-{name}",
+            "DesiredState": "shutdown" if state == "rejected" else "running",
+            "Spec": {"ContainerSpec": {"Image": "new"}},
+            "Status": {"State": state, **status},
+        }
+
+    def services(self, *, status: bool) -> list[dict[str, Any]]:
+        """List them."""
+        assert status
+        self.looks += 1
+        return list(self.lists.values())
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """List them."""
+        return list(self.all_tasks)
+
+    def inspect_service(self, name: str) -> dict[str, Any]:
+        """Return one."""
+        return self.lists[name]
+
+    def update_service(
+        self, _id: str, _version: int, _template: Any, name: str, labels: Any, *_: Any, **__: Any
+    ) -> None:
+        """Keep its labels."""
+        self.lists[name]["Spec"]["Labels"] = labels
+
+
+def wait(engine: Engine, name: str, *, changed: bool = True) -> list[str]:
+    """Wait for a service, and return what was said."""
+    said: list[str] = []
+    client: Any = engine
+    wait_until_converged(
+        client,
+        SwarmLook(client),
+        name,
+        PATIENCE,
+        lambda _node, _container: ("hive0", []),
+        said.append,
+        changed=changed,
+    )
+    return said
+
+
+class TestLook:
+    """One look for many."""
+
+    def test_is_shared(self) -> None:
+        """Those who ask while a look is not older than they want get the same; who wants a newer one, takes it."""
+        engine = Engine("web")
+        client: Any = engine
+        look = SwarmLook(client)
+        moment = time.monotonic()
+        barrier = threading.Barrier(8)
+
+        def ask(_: int) -> object:
+            barrier.wait(timeout=20)
+            return look.since(moment)
+
+        with ThreadPoolExecutor(8) as pool:
+            seen = list(pool.map(ask, range(8)))
+
+        assert engine.looks == 1
+        assert all(each is seen[0] for each in seen)
+        assert look.since(time.monotonic()) is not seen[0]
+
+    def test_is_never_older_than_asked_for(self) -> None:
+        """What was seen before a service was changed says nothing of it as it is."""
+        client: Any = Engine("web")
+        look = SwarmLook(client)
+        look.since(0)
+        changed = time.monotonic()
+
+        assert look.since(changed).began >= changed
+
+
+class TestConverged:
+    """When a service runs."""
+
+    def test_runs(self) -> None:
+        """A service all of whose tasks run is marked with what it was seen to run as."""
+        engine = Engine("web")
+
+        assert wait(engine, "web") == ["1 of 1 tasks run"]
+        assert "skep.spec" in engine.lists["web"]["Spec"]["Labels"]
+
+    def test_old_tasks_do_not_count(self) -> None:
+        """A task of the specification before is none that runs as specified."""
+        engine = Engine("web")
+        engine.all_tasks[0]["Spec"] = {"ContainerSpec": {"Image": "old"}}
+        client: Any = engine
+
+        with pytest.raises(ServiceError, match="waited 0 s for service web to run"):
+            wait_until_converged(
+                client,
+                SwarmLook(client),
+                "web",
+                Patience(0, 0),
+                lambda *_: ("", []),
+                lambda _: None,
+                changed=True,
+            )
+
+    def test_an_update_that_was_undone(self) -> None:
+        """What the swarm rolled back is a failure, with the task's own error, where this run made the update."""
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "rollback_completed", "Message": "update rolled back"}
+        engine.all_tasks.append(engine.task("web", "rejected", Err="No such image: x"))
+
+        with pytest.raises(ServiceError, match=r"the update failed and was undone .*\n.*No such image: x"):
+            wait(engine, "web")
+        assert wait(engine, "web", changed=False) == ["1 of 1 tasks run"]
+
+    def test_one_that_is_removed(self) -> None:
+        """A service that somebody removes meanwhile is not waited for."""
+        engine = Engine("web")
+        del engine.lists["web"]
+
+        with pytest.raises(ServiceError, match="service web: was removed by somebody else"):
+            wait(engine, "web")
+
+    def test_a_job(self) -> None:
+        """A job is done when all tasks of its last run have ended well; nothing is written on it then."""
+        engine = Engine("once")
+        engine.lists["once"]["Spec"]["Mode"] = {"ReplicatedJob": {"TotalCompletions": 1, "MaxConcurrent": 1}}
+        engine.lists["once"]["JobStatus"] = {"JobIteration": {"Index": 2}}
+        engine.all_tasks = [
+            {**engine.task("once", "complete"), "JobIteration": {"Index": 2}},
+            {**engine.task("once", "complete"), "JobIteration": {"Index": 1}},
+        ]
+
+        assert wait(engine, "once") == ["1 of 1 tasks are done"]
+        assert engine.lists["once"]["Spec"]["Labels"] == {}
