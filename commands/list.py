@@ -13,6 +13,7 @@ from commands.holder import holder
 from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
 from commands.site import site_run
 from model.errors import SkepError
+from tasks import pins
 from tasks.run import Run
 
 UP_TO_DATE, STALE, NEVER, FAILED, FOLLOWS = "up to date", "stale", "never run", "failed", "may follow"
@@ -227,6 +228,7 @@ class View:
             "stage": stage.name,
             "provider": stage.provider,
             "at_work": holder(self.run.state),
+            "pinned": pins.pinned(self.run),
             "phases": [
                 {
                     "name": name,
@@ -273,6 +275,7 @@ class View:
             if every or named:
                 shown = self._asked_of(resources, name, asked)
                 lines += _resource_lines(shown, named, coloured=coloured, width=width)
+        lines += [paint(line, YELLOW, on=coloured) for line in pins.lines(pins.pinned(self.run))]
         if not asked and all(one.status == NEVER for resources in self.phases.values() for one in resources):
             lines.append("nothing is made yet, as far as state/ knows: `doit` builds the stage")
         return lines

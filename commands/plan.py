@@ -15,7 +15,7 @@ from commands.holder import holder
 from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, is_live, paint
 from commands.site import site_run
 from model.errors import SkepError
-from tasks import build_infra
+from tasks import build_infra, pins
 from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
 from tasks.leftovers import items as left_over
 from tasks.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
@@ -202,6 +202,7 @@ class View:
                 },
             },
             "takes": self.takes(),
+            "pinned": pins.seen(self.run),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -218,6 +219,7 @@ class View:
         for phase, of in rows.items():
             lines.append(phase)
             lines += [row.line(names, hosts, width, coloured=coloured) for row in of]
+        lines += [paint(line, YELLOW, on=coloured) for line in pins.lines(pins.seen(self.run))]
         return [*lines, paint(self._verdict(), BOLD, on=coloured)]
 
     def takes(self) -> dict[str, int]:

@@ -16,7 +16,7 @@ from commands.asked import all_before
 from commands.shell_image import PREFIX, shell
 from commands.site import site_run
 from model.errors import ConfigError, SkepError
-from tasks import templates
+from tasks import pins, templates
 from tasks.deploy_services import secret_task, service_task
 from tasks.leftovers import leftovers, line
 from tasks.run import Run as SiteRun
@@ -65,6 +65,7 @@ class Run(DoitRun):
             _ = run.probe
             status = _ended(run, int(super()._execute(**kwargs)))
             _name_leftovers(run)
+            _name_pinned(run)
             if traces.problem is None:
                 return status
             sys.stderr.write(f"not all that was done is kept, so it is looked at again: {traces.problem}\n")
@@ -121,6 +122,16 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
 def _say(line: str) -> None:
     """Tell the person."""
     sys.stdout.write(f"{line}\n")
+
+
+def _name_pinned(run: SiteRun) -> None:
+    """Say which services are behind site.toml since somebody took them back, and keep it for `doit list`."""
+    if run.probe.swarm.error:
+        return
+    found = {name: number for name, number in pins.seen(run).items() if name not in run.unpinned}
+    pins.note(run, found)
+    for said in pins.lines(found):
+        _say(said)
 
 
 def _ended(run: SiteRun, status: int) -> int:

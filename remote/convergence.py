@@ -1,11 +1,9 @@
 """Waiting until a service runs as specified, or until it is clear why it does not."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
-
-from docker import DockerClient
 
 from model.errors import ServiceError
 from remote import jobs
@@ -46,19 +44,19 @@ class Patience:
 
 
 def wait_until_converged(
-    client: DockerClient, look: SwarmLook, name: str, patience: Patience, log_tail: LogTail, say: Say, *,
-    changed: bool,
+    look: SwarmLook, name: str, patience: Patience, log_tail: LogTail, say: Say, *,
+    changed: bool, labels: Callable[[Json], Mapping[str, str]] = lambda _service: {},
 ) -> None:  # fmt: skip
     """Wait until all tasks of a service run as specified, and have for a moment, then mark it as seen to run.
 
     Args:
-        client: A manager's engine.
-        look: What looks at its swarm, shared by all who wait.
+        look: What looks at the swarm, shared by all who wait.
         name: The service.
         patience: How long.
         log_tail: Returns a container's last log lines.
         say: Takes a line for the log.
         changed: Whether this run made or changed it; if not, what became of an older update means nothing.
+        labels: Given the service as it then is, returns what else it is marked with.
 
     Raises:
         ServiceError: Tasks fail again and again, an update was rolled back, or the time is over. The message has a
@@ -75,10 +73,10 @@ def wait_until_converged(
     except ServiceError as error:
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
     with engine_errors(name, "looking at the service", ServiceError):
-        found = client.api.inspect_service(name)
+        found = look.client.api.inspect_service(name)
     if jobs.is_job(found):
         return
-    set_labels(client, name, {"skep.spec": spec_digest(found["Spec"])})
+    set_labels(look.client, name, {**labels(found), "skep.spec": spec_digest(found["Spec"])})
 
 
 class _Watch:

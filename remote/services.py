@@ -52,16 +52,33 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
             say(f"made service {made['ID']}")
             return str(made["ID"]), True
         kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
-        template = {**spec["TaskTemplate"]}
-        if jobs.is_job(found):
-            # Else an equal specification would be none to run again.
-            template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
-        client.api.update_service(
-            found["ID"], found["Version"]["Index"], template, name, {**kept, **spec["Labels"]}, spec["Mode"],
-            spec["UpdateConfig"], endpoint_spec=spec["EndpointSpec"], rollback_config=spec["RollbackConfig"],
-        )  # fmt: skip
+        put_service(client, found, {**spec, "Labels": {**kept, **spec["Labels"]}})
         say(f"changed service {found['ID']}")
         return str(found["ID"]), True
+
+
+def put_service(client: DockerClient, found: Json, spec: Json) -> None:
+    """Give a service of the swarm another specification.
+
+    Args:
+        client: A manager's engine.
+        found: The service as the swarm has it.
+        spec: The specification.
+
+    Raises:
+        ServiceError: The engine refused, or somebody else was quicker.
+
+    """
+    template = {**spec["TaskTemplate"]}
+    if jobs.is_job(found):
+        # Else an equal specification would be none to run again.
+        template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
+    with engine_errors(spec["Name"], "changing the service", ServiceError):
+        client.api.update_service(
+            found["ID"], found["Version"]["Index"], template, spec["Name"], spec["Labels"], spec["Mode"],
+            spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
+            rollback_config=spec.get("RollbackConfig"),
+        )  # fmt: skip
 
 
 def _must_run_again(client: DockerClient, service: Json) -> bool:

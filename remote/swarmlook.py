@@ -39,7 +39,7 @@ class SwarmLook:
     """
 
     def __init__(self, client: DockerClient) -> None:
-        self._api = client.api
+        self.client = client
         self._lock = threading.Lock()
         self._seen = Seen()
 
@@ -59,8 +59,8 @@ class SwarmLook:
     def _look(self) -> Seen:
         """Take a look."""
         began = time.monotonic()
-        services = {service["Spec"]["Name"]: service for service in self._api.services(status=True)}
+        services = {service["Spec"]["Name"]: service for service in self.client.api.services(status=True)}
         tasks: dict[str, list[Json]] = {}
-        for task in self._api.tasks():
+        for task in self.client.api.tasks():
             tasks.setdefault(task.get("ServiceID", ""), []).append(task)
         return Seen(services, tasks, began)

@@ -1,7 +1,8 @@
 """Phase 6: Docker secrets and services, each service by its image's digest, waited for until it runs."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from model import site as types
 from model.definition import definition
@@ -19,6 +20,10 @@ from tasks.setup_hosts import vault_of
 from tasks.state import write_whole
 from tasks.step import Step, Work
 from tasks.templates import rendered
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
 
 PHASE = "deploy_services"
 DOC = "deploy the services, and wait until they run"
@@ -173,9 +178,17 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         labels |= ports.port_labels(service, needed.ports)
         spec = service_spec(name, rendered(run, name).service, stage, needed, labels)
         made, changed = ensure_service(client, spec, work.say)
+        if changed:
+            run.unpinned.add(name)
         patience = Patience(seconds(service.converge_timeout), seconds(service.update_config.monitor))
         wait_until_converged(
-            client, run.swarm_look, name, patience, partial(log_tail, run), work.say, changed=changed
+            run.swarm_look,
+            name,
+            patience,
+            partial(log_tail, run),
+            work.say,
+            changed=changed,
+            labels=lambda found: _kept(run, client, found, needed.environment) if changed else {},
         )
         run.deployed = True
         return ServiceRecord(id=made)
@@ -191,6 +204,21 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         after=(*ready, *volumes, *chosen, *map(service_task, depends_on(stage, service)), vault_of(run)),
         doc=f"service {name}",
     )
+
+
+def _kept(
+    run: Run, client: "DockerClient", found: "Mapping[str, Any]", secret: Collection[str]
+) -> dict[str, str]:
+    """Keep what a service runs with, now that it is seen to run; return the label that says which one that is."""
+    from remote.generations import LABEL, keep
+
+    return {LABEL: str(keep(client, found, secret, run.stage.labels, run.stage.site.registry.keep))}
+
+
+def secret_environment(run: Run, name: str) -> list[str]:
+    """Return the lines `NAME=value` of a service's environment that a secret is in, as they are today."""
+    made = rendered(run, name).environment
+    return [f"{variable}={value.reveal()}" for variable, value in made.items()]
 
 
 def docker_config(run: Run) -> str:

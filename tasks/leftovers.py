@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.errors import ConfigError
+from remote.generations import files_of, is_generation
 from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
 from tasks.plan import LEFT, REMOVE, Item
 from tasks.run import Run
@@ -115,12 +116,21 @@ def _in_swarm(run: Run) -> Iterator[Leftover]:
                 NETWORK, name, f"{build_networks.PHASE}:{name}", id=network["Id"], held=_held(users)
             )
     current = _current_secrets(run)
+    # What an earlier generation of a service needs, it may go back to.
+    kept: dict[str, set[str]] = {}
+    for config in filter(is_generation, swarm.configs.values()):
+        user = config["Spec"]["Labels"]["skep.name"]
+        if user in staying:
+            kept.setdefault(user, set()).update(files_of(config))
     for kind, seen, wanted, phase_name in (
         (SECRET, swarm.secrets, stage.secrets, deploy_services.secret_task),
         (CONFIG, swarm.configs, {}, _config_task),
     ):
         for docker_name, thing in sorted(seen.items()):
             users = [user for user, service in staying.items() if thing.get("ID") in _files(service)]
+            users += [user for user, files in kept.items() if thing.get("ID") in files and user not in users]
+            if kind == CONFIG and is_generation(thing) and thing["Spec"]["Labels"]["skep.name"] in staying:
+                continue
             of = (thing["Spec"].get("Labels") or {}).get("skep.name", docker_name)
             if docker_name in current or (kind == CONFIG and users):
                 continue

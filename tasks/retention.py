@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from model.errors import SkepError
 from model.record import ImageRecord
+from remote.generations import image_of, is_generation
 from remote.retention import Generation, collect_script, freed, list_script, parse_list, surplus
 from tasks.build_images import PHASE, resources
 from tasks.run import Run
@@ -38,6 +39,9 @@ def in_use(run: Run, but: Collection[str] = ()) -> set[str]:
         for spec in (service.get("Spec"), service.get("PreviousSpec")):
             if spec:
                 found.add(spec["TaskTemplate"]["ContainerSpec"]["Image"])
+    for config in swarm.configs.values():
+        if is_generation(config) and config["Spec"]["Labels"].get("skep.name") not in but:
+            found.add(image_of(config))
     return {
         reference.partition("/")[2] for reference in found if reference.startswith(f"{run.stage.registry}/")
     }

@@ -55,6 +55,7 @@ class Run:
         live: Whether the real things are looked at; `doit list` does not.
         deployed: Whether a service was changed by this run.
         pushed: Whether an image was pushed by this run.
+        unpinned: The services that this run deployed, so that they are as site.toml says.
         replaced: The hosts that this run made anew, since they could not be changed in place.
 
     """
@@ -64,6 +65,7 @@ class Run:
     state: State
     reasons: dict[str, list[str]] = field(default_factory=dict)
     live: bool = False
+    unpinned: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     deployed: bool = False
     pushed: bool = False

@@ -73,7 +73,6 @@ def wait(engine: Engine, name: str, *, changed: bool = True) -> list[str]:
     said: list[str] = []
     client: Any = engine
     wait_until_converged(
-        client,
         SwarmLook(client),
         name,
         PATIENCE,
@@ -134,7 +133,6 @@ class TestConverged:
 
         with pytest.raises(ServiceError, match="waited 0 s for service web to run"):
             wait_until_converged(
-                client,
                 SwarmLook(client),
                 "web",
                 Patience(0, 0),

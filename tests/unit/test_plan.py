@@ -421,7 +421,17 @@ def test_json_is_stable(made: Made) -> None:
 
     data = json.loads(json.dumps(view(made).data()))
 
-    assert list(data) == ["site", "stage", "provider", "at_work", "status", "resources", "summary", "takes"]
+    assert list(data) == [
+        "site",
+        "stage",
+        "provider",
+        "at_work",
+        "status",
+        "resources",
+        "summary",
+        "takes",
+        "pinned",
+    ]
     assert [set(one) for one in data["resources"]] == [{"task", "host", "action", "reasons", "after"}] * 2
     assert set(data["summary"]) == {"up_to_date", *(action.replace(" ", "_") for action in LOOKS)}
     assert data["summary"]["may_change"] == 1

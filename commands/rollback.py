@@ -1,0 +1,225 @@
+"""`doit rollback SERVICE`: go back to what a service was, and stay there until its definition changes."""
+
+import sys
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from doit import get_var
+from doit.cmd_base import DoitCmdBase
+from doit.exceptions import InvalidCommand
+
+from commands.destroy import INTERRUPTED, Teller
+from commands.site import site_run
+from model.digest import Inputs, key_of
+from model.errors import ConfigError, ServiceError, SkepError
+from model.record import ServiceRecord
+from model.units import seconds
+from tasks import pins
+from tasks.deploy_services import log_tail, secret_environment, service_task
+from tasks.run import Run
+from tasks.step import Step
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from remote.generations import Generation
+    from remote.spec import Json
+
+LATEST = "latest"
+
+
+class Rollback(DoitCmdBase):
+    """Go back to an earlier generation of a service."""
+
+    doc_purpose = "take a service back to what it was before, or to=GENERATION; to=latest ends that"
+    doc_usage = "SERVICE [to=GENERATION|to=latest]"
+    doc_description = """\
+Each time a service was deployed well, what it runs with is kept in the swarm; the newest ones stay (registry.keep in \
+site.toml). Without to= the service goes back to the one before what it runs now; a number that there is none of lists \
+those that there are.
+
+The service is then pinned: `doit` leaves it as it is until its definition, its image or another input changes, and \
+`doit list` says so. to=latest ends that, and the next run deploys what site.toml says."""
+
+    def _execute(self, pos_args: Sequence[str] = ()) -> int:
+        """Take the service back."""
+        run = site_run(self.loader)
+        if len(pos_args) != 1 or pos_args[0] not in run.stage.services:
+            there = ", ".join(run.stage.services) or "none"
+            raise InvalidCommand(f"type: {self.bin_name} rollback SERVICE [to=GENERATION]; services: {there}")
+        [name] = pos_args
+        try:
+            run.state.lock(" ".join(["doit", *sys.argv[1:]]))
+        except SkepError as error:
+            raise InvalidCommand(str(error)) from error
+        began = time.monotonic()
+        say = Teller(self.outstream)
+        try:
+            back = Back(run, name, self._task(name).meta["step"])
+            if get_var("to") == LATEST:
+                back.end(say)
+                return 0
+            inputs = back.go(get_var("to"), say)
+            self._note(name, inputs)
+            pins.note(run, {**pins.pinned(run), name: back.number})
+        except SkepError as error:
+            sys.stderr.write(f"{run.redact(str(error))}\n")
+            return 1
+        except KeyboardInterrupt:
+            sys.stderr.write("\ninterrupted: what the swarm was told it goes on with\n")
+            return INTERRUPTED
+        finally:
+            run.close()
+            run.state.unlock()
+        say(f"{name} runs as generation {back.number} ({time.monotonic() - began:.1f} s)")
+        for line in pins.lines({name: back.number}):
+            say(line)
+        return 0
+
+    def _task(self, name: str) -> Any:
+        """Return the task that deploys a service."""
+        return next(task for task in self.task_list if task.name == service_task(name))
+
+    def _note(self, name: str, inputs: Inputs | None) -> None:
+        """Have doit know that the service is as it should be, though it is not as site.toml says."""
+        task = self._task(name)
+        if inputs is not None and site_run(self.loader).state.read(task.name, ServiceRecord) is not None:
+            task.values = {"inputs": inputs}
+            self.dep_manager.save_success(task)
+            self.dep_manager.close()
+
+
+class Back:
+    """The way back of one service.
+
+    Args:
+        run: The run.
+        name: The service.
+        step: The step that deploys it.
+
+    """
+
+    def __init__(self, run: Run, name: str, step: Step) -> None:
+        self._run, self._name, self._step = run, name, step
+        self.number = 0
+
+    def go(self, asked: str | None, say: Teller) -> Inputs | None:
+        """Take the service to the generation that was asked for, and wait until it runs.
+
+        Returns:
+            The inputs that the service's task has now; None where they can't be told.
+
+        Raises:
+            SkepError: There is no such generation, or it does not run.
+
+        """
+        from remote.convergence import Patience, wait_until_converged
+        from remote.generations import LABEL, generations, with_secrets
+        from remote.services import put_service
+
+        run, name = self._run, self._name
+        _, client = run.manager()
+        service = self._found(client)
+        kept = generations(client, name, run.stage.labels)
+        chosen = self._chosen(kept, service, asked)
+        self.number = chosen.number
+        inputs = self._inputs()
+        spec = with_secrets(chosen, self._secret_lines(chosen))
+        say(f"{name}: back to generation {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
+        put_service(client, service, {**spec, "Labels": self._labels(service, spec, inputs)})
+        config = run.stage.services[name]
+        wait_until_converged(
+            run.swarm_look,
+            name,
+            Patience(seconds(config.converge_timeout), seconds(config.update_config.monitor)),
+            partial(log_tail, run),
+            say,
+            changed=True,
+            labels=lambda _service: {LABEL: str(chosen.number)},
+        )
+        return inputs
+
+    def end(self, say: Teller) -> None:
+        """Have the next run deploy what site.toml says."""
+        from remote.generations import PINNED
+        from remote.services import set_labels
+
+        _, client = self._run.manager()
+        labels = self._found(client)["Spec"].get("Labels") or {}
+        left = {name: n for name, n in pins.pinned(self._run).items() if name != self._name}
+        if PINNED in labels:
+            # A key that is no longer its own makes the next run deploy it.
+            set_labels(client, self._name, {PINNED: None, "skep.key": ""})
+            say(
+                f"{self._name} is pinned no more: doit deploy_services:{self._name} deploys what site.toml says"
+            )
+        else:
+            say(f"{self._name} is not pinned")
+        pins.note(self._run, left)
+
+    def _found(self, client: "DockerClient") -> "Json":
+        """Return the service as the swarm has it."""
+        from docker.errors import NotFound
+
+        from remote.engine import engine_errors
+
+        with engine_errors(self._name, "looking at the service", ServiceError):
+            try:
+                found: Json = client.api.inspect_service(self._name)
+            except NotFound:
+                raise ServiceError(f"service {self._name}: is not deployed") from None
+        return found
+
+    def _chosen(self, kept: "Sequence[Generation]", service: "Json", asked: str | None) -> "Generation":
+        """Return the generation that is meant."""
+        now = (service["Spec"].get("Labels") or {}).get("skep.generation", "")
+        numbers = {str(generation.number): generation for generation in kept}
+        if asked is not None and asked in numbers:
+            return numbers[asked]
+        older = [g for g in kept if now.isdecimal() and g.number < int(now)]
+        if asked is None and older:
+            return older[0]
+        what = f"has no generation {asked}" if asked is not None else "has none before what it runs"
+        listed = "".join(f"\n    {line}" for line in self._listed(kept, now)) or "\n    none is kept"
+        raise ServiceError(f"service {self._name}: {what}; there are:{listed}")
+
+    @staticmethod
+    def _listed(kept: "Sequence[Generation]", now: str) -> list[str]:
+        """Return a line for each generation: when it was, and in what it differs from the next one."""
+        lines = []
+        for i, generation in enumerate(kept):
+            if str(generation.number) == now:
+                said = "runs now"
+            else:
+                changes = kept[i - 1].differs(generation.spec) if i else []
+                more = f" (+{len(changes) - 1} more)" if len(changes) > 1 else ""
+                said = f"{changes[0]}{more}" if changes else ""
+            lines.append(f"to={generation.number}  {generation.made[:19]}  {said}".rstrip())
+        return lines
+
+    def _inputs(self) -> Inputs | None:
+        """Return the inputs of the service's task as they are now."""
+        try:
+            return self._step.inputs_now()
+        except (KeyError, ConfigError):
+            return None
+
+    def _secret_lines(self, generation: "Generation") -> list[str]:
+        """Return the secret lines of the service's environment as they are today, if any are needed."""
+        lines = generation.spec["TaskTemplate"]["ContainerSpec"].get("Env") or []
+        return secret_environment(self._run, self._name) if any("=" not in line for line in lines) else []
+
+    def _labels(self, service: "Json", spec: "Json", inputs: Inputs | None) -> dict[str, str]:
+        """Return the labels that the service gets: those of the generation, and skep's own of today.
+
+        With the key of today's definition it counts as deployed, until that changes.
+        """
+        from remote.generations import PINNED
+
+        own = {n: v for n, v in (service["Spec"].get("Labels") or {}).items() if n.startswith("skep.")}
+        own.pop("skep.spec", None)
+        if inputs is not None:
+            own["skep.key"] = key_of(inputs)
+        return {**(spec.get("Labels") or {}), **own, PINNED: str(self.number)}

@@ -1,0 +1,192 @@
+"""What a service was before: its last specifications, kept in the swarm as Docker configs, to go back to.
+
+They are there whoever runs skep from where, and go with the swarm. None holds a secret: where a secret is in a
+service's environment, only the variable's name is kept.
+"""
+
+import base64
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from model.digest import differences, flatten
+from model.errors import ServiceError
+from remote.spec import spec_digest
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Json = Mapping[str, Any]
+LABEL = "skep.generation"
+"""On a config: its number. On a service: the number of what it runs."""
+IMAGE, FILES, DIGEST = "skep.image", "skep.files", "skep.spec"
+"""On a config: the image, the ids of the secrets and configs, and the digest of the specification that it holds."""
+PINNED = "skep.pinned"
+"""On a service that went back: the number of the generation that it stays at until its definition changes."""
+_OWN = "skep."
+_NOT_FOUND = 404
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A specification that a service ran with.
+
+    Args:
+        number: Counted up with each.
+        id: The config's id.
+        made: When, in Docker's own words.
+        image: The image's reference.
+        digest: Of the specification.
+        spec: The specification, without skep's labels and without what is secret.
+
+    """
+
+    number: int
+    id: str
+    made: str
+    image: str
+    digest: str
+    spec: Json
+
+    def differs(self, other: Json) -> list[str]:
+        """Return what is different in another specification, one sentence each."""
+        return [
+            difference.sentence()
+            for difference in differences(flatten("spec", dict(self.spec)), flatten("spec", dict(other)))
+        ]
+
+
+def is_generation(config: Mapping[str, Any]) -> bool:
+    """Return whether a config of the swarm is a service's generation."""
+    return LABEL in (config["Spec"].get("Labels") or {})
+
+
+def files_of(config: Mapping[str, Any]) -> set[str]:
+    """Return the ids of the secrets and configs that a generation needs."""
+    return set(filter(None, (config["Spec"].get("Labels") or {}).get(FILES, "").split(",")))
+
+
+def image_of(config: Mapping[str, Any]) -> str:
+    """Return the image that a generation runs."""
+    return str((config["Spec"].get("Labels") or {}).get(IMAGE, ""))
+
+
+def generations(client: "DockerClient", service: str, labels: Mapping[str, str]) -> list[Generation]:
+    """Return a service's generations, the newest first.
+
+    Args:
+        client: A manager's engine.
+        service: The service.
+        labels: Those of the stage.
+
+    Raises:
+        ServiceError: The engine refuses.
+
+    """
+    from remote.engine import engine_errors
+
+    wanted = [*(f"{name}={value}" for name, value in labels.items()), f"skep.name={service}", LABEL]
+    with engine_errors(service, "listing its generations", ServiceError):
+        found = client.api.configs(filters={"label": wanted})
+    made = [_generation(config) for config in found]
+    return sorted(made, key=lambda generation: generation.number, reverse=True)
+
+
+def _generation(config: Mapping[str, Any]) -> Generation:
+    """Return a generation from its config."""
+    labels = config["Spec"]["Labels"]
+    spec = json.loads(base64.b64decode(config["Spec"]["Data"]))
+    number = int(labels[LABEL])
+    return Generation(number, config["ID"], config["CreatedAt"], labels[IMAGE], labels[DIGEST], spec)
+
+
+def keep(
+    client: "DockerClient", service: Json, secret: Collection[str], labels: Mapping[str, str], count: int
+) -> int:
+    """Keep what a service runs with as its newest generation, unless it is that already; return its number.
+
+    Args:
+        client: A manager's engine.
+        service: The service as the swarm has it.
+        secret: The environment variables that a secret is in.
+        labels: Those of the stage.
+        count: How many generations stay.
+
+    Raises:
+        ServiceError: The engine refuses.
+
+    """
+    from remote.engine import engine_errors
+
+    name = service["Spec"]["Name"]
+    spec = without_secrets(service["Spec"], secret)
+    digest = spec_digest(spec)
+    before = generations(client, name, labels)
+    if before and before[0].digest == digest:
+        return before[0].number
+    number = before[0].number + 1 if before else 1
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    files = [f[f"{kind}ID"] for kind in ("Secret", "Config") for f in container.get(f"{kind}s") or ()]
+    own = {
+        **labels, "skep.name": name, LABEL: str(number), DIGEST: digest,
+        IMAGE: container["Image"], FILES: ",".join(files),
+    }  # fmt: skip
+    with engine_errors(name, "keeping what it runs with", ServiceError):
+        client.api.create_config(f"skep-generation.{name}.{number}", json.dumps(spec).encode(), own)
+        for old in before[max(0, count - 1) :]:
+            _remove(client, old.id)
+    return number
+
+
+def _remove(client: "DockerClient", config: str) -> None:
+    """Remove a config; one that is gone is no error."""
+    from docker.errors import APIError
+
+    try:
+        client.api.remove_config(config)
+    except APIError as error:
+        if error.status_code != _NOT_FOUND:
+            raise
+
+
+def without_secrets(spec: Json, secret: Collection[str]) -> dict[str, Any]:
+    """Return a specification without skep's labels and without the values of these environment variables. Pure."""
+    kept: dict[str, Any] = json.loads(json.dumps(spec))
+    labels = kept.get("Labels") or {}
+    kept["Labels"] = {label: value for label, value in labels.items() if not label.startswith(_OWN)}
+    container = kept["TaskTemplate"]["ContainerSpec"]
+    if container.get("Env"):
+        container["Env"] = [_kept(line, secret) for line in container["Env"]]
+    return kept
+
+
+def _kept(line: str, secret: Collection[str]) -> str:
+    """Return a line of an environment; of a secret one the name alone."""
+    name = line.partition("=")[0]
+    return name if name in secret else line
+
+
+def with_secrets(generation: Generation, environment: Sequence[str]) -> dict[str, Any]:
+    """Return a generation's specification with the values that its secret variables have today. Pure.
+
+    Args:
+        generation: The generation.
+        environment: The lines `NAME=value` of those that are secret today.
+
+    Raises:
+        ServiceError: There is none for a variable that was.
+
+    """
+    known = {line.partition("=")[0]: line for line in environment}
+    spec: dict[str, Any] = json.loads(json.dumps(generation.spec))
+    container = spec["TaskTemplate"]["ContainerSpec"]
+    lines = container.get("Env") or []
+    if missing := [line for line in lines if "=" not in line and line not in known]:
+        raise ServiceError(
+            f"generation {generation.number} had a secret in {', '.join(missing)}, which is none today: "
+            "what it was is kept nowhere"
+        )
+    if lines:
+        container["Env"] = [line if "=" in line else known[line] for line in lines]
+    return spec

@@ -1,0 +1,137 @@
+"""What is kept of a service to go back to: its specification, and nothing that is secret."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from model.errors import ServiceError
+from remote import generations as kept
+from remote.generations import Generation
+
+LABELS = {"skep.site": "example", "skep.stage": "private"}
+
+
+class Configs:
+    """A manager's engine that keeps Docker configs."""
+
+    def __init__(self) -> None:
+        self.api = self
+        self.all: dict[str, dict[str, Any]] = {}
+
+    def configs(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """List those with these labels, as Docker does: by name and value, or by name alone."""
+        return [
+            config
+            for config in self.all.values()
+            if all(
+                (
+                    name in config["Spec"]["Labels"]
+                    if not equals
+                    else config["Spec"]["Labels"].get(name) == value
+                )
+                for name, equals, value in (wanted.partition("=") for wanted in filters["label"])
+            )
+        ]
+
+    def create_config(self, name: str, data: bytes, labels: dict[str, str]) -> None:
+        """Make one; a name is given once."""
+        assert name not in {config["Spec"]["Name"] for config in self.all.values()}
+        spec = {"Name": name, "Labels": labels, "Data": base64.b64encode(data).decode()}
+        self.all[f"id-of-{name}"] = {"ID": f"id-of-{name}", "CreatedAt": "2026-11-25T20:00:00Z", "Spec": spec}
+
+    def remove_config(self, number: str) -> None:
+        """Remove one."""
+        del self.all[number]
+
+
+def service(image: str = "registry/web@sha256:1", **labels: str) -> dict[str, Any]:
+    """Return a service of the swarm."""
+    return {
+        "Spec": {
+            "Name": "web",
+            "Labels": {"own": "x", "skep.key": "k", **labels},
+            "TaskTemplate": {
+                "ContainerSpec": {
+                    "Image": image,
+                    "Env": ["A=b", "PASSWORD=hush"],
+                    "Secrets": [{"SecretID": "s1"}],
+                    "Configs": [{"ConfigID": "c1"}],
+                }
+            },
+        }
+    }
+
+
+def keep(engine: Any, of: dict[str, Any], count: int = 3) -> int:
+    """Keep what a service runs with."""
+    return kept.keep(engine, of, {"PASSWORD"}, LABELS, count)
+
+
+def test_no_secret_is_kept() -> None:
+    """Of a variable that a secret is in, the name alone is kept; skep's own labels are those of the day."""
+    engine: Any = Configs()
+    keep(engine, service())
+    [config] = engine.all.values()
+    [generation] = kept.generations(engine, "web", LABELS)
+
+    assert b"hush" not in base64.b64decode(config["Spec"]["Data"])
+    assert generation.spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD"]
+    assert generation.spec["Labels"] == {"own": "x"}
+    assert kept.files_of(config) == {"s1", "c1"}
+    assert kept.image_of(config) == "registry/web@sha256:1"
+
+
+def test_each_is_kept_once() -> None:
+    """What is the newest generation already is no other one, whatever skep's labels say."""
+    engine: Any = Configs()
+
+    assert keep(engine, service()) == 1
+    assert keep(engine, service(**{"skep.key": "another"})) == 1
+    assert keep(engine, service("other")) == 2
+    assert keep(engine, service()) == 3
+
+
+def test_the_newest_stay() -> None:
+    """As many stay as are to; the numbers go on."""
+    engine: Any = Configs()
+    for number in range(1, 6):
+        assert keep(engine, service(f"image-{number}")) == number
+
+    assert [generation.number for generation in kept.generations(engine, "web", LABELS)] == [5, 4, 3]
+
+
+def test_another_stages_are_not_seen() -> None:
+    """A service of the same name in another stage has generations of its own."""
+    engine: Any = Configs()
+    keep(engine, service())
+
+    assert kept.generations(engine, "web", {**LABELS, "skep.stage": "staging"}) == []
+    assert kept.generations(engine, "other", LABELS) == []
+
+
+def test_secret_variables_get_what_they_are_today() -> None:
+    """Going back, a secret variable has the value of today; one that is secret no more can't be had."""
+    engine: Any = Configs()
+    keep(engine, service())
+    [generation] = kept.generations(engine, "web", LABELS)
+
+    spec = kept.with_secrets(generation, ["PASSWORD=new"])
+    assert spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD=new"]
+    with pytest.raises(ServiceError, match="generation 1 had a secret in PASSWORD"):
+        kept.with_secrets(generation, [])
+
+
+def test_differences_are_said() -> None:
+    """Generations are told apart by what is different in them."""
+    one = Generation(1, "", "", "a", "", {"TaskTemplate": {"ContainerSpec": {"Image": "a"}}})
+
+    assert one.differs(one.spec) == []
+    [said] = one.differs({"TaskTemplate": {"ContainerSpec": {"Image": "b"}}})
+    assert "a" in said
+    assert "b" in said
+
+
+def test_what_is_no_generation() -> None:
+    """A config of the site's own is none."""
+    assert not kept.is_generation({"Spec": {"Labels": {"skep.name": "x"}}})
