@@ -95,6 +95,7 @@ class _Watch:
         # Tasks that had failed before this run looked: their time is over.
         self._old: frozenset[str] | None = None
         self._pending: dict[str, float] = {}
+        self._undone = ""
         self.tasks: list[Json] = []
 
     def converged(self) -> bool:
@@ -119,7 +120,7 @@ class _Watch:
         if state != self._said:
             self._say(state)
             self._said = state
-        updating = (service.get("UpdateStatus") or {}).get("State") == "updating"
+        updating = (service.get("UpdateStatus") or {}).get("State") in {"updating", "rollback_started"}
         # Of a global service the engine counts tasks that are there already: none, while it is quite new.
         wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
         return not updating and len(settled) == len(running) and len(settled) >= wanted
@@ -138,18 +139,22 @@ class _Watch:
         update = service.get("UpdateStatus") or {}
         state = update.get("State", "")
         # The swarm forgets an update's status when the next one begins; so this one is of this run's, if it made one.
+        if state == "rollback_started":
+            # It is waited for: who is told that it failed finds the service as it was.
+            self._undone = self._undone or _report(self.tasks, self._log_tail)
+            return
         if self._changed and (state.startswith("rollback") or state == "paused"):
             became = "undone" if state.startswith("rollback") else "stopped"
             raise _HopelessError(
                 f"service {self._name}: the update failed and was {became} "
-                f"({update.get('Message', 'no reason given')}){_report(self.tasks, self._log_tail)}"
+                f"({update.get('Message', 'no reason given')}){self._undone or _report(self.tasks, self._log_tail)}"
             )
         lost = [task for task in self.tasks if task["Status"]["State"] in _LOST]
         if self._old is None:
             self._old = frozenset(task["ID"] for task in lost)
         lost = [task for task in lost if task["ID"] not in self._old]
         # While an update is under way, the swarm itself counts its failures, and undoes it.
-        if len(lost) >= GIVE_UP_AFTER and state not in {"updating", "rollback_started"}:
+        if len(lost) >= GIVE_UP_AFTER and state != "updating":
             raise _HopelessError(
                 f"service {self._name}: {len(lost)} tasks failed one after another{_report(lost, self._log_tail)}"
             )

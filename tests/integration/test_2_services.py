@@ -199,3 +199,85 @@ def _job(site: Site) -> None:
         assert re.search(r"service once: \d tasks failed one after another", failed.text), failed.text
         assert "| why" in failed.text
     assert site.settle() == ["deploy_services:once"]
+
+
+UPDATES = f"""
+[services.first]
+{COMMON.replace('test = "true"', 'test = "test -e /tmp/well"')}
+entrypoint = ["/bin/sh", "-c", "sleep 2; touch /tmp/well; exec sleep infinity"]
+environment = {{ VERSION = "one" }}
+init = true
+[services.second]
+{COMMON}
+depends_on = ["first"]
+entrypoint = ["sleep", "infinity"]
+init = true
+[networks.dns]
+"""
+
+
+def test_order_rollback_and_pins(site: Site) -> None:
+    """A service waits for the one that it depends on to be healthy, and is left alone when that changes.
+
+    A failed update is undone by itself; one that went well can be taken back, stays so until its definition changes,
+    and every command says so.
+    """
+    with added(site, UPDATES):
+        made = site.run().well().ran
+        assert made.index("deploy_services:first") < made.index("deploy_services:second")
+        with site.edited('VERSION = "one"', 'VERSION = "two"'):
+            assert site.settle() == ["deploy_services:first"]
+            assert version(site) == "two"
+            _fails_and_is_undone(site)
+            _back_and_forth(site)
+        # Its definition changed: the pin is over.
+        assert site.settle() == ["deploy_services:first"]
+        assert version(site) == "one"
+        assert "pinned" not in site.run("list").text
+
+
+def version(site: Site) -> str:
+    """Return what the running container of the service has in its environment."""
+    where = next(h for h in HIVES if site.on(h, "docker ps -qf label=com.docker.swarm.service.name=first"))
+    return inside(site, where, "first", 'echo "$VERSION"').strip()
+
+
+def _fails_and_is_undone(site: Site) -> None:
+    """Deploy what never becomes healthy: the old task comes back, and the next run tries again."""
+    with site.edited("sleep 2; touch /tmp/well", "echo no use; exit 7"):
+        failed = site.run()
+        assert failed.status == 1
+        assert "service first: the update failed and was undone" in failed.text
+        assert "| no use" in failed.text
+        assert version(site) == "two"
+        assert site.run().status == 1
+    assert site.settle() == ["deploy_services:first"]
+
+
+def _back_and_forth(site: Site) -> None:
+    """Take the service back, look at what is said of it, and end that."""
+    unknown = site.run("rollback", "first", "to=77")
+    assert unknown.status == 1
+    assert re.search(r"has no generation 77; there are:\n +to=2 .*runs now\n +to=1 .*VERSION", unknown.text)
+    assert site.run("rollback", "nobody").status == 3
+    back = site.run("rollback", "first")
+    assert back.status == 0, back.text
+    assert version(site) == "one"
+    said = "first is pinned to generation 1, behind site.toml"
+    assert said in back.text
+    assert said in site.run("list").text
+    again = site.run().well()
+    assert again.ran == []
+    assert said in again.text
+    assert site.run("plan").status == 0
+    # What is known of it here is a cache.
+    (site.state / "pinned.json").unlink()
+    (site.state / "traces" / "deploy_services" / "first.json").unlink()
+    assert site.run().well().ran == ["deploy_services:first"]
+    assert version(site) == "one"
+    assert said in site.run("list").text
+    ended = site.run("rollback", "first", "to=latest")
+    assert ended.status == 0, ended.text
+    assert site.settle() == ["deploy_services:first"]
+    assert version(site) == "two"
+    assert site.run("rollback", "first", "to=1").status == 0
