@@ -1,4 +1,4 @@
-"""Every attribute of a service, read back from a container that runs with it; jobs; ports that are chosen."""
+"""Every attribute of a service, read back from a container that runs with it; jobs; chosen ports; an init."""
 
 import json
 import re
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.integration.live import HIVES, Site
+from tests.rig import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -67,6 +68,20 @@ mode = "replicated-job"
 replicas = 3
 max_concurrent = 2
 entrypoint = ["/bin/sh", "-c", "echo done"]
+[networks.dns]
+"""
+
+# systemd wants a bus to be asked through.
+STANDALONE = f"""
+[images.whole]
+from = "debian:12"
+standalone = true
+[[images.whole.roles]]
+role = "debian"
+vars = {{ PACKAGES = "systemd-sysv dbus" }}
+[services.whole]
+{COMMON.replace('"proxy"', '"whole"').replace("healthcheck", "# healthcheck").replace('"2s"', '"30s"')}
+standalone = true
 [networks.dns]
 """
 
@@ -282,3 +297,33 @@ def _back_and_forth(site: Site) -> None:
     assert site.settle() == ["deploy_services:first"]
     assert version(site) == "two"
     assert site.run("rollback", "first", "to=1").status == 0
+
+
+def test_standalone(site: Site) -> None:
+    """A standalone service runs systemd, which comes up whole, runs units, and ends in order when it is told to."""
+    with added(site, STANDALONE):
+        assert {"build_images:whole", "deploy_services:whole"} <= set(site.run().well().ran)
+        where = next(
+            h for h in HIVES if site.on(h, "docker ps -qf label=com.docker.swarm.service.name=whole")
+        )
+        said = inside(
+            site,
+            where,
+            "whole",
+            """
+            cat /proc/1/comm
+            timeout 60 systemctl is-system-running --wait
+            systemd-run --quiet --wait --pipe --collect sed -n 's/.*name=systemd:/unit /p' /proc/self/cgroup
+            stat -f -c %T /run /run/lock /tmp
+            """,
+        ).split("\n")
+        assert said[:2] == ["systemd", "running"]
+        assert re.search(r"^unit /.*/run-\w+\.service$", said[2])
+        assert said[3:] == ["tmpfs", "tmpfs", "tmpfs", ""]
+        container = site.on(where, "docker ps -qf label=com.docker.swarm.service.name=whole").strip()
+        site.on("hive0", "docker service scale --detach whole=0")
+        ends = f"docker events --since 5m --until 0s -f container={container} -f event=die"
+        died = f"{ends} --format '{{{{.Actor.Attributes.exitCode}}}}'"
+        wait_until(lambda: bool(site.on(where, died).strip()), "the end of its container", 60)
+        # It would be 137 if it had been killed, after `stop_grace_period`.
+        assert site.on(where, died).strip() == "0"
