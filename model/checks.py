@@ -182,13 +182,25 @@ def _cloud_stage(
             list(places(config, count))
         except ValueError as error:
             yield f"{path}.{error}"
-    if config.kms_key_id is not None and not config.disk_encrypted:
+    if isinstance(config, types.OpenStackStage):
+        yield from _openstack_stage(path, config)
+    elif config.kms_key_id is not None and not config.disk_encrypted:
         yield f"{path}.kms_key_id: encrypts nothing where disk_encrypted = false"
     if isinstance(config.public_addresses, list):
         known = [f"{config.custom_hostname}{n}" for n in range(count)]
         for i, short in enumerate(config.public_addresses):
             if short not in known:
                 yield f"{path}.public_addresses[{i}]: {short!r} is none of its hosts{_known(known)}"
+
+
+def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
+    """Yield the mistakes of what OpenStack does otherwise than other clouds."""
+    if config.disk_encrypted and config.volume_type is None:
+        yield f"{path}.disk_encrypted: OpenStack encrypts by a type of volumes: name one with volume_type"
+    if config.kms_key_id is not None:
+        yield f"{path}.kms_key_id: OpenStack's types of volumes have their keys themselves: set volume_type"
+    if config.nfs:
+        yield f"{path}.nfs: provider openstack makes no file systems"
 
 
 def _are_addresses(config: types.CloudStage) -> bool:

@@ -306,6 +306,29 @@ class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     ]
 
 
+class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="openstack"):
+    """Hosts that are servers of OpenStack."""
+
+    cloud: (
+        Annotated[str, Meta(description="The entry of clouds.yaml; by default what `OS_CLOUD` says.")] | None
+    ) = None
+    external_network: (
+        Annotated[str, Meta(description="The network that leads out, if there are several.")] | None
+    ) = None
+    volume_type: (
+        Annotated[
+            str,
+            Meta(
+                description="The type of the hosts' disks, as one that encrypts; then all disks are volumes."
+            ),
+        ]
+        | None
+    ) = None
+    disk_encrypted: Annotated[
+        bool, Meta(description="Whether the disks are encrypted: `volume_type` must be one that does it.")
+    ] = False
+
+
 class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
     """Hosts that are virtual machines on this machine, made by Vagrant."""
 
@@ -373,7 +396,7 @@ class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
     ) = None
 
 
-Stage = DockerStage | PreparedStage | VagrantStage | AwsStage
+Stage = DockerStage | PreparedStage | VagrantStage | AwsStage | OpenStackStage
 
 
 class SecretSource(Frozen, frozen=True):

@@ -12,6 +12,7 @@ from remote.ssh import SshFiles
 
 PROVIDERS = {
     "docker": "providers.docker:DockerProvider",
+    "openstack": "providers.openstack:OpenStackProvider",
     "prepared": "providers.prepared:PreparedProvider",
     "vagrant": "providers.vagrant:VagrantProvider",
 }

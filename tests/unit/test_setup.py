@@ -460,9 +460,17 @@ class TestVenv:
         assert [call for call in equipped.calls if call.endswith("-e .[dev]")]
         assert second.stderr == ""
 
-    @pytest.mark.parametrize(("command", "asked"), [("true", "ansible"), ("tox", ""), ("pytest", "")])
-    def test_ansible_is_added(self, equipped: Machine, command: str, asked: str) -> None:
-        """SKEP_EXTRAS adds Ansible to a .venv that is there, once and for good; tests have it without being asked."""
+    @pytest.mark.parametrize(
+        ("command", "asked", "words"),
+        [
+            ("true", "ansible", "ansible"),
+            ("true", "openstack", "openstack"),
+            ("tox", "", "ansible openstack"),
+            ("pytest", "", "ansible openstack"),
+        ],
+    )
+    def test_extras_are_added(self, equipped: Machine, command: str, asked: str, words: str) -> None:
+        """SKEP_EXTRAS adds to a .venv that is there, once and for good; tests have all without being asked."""
         equipped.has("tox", "pytest")
         first = equipped.setup("true")
         added, again, later = (
@@ -472,17 +480,26 @@ class TestVenv:
         )
 
         assert (first.returncode, added.returncode) == (0, 0)
-        assert "adding Ansible to .venv" in added.stderr
+        assert f"adding {words} to .venv" in added.stderr
         installed = [call.rpartition(" ")[2] for call in equipped.calls if " install " in call]
-        assert installed == [".[dev]", ".[dev,ansible]"]
+        assert installed == [".[dev]", f".[dev,{words.replace(' ', ',')}]"]
         assert (again.stderr, later.stderr) == ("", "")
+
+    def test_one_extra_after_another(self, equipped: Machine) -> None:
+        """What was added stays when something else is."""
+        for asked in ("ansible", "openstack", "ansible"):
+            last = equipped.setup("true", SKEP_EXTRAS=asked)
+
+        installed = [call.rpartition(" ")[2] for call in equipped.calls if " install " in call]
+        assert installed == [".[dev,ansible]", ".[dev,ansible,openstack]"]
+        assert last.stderr == ""
 
     def test_unknown_extra(self, equipped: Machine) -> None:
         """What SKEP_EXTRAS can't add is said, and nothing is done."""
         result = equipped.setup("true", SKEP_EXTRAS="ansibel")
 
         assert result.returncode == 1
-        assert result.stderr == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible\n"
+        assert result.stderr == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible or openstack\n"
         assert self.made(equipped) == 0
 
     @pytest.mark.parametrize("harm", ["unfinished", "moved", "no python"])

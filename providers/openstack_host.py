@@ -1,0 +1,360 @@
+"""A host that is a server at OpenStack: its port, which keeps its address, and the server itself."""
+
+import base64
+import threading
+
+from model.cloud_name import cloud_name
+from model.digest import Inputs, sha256
+from model.errors import ProviderError
+from model.record import HostRecord
+from model.stage import Host, Stage
+from providers.base import Say
+from providers.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
+from providers.cloud_wait import PACE, poll
+from providers.login import wait_for_login
+from providers.openstack_api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
+from providers.openstack_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of
+from remote.ssh import SshFiles
+
+LAYOUT = "1"
+"""Raised when hosts must be made anew for a new version of this file."""
+
+NAME, KEY, IMAGE, ADMITTED = "skep.name", "skep.key", "skep.image", "skep.admitted"
+START_TIMEOUT, STOP_TIMEOUT, SSH_TIMEOUT = 900.0, 600.0, 300.0
+_STRANGER_TIMEOUT = 20.0
+"""Seconds for ssh where the server was made for another key, which somebody may have changed by hand."""
+_STOPPED = "SHUTOFF"
+
+
+def flavor_name(stage: Stage, host: Host) -> str:
+    """Return the flavor of a host's server. Pure."""
+    config = config_of(stage)
+    return (config.repository_instance_type if host.is_repository else None) or config.instance_type
+
+
+def disk_size(stage: Stage, host: Host) -> int:
+    """Return the GiB of a host's disk. Pure."""
+    config = config_of(stage)
+    return (config.repository_disk_size if host.is_repository else None) or config.disk_size
+
+
+def data_size(stage: Stage, host: Host) -> int:
+    """Return the GiB of a host's extra disk, 0 if it has none. Pure."""
+    return (config_of(stage).mirrored_disk_size or 0) if host.is_hive else 0
+
+
+def inputs(stage: Stage, host: Host) -> Inputs:
+    """Return what makes a host another host. Pure."""
+    config, place = config_of(stage), stage.place(host)
+    return {
+        "layout": LAYOUT,
+        "name": host.name,
+        "address": place.address,
+        "subnet": place.subnet.cidr,
+        "zone": place.zone,
+        "image_name": config.image_name,
+        "instance_type": flavor_name(stage, host),
+        "disk_size": str(disk_size(stage, host)),
+        "mirrored_disk_size": str(data_size(stage, host)),
+        "volume_type": str(config.volume_type),
+    }
+
+
+class Hosts:
+    """The hosts of a stage.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files; the key pair is there.
+        api: The services.
+        network: What they are in.
+
+    """
+
+    def __init__(self, stage: Stage, files: SshFiles, api: Api, network: Network) -> None:
+        self._stage, self._files, self._api, self._network = stage, files, api, network
+        self._lock = threading.Lock()
+        self._image: Json = None
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    def servers(self, name: str = "") -> list[Json]:
+        """Return the stage's servers, or those of a name, the oldest first."""
+        query = {"name": f"^{cloud_name(self._stage, name)}$"} if name else {}
+        found = self._api.listing("compute", "/servers/detail", "servers", **query)
+        wanted = {**self._stage.labels, **({NAME: name} if name else {})}
+        ours = [server for server in found if wanted.items() <= server["metadata"].items()]
+        return sorted(ours, key=lambda server: (server["created"], server["id"]))
+
+    def flavor(self, name: str) -> Json:
+        """Return a flavor by its name or id.
+
+        Raises:
+            ProviderError: There is none.
+
+        """
+        flavors = self._api.listing("compute", "/flavors/detail", "flavors")
+        found = next((flavor for flavor in flavors if name in {flavor["name"], flavor["id"]}), None)
+        if found is None:
+            known = ", ".join(sorted(flavor["name"] for flavor in flavors))
+            raise ProviderError(f"instance_type: there is no flavor {name}; the project has {known}")
+        return found
+
+    def image(self) -> Json:
+        """Return the image of the hosts: of that id or name, or the newest of that family; the same for all of a run.
+
+        Raises:
+            ProviderError: There is none.
+
+        """
+        with self._lock:
+            if self._image is None:
+                self._image = self._find_image(config_of(self._stage).image_name)
+            return self._image
+
+    def _find_image(self, name: str) -> Json:
+        """Look for an image."""
+        distro, _, version = name.partition("-")
+        for query in ({"id": name}, {"name": name}, {"os_distro": distro, "os_version": version}):
+            found = self._api.listing("image", "/images", "images", status="active", **query)
+            if found:
+                # In one and the same second, the id decides: two runs must come to the same.
+                newest: Json = max(found, key=lambda image: (image["created_at"], image["id"]))
+                return newest
+        raise ProviderError(
+            f"image_name: there is no image {name}, and none with os_distro {distro} and os_version {version}: upload "
+            f"one, or name another"
+        )
+
+    # -- making --------------------------------------------------------------------------------------------------------
+
+    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+        """Make the host be there, running, reachable and open for the stage's key."""
+        port = self._ensure_port(host, key, say)
+        server = self._ensure_server(host, key, port, say)
+        if server["status"] == _STOPPED:
+            self._act(server, "os-start")
+            say(f"started {server['id']}")
+        if server["status"] != "ACTIVE":
+            server = self._wait_for(host.short, server["id"], {"ACTIVE"}, START_TIMEOUT)
+        is_public = self._stage.has_public_address(host)
+        public = self._network.associate(ADDRESS + host.short, port["id"] if is_public else None, say)
+        if is_public and not public:
+            task = f"build_infra:{ADDRESS}{host.short}"
+            raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
+        metadata = server["metadata"]
+        record = HostRecord(
+            name=host.name,
+            id=server["id"],
+            address=host.address,
+            ssh_host=public if is_public else host.address,
+            user=ADMIN,
+            host_keys=(metadata[HOST_KEY],) if HOST_KEY in metadata else (),
+        )
+        self._log_in(host, record, metadata.get(ADMITTED, ""), say)
+        return record
+
+    def _ensure_port(self, host: Host, key: str, say: Say) -> Json:
+        """Return the host's port, made if need be: Neutron gives an address once, so that two runs come to one."""
+        place = self._stage.place(host)
+        subnet = self._network.need("subnets", SUBNET + place.subnet.name)
+        group = self._network.need("security-groups", FIREWALL)
+        fixed = [{"subnet_id": subnet["id"], "ip_address": place.address}]
+        for port in self._network.listing("ports", host.short):
+            if port["fixed_ips"] == fixed:
+                if port["security_groups"] != [group["id"]]:
+                    change = {"port": {"security_groups": [group["id"]]}}
+                    self._api.ask("PUT", "network", f"/ports/{port['id']}", change)
+                return port
+            # Another address is another host.
+            self._remove_servers(host.short, say)
+            self._network.drop("ports", port, say)
+        body: Json = {
+            "network_id": self._network.need("networks", NETWORK)["id"],
+            "fixed_ips": fixed,
+            "security_groups": [group["id"]],
+        }
+        return self._network.make("ports", host.short, key, body, say)
+
+    def _ensure_server(self, host: Host, key: str, port: Json, say: Say) -> Json:
+        """Return the host's server, made if there is none with that key."""
+        found = self.servers(host.short)
+        good = [
+            one
+            for one in found
+            if one["metadata"].get(KEY) == key and one["status"] not in {"ERROR", "DELETED"}
+        ]
+        # Of two that a race made, the one that has the port is the host.
+        good.sort(key=lambda one: one["id"] != port["device_id"])
+        for server in found:
+            if server not in good[:1]:
+                say(f"{host.name}: is made anew; {server['id']} ({server['status']}) and its disks go")
+                self._delete(host.short, server["id"])
+        if good:
+            return good[0]
+        made = self._api.ask("POST", "compute", "/servers", self._request(host, key, port))["server"]
+        say(f"made server {made['id']} ({flavor_name(self._stage, host)}) at {host.address}")
+        return self._wait_for(host.short, made["id"], {"ACTIVE"}, START_TIMEOUT)
+
+    def _request(self, host: Host, key: str, port: Json) -> Json:
+        """Return what Nova is asked to make."""
+        config, place = config_of(self._stage), self._stage.place(host)
+        image, flavor = self.image(), self.flavor(flavor_name(self._stage, host))
+        host_key, public = new_host_key(), self._public_key()
+        text = user_data(host, host_key, public).reveal()
+        server: Json = {
+            "name": cloud_name(self._stage, host.short),
+            "flavorRef": flavor["id"],
+            "networks": [{"port": port["id"]}],
+            "user_data": base64.b64encode(text.encode()).decode(),
+            "config_drive": True,
+            "metadata": {
+                **self._stage.labels,
+                NAME: host.short,
+                KEY: key,
+                IMAGE: image["id"],
+                HOST_KEY: host_key.public,
+                ADMITTED: _fingerprint(public),
+            },
+        }
+        if place.zone:
+            server["availability_zone"] = place.zone
+        size, data = disk_size(self._stage, host), data_size(self._stage, host)
+        typed = {"volume_type": config.volume_type} if config.volume_type else {}
+        if flavor["disk"] == size and not config.volume_type:
+            server["imageRef"] = image["id"]
+            root: Json = {"source_type": "image", "destination_type": "local"}
+        else:
+            root = {"source_type": "image", "destination_type": "volume", "volume_size": size, **typed}
+        disks = [{**root, "uuid": image["id"], "boot_index": 0, "delete_on_termination": True}]
+        if data:
+            disks.append(
+                {
+                    "source_type": "blank",
+                    "destination_type": "volume",
+                    "volume_size": data,
+                    "boot_index": -1,
+                    "delete_on_termination": True,
+                    **typed,
+                }
+            )
+        server["block_device_mapping_v2"] = disks
+        return {"server": server}
+
+    def _public_key(self) -> str:
+        """Return the stage's public key."""
+        return self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
+
+    # -- stopping and removing -----------------------------------------------------------------------------------------
+
+    def stop(self, name: str, say: Say) -> None:
+        """Stop the servers of a name in order."""
+        for server in self.servers(name):
+            if server["status"] in {_STOPPED, "ERROR"}:
+                continue
+            if server["status"] != "ACTIVE":
+                self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
+            self._act(server, "os-stop")
+            self._wait_for(name, server["id"], {_STOPPED}, STOP_TIMEOUT)
+            say(f"stopped {server['id']}")
+
+    def remove(self, name: str, say: Say) -> None:
+        """Remove the servers of a name, their disks and their port, and come back when they are gone."""
+        self._remove_servers(name, say)
+        self._network.remove_named("ports", name, say)
+
+    def _remove_servers(self, name: str, say: Say) -> None:
+        """Remove the servers of a name."""
+        for server in self.servers(name):
+            self._delete(name, server["id"])
+            say(f"removed server {server['id']}")
+
+    def _delete(self, name: str, identifier: str) -> None:
+        """Delete a server and wait until it is gone: until then it has the host's port."""
+        self._api.drop("compute", f"/servers/{identifier}")
+
+        def is_gone() -> bool | None:
+            server = self._look(identifier)
+            if server is not None and server["status"] == "ERROR" and not server.get("OS-EXT-STS:task_state"):
+                raise ProviderError(f"{name}: {identifier} can't be removed: {_fault(server)}: run again")
+            return True if server is None else None
+
+        poll(is_gone, f"{name} ({identifier}) to be gone", STOP_TIMEOUT, lambda: self._now(identifier), PACE)
+
+    # -- waiting -------------------------------------------------------------------------------------------------------
+
+    def _act(self, server: Json, action: str) -> None:
+        """Have a server do something; that it is at it already is no error."""
+        try:
+            self._api.ask("POST", "compute", f"/servers/{server['id']}/action", {action: None})
+        except OpenStackError as error:
+            if error.status != CONFLICT:
+                raise
+
+    def _look(self, identifier: str) -> Json | None:
+        """Return a server as it is now; None if it is gone."""
+        try:
+            return self._api.ask("GET", "compute", f"/servers/{identifier}")["server"]
+        except OpenStackError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+
+    def _now(self, identifier: str) -> str:
+        """Return how a server is, for a message."""
+        server = self._look(identifier)
+        return f"it is {server['status']}" if server is not None else "it is not there"
+
+    def _wait_for(self, name: str, identifier: str, states: set[str], timeout: float) -> Json:
+        """Wait until a server is in one of several states, and return it.
+
+        Raises:
+            ProviderError: It is not in time, or Nova gave it up.
+
+        """
+
+        def look() -> Json | None:
+            server = self._look(identifier)
+            if server is None:
+                raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
+            if server["status"] == "ERROR":
+                raise ProviderError(
+                    f"{name}: OpenStack gave server {identifier} up: {_fault(server)}: set another instance_type or "
+                    "available_zones, or ask the cloud's operators; then run again"
+                )
+            return server if server["status"] in states else None
+
+        what = f"{name} ({identifier}) to be {' or '.join(sorted(states))}"
+        return poll(look, what, timeout, lambda: self._now(identifier), PACE)
+
+    def _log_in(self, host: Host, record: HostRecord, admitted: str, say: Say) -> None:
+        """Wait until the stage's key logs in.
+
+        Raises:
+            ProviderError: It does not.
+
+        """
+        is_stranger = admitted not in {"", _fingerprint(self._public_key())}
+        timeout = _STRANGER_TIMEOUT if is_stranger else SSH_TIMEOUT
+        say(f"{host.name}: waiting for ssh on {record.ssh_host}")
+        reason = wait_for_login(record, self._files.key, timeout, lambda: True)
+        if reason and is_stranger:
+            raise ProviderError(
+                f"{host.name}: was made for another ssh key than {self._files.key}, and lets nobody else in: put the "
+                f"old one back; or delete server {record.id}, whose disks go with it, and run again ({reason})"
+            )
+        if reason:
+            raise ProviderError(
+                f"{host.name}: no ssh log-in on {record.ssh_host} within {timeout:.0f} s: {reason}\n"
+                f"    is this machine in ssh_source_ips? What the host says: openstack console log show {record.id}"
+            )
+
+
+def _fault(server: Json) -> str:
+    """Return why a server is in ERROR."""
+    return str((server.get("fault") or {}).get("message") or "it gave no reason")
+
+
+def _fingerprint(public: str) -> str:
+    """Return what an ssh key is known by: its own text without the comment, as a digest."""
+    return sha256(" ".join(public.split()[:2]))[:16]
