@@ -11,6 +11,7 @@ from providers.base import Provider
 from remote.ssh import SshFiles
 
 PROVIDERS = {
+    "aws": "providers.aws:AwsProvider",
     "docker": "providers.docker:DockerProvider",
     "openstack": "providers.openstack:OpenStackProvider",
     "prepared": "providers.prepared:PreparedProvider",

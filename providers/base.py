@@ -56,6 +56,8 @@ class Found:
         is_host: Whether it is a host, or what is left of one.
         drift: Why it is not as `ensure` left it, where the listing shows that, as for a firewall's rules that
             somebody else changed; `ensure` mends it in place. Empty if it is.
+        must_stop: Whether `ensure` has to stop it for a while to make it as wanted, as for another size. Hosts of
+            which that is so are ensured in turn.
 
     """
 
@@ -65,6 +67,7 @@ class Found:
     running: bool = True
     is_host: bool = False
     drift: str = ""
+    must_stop: bool = False
 
 
 class Provider(ABC):
