@@ -12,7 +12,8 @@ from model.stage import Stage
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests import vm
-from tests.contract.rigs import DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, VmRig, vagrant_stage
+from tests.aws import cloud as aws_cloud
+from tests.contract.rigs import AwsRig, DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, VmRig, vagrant_stage
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -94,6 +95,28 @@ def vm_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmRig]:
         assert rig.things() == []
 
 
+@pytest.fixture(scope="session")
+def aws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[aws_cloud.Cloud]:
+    """Give Amazon as moto has it."""
+    with aws_cloud.started(tmp_path_factory.mktemp("aws")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def aws(aws_server: aws_cloud.Cloud) -> Iterator[aws_cloud.Cloud]:
+    """Give an empty account there, to which alone this process can connect."""
+    aws_server.ask(reset=True)
+    with aws_cloud.used(aws_server):
+        yield aws_server
+
+
+@pytest.fixture
+def aws_rig(aws: aws_cloud.Cloud, tmp_path: Path) -> AwsRig:
+    """Give two hosts' worth of Amazon."""
+    stage = aws_cloud.stage_of(number_of_hosts=2, nfs=True, mirrored_disk_size=5)
+    return AwsRig(stage, aws_cloud.files_of(tmp_path), aws)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take `--vm`: the suite against virtual machines, and nothing else."""
     parser.addoption("--vm", action="store_true", help="real virtual machines (libvirt), which takes an hour")
@@ -101,13 +124,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant")
+    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws")
     rigs: tuple[str, ...] = (*own, "prepared")
     if metafunc.config.getoption("--vm"):
         own = rigs = ("vm",)
     for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
-            quick = {"fake", "vagrant"}
+            quick = {"fake", "vagrant", "aws"}
             params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 

@@ -16,6 +16,7 @@ from providers.login import Answer
 from providers.vagrant_machine import prefix_of, virsh
 from remote.ssh import SshFiles
 from tests import rig as make
+from tests.aws.cloud import Cloud
 
 
 class Rig(ABC):
@@ -75,6 +76,39 @@ class FakeRig(Rig):
     def delete(self, name: str) -> None:
         """Delete it from the cloud."""
         self.cloud.delete(self.stage, name)
+
+
+class AwsRig(Rig):
+    """Amazon as moto has it, behind a strict layer.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files.
+        cloud: The server.
+
+    """
+
+    real = False
+
+    def __init__(self, stage: Stage, files: SshFiles, cloud: Cloud) -> None:
+        super().__init__(stage, files)
+        self.cloud = cloud
+
+    def provider(self) -> Provider:
+        """Return the real one, whose boto3 speaks to the server."""
+        return make.provider_of(self.stage, self.files)
+
+    def things(self) -> list[str]:
+        """Return all that there is in the account."""
+        return self.cloud.things()
+
+    def stop(self, name: str) -> None:
+        """Stop the instance."""
+        self.provider().halt(name, make.quiet)
+
+    def delete(self, name: str) -> None:
+        """Terminate the instance, as in the console."""
+        self.provider().remove(name, make.quiet)
 
 
 class VagrantRig(Rig):
