@@ -11,7 +11,7 @@ from model import ansible, bases, roles, templates
 from model import site as types
 from model.addresses import divide
 from model.errors import ConfigError
-from model.placement import places
+from model.placement import places, subnets
 from model.reference import is_registry, parse
 from model.stage import REGISTRY_PORT, Stage, role_uses, scalar
 from model.units import Port, short_port, size
@@ -180,6 +180,8 @@ def _cloud_stage(
     if len(inside) == len(config.subnets) and _are_addresses(config):
         try:
             list(places(config, count))
+            if isinstance(config, types.AwsStage):
+                yield from _aws_sizes(path, config)
         except ValueError as error:
             yield f"{path}.{error}"
     if isinstance(config, types.OpenStackStage):
@@ -201,6 +203,16 @@ def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
         yield f"{path}.kms_key_id: OpenStack's types of volumes have their keys themselves: set volume_type"
     if config.nfs:
         yield f"{path}.nfs: provider openstack makes no file systems"
+
+
+def _aws_sizes(path: str, config: types.AwsStage) -> Iterator[str]:
+    """Yield the networks that are of no size that Amazon has: /16 to /28.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    """
+    for key, cidr in (("cidr", str(config.cidr)), *(("subnets", plan.cidr) for plan in subnets(config))):
+        if not 16 <= ipaddress.IPv4Network(cidr).prefixlen <= 28:  # noqa: PLR2004 - Amazon's limits
+            yield f"{path}.{key}: {cidr} is of a size that Amazon does not have: /16 to /28, subnets too"
 
 
 def _are_addresses(config: types.CloudStage) -> bool:

@@ -1,7 +1,8 @@
-"""Hosts that have to be made anew: in turn, never the majority of the swarm, and no volume without its name.
+"""Hosts that have to be made anew, or stopped: in turn, never the majority of the swarm, no volume without its name.
 
-A provider says by a host's key that it can't be changed in place. Where it is a hive, its place in the swarm is given
-up in order first; the next one goes when the one before it is back.
+A provider says by a host's key that it can't be changed in place, and by `Found.must_stop` that it can, but not as it
+runs. Where a hive is made anew, its place in the swarm is given up in order first; the next one goes when the one
+before it is back.
 """
 
 import contextlib
@@ -26,7 +27,7 @@ TURN_TIMEOUT = 1800
 
 @contextlib.contextmanager
 def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
-    """Let a host be made anew within, if it has to be; other resources pass at once.
+    """Let a host be made anew, or stopped, within, if it has to be; other resources pass at once.
 
     Args:
         run: The run.
@@ -39,14 +40,15 @@ def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
 
     """
     found = run.probe.things.get(resource.name) if resource.is_host else None
-    if found is None or not found.key or found.key == key:
+    goes = found is not None and bool(found.key) and found.key != key
+    if found is None or not (goes or found.must_stop):
         yield
         return
     host = run.stage.host(resource.name)
-    if problem := refusal(run, host):
+    if goes and (problem := refusal(run, host)):
         raise ProviderError(problem)
     repository = run.stage.repository
-    if repository.is_hive and host != repository:
+    if goes and repository.is_hive and host != repository:
         # All set-up waits for the repository host: whoever is to come back after this one needs it.
         wait_for(
             lambda: not _is_to_be_replaced(run, repository),
@@ -56,7 +58,7 @@ def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
         )
     with run.lock("replacing a host"):
         if host.is_hive:
-            _give_up_place(run, host, say)
+            _give_up_place(run, host, say, goes=goes)
         yield
         run.replaced.add(host.short)
 
@@ -101,8 +103,14 @@ def _is_to_be_replaced(run: Run, host: Host) -> bool:
     return found is not None and bool(found.key) and found.key != resource_key(wanted)
 
 
-def _give_up_place(run: Run, host: Host, say: Say) -> None:
+def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
     """Wait until the swarm can do without a hive; where its disk goes with it, take it out of the swarm in order.
+
+    Args:
+        run: The run.
+        host: The hive.
+        say: Takes a line for the log.
+        goes: Whether it is made anew, and not only stopped for a while.
 
     Raises:
         ProviderError: Without it the swarm would lose its majority, or a hive before it has not come back.
@@ -116,7 +124,8 @@ def _give_up_place(run: Run, host: Host, say: Say) -> None:
         if hive != host and run.state.read(f"setup_hosts:{hive.short}.swarm", SwarmRecord) is not None
     ]
     if not others:
-        say(f"{host.short}: is the whole swarm: its services end with it, and are deployed anew")
+        after = "are deployed anew" if goes else "start with it"
+        say(f"{host.short}: is the whole swarm: its services end with it, and {after}")
         return
     back = [hive.name for hive in others if hive.short in run.replaced]
 
@@ -130,13 +139,14 @@ def _give_up_place(run: Run, host: Host, say: Say) -> None:
         swarm.check_expendable(beside.short, client, host, back)
         return True
 
-    say(f"{host.short}: has to be made anew; waiting until the swarm can do without it")
+    what = "made anew" if goes else "stopped"
+    say(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
     # Without others that are to come back nothing will change by waiting.
     patience = TURN_TIMEOUT if back else swarm.JOIN_TIMEOUT
     try:
         wait_for(may_go, "the swarm", patience, retry=SkepError, kind=ProviderError)
     except ProviderError as error:
-        raise ProviderError(f"{host.short} is not made anew: {error}") from error
-    if not run.provider.keeps_volumes:
+        raise ProviderError(f"{host.short} is not {what}: {error}") from error
+    if goes and not run.provider.keeps_volumes:
         beside, client = manager()
         swarm.retire(beside.short, client, host, say)

@@ -121,3 +121,40 @@ def used(cloud: Cloud, access_key: str = "test") -> Iterator[None]:
 def files_of(directory: Path) -> SshFiles:
     """Return ssh files with a key pair."""
     return make.ssh_files(directory)
+
+
+@contextmanager
+def process_of(stage: Stage, files: SshFiles) -> "Iterator[subprocess.Popen[str]]":
+    """Give a process that makes all of a stage once it is told a line, and end it."""
+    config = msgspec.to_builtins(stage.config)
+    order = {
+        "site": stage.site_name,
+        "name": stage.name,
+        "config": config,
+        "directory": str(files.key.parent),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.aws.cloud", json.dumps(order), os.environ["AWS_ENDPOINT_URL"]],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _main(order: dict[str, Any], url: str) -> None:
+    """Do what `process_of` wants of this process."""
+    config = {name: value for name, value in order["config"].items() if name != "provider"}
+    stage = stage_of(order["site"], order["name"], **config)
+    cloud = Cloud(0)
+    cloud.url = url
+    sys.stdin.readline()
+    with used(cloud):
+        make.ensure_all(make.provider_of(stage, files_of(Path(order["directory"]))))
+
+
+if __name__ == "__main__":
+    _main(json.loads(sys.argv[1]), sys.argv[2])

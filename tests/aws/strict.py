@@ -65,7 +65,8 @@ class Settings:
         fail_at: The number of the counted call that fails; 0 is none.
         fail_how: `refused` (nothing is done), `lost` (it is done, and the answer is lost), `killed` (it is done, and
             the process `pid` is killed).
-        counted: Which calls count for that: those whose names begin so; all by default.
+        fail_on: The only operation that counts for that; all that change something by default.
+        failed: Whether one has failed.
         pid: The process to kill.
 
     """
@@ -80,7 +81,8 @@ class Settings:
     )
     fail_at: int = 0
     fail_how: str = "refused"
-    counted: str = ""
+    fail_on: str = ""
+    failed: bool = False
     pid: int = 0
 
 
@@ -155,7 +157,11 @@ class Strict:
             for name, value in order.items():
                 if name != "region":
                     setattr(self.settings, name, value)
-            said = {"calls": self.calls, "things": list(things(order["region"])) if "region" in order else []}
+            said = {
+                "calls": self.calls,
+                "failed": self.settings.failed,
+                "things": list(things(order["region"])) if "region" in order else [],
+            }
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(said).encode()]
 
@@ -166,8 +172,7 @@ class Strict:
         settings, number = self.settings, next(self._number)
         if settings.throttle and number % settings.throttle == 0:
             raise RefusedError("RequestLimitExceeded", "Request limit exceeded.", 503)
-        at = next(self._counted) if call.operation.startswith(settings.counted or "") else 0
-        fails = at != 0 and at == settings.fail_at
+        fails = self._is_to_fail(call)
         if fails and settings.fail_how == "refused":
             raise RefusedError("InternalError", "An internal error has occurred", 500)
         if call.operation in settings.denied:
@@ -190,6 +195,16 @@ class Strict:
             raise RefusedError("InternalError", "An internal error has occurred", 500)
         headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
         return status, [*headers, ("Content-Length", str(len(answer)))], answer
+
+    def _is_to_fail(self, call: Call) -> bool:
+        """Return whether it is this request's turn to fail."""
+        wanted = self.settings.fail_on
+        if call.operation != wanted if wanted else call.operation.startswith(("Describe", "Get")):
+            return False
+        if next(self._counted) != self.settings.fail_at:
+            return False
+        self.settings.failed = True
+        return True
 
     def _ask_moto(self, environ: dict[str, Any]) -> tuple[str, list[tuple[str, str]], bytes]:
         """Return moto's answer."""

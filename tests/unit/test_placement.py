@@ -104,12 +104,20 @@ class TestPlaces:
     @pytest.mark.parametrize(
         ("config", "expected"),
         [
-            ({"cidr": "10.1.0.0/27"}, []),
+            ({"cidr": "10.1.0.0/26"}, []),
             ({"cidr": "10.1.0.0/31"}, ["cidr: 10.1.0.0/31 is too small for subnets in 3 zones"]),
             ({"cidr": "10.1.0.0/30"}, ["cidr: 10.1.0.0/32 is too small for 2 hosts, since"]),
             (
                 {"cidr": "10.1.0.0/28", "number_of_hosts": 12, "available_zones": ["eu-central-1a"]},
                 ["cidr: 10.1.0.0/28 is too small for 12 hosts, since"],
+            ),
+            (
+                {"cidr": "10.0.0.0/12"},
+                ["cidr: 10.0.0.0/12 is of a size", *[f"subnets: 10.{n}.0.0/14" for n in (0, 4, 8)]],
+            ),
+            (
+                {"cidr": "10.1.0.0/27"},
+                ["subnets: 10.1.0.0/29 is of", "subnets: 10.1.0.8/29", "subnets: 10.1.0.16/29"],
             ),
             ({"cidr": None, "ip_address_list": ["10.1.0.9", "10.1.0.8"]}, ["cidr: a cloud's hosts need one"]),
             ({"cidr": "fd00::/64"}, ["cidr: a cloud's hosts need one, and of IPv4"]),

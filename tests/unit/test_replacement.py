@@ -1,5 +1,6 @@
 """Hosts that must be made anew: their turn, the swarm's majority, their volumes."""
 
+import dataclasses
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -173,6 +174,25 @@ def test_one_after_another(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
         second.result(20)
 
     assert "removed hive1" in made.cloud.log
+
+
+def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that is only stopped for a while stays a node, and nobody has to name its volumes; the next one waits."""
+    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
+    made.edit('cidr = "10.0.1.0/24"', 'cidr = "10.0.0.0/24"')
+    for where, thing in list(made.cloud.things.items()):
+        if thing.is_host:
+            made.cloud.things[where] = dataclasses.replace(thing, must_stop=True)
+    run = made.run()
+    nodes = Nodes(run)
+    replace(run, nodes, "hive0")
+
+    assert nodes.orders == []
+    assert run.replaced == {"hive0"}
+    with pytest.raises(ProviderError, match=r"hive1 is not stopped: .*no majority"):
+        replace(made.run(), Nodes(run, down=("hive0",)), "hive1")
 
 
 def test_what_stays_as_it_is_passes(made: Made) -> None:
