@@ -3,14 +3,13 @@
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from model.digest import key_of
-from model.stage import Stage
 from providers.aws_api import Api
 from providers.base import Provider
 from providers.fake import KilledError
@@ -18,6 +17,9 @@ from remote.ssh import SshFiles
 from tests import rig as make
 from tests.aws import cloud as aws_cloud
 from tests.aws.cloud import Cloud
+
+if TYPE_CHECKING:
+    from model.stage import Stage
 
 WHOLE = Counter(vpc=1, subnet=1, gateway=1, group=1, address=1, volume=2, system=1, target=1, hive0=1)
 """What there is of the stage when it is made."""
@@ -119,11 +121,8 @@ def each_kill(life: Life, before: Callable[[], None], do: Callable[[], None]) ->
     for n in range(1, 100):
         life.cloud.ask(reset=True)
         before()
-        with killed(n) as died:
-            try:
-                do()
-            except KilledError:
-                pass
+        with killed(n) as died, suppress(KilledError):
+            do()
         if not died:
             return
         yield f"{n} {died[0]}"
