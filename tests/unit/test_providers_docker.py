@@ -258,6 +258,8 @@ class TestTable:
             "docker": types.DockerStage(),
             "prepared": types.PreparedStage(),
             "vagrant": types.VagrantStage(),
+            "aws": types.AwsStage(region="eu-central-1", instance_type="t3.small", cidr="10.0.0.0/16"),
+            "openstack": types.OpenStackStage(instance_type="m1.small", cidr="10.0.0.0/16"),
         }
         for name, table in tables.items():
             stage = Stage(types.Site(site="s.test", stages={"x": table}), "x", table)
@@ -272,7 +274,6 @@ class TestTable:
         """A name that is not in the table is refused with the names that are."""
         monkeypatch.delitem(PROVIDERS, "docker")
 
-        with pytest.raises(
-            ConfigError, match=r"stages\.private\.provider: 'docker' is none of prepared, vagrant"
-        ):
+        there = ", ".join(sorted(PROVIDERS))
+        with pytest.raises(ConfigError, match=rf"stages\.private\.provider: 'docker' is none of {there}"):
             create(a_stage(), files(tmp_path), tmp_path, lambda _: pytest.fail("no secret is asked for"))
