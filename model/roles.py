@@ -7,6 +7,8 @@ from pathlib import Path
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "builtin_roles"
 CERTIFICATE, TRUST = "certificate", "trust-ca"
+SEEDS_NAMES = {"python-aptk": "python"}
+"""What hive-builder calls a role that comes with both, so that its image definitions stay as they are."""
 NAMES = "NAMES"
 """The variable of role `certificate` that says what it is for."""
 
@@ -23,10 +25,9 @@ def find(directory: Path, role: str) -> Path | None:
         role: The role's name.
 
     """
-    for root in (directory / "roles", BUILT_IN):
-        if (root / role).is_dir():
-            return root / role
-    return None
+    own = directory / "roles" / role
+    with_skep = BUILT_IN / SEEDS_NAMES.get(role, role)
+    return next((path for path in (own, with_skep) if path.is_dir()), None)
 
 
 def is_built_in(path: Path) -> bool:

@@ -22,6 +22,11 @@ ROUND = 0.2
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
+_BECAME = {
+    "rollback_completed": "was undone",
+    "rollback_paused": "could not be undone, since what was there before fails, too",
+}
+"""State of an update that failed to what became of it."""
 _LOST = {"failed", "rejected", "orphaned"}
 
 
@@ -144,9 +149,9 @@ class _Watch:
             self._undone = self._undone or _report(self.tasks, self._log_tail)
             return
         if self._changed and (state.startswith("rollback") or state == "paused"):
-            became = "undone" if state.startswith("rollback") else "stopped"
+            became = _BECAME.get(state, "was stopped")
             raise _HopelessError(
-                f"service {self._name}: the update failed and was {became} "
+                f"service {self._name}: the update failed and {became} "
                 f"({update.get('Message', 'no reason given')}){self._undone or _report(self.tasks, self._log_tail)}"
             )
         lost = [task for task in self.tasks if task["Status"]["State"] in _LOST]

@@ -139,6 +139,25 @@ def keep(
     return number
 
 
+def forget(client: "DockerClient", service: str, labels: Mapping[str, str]) -> None:
+    """Keep nothing of what a service was.
+
+    Args:
+        client: A manager's engine.
+        service: The service.
+        labels: Those of the stage.
+
+    Raises:
+        ServiceError: The engine refuses.
+
+    """
+    from remote.engine import engine_errors
+
+    for generation in generations(client, service, labels):
+        with engine_errors(service, "removing what is kept of it", ServiceError):
+            _remove(client, generation.id)
+
+
 def _remove(client: "DockerClient", config: str) -> None:
     """Remove a config; one that is gone is no error."""
     from docker.errors import APIError

@@ -129,8 +129,12 @@ def _in_swarm(run: Run) -> Iterator[Leftover]:
         for docker_name, thing in sorted(seen.items()):
             users = [user for user, service in staying.items() if thing.get("ID") in _files(service)]
             users += [user for user, files in kept.items() if thing.get("ID") in files and user not in users]
-            if kind == CONFIG and is_generation(thing) and thing["Spec"]["Labels"]["skep.name"] in staying:
-                continue
+            if (
+                kind == CONFIG
+                and is_generation(thing)
+                and thing["Spec"]["Labels"]["skep.name"] in swarm.services
+            ):
+                continue  # it goes with its service
             of = (thing["Spec"].get("Labels") or {}).get("skep.name", docker_name)
             if docker_name in current or (kind == CONFIG and users):
                 continue

@@ -52,8 +52,11 @@ def _one(run: Run, going: Mapping[str, Leftover], say: Say, words: str) -> None:
 
 
 def _service(run: Run, left: Leftover) -> None:
-    """Remove a service; its containers end in their own time."""
+    """Remove a service with its generations; its containers end in their own time."""
+    from remote.generations import forget
+
     host, client = run.manager()
+    forget(client, left.name, run.stage.labels)
     remove_when_free(client.api.remove_service, left.id, host.short, left.words)
 
 

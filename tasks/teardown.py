@@ -194,6 +194,9 @@ def _remove_from_swarm(run: Run, say: Say) -> list[str]:
             for secret in api.secrets(filters=mine):
                 api.remove_secret(secret["ID"])
                 say(f"removed Docker secret {secret['Spec']['Name']}")
+            for config in api.configs(filters=mine):
+                api.remove_config(config["ID"])
+                say(f"removed Docker config {config['Spec']['Name']}")
             networks = {network["Id"]: network["Name"] for network in api.networks(filters=mine)}
         for network, name in networks.items():
             remove_when_free(api.remove_network, network, host.short, f"network {name}")

@@ -151,6 +151,14 @@ class TestConverged:
             wait(engine, "web")
         assert wait(engine, "web", changed=False) == ["1 of 1 tasks run"]
 
+    def test_an_update_that_could_not_be_undone(self) -> None:
+        """Where what was there before fails as well, it is not said to run again."""
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "rollback_paused", "Message": "update paused"}
+
+        with pytest.raises(ServiceError, match="the update failed and could not be undone"):
+            wait(engine, "web")
+
     def test_one_that_is_removed(self) -> None:
         """A service that somebody removes meanwhile is not waited for."""
         engine = Engine("web")

@@ -101,6 +101,19 @@ def test_the_newest_stay() -> None:
     assert [generation.number for generation in kept.generations(engine, "web", LABELS)] == [5, 4, 3]
 
 
+def test_nothing_is_kept_of_a_service_that_is_removed() -> None:
+    """With a service its generations go, and no other's."""
+    engine: Any = Configs()
+    keep(engine, service())
+    keep(engine, service("other"))
+    kept.forget(engine, "web", {**LABELS, "skep.stage": "staging"})
+    assert len(engine.all) == 2
+
+    kept.forget(engine, "web", LABELS)
+
+    assert engine.all == {}
+
+
 def test_another_stages_are_not_seen() -> None:
     """A service of the same name in another stage has generations of its own."""
     engine: Any = Configs()

@@ -36,6 +36,13 @@ def own(run: Run, name: str) -> None:
     (directory / "setup.sh").write_text("true\n")
 
 
+def test_a_role_by_hive_builders_name(run: Run) -> None:
+    """hive-builder's `python-aptk` is skep's `python`; a role of the site's own of that name wins."""
+    assert roles.find(run.directory, "python-aptk") == roles.BUILT_IN / "python"
+    own(run, "python-aptk")
+    assert roles.find(run.directory, "python-aptk") == run.directory / "roles" / "python-aptk"
+
+
 @pytest.mark.parametrize("name", ["python", "trust-ca", "certificate"])
 def test_a_role_of_the_sites_own_wins(run: Run, name: str) -> None:
     """Each role that comes with skep is there for every site; one of the same name takes its place, as it is."""
