@@ -133,7 +133,7 @@ def test_a_state_that_can_not_be_used_is_one_line(site: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "known"), [("stag", False), ("stage", True), ("Stage", False), ("upgrade", True)]
+    ("word", "known"), [("stag", False), ("stage", True), ("Stage", False), ("upgrade", True), ("to", True)]
 )
 def test_an_unknown_word_is_refused(
     site: Path, monkeypatch: pytest.MonkeyPatch, word: str, *, known: bool
@@ -146,7 +146,8 @@ def test_an_unknown_word_is_refused(
         return
 
     with pytest.raises(
-        InvalidDodoFile, match=f"^{word}=… is not known .*: stage=, confirm=, volumes=, upgrade=, replace=$"
+        InvalidDodoFile,
+        match=f"^{word}=… is not known .*: stage=, confirm=, volumes=, upgrade=, to=, replace=$",
     ):
         open_run("private")
 
