@@ -186,7 +186,7 @@ class AwsProvider(Provider):
                 found.setdefault(name, Found(name, tags.get(KEY, ""), str(thing[identifier]), drift=drift))
         public = {address.get("InstanceId"): address["PublicIp"] for address in addresses}
         for instance in instances:
-            if is_alive(instance):
+            if instance["State"]["Name"] != "terminated":
                 thing = self._found_host(instance, public.get(instance["InstanceId"]))
                 found.setdefault(thing.name, thing)
         return found
@@ -196,6 +196,9 @@ class AwsProvider(Provider):
         tags = tags_of(instance)
         name = tags.get(NAME, "")
         host = next((host for host in self._stage.hosts if host.short == name), None)
+        if not is_alive(instance):
+            # Still there: it has the host's address, and disks, for a moment.
+            return Found(name, "", str(instance["InstanceId"]), running=False, is_host=True)
         drift = ""
         must_stop = host is not None and instance["InstanceType"] != instance_type(self._stage, host)
         if host is not None and must_stop:

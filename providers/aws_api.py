@@ -1,18 +1,19 @@
 """Amazon's API: clients, what it says when it refuses, and the tags by which skep's things are known.
 
 botocore's own retries are off. A call whose answer was lost may have made something; only who looks first may call
-again, so that is done for whole resources (`providers/aws.py`), and here for questions alone.
+again, so that is done for whole resources (`providers/aws.py`). Here questions are asked again, and calls that were
+refused without anything done: one too many, or about a thing that is not known everywhere yet.
 """
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from model.cloud_name import cloud_name
 from model.errors import ProviderError
 from model.stage import Stage
-from providers.cloud_wait import insist
+from providers.cloud_wait import PACE, insist, poll
 
 SITE, STAGE, NAME, KEY = "skep.site", "skep.stage", "skep.name", "skep.key"
 PATIENCE = 120.0
@@ -24,26 +25,22 @@ Json = Any
 LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
 """Codes for what botocore says without having an answer."""
 
-BUSY = frozenset(
-    {
-        LOST,
-        "InternalError",
-        "InternalFailure",
-        "InternalServerError",
-        "RequestLimitExceeded",
-        "RequestTimeout",
-        "ServiceUnavailable",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "Unavailable",
-    }
+_TOO_MANY = frozenset(
+    {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 )
+BUSY = _TOO_MANY | {
+    LOST,
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "Unavailable",
+}
 """What passes by itself, whatever was asked."""
 
-_UNSETTLED = frozenset(
+_YOUNG = frozenset(
     {
-        # Of things of our own: just made, and not known everywhere yet.
         "InvalidAllocationID.NotFound",
         "InvalidGroup.NotFound",
         "InvalidInstanceID.NotFound",
@@ -51,9 +48,15 @@ _UNSETTLED = frozenset(
         "InvalidRouteTableID.NotFound",
         "InvalidSubnetID.NotFound",
         "InvalidVpcID.NotFound",
-        "InvalidVolume.NotFound",
-        "MountTargetNotFound",
-        # Another run was first, or is at work on the same thing: the next look finds it.
+    }
+)
+"""What is said of things that were just made, and are not known everywhere yet; and of those that are gone.
+
+https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+"""
+_REMOVALS = ("delete_", "detach_", "disassociate_", "release_", "terminate_")
+_TAKEN = frozenset(
+    {
         "FileSystemAlreadyExists",
         "IncorrectFileSystemLifeCycleState",
         "IncorrectInstanceState",
@@ -64,6 +67,7 @@ _UNSETTLED = frozenset(
         "Resource.AlreadyAssociated",
     }
 )
+"""Another run was first, or is at work on the same thing: the next look finds it."""
 IN_USE = frozenset({"DependencyViolation", "InvalidIPAddress.InUse", "FileSystemInUse", "VolumeInUse"})
 """What is said of a thing whose user was removed a moment ago, and of one that is really used."""
 
@@ -116,7 +120,7 @@ class AwsError(ProviderError):
 
 def passes(error: Exception) -> bool:
     """Return whether an error is one that a new look, a moment later, may not meet."""
-    return isinstance(error, AwsError) and error.code in BUSY | _UNSETTLED
+    return isinstance(error, AwsError) and error.code in BUSY | _YOUNG | _TAKEN
 
 
 def passes_at_removal(error: Exception) -> bool:
@@ -169,15 +173,23 @@ class Api:
             return self._clients[service]
 
     def call(self, operation: str, service: str = "ec2", **arguments: Json) -> Json:
-        """Ask for an operation, once.
+        """Ask for an operation; again as long as it was certainly not done.
 
         Raises:
             AwsError: Amazon refused, or did not answer.
 
         """
         client = self.client(service)
-        with _explained(operation):
-            return getattr(client, operation)(**arguments)
+        # What is to be removed and is not found is gone.
+        codes = _TOO_MANY if operation.startswith(_REMOVALS) else _TOO_MANY | _YOUNG
+
+        def ask() -> Json:
+            with _explained(operation):
+                return getattr(client, operation)(**arguments)
+
+        return insist(
+            ask, lambda error: isinstance(error, AwsError) and error.code in codes, PATIENCE, _quiet, PACE
+        )
 
     def listing(self, operation: str, key: str, service: str = "ec2", **arguments: Json) -> list[Json]:
         """Return all that a question lists, from as many pages as there are; asked again while Amazon is busy."""
@@ -190,7 +202,20 @@ class Api:
                     return [item for page in pages for item in page[key]]
                 return list(getattr(client, operation)(**arguments)[key])
 
-        return insist(ask, lambda error: isinstance(error, AwsError) and error.code in BUSY, PATIENCE, _quiet)
+        return insist(
+            ask, lambda error: isinstance(error, AwsError) and error.code in BUSY, PATIENCE, _quiet, PACE
+        )
+
+    @staticmethod
+    def await_listed(look: Callable[[], list[Json]], identifier: str) -> None:
+        """Wait until a thing that was made is listed, so that the next look does not make it again."""
+        poll(
+            lambda: any(identifier in thing.values() for thing in look()) or None,
+            f"{identifier} to be listed",
+            PATIENCE,
+            lambda: "it was made, and is not",
+            PACE,
+        )
 
 
 def _quiet(_line: str) -> None:
@@ -201,6 +226,7 @@ def _quiet(_line: str) -> None:
 def _explained(operation: str) -> Iterator[None]:
     """Turn what botocore raises into ours."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     words = "".join(part.capitalize() for part in operation.split("_"))
     try:
@@ -221,7 +247,7 @@ def _explained(operation: str) -> Iterator[None]:
         exceptions.UnauthorizedSSOTokenError,
     ) as error:
         raise AwsError(words, NO_CREDENTIALS, str(error)) from error
-    except (exceptions.HTTPClientError, exceptions.ResponseParserError) as error:
+    except (exceptions.HTTPClientError, ResponseParserError) as error:
         raise AwsError(words, LOST, str(error)) from error
     except exceptions.BotoCoreError as error:
         raise AwsError(words, type(error).__name__, str(error)) from error

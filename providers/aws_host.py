@@ -341,8 +341,10 @@ class Hosts:
             Domain="vpc",
             TagSpecifications=[specification("elastic-ip", tags_for(self._stage, name, key))],
         )
+        identifier = str(made["AllocationId"])
         say(f"allocated {made['PublicIp']}")
-        return str(made["AllocationId"])
+        self._api.await_listed(lambda: self.addresses(name), identifier)
+        return identifier
 
     def release_address(self, name: str, say: Say) -> None:
         """Give a public address back."""

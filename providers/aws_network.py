@@ -69,6 +69,7 @@ class Network:
             )
             identifier = str(made["Vpc"]["VpcId"])
             say(f"made VPC {identifier} {self._stage.config.cidr}")
+            self._api.await_listed(self.vpcs, identifier)
         self._api.call("modify_vpc_attribute", VpcId=identifier, EnableDnsHostnames={"Value": True})
         gateway = self._gateway(identifier, say)
         tables = self._api.listing(
@@ -107,6 +108,7 @@ class Network:
             )
             gateway = str(made["InternetGateway"]["InternetGatewayId"])
             say(f"made internet gateway {gateway}")
+            self._api.await_listed(self._gateways, gateway)
         self._api.call("attach_internet_gateway", InternetGatewayId=gateway, VpcId=vpc)
         return gateway
 
@@ -124,7 +126,9 @@ class Network:
             self._remove_gateway(gateway, say)
 
     def _remove_vpc(self, vpc: str, say: Say) -> None:
-        """Remove one VPC and what is attached to it."""
+        """Remove one VPC and what is attached to it; its key goes first, so that it is not taken for a whole one."""
+        with tolerated("InvalidVpcID.NotFound"):
+            self._api.call("delete_tags", Resources=[vpc], Tags=[{"Key": KEY}])
         for gateway in self._gateways():
             if any(at["VpcId"] == vpc for at in gateway.get("Attachments") or ()):
                 self._remove_gateway(gateway, say)
@@ -183,8 +187,10 @@ class Network:
             AvailabilityZone=plan.zone,
             TagSpecifications=[specification("subnet", tags_for(self._stage, SUBNET + plan.name, key))],
         )
-        say(f"made subnet {made['Subnet']['SubnetId']} {plan.cidr} in {plan.zone}")
-        return str(made["Subnet"]["SubnetId"])
+        identifier = str(made["Subnet"]["SubnetId"])
+        say(f"made subnet {identifier} {plan.cidr} in {plan.zone}")
+        self._api.await_listed(lambda: self.subnets(SUBNET + plan.name), identifier)
+        return identifier
 
     def remove_subnet(self, name: str, say: Say) -> None:
         """Remove the subnets of a name; their hosts must be gone."""
@@ -216,6 +222,7 @@ class Network:
             )
             group = {"GroupId": made["GroupId"], "IpPermissions": []}
             say(f"made security group {made['GroupId']}")
+            self._api.await_listed(self.groups, str(made["GroupId"]))
         identifier = str(group["GroupId"])
         there, wanted = rules_of(group), set(map(as_kept, rules))
         missing, extra = sorted(wanted - there.keys()), sorted(there.keys() - wanted)

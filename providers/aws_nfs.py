@@ -1,7 +1,7 @@
 """The stage's file system at Amazon (EFS), which every host can mount as NFS."""
 
 from model.errors import ProviderError
-from model.placement import subnets
+from model.placement import SubnetPlan, subnets, usable
 from model.stage import Stage
 from providers.aws_api import KEY, PATIENCE, Api, AwsError, Json, as_tags, tags_for, tags_of, tolerated
 from providers.aws_host import config_of
@@ -11,6 +11,18 @@ from providers.cloud_wait import PACE, poll
 
 NFS = "nfs"
 _MADE_TIMEOUT = 300.0
+
+
+def target_address(stage: Stage, plan: SubnetPlan) -> str:
+    """Return the address of the target in a subnet: the last that no host has. Pure.
+
+    Left to Amazon, it may be one that a host is to have.
+    """
+    taken = {host.address for host in stage.hosts}
+    for index in reversed(usable(config_of(stage), plan.network)):
+        if (address := str(plan.network[index])) not in taken:
+            return address
+    raise ProviderError(f"{NFS}: {plan.cidr} has no address left for it: set a larger cidr, or subnets")
 
 
 class FileSystem:
@@ -87,6 +99,7 @@ class FileSystem:
                 service="efs",
                 FileSystemId=identifier,
                 SubnetId=there[0]["SubnetId"],
+                IpAddress=target_address(self._stage, plan),
                 SecurityGroups=[group],
             )
             say(f"made its target in {plan.zone}")

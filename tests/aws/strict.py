@@ -33,6 +33,8 @@ _NOT_FOUND = {
     "i": "InvalidInstanceID.NotFound",
     "eipalloc": "InvalidAllocationID.NotFound",
 }
+_MAKES = {"CreateVpc": "vpc", "CreateSubnet": "subnet", "CreateSecurityGroup": "sg", "CreateInternetGateway": "igw",
+          "RunInstances": "i", "AllocateAddress": "eipalloc"}  # fmt: skip
 _ID = re.compile(rb"\b(vpc|subnet|sg|igw|i|eipalloc)-[0-9a-f]{8,17}\b")
 
 
@@ -439,10 +441,9 @@ class Strict:
         if call.form.get("DryRun") == "true":
             return answer
         made = {found.group().decode() for found in _ID.finditer(answer)}
-        if call.operation.startswith(("Create", "Run", "Allocate")) and call.service == "ec2":
-            new = {each for each in made if each not in call.form.values()}
-            if self.settings.lag:
-                self._young |= dict.fromkeys(new, self.settings.lag)
+        if self.settings.lag and call.operation in _MAKES:
+            new = {each for each in made if each.startswith(f"{_MAKES[call.operation]}-")}
+            self._young |= dict.fromkeys(new, self.settings.lag)
         if call.operation in _TRANSITIONS and self.settings.slow:
             moving = made if call.operation == "RunInstances" else set(call.form.values())
             for each in moving:
@@ -470,6 +471,10 @@ class Strict:
             if instance.id in gone:
                 for nic in instance.nics.values():
                     backend.enis.pop(nic.id, None)
+                subnet = backend.get_subnet(instance.subnet_id)
+                # moto does so when Python's garbage is collected.
+                for address in [ip for ip, owner in subnet._subnet_ips.items() if owner is instance]:
+                    subnet.del_subnet_ip(address)
 
     def _mended_listing(self, call: Call, answer: bytes) -> bytes:
         """Leave out what is too young to be listed, and show states that take a while."""

@@ -173,6 +173,32 @@ class TestMaking:
         assert len(met) >= 12
 
 
+class TestDestroying:
+    """A whole stage is removed."""
+
+    def test_killed_after_each_call(self, life: Life) -> None:
+        """The next `doit destroy` removes the rest."""
+        met = []
+        for where in each_kill(life, life.make, life.destroy):
+            met.append(where)
+            life.destroy()
+
+            assert life.kinds() == Counter(), where
+        assert len(met) >= 8
+
+    def test_killed_after_each_call_and_then_made(self, life: Life) -> None:
+        """A run makes what is missing again, and uses what is left."""
+        for _ in each_kill(life, life.make, life.destroy):
+            life.make()
+            life.assert_whole()
+
+    @pytest.mark.parametrize("how", ["refused", "lost"])
+    def test_each_call_fails_once(self, life: Life, how: str) -> None:
+        """A call that fails inside Amazon, or is done there without an answer, does not fail it."""
+        for n in each_fault(life, how, life.make, life.destroy):
+            assert life.kinds() == Counter(), n
+
+
 @pytest.mark.parametrize("operation", ["CreateVpc", "RunInstances", "CreateFileSystem"])
 def test_a_process_that_is_killed(life: Life, operation: str) -> None:
     """SIGKILL as a call is done, before its answer comes: the next run converges."""
@@ -186,3 +212,15 @@ def test_a_process_that_is_killed(life: Life, operation: str) -> None:
 
     life.make()
     life.assert_whole()
+
+
+def test_a_busy_cloud(life: Life) -> None:
+    """Where every third call is one too many, and what was made is not known for a while, all is made once."""
+    life.cloud.ask(throttle=3, lag=2, slow=2)
+
+    life.make()
+    life.cloud.ask(throttle=0)
+    life.assert_whole()
+    life.cloud.ask(throttle=3)
+    life.destroy()
+    assert life.kinds() == Counter()
