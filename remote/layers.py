@@ -13,12 +13,12 @@ from docker.errors import APIError, NotFound
 from model.digest import Entry, Inputs, key_of, tree_inputs
 from model.errors import BuildError
 from model.secret import Secret
+from remote import initsystem
 from remote.archive import BUILD_ROLE, CLEAN_INIT, CLEAN_PLAY, STAY, blank_secrets, role_archive
 from remote.playbook import play as playbook
 
 Say = Callable[[str], None]
 _SHELL = ["/bin/sh", "-c"]
-_INIT = "/sbin/init"
 _INIT_TIMEOUT = 120.0
 _STOP_TIMEOUT = 60
 SILENCE = 60.0
@@ -27,22 +27,12 @@ _TAIL = 15
 _CONFLICT = 409
 _PLAY_ENVIRONMENT = {"TMPDIR": playbook.TEMPORARY, "PYTHONDONTWRITEBYTECODE": "1"}
 """Keeps what Ansible's modules write by the way out of the layer."""
-# As the first process: makes writable what Docker mounts read-only without --privileged, then becomes the image's init.
-# `bind` makes it this mount alone that is changed: a plain remount is refused as busy.
-_START_INIT = f"""
-while read -r _ path _ options _; do
-    case $path in /sys | /sys/fs/cgroup | /sys/fs/cgroup/*) ;; *) continue ;; esac
-    case ,$options, in *,ro,*) mount -o remount,bind,rw "$path" ;; esac
-done </proc/self/mounts
-exec {_INIT}
-"""
 _INIT_OPTIONS: dict[str, Any] = {
-    "environment": {"container": "docker"},
+    "environment": initsystem.ENVIRONMENT,
     "tmpfs": {"/run": "exec", "/run/lock": "", "/tmp": "exec"},  # noqa: S108 - where systemd wants them
     "cgroupns": "private",
-    "stop_signal": "SIGRTMIN+3",
-    # What systemd and common units use. Not `ALL`: an engine on a host that is a container lacks some of them.
-    "cap_add": ["SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH"],
+    "stop_signal": initsystem.STOP_SIGNAL,
+    "cap_add": list(initsystem.CAPABILITIES),
     "security_opt": ["seccomp=unconfined", "apparmor=unconfined"],
     "device_cgroup_rules": ["a *:* rwm"],
 }
@@ -113,7 +103,9 @@ def container_options(layer: Layer) -> dict[str, Any]:
     options: dict[str, Any] = {
         "entrypoint": _SHELL,
         # What has no init yet, as before the role that installs it, does without.
-        "command": [f"[ -x {_INIT} ] || {{ {own}\n}}\n{_START_INIT}" if layer.standalone else own],
+        "command": [
+            f"[ -x {initsystem.INIT} ] || {{ {own}\n}}\n{initsystem.START}" if layer.standalone else own
+        ],
         **({"stdin_open": True} if layer.play is not None else {}),
         "user": "0:0",
         "working_dir": "/",
@@ -199,7 +191,7 @@ def _run_beside_init(container: Any, timeout: float, say: Say) -> str | None:
     """Run the role beside a container's init, then have that end in order; return why it is no good."""
     api = container.client.api
     if not _init_is_up(api, container.id):
-        return f"{_INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
+        return f"{initsystem.INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
     late, cancel = _kill_after(container, timeout)
     try:
         status = _exec(api, container.id, BUILD_ROLE, say)
@@ -222,7 +214,7 @@ def _run_play(
     """Have Ansible run a role from outside, then have the container end; return why it is no good."""
     api = container.client.api
     if with_init and not _init_is_up(api, container.id):
-        return f"{_INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
+        return f"{initsystem.INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
     try:
         reason = playbook.run(play, container, _PLAY_ENVIRONMENT, timeout, say)
         # Of a failed one too: its temporary files may hold secrets.
@@ -300,7 +292,7 @@ def _exec(api: Any, container: str, command: str, say: Say) -> int | None:
 def _has_init(container: Any) -> bool:
     """Return whether a container's file system has an init."""
     try:
-        stream, _ = container.get_archive(_INIT)
+        stream, _ = container.get_archive(initsystem.INIT)
     except NotFound:
         return False
     stream.close()

@@ -10,6 +10,7 @@ from model.digest import canonical, sha256
 from model.secret import Secret
 from model.stage import Stage, scalar, service_networks
 from model.units import Port, nanoseconds, size
+from remote import initsystem
 
 Json = dict[str, Any]
 MODES = {
@@ -20,17 +21,6 @@ MODES = {
 }
 """A service's `mode` to Docker's name for it."""
 JOBS = {"ReplicatedJob", "GlobalJob"}
-INIT = "/sbin/init"
-# As the first process of a container that runs systemd: where its control groups can't be written, they are mounted so.
-# Docker gives a service no such right, but for the capability to mount.
-_START_INIT = f"""
-while read -r _ path _ options _; do
-    case $path in /sys | /sys/fs/cgroup | /sys/fs/cgroup/*) ;; *) continue ;; esac
-    case ,$options, in *,ro,*) mount -o remount,bind,rw "$path" ;; esac
-done </proc/self/mounts
-exec {INIT}
-"""
-_INIT_CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH")
 _INIT_TMPFS = ("/run", "/run/lock", "/tmp")  # noqa: S108 - where systemd wants them
 
 
@@ -218,11 +208,13 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
     return _given(
         {
             "Image": parts.image,
-            "Command": ["/bin/sh", "-c", _START_INIT] if service.standalone else words(service.entrypoint),
+            "Command": ["/bin/sh", "-c", initsystem.START]
+            if service.standalone
+            else words(service.entrypoint),
             "Args": words(service.command),
             "Env": environment(
                 {
-                    **({"container": "docker"} if service.standalone else {}),
+                    **(initsystem.ENVIRONMENT if service.standalone else {}),
                     **service.environment,
                     **_revealed(parts.environment),
                 }
@@ -232,8 +224,7 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "TTY": service.tty or None,
             "User": service.user,
             "Dir": service.working_dir,
-            # What systemd takes as an order to shut down.
-            "StopSignal": service.stop_signal or ("SIGRTMIN+3" if service.standalone else None),
+            "StopSignal": service.stop_signal or (initsystem.STOP_SIGNAL if service.standalone else None),
             "StopGracePeriod": nanoseconds(service.stop_grace_period),
             "Init": service.init or None,
             "ReadOnly": service.read_only or None,
@@ -264,7 +255,7 @@ def _revealed(secrets: Mapping[str, Secret]) -> dict[str, str]:
 
 def _added(service: types.Service) -> list[str]:
     """Return the capabilities that its containers have beyond Docker's choice."""
-    own = _INIT_CAPABILITIES if service.standalone else ()
+    own = initsystem.CAPABILITIES if service.standalone else ()
     return list(dict.fromkeys([*service.cap_add, *(name for name in own if name not in service.cap_drop)]))
 
 
