@@ -56,10 +56,6 @@ class FileSystem:
             raise
         return [found] if found is not None else []
 
-    def host_name(self, identifier: str) -> str:
-        """Return the name under which hosts in each zone find the target of that zone."""
-        return f"{identifier}.efs.{self._api.region}.amazonaws.com"
-
     def ensure(self, key: str, say: Say) -> str:
         """Make the file system and its targets, and return its id."""
         config = config_of(self._stage)
