@@ -20,6 +20,7 @@ from msgspec import NODEFAULT, Struct, UnsetType, inspect, to_builtins
 
 from model import site as types
 from model.load import schema
+from model.site import base
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "docs"
 COMMAND = "./setup python -m model.docs"
@@ -27,7 +28,7 @@ COMMAND = "./setup python -m model.docs"
 _INTRODUCTION = f"""\
 # site.toml
 
-<!-- Made by `{COMMAND}` from model/site.py. Changes here are lost: change the types, then run it again. -->
+<!-- Made by `{COMMAND}` from the types in model/site/. Changes here are lost: change the types, then run it again. -->
 
 Everything that a site is stands in one `site.toml`.
 This page lists its tables, each with all of its keys.
@@ -47,7 +48,7 @@ _KINDS = """\
 Some keys take a text or a number of a certain form.
 """
 
-_WHY = "Both are made from model/site.py and must not be changed by hand."
+_WHY = "Both are made from the types in model/site/ and must not be changed by hand."
 
 
 @dataclass
@@ -120,9 +121,7 @@ def tables() -> list[Table]:
 def kinds() -> dict[str, inspect.Type]:
     """Return the named kinds of texts and numbers of `model.site`, in its order."""
     return {
-        name: inspect.type_info(value)
-        for name, value in vars(types).items()
-        if get_origin(value) is Annotated
+        name: inspect.type_info(value) for name, value in vars(base).items() if get_origin(value) is Annotated
     }
 
 

@@ -6,8 +6,8 @@ The hosts' own one (`remote/hostsetup/firewall.py`) knows each host's part; a cl
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from model.checks import ports
 from model.digest import Inputs
+from model.ports import ports
 from model.site import CloudStage
 from model.stage import REGISTRY_PORT, Host, Stage
 

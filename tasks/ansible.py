@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from model import ansible, checks
+from model import ansible
 from model import site as types
 from model.digest import Inputs, flatten
+from model.ports import ports
 from model.secret import Secret
 from model.stage import PREFIXES, Stage, role_uses
 from tasks.roles import Role
@@ -154,7 +155,7 @@ def _service(run: Run, name: str) -> dict[str, Any]:
     if service.ports:
         found["hive_ports"] = [
             {"target_port": port.target, "published_port": port.published, "protocol": port.protocol}
-            for port in checks.ports(service)
+            for port in ports(service)
         ]
     if service.initialize_roles:
         found["hive_initialize_roles"] = [use.role for use in role_uses(service.initialize_roles)]

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from model import site as types
-from model.checks import ports
 from model.digest import Inputs
 from model.errors import ServiceError
+from model.ports import ports
 from model.record import PortsRecord
 from model.stage import Stage
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port

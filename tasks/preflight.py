@@ -14,10 +14,10 @@ from typing import Any
 
 from model import engines
 from model import site as types
-from model.checks import ports
 from model.digest import canonical, sha256
 from model.errors import ServiceError, SkepError
 from model.nodes import Node, Wants, meets, misfits
+from model.ports import ports
 from model.record import FactRecord, SwarmRecord
 from model.stage import Host, Stage, service_networks
 from model.units import size

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from model.checks import ports
 from model.errors import ServiceError
 from model.firewall import left_open, published
+from model.ports import ports
 from model.site import Service, Site
 from model.stage import Stage
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port

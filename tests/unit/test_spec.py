@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from model.checks import ports
+from model.ports import ports
 from model.site import Image, Service, Site
 from model.stage import Stage
 from remote.spec import ServiceParts, image_config, service_spec, spec_digest

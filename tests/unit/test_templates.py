@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from commands.run import missing_secrets
-from model.checks import ports
 from model.errors import ConfigError
 from model.load import load, select
+from model.ports import ports
 from model.secret import Secret
 from model.stage import Stage
 from model.templates import Renderer, secrets_in

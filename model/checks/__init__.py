@@ -1,0 +1,77 @@
+"""What must hold between the parts of a site: names that exist, addresses that fit, ports that don't collide."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from model import site as types
+from model import templates
+from model.checks.images import check_ansible, check_base, check_image, check_registry
+from model.checks.networks import check_network, check_volume
+from model.checks.services import check_collisions, check_service
+from model.checks.shared import check_hosts, check_servers
+from model.checks.stages import check_stage
+from model.errors import ConfigError
+from model.ports import ports
+from model.stage import Stage
+from model.units import Port
+
+
+def check(site: types.Site, directory: Path) -> list[str]:
+    """Return a line for each mistake, each beginning with its path.
+
+    Args:
+        site: The site.
+        directory: Its directory, where roles and tarballs are.
+
+    """
+    problems: list[str] = []
+    for name, config in site.stages.items():
+        problems += check_stage(f"stages.{name}", name, config, site)
+    if site.stage is not None and site.stage not in site.stages:
+        problems.append(f"stage: {site.stage!r} is none of the stages ({', '.join(site.stages)})")
+    for name, secret in site.secrets.items():
+        given = [key for key in ("generate", "env", "file") if getattr(secret, key) is not None]
+        if len(given) != 1:
+            problems.append(f"secrets.{name}: needs exactly one of generate, env, file")
+    for name, base in site.bases.items():
+        problems += check_base(f"bases.{name!r}", name, base, directory)
+    for name, registry in site.registries.items():
+        problems += check_registry(f"registries.{name!r}", name, registry, site)
+    for name, image in site.images.items():
+        problems += check_image(f"images.{name}", image, site, directory)
+    for name, volume in site.volumes.items():
+        problems += check_volume(f"volumes.{name}", volume, site)
+    for name, network in site.networks.items():
+        problems += check_network(f"networks.{name}", network, site)
+    problems += check_hosts("setup_hosts.hosts", site.setup_hosts.hosts)
+    for name, service in site.services.items():
+        problems += check_service(f"services.{name}", service, site, directory)
+    problems += check_ansible(site, directory)
+    for name in site.stages:
+        problems += check_collisions(Stage(site, name, site.stages[name]))
+    if not any(problem.startswith("stages.") for problem in problems):
+        for name in site.stages:
+            problems += _templates(Stage(site, name, site.stages[name]))
+    return list(dict.fromkeys(problems))
+
+
+def _templates(stage: Stage) -> Iterator[str]:
+    """Yield the mistakes in a stage's templates, and in what they make as far as its form is checked elsewhere."""
+
+    def published(name: str) -> list[Port]:
+        return ports(stage.services[name])
+
+    wrong = list(templates.problems(stage, published))
+    yield from wrong
+    if wrong:
+        return
+    renderer = templates.guessing(stage, published, [])
+    for name, service in stage.services.items():
+        path = f"services.{name}"
+        if next(templates.texts(path, templates.templated(service)), None) is None:
+            continue
+        with contextlib.suppress(ConfigError):  # of a secret that is only guessed
+            made = renderer.service(name, service).service
+            yield from check_hosts(f"{path}.hosts", made.hosts)
+            yield from check_servers(f"{path}.dns", made.dns)

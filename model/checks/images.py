@@ -1,0 +1,110 @@
+"""Whether what images are made from is there: bases, registries, roles."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from model import ansible, bases, roles
+from model import site as types
+from model.checks.shared import check_reference, check_variables, known_are
+from model.errors import ConfigError
+from model.reference import is_registry
+from model.stage import role_uses, scalar
+
+
+def check_image(path: str, image: types.Image, site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one image."""
+    if (image.from_ is None) == (image.build is None):
+        yield f"{path}: needs exactly one of from, build"
+    if image.build is not None and not (directory / image.build / "Dockerfile").is_file():
+        yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
+    if image.from_ is not None and image.from_ not in site.bases:
+        yield from check_reference(f"{path}.from", image.from_)
+    if image.pull_from not in site.bases:
+        yield from check_reference(f"{path}.pull_from", image.pull_from)
+    yield from check_variables(f"{path}.env", image.env)
+    if image.pull_on and image.pull_from is None:
+        yield f"{path}.pull_on: needs pull_from, where it is pulled from"
+    for i, stage in enumerate(image.pull_on):
+        if stage not in site.stages:
+            yield f"{path}.pull_on[{i}]: there is no stage {stage!r}{known_are(site.stages)}"
+    for i, secret in enumerate(image.secrets):
+        if secret not in site.secrets:
+            yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
+    for label in image.labels:
+        if label.startswith("skep."):
+            yield f"{path}.labels: {label!r} is skep's own"
+    yield from check_roles(f"{path}.roles", image.roles, directory, image.vars)
+
+
+def check_base(path: str, name: str, base: types.Base, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one base."""
+    ways = (*bases.MAKERS, "image")
+    if len([key for key in ways if getattr(base, key) is not None]) > 1:
+        yield f"{path}: takes only one of {', '.join(ways)}"
+    for key in ("tarball", "archive"):
+        file = getattr(base, key)
+        if file is not None and not (directory / file).is_file():
+            yield f"{path}.{key}: there is no file {file} in {directory}"
+    if base.tag is not None and base.archive is None:
+        yield f"{path}.tag: says which image of `archive` is meant, and there is none"
+    if base.image is not None:
+        yield from check_reference(f"{path}.image", base.image)
+    elif not any(getattr(base, maker) is not None for maker in bases.MAKERS):
+        yield from check_reference(path, name)
+
+
+def check_registry(path: str, name: str, registry: types.ExternalRegistry, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one external registry."""
+    if not is_registry(name):
+        yield f"{path}: is not how references name a registry, as in docker.io or registry.example:5000"
+    if (registry.user is None) != (registry.password is None):
+        yield f"{path}: a login needs both user and password"
+    if registry.password is not None:
+        if registry.password not in site.secrets:
+            yield f"{path}.password: there is no secret {registry.password!r}{known_are(site.secrets)}"
+        elif site.secrets[registry.password].generate is not None:
+            yield f"{path}.password: {registry.password} is generated here; {name} can't know it"
+
+
+def check_roles(
+    path: str, uses: list[str | types.RoleUse], directory: Path, common: Mapping[str, types.Scalar]
+) -> Iterator[str]:
+    """Yield the mistakes of a list of roles, all of which see some variables in common."""
+    for i, use in enumerate(role_uses(uses)):
+        role = roles.find(directory, use.role)
+        if role is None:
+            yield f"{path}[{i}]: there is no directory roles/{use.role} in {directory}"
+        elif ansible.is_role(role):
+            yield from _role_of_ansible(f"{path}[{i}]", use.role, role, directory)
+        elif not (role / ansible.SCRIPT).is_file():
+            yield f"{path}[{i}]: roles/{use.role} has neither {ansible.SCRIPT} nor {ansible.MAIN[0]}"
+        elif roles.is_built_in(role) and use.role == roles.CERTIFICATE:
+            variables = {name: scalar(value) for name, value in {**common, **use.vars}.items()}
+            try:
+                roles.names(variables)
+            except ValueError as error:
+                yield f"{path}[{i}].vars.{roles.NAMES}: {error}"
+
+
+def check_ansible(site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield a line if there is a role of Ansible, and no Ansible to run it."""
+    lists = [image.roles for image in site.images.values()]
+    lists += [service.initialize_roles for service in site.services.values()]
+    for use in (use for uses in lists for use in role_uses(uses)):
+        role = roles.find(directory, use.role)
+        if role is not None and ansible.is_role(role) and ansible.feature_release() is None:
+            yield f"roles/{use.role} is a role of Ansible, which is not installed: {ansible.HOW} adds it"
+            return
+
+
+def _role_of_ansible(path: str, name: str, role: Path, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of a role of Ansible; whether Ansible is here is not asked for."""
+    if (role / ansible.SCRIPT).is_file():
+        main = next(main for main in ansible.MAIN if (role / main).is_file())
+        yield f"{path}: roles/{name} has both {ansible.SCRIPT} and {main}; which of them is it?"
+    if ansible.feature_release() is None:
+        return
+    try:
+        ansible.trees(directory, name)
+    except ConfigError as error:
+        yield from (f"{path}: {problem}" for problem in error.problems)

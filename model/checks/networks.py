@@ -1,0 +1,92 @@
+"""Whether networks and volumes can be made: their names, drivers and addresses."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from model import site as types
+from model.addresses import divide
+from model.checks.shared import IPV4, IpNetwork, known_are
+from model.stage import Stage
+
+_DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
+
+
+def check_volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one volume."""
+    for stage_name, config in site.stages.items():
+        stage = Stage(site, stage_name, config)
+        if path.rpartition(".")[2] not in stage.volumes:
+            continue
+        known = {
+            f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts - config.separate_repository)
+        }
+        for i, short in enumerate(volume.hosts):
+            if short not in known:
+                yield f"{path}.hosts[{i}]: {short!r} is no hive of stage {stage_name}{known_are(known)}"
+
+
+def check_network(path: str, network: types.Network, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one network."""
+    if path.rpartition(".")[2] in _DOCKERS_NETWORKS:
+        yield f"{path}: the name is Docker's own; choose another"
+    if network.ipam is None:
+        return
+    ipam = f"{path}.ipam"
+    if network.ipam.subnet is None and (network.ipam.gateway or network.ipam.ip_range):
+        yield f"{ipam}: gateway and ip_range need the subnet that they are in"
+    if not network.ipam.pools and network.ipam.driver == "default":
+        yield f"{ipam}: needs subnet, or config with several"
+    first = network.ipam.subnet is not None
+    taken: list[IpNetwork] = []
+    for i, pool in enumerate(network.ipam.pools):
+        where = ipam if first and i == 0 else f"{ipam}.config[{i - first}]"
+        try:
+            yield from _pool(where, pool, taken, site)
+        except ValueError as error:
+            yield f"{where}: {error}"
+
+
+def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of a network's subnet, given those before it."""
+    subnet = ipaddress.ip_network(pool.subnet)
+    if subnet.version != IPV4:
+        yield (
+            f"{path}.subnet: {subnet} is IPv6: the engine takes it, and then no container can join (seen with Docker "
+            "Engine 20.10)"
+        )
+    if pool.gateway is not None and ipaddress.ip_address(pool.gateway) not in subnet:
+        yield f"{path}.gateway: {pool.gateway} is outside {subnet}"
+    if pool.ip_range is not None:
+        part = ipaddress.ip_network(pool.ip_range)
+        if part.version != subnet.version or not part.subnet_of(subnet):  # type: ignore[arg-type]
+            yield f"{path}.ip_range: {part} is outside {subnet}"
+    for other in taken:
+        if subnet.version == other.version and subnet.overlaps(other):
+            yield f"{path}.subnet: {subnet} overlaps with {other}, which is the network's as well"
+    taken.append(subnet)
+    for name, stage in site.stages.items():
+        if overlaps(subnet, stage.cidr):
+            yield f"{path}.subnet: {subnet} overlaps with stages.{name}.cidr, the hosts' own network"
+        for what, part in _parts(stage).items():
+            if overlaps(subnet, str(part)):
+                yield f"{path}.subnet: {subnet} overlaps with {part}, which stages.{name}.internal_cidr has for {what}"
+
+
+def _parts(stage: types.Stage) -> dict[str, ipaddress.IPv4Network]:
+    """Return what a stage's `internal_cidr` has for Docker itself; one that can't be divided is another mistake."""
+    try:
+        division = divide(stage.internal_cidr) if stage.internal_cidr is not None else None
+    except ValueError:
+        return {}
+    if division is None:
+        return {}
+    return {"ingress": division.ingress, "docker_gwbridge": division.gwbridge, "docker0": division.docker0}
+
+
+def overlaps(network: IpNetwork, cidr: str | None) -> bool:
+    """Return whether a network shares addresses with another; one that can't be read is another mistake."""
+    try:
+        other = ipaddress.ip_network(cidr or "")
+    except ValueError:
+        return False
+    return network.version == other.version and network.overlaps(other)

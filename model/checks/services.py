@@ -1,0 +1,171 @@
+"""Whether a service holds together: its names, mounts, ports, limits and what it waits for."""
+
+import posixpath
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from model import site as types
+from model.checks.images import check_roles
+from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
+from model.ports import ports
+from model.stage import REGISTRY_PORT, Stage, role_uses
+from model.units import short_port, size
+
+_SKEPS_PORTS = {
+    (22, "tcp"): "ssh",
+    (2377, "tcp"): "the swarm",
+    (7946, "tcp"): "the swarm",
+    (7946, "udp"): "the swarm",
+}
+
+
+def check_service(path: str, service: types.Service, site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one service."""
+    for i, stage in enumerate(service.available_on):
+        if stage not in site.stages:
+            yield f"{path}.available_on[{i}]: there is no stage {stage!r}{known_are(site.stages)}"
+    for i, network in enumerate(service.networks):
+        name = network if isinstance(network, str) else network.name
+        if name not in site.networks:
+            yield f"{path}.networks[{i}]: there is no network {name!r}{known_are(site.networks)}"
+    yield from _dependencies(path, service, site)
+    yield from _mode(path, service)
+    yield from _limits(path, service)
+    yield from _mounts(path, service, site)
+    yield from check_variables(f"{path}.environment", service.environment)
+    yield from check_hosts(f"{path}.hosts", service.hosts)
+    yield from check_servers(f"{path}.dns", service.dns)
+    for i, secret in enumerate(service.secrets):
+        if secret not in site.secrets:
+            yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
+    for i, port in enumerate(service.ports):
+        if isinstance(port, str):
+            try:
+                short_port(port)
+            except ValueError as error:
+                yield f"{path}.ports[{i}]: {error}"
+    asked = [(port.target, port.protocol) for port in ports(service) if not port.published]
+    for target, protocol in sorted({pair for pair in asked if asked.count(pair) > 1}):
+        yield f"{path}.ports: {target}/{protocol} is left open twice; what is chosen is kept under that name"
+    in_host_mode = [(port.target, port.protocol) for port in ports(service) if port.mode == "host"]
+    for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
+        yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
+    if service.image not in {*site.images, *site.bases}:
+        if _looks_like_reference(service.image):
+            yield from check_reference(f"{path}.image", service.image)
+        else:
+            yield (
+                f"{path}.image: {service.image!r} is none of [images]{known_are(site.images)}; "
+                "a reference to pull has a tag, as in nginx:1.27"
+            )
+    if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
+        yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
+    yield from check_roles(f"{path}.initialize_roles", service.initialize_roles, directory, {})
+    used = [use.role for use in role_uses(service.initialize_roles)]
+    for role in sorted({role for role in used if used.count(role) > 1}):
+        yield f"{path}.initialize_roles: {role} is there twice; what ran is marked by the role's name"
+
+
+_OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}
+"""Key of a mount to the type that has it."""
+
+
+def _dependencies(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in what a service depends on."""
+    own = path.removeprefix("services.")
+    for i, name in enumerate(service.depends_on):
+        if name not in site.services:
+            yield f"{path}.depends_on[{i}]: there is no service {name!r}{known_are(site.services)}"
+        elif own in _reached(site, name):
+            yield f"{path}.depends_on[{i}]: {name} depends on {own} as well: neither could be first"
+
+
+def _reached(site: types.Site, name: str) -> set[str]:
+    """Return a service with all that it depends on, directly or not."""
+    found: set[str] = set()
+    left = [name]
+    while left:
+        service = left.pop()
+        if service not in found and service in site.services:
+            found.add(service)
+            left += site.services[service].depends_on
+    return found
+
+
+def _mode(path: str, service: types.Service) -> Iterator[str]:
+    """Yield the mistakes in what does not go together with a service's mode."""
+    is_job, is_global = service.mode.endswith("-job"), service.mode.startswith("global")
+    if is_global and service.replicas != 1:
+        yield f'{path}.replicas: a service with mode = "{service.mode}" has a task on each hive'
+    if service.max_concurrent is not None and service.mode != "replicated-job":
+        yield f'{path}.max_concurrent: only a service with mode = "replicated-job" has it'
+    if is_global and service.placement.max_replicas_per_node is not None:
+        yield f'{path}.placement.max_replicas_per_node: mode = "{service.mode}" is one on each hive'
+    if not is_job:
+        return
+    if service.update_config != types.UpdateConfig():
+        yield f"{path}.update_config: a job is not rolled out; it runs once for each change"
+    if service.rollback_config != types.RollbackConfig():
+        yield f"{path}.rollback_config: a job does not go back"
+    if service.initialize_roles:
+        yield f"{path}.initialize_roles: a job has no container that stays"
+    if service.restart_config.condition == "any" and service.restart_config != types.RestartConfig():
+        yield f'{path}.restart_config.condition: a job ends: set "on-failure" or "none"'
+
+
+def _limits(path: str, service: types.Service) -> Iterator[str]:
+    """Yield the mistakes in limits."""
+    for name, limit in service.ulimits.items():
+        if isinstance(limit, types.Ulimit) and 0 <= limit.hard < limit.soft:
+            yield f"{path}.ulimits.{name}: soft {limit.soft} is more than hard {limit.hard}"
+    if service.cpu_limit and service.cpu_reservation and service.cpu_reservation > service.cpu_limit:
+        yield f"{path}.cpu_reservation: {service.cpu_reservation:g} is more than cpu_limit {service.cpu_limit:g}"
+    most, reserved = service.mem_limit, service.mem_reservation
+    if most and reserved and size(reserved) > size(most):
+        yield f"{path}.mem_reservation: {reserved} is more than mem_limit {most}"
+    for key in ("cap_add", "cap_drop"):
+        for i, name in enumerate(getattr(service, key)):
+            if not _CAPABILITY.match(name):
+                yield f"{path}.{key}[{i}]: {name!r} is no capability, as NET_ADMIN"
+    if service.standalone and (service.entrypoint is not None or service.command is not None):
+        yield f"{path}.standalone: what runs is /sbin/init; entrypoint and command have no place"
+
+
+_CAPABILITY = re.compile(r"^(CAP_)?[A-Z][A-Z_]+$")
+
+
+def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in what a service mounts."""
+    for i, mount in enumerate(service.volumes):
+        if mount.type == "volume" and mount.source not in site.volumes:
+            yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{known_are(site.volumes)}"
+        if mount.type == "bind" and not (mount.source or "").startswith("/"):
+            yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
+        if mount.type == "tmpfs" and mount.source is not None:
+            yield f"{path}.volumes[{i}].source: a tmpfs has none"
+        for key, kind in _OF_ONE_KIND.items():
+            if mount.type != kind and getattr(mount, key):
+                yield f'{path}.volumes[{i}].{key}: only a {kind} has one; this is of type = "{mount.type}"'
+    targets = [posixpath.normpath(mount.target) for mount in service.volumes]
+    for i, target in enumerate(targets):
+        if target in targets[:i]:
+            yield f"{path}.volumes[{i}].target: {target} is mounted twice"
+
+
+def _looks_like_reference(image: str) -> bool:
+    """Return whether a text is meant as an image to pull."""
+    return any(mark in image for mark in ":/@")
+
+
+def check_collisions(stage: Stage) -> Iterator[str]:
+    """Yield the published ports that two services of a stage, or a service and skep, would both have."""
+    taken: dict[tuple[int, str], str] = {**_SKEPS_PORTS, (stage.data_path_port, "udp"): "the swarm"}
+    if not stage.config.separate_repository:
+        taken[REGISTRY_PORT, "tcp"] = "the registry"
+    for name, service in stage.services.items():
+        for port in ports(service):
+            where = (port.published, port.protocol)
+            if where in taken and port.published:
+                yield f"services.{name}.ports: {port.published}/{port.protocol} is {taken[where]}'s already"
+            taken.setdefault(where, name)

@@ -1,0 +1,57 @@
+"""What several of the checks look at."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+
+from model import templates
+from model.reference import parse
+
+IPV4 = 4
+
+
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def check_reference(path: str, image: str | None) -> Iterator[str]:
+    """Yield the mistake of an image's reference, if there is one."""
+    try:
+        if image is not None:
+            parse(image)
+    except ValueError as error:
+        yield f"{path}: {image!r} is no reference of an image; it is of the form [registry/]name[:tag] ({error})"
+
+
+def check_hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
+    """Yield the mistakes in lines for `/etc/hosts`."""
+    for name, address in hosts.items():
+        if not (templates.is_template(address) or is_address(address)):
+            yield f"{path}.{name}: {address!r} is no address"
+
+
+def check_servers(path: str, servers: Iterable[str]) -> Iterator[str]:
+    """Yield the mistakes in a list of name servers."""
+    for i, server in enumerate(servers):
+        if not (templates.is_template(server) or is_address(server)):
+            yield f"{path}[{i}]: {server!r} is no address"
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_variables(path: str, environment: Iterable[str]) -> Iterator[str]:
+    """Yield the mistakes in the names of environment variables: they end at the first `=`."""
+    for name in environment:
+        if not name or "=" in name:
+            yield f"{path}: {name!r} is no name of a variable"
+
+
+def known_are(names: Iterable[str]) -> str:
+    """Return the names that would be right, for the end of a message."""
+    listed = ", ".join(sorted(names))
+    return f" (there are: {listed})" if listed else " (there are none)"

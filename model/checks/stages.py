@@ -1,0 +1,184 @@
+"""Whether a stage holds together: its addresses, its zones, what its provider can do."""
+
+import ipaddress
+from collections.abc import Iterator
+
+from model import site as types
+from model.addresses import divide
+from model.checks.networks import overlaps
+from model.checks.shared import IPV4, IpNetwork, check_reference, is_address, known_are
+from model.placement import places, subnets
+from model.stage import Stage
+
+
+def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes of one stage."""
+    stage = Stage(site, name, config)
+    network = None
+    if config.cidr is not None:
+        try:
+            network = ipaddress.ip_network(config.cidr)
+        except ValueError as error:
+            yield f"{path}.cidr: {error}"
+            return
+        # The network's own, its gateway's, two that clouds keep, and the broadcast address.
+        is_cloud = isinstance(config, types.CloudStage)
+        if network.num_addresses < stage.number_of_hosts + 5 and not config.ip_address_list and not is_cloud:
+            yield f"{path}.cidr: {config.cidr} is too small for {stage.number_of_hosts} hosts"
+            return
+    if network is None and not config.ip_address_list:
+        yield f"{path}: needs cidr or ip_address_list"
+        return
+    yield from _internal(f"{path}.internal_cidr", config)
+    if isinstance(config, types.DockerStage):
+        yield from _docker_stage(path, config, network)
+    if isinstance(config, types.CloudStage):
+        yield from _cloud_stage(path, config, network, stage.number_of_hosts)
+    if isinstance(config, types.VagrantStage):
+        yield from _vagrant_stage(path, stage, config, network)
+    if config.ip_address_list:
+        yield from _addresses(f"{path}.ip_address_list", config, network)
+    for i, source in enumerate(config.ssh_source_ips):
+        try:
+            ipaddress.ip_network(source)
+        except ValueError as error:
+            yield f"{path}.ssh_source_ips[{i}]: {error}"
+    if config.separate_repository and stage.number_of_hosts < 2:  # noqa: PLR2004
+        yield f"{path}: a separate repository needs at least two hosts; set separate_repository = false"
+    if isinstance(config, types.PreparedStage):
+        shorts = {f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts)}
+        for short in config.hosts:
+            if short not in shorts:
+                yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
+        if config.root_password is not None and config.root_password not in site.secrets:
+            yield f"{path}.root_password: there is no secret {config.root_password!r}{known_are(site.secrets)}"
+
+
+def _internal(path: str, config: types.Stage) -> Iterator[str]:
+    """Yield the mistakes of the network that Docker's own networks come from."""
+    if config.internal_cidr is None:
+        return
+    try:
+        divide(config.internal_cidr)
+    except ValueError as error:
+        yield f"{path}: {error}"
+        return
+    whole = ipaddress.ip_network(config.internal_cidr)
+    if overlaps(whole, config.cidr):
+        yield f"{path}: {whole} overlaps with cidr {config.cidr}, the hosts' own network"
+    for address in config.ip_address_list:
+        if is_address(address) and ipaddress.ip_address(address) in whole:
+            yield f"{path}: {whole} has {address}, a host's own address, in it"
+
+
+def _docker_stage(path: str, config: types.DockerStage, network: IpNetwork | None) -> Iterator[str]:
+    """Yield the mistakes of what only provider docker has."""
+    if network is None:
+        yield f"{path}: provider docker needs cidr, the network that it makes"
+    elif network.version != IPV4:
+        yield f"{path}.cidr: {config.cidr} is IPv6; provider docker makes networks of IPv4 only"
+    if not config.host_image.startswith("debootstrap:"):
+        yield from check_reference(f"{path}.host_image", config.host_image)
+
+
+def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None, count: int) -> Iterator[str]:
+    """Yield the mistakes of what all clouds have."""
+    if network is None or network.version != IPV4:
+        yield f"{path}.cidr: a cloud's hosts need one, and of IPv4, as in 10.1.0.0/16"
+        return
+    inside: list[IpNetwork] = []
+    for i, subnet in enumerate(config.subnets):
+        try:
+            part = ipaddress.IPv4Network(subnet.cidr)
+        except ValueError as error:
+            yield f"{path}.subnets[{i}].cidr: {error}"
+            continue
+        if not part.subnet_of(ipaddress.IPv4Network(config.cidr or "")):
+            yield f"{path}.subnets[{i}].cidr: {part} is not within cidr {config.cidr}"
+        for j, other in enumerate(inside):
+            if part.overlaps(other):
+                yield f"{path}.subnets[{i}].cidr: {part} overlaps with {other} of subnets[{j}]"
+        inside.append(part)
+    names = [subnet.name or f"subnet{i}" for i, subnet in enumerate(config.subnets)]
+    yield from (
+        f"{path}.subnets: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1
+    )
+    if len(inside) == len(config.subnets) and _are_addresses(config):
+        try:
+            list(places(config, count))
+            if isinstance(config, types.AwsStage):
+                yield from _aws_sizes(path, config)
+        except ValueError as error:
+            yield f"{path}.{error}"
+    if isinstance(config, types.OpenStackStage):
+        yield from _openstack_stage(path, config)
+    elif config.kms_key_id is not None and not config.disk_encrypted:
+        yield f"{path}.kms_key_id: encrypts nothing where disk_encrypted = false"
+    if isinstance(config.public_addresses, list):
+        known = [f"{config.custom_hostname}{n}" for n in range(count)]
+        for i, short in enumerate(config.public_addresses):
+            if short not in known:
+                yield f"{path}.public_addresses[{i}]: {short!r} is none of its hosts{known_are(known)}"
+
+
+def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
+    """Yield the mistakes of what OpenStack does otherwise than other clouds."""
+    if config.disk_encrypted and config.volume_type is None:
+        yield f"{path}.disk_encrypted: OpenStack encrypts by a type of volumes: name one with volume_type"
+    if config.kms_key_id is not None:
+        yield f"{path}.kms_key_id: OpenStack's types of volumes have their keys themselves: set volume_type"
+    if config.nfs:
+        yield f"{path}.nfs: provider openstack makes no file systems"
+
+
+def _aws_sizes(path: str, config: types.AwsStage) -> Iterator[str]:
+    """Yield the networks that are of no size that Amazon has: /16 to /28.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    """
+    for key, cidr in (("cidr", str(config.cidr)), *(("subnets", plan.cidr) for plan in subnets(config))):
+        if not 16 <= ipaddress.IPv4Network(cidr).prefixlen <= 28:  # noqa: PLR2004 - Amazon's limits
+            yield f"{path}.{key}: {cidr} is of a size that Amazon does not have: /16 to /28, subnets too"
+
+
+def _are_addresses(config: types.CloudStage) -> bool:
+    """Return whether a list of addresses, if there is one, can be used; if not, `_addresses` says why."""
+    count = config.number_of_hosts or len(config.ip_address_list)
+    return all(map(is_address, config.ip_address_list)) and count <= (len(config.ip_address_list) or count)
+
+
+def _vagrant_stage(
+    path: str, stage: Stage, config: types.VagrantStage, network: IpNetwork | None
+) -> Iterator[str]:
+    """Yield the mistakes of what only provider vagrant has."""
+    if network is None:
+        yield f"{path}: provider vagrant needs cidr, the network of its machines"
+    elif network.version != IPV4:
+        yield f"{path}.cidr: {config.cidr} is IPv6; provider vagrant makes networks of IPv4 only"
+    elif not (config.bridge or config.dev) and str(network[1]) in {host.address for host in stage.hosts}:
+        yield f"{path}: {network[1]} is this machine's own address in {config.cidr}, and no host's"
+    if config.bridge and config.dev:
+        yield f"{path}: takes only one of bridge, dev"
+    if config.dev and config.provider_backend == "virtualbox":
+        yield f"{path}.dev: is libvirt's; VirtualBox takes bridge"
+    if config.driver != "kvm" and config.provider_backend == "virtualbox":
+        yield f"{path}.driver: is libvirt's; VirtualBox has none"
+
+
+def _addresses(path: str, config: types.Stage, network: IpNetwork | None) -> Iterator[str]:
+    """Yield the mistakes of a list of addresses."""
+    seen = set()
+    for i, text in enumerate(config.ip_address_list):
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError as error:
+            yield f"{path}[{i}]: {error}"
+            continue
+        if network is not None and address not in network:
+            yield f"{path}[{i}]: {text} is outside cidr {config.cidr}"
+        if address in seen:
+            yield f"{path}[{i}]: {text} is there twice"
+        seen.add(address)
+    count = config.number_of_hosts
+    if count is not None and count != len(config.ip_address_list):
+        yield f"{path}: has {len(config.ip_address_list)} addresses for number_of_hosts = {count}"

@@ -1,0 +1,52 @@
+"""What the types of `site.toml` are made of: kinds of texts and numbers, and their base."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$",
+        description="Lower-case letters, digits, `-` and `_`; at most 63 characters.",
+    ),
+]
+Label = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+        description="One label of a DNS name: lower-case letters, digits and `-`.",
+    ),
+]
+Domain = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$",
+        description="A DNS name in lower case.",
+    ),
+]
+Duration = Annotated[
+    str,
+    Meta(
+        pattern=r"^([0-9]+(\.[0-9]+)?(ms|h|m|s))+$",
+        description="A duration with its unit, as in `90s`, `1m30s`, `500ms`.",
+    ),
+]
+Size = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
+]
+Age = Annotated[
+    str,
+    Meta(pattern=r"^[1-9][0-9]*[hd]$", description="Hours or days, as in `12h` or `7d`."),
+]
+Variable = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="A shell variable: letters, digits and `_`."),
+]
+Port = Annotated[int, Meta(ge=1, le=65535, description="A port's number.")]
+Scalar = str | int | float | bool
+
+
+class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Base of all types of the site: immutable, unknown keys refused, defaults left out of keys."""

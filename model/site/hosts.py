@@ -1,0 +1,40 @@
+"""What is made the same on every host."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, field
+
+from model.site.base import Domain, Frozen, Label
+
+
+class Users(Frozen, frozen=True):
+    """A person with an account on every host."""
+
+    public_keys: Annotated[list[str], Meta(description="The lines for `authorized_keys`.")] = []
+    sudo: Annotated[bool, Meta(description="May run everything as root, without a password.")] = False
+    groups: Annotated[list[str], Meta(description="Further groups, which must exist.")] = []
+
+
+class SetupHosts(Frozen, frozen=True):
+    """What `setup_hosts` makes the same on every host."""
+
+    timezone: Annotated[
+        str,
+        Meta(description="A name of the tz database, as in `Europe/Berlin`.", pattern=r"^[A-Za-z0-9_+/-]+$"),
+    ] = "UTC"
+    ntp_servers: Annotated[
+        list[Domain], Meta(description="Time servers for chrony; none leaves the clock alone.")
+    ] = field(
+        default_factory=lambda: ["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"]
+    )
+    users: Annotated[dict[Label, Users], Meta(description="Accounts on every host.")] = {}
+    firewall: Annotated[
+        bool, Meta(description="Whether skep's rules guard each host; false leaves its firewall alone.")
+    ] = True
+    hosts: Annotated[
+        dict[Domain, str], Meta(description="Further lines of `/etc/hosts`: name to address.")
+    ] = {}
+    daemon: Annotated[
+        dict[str, Any],
+        Meta(description="Further keys of Docker's `daemon.json`, in Docker's own words."),
+    ] = {}

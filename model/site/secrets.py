@@ -1,0 +1,28 @@
+"""Secrets: where each comes from."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from model.site.base import Frozen
+
+
+class SecretSource(Frozen, frozen=True):
+    """Where a secret comes from: exactly one of these."""
+
+    generate: (
+        Annotated[
+            int, Meta(ge=12, le=256, description="Made once, of this many letters and digits, and kept.")
+        ]
+        | None
+    ) = None
+    env: Annotated[str, Meta(description="An environment variable of doit's.")] | None = None
+    file: (
+        Annotated[
+            str,
+            Meta(
+                description="A file, seen from the site's directory; one line break at its end is left out."
+            ),
+        ]
+        | None
+    ) = None

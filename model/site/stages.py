@@ -1,0 +1,317 @@
+"""A stage: its hosts, and who provides them."""
+
+from typing import Annotated, Any, ClassVar
+
+from msgspec import Meta
+
+from model.site.base import Duration, Frozen, Label, Port, Variable
+
+
+class StageBase(Frozen, frozen=True):
+    """What every stage has, whatever its provider."""
+
+    cidr: Annotated[str, Meta(description="The network of the hosts, as in `192.168.56.0/24`.")] | None = None
+    number_of_hosts: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=250,
+                description="Hosts in all. By default as many as `ip_address_list` has, "
+                "else 4 with a separate repository and 3 without.",
+            ),
+        ]
+        | None
+    ) = None
+    separate_repository: Annotated[
+        bool,
+        Meta(description="The last host only builds images and runs the registry, and joins no swarm."),
+    ] = True
+    custom_hostname: Annotated[
+        Label,
+        Meta(
+            description="What the hosts are called before their number: lower-case letters, digits and `-`."
+        ),
+    ] = "hive"
+    prefix: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^([a-z0-9]([a-z0-9-]*))?$",
+                description="Before each host's name; `p-` for private, `s-` for staging, else none.",
+            ),
+        ]
+        | None
+    ) = None
+    ip_address_list: Annotated[
+        list[str],
+        Meta(description="The hosts' addresses in order; without it they are counted up in `cidr`."),
+    ] = []
+    internal_cidr: (
+        Annotated[
+            str,
+            Meta(
+                description="Where Docker's own networks have their addresses from, as in `172.31.252.0/22`: a quarter "
+                "is for overlay networks, one for the routing mesh, an eighth each for docker_gwbridge and docker0."
+            ),
+        ]
+        | None
+    ) = None
+    data_path_port: Annotated[
+        int,
+        Meta(
+            ge=1024,
+            le=49151,
+            description="The UDP port of what overlay networks send from hive to hive, for where 4789 is not open; "
+            "the swarm keeps the one that it was made with.",
+        ),
+    ] = 4789
+    ssh_source_ips: Annotated[
+        list[str],
+        Meta(description="The networks that ssh is open to, this machine's among them; none means all."),
+    ] = []
+    vars: Annotated[
+        dict[Variable, Any], Meta(description="Of this stage, in the place of those in the site's `[vars]`.")
+    ] = {}
+
+
+class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
+    """Hosts that are containers on this machine's Docker Engine."""
+
+    cpus: Annotated[float, Meta(gt=0, description="CPUs that one host may use; all by default.")] | None = (
+        None
+    )
+    memory_size: (
+        Annotated[int, Meta(ge=256, description="Memory of one host in MiB; no limit by default.")] | None
+    ) = None
+    host_image: Annotated[
+        str,
+        Meta(
+            description="What the hosts are made from: an image to pull, or "
+            "`debootstrap:<suite>` for Debian's own packages."
+        ),
+    ] = "debootstrap:bookworm"
+    mirror: Annotated[str, Meta(description="Where debootstrap's packages come from.")] = (
+        "http://deb.debian.org/debian"
+    )
+    publish: (
+        Annotated[
+            bool,
+            Meta(
+                description="Reach the hosts through ports on 127.0.0.1, not by address. By default where the engine "
+                "runs in a virtual machine, as on macOS."
+            ),
+        ]
+        | None
+    ) = None
+
+
+class PreparedHost(Frozen, frozen=True):
+    """How one host of a prepared stage differs from the others."""
+
+    ssh_host: Annotated[str, Meta(description="Where ssh answers, where that is not its address.")] | None = (
+        None
+    )
+    ssh_port: Annotated[Port, Meta(description="Its ssh port.")] | None = None
+    host_keys: Annotated[
+        list[str],
+        Meta(description="Its public host keys (`ssh-ed25519 AAAA…`), pinned before the first connection."),
+    ] = []
+
+
+class PreparedStage(StageBase, frozen=True, tag_field="provider", tag="prepared"):
+    """Hosts that exist already and answer ssh."""
+
+    ssh_port: Annotated[Port, Meta(description="The ssh port of hosts that don't say theirs.")] = 22
+    user: Annotated[
+        str, Meta(description="Who to log in as the first time: root, or somebody with sudo.")
+    ] = "root"
+    private_key: (
+        Annotated[str, Meta(description="That user's private key file; by default what ssh finds by itself.")]
+        | None
+    ) = None
+    root_password: (
+        Annotated[
+            str,
+            Meta(
+                description="The name in `[secrets]` of that user's password, for a first log-in without a key."
+            ),
+        ]
+        | None
+    ) = None
+    hosts: Annotated[
+        dict[str, PreparedHost], Meta(description="Host (as in `hive0`) to what differs there.")
+    ] = {}
+
+
+class Subnet(Frozen, frozen=True):
+    """A part of a stage's `cidr` in a cloud. Hosts are put into the subnets in turn."""
+
+    cidr: Annotated[str, Meta(description="Its network, within the stage's `cidr`.")]
+    name: Annotated[Label, Meta(description="What it is called; `subnet0` and so on by default.")] | None = (
+        None
+    )
+    available_zone: (
+        Annotated[str, Meta(description="The zone of its hosts; by default the stage's zones in turn.")]
+        | None
+    ) = None
+
+
+class CloudStage(StageBase, frozen=True, kw_only=True):
+    """What stages of all clouds have."""
+
+    first_reserved: ClassVar[int] = 4
+    """The addresses at the beginning of a subnet that the cloud keeps for itself, or that skep leaves free for it."""
+    last_reserved: ClassVar[int] = 1
+    """And those at its end."""
+    default_zones: ClassVar[tuple[str, ...]] = ()
+    """The zones where none are given; `{region}` in them stands for the region."""
+    has_zonal_subnets: ClassVar[bool] = False
+    """Whether a subnet lies in one zone, so that hosts in several zones need several subnets."""
+
+    region: Annotated[str, Meta(description="The cloud's region.")] | None = None
+    available_zones: Annotated[
+        list[str], Meta(description="The zones that hosts are spread over, in turn.")
+    ] = []
+    subnets: Annotated[
+        list[Subnet], Meta(description="The parts of `cidr`; by default skep makes them.")
+    ] = []
+    instance_type: Annotated[str, Meta(description="The hosts' size, by the cloud's own name.")]
+    repository_instance_type: (
+        Annotated[str, Meta(description="The repository's, if it is another.")] | None
+    ) = None
+    disk_size: Annotated[int, Meta(ge=8, description="GiB of a host's disk.")] = 20
+    repository_disk_size: (
+        Annotated[int, Meta(ge=8, description="GiB of the repository's disk, if they are others.")] | None
+    ) = None
+    mirrored_disk_size: (
+        Annotated[
+            int, Meta(ge=1, description="GiB of a further, empty disk of each hive, for mirrored volumes.")
+        ]
+        | None
+    ) = None
+    disk_encrypted: Annotated[bool, Meta(description="Whether the cloud encrypts the disks.")] = True
+    kms_key_id: (
+        Annotated[str, Meta(description="The key that encrypts them, if not the cloud's own.")] | None
+    ) = None
+    image_name: Annotated[
+        str,
+        Meta(
+            description="What the hosts are made from: `debian-12` or another family that skep knows, or an image of "
+            "the cloud by its own name or id."
+        ),
+    ] = "debian-12"
+    public_addresses: Annotated[
+        bool | list[Label],
+        Meta(
+            description="Whether hosts have public addresses, which stay when a host is made anew; or the names of "
+            "those that have one. The others are reached by their address in `cidr`, and need another way out."
+        ),
+    ] = True
+    nfs: Annotated[bool, Meta(description="Whether there is a file system of the cloud's for volumes.")] = (
+        False
+    )
+
+
+class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="aws"):
+    """Hosts that are instances of Amazon EC2."""
+
+    default_zones: ClassVar[tuple[str, ...]] = ("{region}a", "{region}b", "{region}c")
+    has_zonal_subnets: ClassVar[bool] = True
+
+    region: Annotated[
+        str, Meta(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]+$", description="The region, as in `eu-central-1`.")
+    ]
+
+
+class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="openstack"):
+    """Hosts that are servers of OpenStack."""
+
+    cloud: (
+        Annotated[str, Meta(description="The entry of clouds.yaml; by default what `OS_CLOUD` says.")] | None
+    ) = None
+    external_network: (
+        Annotated[str, Meta(description="The network that leads out, if there are several.")] | None
+    ) = None
+    volume_type: (
+        Annotated[
+            str,
+            Meta(
+                description="The type of the hosts' disks, as one that encrypts; then all disks are volumes."
+            ),
+        ]
+        | None
+    ) = None
+    disk_encrypted: Annotated[
+        bool, Meta(description="Whether the disks are encrypted: `volume_type` must be one that does it.")
+    ] = False
+
+
+class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
+    """Hosts that are virtual machines on this machine, made by Vagrant."""
+
+    provider_backend: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(libvirt|virtualbox)$",
+                description="What Vagrant makes them with; by default libvirt, or VirtualBox where that does not work.",
+            ),
+        ]
+        | None
+    ) = None
+    box: Annotated[str, Meta(description="The Vagrant box that they are made from.")] = "debian/bookworm64"
+    box_url: (
+        Annotated[
+            str,
+            Meta(
+                description="Where the box is had, if not from Vagrant's own catalogue: a URL, or a file, seen from "
+                "the site's directory."
+            ),
+        ]
+        | None
+    ) = None
+    driver: Annotated[
+        str,
+        Meta(
+            pattern="^(kvm|qemu)$",
+            description="libvirt's: `kvm`, or `qemu` where the processor can't (software emulation, slow).",
+        ),
+    ] = "kvm"
+    boot_timeout: Annotated[
+        Duration, Meta(description="How long a machine may take until it answers, as in `15m`.")
+    ] = "10m"
+    memory_size: Annotated[int, Meta(ge=256, description="Memory of one host in MiB.")] = 2048
+    repository_memory_size: (
+        Annotated[int, Meta(ge=256, description="The same of the repository, if it differs.")] | None
+    ) = None
+    cpus: Annotated[int, Meta(ge=1, description="CPUs of one host.")] = 2
+    repository_cpus: (
+        Annotated[int, Meta(ge=1, description="The same of the repository, if it differs.")] | None
+    ) = None
+    disk_size: (
+        Annotated[int, Meta(ge=1, description="Size of the disk in GiB; the box's own by default.")] | None
+    ) = None
+    repository_disk_size: (
+        Annotated[int, Meta(ge=1, description="The same of the repository, if it differs.")] | None
+    ) = None
+    mirrored_disk_size: (
+        Annotated[int, Meta(ge=1, description="Size in GiB of a further disk for each hive.")] | None
+    ) = None
+    bridge: (
+        Annotated[
+            str, Meta(description="This machine's interface or bridge that they are put into with `cidr`.")
+        ]
+        | None
+    ) = None
+    dev: Annotated[str, Meta(description="The same in libvirt's own words; needs libvirt.")] | None = None
+    vagrant_proxy: (
+        Annotated[
+            str,
+            Meta(description="The proxy through which they fetch packages, as in `http://192.0.2.1:3128`."),
+        ]
+        | None
+    ) = None
+
+
+Stage = DockerStage | PreparedStage | VagrantStage | AwsStage | OpenStackStage

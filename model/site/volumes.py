@@ -1,0 +1,26 @@
+"""Named volumes."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from model.site.base import Frozen
+
+
+class Volume(Frozen, frozen=True):
+    """A named volume. Services name it; it is defined only here."""
+
+    hosts: Annotated[
+        list[str],
+        Meta(
+            description="The hives that hold it, as in `hive0`; its services run only there. All by default."
+        ),
+    ] = []
+    driver: Annotated[str, Meta(description="Docker's volume driver.")] = "local"
+    driver_opts: Annotated[
+        dict[str, str],
+        Meta(
+            description="The driver's options, in its own words, as in `type`, `device` and `o` of `local`."
+        ),
+    ] = {}
+    labels: Annotated[dict[str, str], Meta(description="Labels of the volume, beside skep's own.")] = {}
