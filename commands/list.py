@@ -101,7 +101,7 @@ out differently from before"""
         pos_args: Sequence[str] = (),
     ) -> int:
         """Print what was asked for."""
-        run = site_run(self.loader)
+        run = site_run(self.loader, asks=False)
         tasks = {task.name: task for task in self.task_list}
         check_tasks_exist(tasks, pos_args)
         phases = {

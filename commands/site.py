@@ -7,8 +7,12 @@ from doit.exceptions import InvalidDodoFile
 from tasks.run import Run
 
 
-def site_run(loader: Any) -> Run:
+def site_run(loader: Any, *, asks: bool = True) -> Run:
     """Return the run that dodo.py holds.
+
+    Args:
+        loader: doit's loader.
+        asks: Whether the commands of secrets are run.
 
     Raises:
         InvalidDodoFile: It is another tool's dodo.py.
@@ -18,4 +22,5 @@ def site_run(loader: Any) -> Run:
     if not isinstance(run, Run):
         msg = "this dodo.py is not skep's; start doit in the site's directory, or name skep's with DOIT_FILE"
         raise InvalidDodoFile(msg)
+    run.asks = asks
     return run

@@ -57,7 +57,7 @@ that they changed. No connection is opened, unless --live asks the real things a
         """Print the answer."""
         pos_args, flags = with_flags(pos_args, "--live")
         live = live or "--live" in flags
-        run = site_run(self.loader)
+        run = site_run(self.loader, asks=False)
         tasks = {task.name: task for task in self.task_list}
         standings = Standings(run, tasks, self.dep_manager)
         if not pos_args:

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import ConfigError
+from model.secret import UNASKED
 
 Inputs = dict[str, str]
 """Input name to its value, or to the digest of a value that is long or not text."""
 
 _LONG = 200
+_NAMED_BY_CONTENT = ("secret.", "config.")
+"""What the inputs' names begin with whose values are names by content (`model/contents.py`)."""
 _OPAQUE = ("sha256:", "hmac:", "file ")
 _HEX, _HEX_DIGITS = 32, frozenset("0123456789abcdef")
 
@@ -94,7 +97,7 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Differen
     found = [
         Difference(name, old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
+        if not _same(name, old.get(name), new.get(name))
     ]
     names = [difference.name for difference in found]
     told = [
@@ -104,6 +107,19 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Differen
         or not any(name.startswith((f"{difference.name}.", f"{difference.name}[")) for name in names)
     ]
     return sorted(told, key=lambda difference: difference.is_opaque)
+
+
+def _same(name: str, old: str | None, new: str | None) -> bool:
+    """Return whether an input is what it was, as far as is known: a secret that was not asked for may be."""
+    if old == new:
+        return True
+    if old is None or new is None:
+        return False
+    if new == UNASKED:
+        return old.startswith("hmac:")
+    # In a Docker secret's name there is a part of its digest.
+    begin, unasked, _ = new.rpartition(UNASKED.removeprefix("hmac:"))
+    return bool(unasked) and name.startswith(_NAMED_BY_CONTENT) and old.startswith(begin)
 
 
 def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:

@@ -2,6 +2,9 @@
 
 import hmac
 
+UNASKED = "hmac:unasked"
+"""The keyed digest of a secret that was not asked for: no difference to any other."""
+
 
 class Secret:
     """A secret text: `str`, `repr` and formatting give `[redacted]`, only `reveal` gives the text."""
@@ -43,3 +46,27 @@ class Secret:
         return "[redacted]"
 
     __str__ = __repr__
+
+
+class UnaskedSecret(Secret):
+    """A secret that its command was not asked for, as in `doit list`, or a text with one in it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Hold nothing."""
+        super().__init__("")
+
+    def reveal(self) -> str:
+        """Refuse: there is nothing, and who comes here has a mistake.
+
+        Raises:
+            TypeError: Always.
+
+        """
+        raise TypeError("a secret is used that its command was not asked for")
+
+    def fingerprint(self, pepper: bytes) -> str:
+        """Return what counts as no difference."""
+        del pepper
+        return UNASKED

@@ -14,7 +14,7 @@ import msgspec
 from model import site as types
 from model.definition import definition
 from model.errors import ConfigError, SkepError
-from model.secret import Secret
+from model.secret import Secret, UnaskedSecret
 from model.stage import Host, Stage
 from model.units import Port
 
@@ -129,6 +129,10 @@ class _NotYetError(Exception):
     """Something is not made yet. No KeyError, since jinja2 takes that for undefined."""
 
 
+class _UnaskedError(Exception):
+    """A secret was looked at that its command was not asked for."""
+
+
 @dataclass
 class _Look:
     """What one rendering sees, and which secrets it has looked at.
@@ -172,9 +176,12 @@ class _Look:
     def _secret(self, name: str) -> str:
         """Return a secret's text, and note that it was looked at."""
         try:
-            text = self.secret(name).reveal()
+            found = self.secret(name)
         except KeyError as missing:
             raise _NotYetError(missing.args[0]) from None
+        if isinstance(found, UnaskedSecret):
+            raise _UnaskedError
+        text = found.reveal()
         self.used.append(text)
         return text
 
@@ -200,7 +207,7 @@ class _Look:
 
         try:
             return _compiled(text).render(self.values())
-        except _NotYetError:
+        except (_NotYetError, _UnaskedError):
             raise
         except TemplateSyntaxError as error:
             hint = _DOCKERS if "{{." in text.replace(" ", "") else ""
@@ -265,6 +272,8 @@ class Renderer:
             made = look.render(path, text)
         except _NotYetError as missing:
             raise KeyError(missing.args[0]) from None
+        except _UnaskedError:
+            return UnaskedSecret()
         return Secret(made) if look.used else made
 
     def table(self, path: str, table: Mapping[str, types.Scalar]) -> dict[str, types.Scalar | Secret]:

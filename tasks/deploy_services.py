@@ -5,6 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
+from model.contents import content_name
 from model.definition import definition
 from model.digest import Inputs, flatten
 from model.errors import ServiceError, SkepError
@@ -61,7 +62,7 @@ def secret_task(name: str) -> str:
 
 def docker_secret_name(run: Run, name: str) -> str:
     """Return a Docker secret's name, which holds its content's digest: a new content is another secret."""
-    return f"{name}-{run.secret(name).fingerprint(run.pepper).removeprefix('hmac:')[:12]}"
+    return content_name(name, run.secret(name).fingerprint(run.pepper))
 
 
 def _secret_step(run: Run, name: str) -> Step:

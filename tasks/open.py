@@ -10,6 +10,7 @@ from doit.exceptions import InvalidDodoFile
 from model.errors import SkepError
 from model.load import load, select
 from tasks.run import Run
+from tasks.sources import take
 from tasks.state import State
 
 WORDS = {
@@ -40,7 +41,8 @@ def open_run(asked: str | None) -> Run:
     try:
         site = load(directory / "site.toml")
         stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
-        run = Run(directory, stage, State(directory / "state" / stage.name))
+        taken = take(stage, os.environ)
+        run = Run(directory, stage, State(directory / "state" / stage.name), taken=taken)
         _ = run.pins  # a mistake in site.lock is said here, beside those in site.toml
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None

@@ -4,22 +4,22 @@ Nothing here connects before it is asked to; `doit list` never asks.
 """
 
 import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from model.errors import ConfigError, HostError, SkepError, StateError
+from model.errors import HostError, SkepError, StateError
 from model.pins import Pins
 from model.pins import read as read_pins
 from model.record import HostRecord, Record
-from model.secret import Secret
+from model.secret import Secret, UnaskedSecret
 from model.stage import Host, Stage
 from remote.ssh import Connection, SshFiles, socket_directory, write_ssh_files
+from tasks.sources import Sources
 from tasks.state import State, write_whole
 from tasks.vault import Vault
 
@@ -52,6 +52,8 @@ class Run:
         stage: The stage.
         state: Its state directory.
         reasons: Task to why it is stale, filled as doit asks.
+        taken: What secrets come from that was in the environment.
+        asks: Whether the commands of secrets are run; `doit list` and `doit why` don't.
         live: Whether the real things are looked at; `doit list` does not.
         deployed: Whether a service was changed by this run.
         pushed: Whether an image was pushed by this run.
@@ -64,6 +66,8 @@ class Run:
     stage: Stage
     state: State
     reasons: dict[str, list[str]] = field(default_factory=dict)
+    taken: Mapping[str, str] = field(default_factory=dict)
+    asks: bool = False
     live: bool = False
     unpinned: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
@@ -190,6 +194,8 @@ class Run:
             template: What it was rendered from; the lines that it has from there tell nothing.
 
         """
+        if isinstance(secret, UnaskedSecret):
+            return
         known = set(template.splitlines())
         lines = {line for line in secret.reveal().splitlines() if len(line) >= _SHORTEST_HIDDEN} - known
         with self._guard:
@@ -232,31 +238,19 @@ class Run:
             KeyError: It is a generated one and there is no vault yet.
 
         """
-        found = self._secret(name)
+        source = self.stage.site.secrets[name]
+        found = (
+            self.vault.generated[name]
+            if source.generate is not None
+            else self._sources.read(name, source, asks=self.asks)
+        )
         self.hide(found)
         return found
 
-    def _secret(self, name: str) -> Secret:
-        """Return a secret of site.toml from where it says."""
-        source = self.stage.site.secrets[name]
-        if source.env is not None:
-            value = os.environ.get(source.env)
-            if not value:
-                raise ConfigError([f"secrets.{name}: the environment variable {source.env} is not set"])
-            return Secret(value)
-        if source.file is not None:
-            path = self.directory / Path(source.file).expanduser()
-            try:
-                text = path.read_text(encoding="utf-8").removesuffix("\n")
-            except OSError as error:
-                raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
-            except UnicodeDecodeError:
-                # `from None`: the error holds the bytes.
-                raise ConfigError([f"secrets.{name}: {path}: is no text in UTF-8"]) from None
-            if not text:
-                raise ConfigError([f"secrets.{name}: {path}: is empty"])
-            return Secret(text)
-        return self.vault.generated[name]
+    @cached_property
+    def _sources(self) -> Sources:
+        """Where secrets come from that the vault does not hold."""
+        return Sources(self.directory, self.taken)
 
     # -- provider, hosts, engines --------------------------------------------------------------------------------
 

@@ -169,6 +169,7 @@ class Made:
 
         """
         run = self.run()
+        run.asks = True
         _ssh_key(run)
         try:
             vault = run.vault

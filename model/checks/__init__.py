@@ -8,6 +8,7 @@ from model import site as types
 from model import templates
 from model.checks.images import check_ansible, check_base, check_image, check_registry
 from model.checks.networks import check_network, check_volume
+from model.checks.secrets import check_secret
 from model.checks.services import check_collisions, check_service
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage
@@ -31,9 +32,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
     if site.stage is not None and site.stage not in site.stages:
         problems.append(f"stage: {site.stage!r} is none of the stages ({', '.join(site.stages)})")
     for name, secret in site.secrets.items():
-        given = [key for key in ("generate", "env", "file") if getattr(secret, key) is not None]
-        if len(given) != 1:
-            problems.append(f"secrets.{name}: needs exactly one of generate, env, file")
+        problems += check_secret(f"secrets.{name}", name, secret)
     for name, base in site.bases.items():
         problems += check_base(f"bases.{name!r}", name, base, directory)
     for name, registry in site.registries.items():

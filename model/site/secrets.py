@@ -26,3 +26,13 @@ class SecretSource(Frozen, frozen=True):
         ]
         | None
     ) = None
+    command: (
+        Annotated[
+            str | list[str],
+            Meta(
+                description="What prints it, run here in the site's directory: a text for the shell, or words; one "
+                "line break at its end is left out. `doit list` and `doit why` don't run it."
+            ),
+        ]
+        | None
+    ) = None

@@ -201,6 +201,11 @@ healthcheck = { test = "true", interval = "5" }
         ),
         (('hosts = ["hive0"]', 'hosts = ["hive9"]'), "volumes.data.hosts[0]: 'hive9' is no hive"),
         (("[networks.front]", "[secrets.x]\n[networks.front]"), "secrets.x: needs exactly one of"),
+        (("[networks.front]", "[secrets.x]\ncommand = []\n[networks.front]"), "secrets.x.command: is empty"),
+        (
+            ("[networks.front]", f"[secrets.{'x' * 52}]\ngenerate = 12\n[networks.front]"),
+            f"secrets.{'x' * 52}: a name may have 51 characters",
+        ),
         (
             ("[networks.front]", '[bases.a]\ntarball = "a.tar"\n[networks.front]'),
             "bases.'a'.tarball: there is no file",
