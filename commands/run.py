@@ -16,8 +16,9 @@ from commands.asked import all_before
 from commands.shell_image import PREFIX, shell
 from commands.site import site_run
 from model.errors import ConfigError, SkepError
-from tasks import pins, templates
-from tasks.deploy_services import secret_task, service_task
+from tasks import outdated, pins, templates
+from tasks.contents import secret_task
+from tasks.deploy_services import service_task
 from tasks.leftovers import leftovers, line
 from tasks.run import Run as SiteRun
 from tasks.setup_hosts import SWARM
@@ -135,18 +136,25 @@ def _name_pinned(run: SiteRun) -> None:
 
 
 def _ended(run: SiteRun, status: int) -> int:
-    """Remove old images after a run that ended well and made one; return the run's status.
+    """Remove what a run that ended well left behind: old images and contents; return the run's status.
 
-    What can't be done now is done after the next run that makes one.
+    What can't be done now is done after another run.
     """
-    if status != 0 or not run.pushed:
+    if status != 0:
         return status
-    from tasks.retention import prune  # it needs the docker SDK, which a run that has nothing to do does not
+    if run.pushed:
+        from tasks.retention import (
+            prune,
+        )  # it needs the docker SDK, which a run that has nothing to do does not
 
+        try:
+            prune(run, _say)
+        except SkepError as error:
+            sys.stderr.write(f"old images stay for now: {error}\n")
     try:
-        prune(run, _say)
+        outdated.remove(run, _say)
     except SkepError as error:
-        sys.stderr.write(f"old images stay for now: {error}\n")
+        sys.stderr.write(f"older contents of secrets and configs stay for now: {error}\n")
     return status
 
 

@@ -184,8 +184,14 @@ class Stage:
     @property
     def secrets(self) -> dict[str, types.SecretSource]:
         """The secrets that this stage's services use."""
-        used = {name for service in self.services.values() for name in service.secrets}
+        used = {use.source for service in self.services.values() for use in secret_uses(service)}
         return {name: source for name, source in self.site.secrets.items() if name in used}
+
+    @property
+    def configs(self) -> dict[str, types.Config]:
+        """The configs that this stage's services use."""
+        used = {use.source for service in self.services.values() for use in config_uses(service)}
+        return {name: config for name, config in self.site.configs.items() if name in used}
 
     @property
     def build_secrets(self) -> dict[str, types.SecretSource]:
@@ -208,6 +214,16 @@ def service_networks(service: types.Service, networks: Iterable[str]) -> dict[st
         else:
             joined[network.name] = list(network.aliases)
     return joined
+
+
+def secret_uses(service: types.Service) -> list[types.SecretUse]:
+    """Return the secrets of a service in their long form."""
+    return [types.SecretUse(source=use) if isinstance(use, str) else use for use in service.secrets]
+
+
+def config_uses(service: types.Service) -> list[types.ConfigUse]:
+    """Return the configs of a service in their long form."""
+    return [types.ConfigUse(source=use) if isinstance(use, str) else use for use in service.configs]
 
 
 def role_uses(roles: list[str | types.RoleUse]) -> list[types.RoleUse]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 FIXED = frozenset(
-    ("available_on", "image", "initialize_roles", "networks", "ports", "secrets", "try", "volumes")
+    ("available_on", "configs", "image", "initialize_roles", "networks", "ports", "secrets", "try", "volumes")
 )
 """Keys of a service that are taken as they are: they say which other things it is made from, or are no part of it."""
 ENVIRONMENT = "environment"
@@ -219,13 +219,23 @@ class _Look:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is its writer's mistake
             # `from None`: what was raised may hold a secret that the template had in its hands.
-            raise ConfigError([f"{path}: {self._redacted(str(error))}"]) from None
+            raise ConfigError([f"{path}: {_line(error, text)}{self._redacted(str(error))}"]) from None
 
     def _redacted(self, text: str) -> str:
         """Return a message without the secrets that were looked at."""
         for secret in sorted(self.used, key=len, reverse=True):
             text = text.replace(secret, "[redacted]")
         return text
+
+
+def _line(error: Exception, text: str) -> str:
+    """Return at which line of a template something went wrong, if it has several."""
+    found, at = 0, error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == "<template>":
+            found = at.tb_lineno
+        at = at.tb_next
+    return f"line {found}: " if found and "\n" in text.rstrip("\n") else ""
 
 
 def _host(host: Host) -> dict[str, object]:
@@ -486,14 +496,23 @@ def guessing(stage: Stage, ports: Callable[[str], Sequence[Port]], guessed: list
     return Renderer(stage, secret, ports)
 
 
-def problems(stage: Stage, ports: Callable[[str], Sequence[Port]]) -> Iterator[str]:
+def problems(
+    stage: Stage, ports: Callable[[str], Sequence[Port]], configs: Mapping[str, str]
+) -> Iterator[str]:
     """Yield a line for each template of a stage that can't be rendered, as far as that can be told before a run.
 
     What goes wrong after a look at a secret that is not known yet is left to the run, which looks before it begins.
+
+    Args:
+        stage: The stage.
+        ports: Returns the published ports of a service.
+        configs: The templates of its configs, by where they are.
+
     """
     guessed: list[str] = []
     renderer = guessing(stage, ports, guessed)
-    for path, text, may_be_secret in _all(stage):
+    of_configs = ((path, text, True) for path, text in configs.items())
+    for path, text, may_be_secret in (*_all(stage), *of_configs):
         guessed.clear()
         try:
             made = renderer.text(path, text)

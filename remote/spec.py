@@ -8,7 +8,7 @@ from typing import Any
 from model import site as types
 from model.digest import canonical, sha256
 from model.secret import Secret
-from model.stage import Stage, scalar, service_networks
+from model.stage import Stage, config_uses, scalar, secret_uses, service_networks
 from model.units import Port, nanoseconds, size
 from remote import initsystem
 
@@ -74,6 +74,7 @@ class ServiceParts:
         image: The reference with digest that it runs.
         networks: Network name to id.
         secrets: Name in `[secrets]` to the Docker secret's name and id.
+        configs: Name in `[configs]` to the Docker config's name and id, and whether that is a Docker secret.
         environment: Those environment variables that a secret is in.
         ports: Its published ports, with those that were chosen.
 
@@ -82,6 +83,7 @@ class ServiceParts:
     image: str
     networks: Mapping[str, str]
     secrets: Mapping[str, tuple[str, str]]
+    configs: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     environment: Mapping[str, Secret] = field(default_factory=dict)
     ports: Sequence[Port] = ()
 
@@ -243,7 +245,8 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             or None,
             "HealthCheck": healthcheck(service.healthcheck),
             "Mounts": [*map(_mount, service.volumes), *_init_mounts(service)] or None,
-            "Secrets": [_secret(name, *parts.secrets[name]) for name in service.secrets] or None,
+            "Secrets": _secrets(service, parts) or None,
+            "Configs": _configs(service, parts, are_secret=False) or None,
         }
     )
 
@@ -293,12 +296,33 @@ def _init_mounts(service: types.Service) -> list[Json]:
     return [{"Type": "tmpfs", "Target": path, "ReadOnly": False} for path in wanted]
 
 
-def _secret(name: str, docker_name: str, docker_id: str) -> Json:
-    """Return a secret as a file `/run/secrets/<name>`, which only root reads."""
+def _secrets(service: types.Service, parts: ServiceParts) -> list[Json]:
+    """Return the Docker secrets of its containers: its secrets, and the configs that a secret is in."""
+    return [
+        *(_file("Secret", *parts.secrets[use.source], use) for use in secret_uses(service)),
+        *_configs(service, parts, are_secret=True),
+    ]
+
+
+def _configs(service: types.Service, parts: ServiceParts, *, are_secret: bool) -> list[Json]:
+    """Return the configs of its containers that a secret is in, or those that none is in."""
+    found = [(*parts.configs[use.source], use) for use in config_uses(service)]
+    kind = "Secret" if are_secret else "Config"
+    return [_file(kind, name, of, use) for name, of, is_secret, use in found if is_secret == are_secret]
+
+
+def _file(kind: str, docker_name: str, docker_id: str, use: types.SecretUse | types.ConfigUse) -> Json:
+    """Return a Docker secret or config as a file."""
+    own = use.source if isinstance(use, types.SecretUse) else f"/{use.source}"
     return {
-        "SecretName": docker_name,
-        "SecretID": docker_id,
-        "File": {"Name": name, "UID": "0", "GID": "0", "Mode": 0o400},
+        f"{kind}Name": docker_name,
+        f"{kind}ID": docker_id,
+        "File": {
+            "Name": use.target or own,
+            "UID": str(use.uid),
+            "GID": str(use.gid),
+            "Mode": int(use.mode, 8),
+        },
     }
 
 

@@ -36,7 +36,7 @@ _ASKS = re.compile(
     rb"inventory_hostname|groups|group_names|hostvars|delegate_to|play_hosts|ansible_play|ansible_limit"
 )
 _NAMES = re.compile(rb"hive_[a-z0-9_]+")
-_NOT_GIVEN = {"secrets", "try", "vars"}
+_NOT_GIVEN = {"configs", "secrets", "try", "vars"}
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""Phase 6: Docker secrets and services, each service by its image's digest, waited for until it runs."""
+"""Phase 6: services with their files, each service by its image's digest, waited for until it runs."""
 
 from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
-from model.contents import content_name
 from model.definition import definition
 from model.digest import Inputs, flatten
 from model.errors import ServiceError, SkepError
@@ -13,7 +12,7 @@ from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.stage import Stage, service_networks
 from model.units import seconds
 from remote.spec import ServiceParts, service_spec
-from tasks import build_networks, build_volumes, ports
+from tasks import build_networks, build_volumes, contents, ports
 from tasks.bases import task_of
 from tasks.preflight import preflight
 from tasks.run import Run
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
-PHASE = "deploy_services"
+PHASE = contents.PHASE
 DOC = "deploy the services, and wait until they run"
 LOG_LINES = 10
 _NOT_INPUTS = {
@@ -37,57 +36,19 @@ _NOT_INPUTS = {
     "initialize_roles",
     "networks",
     "secrets",
+    "configs",
     "image",
 }
 """What says how to deploy, or is an input in another form."""
 
 
 def steps(run: Run) -> Iterator[Step]:
-    """Yield a step for each secret and each service of the stage."""
+    """Yield a step for each secret, each config and each service of the stage."""
     if ports.is_open(run.stage):
         yield ports.step(run)
-    for name in run.stage.secrets:
-        yield _secret_step(run, name)
+    yield from contents.steps(run)
     for name, service in run.stage.services.items():
         yield _service_step(run, name, service)
-
-
-# -- secrets ---------------------------------------------------------------------------------------------------------
-
-
-def secret_task(name: str) -> str:
-    """Return the task that makes a Docker secret."""
-    return f"{PHASE}:secret.{name}"
-
-
-def docker_secret_name(run: Run, name: str) -> str:
-    """Return a Docker secret's name, which holds its content's digest: a new content is another secret."""
-    return content_name(name, run.secret(name).fingerprint(run.pepper))
-
-
-def _secret_step(run: Run, name: str) -> Step:
-    """Return the step that makes one Docker secret."""
-
-    def inputs() -> Inputs:
-        return {"swarm": build_networks.cluster(run), "content": run.secret(name).fingerprint(run.pepper)}
-
-    def ensure(work: Work) -> FactRecord:
-        from remote.secrets import ensure_secret
-
-        _, client = run.manager()
-        labels = {**run.stage.labels, "skep.name": name, "skep.key": work.key}
-        docker_name = docker_secret_name(run, name)
-        return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.say))
-
-    return Step(
-        PHASE,
-        f"secret.{name}",
-        ensure,
-        inputs,
-        real=lambda _key: run.probe.secret(docker_secret_name(run, name)),
-        after=(vault_of(run), *build_networks.swarm_tasks(run)),
-        doc=f"Docker secret {name}",
-    )
 
 
 # -- services --------------------------------------------------------------------------------------------------------
@@ -113,7 +74,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
     stage = run.stage
     image = image_task(stage, service)
     networks = tuple(f"{build_networks.PHASE}:{n}" for n in service_networks(service, stage.networks))
-    secrets = tuple(secret_task(secret) for secret in service.secrets)
+    files = contents.tasks_of(service)
     volumes = tuple(
         build_volumes.task_of(mount.source, host)
         for mount in service.volumes
@@ -131,10 +92,8 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 n: run.record(f"{build_networks.PHASE}:{n}", FactRecord).id
                 for n in service_networks(service, stage.networks)
             },
-            secrets={
-                secret: (docker_secret_name(run, secret), run.record(secret_task(secret), FactRecord).id)
-                for secret in service.secrets
-            },
+            secrets=contents.secret_parts(run, service),
+            configs=contents.config_parts(run, service),
             environment=rendered(run, name).environment,
             ports=ports.published_ports(run, name),
         )
@@ -155,7 +114,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 "network",
                 {n: [i, service_networks(service, stage.networks)[n]] for n, i in needed.networks.items()},
             ),
-            **flatten("secret", {secret: docker_name for secret, (docker_name, _) in needed.secrets.items()}),
+            **contents.inputs_of(service, needed.secrets, needed.configs),
             **flatten("port", ports.port_labels(service, needed.ports)),
             **flatten(
                 "volume",
@@ -200,7 +159,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         ensure,
         inputs,
         real=lambda key: run.probe.service(name, key),
-        needs=(*networks, *secrets, image),
+        needs=(*networks, *files, image),
         # A service that another one depends on is done when it is healthy.
         after=(*ready, *volumes, *chosen, *map(service_task, depends_on(stage, service)), vault_of(run)),
         doc=f"service {name}",

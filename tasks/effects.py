@@ -15,11 +15,11 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
+from tasks.contents import CONFIG, SECRET
 from tasks.run import Run, host_task
 from tasks.step import Step
 
 CREATE, CHANGE, REPLACE, BLOCKED = "create", "change", "replace", "blocked"
-SECRET = "secret."  # noqa: S105 - the beginning of a task's name
 
 Names = Collection[str]
 """The names of the inputs that changed."""
@@ -36,8 +36,8 @@ def in_place(name: str) -> bool:
 
 
 def _deployed(step: Step, changed: Names) -> str:
-    """A new content is another secret; a service is updated, but for its mode."""
-    if step.name.startswith(SECRET):
+    """A new content is another secret, or config; a service is updated, but for its mode."""
+    if step.name.startswith((SECRET, CONFIG)):
         return CREATE
     return REPLACE if "service.mode" in changed else CHANGE
 

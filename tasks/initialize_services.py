@@ -8,10 +8,11 @@ from model import site as types
 from model.digest import Inputs, flatten
 from model.errors import ServiceError
 from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
-from model.stage import role_uses
+from model.stage import role_uses, secret_uses
 from tasks import build_volumes
 from tasks.ansible import Seen, play, seen
-from tasks.deploy_services import docker_secret_name, service_task
+from tasks.contents import docker_secret_name
+from tasks.deploy_services import service_task
 from tasks.roles import Role
 from tasks.run import Run
 from tasks.step import Step, Work
@@ -99,7 +100,8 @@ class Initialization:
             **flatten("volumes", volumes),
             # What it may install: a new password must get into the database as well.
             **flatten(
-                "secret", {secret: docker_secret_name(run, secret) for secret in self._service.secrets}
+                "secret",
+                {use.source: docker_secret_name(run, use.source) for use in secret_uses(self._service)},
             ),
             **self._role.variable_inputs("vars"),
             **self._role.inputs(),
@@ -124,7 +126,7 @@ class Initialization:
 
         role = self._role
         if role.is_ansible:
-            secrets = {name: self._run.secret(name) for name in self._service.secrets}
+            secrets = {use.source: self._run.secret(use.source) for use in secret_uses(self._service)}
             ready = play(self._run, role, self._seen(), secrets)
             run_play(find, self._name, ready, TIMEOUT, work.say)
         else:

@@ -3,14 +3,22 @@
 A run leaves it and names it, the plan shows it, and `doit prune` removes it (`tasks/prune.py`).
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from model.errors import ConfigError
 from remote.generations import files_of, is_generation
-from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
+from tasks import (
+    build_images,
+    build_infra,
+    build_networks,
+    build_volumes,
+    contents,
+    deploy_services,
+    setup_hosts,
+)
 from tasks.plan import LEFT, REMOVE, Item
+from tasks.probe import SwarmLook
 from tasks.run import Run
 
 SERVICE, NETWORK, SECRET, CONFIG = "service", "network", "Docker secret", "Docker config"
@@ -35,6 +43,7 @@ class Leftover:
         id: By which its engine knows it.
         held: Who still uses it, so that it can't go before a run; empty if nobody does.
         counts: Whether a person has to know of it: an older content of what is still wanted is only left.
+        of: Of a Docker secret or config, of what it is a content: its label `skep.name`.
 
     """
 
@@ -46,6 +55,7 @@ class Leftover:
     id: str = ""
     held: str = ""
     counts: bool = True
+    of: str = ""
 
     @property
     def is_on_host(self) -> bool:
@@ -115,16 +125,46 @@ def _in_swarm(run: Run) -> Iterator[Leftover]:
             yield Leftover(
                 NETWORK, name, f"{build_networks.PHASE}:{name}", id=network["Id"], held=_held(users)
             )
-    current = _current_secrets(run)
+    yield from _contents(run, swarm, staying)
+
+
+def older_contents(run: Run, swarm: SwarmLook) -> list[Leftover]:
+    """Return the older contents of what site.toml still has that nothing in the swarm uses, nor would go back to.
+
+    Args:
+        run: The run.
+        swarm: What the swarm looks like now.
+
+    """
+    known = contents.current(run)
+    return [
+        left
+        for left in _contents(run, swarm, swarm.services)
+        # Where the content that is wanted can't be told, none is older.
+        if not (left.counts or left.held) and left.of in known
+    ]
+
+
+def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterator[Leftover]:
+    """Yield the Docker secrets and configs that are not what site.toml wants of them.
+
+    Args:
+        run: The run.
+        swarm: What the swarm looks like.
+        staying: The services that count as users.
+
+    """
+    current = set(contents.current(run).values())
+    configs = {f"{contents.CONFIG}{name}" for name in run.stage.configs}
     # What an earlier generation of a service needs, it may go back to.
     kept: dict[str, set[str]] = {}
     for config in filter(is_generation, swarm.configs.values()):
         user = config["Spec"]["Labels"]["skep.name"]
         if user in staying:
             kept.setdefault(user, set()).update(files_of(config))
-    for kind, seen, wanted, phase_name in (
-        (SECRET, swarm.secrets, stage.secrets, deploy_services.secret_task),
-        (CONFIG, swarm.configs, {}, _config_task),
+    for kind, seen, wanted in (
+        (SECRET, swarm.secrets, configs | run.stage.secrets.keys()),
+        (CONFIG, swarm.configs, configs),
     ):
         for docker_name, thing in sorted(seen.items()):
             users = [user for user, service in staying.items() if thing.get("ID") in _files(service)]
@@ -142,17 +182,20 @@ def _in_swarm(run: Run) -> Iterator[Leftover]:
             yield Leftover(
                 kind,
                 docker_name,
-                phase_name(of),
-                f"{_OLDER} of {of}" if is_older else f"{PRUNES}; as {docker_name}",
+                _content_task(kind, of),
+                f"{_OLDER} of {of.replace('.', ' ')}" if is_older else f"{PRUNES}; as {docker_name}",
                 id=thing.get("ID", ""),
                 held=_held(users),
                 counts=not is_older,
+                of=of,
             )
 
 
-def _config_task(name: str) -> str:
-    """Return the task that makes a Docker config."""
-    return f"{deploy_services.PHASE}:config.{name}"
+def _content_task(kind: str, of: str) -> str:
+    """Return the task that makes a Docker secret or config, by its label `skep.name`."""
+    if kind == CONFIG or of.startswith(contents.CONFIG):
+        return contents.config_task(of.removeprefix(contents.CONFIG))
+    return contents.secret_task(of)
 
 
 def _held(users: Collection[str]) -> str:
@@ -183,17 +226,6 @@ def _files(service: Any) -> set[str]:
         for kind in ("Secret", "Config")
         for file in (spec.get("ContainerSpec") or {}).get(f"{kind}s") or ()
     }
-
-
-def _current_secrets(run: Run) -> set[str]:
-    """Return the names of the Docker secrets that services are to have; those that can't be told are left out."""
-    names = set()
-    for name in run.stage.secrets:
-        try:
-            names.add(deploy_services.docker_secret_name(run, name))
-        except (KeyError, ConfigError):
-            continue
-    return names
 
 
 # -- the registry, hosts, the provider ---------------------------------------------------------------------------------

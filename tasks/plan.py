@@ -20,7 +20,8 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
-from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, SECRET, effect, homes, in_place, is_made_anew
+from tasks.contents import CONFIG, SECRET
+from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, effect, homes, in_place, is_made_anew
 from tasks.replacement import may_replace, refusal, volumes_on
 from tasks.run import Run
 from tasks.seen import Gone, Unasked
@@ -329,7 +330,7 @@ def _moved(run: Run, standing: Standing) -> str:
 def _service(run: Run, standing: Standing, changed: object) -> Finding | None:
     """Tell a service that is updated from one whose mode has to be another."""
     name = standing.step.name
-    if name.startswith(SECRET):
+    if name.startswith((SECRET, CONFIG)):
         return None
     mode = run.probe.swarm.services.get(name, {}).get("Spec", {}).get("Mode", {})
     wanted = MODES[run.stage.services[name].mode]

@@ -175,6 +175,12 @@ class Probe:
             return Unasked(self.swarm.error)
         return None if name in self.swarm.secrets else Gone("the secret is gone")
 
+    def config(self, name: str) -> str | None:
+        """Ask for a Docker config; its name holds its content's digest."""
+        if self.swarm.error:
+            return Unasked(self.swarm.error)
+        return None if name in self.swarm.configs else Gone("the config is gone")
+
     def volume(self, host: Host, name: str, incarnation: str) -> str | None:
         """Ask for a volume on a host, in the incarnation that was recorded."""
         look = self.host(host)
@@ -233,6 +239,16 @@ class Probe:
     def swarm(self) -> SwarmLook:
         """The look at the swarm."""
         return self._swarm.result()
+
+    def swarm_now(self) -> SwarmLook:
+        """Look at the swarm once more, as after services were deployed; what was seen before stays what it was.
+
+        Raises:
+            SkepError: No manager answers.
+
+        """
+        host, _ = self._run.manager()
+        return self._swarm_of(host)
 
     def close(self) -> None:
         """Wait for nothing."""

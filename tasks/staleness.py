@@ -239,7 +239,11 @@ class Standings:
 # -- names for people --------------------------------------------------------------------------------------------------
 
 _PLACES = {
-    "deploy_services": {"service.": "services.{name}.", "secret.": "the content of secret "},
+    "deploy_services": {
+        "service.": "services.{name}.",
+        "secret.": "the content of secret ",
+        "config.": "the content of config ",
+    },
     "build_networks": {"network.": "networks.{name}."},
     "build_volumes": {"volume.": "volumes.{name}."},
     "build_images": {

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from model import contents
 from model import site as types
 from model.errors import ConfigError
-from model.secret import Secret
+from model.secret import Secret, UnaskedSecret
+from model.stage import config_uses
 from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
 from model.units import Port
 from tasks.ports import published_ports
@@ -46,28 +48,79 @@ def rendered_variables(
     return made
 
 
+_LARGEST_CONFIG, _LARGEST_SECRET = 1000 * 1024 - 1, 500 * 1024 - 1
+"""Bytes that Docker takes."""
+
+
+def config_content(run: Run, name: str) -> bytes | Secret:
+    """Return what a config holds: a secret as soon as its template may look at one.
+
+    Raises:
+        ConfigError: It can't be read or rendered, or Docker does not take it.
+        KeyError: Something is needed that is not made yet.
+
+    """
+    path, config = f"configs.{name}", run.stage.site.configs[name]
+    found = contents.template(path, config, run.directory)
+    if found is None:
+        where, data = contents.source(path, config, run.directory)
+        return _fitting(where, data, _LARGEST_CONFIG)
+    where, text = found
+    made = renderer(run).text(where, text)
+    if isinstance(made, UnaskedSecret):
+        return made
+    if not isinstance(made, Secret) and not secrets_in(text, run.stage):
+        return _fitting(where, made.encode(), _LARGEST_CONFIG)
+    # Also where it did not look this time: what it is delivered as does not change with a value.
+    secret = made if isinstance(made, Secret) else Secret(made)
+    run.hide(secret, text)
+    _fitting(where, secret.reveal().encode(), _LARGEST_SECRET)
+    return secret
+
+
+def _fitting(where: str, data: bytes, largest: int) -> bytes:
+    """Return data of a size that Docker takes."""
+    if not data:
+        raise ConfigError([f"{where}: is empty, which Docker does not take"])
+    if len(data) > largest:
+        raise ConfigError([f"{where}: has {len(data)} bytes, and Docker takes {largest}"])
+    return data
+
+
 def secrets_of(run: Run, services: Iterable[str]) -> set[str]:
     """Return the secrets that templates of these services may look at."""
     return {
         secret
         for name in services
-        for text in _texts(name, run.stage.services[name])
+        for text in _texts(run, run.stage.services[name], name)
         for secret in secrets_in(text, run.stage)
     }
 
 
-def _texts(name: str, service: types.Service) -> list[str]:
-    """Return all templates of a service."""
+def _texts(run: Run, service: types.Service, name: str) -> list[str]:
+    """Return all templates of a service, and of the configs that it gets."""
     tables = [templated(service), *(table for _, table in role_variables(name, service))]
-    return [text for table in tables for _, text in texts(name, table)]
+    found = [text for table in tables for _, text in texts(name, table)]
+    for use in config_uses(service):
+        config = run.stage.site.configs[use.source]
+        made = contents.template(f"configs.{use.source}", config, run.directory)
+        found += [made[1]] if made is not None else []
+    return found
 
 
 def problems(run: Run, services: Collection[str]) -> list[str]:
-    """Return a line for each template of these services that can't be rendered with the secrets as they are.
+    """Return a line for each template of these services, and their configs, that can't be rendered with the secrets.
 
     Those that need no secret were looked at when site.toml was read; what is not made yet is left to its task.
     """
     found: list[str] = []
+    for name in dict.fromkeys(use.source for s in services for use in config_uses(run.stage.services[s])):
+        try:
+            config_content(run, name)
+        except ConfigError as error:
+            found += error.problems
+        except KeyError:
+            continue
     for name in services:
         service = run.stage.services[name]
         try:

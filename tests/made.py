@@ -23,7 +23,7 @@ from providers.fake import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
 from remote.spec import MODES, spec_digest
 from remote.volumes import INCARNATION
-from tasks import build_infra, build_volumes, deploy_services, phases, setup_hosts
+from tasks import build_infra, build_volumes, contents, phases, setup_hosts
 from tasks.probe import HostLook, Probe, SwarmLook
 from tasks.run import Run
 from tasks.staleness import Standings
@@ -222,7 +222,7 @@ class Made:
             )
         if step.phase == "build_volumes":
             return VolumeRecord(incarnation=f"incarnation-{version}-of-{step.name}")
-        if step.phase == "deploy_services" and not step.name.startswith("secret."):
+        if step.phase == "deploy_services" and "." not in step.name:
             return ServiceRecord(id=f"id-of-service-{step.name}")
         return FactRecord(id=f"id-of-{step.phase}-{step.name}")
 
@@ -291,14 +291,21 @@ def _volume_appears(made: Made, run: Run, step: Step, _key: str, record: Record)
     made.look(step.host, volumes={**made.hosts[step.host].volumes, name: {"Name": name, "Labels": labels}})
 
 
-def _service_appears(made: Made, run: Run, step: Step, key: str, _record: Record) -> None:
-    """Have a look find a service or a secret."""
-    kind, _, name = step.name.rpartition("secret.")
-    if kind or step.name.startswith("secret."):
-        docker_name = deploy_services.docker_secret_name(run, name)
-        labels = {**run.stage.labels, "skep.name": name}
-        secrets = {**made.swarm.secrets, docker_name: {"Spec": {"Name": docker_name, "Labels": labels}}}
-        made.swarm = replace(made.swarm, secrets=secrets)
+def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record) -> None:
+    """Have a look find a service, a secret or a config."""
+    name = step.name.rpartition(".")[2]
+    if name != step.name:
+        is_config = step.name.startswith(contents.CONFIG)
+        docker_name, is_secret = (
+            contents.docker_config(run, name) if is_config else (contents.docker_secret_name(run, name), True)
+        )
+        labels = {**run.stage.labels, "skep.name": step.name if is_config else name}
+        assert isinstance(record, FactRecord)
+        thing = {docker_name: {"ID": record.id, "Spec": {"Name": docker_name, "Labels": labels}}}
+        if is_secret:
+            made.swarm = replace(made.swarm, secrets={**made.swarm.secrets, **thing})
+        else:
+            made.swarm = replace(made.swarm, configs={**made.swarm.configs, **thing})
         return
     mode = MODES[run.stage.services[name].mode]
     networks = [{"Target": run.record(f"build_networks:{n}", FactRecord).id} for n in run.stage.networks]

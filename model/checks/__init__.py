@@ -8,10 +8,11 @@ from model import site as types
 from model import templates
 from model.checks.images import check_ansible, check_base, check_image, check_registry
 from model.checks.networks import check_network, check_volume
-from model.checks.secrets import check_secret
+from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_collisions, check_service
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage
+from model.contents import template
 from model.errors import ConfigError
 from model.ports import ports
 from model.stage import Stage
@@ -27,12 +28,14 @@ def check(site: types.Site, directory: Path) -> list[str]:
 
     """
     problems: list[str] = []
-    for name, config in site.stages.items():
-        problems += check_stage(f"stages.{name}", name, config, site)
+    for name, stage in site.stages.items():
+        problems += check_stage(f"stages.{name}", name, stage, site)
     if site.stage is not None and site.stage not in site.stages:
         problems.append(f"stage: {site.stage!r} is none of the stages ({', '.join(site.stages)})")
     for name, secret in site.secrets.items():
         problems += check_secret(f"secrets.{name}", name, secret)
+    for name, config in site.configs.items():
+        problems += check_config(f"configs.{name}", name, config, directory)
     for name, base in site.bases.items():
         problems += check_base(f"bases.{name!r}", name, base, directory)
     for name, registry in site.registries.items():
@@ -51,17 +54,22 @@ def check(site: types.Site, directory: Path) -> list[str]:
         problems += check_collisions(Stage(site, name, site.stages[name]))
     if not any(problem.startswith("stages.") for problem in problems):
         for name in site.stages:
-            problems += _templates(Stage(site, name, site.stages[name]))
+            problems += _templates(Stage(site, name, site.stages[name]), directory)
     return list(dict.fromkeys(problems))
 
 
-def _templates(stage: Stage) -> Iterator[str]:
+def _templates(stage: Stage, directory: Path) -> Iterator[str]:
     """Yield the mistakes in a stage's templates, and in what they make as far as its form is checked elsewhere."""
 
     def published(name: str) -> list[Port]:
         return ports(stage.services[name])
 
-    wrong = list(templates.problems(stage, published))
+    configs: dict[str, str] = {}
+    for name, config in stage.configs.items():
+        with contextlib.suppress(ConfigError):  # said above
+            found = template(f"configs.{name}", config, directory)
+            configs |= dict([found] if found is not None else [])
+    wrong = list(templates.problems(stage, published, configs))
     yield from wrong
     if wrong:
         return

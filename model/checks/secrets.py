@@ -1,9 +1,14 @@
-"""Whether secrets hold together: where they come from, and what they are called."""
+"""Whether secrets and configs hold together: where they come from, what they are called, where services get them."""
 
+import posixpath
 from collections.abc import Iterator
+from pathlib import Path
 
 from model import site as types
-from model.contents import LONGEST
+from model.checks.shared import known_are
+from model.contents import LONGEST, template
+from model.errors import ConfigError
+from model.stage import config_uses, secret_uses
 
 _SOURCES = ("generate", "env", "file", "command")
 
@@ -21,3 +26,44 @@ def check_length(path: str, name: str) -> Iterator[str]:
     """Yield the mistake of a name that is too long for Docker, once its content's digest is added."""
     if len(name) > LONGEST:
         yield f"{path}: a name may have {LONGEST} characters, as Docker's limit is 64 with the content's digest"
+
+
+def check_config(path: str, name: str, config: types.Config, directory: Path) -> Iterator[str]:
+    """Yield the mistakes of one config, but for those that its template has."""
+    yield from check_length(path, name)
+    if (config.file is None) == (config.text is None):
+        yield f"{path}: needs exactly one of file, text"
+        return
+    try:
+        template(path, config, directory)
+        if config.file is not None and not (directory / Path(config.file).expanduser()).is_file():
+            yield f"{path}.file: there is no file {config.file}"
+    except ConfigError as error:
+        yield from error.problems
+
+
+def check_uses(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in what a service gets of secrets and configs."""
+    named: list[tuple[str, types.SecretUse | types.ConfigUse]] = []
+    for i, secret in enumerate(secret_uses(service)):
+        named.append((f"{path}.secrets[{i}]", secret))
+        if secret.source not in site.secrets:
+            yield f"{named[-1][0]}: there is no secret {secret.source!r}{known_are(site.secrets)}"
+    for i, config in enumerate(config_uses(service)):
+        named.append((f"{path}.configs[{i}]", config))
+        if config.source not in site.configs:
+            yield f"{named[-1][0]}: there is no config {config.source!r}{known_are(site.configs)}"
+    targets: dict[str, str] = {}
+    for where, use in named:
+        target = target_of(use)
+        if ".." in (use.target or "").split("/"):
+            yield f"{where}.target: {use.target}: .. has no place in it"
+        elif target in targets:
+            yield f"{where}: {target} is {targets[target]} already"
+        targets.setdefault(target, where)
+
+
+def target_of(use: types.SecretUse | types.ConfigUse) -> str:
+    """Return the path at which a container finds a secret or a config."""
+    root = "/run/secrets" if isinstance(use, types.SecretUse) else "/"
+    return posixpath.normpath(posixpath.join(root, use.target or use.source))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from model import site as types
 from model.checks.images import check_roles
+from model.checks.secrets import check_uses
 from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
 from model.ports import ports
 from model.stage import REGISTRY_PORT, Stage, role_uses
@@ -36,9 +37,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from check_variables(f"{path}.environment", service.environment)
     yield from check_hosts(f"{path}.hosts", service.hosts)
     yield from check_servers(f"{path}.dns", service.dns)
-    for i, secret in enumerate(service.secrets):
-        if secret not in site.secrets:
-            yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
+    yield from check_uses(path, service, site)
     for i, port in enumerate(service.ports):
         if isinstance(port, str):
             try:

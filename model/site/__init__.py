@@ -12,7 +12,7 @@ from model.site.base import Age, Domain, Duration, Frozen, Label, Name, Port, Sc
 from model.site.hosts import SetupHosts, Users
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.networks import Ipam, Network, Pool
-from model.site.secrets import SecretSource
+from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
 from model.site.services import (
     Logging,
     Mount,
@@ -44,6 +44,8 @@ __all__ = [
     "AwsStage",
     "Base",
     "CloudStage",
+    "Config",
+    "ConfigUse",
     "DockerStage",
     "Domain",
     "Duration",
@@ -70,6 +72,7 @@ __all__ = [
     "RollbackConfig",
     "Scalar",
     "SecretSource",
+    "SecretUse",
     "Service",
     "ServiceNetwork",
     "SetupHosts",
@@ -100,6 +103,9 @@ class Site(Frozen, frozen=True):
     )
     secrets: Annotated[
         dict[Name, SecretSource], Meta(description="Name to where the secret comes from.")
+    ] = {}
+    configs: Annotated[
+        dict[Name, Config], Meta(description="Name to a file that services get; it may be a template.")
     ] = {}
     vars: Annotated[
         dict[Variable, Any],

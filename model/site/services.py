@@ -6,6 +6,7 @@ from msgspec import Meta, field
 
 from model.site.base import Duration, Frozen, Label, Name, Port, Scalar, Size
 from model.site.images import Healthcheck, RoleUse
+from model.site.secrets import ConfigUse, SecretUse
 
 
 class PortMap(Frozen, frozen=True):
@@ -327,7 +328,19 @@ class Service(Frozen, frozen=True):
         | None
     ) = None
     volumes: Annotated[list[Mount], Meta(description="What is mounted.")] = []
-    secrets: Annotated[list[str], Meta(description="Of `[secrets]`, as files in `/run/secrets/`.")] = []
+    secrets: Annotated[
+        list[str | SecretUse],
+        Meta(
+            description="Of `[secrets]`: names, each a file in `/run/secrets/` that root can read, or tables."
+        ),
+    ] = []
+    configs: Annotated[
+        list[str | ConfigUse],
+        Meta(
+            description="Of `[configs]`: names, each a file in `/` that everybody can read, or tables. One with a "
+            "secret in it is delivered as a Docker secret."
+        ),
+    ] = []
     depends_on: Annotated[
         list[Label],
         Meta(
