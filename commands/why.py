@@ -10,6 +10,7 @@ from commands.holder import holder
 from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, paint
 from commands.site import site_run
 from model.digest import Difference, Inputs, shown
+from tasks import deploy_services, pins
 from tasks.causes import Chain, chains, is_settled
 from tasks.run import Run
 from tasks.seen import Unasked
@@ -112,11 +113,13 @@ class Telling:
             more = f" (+{len(found) - 1} more)" if len(found) > 1 else ""
             said = f"{found[0]}{more}" if found else name.partition(":")[2]
             lines.append(f"  {self._paint(f'{status:<10}', status)}  {clean(said)}")
+        pinned = [f"  {line}" for name in names for line in self._pinned(name)]
         if not names:
             return [f"{word}: nothing to make"]
         if not lines:
-            return [f"{word}: all {settled} are up to date" if settled > 1 else f"{word}: up to date"]
-        return [f"{word}: {settled} of {len(names)} up to date", *lines]
+            said = f"{word}: all {settled} are up to date" if settled > 1 else f"{word}: up to date"
+            return [said, *pinned]
+        return [f"{word}: {settled} of {len(names)} up to date", *lines, *pinned]
 
     def _status(self, name: str) -> tuple[str, list[Chain]]:
         """Return how a resource stands in one word, and the roots of it."""
@@ -150,7 +153,7 @@ class Telling:
             FOLLOWS: f"{name} may follow: it is made from what will be made anew",
             DRIFTED: f"{name} is stale: the real thing is not as it was made",
         }[status]
-        lines = [paint(head, BOLD, on=self._coloured)]
+        lines = [paint(head, BOLD, on=self._coloured), *(f"  {line}" for line in self._pinned(name))]
         if status == UP_TO_DATE:
             return [*lines, *self._settled(standing)]
         shown_chains = [f"  {chain}" for chain in found[:MOST]]
@@ -167,6 +170,14 @@ class Telling:
         for task in tasks:
             lines += self._inputs(self._standings[task])
         return lines
+
+    def _pinned(self, name: str) -> list[str]:
+        """Return that a service was taken back to a generation and stays there; nothing of what is not pinned."""
+        if self._live and not self._run.probe.swarm.error:
+            found = pins.seen(self._run)
+        else:
+            found = pins.pinned(self._run)
+        return pins.lines({n: g for n, g in found.items() if deploy_services.service_task(n) == name})
 
     def _settled(self, standing: Standing) -> Iterator[str]:
         """Yield since when a resource is up to date, and what it was made from in short."""

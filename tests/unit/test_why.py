@@ -10,6 +10,7 @@ from doit.exceptions import InvalidCommand
 from commands.asked import all_before, resolve, with_flags
 from commands.why import Telling, old_and_new, shown_value, summary
 from model.digest import Difference, differences
+from tasks import pins
 from tasks.causes import chains
 from tasks.phases import PHASES
 from tests import made as rig
@@ -225,6 +226,19 @@ def test_the_real_thing_only_when_asked(made: Made) -> None:
         "  web ← the service is gone",
     ]
     assert told(made, "build_networks:back", live=True)[-1] == "  and so is the real thing"
+
+
+def test_a_pinned_service_is_said_to_be(made: Made) -> None:
+    """A service that was taken back counts as up to date: that it is behind site.toml must be said."""
+    pins.note(made.run(), {"web": 3})
+    said = (
+        "  web is pinned to generation 3, behind site.toml, until its definition changes "
+        "(doit rollback web to=latest)"
+    )
+
+    assert told(made, WEB)[:2] == [f"{WEB} is up to date", said]
+    assert told(made, WEB, IMAGE)[-1] == said
+    assert said not in told(made, IMAGE)
 
 
 def test_several_in_a_line_each(made: Made) -> None:
