@@ -173,10 +173,8 @@ class Telling:
 
     def _pinned(self, name: str) -> list[str]:
         """Return that a service was taken back to a generation and stays there; nothing of what is not pinned."""
-        if self._live and not self._run.probe.swarm.error:
-            found = pins.seen(self._run)
-        else:
-            found = pins.pinned(self._run)
+        run = self._run
+        found = pins.seen(run) if self._live and not run.probe.swarm.error else pins.pinned(run)
         return pins.lines({n: g for n, g in found.items() if deploy_services.service_task(n) == name})
 
     def _settled(self, standing: Standing) -> Iterator[str]:

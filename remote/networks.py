@@ -1,6 +1,7 @@
 """Overlay networks."""
 
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,10 +15,13 @@ from remote.engine import engine_errors
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
+Json = Mapping[str, Any]
 FREE_TIMEOUT = 120
 """Seconds that containers get to end, so that their network can be removed."""
 NOWHERE = "node.id==nowhere"
 """A constraint that no node meets: what ends the tasks of a global service, which has no number of them."""
+TAKEN_OUT = "skep.taken-out."
+"""Before a network's name, in the label of a service that was taken out of it: how it was in it, and its mode."""
 
 
 def ensure_network(
@@ -32,7 +36,7 @@ def ensure_network(
     """Make a network exist with its key, and return its id.
 
     One that was defined otherwise is made anew. Where services use it, only if that was asked for: they are stopped and
-    taken out of it first, and their own steps bring them back.
+    taken out of it first, and put into the new one as they were. Their own steps follow, which are not part of this.
 
     Args:
         host: The manager's host.
@@ -54,6 +58,7 @@ def ensure_network(
             theirs = found.get("Labels") or {}
             if theirs.get("skep.key") == labels["skep.key"]:
                 say(f"found {found['Id']}")
+                _put_back(client, name, found["Id"], labels["skep.site"], say)
                 return str(found["Id"])
             if theirs.get("skep.site") != labels["skep.site"]:
                 raise ServiceError(
@@ -61,7 +66,9 @@ def ensure_network(
                 )
             say(f"{found['Id']} was defined otherwise")
             _make_room(client, name, found["Id"], labels["skep.site"], replace, say)
-        return _create(client, name, network, labels, say)
+        made = _create(client, name, network, labels, say)
+        _put_back(client, name, made, labels["skep.site"], say)
+        return made
 
 
 def _create(
@@ -136,7 +143,7 @@ def _make_room(
         )
     for service in using:
         say(f"stopping {service['Spec']['Name']}, and taking it out of the network")
-        _detach(client, service, network)
+        _update(client, service["ID"], *taken_out(service["Spec"], name, network))
     try:
         wait_for(
             lambda: _remove(client, network),
@@ -162,22 +169,82 @@ def _remove(client: DockerClient, network: str) -> bool:
     return True
 
 
-def _detach(client: DockerClient, service: Mapping[str, Any], network: str) -> None:
-    """End a service's tasks and take it out of a network, in one update; it stays the same service.
+def taken_out(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a service's specification, and its labels, without tasks and out of a network. Pure.
 
-    Without its key the next look sees that it is not as it should be, whatever becomes of this run.
+    It stays the same service. Without its key the next look sees that it is not as it should be, whatever becomes of
+    this run; a label says how it is put back.
+
+    Args:
+        spec: The specification.
+        name: The network's name.
+        network: Its id.
+
     """
-    spec = service["Spec"]
+    labels = {label: value for label, value in (spec.get("Labels") or {}).items() if label != "skep.key"}
     template = dict(spec["TaskTemplate"])
-    template["Networks"] = [joined for joined in template["Networks"] if joined["Target"] != network]
+    was = _taken_out_before(labels) or {"mode": spec["Mode"], "placement": template.get("Placement")}
+    joined = [[i, each] for i, each in enumerate(template["Networks"]) if each["Target"] == network]
+    labels[f"{TAKEN_OUT}{name}"] = json.dumps({**was, "joined": joined})
+    template["Networks"] = [each for each in template["Networks"] if each["Target"] != network]
     placement = dict(template.get("Placement") or {})
     template["Placement"] = {**placement, "Constraints": [*(placement.get("Constraints") or ()), NOWHERE]}
     mode = {"Replicated": {"Replicas": 0}} if "Replicated" in spec["Mode"] else spec["Mode"]
-    kept = {label: value for label, value in (spec.get("Labels") or {}).items() if label != "skep.key"}
-    _update(client, service["ID"], {**spec, "TaskTemplate": template, "Mode": mode}, kept)
+    return {**spec, "TaskTemplate": template, "Mode": mode}, labels
 
 
-def _update(client: DockerClient, service: str, spec: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+def _taken_out_before(labels: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return how a service was before it was taken out of a first network; None if it is in all of its own."""
+    said: list[dict[str, Any]] = [
+        json.loads(labels[label]) for label in labels if label.startswith(TAKEN_OUT)
+    ]
+    return said[0] if said else None
+
+
+def put_back(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return a service's specification, and its labels, in a network again and as it was before. Pure.
+
+    Args:
+        spec: The specification of the service that was taken out.
+        name: The network's name.
+        network: The new network's id.
+
+    """
+    labels = dict(spec["Labels"])
+    was = json.loads(labels.pop(f"{TAKEN_OUT}{name}"))
+    template = dict(spec["TaskTemplate"])
+    networks = list(template.get("Networks") or ())
+    for i, each in was["joined"]:
+        networks.insert(i, {**each, "Target": network})
+    template["Networks"] = networks
+    if _taken_out_before(labels) is not None:
+        # It is still out of another one, and runs when it is back in that, too.
+        return {**spec, "TaskTemplate": template}, labels
+    del template["Placement"]
+    if was["placement"] is not None:
+        template["Placement"] = was["placement"]
+    return {**spec, "TaskTemplate": template, "Mode": was["mode"]}, labels
+
+
+def _put_back(client: DockerClient, name: str, network: str, site: str, say: Say) -> None:
+    """Put the services that were taken out of a network into the new one, and have them run as they did."""
+    filters = {"label": [f"{TAKEN_OUT}{name}", f"skep.site={site}"]}
+    for service in client.api.services(filters=filters):
+        say(f"putting {service['Spec']['Name']} into the new network, as it was")
+
+        def done(service: Json = service) -> bool:
+            spec = client.api.inspect_service(service["ID"])["Spec"]
+            if f"{TAKEN_OUT}{name}" in (spec.get("Labels") or {}):
+                _update(client, service["ID"], *put_back(spec, name, network))
+            return True
+
+        # "update out of sequence": the swarm itself may change the service between reading and writing.
+        wait_for(
+            done, f"service {service['Spec']['Name']} to be put back", 30, retry=APIError, kind=ServiceError
+        )
+
+
+def _update(client: DockerClient, service: str, spec: Json, labels: Mapping[str, str]) -> None:
     """Give a service a specification."""
     version = client.api.inspect_service(service)["Version"]["Index"]
     client.api.update_service(

@@ -1,5 +1,6 @@
 """Phase 4: overlay networks."""
 
+import contextlib
 from collections.abc import Iterator
 from functools import partial
 
@@ -57,7 +58,9 @@ def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactReco
     host, client = run.manager()
     labels = {**network.labels, **run.stage.labels, "skep.name": name, "skep.key": work.key}
     replace = partial(_inside, run, name) if may_replace(name) else None
-    return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.say, replace))
+    # One after the other: a service in two of them is put back into one before it is taken out of the other.
+    with run.lock("replacing a network") if replace else contextlib.nullcontext():
+        return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.say, replace))
 
 
 def _inside(run: Run, name: str) -> list[str]:

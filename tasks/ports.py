@@ -15,7 +15,9 @@ from model.ports import ports
 from model.record import PortsRecord
 from model.stage import Stage
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port
+from remote.hostlook import HostFacts
 from tasks import build_networks
+from tasks.hostlooks import look_at_hives
 from tasks.run import Run
 from tasks.step import Step, Work
 
@@ -49,7 +51,7 @@ def published_ports(run: Run, name: str) -> list[Port]:
 def _of(chosen: Choices, name: str, port: Port) -> int:
     """Return what was chosen for a port."""
     try:
-        return chosen[_key(name, port)]
+        return chosen[key(name, port)]
     except KeyError:
         raise KeyError(TASK) from None
 
@@ -64,7 +66,7 @@ def port_labels(service: types.Service, published: Iterable[Port]) -> dict[str, 
     }
 
 
-def _key(name: str, port: Port) -> str:
+def key(name: str, port: Port) -> str:
     """Return the name of a choice; no two services and ports have the same."""
     return f"{name} {port.target}/{port.protocol}"
 
@@ -72,7 +74,7 @@ def _key(name: str, port: Port) -> str:
 def wanted(stage: Stage) -> list[str]:
     """Return the ports that are to be chosen, by name."""
     return sorted(
-        _key(name, port)
+        key(name, port)
         for name, service in stage.services.items()
         for port in ports(service)
         if port.published == 0
@@ -124,6 +126,11 @@ def on_services(services: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, in
                 yield f"{service['Spec']['Name']} {target}/{protocol}", int(number)
 
 
+def on_hosts(looks: Iterable[HostFacts]) -> set[int]:
+    """Return the numbers that somebody has on a hive: programs that listen, and containers, whosever they are."""
+    return {number for facts in looks for number, _protocol in (*facts.listeners, *facts.published)}
+
+
 def step(run: Run) -> Step:
     """Return the step that chooses."""
 
@@ -161,7 +168,10 @@ def step(run: Run) -> Step:
             for port in (service.get("Endpoint") or {}).get("Ports") or ()
             if port.get("PublishedPort")
         }
-        chosen = choose(wants, kept, {*said(run.stage), *foreign})
+        taken = {*said(run.stage), *foreign}
+        if not set(wants) <= kept.keys():
+            taken |= on_hosts(look_at_hives(run, work.say).values())
+        chosen = choose(wants, kept, taken)
         for name in wants:
             work.say(f"{name}: {chosen[name]}")
         return PortsRecord(ports=chosen)

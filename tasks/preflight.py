@@ -18,17 +18,18 @@ from model.digest import canonical, sha256
 from model.errors import ServiceError, SkepError
 from model.nodes import Node, Wants, meets, misfits
 from model.ports import ports
-from model.record import FactRecord, SwarmRecord
+from model.record import FactRecord, PortsRecord, SwarmRecord
 from model.stage import Host, Stage, service_networks
 from model.units import size
 from remote import hostlook, vxlan
 from remote.hostlook import HostFacts
 from remote.spec import constraints
+from tasks import ports as chosen
+from tasks.hostlooks import look_at_hives
 from tasks.run import Run, Say
 from tasks.state import write_whole
 from tasks.templates import rendered
 
-LOOK_TIMEOUT = 60
 FILE = "preflight.json"
 _OWN_VNIS = (0xF00000, 0xFF0000)
 """The VXLAN identifiers of which those that try the paths are taken; the swarm counts up from 4096."""
@@ -74,7 +75,7 @@ def problems(run: Run, say: Say) -> list[str]:
         *engines.too_old_manager(manager.short, client.api.api_version),
         *engines.too_old_nodes(services, where, nodes),
         *_without_ip_vs(stage, services, facts),
-        *_taken_ports(stage, services, facts, nodes, foreign),
+        *_taken_ports(stage, services, facts, nodes, foreign, _choices(run)),
         *_mounts(stage, services, facts, nodes),
         *misfits(wants, nodes, [_foreign_wants(service) for service in foreign]),
         *_paths(run, facts, say),
@@ -86,6 +87,12 @@ def _services(run: Run) -> Iterator[tuple[str, types.Service]]:
     for name in run.stage.services:
         with contextlib.suppress(KeyError, SkepError):
             yield name, rendered(run, name).service
+
+
+def _choices(run: Run) -> chosen.Choices:
+    """Return the published ports that site.toml leaves open, as they were chosen."""
+    record = run.state.read(chosen.TASK, PortsRecord)
+    return record.ports if record is not None else {}
 
 
 def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
@@ -110,22 +117,7 @@ def _facts(run: Run, services: Mapping[str, types.Service], say: Say) -> dict[st
     paths = sorted(
         {path for service in services.values() for mount in service.volumes if (path := _bound(mount))}
     )
-    script = hostlook.look(kinds, paths)
-
-    def ask(host: Host) -> HostFacts | None:
-        try:
-            said = run.connection(host).script(
-                script, timeout=LOOK_TIMEOUT, shown="looking before services are deployed"
-            )
-        except SkepError as error:
-            say(f"not looked at: {error}")
-            return None
-        return hostlook.parse(said)
-
-    hives = run.stage.hives
-    with ThreadPoolExecutor(len(hives)) as pool:
-        found = zip(hives, pool.map(ask, hives), strict=True)
-        return {host.short: facts for host, facts in found if facts is not None}
+    return look_at_hives(run, say, kinds, paths)
 
 
 def _swarm(run: Run) -> tuple[list[Node], list[Mapping[str, Any]]]:
@@ -212,6 +204,7 @@ def _taken_ports(
     facts: Mapping[str, HostFacts],
     nodes: Sequence[Node],
     foreign: Sequence[Mapping[str, Any]],
+    choices: chosen.Choices,
 ) -> Iterator[str]:
     """Yield the published ports that somebody else has on a host where they would be."""
     routed = {
@@ -223,10 +216,12 @@ def _taken_ports(
     for name, service in services.items():
         may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
         for port in ports(service):
-            if not port.published:
-                continue  # chosen among those that are free
-            where = (port.published, port.protocol)
-            shown = f"services.{name}.ports: {port.published}/{port.protocol}"
+            # What was chosen was free then, and is kept for life: somebody may have taken it since.
+            number = port.published or choices.get(chosen.key(name, port), 0)
+            if not number:
+                continue
+            where = (number, port.protocol)
+            shown = f"services.{name}.ports: {number}/{port.protocol}"
             if port.mode == "ingress" and where in routed:
                 yield f"{shown} is published by service {routed[where]}, which is not of this stage: {_OTHER}"
             for short in facts if port.mode == "ingress" else [short for short in may if short in facts]:

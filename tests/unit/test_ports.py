@@ -11,6 +11,7 @@ from model.ports import ports
 from model.site import Service, Site
 from model.stage import Stage
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port
+from remote.hostlook import HostFacts
 from tasks import ports as chosen
 
 
@@ -42,6 +43,19 @@ class TestWanted:
 
         assert chosen.wanted(one) == []
         assert not chosen.is_open(one)
+
+
+def test_what_somebody_has_on_a_host_is_taken() -> None:
+    """A program that listens and a container that publishes, on any hive and of any protocol, are gone round."""
+    looks = [
+        HostFacts(listeners={(61001, "tcp"): "java", (22, "tcp"): "sshd"}),
+        HostFacts(published={(61002, "udp"): ("mine", "")}),
+    ]
+
+    taken = chosen.on_hosts(looks)
+
+    assert taken == {22, 61001, 61002}
+    assert chosen.choose(["a 1/tcp"], {}, taken) == {"a 1/tcp": 61003}
 
 
 class TestChoose:

@@ -52,11 +52,13 @@ def stage(volumes: dict[str, Any] | None = None, **services: dict[str, Any]) -> 
     return Stage(site, "private", site.stages["private"])
 
 
-def taken(*ports: Any, foreign: tuple[Any, ...] = ()) -> list[str]:
+def taken(*ports: Any, foreign: tuple[Any, ...] = (), choices: dict[str, int] | None = None) -> list[str]:
     """Return what is said of ports that service `web` publishes, where two hives look like `LOOK`."""
     site = stage(web={"ports": list(ports), "endpoint_mode": "dnsrr"})
     nodes = [Node(name) for name in ("hive0", "hive1")]
-    return list(preflight._taken_ports(site, site.services, {"hive0": parse(LOOK)}, nodes, foreign))
+    return list(
+        preflight._taken_ports(site, site.services, {"hive0": parse(LOOK)}, nodes, foreign, choices or {})
+    )
 
 
 # -- hosts -------------------------------------------------------------------------------------------------------------
@@ -103,6 +105,16 @@ def test_a_port_that_another_service_of_the_swarm_has() -> None:
     (line,) = taken("8443:443", foreign=(other,))
 
     assert "is published by service theirs" in line
+
+
+def test_a_chosen_port_that_somebody_took_since() -> None:
+    """It was free when it was chosen; whoever listens there now is said, as for a port that site.toml names."""
+    port = {"target_port": 1, "mode": "host"}
+
+    assert taken(port) == []
+    assert taken(port, choices={"web 1/tcp": 61001}) == []
+    (line,) = taken({**port, "protocol": "udp"}, choices={"web 1/udp": 323})
+    assert line.startswith("services.web.ports: 323/udp is taken on hive0 by chronyd")
 
 
 def test_without_ip_vs_all_services_are_said() -> None:
