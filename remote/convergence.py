@@ -30,7 +30,11 @@ _BECAME = {
 _LOST = {"failed", "rejected", "orphaned"}
 
 
-class _HopelessError(ServiceError):
+class NotRunningError(ServiceError):
+    """The service does not run as specified, though the swarm answers; the message says why."""
+
+
+class _HopelessError(NotRunningError):
     """Waiting longer makes no sense; the message is whole."""
 
 
@@ -64,17 +68,20 @@ def wait_until_converged(
         labels: Given the service as it then is, returns what else it is marked with.
 
     Raises:
-        ServiceError: Tasks fail again and again, an update was rolled back, or the time is over. The message has a
+        NotRunningError: Tasks fail again and again, an update was rolled back, or the time is over. The message has a
             task's own error and its last log lines.
+        ServiceError: The swarm does not answer.
 
     """
     watch = _Watch(look, name, patience.stable, log_tail, say, changed=changed)
     try:
         wait_for(
-            watch.converged, f"service {name} to run", patience.timeout, kind=ServiceError, longest=ROUND
+            watch.converged, f"service {name} to run", patience.timeout, kind=NotRunningError, longest=ROUND
         )
     except _HopelessError:
         raise
+    except NotRunningError as error:
+        raise NotRunningError(f"{error}{_report(watch.tasks, log_tail)}") from error
     except ServiceError as error:
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
     with engine_errors(name, "looking at the service", ServiceError):

@@ -1,6 +1,6 @@
 """Phase 6: services with their files, each service by its image's digest, waited for until it runs."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from remote.spec import ServiceParts, service_spec
 from tasks import build_networks, build_volumes, contents, ports
 from tasks.bases import task_of
 from tasks.preflight import preflight
-from tasks.run import Run
+from tasks.run import Run, Say
 from tasks.setup_hosts import vault_of
 from tasks.state import write_whole
 from tasks.step import Step, Work
@@ -127,7 +127,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         }
 
     def ensure(work: Work) -> ServiceRecord:
-        from remote.convergence import Patience, wait_until_converged
+        from remote.convergence import NotRunningError, Patience, wait_until_converged
         from remote.services import ensure_service
 
         preflight(run, work.task, work.say)
@@ -141,15 +141,21 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         if changed:
             run.unpinned.add(name)
         patience = Patience(seconds(service.converge_timeout), seconds(service.update_config.monitor))
-        wait_until_converged(
+        wait = partial(
+            wait_until_converged,
             run.swarm_look,
             name,
             patience,
             partial(log_tail, run),
             work.say,
             changed=changed,
-            labels=lambda found: _kept(run, client, found, needed.environment) if changed else {},
         )
+        try:
+            wait(labels=lambda found: _kept(run, client, found, needed.environment) if changed else {})
+        except NotRunningError as error:
+            if not changed:
+                raise
+            raise ServiceError(f"{error}\n    {_undo(run, client, name, wait, work.say)}") from error
         run.deployed = True
         return ServiceRecord(id=made)
 
@@ -164,6 +170,23 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         after=(*ready, *volumes, *chosen, *map(service_task, depends_on(stage, service)), vault_of(run)),
         doc=f"service {name}",
     )
+
+
+def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None], say: Say) -> str:
+    """Put a service back to what it last ran well with, where the swarm has not; return what became of it."""
+    from remote.undo import put_back
+
+    try:
+        said = put_back(client, name, run.stage.labels, lambda: secret_environment(run, name), say)
+        if said is None:
+            return "there is nothing that it ran well with before, to go back to: it stays as it is until the next run"
+        run.unpinned.discard(name)
+        if not said:
+            return "it is again what it was before"
+        wait()
+    except SkepError as error:
+        return f"it could not be put back to what it was before: {error}"
+    return f"{said} was put back, and runs"
 
 
 def _kept(
