@@ -7,16 +7,13 @@ layers of its own.
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import venv
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-from model.record import HostRecord
-from tasks.state import State
+from peer import Peer, docker_client
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ("web", "api", "worker")
@@ -91,7 +88,7 @@ pipelining = true
 Texts = Mapping[str, str]
 
 
-class Host:
+class Host(Peer):
     """The repository host, which skep has set up.
 
     Args:
@@ -101,16 +98,8 @@ class Host:
     """
 
     def __init__(self, site: Path, name: str) -> None:
-        """Read what skep has recorded, and open one ssh connection for all that are not skep."""
-        self.site, self.state = site, site / "state" / "private"
-        self.container = f"skep.{name}.private.hive0"
-        self.registry = f"p-hive0.{name}:5000"
-        record = State(self.state).read("build_infra:hive0", HostRecord)
-        if record is None:
-            sys.exit("hive0 has no record")
-        self.address, self.user = record.ssh_host, record.user
-        vault = json.loads((self.state / "secrets" / "vault.json").read_text())
-        self.password = vault["stage"]["registry_password"]
+        """Have what the builders need there."""
+        super().__init__(site, name, "hive0")
         base = json.loads((self.state / "build_images" / "base.debian-12.json").read_text())
         self.base = "bench-base"
         self.run(
@@ -118,57 +107,10 @@ class Host:
             "apt-get update -qq\n"
             "DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-requests"
         )
-        self._bin = site / "bin"
-        self._bin.mkdir()
-        self._control = Path("/tmp") / f"{name}.ssh"  # noqa: S108 - a socket's path is short
-        self.socket = Path("/tmp") / f"{name}.docker"  # noqa: S108
-        config = self.state / "ssh_config"
-        (self._bin / "ssh").write_text(
-            f'#!/bin/sh\nexec {shutil.which("ssh")} -F {config} -o ControlPath={self._control} "$@"\n'
-        )
-        (self._bin / "ssh").chmod(0o755)
-        master = ["-M", "-f", "-N", "-o", "ControlPersist=yes", "-L", f"{self.socket}:/var/run/docker.sock"]
-        subprocess.run([self._bin / "ssh", *master, "hive0"], check=True)
-        self.environment = {
-            **os.environ,
-            "PATH": f"{self._bin}:{docker_client().parent}:{os.environ['PATH']}",
-            "DOCKER_HOST": "ssh://hive0",
-            "DOCKER_CONFIG": str(site / "docker"),
-        }
-        self.ran(["docker", "login", "-u", "skep", "--password-stdin", self.registry], stdin=self.password)
         self.run(
             f"sudo -u {self.user} -H docker login -u skep --password-stdin {self.registry} 2>/dev/null",
             self.password,
         )
-
-    def close(self) -> None:
-        """End the ssh connection."""
-        subprocess.run([self._bin / "ssh", "-O", "exit", "hive0"], capture_output=True, check=False)
-        self.socket.unlink(missing_ok=True)
-
-    def run(self, script: str, stdin: str = "") -> str:
-        """Run a script as root on the host."""
-        return self.ran(
-            ["docker", "exec", "-i", self.container, "sh", "-euc", script], dict(os.environ), stdin
-        )
-
-    def ran(
-        self,
-        command: list[str],
-        environment: dict[str, str] | None = None,
-        stdin: str = "",
-        cwd: Path | None = None,
-    ) -> str:
-        """Run a command that must end well, by default with the host's engine as Docker's, and return what it says."""
-        done = subprocess.run(
-            command, env=environment or self.environment, input=stdin, cwd=cwd or self.site,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode != 0:
-            sys.exit(
-                f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
-            )
-        return done.stdout
 
     def digest(self, repository: str) -> str:
         """Return the digest of what the registry has as the latest of a repository."""
@@ -187,21 +129,6 @@ class Host:
         script = f'for path in {paths}; do echo "$path=$(cat $path 2>/dev/null)"; done; echo "WORD=$WORD"'
         said = self.ran(["docker", "run", "--rm", "--entrypoint", "sh", reference, "-c", script])
         return dict(line.split("=", 1) for line in said.splitlines())
-
-
-def docker_client() -> Path:
-    """Return the first docker client on the path that can ask an engine for BuildKit without more ado."""
-    for directory in os.environ["PATH"].split(os.pathsep):
-        client = Path(directory) / "docker"
-        if not client.is_file():
-            continue
-        has_buildx = (
-            subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode == 0
-        )
-        said = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
-        if has_buildx or int(said.split()[2].split(".")[0]) < 23:  # noqa: PLR2004 - from then on buildx does it
-            return client
-    sys.exit("no docker client on the path has BuildKit: install docker-buildx")
 
 
 class Builder(ABC):

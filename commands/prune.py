@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from doit import get_var
@@ -14,6 +14,7 @@ from commands.destroy import Teller
 from commands.site import site_run
 from model.errors import SkepError
 from remote.hostsetup.undo import is_undone
+from tasks.former import Former, former
 from tasks.leftovers import ACCOUNT, HOST, STEP, VOLUME, Leftover, leftovers
 from tasks.prune import goes, prune
 from tasks.run import Run
@@ -21,6 +22,8 @@ from tasks.run import Run
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
 """The exit status; without confirm= it says whether there is something to remove, as that of `doit plan` does."""
 INTERRUPTED = 130
+OnHosts = Mapping[str, Former]
+"""Host that is left over to what there is on it."""
 
 
 class Prune(DoitCmdBase):
@@ -32,7 +35,10 @@ class Prune(DoitCmdBase):
 Removes what carries the stage's labels and is no longer in site.toml: services, networks, Docker secrets and configs, \
 images in the registry, set-up steps, people's accounts (their files stay). `doit prune` alone removes nothing.
 
-Volumes hold data: one goes only if volumes= names it. What a service still uses that site.toml has is left: run doit \
+Volumes hold data: one goes only if volumes= names it, and a host only if volumes= names all that are on it; it leaves \
+the swarm in order first, and stays if the others would not be a majority.
+
+What a service still uses that site.toml has is left: run doit \
 first, so that it does not.
 
 Run it again if it was stopped in the middle or a host did not answer."""
@@ -68,14 +74,15 @@ Run it again if it was stopped in the middle or a host did not answer."""
             doubts = _doubts(run)
         finally:
             run.probe.close()
-        _refuse_unknown(found, volumes)
-        going = [left for left in found if goes(left, volumes)]
+        on_hosts = {left.name: former(run, left.name) for left in found if left.kind == HOST}
+        _refuse_unknown(found, volumes, on_hosts)
+        going = [left for left in found if goes(left, volumes, _volumes_on(left, on_hosts))]
         if not confirmed:
-            for line in [*self._would(run, found, going, volumes), *doubts]:
+            for line in [*self._would(run, found, going, volumes, on_hosts), *doubts]:
                 say(line)
             return THERE_IS if going else NOTHING
         problems = prune(run, going, say)
-        for line in [*_stays(found, going), *doubts]:
+        for line in [*_stays(found, going, on_hosts), *doubts]:
             say(line)
         if problems:
             say("not all of it is removed, see above; run it again when that is mended")
@@ -85,15 +92,20 @@ Run it again if it was stopped in the middle or a host did not answer."""
         return NOTHING
 
     def _would(
-        self, run: Run, found: Sequence[Leftover], going: Sequence[Leftover], volumes: set[str]
+        self,
+        run: Run,
+        found: Sequence[Leftover],
+        going: Sequence[Leftover],
+        volumes: set[str],
+        on_hosts: OnHosts,
     ) -> list[str]:
         """Return what would be removed, what would stay, and what to type."""
         stage = f"stage {run.stage.name} of {run.stage.site_name}"
         if not found:
             return [f"nothing is left over: all of {stage} is in site.toml"]
-        lines = [f"this would remove of {stage}:", *(f"    {_line(left)}" for left in going)]
+        lines = [f"this would remove of {stage}:", *(f"    {_line(left, on_hosts)}" for left in going)]
         lines = lines if going else [f"nothing of {stage} can be removed now:"]
-        lines += _stays(found, going)
+        lines += _stays(found, going, on_hosts)
         return [*lines, f"to do it, type: {self._to_type(run, volumes)}"] if going else lines
 
     def _to_type(self, run: Run, volumes: Collection[str] = ()) -> str:
@@ -106,8 +118,18 @@ Run it again if it was stopped in the middle or a host did not answer."""
         return shlex.join(words)
 
 
-def _line(left: Leftover) -> str:
+def _volumes_on(left: Leftover, on_hosts: OnHosts) -> tuple[str, ...]:
+    """Return the volumes that are, or may be, on a host that is left over; none of whatever else is."""
+    return on_hosts[left.name].volumes if left.kind == HOST else ()
+
+
+def _line(left: Leftover, on_hosts: OnHosts) -> str:
     """Return what goes, in words."""
+    if left.kind == HOST:
+        held = ", ".join(on_hosts[left.name].volumes)
+        return f"{left.words}, out of the swarm first; " + (
+            f"with volume {held}" if held else "no volume is on it"
+        )
     if left.kind == ACCOUNT:
         return f"{left.words}; its files stay"
     if left.kind == STEP and not is_undone(left.name):
@@ -115,24 +137,21 @@ def _line(left: Leftover) -> str:
     return left.words
 
 
-def _stays(found: Sequence[Leftover], going: Sequence[Leftover]) -> list[str]:
+def _stays(found: Sequence[Leftover], going: Sequence[Leftover], on_hosts: OnHosts) -> list[str]:
     """Return what is left over and stays, and why."""
     lines = []
     for left in found:
         if left in going:
             continue
         if left.kind == HOST:
-            lines.append(
-                f"  {left.words} stays: its data would go with it. Save what you need of its volumes, take it out of "
-                "the swarm (docker node update --availability drain, docker node demote, docker node rm --force, each "
-                "with its node's name), and then remove it where it comes from"
-            )
-            continue
-        why = (
-            f"{left.held}, which site.toml no longer says; run doit first"
-            if left.held
-            else f"it may hold data; to remove it: volumes={left.name}"
-        )
+            host = on_hosts[left.name]
+            held = ",".join(host.volumes)
+            may = f"may be on it ({host.doubt})" if host.doubt else "would go with it"
+            why = f"volume {held} {may}: save what you need of it; to remove it: volumes={held}"
+        elif left.held:
+            why = f"{left.held}, which site.toml no longer says; run doit first"
+        else:
+            why = f"it may hold data; to remove it: volumes={left.name}"
         lines.append(f"  {left.words} stays: {why}")
     return lines
 
@@ -143,7 +162,7 @@ def _doubts(run: Run) -> list[str]:
     return [f"  not looked at: {error.splitlines()[0]}" for error in dict.fromkeys(found) if error]
 
 
-def _refuse_unknown(found: Sequence[Leftover], volumes: set[str]) -> None:
+def _refuse_unknown(found: Sequence[Leftover], volumes: set[str], on_hosts: OnHosts) -> None:
     """Refuse a volume that is not left over: most likely another was meant.
 
     Raises:
@@ -151,6 +170,7 @@ def _refuse_unknown(found: Sequence[Leftover], volumes: set[str]) -> None:
 
     """
     known = {left.name for left in found if left.kind == VOLUME}
+    known |= {volume for host in on_hosts.values() for volume in host.volumes}
     if volumes - known:
         listed = ", ".join(sorted(known)) or "none"
         raise InvalidCommand(

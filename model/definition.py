@@ -4,6 +4,7 @@ A default that is written out means nothing, so it must not be in a key; and a n
 default, must not change old keys. (msgspec's own `omit_defaults` compares some values by identity: not enough here.)
 """
 
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ def definition(value: object) -> Any:
     if isinstance(value, msgspec.Struct):
         return {
             field.encode_name: definition(held)
-            for field in msgspec.structs.fields(value)
+            for field in _fields(type(value))
             if (held := getattr(value, field.name)) != _default(field)
         }
     if isinstance(value, list | tuple):
@@ -22,6 +23,12 @@ def definition(value: object) -> Any:
     if isinstance(value, dict):
         return {key: definition(part) for key, part in value.items()}
     return value
+
+
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """Return a type's fields; to find them out takes longer than all else here, and a site has few types."""
+    return msgspec.structs.fields(kind)
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:

@@ -314,6 +314,8 @@ class Renderer:
 
         """
         path = f"services.{name}"
+        if not any(True for _ in texts(path, templated(service))):
+            return Rendered(service, {})
         whole = definition(service)
         free = {key: value for key, value in templated(service).items() if key != ENVIRONMENT}
         problems: list[str] = []

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from math import inf
 
@@ -19,6 +20,8 @@ LogTail = Callable[[str, str], tuple[str, list[str]]]
 
 ROUND = 0.2
 """Seconds between two looks."""
+REST, OLDEST = 4, 1.0
+"""How old a look may be: as a multiple of what it took, and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
@@ -40,16 +43,18 @@ class _HopelessError(NotRunningError):
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a service is waited for.
+    """How long a service is waited for, and how.
 
     Args:
         timeout: Seconds until it is given up.
         stable: Seconds that every task must have been running, and well, before the service counts as converged.
+        idle: Entered while there is nothing to do but to wait.
 
     """
 
     timeout: float
     stable: float
+    idle: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def wait_until_converged(
@@ -75,9 +80,14 @@ def wait_until_converged(
     """
     watch = _Watch(look, name, patience.stable, log_tail, say, changed=changed)
     try:
-        wait_for(
-            watch.converged, f"service {name} to run", patience.timeout, kind=NotRunningError, longest=ROUND
-        )
+        with patience.idle():
+            wait_for(
+                watch.converged,
+                f"service {name} to run",
+                patience.timeout,
+                kind=NotRunningError,
+                longest=ROUND,
+            )
     except _HopelessError:
         raise
     except NotRunningError as error:
@@ -113,7 +123,9 @@ class _Watch:
     def converged(self) -> bool:
         """Return whether every task runs as specified, and has for a moment."""
         with engine_errors(self._name, "looking at the service's tasks", ServiceError):
-            seen = self._look.since(max(self._from, time.monotonic() - ROUND))
+            # Where a look takes long, as while fifty services start, looking again at once would only hold that up.
+            age = max(ROUND, min(REST * self._look.cost, OLDEST))
+            seen = self._look.since(max(self._from, time.monotonic() - age))
         service = seen.services.get(self._name)
         if service is None:
             raise _HopelessError(f"service {self._name}: was removed by somebody else")

@@ -312,6 +312,17 @@ def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterab
         )
 
 
+def has_node(beside: str, client: DockerClient, host: Host) -> bool:
+    """Return whether the swarm has a node of a host.
+
+    Raises:
+        HostError: The swarm can't be asked.
+
+    """
+    with engine_errors(beside, "listing the swarm's nodes"):
+        return any(_was(node, host) for node in client.api.nodes())
+
+
 def retire(beside: str, client: DockerClient, host: Host, say: Say) -> None:
     """Take a hive that will be gone out of the swarm in order: its tasks first, then its vote, then the node.
 

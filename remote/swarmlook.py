@@ -42,6 +42,8 @@ class SwarmLook:
         self.client = client
         self._lock = threading.Lock()
         self._seen = Seen()
+        self.cost = 0.0
+        """Seconds that the last look took."""
 
     def since(self, moment: float) -> Seen:
         """Return a look that was begun at this moment or later, by the clock of `time.monotonic`.
@@ -63,4 +65,5 @@ class SwarmLook:
         tasks: dict[str, list[Json]] = {}
         for task in self.client.api.tasks():
             tasks.setdefault(task.get("ServiceID", ""), []).append(task)
+        self.cost = time.monotonic() - began
         return Seen(services, tasks, began)

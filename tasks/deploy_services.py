@@ -10,6 +10,7 @@ from model.digest import Inputs, flatten
 from model.errors import ServiceError, SkepError
 from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.stage import Stage, service_networks
+from model.templates import Rendered
 from model.units import seconds
 from remote.spec import ServiceParts, service_spec
 from tasks import build_networks, build_volumes, contents, ports
@@ -85,7 +86,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
     ready = tuple(f"{hive}{step}" for hive in hives for step in ("swarm", "node_labels", "trust"))
     chosen = (ports.TASK,) if ports.is_open(stage) else ()
 
-    def parts() -> ServiceParts:
+    def parts(made: Rendered) -> ServiceParts:
         return ServiceParts(
             image=run.record(image, ImageRecord).reference,
             networks={
@@ -94,13 +95,14 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             },
             secrets=contents.secret_parts(run, service),
             configs=contents.config_parts(run, service),
-            environment=rendered(run, name).environment,
+            environment=made.environment,
             ports=ports.published_ports(run, name),
         )
 
     def inputs() -> Inputs:
-        needed, made = parts(), rendered(run, name).service
-        said = {k: v for k, v in definition(made).items() if k not in _NOT_INPUTS}
+        made = rendered(run, name)
+        needed = parts(made)
+        said = {k: v for k, v in definition(made.service).items() if k not in _NOT_INPUTS}
         return {
             "image": needed.image.rpartition("@")[2],
             # The hives pull with the password that came with the service.
@@ -133,14 +135,17 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         preflight(run, work.task, work.say)
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
-        needed = parts()
+        made = rendered(run, name)
+        needed = parts(made)
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
         labels |= ports.port_labels(service, needed.ports)
-        spec = service_spec(name, rendered(run, name).service, stage, needed, labels)
-        made, changed = ensure_service(client, spec, work.say)
+        spec = service_spec(name, made.service, stage, needed, labels)
+        number, changed = ensure_service(client, spec, work.say)
         if changed:
             run.unpinned.add(name)
-        patience = Patience(seconds(service.converge_timeout), seconds(service.update_config.monitor))
+        patience = Patience(
+            seconds(service.converge_timeout), seconds(service.update_config.monitor), run.idle
+        )
         wait = partial(
             wait_until_converged,
             run.swarm_look,
@@ -157,7 +162,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 raise
             raise ServiceError(f"{error}\n    {_undo(run, client, name, wait, work.say)}") from error
         run.deployed = True
-        return ServiceRecord(id=made)
+        return ServiceRecord(id=number)
 
     return Step(
         PHASE,

@@ -13,6 +13,8 @@ from tasks.run import Run
 from tasks.sources import take
 from tasks.state import State
 
+THREADS = 64
+"""Of these, few work at a time (`tasks.run.AT_A_TIME`); the others wait for services to run."""
 WORDS = {
     "stage": "the stage to work on",
     "confirm": "destroy, prune: the site's name",
@@ -69,6 +71,6 @@ def doit_config(run: Run) -> dict[str, object]:
         "dep_file": str(run.state.traces),
         "reporter": "skep",
         "par_type": "thread",
-        "num_process": 12,
+        "num_process": THREADS,
         "verbosity": 0,
     }

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from model.record import SwarmRecord
 from remote.hostsetup.undo import accounts_script, undo_script
-from tasks import retention, setup_hosts
+from tasks import former, retention, setup_hosts
 from tasks.leftovers import ACCOUNT, CONFIG, HOST, IMAGE, NETWORK, SECRET, SERVICE, STEP, VOLUME, Leftover
 from tasks.run import Run
 from tasks.teardown import each, remove_when_free
@@ -18,9 +18,11 @@ UNDO_TIMEOUT = 120
 Say = Callable[[str], None]
 
 
-def goes(left: Leftover, volumes: Collection[str]) -> bool:
-    """Return whether a thing can go now, given the volumes that a person named; a host takes its data with it."""
-    return not left.held and left.kind != HOST and (left.kind != VOLUME or left.name in volumes)
+def goes(left: Leftover, volumes: Collection[str], on_host: Collection[str] = ()) -> bool:
+    """Return whether a thing can go now, given the volumes that a person named, and those that go with a host."""
+    if left.kind == HOST:
+        return set(on_host) <= set(volumes)
+    return not left.held and (left.kind != VOLUME or left.name in volumes)
 
 
 def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
@@ -35,7 +37,12 @@ def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
     problems: list[str] = []
     for kind, some in groupby(found, key=lambda left: left.kind):
         going = {left.words: left for left in some}
-        if kind == IMAGE:
+        if kind == HOST:
+            # In turn: each time the swarm has to do without one more.
+            problems += [
+                problem for words in going for problem in each([words], partial(_one, run, going, say), say)
+            ]
+        elif kind == IMAGE:
             problems += each(["images"], lambda _, going=going: _images(run, going.values(), found, say), say)  # type: ignore[misc]
         else:
             problems += each(going, partial(_one, run, going, say), say)
@@ -45,7 +52,10 @@ def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
 def _one(run: Run, going: Mapping[str, Leftover], say: Say, words: str) -> None:
     """Remove one thing, and what is kept of it here."""
     left = going[words]
-    _REMOVE[left.kind](run, left)
+    if left.kind == HOST:
+        former.remove(run, left.name, say)
+    else:
+        _REMOVE[left.kind](run, left)
     if left.counts and left.kind != ACCOUNT:
         run.state.forget(left.task)
     say(f"removed {words}")

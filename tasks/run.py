@@ -6,7 +6,7 @@ Nothing here connects before it is asked to; `doit list` never asks.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,8 @@ Say = Callable[[str], None]
 
 
 _SHORTEST_HIDDEN = 8
+AT_A_TIME = 12
+"""Tasks that are at work at a time, without those that only wait for a service to run."""
 
 
 def host_task(short: str) -> str:
@@ -80,6 +82,8 @@ class Run:
         self._look: tuple[DockerClient, SwarmLook] | None = None
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
+        self._slots = threading.BoundedSemaphore(AT_A_TIME)
+        self._mine = threading.local()
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
@@ -308,6 +312,28 @@ class Run:
         """Return the lock of that name, for what two tasks of one run must not do at the same time."""
         with self._guard:
             return self._locks.setdefault(name, threading.Lock())
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Hold a place among the tasks that are at work; it is waited for."""
+        with self._slots:
+            self._mine.held = True
+            try:
+                yield
+            finally:
+                self._mine.held = False
+
+    @contextlib.contextmanager
+    def idle(self) -> Iterator[None]:
+        """Give the place to others within, where this task only waits for something."""
+        if not getattr(self._mine, "held", False):
+            yield
+            return
+        self._slots.release()
+        try:
+            yield
+        finally:
+            self._slots.acquire()
 
     def once(self, name: str, do: Callable[[], None]) -> None:
         """Do something the first time in this run; others who ask for it meanwhile wait until it is done."""

@@ -151,6 +151,16 @@ class State:
             with _state_errors(path):
                 path.unlink(missing_ok=True)
 
+    def tasks_of_host(self, short: str) -> list[str]:
+        """Return the tasks of a host that there is a record of: the host's own, its set-up steps, its volumes."""
+        found = [("build_infra", f"{short}.json"), ("setup_hosts", f"{short}.*.json")]
+        found.append(("build_volumes", f"*@{short}.json"))
+        return [
+            f"{phase}:{path.stem}"
+            for phase, pattern in found
+            for path in sorted((self.root / phase).glob(pattern))
+        ]
+
     def lock(self, command: str) -> None:
         """Take the stage for this process until it ends, however it ends.
 

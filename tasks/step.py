@@ -163,7 +163,8 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         for reason in run.reasons[step.task] or ["asked for"]:
             log.say(f"because: {reason}")
         inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
-        record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.say))
+        with run.at_work():
+            record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.say))
         run.state.write(step.task, record)
         log.say(f"done in {time.monotonic() - began:.1f} s")
     except SkepError as error:

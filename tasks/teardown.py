@@ -112,14 +112,23 @@ def _volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
         return maybe_on(run, name, host), "state/ does not say how to log in"
     if not running:
         return maybe_on(run, name, host), "it does not run"
-    filters = " ".join(f"--filter label={key}={value}" for key, value in run.stage.labels.items())
     try:
-        said = run.connection(host).script(
-            _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, shown="looking for volumes"
-        )
+        return stage_volumes(run, run.connection(host)), ""
     except SkepError as error:
         return maybe_on(run, name, host), str(error).splitlines()[0]
-    return said.split(), ""
+
+
+def stage_volumes(run: Run, connection: Connection) -> list[str]:
+    """Return the stage's volumes on a host, by asking it.
+
+    Raises:
+        HostError: It does not answer.
+
+    """
+    filters = " ".join(f"--filter label={key}={value}" for key, value in run.stage.labels.items())
+    return connection.script(
+        _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, shown="looking for volumes"
+    ).split()
 
 
 def maybe_on(run: Run, name: str, host: Host | None) -> list[str]:

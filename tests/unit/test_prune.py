@@ -1,6 +1,7 @@
 """`doit prune`: what is left over is found and named, and goes only where nothing that stays uses it."""
 
 import io
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,13 +11,19 @@ from typing import Any
 import pytest
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
+from msgspec import structs
 
 from commands import prune as command
 from commands.prune import Prune
+from model.errors import HostError
+from model.record import FactRecord, HostRecord
+from remote import swarm
 from remote.hostsetup.apply import Applied
 from remote.hostsetup.undo import accounts_script, undo_script
+from remote.ssh import Connection
 from tasks.leftovers import Leftover, leftovers, line
 from tasks.prune import goes
+from tasks.prune import prune as remove_all
 from tasks.run import Run
 from tests import made as rig
 from tests.made import Made
@@ -139,15 +146,89 @@ def test_a_volume_goes_only_if_it_is_named() -> None:
     assert not goes(replace(left, held="in use by web"), {"data"})
 
 
-def test_a_host_is_named_and_stays(made: Made) -> None:
-    """Its data would go with it: what to do is said."""
+def former_host(made: Made) -> None:
+    """Have a host that the stage does not want, and of which state/ still knows how to log in."""
     there = made.cloud.things["example", "private", "hive0"]
     made.cloud.things["example", "private", "hive9"] = replace(there, name="hive9")
+    record = made.run().record("build_infra:hive0", HostRecord)
+    wanted = structs.replace(record, name="p-hive9.example", address="10.0.0.99")
+    made.run().state.write("build_infra:hive9", wanted)
 
-    (left,) = leftovers(made.run())
 
-    assert (left.words, goes(left, ())) == ("host hive9", False)
-    assert "take it out of the swarm" in prune(made)[1]
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ("", 2, "    host hive9, out of the swarm first; no volume is on it\n"),
+        ("data\nmore\n", 0, "host hive9 stays: volume data,more would go with it: save what you need"),
+        (
+            HostError("hive9: does not answer"),
+            0,
+            "host hive9 stays: volume data may be on it (hive9: does not answer)",
+        ),
+    ],
+)
+def test_a_host_goes_with_its_volumes_named(
+    made: Made, monkeypatch: pytest.MonkeyPatch, asked: str | Exception, status: int, said: str
+) -> None:
+    """What is on it is found by asking; where it does not answer, what may be there counts."""
+
+    def script(_connection: Connection, *_args: object, **_more: object) -> str:
+        if isinstance(asked, Exception):
+            raise asked
+        return asked
+
+    monkeypatch.setattr(Connection, "script", script)
+    former_host(made)
+
+    assert [left.words for left in leftovers(made.run())] == ["host hive9"]
+    ended, text = prune(made)
+    assert (ended, said in text) == (status, True), text
+    if status == 0:
+        named = ",".join(re.findall(r"volumes=([\w,]+)", text))
+        assert prune(made, volumes=named)[0] == 2
+
+
+def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its node is retired while it is still there; then it is removed, and nothing is kept of it here."""
+    former_host(made)
+    run, order = made.run(), list[str]()
+    for task in ("setup_hosts:hive9.swarm", "build_volumes:data@hive9"):
+        run.state.write(task, FactRecord(id="x"))
+    monkeypatch.setattr(Connection, "close", lambda _connection: None)
+    monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(swarm, "has_node", lambda *_args: True)
+    monkeypatch.setattr(swarm, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(swarm, "retire", lambda *args: order.append(f"retire {args[2].address}"))
+    monkeypatch.setattr(type(run.provider), "remove", lambda *args: order.append(f"remove {args[1]}"))
+
+    remove_all(run, leftovers(made.run()), lambda _line: None)
+
+    assert order == ["may p-hive9.example go", "retire 10.0.0.99", "remove hive9"]
+    assert run.state.tasks_of_host("hive9") == []
+    assert run.state.tasks_of_host("hive0")
+
+
+def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a majority that is left nothing of it is touched, and it is said why."""
+    former_host(made)
+    run, removed = made.run(), list[str]()
+    monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
+    monkeypatch.setattr(swarm, "has_node", lambda *_args: True)
+
+    def refuse(*_args: object) -> None:
+        msg = "of its 2 other managers 1 are ready, which is no majority"
+        raise HostError(msg)
+
+    monkeypatch.setattr(swarm, "check_expendable", refuse)
+    monkeypatch.setattr(type(run.provider), "remove", lambda *args: removed.append(args[1]))
+
+    problems = remove_all(run, leftovers(made.run()), lambda _line: None)
+
+    assert not removed
+    assert "hive9 is not removed: " in problems[0]
+    assert "no majority" in problems[0]
+    assert run.state.tasks_of_host("hive9") == ["build_infra:hive9"]
 
 
 def test_a_run_says_it_in_one_line() -> None:

@@ -1,6 +1,9 @@
 """When a task is stale: exactly when an input changed or the real thing is not as recorded."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -13,7 +16,7 @@ from model.errors import HostError
 from model.record import FactRecord
 from model.site import DockerStage, Site
 from model.stage import Stage
-from tasks.run import Run
+from tasks.run import AT_A_TIME, Run
 from tasks.state import State
 from tasks.step import Step, Work, doit_task
 
@@ -183,3 +186,31 @@ def test_two_runs_on_one_stage(run: Run) -> None:
     run.state.unlock()
     second.lock("doit")
     second.unlock()
+
+
+def test_who_only_waits_lets_others_work(run: Run) -> None:
+    """As many as may be at work keep nobody from it while they all wait for something; then they need a place."""
+    order: list[str] = []
+    waits, done = Barrier(AT_A_TIME + 1), Event()
+
+    def waiter() -> None:
+        with run.at_work():
+            with run.idle():
+                waits.wait(30)
+                done.wait(30)
+            order.append("waiter")
+
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
+        for _ in range(AT_A_TIME):
+            pool.submit(waiter)
+        waits.wait(30)
+        with run.at_work():
+            order.append("other")
+        done.set()
+
+    assert order == ["other", *["waiter"] * AT_A_TIME]
+    with run.idle():  # outside of any task, as `doit rollback` waits
+        pass
+    with ExitStack() as full:
+        for _ in range(AT_A_TIME):
+            full.enter_context(run.at_work())
