@@ -15,7 +15,7 @@ from commands.site import site_run
 from model.errors import SkepError
 from remote.hostsetup.undo import is_undone
 from tasks.former import Former, former
-from tasks.leftovers import ACCOUNT, HOST, STEP, VOLUME, Leftover, leftovers
+from tasks.leftovers import ACCOUNT, HOST, STEP, THING, VOLUME, Leftover, leftovers
 from tasks.prune import goes, prune
 from tasks.run import Run
 
@@ -148,6 +148,8 @@ def _stays(found: Sequence[Leftover], going: Sequence[Leftover], on_hosts: OnHos
             held = ",".join(host.volumes)
             may = f"may be on it ({host.doubt})" if host.doubt else "would go with it"
             why = f"volume {held} {may}: save what you need of it; to remove it: volumes={held}"
+        elif left.kind == THING:
+            why = "it may hold data; remove it where it is, if nothing needs it"
         elif left.held:
             why = f"{left.held}, which site.toml no longer says; run doit first"
         else:

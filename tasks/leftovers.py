@@ -23,7 +23,9 @@ from tasks.run import Run
 
 SERVICE, NETWORK, SECRET, CONFIG = "service", "network", "Docker secret", "Docker config"
 IMAGE, STEP, ACCOUNT, HOST, VOLUME = "image", "set-up step", "account", "host", "volume"
-ORDER = (SERVICE, NETWORK, SECRET, CONFIG, IMAGE, STEP, ACCOUNT, HOST, VOLUME)
+THING = "provider's"
+"""What a provider has beside hosts, as a file system: it may hold data, and its words are its own."""
+ORDER = (SERVICE, NETWORK, SECRET, CONFIG, IMAGE, STEP, ACCOUNT, HOST, VOLUME, THING)
 """In which order they go: what uses something before that which it uses, and data last."""
 PRUNES = "no longer in site.toml; `doit prune` removes it"
 NAMED = 6
@@ -85,7 +87,7 @@ def items(run: Run) -> list[Item]:
     return [
         Item(
             left.task,
-            REMOVE if left.counts and left.kind not in {IMAGE, VOLUME} else LEFT,
+            REMOVE if left.counts and left.kind not in {IMAGE, VOLUME, THING} else LEFT,
             (left.said, *([left.held] if left.held else ())),
             host=left.host,
         )
@@ -262,7 +264,8 @@ def _of_provider(run: Run) -> Iterator[Leftover]:
     wanted = {resource.name for resource in run.provider.resources()}
     for name in sorted(run.probe.things):
         if name not in wanted:
-            yield Leftover(HOST, name, f"{build_infra.PHASE}:{name}")
+            kind = HOST if run.probe.things[name].is_host else THING
+            yield Leftover(kind, name, f"{build_infra.PHASE}:{name}")
 
 
 # -- volumes -----------------------------------------------------------------------------------------------------------

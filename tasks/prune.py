@@ -10,7 +10,19 @@ from itertools import groupby
 from model.record import SwarmRecord
 from remote.hostsetup.undo import accounts_script, undo_script
 from tasks import former, retention, setup_hosts
-from tasks.leftovers import ACCOUNT, CONFIG, HOST, IMAGE, NETWORK, SECRET, SERVICE, STEP, VOLUME, Leftover
+from tasks.leftovers import (
+    ACCOUNT,
+    CONFIG,
+    HOST,
+    IMAGE,
+    NETWORK,
+    SECRET,
+    SERVICE,
+    STEP,
+    THING,
+    VOLUME,
+    Leftover,
+)
 from tasks.run import Run
 from tasks.teardown import each, remove_when_free
 
@@ -22,7 +34,7 @@ def goes(left: Leftover, volumes: Collection[str], on_host: Collection[str] = ()
     """Return whether a thing can go now, given the volumes that a person named, and those that go with a host."""
     if left.kind == HOST:
         return set(on_host) <= set(volumes)
-    return not left.held and (left.kind != VOLUME or left.name in volumes)
+    return not left.held and left.kind != THING and (left.kind != VOLUME or left.name in volumes)
 
 
 def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:

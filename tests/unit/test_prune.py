@@ -188,6 +188,17 @@ def test_a_host_goes_with_its_volumes_named(
         assert prune(made, volumes=named)[0] == 2
 
 
+def test_what_a_provider_has_beside_hosts_stays(made: Made) -> None:
+    """A file system that is no longer wanted may hold data: it is named, and nothing removes it."""
+    there = made.cloud.things["example", "private", "hive0"]
+    made.cloud.things["example", "private", "files"] = replace(there, name="files", is_host=False)
+
+    (left,) = leftovers(made.run())
+
+    assert (left.words, goes(left, ())) == ("provider's files", False)
+    assert "provider's files stays: it may hold data" in prune(made)[1]
+
+
 def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its node is retired while it is still there; then it is removed, and nothing is kept of it here."""
     former_host(made)
