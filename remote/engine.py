@@ -12,7 +12,7 @@ from model.errors import HostError, SkepError
 
 TIMEOUT = 120
 POOL = 16
-"""Calls at a time on one engine: as many as doit has threads, and some for the probe."""
+"""Calls at a time on one engine: as many as tasks are at work, and some for the probe."""
 
 
 class Engine(docker.DockerClient):  # type: ignore[misc] # the SDK has no types
