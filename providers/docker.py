@@ -15,7 +15,7 @@ from model.site import DockerStage
 from model.stage import Stage
 from providers import docker_host, docker_host_image, docker_network, docker_probe
 from providers.base import Found, Provider, Resource, Say
-from providers.docker_engine import KEY, NAME, engine, engine_host, label_filter, labels_of
+from providers.docker_engine import KEY, NAME, engine, engine_host, label_filter, labels_of, reading
 from remote.ssh import SshFiles
 
 IMAGE, NETWORK = "image", docker_network.NETWORK
@@ -112,7 +112,7 @@ class DockerProvider(Provider):
 
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's labels, and the host image that it uses."""
-        with engine() as client:
+        with reading() as client:
             labelled = label_filter(self._stage)
             containers = client.containers(all=True, filters=labelled)
             networks = client.networks(filters=labelled)

@@ -1,16 +1,22 @@
 """The mother's Docker Engine: how it is found, what it says when it refuses, and how skep's things on it are named."""
 
 import contextlib
+import json
 import os
 import socket
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from model.errors import ProviderError
 from model.stage import Stage
+from remote.reader import Reader
 
 SITE, STAGE, NAME, KEY = "skep.site", "skep.stage", "skep.name", "skep.key"
+
+USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
+"""Where the engine is if nothing says otherwise, and what docker calls that."""
 
 NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
 """What the engine answers where a thing is so already, is gone already, or is at work or taken."""
@@ -53,9 +59,49 @@ def engine(timeout: float = 60) -> Iterator[Json]:
         raise explained(error, host) from error
 
 
+@contextlib.contextmanager
+def reading(timeout: float = 60) -> Iterator[Json]:
+    """Open what only reads from the mother's engine, without Docker's SDK where that is not needed.
+
+    Args:
+        timeout: Seconds that one answer may take.
+
+    Raises:
+        ProviderError: The engine can't be reached, or refused what was asked of it.
+
+    """
+    host = os.environ.get("DOCKER_HOST") or (USUAL if _is_usual() else engine_host() or USUAL)
+    kind, _, path = host.partition("://")
+    if kind != "unix":
+        with engine(timeout) as client:
+            yield client
+        return
+    _knock(host)
+    with contextlib.closing(Reader("it", Path(path), timeout, ProviderError)) as reader:
+        try:
+            yield reader
+        except ProviderError as error:
+            raise explained(error, host) from error
+
+
+def _is_usual() -> bool:
+    """Return whether docker's configuration names no other context than its usual one."""
+    if os.environ.get("DOCKER_CONTEXT"):
+        return False
+    directory = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    try:
+        return json.loads((directory / "config.json").read_bytes()).get("currentContext", USUAL_CONTEXT) == (
+            USUAL_CONTEXT
+        )
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def _knock(host: str | None) -> None:
     """Try whether an engine's Unix socket takes connections; the SDK leaves its own open where one is refused."""
-    kind, _, path = (host or "unix:///var/run/docker.sock").partition("://")
+    kind, _, path = (host or USUAL).partition("://")
     if kind == "unix":
         with socket.socket(socket.AF_UNIX) as client:
             try:

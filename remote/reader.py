@@ -44,7 +44,7 @@ class Reader:
     """Reads from the engine behind a Unix socket; changes nothing there. Thread-safe: each call has its connection.
 
     Args:
-        name: What the engine is called in messages.
+        where: What the engine is called in messages, as `hive0: its Docker Engine`.
         path: The socket.
         timeout: Seconds that one answer may take.
         error: What is raised.
@@ -52,10 +52,10 @@ class Reader:
     """
 
     def __init__(
-        self, name: str, path: Path, timeout: float = TIMEOUT, error: type[SkepError] = HostError
+        self, where: str, path: Path, timeout: float = TIMEOUT, error: type[SkepError] = HostError
     ) -> None:
         """Keep where it is; nothing is connected yet."""
-        self._name, self._path, self._timeout, self._error = name, path, timeout, error
+        self._where, self._path, self._timeout, self._error = where, path, timeout, error
         self._guard = threading.Lock()
         self._idle: list[_Http] = []
 
@@ -120,11 +120,11 @@ class Reader:
                 said = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._error(
-                f"{self._name}: its Docker Engine does not answer ({str(error) or type(error).__name__})"
+                f"{self._where} does not answer ({str(error) or type(error).__name__})"
             ) from error
         if response.status != http.client.OK:
             message = said.get("message") if isinstance(said, dict) else None
-            raise self._error(f"{self._name}: its Docker Engine: {message or response.reason}")
+            raise self._error(f"{self._where}: {message or response.reason}")
         return said
 
     @contextmanager

@@ -303,7 +303,7 @@ class Run:
 
         connection = self.connection(host)
         connection.open()
-        return Reader(host.short, connection.docker_socket)
+        return Reader(f"{host.short}: its Docker Engine", connection.docker_socket)
 
     def reset(self, host: Host) -> None:
         """Forget the connection to a host that was made anew."""

@@ -62,6 +62,19 @@ def test_a_role_that_is_not_there(run: Run) -> None:
         Role(run, "nginx", {})
 
 
+def test_lists_and_tables_are_json_for_a_script(run: Run) -> None:
+    """A shell has texts alone; and what is written otherwise but means the same is no other input."""
+    own(run, "web")
+    value = {"LISTENERS": [{"port": 80, "tls": False}, {"port": 443, "name": "ä"}], "ON": True}
+    role = Role(run, "web", value)
+
+    assert role.variables["LISTENERS"] == '[{"port":80,"tls":false},{"port":443,"name":"ä"}]'
+    assert role.variables["ON"] == "true"
+    before = role.variable_inputs("vars")
+    changed = {**value, "LISTENERS": [{"port": 80, "tls": True}, {"port": 443, "name": "ä"}]}
+    assert Role(run, "web", changed).variable_inputs("vars") != before
+
+
 def test_the_sites_ca_is_an_input_of_trust(run: Run) -> None:
     """Another CA makes another layer; the role gets its certificate, and never its key."""
     before = Role(run, "trust-ca", {})
