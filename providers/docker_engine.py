@@ -90,9 +90,8 @@ def _is_usual() -> bool:
         return False
     directory = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
     try:
-        return json.loads((directory / "config.json").read_bytes()).get("currentContext", USUAL_CONTEXT) == (
-            USUAL_CONTEXT
-        )
+        config = json.loads((directory / "config.json").read_bytes())
+        return bool(config.get("currentContext", USUAL_CONTEXT) == USUAL_CONTEXT)
     except FileNotFoundError:
         return True
     except (OSError, ValueError, AttributeError):
