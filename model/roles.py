@@ -3,14 +3,18 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "builtin_roles"
-CERTIFICATE, TRUST = "certificate", "trust-ca"
-SEEDS_NAMES = {"python-aptk": "python"}
+CERTIFICATE, TRUST, CERTIFICATES = "certificate", "trust-ca", "hive-certificate"
+SEEDS_NAMES = {"python-aptk": "python", "hive-trust-ca": TRUST}
 """What hive-builder calls a role that comes with both, so that its image definitions stay as they are."""
-NAMES = "NAMES"
-"""The variable of role `certificate` that says what it is for."""
+SEEDS_VARIABLES = {"hive-trust-ca": {"NAME": "cacert"}}
+"""Their variables where nothing else is said, so that the files are called as there."""
+NAMES, LIST = "NAMES", "certificates"
+"""The variables of roles `certificate` and `hive-certificate` that say what they are for."""
 
 _DNS = re.compile(
     r"(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
@@ -30,9 +34,61 @@ def find(directory: Path, role: str) -> Path | None:
     return next((path for path in (own, with_skep) if path.is_dir()), None)
 
 
+def kind(path: Path) -> str:
+    """Return which of the roles that come with skep a directory is; nothing for one of the site's own."""
+    return path.name if is_built_in(path) else ""
+
+
 def is_built_in(path: Path) -> bool:
     """Return whether a role's directory is one that comes with skep."""
     return path.parent == BUILT_IN
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One that role `hive-certificate` makes.
+
+    Args:
+        name: The DNS name, or address, that it is for.
+        certificate: Where it goes.
+        key: Where its key goes.
+
+    """
+
+    name: str
+    certificate: str
+    key: str
+
+
+def certificates(variables: Mapping[str, Any]) -> list[Certificate]:
+    """Return what role `hive-certificate` is used for, as hive-builder's site says it.
+
+    Raises:
+        ValueError: There is none, or one that lacks something.
+
+    """
+    listed = variables.get(LIST)
+    if not isinstance(listed, list) or not listed:
+        raise ValueError(f"role {CERTIFICATES} needs {LIST}: a list of tables with {', '.join(_OF_ONE)}")
+    found = []
+    for each in listed:
+        texts = [each.get(name) if isinstance(each, dict) else None for name in _OF_ONE]
+        missing = [
+            name for name, text in zip(_OF_ONE, texts, strict=True) if not text or not isinstance(text, str)
+        ]
+        if missing:
+            raise ValueError(f"{each!r} has no {', '.join(missing)}")
+        name, *paths = map(str, texts)
+        names({NAMES: name})
+        if " " in name or "," in name:
+            raise ValueError(f"{name!r} is more than one name")
+        if relative := [path for path in paths if not path.startswith("/") or not path.isprintable()]:
+            raise ValueError(f"{relative[0]!r} is no absolute path")
+        found.append(Certificate(name, *paths))
+    return found
+
+
+_OF_ONE = ("certificate_fqdn", "cert_dest", "key_dest")
 
 
 def names(variables: Mapping[str, str]) -> tuple[list[str], list[str]]:

@@ -11,6 +11,9 @@ from model.secret import Secret
 from model.stage import scalar
 from tasks.run import Run
 
+_OF_THE_CA = {roles.TRUST, roles.CERTIFICATE, roles.CERTIFICATES}
+"""The roles that get the site's CA."""
+
 
 class Role:
     """One role as it is used once, read when it is asked for: what is hashed is what is run.
@@ -34,10 +37,12 @@ class Role:
         if path is None:
             raise ConfigError([f"there is no directory roles/{name} in {run.directory}"])
         self._run, self.name, self.path = run, name, path
+        defaults = roles.SEEDS_VARIABLES.get(name, {}) if roles.is_built_in(path) else {}
         self.own, self.common = dict(own), dict(common or {})
+        self.own |= {key: value for key, value in defaults.items() if key not in {**self.common, **self.own}}
         self.is_ansible = ansible.is_role(path)
         # What a role of the site's own is called does not matter.
-        self._kind = name if roles.is_built_in(path) else ""
+        self._kind = roles.kind(path)
 
     @property
     def variables(self) -> dict[str, str]:
@@ -89,9 +94,9 @@ class Role:
         if self.is_ansible:
             return self._inputs_of_ansible()
         found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
-        if self._kind in {roles.TRUST, roles.CERTIFICATE}:
+        if self._kind in _OF_THE_CA:
             found[f"{self.name}.ca"] = f"sha256:{sha256(self._run.vault.stage.ca_certificate)}"
-        if self._kind == roles.CERTIFICATE:
+        if self._kind in {roles.CERTIFICATE, roles.CERTIFICATES}:
             found[f"{self.name}.form"] = certificate.FORM
         return found
 
@@ -116,17 +121,24 @@ class Role:
                 for name, tree in self.trees.items()
                 for entry in tree
             )
-        if self._kind not in {roles.TRUST, roles.CERTIFICATE}:
+        if self._kind not in _OF_THE_CA:
             return self.tree
-        secrets = self._run.vault.stage
-        made = {"ca.crt": secrets.ca_certificate}
-        if self._kind == roles.CERTIFICATE:
-            try:
-                names, addresses = roles.names(self.variables)
-            except ValueError as error:
-                raise ConfigError([f"role {self.name}: {error}"]) from error
-            key, issued = certificate.issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
-            made |= {"tls.crt": issued, "tls.key": key.reveal()}
+        made = {"ca.crt": self._run.vault.stage.ca_certificate}
+        try:
+            if self._kind == roles.CERTIFICATE:
+                made |= self._issued("tls", *roles.names(self.variables))
+            if self._kind == roles.CERTIFICATES:
+                for number, each in enumerate(roles.certificates({**self.common, **self.own})):
+                    made |= self._issued(f"{number}", *roles.names({roles.NAMES: each.name}))
+                    made |= {f"{number}.cert_dest": each.certificate, f"{number}.key_dest": each.key}
+        except ValueError as error:
+            raise ConfigError([f"role {self.name}: {error}"]) from error
         directory = Entry("files", 0o755, b"", "directory")
         files = (Entry(f"files/{name}", 0o644, text.encode(), "file") for name, text in sorted(made.items()))
         return (*self.tree, directory, *files)
+
+    def _issued(self, word: str, names: list[str], addresses: list[str]) -> dict[str, str]:
+        """Return the files of a certificate of the site's CA, which are called by this word."""
+        secrets = self._run.vault.stage
+        key, issued = certificate.issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
+        return {f"{word}.crt": issued, f"{word}.key": key.reveal()}

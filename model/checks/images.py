@@ -78,12 +78,20 @@ def check_roles(
             yield from _role_of_ansible(f"{path}[{i}]", use.role, role, directory)
         elif not (role / ansible.SCRIPT).is_file():
             yield f"{path}[{i}]: roles/{use.role} has neither {ansible.SCRIPT} nor {ansible.MAIN[0]}"
-        elif roles.is_built_in(role) and use.role == roles.CERTIFICATE:
-            variables = {name: scalar(value) for name, value in {**common, **use.vars}.items()}
-            try:
-                roles.names(variables)
-            except ValueError as error:
-                yield f"{path}[{i}].vars.{roles.NAMES}: {error}"
+        else:
+            yield from _certificates(f"{path}[{i}].vars", roles.kind(role), {**common, **use.vars})
+
+
+def _certificates(path: str, kind: str, variables: Mapping[str, types.Value]) -> Iterator[str]:
+    """Yield what is wrong with the variables of a role that makes certificates."""
+    name = {roles.CERTIFICATE: roles.NAMES, roles.CERTIFICATES: roles.LIST}.get(kind, "")
+    try:
+        if kind == roles.CERTIFICATE:
+            roles.names({name: scalar(value) for name, value in variables.items()})
+        if kind == roles.CERTIFICATES:
+            roles.certificates(variables)
+    except ValueError as error:
+        yield f"{path}.{name}: {error}"
 
 
 def check_ansible(site: types.Site, directory: Path) -> Iterator[str]:

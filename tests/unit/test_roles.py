@@ -110,6 +110,82 @@ def test_a_certificate_is_for_its_names(run: Run) -> None:
     assert issued.subject.rfc4514_string() == "CN=www.example.com"
 
 
+SEEDS = [
+    {
+        "certificate_fqdn": "a.example.com",
+        "cert_dest": "/d/a.pem",
+        "key_dest": "/d/a.key",
+        "ca_valid_in": "9",
+    },
+    {"certificate_fqdn": "b.example.com", "cert_dest": "/d/b.pem", "key_dest": "/e/b.key"},
+]
+
+
+def test_hive_builders_role_trusts_the_ca_under_the_name_that_it_had_there(run: Run) -> None:
+    """Images written for it read /etc/ssl/certs/cacert.pem; another name that is asked for wins."""
+    role = Role(run, "hive-trust-ca", {})
+
+    assert role.entries() == Role(run, "trust-ca", {}).entries()
+    assert role.variables == {"NAME": "cacert"}
+    assert Role(run, "hive-trust-ca", {}, {"NAME": "mine"}).variables == {"NAME": "mine"}
+    assert Role(run, "trust-ca", {}).variables == {}
+    assert "hive-trust-ca.ca" in role.inputs()
+    own(run, "hive-trust-ca")
+    assert Role(run, "hive-trust-ca", {}).variables == {}
+
+
+def test_hive_builders_certificates_go_where_its_sites_say(run: Run, tmp_path: Path) -> None:
+    """One for each of the list, each with its own key, which only its owner can read."""
+    from cryptography import x509
+
+    place = tmp_path / "place"
+    listed = [
+        {
+            name: text.replace("/d", f"{place}/d") if name.endswith("_dest") else text
+            for name, text in each.items()
+        }
+        for each in SEEDS
+    ]
+    listed[1]["key_dest"] = f"{place}/e/b.key"
+    role = Role(run, "hive-certificate", {"certificates": listed})
+    for entry in role.entries():
+        path = tmp_path / "role" / entry.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if entry.kind == "file":
+            path.write_bytes(entry.data)
+
+    subprocess.run(["/bin/sh", "-e", "./setup.sh"], cwd=tmp_path / "role", check=True, timeout=20)
+
+    assert sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file()) == [
+        "d/a.key", "d/a.pem", "d/b.pem", "e/b.key",
+    ]  # fmt: skip
+    for name, key in (("a", "d/a.key"), ("b", "e/b.key")):
+        issued = x509.load_pem_x509_certificate((place / "d" / f"{name}.pem").read_bytes())
+        assert issued.subject.rfc4514_string() == f"CN={name}.example.com"
+        assert (place / key).stat().st_mode & 0o777 == 0o600
+        assert (place / key).read_text().startswith("-----BEGIN ")
+    assert (place / "d/a.key").read_text() != (place / "e/b.key").read_text()
+    assert {"hive-certificate.ca", "hive-certificate.form"} <= set(role.inputs())
+    assert not any("PRIVATE" in text for text in role.inputs().values())
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, "needs certificates: a list of tables"),
+        ({"certificates": []}, "needs certificates"),
+        ({"certificates": ["a"]}, "has no certificate_fqdn, cert_dest, key_dest"),
+        ({"certificates": [{**SEEDS[0], "key_dest": ""}]}, "has no key_dest"),
+        ({"certificates": [{**SEEDS[0], "cert_dest": "a.pem"}]}, "'a.pem' is no absolute path"),
+        ({"certificates": [{**SEEDS[0], "certificate_fqdn": "a b"}]}, "'a b' is more than one name"),
+    ],
+)
+def test_certificates_that_lack_something(variables: dict[str, object], said: str) -> None:
+    """It is said before anything is built, and not by a script inside a container."""
+    with pytest.raises(ValueError, match=said):
+        roles.certificates(variables)
+
+
 def test_no_digest_of_a_private_key_is_an_input(run: Run) -> None:
     """What decides over a certificate is counted, not what is secret of it; so listing makes none."""
     inputs = Role(run, "certificate", NAMES).inputs()
