@@ -1,4 +1,4 @@
-"""Definitions of images and services in the words of Docker's API. Pure."""
+"""Definitions of images, services and volumes in the words of Docker's API. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,8 @@ MODES = {
     "global-job": "GlobalJob",
 }
 """A service's `mode` to Docker's name for it."""
+INCARNATION = "skep.incarnation"
+"""The label that tells a volume from another one of its name."""
 JOBS = {"ReplicatedJob", "GlobalJob"}
 _INIT_TMPFS = ("/run", "/run/lock", "/tmp")  # noqa: S108 - where systemd wants them
 

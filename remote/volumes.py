@@ -11,8 +11,7 @@ from docker.errors import NotFound
 from model import site as types
 from model.errors import ServiceError
 from remote.engine import engine_errors
-
-INCARNATION = "skep.incarnation"
+from remote.spec import INCARNATION
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.undo import CARE
 from remote.jobs import is_job
-from remote.spec import spec_digest
-from remote.volumes import INCARNATION
+from remote.spec import INCARNATION, spec_digest
 from tasks.seen import Gone, Unasked
 from tasks.upstream import Upstream
 

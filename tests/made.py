@@ -21,8 +21,7 @@ from model.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRe
 from model.vault import generate
 from providers.fake import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
-from remote.spec import MODES, spec_digest
-from remote.volumes import INCARNATION
+from remote.spec import INCARNATION, MODES, spec_digest
 from tasks import build_infra, build_volumes, contents, phases, setup_hosts
 from tasks.probe import HostLook, Probe, SwarmLook
 from tasks.run import Run

@@ -76,3 +76,18 @@ def test_listing_imports_no_sdk() -> None:
     )
 
     assert done.stderr.strip() == "[]"
+
+
+def test_a_run_with_nothing_to_do_needs_no_sdk() -> None:
+    """What it looks at, and what it does before and after its tasks, is read without the docker SDK: decision 44."""
+    code = (
+        "import sys, commands.run, commands.reporter, tasks.phases, tasks.probe, tasks.leftovers, tasks.outdated;"
+        "import tasks.pins, tasks.answers, providers.docker, remote.reader;"
+        "print([name for name in ('docker', 'requests', 'cryptography') if name in sys.modules])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert done.stdout.strip() == "[]"
