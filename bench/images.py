@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,8 @@ FIRST = {
 FIRST |= {"packages": "packages", "common": "common"}
 FIRST |= {f"word.{name}": name for name in IMAGES}
 REMOVED, REVERTED = "a line removed from a role", "that edit reverted"
+_LOOK = 3.0
+"""Seconds that it takes to look at three images after a build, at most."""
 NUMBERS = iter(range(1, 1 << 30))
 
 
@@ -109,14 +111,27 @@ class Bench:
         self._references: dict[str, dict[str, str]] = {builder.name: {} for builder in builders}
         self._kept: dict[str, dict[str, str]] = {}
 
-    def play(self, builders: list[Builder], texts: Texts) -> Texts:
-        """Have some builders go through all rows, in turns; return the last texts."""
+    def play(self, texts: Texts, only: Mapping[str, int]) -> Texts:
+        """Have all builders go through all rows, in turns; return the last texts.
+
+        Args:
+            texts: The present ones.
+            only: Builder to the number of rows, from the first, that it takes part in.
+
+        """
         for number, row in enumerate(rows()):
             texts = row.edit(texts)
+            builders = [each for each in self.builders if number < only.get(each.name, number + 1)]
             first = number % len(builders)
             for builder in [*builders[first:], *builders[:first]]:
                 self.measure(builder, row, texts)
         return texts
+
+    def round(self, builders: list[Builder]) -> float:
+        """Return about how many seconds one more round of some builders would take, with the looks into images."""
+        names = {builder.name for builder in builders}
+        took = [cell.seconds[-1] for (_, name), cell in self.cells.items() if name in names and cell.seconds]
+        return sum(took) + _LOOK * len(took)
 
     def measure(self, builder: Builder, row: Row, texts: Texts) -> None:
         """Measure one build, and look at what it made."""
@@ -198,9 +213,16 @@ def main() -> None:
         "--hive-times", type=int, default=1, help="how often of these with hive-builder's method"
     )
     parser.add_argument(
+        "--hive-rows", type=int, default=len(list(rows())), help="how many rows these have, from the first"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="no round is begun that would end after this time"
+    )
+    parser.add_argument(
         "--ansible", type=Path, default=ROOT / "bench" / ".venv", help="a virtual environment for Ansible"
     )
     options = parser.parse_args()
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="skep-bench-") as name:
         directory = Path(name)
         head = SITE_TOML.format(site=SITE, cidr=options.cidr)
@@ -214,7 +236,12 @@ def main() -> None:
                 bench = Bench(host, builders)
                 texts: Texts = FIRST
                 for number in range(options.times):
-                    texts = bench.play(builders if number < options.hive_times else builders[:-1], texts)
+                    hive_rows = options.hive_rows if number < options.hive_times else 0
+                    texts = bench.play(texts, {builders[-1].name: hive_rows})
+                    spent = time.perf_counter() - start
+                    if spent + bench.round(builders[:-1]) > options.minutes * 60:
+                        print(f"the time is up after {number + 1} of {options.times} rounds", flush=True)
+                        break
             finally:
                 host.close()
         finally:

@@ -46,8 +46,10 @@ def list_script(storage: str = STORAGE) -> str:
     """Return a script that prints every tag with its time and digest."""
     return f"""
 cd {quote(storage)}/repositories 2>/dev/null || exit 0
-find . -path '*/_manifests/tags/*/current/link' | while read -r link; do
-    echo "$(stat -c %.Y "$link") $(cat "$link") $link"
+find . -path '*/_manifests/tags/*/current/link' -printf '%T@ %p\\n' | while read -r pushed link; do
+    # It has no end of line. Without a process for each: there may be hundreds.
+    read -r digest <"$link" || [ -n "$digest" ] || continue
+    echo "$pushed $digest $link"
 done
 """
 

@@ -1,5 +1,8 @@
 """Which generations of images stay, and how the rest goes."""
 
+import os
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -45,6 +48,21 @@ def test_the_listing() -> None:
         Generation("base/debian-12", "k2", "sha256:cd", 1763900001.0),
     ]
     assert "/var/lib/docker-registry" in list_script()
+
+
+def test_the_listing_is_that_of_the_storage(tmp_path: Path) -> None:
+    """The registry writes no end of line behind a digest; where there is no storage yet there are no tags."""
+    link = tmp_path / "repositories/base/debian-12/_manifests/tags/k2/current/link"
+    link.parent.mkdir(parents=True)
+    link.write_text("sha256:cd")
+    os.utime(link, (0, 1763900001.25))
+
+    def listed(storage: Path) -> list[Generation]:
+        script = ["/bin/sh", "-euc", list_script(str(storage))]
+        return parse_list(subprocess.run(script, capture_output=True, text=True, check=True).stdout)
+
+    assert listed(tmp_path) == [Generation("base/debian-12", "k2", "sha256:cd", 1763900001.25)]
+    assert listed(tmp_path / "none") == []
 
 
 def test_a_digest_that_is_still_a_tags_stays() -> None:
