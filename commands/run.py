@@ -63,7 +63,10 @@ class Run(DoitRun):
         traces.running = True
         try:
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
-            _ = run.probe
+            try:
+                _ = run.probe
+            except SkepError as error:
+                raise InvalidCommand(str(error)) from error
             status = _ended(run, int(super()._execute(**kwargs)))
             _name_leftovers(run)
             _name_pinned(run)
@@ -75,7 +78,6 @@ class Run(DoitRun):
             sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
             return INTERRUPTED
         finally:
-            run.probe.close()
             run.close()
             run.state.unlock()
 

@@ -6,7 +6,7 @@ Nothing here connects before it is asked to; `doit list` never asks.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,10 @@ from model.pins import read as read_pins
 from model.record import HostRecord, Record
 from model.secret import Secret, UnaskedSecret
 from model.stage import Host, Stage
+from remote.files import file_errors, write_whole
 from remote.ssh import Connection, SshFiles, socket_directory, write_ssh_files
 from tasks.sources import Sources
-from tasks.state import State, write_whole
+from tasks.state import State
 from tasks.vault import Vault
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Run:
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
-        self.unfit: tuple[str, list[str]] | None = None
+        self._found: dict[str, tuple[str, Sequence[str]]] = {}
         self.logs: dict[str, TaskLog] = {}
         self._steps: dict[str, list[HostStep]] = {}
         self.started = time.monotonic()
@@ -157,7 +158,8 @@ class Run:
             cached = self.__dict__.get("_vault")
             if cached is None:
                 try:
-                    cached = Vault.from_bytes(self.vault_path.read_bytes())
+                    with file_errors(self.vault_path, but=(FileNotFoundError,)):
+                        cached = Vault.from_bytes(self.vault_path.read_bytes())
                 except FileNotFoundError as error:
                     raise KeyError("vault") from error
                 self._remember_vault(cached)
@@ -316,6 +318,20 @@ class Run:
                 do()
                 self._done.add(name)
 
+    def found_once(
+        self, name: str, task: str, look: Callable[[], Sequence[str]]
+    ) -> tuple[str, Sequence[str]]:
+        """Look for problems the first time in this run; return the task that did, and what it found.
+
+        The first task says the problems; the others, which they stop as well, say who that was.
+        """
+
+        def keep() -> None:
+            self._found[name] = task, look()
+
+        self.once(name, keep)
+        return self._found[name]
+
     @cached_property
     def probe(self) -> "Probe":
         """The live look at the whole stage, taken once a run."""
@@ -326,6 +342,9 @@ class Run:
 
     def close(self) -> None:
         """Let go of what this process holds; shared ssh connections stay for the next run."""
+        # Only if it was made: making it is what may have failed.
+        if (probe := self.__dict__.get("probe")) is not None:
+            probe.close()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
