@@ -342,9 +342,6 @@ class Run:
 
     def close(self) -> None:
         """Let go of what this process holds; shared ssh connections stay for the next run."""
-        # Only if it was made: making it is what may have failed.
-        if (probe := self.__dict__.get("probe")) is not None:
-            probe.close()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
