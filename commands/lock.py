@@ -12,8 +12,8 @@ from commands.site import site_run
 from model import bases, pins
 from model.errors import SkepError
 from model.reference import Reference
+from remote.files import write_whole
 from tasks.run import Run
-from tasks.state import write_whole
 from tasks.upstream import digest_now, last_resolved
 
 ALL = "all"

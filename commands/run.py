@@ -54,16 +54,16 @@ class Run(DoitRun):
         try:
             run.state.lock(" ".join(["doit", *sys.argv[1:]]))
             run.state.remove_broken()
+            run.live = True
+            # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
+            probe = run.probe
         except SkepError as error:
             run.state.unlock()
             raise InvalidCommand(str(error)) from error
         signal.signal(signal.SIGTERM, _interrupt)
-        run.live = True
         traces = self.dep_manager.backend
         traces.running = True
         try:
-            # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
-            _ = run.probe
             status = _ended(run, int(super()._execute(**kwargs)))
             _name_leftovers(run)
             _name_pinned(run)
@@ -75,7 +75,7 @@ class Run(DoitRun):
             sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
             return INTERRUPTED
         finally:
-            run.probe.close()
+            probe.close()
             run.close()
             run.state.unlock()
 

@@ -15,7 +15,7 @@ from typing import Any
 from doit.exceptions import InvalidCommand
 
 from model.errors import StateError
-from tasks.state import write_whole
+from remote.files import write_whole
 
 VALUES = "_values_:"
 _IGNORE = "ignore:"

@@ -20,6 +20,7 @@ from model.errors import ProviderError
 from model.site import DockerStage
 from providers.base import Say
 from providers.docker_engine import CONFLICT, NOT_FOUND, SITE, Json, engine, tolerated
+from remote.suites import DEBIAN
 
 HOST_IMAGE = "skep.host-image"
 """The label with the image's key. It has no site's: stages share it, and destroying one leaves it to the others."""
@@ -42,23 +43,21 @@ _INSTALL = Path(__file__).with_name("docker_host_image.sh")
 
 # debootstrap works in a memory file system in a mount namespace of its own, and everything in there dies with skep:
 # it waits for no disk, and after kill -9 nothing is left, neither files nor mounts nor processes.
-_DEBOOTSTRAP = """
+_DEBOOTSTRAP = (
+    """
 set -eu
 suite=$1 mirror=$2 root=$3
 mount -t tmpfs -o mode=755,size=3g tmpfs "$root"
 debootstrap --variant=minbase "$suite" "$root" "$mirror" >&2
-# Debian's own server has security updates under a second name; a mirror's place for them is not known.
-case $suite,$mirror in
-sid,* | unstable,*) ;;
-*,http*://deb.debian.org/debian | *,http*://deb.debian.org/debian/)
-    printf '%s\\n' "deb $mirror $suite-updates main" "deb ${mirror%/debian*}/debian-security $suite-security main" \\
-        >>"$root/etc/apt/sources.list" ;;
-esac
+"""
+    + DEBIAN
+    + """\
 # The mother's names were copied into it; devices are Docker's to make.
 tar -C "$root" --numeric-owner --exclude='./etc/hostname' --exclude='./etc/resolv.conf' --exclude='./dev/*' \\
     --exclude='./proc/*' --exclude='./sys/*' --exclude='./var/cache/apt/archives/*.deb' \\
     --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' -c .
 """
+)
 
 
 def inputs(config: DockerStage) -> Inputs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.record import HostRecord
-from remote.argv import CONNECT_TIMEOUT
+from remote.argv import CONNECT_TIMEOUT, path_value
 from remote.ssh import SSH_FAILED
 
 LOGIN_TIMEOUT = 30.0
@@ -53,7 +53,7 @@ def ssh_words(record: HostRecord, known_hosts: Path, options: Mapping[str, str],
         "User": record.user,
         "HostKeyAlias": record.name,
         "StrictHostKeyChecking": "yes" if record.host_keys else "accept-new",
-        "UserKnownHostsFile": f'"{known_hosts}"',
+        "UserKnownHostsFile": path_value(known_hosts),
         "GlobalKnownHostsFile": "/dev/null",
         "UpdateHostKeys": "no",
         "ConnectTimeout": str(CONNECT_TIMEOUT),
@@ -69,7 +69,7 @@ def ssh_words(record: HostRecord, known_hosts: Path, options: Mapping[str, str],
 def with_key(key: Path) -> dict[str, str]:
     """Return the options for logging in with this private key and nothing else. Pure."""
     return {
-        "IdentityFile": f'"{key}"',
+        "IdentityFile": path_value(key),
         "IdentitiesOnly": "yes",
         "PreferredAuthentications": "publickey",
         "BatchMode": "yes",

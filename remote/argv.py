@@ -19,7 +19,7 @@ def ssh_master(config: Path, control: Path, sockets: dict[Path, str], host: str)
     """
     forwards = [word for local, there in sockets.items() for word in ("-L", f"{local}:{there}")]
     options = [
-        f"ControlPath={control}",
+        f"ControlPath={path_value(control)}",
         "ControlMaster=yes",
         f"ControlPersist={PERSIST}",
         # A socket that a killed run left behind never stands in the way.
@@ -35,7 +35,7 @@ def ssh_command(config: Path, control: Path, host: str, command: str) -> list[st
         "ssh",
         "-F",
         str(config),
-        *_options([f"ControlPath={control}", "ControlMaster=no"]),
+        *_options([f"ControlPath={path_value(control)}", "ControlMaster=no"]),
         "-T",
         host,
         command,
@@ -44,7 +44,7 @@ def ssh_command(config: Path, control: Path, host: str, command: str) -> list[st
 
 def ssh_control(config: Path, control: Path, host: str, order: str) -> list[str]:
     """Return the command that asks a shared connection to `check` or `exit`."""
-    return ["ssh", "-F", str(config), *_options([f"ControlPath={control}"]), "-O", order, host]
+    return ["ssh", "-F", str(config), *_options([f"ControlPath={path_value(control)}"]), "-O", order, host]
 
 
 def _options(options: list[str]) -> list[str]:
@@ -62,6 +62,12 @@ def ssh_config(entries: list[dict[str, str]], common: dict[str, str]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def path_value(path: Path) -> str:
+    """Return a path as ssh_config(5) wants one: ssh expands `%` in it, and splits it at white space."""
+    return _quoted(str(path).replace("%", "%%"))
+
+
 def _quoted(value: str) -> str:
     """Return a value as ssh_config(5) wants one with white space in it."""
-    return f'"{value}"' if " " in value and not value.startswith('"') else value
+    has_space = any(letter.isspace() for letter in value)
+    return f'"{value}"' if has_space and not value.startswith('"') else value

@@ -20,6 +20,7 @@ from docker.errors import APIError, ImageNotFound, create_api_error_from_http_ex
 from model.errors import BuildError
 from model.reference import Reference, parse
 from remote.engine import engine_errors
+from remote.suites import DEBIAN
 
 Say = Callable[[str], None]
 
@@ -242,26 +243,23 @@ def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str
 
     """
     extra = f"--include={quote(','.join(include))}" if include else ""
-    # Debian's updates and security fixes live in suites of their own; Ubuntu's are told apart by the mirror's name.
+    # Ubuntu is told apart by the mirror's name.
     return f"""
+suite={quote(suite)} mirror={quote(mirror)}
 work=$(mktemp -d /var/tmp/skep-base.XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
 # What a killed run left behind.
 find /var/tmp -maxdepth 1 -name 'skep-base.*' ! -path "$work" -mmin +120 -exec rm -rf {{}} +
 command -v docker >/dev/null || {{ echo "no docker command on this host"; exit 1; }}
-debootstrap --variant=minbase {extra} {quote(suite)} "$work/root" {quote(mirror)}
-case {quote(mirror)} in
-*ubuntu*) for part in "{suite}" "{suite}-updates" "{suite}-security"; do
-    echo "deb {mirror} $part main universe"; done >"$work/root/etc/apt/sources.list" ;;
-*) {{ echo "deb {mirror} {suite} main"; echo "deb {mirror} {suite}-updates main"
-    echo "deb {_security(mirror)} {suite}-security main"; }} >"$work/root/etc/apt/sources.list" ;;
+root=$work/root
+debootstrap --variant=minbase {extra} "$suite" "$root" "$mirror"
+case $mirror in
+*ubuntu*) for part in "$suite" "$suite-updates" "$suite-security"; do
+    echo "deb $mirror $part main universe"; done >"$root/etc/apt/sources.list" ;;
+*) echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
+{DEBIAN};;
 esac
 rm -rf "$work/root/var/cache/apt/archives/"*.deb "$work/root/var/lib/apt/lists/"* "$work/root/var/log/"*.log
 : >"$work/root/etc/machine-id"
 tar -C "$work/root" --numeric-owner --one-file-system -c . | docker import --change {quote(BASE_COMMAND)} - {quote(tag)}
 """
-
-
-def _security(mirror: str) -> str:
-    """Return where the security fixes of a Debian mirror are: beside it, as on deb.debian.org."""
-    return mirror.rstrip("/") + "-security"

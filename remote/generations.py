@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from model.digest import differences, flatten
+from model.digest import differences, flatten, sha256
 from model.errors import ServiceError
 from remote.spec import spec_digest
 
@@ -26,6 +26,7 @@ PINNED = "skep.pinned"
 """On a service that went back: the number of the generation that it stays at until its definition changes."""
 _OWN = "skep."
 _NOT_FOUND = 404
+_LONGEST_NAME = 64  # characters: Docker takes no more
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,16 @@ def keep(
         IMAGE: container["Image"], FILES: ",".join(files),
     }  # fmt: skip
     with engine_errors(name, "keeping what it runs with", ServiceError):
-        client.api.create_config(f"skep-generation.{name}.{number}", json.dumps(spec).encode(), own)
+        client.api.create_config(config_name(name, number), json.dumps(spec).encode(), own)
         for old in before[max(0, count - 1) :]:
             _remove(client, old.id)
     return number
+
+
+def config_name(service: str, number: int) -> str:
+    """Return what a generation's config is called: nobody reads it, so a digest stands for a long service. Pure."""
+    name = f"skep-generation.{service}.{number}"
+    return name if len(name) <= _LONGEST_NAME else f"skep-generation.{sha256(service)[:24]}.{number}"
 
 
 def forget(client: "DockerClient", service: str, labels: Mapping[str, str]) -> None:

@@ -18,7 +18,7 @@ import requests
 from docker import DockerClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
-from model.digest import sha256
+from model.digest import canonical, sha256
 from model.errors import BuildError
 from remote import layers
 from remote.bases import BASE_COMMAND
@@ -267,7 +267,9 @@ class Builder:
         What it leaves out shows through from the build containers: it runs as root, in `/`, without a health check.
         """
         whole = {"Entrypoint": [], "Cmd": [], **config}
-        with self._container(sha256(image)[:16], image, entrypoint=["/bin/sh"], command=[]) as container:
+        # Two images may have the same layers, and be made at the same time.
+        name = sha256(image + canonical(whole))[:16]
+        with self._container(name, image, entrypoint=["/bin/sh"], command=[]) as container:
             return str(container.commit(conf=whole).id)
 
     def import_root(self, tarball: Path) -> str:

@@ -5,6 +5,7 @@ pushes, and its memory of which blobs there are would be wrong afterwards. That 
 pushes just then tries again. A push that is at work, as from another mother, puts it off.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,13 @@ CONFIG = "/etc/skep/registry/config.yml"
 BUSY = "busy"
 _LOCAL = ("skep/base", "skep/dockerfile")
 _LAYERS = "skep/layer"
+_TAG = re.compile(
+    r"(?P<pushed>\d+(\.\d+)?) (?P<digest>\w+:\w+) "
+    r"\./(?P<repository>\S+)/_manifests/tags/(?P<key>[^/\s]+)/current/link"
+)
+"""A line of what `list_script` prints."""
+_END = 15
+"""Lines that are kept of what the registry's garbage collection said before it failed."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +63,12 @@ done
 
 
 def parse_list(text: str) -> list[Generation]:
-    """Return what `list_script` printed."""
-    found = []
-    for line in text.splitlines():
-        pushed, digest, link = line.split(" ", 2)
-        repository, _, rest = link.removeprefix("./").partition("/_manifests/tags/")
-        found.append(Generation(repository, rest.partition("/")[0], digest, float(pushed)))
-    return found
+    """Return what `list_script` printed; a tag that went while it was read is none, and neither is any other line."""
+    return [
+        Generation(found["repository"], found["key"], found["digest"], float(found["pushed"]))
+        for line in text.splitlines()
+        if (found := _TAG.fullmatch(line))
+    ]
 
 
 def surplus(generations: Iterable[Generation], used: Collection[str], keep: int) -> list[Generation]:
@@ -123,7 +130,12 @@ echo "before $(du -s --block-size=1 {quote(storage)} | cut -f1)"
 trap '{start}' EXIT
 {stop}
 {removed}
-"$program" garbage-collect {quote(config)} >/dev/null 2>&1
+# It says a line for each blob, of which only those of a failure are of use.
+said=$("$program" garbage-collect {quote(config)} 2>&1) || {{
+    status=$?
+    printf '%s\\n' "$said" | tail -n {_END} >&2
+    exit "$status"
+}}
 echo "after $(du -s --block-size=1 {quote(storage)} | cut -f1)"
 """
 

@@ -7,10 +7,11 @@ next run starts at once. It also forwards the host's `/var/run/docker.sock` to a
 import fcntl
 import hashlib
 import os
+import selectors
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -21,6 +22,7 @@ from plumbum import CommandNotFound, local
 from model.errors import CommandError, HostError, StateError
 from model.record import HostRecord
 from remote import argv
+from remote.files import file_errors, write_whole
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
@@ -30,6 +32,7 @@ _STARTING, _PAUSE = 15.0, 0.5
 """Seconds for which a refused connection is tried again, and between two tries: sshd may be just starting."""
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
+_CHUNK = 65536  # bytes read at once
 _SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
 
 
@@ -101,9 +104,9 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
         for short, record in sorted(records.items())
     ]
     common = {
-        "IdentityFile": str(files.key),
+        "IdentityFile": argv.path_value(files.key),
         "IdentitiesOnly": "yes",
-        "UserKnownHostsFile": str(files.known_hosts),
+        "UserKnownHostsFile": argv.path_value(files.known_hosts),
         "GlobalKnownHostsFile": "/dev/null",
         "PasswordAuthentication": "no",
         "BatchMode": "yes",
@@ -114,7 +117,8 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
     }
     pinned = {record.name: record.host_keys for record in records.values() if record.host_keys}
     # One writer at a time: hosts are made in parallel, and each adds its lines.
-    with (files.config.parent / ".ssh.lock").open("w") as lock:
+    lock_path = files.config.parent / ".ssh.lock"
+    with file_errors(lock_path), lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         learned = []
         if files.known_hosts.exists():
@@ -125,17 +129,8 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
                 if line.split(" ")[0] in current - pinned.keys()
             ]
         lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
-        _replace(files.known_hosts, "".join(f"{line}\n" for line in lines))
-        _replace(files.config, argv.ssh_config(entries, common))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all, and only if it differs."""
-    if path.exists() and path.read_text() == text:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    temporary.write_text(text)
-    temporary.replace(path)
+        write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
+        write_whole(files.config, argv.ssh_config(entries, common).encode())
 
 
 class Connection:
@@ -205,12 +200,12 @@ class Connection:
             self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
         )
         try:
-            status, output = _run(master, timeout=3 * argv.CONNECT_TIMEOUT)
+            ended = _run(master, timeout=3 * argv.CONNECT_TIMEOUT)
         except _TimedOutError:
-            status, output = SSH_FAILED, f"no answer within {3 * argv.CONNECT_TIMEOUT} s"
-        if status != 0:
+            ended = Ended(SSH_FAILED, "", f"no answer within {3 * argv.CONNECT_TIMEOUT} s")
+        if ended.status != 0:
             hint = f"try: ssh -F {self._files.config} {self.name}"
-            raise HostError(f"{self.name}: ssh: {_last_line(output) or 'no answer'} ({hint})")
+            raise HostError(f"{self.name}: ssh: {_last_line(ended.said) or 'no answer'} ({hint})")
 
     def renew(self) -> None:
         """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
@@ -239,13 +234,16 @@ class Connection:
         check: bool = True,
         shown: str = "",
     ) -> str:
-        """Run a shell command on the host, and return what it printed on both outputs.
+        """Run a shell command on the host, and return what it printed on its standard output.
+
+        The error output is no part of that, since what is returned is parsed: sudo and a host's shell warn there. It
+        is in `say` and in messages.
 
         Args:
             command: A command for the host's shell.
             stdin: Its input; scripts and secrets go here, never on a command line.
             timeout: Seconds after which it is given up.
-            say: Takes each line as it comes.
+            say: Takes each line of both outputs as it comes.
             check: Whether an exit status other than 0 is an error.
             shown: What to call the command in messages, if not by itself.
 
@@ -258,17 +256,17 @@ class Connection:
         words = argv.ssh_command(self._files.config, self._control, self.name, command)
         data = stdin.encode() if isinstance(stdin, str) else stdin
         try:
-            status, output = _run(words, stdin=data, timeout=timeout, say=say)
+            ended = _run(words, stdin=data, timeout=timeout, say=say)
         except _TimedOutError as error:
             raise CommandError(
                 self.name, shown or command, None, error.output, f"no end after {timeout:.0f} s"
             ) from error
-        if status == SSH_FAILED and not self._alive():
+        if ended.status == SSH_FAILED and not self._alive():
             self._seen = _NEVER
-            raise HostError(f"{self.name}: the ssh connection broke: {_last_line(output)}")
-        if check and status != 0:
-            raise CommandError(self.name, shown or command, status, output)
-        return output
+            raise HostError(f"{self.name}: the ssh connection broke: {_last_line(ended.said)}")
+        if check and ended.status != 0:
+            raise CommandError(self.name, shown or command, ended.status, ended.said)
+        return ended.output
 
     def script(
         self,
@@ -278,7 +276,7 @@ class Connection:
         say: Callable[[str], None] | None = None,
         shown: str = "script",
     ) -> str:
-        """Run a POSIX shell script as root (through sudo), with `set -eu`, and return what it printed.
+        """Run a POSIX shell script as root (through sudo), with `set -eu`; return its standard output.
 
         Raises:
             CommandError: It failed or ran into its time limit.
@@ -295,7 +293,7 @@ class Connection:
         """Give the shared connection an order; return whether it took it."""
         words = argv.ssh_control(self._files.config, self._control, self.name, order)
         try:
-            return _run(words, timeout=10)[0] == 0
+            return _run(words, timeout=10).status == 0
         except _TimedOutError:
             return False
 
@@ -312,10 +310,26 @@ SSH_FAILED = 255
 """ssh's own exit status when the connection, not the command, failed."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """What a local command came to.
+
+    Args:
+        status: Its exit status.
+        output: What it printed on its standard output.
+        said: What it printed on both outputs, in the order in which it came.
+
+    """
+
+    status: int
+    output: str
+    said: str
+
+
 def _run(
     words: list[str], *, stdin: bytes = b"", timeout: float, say: Callable[[str], None] | None = None
-) -> tuple[int, str]:
-    """Run a local command; return its exit status and both its outputs as one text.
+) -> Ended:
+    """Run a local command to its end.
 
     Raises:
         _TimedOutError: It took longer than `timeout` seconds.
@@ -326,28 +340,48 @@ def _run(
         source.seek(0)
         # A file, not a pipe: nothing here must be fed while output is read.
         try:
-            process = local[words[0]][words[1:]].popen(stdin=source, stderr=-2)
+            process = local[words[0]][words[1:]].popen(stdin=source)
         except (CommandNotFound, FileNotFoundError) as error:
             raise HostError(f"{words[0]}: not found: install OpenSSH's client") from error
-    output_of = cast("IO[bytes]", process.stdout)
-    lines: list[str] = []
+    outputs = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
+    output: list[str] = []
+    said: list[str] = []
     timer = threading.Timer(timeout, process.kill)
     timer.start()
     started = time.monotonic()
     try:
-        for raw in output_of:
-            line = raw.decode(errors="replace").rstrip("\r\n")
-            lines.append(line)
+        for source_of, line in _lines(outputs):
+            said.append(line)
+            if source_of is outputs[0]:
+                output.append(line)
             if say is not None:
                 say(line)
         status = process.wait()
     finally:
         timer.cancel()
-        output_of.close()
-    output = "\n".join(lines)
+        for each in outputs:
+            each.close()
     if status < 0 and time.monotonic() - started >= timeout:
-        raise _TimedOutError(output)
-    return status, output
+        raise _TimedOutError("\n".join(said))
+    return Ended(status, "\n".join(output), "\n".join(said))
+
+
+def _lines(outputs: Sequence[IO[bytes]]) -> Iterator[tuple[IO[bytes], str]]:
+    """Yield each line of several outputs as it comes, with where it came from, until all are closed."""
+    begun = dict.fromkeys(outputs, b"")
+    with selectors.DefaultSelector() as selector:
+        for output in outputs:
+            selector.register(output, selectors.EVENT_READ, output)
+        while selector.get_map():
+            for key, _ in selector.select():
+                output = key.data
+                data = os.read(key.fd, _CHUNK)
+                *whole, begun[output] = (begun[output] + data).split(b"\n")
+                if not data:
+                    selector.unregister(output)
+                    whole = [begun[output]] if begun[output] else []
+                for line in whole:
+                    yield output, line.decode(errors="replace").rstrip("\r")
 
 
 def _last_line(text: str) -> str:

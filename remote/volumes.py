@@ -13,6 +13,8 @@ from model.errors import ServiceError
 from remote.engine import engine_errors
 from remote.spec import INCARNATION
 
+DEFINITION = "skep.definition"
+
 
 @dataclass(frozen=True)
 class Look:
@@ -56,7 +58,7 @@ def ensure_volume(
                 raise ServiceError(elsewhere) from None
         else:
             _refuse_foreign(host, name, found, labels)
-            if _labels(found).get("skep.definition") != labels["skep.definition"]:
+            if not is_as_defined(_labels(found), labels):
                 _refuse_data(host, client, name, look)
                 say(f"volume {name} on {host} was defined otherwise, and is empty: making it anew")
                 client.api.remove_volume(name)
@@ -70,6 +72,19 @@ def ensure_volume(
             _refuse_foreign(host, name, found, labels)
     say(f"volume {name} on {host} is {_labels(found).get(INCARNATION)}")
     return str(_labels(found).get(INCARNATION, ""))
+
+
+def is_as_defined(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Return whether a volume's labels say that it was defined as it is now: its driver, and its own labels. Pure.
+
+    Its own labels are compared as they are, not as a digest: volumes that were made before that mattered stay.
+    """
+    return found.get(DEFINITION) == wanted[DEFINITION] and _own(found) == _own(wanted)
+
+
+def _own(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that are not skep's."""
+    return {label: value for label, value in labels.items() if not label.startswith("skep.")}
 
 
 def _labels(volume: Mapping[str, Any]) -> Mapping[str, str]:

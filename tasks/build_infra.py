@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.digest import Inputs, key_of
-from model.errors import ProviderError, StateError
+from model.errors import ProviderError, SkepError, StateError
 from model.record import FactRecord, HostRecord, Record
 from providers.base import Resource
+from remote.files import file_errors, write_whole
 from tasks.replacement import in_turn
 from tasks.run import Run
 from tasks.seen import Gone
-from tasks.state import write_whole
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _inputs(run: Run, resource: Resource) -> Inputs:
 
 def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
-    run.once("check the provider", lambda: _check(run))
+    _check(run, work.task)
     before = run.state.read(work.task, HostRecord) if resource.is_host else None
     with in_turn(run, resource, resource_key(resource), work.say):
         record = run.provider.ensure(resource, resource_key(resource), work.say)
@@ -82,21 +82,31 @@ def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     return record
 
 
-def _check(run: Run) -> None:
-    """Raise for all that stands in the way, before the stage's first host is made."""
-    if any(run.host_record(host) is not None for host in run.stage.hosts):
-        return
-    problems = run.provider.check()
+def _check(run: Run, task: str) -> None:
+    """Raise for all that stands in the way, before the stage's first host is made; looked for once a run."""
+    first, problems = run.found_once("check the provider", task, lambda: _problems(run))
+    if problems and first != task:
+        raise ProviderError(f"nothing was made: {first} says why")
     if problems:
         raise ProviderError("\n".join(problems))
+
+
+def _problems(run: Run) -> list[str]:
+    """Return all that stands in the way of the stage's first host."""
+    if any(run.host_record(host) is not None for host in run.stage.hosts):
+        return []
+    try:
+        return list(run.provider.check())
+    except SkepError as error:
+        return [str(error)]
 
 
 def _ssh_key(run: Run) -> Inputs:
     """Return what the ssh key's task depends on: that the key is there."""
     public = run.ssh_files.key.with_suffix(".pub")
-    return {
-        "public": public.read_text().strip() if public.exists() and run.ssh_files.key.exists() else "none"
-    }
+    with file_errors(public):
+        there = public.exists() and run.ssh_files.key.exists()
+        return {"public": public.read_text().strip() if there else "none"}
 
 
 def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:

@@ -41,12 +41,7 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
     def ensure(work: Work) -> VolumeRecord:
         from remote.volumes import Look, ensure_volume
 
-        labels = {
-            **volume.labels,
-            **run.stage.labels,
-            "skep.name": name,
-            "skep.definition": definition_key(volume),
-        }
+        labels = volume_labels(run, name)
         look = Look(partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host))
         made = ensure_volume(host.short, run.engine(host), name, volume, labels, work.say, look)
         return VolumeRecord(incarnation=made)
@@ -123,6 +118,17 @@ def mounting(run: Run, volume: str, host: Host) -> list[str]:
         for mount in (seen["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or ()
         if mount.get("Type") == "volume" and mount.get("Source") == volume
     ]
+
+
+def volume_labels(run: Run, name: str) -> dict[str, str]:
+    """Return the labels that a volume is made with, but for its incarnation."""
+    volume = run.stage.volumes[name]
+    return {
+        **volume.labels,
+        **run.stage.labels,
+        "skep.name": name,
+        "skep.definition": definition_key(volume),
+    }
 
 
 def definition_key(volume: types.Volume) -> str:

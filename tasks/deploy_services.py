@@ -12,13 +12,13 @@ from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.stage import Stage, service_networks
 from model.templates import Rendered
 from model.units import seconds
+from remote.files import write_whole
 from remote.spec import ServiceParts, service_spec
 from tasks import build_networks, build_volumes, contents, ports
 from tasks.bases import task_of
 from tasks.preflight import preflight
 from tasks.run import Run, Say
 from tasks.setup_hosts import vault_of
-from tasks.state import write_whole
 from tasks.step import Step, Work
 from tasks.templates import rendered
 
@@ -156,7 +156,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             changed=changed,
         )
         try:
-            wait(labels=lambda found: _kept(run, client, found, needed.environment) if changed else {})
+            wait(labels=lambda found: _kept(run, client, found, needed.environment))
         except NotRunningError as error:
             if not changed:
                 raise
@@ -197,9 +197,14 @@ def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None],
 def _kept(
     run: Run, client: "DockerClient", found: "Mapping[str, Any]", secret: Collection[str]
 ) -> dict[str, str]:
-    """Keep what a service runs with, now that it is seen to run; return the label that says which one that is."""
+    """Keep what a service runs with, now that it is seen to run; return the label that says which one that is.
+
+    One that has the label is kept already. One that has not may have been deployed by a run that did not see it run.
+    """
     from remote.generations import LABEL, keep
 
+    if LABEL in (found["Spec"].get("Labels") or {}):
+        return {}
     return {LABEL: str(keep(client, found, secret, run.stage.labels, run.stage.site.registry.keep))}
 
 

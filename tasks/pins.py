@@ -6,9 +6,9 @@ The pin is a label on the service. What is known of it here is only for `doit li
 import json
 from collections.abc import Mapping
 
+from remote.files import write_whole
 from remote.generations import PINNED
 from tasks.run import Run
-from tasks.state import write_whole
 
 FILE = "pinned.json"
 

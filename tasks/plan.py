@@ -300,10 +300,12 @@ def _network(run: Run, standing: Standing, _changed: object) -> Finding:
 
 def _volume(run: Run, standing: Standing, _changed: object) -> Finding:
     """Tell a volume that is only not the recorded one from one that is defined otherwise, and may hold data."""
+    from remote.volumes import is_as_defined
+
     name = standing.step.name.partition("@")[0]
     host = run.stage.host(standing.step.host)
     labels = run.probe.host(host).volumes.get(name, {}).get("Labels") or {}
-    if labels.get("skep.definition") == build_volumes.definition_key(run.stage.volumes[name]):
+    if is_as_defined(labels, build_volumes.volume_labels(run, name)):
         return ADOPT, "the one that is there is used"
     if users := ", ".join(sorted(build_volumes.mounting(run, name, host))):
         return BLOCKED, f"it is defined otherwise, and {users} use it: doit will refuse, and leave it alone"

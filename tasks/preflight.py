@@ -22,12 +22,12 @@ from model.record import FactRecord, PortsRecord, SwarmRecord
 from model.stage import Host, Stage, service_networks
 from model.units import size
 from remote import hostlook, vxlan
+from remote.files import write_whole
 from remote.hostlook import HostFacts
 from remote.spec import constraints
 from tasks import ports as chosen
 from tasks.hostlooks import look_at_hives
 from tasks.run import Run, Say
-from tasks.state import write_whole
 from tasks.templates import rendered
 
 FILE = "preflight.json"
@@ -47,15 +47,9 @@ def preflight(run: Run, task: str, say: Say) -> None:
         ServiceError: They can't. The first who asks gets all problems, others who that was.
 
     """
-
-    def look() -> None:
-        found = problems(run, say)
-        run.unfit = (task, found) if found else None
-
-    run.once("preflight", look)
-    if run.unfit is None:
+    first, found = run.found_once("preflight", task, lambda: problems(run, say))
+    if not found:
         return
-    first, found = run.unfit
     if first != task:
         raise ServiceError(f"no service was touched: {first} says why")
     lines = "".join(f"\n    {line}" for line in found)

@@ -6,7 +6,7 @@ Nothing here connects before it is asked to; `doit list` never asks.
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +18,10 @@ from model.pins import read as read_pins
 from model.record import HostRecord, Record
 from model.secret import Secret, UnaskedSecret
 from model.stage import Host, Stage
+from remote.files import file_errors, write_whole
 from remote.ssh import Connection, SshFiles, socket_directory, write_ssh_files
 from tasks.sources import Sources
-from tasks.state import State, write_whole
+from tasks.state import State
 from tasks.vault import Vault
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Run:
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
-        self.unfit: tuple[str, list[str]] | None = None
+        self._found: dict[str, tuple[str, Sequence[str]]] = {}
         self.logs: dict[str, TaskLog] = {}
         self._steps: dict[str, list[HostStep]] = {}
         self.started = time.monotonic()
@@ -162,7 +163,8 @@ class Run:
             cached = self.__dict__.get("_vault")
             if cached is None:
                 try:
-                    cached = Vault.from_bytes(self.vault_path.read_bytes())
+                    with file_errors(self.vault_path, but=(FileNotFoundError,)):
+                        cached = Vault.from_bytes(self.vault_path.read_bytes())
                 except FileNotFoundError as error:
                     raise KeyError("vault") from error
                 self._remember_vault(cached)
@@ -355,6 +357,20 @@ class Run:
             if name not in self._done:
                 do()
                 self._done.add(name)
+
+    def found_once(
+        self, name: str, task: str, look: Callable[[], Sequence[str]]
+    ) -> tuple[str, Sequence[str]]:
+        """Look for problems the first time in this run; return the task that did, and what it found.
+
+        The first task says the problems; the others, which they stop as well, say who that was.
+        """
+
+        def keep() -> None:
+            self._found[name] = task, look()
+
+        self.once(name, keep)
+        return self._found[name]
 
     @cached_property
     def probe(self) -> "Probe":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from model.addresses import DATA_PATH_PORT, differs, stays, swarm_wants
 from model.digest import Inputs, flatten, sha256
-from model.errors import HostError
+from model.errors import HostError, StateError
 from model.record import FactRecord, HostRecord, SwarmRecord
 from model.secret import Secret
 from model.stage import Host
@@ -133,7 +133,14 @@ def _vault_on(run: Run, host: Host, work: Work) -> Vault | None:
     if not text.strip():
         return None
     work.say(f"reading the copy of the vault on {host.name}")
-    return Vault.from_bytes(text.encode())
+    try:
+        return Vault.from_bytes(text.encode())
+    except StateError as error:
+        raise HostError(
+            f"{host.short}: {VAULT}, the host's copy of the stage's secrets, can't be read; put a good copy there as "
+            "root, as from state/ of another checkout or from a backup; if there is none, remove it there: what this "
+            "checkout has, or else new secrets, take its place"
+        ) from error
 
 
 # -- steps as data ---------------------------------------------------------------------------------------------------

@@ -12,12 +12,10 @@ All of it but `secrets/` is a cache of what the real things carry as labels.
 """
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,12 +27,11 @@ import msgspec
 
 from model.errors import StateError
 from model.record import Record
+from remote.files import file_errors, write_whole
 
 R = TypeVar("R", bound=Record)
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
 _TRIES = 10
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 @contextmanager
@@ -70,7 +67,7 @@ class State:
     def secrets(self) -> Path:
         """The directory of what must not be read by others; made if it is missing."""
         path = self.root / "secrets"
-        with _state_errors(path):
+        with file_errors(path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.chmod(0o700)
         return path
@@ -99,7 +96,7 @@ class State:
             noted.add(task)
         path = self.record_path(task)
         try:
-            with _state_errors(path, but=(FileNotFoundError, NotADirectoryError)):
+            with file_errors(path, but=(FileNotFoundError, NotADirectoryError)):
                 return msgspec.json.decode(path.read_bytes(), type=kind)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -114,7 +111,7 @@ class State:
         """
         for path in self.root.glob("*/*.json"):
             if path.parent.name not in {"traces", "secrets", "logs"}:
-                with _state_errors(path):
+                with file_errors(path):
                     try:
                         msgspec.json.decode(path.read_bytes(), type=dict)
                     except msgspec.MsgspecError:
@@ -123,7 +120,7 @@ class State:
     def _remove_broken(self, path: Path) -> None:
         """Remove a record that can't be decoded, unless this process only looks (`doit list`)."""
         if self._lock is not None:
-            with _state_errors(path):
+            with file_errors(path):
                 path.unlink(missing_ok=True)
 
     def trace_path(self, task: str) -> Path:
@@ -148,7 +145,7 @@ class State:
     def forget(self, task: str) -> None:
         """Remove what is kept of a task that there is no longer: record, trace and log."""
         for path in (self.record_path(task), self.trace_path(task), self.log_path(task)):
-            with _state_errors(path):
+            with file_errors(path):
                 path.unlink(missing_ok=True)
 
     def tasks_of_host(self, short: str) -> list[str]:
@@ -180,7 +177,7 @@ class State:
         }
         path = self.root / "lock"
         for _ in range(_TRIES):
-            with _state_errors(path, but=(BlockingIOError,)):
+            with file_errors(path, but=(BlockingIOError,)):
                 handle = self._open_lock(path)
                 if handle is None:
                     continue
@@ -251,53 +248,3 @@ def _holder(text: str) -> str:
         )
     except (ValueError, KeyError, TypeError):
         return "another run holds this stage"
-
-
-def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Write a file so that it is either the old or the new one, even after a power cut; equal data writes nothing.
-
-    Raises:
-        StateError: It can't be written. Nothing is left of the attempt, and an older file is as it was.
-
-    """
-    with _state_errors(path):
-        try:
-            if path.read_bytes() == data:
-                return
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-
-
-@contextmanager
-def _state_errors(path: Path, but: tuple[type[OSError], ...] = ()) -> Iterator[None]:
-    """Have what this machine refuses said with the path and a way out; errors of the types `but` pass."""
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, but):
-            raise
-        raise StateError(f"{path}: {error.strerror or error}; {_way_out(path, error)}") from error
-
-
-def _way_out(path: Path, error: OSError) -> str:
-    """Return what a person can do about an error of the file system."""
-    in_place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
-    if in_place is not None:
-        return f"{in_place} is no directory: move it away, and run doit again"
-    if error.errno in _FULL:
-        return "make room on this machine, and run doit again"
-    if error.errno in _FORBIDDEN:
-        return "doit must be able to write the site's state/; mend who owns it, or its file system"
-    return "mend that, and run doit again; what is not secrets/ there may be removed, and is found anew"

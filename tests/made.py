@@ -20,13 +20,14 @@ from model.load import load, select
 from model.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRecord, VolumeRecord
 from model.vault import generate
 from providers.fake import FakeCloud, FakeProvider
+from remote.files import write_whole
 from remote.hostsetup.apply import Applied, step_key
 from remote.spec import INCARNATION, MODES, spec_digest
 from tasks import build_infra, build_volumes, contents, phases, setup_hosts
 from tasks.probe import HostLook, Probe, SwarmLook
 from tasks.run import Run
 from tasks.staleness import Standings
-from tasks.state import State, write_whole
+from tasks.state import State
 from tasks.step import Step
 from tasks.upstream import Upstream
 from tasks.vault import Vault
@@ -282,11 +283,7 @@ def _volume_appears(made: Made, run: Run, step: Step, _key: str, record: Record)
     """Have a look find a volume."""
     name = step.name.partition("@")[0]
     assert isinstance(record, VolumeRecord)
-    labels = {
-        **run.stage.labels,
-        "skep.definition": build_volumes.definition_key(run.stage.volumes[name]),
-        INCARNATION: record.incarnation,
-    }
+    labels = {**build_volumes.volume_labels(run, name), INCARNATION: record.incarnation}
     made.look(step.host, volumes={**made.hosts[step.host].volumes, name: {"Name": name, "Labels": labels}})
 
 

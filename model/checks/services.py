@@ -60,6 +60,8 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
             )
     if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
         yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
+    if service.read_only and service.initialize_roles:
+        yield f"{path}.read_only: initialize_roles writes into the container's root; only one of both can be"
     yield from check_roles(f"{path}.initialize_roles", service.initialize_roles, directory, {})
     used = [use.role for use in role_uses(service.initialize_roles)]
     for role in sorted({role for role in used if used.count(role) > 1}):

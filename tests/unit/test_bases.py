@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import tarfile
 import threading
 from pathlib import Path
@@ -20,7 +22,15 @@ from model.record import HostRecord, ImageRecord
 from model.reference import parse
 from model.site import Site
 from model.stage import Stage
-from remote.bases import RefusedError, Source, UnreachableError, archived, present, resolve
+from remote.bases import (
+    RefusedError,
+    Source,
+    UnreachableError,
+    archived,
+    debootstrap_script,
+    present,
+    resolve,
+)
 from tasks import build_images, upstream
 from tasks.bases import BaseImage, UpstreamDigest, task_of
 from tasks.deploy_services import image_task
@@ -523,3 +533,48 @@ def test_a_service_may_run_a_base(tmp_path: Path) -> None:
     site = load(tmp_path / "site.toml")
 
     assert str(bases.pulled(site, "app")) == "registry.example/app:3"
+
+
+# -- debootstrap -------------------------------------------------------------------------------------------------------
+
+DEBIAN = "http://deb.debian.org/debian"
+
+
+@pytest.mark.parametrize(
+    ("suite", "mirror", "written"),
+    [
+        (
+            "bookworm",
+            DEBIAN,
+            [
+                f"deb {DEBIAN} bookworm main",
+                f"deb {DEBIAN} bookworm-updates main",
+                "deb http://deb.debian.org/debian-security bookworm-security main",
+            ],
+        ),
+        ("sid", DEBIAN, [f"deb {DEBIAN} sid main"]),
+        ("unstable", f"{DEBIAN}/", [f"deb {DEBIAN}/ unstable main"]),
+        ("bookworm", "http://192.0.2.1/debian", ["deb http://192.0.2.1/debian bookworm main"]),
+        (
+            "noble",
+            "http://archive.ubuntu.com/ubuntu",
+            [
+                f"deb http://archive.ubuntu.com/ubuntu {part} main universe"
+                for part in ("noble", "noble-updates", "noble-security")
+            ],
+        ),
+    ],
+)
+def test_only_suites_that_there_are(tmp_path: Path, suite: str, mirror: str, written: list[str]) -> None:
+    """Sid has neither updates nor security fixes apart, and where another mirror has them is not known."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "debootstrap").write_text('#!/bin/sh\nmkdir -p "$3/etc/apt"\n')
+    (programs / "docker").write_text(f"#!/bin/sh\ntar -x -C {tmp_path} ./etc/apt/sources.list\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    script = debootstrap_script(suite, mirror, (), "tag").replace("/var/tmp", str(tmp_path))
+    path = f"{programs}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-eu", "-s"], input=script, text=True, check=True, env={"PATH": path}, timeout=50)
+
+    assert (tmp_path / "etc" / "apt" / "sources.list").read_text().splitlines() == written

@@ -2,6 +2,7 @@
 
 import json
 import tarfile
+import threading
 import time
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +20,7 @@ from remote import layers
 from remote.archive import BUILD_ROLE
 from remote.compose import compose, merged_config
 from remote.dockerfile import build_command, context_archive
+from remote.images import Builder, Registry
 from remote.layers import Layer, container_options, forget_secrets, lines, run
 from tasks import build_images
 from tests.engine_double import Node
@@ -408,3 +410,21 @@ def test_equal_images_are_one() -> None:
         (manifest,) = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
     assert len(manifest["Layers"]) == 2
     assert f"sha256:{manifest['Config']}" == f"{one.id}.json"
+
+
+def test_two_images_with_the_same_layers_are_committed_at_the_same_time(tmp_path: Path) -> None:
+    """A container's name tells them apart; the same image always has the same, which clears up after a killed run."""
+    made: list[str] = []
+
+    def create(_image: str, name: str, **_options: Any) -> Any:
+        made.append(name)
+        return SimpleNamespace(commit=lambda **_: SimpleNamespace(id="i"), remove=lambda **_: None)
+
+    client: Any = SimpleNamespace(containers=SimpleNamespace(create=create))
+    builder = Builder(
+        client, "hive3", Registry("reg", "u", "p"), "o", lambda _: threading.Lock(), tmp_path, print
+    )
+    for config in ({"User": "a"}, {"User": "b"}, {"User": "a"}):
+        builder._commit("sha256:top", config)
+
+    assert made[0] == made[2] != made[1]

@@ -15,7 +15,7 @@ from doit.exceptions import InvalidDodoFile
 
 from commands.run import missing_secrets
 from model.load import load, select
-from model.record import FactRecord
+from model.record import FactRecord, HostRecord
 from tasks.open import doit_config, open_run
 from tasks.probe import HostLook, SwarmLook
 from tasks.run import Run
@@ -254,3 +254,24 @@ def test_a_forgotten_task_runs_again(site: Path, doit_here: Callable[..., int]) 
     assert not list((site / "state" / "private" / "traces").rglob("*.json"))
     assert doit_here(step("a", made)) == 0
     assert made == ["p:a", "p:a"]
+
+
+def test_ssh_files_that_can_not_be_written_end_the_run_in_a_line(site: Path) -> None:
+    """The look that needs them is not begun a second time to be ended, and the stage is given back."""
+    text = (site / "site.toml").read_text()
+    (site / "site.toml").write_text(text[: text.index("[secrets]")].replace('root_password = "root"\n', ""))
+    root = site / "state" / "production"
+    State(root).write(
+        "build_infra:hive0",
+        HostRecord(
+            id="1", name="hive0.example", address="192.0.2.1", ssh_host="192.0.2.1", ssh_port=22, user="skep",
+            host_keys=("ssh-ed25519 AAAA",),
+        ),
+    )  # fmt: skip
+    (root / "ssh_config").mkdir()
+
+    ended = doit(site, "run", "stage=production", "build_infra")
+
+    assert (ended.returncode, "Traceback" in ended.stderr) == (3, False), ended.stderr
+    assert f"{root}/ssh_config: Is a directory; " in ended.stderr
+    assert (root / "lock").read_text() == ""

@@ -148,3 +148,19 @@ def test_differences_are_said() -> None:
 def test_what_is_no_generation() -> None:
     """A config of the site's own is none."""
     assert not kept.is_generation({"Spec": {"Labels": {"skep.name": "x"}}})
+
+
+def test_a_long_service_is_kept_as_well() -> None:
+    """Docker takes 64 characters: a digest stands for a service whose name would be too long, one for each."""
+    names = [kept.config_name(service, 123) for service in ("web", "a" * 63, "a" * 62 + "b")]
+
+    assert names[0] == "skep-generation.web.123"
+    assert [len(name) <= 64 for name in names] == [True] * 3
+    assert len(set(names)) == 3
+    engine: Any = Configs()
+    long = service()
+    long["Spec"]["Name"] = "a" * 63
+    keep(engine, long)
+    [config] = engine.all.values()
+    assert len(config["Spec"]["Name"]) <= 64
+    assert [generation.number for generation in kept.generations(engine, "a" * 63, LABELS)] == [1]

@@ -125,6 +125,10 @@ healthcheck = { test = "true", interval = "5" }
             "services.web.available_on[0]: there is no stage 'x'",
         ),
         (
+            ('image = "web"', 'image = "web"\nread_only = true\ninitialize_roles = ["nginx"]'),
+            "services.web.read_only: initialize_roles writes into the container's root; only one of both can be",
+        ),
+        (
             ('image = "web"', 'image = "web"\nendpoint_mode = "dnsrr"'),
             "services.web.ports: endpoint_mode dnsrr",
         ),

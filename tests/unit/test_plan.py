@@ -177,13 +177,14 @@ def test_a_free_network_is_replaced(made: Made) -> None:
     assert actions(made)["build_networks:back"] == "replace"
 
 
+@pytest.mark.parametrize("changed", ['driver_opts = { type = "tmpfs" }', 'labels = { team = "a" }'])
 @pytest.mark.parametrize(("data", "action"), [(True, "blocked"), (False, "replace")])
 def test_a_volumes_definition_is_refused(
-    made: Made, monkeypatch: pytest.MonkeyPatch, action: str, *, data: bool
+    made: Made, monkeypatch: pytest.MonkeyPatch, changed: str, action: str, *, data: bool
 ) -> None:
     """Data is never destroyed on the way to something else; an empty volume is made anew."""
     monkeypatch.setattr("tasks.build_volumes.has_data", lambda *_: data)
-    made.edit("[volumes.data]", '[volumes.data]\ndriver_opts = { type = "tmpfs" }')
+    made.edit("[volumes.data]", f"[volumes.data]\n{changed}")
 
     assert actions(made)["build_volumes:data@hive0"] == action
     assert (view(made).status == 1) is data

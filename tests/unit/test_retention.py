@@ -41,6 +41,9 @@ def test_the_listing() -> None:
     text = (
         "1763900000.5 sha256:ab ./web/_manifests/tags/k1/current/link\n"
         "1763900001.0 sha256:cd ./base/debian-12/_manifests/tags/k2/current/link\n"
+        # It went while it was read.
+        "1763900001.0  ./base/debian-12/_manifests/tags/k3/current/link\n"
+        "sudo: unable to resolve host hive3: Name or service not known\n"
     )
 
     assert parse_list(text) == [
@@ -138,3 +141,21 @@ def test_local_names() -> None:
     assert remove_local(client, "hive3", "reg:5000", generations("web:2")) == 3
 
     assert removed == ["reg:5000/web:1", "reg:5000/web@sha256:1", "skep/layer:3"]
+
+
+def test_the_registrys_own_word_on_a_failure(tmp_path: Path) -> None:
+    """Of the garbage collection's output the end is kept, and its exit status is the script's."""
+    (tmp_path / "repositories").mkdir()
+    program = tmp_path / "registry"
+    program.write_text("#!/bin/sh\nseq 1 1000\necho 'unknown manifest' >&2\nexit 7\n")
+    program.chmod(0o755)
+    script = collect_script([], [], storage=str(tmp_path), program=str(program), stop="true", start="true")
+    script = script.replace("/run/skep-registry.lock", str(tmp_path / "lock"))
+
+    ended = subprocess.run(
+        ["sh", "-eu", "-s"], input=script, capture_output=True, text=True, check=False, timeout=50
+    )
+
+    assert ended.returncode == 7
+    assert ended.stdout.startswith("before ")
+    assert ended.stderr.splitlines() == [*map(str, range(987, 1001)), "unknown manifest"]

@@ -11,7 +11,8 @@ import pytest
 
 from model.errors import StateError
 from model.record import FactRecord, HostRecord
-from tasks.state import State, write_whole
+from remote.files import write_whole
+from tasks.state import State
 
 FACT = FactRecord(id="1")
 DO: dict[str, Callable[[State], object]] = {

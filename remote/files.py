@@ -1,0 +1,64 @@
+"""Files on the mother that are written whole or not at all, and what is said where that can't be."""
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from model.errors import StateError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a file so that it is either the old or the new one, even after a power cut; equal data writes nothing.
+
+    Raises:
+        StateError: It can't be written. Nothing is left of the attempt, and an older file is as it was.
+
+    """
+    with file_errors(path):
+        try:
+            if path.read_bytes() == data:
+                return
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextmanager
+def file_errors(path: Path, but: tuple[type[OSError], ...] = ()) -> Iterator[None]:
+    """Have what this machine refuses said with the path and a way out; errors of the types `but` pass."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, but):
+            raise
+        raise StateError(f"{path}: {error.strerror or error}; {_way_out(path, error)}") from error
+
+
+def _way_out(path: Path, error: OSError) -> str:
+    """Return what a person can do about an error of the file system."""
+    if error.errno in _FORBIDDEN:
+        return "doit must be able to write the site's state/; mend who owns it, or its file system"
+    in_place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
+    if in_place is not None:
+        return f"{in_place} is no directory: move it away, and run doit again"
+    if error.errno in _FULL:
+        return "make room on this machine, and run doit again"
+    return "mend that, and run doit again; what is not secrets/ there may be removed, and is found anew"

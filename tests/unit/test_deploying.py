@@ -1,0 +1,57 @@
+"""Deploying a service: what is kept of it once it is seen to run."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from remote.generations import LABEL
+from tasks import deploy_services
+from tests import made as rig
+from tests.made import Made
+
+Labels = Callable[[Mapping[str, Any]], Mapping[str, str]]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Return a site that is wholly made."""
+    site = rig.new(tmp_path)
+    site.make()
+    return site
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_a_killed_run_deployed_is_kept_by_the_next(
+    made: Made, monkeypatch: pytest.MonkeyPatch, *, changed: bool
+) -> None:
+    """A service is kept when it is first seen to run, whichever run changed it; one that is kept is left alone."""
+    run = made.run()
+    asked: list[Labels] = []
+    kept: list[Any] = []
+
+    def wait(*_: Any, labels: Labels, **_options: Any) -> None:
+        asked.append(labels)
+
+    def keep(_client: object, found: Any, *_: object) -> int:
+        kept.append(found)
+        return 7
+
+    client = SimpleNamespace(api=SimpleNamespace(reload_config=lambda _path: None))
+    monkeypatch.setattr(run, "manager", lambda: (None, client))
+    monkeypatch.setitem(run.__dict__, "swarm_look", None)
+    monkeypatch.setattr(type(run), "swarm_look", None)
+    monkeypatch.setattr(deploy_services, "preflight", lambda *_: None)
+    monkeypatch.setattr("remote.services.ensure_service", lambda *_: ("id", changed))
+    monkeypatch.setattr("remote.convergence.wait_until_converged", wait)
+    monkeypatch.setattr("remote.generations.keep", keep)
+    step = next(s for s in deploy_services.steps(run) if s.name == "web")
+    step.ensure(SimpleNamespace(task=step.task, key="k", say=lambda _line: None))  # type: ignore[arg-type]
+    [labels] = asked
+
+    without: dict[str, Any] = {"Spec": {"Labels": {"skep.key": "k"}}}
+    assert labels(without) == {LABEL: "7"}
+    assert labels({"Spec": {"Labels": {LABEL: "3"}}}) == {}
+    assert kept == [without]
