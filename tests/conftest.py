@@ -1,21 +1,31 @@
-"""Which tests stay together where several processes share them (`pytest -n 2 --dist loadgroup`)."""
+"""Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`)."""
 
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-TESTS = Path(__file__).resolve().parent
 SITE = ("test_1_", "test_2_", "test_3_", "test_4_", "test_5_", "test_6_")
 """The files of tests/integration that share the one site, in order."""
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep together what shares hosts: the contract suite, the files of the one site, else each file.
+class TogetherScheduling(LoadScopeScheduling):
+    """Keeps together what shares hosts: the contract suite, the files of the one site, else each file."""
 
-    Here and not when the collection is whole: by then pytest-xdist has looked.
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the name of a test's group."""
+        path = PurePosixPath(nodeid.partition("::")[0])
+        if path.parent.name == "contract":
+            return "contract"
+        if path.parent.name == "integration" and path.name.startswith(SITE):
+            return "site"
+        return str(path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    """Put ours in the place of pytest-xdist's own `loadscope`.
+
+    Not by marks and `loadgroup`, which pytest-xdist 3.8 does not keep under pytest 9.2.
     """
-    suite, *_, file = item.path.relative_to(TESTS).parts
-    if suite == "contract":
-        item.add_marker(pytest.mark.xdist_group(suite))
-    elif suite == "integration":
-        item.add_marker(pytest.mark.xdist_group("site" if file.startswith(SITE) else file))
+    return TogetherScheduling(config, log) if config.getoption("dist") == "loadscope" else None
