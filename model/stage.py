@@ -1,6 +1,7 @@
 """One stage of a site, in the words that the phases use: its hosts, its hives, its repository."""
 
 import ipaddress
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -232,7 +233,9 @@ def role_uses(roles: list[str | types.RoleUse]) -> list[types.RoleUse]:
 
 
 def scalar(value: Any) -> str:
-    """Return a TOML scalar as the text that an environment variable gets."""
+    """Return a TOML value as the text that an environment variable gets; lists and tables are JSON there."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return str(value)

@@ -286,19 +286,30 @@ class Renderer:
             return UnaskedSecret()
         return Secret(made) if look.used else made
 
-    def table(self, path: str, table: Mapping[str, types.Scalar]) -> dict[str, types.Scalar | Secret]:
-        """Return a table of scalars with its templates rendered.
+    def table(self, path: str, table: Mapping[str, types.Value]) -> dict[str, types.Value | Secret]:
+        """Return a table with its templates rendered; those in lists and tables of it may hold no secret.
 
         Raises:
             ConfigError: All that can't be rendered.
             KeyError: Something is needed that is not made yet.
 
         """
-        made: dict[str, types.Scalar | Secret] = {}
+        made: dict[str, types.Value | Secret] = {}
         problems: list[str] = []
+
+        def change(where: str, text: str) -> str:
+            inner = self.text(where, text)
+            if isinstance(inner, Secret):
+                raise ConfigError([f"{where}: {_NESTED}"])
+            return inner
+
         for name, value in table.items():
             try:
-                made[name] = self.text(f"{path}.{name}", value) if isinstance(value, str) else value
+                made[name] = (
+                    self.text(f"{path}.{name}", value)
+                    if isinstance(value, str)
+                    else mapped(f"{path}.{name}", value, change)
+                )
             except ConfigError as error:
                 problems += error.problems
         if problems:
@@ -317,7 +328,7 @@ class Renderer:
         whole = definition(service)
         free = {key: value for key, value in templated(service).items() if key != ENVIRONMENT}
         problems: list[str] = []
-        environment: dict[str, types.Scalar | Secret] = {}
+        environment: dict[str, types.Value | Secret] = {}
         try:
             environment = self.table(f"{path}.{ENVIRONMENT}", service.environment)
         except ConfigError as error:
@@ -349,6 +360,8 @@ _SEEN = (
     "there is a secret in it, which would be seen by whoever looks at the service or its processes; "
     "use it in environment, or give it as a file (secrets = [...])"
 )
+
+_NESTED = "there is a secret in it; give it as a text of its own, not in a list or table"
 
 
 @dataclass(frozen=True)
@@ -538,7 +551,7 @@ def templated(service: types.Service) -> dict[str, Any]:
     return {key: value for key, value in definition(service).items() if key not in FIXED}
 
 
-def role_variables(name: str, service: types.Service) -> Iterator[tuple[str, Mapping[str, types.Scalar]]]:
+def role_variables(name: str, service: types.Service) -> Iterator[tuple[str, Mapping[str, types.Value]]]:
     """Yield the variables of the roles that a service is initialized by, each with their path."""
     for i, use in enumerate(service.initialize_roles):
         if not isinstance(use, str):

@@ -38,8 +38,8 @@ def rendered(run: Run, name: str) -> Rendered:
 
 
 def rendered_variables(
-    run: Run, path: str, table: Mapping[str, types.Scalar]
-) -> dict[str, types.Scalar | Secret]:
+    run: Run, path: str, table: Mapping[str, types.Value]
+) -> dict[str, types.Value | Secret]:
     """Return a role's variables without templates; see `rendered`."""
     made = renderer(run).table(path, table)
     for name, value in made.items():

@@ -67,7 +67,7 @@ def check_registry(path: str, name: str, registry: types.ExternalRegistry, site:
 
 
 def check_roles(
-    path: str, uses: list[str | types.RoleUse], directory: Path, common: Mapping[str, types.Scalar]
+    path: str, uses: list[str | types.RoleUse], directory: Path, common: Mapping[str, types.Value]
 ) -> Iterator[str]:
     """Yield the mistakes of a list of roles, all of which see some variables in common."""
     for i, use in enumerate(role_uses(uses)):

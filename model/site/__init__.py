@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from model.site.base import Age, Domain, Duration, Frozen, Label, Name, Port, Scalar, Size, Variable
+from model.site.base import Age, Domain, Duration, Frozen, Label, Name, Port, Scalar, Size, Value, Variable
 from model.site.hosts import SetupHosts, Users
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.networks import Ipam, Network, Pool
@@ -85,6 +85,7 @@ __all__ = [
     "UpdateConfig",
     "Users",
     "VagrantStage",
+    "Value",
     "Variable",
     "Volume",
 ]

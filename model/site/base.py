@@ -1,6 +1,6 @@
 """What the types of `site.toml` are made of: kinds of texts and numbers, and their base."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
@@ -46,6 +46,7 @@ Variable = Annotated[
 ]
 Port = Annotated[int, Meta(ge=1, le=65535, description="A port's number.")]
 Scalar = str | int | float | bool
+Value = Scalar | list[Any] | dict[str, Any]
 
 
 class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from model.site.base import Age, Duration, Frozen, Label, Scalar, Variable
+from model.site.base import Age, Duration, Frozen, Label, Scalar, Value, Variable
 
 
 class Base(Frozen, frozen=True):
@@ -69,7 +69,12 @@ class RoleUse(Frozen, frozen=True):
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         ),
     ]
-    vars: Annotated[dict[Variable, Scalar], Meta(description="Its variables.")] = {}
+    vars: Annotated[
+        dict[Variable, Value],
+        Meta(
+            description="Its variables. A script gets lists and tables as JSON, a role of Ansible as they are."
+        ),
+    ] = {}
 
 
 class Healthcheck(Frozen, frozen=True):
@@ -101,7 +106,7 @@ class Image(Frozen, frozen=True):
         | None
     ) = None
     roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
-    vars: Annotated[dict[Variable, Scalar], Meta(description="Variables that all its roles see.")] = {}
+    vars: Annotated[dict[Variable, Value], Meta(description="Variables that all its roles see.")] = {}
     secrets: Annotated[
         list[str],
         Meta(
