@@ -14,16 +14,22 @@ _KINDS = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile
 
 
 def role_archive(
-    entries: Iterable[Entry], environment: Mapping[str, str], secrets: Mapping[str, Secret] | None = None
+    entries: Iterable[Entry],
+    environment: Mapping[str, str],
+    secrets: Mapping[str, Secret] | None = None,
+    token: str = "",
 ) -> bytes:
     """Return a tar of a role below `.skep/role`, with its variables in `.skep/env` and secrets in `.skep/secrets`.
 
-    All belongs to root and has no time of its own, so that equal roles make equal archives.
+    All belongs to root and has no time of its own, so that equal roles make equal archives; but for the token, if one
+    is given, by which `END_ROLE` knows the role's processes.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         add_entry(archive, ROOT, 0o700, b"", "directory")
         add_entry(archive, f"{ROOT}/env", 0o600, env_file(environment).encode(), "file")
+        if token:
+            add_entry(archive, f"{ROOT}/token", 0o600, token.encode(), "file")
         if secrets:
             _add_secrets(archive, {name: secret.reveal() for name, secret in secrets.items()})
         add_entry(archive, f"{ROOT}/role", 0o755, b"", "directory")
@@ -81,15 +87,18 @@ BUILD_ROLE = (
 STAY = "read -r _; exit 0"
 """The shell command of a container in which others run things: it waits for an input that never comes."""
 
+TOKEN = "SKEP_ROLE"  # noqa: S105 - no password
+"""The variable by which the processes of a role are known in a container that others use as well."""
+
 CLEAN_PLAY = "rm -rf /.skep"
 """The shell command that removes what `workplace_archive` has put there, and all that Ansible left in it."""
 
-END_PLAY = (
+END_ROLE = (
     '[ -r /.skep/token ] || exit 0; read -r token </.skep/token || [ -n "$token" ] || exit 0; '
-    'for each in /proc/[0-9]*; do if grep -qs "SKEP_PLAY=$token" "$each/environ"; then '
+    'for each in /proc/[0-9]*; do if grep -qs "SKEP_ROLE=$token" "$each/environ"; then '
     'kill -9 "${each#/proc/}" 2>/dev/null || :; fi; done; rm -rf /.skep'
 )
-"""The same where a play was cut off: what it had begun in the container ends first."""
+"""What is done before a role is put where one was cut off: what that had begun in the container ends, and it goes."""
 
 CLEAN_INIT = "[ ! -e /etc/machine-id ] || : >/etc/machine-id; rm -rf /var/log/journal/*"
 """The shell command that removes what an init has made for this one container: each container gets its own."""

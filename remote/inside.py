@@ -2,6 +2,7 @@
 
 import codecs
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from docker.errors import APIError, NotFound
 
 from model.digest import Entry
 from model.errors import ServiceError
-from remote.archive import CLEAN_PLAY, END_PLAY, ROOT, RUN_ROLE, role_archive
+from remote.archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
 from remote.engine import engine_errors
 from remote.layers import heartbeat
 from remote.playbook import play as playbook
@@ -47,10 +48,11 @@ def run_role(
         ServiceError: The script failed or took too long, or there is no container.
 
     """
-    archive = role_archive(entries, variables)
+    token = uuid.uuid4().hex
+    archive = role_archive(entries, variables, token=token)
 
     def execute(container: Any) -> tuple[str | None, list[str]]:
-        status, tail = _exec(container, archive, timeout, say)
+        status, tail = _exec(container, archive, token, timeout, say)
         if status == 0:
             return None, tail
         return "setup.sh: " + (
@@ -134,16 +136,23 @@ def _still_runs(container: Any) -> bool:
     return bool(container.status == "running")
 
 
-def _exec(container: Any, archive: bytes, timeout: float, say: Say) -> tuple[int | None, list[str]]:
+def _exec(
+    container: Any, archive: bytes, token: str, timeout: float, say: Say
+) -> tuple[int | None, list[str]]:
     """Put the role into the container, run it, and return its exit status (None: too late) and its last lines."""
     api = container.client.api
+    # Docker does not end what a run that was killed had begun there: two would load the same data at once, and the
+    # first one's end would take this one's files away.
+    _quietly(container, END_ROLE)
     container.put_archive("/", archive)
     # timeout(1) would have to be in the image; so a second shell watches, and ends a second after the role at most.
     # At the end of the time it ends all of this session, whatever the role has started, and takes the role away.
     watch = f"n=0; while [ $n -lt {timeout:.0f} ]; do sleep 1; n=$((n+1)); done; rm -rf /{ROOT}; kill -KILL 0"
     command = f"({RUN_ROLE}) & child=$!; ({watch}) >/dev/null 2>&1 & watch=$!; wait $child; s=$?; kill $watch; exit $s"
     began = time.monotonic()
-    started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")
+    started = api.exec_create(
+        container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/", environment={TOKEN: token}
+    )
     tail: list[str] = []
     for line in _lines(api.exec_start(started["Id"], stream=True)):
         say(line)
@@ -155,7 +164,7 @@ def _exec(container: Any, archive: bytes, timeout: float, say: Say) -> tuple[int
 def _play(container: Any, play: playbook.Play, timeout: float, say: Say) -> tuple[str | None, list[str]]:
     """Run a role of Ansible against the container; return why it is no good, and its last lines."""
     # What a run that was killed had begun there.
-    _quietly(container, END_PLAY)
+    _quietly(container, END_ROLE)
     container.put_archive("/", play.workplace)
     tail: list[str] = []
     with heartbeat(say) as beat:
@@ -166,7 +175,7 @@ def _play(container: Any, play: playbook.Play, timeout: float, say: Say) -> tupl
             tail[:] = [*tail[1 - _TAIL :], line]
 
         reason = playbook.run(play, container, {}, timeout, heard)
-    _quietly(container, CLEAN_PLAY if reason is None else END_PLAY)
+    _quietly(container, CLEAN_PLAY if reason is None else END_ROLE)
     return reason, tail
 
 

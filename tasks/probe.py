@@ -6,10 +6,11 @@ from memory: None when the real thing is as recorded, else why it is not.
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from model.errors import HostError, SkepError
+from model.errors import SkepError
 from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.undo import CARE
@@ -84,11 +85,12 @@ class Probe:
     def __init__(self, run: "Run") -> None:
         """Start looking at all that has a record; nothing waits yet."""
         self._run = run
-        self._pool = ThreadPoolExecutor(max_workers=len(run.stage.hosts) + 3, thread_name_prefix="probe")
+        self._pool = ThreadPoolExecutor(max_workers=2 * len(run.stage.hosts) + 3, thread_name_prefix="probe")
         known = [host for host in run.stage.hosts if run.host_record(host) is not None]
         self._provider: Future[Mapping[str, Found]] | None = (
             self._pool.submit(run.provider.found) if run.provider.owns else None
         )
+        self._engines = {host.short: self._pool.submit(self._look_at_engine, host) for host in known}
         self._hosts = {host.short: self._pool.submit(self._look_at_host, host) for host in known}
         self._swarm = self._pool.submit(self._look_at_swarm)
         self.upstream = Upstream(run)
@@ -255,7 +257,7 @@ class Probe:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _look_at_host(self, host: Host) -> HostLook:
-        """Take one ssh command and three listings of the engine."""
+        """Take one ssh command; what the engine says comes from `_look_at_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.
             script = f"( {probe_script()}){_LIST_ACCOUNTS}"
@@ -269,13 +271,10 @@ class Probe:
         said, _, tags = said.partition(_TAGS)
         steps, _, accounts = said.partition(_ACCOUNTS)
         look = HostLook(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
-        try:
-            engine = self._run.engine(host).api
-            volumes = engine.volumes(filters={"label": "skep.name"}).get("Volumes") or []
-            running = engine.containers(filters={"label": "com.docker.swarm.service.name"})
-            info = engine.info()
-        except (SkepError, OSError):
+        seen = self._engines[host.short].result()
+        if seen is None:
             return look
+        info, volumes, running = seen
         counts: dict[str, int] = {}
         for container in running:
             name = container["Labels"]["com.docker.swarm.service.name"]
@@ -283,6 +282,18 @@ class Probe:
         return replace(
             look, info=info, volumes={volume["Name"]: volume for volume in volumes}, services=counts
         )
+
+    def _look_at_engine(self, host: Host) -> tuple[Any, Any, Any] | None:
+        """Return what a host's engine says of itself, its volumes and its services' containers; None if nothing."""
+        try:
+            with closing(self._run.reader(host)) as engine:
+                return (
+                    engine.info(),
+                    engine.volumes(filters={"label": "skep.name"}).get("Volumes") or [],
+                    engine.containers(filters={"label": "com.docker.swarm.service.name"}),
+                )
+        except SkepError:
+            return None
 
     def _look_at_swarm(self) -> SwarmLook:
         """Ask the first manager that answers for all of the swarm."""
@@ -294,17 +305,19 @@ class Probe:
                 continue
             try:
                 return self._swarm_of(host)
-            except (SkepError, OSError) as error:
+            except SkepError as error:
                 said.append(str(error))
         return SwarmLook(error="; ".join(dict.fromkeys(said)) or "there is no swarm yet")
 
     def _swarm_of(self, host: Host) -> SwarmLook:
-        """List what one manager knows."""
-        from remote.engine import engine_errors
+        """List what one manager knows.
 
-        api = self._run.engine(host).api
+        Raises:
+            HostError: It does not answer.
+
+        """
         mine = {"label": [f"{name}={value}" for name, value in self._run.stage.labels.items()]}
-        with engine_errors(host.short, "listing the swarm", HostError):
+        with closing(self._run.reader(host)) as api:
             return SwarmLook(
                 nodes=_by(api.nodes(), lambda node: node["ID"]),
                 networks=_by(api.networks(filters=mine), lambda network: network["Name"]),

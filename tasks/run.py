@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from providers.base import Provider
     from remote.hostsetup.step import HostStep
+    from remote.reader import Reader
     from remote.swarmlook import SwarmLook
     from tasks.probe import Probe
 
@@ -286,6 +287,19 @@ class Run:
 
                 self._engines[host.short] = connect(host.short, connection.docker_socket)
             return self._engines[host.short]
+
+    def reader(self, host: Host) -> "Reader":
+        """Return what only reads from a host's Docker Engine, and is there at once.
+
+        Raises:
+            HostError: The host does not answer.
+
+        """
+        from remote.reader import Reader
+
+        connection = self.connection(host)
+        connection.open()
+        return Reader(host.short, connection.docker_socket)
 
     def reset(self, host: Host) -> None:
         """Forget the connection to a host that was made anew."""

@@ -20,11 +20,10 @@ from typing import IO, Any, cast
 from model.ansible import COLLECTIONS
 from model.digest import Entry, Inputs, canonical, sha256, tree_inputs
 from model.secret import Secret
-from remote.archive import ROOT, workplace_archive
+from remote.archive import ROOT, TOKEN, workplace_archive
 
 Say = Callable[[str], None]
 TEMPORARY = f"/{ROOT}/work"
-TOKEN = "SKEP_PLAY"  # noqa: S105 - no password: a variable by which the processes of a play are known
 _PLUGINS = Path(__file__).parent / "plugins"
 _PROGRAM = Path(__file__).parent / "program.py"
 _OWN = "skep_own_"

@@ -1,11 +1,15 @@
 """Roles inside running containers: what they print."""
 
+import signal
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from model.errors import ServiceError
+from remote.archive import END_ROLE, RUN_ROLE, TOKEN
 from remote.inside import run_role
 
 
@@ -17,15 +21,24 @@ class Container:
     status = "running"
 
     def __init__(self, pieces: list[bytes], status: int) -> None:
+        self.done: list[str] = []
+        outputs = {RUN_ROLE: pieces}
+
+        def create(_container: str, command: list[str], **_options: object) -> dict[str, str]:
+            word = next((word for word in (RUN_ROLE, END_ROLE) if word in command[-1]), command[-1])
+            self.done.append(word)
+            return {"Id": word}
+
         api = SimpleNamespace(
-            exec_create=lambda *_, **__: {"Id": "e"},
-            exec_start=lambda *_, **__: iter(pieces),
+            exec_create=create,
+            exec_start=lambda made, **_: iter(outputs.get(made, [])),
             exec_inspect=lambda _: {"ExitCode": status},
         )
         self.client: Any = SimpleNamespace(api=api)
 
     def put_archive(self, _path: str, _data: bytes) -> None:
         """Take the role."""
+        self.done.append("put")
 
     def reload(self) -> None:
         """Stay as it is."""
@@ -45,3 +58,37 @@ def test_the_last_words_of_a_failed_role_are_in_the_message() -> None:
     """What a script says last, as by `printf`, is most often why it failed."""
     with pytest.raises(ServiceError, match=r"setup\.sh: exit status 1\n    working\n    disk full\ufffd$"):
         run_role(lambda: Container([b"working\ndisk full\xc3"], 1), "web", "r", (), {}, 9, lambda _line: None)
+
+
+def test_what_a_killed_run_had_begun_ends_before_the_role_is_put_there() -> None:
+    """Two of them at once would load the same data twice, and the first one's end takes the second one's files away."""
+    container = Container([], 0)
+
+    run_role(lambda: container, "web", "r", (), {}, 9, lambda _line: None)
+
+    assert container.done == [END_ROLE, "put", RUN_ROLE]
+
+
+def test_only_processes_of_the_role_that_was_cut_off_are_ended(tmp_path: Path) -> None:
+    """They are known by a variable of theirs and the token that lies beside the role; nobody else's are touched."""
+    place = tmp_path / "place"
+    place.mkdir()
+    script = END_ROLE.replace("/.skep", str(place))
+
+    def process(token: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(["/bin/sleep", "60"], env={TOKEN: token})
+
+    with process("first") as cut_off, process("second") as other:
+        try:
+            subprocess.run(["/bin/sh", "-c", script], check=True)
+            assert other.poll() is None, "there is no token yet"
+            place.mkdir(exist_ok=True)
+            (place / "token").write_text("first")
+            subprocess.run(["/bin/sh", "-c", script], check=True)
+
+            assert cut_off.wait(10) == -signal.SIGKILL
+            assert other.poll() is None
+            assert not place.exists()
+        finally:
+            cut_off.kill()
+            other.kill()

@@ -1,0 +1,141 @@
+"""What a Docker Engine says of itself and of its things, read without Docker's SDK.
+
+To import the SDK takes as long as a whole look at a site. What a run with nothing to do asks is a few listings; they
+are here, called and answered as by the SDK's `APIClient`.
+"""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from model.errors import HostError, SkepError
+
+TIMEOUT = 120
+"""Seconds that one answer may take."""
+Json = Any
+Filters = Mapping[str, str | Sequence[str]]
+
+
+class _Http(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket, and not to a host."""
+        self.sock = socket.socket(socket.AF_UNIX)
+        try:
+            self.sock.settimeout(self.timeout)
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.close()
+            raise
+
+
+class Reader:
+    """Reads from the engine behind a Unix socket; changes nothing there. Thread-safe: each call has its connection.
+
+    Args:
+        name: What the engine is called in messages.
+        path: The socket.
+        timeout: Seconds that one answer may take.
+        error: What is raised.
+
+    """
+
+    def __init__(
+        self, name: str, path: Path, timeout: float = TIMEOUT, error: type[SkepError] = HostError
+    ) -> None:
+        """Keep where it is; nothing is connected yet."""
+        self._name, self._path, self._timeout, self._error = name, path, timeout, error
+        self._guard = threading.Lock()
+        self._idle: list[_Http] = []
+
+    def info(self) -> Json:
+        """Return what the engine says of itself."""
+        return self._get("/info")
+
+    def containers(self, *, all: bool = False, filters: Filters | None = None) -> Json:  # noqa: A002 - as in the SDK
+        """Return its containers: those that run, or all."""
+        return self._get(f"/containers/json?all={int(all)}", filters)
+
+    def volumes(self, *, filters: Filters | None = None) -> Json:
+        """Return its volumes, below `Volumes`."""
+        return self._get("/volumes", filters)
+
+    def networks(self, *, filters: Filters | None = None) -> Json:
+        """Return its networks."""
+        return self._get("/networks", filters)
+
+    def images(self, *, filters: Filters | None = None) -> Json:
+        """Return its images."""
+        return self._get("/images/json", filters)
+
+    def nodes(self) -> Json:
+        """Return the nodes of the swarm that it manages."""
+        return self._get("/nodes")
+
+    def services(self, *, status: bool = False, filters: Filters | None = None) -> Json:
+        """Return the services of the swarm that it manages, with the number of their tasks if asked for."""
+        return self._get(f"/services?status={str(status).lower()}", filters)
+
+    def secrets(self, *, filters: Filters | None = None) -> Json:
+        """Return the secrets of the swarm that it manages, without their contents."""
+        return self._get("/secrets", filters)
+
+    def configs(self, *, filters: Filters | None = None) -> Json:
+        """Return the configs of the swarm that it manages."""
+        return self._get("/configs", filters)
+
+    def close(self) -> None:
+        """Close what is open."""
+        with self._guard:
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _get(self, path: str, filters: Filters | None = None) -> Json:
+        """Return what the engine answers.
+
+        Raises:
+            SkepError: It does not answer, or refuses; of the kind that was asked for.
+
+        """
+        if filters:
+            lists = {name: [each] if isinstance(each, str) else list(each) for name, each in filters.items()}
+            path += f"{'&' if '?' in path else '?'}filters={quote(json.dumps(lists))}"
+        try:
+            with self._connection() as connection:
+                # No version: the engine takes its own newest, as the SDK does once it has asked for that.
+                connection.request("GET", path)
+                response = connection.getresponse()
+                said = json.loads(response.read())
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._error(
+                f"{self._name}: its Docker Engine does not answer ({str(error) or type(error).__name__})"
+            ) from error
+        if response.status != http.client.OK:
+            message = said.get("message") if isinstance(said, dict) else None
+            raise self._error(f"{self._name}: its Docker Engine: {message or response.reason}")
+        return said
+
+    @contextmanager
+    def _connection(self) -> Iterator[_Http]:
+        """Give a connection that nobody else uses meanwhile; it is kept only if all went well."""
+        with self._guard:
+            connection = self._idle.pop() if self._idle else _Http(self._path, self._timeout)
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        with self._guard:
+            self._idle.append(connection)
