@@ -61,6 +61,7 @@ class Run(DoitRun):
         run.live = True
         traces = self.dep_manager.backend
         traces.running = True
+        keeps_lock = False
         try:
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.probe
@@ -73,11 +74,14 @@ class Run(DoitRun):
             return max(status, NOT_KEPT)
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
+            # Threads of other tasks may be at work until this process has ended, which gives the lock back as well.
+            keeps_lock = True
             return INTERRUPTED
         finally:
             run.probe.close()
             run.close()
-            run.state.unlock()
+            if not keeps_lock:
+                run.state.unlock()
 
 
 def refuse_unknown_replacements(run: SiteRun) -> None:

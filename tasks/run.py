@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from model.errors import HostError, SkepError, StateError
+from model.errors import ConfigError, HostError, SkepError, StateError
 from model.pins import Pins
 from model.pins import read as read_pins
 from model.record import HostRecord, Record
@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Record)
 Say = Callable[[str], None]
 
 
-_SHORTEST_HIDDEN = 8
+_SHORTEST_HIDDEN = 4
 
 
 def host_task(short: str) -> str:
@@ -235,7 +235,7 @@ class Run:
         """Return a secret of site.toml.
 
         Raises:
-            ConfigError: Where it should come from there is nothing.
+            ConfigError: Where it should come from there is nothing, or something too short to be hidden.
             KeyError: It is a generated one and there is no vault yet.
 
         """
@@ -245,6 +245,9 @@ class Run:
             if source.generate is not None
             else self._sources.read(name, source, asks=self.asks)
         )
+        if not isinstance(found, UnaskedSecret) and 0 < len(found.reveal().strip()) < _SHORTEST_HIDDEN:
+            said = f"is shorter than {_SHORTEST_HIDDEN} characters, which can't be kept out of logs"
+            raise ConfigError([f"secrets.{name}: {said}: use a longer one"])
         self.hide(found)
         return found
 
