@@ -59,7 +59,7 @@ class Run:
         deployed: Whether a service was changed by this run.
         pushed: Whether an image was pushed by this run.
         unpinned: The services that this run deployed, so that they are as site.toml says.
-        replaced: The hosts that this run made anew, since they could not be changed in place.
+        replaced: The hosts that this run made anew or stopped, since they could not be changed as they ran.
 
     """
 
@@ -81,6 +81,7 @@ class Run:
         self._look: tuple[DockerClient, SwarmLook] | None = None
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
+        self._looks: list[Probe] = []
         self._locks: dict[str, threading.Lock] = {}
         self._hidden: set[str] = set()
         self._done: set[str] = set()
@@ -341,8 +342,16 @@ class Run:
         self.write_ssh_files()
         return Probe(self)
 
+    def look_again(self) -> None:
+        """Have the next question taken from a new look. Who waits for the one before still gets its answer."""
+        with self._guard:
+            if "probe" in self.__dict__:
+                self._looks.append(self.__dict__.pop("probe"))
+
     def close(self) -> None:
         """Let go of what this process holds; shared ssh connections stay for the next run."""
+        for look in self._looks:
+            look.close()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
