@@ -63,6 +63,7 @@ class Run(DoitRun):
         signal.signal(signal.SIGTERM, _interrupt)
         traces = self.dep_manager.backend
         traces.running = True
+        keeps_lock = False
         try:
             status = _ended(run, int(super()._execute(**kwargs)))
             _name_leftovers(run)
@@ -73,11 +74,14 @@ class Run(DoitRun):
             return max(status, NOT_KEPT)
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
+            # Threads of other tasks may be at work until this process has ended, which gives the lock back as well.
+            keeps_lock = True
             return INTERRUPTED
         finally:
             probe.close()
             run.close()
-            run.state.unlock()
+            if not keeps_lock:
+                run.state.unlock()
 
 
 def refuse_unknown_replacements(run: SiteRun) -> None:

@@ -161,6 +161,7 @@ class DockerProvider(Provider):
         if name == IMAGE:
             docker_host_image.remove(self._image_key, say)
         elif name == NETWORK:
+            docker_probe.sweep_stage(self._stage)
             docker_network.remove(self._stage, say)
         else:
             docker_host.remove(self._stage, name, say)

@@ -1,14 +1,26 @@
 """What an engine can do for hosts, found out by a container that says it and is gone."""
 
+import time
 from pathlib import Path
 
 from model.errors import ProviderError
 from model.stage import Stage
-from providers.docker_engine import CONFLICT, NAME, NOT_FOUND, Json, label_filter, labels_of, tolerated
+from providers.docker_engine import (
+    CONFLICT,
+    NAME,
+    NOT_FOUND,
+    Json,
+    engine,
+    label_filter,
+    labels_of,
+    tolerated,
+)
 
 PROBE = "skep.probe"
 _WATCHES, _WATCHES_ELSEWHERE = 8, 16
 """inotify instances that one host uses (systemd, its journal, dbus, the engine), and that the mother may use itself."""
+_AT_WORK = 120.0
+"""Seconds after which a probe is surely a killed run's."""
 _FALLBACK = ["8.8.8.8", "8.8.4.4"]
 """What Docker gives to containers when the mother's own resolver listens on a loopback address."""
 
@@ -36,6 +48,7 @@ def probe(client: Json, stage: Stage, image: str) -> tuple[bool, list[str]]:
     """Return whether --privileged works, and the name servers that containers can reach."""
     from docker.errors import APIError
 
+    sweep(client, stage, older_than=_AT_WORK)
     for privileged in (True, False):
         container = client.create_container_from_config(
             {
@@ -74,11 +87,26 @@ def nameservers(resolv_conf: str) -> list[str]:
     return ["127.0.0.11", *servers] if servers[:2] == _FALLBACK else servers
 
 
-def sweep(client: Json, stage: Stage) -> None:
-    """Remove the probes of killed runs; the engine refuses nothing that a living run still needs for long."""
+def sweep(client: Json, stage: Stage, older_than: float = 0) -> None:
+    """Remove the probes of killed runs.
+
+    Args:
+        client: The engine.
+        stage: The stage.
+        older_than: Seconds; younger ones may be at work.
+
+    """
     for container in client.containers(all=True, filters=label_filter(stage, **{PROBE: "true"})):
+        if time.time() - container["Created"] < older_than:
+            continue
         with tolerated(NOT_FOUND, CONFLICT):
             client.remove_container(container["Id"], force=True)
+
+
+def sweep_stage(stage: Stage) -> None:
+    """Remove the stage's probes, before its network goes: a killed run may have left one and nothing else."""
+    with engine() as client:
+        sweep(client, stage)
 
 
 def watch_shortage(

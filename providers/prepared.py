@@ -23,7 +23,7 @@ from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
 from providers.base import Found, Provider, Resource, Say
 from providers.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh, ssh_words, with_key
-from remote.ssh import SSH_FAILED, SshFiles
+from remote.ssh import SSH_FAILED, SshFiles, learn
 
 ADMIN = "skep"
 ADMIT_TIMEOUT = 300.0
@@ -120,7 +120,7 @@ class PreparedProvider(Provider):
         with self._known_hosts(record) as known_hosts:
             answer = self._identify(record, known_hosts)
             if not answer.worked:
-                self._refuse_all_but(answer, host, record, known_hosts, ("permission denied", "sudo"))
+                self._refuse_all_but(answer, host, record, ("permission denied", "sudo"))
                 say(f"{host.name}: making the admin user {ADMIN}, as {self._config.user}")
                 self._admit(host, record, known_hosts)
                 answer = self._identify(record, known_hosts)
@@ -184,12 +184,21 @@ class PreparedProvider(Provider):
 
     @contextlib.contextmanager
     def _known_hosts(self, record: HostRecord) -> Iterator[Path]:
-        """Give the file in which ssh looks up the host's key: what site.toml says, else what the stage has learned."""
-        if not record.host_keys:
-            yield self._files.known_hosts
-            return
+        """Give the file in which ssh looks up the host's key: what site.toml says, else what the stage has learned.
+
+        A copy of that: other hosts' log-ins replace the stage's own meanwhile, and ssh only appends.
+        """
         with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
-            yield pinned(record, Path(directory))
+            if record.host_keys:
+                yield pinned(record, Path(directory))
+                return
+            copy = Path(directory, "known_hosts")
+            stages = self._files.known_hosts
+            copy.write_text(stages.read_text() if stages.exists() else "")
+            try:
+                yield copy
+            finally:
+                learn(self._files, copy.read_text().splitlines())
 
     def _identify(self, record: HostRecord, known_hosts: Path) -> Answer:
         """Log in as the admin user with the stage's key, try sudo, and read who the machine is."""
@@ -221,7 +230,7 @@ class PreparedProvider(Provider):
             answer = run_ssh(words, timeout=ADMIT_TIMEOUT, stdin=script.encode(), env=env)
         if answer.worked:
             return
-        self._refuse_all_but(answer, host, first, known_hosts, ())
+        self._refuse_all_but(answer, host, first, ())
         errors = answer.errors.lower()
         path = f"stages.{self._stage.name}"
         if answer.status == _NO_SUDO or "is not in the sudoers" in errors or "may not run sudo" in errors:
@@ -261,7 +270,7 @@ class PreparedProvider(Provider):
         return None if self._config.root_password is None else self._secret(self._config.root_password)
 
     def _refuse_all_but(
-        self, answer: Answer, host: Host, record: HostRecord, known_hosts: Path, passed: tuple[str, ...]
+        self, answer: Answer, host: Host, record: HostRecord, passed: tuple[str, ...]
     ) -> None:
         """Raise what ssh itself said, unless it is among what the caller sees to.
 
@@ -271,13 +280,13 @@ class PreparedProvider(Provider):
         """
         errors = answer.errors.lower()
         if "host key verification failed" in errors or "identification has changed" in errors:
-            raise ProviderError(self._another_key(answer, host, record, known_hosts))
+            raise ProviderError(self._another_key(answer, host, record))
         if answer.status == SSH_FAILED and "permission denied" not in errors:
             raise ProviderError(_no_answer(host, record, _last(answer.errors) or "no answer"))
         if passed and not any(mark in errors for mark in passed):
             raise ProviderError(f"{host.name}: {_last(answer.errors) or f'exit status {answer.status}'}")
 
-    def _another_key(self, answer: Answer, host: Host, record: HostRecord, known_hosts: Path) -> str:
+    def _another_key(self, answer: Answer, host: Host, record: HostRecord) -> str:
         """Return the message for a host whose key is not the one that is known."""
         where = f"{record.ssh_host}:{record.ssh_port}"
         if record.host_keys:
@@ -286,10 +295,11 @@ class PreparedProvider(Provider):
                 f"host_keys: if it was installed anew, write its new key there (`ssh-keyscan -p {record.ssh_port} "
                 f"{record.ssh_host}`, compared on its console); if not, it is another machine"
             )
-        line = re.search(r"Offending \S+ key in (.+:\d+)", answer.errors)
+        stages = self._files.known_hosts
+        line = re.search(r"Offending \S+ key in .+:(\d+)", answer.errors)
         return (
-            f"{host.name}: {where} has another host key than before ({line[1] if line else known_hosts}): if it was "
-            f"installed anew, run `ssh-keygen -f {known_hosts} -R {record.name}` and then again; if not, it is another "
+            f"{host.name}: {where} has another host key than before ({stages}{f':{line[1]}' if line else ''}): if it "
+            f"was installed anew, run `ssh-keygen -f {stages} -R {record.name}` and then again; if not, it is another "
             "machine"
         )
 

@@ -11,7 +11,7 @@ import selectors
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -120,17 +120,36 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
     lock_path = files.config.parent / ".ssh.lock"
     with file_errors(lock_path), lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        learned = []
-        if files.known_hosts.exists():
-            current = {record.name for record in records.values()}
-            learned = [
-                line
-                for line in files.known_hosts.read_text().splitlines()
-                if line.split(" ")[0] in current - pinned.keys()
-            ]
+        # Those of hosts without a record, too: the next log-in, maybe with a password, must find the key of the first.
+        learned = [line for line in _lines(files.known_hosts) if line.split(" ")[0] not in pinned]
         lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
         write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
         write_whole(files.config, argv.ssh_config(entries, common).encode())
+
+
+def learn(files: SshFiles, lines: Iterable[str]) -> None:
+    """Add lines to known_hosts, those that are not in it yet.
+
+    Args:
+        files: The stage's ssh files.
+        lines: As ssh writes them; empty ones don't count.
+
+    """
+    lock_path = files.config.parent / ".ssh.lock"
+    with file_errors(lock_path), lock_path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _lines(files.known_hosts)
+        new = [line for line in dict.fromkeys(lines) if line and line not in known]
+        if new:
+            write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
+
+
+def _lines(path: Path) -> list[str]:
+    """Return the lines of a file that need not be there."""
+    try:
+        return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
 
 
 class Connection:

@@ -4,16 +4,22 @@ Two steps for each that is pulled: `upstream.<name>` finds out which digest is m
 and `base.<name>` gets that digest into the registry. One that is made here has only the second.
 """
 
+import contextlib
 import hashlib
+import time
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from model import bases
 from model import site as types
 from model.definition import definition
 from model.digest import Inputs, flatten
-from model.errors import BuildError
+from model.errors import BuildError, StateError
 from model.record import ImageRecord
 from model.reference import Reference
+from remote.files import write_whole
 from tasks.builder import builder_for, pushed
 from tasks.run import Run
 from tasks.step import Step, Work
@@ -21,6 +27,11 @@ from tasks.upstream import last_resolved, pinned, readable, resolved, source, up
 
 PHASE = "build_images"
 DEBOOTSTRAP_TIMEOUT = 1800
+FILE = "digests.json"
+"""In the state directory: the digests of large files of the site, and by what it is known that they are the same."""
+
+_JUST_WRITTEN = 2.0
+"""Seconds; two writes within them may leave a file with the same times."""
 
 
 def task_of(name: str) -> str:
@@ -158,7 +169,7 @@ class BaseImage:
         for key in ("tarball", "archive"):
             file = getattr(self.base, key)
             if file is not None:
-                inputs[key] = f"file {_file_digest(self._run.directory / file)}"
+                inputs[key] = f"file {file_digest(self._run, self._run.directory / file)}"
         return inputs
 
     def ensure(self, work: Work) -> ImageRecord:
@@ -195,7 +206,25 @@ class BaseImage:
         raise BuildError(f"{self.reference}: site.toml does not say how it is had")
 
 
-def _file_digest(path: Path) -> str:
-    """Return the digest of a file of the site, which may be larger than memory."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def file_digest(run: Run, path: Path) -> str:
+    """Return the digest of a file of the site, which may be larger than memory.
+
+    It is read again only if it may be another one: what the file system says of it is kept beside the digest, as git
+    keeps it in its index. Of a file that was just written that is not enough: its times may not tell two writes apart.
+    """
+    kept = run.state.root / FILE
+    with run.lock(FILE):
+        try:
+            known: dict[str, list[Any]] = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Any]])
+        except (OSError, msgspec.MsgspecError):
+            known = {}
+        status = path.stat()
+        mark = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        if known.get(str(path), [])[:-1] == mark:
+            return str(known[str(path)][-1])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if time.time() - max(status.st_mtime, status.st_ctime) > _JUST_WRITTEN:
+            with contextlib.suppress(StateError):  # who may only look hashes again
+                write_whole(kept, msgspec.json.encode({**known, str(path): [*mark, digest]}))
+        return digest

@@ -63,6 +63,28 @@ def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
         run.replaced.add(host.short)
 
 
+@contextlib.contextmanager
+def stopped_in_turn(run: Run, host: Host, say: Say) -> Iterator[None]:
+    """Let a host's engine be started anew within, when the swarm can do without it.
+
+    Args:
+        run: The run.
+        host: The host.
+        say: Takes a line for the log.
+
+    Raises:
+        ProviderError: The swarm can't do without it.
+
+    """
+    with run.lock("replacing a host"):
+        if host.is_hive:
+            _give_up_place(run, host, say, goes=False)
+        yield
+        run.replaced.add(host.short)
+    # What was seen before says nothing of what came up again.
+    run.look_again()
+
+
 def may_replace(name: str) -> bool:
     """Return whether a person said that something may be made anew although others lose by it."""
     return name in (get_var("replace") or "").split(",")

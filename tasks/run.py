@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from model.errors import HostError, SkepError, StateError
+from model.errors import ConfigError, HostError, SkepError, StateError
 from model.pins import Pins
 from model.pins import read as read_pins
 from model.record import HostRecord, Record
@@ -37,7 +37,7 @@ R = TypeVar("R", bound=Record)
 Say = Callable[[str], None]
 
 
-_SHORTEST_HIDDEN = 8
+_SHORTEST_HIDDEN = 4
 AT_A_TIME = 12
 """Tasks that are at work at a time, without those that only wait for a service to run."""
 
@@ -62,7 +62,7 @@ class Run:
         deployed: Whether a service was changed by this run.
         pushed: Whether an image was pushed by this run.
         unpinned: The services that this run deployed, so that they are as site.toml says.
-        replaced: The hosts that this run made anew, since they could not be changed in place.
+        replaced: The hosts that this run made anew or stopped, since they could not be changed as they ran.
 
     """
 
@@ -241,7 +241,7 @@ class Run:
         """Return a secret of site.toml.
 
         Raises:
-            ConfigError: Where it should come from there is nothing.
+            ConfigError: Where it should come from there is nothing, or something too short to be hidden.
             KeyError: It is a generated one and there is no vault yet.
 
         """
@@ -251,6 +251,9 @@ class Run:
             if source.generate is not None
             else self._sources.read(name, source, asks=self.asks)
         )
+        if not isinstance(found, UnaskedSecret) and 0 < len(found.reveal().strip()) < _SHORTEST_HIDDEN:
+            said = f"is shorter than {_SHORTEST_HIDDEN} characters, which can't be kept out of logs"
+            raise ConfigError([f"secrets.{name}: {said}: use a longer one"])
         self.hide(found)
         return found
 
@@ -380,8 +383,16 @@ class Run:
         self.write_ssh_files()
         return Probe(self)
 
+    def look_again(self) -> None:
+        """Have the next question taken from a new look. Who waits for the one before still gets its answer."""
+        with self._guard:
+            if "probe" in self.__dict__:
+                self._looks.append(self.__dict__.pop("probe"))
+
     def close(self) -> None:
         """Let go of what this process holds; shared ssh connections stay for the next run."""
+        for look in self._looks:
+            look.close()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()

@@ -1,5 +1,6 @@
 """Phase 2: each host set up by small steps, then the swarm."""
 
+import contextlib
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks import build_volumes
-from tasks.replacement import may_replace
+from tasks.replacement import may_replace, stopped_in_turn
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
 from tasks.templates import secrets_of
@@ -163,12 +164,16 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         if name == "docker" and (refused := _made_otherwise(run, host)):
             # The engine's own part of it is not begun, for which it would be started anew.
             raise HostError(refused)
-        run.connection(host).script(
-            apply_script(made, made.files(), key),
-            timeout=time_limit(made),
-            say=work.say,
-            shown=f"step {name}",
-        )
+        swarm_state = (run.probe.host(host).info.get("Swarm") or {}).get("LocalNodeState")
+        # It may start the engine anew, and with it whatever runs there: one hive at a time.
+        alone = name == "docker" and swarm_state == "active"
+        with stopped_in_turn(run, host, work.say) if alone else contextlib.nullcontext():
+            run.connection(host).script(
+                apply_script(made, made.files(), key),
+                timeout=time_limit(made),
+                say=work.say,
+                shown=f"step {name}",
+            )
         connection = run.connection(host)
         if name == "docker" and "docker" not in connection.run("id -nG").split():
             # The admin user just got into the group, and so may use the engine's socket: in new connections only.

@@ -176,6 +176,7 @@ class Site:
         self.peaks = scratch / "peaks"
         self.modules = scratch / "modules"
         self.state = directory / "state" / "private"
+        self.variables: dict[str, str] = {}  # of its runs, beside this process's own
         self._count = 0
         directory.mkdir()
         scratch.mkdir()
@@ -204,6 +205,7 @@ class Site:
         paths = [str(self.scratch), *filter(None, [kept.get("PYTHONPATH")])]
         return {
             **kept,
+            **self.variables,
             "DOIT_FILE": str(rig.ROOT / "dodo.py"),
             "PYTHONPATH": os.pathsep.join(paths),
             "SKEP_TEST_MODULES": str(self.modules),

@@ -1,11 +1,13 @@
 """Bases: what they are made from, which digest is meant, and what is said when upstream moves or refuses."""
 
+import hashlib
 import io
 import json
 import os
 import subprocess
 import tarfile
 import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +33,7 @@ from remote.bases import (
     present,
     resolve,
 )
+from tasks import bases as base_tasks
 from tasks import build_images, upstream
 from tasks.bases import BaseImage, UpstreamDigest, task_of
 from tasks.deploy_services import image_task
@@ -165,6 +168,32 @@ def test_a_files_content_is_an_input(tmp_path: Path, key: str) -> None:
 
     after = base_of(run).inputs()
     assert {name for name in after if after[name] != before[name]} == {key}
+
+
+def test_a_large_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does another process read it while the file system says that it is the same."""
+    file = tmp_path / "a.tar"
+    file.write_bytes(b"1")
+    now = file.stat().st_ctime
+    read: list[str] = []
+    digest = hashlib.file_digest
+
+    def counted(opened: Any, name: str) -> Any:
+        read.append(opened.name)
+        return digest(opened, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", counted)
+    monkeypatch.setattr(time, "time", lambda: now + 1)
+    one = [base_tasks.file_digest(run_of(tmp_path), file) for _ in range(2)]
+    assert len(read) == 2, "it was just written"
+    monkeypatch.setattr(time, "time", lambda: now + 60)
+    one += [base_tasks.file_digest(run_of(tmp_path), file) for _ in range(3)]
+    assert len(read) == 3
+
+    file.write_bytes(b"2")
+
+    assert base_tasks.file_digest(run_of(tmp_path), file) not in one
+    assert len(set(one)) == 1
 
 
 def test_pinned_and_unpinned_ask_for_the_same_base(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def test_all_secrets_that_are_missing_are_said_at_once(site: Path, monkeypatch: 
     assert missing_secrets(run_of(site), {"deploy_services:secret.one"}) == [ONE]
     assert missing_secrets(run_of(site), {"build_infra:hive0"}) == []
 
-    monkeypatch.setenv("SKEP_TEST_ONE", "x")
-    monkeypatch.setenv("SKEP_TEST_TOKEN", "x")
-    (site / "two.txt").write_text("x")
+    monkeypatch.setenv("SKEP_TEST_ONE", "xxxx")
+    monkeypatch.setenv("SKEP_TEST_TOKEN", "xxxx")
+    (site / "two.txt").write_text("xxxx")
     assert missing_secrets(run_of(site), ALL) == []
 
 

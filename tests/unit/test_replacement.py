@@ -195,6 +195,26 @@ def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
         replace(made.run(), Nodes(run, down=("hive0",)), "hive1")
 
 
+def test_an_engine_is_started_anew_in_turn(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All at once, the swarm and its services would be down together; afterwards it is looked again."""
+    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
+    run = made.run()
+    nodes = Nodes(run)
+    monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive1"), nodes))
+    look = run.probe
+    with replacement.stopped_in_turn(run, run.stage.host("hive0"), lambda _line: None):
+        assert nodes.orders == []
+    assert run.replaced == {"hive0"}
+    assert run.probe is not look
+
+    monkeypatch.setattr(replacement, "TURN_TIMEOUT", 0)
+    down = Nodes(run, down=("hive0",))
+    monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive0"), down))
+    second = replacement.stopped_in_turn(run, run.stage.host("hive1"), lambda _line: None)
+    with pytest.raises(ProviderError, match=r"hive1 is not stopped: "), second:
+        pytest.fail("hive0 is not back")
+
+
 def test_what_stays_as_it_is_passes(made: Made) -> None:
     """A host that is as wanted, one that is gone, and what is no host, need no turn."""
     made.edit('cidr = "10.0.1.0/24"', 'cidr = "10.0.0.0/24"')

@@ -4,6 +4,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from model.errors import CommandError, HostError, StateError
@@ -143,3 +144,18 @@ def test_ssh_files_that_can_not_be_written(tmp_path: Path) -> None:
         write_ssh_files(files, {"hive0": RECORD})
 
     assert sorted(path.name for path in tmp_path.iterdir()) == [".ssh.lock", "known_hosts", "ssh_config"]
+
+
+def test_a_learned_host_key_stays_while_its_host_has_no_record(tmp_path: Path) -> None:
+    """The log-in that carries a password comes after the first one: meanwhile another host may have been made."""
+    files = SshFiles(tmp_path / "config", tmp_path / "key", tmp_path / "known", tmp_path)
+    ssh.learn(files, ["p-hive0.test ssh-ed25519 A", "", "p-hive1.test ssh-ed25519 B"])
+    ssh.learn(files, ["p-hive1.test ssh-ed25519 B"])
+    record = HostRecord(name="p-hive0.test", id="1", address="10.0.0.1", ssh_host="10.0.0.1", user="skep")
+
+    ssh.write_ssh_files(files, {"hive0": record})
+
+    assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 A\np-hive1.test ssh-ed25519 B\n"
+    pinned = msgspec.structs.replace(record, host_keys=("ssh-ed25519 C",))
+    ssh.write_ssh_files(files, {"hive0": pinned})
+    assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 C\np-hive1.test ssh-ed25519 B\n"

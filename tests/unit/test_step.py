@@ -12,9 +12,9 @@ from doit.exceptions import TaskFailed
 from doit.task import Task, dict_to_task
 
 from commands.statedb import StateDb
-from model.errors import HostError
+from model.errors import ConfigError, HostError
 from model.record import FactRecord
-from model.site import DockerStage, Site
+from model.site import DockerStage, SecretSource, Site
 from model.stage import Stage
 from tasks.run import AT_A_TIME, Run
 from tasks.state import State
@@ -161,6 +161,21 @@ def test_what_is_missing_is_waited_for(run: Run) -> None:
 
     assert reasons == ["x:y is not there yet"]
     assert inputs == {}
+
+
+def test_a_secret_too_short_to_be_hidden_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log without each `abc` would be no log, and would give it away."""
+    source = SecretSource(env="SHORT")
+    config = DockerStage(cidr="10.0.0.0/24", number_of_hosts=1)
+    site = Site(site="short.test", stages={"private": config}, secrets={"short": source})
+    run = Run(tmp_path, Stage(site, "private", config), State(tmp_path / "state"))
+    monkeypatch.setenv("SHORT", "abc")
+
+    with pytest.raises(ConfigError, match=r"secrets\.short: is shorter than 4 characters"):
+        run.secret("short")
+    monkeypatch.setenv("SHORT", "abcd")
+    assert run.secret("short").reveal() == "abcd"
+    assert run.redact("it is abcd.") == "it is [redacted]."
 
 
 def test_secrets_do_not_reach_logs(run: Run) -> None:

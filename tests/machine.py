@@ -1,0 +1,99 @@
+"""A container host that stands for the machine which a cloud says that it has made.
+
+A fake or emulated cloud starts no operating system. What it was told to hand to the machine is done here in the
+container, as cloud-init does it at a machine's first start. So that which follows (the first log-in with a pinned host
+key, and all phases after it) runs on what the provider returned.
+"""
+
+import base64
+import json
+import shlex
+import threading
+from collections.abc import Callable
+from typing import Self
+
+from tests import rig
+
+HEAD = "#cloud-config\n"
+KNOWN = {
+    "hostname",
+    "fqdn",
+    "manage_etc_hosts",
+    "users",
+    "disable_root",
+    "ssh_pwauth",
+    "ssh_deletekeys",
+    "ssh_keys",
+}
+"""What of cloud-init's modules is done here; anything else in the user data is an error, not left out."""
+
+
+def obey(container: str, user_data: str) -> None:
+    """Do in a container what cloud-init does with user data, as far as skep's says anything.
+
+    https://cloudinit.readthedocs.io/en/latest/reference/modules.html: set_hostname, users_groups, ssh.
+    """
+    assert user_data.startswith(HEAD), user_data[:40]
+    config = json.loads(user_data.removeprefix(HEAD))
+    assert set(config) <= KNOWN, set(config) - KNOWN
+    assert config["ssh_deletekeys"]
+    script = [f"hostname {shlex.quote(config['hostname'])}", "rm -f /etc/ssh/ssh_host_*"]
+    for name, text in config["ssh_keys"].items():
+        kind, half = name.rsplit("_", 1)
+        path = f"/etc/ssh/ssh_host_{kind}_key" + (".pub" if half == "public" else "")
+        script.append(f"umask {'022' if half == 'public' else '077'}")
+        script.append(f"printf %s {shlex.quote(text)} >{path}")
+    for user in config["users"]:
+        name, keys = user["name"], "\n".join(user["ssh_authorized_keys"])
+        assert user["lock_passwd"]
+        script += [
+            f"userdel -rf {name} 2>/dev/null || true",
+            f"useradd -m -s {user['shell']} -p '*' {name}",
+            f"install -d -m 0700 -o {name} /home/{name}/.ssh",
+            f"printf '%s\\n' {shlex.quote(keys)} >/home/{name}/.ssh/authorized_keys",
+            f"chown {name} /home/{name}/.ssh/authorized_keys",
+            f"printf '%s %s\\n' {name} {shlex.quote(user['sudo'])} >/etc/sudoers.d/90-cloud-init-users",
+        ]
+    rig.run_in(container, "\n".join([*script, "systemctl restart ssh"]))
+
+
+class Machine:
+    """Waits until the cloud has a machine with user data, and has the container obey it.
+
+    Args:
+        container: The container's name.
+        user_data: Returns what the cloud would hand out; empty as long as there is no machine.
+
+    """
+
+    def __init__(self, container: str, user_data: Callable[[], str]) -> None:
+        self._container, self._user_data = container, user_data
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self.problem: Exception | None = None
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+        if self.problem is not None:
+            raise self.problem
+
+    def _watch(self) -> None:
+        """Ask again and again."""
+        try:
+            while not self._end.wait(0.2):
+                found = self._user_data()
+                if found:
+                    obey(self._container, found)
+                    return
+        except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for this one
+            self.problem = error
+
+
+def decoded(text: str) -> str:
+    """Return user data that an API has in base64."""
+    return base64.b64decode(text).decode()
