@@ -64,7 +64,10 @@ class Run(DoitRun):
         try:
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.probe
-            status = _ended(run, int(super()._execute(**kwargs)))
+            status = int(super()._execute(**kwargs))
+            # What nothing needed until now is not asked for to see what is left over.
+            run.asks = False
+            status = _ended(run, status)
             _name_leftovers(run)
             _name_pinned(run)
             if traces.problem is None:
