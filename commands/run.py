@@ -56,7 +56,7 @@ class Run(DoitRun):
             run.state.remove_broken()
             run.live = True
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
-            probe = run.probe
+            _ = run.probe
         except SkepError as error:
             run.state.unlock()
             raise InvalidCommand(str(error)) from error
@@ -65,7 +65,10 @@ class Run(DoitRun):
         traces.running = True
         keeps_lock = False
         try:
-            status = _ended(run, int(super()._execute(**kwargs)))
+            status = int(super()._execute(**kwargs))
+            # What nothing needed until now is not asked for to see what is left over.
+            run.asks = False
+            status = _ended(run, status)
             _name_leftovers(run)
             _name_pinned(run)
             if traces.problem is None:
@@ -78,7 +81,6 @@ class Run(DoitRun):
             keeps_lock = True
             return INTERRUPTED
         finally:
-            probe.close()
             run.close()
             if not keeps_lock:
                 run.state.unlock()

@@ -1,14 +1,15 @@
 """Docker secrets and configs, as services get them: each by its content's digest, so that another is another one."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from model import site as types
 from model.contents import content_name, use_inputs
 from model.digest import Inputs, flatten, sha256
 from model.errors import ConfigError
 from model.record import FactRecord
-from model.secret import Secret
+from model.secret import Secret, UnaskedSecret
 from model.stage import config_uses, secret_uses
 from tasks import build_networks, ports
 from tasks.run import Run
@@ -104,13 +105,16 @@ def inputs_of(
 
 def current(run: Run) -> dict[str, str]:
     """Return the Docker names of what services are to have, by the label `skep.name`; none that can't be told now."""
+    wanted: dict[str, Callable[[], bytes | Secret]] = {
+        name: partial(run.secret, name) for name in run.stage.secrets
+    }
+    wanted |= {f"{CONFIG}{name}": partial(config_content, run, name) for name in run.stage.configs}
     found = {}
-    for name in run.stage.secrets:
+    for label, read in wanted.items():
         with contextlib.suppress(KeyError, ConfigError):
-            found[name] = docker_secret_name(run, name)
-    for name in run.stage.configs:
-        with contextlib.suppress(KeyError, ConfigError):
-            found[f"{CONFIG}{name}"] = docker_config(run, name)[0]
+            content = read()
+            if not isinstance(content, UnaskedSecret):
+                found[label] = content_name(label.removeprefix(CONFIG), _digest(run, content))
     return found
 
 

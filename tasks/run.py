@@ -391,8 +391,9 @@ class Run:
 
     def close(self) -> None:
         """Let go of what this process holds; shared ssh connections stay for the next run."""
-        for look in self._looks:
-            look.close()
+        for look in (*self._looks, self.__dict__.get("probe")):
+            if look is not None:
+                look.close()
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()

@@ -57,7 +57,7 @@ class Sources:
         Args:
             name: Its name.
             source: Where it comes from.
-            asks: Whether its command may be run; else it is an `UnaskedSecret`.
+            asks: Whether its command may be run; else it is an `UnaskedSecret`, unless it was run before.
 
         Raises:
             ConfigError: There is nothing, or nothing that can be used. The message holds nothing of it.
@@ -74,7 +74,7 @@ class Sources:
                 return _text(f"secrets.{name}: {path}", path.read_bytes())
             except OSError as error:
                 raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
-        if not asks:
+        if not asks and name not in self._printed:
             return UnaskedSecret()
         return self._of_command(name, source.command or [])
 

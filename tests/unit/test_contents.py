@@ -20,6 +20,7 @@ from tasks.leftovers import leftovers
 from tasks.plan import Planner
 from tasks.run import Run
 from tasks.staleness import UP_TO_DATE
+from tasks.step import Step, Work
 from tasks.templates import config_content
 from tests import made as rig
 from tests.made import Made
@@ -335,7 +336,7 @@ class Swarm:
     remove_config = remove_secret
 
 
-def older(made: Made, run: Run, **used: Any) -> list[str]:
+def older(made: Made, run: Run, *, asks: bool = True, **used: Any) -> list[str]:
     """Have older contents of a secret and two configs there, and return which of them go after a run."""
     labels = run.stage.labels
     there = {
@@ -350,7 +351,7 @@ def older(made: Made, run: Run, **used: Any) -> list[str]:
     service = {**made.swarm.services["web"], **used}
     made.swarm = replace(made.swarm, services={"web": service})
     run.__dict__["probe"] = made.run().probe
-    run.asks = True
+    run.asks = asks
     manager = Swarm()
     run.__dict__["manager"] = lambda: (run.stage.hosts[0], manager)
     outdated.remove(run, lambda _line: None)
@@ -383,3 +384,25 @@ def test_an_unknown_content_is_not_older(made: Made, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("NOT_SET_HERE", raising=False)
 
     assert older(made, made.run()) == ["plain-old"]
+
+
+def test_what_carries_which_name(made: Made) -> None:
+    """A config's label tells it from a secret of the same name, on a Docker config and on a Docker secret."""
+    api, run = Api(), made.run()
+    client: Any = type("Client", (), {"api": api})()
+    run.__dict__["manager"] = lambda: (run.stage.hosts[0], client)
+    tasks = made.tasks(run)
+    for name in ("config.plain", "config.keyed", "secret.password"):
+        step: Step = tasks[f"deploy_services:{name}"].meta["step"]
+        step.ensure(Work(run, step.task, {}, "k", lambda _line: None))
+
+    labels = {name.rpartition("-")[0]: labels["skep.name"] for name, (_, labels) in api.made.items()}
+    assert labels == {"plain": "config.plain", "keyed": "config.keyed", "password": "password"}
+
+
+def test_what_was_not_asked_for_is_not_older(made: Made) -> None:
+    """A run that needed no secret asks for none at its end, and removes nothing of which it does not know."""
+    made.edit("password = { generate = 24 }", 'password = { command = "echo x >>runs; echo correct-horse" }')
+
+    assert older(made, made.run(), asks=False) == ["plain-old"]
+    assert not (made.directory / "runs").exists()

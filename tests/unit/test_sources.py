@@ -79,6 +79,8 @@ def test_a_command_is_run_once(tmp_path: Path, end: str) -> None:
             assert end
 
     assert (tmp_path / "runs").read_text() == "x\n"
+    if not end:
+        assert sources.read("key", source, asks=False) == Secret("x")
 
 
 def test_nothing_is_run_unasked(tmp_path: Path) -> None:
