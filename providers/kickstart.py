@@ -242,7 +242,11 @@ class KickstartProvider(Provider):
         kept = kept.exchanged(" ".join(words[:2]))
         self._keeper.write(host.short, kept)
         self._run_as_root(first, _USE_KEY)
-        return "its new host key is not in use yet"
+        answer = log_in(self._record(host, kept.current), self._files.key, _IDENTIFY)
+        if not answer.worked:
+            return f"its new host key is not in use yet: {answer.errors}"
+        self._keeper.write(host.short, kept.settled())
+        return self._finished(host, kept.current, answer.output, say)
 
     def is_installed(self, host: Host) -> bool:
         """Return whether a host answers ssh with a key by which it is known, and lets the stage's in."""

@@ -42,13 +42,13 @@ def xorriso(*words: str | Path) -> str:
 
 def listing(image: Path) -> tuple[str, ...]:
     """Return the files of an image, with no `/` before them."""
-    text = xorriso("-indev", image, "-find", "/", "-type", "f", "-exec", "echo")
+    text = xorriso("-indev", f"stdio:{image}", "-find", "/", "-type", "f", "-exec", "echo")
     return tuple(line.strip().strip("'").removeprefix("/") for line in text.splitlines() if line.strip())
 
 
 def volume_of(image: Path) -> str:
     """Return an image's volume label."""
-    text = xorriso("-indev", image, "-pvd_info")
+    text = xorriso("-indev", f"stdio:{image}", "-pvd_info")
     found = re.search(r"^Volume [Ii]d +: *'?(.*?)'?\s*$", text, re.MULTILINE)
     return found.group(1) if found else ""
 
@@ -56,7 +56,7 @@ def volume_of(image: Path) -> str:
 def extract(image: Path, path: str, to: Path) -> None:
     """Copy a file out of an image."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    xorriso("-osirrox", "on", "-indev", image, "-extract", f"/{path}", to)
+    xorriso("-osirrox", "on", "-indev", f"stdio:{image}", "-extract", f"/{path}", to)
     to.chmod(0o600)
 
 
@@ -106,7 +106,17 @@ def remaster(source: Path, target: Path, hosts: Sequence[tuple[Plan, Answers]]) 
         made = below / "image.iso"
         made.touch(mode=0o600)
         made.unlink()
-        xorriso("-indev", source, "-outdev", made, "-boot_image", "any", "replay", *maps, "-commit")
+        xorriso(
+            "-indev",
+            f"stdio:{source}",
+            "-outdev",
+            f"stdio:{made}",
+            "-boot_image",
+            "any",
+            "replay",
+            *maps,
+            "-commit",
+        )
         made.chmod(0o600)
         made.replace(target)
 
