@@ -2,7 +2,7 @@
 
 import shlex
 
-from model.install.plan import BOND, Answers, Net, Plan, primary
+from model.install.plan import ADMIN, BOND, Answers, Net, Plan, primary
 from model.install.script import admit
 from model.secret import Secret
 
@@ -33,6 +33,9 @@ def _text(host: Plan) -> str:
         *(_network(net, is_primary=net is primary(host.nets)) for net in first),
         f"network --hostname={host.name}",
         "rootpw --lock",
+        # The script below would do; Anaconda asks for a user where root can't log in and nobody else is there.
+        f"user --name={ADMIN} --groups=wheel --shell=/bin/bash --lock",
+        f'sshkey --username={ADMIN} "{host.authorized_key}"',
         "selinux --enforcing",
         "firewall --enabled --ssh",
         "services --enabled=sshd",

@@ -71,8 +71,9 @@ def kickstart_lines(**config: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("version", ["RHEL8", "RHEL9", "RHEL10"])
-@pytest.mark.parametrize("nets", [[PLAIN], [BOND, STORAGE]], ids=["plain", "bond"])
-@pytest.mark.parametrize("mirror", [None, "http://mirror.test/9"])
+@pytest.mark.parametrize(
+    ("nets", "mirror"), [([PLAIN], None), ([BOND, STORAGE], "http://mirror.test/9")], ids=["plain", "bond"]
+)
 def test_a_kickstart_file_is_of_its_releases_grammar(
     version: str, nets: list[InstallNetwork], mirror: str | None, tmp_path: Path
 ) -> None:
@@ -124,6 +125,17 @@ def test_a_kickstart_has_each_network_in_one_line() -> None:
     )
     first = f"network --bootproto=static --device=bond0 {address} {bond} --vlanid=10 --activate --onboot=yes"
     assert lines == [first, "network --hostname=hive0.iron.test"]
+
+
+def test_a_kickstart_names_a_user_beside_locked_root() -> None:
+    """Anaconda would ask for one: it has no password, and the stage's key."""
+    lines = kickstart_lines()
+
+    assert [line for line in lines if line.startswith(("rootpw ", "user ", "sshkey "))] == [
+        "rootpw --lock",
+        "user --name=skep --groups=wheel --shell=/bin/bash --lock",
+        'sshkey --username=skep "ssh-ed25519 STAGE skep"',
+    ]
 
 
 def test_a_kickstart_has_one_line_for_an_interface() -> None:
