@@ -106,7 +106,10 @@ def remaster(source: Path, target: Path, hosts: Sequence[tuple[Plan, Answers]]) 
         made = below / "image.iso"
         made.touch(mode=0o600)
         made.unlink()
+        # ISOLINUX reads the names of ISO 9660, and finds no /install.amd where that became INSTALL_AMD.
+        dots = ("-compliance", "allow_dir_id_ext")
         xorriso(
+            *dots,
             "-indev",
             f"stdio:{source}",
             "-outdev",
