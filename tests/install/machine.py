@@ -118,11 +118,13 @@ class Machine:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]", "", text)
 
-    def type(self, keys: str) -> None:
-        """Type on its serial line."""
+    def type(self, *keys: str) -> None:
+        """Type keys on its serial line, as slowly as somebody would: firmware loses what comes faster."""
         with socket.socket(socket.AF_UNIX) as line:
             line.connect(str(self.directory / "serial"))
-            line.sendall(keys.encode())
+            for key in keys:
+                line.sendall(key.encode())
+                time.sleep(1)
 
     def wait(self, until: Callable[[], bool], what: str, seconds: float) -> None:
         """Wait until something holds; a machine that ended, or an installer that asks, is a failure at once."""

@@ -111,9 +111,9 @@ def test_the_image_boots_into_a_hosts_answers(
     drive += ["-device", "ide-cd,drive=cd,bootindex=0"]
 
     with machines.machine(tmp_path / "vm", *drive, *network(), firmware=firmware) as machine:
-        machine.wait_for("hive1: Install", PATIENCE)
+        machine.wait_for("Install hive1.", PATIENCE)
         # One down is the first host: the menu stands on the disk.
-        machine.type("\x1b[B\x1b[B\r")
+        machine.type("\x1b[B", "\x1b[B", "\r")
         works_by_answers(machine, mirror)
 
 
