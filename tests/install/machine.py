@@ -118,12 +118,12 @@ class Machine:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]", "", text)
 
-    def type(self, *keys: str) -> None:
-        """Type keys on its serial line, as slowly as somebody would: firmware loses what comes faster."""
-        with socket.socket(socket.AF_UNIX) as line:
-            line.connect(str(self.directory / "serial"))
+    def press(self, *keys: str) -> None:
+        """Press keys of its keyboard (`down`, `ret`), as slowly as somebody would: firmware loses what comes faster."""
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.connect(str(self.directory / "monitor"))
             for key in keys:
-                line.sendall(key.encode())
+                monitor.sendall(f"sendkey {key}\n".encode())
                 time.sleep(1)
 
     def wait(self, until: Callable[[], bool], what: str, seconds: float) -> None:
@@ -176,6 +176,7 @@ def machine(directory: Path, *words: str, firmware: str, memory: int = 1024) -> 
         "-serial",
         "chardev:line",
     ]
+    command += ["-monitor", f"unix:{directory / 'monitor'},server=on,wait=off"]
     if firmware == "uefi":
         own = directory / "vars.fd"
         shutil.copy(_VARS, own)

@@ -113,7 +113,7 @@ def test_the_image_boots_into_a_hosts_answers(
     with machines.machine(tmp_path / "vm", *drive, *network(), firmware=firmware) as machine:
         machine.wait_for("Install hive1.", PATIENCE)
         # One down is the first host: the menu stands on the disk.
-        machine.type("\x1b[B", "\x1b[B", "\r")
+        machine.press("down", "down", "ret")
         works_by_answers(machine, mirror)
 
 
