@@ -62,7 +62,7 @@ def netinst(directory: Path) -> Path:
         (tree / name).write_text("# the distribution's\n")
     first = directory / "first.cfg"
     first.write_text(
-        "search --no-floppy --set=root --file /boot/grub/grub.cfg\n"
+        "search --no-floppy --set=root --file /install.amd/vmlinuz\n"
         "set prefix=($root)/boot/grub\nconfigfile /boot/grub/grub.cfg\n"
     )
     modules = (
