@@ -29,6 +29,7 @@ class Resource:
             stays the one that it is. (A host's authorized key is seen to by `ensure` each time it runs.)
         needs: Names of the resources that must be there before it.
         is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
+        takes_key: Whether the stage's public ssh key goes into it, though it is no host: it is made anew with another.
         doc: What a person reads on the task's line in `doit list --all`.
         counts: What it takes of that which a provider limits or charges for, as `{"hosts": 1, "GiB of disk": 20}`.
             `doit plan` adds up what is to be made.
@@ -40,6 +41,7 @@ class Resource:
     settings: Inputs = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     is_host: bool = False
+    takes_key: bool = False
     doc: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
 

@@ -41,7 +41,7 @@ def steps(run: Run) -> Iterator[Step]:
             partial(_ensure, run, resource),
             partial(_inputs, run, resource),
             real=partial(_real, run, resource),
-            needs=(f"{PHASE}:ssh_key",) if resource.is_host else (),
+            needs=(f"{PHASE}:ssh_key",) if resource.is_host or resource.takes_key else (),
             after=tuple(f"{PHASE}:{name}" for name in resource.needs),
             host=resource.name if resource.is_host else "",
             doc=resource.doc,
@@ -59,9 +59,9 @@ def resource_key(resource: Resource) -> str:
 
 
 def _inputs(run: Run, resource: Resource) -> Inputs:
-    """Return a resource's inputs; a host's task also runs for a new ssh key, to install it."""
+    """Return a resource's inputs; a new ssh key counts where it goes in, as into every host."""
     settings = {f"{SETTING}{name}": value for name, value in resource.settings.items()}
-    if not resource.is_host:
+    if not (resource.is_host or resource.takes_key):
         return {**resource.inputs, **settings}
     return {**resource.inputs, **settings, "ssh_key": run.record(f"{PHASE}:ssh_key", FactRecord).id}
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from model import site as types
 from model.addresses import divide
+from model.checks.install import check_kickstart_stage
 from model.checks.networks import overlaps
 from model.checks.shared import IPV4, IpNetwork, check_reference, is_address, known_are
 from model.placement import places, subnets
@@ -36,6 +37,8 @@ def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> 
         yield from _cloud_stage(path, config, network, stage.number_of_hosts)
     if isinstance(config, types.VagrantStage):
         yield from _vagrant_stage(path, stage, config, network)
+    if isinstance(config, types.KickstartStage):
+        yield from check_kickstart_stage(path, stage, config, network)
     if config.ip_address_list:
         yield from _addresses(f"{path}.ip_address_list", config, network)
     for i, source in enumerate(config.ssh_source_ips):
@@ -46,12 +49,18 @@ def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> 
     if config.separate_repository and stage.number_of_hosts < 2:  # noqa: PLR2004
         yield f"{path}: a separate repository needs at least two hosts; set separate_repository = false"
     if isinstance(config, types.PreparedStage):
-        shorts = {f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts)}
-        for short in config.hosts:
-            if short not in shorts:
-                yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
-        if config.root_password is not None and config.root_password not in site.secrets:
-            yield f"{path}.root_password: there is no secret {config.root_password!r}{known_are(site.secrets)}"
+        yield from _prepared_stage(path, stage, config)
+
+
+def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Iterator[str]:
+    """Yield the mistakes of what only provider prepared has."""
+    shorts = {f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts)}
+    for short in config.hosts:
+        if short not in shorts:
+            yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
+    secrets = stage.site.secrets
+    if config.root_password is not None and config.root_password not in secrets:
+        yield f"{path}.root_password: there is no secret {config.root_password!r}{known_are(secrets)}"
 
 
 def _internal(path: str, config: types.Stage) -> Iterator[str]:

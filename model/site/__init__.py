@@ -11,6 +11,7 @@ from msgspec import Meta
 from model.site.base import Age, Domain, Duration, Frozen, Label, Name, Port, Scalar, Size, Value, Variable
 from model.site.hosts import SetupHosts, Users
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
+from model.site.install import InstallHost, InstallNetwork, Partition
 from model.site.networks import Ipam, Network, Pool
 from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
 from model.site.services import (
@@ -29,6 +30,7 @@ from model.site.stages import (
     AwsStage,
     CloudStage,
     DockerStage,
+    KickstartStage,
     OpenStackStage,
     PreparedHost,
     PreparedStage,
@@ -53,13 +55,17 @@ __all__ = [
     "Frozen",
     "Healthcheck",
     "Image",
+    "InstallHost",
+    "InstallNetwork",
     "Ipam",
+    "KickstartStage",
     "Label",
     "Logging",
     "Mount",
     "Name",
     "Network",
     "OpenStackStage",
+    "Partition",
     "Placement",
     "Pool",
     "Port",

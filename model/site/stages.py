@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from model.site.base import Duration, Frozen, Label, Port, Variable
+from model.site.install import Device, Firmware, InstallHost, InstallNetwork, Partition
 
 
 class StageBase(Frozen, frozen=True):
@@ -314,4 +315,108 @@ class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
     ) = None
 
 
-Stage = DockerStage | PreparedStage | VagrantStage | AwsStage | OpenStackStage
+class KickstartStage(StageBase, frozen=True, kw_only=True, tag_field="provider", tag="kickstart"):
+    """Hosts with no operating system: skep makes what installs them, and waits for them."""
+
+    release: Annotated[
+        str,
+        Meta(
+            pattern=r"^(debian-1[23]|ubuntu-(22\.04|24\.04)|(rhel|almalinux|rocky)-(8|9|10))$",
+            description="What is installed: `debian-12`, `ubuntu-24.04`, `almalinux-9`, …",
+        ),
+    ] = "debian-12"
+    networks: Annotated[
+        list[InstallNetwork],
+        Meta(min_length=1, description="The hosts' networks; the first one has the stage's addresses."),
+    ]
+    target: Annotated[Device, Meta(description="The disk that is installed to. All that is on it goes.")]
+    firmware: Annotated[
+        Firmware,
+        Meta(
+            description="How the hosts boot. Only Ubuntu's installer has to know; the others' partitions suit both."
+        ),
+    ] = "uefi"
+    partitions: Annotated[
+        list[Partition], Meta(description="The disk's partitions; by default swap of 1 GiB, and `/`.")
+    ] = []
+    iso_src: (
+        Annotated[
+            str, Meta(description="The distribution's installation image, seen from the site's directory.")
+        ]
+        | None
+    ) = None
+    iso_dest: (
+        Annotated[
+            str,
+            Meta(description="Where the image for this stage goes: a file, or a device such as a USB stick."),
+        ]
+        | None
+    ) = None
+    netboot_url: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^http://[A-Za-z0-9.:\[\]-]+$",
+                description="Where hosts that boot from the network find `doit serve_install` on this machine, as in "
+                "`http://192.168.56.1:8000`.",
+            ),
+        ]
+        | None
+    ) = None
+    netboot_src: (
+        Annotated[
+            str,
+            Meta(
+                description="The directory with the installer's kernel and initrd for it; by default they are taken "
+                "out of `iso_src`."
+            ),
+        ]
+        | None
+    ) = None
+    hosts: Annotated[
+        dict[str, InstallHost], Meta(description="Host (as in `hive0`) to what differs there.")
+    ] = {}
+    root_password: (
+        Annotated[
+            str,
+            Meta(
+                description="The name in `[secrets]` of root's password. It is set when the host answers, and is on "
+                "no medium. Without it root has none."
+            ),
+        ]
+        | None
+    ) = None
+    mirror: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^https?://[^\s/]+(/\S*)?$",
+                description="Where packages come from; the distribution's own by default, and what is on the image "
+                "for those of Red Hat's family.",
+            ),
+        ]
+        | None
+    ) = None
+    install_proxy: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^http://\S+$", description="The proxy for packages, as in `http://192.0.2.1:3128`."
+            ),
+        ]
+        | None
+    ) = None
+    packages: Annotated[list[str], Meta(description="Further packages.")] = []
+    kernel_arguments: Annotated[
+        list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:;=/@+-]+$")]],
+        Meta(description="For the installer's kernel and the installed one, as in `console=ttyS0`."),
+    ] = []
+    timezone: Annotated[str, Meta(description="The hosts' time zone.")] = "Etc/UTC"
+    locale: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.@-]+$", description="The hosts' locale.")] = "C.UTF-8"
+    keyboard: Annotated[str, Meta(pattern=r"^[a-z]{2,8}$", description="The keyboard's layout.")] = "us"
+    install_timeout: Annotated[
+        Duration, Meta(description="How long `build_infra` waits for a host to be installed and answer.")
+    ] = "2h"
+
+
+Stage = DockerStage | PreparedStage | KickstartStage | VagrantStage | AwsStage | OpenStackStage

@@ -383,14 +383,18 @@ class TestInstalls:
         assert "setup: installing openssh-client" in result.stderr
 
     def test_what_only_tests_need(self, debian: Machine) -> None:
-        """Vagrant is installed for `setup tox`, and for nothing else."""
+        """Vagrant and what reads images are installed for `setup tox`, and for nothing else."""
         debian.has("ssh")
         debian.write_script(debian.bin / "tox", "")
         debian.setup("true")
         assert not [call for call in debian.calls if call.startswith("apt-get")]
 
         debian.setup("tox")
-        assert [call for call in debian.calls if call.endswith(" install vagrant vagrant-libvirt")]
+        assert [
+            call
+            for call in debian.calls
+            if call.endswith(" install vagrant vagrant-libvirt xorriso cpio mount e2fsprogs")
+        ]
 
     def test_lists_are_kept(self, debian: Machine) -> None:
         """Where the lists are there, they are not fetched again."""
