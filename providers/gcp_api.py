@@ -343,7 +343,9 @@ def _explained(what: str, request: str) -> Iterator[None]:
         errors = [one for one in error.errors or () if isinstance(one, dict)]
         status = int(error.code or 0)
         code = str(errors[0].get("reason")) if errors and status not in _CLEAR else str(status)
-        text = str(errors[0].get("message") if errors else error.message)
+        text = str(
+            errors[0].get("message") if errors else re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")
+        )
         raise GcpError(what, code, text, request) from error
     except auth.TransportError as error:
         raise GcpError(what, LOST, str(error), request) from error

@@ -91,32 +91,35 @@ def understood(name: str, verb: str, path: str, query: dict[str, str], body: Jso
         if "request" in method:
             if body is None:
                 raise RefusedError(400, "required", f"{method['id']} needs a body")
-            _check_body(name, method["request"]["$ref"], body, method["id"], "body")
+            _check_body(
+                name, document(name)["schemas"][method["request"]["$ref"]], body, method["id"], "body"
+            )
         elif body is not None:
             raise RefusedError(400, "badRequest", f"{method['id']} takes no body")
         return Call(method["id"], words, body)
     raise RefusedError(404, "notFound", f"{verb} {path} is no method of {name}")
 
 
-def _check_body(name: str, schema: str, body: Json, method: str, where: str) -> None:
+def _check_body(name: str, table: Json, body: Json, method: str, where: str) -> None:
     """Refuse what a schema does not take."""
-    table = document(name)["schemas"][schema]
     known = table.get("properties") or {}
     if not isinstance(body, dict):
-        raise RefusedError(400, "invalid", f"{where}: must be a {schema}")
+        raise RefusedError(400, "invalid", f"{where}: must be an object")
     for key, rule in known.items():
         if method in (rule.get("annotations") or {}).get("required", ()) and key not in body:
             raise RefusedError(400, "required", f"{where}.{key} is required by {method}")
     for key, value in body.items():
         if key not in known:
-            raise RefusedError(400, "invalid", f"{where}.{key}: {schema} has no such field")
+            raise RefusedError(400, "invalid", f"{where}.{key}: {table.get('id', where)} has no such field")
         _check(name, known[key], value, method, f"{where}.{key}")
 
 
 def _check(name: str, rule: Json, value: Json, method: str, where: str) -> None:
     """Refuse what a rule does not take."""
     if "$ref" in rule:
-        _check_body(name, rule["$ref"], value, method, where)
+        _check_body(name, document(name)["schemas"][rule["$ref"]], value, method, where)
+    elif "properties" in rule:
+        _check_body(name, rule, value, method, where)
     elif rule["type"] == "array":
         if not isinstance(value, list):
             raise RefusedError(400, "invalid", f"{where}: must be a list")

@@ -10,6 +10,7 @@ import itertools
 import json
 import re
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -218,6 +219,7 @@ class Google:
             for path, thing in self.things.items()
             if path.startswith(scope)
             and f"/{kind}/" in path
+            and "/locations/" not in path
             and self._matches(thing, words.get("filter", ""))
         ]
         begin = int(words.get("pageToken") or 0)
@@ -477,6 +479,8 @@ def served(google: Google) -> ThreadingHTTPServer:
                 status = error.status
                 one = {"reason": error.reason, "message": error.said, "domain": "global"}
                 said = {"error": {"code": status, "message": error.said, "errors": [one]}}
+            except Exception:  # noqa: BLE001 - a fault of this server is answered, so that the test fails at once
+                status, said = 501, {"error": {"code": 501, "message": traceback.format_exc(), "errors": []}}
             if said is None:
                 self.close_connection = True
                 return
