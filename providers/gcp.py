@@ -25,7 +25,7 @@ from providers.gcp_check import Check
 from providers.gcp_host import Hosts, inputs, is_public, last, settings
 from providers.gcp_image import Images
 from providers.gcp_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of, rules_of
-from providers.gcp_nfs import NFS, FileSystem
+from providers.gcp_nfs import NFS, FileSystem, mount_of
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
@@ -163,7 +163,10 @@ class GcpProvider(Provider):
             for thing in things:
                 name, key = mark_of(self._stage, thing.get("description"))
                 drift = self._rules_drift(rules) if things == rules[:1] and name == FIREWALL else ""
-                identifier = str(thing.get("id") or thing["name"])
+                if name == FIREWALL:
+                    identifier = self._network.name(FIREWALL)
+                else:
+                    identifier = mount_of(thing) if name == NFS else str(thing["id"])
                 found.setdefault(name, Found(name, key, identifier, drift=drift))
         for instance in instances:
             one = self._found_host(instance)

@@ -25,6 +25,12 @@ SHARE = "skep"
 _DISABLED = {"SERVICE_DISABLED", "accessNotConfigured"}
 
 
+def mount_of(thing: Json) -> str:
+    """Return what a file system is mounted from; its name as long as it has no address. Pure."""
+    addresses = [address for one in thing.get("networks") or () for address in one.get("ipAddresses") or ()]
+    return f"{addresses[0]}:/{SHARE}" if addresses else str(thing["name"])
+
+
 class FileSystem:
     """The file system.
 
@@ -85,7 +91,7 @@ class FileSystem:
             return there if there.get("state") == "READY" else None
 
         ready = poll(look, f"Filestore {name}", OPERATION_TIMEOUT, lambda: "it is not READY", PACE)
-        return f"{ready['networks'][0]['ipAddresses'][0]}:/{SHARE}"
+        return mount_of(ready)
 
     def remove(self, say: Say) -> None:
         """Remove the file system, with its data."""

@@ -119,13 +119,14 @@ class Google:
         path = path.partition("/compute/v1/")[2] or path
         if path not in self.things:
             raise RefusedError(404, "notFound", f"The resource '{path}' was not found")
-        return self.things[path]
+        found: Json = self.things[path]
+        return found
 
     def _operation(self, kind: str, words: dict[str, str], error: Json = None) -> Json:
         """Return an operation that has begun."""
         name = f"operation-{next(self._ids)}"
         scope = self._scope(words)
-        found = {"kind": "compute#operation", "id": str(next(self._ids)), "name": name, "status": "RUNNING",
+        found: dict[str, Any] = {"kind": "compute#operation", "id": str(next(self._ids)), "name": name, "status": "RUNNING",
                  "targetLink": kind, "left": _SLOW, "path": f"{scope}/operations/{name}"}  # fmt: skip
         where, _, place = scope.removeprefix(f"projects/{PROJECT}/").partition("/")
         if place:
