@@ -127,7 +127,8 @@ class Google:
         name = f"operation-{next(self._ids)}"
         scope = self._scope(words)
         found: dict[str, Any] = {"kind": "compute#operation", "id": str(next(self._ids)), "name": name,
-                 "status": "RUNNING", "targetLink": kind, "left": _SLOW, "path": f"{scope}/operations/{name}"}  # fmt: skip
+                 "status": "RUNNING", "targetLink": kind, "left": _SLOW,
+                 "path": f"{scope}/operations/{name}"}  # fmt: skip
         where, _, place = scope.removeprefix(f"projects/{PROJECT}/").partition("/")
         if place:
             found[where.removesuffix("s")] = f"http://x/compute/v1/{scope}"
