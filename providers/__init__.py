@@ -13,6 +13,7 @@ from remote.ssh import SshFiles
 PROVIDERS = {
     "aws": "providers.aws:AwsProvider",
     "docker": "providers.docker:DockerProvider",
+    "gcp": "providers.gcp:GcpProvider",
     "kickstart": "providers.kickstart:KickstartProvider",
     "openstack": "providers.openstack:OpenStackProvider",
     "prepared": "providers.prepared:PreparedProvider",

@@ -13,7 +13,7 @@ from model.stage import Stage
 
 COMMAND_TIMEOUT = 120
 """Seconds that a command may take: a person may have to unlock something."""
-_SDKS_OWN = {"aws": ("AWS_",), "openstack": ("OS_",)}
+_SDKS_OWN = {"aws": ("AWS_",), "gcp": ("GOOGLE_", "CLOUDSDK_"), "openstack": ("OS_",)}
 """Provider to how the variables begin that its SDK reads itself."""
 
 

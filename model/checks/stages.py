@@ -121,6 +121,8 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
             yield f"{path}.{error}"
     if isinstance(config, types.OpenStackStage):
         yield from _openstack_stage(path, config)
+    elif isinstance(config, types.GcpStage) and not config.disk_encrypted:
+        yield f"{path}.disk_encrypted: Google encrypts all disks: leave it out"
     elif config.kms_key_id is not None and not config.disk_encrypted:
         yield f"{path}.kms_key_id: encrypts nothing where disk_encrypted = false"
     if isinstance(config.public_addresses, list):

@@ -225,6 +225,39 @@ class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     ]
 
 
+class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="gcp"):
+    """Hosts that are instances of Google's Compute Engine."""
+
+    first_reserved: ClassVar[int] = 2
+    last_reserved: ClassVar[int] = 2
+    default_zones: ClassVar[tuple[str, ...]] = ("{region}-a", "{region}-b", "{region}-c")
+
+    region: Annotated[
+        str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="The region, as in `europe-west3`.")
+    ]
+    project: (
+        Annotated[str, Meta(description="The project's id; by default that of the credentials.")] | None
+    ) = None
+    disk_size: Annotated[int, Meta(ge=10, description="GiB of a host's disk.")] = 20
+    disk_type: Annotated[
+        str,
+        Meta(
+            pattern="^(pd-standard|pd-balanced|pd-ssd|hyperdisk-balanced)$",
+            description="The type of the hosts' disks, by Google's name.",
+        ),
+    ] = "pd-balanced"
+    filestore_tier: Annotated[
+        str,
+        Meta(
+            pattern="^(BASIC_HDD|BASIC_SSD|ZONAL|REGIONAL|ENTERPRISE)$",
+            description="With `nfs`: the kind of Filestore, by Google's name.",
+        ),
+    ] = "BASIC_HDD"
+    filestore_capacity: Annotated[
+        int, Meta(ge=1024, description="With `nfs`: its size in GiB; some kinds begin at 2560.")
+    ] = 1024
+
+
 class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="openstack"):
     """Hosts that are servers of OpenStack."""
 
@@ -419,4 +452,4 @@ class KickstartStage(StageBase, frozen=True, kw_only=True, tag_field="provider",
     ] = "2h"
 
 
-Stage = DockerStage | PreparedStage | KickstartStage | VagrantStage | AwsStage | OpenStackStage
+Stage = DockerStage | PreparedStage | KickstartStage | VagrantStage | AwsStage | GcpStage | OpenStackStage

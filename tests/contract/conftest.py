@@ -4,16 +4,30 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model import site as types
 from model.stage import Stage
+from providers import gcp_api
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests import vm
 from tests.aws import cloud as aws_cloud
-from tests.contract.rigs import AwsRig, DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, VmRig, vagrant_stage
+from tests.contract.rigs import (
+    AwsRig,
+    DockerRig,
+    FakeRig,
+    GcpRig,
+    PreparedRig,
+    Rig,
+    VagrantRig,
+    VmRig,
+    vagrant_stage,
+)
+from tests.gcp import cloud as gcp_cloud
+from tests.gcp.server import Google
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -117,6 +131,38 @@ def aws_rig(aws: aws_cloud.Cloud, tmp_path: Path) -> AwsRig:
     return AwsRig(stage, aws_cloud.files_of(tmp_path), aws)
 
 
+@pytest.fixture(scope="session")
+def gcp_server() -> Iterator[tuple[Google, str]]:
+    """Give Google as the tests have it."""
+    with gcp_cloud.started() as started:
+        yield started
+
+
+@pytest.fixture
+def google(gcp_server: tuple[Google, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
+    """Give an empty project there, to which alone this process can connect; runs share their clients."""
+    google, url = gcp_server
+    google.reset()
+    clients: dict[str, Any] = {}
+    client = gcp_api.Api.client
+
+    def shared(api: gcp_api.Api, kind: str) -> Any:
+        if kind not in clients:
+            clients[kind] = client(api, kind)
+        return clients[kind]
+
+    monkeypatch.setattr(gcp_api.Api, "client", shared)
+    with gcp_cloud.used(url):
+        yield google
+
+
+@pytest.fixture
+def gcp_rig(google: Google, tmp_path: Path) -> GcpRig:
+    """Give two hosts' worth of Google."""
+    stage = gcp_cloud.stage_of(number_of_hosts=2, nfs=True, mirrored_disk_size=5)
+    return GcpRig(stage, make.ssh_files(tmp_path), google)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take `--vm`: the suite against virtual machines, and nothing else."""
     parser.addoption("--vm", action="store_true", help="real virtual machines (libvirt), which takes an hour")
@@ -124,13 +170,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws")
+    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "gcp")
     rigs: tuple[str, ...] = (*own, "prepared")
     if metafunc.config.getoption("--vm"):
         own = rigs = ("vm",)
     for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
-            quick = {"fake", "vagrant", "aws"}
+            quick = {"fake", "vagrant", "aws", "gcp"}
             params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 

@@ -17,6 +17,8 @@ from providers.vagrant_machine import prefix_of, virsh
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests.aws.cloud import Cloud
+from tests.gcp import cloud as gcp_cloud
+from tests.gcp.server import Google
 
 
 class Rig(ABC):
@@ -108,6 +110,39 @@ class AwsRig(Rig):
 
     def delete(self, name: str) -> None:
         """Terminate the instance, as in the console."""
+        self.provider().remove(name, make.quiet)
+
+
+class GcpRig(Rig):
+    """Google as the tests have it, behind the real SDK.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files.
+        google: The cloud.
+
+    """
+
+    real = False
+
+    def __init__(self, stage: Stage, files: SshFiles, google: Google) -> None:
+        super().__init__(stage, files)
+        self.google = google
+
+    def provider(self) -> Provider:
+        """Return the real one, whose SDK speaks to the server."""
+        return make.provider_of(self.stage, self.files)
+
+    def things(self) -> list[str]:
+        """Return all that there is in the project."""
+        return gcp_cloud.things(self.google)
+
+    def stop(self, name: str) -> None:
+        """Stop the instance."""
+        self.provider().halt(name, make.quiet)
+
+    def delete(self, name: str) -> None:
+        """Delete the instance, as in the console."""
         self.provider().remove(name, make.quiet)
 
 

@@ -1,0 +1,1 @@
+"""Google as the tests have it."""

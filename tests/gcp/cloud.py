@@ -1,0 +1,84 @@
+"""Google as the tests have it: started, spoken to through the real SDK, and held to the loopback."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from model import site as types
+from model.stage import Stage
+from providers import cloud_host, gcp, gcp_api, gcp_check, gcp_host, gcp_nfs
+from providers.cloud_wait import Pace
+from tests.gcp.server import PROJECT, REGION, Google, served
+
+QUICK = Pace(first=0.001, longest=0.01)
+
+
+def stage_of(site: str = "gcp.test", name: str = "production", **config: Any) -> Stage:
+    """Return a stage at Google; `services` may be given for its ports."""
+    services = config.pop("services", {})
+    table = {
+        "provider": "gcp",
+        "project": PROJECT,
+        "region": REGION,
+        "instance_type": "e2-medium",
+        "cidr": "10.1.0.0/24",
+        **config,
+    }
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    return Stage(whole, name, whole.stages[name])
+
+
+def things(google: Google) -> list[str]:
+    """Return all that there is, as `kind id path`; a host's begins with its name."""
+    found = []
+    with google.lock:
+        for path, thing in google.things.items():
+            kind = path.split("/")[-2]
+            if kind == "instances" and "/locations/" not in path:
+                kind = thing["description"].split()[1]
+            found.append(f"{'filestore' if '/locations/' in path else kind} {thing.get('id', '')} {path}")
+    return sorted(found)
+
+
+@contextmanager
+def started() -> Iterator[tuple[Google, str]]:
+    """Give a server and its URL, and end it."""
+    google = Google()
+    server = served(google)
+    try:
+        yield google, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def used(url: str) -> Iterator[None]:
+    """Have the SDK find the server, waits be short, no ssh be waited for, and all else be unreachable."""
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "CLOUDSDK_"))]:
+            patch.delenv(name)
+        patch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), None))
+        patch.setattr(gcp_api.Api, "options", {"api_endpoint": url})
+        patch.setattr(gcp_api.Api, "endpoints", {"file": url, "projects": url})
+        for module in (gcp, gcp_api, gcp_check, gcp_host, gcp_nfs):
+            patch.setattr(module, "PACE", QUICK)
+        patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
+        connect = socket.socket.connect
+
+        def guarded(self: socket.socket, address: Any) -> None:
+            if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1"}:
+                msg = f"a test connects to {address}"
+                raise AssertionError(msg)
+            connect(self, address)
+
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
