@@ -121,7 +121,7 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
     with file_errors(lock_path), lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         # Those of hosts without a record, too: the next log-in, maybe with a password, must find the key of the first.
-        learned = [line for line in _lines(files.known_hosts) if line.split(" ")[0] not in pinned]
+        learned = [line for line in _known_lines(files.known_hosts) if line.split(" ")[0] not in pinned]
         lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
         write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
         write_whole(files.config, argv.ssh_config(entries, common).encode())
@@ -138,13 +138,13 @@ def learn(files: SshFiles, lines: Iterable[str]) -> None:
     lock_path = files.config.parent / ".ssh.lock"
     with file_errors(lock_path), lock_path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        known = _lines(files.known_hosts)
+        known = _known_lines(files.known_hosts)
         new = [line for line in dict.fromkeys(lines) if line and line not in known]
         if new:
             write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
 
 
-def _lines(path: Path) -> list[str]:
+def _known_lines(path: Path) -> list[str]:
     """Return the lines of a file that need not be there."""
     try:
         return path.read_text().splitlines()

@@ -84,6 +84,7 @@ class Run:
         self._look: tuple[DockerClient, SwarmLook] | None = None
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
+        self._looks: list[Probe] = []
         self._slots = threading.BoundedSemaphore(AT_A_TIME)
         self._mine = threading.local()
         self._locks: dict[str, threading.Lock] = {}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model.errors import ProviderError
+from model.record import HostRecord
 from providers.gcp_api import Api, GcpError
 from providers.gcp_network import Network
 from remote.ssh import SshFiles
@@ -92,7 +93,11 @@ class TestStage:
         stage = gcp_cloud.stage_of(
             number_of_hosts=2, mirrored_disk_size=5, kms_key_id=key, public_addresses=["hive0"]
         )
-        records = make.ensure_all(make.provider_of(stage, make.ssh_files(tmp_path)))
+        records = {
+            name: record
+            for name, record in make.ensure_all(make.provider_of(stage, make.ssh_files(tmp_path))).items()
+            if isinstance(record, HostRecord)
+        }
         first, second = (
             next(
                 thing
@@ -142,6 +147,7 @@ class TestStage:
         files = make.ssh_files(tmp_path)
         words: dict[str, Any] = {"number_of_hosts": 1, "separate_repository": False}
         before = make.ensure_all(make.provider_of(gcp_cloud.stage_of(**words), files))["hive0"]
+        assert isinstance(before, HostRecord)
         larger = gcp_cloud.stage_of(
             **words, instance_type="e2-standard-4", disk_size=30, public_addresses=False
         )

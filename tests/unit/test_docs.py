@@ -79,7 +79,7 @@ def test_the_text_is_the_same_each_time() -> None:
         ("standalone", "| `standalone` | boolean | `false` |"),
         ("mode", '| `mode` | string, one of `ingress`, `host` | `"ingress"` |'),
         ("ports", "| `ports` | array of strings or [tables](#port-map) | `[]` |"),
-        ("vars", "| `vars` | table, [variable](#variable) to string, number or boolean | `{}` |"),
+        ("env", "| `env` | table, string to string, number or boolean | `{}` |"),
         ("generate", "| `generate` | integer, 12 to 256 |  |"),
         ("cpu_limit", "| `cpu_limit` | number, more than 0 |  |"),
     ],

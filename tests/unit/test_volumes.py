@@ -7,7 +7,8 @@ from docker.errors import NotFound
 
 from model.errors import ServiceError
 from model.site import Volume
-from remote.volumes import INCARNATION, Look, ensure_volume
+from remote.spec import INCARNATION
+from remote.volumes import Look, ensure_volume
 
 SKEPS = {"skep.site": "example", "skep.stage": "private", "skep.name": "data", "skep.definition": "key"}
 
