@@ -81,6 +81,7 @@ class Run(DoitRun):
             keeps_lock = True
             return INTERRUPTED
         finally:
+            run.stop_looking()
             run.close()
             if not keeps_lock:
                 run.state.unlock()

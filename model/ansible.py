@@ -1,7 +1,7 @@
 """What a role of Ansible is, which other roles it uses, and which Ansible is here. Nothing of Ansible is imported."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -18,6 +18,9 @@ HOW = "SKEP_EXTRAS=ansible ./setup doit"
 _COLLECTION = Path("ansible_collections", "community", "docker")
 COLLECTIONS = (Path("~/.ansible/collections"), Path("/usr/share/ansible/collections"))
 """Where collections are, beside what pip has installed."""
+LIBRARY, UTILS, FILTERS = "lib", "module_utils", "plugins/filter"
+"""Where a site has modules of its own, what they share (below the first), and filters: where hive-builder has them."""
+_WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _FILES = re.compile(r"(meta|tasks|handlers)/.+\.ya?ml")
 _USES = {
     f"{space}{word}"
@@ -84,6 +87,38 @@ def trees(directory: Path, role: str) -> dict[str, tuple[Entry, ...]]:
         # A role of a collection comes with the collection.
         waiting += sorted(each for each in used if each is not None and each.count(".") < 2)  # noqa: PLR2004
     return dict(sorted(found.items()))
+
+
+def plugins(directory: Path, role_trees: Mapping[str, Iterable[Entry]]) -> dict[str, tuple[Entry, ...]]:
+    """Return the site's own modules and filters that roles may use, by the directory that they are in. Pure.
+
+    A module counts if a role's file has its name, and then all that it may import; a filter's file, whose filters have
+    names of their own, always. A role sees no more than counts.
+
+    Args:
+        directory: The site's.
+        role_trees: The roles' files.
+
+    Raises:
+        ConfigError: A file can't be read.
+
+    """
+    texts = [entry.data for tree in role_trees.values() for entry in tree]
+    words = {word for text in texts for word in _WORD.findall(text)}
+    library = _python(directory / LIBRARY)
+    modules = [
+        entry for entry in library if Path(entry.path).stem.encode() in words and "/" not in entry.path
+    ]
+    shared = [entry for entry in library if entry.path.startswith(f"{UTILS}/")] if modules else []
+    found = {LIBRARY: (*modules, *shared), FILTERS: _python(directory / FILTERS)}
+    return {place: entries for place, entries in found.items() if entries}
+
+
+def _python(directory: Path) -> tuple[Entry, ...]:
+    """Return the Python files below a directory, if it is there."""
+    if not directory.is_dir():
+        return ()
+    return tuple(entry for entry in read_tree(directory) if entry.path.endswith(".py"))
 
 
 def _all(directory: Path) -> Iterator[str]:

@@ -19,7 +19,7 @@ import msgspec
 
 from model import ansible
 from model import site as types
-from model.digest import Inputs, flatten
+from model.digest import Entry, Inputs, flatten
 from model.ports import ports
 from model.secret import Secret
 from model.stage import PREFIXES, Stage, role_uses
@@ -190,6 +190,11 @@ def play(run: Run, role: Role, found: Seen, secrets: Mapping[str, Secret]) -> "P
     return Play(
         role=role.name,
         entries=role.entries(),
+        plugins=tuple(
+            Entry(f"{place}/{entry.path}", entry.mode, entry.data, entry.kind)
+            for place, entries in role.plugins.items()
+            for entry in entries
+        ),
         version=str(ansible.feature_release()),
         own=role.own,
         common=role.common,

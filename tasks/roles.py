@@ -62,6 +62,11 @@ class Role:
         """The files of a role of Ansible, and of those that it uses, by the roles' names."""
         return ansible.trees(self._run.directory, self.name)
 
+    @cached_property
+    def plugins(self) -> dict[str, tuple[Entry, ...]]:
+        """The site's own modules and filters that a role of Ansible may use, by their directories."""
+        return ansible.plugins(self._run.directory, self.trees)
+
     def variable_inputs(self, label: str) -> Inputs:
         """Return what counts of its variables; of one that a secret is in, a keyed digest.
 
@@ -106,6 +111,8 @@ class Role:
         for name, tree in self.trees.items():
             path = roles.find(self._run.directory, name) or self.path
             found |= tree_inputs(f"{path.parent.name}/{name}", tree)
+        for place, entries in self.plugins.items():
+            found |= tree_inputs(place, entries)
         return found
 
     def entries(self) -> tuple[Entry, ...]:

@@ -390,11 +390,14 @@ class Run:
             if "probe" in self.__dict__:
                 self._looks.append(self.__dict__.pop("probe"))
 
-    def close(self) -> None:
-        """Let go of what this process holds; shared ssh connections stay for the next run."""
+    def stop_looking(self) -> None:
+        """Wait for no look any more; none is begun for that."""
         for look in (*self._looks, self.__dict__.get("probe")):
             if look is not None:
                 look.close()
+
+    def close(self) -> None:
+        """Let go of what this process holds; shared ssh connections stay for the next run."""
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()

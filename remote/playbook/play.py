@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from model.ansible import COLLECTIONS
+from model.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS
 from model.digest import Entry, Inputs, canonical, sha256, tree_inputs
 from model.secret import Secret
 from remote.archive import ROOT, TOKEN, workplace_archive
@@ -25,6 +25,7 @@ from remote.archive import ROOT, TOKEN, workplace_archive
 Say = Callable[[str], None]
 TEMPORARY = f"/{ROOT}/work"
 _PLUGINS = Path(__file__).parent / "plugins"
+_SITE = "site"
 _PROGRAM = Path(__file__).parent / "program.py"
 _OWN = "skep_own_"
 _MARK = "\x1e"
@@ -50,6 +51,7 @@ class Play:
         hosts: Host to its variables, as far as the role may ask for them.
         means: Host to how it is reached, which does not count.
         secrets: Secrets that it sees as variables.
+        plugins: The site's own modules and filters, below `lib/` and `plugins/filter/`.
         directory: Where this process may keep files while it runs.
 
     """
@@ -64,6 +66,7 @@ class Play:
     hosts: Mapping[str, Mapping[str, Any]]
     means: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    plugins: tuple[Entry, ...] = ()
     directory: Path = Path()
 
     @property
@@ -77,6 +80,7 @@ class Play:
             "role": self.role,
             "ansible": self.version,
             **tree_inputs("files", self.entries),
+            **tree_inputs("site", self.plugins),
             **_digests("own", self.own),
             **_digests("common", self.common),
             "target": self.target,
@@ -103,7 +107,8 @@ def run(play: Play, container: Any, environment: Mapping[str, str], timeout: flo
     """
     play.directory.mkdir(mode=0o700, parents=True)
     try:
-        _write_roles(play)
+        _write(play.directory / "roles", play.entries)
+        _write(play.directory / _SITE, play.plugins)
         # An empty one, so that nobody's own is found.
         (play.directory / "ansible.cfg").touch()
         book = play.directory / "play.yml"
@@ -113,11 +118,10 @@ def run(play: Play, container: Any, environment: Mapping[str, str], timeout: flo
         shutil.rmtree(play.directory, ignore_errors=True)
 
 
-def _write_roles(play: Play) -> None:
-    """Write the files of the roles, as they were read."""
-    root = play.directory / "roles"
+def _write(root: Path, entries: Iterable[Entry]) -> None:
+    """Write files into a new directory, as they were read."""
     root.mkdir()
-    for entry in play.entries:
+    for entry in entries:
         path = root / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
         if entry.kind == "directory":
@@ -186,6 +190,9 @@ def _environment(directory: Path) -> dict[str, str]:
         "ANSIBLE_HOME": str(directory / "home"),
         "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
         "ANSIBLE_ROLES_PATH": str(directory / "roles"),
+        "ANSIBLE_LIBRARY": str(directory / _SITE / LIBRARY),
+        "ANSIBLE_MODULE_UTILS": str(directory / _SITE / LIBRARY / UTILS),
+        "ANSIBLE_FILTER_PLUGINS": str(directory / _SITE / FILTERS),
         "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(str(path.expanduser()) for path in COLLECTIONS),
         "ANSIBLE_INVENTORY_PLUGINS": str(_PLUGINS / "inventory"),
         "ANSIBLE_INVENTORY_ENABLED": "skep",

@@ -21,7 +21,8 @@ from model.site import Site
 from model.stage import Stage
 from remote.playbook import play as playbook
 from remote.playbook.play import Play
-from tasks.ansible import seen
+from tasks.ansible import Seen, seen
+from tasks.ansible import play as ansible_play
 from tasks.roles import Role
 from tasks.run import Run
 from tasks.state import State
@@ -236,6 +237,34 @@ class TestInputs:
             "vars.B": '"true"',
         }
 
+    def test_modules_of_the_sites_own_count_where_they_are_named(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A module that no file of the role names is no input; filters, whose names are their own, always are."""
+        monkeypatch.setattr(ansible, "feature_release", lambda: "2.19")
+        write(run.directory, web__tasks__main="- dns_zone: {}", db__tasks__main="- ping:")
+        files = ("lib/dns_zone.py", "lib/dns_record.py", "lib/module_utils/dns.py", "plugins/filter/mine.py")
+        for name in (*files, "plugins/filter/__pycache__/mine.pyc"):
+            (run.directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (run.directory / name).write_text(name)
+
+        found = set(Role(run, "web", {}).inputs()) - {"ansible", "roles/web/tasks/main.yml"}
+        assert found == {"lib/dns_zone.py", "lib/module_utils/dns.py", "plugins/filter/mine.py"}
+        others = set(Role(run, "db", {}).inputs()) - {"ansible", "roles/db/tasks/main.yml"}
+        assert others == {"plugins/filter/mine.py"}
+        play = ansible_play(run, Role(run, "web", {}), Seen("container", {}, {"container": {}}), {})
+        assert {entry.path for entry in play.plugins} == found
+
+    @pytest.mark.parametrize("text", [b"", b"two"])
+    def test_a_layer_is_another_with_another_module(self, tmp_path: Path, text: bytes) -> None:
+        """What a role may run is in its layer's key."""
+        module = Entry("lib/mine.py", 0o644, b"one", "file")
+        other = (Entry(module.path, module.mode, text, module.kind),) if text else ()
+
+        before = a_play(tmp_path, "[]", plugins=(module,)).inputs()
+
+        assert before != a_play(tmp_path, "[]", plugins=other).inputs()
+
 
 def a_play(directory: Path, tasks: str, **parts: Any) -> Play:
     """Return a play of a role that is one file."""
@@ -318,6 +347,32 @@ class TestPlay:
 
         assert reason is not None
         assert "no.such.module" in "\n".join([*said, reason])
+
+    def test_modules_and_filters_of_the_sites_own(
+        self, local: Callable[..., tuple[str | None, list[str]]]
+    ) -> None:
+        """They are found where hive-builder's sites have them, and what modules share as well."""
+        module = (
+            "from ansible.module_utils.basic import AnsibleModule\n"
+            "from ansible.module_utils.shared import WORD\n"
+            "AnsibleModule({}).exit_json(changed=False, word=WORD)\n"
+        )
+        filters = (
+            "class FilterModule:\n    def filters(self):\n        return {'twice': lambda text: text * 2}\n"
+        )
+        texts = {
+            "lib/mine.py": module,
+            "lib/module_utils/shared.py": "WORD = 'hum'\n",
+            "plugins/filter/twice.py": filters,
+        }
+
+        reason, said = local(
+            "- {mine: {}, register: found}\n- {debug: {msg: '{{ found.word | twice }}'}}\n",
+            plugins=tuple(Entry(path, 0o644, text.encode(), "file") for path, text in texts.items()),
+        )
+
+        assert reason is None, said
+        assert "    humhum" in said
 
     def test_a_secret_is_a_text(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
         """A secret is a variable as it is, never a template; nothing of it is in a file or on a command line."""
