@@ -260,7 +260,9 @@ class TestTable:
             "vagrant": types.VagrantStage(),
             "aws": types.AwsStage(region="eu-central-1", instance_type="t3.small", cidr="10.0.0.0/16"),
             "gcp": types.GcpStage(region="europe-west3", instance_type="e2-medium", cidr="10.0.0.0/16"),
-            "kickstart": types.KickstartStage(networks=[types.InstallNetwork(interface="eth0")], target="/dev/sda"),
+            "kickstart": types.KickstartStage(
+                networks=[types.InstallNetwork(interface="eth0")], target="/dev/sda"
+            ),
             "openstack": types.OpenStackStage(instance_type="m1.small", cidr="10.0.0.0/16"),
         }
         for name, table in tables.items():
