@@ -139,8 +139,11 @@ def gcp_server() -> Iterator[tuple[Google, str]]:
 
 
 @pytest.fixture
-def google(gcp_server: tuple[Google, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Google]:
-    """Give an empty project there, to which alone this process can connect; runs share their clients."""
+def google(gcp_server: tuple[Google, str]) -> Iterator[Google]:
+    """Give an empty project there, to which alone this process can connect; runs share their clients.
+
+    By a patch of its own: the fixture `monkeypatch` would be undone after it, and a test may patch the same things.
+    """
     google, url = gcp_server
     google.reset()
     clients: dict[str, Any] = {}
@@ -151,8 +154,8 @@ def google(gcp_server: tuple[Google, str], monkeypatch: pytest.MonkeyPatch) -> I
             clients[kind] = client(api, kind)
         return clients[kind]
 
-    monkeypatch.setattr(gcp_api.Api, "client", shared)
-    with gcp_cloud.used(url):
+    with pytest.MonkeyPatch.context() as patch, gcp_cloud.used(url):
+        patch.setattr(gcp_api.Api, "client", shared)
         yield google
 
 
