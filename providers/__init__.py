@@ -12,6 +12,7 @@ from remote.ssh import SshFiles
 
 PROVIDERS = {
     "aws": "providers.aws:AwsProvider",
+    "azure": "providers.azure:AzureProvider",
     "docker": "providers.docker:DockerProvider",
     "openstack": "providers.openstack:OpenStackProvider",
     "prepared": "providers.prepared:PreparedProvider",

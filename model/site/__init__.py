@@ -27,6 +27,7 @@ from model.site.services import (
 )
 from model.site.stages import (
     AwsStage,
+    AzureStage,
     CloudStage,
     DockerStage,
     OpenStackStage,
@@ -42,6 +43,7 @@ from model.site.volumes import Volume
 __all__ = [
     "Age",
     "AwsStage",
+    "AzureStage",
     "Base",
     "CloudStage",
     "Config",

@@ -224,6 +224,24 @@ class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     ]
 
 
+class AzureStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="azure"):
+    """Hosts that are virtual machines of Azure."""
+
+    default_zones: ClassVar[tuple[str, ...]] = ("1", "2", "3")
+
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9]+$",
+            description="The region, as in `westeurope` (`az account list-locations`).",
+        ),
+    ]
+    subscription_id: (
+        Annotated[str, Meta(description="The subscription; by default what `AZURE_SUBSCRIPTION_ID` says.")]
+        | None
+    ) = None
+
+
 class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="openstack"):
     """Hosts that are servers of OpenStack."""
 
@@ -314,4 +332,4 @@ class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
     ) = None
 
 
-Stage = DockerStage | PreparedStage | VagrantStage | AwsStage | OpenStackStage
+Stage = DockerStage | PreparedStage | VagrantStage | AwsStage | AzureStage | OpenStackStage

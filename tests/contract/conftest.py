@@ -13,7 +13,19 @@ from remote.ssh import SshFiles
 from tests import rig as make
 from tests import vm
 from tests.aws import cloud as aws_cloud
-from tests.contract.rigs import AwsRig, DockerRig, FakeRig, PreparedRig, Rig, VagrantRig, VmRig, vagrant_stage
+from tests.azure import cloud as azure_cloud
+from tests.azure import server as azure_server
+from tests.contract.rigs import (
+    AwsRig,
+    AzureRig,
+    DockerRig,
+    FakeRig,
+    PreparedRig,
+    Rig,
+    VagrantRig,
+    VmRig,
+    vagrant_stage,
+)
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -117,6 +129,28 @@ def aws_rig(aws: aws_cloud.Cloud, tmp_path: Path) -> AwsRig:
     return AwsRig(stage, aws_cloud.files_of(tmp_path), aws)
 
 
+@pytest.fixture(scope="session")
+def azure_started() -> Iterator[azure_server.Cloud]:
+    """Give Azure as it is published."""
+    with azure_server.started() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def azure(azure_started: azure_server.Cloud) -> Iterator[azure_server.Cloud]:
+    """Give an empty subscription there, to which alone this process can connect."""
+    azure_started.reset()
+    with azure_cloud.used(azure_started):
+        yield azure_started
+
+
+@pytest.fixture
+def azure_rig(azure: azure_server.Cloud, tmp_path: Path) -> AzureRig:
+    """Give two hosts' worth of Azure."""
+    stage = azure_cloud.stage_of(number_of_hosts=2, nfs=True, mirrored_disk_size=5)
+    return AzureRig(stage, make.ssh_files(tmp_path), azure)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take `--vm`: the suite against virtual machines, and nothing else."""
     parser.addoption("--vm", action="store_true", help="real virtual machines (libvirt), which takes an hour")
@@ -124,14 +158,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws")
+    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "azure")
     rigs: tuple[str, ...] = (*own, "prepared")
     if metafunc.config.getoption("--vm"):
         own = rigs = ("vm",)
     for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
-            quick = {"fake", "vagrant", "aws"}
-            params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]
+            marks: dict[str, list[pytest.MarkDecorator]] = {
+                "fake": [],
+                "vagrant": [],
+                "aws": [],
+                "azure": [],
+            }
+            params = [pytest.param(name, marks=marks.get(name, LIMITS)) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 
 

@@ -17,6 +17,7 @@ from providers.vagrant_machine import prefix_of, virsh
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests.aws.cloud import Cloud
+from tests.azure.server import Cloud as AzureCloud
 
 
 class Rig(ABC):
@@ -109,6 +110,39 @@ class AwsRig(Rig):
     def delete(self, name: str) -> None:
         """Terminate the instance, as in the console."""
         self.provider().remove(name, make.quiet)
+
+
+class AzureRig(Rig):
+    """Azure as it is published.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files.
+        cloud: The server.
+
+    """
+
+    real = False
+
+    def __init__(self, stage: Stage, files: SshFiles, cloud: AzureCloud) -> None:
+        super().__init__(stage, files)
+        self.cloud = cloud
+
+    def provider(self) -> Provider:
+        """Return the real one, whose SDK speaks to the server."""
+        return make.provider_of(self.stage, self.files)
+
+    def things(self) -> list[str]:
+        """Return all that there is in the subscription."""
+        return self.cloud.kinds()
+
+    def stop(self, name: str) -> None:
+        """Stop the machine."""
+        self.provider().halt(name, make.quiet)
+
+    def delete(self, name: str) -> None:
+        """Remove the machine, as in the portal; its network interface stays."""
+        self.cloud.delete(name)
 
 
 class VagrantRig(Rig):
