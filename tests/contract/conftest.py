@@ -20,16 +20,20 @@ from tests.contract.rigs import (
     AzureRig,
     DockerRig,
     FakeRig,
+    OpenStackRig,
     PreparedRig,
     Rig,
     VagrantRig,
     VmRig,
     vagrant_stage,
 )
+from tests.openstack import cloud as openstack_cloud
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
 """For what makes real hosts: the host image may have to be made first."""
+OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.timeout(1200)]
+"""For OpenStack: its services may have to be installed first."""
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +94,34 @@ def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LIBVIRT", str(libvirt))
     monkeypatch.setenv("XDG_DATA_HOME", str(directory / "data"))
     return libvirt
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Path]:
+    """Give OpenStack's services, which takes half a minute, and minutes the first time on a machine."""
+    with openstack_cloud.started() as clouds:
+        yield clouds
+
+
+@pytest.fixture
+def openstack(control_plane: Path) -> Iterator[Path]:
+    """Give OpenStack, to which alone this process can connect."""
+    with openstack_cloud.used(control_plane):
+        yield control_plane
+
+
+@pytest.fixture(scope="session")
+def openstack_files(tmp_path_factory: pytest.TempPathFactory) -> SshFiles:
+    """Give the ssh files of the stage there."""
+    return make.ssh_files(tmp_path_factory.mktemp("openstack"))
+
+
+@pytest.fixture
+def openstack_rig(openstack: Path, openstack_files: SshFiles) -> OpenStackRig:
+    """Give two hosts' worth of OpenStack; what the test before has made is still there."""
+    del openstack
+    stage = openstack_cloud.stage_of(number_of_hosts=2, available_zones=["az1", "az2"], disk_size=10)
+    return OpenStackRig(stage, openstack_files)
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +190,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "azure")
+    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "azure", "openstack")
     rigs: tuple[str, ...] = (*own, "prepared")
     if metafunc.config.getoption("--vm"):
         own = rigs = ("vm",)
@@ -169,6 +201,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
                 "vagrant": [],
                 "aws": [],
                 "azure": [],
+                "openstack": OPENSTACK_LIMITS,
             }
             params = [pytest.param(name, marks=marks.get(name, LIMITS)) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)

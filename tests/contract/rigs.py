@@ -13,11 +13,13 @@ from providers.base import Provider
 from providers.docker_engine import engine, thing
 from providers.fake import FakeCloud, FakeProvider
 from providers.login import Answer
+from providers.openstack_api import Api
 from providers.vagrant_machine import prefix_of, virsh
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests.aws.cloud import Cloud
 from tests.azure.server import Cloud as AzureCloud
+from tests.openstack import cloud as openstack_cloud
 
 
 class Rig(ABC):
@@ -239,6 +241,32 @@ class VmRig(Rig):
         """Remove it from libvirt with its disks."""
         virsh("destroy", self.domain(name), check=False)
         virsh("undefine", self.domain(name), "--remove-all-storage")
+
+
+class OpenStackRig(Rig):
+    """OpenStack's own services on this machine; nothing runs on its servers."""
+
+    real = False
+
+    def provider(self) -> Provider:
+        """Return the real one."""
+        return make.provider_of(self.stage, self.files)
+
+    def things(self) -> list[str]:
+        """Return all that there is in the project."""
+        return openstack_cloud.things(Api("loopback", None))
+
+    def stop(self, name: str) -> None:
+        """Stop the server."""
+        self.provider().halt(name, make.quiet)
+
+    def delete(self, name: str) -> None:
+        """Delete the server, as in the dashboard; its port stays."""
+        api = Api("loopback", None)
+        api.drop("compute", f"/servers/{self.provider().found()[name].id}")
+        make.wait_until(
+            lambda: not any(thing.startswith(f"{name} ") for thing in self.things()), f"{name} to be gone"
+        )
 
 
 class DockerRig(Rig):
