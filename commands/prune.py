@@ -15,7 +15,7 @@ from commands.site import site_run
 from model.errors import SkepError
 from remote.hostsetup.undo import is_undone
 from tasks.leftovers import ACCOUNT, HOST, STEP, VOLUME, Leftover, leftovers
-from tasks.prune import goes, prune
+from tasks.prune import goes, prune, with_volumes
 from tasks.run import Run
 
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
@@ -30,10 +30,11 @@ class Prune(DoitCmdBase):
     doc_usage = "confirm=SITE [volumes=NAME,NAME]"
     doc_description = """\
 Removes what carries the stage's labels and is no longer in site.toml: services, networks, Docker secrets and configs, \
-images in the registry, set-up steps, people's accounts (their files stay). `doit prune` alone removes nothing.
+images in the registry, set-up steps, people's accounts (their files stay), hosts that the stage no longer has, which \
+leave the swarm first. `doit prune` alone removes nothing.
 
-Volumes hold data: one goes only if volumes= names it. What a service still uses that site.toml has is left: run doit \
-first, so that it does not.
+Volumes hold data: one goes only if volumes= names it, and a host only if all of its volumes are named. What a service \
+still uses that site.toml has is left: run doit first, so that it does not.
 
 Run it again if it was stopped in the middle or a host did not answer."""
 
@@ -64,8 +65,8 @@ Run it again if it was stopped in the middle or a host did not answer."""
         began = time.monotonic()
         say = Teller(self.outstream)
         try:
-            found = leftovers(run)
-            doubts = _doubts(run)
+            found, unasked = with_volumes(run, leftovers(run))
+            doubts = [*_doubts(run), *(f"  not looked at: {line}" for line in unasked)]
         finally:
             run.probe.close()
         _refuse_unknown(found, volumes)
@@ -108,6 +109,10 @@ Run it again if it was stopped in the middle or a host did not answer."""
 
 def _line(left: Leftover) -> str:
     """Return what goes, in words."""
+    if left.kind == HOST:
+        return f"{left.words}, after it has left the swarm" + "".join(
+            f", with volume {name}" for name in left.holds
+        )
     if left.kind == ACCOUNT:
         return f"{left.words}; its files stay"
     if left.kind == STEP and not is_undone(left.name):
@@ -122,11 +127,13 @@ def _stays(found: Sequence[Leftover], going: Sequence[Leftover]) -> list[str]:
         if left in going:
             continue
         if left.kind == HOST:
-            lines.append(
-                f"  {left.words} stays: its data would go with it. Save what you need of its volumes, take it out of "
-                "the swarm (docker node update --availability drain, docker node demote, docker node rm --force, each "
-                "with its node's name), and then remove it where it comes from"
+            why = (
+                f"{left.held}, whose image comes from there; run doit first"
+                if left.held
+                else f"volume {', '.join(left.holds)} would go with it: save what you need of it, then add: "
+                f"volumes={','.join(left.holds)}"
             )
+            lines.append(f"  {left.words} stays: {why}")
             continue
         why = (
             f"{left.held}, which site.toml no longer says; run doit first"
@@ -150,7 +157,9 @@ def _refuse_unknown(found: Sequence[Leftover], volumes: set[str]) -> None:
         InvalidCommand: There is one.
 
     """
-    known = {left.name for left in found if left.kind == VOLUME}
+    known = {left.name for left in found if left.kind == VOLUME} | {
+        name for left in found for name in left.holds
+    }
     if volumes - known:
         listed = ", ".join(sorted(known)) or "none"
         raise InvalidCommand(

@@ -141,6 +141,14 @@ class Stage:
         wanted = getattr(self.config, "public_addresses", False)
         return host.short in wanted if isinstance(wanted, list) else bool(wanted)
 
+    def short_of(self, name: str) -> str:
+        """Return the short name of a host that is called so in full, whether the stage has it or had it; else none."""
+        first = self.hosts[0]
+        before, after = first.name.removesuffix(f"{first.short}.{self.site_name}"), f".{self.site_name}"
+        short = name.removeprefix(before).removesuffix(after)
+        whole = f"{before}{short}{after}" == name
+        return short if whole and short.removeprefix(self.config.custom_hostname).isdecimal() else ""
+
     def host(self, short: str) -> Host:
         """Return a host by its short name; KeyError if there is none."""
         return {host.short: host for host in self.hosts}[short]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.stage import REGISTRY_PORT
 from remote.generations import files_of, is_generation
 from tasks import (
     build_images,
@@ -22,9 +23,10 @@ from tasks.probe import SwarmLook
 from tasks.run import Run
 
 SERVICE, NETWORK, SECRET, CONFIG = "service", "network", "Docker secret", "Docker config"
-IMAGE, STEP, ACCOUNT, HOST, VOLUME = "image", "set-up step", "account", "host", "volume"
-ORDER = (SERVICE, NETWORK, SECRET, CONFIG, IMAGE, STEP, ACCOUNT, HOST, VOLUME)
-"""In which order they go: what uses something before that which it uses, and data last."""
+IMAGE, STEP, ACCOUNT, VOLUME = "image", "set-up step", "account", "volume"
+NODE, HOST, RESOURCE = "swarm node", "host", "resource"
+ORDER = (SERVICE, NETWORK, SECRET, CONFIG, IMAGE, STEP, ACCOUNT, VOLUME, NODE, HOST, RESOURCE)
+"""In which order they go: what uses something before that which it uses; hosts last, and after them what they need."""
 PRUNES = "no longer in site.toml; `doit prune` removes it"
 NAMED = 6
 _OLDER = "an older content"
@@ -44,6 +46,7 @@ class Leftover:
         held: Who still uses it, so that it can't go before a run; empty if nobody does.
         counts: Whether a person has to know of it: an older content of what is still wanted is only left.
         of: Of a Docker secret or config, of what it is a content: its label `skep.name`.
+        holds: Of a host, the stage's volumes that go with it.
 
     """
 
@@ -56,6 +59,7 @@ class Leftover:
     held: str = ""
     counts: bool = True
     of: str = ""
+    holds: tuple[str, ...] = ()
 
     @property
     def is_on_host(self) -> bool:
@@ -75,6 +79,7 @@ def leftovers(run: Run) -> list[Leftover]:
         *_in_registry(run),
         *_on_hosts(run),
         *_of_provider(run),
+        *_nodes(run),
         *_volumes(run),
     ]
     return sorted(found, key=lambda left: ORDER.index(left.kind))
@@ -258,11 +263,44 @@ def _on_hosts(run: Run) -> Iterator[Leftover]:
 
 
 def _of_provider(run: Run) -> Iterator[Leftover]:
-    """Yield the provider's things that the stage does not want: of all but hosts there is one each."""
+    """Yield the hosts, and what else the provider made, that the stage does not want."""
     wanted = {resource.name for resource in run.provider.resources()}
-    for name in sorted(run.probe.things):
-        if name not in wanted:
-            yield Leftover(HOST, name, f"{build_infra.PHASE}:{name}")
+    things = run.probe.things
+    former = {host.short: host for host in run.former_hosts}
+    hosts = {name for name in things if things[name].is_host} if run.provider.owns else former.keys()
+    for name in sorted((things.keys() | hosts) - wanted):
+        task = f"{build_infra.PHASE}:{name}"
+        if name not in hosts:
+            yield Leftover(RESOURCE, name, task)
+            continue
+        # Of a host that was the registry's, images are pulled until the services are deployed from the new one.
+        images = f"{former[name].name}:{REGISTRY_PORT}/" if name in former else None
+        users = [
+            user
+            for user, seen in run.probe.swarm.services.items()
+            if images and user in run.stage.services and _image(seen).startswith(images)
+        ]
+        yield Leftover(HOST, name, task, host=name, held=_held(users))
+
+
+def _image(service: Mapping[str, Any]) -> str:
+    """Return the image that a service runs."""
+    container = service["Spec"]["TaskTemplate"].get("ContainerSpec") or {}
+    return str(container.get("Image") or "")
+
+
+def _nodes(run: Run) -> Iterator[Leftover]:
+    """Yield the swarm's nodes that are called like hives of the stage and are none; a host that goes takes its own."""
+    stage = run.stage
+    with_host = set() if not run.provider.owns else set(run.probe.things)
+    with_host |= {host.short for host in run.former_hosts}
+    with_host -= {host.short for host in stage.hosts}
+    for node in run.probe.swarm.nodes.values():
+        short = stage.short_of((node.get("Description") or {}).get("Hostname") or "")
+        if short and short not in with_host and short not in {hive.short for hive in stage.hives}:
+            yield Leftover(
+                NODE, short, f"{setup_hosts.PHASE}:{short}.{setup_hosts.SWARM}", id=node["ID"], host=short
+            )
 
 
 # -- volumes -----------------------------------------------------------------------------------------------------------

@@ -4,15 +4,31 @@ Every removal finds first and tolerates that nothing is there, so that a prune t
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 
 from model.record import SwarmRecord
+from model.stage import Host
 from remote.hostsetup.undo import accounts_script, undo_script
-from tasks import retention, setup_hosts
-from tasks.leftovers import ACCOUNT, CONFIG, HOST, IMAGE, NETWORK, SECRET, SERVICE, STEP, VOLUME, Leftover
+from tasks import build_volumes, retention, setup_hosts
+from tasks.leftovers import (
+    ACCOUNT,
+    CONFIG,
+    HOST,
+    IMAGE,
+    NETWORK,
+    NODE,
+    RESOURCE,
+    SECRET,
+    SERVICE,
+    STEP,
+    VOLUME,
+    Leftover,
+)
 from tasks.run import Run
-from tasks.teardown import each, remove_when_free
+from tasks.teardown import FORGET, each, remove_when_free, volumes_on
 
 UNDO_TIMEOUT = 120
 Say = Callable[[str], None]
@@ -20,7 +36,30 @@ Say = Callable[[str], None]
 
 def goes(left: Leftover, volumes: Collection[str]) -> bool:
     """Return whether a thing can go now, given the volumes that a person named; a host takes its data with it."""
-    return not left.held and left.kind != HOST and (left.kind != VOLUME or left.name in volumes)
+    return not left.held and set(left.holds) <= set(volumes) and (left.kind != VOLUME or left.name in volumes)
+
+
+def with_volumes(run: Run, found: Sequence[Leftover]) -> tuple[list[Leftover], list[str]]:
+    """Return what is left over with the volumes of hosts that go, each of them asked, and what could not be asked.
+
+    Of one that does not answer, the volumes that are recorded there count. A host that is not the provider's own stays
+    with all that it has.
+    """
+    hosts = [left.name for left in found if left.kind == HOST] if run.provider.owns else []
+    things = run.probe.things
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+        said = dict(
+            zip(
+                hosts,
+                pool.map(lambda name: volumes_on(run, name, running=things[name].running), hosts),
+                strict=True,
+            )
+        )
+    whole = [
+        replace(left, holds=tuple(sorted(said[left.name][0]))) if left.kind == HOST and hosts else left
+        for left in found
+    ]
+    return whole, [f"{name}: {why}" for name, (_, why) in said.items() if why]
 
 
 def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
@@ -45,7 +84,10 @@ def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
 def _one(run: Run, going: Mapping[str, Leftover], say: Say, words: str) -> None:
     """Remove one thing, and what is kept of it here."""
     left = going[words]
-    _REMOVE[left.kind](run, left)
+    if left.kind in _REMOVE_SAYING:
+        _REMOVE_SAYING[left.kind](run, left, say)
+    else:
+        _REMOVE[left.kind](run, left)
     if left.counts and left.kind != ACCOUNT:
         run.state.forget(left.task)
     say(f"removed {words}")
@@ -58,6 +100,79 @@ def _service(run: Run, left: Leftover) -> None:
     host, client = run.manager()
     forget(client, left.name, run.stage.labels)
     remove_when_free(client.api.remove_service, left.id, host.short, left.words)
+
+
+def _node(run: Run, left: Leftover, say: Say) -> None:
+    """Take a node that is no hive any more out of the swarm, in order."""
+    node = run.probe.swarm.nodes[left.id]
+    gone = Host(
+        left.name,
+        node["Description"]["Hostname"],
+        node["Status"].get("Addr", ""),
+        is_hive=True,
+        is_repository=False,
+    )
+    _retire(run, gone, say)
+    if left.name in {host.short for host in run.stage.hosts}:
+        _leave(run, gone)
+
+
+def _retire(run: Run, host: Host, say: Say) -> None:
+    """End a host's tasks and take it out of the swarm, one host at a time, and never the majority of the managers.
+
+    Raises:
+        HostError: No other manager answers, or the swarm can't do without it.
+
+    """
+    from remote import swarm
+
+    with run.lock("replacing a host"):
+        beside, client = run.manager()
+        swarm.check_expendable(beside.short, client, host, ())
+        swarm.retire(beside.short, client, host, say)
+
+
+def _leave(run: Run, host: Host) -> None:
+    """Have a host's engine know that it is in no swarm any more."""
+    from remote.engine import engine_errors
+
+    client = run.engine(host)
+    with engine_errors(host.short, "leaving the swarm"):
+        if client.info()["Swarm"].get("LocalNodeState") != "inactive":
+            client.swarm.leave(force=True)
+
+
+def _host(run: Run, left: Leftover, say: Say) -> None:
+    """Take a host out of the swarm, and then remove it; one that is not the provider's own only leaves the stage."""
+    former = {host.short: host for host in run.former_hosts}
+    # Where state/ does not know it, it may still be in the swarm by its name.
+    host = former.get(left.name) or _by_name(run, left.name)
+    _retire(run, host, say)
+    if not run.provider.owns:
+        _leave(run, host)
+        run.connection(host).script(
+            FORGET, timeout=UNDO_TIMEOUT, shown="removing the marks of what was set up"
+        )
+    run.reset(host)
+    run.provider.remove(left.name, say)
+    for phase, names in (
+        (setup_hosts.PHASE, f"{left.name}.*.json"),
+        (build_volumes.PHASE, f"*@{left.name}.json"),
+    ):
+        for path in sorted((run.state.root / phase).glob(names)):
+            run.state.forget(f"{phase}:{path.stem}")
+
+
+def _by_name(run: Run, short: str) -> Host:
+    """Return a host that the stage had, as far as its name says."""
+    first = run.stage.hosts[0]
+    name = first.name.replace(first.short, short, 1)
+    return Host(short, name, "", is_hive=True, is_repository=False)
+
+
+def _resource(run: Run, left: Leftover, say: Say) -> None:
+    """Remove what the provider made beside hosts."""
+    run.provider.remove(left.name, say)
 
 
 def _labels(run: Run, say: Say) -> list[str]:
@@ -167,3 +282,9 @@ _REMOVE: dict[str, Callable[[Run, Leftover], None]] = {
     ACCOUNT: _account,
     VOLUME: _volume,
 }
+_REMOVE_SAYING: dict[str, Callable[[Run, Leftover, Say], None]] = {
+    NODE: _node,
+    HOST: _host,
+    RESOURCE: _resource,
+}
+"""What takes longer, and is told as it goes on."""

@@ -119,11 +119,28 @@ class Run:
         """Return the record of a host, or None before it is made."""
         return self.state.read(host_task(host.short), HostRecord)
 
+    @property
+    def former_hosts(self) -> tuple[Host, ...]:
+        """The hosts that the stage had, as their records have them, and no longer has."""
+        shorts = {host.short for host in self.stage.hosts}
+        records = self.state.record_path(host_task("any"))
+        found = []
+        for path in sorted(records.parent.glob("*.json")):
+            name = path.stem
+            number = name.removeprefix(self.stage.config.custom_hostname)
+            if name in shorts or not number.isdecimal():
+                continue
+            record = self.state.read(host_task(name), HostRecord)
+            if record is not None:
+                found.append(Host(name, record.name, record.address, is_hive=True, is_repository=False))
+        return tuple(found)
+
     def write_ssh_files(self) -> None:
         """Write ssh_config and known_hosts for all hosts that have a record."""
         # Read and written as one: else of two hosts that are made at once, the older view could be written last.
         with self.lock("ssh files"):
-            found = {host.short: self.host_record(host) for host in self.stage.hosts}
+            hosts = (*self.stage.hosts, *self.former_hosts)
+            found = {host.short: self.host_record(host) for host in hosts}
             known = {short: record for short, record in found.items() if record is not None}
             if known:
                 write_ssh_files(self.ssh_files, known)

@@ -38,7 +38,7 @@ elif [ -d /var/lib/docker/volumes ]; then
     done | grep -vxE '[0-9a-f]{{64}}' || :
 fi
 """
-_FORGET = f"rm -rf {MARKERS} {VAULT}\n"
+FORGET = f"rm -rf {MARKERS} {VAULT}\n"
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def inventory(run: Run) -> Inventory:
         answers = dict(
             zip(
                 hosts,
-                pool.map(lambda name: _volumes_on(run, name, running=name not in stopped), hosts),
+                pool.map(lambda name: volumes_on(run, name, running=name not in stopped), hosts),
                 strict=True,
             )
         )
@@ -103,9 +103,9 @@ def inventory(run: Run) -> Inventory:
     )
 
 
-def _volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
+def volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
     """Return the volumes that a host holds, and why it could not be asked, if so; then those that it may hold."""
-    host = next((host for host in run.stage.hosts if host.short == name), None)
+    host = next((host for host in (*run.stage.hosts, *run.former_hosts) if host.short == name), None)
     if host is None:
         return maybe_on(run, name, None), "the stage has no such host any more"
     if run.host_record(host) is None or not run.ssh_files.key.exists():
@@ -160,7 +160,7 @@ def remove_from_hosts(run: Run, there: Inventory, volumes: Collection[str], say:
         host = run.stage.host(name)
         # The marks first: whatever happens next, the following run sets the host up again.
         run.connection(host).script(
-            _FORGET, timeout=ASK_TIMEOUT, shown="removing the marks of what was set up"
+            FORGET, timeout=ASK_TIMEOUT, shown="removing the marks of what was set up"
         )
         say(f"{name}: removed the marks of its set-up, and the copy of the stage's secrets")
         if host.is_hive and not foreign:

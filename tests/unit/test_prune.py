@@ -13,6 +13,7 @@ from doit.exceptions import InvalidCommand
 
 from commands import prune as command
 from commands.prune import Prune
+from model.record import VolumeRecord
 from remote.hostsetup.apply import Applied
 from remote.hostsetup.undo import accounts_script, undo_script
 from tasks.leftovers import Leftover, leftovers, line
@@ -139,15 +140,48 @@ def test_a_volume_goes_only_if_it_is_named() -> None:
     assert not goes(replace(left, held="in use by web"), {"data"})
 
 
-def test_a_host_is_named_and_stays(made: Made) -> None:
-    """Its data would go with it: what to do is said."""
-    there = made.cloud.things["example", "private", "hive0"]
-    made.cloud.things["example", "private", "hive9"] = replace(there, name="hive9")
+def test_a_host_goes_only_with_all_of_its_volumes_named(made: Made, removed: list[str]) -> None:
+    """Its data would go with it: of one that does not answer, what is recorded there counts."""
+    made.edit("number_of_hosts = 3", "number_of_hosts = 4")
+    made.make()
+    made.run().state.write("build_volumes:old@hive3", VolumeRecord("i"))
+    made.edit("number_of_hosts = 4", "number_of_hosts = 3")
 
-    (left,) = leftovers(made.run())
+    (host,) = [left for left in leftovers(made.run()) if left.kind == "host"]
 
-    assert (left.words, goes(left, ())) == ("host hive9", False)
-    assert "take it out of the swarm" in prune(made)[1]
+    assert host.words == "host hive3"
+    assert "host hive3" in line([host])
+    _, said = prune(made, confirm="example")
+    assert "host hive3 stays: volume old would go with it" in said
+    assert "volumes=old" in said
+    assert "host hive3" not in removed
+    assert prune(made, confirm="example", volumes="old")[0] == 0
+    assert "host hive3" in removed
+    assert [host.short for host in made.run().former_hosts] == ["hive3"]
+
+
+def test_a_host_that_services_pull_from_stays(made: Made) -> None:
+    """The former repository host is held by the services whose images come from there."""
+    made.edit("number_of_hosts = 3", "number_of_hosts = 4")
+    made.make()
+    made.edit("number_of_hosts = 4", "number_of_hosts = 3")
+    service = made.swarm.services["web"]
+    service["Spec"]["TaskTemplate"]["ContainerSpec"] = {"Image": "p-hive3.example:5000/web@sha256:1"}
+
+    (host,) = [left for left in leftovers(made.run()) if left.kind == "host"]
+
+    assert host.held == "in use by web"
+    assert not goes(host, ())
+
+
+def test_a_node_of_no_hive_is_left_over(made: Made) -> None:
+    """A node with a name of the stage's that is none of its hives counts for the swarm's majority; others' do not."""
+    names_of = {"a": "p-hive9.example", "b": "theirs.example", "c": "p-hive2.example", "d": "p-hive0.example"}
+    nodes = {id_: {"ID": id_, "Description": {"Hostname": name}} for id_, name in names_of.items()}
+    made.swarm = replace(made.swarm, nodes={**made.swarm.nodes, **nodes})
+
+    # hive2 is the repository.
+    assert names(made) == ["swarm node hive9", "swarm node hive2"]
 
 
 def test_a_run_says_it_in_one_line() -> None:
