@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from remote.generations import DIGEST, IMAGE, LABEL
+from remote.services import KEPT_LABEL, ensure_service
 from remote.spec import spec_digest
 from remote.undo import put_back
 
@@ -89,6 +90,21 @@ def test_a_generation_where_that_never_ran_well() -> None:
 
     assert undo(engine) == "generation 2"
     assert engine.calls == [("update", "two", {**STAGE, LABEL: "2"})]
+
+
+def test_marks_of_initializations_stay() -> None:
+    """What was loaded into a service's volumes is there whatever it runs: it must not be loaded again over it."""
+    mark = {f"{KEPT_LABEL}first": "k"}
+    engine = Engine(spec("worse", **mark), spec("bad", **mark), spec("one"))
+
+    assert undo(engine) == "generation 1"
+    assert engine.calls == [("update", "one", {**STAGE, **mark, LABEL: "1"})]
+
+    engine = Engine(spec("old", seen=True, **mark), None)
+    client: Any = engine
+    ensure_service(client, {**spec("new"), "UpdateConfig": {}, "EndpointSpec": {}, "RollbackConfig": {}}, str)
+
+    assert engine.calls == [("update", "new", {**STAGE, "skep.key": "key of new", **mark})]
 
 
 def test_what_the_swarm_has_undone_is_left() -> None:
