@@ -7,7 +7,6 @@ Whatever fails with what passes by itself (Amazon is busy, an answer was lost, a
 everywhere yet) is not repeated call by call: the whole resource is ensured again, and looks before it makes.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,21 +18,13 @@ from model.record import FactRecord, Record
 from model.stage import Stage
 from providers.aws_api import KEY, NAME, PATIENCE, Api, Json, of_stage, passes, passes_at_removal, tags_of
 from providers.aws_check import Check
-from providers.aws_host import (
-    ADDRESS,
-    Hosts,
-    config_of,
-    data_size,
-    disk_size,
-    inputs,
-    instance_type,
-    is_alive,
-    settings,
-)
+from providers.aws_host import ADDRESS, Hosts, config_of, inputs, is_alive
 from providers.aws_image import Images
 from providers.aws_network import FIREWALL, NETWORK, SUBNET, Network, as_kept, rules_of
 from providers.aws_nfs import NFS, FileSystem
 from providers.base import Found, Provider, Resource, Say
+from providers.cloud import lock_of, rules_drift
+from providers.cloud_host import data_size, disk_size, instance_type, settings
 from providers.cloud_wait import PACE, insist
 from remote.ssh import SshFiles
 
@@ -41,14 +32,6 @@ LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
 
 _REMOVAL_PATIENCE = 180.0
-_locks: dict[tuple[str, ...], threading.Lock] = {}
-_guard = threading.Lock()
-
-
-def _lock_of(*words: str) -> threading.Lock:
-    """Return the lock for one resource: the API makes two of what two threads make at once."""
-    with _guard:
-        return _locks.setdefault(words, threading.Lock())
 
 
 class AwsProvider(Provider):
@@ -218,17 +201,13 @@ class AwsProvider(Provider):
     def _rules_drift(self, group: Json) -> str:
         """Return how the security group's rules differ from those that are wanted."""
         there, wanted = rules_of(group).keys(), set(map(as_kept, inbound(self._stage)))
-        said = [
-            *(f"closed: {rule}" for rule in sorted(wanted - there)),
-            *(f"open: {rule}" for rule in sorted(there - wanted)),
-        ]
-        return f"the firewall is another ({', '.join(said)})" if said else ""
+        return rules_drift(there, wanted)
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
     def ensure(self, resource: Resource, key: str, say: Say) -> Record:
         """Make a thing, finding it first; again where what failed passes by itself."""
-        with _lock_of(self._stage.site_name, self._stage.name, resource.name):
+        with lock_of(self.name, self._stage, resource):
             return insist(lambda: self._ensure(resource, key, say), passes, PATIENCE, say, PACE)
 
     def _ensure(self, resource: Resource, key: str, say: Say) -> Record:

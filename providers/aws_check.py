@@ -7,10 +7,11 @@ from model.errors import ProviderError
 from model.placement import subnets
 from model.stage import Host, Stage
 from providers.aws_api import BUSY, Api, AwsError, Json
-from providers.aws_host import ADDRESS, config_of, instance_type
+from providers.aws_host import ADDRESS, config_of
 from providers.aws_image import Images
 from providers.aws_network import NETWORK
 from providers.base import Found
+from providers.cloud_host import instance_type
 
 _STANDARD = frozenset("acdhimrtz")
 """First letters of the types that share one quota of CPUs.

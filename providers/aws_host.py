@@ -19,9 +19,9 @@ from providers.aws_api import (
 from providers.aws_image import Images
 from providers.aws_network import FIREWALL, SUBNET, Network
 from providers.base import Say
+from providers.cloud_host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud_wait import PACE, poll
-from providers.login import wait_for_login
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
@@ -35,28 +35,8 @@ DATA_DEVICE = "/dev/sdf"
 """Of the extra disk; in the host it is called otherwise (`/dev/nvme1n1`)."""
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
-SSH_TIMEOUT = 300.0
-_STRANGER_TIMEOUT = 20.0
-"""Seconds for ssh where the instance was made for another key, which somebody may have changed by hand."""
 _FOUND_TIMEOUT = 30.0
 _DEAD = {"shutting-down", "terminated"}
-
-
-def instance_type(stage: Stage, host: Host) -> str:
-    """Return the type of a host's instance. Pure."""
-    config = config_of(stage)
-    return (config.repository_instance_type if host.is_repository else None) or config.instance_type
-
-
-def disk_size(stage: Stage, host: Host) -> int:
-    """Return the GiB of a host's disk. Pure."""
-    config = config_of(stage)
-    return (config.repository_disk_size if host.is_repository else None) or config.disk_size
-
-
-def data_size(stage: Stage, host: Host) -> int:
-    """Return the GiB of a host's extra disk, 0 if it has none. Pure."""
-    return (config_of(stage).mirrored_disk_size or 0) if host.is_hive else 0
 
 
 def inputs(stage: Stage, host: Host) -> Inputs:
@@ -73,18 +53,6 @@ def inputs(stage: Stage, host: Host) -> Inputs:
         "kms_key_id": str(config.kms_key_id),
         "mirrored_disk": str(bool(data_size(stage, host))),
     }
-
-
-def settings(stage: Stage, host: Host) -> Inputs:
-    """Return what is changed while a host stays the one that it is. Pure."""
-    found = {
-        "instance_type": instance_type(stage, host),
-        "disk_size": str(disk_size(stage, host)),
-        "public_address": str(stage.has_public_address(host)),
-    }
-    if data_size(stage, host):
-        found["mirrored_disk_size"] = str(data_size(stage, host))
-    return found
 
 
 def config_of(stage: Stage) -> AwsStage:
@@ -157,7 +125,8 @@ class Hosts:
             user=ADMIN,
             host_keys=(tags[HOST_KEY],) if HOST_KEY in tags else (),
         )
-        self._log_in(host, record, tags.get(ADMITTED, ""), say)
+        console = f"aws ec2 get-console-output --latest --region {self._api.region} --instance-id {record.id}"
+        log_in(record, self._files, tags.get(ADMITTED, ""), "terminate", console, say)
         return record
 
     def _ensure_instance(self, host: Host, key: str, say: Say) -> Json:
@@ -220,7 +189,7 @@ class Hosts:
                 raise ProviderError(f"{host.name}: its {what} is gone: run `doit build_infra:{what}` first")
         wanted_type = instance_type(self._stage, host)
         image = self._images.of(wanted_type)
-        host_key, public = new_host_key(), self._public_key()
+        host_key, public = new_host_key(), public_key(self._files)
         disk: Json = {"VolumeType": "gp3", "DeleteOnTermination": True, "Encrypted": config.disk_encrypted}
         if config.kms_key_id is not None:
             disk["KmsKeyId"] = config.kms_key_id
@@ -228,7 +197,7 @@ class Hosts:
         if data_size(self._stage, host):
             disks.append((DATA_DEVICE, data_size(self._stage, host)))
         tags = tags_for(
-            self._stage, host.short, key, **{HOST_KEY: host_key.public, ADMITTED: _fingerprint(public)}
+            self._stage, host.short, key, **{HOST_KEY: host_key.public, ADMITTED: fingerprint(public)}
         )
         of_disks = {name: value for name, value in tags.items() if name not in {HOST_KEY, ADMITTED}}
         return {
@@ -262,10 +231,6 @@ class Hosts:
                 specification("network-interface", of_disks),
             ],
         }
-
-    def _public_key(self) -> str:
-        """Return the stage's public key."""
-        return self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
@@ -439,31 +404,3 @@ class Hosts:
             return f"it is {instance['State']['Name']}" if instance is not None else "it is not listed"
 
         return poll(look, f"{name} ({identifier}) to be {' or '.join(sorted(states))}", timeout, now, PACE)
-
-    def _log_in(self, host: Host, record: HostRecord, admitted: str, say: Say) -> None:
-        """Wait until the stage's key logs in.
-
-        Raises:
-            ProviderError: It does not.
-
-        """
-        is_stranger = admitted not in {"", _fingerprint(self._public_key())}
-        timeout = _STRANGER_TIMEOUT if is_stranger else SSH_TIMEOUT
-        say(f"{host.name}: waiting for ssh on {record.ssh_host}")
-        reason = wait_for_login(record, self._files.key, timeout, lambda: True)
-        if reason and is_stranger:
-            raise ProviderError(
-                f"{host.name}: was made for another ssh key than {self._files.key}, and lets nobody else in: put the "
-                f"old one back; or terminate {record.id}, whose disks go with it, and run again ({reason})"
-            )
-        if reason:
-            raise ProviderError(
-                f"{host.name}: no ssh log-in on {record.ssh_host} within {timeout:.0f} s: {reason}\n"
-                f"    is this machine in ssh_source_ips? What the host says: "
-                f"aws ec2 get-console-output --latest --region {self._api.region} --instance-id {record.id}"
-            )
-
-
-def _fingerprint(public: str) -> str:
-    """Return what an ssh key is known by on a tag: its own text without the comment, as a digest."""
-    return sha256(" ".join(public.split()[:2]))[:16]

@@ -1,7 +1,7 @@
 """What hosts of every cloud have in common: their sizes, the mark on their things, and the wait for ssh."""
 
 from model.cloud_name import cloud_name
-from model.digest import sha256
+from model.digest import Inputs, sha256
 from model.errors import ProviderError
 from model.record import HostRecord
 from model.site import CloudStage
@@ -40,6 +40,18 @@ def data_size(stage: Stage, host: Host) -> int:
     return (_cloud(stage).mirrored_disk_size or 0) if host.is_hive else 0
 
 
+def settings(stage: Stage, host: Host) -> Inputs:
+    """Return what is changed while a host stays the one that it is, where the cloud can do so. Pure."""
+    found = {
+        "instance_type": instance_type(stage, host),
+        "disk_size": str(disk_size(stage, host)),
+        "public_address": str(stage.has_public_address(host)),
+    }
+    if data_size(stage, host):
+        found["mirrored_disk_size"] = str(data_size(stage, host))
+    return found
+
+
 def mark(stage: Stage, name: str, key: str) -> str:
     """Return the description of a thing of a stage; at most 255 characters. Pure."""
     return f"{cloud_name(stage)} {name} {key}"
@@ -63,13 +75,14 @@ def fingerprint(public: str) -> str:
     return sha256(" ".join(public.split()[:2]))[:16]
 
 
-def log_in(record: HostRecord, files: SshFiles, admitted: str, console: str, say: Say) -> None:
+def log_in(record: HostRecord, files: SshFiles, admitted: str, end: str, console: str, say: Say) -> None:
     """Wait until the stage's key logs in.
 
     Args:
         record: The host.
         files: The stage's ssh files.
         admitted: The fingerprint of the key that it was made with; empty where that is unknown.
+        end: What ends the host in the cloud's own words, as in `delete`, before its id.
         console: The command that shows what the host says.
         say: Hears what is waited for.
 
@@ -84,7 +97,7 @@ def log_in(record: HostRecord, files: SshFiles, admitted: str, console: str, say
     if reason and is_stranger:
         raise ProviderError(
             f"{record.name}: was made for another ssh key than {files.key}, and lets nobody else in: put the old one "
-            f"back; or delete {record.id}, whose disks go with it, and run again ({reason})"
+            f"back; or {end} {record.id}, whose disks go with it, and run again ({reason})"
         )
     if reason:
         raise ProviderError(

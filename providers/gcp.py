@@ -7,7 +7,6 @@ Things have one name each in their project, so that two runs that make one come 
 asked for again with the same request id; whatever else passes by itself has the whole resource ensured again.
 """
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,11 +17,12 @@ from model.placement import subnets, zones
 from model.record import FactRecord, Record
 from model.stage import Host, Stage
 from providers.base import Found, Provider, Resource, Say
-from providers.cloud_host import data_size, disk_size, instance_type, mark_of
+from providers.cloud import lock_of, rules_drift
+from providers.cloud_host import data_size, disk_size, instance_type, mark_of, settings
 from providers.cloud_wait import PACE, insist
 from providers.gcp_api import PATIENCE, Api, Json, passes, passes_at_removal
 from providers.gcp_check import Check
-from providers.gcp_host import Hosts, inputs, is_public, last, settings
+from providers.gcp_host import Hosts, inputs, is_public, last
 from providers.gcp_image import Images
 from providers.gcp_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of, rules_of
 from providers.gcp_nfs import NFS, FileSystem, mount_of
@@ -32,14 +32,6 @@ LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
 
 _REMOVAL_PATIENCE = 180.0
-_locks: dict[tuple[str, ...], threading.Lock] = {}
-_guard = threading.Lock()
-
-
-def _lock_of(*words: str) -> threading.Lock:
-    """Return the lock for one resource, so that of several threads one makes it."""
-    with _guard:
-        return _locks.setdefault(words, threading.Lock())
 
 
 class GcpProvider(Provider):
@@ -199,17 +191,13 @@ class GcpProvider(Provider):
     def _rules_drift(self, firewalls: list[Json]) -> str:
         """Return how the firewall's rules differ from those that are wanted."""
         there, wanted = rules_of(firewalls), set(inbound(self._stage))
-        said = [
-            *(f"closed: {rule}" for rule in sorted(wanted - there)),
-            *(f"open: {rule}" for rule in sorted(there - wanted)),
-        ]
-        return f"the firewall is another ({', '.join(said)})" if said else ""
+        return rules_drift(there, wanted)
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
     def ensure(self, resource: Resource, key: str, say: Say) -> Record:
         """Make a thing, finding it first; again where what failed passes by itself."""
-        with _lock_of(self._stage.site_name, self._stage.name, resource.name):
+        with lock_of(self.name, self._stage, resource):
             return insist(lambda: self._ensure(resource, key, say), passes, PATIENCE, say, PACE)
 
     def _ensure(self, resource: Resource, key: str, say: Say) -> Record:

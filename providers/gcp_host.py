@@ -53,18 +53,6 @@ def inputs(stage: Stage, host: Host) -> Inputs:
     }
 
 
-def settings(stage: Stage, host: Host) -> Inputs:
-    """Return what is changed while a host stays the one that it is. Pure."""
-    found = {
-        "instance_type": instance_type(stage, host),
-        "disk_size": str(disk_size(stage, host)),
-        "public_address": str(stage.has_public_address(host)),
-    }
-    if data_size(stage, host):
-        found["mirrored_disk_size"] = str(data_size(stage, host))
-    return found
-
-
 def last(url: str) -> str:
     """Return the last part of a URL: the name of what it is of. Pure."""
     return url.rpartition("/")[2]
@@ -176,7 +164,7 @@ class Hosts:
             f"gcloud compute instances get-serial-port-output {instance['name']} --zone {last(instance['zone'])} "
             f"--project {self._api.project}"
         )
-        log_in(record, self._files, told.get(ADMITTED, ""), console, say)
+        log_in(record, self._files, told.get(ADMITTED, ""), "delete", console, say)
         return record
 
     def _ensure_instance(self, host: Host, key: str, say: Say) -> Json:

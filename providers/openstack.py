@@ -7,7 +7,6 @@ OpenStack knows no idempotency tokens. Whatever fails with what passes by itself
 resource is ensured again, and looks before it makes. Of two things that two runs made at once, both use the older.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,23 +18,16 @@ from model.placement import subnets
 from model.record import FactRecord, Record
 from model.stage import Host, Stage
 from providers.base import Found, Provider, Resource, Say
+from providers.cloud import lock_of, rules_drift
+from providers.cloud_host import data_size, disk_size, instance_type
 from providers.cloud_wait import PACE, insist
 from providers.openstack_api import PATIENCE, Api, Json, mark_of, passes
-from providers.openstack_host import KEY, NAME, Hosts, data_size, disk_size, flavor_name, inputs
+from providers.openstack_host import KEY, NAME, Hosts, inputs
 from providers.openstack_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of, rules_of
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
-
-_locks: dict[tuple[str, ...], threading.Lock] = {}
-_guard = threading.Lock()
-
-
-def _lock_of(*words: str) -> threading.Lock:
-    """Return the lock for one resource: the API makes two of what two threads make at once."""
-    with _guard:
-        return _locks.setdefault(words, threading.Lock())
 
 
 class OpenStackProvider(Provider):
@@ -112,7 +104,7 @@ class OpenStackProvider(Provider):
                 *([ADDRESS + host.short] if is_public else []),
             ),
             is_host=True,
-            doc=f"{host.name}, {flavor_name(self._stage, host)} at {host.address}",
+            doc=f"{host.name}, {instance_type(self._stage, host)} at {host.address}",
             counts={
                 "hosts": 1,
                 "disks": 1 + bool(data),
@@ -137,7 +129,7 @@ class OpenStackProvider(Provider):
 
     def _flavors(self) -> Iterator[str]:
         """Yield the flavors that there are not."""
-        for name in sorted({flavor_name(self._stage, host) for host in self._stage.hosts}):
+        for name in sorted({instance_type(self._stage, host) for host in self._stage.hosts}):
             try:
                 self._hosts.flavor(name)
             except ProviderError as error:
@@ -165,7 +157,7 @@ class OpenStackProvider(Provider):
     def _quotas(self, missing: list[Host]) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing."""
         limits = self._api.ask("GET", "compute", "/limits")["limits"]["absolute"]
-        flavors = [self._hosts.flavor(flavor_name(self._stage, host)) for host in missing]
+        flavors = [self._hosts.flavor(instance_type(self._stage, host)) for host in missing]
         for what, most, used, wanted in (
             ("servers", "maxTotalInstances", "totalInstancesUsed", len(missing)),
             ("CPUs", "maxTotalCores", "totalCoresUsed", sum(flavor["vcpus"] for flavor in flavors)),
@@ -231,17 +223,13 @@ class OpenStackProvider(Provider):
     def _rules_drift(self, group: Json) -> str:
         """Return how the security group's rules differ from those that are wanted."""
         there, wanted = rules_of(group).keys(), set(inbound(self._stage))
-        said = [
-            *(f"closed: {rule}" for rule in sorted(wanted - there)),
-            *(f"open: {rule}" for rule in sorted(there - wanted)),
-        ]
-        return f"the firewall is another ({', '.join(said)})" if said else ""
+        return rules_drift(there, wanted)
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
     def ensure(self, resource: Resource, key: str, say: Say) -> Record:
         """Make a thing, finding it first; again where what failed passes by itself."""
-        with _lock_of(self._stage.site_name, self._stage.name, resource.name):
+        with lock_of(self.name, self._stage, resource):
             return insist(lambda: self._ensure(resource, key, say), passes, PATIENCE, say, PACE)
 
     def _ensure(self, resource: Resource, key: str, say: Say) -> Record:

@@ -4,14 +4,14 @@ import base64
 import threading
 
 from model.cloud_name import cloud_name
-from model.digest import Inputs, sha256
+from model.digest import Inputs
 from model.errors import ProviderError
 from model.record import HostRecord
 from model.stage import Host, Stage
 from providers.base import Say
+from providers.cloud_host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud_wait import PACE, poll
-from providers.login import wait_for_login
 from providers.openstack_api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
 from providers.openstack_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of
 from remote.ssh import SshFiles
@@ -20,27 +20,8 @@ LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
 NAME, KEY, IMAGE, ADMITTED = "skep.name", "skep.key", "skep.image", "skep.admitted"
-START_TIMEOUT, STOP_TIMEOUT, SSH_TIMEOUT = 900.0, 600.0, 300.0
-_STRANGER_TIMEOUT = 20.0
-"""Seconds for ssh where the server was made for another key, which somebody may have changed by hand."""
+START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
 _STOPPED = "SHUTOFF"
-
-
-def flavor_name(stage: Stage, host: Host) -> str:
-    """Return the flavor of a host's server. Pure."""
-    config = config_of(stage)
-    return (config.repository_instance_type if host.is_repository else None) or config.instance_type
-
-
-def disk_size(stage: Stage, host: Host) -> int:
-    """Return the GiB of a host's disk. Pure."""
-    config = config_of(stage)
-    return (config.repository_disk_size if host.is_repository else None) or config.disk_size
-
-
-def data_size(stage: Stage, host: Host) -> int:
-    """Return the GiB of a host's extra disk, 0 if it has none. Pure."""
-    return (config_of(stage).mirrored_disk_size or 0) if host.is_hive else 0
 
 
 def inputs(stage: Stage, host: Host) -> Inputs:
@@ -53,7 +34,7 @@ def inputs(stage: Stage, host: Host) -> Inputs:
         "subnet": place.subnet.cidr,
         "zone": place.zone,
         "image_name": config.image_name,
-        "instance_type": flavor_name(stage, host),
+        "instance_type": instance_type(stage, host),
         "disk_size": str(disk_size(stage, host)),
         "mirrored_disk_size": str(data_size(stage, host)),
         "volume_type": str(config.volume_type),
@@ -151,7 +132,8 @@ class Hosts:
             user=ADMIN,
             host_keys=(metadata[HOST_KEY],) if HOST_KEY in metadata else (),
         )
-        self._log_in(host, record, metadata.get(ADMITTED, ""), say)
+        console = f"openstack console log show {record.id}"
+        log_in(record, self._files, metadata.get(ADMITTED, ""), "delete server", console, say)
         return record
 
     def _ensure_port(self, host: Host, key: str, say: Say) -> Json:
@@ -193,14 +175,14 @@ class Hosts:
         if good:
             return good[0]
         made = self._api.ask("POST", "compute", "/servers", self._request(host, key, port))["server"]
-        say(f"made server {made['id']} ({flavor_name(self._stage, host)}) at {host.address}")
+        say(f"made server {made['id']} ({instance_type(self._stage, host)}) at {host.address}")
         return self._wait_for(host.short, made["id"], {"ACTIVE"}, START_TIMEOUT)
 
     def _request(self, host: Host, key: str, port: Json) -> Json:
         """Return what Nova is asked to make."""
         config, place = config_of(self._stage), self._stage.place(host)
-        image, flavor = self.image(), self.flavor(flavor_name(self._stage, host))
-        host_key, public = new_host_key(), self._public_key()
+        image, flavor = self.image(), self.flavor(instance_type(self._stage, host))
+        host_key, public = new_host_key(), public_key(self._files)
         text = user_data(host, host_key, public).reveal()
         server: Json = {
             "name": cloud_name(self._stage, host.short),
@@ -214,7 +196,7 @@ class Hosts:
                 KEY: key,
                 IMAGE: image["id"],
                 HOST_KEY: host_key.public,
-                ADMITTED: _fingerprint(public),
+                ADMITTED: fingerprint(public),
             },
         }
         if place.zone:
@@ -240,10 +222,6 @@ class Hosts:
             )
         server["block_device_mapping_v2"] = disks
         return {"server": server}
-
-    def _public_key(self) -> str:
-        """Return the stage's public key."""
-        return self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
@@ -327,34 +305,7 @@ class Hosts:
         what = f"{name} ({identifier}) to be {' or '.join(sorted(states))}"
         return poll(look, what, timeout, lambda: self._now(identifier), PACE)
 
-    def _log_in(self, host: Host, record: HostRecord, admitted: str, say: Say) -> None:
-        """Wait until the stage's key logs in.
-
-        Raises:
-            ProviderError: It does not.
-
-        """
-        is_stranger = admitted not in {"", _fingerprint(self._public_key())}
-        timeout = _STRANGER_TIMEOUT if is_stranger else SSH_TIMEOUT
-        say(f"{host.name}: waiting for ssh on {record.ssh_host}")
-        reason = wait_for_login(record, self._files.key, timeout, lambda: True)
-        if reason and is_stranger:
-            raise ProviderError(
-                f"{host.name}: was made for another ssh key than {self._files.key}, and lets nobody else in: put the "
-                f"old one back; or delete server {record.id}, whose disks go with it, and run again ({reason})"
-            )
-        if reason:
-            raise ProviderError(
-                f"{host.name}: no ssh log-in on {record.ssh_host} within {timeout:.0f} s: {reason}\n"
-                f"    is this machine in ssh_source_ips? What the host says: openstack console log show {record.id}"
-            )
-
 
 def _fault(server: Json) -> str:
     """Return why a server is in ERROR."""
     return str((server.get("fault") or {}).get("message") or "it gave no reason")
-
-
-def _fingerprint(public: str) -> str:
-    """Return what an ssh key is known by: its own text without the comment, as a digest."""
-    return sha256(" ".join(public.split()[:2]))[:16]

@@ -16,7 +16,7 @@ import pytest
 
 from model import site as types
 from model.stage import Stage
-from providers import aws, aws_api, aws_host, aws_nfs
+from providers import aws, aws_api, aws_host, aws_nfs, cloud_host
 from providers.cloud_wait import Pace
 from remote.ssh import SshFiles
 from tests import rig as make
@@ -104,7 +104,7 @@ def used(cloud: Cloud, access_key: str = "test") -> Iterator[None]:
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         for module in (aws, aws_api, aws_host, aws_nfs):
             patch.setattr(module, "PACE", QUICK)
-        patch.setattr(aws_host, "wait_for_login", lambda *_: "")
+        patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         patch.setattr(aws_host, "_FOUND_TIMEOUT", 0.1)
         connect = socket.socket.connect
 
