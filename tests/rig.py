@@ -7,6 +7,7 @@ the checkout. Whatever a killed test run has left is known by the site's name, a
 import hashlib
 import ipaddress
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from model import site as types
 from model.digest import key_of
@@ -124,6 +127,19 @@ def ensure_host(provider: Provider, name: str, say: Say = quiet) -> HostRecord:
 def ensure_all(provider: Provider) -> dict[str, Record]:
     """Ensure everything that the stage wants, in order."""
     return {each.name: ensure(provider, each.name) for each in provider.resources()}
+
+
+def hold_to_loopback(patch: pytest.MonkeyPatch) -> None:
+    """Make every connection of this process to anywhere but the loopback fail, until the patch is undone."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1"}:
+            msg = f"a test connects to {address}"
+            raise AssertionError(msg)
+        connect(self, address)
+
+    patch.setattr(socket.socket, "connect", guarded)
 
 
 def labelled(site: str) -> list[str]:

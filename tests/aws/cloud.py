@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -106,15 +105,7 @@ def used(cloud: Cloud, access_key: str = "test") -> Iterator[None]:
             patch.setattr(module, "PACE", QUICK)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         patch.setattr(aws_host, "_FOUND_TIMEOUT", 0.1)
-        connect = socket.socket.connect
-
-        def guarded(self: socket.socket, address: Any) -> None:
-            if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1"}:
-                msg = f"a test connects to {address}"
-                raise AssertionError(msg)
-            connect(self, address)
-
-        patch.setattr(socket.socket, "connect", guarded)
+        make.hold_to_loopback(patch)
         yield
 
 

@@ -1,7 +1,6 @@
 """Google as the tests have it: started, spoken to through the real SDK, and held to the loopback."""
 
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +12,7 @@ from model import site as types
 from model.stage import Stage
 from providers import cloud_host, gcp, gcp_api, gcp_check, gcp_host, gcp_nfs
 from providers.cloud_wait import Pace
+from tests import rig as make
 from tests.gcp.server import PROJECT, REGION, Google, served
 
 QUICK = Pace(first=0.001, longest=0.01)
@@ -72,13 +72,5 @@ def used(url: str) -> Iterator[None]:
         for module in (gcp, gcp_api, gcp_check, gcp_host, gcp_nfs):
             patch.setattr(module, "PACE", QUICK)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
-        connect = socket.socket.connect
-
-        def guarded(self: socket.socket, address: Any) -> None:
-            if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1"}:
-                msg = f"a test connects to {address}"
-                raise AssertionError(msg)
-            connect(self, address)
-
-        patch.setattr(socket.socket, "connect", guarded)
+        make.hold_to_loopback(patch)
         yield

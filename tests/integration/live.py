@@ -64,6 +64,20 @@ find . -path '*/_manifests/tags/*/current/link' | sort | while read -r link; do
     echo "image $link $(cat "$link")"; done
 """
 
+IDLE_TOML = """\
+[bases."debian:12"]
+debootstrap = "bookworm"
+[images.idle]
+from = "debian:12"
+roles = ["idle"]
+entrypoint = ["/bin/sleep", "1000000"]
+stop_signal = "SIGKILL"
+[services.idle]
+image = "idle"
+endpoint_mode = "dnsrr"
+"""
+"""A service that does nothing, of an image of its own: what a small site has."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -296,6 +310,12 @@ class Site:
         line = "add-packages nginx-light\n"
         with self.edited(line, f"# {uuid4().hex}\n{extra}{line}", self.role("nginx/setup.sh")):
             yield
+
+    def write_idle(self, head: str) -> None:
+        """Be a small site instead: what its site.toml begins with, and one service that does nothing."""
+        self.toml.write_text(head + IDLE_TOML)
+        (self.directory / "roles" / "idle").mkdir()
+        self.role("idle/setup.sh").write_text("echo idle >/idle\n")
 
     # -- its hosts -----------------------------------------------------------------------------------------------------
 

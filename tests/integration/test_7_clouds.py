@@ -26,16 +26,6 @@ ip_address_list = ["{address}"]
 number_of_hosts = 1
 separate_repository = false
 public_addresses = false
-[bases."debian:12"]
-debootstrap = "bookworm"
-[images.idle]
-from = "debian:12"
-roles = ["idle"]
-entrypoint = ["/bin/sleep", "1000000"]
-stop_signal = "SIGKILL"
-[services.idle]
-image = "idle"
-endpoint_mode = "dnsrr"
 """
 
 
@@ -111,7 +101,7 @@ def test_all_phases_on_a_clouds_host(provider: str, host: DockerRig, tmp_path: P
     site.name = rig.site_name(PURPOSE)
     (tmp_path / "cloud").mkdir()
     with CLOUDS[provider](tmp_path / "cloud") as cloud:
-        site.toml.write_text(
+        site.write_idle(
             TOML.format(
                 name=site.name,
                 provider=provider,
@@ -120,8 +110,6 @@ def test_all_phases_on_a_clouds_host(provider: str, host: DockerRig, tmp_path: P
                 address=host.stage.hosts[0].address,
             )
         )
-        (site.directory / "roles" / "idle").mkdir()
-        site.role("idle/setup.sh").write_text("echo idle >/idle\n")
 
         site.variables = cloud.environment
 

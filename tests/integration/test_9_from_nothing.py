@@ -19,16 +19,6 @@ provider = "docker"
 cidr = "{cidr}"
 internal_cidr = "172.29.16.0/20"
 number_of_hosts = 2
-[bases."debian:12"]
-debootstrap = "bookworm"
-[images.idle]
-from = "debian:12"
-roles = ["idle"]
-entrypoint = ["/bin/sleep", "1000000"]
-stop_signal = "SIGKILL"
-[services.idle]
-image = "idle"
-endpoint_mode = "dnsrr"
 """
 MOMENTS: dict[str, Callable[[Site], bool]] = {
     "hosts are made": lambda site: site.log("build_infra:hive1").count("\n") > 1,
@@ -43,9 +33,7 @@ def small(tmp_path: Path) -> Iterator[Site]:
     """Give a site of one hive, a repository host and one service, of which nothing is there; leave nothing of it."""
     site = Site(tmp_path / "site", tmp_path / "scratch")
     site.name = rig.site_name(PURPOSE)
-    site.toml.write_text(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
-    (site.directory / "roles" / "idle").mkdir()
-    site.role("idle/setup.sh").write_text("echo idle >/idle\n")
+    site.write_idle(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
     with rig.own(site.name):
         try:
             yield site
