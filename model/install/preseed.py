@@ -27,7 +27,9 @@ def answers(host: Plan) -> Answers:
     more = {EARLY: Secret(script)} if script else {}
     return Answers(
         {FILE: Secret(_text(host)), SCRIPT: late(host), **more},
-        ("auto=true", "priority=critical", f"preseed/file=/{FILE}", "DEBIAN_FRONTEND=text", *_console(host)),
+        # The installer reads `/preseed.cfg` of its initrd by itself. Named with `preseed/file` it would be read again
+        # later, and the script that makes bonds run twice; `auto=true` would wait for that.
+        ("priority=critical", "DEBIAN_FRONTEND=text", *_console(host)),
         in_initrd=True,
     )
 

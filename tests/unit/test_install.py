@@ -200,6 +200,14 @@ def test_a_preseed_gives_the_address_before_it_is_asked_for() -> None:
     assert "preseed/early_command" not in preseeded()
 
 
+def test_a_preseed_is_read_once() -> None:
+    """The installer reads what its initrd has by itself: named as well it would be read, and its script run, again."""
+    answers = install.answers(plan_of(networks=[BOND, STORAGE]))
+
+    assert preseed.FILE == "preseed.cfg"
+    assert answers.arguments == ("priority=critical", "DEBIAN_FRONTEND=text")
+
+
 def test_a_preseed_makes_the_bond_before_the_network() -> None:
     """Debian's installer knows no bonds and VLANs: its kernel is told, and the VLAN is what is set up."""
     answers = install.answers(plan_of(networks=[BOND, STORAGE]))
