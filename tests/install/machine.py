@@ -33,8 +33,8 @@ PACKAGES = (
     ),
 )
 _CODE, _VARS = Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
-_ASKED = re.compile(r"Prompt: |!! ERROR|\[!!\]")
-"""What the installer shows when it asks or fails."""
+_ASKED = re.compile(r"Prompt: |!! ERROR|\[!!\]|^-{8,}\r?$", re.MULTILINE)
+"""What the installer shows when it asks or fails: the title of a question is underlined, that of progress is not."""
 
 
 def install_packages() -> None:
