@@ -24,7 +24,8 @@ from pathlib import Path
 
 UPSTREAM = "http://deb.debian.org/debian"
 _COMPONENTS = "main/debian-installer/binary-amd64/Packages"
-MODULES = ("crc16", "mbcache", "jbd2", "ext4", "virtio_blk")
+MODULES = ("crc16", "mbcache", "jbd2", "ext4", "virtio_blk", "md-mod", "dm-mod")
+"""The last two are for no disk of the tests': the partitioner stops with an error where a kernel has no RAID."""
 
 
 def stanzas(text: str) -> dict[str, str]:
@@ -159,7 +160,7 @@ class Overlay:
         more = {
             "Priority": "standard",
             "Kernel-Version": self.kernel,
-            "Provides": "ext4-modules, virtio-modules",
+            "Provides": "ext4-modules, virtio-modules, md-modules",
         }
         return self._udeb(name, field(ordinary[image], "Version"), root, more)
 

@@ -8,10 +8,12 @@ import contextlib
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +26,9 @@ from providers.login import log_in
 from tests import rig as make
 from tests.install import machine as machines
 from tests.install.overlay import UPSTREAM, Overlay, fetch, field, stanzas
+
+if TYPE_CHECKING:
+    from model.record import HostRecord
 
 pytestmark = [pytest.mark.timeout(6 * 3600)]
 MAC = "52:54:00:00:00:01"
@@ -114,6 +119,20 @@ def stage_of(prefix: str, mirror: str, url: str, installer: Path) -> Stage:
     return Stage(site, "production", table)
 
 
+def taken_over(provider: KickstartProvider) -> "Future[HostRecord]":
+    """Begin to wait for the host, by no pool: that would wait on where the installation has failed, for hours."""
+    made: Future[HostRecord] = Future()
+
+    def wait() -> None:
+        try:
+            made.set_result(make.ensure_host(provider, "hive0"))
+        except Exception as error:  # noqa: BLE001 - raised again by `result`
+            made.set_exception(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return made
+
+
 @pytest.mark.parametrize("firmware", ["bios"])
 def test_a_machine_installs_itself_and_is_taken_over(
     firmware: str,
@@ -152,10 +171,10 @@ def test_a_machine_installs_itself_and_is_taken_over(
         words += ["-netdev", f"tap,id=net,ifname={interface},script=no,downscript=no"]
         nic = f"virtio-net-pci,netdev=net,mac={MAC},addr=3"
         server = InstallServer(provider.served, url, tell, lambda _short: False)
-        with server.serving(), dhcp(interface, prefix, url), ThreadPoolExecutor(1) as pool:
+        with server.serving(), dhcp(interface, prefix, url):
             wanted = [*words, "-device", f"{nic},bootindex=1"]
             with machines.machine(tmp_path / "vm", *wanted, firmware=firmware, memory=1536) as machine:
-                waiting = pool.submit(make.ensure_host, provider, "hive0")
+                waiting = taken_over(provider)
                 for mark in (
                     "Partitions formatting",
                     "Installing the base system",
