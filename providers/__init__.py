@@ -12,6 +12,7 @@ from remote.ssh import SshFiles
 
 PROVIDERS = {
     "aws": "providers.aws:AwsProvider",
+    "azure": "providers.azure:AzureProvider",
     "docker": "providers.docker:DockerProvider",
     "gcp": "providers.gcp:GcpProvider",
     "kickstart": "providers.kickstart:KickstartProvider",

@@ -73,8 +73,9 @@ def first_start(host: Host, host_key: HostKey, authorized_key: str) -> Secret:
     return Secret(f"""#!/bin/sh
 set -eu
 [ ! -e /var/lib/skep/started ] || exit 0
+printf '%s\\n' {q(host.name.partition(".")[0])} >/etc/hostname
+hostname -F /etc/hostname
 umask 077
-hostnamectl set-hostname {q(host.name.partition(".")[0])}
 rm -f /etc/ssh/ssh_host_*
 cat >/etc/ssh/ssh_host_ed25519_key <<'END'
 {host_key.private.reveal().strip()}

@@ -29,10 +29,14 @@ KNOWN = {
 
 
 def obey(container: str, user_data: str) -> None:
-    """Do in a container what cloud-init does with user data, as far as skep's says anything.
+    """Do in a container what a machine does with what the cloud hands to it: run a script, or what cloud-init does.
 
-    https://cloudinit.readthedocs.io/en/latest/reference/modules.html: set_hostname, users_groups, ssh.
+    https://cloudinit.readthedocs.io/en/latest/reference/modules.html: set_hostname, users_groups, ssh, as far as
+    skep's says anything.
     """
+    if user_data.startswith("#!/bin/sh\n"):
+        rig.run_in(container, user_data)
+        return
     assert user_data.startswith(HEAD), user_data[:40]
     config = json.loads(user_data.removeprefix(HEAD))
     assert set(config) <= KNOWN, set(config) - KNOWN

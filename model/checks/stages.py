@@ -119,17 +119,35 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
                 yield from _aws_sizes(path, config)
         except ValueError as error:
             yield f"{path}.{error}"
-    if isinstance(config, types.OpenStackStage):
-        yield from _openstack_stage(path, config)
-    elif isinstance(config, types.GcpStage) and not config.disk_encrypted:
-        yield f"{path}.disk_encrypted: Google encrypts all disks: leave it out"
-    elif config.kms_key_id is not None and not config.disk_encrypted:
-        yield f"{path}.kms_key_id: encrypts nothing where disk_encrypted = false"
+    yield from _own_ways(path, config)
     if isinstance(config.public_addresses, list):
         known = [f"{config.custom_hostname}{n}" for n in range(count)]
         for i, short in enumerate(config.public_addresses):
             if short not in known:
                 yield f"{path}.public_addresses[{i}]: {short!r} is none of its hosts{known_are(known)}"
+
+
+def _own_ways(path: str, config: types.CloudStage) -> Iterator[str]:
+    """Yield the mistakes of what one cloud does otherwise than another."""
+    if isinstance(config, types.OpenStackStage):
+        yield from _openstack_stage(path, config)
+    elif isinstance(config, types.AzureStage):
+        yield from _azure_stage(path, config)
+    elif isinstance(config, types.GcpStage) and not config.disk_encrypted:
+        yield f"{path}.disk_encrypted: Google encrypts all disks: leave it out"
+    elif config.kms_key_id is not None and not config.disk_encrypted:
+        yield f"{path}.kms_key_id: encrypts nothing where disk_encrypted = false"
+
+
+def _azure_stage(path: str, config: types.AzureStage) -> Iterator[str]:
+    """Yield the mistakes of what Azure does otherwise than other clouds."""
+    if not config.disk_encrypted:
+        yield f"{path}.disk_encrypted: Azure encrypts every disk: leave it out"
+    if config.kms_key_id is not None and not config.kms_key_id.startswith("/subscriptions/"):
+        yield (
+            f"{path}.kms_key_id: at Azure it is the id of a disk encryption set, as in "
+            "/subscriptions/…/providers/Microsoft.Compute/diskEncryptionSets/…"
+        )
 
 
 def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:

@@ -28,6 +28,7 @@ from model.site.services import (
 )
 from model.site.stages import (
     AwsStage,
+    AzureStage,
     CloudStage,
     DockerStage,
     GcpStage,
@@ -45,6 +46,7 @@ from model.site.volumes import Volume
 __all__ = [
     "Age",
     "AwsStage",
+    "AzureStage",
     "Base",
     "CloudStage",
     "Config",

@@ -225,6 +225,24 @@ class AwsStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     ]
 
 
+class AzureStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="azure"):
+    """Hosts that are virtual machines of Azure."""
+
+    default_zones: ClassVar[tuple[str, ...]] = ("1", "2", "3")
+
+    region: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9]+$",
+            description="The region, as in `westeurope` (`az account list-locations`).",
+        ),
+    ]
+    subscription_id: (
+        Annotated[str, Meta(description="The subscription; by default what `AZURE_SUBSCRIPTION_ID` says.")]
+        | None
+    ) = None
+
+
 class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag="gcp"):
     """Hosts that are instances of Google's Compute Engine."""
 
@@ -452,4 +470,13 @@ class KickstartStage(StageBase, frozen=True, kw_only=True, tag_field="provider",
     ] = "2h"
 
 
-Stage = DockerStage | PreparedStage | KickstartStage | VagrantStage | AwsStage | GcpStage | OpenStackStage
+Stage = (
+    DockerStage
+    | PreparedStage
+    | KickstartStage
+    | VagrantStage
+    | AwsStage
+    | AzureStage
+    | GcpStage
+    | OpenStackStage
+)

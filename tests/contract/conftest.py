@@ -15,11 +15,12 @@ from remote.ssh import SshFiles
 from tests import rig as make
 from tests import vm
 from tests.aws import cloud as aws_cloud
+from tests.azure import cloud as azure_cloud
+from tests.azure import server as azure_server
 from tests.contract.rigs import (
-    AwsRig,
+    CloudRig,
     DockerRig,
     FakeRig,
-    GcpRig,
     PreparedRig,
     Rig,
     VagrantRig,
@@ -125,10 +126,10 @@ def aws(aws_server: aws_cloud.Cloud) -> Iterator[aws_cloud.Cloud]:
 
 
 @pytest.fixture
-def aws_rig(aws: aws_cloud.Cloud, tmp_path: Path) -> AwsRig:
+def aws_rig(aws: aws_cloud.Cloud, tmp_path: Path) -> CloudRig:
     """Give two hosts' worth of Amazon."""
     stage = aws_cloud.stage_of(number_of_hosts=2, nfs=True, mirrored_disk_size=5)
-    return AwsRig(stage, aws_cloud.files_of(tmp_path), aws)
+    return CloudRig(stage, aws_cloud.files_of(tmp_path), aws.things)
 
 
 @pytest.fixture(scope="session")
@@ -160,10 +161,32 @@ def google(gcp_server: tuple[Google, str]) -> Iterator[Google]:
 
 
 @pytest.fixture
-def gcp_rig(google: Google, tmp_path: Path) -> GcpRig:
+def gcp_rig(google: Google, tmp_path: Path) -> CloudRig:
     """Give two hosts' worth of Google."""
     stage = gcp_cloud.stage_of(number_of_hosts=2, nfs=True, mirrored_disk_size=5)
-    return GcpRig(stage, make.ssh_files(tmp_path), google)
+    return CloudRig(stage, make.ssh_files(tmp_path), lambda: gcp_cloud.things(google))
+
+
+@pytest.fixture(scope="session")
+def azure_started() -> Iterator[azure_server.Cloud]:
+    """Give Azure as it is published."""
+    with azure_server.started() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def azure(azure_started: azure_server.Cloud) -> Iterator[azure_server.Cloud]:
+    """Give an empty subscription there, to which alone this process can connect."""
+    azure_started.reset()
+    with azure_cloud.used(azure_started):
+        yield azure_started
+
+
+@pytest.fixture
+def azure_rig(azure: azure_server.Cloud, tmp_path: Path) -> CloudRig:
+    """Give two hosts' worth of Azure; a machine that is deleted in the portal leaves its network interface."""
+    stage = azure_cloud.stage_of(number_of_hosts=2, nfs=True, mirrored_disk_size=5)
+    return CloudRig(stage, make.ssh_files(tmp_path), azure.kinds, azure.delete)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -173,13 +196,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "gcp")
+    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "gcp", "azure")
     rigs: tuple[str, ...] = (*own, "prepared")
     if metafunc.config.getoption("--vm"):
         own = rigs = ("vm",)
     for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
-            quick = {"fake", "vagrant", "aws", "gcp"}
+            quick = {"fake", "vagrant", "aws", "gcp", "azure"}
             params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 

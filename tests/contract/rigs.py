@@ -2,6 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,6 @@ from providers.login import Answer
 from providers.vagrant_machine import prefix_of, virsh
 from remote.ssh import SshFiles
 from tests import rig as make
-from tests.aws.cloud import Cloud
-from tests.gcp import cloud as gcp_cloud
-from tests.gcp.server import Google
 
 
 class Rig(ABC):
@@ -80,70 +78,47 @@ class FakeRig(Rig):
         self.cloud.delete(self.stage, name)
 
 
-class AwsRig(Rig):
-    """Amazon as moto has it, behind a strict layer.
+class CloudRig(Rig):
+    """A cloud without machines, behind its real SDK: nothing answers on the hosts.
 
     Args:
         stage: The stage.
         files: Its ssh files.
-        cloud: The server.
+        things: Returns all that there is in the account.
+        delete: Deletes a host as in the cloud's console; where it is not given, as skep does.
 
     """
 
     real = False
 
-    def __init__(self, stage: Stage, files: SshFiles, cloud: Cloud) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        files: SshFiles,
+        things: Callable[[], list[str]],
+        delete: Callable[[str], None] | None = None,
+    ) -> None:
         super().__init__(stage, files)
-        self.cloud = cloud
+        self._things, self._delete = things, delete
 
     def provider(self) -> Provider:
-        """Return the real one, whose boto3 speaks to the server."""
+        """Return the real one, whose SDK speaks to the cloud."""
         return make.provider_of(self.stage, self.files)
 
     def things(self) -> list[str]:
         """Return all that there is in the account."""
-        return self.cloud.things()
+        return self._things()
 
     def stop(self, name: str) -> None:
-        """Stop the instance."""
+        """Stop the host."""
         self.provider().halt(name, make.quiet)
 
     def delete(self, name: str) -> None:
-        """Terminate the instance, as in the console."""
-        self.provider().remove(name, make.quiet)
-
-
-class GcpRig(Rig):
-    """Google as the tests have it, behind the real SDK.
-
-    Args:
-        stage: The stage.
-        files: Its ssh files.
-        google: The cloud.
-
-    """
-
-    real = False
-
-    def __init__(self, stage: Stage, files: SshFiles, google: Google) -> None:
-        super().__init__(stage, files)
-        self.google = google
-
-    def provider(self) -> Provider:
-        """Return the real one, whose SDK speaks to the server."""
-        return make.provider_of(self.stage, self.files)
-
-    def things(self) -> list[str]:
-        """Return all that there is in the project."""
-        return gcp_cloud.things(self.google)
-
-    def stop(self, name: str) -> None:
-        """Stop the instance."""
-        self.provider().halt(name, make.quiet)
-
-    def delete(self, name: str) -> None:
-        """Delete the instance, as in the console."""
-        self.provider().remove(name, make.quiet)
+        """Delete the host."""
+        if self._delete is not None:
+            self._delete(name)
+        else:
+            self.provider().remove(name, make.quiet)
 
 
 class VagrantRig(Rig):

@@ -57,18 +57,26 @@ def started() -> Iterator[tuple[Google, str]]:
         server.server_close()
 
 
-@contextmanager
-def used(url: str) -> Iterator[None]:
-    """Have the SDK find the server, waits be short, no ssh be waited for, and all else be unreachable."""
+def seams(url: str) -> list[tuple[object, str, object]]:
+    """Return what is another where the SDK is to find the server: of what, its name, and what it is."""
     import google.auth
     from google.auth.credentials import AnonymousCredentials
 
+    return [
+        (google.auth, "default", lambda **_: (AnonymousCredentials(), None)),
+        (gcp_api.Api, "options", {"api_endpoint": url}),
+        (gcp_api.Api, "endpoints", {"file": url, "projects": url}),
+    ]
+
+
+@contextmanager
+def used(url: str) -> Iterator[None]:
+    """Have the SDK find the server, waits be short, no ssh be waited for, and all else be unreachable."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("GOOGLE_", "CLOUDSDK_"))]:
             patch.delenv(name)
-        patch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), None))
-        patch.setattr(gcp_api.Api, "options", {"api_endpoint": url})
-        patch.setattr(gcp_api.Api, "endpoints", {"file": url, "projects": url})
+        for where, name, seam in seams(url):
+            patch.setattr(where, name, seam)
         for module in (gcp, gcp_api, gcp_check, gcp_host, gcp_nfs):
             patch.setattr(module, "PACE", QUICK)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")

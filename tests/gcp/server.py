@@ -467,6 +467,9 @@ def served(google: Google) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = (
+            True  # else an answer's second part waits 40 ms for the first to be acknowledged
+        )
 
         def _any(self) -> None:
             url = urlsplit(self.path)

@@ -203,7 +203,7 @@ class Site:
         assert found == 1
         self._toml = text
         self.toml.write_text(text)
-        (scratch / "sitecustomize.py").write_text(_SITECUSTOMIZE)
+        self.begins_with("")
 
     # -- runs ----------------------------------------------------------------------------------------------------------
 
@@ -224,6 +224,10 @@ class Site:
             "PYTHONPATH": os.pathsep.join(paths),
             "SKEP_TEST_MODULES": str(self.modules),
         }
+
+    def begins_with(self, code: str) -> None:
+        """Have each run begin with Python of the tests'."""
+        (self.scratch / "sitecustomize.py").write_text(_SITECUSTOMIZE + code)
 
     def count(self) -> int:
         """Return a new number."""

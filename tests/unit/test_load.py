@@ -96,7 +96,10 @@ healthcheck = { test = "true", interval = "5" }
     assert sorted(found) == sorted(
         [
             "unknown key 'colour'",
-            "stages.private.provider: 'dockr' is not one of aws, docker, gcp, kickstart, openstack, prepared, vagrant",
+            (
+                "stages.private.provider: 'dockr' is not one of aws, azure, docker, gcp, kickstart, openstack, "
+                "prepared, vagrant"
+            ),
             "stages.staging: unknown key 'cidrr', did you mean 'cidr'?",
             "services.web: the key 'image' is missing",
             "services.web: unknown key 'imag', did you mean 'image'?",

@@ -259,6 +259,7 @@ class TestTable:
             "prepared": types.PreparedStage(),
             "vagrant": types.VagrantStage(),
             "aws": types.AwsStage(region="eu-central-1", instance_type="t3.small", cidr="10.0.0.0/16"),
+            "azure": types.AzureStage(region="westeurope", instance_type="Standard_B2s", cidr="10.0.0.0/16"),
             "gcp": types.GcpStage(region="europe-west3", instance_type="e2-medium", cidr="10.0.0.0/16"),
             "kickstart": types.KickstartStage(
                 networks=[types.InstallNetwork(interface="eth0")], target="/dev/sda"

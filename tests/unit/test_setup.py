@@ -469,8 +469,9 @@ class TestVenv:
         [
             ("true", "ansible", "ansible"),
             ("true", "openstack", "openstack"),
-            ("tox", "", "ansible openstack"),
-            ("pytest", "", "ansible openstack"),
+            ("true", "azure", "azure"),
+            ("tox", "", "ansible azure openstack"),
+            ("pytest", "", "ansible azure openstack"),
         ],
     )
     def test_extras_are_added(self, equipped: Machine, command: str, asked: str, words: str) -> None:
@@ -503,7 +504,10 @@ class TestVenv:
         result = equipped.setup("true", SKEP_EXTRAS="ansibel")
 
         assert result.returncode == 1
-        assert result.stderr == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible or openstack\n"
+        assert (
+            result.stderr
+            == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible, azure or openstack\n"
+        )
         assert self.made(equipped) == 0
 
     @pytest.mark.parametrize("harm", ["unfinished", "moved", "no python"])

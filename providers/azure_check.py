@@ -1,0 +1,143 @@
+"""What stands in the way of a stage at Azure, found out before anything is made. Changes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from model.errors import ProviderError
+from model.firewall import inbound
+from model.stage import Host, Stage
+from providers.azure_api import Api, AzureError, config_of
+from providers.azure_image import Images, capability, is_closed, zones_of
+from providers.azure_network import ADDRESS, NETWORK
+from providers.base import Found
+from providers.cloud_host import instance_type
+
+_REGISTERED = "Registered"
+_PERMITTED = frozenset({"AuthorizationFailed"})
+
+
+class Check:
+    """The questions that are asked before a stage is made.
+
+    Args:
+        stage: The stage.
+        api: Azure as the stage sees it.
+        images: What its hosts are made from.
+        found: Lists what there is of the stage already.
+
+    """
+
+    def __init__(
+        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+    ) -> None:
+        self._stage, self._api, self._images, self._found = stage, api, images, found
+        self._path = f"stages.{stage.name}"
+
+    def problems(self) -> Iterator[str]:
+        """Yield what stands in the way, one line each."""
+        try:
+            there = self._found()
+        except ProviderError as error:
+            yield str(error)
+            return  # all else would say the same
+        missing = [host for host in self._stage.hosts if host.short not in there]
+        for ask in (
+            self._services,
+            self._protocols,
+            self._sizes,
+            self._images_of,
+            lambda: self._quotas(missing, there),
+        ):
+            try:
+                yield from ask()
+            except ProviderError as error:
+                yield str(error)
+
+    def _services(self) -> Iterator[str]:
+        """Yield the services that the subscription does not use yet."""
+        wanted = ["Microsoft.Compute", "Microsoft.Network"]
+        if config_of(self._stage).nfs:
+            wanted.append("Microsoft.Storage")
+        for namespace in wanted:
+            state = self._api.call("resource.providers.get", namespace).get("registrationState")
+            if state != _REGISTERED:
+                yield (
+                    f"{self._path}: {namespace} is {state} in the subscription: "
+                    f"`az provider register --namespace {namespace}`"
+                )
+
+    def _protocols(self) -> Iterator[str]:
+        """Yield what Azure's networks don't carry."""
+        if any(rule.protocol == "sctp" for rule in inbound(self._stage)):
+            yield f"{self._path}: a service publishes an SCTP port, and Azure's networks carry no SCTP"
+
+    def _sizes(self) -> Iterator[str]:
+        """Yield the sizes that the region, or a zone, does not have."""
+        wanted = {(instance_type(self._stage, h), self._stage.place(h).zone) for h in self._stage.hosts}
+        for name in sorted({name for name, _ in wanted}):
+            try:
+                size = self._images.size(name)
+            except AzureError:
+                raise
+            except ProviderError as error:
+                yield f"{self._path}.{error}"
+                continue
+            if is_closed(size):
+                yield f"{self._path}.instance_type: the subscription may not use {name} in {self._api.region}"
+                continue
+            there = zones_of(size, self._api.region)
+            for zone in sorted(zone for kind, zone in wanted if kind == name and zone not in {"", *there}):
+                yield (
+                    f"{self._path}.available_zones: {name} is not to be had in zone {zone} of {self._api.region}: "
+                    + (f"set {there}" if there else 'it has no zones: set [""]')
+                )
+
+    def _images_of(self) -> Iterator[str]:
+        """Yield why there is no image for a size; a size that is unknown was said already."""
+        for name in sorted({instance_type(self._stage, host) for host in self._stage.hosts}):
+            if name in self._images.sizes():
+                try:
+                    self._images.of(name)
+                except AzureError:
+                    raise
+                except ProviderError as error:
+                    yield f"{self._path}.{error}"
+
+    # -- quotas --------------------------------------------------------------------------------------------------------
+
+    def _quotas(self, missing: list[Host], there: Mapping[str, Found]) -> Iterator[str]:
+        """Yield the quotas that are too small for what is missing."""
+        wanted: dict[str, int] = {}
+        for host in missing:
+            size = self._images.sizes().get(instance_type(self._stage, host))
+            if size is not None:
+                cpus = int(capability(size, "vCPUs", "0"))
+                for name in ("cores", str(size["family"])):
+                    wanted[name] = wanted.get(name, 0) + cpus
+        wanted["virtualMachines"] = len(missing)
+        addresses = [
+            host
+            for host in self._stage.hosts
+            if self._stage.has_public_address(host) and ADDRESS + host.short not in there
+        ]
+        network = {
+            "StandardSkuPublicIpAddresses": len(addresses),
+            "VirtualNetworks": int(NETWORK not in there),
+            "NetworkInterfaces": len(missing),
+        }
+        for what, needed in (("compute.usage.list", wanted), ("network.usages.list", network)):
+            if not any(needed.values()):
+                continue
+            try:
+                usages = self._api.listing(what, self._api.region)
+            except AzureError as error:
+                if error.code not in _PERMITTED:
+                    raise
+                continue  # who may not ask, may yet be allowed the rest
+            for usage in usages:
+                count = needed.get(usage["name"]["value"], 0)
+                if count and usage["currentValue"] + count > usage["limit"]:
+                    yield (
+                        f"{self._path}: needs {count} more of {usage['name']['localizedValue']}, and of "
+                        f"{usage['limit']} that the subscription may have in {self._api.region} "
+                        f"{usage['currentValue']} are taken: ask for more under Quotas in the portal"
+                    )

@@ -1,0 +1,254 @@
+"""Provider azure against Azure as it is published: faults, and what the common suite does not ask."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from model.errors import ProviderError
+from model.record import HostRecord
+from providers.azure_api import Api
+from providers.fake import KilledError
+from remote.ssh import SshFiles
+from tests import rig as make
+from tests.azure import cloud as azure_cloud
+from tests.azure.server import Cloud
+from tests.contract import faults
+
+pytestmark = pytest.mark.timeout(300)
+
+
+class AzureLife(faults.Life):
+    """A life at Azure.
+
+    Args:
+        cloud: The server.
+        files: The stage's ssh files.
+
+    """
+
+    whole: ClassVar[Counter[str]] = Counter(
+        group=1,
+        virtualNetworks=1,
+        subnets=1,
+        networkSecurityGroups=1,
+        publicIPAddresses=1,
+        networkInterfaces=1,
+        storageAccounts=1,
+        shares=1,
+        disks=2,
+        hive0=1,
+    )
+    caller = Api
+
+    def __init__(self, cloud: Cloud, files: SshFiles) -> None:
+        self.cloud = cloud
+        super().__init__(self.stage_of(), files)
+
+    @staticmethod
+    def stage_of(**config: Any) -> Any:
+        """Return the stage, with other settings."""
+        return azure_cloud.stage_of(
+            **{
+                "number_of_hosts": 1,
+                "separate_repository": False,
+                "available_zones": ["1"],
+                "nfs": True,
+                "mirrored_disk_size": 5,
+                **config,
+            }
+        )
+
+    def reset(self) -> None:
+        """Have the subscription be empty."""
+        self.cloud.reset()
+
+    def fail(self, at: int, how: str) -> None:
+        """Have a call fail."""
+        self.cloud.fail(at, how)
+
+    def has_failed(self) -> bool:
+        """Return whether one has."""
+        return self.cloud.settings.failed
+
+    def things(self) -> list[str]:
+        """Return all that there is in the subscription."""
+        return self.cloud.kinds()
+
+    def counts(self, what: str) -> bool:
+        """Return whether a call changes something."""
+        operation = what.rpartition(".")[2]
+        return operation.startswith("begin_") or operation in {"create", "create_or_update", "delete"}
+
+    @contextmanager
+    def in_call(self) -> Iterator[None]:
+        """Wait for no operation."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Api, "_finish", lambda *_: None)
+            yield
+
+
+@pytest.fixture
+def life(azure: Cloud, tmp_path: Path) -> AzureLife:
+    """Give a stage."""
+    return AzureLife(azure, make.ssh_files(tmp_path))
+
+
+class TestMaking(faults.Making):
+    """A whole stage is made."""
+
+    least = 9
+    among = {  # noqa: RUF012 - never changed
+        "network.network_interfaces.begin_create_or_update",
+        "compute.virtual_machines.begin_create_or_update",
+        "storage.file_shares.create",
+    }
+
+
+class TestDestroying(faults.Destroying):
+    """A whole stage is removed."""
+
+    fewest = 8
+
+
+def test_a_busy_cloud(life: AzureLife) -> None:
+    """Where every third call is one too many, and what was made is not known for a while, all is made once."""
+    life.cloud.settings.throttle, life.cloud.settings.lag, life.cloud.settings.slow = 3, 2, 3
+
+    life.make()
+    life.cloud.settings.throttle = 0
+    life.assert_whole()
+    life.cloud.settings.throttle = 3
+    life.destroy()
+    assert life.kinds() == Counter()
+
+
+def test_a_no_op_is_one_listing_of_each_kind(life: AzureLife) -> None:
+    """To see that nothing is to be done takes one question for each kind of thing, and one for which machines run."""
+    life.make()
+    life.cloud.calls.clear()
+
+    life.provider().found()
+
+    asked = Counter(life.cloud.calls)
+    assert asked.pop("GET Microsoft.Compute/virtualMachines") == 2
+    assert set(asked.values()) == {1}
+    assert len(asked) == 6
+
+
+def test_changes_in_place(life: AzureLife) -> None:
+    """Another size and larger disks stop the host for a while; it stays the one that it is."""
+    life.make()
+    before = life.provider().found()["hive0"]
+    life.stage = life.stage_of(instance_type="Standard_B4ms", disk_size=30, mirrored_disk_size=7)
+    changed = life.provider().found()["hive0"]
+    assert (changed.key, changed.must_stop) == (before.key, True)
+    assert changed.drift == "hive0 is a Standard_B2s, hive0-system has 20 GiB, hive0-data has 5 GiB"
+
+    life.make()
+
+    assert life.provider().found()["hive0"] == before
+    life.stage = life.stage_of(instance_type="Standard_B4ms", disk_size=20, mirrored_disk_size=7)
+    with pytest.raises(ProviderError, match="30 GiB, and can't be made smaller"):
+        life.make()
+
+
+def test_a_public_address_stays_and_goes(life: AzureLife) -> None:
+    """A host that is made anew has its public address again; one that is to have none loses it in place."""
+    first = make.ensure_all(life.provider())["hive0"]
+    provider = life.provider()
+    again = provider.ensure(make.resource(provider, "hive0"), "another", make.quiet)
+    assert isinstance(first, HostRecord)
+    assert isinstance(again, HostRecord)
+    assert (again.ssh_host, again.id == first.id) == (first.ssh_host, False)
+    life.make()
+
+    life.stage = life.stage_of(public_addresses=False)
+    assert life.provider().found()["hive0"].drift == "hive0 has a public address"
+    private = make.ensure_host(life.provider(), "hive0")
+    assert private.ssh_host == private.address
+    life.provider().remove("address.hive0", make.quiet)
+    assert life.kinds()["publicIPAddresses"] == 0
+
+
+def test_rules_are_changed_in_place(life: AzureLife) -> None:
+    """Another port is another rule of the same firewall; one that somebody else made is drift, and goes."""
+    life.make()
+    body = life.cloud.of_kind("Microsoft.Network/networkSecurityGroups")[0]["properties"]["securityRules"]
+    body[0]["properties"]["sourceAddressPrefix"] = "198.51.100.0/24"
+    drift = life.provider().found()["firewall"].drift
+
+    assert drift == (
+        "the firewall is another (closed: esp from the stage's hosts, open: esp from 198.51.100.0/24)"
+    )
+    make.ensure(life.provider(), "firewall")
+    life.assert_whole()
+
+
+def test_no_room(life: AzureLife) -> None:
+    """Where a zone is full that is said, with the request's id and what to do; the next run makes the host anew."""
+    life.cloud.settings.full = ("1",)
+    with pytest.raises(
+        ProviderError, match=r"ZonalAllocationFailed.*\(request request-\d+\): Azure has no room"
+    ):
+        life.make()
+    life.cloud.settings.full = ()
+
+    life.make()
+    life.assert_whole()
+
+
+def test_what_is_not_skeps_stays(life: AzureLife) -> None:
+    """A resource group in which somebody else has something is not removed."""
+    life.make()
+    [network] = life.cloud.of_kind("Microsoft.Network/virtualNetworks")
+    other = {**network, "id": network["id"] + "-other", "name": "other", "tags": {}}
+    life.cloud.things[other["id"].lower()] = other
+
+    with pytest.raises(ProviderError, match=r"also has .* other"):
+        life.destroy()
+    assert life.kinds() == Counter(virtualNetworks=1, group=1)
+
+
+def test_checks(life: AzureLife, azure: Cloud) -> None:
+    """Sizes, zones, images, services and quotas that stand in the way are said before anything is made."""
+    azure.settings.unregistered = ("Microsoft.Storage",)
+    azure.settings.limits = {"standardBSFamily": 1, "StandardSkuPublicIpAddresses": 0}
+    life.stage = life.stage_of(instance_type="Standard_E2s_v3", available_zones=["2"], image_name="plan9-4")
+    said = life.provider().check()
+    assert said[0].endswith("Microsoft.Storage is NotRegistered in the subscription: `az provider register "
+                            "--namespace Microsoft.Storage`")  # fmt: skip
+    assert "Standard_E2s_v3 is not to be had in zone 2 of westeurope: set ['1']" in said[1]
+    assert "image_name 'plan9-4'" in said[2]
+    assert "needs 1 more of StandardSkuPublicIpAddresses (in words), and of 0" in said[3]
+    assert len(said) == 4
+
+    life.stage = life.stage_of(instance_type="Standard_Z9", number_of_hosts=1)
+    assert "westeurope has no Standard_Z9" in life.provider().check()[1]
+    life.stage = life.stage_of()
+    assert "needs 2 more of standardBSFamily" in life.provider().check()[1]
+    assert life.kinds() == Counter()
+
+
+def test_wrong_credentials(azure: Cloud, tmp_path: Path) -> None:
+    """What Azure does not know is said in one line, with the request's id and where credentials come from."""
+    with azure_cloud.used(azure, token="wrong"):
+        [said] = make.provider_of(AzureLife.stage_of(), make.ssh_files(tmp_path)).check()
+
+    assert "InvalidAuthenticationToken" in said
+    assert "(request request-" in said
+    assert "az login" in said
+
+
+def test_a_killed_start_is_gone_on_with(life: AzureLife) -> None:
+    """A run that is killed as a halted host starts leaves it starting; the next run waits for that."""
+    life.make()
+    life.provider().halt("hive0", make.quiet)
+    with life.killed(1), pytest.raises(KilledError):
+        life.make()
+
+    life.make()
+    life.assert_whole()
