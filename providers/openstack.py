@@ -21,7 +21,7 @@ from providers.base import Found, Provider, Resource, Say
 from providers.cloud import lock_of, rules_drift
 from providers.cloud_host import data_size, disk_size, instance_type
 from providers.cloud_wait import PACE, insist
-from providers.openstack_api import PATIENCE, Api, Json, mark_of, passes
+from providers.openstack_api import PATIENCE, Api, Json, passes
 from providers.openstack_host import KEY, NAME, Hosts, inputs
 from providers.openstack_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of, rules_of
 from remote.ssh import SshFiles
@@ -185,14 +185,15 @@ class OpenStackProvider(Provider):
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)
         for thing in (*networks, *routers, *parts, *groups, *addresses):
-            name, key = mark_of(self._stage, thing)
+            name, key = self._network.mark_of(thing)
             # Without a way out it is not finished.
             whole = (thing not in networks or bool(routers)) and (
                 thing not in parts or thing["id"] in led_out
             )
             drift = self._rules_drift(thing) if thing in groups else ""
             found.setdefault(name, Found(name, key if whole else "", str(thing["id"]), drift=drift))
-        homes = {mark_of(self._stage, port)[0]: port for port in ports if mark_of(self._stage, port)[0]}
+        named = ((self._network.mark_of(port)[0], port) for port in ports)
+        homes = {name: port for name, port in named if name}
         public = {address["port_id"] for address in addresses}
         for server in servers:
             name = server["metadata"][NAME]

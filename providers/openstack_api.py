@@ -10,9 +10,7 @@ again, so that is done for whole resources (`providers/openstack.py`).
 import threading
 from typing import Any
 
-from model.cloud_name import cloud_name
 from model.errors import ProviderError
-from model.stage import Stage
 
 Json = Any
 """What the API answers; its shape is the API's."""
@@ -90,7 +88,10 @@ class Api:
         with self._lock:
             if self._connection is None:
                 self._connection = _connect(self._cloud, self._region)
-            return getattr(self._connection, name)
+            try:
+                return getattr(self._connection, name)
+            except Exception as error:
+                raise _explained("sign in", error) from error
 
     @property
     def project(self) -> str:
@@ -207,19 +208,3 @@ def _message(answer: Json) -> str:
         kind = inner.get("type") or ""
         return f"{kind}: {inner.get('message')}" if kind else str(inner.get("message") or inner)
     return str(inner)
-
-
-# -- marks -------------------------------------------------------------------------------------------------------------
-
-
-def mark(stage: Stage, name: str, key: str) -> str:
-    """Return the description of a thing of a stage; at most 255 characters. Pure."""
-    return f"{cloud_name(stage)} {name} {key}"
-
-
-def mark_of(stage: Stage, thing: Json) -> tuple[str, str]:
-    """Return name and key of what carries a stage's mark as its description, or nothing. Pure."""
-    words = str(thing.get("description") or "").split()
-    if len(words) != 3 or words[0] != cloud_name(stage):  # noqa: PLR2004 - the parts of a mark
-        return "", ""
-    return words[1], words[2]

@@ -10,7 +10,8 @@ from model.placement import SubnetPlan
 from model.site import OpenStackStage
 from model.stage import Stage
 from providers.base import Say
-from providers.openstack_api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError, mark, mark_of
+from providers.cloud_host import mark, mark_of
+from providers.openstack_api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
 
 NETWORK, FIREWALL, SUBNET, ADDRESS = "network", "firewall", "subnet.", "address."
 _INTERFACE = "network:router_interface"
@@ -48,8 +49,12 @@ class Network:
         """
         query = {"name": cloud_name(self._stage, name)} if name and kind != "floatingips" else {}
         found = self._api.listing("network", f"/{kind}", kind.replace("-", "_"), **query)
-        ours = [thing for thing in found if mark_of(self._stage, thing)[0] in ({name} if name else _Any())]
+        ours = [thing for thing in found if (its := self.mark_of(thing)[0]) and name in {"", its}]
         return sorted(ours, key=lambda thing: (str(thing.get("created_at")), str(thing["id"])))
+
+    def mark_of(self, thing: Json) -> tuple[str, str]:
+        """Return name and key of one of the stage's things, or nothing. Pure."""
+        return mark_of(self._stage, thing.get("description"))
 
     def first(self, kind: str, name: str) -> Json | None:
         """Return the thing of a kind and a name, if there is one."""
@@ -88,7 +93,7 @@ class Network:
 
     def sign(self, kind: str, thing: Json, name: str, key: str) -> None:
         """Put another key onto a thing."""
-        if mark_of(self._stage, thing)[1] != key:
+        if self.mark_of(thing)[1] != key:
             one = kind.rstrip("s").replace("-", "_")
             body = {one: {"description": mark(self._stage, name, key)}}
             self._api.ask("PUT", "network", f"/{kind}/{thing['id']}", body)
@@ -123,7 +128,7 @@ class Network:
         gateway = {"external_gateway_info": {"network_id": self.external()["id"]}}
         if router is None:
             self.make("routers", NETWORK, key, gateway, say)
-        elif mark_of(self._stage, router)[1] != key or not router.get("external_gateway_info"):
+        elif self.mark_of(router)[1] != key or not router.get("external_gateway_info"):
             self._api.ask("PUT", "network", f"/routers/{router['id']}", {"router": gateway})
             self.sign("routers", router, NETWORK, key)
         self.sign("networks", network, NETWORK, key)
@@ -239,13 +244,6 @@ class Network:
         """Remove all things of a kind and a name."""
         for thing in self.listing(kind, name):
             self.drop(kind, thing, say)
-
-
-class _Any:
-    """What every name but the empty one is in."""
-
-    def __contains__(self, name: object) -> bool:
-        return bool(name)
 
 
 def _as_rule(rule: Rule, group: str) -> Json:

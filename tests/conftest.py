@@ -1,6 +1,7 @@
 """Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`)."""
 
-from pathlib import PurePosixPath
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import pytest
 from xdist.remote import Producer
@@ -11,16 +12,27 @@ SITE = ("test_1_", "test_2_", "test_3_", "test_4_", "test_5_", "test_6_")
 
 
 class TogetherScheduling(LoadScopeScheduling):
-    """Keeps together what shares hosts: the contract suite, the files of the one site, else each file."""
+    """Keeps together what shares hosts: OpenStack, the contract suite, the one site's files; else each file."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of a test's group."""
+        if "openstack" in nodeid:
+            return "openstack"
         path = PurePosixPath(nodeid.partition("::")[0])
         if path.parent.name == "contract":
             return "contract"
         if path.parent.name == "integration" and path.name.startswith(SITE):
             return "site"
         return str(path)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Path]:
+    """Give OpenStack's services, which takes half a minute, and minutes the first time on a machine."""
+    from tests.openstack import cloud
+
+    with cloud.started() as clouds:
+        yield clouds
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

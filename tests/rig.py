@@ -129,6 +129,14 @@ def ensure_all(provider: Provider) -> dict[str, Record]:
     return {each.name: ensure(provider, each.name) for each in provider.resources()}
 
 
+def remove_all(provider: Provider) -> None:
+    """Remove everything that there is of the stage, as `doit destroy` does: hosts first."""
+    found = provider.found()
+    hosts = [name for name in found if found[name].is_host]
+    for name in [*hosts, *reversed([name for name in found if name not in hosts])]:
+        provider.remove(name, quiet)
+
+
 def hold_to_loopback(patch: pytest.MonkeyPatch) -> None:
     """Make every connection of this process to anywhere but the loopback fail, until the patch is undone."""
     connect = socket.socket.connect

@@ -11,6 +11,7 @@ import pytest
 from model import site as types
 from model.stage import Stage
 from providers import gcp_api
+from providers.openstack_api import Api
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests import vm
@@ -29,10 +30,14 @@ from tests.contract.rigs import (
 )
 from tests.gcp import cloud as gcp_cloud
 from tests.gcp.server import Google
+from tests.openstack import cloud as openstack_cloud
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
 """For what makes real hosts: the host image may have to be made first."""
+
+OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.timeout(1200)]
+"""For OpenStack: its services may have to be installed first."""
 
 
 @pytest.fixture(scope="session")
@@ -189,6 +194,37 @@ def azure_rig(azure: azure_server.Cloud, tmp_path: Path) -> CloudRig:
     return CloudRig(stage, make.ssh_files(tmp_path), azure.kinds, azure.delete)
 
 
+@pytest.fixture
+def openstack(control_plane: Path) -> Iterator[Path]:
+    """Give OpenStack, to which alone this process can connect."""
+    with openstack_cloud.used(control_plane):
+        yield control_plane
+
+
+@pytest.fixture(scope="session")
+def openstack_files(tmp_path_factory: pytest.TempPathFactory) -> SshFiles:
+    """Give the ssh files of the stage there."""
+    return make.ssh_files(tmp_path_factory.mktemp("openstack"))
+
+
+@pytest.fixture
+def openstack_rig(openstack: Path, openstack_files: SshFiles) -> CloudRig:
+    """Give two hosts' worth of OpenStack; what the test before has made is still there."""
+    del openstack
+    stage = openstack_cloud.stage_of(number_of_hosts=2, available_zones=["az1", "az2"], disk_size=10)
+    api = Api("loopback", None)
+
+    def delete(name: str) -> None:
+        """Delete a server, as in the dashboard; its port stays."""
+        api.drop("compute", f"/servers/{make.provider_of(stage, openstack_files).found()[name].id}")
+        make.wait_until(
+            lambda: not any(thing.startswith(f"{name} ") for thing in openstack_cloud.things(api)),
+            f"{name} to be gone",
+        )
+
+    return CloudRig(stage, openstack_files, lambda: openstack_cloud.things(api), delete)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take `--vm`: the suite against virtual machines, and nothing else."""
     parser.addoption("--vm", action="store_true", help="real virtual machines (libvirt), which takes an hour")
@@ -196,14 +232,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "gcp", "azure")
+    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "gcp", "azure", "openstack")
     rigs: tuple[str, ...] = (*own, "prepared")
     if metafunc.config.getoption("--vm"):
         own = rigs = ("vm",)
     for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
             quick = {"fake", "vagrant", "aws", "gcp", "azure"}
-            params = [pytest.param(name, marks=[] if name in quick else LIMITS) for name in names]
+            limits = {**dict.fromkeys(quick, ()), "openstack": OPENSTACK_LIMITS}
+            params = [pytest.param(name, marks=limits.get(name, LIMITS)) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 
 

@@ -33,31 +33,13 @@ class Life(ABC):
 
     whole: ClassVar["Counter[str]"]
     """What there is of the stage when it is made, by kind."""
-    caller: ClassVar[type]
-    """What makes the provider's calls, by a method `call` whose first argument is what is asked for."""
 
     def __init__(self, stage: Stage, files: SshFiles) -> None:
         self.stage, self.files = stage, files
 
     @abstractmethod
-    def reset(self) -> None:
-        """Have the cloud be empty, and not fail."""
-
-    @abstractmethod
-    def fail(self, at: int, how: str) -> None:
-        """Have the nth call from now on that changes something fail; 0 for none."""
-
-    @abstractmethod
-    def has_failed(self) -> bool:
-        """Return whether one has failed since."""
-
-    @abstractmethod
     def things(self) -> list[str]:
         """Return all that there is, each beginning with its kind; a host's with its name."""
-
-    @abstractmethod
-    def counts(self, what: str) -> bool:
-        """Return whether a kill after a call is another case than one before it."""
 
     def kinds(self) -> "Counter[str]":
         """Return how many there are of each kind of thing."""
@@ -73,11 +55,7 @@ class Life(ABC):
 
     def destroy(self) -> None:
         """Do what `doit destroy` does."""
-        provider = self.provider()
-        found = provider.found()
-        hosts = [name for name in found if found[name].is_host]
-        for name in [*hosts, *reversed([name for name in found if name not in hosts])]:
-            provider.remove(name, make.quiet)
+        make.remove_all(self.provider())
 
     def assert_whole(self) -> None:
         """Assert that all is there, once, as it should be."""
@@ -88,6 +66,29 @@ class Life(ABC):
             thing = found[resource.name]
             state = (thing.key, thing.running, thing.drift)
             assert state == (key_of(resource.inputs), True, ""), resource.name
+
+
+class PlayedLife(Life):
+    """A life in a cloud that is played, and so can begin anew for each call."""
+
+    caller: ClassVar[type]
+    """What makes the provider's calls, by a method `call` whose first argument is what is asked for."""
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Have the cloud be empty, and not fail."""
+
+    @abstractmethod
+    def fail(self, at: int, how: str) -> None:
+        """Have the nth call from now on that changes something fail; 0 for none."""
+
+    @abstractmethod
+    def has_failed(self) -> bool:
+        """Return whether one has failed since."""
+
+    @abstractmethod
+    def counts(self, what: str) -> bool:
+        """Return whether a kill after a call is another case than one before it."""
 
     def in_call(self) -> AbstractContextManager[object]:
         """Have a call end when the cloud has taken it, where it would wait for more."""
@@ -151,7 +152,7 @@ class Making:
     among: ClassVar[set[str]]
     """Some of them."""
 
-    def test_killed_after_each_call(self, life: Life) -> None:
+    def test_killed_after_each_call(self, life: PlayedLife) -> None:
         """The next run goes on: nothing is left over, and nothing is made twice."""
         met = []
         for where in life.each_kill(nothing, life.make):
@@ -162,7 +163,7 @@ class Making:
         assert len(met) >= self.least
         assert self.among <= set(met)
 
-    def test_killed_and_then_destroyed(self, life: Life) -> None:
+    def test_killed_and_then_destroyed(self, life: PlayedLife) -> None:
         """Whatever a killed run has left is found by its tags, and `doit destroy` leaves nothing of it."""
         for where in life.each_kill(nothing, life.make):
             life.destroy()
@@ -170,7 +171,7 @@ class Making:
             assert life.kinds() == Counter(), where
 
     @pytest.mark.parametrize("how", ["refused", "lost"])
-    def test_each_call_fails_once(self, life: Life, how: str) -> None:
+    def test_each_call_fails_once(self, life: PlayedLife, how: str) -> None:
         """A call that fails inside the cloud, or is done there without an answer, does not fail the run."""
         met = []
         for n in life.each_fault(how, nothing, life.make):
@@ -186,7 +187,7 @@ class Destroying:
     fewest: ClassVar[int]
     """How many calls that takes at least."""
 
-    def test_killed_after_each_call(self, life: Life) -> None:
+    def test_killed_after_each_call(self, life: PlayedLife) -> None:
         """The next `doit destroy` removes the rest."""
         met = []
         for where in life.each_kill(life.make, life.destroy):
@@ -196,14 +197,14 @@ class Destroying:
             assert life.kinds() == Counter(), where
         assert len(met) >= self.fewest
 
-    def test_killed_after_each_call_and_then_made(self, life: Life) -> None:
+    def test_killed_after_each_call_and_then_made(self, life: PlayedLife) -> None:
         """A run makes what is missing again, and uses what is left."""
         for _ in life.each_kill(life.make, life.destroy):
             life.make()
             life.assert_whole()
 
     @pytest.mark.parametrize("how", ["refused", "lost"])
-    def test_each_call_fails_once(self, life: Life, how: str) -> None:
+    def test_each_call_fails_once(self, life: PlayedLife, how: str) -> None:
         """A call that fails inside the cloud, or is done there without an answer, does not fail it."""
         for n in life.each_fault(how, life.make, life.destroy):
             assert life.kinds() == Counter(), n

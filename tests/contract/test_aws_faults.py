@@ -16,7 +16,7 @@ from tests.contract import faults
 pytestmark = pytest.mark.timeout(300)
 
 
-class AwsLife(faults.Life):
+class AwsLife(faults.PlayedLife):
     """A life at Amazon.
 
     Args:

@@ -21,7 +21,7 @@ from tests.contract import faults
 pytestmark = pytest.mark.timeout(300)
 
 
-class AzureLife(faults.Life):
+class AzureLife(faults.PlayedLife):
     """A life at Azure.
 
     Args:

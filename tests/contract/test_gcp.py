@@ -22,7 +22,7 @@ from tests.gcp.server import Google
 pytestmark = pytest.mark.timeout(120)
 
 
-class GcpLife(faults.Life):
+class GcpLife(faults.PlayedLife):
     """A life at Google.
 
     Args:

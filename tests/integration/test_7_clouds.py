@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from tests.contract.rigs import DockerRig
 from tests.gcp import cloud as gcp_cloud
 from tests.gcp import server as gcp_server
 from tests.integration.live import Site
+from tests.openstack import cloud as openstack_cloud
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -51,11 +52,11 @@ class Cloud:
 
 
 @contextmanager
-def aws(directory: Path) -> Iterator[Cloud]:
+def aws(request: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Give Amazon as moto has it."""
     import boto3
 
-    with aws_cloud.started(directory) as server:
+    with aws_cloud.started(request.getfixturevalue("tmp_path")) as server:
         server.ask(reset=True)
         environment = {
             "AWS_ENDPOINT_URL": server.url,
@@ -87,7 +88,7 @@ def aws(directory: Path) -> Iterator[Cloud]:
 
 
 @contextmanager
-def azure(_: Path) -> Iterator[Cloud]:
+def azure(_: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Give Azure as it is published."""
     with azure_server.started() as cloud:
 
@@ -104,7 +105,7 @@ def azure(_: Path) -> Iterator[Cloud]:
 
 
 @contextmanager
-def gcp(_: Path) -> Iterator[Cloud]:
+def gcp(_: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Give Google as the tests have it."""
     with gcp_cloud.started() as (google, url):
 
@@ -125,6 +126,23 @@ def gcp(_: Path) -> Iterator[Cloud]:
         )
 
 
+@contextmanager
+def openstack(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """Give OpenStack's own services."""
+    clouds = request.getfixturevalue("control_plane")
+    admin = openstack_cloud.administrator(clouds)
+
+    def user_data() -> str:
+        answer = admin.compute.get("/servers/detail?all_tenants=1", microversion="2.3").json()
+        return next((machine.decoded(one["OS-EXT-SRV-ATTR:user_data"]) for one in answer["servers"]), "")
+
+    yield Cloud(
+        'cloud = "loopback"\ninstance_type = "m1.small"\ndisk_size = 10',
+        user_data,
+        {"OS_CLIENT_CONFIG_FILE": str(clouds)},
+    )
+
+
 def prelude(cloud: str, url: str) -> str:
     """Return Python that tells a provider's SDK where its cloud is."""
     return (
@@ -134,26 +152,42 @@ def prelude(cloud: str, url: str) -> str:
     )
 
 
-CLOUDS: dict[str, Callable[[Path], AbstractContextManager[Cloud]]] = {"aws": aws, "azure": azure, "gcp": gcp}
+CLOUDS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Cloud]]] = {
+    "aws": aws,
+    "azure": azure,
+    "gcp": gcp,
+    "openstack": openstack,
+}
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRig]:
-    """Make a machine with systemd and sshd."""
-    stage = rig.docker_stage(PURPOSE, 1)
-    with rig.own(stage.site_name):
-        below = DockerRig(stage, rig.ssh_files(tmp_path_factory.mktemp("below")))
-        rig.ensure_all(below.provider())
-        yield below
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], DockerRig]]:
+    """Give what makes a machine with systemd and sshd for a purpose, or gives the one that it has made for it."""
+    made: dict[str, DockerRig] = {}
+    with ExitStack() as stack:
+
+        def host(purpose: str) -> DockerRig:
+            if purpose not in made:
+                stage = rig.docker_stage(purpose, 1)
+                stack.enter_context(rig.own(stage.site_name))
+                made[purpose] = DockerRig(stage, rig.ssh_files(tmp_path_factory.mktemp("below")))
+                rig.ensure_all(made[purpose].provider())
+            return made[purpose]
+
+        yield host
 
 
 @pytest.mark.parametrize("provider", CLOUDS)
-def test_all_phases_on_a_clouds_host(provider: str, host: DockerRig, tmp_path: Path) -> None:
+def test_all_phases_on_a_clouds_host(
+    provider: str, hosts: Callable[[str], DockerRig], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """The host is logged in to by its pinned key, set up, and runs a service; then there is nothing to do."""
+    # OpenStack's tests may run in another process.
+    purpose = PURPOSE + ("-os" if provider == "openstack" else "")
+    host = hosts(purpose)
     site = Site(tmp_path / "site", tmp_path / "scratch")
-    site.name = rig.site_name(PURPOSE)
-    (tmp_path / "cloud").mkdir()
-    with CLOUDS[provider](tmp_path / "cloud") as cloud:
+    site.name = rig.site_name(purpose)
+    with CLOUDS[provider](request) as cloud:
         site.write_idle(
             TOML.format(
                 name=site.name,

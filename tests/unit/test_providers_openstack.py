@@ -13,8 +13,9 @@ from model.checks import check
 from model.errors import ProviderError
 from model.firewall import INSIDE, Rule, inbound
 from model.stage import Stage
+from providers.cloud_host import mark, mark_of
 from providers.openstack import OpenStackProvider
-from providers.openstack_api import OpenStackError, mark, mark_of, passes
+from providers.openstack_api import OpenStackError, passes
 from providers.openstack_network import _as_rule, rules_of
 from remote.ssh import SshFiles
 
@@ -83,10 +84,10 @@ def test_a_mark_is_read_by_its_own_stage_alone() -> None:
     stage, other = stage_of(), site_of()
     description = mark(stage, "hive0", "k" * 64)
 
-    assert mark_of(stage, {"description": description}) == ("hive0", "k" * 64)
-    assert mark_of(Stage(other, "staging", stage.config), {"description": description}) == ("", "")
-    assert mark_of(stage, {"description": "the office network"}) == ("", "")
-    assert mark_of(stage, {"description": None}) == ("", "")
+    assert mark_of(stage, description) == ("hive0", "k" * 64)
+    assert mark_of(Stage(other, "staging", stage.config), description) == ("", "")
+    assert mark_of(stage, "the office network") == ("", "")
+    assert mark_of(stage, None) == ("", "")
     assert len(mark(stage, "address." + "h" * 63, "k" * 64)) <= 255
 
 

@@ -1,0 +1,1 @@
+"""OpenStack for tests."""

@@ -1,0 +1,195 @@
+"""OpenStack as the tests have it: a control plane that is started here, spoken to, and held to the loopback."""
+
+import hashlib
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from model import site as types
+from model.digest import canonical
+from model.stage import Stage
+from providers import cloud_host, openstack, openstack_host
+from providers.cloud_wait import Pace
+from providers.fake import KilledError
+from providers.openstack_api import LOST, Api, OpenStackError
+from tests import rig as make
+from tests.openstack.plane.settings import PORTS
+
+PLANE = Path(__file__).resolve().parent / "plane"
+QUICK = Pace(first=0.05, longest=0.3)
+
+
+def stage_of(site: str = "openstack.test", name: str = "private", **config: Any) -> Stage:
+    """Return a stage at OpenStack; `services` may be given for its ports."""
+    services = config.pop("services", {})
+    table = {
+        "provider": "openstack",
+        "cloud": "loopback",
+        "instance_type": "m1.small",
+        "cidr": "10.1.0.0/24",
+        **config,
+    }
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    return Stage(whole, name, whole.stages[name])
+
+
+def _are_free(base: int) -> bool:
+    """Return whether a control plane can listen from a port on."""
+    for port in range(base, base + PORTS):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
+
+
+@contextmanager
+def started() -> Iterator[Path]:
+    """Start a control plane, give its clouds.yaml, and end it.
+
+    What takes minutes is kept beside the checkouts: the services' packages by their versions, the databases' schemas by
+    checkout. Two checkouts have two control planes. The process that starts it ends all when its input ends, be it that
+    this one was killed.
+    """
+    digest = hashlib.sha256((PLANE / "requirements.txt").read_bytes()).hexdigest()[:8]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skep" / f"openstack-{digest}"
+    # The schemas hold the ports; below those that this machine gives away by itself.
+    base = next(base for base in _bases() if _are_free(base))
+    environment = f"--environment={cache / 'venv'}"
+    directory = cache / make.CHECKOUT
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.openstack.plane", directory, environment, f"--port={base}"],
+        cwd=make.ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline().strip()
+            assert line, f"the control plane does not start: see {directory / 'log'}"
+            yield Path(line)
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+def _bases() -> Iterator[int]:
+    """Yield where a control plane of this checkout could listen."""
+    start = int(make.CHECKOUT, 16)
+    for step in range(1000):
+        yield 16000 + (start + step) % 1000 * 10
+
+
+@contextmanager
+def used(clouds: Path) -> Iterator[None]:
+    """Have openstacksdk find the control plane, waits be short, no ssh be waited for, and all else be unreachable."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [
+            name for name in os.environ if name.startswith("OS_") or name.lower().endswith("_proxy")
+        ]:
+            patch.delenv(name)
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
+        for module in (openstack, openstack_host):
+            patch.setattr(module, "PACE", QUICK)
+        patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
+        make.hold_to_loopback(patch)
+        yield
+
+
+def administrator(clouds: Path) -> Any:
+    """Return a connection of the cloud's administrator, who sees what servers were told."""
+    from openstack.config import OpenStackConfig
+    from openstack.connection import Connection
+
+    region = OpenStackConfig(config_files=[str(clouds)], load_envvars=False).get_one("loopback-admin")
+    return Connection(config=region)
+
+
+def things(api: Api) -> list[str]:
+    """Return all that there is in the project, as `kind id`; a server begins with its host's name."""
+    found = [
+        f"{server['metadata'].get('skep.name')} {server['id']}"
+        for server in api.listing("compute", "/servers/detail", "servers")
+    ]
+    found += [f"volume {one['id']}" for one in api.listing("block_storage", "/volumes", "volumes")]
+    for kind in ("networks", "routers", "subnets", "security-groups", "floatingips", "ports"):
+        listed = api.listing("network", f"/{kind}", kind.replace("-", "_"), project_id=api.project)
+        found += [
+            f"{kind.rstrip('s')} {one['id']}"
+            for one in listed
+            if one.get("name") != "default" and not one.get("device_owner", "").startswith("network:")
+        ]
+    return sorted(found)
+
+
+def settled(api: Api) -> list[str]:
+    """Return all that there is once deleted servers have let go of their volumes; after a while, what there is."""
+    deadline = time.monotonic() + 20
+    while True:
+        found = things(api)
+        kinds = {thing.split()[0] for thing in found}
+        if (
+            "volume" not in kinds
+            or any(kind.startswith("hive") for kind in kinds)
+            or time.monotonic() > deadline
+        ):
+            return found
+        time.sleep(0.2)
+
+
+class Faults:
+    """What goes wrong at calls that change something: each such call fails once.
+
+    Args:
+        how: `refused`: the service fails; `lost`: it does what was asked, and the answer is lost; `killed`: it does
+            so, and then the process is killed.
+        only: What a call begins with that fails; the others don't.
+
+    """
+
+    def __init__(self, how: str, only: str = "") -> None:
+        self.how, self.only = how, only
+        self.met: list[str] = []
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Have them happen."""
+        ask = Api.ask
+
+        def failing(api: Api, method: str, service: str, path: str, body: Any = None, **query: str) -> Any:
+            if method == "GET":
+                return ask(api, method, service, path, body, **query)
+            # A server's user data has another key each time.
+            said = "" if path == "/servers" else canonical(body)
+            call = f"{method} {path} {said}"
+            if call in self.met or not call.startswith(self.only):
+                return ask(api, method, service, path, body, **query)
+            self.met.append(call)
+            if self.how == "refused":
+                raise OpenStackError(call, 503, "the service is not well", "req-test")
+            ask(api, method, service, path, body, **query)
+            if self.how == "killed":
+                raise KilledError(call)
+            raise OpenStackError(call, LOST, "the connection was reset")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Api, "ask", failing)
+            yield
+
+    def calls(self) -> set[str]:
+        """Return what failed, without ids and bodies."""
+        return {re.sub(r"/[0-9a-f-]{36}", "/ID", " ".join(call.split()[:2])) for call in self.met}
