@@ -90,8 +90,8 @@ def started(directory: Path) -> Iterator[Cloud]:
 
 
 @contextmanager
-def used(cloud: Cloud, access_key: str = "test") -> Iterator[None]:
-    """Have boto3 find the server and credentials, waits be short, no ssh be waited for, and all else be unreachable."""
+def used(cloud: Cloud, access_key: str = "test", pace: Pace = QUICK) -> Iterator[None]:
+    """Have boto3 find server and credentials, waits be of a pace, no ssh be waited for, and all else be unreachable."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -102,7 +102,7 @@ def used(cloud: Cloud, access_key: str = "test") -> Iterator[None]:
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
         for module in (aws, aws_api, aws_host, aws_nfs):
-            patch.setattr(module, "PACE", QUICK)
+            patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         patch.setattr(aws_host, "_FOUND_TIMEOUT", 0.1)
         make.hold_to_loopback(patch)

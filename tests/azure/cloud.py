@@ -49,8 +49,8 @@ def seams(url: str, token: str = TOKEN) -> list[tuple[object, str, object]]:
 
 
 @contextmanager
-def used(cloud: Cloud, token: str = TOKEN) -> Iterator[None]:
-    """Have the SDK find the cloud, waits be short, no ssh be waited for, and all else be unreachable."""
+def used(cloud: Cloud, token: str = TOKEN, pace: Pace = QUICK) -> Iterator[None]:
+    """Have the SDK find the cloud, waits be of a pace, no ssh be waited for, and all else be unreachable."""
 
     def kept(service: str, connected: Connection, subscription: str) -> Any:
         key = (cloud.url, token, service)
@@ -65,7 +65,7 @@ def used(cloud: Cloud, token: str = TOKEN) -> Iterator[None]:
         for where, name, seam in seams(cloud.url, token):
             patch.setattr(where, name, seam)
         for module in (azure, azure_api, azure_host, azure_network, azure_nfs):
-            patch.setattr(module, "PACE", QUICK)
+            patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield

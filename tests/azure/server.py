@@ -25,7 +25,7 @@ from tests.azure.rules import TYPES, RefusedError, kind_of, parent_of, props
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TOKEN = "good"
 REGION = "westeurope"
-_PAGE = 2
+PAGE = 2
 
 Json = Any
 
@@ -262,10 +262,10 @@ class Cloud:
     def _paged(self, request: Request, things: list[Json]) -> Answer:
         """Answer with a page of a listing."""
         start = int(request.query.get("$skiptoken", 0))
-        found: Json = {"value": things[start : start + _PAGE]}
-        if start + _PAGE < len(things):
+        found: Json = {"value": things[start : start + PAGE]}
+        if start + PAGE < len(things):
             version = request.query["api-version"]
-            found["nextLink"] = f"{self.url}{request.path}?api-version={version}&$skiptoken={start + _PAGE}"
+            found["nextLink"] = f"{self.url}{request.path}?api-version={version}&$skiptoken={start + PAGE}"
             for name in ("statusOnly", "$filter"):
                 if name in request.query:
                     found["nextLink"] += f"&{name}={request.query[name].replace(' ', '%20')}"

@@ -70,15 +70,15 @@ def seams(url: str) -> list[tuple[object, str, object]]:
 
 
 @contextmanager
-def used(url: str) -> Iterator[None]:
-    """Have the SDK find the server, waits be short, no ssh be waited for, and all else be unreachable."""
+def used(url: str, pace: Pace = QUICK) -> Iterator[None]:
+    """Have the SDK find the server, waits be of a pace, no ssh be waited for, and all else be unreachable."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("GOOGLE_", "CLOUDSDK_"))]:
             patch.delenv(name)
         for where, name, seam in seams(url):
             patch.setattr(where, name, seam)
         for module in (gcp, gcp_api, gcp_check, gcp_host, gcp_nfs):
-            patch.setattr(module, "PACE", QUICK)
+            patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield

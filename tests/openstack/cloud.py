@@ -95,8 +95,8 @@ def _bases() -> Iterator[int]:
 
 
 @contextmanager
-def used(clouds: Path) -> Iterator[None]:
-    """Have openstacksdk find the control plane, waits be short, no ssh be waited for, and all else be unreachable."""
+def used(clouds: Path, pace: Pace = QUICK) -> Iterator[None]:
+    """Have openstacksdk find the plane, waits be of a pace, no ssh be waited for, and all else be unreachable."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [
             name for name in os.environ if name.startswith("OS_") or name.lower().endswith("_proxy")
@@ -104,7 +104,7 @@ def used(clouds: Path) -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
         for module in (openstack, openstack_host):
-            patch.setattr(module, "PACE", QUICK)
+            patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield
