@@ -9,32 +9,40 @@ everywhere yet) is not repeated call by call: the whole resource is ensured agai
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from model.firewall import inbound, rule_inputs
+from model.firewall import inbound
 from model.placement import subnets
-from model.record import FactRecord, Record
 from model.stage import Stage
 from providers.aws_api import KEY, NAME, PATIENCE, Api, Json, of_stage, passes, passes_at_removal, tags_of
 from providers.aws_check import Check
-from providers.aws_host import ADDRESS, Hosts, config_of, inputs, is_alive
+from providers.aws_host import Hosts, config_of, inputs, is_alive
 from providers.aws_image import Images
-from providers.aws_network import FIREWALL, NETWORK, SUBNET, Network, as_kept, rules_of
-from providers.aws_nfs import NFS, FileSystem
-from providers.base import Found, Provider, Resource, Say
-from providers.cloud import lock_of, rules_drift
-from providers.cloud_host import data_size, disk_size, instance_type, settings
-from providers.cloud_wait import PACE, insist
+from providers.aws_network import Network, as_kept, rules_of
+from providers.aws_nfs import FileSystem
+from providers.base import Found, Resource
+from providers.cloud import (
+    ADDRESS,
+    FIREWALL,
+    NETWORK,
+    NFS,
+    SUBNET,
+    CloudProvider,
+    Kind,
+    Patience,
+    only,
+    rules_drift,
+)
+from providers.cloud_host import instance_type, settings
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
 
-_REMOVAL_PATIENCE = 180.0
 
-
-class AwsProvider(Provider):
+class AwsProvider(CloudProvider):
     """Hosts that are instances at Amazon.
 
     Args:
@@ -46,6 +54,7 @@ class AwsProvider(Provider):
     """
 
     name: ClassVar[str] = "aws"
+    patience: ClassVar[Patience] = Patience(passes, passes_at_removal, PATIENCE, 180.0)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
@@ -56,7 +65,7 @@ class AwsProvider(Provider):
         self._images = Images(self._api, self._config.image_name)
         self._network = Network(stage, self._api)
         self._nfs = FileSystem(stage, self._api, self._network)
-        self._hosts = Hosts(stage, files, self._api, self._network, self._images)
+        self._hosts: Hosts = Hosts(stage, files, self._api, self._network, self._images)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -80,23 +89,8 @@ class AwsProvider(Provider):
                 )
                 for plan in plans
             ),
-            Resource(
-                FIREWALL,
-                {"layout": LAYOUT},
-                settings=rule_inputs(inbound(self._stage)),
-                needs=(NETWORK,),
-                doc="what the hosts let in: ssh, published ports, one another",
-            ),
-            *(
-                Resource(
-                    ADDRESS + host.short,
-                    {"host": host.short},
-                    doc=f"the public address of {host.name}",
-                    counts={"public addresses": 1},
-                )
-                for host in self._stage.hosts
-                if self._stage.has_public_address(host)
-            ),
+            self._firewall_resource(LAYOUT),
+            *self._address_resources(),
             *(
                 [
                     Resource(
@@ -113,27 +107,7 @@ class AwsProvider(Provider):
                 if self._config.nfs
                 else []
             ),
-            *(
-                Resource(
-                    host.short,
-                    inputs(self._stage, host),
-                    settings=settings(self._stage, host),
-                    needs=(
-                        NETWORK,
-                        SUBNET + self._stage.place(host).subnet.name,
-                        FIREWALL,
-                        *([ADDRESS + host.short] if self._stage.has_public_address(host) else []),
-                    ),
-                    is_host=True,
-                    doc=f"{host.name}, {instance_type(self._stage, host)} at {host.address}",
-                    counts={
-                        "hosts": 1,
-                        "disks": 1 + bool(data_size(self._stage, host)),
-                        "GiB of disk": disk_size(self._stage, host) + data_size(self._stage, host),
-                    },
-                )
-                for host in self._stage.hosts
-            ),
+            *self._host_resources(inputs, settings),
         )
 
     def check(self) -> Sequence[str]:
@@ -178,16 +152,14 @@ class AwsProvider(Provider):
         """Return a host as it was found."""
         tags = tags_of(instance)
         name = tags.get(NAME, "")
-        host = next((host for host in self._stage.hosts if host.short == name), None)
+        host = self._wanted(name)
         if not is_alive(instance):
             # Still there: it has the host's address, and disks, for a moment.
             return Found(name, "", str(instance["InstanceId"]), running=False, is_host=True)
-        drift = ""
+        drift = self._public_drift(name, has=public is not None)
         must_stop = host is not None and instance["InstanceType"] != instance_type(self._stage, host)
-        if host is not None and must_stop:
+        if must_stop:
             drift = f"{name} is a {instance['InstanceType']}"
-        elif host is not None and (public is not None) != self._stage.has_public_address(host):
-            drift = f"{name} has a public address" if public else f"{name} has lost its public address"
         return Found(
             name,
             tags.get(KEY, ""),
@@ -205,46 +177,17 @@ class AwsProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
-        """Make a thing, finding it first; again where what failed passes by itself."""
-        with lock_of(self.name, self._stage, resource):
-            return insist(lambda: self._ensure(resource, key, say), passes, PATIENCE, say, PACE)
-
-    def _ensure(self, resource: Resource, key: str, say: Say) -> Record:
-        """Make a thing, finding it first."""
-        name = resource.name
-        if resource.is_host:
-            return self._hosts.ensure(self._stage.host(name), key, say)
-        if name == NETWORK:
-            return FactRecord(id=self._network.ensure(key, say))
-        if name == FIREWALL:
-            return FactRecord(id=self._network.ensure_firewall(inbound(self._stage), key, say))
-        if name == NFS:
-            return FactRecord(id=self._nfs.ensure(key, say))
-        if name.startswith(ADDRESS):
-            return FactRecord(id=self._hosts.ensure_address(name, key, say))
-        plan = next(plan for plan in subnets(self._config) if SUBNET + plan.name == name)
-        return FactRecord(id=self._network.ensure_subnet(plan, key, say))
-
-    def halt(self, name: str, say: Say) -> None:
-        """Stop a host in order."""
-        insist(lambda: self._hosts.stop(name, say), passes, PATIENCE, say, PACE)
-
-    def remove(self, name: str, say: Say) -> None:
-        """Remove what has a name; what used it may take a moment to be wholly gone."""
-        insist(lambda: self._remove(name, say), passes_at_removal, _REMOVAL_PATIENCE, say, PACE)
-
-    def _remove(self, name: str, say: Say) -> None:
-        """Remove what has a name."""
-        if name == NETWORK:
-            self._network.remove(say)
-        elif name == FIREWALL:
-            self._network.remove_firewall(say)
-        elif name == NFS:
-            self._nfs.remove(say)
-        elif name.startswith(SUBNET):
-            self._network.remove_subnet(name, say)
-        elif name.startswith(ADDRESS):
-            self._hosts.release_address(name, say)
-        else:
-            self._hosts.remove(name, say)
+    def _kinds(self) -> Mapping[str, Kind]:
+        """Return how all but hosts is made."""
+        network, nfs, hosts = self._network, self._nfs, self._hosts
+        rules = inbound(self._stage)
+        return {
+            NETWORK: only(network.ensure, network.remove),
+            FIREWALL: only(partial(network.ensure_firewall, rules), network.remove_firewall),
+            NFS: only(nfs.ensure, nfs.remove),
+            ADDRESS: Kind(hosts.ensure_address, hosts.release_address),
+            SUBNET: Kind(
+                lambda name, key, say: network.ensure_subnet(self._plan(name), key, say),
+                network.remove_subnet,
+            ),
+        }

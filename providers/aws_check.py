@@ -1,16 +1,17 @@
 """What stands in the way of a stage at Amazon, found out before anything is made. Changes nothing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from model.errors import ProviderError
 from model.placement import subnets
 from model.stage import Host, Stage
 from providers.aws_api import BUSY, Api, AwsError, Json
-from providers.aws_host import ADDRESS, config_of
+from providers.aws_host import config_of
 from providers.aws_image import Images
-from providers.aws_network import NETWORK
 from providers.base import Found
+from providers.cloud import NETWORK
+from providers.cloud_check import Ask, CloudCheck
 from providers.cloud_host import instance_type
 
 _STANDARD = frozenset("acdhimrtz")
@@ -21,7 +22,7 @@ https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 _DENIED = {"UnauthorizedOperation", "AccessDeniedException", "AccessDenied"}
 
 
-class Check:
+class Check(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -35,28 +36,25 @@ class Check:
     def __init__(
         self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
     ) -> None:
-        self._stage, self._api, self._images, self._found = stage, api, images, found
-        self._path = f"stages.{stage.name}"
+        super().__init__(stage, found)
+        self._api, self._images = api, images
 
     def problems(self) -> Iterator[str]:
-        """Yield what stands in the way, one line each."""
+        """Yield what stands in the way, one line each. Who may not list, may yet be told all the rest."""
         try:
             self._api.call("get_caller_identity", service="sts")
         except AwsError as error:
             yield str(error)
             return  # all else would say the same
-        there: Mapping[str, Found] = {}
         try:
-            there = self._found()
+            self._there = self._found()
         except AwsError as error:
             yield str(error)
-        missing = [host for host in self._stage.hosts if host.short not in there]
-        for ask in (self._zones, self._types, self._images_of, self._permissions):
-            try:
-                yield from ask()
-            except ProviderError as error:
-                yield str(error)
-        yield from self._quotas(missing, there)
+        yield from self._asked()
+
+    def _asks(self) -> Sequence[Ask]:
+        """Return the questions, in order."""
+        return self._zones, self._types, self._images_of, self._permissions, self._quotas
 
     def _zones(self) -> Iterator[str]:
         """Yield the zones that the region does not have for this account."""
@@ -71,8 +69,7 @@ class Check:
 
     def _types(self) -> Iterator[str]:
         """Yield the types of instances that a zone does not have."""
-        wanted = {(instance_type(self._stage, h), self._stage.place(h).zone) for h in self._stage.hosts}
-        names = sorted({name for name, _ in wanted})
+        wanted, names = self._placed_sizes(), self._sizes()
         listed = self._api.listing(
             "describe_instance_type_offerings",
             "InstanceTypeOfferings",
@@ -90,7 +87,7 @@ class Check:
 
     def _images_of(self) -> Iterator[str]:
         """Yield why there is no image for a type of instance; a type that is unknown was said already."""
-        for name in sorted({instance_type(self._stage, host) for host in self._stage.hosts}):
+        for name in self._sizes():
             try:
                 self._images.of(name)
             except AwsError as error:
@@ -124,17 +121,12 @@ class Check:
 
     # -- quotas --------------------------------------------------------------------------------------------------------
 
-    def _quotas(self, missing: list[Host], there: Mapping[str, Found]) -> Iterator[str]:
+    def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing; one that may not be asked for is no problem."""
-        addresses = [
-            host
-            for host in self._stage.hosts
-            if self._stage.has_public_address(host) and ADDRESS + host.short not in there
-        ]
         checks: list[tuple[str, str, str, int, Callable[[], int]]] = [
-            ("ec2", "L-0263D0A3", "public addresses", len(addresses), self._used_addresses),
-            ("vpc", "L-F678F1CE", "VPCs", int(NETWORK not in there), self._used_vpcs),
-            ("ec2", "L-1216C47A", "CPUs of standard instances", self._cpus(missing), self._used_cpus),
+            ("ec2", "L-0263D0A3", "public addresses", self._missing_addresses(), self._used_addresses),
+            ("vpc", "L-F678F1CE", "VPCs", int(NETWORK not in self._there), self._used_vpcs),
+            ("ec2", "L-1216C47A", "CPUs of standard instances", self._cpus(self._missing()), self._used_cpus),
         ]
         for service, code, what, wanted, used in checks:
             if not wanted:
@@ -148,11 +140,10 @@ class Check:
                 if error.code not in _DENIED | BUSY | {"NoSuchResourceException"}:
                     yield str(error)
                 continue
-            if taken + wanted > limit:
-                yield (
-                    f"{self._path}: needs {wanted} more {what}, and of {limit} that this account may have in "
-                    f"{self._api.region} {taken} are taken: ask for more at Service Quotas ({code})"
-                )
+            who = f"this account, in {self._api.region},"
+            yield from self._too_few(
+                what, wanted, limit, taken, who, f"ask for more at Service Quotas ({code})"
+            )
 
     def _used_addresses(self) -> int:
         """Return how many public addresses the account has."""

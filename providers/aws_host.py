@@ -5,20 +5,11 @@ from model.errors import ProviderError
 from model.record import HostRecord
 from model.site import AwsStage
 from model.stage import Host, Stage
-from providers.aws_api import (
-    KEY,
-    Api,
-    AwsError,
-    Json,
-    of_stage,
-    specification,
-    tags_for,
-    tags_of,
-    tolerated,
-)
+from providers.aws_api import KEY, Api, AwsError, Json, of_stage, specification, tags_for, tags_of, tolerated
 from providers.aws_image import Images
-from providers.aws_network import FIREWALL, SUBNET, Network
+from providers.aws_network import Network
 from providers.base import Say
+from providers.cloud import ADDRESS, FIREWALL, SUBNET
 from providers.cloud_host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud_wait import PACE, poll
@@ -27,7 +18,6 @@ from remote.ssh import SshFiles
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-ADDRESS = "address."
 ADMITTED = "skep.admitted"
 """The tag that says which ssh key was let in when the instance was made."""
 

@@ -8,8 +8,8 @@ from model.placement import SubnetPlan
 from model.stage import Stage
 from providers.aws_api import KEY, Api, Json, as_tags, of_stage, specification, tags_for, tags_of, tolerated
 from providers.base import Say
+from providers.cloud import FIREWALL, NETWORK, SUBNET
 
-NETWORK, FIREWALL, SUBNET = "network", "firewall", "subnet."
 _ANYWHERE = "0.0.0.0/0"
 _PROTOCOLS = {"icmp": "icmp", "tcp": "tcp", "udp": "udp", "esp": "50", "sctp": "132"}
 """By IANA's numbers where Amazon has no name."""

@@ -5,11 +5,11 @@ from model.placement import SubnetPlan, subnets, usable
 from model.stage import Stage
 from providers.aws_api import KEY, PATIENCE, Api, AwsError, Json, as_tags, tags_for, tags_of, tolerated
 from providers.aws_host import config_of
-from providers.aws_network import SUBNET, Network
+from providers.aws_network import Network
 from providers.base import Say
+from providers.cloud import NFS, SUBNET
 from providers.cloud_wait import PACE, poll
 
-NFS = "nfs"
 _MADE_TIMEOUT = 300.0
 
 

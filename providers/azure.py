@@ -9,14 +9,14 @@ passes by itself is not repeated call by call: the whole resource is ensured aga
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from model.digest import key_of
-from model.firewall import inbound, rule_inputs
+from model.firewall import inbound
 from model.placement import subnets
-from model.record import FactRecord, Record
-from model.stage import Host, Stage
+from model.stage import Stage
 from providers.azure_api import (
     KEY,
     PATIENCE,
@@ -31,29 +31,18 @@ from providers.azure_api import (
 from providers.azure_check import Check
 from providers.azure_host import Hosts, inputs, name_of
 from providers.azure_image import Images
-from providers.azure_network import (
-    ADDRESS,
-    FIREWALL,
-    GROUP,
-    NETWORK,
-    SUBNET,
-    Network,
-    is_going,
-    is_public,
-    named,
-)
-from providers.azure_nfs import NFS, FileSystem
-from providers.base import Found, Provider, Resource, Say
-from providers.cloud import lock_of
-from providers.cloud_host import data_size, disk_size, instance_type, settings
-from providers.cloud_wait import PACE, insist
+from providers.azure_network import GROUP, Network, is_going, is_public, named
+from providers.azure_nfs import FileSystem
+from providers.base import Found, Resource
+from providers.cloud import ADDRESS, FIREWALL, NETWORK, NFS, SUBNET, CloudProvider, Kind, Patience, only
+from providers.cloud_host import settings
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
 
 
-class AzureProvider(Provider):
+class AzureProvider(CloudProvider):
     """Hosts that are virtual machines at Azure.
 
     Args:
@@ -65,6 +54,7 @@ class AzureProvider(Provider):
     """
 
     name: ClassVar[str] = "azure"
+    patience: ClassVar[Patience] = Patience(passes, passes_at_removal, PATIENCE, PATIENCE)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
@@ -75,7 +65,7 @@ class AzureProvider(Provider):
         self._images = Images(self._api, self._config.image_name)
         self._network = Network(stage, self._api)
         self._nfs = FileSystem(stage, self._api, self._network)
-        self._hosts = Hosts(stage, files, self._api, self._network, self._images)
+        self._hosts: Hosts = Hosts(stage, files, self._api, self._network, self._images)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -101,24 +91,8 @@ class AzureProvider(Provider):
                 )
                 for plan in plans
             ),
-            Resource(
-                FIREWALL,
-                {"layout": LAYOUT},
-                settings=rule_inputs(inbound(self._stage)),
-                needs=(GROUP,),
-                doc="what the hosts let in: ssh, published ports, one another",
-            ),
-            *(
-                Resource(
-                    ADDRESS + host.short,
-                    {"host": host.short},
-                    needs=(GROUP,),
-                    doc=f"the public address of {host.name}",
-                    counts={"public addresses": 1},
-                )
-                for host in self._stage.hosts
-                if self._stage.has_public_address(host)
-            ),
+            self._firewall_resource(LAYOUT, (GROUP,)),
+            *self._address_resources((GROUP,)),
             *(
                 [
                     Resource(
@@ -132,28 +106,7 @@ class AzureProvider(Provider):
                 if self._config.nfs
                 else []
             ),
-            *(self._host_resource(host) for host in self._stage.hosts),
-        )
-
-    def _host_resource(self, host: Host) -> Resource:
-        """Return a host as it is wanted."""
-        data = data_size(self._stage, host)
-        return Resource(
-            host.short,
-            inputs(self._stage, host),
-            settings=settings(self._stage, host),
-            needs=(
-                SUBNET + self._stage.place(host).subnet.name,
-                FIREWALL,
-                *([ADDRESS + host.short] if self._stage.has_public_address(host) else []),
-            ),
-            is_host=True,
-            doc=f"{host.name}, {instance_type(self._stage, host)} at {host.address}",
-            counts={
-                "hosts": 1,
-                "disks": 1 + bool(data),
-                "GiB of disk": disk_size(self._stage, host) + data,
-            },
+            *self._host_resources(inputs, settings),
         )
 
     def check(self) -> Sequence[str]:
@@ -214,13 +167,11 @@ class AzureProvider(Provider):
     def _found_host(self, machine: Json, running: set[str], interface: Json | None) -> Found:
         """Return a host as it was found."""
         name, there = name_of(machine), properties(machine)
-        host = next((host for host in self._stage.hosts if host.short == name), None)
+        host = self._wanted(name)
         changes = self._hosts.changes(host, machine) if host is not None else ""
         drift = f"{name} {changes}" if changes else ""
-        if host is not None and interface is not None and not changes:
-            has = is_public(interface)
-            if has != self._stage.has_public_address(host):
-                drift = f"{name} has a public address" if has else f"{name} has lost its public address"
+        if interface is not None and not changes:
+            drift = self._public_drift(name, has=is_public(interface))
         is_broken = there["provisioningState"] in {"Failed", "Canceled", "Deleting"}
         return Found(
             name,
@@ -234,50 +185,18 @@ class AzureProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
-        """Make a thing, finding it first; again where what failed passes by itself."""
-        with lock_of(self.name, self._stage, resource):
-            return insist(lambda: self._ensure(resource, key, say), passes, PATIENCE, say, PACE)
-
-    def _ensure(self, resource: Resource, key: str, say: Say) -> Record:
-        """Make a thing, finding it first."""
-        name = resource.name
-        if resource.is_host:
-            return self._hosts.ensure(self._stage.host(name), key, say)
-        if name == GROUP:
-            return FactRecord(id=self._network.ensure_group(key, say))
-        if name == NETWORK:
-            return FactRecord(id=self._network.ensure(key, say))
-        if name == FIREWALL:
-            return FactRecord(id=self._network.ensure_firewall(inbound(self._stage), key, say))
-        if name == NFS:
-            return FactRecord(id=self._nfs.ensure(key, say))
-        if name.startswith(ADDRESS):
-            return FactRecord(id=self._network.ensure_address(name, key, say))
-        plan = next(plan for plan in subnets(self._config) if SUBNET + plan.name == name)
-        return FactRecord(id=self._network.ensure_subnet(plan, say))
-
-    def halt(self, name: str, say: Say) -> None:
-        """Stop a host in order; it is deallocated, and costs nothing but its disks and addresses."""
-        insist(lambda: self._hosts.stop(name, say), passes, PATIENCE, say, PACE)
-
-    def remove(self, name: str, say: Say) -> None:
-        """Remove what has a name; what used it may take a moment to be wholly gone."""
-        insist(lambda: self._remove(name, say), passes_at_removal, PATIENCE, say, PACE)
-
-    def _remove(self, name: str, say: Say) -> None:
-        """Remove what has a name."""
-        if name == GROUP:
-            self._network.remove_group(say)
-        elif name == NETWORK:
-            self._network.remove(say)
-        elif name == FIREWALL:
-            self._network.remove_firewall(say)
-        elif name == NFS:
-            self._nfs.remove(say)
-        elif name.startswith(SUBNET):
-            self._network.remove_subnet(name.removeprefix(SUBNET), say)
-        elif name.startswith(ADDRESS):
-            self._network.remove_address(name, say)
-        else:
-            self._hosts.remove(name, say)
+    def _kinds(self) -> Mapping[str, Kind]:
+        """Return how all but hosts is made."""
+        network, nfs = self._network, self._nfs
+        rules = inbound(self._stage)
+        return {
+            GROUP: only(network.ensure_group, network.remove_group),
+            NETWORK: only(network.ensure, network.remove),
+            FIREWALL: only(partial(network.ensure_firewall, rules), network.remove_firewall),
+            NFS: only(nfs.ensure, nfs.remove),
+            ADDRESS: Kind(network.ensure_address, network.remove_address),
+            SUBNET: Kind(
+                lambda name, _, say: network.ensure_subnet(self._plan(name), say),
+                lambda name, say: network.remove_subnet(name.removeprefix(SUBNET), say),
+            ),
+        }

@@ -1,21 +1,22 @@
 """What stands in the way of a stage at Azure, found out before anything is made. Changes nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from model.errors import ProviderError
 from model.firewall import inbound
-from model.stage import Host, Stage
+from model.stage import Stage
 from providers.azure_api import Api, AzureError, config_of
 from providers.azure_image import Images, capability, is_closed, zones_of
-from providers.azure_network import ADDRESS, NETWORK
 from providers.base import Found
+from providers.cloud import NETWORK
+from providers.cloud_check import Ask, CloudCheck
 from providers.cloud_host import instance_type
 
 _REGISTERED = "Registered"
 _PERMITTED = frozenset({"AuthorizationFailed"})
 
 
-class Check:
+class Check(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -29,28 +30,12 @@ class Check:
     def __init__(
         self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
     ) -> None:
-        self._stage, self._api, self._images, self._found = stage, api, images, found
-        self._path = f"stages.{stage.name}"
+        super().__init__(stage, found)
+        self._api, self._images = api, images
 
-    def problems(self) -> Iterator[str]:
-        """Yield what stands in the way, one line each."""
-        try:
-            there = self._found()
-        except ProviderError as error:
-            yield str(error)
-            return  # all else would say the same
-        missing = [host for host in self._stage.hosts if host.short not in there]
-        for ask in (
-            self._services,
-            self._protocols,
-            self._sizes,
-            self._images_of,
-            lambda: self._quotas(missing, there),
-        ):
-            try:
-                yield from ask()
-            except ProviderError as error:
-                yield str(error)
+    def _asks(self) -> Sequence[Ask]:
+        """Return the questions, in order."""
+        return self._services, self._protocols, self._zones, self._images_of, self._quotas
 
     def _services(self) -> Iterator[str]:
         """Yield the services that the subscription does not use yet."""
@@ -70,10 +55,10 @@ class Check:
         if any(rule.protocol == "sctp" for rule in inbound(self._stage)):
             yield f"{self._path}: a service publishes an SCTP port, and Azure's networks carry no SCTP"
 
-    def _sizes(self) -> Iterator[str]:
+    def _zones(self) -> Iterator[str]:
         """Yield the sizes that the region, or a zone, does not have."""
-        wanted = {(instance_type(self._stage, h), self._stage.place(h).zone) for h in self._stage.hosts}
-        for name in sorted({name for name, _ in wanted}):
+        wanted = self._placed_sizes()
+        for name in self._sizes():
             try:
                 size = self._images.size(name)
             except AzureError:
@@ -93,7 +78,7 @@ class Check:
 
     def _images_of(self) -> Iterator[str]:
         """Yield why there is no image for a size; a size that is unknown was said already."""
-        for name in sorted({instance_type(self._stage, host) for host in self._stage.hosts}):
+        for name in self._sizes():
             if name in self._images.sizes():
                 try:
                     self._images.of(name)
@@ -104,9 +89,9 @@ class Check:
 
     # -- quotas --------------------------------------------------------------------------------------------------------
 
-    def _quotas(self, missing: list[Host], there: Mapping[str, Found]) -> Iterator[str]:
+    def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing."""
-        wanted: dict[str, int] = {}
+        missing, wanted = self._missing(), dict[str, int]()
         for host in missing:
             size = self._images.sizes().get(instance_type(self._stage, host))
             if size is not None:
@@ -114,14 +99,9 @@ class Check:
                 for name in ("cores", str(size["family"])):
                     wanted[name] = wanted.get(name, 0) + cpus
         wanted["virtualMachines"] = len(missing)
-        addresses = [
-            host
-            for host in self._stage.hosts
-            if self._stage.has_public_address(host) and ADDRESS + host.short not in there
-        ]
         network = {
-            "StandardSkuPublicIpAddresses": len(addresses),
-            "VirtualNetworks": int(NETWORK not in there),
+            "StandardSkuPublicIpAddresses": self._missing_addresses(),
+            "VirtualNetworks": int(NETWORK not in self._there),
             "NetworkInterfaces": len(missing),
         }
         for what, needed in (("compute.usage.list", wanted), ("network.usages.list", network)):
@@ -134,10 +114,7 @@ class Check:
                     raise
                 continue  # who may not ask, may yet be allowed the rest
             for usage in usages:
-                count = needed.get(usage["name"]["value"], 0)
-                if count and usage["currentValue"] + count > usage["limit"]:
-                    yield (
-                        f"{self._path}: needs {count} more of {usage['name']['localizedValue']}, and of "
-                        f"{usage['limit']} that the subscription may have in {self._api.region} "
-                        f"{usage['currentValue']} are taken: ask for more under Quotas in the portal"
-                    )
+                name, who = usage["name"], f"the subscription, in {self._api.region},"
+                count, limit, taken = needed.get(name["value"], 0), usage["limit"], usage["currentValue"]
+                advice = "ask for more under Quotas in the portal"
+                yield from self._too_few(name["localizedValue"], count, limit, taken, who, advice)

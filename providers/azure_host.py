@@ -21,8 +21,9 @@ from providers.azure_api import (
     tags_of,
 )
 from providers.azure_image import Images, image_name
-from providers.azure_network import ADDRESS, Network
+from providers.azure_network import Network
 from providers.base import Say
+from providers.cloud import ADDRESS
 from providers.cloud_host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud_wait import PACE, poll

@@ -18,10 +18,10 @@ from providers.azure_api import (
     tags_of,
 )
 from providers.base import Say
-from providers.cloud import rules_drift
+from providers.cloud import FIREWALL, NETWORK, rules_drift
 from providers.cloud_wait import PACE, poll
 
-GROUP, NETWORK, FIREWALL, SUBNET, ADDRESS = "group", "network", "firewall", "subnet.", "address."
+GROUP = "group"
 _STORAGE = "Microsoft.Storage"
 _FIRST_PRIORITY, _LAST_PRIORITY = 100, 4096
 _PROTOCOLS = {"tcp": "Tcp", "udp": "Udp", "icmp": "Icmp", "esp": "Esp"}

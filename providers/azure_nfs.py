@@ -6,9 +6,9 @@ from model.stage import Stage
 from providers.azure_api import Api, AzureError, Json, config_of, properties, tags_for, tags_of
 from providers.azure_network import Network
 from providers.base import Say
+from providers.cloud import NFS
 from providers.cloud_wait import PACE, poll
 
-NFS = "nfs"
 SHARE = "volumes"
 SMALLEST = 100
 """GiB: what a share of NFS has at least."""

@@ -1,15 +1,16 @@
 """What stands in the way of a stage at Google, found out before anything is made. Changes nothing."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from model.errors import ProviderError
 from model.stage import Host, Stage
 from providers.base import Found
+from providers.cloud_check import Ask, CloudCheck
 from providers.cloud_host import data_size, disk_size, instance_type
 from providers.cloud_wait import PACE, insist
 from providers.gcp_api import PATIENCE, Api, is_busy, quiet
 from providers.gcp_image import Images
-from providers.gcp_network import ADDRESS, config_of
+from providers.gcp_network import config_of
 
 PERMISSIONS = (
     "compute.addresses.create",
@@ -23,7 +24,7 @@ PERMISSIONS = (
 _OF_NFS = "file.instances.create"
 
 
-class Check:
+class Check(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -37,21 +38,12 @@ class Check:
     def __init__(
         self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
     ) -> None:
-        self._stage, self._api, self._images, self._found = stage, api, images, found
-        self._path = f"stages.{stage.name}"
+        super().__init__(stage, found)
+        self._api, self._images = api, images
 
-    def problems(self) -> Iterator[str]:
-        """Yield what stands in the way, one line each."""
-        try:
-            there = self._found()
-        except ProviderError as error:
-            yield str(error)
-            return  # all else would say the same
-        for ask in (self._permissions, self._zones, self._types, lambda: self._quotas(there)):
-            try:
-                yield from ask()
-            except ProviderError as error:
-                yield str(error)
+    def _asks(self) -> Sequence[Ask]:
+        """Return the questions, in order."""
+        return self._permissions, self._zones, self._types, self._quotas
 
     def _permissions(self) -> Iterator[str]:
         """Yield what these credentials may not do."""
@@ -89,39 +81,31 @@ class Check:
 
     def _types(self) -> Iterator[str]:
         """Yield machine types that a zone does not have, and why there is no image for one."""
-        wanted = {(instance_type(self._stage, h), self._stage.place(h).zone) for h in self._stage.hosts}
-        for name, zone in sorted(wanted):
+        for name, zone in sorted(self._placed_sizes()):
             try:
                 self._images.of(name, zone)
             except ProviderError as error:
                 yield f"{self._path}.{error}"
 
-    def _quotas(self, there: Mapping[str, Found]) -> Iterator[str]:
+    def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing."""
         region = self._api.get("Regions.get", region=self._api.region)
         if region is None:
             return  # said already
-        missing = [host for host in self._stage.hosts if host.short not in there]
-        addresses = [
-            host
-            for host in self._stage.hosts
-            if self._stage.has_public_address(host) and ADDRESS + host.short not in there
-        ]
+        missing = self._missing()
         disk = sum(disk_size(self._stage, h) + data_size(self._stage, h) for h in missing)
         metric = "DISKS_TOTAL_GB" if config_of(self._stage).disk_type == "pd-standard" else "SSD_TOTAL_GB"
         wanted = {
             "INSTANCES": len(missing),
-            "STATIC_ADDRESSES": len(addresses),
+            "STATIC_ADDRESSES": self._missing_addresses(),
             "CPUS": sum(map(self._cpus, missing)),
             metric: disk,
         }
+        who = f"the project, in {self._api.region},"
         for quota in region.get("quotas") or ():
-            more, limit, used = wanted.get(quota["metric"], 0), quota.get("limit", 0), quota.get("usage", 0)
-            if more and used + more > limit:
-                yield (
-                    f"{self._path}: needs {more} more {quota['metric']}, and of {limit:.0f} that the project may have "
-                    f"in {self._api.region} {used:.0f} are taken: ask for more at IAM & Admin > Quotas"
-                )
+            what, limit, taken = quota["metric"], quota.get("limit", 0), quota.get("usage", 0)
+            advice = "ask for more at IAM & Admin > Quotas"
+            yield from self._too_few(what, wanted.get(what, 0), limit, taken, who, advice)
 
     def _cpus(self, host: Host) -> int:
         """Return the CPUs of a host; 0 of a machine type that is unknown, which is said elsewhere."""

@@ -9,6 +9,7 @@ from model.record import HostRecord
 from model.secret import Secret
 from model.stage import Host, Stage
 from providers.base import Say
+from providers.cloud import ADDRESS, SUBNET
 from providers.cloud_host import (
     data_size,
     disk_size,
@@ -23,7 +24,7 @@ from providers.cloud_init import ADMIN, HostKey, new_host_key
 from providers.cloud_wait import PACE, poll
 from providers.gcp_api import Api, GcpError, Json, labels_for
 from providers.gcp_image import Images
-from providers.gcp_network import ADDRESS, SUBNET, Network, config_of
+from providers.gcp_network import Network, config_of
 from remote.ssh import SshFiles
 
 LAYOUT = "1"

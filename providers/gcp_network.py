@@ -9,10 +9,10 @@ from model.placement import SubnetPlan
 from model.site import GcpStage
 from model.stage import Stage
 from providers.base import Say
+from providers.cloud import FIREWALL, NETWORK, SUBNET
 from providers.cloud_host import mark, mark_of
 from providers.gcp_api import Api, Json
 
-NETWORK, FIREWALL, SUBNET, ADDRESS = "network", "firewall", "subnet.", "address."
 _WITH_PORTS = {"tcp", "udp", "sctp"}
 
 

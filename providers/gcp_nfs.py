@@ -4,6 +4,7 @@ from model.cloud_name import cloud_name
 from model.placement import zones
 from model.stage import Stage
 from providers.base import Say
+from providers.cloud import NFS
 from providers.cloud_host import mark, mark_of
 from providers.cloud_wait import PACE, insist, poll
 from providers.gcp_api import (
@@ -19,7 +20,6 @@ from providers.gcp_api import (
 )
 from providers.gcp_network import Network, config_of
 
-NFS = "nfs"
 SHARE = "skep"
 """The name of the share: it is mounted as `<address>:/skep`."""
 _DISABLED = {"SERVICE_DISABLED", "accessNotConfigured"}

@@ -7,30 +7,37 @@ OpenStack knows no idempotency tokens. Whatever fails with what passes by itself
 resource is ensured again, and looks before it makes. Of two things that two runs made at once, both use the older.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
-from model.errors import ProviderError
-from model.firewall import inbound, rule_inputs
+from model.firewall import inbound
 from model.placement import subnets
-from model.record import FactRecord, Record
-from model.stage import Host, Stage
-from providers.base import Found, Provider, Resource, Say
-from providers.cloud import lock_of, rules_drift
-from providers.cloud_host import data_size, disk_size, instance_type
-from providers.cloud_wait import PACE, insist
+from model.stage import Stage
+from providers.base import Found, Resource
+from providers.cloud import (
+    ADDRESS,
+    FIREWALL,
+    NETWORK,
+    SUBNET,
+    CloudProvider,
+    Kind,
+    Patience,
+    only,
+    rules_drift,
+)
 from providers.openstack_api import PATIENCE, Api, Json, passes
-from providers.openstack_host import KEY, NAME, Hosts, inputs
-from providers.openstack_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of, rules_of
+from providers.openstack_check import Check
+from providers.openstack_host import KEY, NAME, Hosts, inputs, settings
+from providers.openstack_network import Network, config_of, rules_of
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
 
 
-class OpenStackProvider(Provider):
+class OpenStackProvider(CloudProvider):
     """Hosts that are servers at OpenStack.
 
     Args:
@@ -42,6 +49,7 @@ class OpenStackProvider(Provider):
     """
 
     name: ClassVar[str] = "openstack"
+    patience: ClassVar[Patience] = Patience(passes, passes, PATIENCE, PATIENCE)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
@@ -50,7 +58,7 @@ class OpenStackProvider(Provider):
         self._stage, self._config = stage, config_of(stage)
         self._api = Api(self._config.cloud, self._config.region)
         self._network = Network(stage, self._api)
-        self._hosts = Hosts(stage, files, self._api, self._network)
+        self._hosts: Hosts = Hosts(stage, files, self._api, self._network)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -69,105 +77,14 @@ class OpenStackProvider(Provider):
                 )
                 for plan in subnets(self._config)
             ),
-            Resource(
-                FIREWALL,
-                {"layout": LAYOUT},
-                settings=rule_inputs(inbound(self._stage)),
-                needs=(NETWORK,),
-                doc="what the hosts let in: ssh, published ports, one another",
-            ),
-            *(
-                Resource(
-                    ADDRESS + host.short,
-                    {"host": host.short},
-                    needs=(NETWORK,),
-                    doc=f"the floating IP of {host.name}",
-                    counts={"public addresses": 1},
-                )
-                for host in self._stage.hosts
-                if self._stage.has_public_address(host)
-            ),
-            *(self._host_resource(host) for host in self._stage.hosts),
-        )
-
-    def _host_resource(self, host: Host) -> Resource:
-        """Return a host as it is wanted."""
-        data, is_public = data_size(self._stage, host), self._stage.has_public_address(host)
-        return Resource(
-            host.short,
-            inputs(self._stage, host),
-            settings={"public_address": str(is_public)},
-            needs=(
-                NETWORK,
-                SUBNET + self._stage.place(host).subnet.name,
-                FIREWALL,
-                *([ADDRESS + host.short] if is_public else []),
-            ),
-            is_host=True,
-            doc=f"{host.name}, {instance_type(self._stage, host)} at {host.address}",
-            counts={
-                "hosts": 1,
-                "disks": 1 + bool(data),
-                "GiB of disk": disk_size(self._stage, host) + data,
-            },
+            self._firewall_resource(LAYOUT),
+            *self._address_resources((NETWORK,), "floating IP"),
+            *self._host_resources(inputs, settings),
         )
 
     def check(self) -> Sequence[str]:
         """Return what stands in the way: credentials, flavors, image, zones, external network, quotas."""
-        try:
-            there = self.found()
-        except ProviderError as error:
-            return [str(error)]  # all else would say the same
-        said: list[str] = []
-        missing = [host for host in self._stage.hosts if host.short not in there]
-        for ask in (self._flavors, self._image, self._zones, self._leads_out, lambda: self._quotas(missing)):
-            try:
-                said += ask()
-            except ProviderError as error:
-                said.append(str(error))
-        return said
-
-    def _flavors(self) -> Iterator[str]:
-        """Yield the flavors that there are not."""
-        for name in sorted({instance_type(self._stage, host) for host in self._stage.hosts}):
-            try:
-                self._hosts.flavor(name)
-            except ProviderError as error:
-                yield f"stages.{self._stage.name}.{error}"
-
-    def _image(self) -> Iterator[str]:
-        """Yield why there is no image."""
-        try:
-            self._hosts.image()
-        except ProviderError as error:
-            yield f"stages.{self._stage.name}.{error}"
-
-    def _zones(self) -> Iterator[str]:
-        """Yield the zones that there are not."""
-        answer = self._api.ask("GET", "compute", "/os-availability-zone")["availabilityZoneInfo"]
-        known = sorted(zone["zoneName"] for zone in answer if zone["zoneState"]["available"])
-        for zone in sorted({self._stage.place(host).zone for host in self._stage.hosts} - {"", *known}):
-            yield f"stages.{self._stage.name}.available_zones: there is no zone {zone}; there are {', '.join(known)}"
-
-    def _leads_out(self) -> Iterator[str]:
-        """Yield why there is no way out."""
-        self._network.external()
-        yield from ()
-
-    def _quotas(self, missing: list[Host]) -> Iterator[str]:
-        """Yield the quotas that are too small for what is missing."""
-        limits = self._api.ask("GET", "compute", "/limits")["limits"]["absolute"]
-        flavors = [self._hosts.flavor(instance_type(self._stage, host)) for host in missing]
-        for what, most, used, wanted in (
-            ("servers", "maxTotalInstances", "totalInstancesUsed", len(missing)),
-            ("CPUs", "maxTotalCores", "totalCoresUsed", sum(flavor["vcpus"] for flavor in flavors)),
-            ("MiB of memory", "maxTotalRAMSize", "totalRAMUsed", sum(flavor["ram"] for flavor in flavors)),
-        ):
-            if wanted and 0 <= limits[most] < limits[used] + wanted:
-                yield (
-                    f"stages.{self._stage.name}: needs {wanted} more {what}, and of {limits[most]} that the project "
-                    f"may have {limits[used]} are taken: ask the cloud's operators for more"
-                )
+        return list(Check(self._stage, self._api, self._network, self._hosts, self.found).problems())
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -207,10 +124,6 @@ class OpenStackProvider(Provider):
     def _found_host(self, server: Json, *, is_public: bool) -> Found:
         """Return a host as it was found."""
         name = server["metadata"][NAME]
-        host = next((host for host in self._stage.hosts if host.short == name), None)
-        drift = ""
-        if host is not None and is_public != self._stage.has_public_address(host):
-            drift = f"{name} has a public address" if is_public else f"{name} has lost its public address"
         broken = server["status"] == "ERROR"
         return Found(
             name,
@@ -218,7 +131,7 @@ class OpenStackProvider(Provider):
             str(server["id"]),
             running=server["status"] == "ACTIVE",
             is_host=True,
-            drift=drift,
+            drift=self._public_drift(name, has=is_public),
         )
 
     def _rules_drift(self, group: Json) -> str:
@@ -228,42 +141,20 @@ class OpenStackProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
-        """Make a thing, finding it first; again where what failed passes by itself."""
-        with lock_of(self.name, self._stage, resource):
-            return insist(lambda: self._ensure(resource, key, say), passes, PATIENCE, say, PACE)
-
-    def _ensure(self, resource: Resource, key: str, say: Say) -> Record:
-        """Make a thing, finding it first."""
-        name = resource.name
-        if resource.is_host:
-            return self._hosts.ensure(self._stage.host(name), key, say)
-        if name == NETWORK:
-            return FactRecord(id=self._network.ensure(key, say))
-        if name == FIREWALL:
-            return FactRecord(id=self._network.ensure_firewall(inbound(self._stage), key, say))
-        if name.startswith(ADDRESS):
-            return FactRecord(id=self._network.ensure_address(name, key, say))
-        plan = next(plan for plan in subnets(self._config) if SUBNET + plan.name == name)
-        return FactRecord(id=self._network.ensure_subnet(plan, key, say))
-
-    def halt(self, name: str, say: Say) -> None:
-        """Stop a host in order."""
-        insist(lambda: self._hosts.stop(name, say), passes, PATIENCE, say, PACE)
-
-    def remove(self, name: str, say: Say) -> None:
-        """Remove what has a name; what used it may take a moment to be wholly gone."""
-        insist(lambda: self._remove(name, say), passes, PATIENCE, say, PACE)
-
-    def _remove(self, name: str, say: Say) -> None:
-        """Remove what has a name."""
-        if name == NETWORK:
-            self._network.remove(say)
-        elif name == FIREWALL:
-            self._network.remove_named("security-groups", name, say)
-        elif name.startswith(SUBNET):
-            self._network.remove_subnet(name, say)
-        elif name.startswith(ADDRESS):
-            self._network.remove_named("floatingips", name, say)
-        else:
-            self._hosts.remove(name, say)
+    def _kinds(self) -> Mapping[str, Kind]:
+        """Return how all but hosts is made."""
+        network, rules = self._network, inbound(self._stage)
+        return {
+            NETWORK: only(network.ensure, network.remove),
+            FIREWALL: Kind(
+                lambda _, key, say: network.ensure_firewall(rules, key, say),
+                lambda name, say: network.remove_named("security-groups", name, say),
+            ),
+            ADDRESS: Kind(
+                network.ensure_address, lambda name, say: network.remove_named("floatingips", name, say)
+            ),
+            SUBNET: Kind(
+                lambda name, key, say: network.ensure_subnet(self._plan(name), key, say),
+                network.remove_subnet,
+            ),
+        }

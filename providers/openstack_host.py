@@ -9,11 +9,12 @@ from model.errors import ProviderError
 from model.record import HostRecord
 from model.stage import Host, Stage
 from providers.base import Say
+from providers.cloud import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud_host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud_wait import PACE, poll
 from providers.openstack_api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
-from providers.openstack_network import ADDRESS, FIREWALL, NETWORK, SUBNET, Network, config_of
+from providers.openstack_network import Network, config_of
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
@@ -39,6 +40,11 @@ def inputs(stage: Stage, host: Host) -> Inputs:
         "mirrored_disk_size": str(data_size(stage, host)),
         "volume_type": str(config.volume_type),
     }
+
+
+def settings(stage: Stage, host: Host) -> Inputs:
+    """Return what is changed while a host stays the one that it is. Pure."""
+    return {"public_address": str(stage.has_public_address(host))}
 
 
 class Hosts:
@@ -67,6 +73,10 @@ class Hosts:
         ours = [server for server in found if wanted.items() <= server["metadata"].items()]
         return sorted(ours, key=lambda server: (server["created"], server["id"]))
 
+    def flavors(self) -> list[Json]:
+        """Return all flavors that the project may use."""
+        return self._api.listing("compute", "/flavors/detail", "flavors")
+
     def flavor(self, name: str) -> Json:
         """Return a flavor by its name or id.
 
@@ -74,7 +84,7 @@ class Hosts:
             ProviderError: There is none.
 
         """
-        flavors = self._api.listing("compute", "/flavors/detail", "flavors")
+        flavors = self.flavors()
         found = next((flavor for flavor in flavors if name in {flavor["name"], flavor["id"]}), None)
         if found is None:
             known = ", ".join(sorted(flavor["name"] for flavor in flavors))

@@ -10,10 +10,10 @@ from model.placement import SubnetPlan
 from model.site import OpenStackStage
 from model.stage import Stage
 from providers.base import Say
+from providers.cloud import FIREWALL, NETWORK, SUBNET
 from providers.cloud_host import mark, mark_of
 from providers.openstack_api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
 
-NETWORK, FIREWALL, SUBNET, ADDRESS = "network", "firewall", "subnet.", "address."
 _INTERFACE = "network:router_interface"
 _POOL = range(2, 10)
 """The addresses of a subnet that Neutron may take for itself; hosts are counted up from the eleventh."""

@@ -15,7 +15,8 @@ import pytest
 
 from model import site as types
 from model.stage import Stage
-from providers import aws, aws_api, aws_host, aws_nfs, cloud_host
+from providers import aws_api, aws_host, aws_nfs, cloud_host
+from providers import cloud as shared
 from providers.cloud_wait import Pace
 from remote.ssh import SshFiles
 from tests import rig as make
@@ -101,7 +102,7 @@ def used(cloud: Cloud, access_key: str = "test", pace: Pace = QUICK) -> Iterator
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        for module in (aws, aws_api, aws_host, aws_nfs):
+        for module in (shared, aws_api, aws_host, aws_nfs):
             patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         patch.setattr(aws_host, "_FOUND_TIMEOUT", 0.1)

@@ -10,7 +10,8 @@ import pytest
 
 from model import site as types
 from model.stage import Stage
-from providers import azure, azure_api, azure_host, azure_network, azure_nfs, cloud_host
+from providers import azure_api, azure_host, azure_network, azure_nfs, cloud_host
+from providers import cloud as shared
 from providers.azure_api import Connection
 from providers.cloud_wait import Pace
 from tests import rig as make
@@ -64,7 +65,7 @@ def used(cloud: Cloud, token: str = TOKEN, pace: Pace = QUICK) -> Iterator[None]
             patch.delenv(name)
         for where, name, seam in seams(cloud.url, token):
             patch.setattr(where, name, seam)
-        for module in (azure, azure_api, azure_host, azure_network, azure_nfs):
+        for module in (shared, azure_api, azure_host, azure_network, azure_nfs):
             patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)

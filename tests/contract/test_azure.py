@@ -223,13 +223,13 @@ def test_checks(life: AzureLife, azure: Cloud) -> None:
                             "--namespace Microsoft.Storage`")  # fmt: skip
     assert "Standard_E2s_v3 is not to be had in zone 2 of westeurope: set ['1']" in said[1]
     assert "image_name 'plan9-4'" in said[2]
-    assert "needs 1 more of StandardSkuPublicIpAddresses (in words), and of 0" in said[3]
+    assert "needs 1 more StandardSkuPublicIpAddresses (in words), and of 0" in said[3]
     assert len(said) == 4
 
     life.stage = life.stage_of(instance_type="Standard_Z9", number_of_hosts=1)
     assert "westeurope has no Standard_Z9" in life.provider().check()[1]
     life.stage = life.stage_of()
-    assert "needs 2 more of standardBSFamily" in life.provider().check()[1]
+    assert "needs 2 more standardBSFamily" in life.provider().check()[1]
     assert life.kinds() == Counter()
 
 

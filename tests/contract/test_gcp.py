@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from model.errors import ProviderError
 from model.record import HostRecord
+from providers.gcp import GcpProvider
 from providers.gcp_api import Api, GcpError
 from providers.gcp_network import Network
 from remote.ssh import SshFiles
@@ -223,7 +225,7 @@ class TestTrouble:
             f"{path}.instance_type: zone europe-west3-a has no n9-huge",
         ]
         assert said[3].startswith(
-            f"{path}: needs 2 more STATIC_ADDRESSES, and of 1 that the project may have"
+            f"{path}: needs 2 more STATIC_ADDRESSES, and of 1 that the project, in europe-west3, may have 0 are taken"
         )
         assert len(said) == 4
         assert gcp_cloud.things(google) == []
@@ -277,7 +279,7 @@ class TestTrouble:
     ) -> None:
         """A network with something in it that is not skep's stays, and the message says why."""
         life.make()
-        monkeypatch.setattr("providers.gcp._REMOVAL_PATIENCE", 0.05)
+        monkeypatch.setattr(GcpProvider, "patience", replace(GcpProvider.patience, removal_seconds=0.05))
         with pytest.raises(GcpError, match="something that is not skep's uses it"):
             life.provider().remove("network", make.quiet)
 

@@ -10,7 +10,8 @@ import pytest
 
 from model import site as types
 from model.stage import Stage
-from providers import cloud_host, gcp, gcp_api, gcp_check, gcp_host, gcp_nfs
+from providers import cloud as shared
+from providers import cloud_host, gcp_api, gcp_check, gcp_host, gcp_nfs
 from providers.cloud_wait import Pace
 from tests import rig as make
 from tests.gcp.server import PROJECT, REGION, Google, served
@@ -77,7 +78,7 @@ def used(url: str, pace: Pace = QUICK) -> Iterator[None]:
             patch.delenv(name)
         for where, name, seam in seams(url):
             patch.setattr(where, name, seam)
-        for module in (gcp, gcp_api, gcp_check, gcp_host, gcp_nfs):
+        for module in (shared, gcp_api, gcp_check, gcp_host, gcp_nfs):
             patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)

@@ -18,7 +18,8 @@ import pytest
 from model import site as types
 from model.digest import canonical
 from model.stage import Stage
-from providers import cloud_host, openstack, openstack_host
+from providers import cloud as shared
+from providers import cloud_host, openstack_host
 from providers.cloud_wait import Pace
 from providers.fake import KilledError
 from providers.openstack_api import LOST, Api, OpenStackError
@@ -103,7 +104,7 @@ def used(clouds: Path, pace: Pace = QUICK) -> Iterator[None]:
         ]:
             patch.delenv(name)
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-        for module in (openstack, openstack_host):
+        for module in (shared, openstack_host):
             patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
