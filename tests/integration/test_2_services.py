@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
-from tests.integration.live import HIVES, Site
+from tests.integration.live import HIVES, Running, Site
 from tests.rig import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -34,7 +35,6 @@ dns_search = ["example.test"]
 dns_options = ["ndots:2"]
 labels = {{ text = "a", list = [1, 2] }}
 logging = {{ driver = "json-file", options = {{ max-file = 2, max-size = "1m" }} }}
-placement = {{ constraints = ["node.labels.skep.name==hive1"], max_replicas_per_node = 1 }}
 restart_config = {{ delay = "1s" }}
 init = true
 read_only = true
@@ -49,8 +49,26 @@ mem_reservation = "16M"
 stop_signal = "SIGINT"
 volumes = [
   {{ type = "tmpfs", target = "/scratch", tmpfs_size = "1M", tmpfs_mode = "1770" }},
-  {{ type = "bind", source = "/etc/skep", target = "/skep", readonly = true }},
+  {{ type = "bind", source = "/etc/skep", target = "/skep", readonly = true, propagation = "rslave" }},
 ]
+[services.many.placement]
+constraints = ["node.labels.skep.name==hive1"]
+preferences = ["node.hostname"]
+max_replicas_per_node = 1
+[services.many.update_config]
+parallelism = 2
+delay = "3s"
+failure_action = "pause"
+monitor = "1s"
+max_failure_ratio = 0.25
+order = "start-first"
+[services.many.rollback_config]
+parallelism = 3
+delay = "4s"
+failure_action = "continue"
+monitor = "2s"
+max_failure_ratio = 0.5
+order = "start-first"
 [services.each]
 {COMMON}
 mode = "global"
@@ -62,6 +80,10 @@ ports = [{{ target_port = 7, mode = "host" }}, {{ target_port = 7, protocol = "u
 entrypoint = ["sleep", "infinity"]
 replicas = 2
 environment = {{ PORT = "{{{{ services.each.ports['7/udp'] }}}}" }}
+[services.everywhere]
+{COMMON.replace('networks = ["dns"]', "networks = []").replace("healthcheck", "# healthcheck")}
+mode = "global-job"
+entrypoint = ["/bin/sh", "-c", "echo done"]
 [services.once]
 {COMMON.replace('networks = ["dns"]', "networks = []").replace("healthcheck", "# healthcheck")}
 mode = "replicated-job"
@@ -116,13 +138,14 @@ def test_every_attribute(site: Site) -> None:
     """What site.toml says of a service is so in its containers; a job is done once; chosen ports are read by others."""
     with added(site, ATTRIBUTES):
         first = site.run().well()
-        assert {f"deploy_services:{name}" for name in ("many", "each", "asks", "once", "ports")} <= set(
-            first.ran
-        )
+        assert {
+            f"deploy_services:{name}" for name in ("many", "each", "asks", "once", "everywhere", "ports")
+        } <= set(first.ran)
         _looked_at_from_inside(site)
         _looked_at_by_the_engine(site)
         _ports(site)
         _job(site)
+        _job_everywhere(site)
         assert site.run().well().did_nothing
 
 
@@ -168,12 +191,26 @@ def _looked_at_by_the_engine(site: Site) -> None:
     assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-file": "2", "max-size": "1m"}}
     assert {"Name": "core", "Soft": 0, "Hard": 1} in host["Ulimits"]
     assert config["StopSignal"] == "SIGINT"
+    mounts = table["Mounts"]
+    assert isinstance(mounts, list)
+    assert [m["Propagation"] for m in mounts if m["Destination"] == "/skep"] == ["rslave"]
     said = site.on("hive0", "docker service inspect many")
     [service] = json.loads(said)
     assert {name: service["Spec"]["Labels"][name] for name in ("text", "list")} == {
         "text": "a",
         "list": "[1, 2]",
     }
+    second = 1_000_000_000
+    assert service["Spec"]["UpdateConfig"] == {
+        "Parallelism": 2, "Delay": 3 * second, "FailureAction": "pause", "Monitor": second,
+        "MaxFailureRatio": 0.25, "Order": "start-first",
+    }  # fmt: skip
+    assert service["Spec"]["RollbackConfig"] == {
+        "Parallelism": 3, "Delay": 4 * second, "FailureAction": "continue", "Monitor": 2 * second,
+        "MaxFailureRatio": 0.5, "Order": "start-first",
+    }  # fmt: skip
+    preferences = service["Spec"]["TaskTemplate"]["Placement"]["Preferences"]
+    assert preferences == [{"Spread": {"SpreadDescriptor": "node.hostname"}}]
     reserved = service["Spec"]["TaskTemplate"]["Resources"]["Reservations"]
     assert reserved == {"NanoCPUs": 100_000_000, "MemoryBytes": 16 << 20}
     each = inspected(site, "hive0", "each")["Config"]
@@ -216,12 +253,26 @@ def _job(site: Site) -> None:
     assert site.settle() == ["deploy_services:once"]
 
 
+def _job_everywhere(site: Site) -> None:
+    """Look at a job that runs once on each hive, and what its container said there."""
+    nodes = [f"p-{host}.{site.name}" for host in HIVES]
+    states = site.on(
+        "hive0",
+        "docker service ps everywhere --format '{{.Node}} {{.CurrentState}}' | cut -d' ' -f1,2 | sort",
+    )
+    assert states.splitlines() == [f"{node} Complete" for node in nodes]
+    logs = site.on("hive0", "docker service logs --raw everywhere 2>/dev/null | sort")
+    assert logs.splitlines() == ["done"] * len(HIVES)
+
+
 UPDATES = f"""
 [services.first]
 {COMMON.replace('test = "true"', 'test = "test -e /tmp/well"')}
 entrypoint = ["/bin/sh", "-c", "sleep 2; touch /tmp/well; exec sleep infinity"]
 environment = {{ VERSION = "one" }}
 init = true
+restart_config = {{ delay = "1s" }}
+initialize_roles = ["patient"]
 [services.second]
 {COMMON}
 depends_on = ["first"]
@@ -234,21 +285,85 @@ init = true
 def test_order_rollback_and_pins(site: Site) -> None:
     """A service waits for the one that it depends on to be healthy, and is left alone when that changes.
 
-    A failed update is undone by itself; one that went well can be taken back, stays so until its definition changes,
+    Its container is killed while it is initialized, which begins anew then, and is not done again by what follows. A
+    failed update is undone by itself; one that went well can be taken back, stays so until its definition changes,
     and every command says so.
     """
-    with added(site, UPDATES):
-        made = site.run().well().ran
+    with added(site, UPDATES), role(site, "patient", PATIENT):
+        made = _killed_while_it_is_initialized(site)
         assert made.index("deploy_services:first") < made.index("deploy_services:second")
+        mark = initialized(site)
         with site.edited('VERSION = "one"', 'VERSION = "two"'):
+            # Nothing is initialized again by an update, one that is undone, or a way back.
             assert site.settle() == ["deploy_services:first"]
             assert version(site) == "two"
             _fails_and_is_undone(site)
             _back_and_forth(site)
+            assert initialized(site) == mark
         # Its definition changed: the pin is over.
         assert site.settle() == ["deploy_services:first"]
         assert version(site) == "one"
         assert "pinned" not in site.run("list").text
+
+
+PATIENT = """\
+touch /tmp/began
+while [ ! -e /tmp/go ]; do sleep 0.1; done
+touch /tmp/loaded
+"""
+
+
+@contextmanager
+def role(site: Site, name: str, script: str) -> Iterator[None]:
+    """Have a role within."""
+    path = site.role(f"{name}/setup.sh")
+    path.parent.mkdir()
+    try:
+        path.write_text(f"#!/bin/sh\nset -eu\n{script}")
+        path.chmod(0o755)
+        yield
+    finally:
+        shutil.rmtree(path.parent)
+
+
+def _killed_while_it_is_initialized(site: Site) -> list[str]:
+    """Kill the container in the middle: the role runs again in the next one, from its beginning."""
+    task = "initialize_services:first.patient"
+    with site.start() as running:
+        killed = _beginning(site, running, "")
+        where, container = killed
+        site.on(where, f"docker kill {container}")
+        where, container = _beginning(site, running, container)
+        site.on(where, f"docker exec {container} touch /tmp/go")
+        made = running.wait().well().ran
+    assert "the container went away meanwhile" in site.log(task)
+    site.on(where, f"docker exec {container} test -e /tmp/loaded")
+    assert task in made
+    assert initialized(site)
+    return made
+
+
+def _beginning(site: Site, running: Running, but: str) -> tuple[str, str]:
+    """Return host and container in which the role has begun, as soon as there is another than this."""
+    found: list[tuple[str, str]] = []
+    script = (
+        "for id in $(docker ps -qf label=com.docker.swarm.service.name=first); do "
+        "docker exec $id test -e /tmp/began 2>/dev/null && echo $id; done; true"
+    )
+
+    def begun() -> bool:
+        here = site.everywhere(HIVES, script)
+        found[:] = [(host, said.strip()) for host, said in here.items() if said.strip() not in {"", but}]
+        return bool(found)
+
+    running.wait_for(begun, "the role to begin")
+    return found[0]
+
+
+def initialized(site: Site) -> str:
+    """Return the mark of the service's initialization."""
+    label = '{{index .Spec.Labels "skep.initialized.patient"}}'
+    return site.on("hive0", f"docker service inspect first --format '{label}'").strip()
 
 
 def version(site: Site) -> str:

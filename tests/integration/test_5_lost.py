@@ -6,7 +6,7 @@ import pytest
 
 from tests import rig
 from tests.integration import ask
-from tests.integration.live import ZONE, ZONE_ADDRESS, Site
+from tests.integration.live import HIVES, REPOSITORY, ZONE, ZONE_ADDRESS, Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
@@ -50,6 +50,33 @@ def test_killed_while_a_host_is_made(site: Site) -> None:
     site.settle()
     site.is_whole()
     assert ask.dns(site.addresses["hive2"], f"www.{ZONE}") == [ZONE_ADDRESS]
+    site.answers()
+
+
+def test_leader_and_repository_killed_during_a_deployment(site: Site) -> None:
+    """What runs on the other hives goes on, no run ends with a traceback, and the next one brings all back."""
+    leader = site.on(
+        "hive1", "docker node ls --filter role=manager --format '{{.ManagerStatus}} {{.Hostname}}'"
+    )
+    [lead] = [host for host in HIVES if f"Leader p-{host}.{site.name}\n" in leader]
+    others = tuple(host for host in HIVES if host != lead)
+    running_now = "docker ps -q --no-trunc --filter label=com.docker.swarm.service.name={} | sort"
+    site.forget_log("deploy_services:proxy")
+    with site.edited('SITE_NAME = "example"', 'SITE_NAME = "elsewhere"'), site.start() as running:
+        running.wait_for(
+            lambda: "changed service" in site.log("deploy_services:proxy"), "the proxy to be deployed"
+        )
+        before = site.everywhere(others, running_now.format("powerdns"))
+        assert all(before.values())
+        killed = [site.container(host) for host in (lead, REPOSITORY)]
+        subprocess.run(["docker", "kill", *killed], check=True, capture_output=True, timeout=90)
+        assert "Traceback" not in running.wait().text
+        assert site.everywhere(others, running_now.format("powerdns")) == before
+        ran = site.settle()
+        assert {f"build_infra:{lead}", f"build_infra:{REPOSITORY}"} <= set(ran)
+        assert not [task for task in ran if task.startswith(("build_images", "initialize_services"))], ran
+        site.is_whole()
+    assert site.settle() == ["deploy_services:proxy"]
     site.answers()
 
 
