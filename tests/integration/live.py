@@ -214,7 +214,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a run."""
+        """The environment of a run, with what a test adds as `variables`."""
         kept = {name: value for name, value in os.environ.items() if name != "SKEP_STAGE"}
         paths = [str(self.scratch), *filter(None, [kept.get("PYTHONPATH")])]
         return {
@@ -419,10 +419,14 @@ class Site:
 
 
 class Processes:
-    """Watches the command lines of all processes of this machine, those inside the hosts among them."""
+    """Watches what all processes of this machine were started with, those inside the hosts among them.
+
+    Kept are command lines, and pairs of those with environments.
+    """
 
     def __init__(self) -> None:
         self.seen: set[bytes] = set()
+        self.given: set[tuple[bytes, bytes]] = set()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -438,7 +442,9 @@ class Processes:
             # Not by a glob, which fails where a process ends while it is listed.
             for number in filter(str.isdecimal, [path.name for path in Path("/proc").iterdir()]):
                 try:
-                    self.seen.add(Path("/proc", number, "cmdline").read_bytes())
+                    line = Path("/proc", number, "cmdline").read_bytes()
+                    self.seen.add(line)
+                    self.given.add((line, Path("/proc", number, "environ").read_bytes()))
                 except OSError:
                     continue
 

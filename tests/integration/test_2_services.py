@@ -5,10 +5,12 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 
-from tests.integration.live import HIVES, Running, Site
+from tests.integration.live import HIVES, Processes, Running, Site
+from tests.integration.secrecy import own_secrets, where_seen
 from tests.rig import wait_until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -51,6 +53,8 @@ volumes = [
   {{ type = "tmpfs", target = "/scratch", tmpfs_size = "1M", tmpfs_mode = "1770" }},
   {{ type = "bind", source = "/etc/skep", target = "/skep", readonly = true, propagation = "rslave" }},
 ]
+secrets = ["told", {{ source = "printed", target = "/etc/printed", uid = 33, gid = "34", mode = "0440" }}]
+configs = [{{ source = "plain", target = "/etc/plain.conf", uid = 33, mode = "0640" }}, "keyed"]
 [services.many.placement]
 constraints = ["node.labels.skep.name==hive1"]
 preferences = ["node.hostname"]
@@ -69,6 +73,16 @@ failure_action = "continue"
 monitor = "2s"
 max_failure_ratio = 0.5
 order = "start-first"
+[secrets.told]
+env = "SKEP_TEST_TOLD"
+[secrets.printed]
+command = ["cat", "printed"]
+[configs.plain]
+file = "plain.conf"
+[configs.keyed]
+text = "{{{{ secrets.told }}}}{{{{ secrets.printed }}}}"
+[registry]
+keep = 1
 [services.each]
 {COMMON}
 mode = "global"
@@ -134,8 +148,15 @@ def inspected(site: Site, host: str, service: str) -> dict[str, object]:
     return table
 
 
-def test_every_attribute(site: Site) -> None:
-    """What site.toml says of a service is so in its containers; a job is done once; chosen ports are read by others."""
+def test_every_attribute(site: Site, processes: Processes) -> None:
+    """What site.toml says of a service is so in its containers; a job is done once; chosen ports are read by others.
+
+    No secret is seen by anybody who was not given it; older contents of configs go.
+    """
+    told, printed = uuid4().hex, uuid4().hex
+    site.variables["SKEP_TEST_TOLD"] = told
+    (site.directory / "printed").write_text(f"{printed}\n")
+    (site.directory / "plain.conf").write_text("{{ stage }} one\n")
     with added(site, ATTRIBUTES):
         first = site.run().well()
         assert {
@@ -143,9 +164,12 @@ def test_every_attribute(site: Site) -> None:
         } <= set(first.ran)
         _looked_at_from_inside(site)
         _looked_at_by_the_engine(site)
+        _files(site, told, printed)
         _ports(site)
         _job(site)
         _job_everywhere(site)
+        _another_content(site)
+        assert where_seen(site, processes, [*own_secrets(site), told, printed]) == []
         assert site.run().well().did_nothing
 
 
@@ -216,6 +240,42 @@ def _looked_at_by_the_engine(site: Site) -> None:
     each = inspected(site, "hive0", "each")["Config"]
     assert isinstance(each, dict)
     assert each["Tty"] is True
+
+
+def _files(site: Site, told: str, printed: str) -> None:
+    """Look at the files that secrets and configs are: what is in them, whose they are, what Docker calls them."""
+    paths = "/run/secrets/told /etc/printed /etc/plain.conf /keyed"
+    script = f"stat -c '%a %u %g' {paths}; cat /etc/plain.conf /keyed; ! cat /run/secrets/told 2>/dev/null"
+    said = inside(site, "hive1", "many", script).split("\n")
+    assert said == ["400 0 0", "440 33 34", "640 33 0", "444 0 0", "private one", told + printed]
+    root = "docker exec -u 0 $(docker ps -qf label=com.docker.swarm.service.name=many) cat"
+    assert site.on("hive1", f"{root} /run/secrets/told /etc/printed") == told + printed
+    kinds = {kind: _contents(site, kind) for kind in ("secret", "config")}
+    assert {kind: [name for name, _ in found] for kind, found in kinds.items()} == {
+        "secret": ["keyed", "printed", "told"],
+        "config": ["plain"],
+    }
+
+
+def _contents(site: Site, kind: str) -> list[tuple[str, str]]:
+    """Return the Docker secrets or configs of the service, each with its name and the digest after that."""
+    names = site.on("hive0", f"docker {kind} ls --format '{{{{.Name}}}}'").split()
+    found = sorted((name.rpartition("-")[0], name.rpartition("-")[2]) for name in names)
+    return [each for each in found if each[0] in {"keyed", "printed", "told", "plain"}]
+
+
+def _another_content(site: Site) -> None:
+    """Change a config: its service alone is rolled, and the older content goes."""
+    before = _contents(site, "config")
+    with site.edited("one", "two", site.directory / "plain.conf"):
+        changed = site.run().well()
+        assert changed.ran == ["deploy_services:config.plain", "deploy_services:many"]
+        assert inside(site, "hive1", "many", "cat /etc/plain.conf") == "private two\n"
+        [(name, digest)] = _contents(site, "config")
+        assert (name, digest) not in before
+        assert "an older content of config plain that nothing uses any more" in changed.text
+    assert site.settle() == ["deploy_services:config.plain", "deploy_services:many"]
+    assert _contents(site, "config") == before
 
 
 def _ports(site: Site) -> None:

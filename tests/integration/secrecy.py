@@ -1,0 +1,68 @@
+"""Looks everywhere where somebody might see a secret who should not."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Collection
+
+from tests.integration.live import HOSTS, REPOSITORY, Processes, Site
+
+_SHOWN = """
+docker inspect $(docker ps -aq) $(docker image ls -aq) 2>/dev/null || true
+docker image ls -q | while read -r image; do docker history --no-trunc "$image"; done
+docker service ls -q 2>/dev/null | while read -r name; do docker service inspect "$name"; done
+docker secret ls -q 2>/dev/null | while read -r name; do docker secret inspect "$name"; done
+docker config ls -q 2>/dev/null | while read -r name; do docker config inspect --pretty "$name"; done
+for file in $(find /var/log /tmp /var/tmp /etc -type f -perm /o=r); do cat "$file" 2>/dev/null || true; done
+journalctl --no-pager -q
+"""
+"""What an engine tells, and what everybody on a host can read."""
+_STORES = "/var/lib/docker /var/lib/containerd"
+"""Where the layers of images are, each a directory of files; on the repository host no service runs."""
+
+
+def own_secrets(site: Site) -> list[str]:
+    """Return what skep made for a site: its generated secrets, and those of the stage."""
+    vault = json.loads((site.state / "secrets" / "vault.json").read_text())
+    keys = [vault["stage"]["ca_key"], (site.state / "secrets/id_ed25519").read_text()]
+    # A key's text may be folded anywhere: a line from its middle stands for it.
+    lines = [text.splitlines()[2] for text in keys]
+    return [
+        *vault["generated"].values(),
+        vault["stage"]["registry_password"],
+        vault["stage"]["pepper"],
+        *lines,
+    ]
+
+
+def where_seen(site: Site, processes: Processes, secrets: Collection[str]) -> list[str]:
+    """Return the places where one of these can be seen.
+
+    Looked at are the state directory, what all runs have printed, what the mother's engine and those of the hosts tell,
+    what everybody on the hosts can read, image layers, and what processes were started with.
+    """
+    patterns = [secret.encode() for secret in secrets]
+
+    def holds(data: bytes) -> bool:
+        return any(pattern in data for pattern in patterns)
+
+    state = [path for path in site.state.rglob("*") if path.is_file() and "secrets" not in path.parts]
+    printed = list(site.scratch.glob("run-*.txt"))
+    assert state
+    assert printed
+    found = [str(path) for path in (*state, *printed) if holds(path.read_bytes())]
+    shown = site.everywhere(HOSTS, f"({_SHOWN}) | base64 -w 0")
+    found += [f"on {host}" for host, text in shown.items() if holds(base64.b64decode(text))]
+    lines = "\n".join(secrets)
+    layers = f"grep -rlFD skip -f - {_STORES} <<'END' || true\n{lines}\nEND"
+    found += [f"in {path}" for path in site.on(REPOSITORY, layers).splitlines()]
+    mothers = ["docker", "inspect", *(site.container(host) for host in HOSTS)]
+    if holds(subprocess.run(mothers, capture_output=True, check=True).stdout):
+        found.append("on this machine's engine")
+    assert len(processes.seen) > 100
+    found += [f"process {line!r}" for line in processes.seen if holds(line)]
+    # doit itself is given them; nothing that it starts is.
+    doit = str(site.doit).encode()
+    return found + [
+        f"environment of {line!r}" for line, given in processes.given if holds(given) and doit not in line
+    ]
