@@ -4,6 +4,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 
 import pytest
 
@@ -62,6 +63,26 @@ def test_ntp_servers(site: Site) -> None:
             assert "server ntp.invalid iburst" in text, host
             assert "0.debian.pool" not in text, host
     assert sorted(f"setup_hosts:{host}.chrony" for host in HOSTS) == site.settle()
+
+
+def test_configuration_of_the_engines(site: Site) -> None:
+    """The engines' configuration changed: one step a host; hives stop their engines in turn, and all comes back."""
+    steps = sorted(f"setup_hosts:{host}.docker" for host in HOSTS)
+    with site.edited("[setup_hosts]\n", "[setup_hosts]\ndaemon = { max-concurrent-uploads = 3 }\n"):
+        ran = site.run().well().ran
+        assert steps == sorted(task for task in ran if task.startswith("setup_hosts:"))
+        assert not [task for task in ran if not task.startswith(("setup_hosts:", "deploy_services:"))], ran
+        for host, text in site.everywhere(HOSTS, "docker info && cat /etc/docker/daemon.json").items():
+            assert '"max-concurrent-uploads": 3' in text, host
+        # All hosts have this machine's clock.
+        script = "systemctl show docker --value -p InactiveEnterTimestampMonotonic -p ActiveEnterTimestampMonotonic"
+        times = [sorted(map(int, said.split())) for said in site.everywhere(HIVES, script).values()]
+        downs = sorted(times)
+        assert all(back < gone for (_, back), (gone, _) in pairwise(downs)), downs
+        site.answers()
+        assert site.run().well().did_nothing
+    assert steps == sorted(task for task in site.settle() if task.startswith("setup_hosts:"))
+    site.answers()
 
 
 def test_published_port(site: Site) -> None:
