@@ -161,15 +161,13 @@ class Back:
 
     def _found(self, client: "DockerClient") -> "Json":
         """Return the service as the swarm has it."""
-        from docker.errors import NotFound
-
         from remote.engine import engine_errors
+        from remote.services import find_service
 
         with engine_errors(self._name, "looking at the service", ServiceError):
-            try:
-                found: Json = client.api.inspect_service(self._name)
-            except NotFound:
-                raise ServiceError(f"service {self._name}: is not deployed") from None
+            found = find_service(client, self._name)
+        if found is None:
+            raise ServiceError(f"service {self._name}: is not deployed")
         return found
 
     def _chosen(self, kept: "Sequence[Generation]", service: "Json", asked: str | None) -> "Generation":

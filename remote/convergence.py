@@ -9,7 +9,7 @@ from math import inf
 from model.errors import ServiceError
 from remote import jobs
 from remote.engine import engine_errors
-from remote.services import set_labels
+from remote.services import find_service, set_labels
 from remote.spec import spec_digest
 from remote.swarmlook import Json, SwarmLook
 from remote.wait import wait_for
@@ -20,7 +20,7 @@ LogTail = Callable[[str, str], tuple[str, list[str]]]
 
 ROUND = 0.2
 """Seconds between two looks."""
-REST, OLDEST = 4, 1.0
+REST, OLDEST = 10, 2.0
 """How old a look may be: as a multiple of what it took, and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
@@ -95,7 +95,9 @@ def wait_until_converged(
     except ServiceError as error:
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
     with engine_errors(name, "looking at the service", ServiceError):
-        found = look.client.api.inspect_service(name)
+        found = find_service(look.client, name)
+    if found is None:
+        raise NotRunningError(f"service {name}: was removed by somebody else")
     if jobs.is_job(found):
         return
     set_labels(look.client, name, {**labels(found), "skep.spec": spec_digest(found["Spec"])})

@@ -28,7 +28,7 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
     """
     name = spec["Name"]
     with engine_errors(name, "deploying the service", ServiceError):
-        found = _inspect(client, name)
+        found = find_service(client, name)
         if found is not None:
             labels = found["Spec"].get("Labels") or {}
             if labels.get("skep.site") != spec["Labels"]["skep.site"]:
@@ -94,13 +94,15 @@ def set_labels(client: DockerClient, service: str, labels: Mapping[str, str | No
     """Set labels on a service itself (None removes one), which restarts nothing."""
 
     def labelled() -> bool:
-        found = client.api.inspect_service(service)
+        found = find_service(client, service)
+        if found is None:
+            raise ServiceError(f"service {service}: was removed by somebody else")
         spec = found["Spec"]
         merged = {**(spec.get("Labels") or {}), **labels}
         wanted = {name: value for name, value in merged.items() if value is not None}
         if wanted != (spec.get("Labels") or {}):
             client.api.update_service(
-                service, found["Version"]["Index"], spec["TaskTemplate"], spec["Name"], wanted, spec["Mode"],
+                found["ID"], found["Version"]["Index"], spec["TaskTemplate"], service, wanted, spec["Mode"],
                 spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
                 rollback_config=spec.get("RollbackConfig"),
             )  # fmt: skip
@@ -111,10 +113,15 @@ def set_labels(client: DockerClient, service: str, labels: Mapping[str, str | No
         wait_for(labelled, f"the labels of service {service}", 30, retry=APIError, kind=ServiceError)
 
 
-def _inspect(client: DockerClient, name: str) -> Json | None:
-    """Return a service by its exact name, or None."""
+def find_service(client: DockerClient, name: str) -> Json | None:
+    """Return a service by its exact name, or None; one whose id only begins like that is another.
+
+    Raises:
+        APIError: The engine refused.
+
+    """
     try:
         found: Json = client.api.inspect_service(name)
     except NotFound:
         return None
-    return found
+    return found if found["Spec"]["Name"] == name else None

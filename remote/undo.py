@@ -39,16 +39,12 @@ def put_back(
         ServiceError: The engine refuses, or the specification needs a secret that is none any more.
 
     """
-    from docker.errors import NotFound
-
     from remote.engine import engine_errors
+    from remote.services import find_service
 
     with engine_errors(name, "putting the service back", ServiceError):
-        try:
-            service = client.api.inspect_service(name)
-        except NotFound:
-            return None
-        if jobs.is_job(service):
+        service = find_service(client, name)
+        if service is None or jobs.is_job(service):
             return None
         if was_seen(service["Spec"]):
             return ""

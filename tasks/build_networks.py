@@ -74,9 +74,11 @@ def _inside(run: Run, name: str) -> list[str]:
         engine = run.engine(hive).api
         with engine_errors(hive.short, f"looking at who is in network {name}", ServiceError):
             try:
-                members = engine.inspect_network(name).get("Containers") or {}
+                network = engine.inspect_network(name)
             except NotFound:
                 continue
+            # The engine takes the beginning of an id as well.
+            members = (network.get("Containers") or {}) if network["Name"] == name else {}
             own = {each["Id"] for each in engine.containers(filters={"label": "com.docker.swarm.task.id"})}
         found += [
             f"container {member['Name']} on {hive.short}"

@@ -112,11 +112,13 @@ class Initialization:
         """Run the role unless the service carries its mark, then mark it."""
         from remote.engine import engine_errors
         from remote.inside import run_play, run_role
-        from remote.services import set_labels
+        from remote.services import find_service, set_labels
 
         _, client = self._run.manager()
         with engine_errors(self._name, "looking at its marks", ServiceError):
-            found = client.api.inspect_service(self._name)
+            found = find_service(client, self._name)
+        if found is None:
+            raise ServiceError(f"service {self._name}: was removed by somebody else")
         if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
             work.say("the service carries its mark")
             return FactRecord(id=work.key)

@@ -1,6 +1,5 @@
 """What the docker provider promises beyond the contract: data, restarts, races of processes, kill -9."""
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -423,7 +422,7 @@ def processes_below(pid: int) -> dict[int, str]:
     """Return the processes below one, with their command lines."""
     parents = {}
     # Not by a glob, which fails where a process ends while it is listed.
-    for number in filter(str.isdecimal, os.listdir("/proc")):
+    for number in filter(str.isdecimal, (path.name for path in Path("/proc").iterdir())):
         path = Path("/proc", number)
         with suppress(OSError):
             words = (path / "stat").read_text().rpartition(")")[2].split()

@@ -1,6 +1,5 @@
 """`doit destroy` removes what the stage made, when it is told to, and leaves nothing."""
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -31,7 +30,9 @@ def test_destroy_leaves_nothing(site: Site) -> None:
     assert ended.status == 0, ended.text
     assert rig.labelled(site.name) == []
     assert not sockets.exists() or not list(sockets.iterdir())
-    assert not [line for line in _command_lines() if str(site.state).encode() in line or str(sockets).encode() in line]
+    assert not [
+        line for line in _command_lines() if str(site.state).encode() in line or str(sockets).encode() in line
+    ]
     left = [path for path in site.state.rglob("*.json") if "secrets" not in path.parts]
     assert left == []
     text = site.run("list").text
@@ -41,6 +42,6 @@ def test_destroy_leaves_nothing(site: Site) -> None:
 def _command_lines() -> Iterator[bytes]:
     """Yield the command lines of this machine's processes; one that ends meanwhile has none."""
     # Not by a glob, which fails where a process ends while it is listed.
-    for number in filter(str.isdecimal, os.listdir("/proc")):
+    for number in filter(str.isdecimal, (path.name for path in Path("/proc").iterdir())):
         with suppress(OSError):
             yield Path("/proc", number, "cmdline").read_bytes()
