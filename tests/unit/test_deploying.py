@@ -55,3 +55,33 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
     assert labels(without) == {LABEL: "7"}
     assert labels({"Spec": {"Labels": {LABEL: "3"}}}) == {}
     assert kept == [without]
+
+
+def test_a_manager_is_asked_once_by_those_who_follow_at_once(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for a manager a moment later gets the same one unasked, unless it was let go or is not to be used."""
+    run, asked = made.run(), []
+
+    def engine(host: Any) -> Any:
+        def info() -> Any:
+            asked.append(host.short)
+            return {"Swarm": {"ControlAvailable": True}}
+
+        return run._engines.setdefault(host.short, SimpleNamespace(info=info, close=lambda: None))
+
+    monkeypatch.setattr(run, "engine", engine)
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("tasks.run.time", SimpleNamespace(monotonic=lambda: clock.now))
+    first, _ = run.manager()
+    assert run.manager()[0] == first
+    assert asked == [first.short]
+    run.forget_engine(first)
+    run.manager()
+    assert asked == [first.short] * 2
+    clock.now += 1.5
+    run.manager()
+    assert asked == [first.short] * 3
+    beside, _ = run.manager(but=first)
+    assert beside != first
+    assert asked[3:] == [beside.short]
