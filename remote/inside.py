@@ -9,7 +9,7 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from model.digest import Entry
-from model.errors import ServiceError
+from model.errors import HostError, ServiceError, SkepError
 from remote.archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
 from remote.engine import engine_errors
 from remote.layers import heartbeat
@@ -19,6 +19,8 @@ from remote.wait import wait_for
 _TAIL = 15
 _TRIES = 3
 _CONTAINER_TIMEOUT = 60
+_PATIENCE = 5.0
+"""Seconds until a container whose role failed counts as one that stays."""
 Say = Callable[[str], None]
 
 
@@ -98,13 +100,13 @@ def _run(
             with engine_errors(service, f"role {role}", ServiceError):
                 reason, tail = execute(container)
         except ServiceError:
-            if last or _still_runs(container):
+            if last or not _goes_away(container, find):
                 raise
             say("the container went away meanwhile; trying again in the next one")
             continue
         if reason is None:
             return
-        if not last and not _still_runs(container):
+        if not last and _goes_away(container, find):
             say("the container went away meanwhile; trying again in the next one")
             continue
         lines = "".join(f"\n    {line}" for line in tail if line.strip())
@@ -127,13 +129,30 @@ def _wait_for_container(find: Callable[[], Any], service: str) -> Any:
     return found[0]
 
 
-def _still_runs(container: Any) -> bool:
-    """Return whether a container is still running."""
+def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
+    """Return whether a container has ended, or is to: a role that failed may have lost what it spoke to.
+
+    What ends it takes its processes away first, and the engine and the swarm hear of that later.
+    """
+
+    def gone() -> bool:
+        try:
+            container.reload()
+        except (APIError, OSError):
+            return True  # as its host may be
+        if container.status != "running":
+            return True
+        # Of one that is being stopped, as for an update, only the swarm knows.
+        found = find()
+        return found is None or found.id != container.id
+
     try:
-        container.reload()
-    except (APIError, OSError):
+        wait_for(
+            gone, "the end of the container", _PATIENCE, retry=(APIError, OSError, SkepError), longest=0.5
+        )
+    except HostError:
         return False
-    return bool(container.status == "running")
+    return True
 
 
 def _exec(

@@ -54,10 +54,35 @@ def test_every_line_is_logged_wherever_the_output_is_cut() -> None:
     assert said[1:] == ["grün", "no line break ü"]
 
 
-def test_the_last_words_of_a_failed_role_are_in_the_message() -> None:
+def test_the_last_words_of_a_failed_role_are_in_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a script says last, as by `printf`, is most often why it failed."""
+    monkeypatch.setattr("remote.inside._PATIENCE", 0.01)
     with pytest.raises(ServiceError, match=r"setup\.sh: exit status 1\n    working\n    disk full\ufffd$"):
         run_role(lambda: Container([b"working\ndisk full\xc3"], 1), "web", "r", (), {}, 9, lambda _line: None)
+
+
+@pytest.mark.parametrize("known_by", ["engine", "swarm"])
+def test_a_role_that_fails_as_its_container_goes_away_runs_again_in_the_next(known_by: str) -> None:
+    """Its processes end first; that the container has the engine says later, that it will only the swarm."""
+    first, second = Container([], 137), Container([], 0)
+    second.id = second.short_id = "d"
+    looks: list[str] = []
+
+    def reload() -> None:
+        looks.append("")
+        if known_by == "engine" and len(looks) > 1:
+            first.status = "exited"
+
+    def find() -> Any:
+        return first if len(looks) < 2 else second
+
+    first.reload = reload  # type: ignore[method-assign]
+    said: list[str] = []
+
+    run_role(find, "web", "r", (), {}, 9, said.append)
+
+    assert second.done == [END_ROLE, "put", RUN_ROLE]
+    assert "the container went away meanwhile; trying again in the next one" in said
 
 
 def test_what_a_killed_run_had_begun_ends_before_the_role_is_put_there() -> None:
