@@ -97,7 +97,7 @@ environment = {{ PORT = "{{{{ services.each.ports['7/udp'] }}}}" }}
 [services.everywhere]
 {COMMON.replace('networks = ["dns"]', "networks = []").replace("healthcheck", "# healthcheck")}
 mode = "global-job"
-entrypoint = ["/bin/sh", "-c", "echo done"]
+entrypoint = ["/bin/sh", "-c", "echo here"]
 [services.once]
 {COMMON.replace('networks = ["dns"]', "networks = []").replace("healthcheck", "# healthcheck")}
 mode = "replicated-job"
@@ -322,7 +322,7 @@ def _job_everywhere(site: Site) -> None:
     )
     assert states.splitlines() == [f"{node} Complete" for node in nodes]
     logs = site.on("hive0", "docker service logs --raw everywhere 2>/dev/null | sort")
-    assert logs.splitlines() == ["done"] * len(HIVES)
+    assert logs.splitlines() == ["here"] * len(HIVES)
 
 
 UPDATES = f"""

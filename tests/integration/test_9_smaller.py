@@ -8,7 +8,7 @@ import pytest
 from tests import rig
 from tests.integration.live import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 PURPOSE = "smaller"
 TOML = """\
