@@ -65,7 +65,7 @@ delay = "3s"
 failure_action = "pause"
 monitor = "1s"
 max_failure_ratio = 0.25
-order = "start-first"
+order = "stop-first"
 [services.many.rollback_config]
 parallelism = 3
 delay = "4s"
@@ -227,7 +227,7 @@ def _looked_at_by_the_engine(site: Site) -> None:
     second = 1_000_000_000
     assert service["Spec"]["UpdateConfig"] == {
         "Parallelism": 2, "Delay": 3 * second, "FailureAction": "pause", "Monitor": second,
-        "MaxFailureRatio": 0.25, "Order": "start-first",
+        "MaxFailureRatio": 0.25, "Order": "stop-first",
     }  # fmt: skip
     assert service["Spec"]["RollbackConfig"] == {
         "Parallelism": 3, "Delay": 4 * second, "FailureAction": "continue", "Monitor": 2 * second,
