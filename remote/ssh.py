@@ -345,6 +345,17 @@ class Ended:
     said: str
 
 
+def forget_variables(names: Iterable[str]) -> None:
+    """Have no ssh process inherit these environment variables: plumbum keeps a copy of the environment of its own.
+
+    Args:
+        names: The variables.
+
+    """
+    for name in names:
+        local.env.pop(name, None)
+
+
 def _run(
     words: list[str], *, stdin: bytes = b"", timeout: float, say: Callable[[str], None] | None = None
 ) -> Ended:

@@ -9,6 +9,7 @@ from doit.exceptions import InvalidDodoFile
 
 from model.errors import SkepError
 from model.load import load, select
+from remote.ssh import forget_variables
 from tasks.run import Run
 from tasks.sources import take
 from tasks.state import State
@@ -44,6 +45,7 @@ def open_run(asked: str | None) -> Run:
         site = load(directory / "site.toml")
         stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
         taken = take(stage, os.environ)
+        forget_variables(taken)
         run = Run(directory, stage, State(directory / "state" / stage.name), taken=taken)
         _ = run.pins  # a mistake in site.lock is said here, beside those in site.toml
     except SkepError as error:

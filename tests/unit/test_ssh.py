@@ -159,3 +159,14 @@ def test_a_learned_host_key_stays_while_its_host_has_no_record(tmp_path: Path) -
     pinned = msgspec.structs.replace(record, host_keys=("ssh-ed25519 C",))
     ssh.write_ssh_files(files, {"hive0": pinned})
     assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 C\np-hive1.test ssh-ed25519 B\n"
+
+
+def test_no_ssh_inherits_a_variable_that_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """plumbum has copied the environment when it was imported: what was taken out since is taken out there, too."""
+    monkeypatch.setitem(ssh.local.env._curr, "SKEP_TAKEN", "told")
+    words = ["sh", "-c", "echo ${SKEP_TAKEN:-nothing}"]
+    assert ssh._run(words, timeout=9).output == "told"
+
+    ssh.forget_variables(["SKEP_TAKEN", "SKEP_NEVER_THERE"])
+
+    assert ssh._run(words, timeout=9).output == "nothing"
