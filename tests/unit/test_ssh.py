@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from plumbum import local
 
 from model.errors import CommandError, HostError, StateError
 from model.record import HostRecord
@@ -162,8 +163,8 @@ def test_a_learned_host_key_stays_while_its_host_has_no_record(tmp_path: Path) -
 
 
 def test_no_ssh_inherits_a_variable_that_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """plumbum has copied the environment when it was imported: what was taken out since is taken out there, too."""
-    monkeypatch.setitem(ssh.local.env._curr, "SKEP_TAKEN", "told")
+    """Plumbum has copied the environment when it was imported: what was taken out since is taken out there, too."""
+    monkeypatch.setitem(local.env._curr, "SKEP_TAKEN", "told")
     words = ["sh", "-c", "echo ${SKEP_TAKEN:-nothing}"]
     assert ssh._run(words, timeout=9).output == "told"
 
