@@ -353,7 +353,7 @@ def forget_variables(names: Iterable[str]) -> None:
 
     """
     for name in names:
-        local.env.pop(name, None)
+        local.env.pop(name, "")
 
 
 def _run(
