@@ -22,6 +22,8 @@ GWBRIDGE = "docker_gwbridge"
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
+ASIDE = "skep.aside"
+"""The label of a node on which nothing runs because its host left the stage, and not because a person said so."""
 _SUBNET_SIZE = 24
 Say = Callable[[str], None]
 
@@ -345,6 +347,31 @@ def retire(beside: str, client: DockerClient, host: Host, say: Say) -> None:
             _expel(client, client.api.inspect_node(node["ID"]))
 
 
+def set_aside(host: str, client: DockerClient, nodes: Mapping[str, str], say: Say) -> None:
+    """Have no task run on nodes any more; `ensure_node_labels` takes them in again.
+
+    Args:
+        host: A hive.
+        client: Its engine, which is a manager.
+        nodes: A node's id to its host's short name.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: The swarm refuses.
+
+    """
+    with engine_errors(host, "draining nodes of hosts that the stage no longer has"):
+        for node in client.api.nodes():
+            short, spec = nodes.get(node["ID"]), node["Spec"]
+            if short is None or spec["Availability"] == "drain":
+                continue
+            say(f"{short} is no longer a hive of the stage: what runs there ends, and runs elsewhere")
+            labels = {**(spec.get("Labels") or {}), ASIDE: "true"}
+            client.api.update_node(
+                node["ID"], node["Version"]["Index"], {**spec, "Availability": "drain", "Labels": labels}
+            )
+
+
 def _drain(client: DockerClient, node: Mapping[str, Any]) -> None:
     """Have a node's tasks end and run elsewhere, as far as they can within a time."""
     spec = {**node["Spec"], "Availability": "drain"}
@@ -527,7 +554,10 @@ def ensure_node_labels(
         wanted = {**kept, **labels}
         if wanted != (spec.get("Labels") or {}):
             say(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
-            client.api.update_node(node, attrs["Version"]["Index"], {**spec, "Labels": wanted})
+            changed = {**spec, "Labels": wanted}
+            if ASIDE in (spec.get("Labels") or {}):
+                changed["Availability"] = "active"  # the host is back in the stage
+            client.api.update_node(node, attrs["Version"]["Index"], changed)
         return True
 
     with engine_errors(host, f"labelling node {node}"):

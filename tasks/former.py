@@ -1,14 +1,15 @@
-"""Hosts that a stage no longer has: what is on them, and how they go in order. Used by `doit prune` alone.
+"""Hosts that a stage no longer has: what is on them, and how they go in order.
 
-First the swarm does without a hive: it stays unless the others keep their majority. Its tasks end and run elsewhere,
-it loses its vote, its node is removed, and only then the host itself, with its disk. One host goes after the other.
+A run that deploys something leaves them, but has no service run there any more. `doit prune` removes them. First the
+swarm does without a hive: it stays unless the others keep their majority. Its tasks end and run elsewhere, it loses its
+vote, its node is removed, and only then the host itself, with its disk. One host goes after the other.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.errors import HostError, ProviderError, SkepError
-from model.record import HostRecord
+from model.record import HostRecord, SwarmRecord
 from model.stage import Host
 from remote.ssh import Connection, write_ssh_files
 from remote.wait import wait_for
@@ -55,6 +56,33 @@ def former(run: Run, short: str) -> Former:
         return Former(host, tuple(stage_volumes(run, _connection(run, short, record))))
     except SkepError as error:
         return Former(host, tuple(maybe_on(run, short, None)), str(error).splitlines()[0])
+
+
+def set_aside(run: Run, say: Say) -> None:
+    """Have no service run on nodes whose hosts are no longer hives of the stage.
+
+    They know nothing of what the stage has become: where its registry is, say, so that nothing new would start there.
+
+    Args:
+        run: The run.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: No manager answers, or the swarm refuses.
+
+    """
+    hives = {hive.short for hive in run.stage.hives}
+    nodes = {
+        record.node: short
+        for short in run.state.members()
+        if short not in hives
+        and (record := run.state.read(f"setup_hosts:{short}.swarm", SwarmRecord)) is not None
+    }
+    if nodes:
+        from remote import swarm  # the SDK is needed only now
+
+        host, client = run.manager()
+        swarm.set_aside(host.short, client, nodes, say)
 
 
 def _connection(run: Run, short: str, record: HostRecord) -> Connection:

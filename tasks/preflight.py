@@ -25,6 +25,7 @@ from remote import hostlook, vxlan
 from remote.files import write_whole
 from remote.hostlook import HostFacts
 from remote.spec import constraints
+from tasks import former
 from tasks import ports as chosen
 from tasks.hostlooks import look_at_hives
 from tasks.run import Run, Say
@@ -59,6 +60,7 @@ def preflight(run: Run, task: str, say: Say) -> None:
 def problems(run: Run, say: Say) -> list[str]:
     """Return a line for each problem, beginning with the path in site.toml, or with hosts."""
     stage = run.stage
+    former.set_aside(run, say)
     services = dict(_services(run))
     facts = _facts(run, services, say)
     manager, client = run.manager()

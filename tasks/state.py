@@ -158,6 +158,12 @@ class State:
             for path in sorted((self.root / phase).glob(pattern))
         ]
 
+    def members(self) -> list[str]:
+        """Return the hosts that have been made members of a swarm, those that the stage no longer has among them."""
+        return sorted(
+            path.name.removesuffix(".swarm.json") for path in (self.root / "setup_hosts").glob("*.swarm.json")
+        )
+
     def lock(self, command: str) -> None:
         """Take the stage for this process until it ends, however it ends.
 

@@ -1,0 +1,77 @@
+"""A stage that got fewer hosts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import rig
+from tests.integration.live import Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+PURPOSE = "smaller"
+TOML = """\
+site = "{name}"
+[stages.private]
+provider = "docker"
+cidr = "{cidr}"
+separate_repository = false
+number_of_hosts = 4
+[volumes.data]
+hosts = ["hive0", "hive3"]
+[services.each]
+image = "idle"
+mode = "global"
+endpoint_mode = "dnsrr"
+volumes = [{{ source = "data", target = "/data" }}]
+"""
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> Iterator[Site]:
+    """Give a site of four hives, with a volume on the first and the last one; leave nothing of it."""
+    site = Site(tmp_path / "site", tmp_path / "scratch")
+    site.name = rig.site_name(PURPOSE)
+    site.write_idle(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
+    with rig.own(site.name):
+        try:
+            site.run().well()
+            yield site
+        finally:
+            site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=120)
+
+
+def test_host_that_left_goes_by_prune(four: Site) -> None:
+    """A run names a host that the stage no longer has, and leaves it; prune removes it if its volume is named.
+
+    It leaves the swarm in order; what runs elsewhere, and the volume's other half, stay as they are.
+    """
+    assert managers(four) == 4
+    with four.edited("number_of_hosts = 4", "number_of_hosts = 3"), four.edited(', "hive3"]', "]"):
+        assert "host hive3" in four.run().well().text
+        kept = four.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data")
+        words = ("prune", f"confirm={four.name}")
+
+        said = four.run(*words).failed()
+
+        assert "hive3" in said
+        assert "volumes=data" in said, said
+        assert managers(four) == 4
+
+        assert four.run(*words, "volumes=data").status == 0
+
+        assert managers(four) == 3
+        hosts = [thing for thing in rig.labelled(four.name) if thing.startswith("container")]
+        assert hosts == [f"container /{four.container(host)}" for host in ("hive0", "hive1", "hive2")]
+        assert four.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data") == kept
+        assert four.run().did_nothing
+        assert four.run("prune").status == 0
+
+
+def managers(site: Site) -> int:
+    """Return how many managers the swarm has that are reachable; no other node is in it."""
+    said = site.on("hive0", "docker node ls --format '{{.Status}} {{.ManagerStatus}}'").splitlines()
+    assert {line.split()[0] for line in said} == {"Ready"}, said
+    assert {line.split()[1] for line in said} <= {"Leader", "Reachable"}, said
+    return len(said)
