@@ -8,9 +8,11 @@ import pytest
 from tests import rig
 from tests.integration.live import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 PURPOSE = "smaller"
+RUN = 400.0
+"""Seconds that a run may take which makes a base: the host with the registry is another one then."""
 TOML = """\
 site = "{name}"
 [stages.private]
@@ -36,7 +38,7 @@ def four(tmp_path: Path) -> Iterator[Site]:
     site.write_idle(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
     with rig.own(site.name):
         try:
-            site.run().well()
+            site.run(timeout=RUN).well()
             yield site
         finally:
             site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=120)
@@ -49,7 +51,7 @@ def test_host_that_left_goes_by_prune(four: Site) -> None:
     """
     assert managers(four) == 4
     with four.edited("number_of_hosts = 4", "number_of_hosts = 3"), four.edited(', "hive3"]', "]"):
-        assert "host hive3" in four.run().well().text
+        assert "host hive3" in four.run(timeout=RUN).well().text
         kept = four.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data")
         words = ("prune", f"confirm={four.name}")
 
