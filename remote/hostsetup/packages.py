@@ -16,6 +16,8 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "sudo": {"apt": "sudo", "dnf": "sudo"},
     "iptables": {"apt": "iptables", "dnf": "iptables-nft"},
     "docker": {"apt": "docker.io", "dnf": "docker-ce docker-ce-cli containerd.io"},
+    # Asked for only where the kernel has AppArmor, which those of the dnf family don't.
+    "apparmor": {"apt": "apparmor", "dnf": "apparmor"},
     "ca": {"apt": "ca-certificates openssl", "dnf": "ca-certificates openssl"},
     "registry": {"apt": "docker-registry openssl", "dnf": "docker-distribution openssl"},
     # debootstrap checks a Debian archive's signature with the keyring, which is no dependency of it.

@@ -16,6 +16,10 @@ place /etc/skep/daemon.json "$target" 0644
 # One that is started from here on reads it anyway.
 running=no
 ! systemctl is-active --quiet "$(unit docker)" || running=yes
+# There the engine starts no container without the program that loads profiles, which its package only recommends.
+if [ "$(cat /sys/module/apparmor/parameters/enabled 2>/dev/null)" = Y ]; then
+    install_packages apparmor
+fi
 install_packages docker
 
 restart_engine() {
