@@ -24,8 +24,11 @@ def counted(entries: Sequence[Entry]) -> tuple[Entry, ...]:
     ]
     # The directories of what is kept are there, whatever the rules say of them.
     needed = {parent for entry in kept for parent in _above(entry.path)}
+    paths = {entry.path for entry in kept}
     return tuple(
-        entry for entry in entries if entry in kept or (entry.kind == "directory" and entry.path in needed)
+        entry
+        for entry in entries
+        if entry.path in paths or (entry.kind == "directory" and entry.path in needed)
     )
 
 

@@ -7,7 +7,7 @@ service's environment, only the variable's name is kept.
 import base64
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model.digest import differences, flatten, sha256
@@ -22,6 +22,8 @@ LABEL = "skep.generation"
 """On a config: its number. On a service: the number of what it runs."""
 IMAGE, FILES, DIGEST = "skep.image", "skep.files", "skep.spec"
 """On a config: the image, the ids of the secrets and configs, and the digest of the specification that it holds."""
+NETWORKS = "skep.networks"
+"""On a config: the names of the networks whose ids the specification has: one that was made anew has another id."""
 PINNED = "skep.pinned"
 """On a service that went back: the number of the generation that it stays at until its definition changes."""
 _OWN = "skep."
@@ -40,6 +42,7 @@ class Generation:
         image: The image's reference.
         digest: Of the specification.
         spec: The specification, without skep's labels and without what is secret.
+        networks: A network's id in it to the network's name.
 
     """
 
@@ -49,6 +52,7 @@ class Generation:
     image: str
     digest: str
     spec: Json
+    networks: Mapping[str, str] = field(default_factory=dict)
 
     def differs(self, other: Json) -> list[str]:
         """Return what is different in another specification, one sentence each."""
@@ -99,7 +103,10 @@ def _generation(config: Mapping[str, Any]) -> Generation:
     labels = config["Spec"]["Labels"]
     spec = json.loads(base64.b64decode(config["Spec"]["Data"]))
     number = int(labels[LABEL])
-    return Generation(number, config["ID"], config["CreatedAt"], labels[IMAGE], labels[DIGEST], spec)
+    networks = json.loads(labels.get(NETWORKS, "{}"))
+    return Generation(
+        number, config["ID"], config["CreatedAt"], labels[IMAGE], labels[DIGEST], spec, networks
+    )
 
 
 def keep(
@@ -134,6 +141,9 @@ def keep(
         IMAGE: container["Image"], FILES: ",".join(files),
     }  # fmt: skip
     with engine_errors(name, "keeping what it runs with", ServiceError):
+        if joined := [each["Target"] for each in spec["TaskTemplate"].get("Networks") or ()]:
+            names = {found["Id"]: found["Name"] for found in client.api.networks(ids=joined)}
+            own[NETWORKS] = json.dumps(names)
         client.api.create_config(config_name(name, number), json.dumps(spec).encode(), own)
         for old in before[max(0, count - 1) :]:
             _remove(client, old.id)
@@ -194,7 +204,7 @@ def _kept(line: str, secret: Collection[str]) -> str:
 
 
 def with_secrets(generation: Generation, environment: Sequence[str]) -> dict[str, Any]:
-    """Return a generation's specification with the values that its secret variables have today. Pure.
+    """Return a generation's specification with what its secret variables and its networks are today. Pure.
 
     Args:
         generation: The generation.
@@ -215,4 +225,7 @@ def with_secrets(generation: Generation, environment: Sequence[str]) -> dict[str
         )
     if lines:
         container["Env"] = [line if "=" in line else known[line] for line in lines]
+    for joined in spec["TaskTemplate"].get("Networks") or ():
+        # The engine finds it by its name, which stays.
+        joined["Target"] = generation.networks.get(joined["Target"], joined["Target"])
     return spec

@@ -7,6 +7,7 @@ registry with its key as the tag; services run it by digest.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -175,9 +176,13 @@ class Builder:
             # A role that changed nothing has added no layer: it leaves the image as it was.
             top = found if found["RootFS"]["Layers"] != top["RootFS"]["Layers"] else top
         image = self._compose(top, merged_config(first["Config"] or {}, config, labels))
+        self.forget_failed(name)
+        return image
+
+    def forget_failed(self, name: str) -> None:
+        """Keep no failed build of an image, now that there is a good one."""
         with engine_errors(self._host, "removing a failed build", BuildError), suppress(NotFound):
             self._client.images.remove(f"{FAILED}:{failed_tag(self._owner, name)}")
-        return image
 
     def _inspect(self, image: str) -> Mapping[str, Any]:
         """Return what the engine knows of an image."""
@@ -202,7 +207,8 @@ class Builder:
             try:
                 layers.run(container, layer, self._host, self._say)
             except layers.RoleError as error:
-                raise BuildError(f"{error}{self._keep_failed(container, layer, name)}") from error
+                kept = self._keep_failed(container, layer, name) if error.is_clean else ""
+                raise BuildError(f"{error}{kept}") from error
             container.commit(repository=LAYERS, tag=key)
 
     def _keep_failed(self, container: Any, layer: Layer, name: str) -> str:
@@ -287,7 +293,7 @@ class Builder:
         """Remove the build containers that a killed run left behind. Only one run at a time holds the stage."""
         with engine_errors(self._host, "removing left-over build containers", BuildError):
             for container in self._client.containers.list(
-                all=True, filters={"name": f"^/?{BUILD_PREFIX}.{self._owner}."}
+                all=True, filters={"name": f"^/?{re.escape(f'{BUILD_PREFIX}.{self._owner}.')}"}
             ):
                 container.remove(force=True, v=True)
         for mark in leftovers(self._marks):

@@ -25,6 +25,7 @@ SILENCE = 60.0
 """Seconds without a line after which the log says that the role is still at work."""
 _TAIL = 15
 _CONFLICT = 409
+_ENDED = "its container has ended"
 _PLAY_ENVIRONMENT = {"TMPDIR": playbook.TEMPORARY, "PYTHONDONTWRITEBYTECODE": "1"}
 """Keeps what Ansible's modules write by the way out of the layer."""
 _INIT_OPTIONS: dict[str, Any] = {
@@ -39,7 +40,14 @@ _INIT_OPTIONS: dict[str, Any] = {
 
 
 class RoleError(BuildError):
-    """A role ran, and failed."""
+    """A role ran, and failed.
+
+    Attributes:
+        is_clean: Whether nothing secret can be left in its container.
+
+    """
+
+    is_clean = True
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,10 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
     if reason is not None:
         what = "" if layer.play is not None else "setup.sh: "
         said = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise RoleError(f"{host}: role {layer.role}: {what}{reason}{said}")
+        failure = RoleError(f"{host}: role {layer.role}: {what}{reason}{said}")
+        # What Ansible had rendered there nobody has taken away.
+        failure.is_clean = reason != _ENDED
+        raise failure
 
 
 def forget_secrets(container: Any, layer: Layer) -> None:
@@ -226,7 +237,7 @@ def _run_play(
     except APIError as error:
         if error.status_code != _CONFLICT:
             raise
-        return "its container has ended"
+        return _ENDED
     container.kill()
     container.wait()
     return reason

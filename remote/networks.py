@@ -141,10 +141,10 @@ def _make_room(
             f"network {name}: can't be replaced as long as others are in it, of which skep knows nothing: "
             f"{', '.join(inside)}; take them out of it"
         )
-    for service in using:
-        say(f"stopping {service['Spec']['Name']}, and taking it out of the network")
-        _update(client, service["ID"], *taken_out(service["Spec"], name, network))
     try:
+        for service in using:
+            say(f"stopping {service['Spec']['Name']}, and taking it out of the network")
+            _give(client, service, lambda spec: taken_out(spec, name, network))
         wait_for(
             lambda: _remove(client, network),
             f"network {name} to be free",
@@ -153,11 +153,14 @@ def _make_room(
             kind=ServiceError,
         )
         wait_for(lambda: not _named(client, name), f"network {name} to be gone", 30, kind=ServiceError)
-    except ServiceError:
+    except (ServiceError, APIError, OSError):
         for service in using:
-            say(f"putting {service['Spec']['Name']} back")
-            with contextlib.suppress(APIError):
-                _update(client, service["ID"], service["Spec"], service["Spec"].get("Labels") or {})
+            was = service["Spec"]
+            say(f"putting {was['Name']} back")
+            try:
+                _give(client, service, lambda _spec, was=was: (was, was.get("Labels") or {}))  # type: ignore[misc]
+            except (ServiceError, OSError) as error:
+                say(f"{was['Name']} could not be put back: {error}")
         raise
     say(f"removed {network}")
 
@@ -242,6 +245,19 @@ def _put_back(client: DockerClient, name: str, network: str, site: str, say: Say
         wait_for(
             done, f"service {service['Spec']['Name']} to be put back", 30, retry=APIError, kind=ServiceError
         )
+
+
+def _give(
+    client: DockerClient, service: Json, change: Callable[[Json], tuple[Json, Mapping[str, str]]]
+) -> None:
+    """Give a service what a function makes of its present specification."""
+
+    def done() -> bool:
+        _update(client, service["ID"], *change(client.api.inspect_service(service["ID"])["Spec"]))
+        return True
+
+    # "update out of sequence": the swarm itself may change the service between reading and writing.
+    wait_for(done, f"service {service['Spec']['Name']} to be changed", 30, retry=APIError, kind=ServiceError)
 
 
 def _update(client: DockerClient, service: str, spec: Json, labels: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ CONFIG = "/etc/skep/registry/config.yml"
 BUSY = "busy"
 _LOCAL = ("skep/base", "skep/dockerfile")
 _LAYERS = "skep/layer"
+_FAILED = "skep/failed"
 _TAG = re.compile(
     r"(?P<pushed>\d+(\.\d+)?) (?P<digest>\w+:\w+) "
     r"\./(?P<repository>\S+)/_manifests/tags/(?P<key>[^/\s]+)/current/link"
@@ -128,6 +129,8 @@ unit=docker-registry.service
 [ -e /lib/systemd/system/$unit ] || unit=docker-distribution.service
 echo "before $(du -s --block-size=1 {quote(storage)} | cut -f1)"
 trap '{start}' EXIT
+# Nobody may be left to hear what it says: a shell that such a signal ends would leave the registry stopped.
+trap '' PIPE HUP
 {stop}
 {removed}
 # It says a line for each blob, of which only those of a failure are of use.
@@ -166,7 +169,10 @@ def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[G
         images = client.api.images()
         names = {image["Id"]: [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])] for image in images}
         stacks = [
-            _layers(client, image) for image, known in names.items() if any(name in wanted for name in known)
+            _layers(client, image)
+            for image, known in names.items()
+            # What a failed build has made is of use to the next one.
+            if any(name in wanted or name.startswith(f"{_FAILED}:") for name in known)
         ]
         old = [
             name

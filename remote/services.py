@@ -1,6 +1,7 @@
 """Swarm services: made and changed."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -42,15 +43,13 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
                 return str(found["ID"]), False
             if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
                 say("its mode changed, which Docker can't do in place: removing it and making it anew")
-                client.api.remove_service(found["ID"])
-                found = None
+                number = replace_service(client, found, spec)
+                say(f"made service {number}")
+                return number, True
         if found is None:
-            made = client.api.create_service(
-                spec["TaskTemplate"], name, spec["Labels"], spec["Mode"], spec["UpdateConfig"],
-                endpoint_spec=spec["EndpointSpec"], rollback_config=spec["RollbackConfig"],
-            )  # fmt: skip
-            say(f"made service {made['ID']}")
-            return str(made["ID"]), True
+            number = _create(client, spec)
+            say(f"made service {number}")
+            return number, True
         kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
         put_service(client, found, {**spec, "Labels": {**kept, **spec["Labels"]}})
         say(f"changed service {found['ID']}")
@@ -79,6 +78,37 @@ def put_service(client: DockerClient, found: Json, spec: Json) -> None:
             spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
             rollback_config=spec.get("RollbackConfig"),
         )  # fmt: skip
+
+
+def replace_service(client: DockerClient, found: Json, spec: Json) -> str:
+    """Make a service anew, since Docker changes the mode of none that is there; return its id.
+
+    Args:
+        client: A manager's engine.
+        found: The service as the swarm has it.
+        spec: The specification. If the engine refuses it, the service is there again as it was.
+
+    Raises:
+        ServiceError: The engine refused.
+
+    """
+    with engine_errors(spec["Name"], "making the service anew", ServiceError):
+        client.api.remove_service(found["ID"])
+        try:
+            return _create(client, spec)
+        except APIError:
+            with suppress(APIError):
+                _create(client, found["Spec"])
+            raise
+
+
+def _create(client: DockerClient, spec: Json) -> str:
+    """Make a service, and return its id."""
+    made = client.api.create_service(
+        spec["TaskTemplate"], spec["Name"], spec["Labels"], spec["Mode"], spec.get("UpdateConfig"),
+        endpoint_spec=spec.get("EndpointSpec"), rollback_config=spec.get("RollbackConfig"),
+    )  # fmt: skip
+    return str(made["ID"])
 
 
 def _must_run_again(client: DockerClient, service: Json) -> bool:
@@ -124,4 +154,9 @@ def find_service(client: DockerClient, name: str) -> Json | None:
         found: Json = client.api.inspect_service(name)
     except NotFound:
         return None
+    except APIError as error:
+        # Several ids begin like that, and no service is called so.
+        if "ambiguous" in str(error.explanation):
+            return None
+        raise
     return found if found["Spec"]["Name"] == name else None

@@ -40,7 +40,7 @@ def put_back(
 
     """
     from remote.engine import engine_errors
-    from remote.services import find_service
+    from remote.services import find_service, replace_service
 
     with engine_errors(name, "putting the service back", ServiceError):
         service = find_service(client, name)
@@ -61,12 +61,7 @@ def put_back(
         if service["Spec"]["Mode"].keys() == spec["Mode"].keys():
             put_service(client, service, {**spec, "Name": name})
         else:
-            # Its mode was another, which Docker changes in no service that is there.
-            client.api.remove_service(service["ID"])
-            client.api.create_service(
-                spec["TaskTemplate"], name, spec["Labels"], spec["Mode"], spec.get("UpdateConfig"),
-                endpoint_spec=spec.get("EndpointSpec"), rollback_config=spec.get("RollbackConfig"),
-            )  # fmt: skip
+            replace_service(client, service, {**spec, "Name": name})
     return said
 
 

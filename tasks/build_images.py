@@ -253,6 +253,7 @@ class BuiltImage:
         found = builder.find(self.name, work.key)
         if found is not None:
             work.say(f"found {found}")
+            builder.forget_failed(self.name)
             return ImageRecord(reference=found)
         layers = [self._layer(role) for role in self._roles]
         base = run.record(self.needs[0], ImageRecord)

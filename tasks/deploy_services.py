@@ -99,14 +99,17 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             ports=ports.published_ports(run, name),
         )
 
+    def registry() -> str:
+        return run.vault.stage.fingerprint(run.vault.stage.registry_password)
+
     def inputs() -> Inputs:
         made = rendered(run, name)
         needed = parts(made)
         said = {k: v for k, v in definition(made.service).items() if k not in _NOT_INPUTS}
         return {
             "image": needed.image.rpartition("@")[2],
-            # The hives pull with the password that came with the service.
-            "registry": run.vault.stage.fingerprint(run.vault.stage.registry_password),
+            # The hives pull with the password that came with the service. A job has pulled, and must not run again.
+            **({} if service.mode.endswith("-job") else {"registry": registry()}),
             **flatten("service", said),
             **{
                 f"service.environment.{variable}": secret.fingerprint(run.pepper)

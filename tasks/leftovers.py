@@ -174,9 +174,9 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
             if (
                 kind == CONFIG
                 and is_generation(thing)
-                and thing["Spec"]["Labels"]["skep.name"] in swarm.services
+                and thing["Spec"]["Labels"]["skep.name"] in {*swarm.services, *run.stage.services}
             ):
-                continue  # it goes with its service
+                continue  # it goes with its service; one that somebody removed is deployed again
             of = (thing["Spec"].get("Labels") or {}).get("skep.name", docker_name)
             if docker_name in current or (kind == CONFIG and users):
                 continue

@@ -21,7 +21,8 @@ from tasks.hostlooks import look_at_hives
 from tasks.run import Run
 from tasks.step import Step, Work
 
-TASK = "deploy_services:ports"
+TASK = "deploy_services:ports.chosen"
+"""A service may be called `ports`; no service's name has a dot."""
 LABEL = "skep.port."
 """Before the container's port and the protocol, in the name of the label that holds the host's port."""
 

@@ -292,7 +292,7 @@ def _ports(site: Site) -> None:
     assert inside(site, where, "asks", 'echo "$PORT"') == f"{labels['skep.port.7.udp']}\n"
     # What is known of them here is a cache.
     (site.state / "deploy_services" / "ports.json").unlink()
-    assert site.run().well().ran == ["deploy_services:ports"]
+    assert site.run().well().ran == ["deploy_services:ports.chosen"]
     [again] = json.loads(site.on("hive0", "docker service inspect each"))
     assert again["Spec"]["Labels"] == labels
 

@@ -378,6 +378,16 @@ def test_what_a_service_would_go_back_to_stays(made: Made) -> None:
     assert older(made, run, PreviousSpec=template(Secrets=[{"SecretID": "password-old"}])) == []
 
 
+def test_generations_of_a_service_that_somebody_removed_stay(made: Made) -> None:
+    """It is deployed again, and may be taken back to what it was."""
+    run = made.run()
+    generation = {"skep.name": "web", "skep.generation": "1", "skep.files": ""}
+    config = {"ID": "g", "Spec": {"Name": "g", "Labels": {**run.stage.labels, **generation}}}
+    made.swarm = replace(made.swarm, services={}, configs={**made.swarm.configs, "g": config})
+
+    assert "g" not in [left.name for left in leftovers(made.run())]
+
+
 def test_an_unknown_content_is_not_older(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a secret can't be had now, nothing is known of which content is the one that is wanted."""
     made.edit("password = { generate = 24 }", 'password = { env = "NOT_SET_HERE" }')

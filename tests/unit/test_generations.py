@@ -40,6 +40,10 @@ class Configs:
         spec = {"Name": name, "Labels": labels, "Data": base64.b64encode(data).decode()}
         self.all[f"id-of-{name}"] = {"ID": f"id-of-{name}", "CreatedAt": "2026-11-25T20:00:00Z", "Spec": spec}
 
+    def networks(self, ids: list[str]) -> list[dict[str, str]]:
+        """List some."""
+        return [{"Id": number, "Name": f"name-of-{number}"} for number in ids]
+
     def remove_config(self, number: str) -> None:
         """Remove one."""
         del self.all[number]
@@ -164,3 +168,17 @@ def test_a_long_service_is_kept_as_well() -> None:
     [config] = engine.all.values()
     assert len(config["Spec"]["Name"]) <= 64
     assert [generation.number for generation in kept.generations(engine, "a" * 63, LABELS)] == [1]
+
+
+def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
+    """What is gone back to is in the network of that name, whatever id that has by now."""
+    engine: Any = Configs()
+    joined = service()
+    joined["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1", "Aliases": ["www"]}]
+    kept.keep(engine, joined, (), LABELS, 3)
+    [generation] = kept.generations(engine, "web", LABELS)
+
+    back = kept.with_secrets(generation, ["PASSWORD=new"])
+
+    assert back["TaskTemplate"]["Networks"] == [{"Target": "name-of-n1", "Aliases": ["www"]}]
+    assert generation.spec["TaskTemplate"]["Networks"] == [{"Target": "n1", "Aliases": ["www"]}]

@@ -124,6 +124,13 @@ healthcheck = { test = "true", interval = "5" }
             "services.web.secrets[0]: there is no secret 'key'",
         ),
         (
+            (
+                "[networks.front]",
+                '[images.made]\nbuild = "made"\nsecrets = ["x"]\n[secrets.x]\ngenerate = 12\n[networks.front]',
+            ),
+            "images.made.secrets: only roles see them, and it has none",
+        ),
+        (
             ('image = "web"', 'image = "web"\navailable_on = ["x"]'),
             "services.web.available_on[0]: there is no stage 'x'",
         ),

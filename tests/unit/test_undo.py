@@ -64,9 +64,10 @@ class Engine:
         """Note it."""
         self.calls.append(("remove", "", {}))
 
-    def create_service(self, template: Any, _name: str, labels: Any, *_: Any, **__: Any) -> None:
+    def create_service(self, template: Any, _name: str, labels: Any, *_: Any, **__: Any) -> dict[str, str]:
         """Note it."""
         self.calls.append(("create", template["ContainerSpec"]["Image"], labels))
+        return {"ID": "new"}
 
 
 def undo(engine: Any) -> str | None:
