@@ -3,7 +3,7 @@
 import codecs
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -93,8 +93,9 @@ def _run(
     say: Say,
 ) -> None:
     """Execute a role in a service's container, and again in the next one if that goes away meanwhile."""
+    gone: set[str] = set()
     for last in [False] * (_TRIES - 1) + [True]:
-        container = _wait_for_container(find, service)
+        container = _wait_for_container(find, service, gone)
         say(f"running role {role} in container {container.short_id}")
         try:
             with engine_errors(service, f"role {role}", ServiceError):
@@ -103,18 +104,20 @@ def _run(
             if last or not _goes_away(container, find):
                 raise
             say("the container went away meanwhile; trying again in the next one")
+            gone.add(container.id)
             continue
         if reason is None:
             return
         if not last and _goes_away(container, find):
             say("the container went away meanwhile; trying again in the next one")
+            gone.add(container.id)
             continue
         lines = "".join(f"\n    {line}" for line in tail if line.strip())
         raise ServiceError(f"service {service}: role {role}: {reason}{lines}")
 
 
-def _wait_for_container(find: Callable[[], Any], service: str) -> Any:
-    """Return the service's running container."""
+def _wait_for_container(find: Callable[[], Any], service: str, gone: Collection[str]) -> Any:
+    """Return the service's running container; none of those that are gone, which the swarm may not know yet."""
     found: list[Any] = []
 
     def there() -> bool:
@@ -123,7 +126,7 @@ def _wait_for_container(find: Callable[[], Any], service: str) -> Any:
                 found[:] = [find()]
             except NotFound:
                 return False
-        return found[0] is not None
+        return found[0] is not None and found[0].id not in gone
 
     wait_for(there, f"a running container of service {service}", _CONTAINER_TIMEOUT, kind=ServiceError)
     return found[0]

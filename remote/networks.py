@@ -236,9 +236,9 @@ def _put_back(client: DockerClient, name: str, network: str, site: str, say: Say
         say(f"putting {service['Spec']['Name']} into the new network, as it was")
 
         def done(service: Json = service) -> bool:
-            spec = client.api.inspect_service(service["ID"])["Spec"]
-            if f"{TAKEN_OUT}{name}" in (spec.get("Labels") or {}):
-                _update(client, service["ID"], *put_back(spec, name, network))
+            found = client.api.inspect_service(service["ID"])
+            if f"{TAKEN_OUT}{name}" in (found["Spec"].get("Labels") or {}):
+                _update(client, found, *put_back(found["Spec"], name, network))
             return True
 
         # "update out of sequence": the swarm itself may change the service between reading and writing.
@@ -253,19 +253,19 @@ def _give(
     """Give a service what a function makes of its present specification."""
 
     def done() -> bool:
-        _update(client, service["ID"], *change(client.api.inspect_service(service["ID"])["Spec"]))
+        found = client.api.inspect_service(service["ID"])
+        _update(client, found, *change(found["Spec"]))
         return True
 
     # "update out of sequence": the swarm itself may change the service between reading and writing.
     wait_for(done, f"service {service['Spec']['Name']} to be changed", 30, retry=APIError, kind=ServiceError)
 
 
-def _update(client: DockerClient, service: str, spec: Json, labels: Mapping[str, str]) -> None:
-    """Give a service a specification."""
-    version = client.api.inspect_service(service)["Version"]["Index"]
+def _update(client: DockerClient, found: Json, spec: Json, labels: Mapping[str, str]) -> None:
+    """Give a service as the swarm has it a specification, unless the swarm has changed it since."""
     client.api.update_service(
-        service, version, spec["TaskTemplate"], spec["Name"], dict(labels), spec["Mode"], spec.get("UpdateConfig"),
-        endpoint_spec=spec.get("EndpointSpec"), rollback_config=spec.get("RollbackConfig"),
+        found["ID"], found["Version"]["Index"], spec["TaskTemplate"], spec["Name"], dict(labels), spec["Mode"],
+        spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"), rollback_config=spec.get("RollbackConfig"),
     )  # fmt: skip
 
 

@@ -19,9 +19,9 @@ site = "{name}"
 provider = "docker"
 cidr = "{cidr}"
 separate_repository = false
-number_of_hosts = 4
+number_of_hosts = 3
 [volumes.data]
-hosts = ["hive0", "hive3"]
+hosts = ["hive0", "hive2"]
 [services.each]
 image = "idle"
 mode = "global"
@@ -31,8 +31,8 @@ volumes = [{{ source = "data", target = "/data" }}]
 
 
 @pytest.fixture
-def four(tmp_path: Path) -> Iterator[Site]:
-    """Give a site of four hives, with a volume on the first and the last one; leave nothing of it."""
+def three(tmp_path: Path) -> Iterator[Site]:
+    """Give a site of three hives, with a volume on the first and the last one; leave nothing of it."""
     site = Site(tmp_path / "site", tmp_path / "scratch")
     site.name = rig.site_name(PURPOSE)
     site.write_idle(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
@@ -44,31 +44,31 @@ def four(tmp_path: Path) -> Iterator[Site]:
             site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=120)
 
 
-def test_host_that_left_goes_by_prune(four: Site) -> None:
+def test_host_that_left_goes_by_prune(three: Site) -> None:
     """A run names a host that the stage no longer has, and leaves it; prune removes it if its volume is named.
 
     It leaves the swarm in order; what runs elsewhere, and the volume's other half, stay as they are.
     """
-    assert managers(four) == 4
-    with four.edited("number_of_hosts = 4", "number_of_hosts = 3"), four.edited(', "hive3"]', "]"):
-        assert "host hive3" in four.run(timeout=RUN).well().text
-        kept = four.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data")
-        words = ("prune", f"confirm={four.name}")
+    assert managers(three) == 3
+    with three.edited("number_of_hosts = 3", "number_of_hosts = 2"), three.edited(', "hive2"]', "]"):
+        assert "host hive2" in three.run(timeout=RUN).well().text
+        kept = three.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data")
+        words = ("prune", f"confirm={three.name}")
 
-        said = four.run(*words).text
+        said = three.run(*words).text
 
-        assert "hive3" in said
+        assert "hive2" in said
         assert "volumes=data" in said, said
-        assert managers(four) == 4
+        assert managers(three) == 3
 
-        assert four.run(*words, "volumes=data").status == 0
+        assert three.run(*words, "volumes=data").status == 0
 
-        assert managers(four) == 3
-        hosts = [thing for thing in rig.labelled(four.name) if thing.startswith("container")]
-        assert hosts == [f"container /{four.container(host)}" for host in ("hive0", "hive1", "hive2")]
-        assert four.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data") == kept
-        assert four.run().did_nothing
-        assert four.run("prune").status == 0
+        assert managers(three) == 2
+        hosts = [thing for thing in rig.labelled(three.name) if thing.startswith("container")]
+        assert hosts == [f"container /{three.container(host)}" for host in ("hive0", "hive1")]
+        assert three.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data") == kept
+        assert three.run().did_nothing
+        assert three.run("prune").status == 0
 
 
 def managers(site: Site) -> int:
