@@ -143,8 +143,8 @@ def _make_room(
         )
     try:
         for service in using:
-            say(f"stopping {service['Spec']['Name']}, and taking it out of the network")
             _give(client, service, lambda spec: taken_out(spec, name, network))
+            say(f"stopping {service['Spec']['Name']}, which was taken out of the network")
         wait_for(
             lambda: _remove(client, network),
             f"network {name} to be free",

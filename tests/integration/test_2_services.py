@@ -292,7 +292,7 @@ def _ports(site: Site) -> None:
     where = next(h for h in HIVES if site.on(h, "docker ps -qf label=com.docker.swarm.service.name=asks"))
     assert inside(site, where, "asks", 'echo "$PORT"') == f"{labels['skep.port.7.udp']}\n"
     # What is known of them here is a cache.
-    (site.state / "deploy_services" / "ports.json").unlink()
+    (site.state / "deploy_services" / "ports.chosen.json").unlink()
     assert site.run().well().ran == ["deploy_services:ports.chosen"]
     [again] = json.loads(site.on("hive0", "docker service inspect each"))
     assert again["Spec"]["Labels"] == labels
