@@ -30,7 +30,7 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     for i, secret in enumerate(image.secrets):
         if secret not in site.secrets:
             yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
-    if image.secrets and not image.roles:
+    if image.build is not None and image.secrets and not image.roles:
         yield f"{path}.secrets: only roles see them, and it has none"
     for label in image.labels:
         if label.startswith("skep."):
