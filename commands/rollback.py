@@ -117,7 +117,7 @@ class Back:
         """
         from remote.convergence import Patience, wait_until_converged
         from remote.generations import LABEL, generations, with_secrets
-        from remote.services import put_service, replace_service
+        from remote.services import put_service
 
         run, name = self._run, self._name
         _, client = run.manager()
@@ -128,11 +128,7 @@ class Back:
         inputs = self._inputs()
         spec = with_secrets(chosen, self._secret_lines(chosen))
         say(f"{name}: back to generation {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
-        spec = {**spec, "Labels": self._labels(service, spec, inputs)}
-        if service["Spec"]["Mode"].keys() == spec["Mode"].keys():
-            put_service(client, service, spec)
-        else:
-            replace_service(client, service, spec)
+        put_service(client, service, {**spec, "Labels": self._labels(service, spec, inputs)})
         config = run.stage.services[name]
         wait_until_converged(
             run.swarm_look,

@@ -100,20 +100,17 @@ def _run(
         try:
             with engine_errors(service, f"role {role}", ServiceError):
                 reason, tail = execute(container)
-        except ServiceError:
-            if last or not _goes_away(container, find):
-                raise
-            say("the container went away meanwhile; trying again in the next one")
-            gone.add(container.id)
-            continue
-        if reason is None:
-            return
-        if not last and _goes_away(container, find):
-            say("the container went away meanwhile; trying again in the next one")
-            gone.add(container.id)
-            continue
-        lines = "".join(f"\n    {line}" for line in tail if line.strip())
-        raise ServiceError(f"service {service}: role {role}: {reason}{lines}")
+        except ServiceError as error:
+            failure = error
+        else:
+            if reason is None:
+                return
+            lines = "".join(f"\n    {line}" for line in tail if line.strip())
+            failure = ServiceError(f"service {service}: role {role}: {reason}{lines}")
+        if last or not _goes_away(container, find):
+            raise failure
+        say("the container went away meanwhile; trying again in the next one")
+        gone.add(container.id)
 
 
 def _wait_for_container(find: Callable[[], Any], service: str, gone: Collection[str]) -> Any:

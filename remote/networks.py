@@ -12,6 +12,7 @@ from docker.types import IPAMConfig, IPAMPool
 from model import site as types
 from model.errors import ServiceError
 from remote.engine import engine_errors
+from remote.services import write_service
 from remote.wait import wait_for
 
 Say = Callable[[str], None]
@@ -235,38 +236,31 @@ def _put_back(client: DockerClient, name: str, network: str, site: str, say: Say
     for service in client.api.services(filters=filters):
         say(f"putting {service['Spec']['Name']} into the new network, as it was")
 
-        def done(service: Json = service) -> bool:
-            found = client.api.inspect_service(service["ID"])
-            if f"{TAKEN_OUT}{name}" in (found["Spec"].get("Labels") or {}):
-                _update(client, found, *put_back(found["Spec"], name, network))
-            return True
+        def back(spec: Json) -> tuple[Json, Mapping[str, str]] | None:
+            is_out = f"{TAKEN_OUT}{name}" in (spec.get("Labels") or {})
+            return put_back(spec, name, network) if is_out else None
 
-        # "update out of sequence": the swarm itself may change the service between reading and writing.
-        wait_for(
-            done, f"service {service['Spec']['Name']} to be put back", 30, retry=APIError, kind=ServiceError
-        )
+        _give(client, service, back, "put back")
 
 
 def _give(
-    client: DockerClient, service: Json, change: Callable[[Json], tuple[Json, Mapping[str, str]]]
+    client: DockerClient,
+    service: Json,
+    change: Callable[[Json], tuple[Json, Mapping[str, str]] | None],
+    what: str = "changed",
 ) -> None:
-    """Give a service what a function makes of its present specification."""
+    """Give a service what a function makes of its present specification; nothing, if that returns None."""
 
     def done() -> bool:
         found = client.api.inspect_service(service["ID"])
-        _update(client, found, *change(found["Spec"]))
+        changed = change(found["Spec"])
+        if changed is not None:
+            spec, labels = changed
+            write_service(client, found, {**spec, "Labels": dict(labels)})
         return True
 
     # "update out of sequence": the swarm itself may change the service between reading and writing.
-    wait_for(done, f"service {service['Spec']['Name']} to be changed", 30, retry=APIError, kind=ServiceError)
-
-
-def _update(client: DockerClient, found: Json, spec: Json, labels: Mapping[str, str]) -> None:
-    """Give a service as the swarm has it a specification, unless the swarm has changed it since."""
-    client.api.update_service(
-        found["ID"], found["Version"]["Index"], spec["TaskTemplate"], spec["Name"], dict(labels), spec["Mode"],
-        spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"), rollback_config=spec.get("RollbackConfig"),
-    )  # fmt: skip
+    wait_for(done, f"service {service['Spec']['Name']} to be {what}", 30, retry=APIError, kind=ServiceError)
 
 
 def _named(client: DockerClient, name: str) -> bool:

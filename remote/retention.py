@@ -17,13 +17,13 @@ from docker.errors import APIError, NotFound
 
 from model.errors import BuildError
 from remote.engine import engine_errors
+from remote.images import FAILED as _FAILED
+from remote.images import LAYERS as _LAYERS
 
 STORAGE = "/var/lib/docker-registry/docker/registry/v2"
 CONFIG = "/etc/skep/registry/config.yml"
 BUSY = "busy"
 _LOCAL = ("skep/base", "skep/dockerfile")
-_LAYERS = "skep/layer"
-_FAILED = "skep/failed"
 _TAG = re.compile(
     r"(?P<pushed>\d+(\.\d+)?) (?P<digest>\w+:\w+) "
     r"\./(?P<repository>\S+)/_manifests/tags/(?P<key>[^/\s]+)/current/link"

@@ -57,7 +57,7 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
 
 
 def put_service(client: DockerClient, found: Json, spec: Json) -> None:
-    """Give a service of the swarm another specification.
+    """Give a service of the swarm another specification; one of another mode is made anew.
 
     Args:
         client: A manager's engine.
@@ -68,16 +68,34 @@ def put_service(client: DockerClient, found: Json, spec: Json) -> None:
         ServiceError: The engine refused, or somebody else was quicker.
 
     """
+    if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
+        replace_service(client, found, spec)
+        return
     template = {**spec["TaskTemplate"]}
     if jobs.is_job(found):
         # Else an equal specification would be none to run again.
         template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
     with engine_errors(spec["Name"], "changing the service", ServiceError):
-        client.api.update_service(
-            found["ID"], found["Version"]["Index"], template, spec["Name"], spec["Labels"], spec["Mode"],
-            spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
-            rollback_config=spec.get("RollbackConfig"),
-        )  # fmt: skip
+        write_service(client, found, {**spec, "TaskTemplate": template})
+
+
+def write_service(client: DockerClient, found: Json, spec: Json) -> None:
+    """Write a specification over the one of a service, as the swarm had it when it was read.
+
+    Args:
+        client: A manager's engine.
+        found: The service as it was read.
+        spec: The specification.
+
+    Raises:
+        APIError: The engine refused, or the service was changed since.
+
+    """
+    client.api.update_service(
+        found["ID"], found["Version"]["Index"], spec["TaskTemplate"], spec["Name"], spec["Labels"], spec["Mode"],
+        spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
+        rollback_config=spec.get("RollbackConfig"),
+    )  # fmt: skip
 
 
 def replace_service(client: DockerClient, found: Json, spec: Json) -> str:
@@ -131,11 +149,7 @@ def set_labels(client: DockerClient, service: str, labels: Mapping[str, str | No
         merged = {**(spec.get("Labels") or {}), **labels}
         wanted = {name: value for name, value in merged.items() if value is not None}
         if wanted != (spec.get("Labels") or {}):
-            client.api.update_service(
-                found["ID"], found["Version"]["Index"], spec["TaskTemplate"], service, wanted, spec["Mode"],
-                spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
-                rollback_config=spec.get("RollbackConfig"),
-            )  # fmt: skip
+            write_service(client, found, {**spec, "Labels": wanted})
         return True
 
     with engine_errors(service, "labelling the service", ServiceError):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from model.errors import ServiceError
 from remote import jobs
 from remote.generations import LABEL, Generation, generations, with_secrets
-from remote.services import put_service
+from remote.services import find_service, put_service
 from remote.spec import spec_digest
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ def put_back(
 
     """
     from remote.engine import engine_errors
-    from remote.services import find_service, replace_service
 
     with engine_errors(name, "putting the service back", ServiceError):
         service = find_service(client, name)
@@ -58,10 +57,7 @@ def put_back(
             spec = {**with_secrets(kept[0], secret()), "Labels": _labels(service, kept[0])}
             said = f"generation {kept[0].number}"
         say(f"putting back {said}")
-        if service["Spec"]["Mode"].keys() == spec["Mode"].keys():
-            put_service(client, service, {**spec, "Name": name})
-        else:
-            replace_service(client, service, {**spec, "Name": name})
+        put_service(client, service, {**spec, "Name": name})
     return said
 
 

@@ -421,12 +421,10 @@ def leftovers(key: str) -> list[str]:
 def processes_below(pid: int) -> dict[int, str]:
     """Return the processes below one, with their command lines."""
     parents = {}
-    # Not by a glob, which fails where a process ends while it is listed.
-    for number in filter(str.isdecimal, (path.name for path in Path("/proc").iterdir())):
-        path = Path("/proc", number)
+    for path in make.process_directories():
         with suppress(OSError):
             words = (path / "stat").read_text().rpartition(")")[2].split()
-            parents[int(number)] = (int(words[1]), (path / "cmdline").read_text())
+            parents[int(path.name)] = (int(words[1]), (path / "cmdline").read_text())
     found: dict[int, str] = {}
     while more := {
         p: c for p, (parent, c) in parents.items() if p not in found and (parent == pid or parent in found)

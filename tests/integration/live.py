@@ -439,12 +439,11 @@ class Processes:
     def _watch(self) -> None:
         """Look again and again."""
         while not self._end.wait(0.1):
-            # Not by a glob, which fails where a process ends while it is listed.
-            for number in filter(str.isdecimal, [path.name for path in Path("/proc").iterdir()]):
+            for process in rig.process_directories():
                 try:
-                    line = Path("/proc", number, "cmdline").read_bytes()
+                    line = (process / "cmdline").read_bytes()
                     self.seen.add(line)
-                    self.given.add((line, Path("/proc", number, "environ").read_bytes()))
+                    self.given.add((line, (process / "environ").read_bytes()))
                 except OSError:
                     continue
 
