@@ -71,6 +71,12 @@ _TAKEN = frozenset(
 IN_USE = frozenset({"DependencyViolation", "InvalidIPAddress.InUse", "FileSystemInUse", "VolumeInUse"})
 """What is said of a thing whose user was removed a moment ago, and of one that is really used."""
 
+_NO_ROOM = "Insufficient"
+"""What the codes begin with that say so, of instances, volumes and addresses.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+"""
+_ROOM = "Amazon has no room for it in that zone now: run again later, or set another instance_type or available_zones"
 _CREDENTIALS = "log in (`aws sso login`, `aws configure`), or set AWS_PROFILE: skep uses what boto3 finds"
 _ADVICE = {
     NO_CREDENTIALS: _CREDENTIALS,
@@ -87,8 +93,9 @@ _ADVICE = {
     "InstanceLimitExceeded": "ask for more at Service Quotas, or set another instance_type",
     "VcpuLimitExceeded": "ask for more CPUs at Service Quotas (L-1216C47A), or set another instance_type",
     "VpcLimitExceeded": "ask for more at Service Quotas (L-F678F1CE), or remove a VPC",
-    "InsufficientInstanceCapacity": "Amazon has no room for it in that zone now: run again later, or set another "
-    "instance_type or available_zones",
+    "InsufficientAddressCapacity": _ROOM,
+    "InsufficientInstanceCapacity": _ROOM,
+    "InsufficientVolumeCapacity": _ROOM,
     "InvalidIPAddress.InUse": "something that is not skep's has that address: remove it, or set ip_address_list",
     "DependencyViolation": "something that is not skep's uses it: remove that, then run again",
     "OptInRequired": "the account has to accept the image's terms, or to be activated for that region",
@@ -234,7 +241,9 @@ def _explained(operation: str) -> Iterator[None]:
     except exceptions.ClientError as error:
         said, answer = error.response.get("Error", {}), error.response.get("ResponseMetadata", {})
         code = str(said.get("Code", "Unknown"))
-        if answer.get("HTTPStatusCode", 0) >= 500 and code not in BUSY:  # noqa: PLR2004 - HTTP's line
+        is_fault = answer.get("HTTPStatusCode", 0) >= 500  # noqa: PLR2004 - HTTP's line
+        # That there is no room is said with 500 as well, and does not pass by itself.
+        if is_fault and code not in BUSY and not code.startswith(_NO_ROOM):
             code = "InternalError"
         text = str(said.get("Message", "no reason given"))
         raise AwsError(words, code, text, str(answer.get("RequestId", ""))) from error
