@@ -11,6 +11,7 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from model.cloud_name import cloud_name
@@ -39,7 +40,10 @@ LOST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, PRECONDITION, TOO_MANY, SERV
     0, 401, 403, 404, 409, 412, 429, 500,
 )  # fmt: skip
 
-_CREDENTIALS = "log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds"
+_CREDENTIALS = (
+    "log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then run again, it goes "
+    "on where it was"
+)
 _YOUNG = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"})
 """What is said of things that were just made, and are not known everywhere yet; and of those that are gone."""
 _FINAL = frozenset(
@@ -69,7 +73,7 @@ _ROOM = "Azure has no room for it there now: run again later, or set another ins
 _ADVICE = {
     "AllocationFailed": _ROOM,
     "AuthorizationFailed": "have the role Contributor in the subscription assigned to who runs skep",
-    "ExpiredAuthenticationToken": f"{_CREDENTIALS}; then run again, it goes on where it was",
+    "ExpiredAuthenticationToken": f"the credentials have expired: {_CREDENTIALS}",
     "InvalidAuthenticationTokenTenant": f"the subscription belongs to another tenant: {_CREDENTIALS}",
     "OperationNotAllowed": "ask for more under Quotas in the portal, or set another instance_type",
     "OverconstrainedAllocationRequest": _ROOM,
@@ -315,6 +319,23 @@ class Api:
             return False
         return True
 
+    def ask(self, path: str, version: str) -> list[Json]:
+        """Return all that is listed at an address for which the SDK's packages have no words."""
+        self.connect()
+        said = f"GET {path.rpartition('/providers/')[2]}"
+        url: str | None = f"{self._base()}{path}?api-version={version}"
+        found: list[Json] = []
+        while url:
+            assert_ours(url, self._connection)
+            answer = _asked(said, partial(self._look, said, url))[1]
+            found += answer["value"]
+            url = answer.get("nextLink")
+        return found
+
+    def _base(self) -> str:
+        """Return where Azure is."""
+        return self._connection.url if self._connection is not None else Connection.url
+
     # -- what takes long -----------------------------------------------------------------------------------------------
 
     def _finish(self, said: str, headers: Mapping[str, str]) -> None:
@@ -449,7 +470,10 @@ def _explained(what: str, ask: Callable[[], Any]) -> Any:
             raise AzureError(what, LOST, "", _first_line(error)) from error
         code, said = _fault(answer, error)
         request = answer.headers.get("x-ms-request-id", "")
-        raise AzureError(what, int(answer.status_code or 0), code, said, request) from error
+        # What refuses credentials for their age says 400.
+        is_login = isinstance(error, ClientAuthenticationError)
+        status = UNAUTHORIZED if is_login else int(answer.status_code or 0)
+        raise AzureError(what, status, code, said, request) from error
     except (ServiceRequestError, SdkError) as error:
         raise AzureError(what, LOST, "", _first_line(error)) from error
 
@@ -461,6 +485,8 @@ def _fault(answer: Any, error: Exception) -> tuple[str, str]:
     except (ValueError, TypeError):
         return "", _first_line(error)
     fault = said.get("error", said) if isinstance(said, dict) else {}
+    if isinstance(fault, str):  # of what gives out tokens
+        return fault, str(said.get("error_description") or _first_line(error)).partition("\n")[0].strip()
     return str(fault.get("code") or ""), str(fault.get("message") or _first_line(error))
 
 

@@ -1,19 +1,52 @@
 """What stands in the way of a stage at Azure, found out before anything is made. Changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from model.errors import ProviderError
 from model.firewall import inbound
 from model.stage import Stage
-from providers.azure_api import Api, AzureError, config_of
+from providers.azure_api import Api, AzureError, Json, config_of
 from providers.azure_image import Images, capability, is_closed, zones_of
+from providers.azure_network import GROUP
 from providers.base import Found
 from providers.cloud import NETWORK
 from providers.cloud_check import Ask, CloudCheck
 from providers.cloud_host import instance_type
 
+_PERMISSIONS = (
+    "Microsoft.Resources/subscriptions/resourceGroups/write",
+    "Microsoft.Network/virtualNetworks/write",
+    "Microsoft.Network/virtualNetworks/subnets/join/action",
+    "Microsoft.Network/networkSecurityGroups/write",
+    "Microsoft.Network/networkInterfaces/write",
+    "Microsoft.Network/publicIPAddresses/write",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachines/start/action",
+    "Microsoft.Compute/virtualMachines/deallocate/action",
+    "Microsoft.Compute/virtualMachines/delete",
+    "Microsoft.Compute/disks/write",
+)
+"""What skep does, as far as roles tell it apart."""
+_OF_NFS = (
+    "Microsoft.Storage/storageAccounts/write",
+    "Microsoft.Storage/storageAccounts/fileServices/shares/write",
+)
+_VERSION = "2015-07-01"
 _REGISTERED = "Registered"
 _PERMITTED = frozenset({"AuthorizationFailed"})
+
+
+def is_allowed(action: str, permissions: Sequence[Json]) -> bool:
+    """Return whether one of several roles allows an action: it has it, and does not except it. Pure.
+
+    https://learn.microsoft.com/azure/role-based-access-control/role-definitions
+    """
+
+    def fits(patterns: Sequence[str] | None) -> bool:
+        return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns or ())
+
+    return any(fits(one.get("actions")) and not fits(one.get("notActions")) for one in permissions)
 
 
 class Check(CloudCheck):
@@ -35,7 +68,34 @@ class Check(CloudCheck):
 
     def _asks(self) -> Sequence[Ask]:
         """Return the questions, in order."""
-        return self._services, self._protocols, self._zones, self._images_of, self._quotas
+        return (
+            self._permissions,
+            self._services,
+            self._protocols,
+            self._zones,
+            self._images_of,
+            self._quotas,
+        )
+
+    def _permissions(self) -> Iterator[str]:
+        """Yield what these credentials may not do, in the resource group if it is there, else in the subscription."""
+        scope, where = f"/subscriptions/{self._api.subscription}", "the subscription"
+        wanted = [*_PERMISSIONS, *(_OF_NFS if config_of(self._stage).nfs else ())]
+        if GROUP in self._there:
+            scope, where = f"{scope}/resourceGroups/{self._api.group}", f"resource group {self._api.group}"
+            wanted = wanted[1:]
+        try:
+            permissions = self._api.ask(f"{scope}/providers/Microsoft.Authorization/permissions", _VERSION)
+        except AzureError as error:
+            if error.code not in _PERMITTED:
+                raise
+            return  # who may not ask, may yet be allowed the rest
+        missing = [action for action in wanted if not is_allowed(action, permissions)]
+        if missing:
+            yield (
+                f"{self._path}: the credentials lack {', '.join(missing)} in {where}: have the role Contributor "
+                "assigned to them there"
+            )
 
     def _services(self) -> Iterator[str]:
         """Yield the services that the subscription does not use yet."""

@@ -57,7 +57,7 @@ IN_USE = frozenset(
 
 _LOG_IN = (
     "log in (`gcloud auth application-default login`), or set GOOGLE_APPLICATION_CREDENTIALS: skep uses what the SDK "
-    "finds"
+    "finds; then run again, it goes on where it was"
 )
 _QUOTA = "ask for more at IAM & Admin > Quotas, or remove what the project no longer needs"
 _ADVICE = {

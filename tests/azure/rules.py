@@ -447,6 +447,9 @@ def of_subscription(
 
     namespace, *rest = words
     match rest:
+        case ["permissions"] if namespace == "Microsoft.Authorization":
+            # https://learn.microsoft.com/azure/azure-resource-manager/resource-manager-api-authentication
+            return paged(request, cloud.settings.permissions)
         case []:
             state = "NotRegistered" if namespace in cloud.settings.unregistered else "Registered"
             return Answer(200, {"namespace": namespace, "registrationState": state})

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -23,7 +24,7 @@ from tests.azure.published import mistakes, model_of
 from tests.azure.rules import TYPES, RefusedError, kind_of, parent_of, props
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
-TOKEN = "good"
+TOKEN, OLD_TOKEN = "good", "old"
 REGION = "westeurope"
 PAGE = 2
 
@@ -41,6 +42,7 @@ class Settings:
         full: Zones that have no room.
         limits: Name of a usage to how much the subscription may have.
         unregistered: Services that the subscription does not use.
+        permissions: What the roles of who asks let them do.
         fail_at: The number of the changing call that fails; 0 is none.
         fail_how: `refused` (nothing is done) or `lost` (it is done, and the answer is lost).
         failed: Whether one has failed.
@@ -53,6 +55,7 @@ class Settings:
     full: tuple[str, ...] = ()
     limits: dict[str, int] = field(default_factory=dict)
     unregistered: tuple[str, ...] = ()
+    permissions: list[Json] = field(default_factory=lambda: [{"actions": ["*"], "notActions": []}])
     fail_at: int = 0
     fail_how: str = "refused"
     failed: bool = False
@@ -223,6 +226,8 @@ class Cloud:
 
     def _see_to_caller(self, request: Request, number: int) -> None:
         """See to it that who asks may, and not too often."""
+        if request.headers.get("authorization") == f"Bearer {OLD_TOKEN}":
+            raise RefusedError("ExpiredAuthenticationToken", "The access token expiry UTC time is past.", 401)
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             raise RefusedError("InvalidAuthenticationToken", "The access token is invalid.", 401)
         if "api-version" not in request.query:
@@ -231,6 +236,26 @@ class Cloud:
             raise RefusedError("SubscriptionNotFound", "The subscription could not be found.", 404)
         if self.settings.throttle and number % self.settings.throttle == 0:
             raise RefusedError("TooManyRequests", "The request is being throttled.", 429)
+        self._see_to_roles(request)
+
+    def _see_to_roles(self, request: Request) -> None:
+        """Refuse a change that no role allows.
+
+        https://learn.microsoft.com/azure/role-based-access-control/role-definitions
+        """
+        kind = kind_of(request.path) or "Microsoft.Resources/subscriptions/resourceGroups"
+        words = {"GET": "read", "DELETE": "delete", "POST": "action"}
+        action = f"{kind}/{words.get(request.method, 'write')}"
+        for role in self.settings.permissions:
+            has, but = (
+                any(fnmatch(action.lower(), one.lower()) for one in role[name])
+                for name in ("actions", "notActions")
+            )
+            if has and not but:
+                return
+        raise RefusedError(
+            "AuthorizationFailed", f"The client may not do '{action}' at '{request.path}'.", 403
+        )
 
     def _route(self, request: Request) -> Answer:
         """Answer by what the address names."""
@@ -252,6 +277,8 @@ class Cloud:
                 request, [{k: one[k] for k in ("id", "name", "type") if k in one} for one in tops]
             )
         kind, rest = kind_of(request.path), words[4:]
+        if kind == "Microsoft.Authorization/permissions":
+            return self._paged(request, self.settings.permissions)
         if kind in TYPES and len(rest) % 2 == 1:
             return self._paged(request, [self._shown(one) for one in self.of_kind(kind, f"/{group}/")])
         if kind in TYPES:

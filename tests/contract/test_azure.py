@@ -8,14 +8,15 @@ from typing import Any, ClassVar
 
 import pytest
 
+from model.cloud_name import cloud_name
 from model.errors import ProviderError
 from model.record import HostRecord
-from providers.azure_api import Api
+from providers.azure_api import Api, AzureError
 from providers.fake import KilledError
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests.azure import cloud as azure_cloud
-from tests.azure.server import Cloud
+from tests.azure.server import OLD_TOKEN, Cloud
 from tests.contract import faults
 
 pytestmark = pytest.mark.timeout(300)
@@ -241,6 +242,57 @@ def test_wrong_credentials(azure: Cloud, tmp_path: Path) -> None:
     assert "InvalidAuthenticationToken" in said
     assert "(request request-" in said
     assert "az login" in said
+
+
+def test_credentials_that_expire_on_the_way(life: AzureLife, azure: Cloud) -> None:
+    """The run ends at once, with the request's id and what to do; the next one goes on where it was."""
+    provider = life.provider()
+    for name in ("group", "network"):
+        make.ensure(provider, name)
+    with (
+        azure_cloud.used(azure, token=OLD_TOKEN),
+        pytest.raises(
+            AzureError,
+            match=r"ExpiredAuthenticationToken.*\(request .*\): the credentials have expired: log in",
+        ),
+    ):
+        life.make()
+
+    life.make()
+    life.assert_whole()
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_missing_permissions(life: AzureLife, azure: Cloud, *, is_there: bool) -> None:
+    """What no role allows is said before anything is made, in the subscription or in the group that is there."""
+    if is_there:
+        make.ensure(life.provider(), "group")
+    before = life.kinds()
+    azure.settings.permissions = [
+        {"actions": ["*/read"], "notActions": []},
+        {
+            "actions": ["Microsoft.Network/*", "Microsoft.Compute/*", "Microsoft.Resources/*"],
+            "notActions": ["Microsoft.Compute/virtualMachines/write"],
+        },
+    ]
+    [said] = life.provider().check()
+
+    where = f"resource group {cloud_name(life.stage)}" if is_there else "the subscription"
+    assert said == (
+        "stages.production: the credentials lack Microsoft.Compute/virtualMachines/write, "
+        "Microsoft.Storage/storageAccounts/write, Microsoft.Storage/storageAccounts/fileServices/shares/write in "
+        f"{where}: have the role Contributor assigned to them there"
+    )
+    assert life.kinds() == before
+    with pytest.raises(AzureError, match=r"AuthorizationFailed.*\(request .*\): have the role Contributor"):
+        life.make()
+
+
+def test_who_may_not_ask_what_he_may(life: AzureLife, azure: Cloud) -> None:
+    """Roles that do not show themselves are no problem: they may allow the rest."""
+    azure.settings.permissions = [{"actions": ["*"], "notActions": ["Microsoft.Authorization/*"]}]
+
+    assert life.provider().check() == []
 
 
 def test_a_killed_start_is_gone_on_with(life: AzureLife) -> None:

@@ -256,6 +256,27 @@ class TestTrouble:
             "Google sign in: Your default credentials were not found: log in (`gcloud auth"
         )
 
+    def test_credentials_that_expire_on_the_way(self, life: GcpLife, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The run ends at once and says what to do; the next one goes on where it was."""
+        from google.auth.credentials import AnonymousCredentials
+        from google.auth.exceptions import RefreshError
+
+        def too_old(*_: Any) -> None:
+            raise RefreshError("invalid_grant: Token has been expired or revoked.")
+
+        make.ensure(life.provider(), "network")
+        life.google.knows_nobody = True
+        monkeypatch.setattr(AnonymousCredentials, "refresh", too_old)
+        with pytest.raises(
+            GcpError, match=r"Token has been expired or revoked.*: log in \(`gcloud auth"
+        ) as caught:
+            life.make()
+        assert str(caught.value).endswith("then run again, it goes on where it was")
+
+        life.google.knows_nobody = False
+        life.make()
+        life.assert_whole()
+
     def test_a_zone_without_room(self, google: Google, tmp_path: Path) -> None:
         """An operation that fails is said with its name, by which Google finds it, and what to do."""
         google.full_zones.add("europe-west3-a")

@@ -44,6 +44,7 @@ class Google:
             self.page = 500
             self.fail(0, "")
             self.throttle = 0
+            self.knows_nobody = False
             self._ids = itertools.count(1000)
 
     def fail(self, at: int, how: str) -> None:
@@ -65,6 +66,8 @@ class Google:
             self.calls.append(call.method)
             if self.throttle and len(self.calls) % self.throttle == 0:
                 raise RefusedError(429, "rateLimitExceeded", "Rate Limit Exceeded")
+            if self.knows_nobody:
+                raise RefusedError(401, "authError", "Invalid Credentials")
             changes = verb != "GET" and not call.method.endswith("estIamPermissions")
             self._changes += changes
             hit = changes and self._changes == self._fail_at

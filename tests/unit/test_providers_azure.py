@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -14,7 +14,16 @@ from model.errors import ProviderError
 from model.firewall import INSIDE, Rule
 from model.stage import Stage
 from providers.azure import AzureProvider
-from providers.azure_api import Api, AzureError, Connection, assert_ours, passes, passes_at_removal
+from providers.azure_api import (
+    Api,
+    AzureError,
+    Connection,
+    _explained,
+    assert_ours,
+    passes,
+    passes_at_removal,
+)
+from providers.azure_check import is_allowed
 from providers.azure_image import Images
 from providers.azure_network import Network
 from providers.azure_nfs import account_name
@@ -114,6 +123,48 @@ def test_what_passes() -> None:
     assert passes_at_removal(error(400, "InUseSubnetCannotBeDeleted"))
     assert passes_at_removal(error(400, "PublicIPAddressCannotBeDeleted"))
     assert not passes_at_removal(ProviderError("no"))
+
+
+def test_a_log_in_that_has_expired_is_said() -> None:
+    """What gives out tokens refuses in words and with a status of its own; what to do is said all the same."""
+    from azure.core.exceptions import ClientAuthenticationError
+
+    class Response:
+        """What login.microsoftonline.com answers where a log-in is too old."""
+
+        status_code, reason = 400, "Bad Request"
+        headers: ClassVar[dict[str, str]] = {"x-ms-request-id": "r-1"}
+
+        def text(self) -> str:
+            """Return the body."""
+            return (
+                '{"error": "invalid_grant", "error_description": "AADSTS700082: The refresh token has expired due to '
+                'inactivity.\\r\\nTrace ID: 1"}'
+            )
+
+    def ask() -> None:
+        raise ClientAuthenticationError(message="no", response=Response())  # type: ignore[arg-type]
+
+    with pytest.raises(AzureError) as caught:
+        _explained("virtual_machines.get", ask)
+
+    assert str(caught.value) == (
+        "Azure virtual_machines.get: invalid_grant: AADSTS700082: The refresh token has expired due to inactivity "
+        "(request r-1): log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then "
+        "run again, it goes on where it was"
+    )
+    assert not passes(caught.value)
+
+
+def test_what_roles_allow() -> None:
+    """An action is allowed that one role has and does not except; letters' size does not count, stars do."""
+    reader, maker = {"actions": ["*/read"]}, {"actions": ["Microsoft.Compute/*"], "notActions": ["*/delete"]}
+
+    assert is_allowed("microsoft.compute/disks/write", [reader, maker])
+    assert is_allowed("Microsoft.Network/virtualNetworks/read", [reader, maker])
+    assert not is_allowed("Microsoft.Compute/disks/delete", [reader, maker])
+    assert is_allowed("Microsoft.Compute/disks/delete", [maker, {"actions": ["*"], "notActions": []}])
+    assert not is_allowed("Microsoft.Network/virtualNetworks/write", [])
 
 
 def test_credentials_go_nowhere_else() -> None:
