@@ -27,6 +27,8 @@ FIXED = frozenset(
 )
 """Keys of a service that are taken as they are: they say which other things it is made from, or are no part of it."""
 ENVIRONMENT = "environment"
+NFS = "nfs"
+"""The name of the stage's file system, which the cloud makes."""
 _MARKS = ("{{", "{%")
 _DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }}"
 
@@ -48,6 +50,11 @@ def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
             yield from texts(f"{path}[{i}]", part)
     elif isinstance(value, str) and is_template(value):
         yield path, value
+
+
+def has_nfs(stage: Stage) -> bool:
+    """Return whether a stage has a file system of its cloud's."""
+    return isinstance(stage.config, types.CloudStage) and stage.config.nfs
 
 
 def variables(stage: Stage) -> dict[str, Any]:
@@ -141,6 +148,7 @@ class _Look:
         stage: The stage.
         secret: Returns a secret of `[secrets]`.
         ports: Returns a service's published ports.
+        nfs: Returns where the stage's file system is mounted from, as `server:/path`.
         used: The texts of the secrets that were looked at.
 
     """
@@ -148,6 +156,7 @@ class _Look:
     stage: Stage
     secret: Callable[[str], Secret]
     ports: Callable[[str], Sequence[Port]]
+    nfs: Callable[[], str]
     used: list[str] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)
 
@@ -164,7 +173,20 @@ class _Look:
             "services": Names("service", list(stage.services), self._service),
             "vars": Names("variable", list(known), lambda name: self._variable(name, known[name])),
             "secrets": Names("secret", list(stage.site.secrets), self._secret),
+            NFS: Names(
+                "part of the stage's file system",
+                ["path", "server"] if has_nfs(stage) else [],
+                self._part_of_nfs,
+            ),
         }
+
+    def _part_of_nfs(self, name: str) -> str:
+        """Return the server of the stage's file system, or the path on it."""
+        try:
+            server, _, path = self.nfs().partition(":")
+        except KeyError as missing:
+            raise _NotYetError(missing.args[0]) from None
+        return server if name == "server" else path
 
     def _service(self, name: str) -> object:
         """Return what others may know of a service."""
@@ -259,13 +281,19 @@ class Renderer:
         stage: The stage.
         secret: Returns a secret of `[secrets]`; KeyError says that it is not made yet.
         ports: Returns the published ports of a service; KeyError says that they are not known yet.
+        nfs: Returns where the stage's file system is mounted from, as `server:/path`; KeyError says that it is not
+            made yet.
 
     """
 
     def __init__(
-        self, stage: Stage, secret: Callable[[str], Secret], ports: Callable[[str], Sequence[Port]]
+        self,
+        stage: Stage,
+        secret: Callable[[str], Secret],
+        ports: Callable[[str], Sequence[Port]],
+        nfs: Callable[[], str],
     ) -> None:
-        self._stage, self._secret, self._ports = stage, secret, ports
+        self._stage, self._secret, self._ports, self._nfs = stage, secret, ports, nfs
 
     def text(self, path: str, text: str) -> str | Secret:
         """Return what a text becomes; a secret, if one was looked at on the way.
@@ -277,7 +305,7 @@ class Renderer:
         """
         if not is_template(text):
             return text
-        look = _Look(self._stage, self._secret, self._ports)
+        look = _Look(self._stage, self._secret, self._ports, self._nfs)
         try:
             made = look.render(path, text)
         except _NotYetError as missing:
@@ -315,6 +343,20 @@ class Renderer:
         if problems:
             raise ConfigError(problems)
         return made
+
+    def volume(self, name: str, volume: types.Volume) -> types.Volume:
+        """Return a volume with its driver's options rendered; a secret may not be among them.
+
+        Raises:
+            ConfigError: All that can't be rendered.
+            KeyError: Something is needed that is not made yet.
+
+        """
+        path = f"volumes.{name}.driver_opts"
+        made = self.table(path, volume.driver_opts)
+        if seen := [key for key, value in made.items() if isinstance(value, Secret)]:
+            raise ConfigError([f"{path}.{key}: {_IN_VOLUME}" for key in seen])
+        return msgspec.structs.replace(volume, driver_opts={key: str(value) for key, value in made.items()})
 
     def service(self, name: str, service: types.Service) -> "Rendered":
         """Return a service with its templates rendered.
@@ -362,6 +404,8 @@ _SEEN = (
     "there is a secret in it, which would be seen by whoever looks at the service or its processes; "
     "use it in environment, or give it as a file (secrets = [...])"
 )
+
+_IN_VOLUME = "there is a secret in it, which would be seen by whoever looks at the volume"
 
 _NESTED = "there is a secret in it; give it as a text of its own, not in a list or table"
 
@@ -508,7 +552,7 @@ def guessing(stage: Stage, ports: Callable[[str], Sequence[Port]], guessed: list
             guessed.append(name)
         return Secret("x" * (source.generate or 1))
 
-    return Renderer(stage, secret, ports)
+    return Renderer(stage, secret, ports, lambda: "server:/path")
 
 
 def problems(
@@ -526,26 +570,29 @@ def problems(
     """
     guessed: list[str] = []
     renderer = guessing(stage, ports, guessed)
-    of_configs = ((path, text, True) for path, text in configs.items())
-    for path, text, may_be_secret in (*_all(stage), *of_configs):
+    of_configs = ((path, text, "") for path, text in configs.items())
+    for path, text, where_secrets_are_seen in (*_all(stage), *of_configs):
         guessed.clear()
         try:
             made = renderer.text(path, text)
         except ConfigError as error:
             yield from [] if guessed else error.problems
             continue
-        if isinstance(made, Secret) and not may_be_secret:
-            yield f"{path}: {_SEEN}"
+        if isinstance(made, Secret) and where_secrets_are_seen:
+            yield f"{path}: {where_secrets_are_seen}"
 
 
-def _all(stage: Stage) -> Iterator[tuple[str, str, bool]]:
-    """Yield every template of a stage with its path, and whether a secret may go into it."""
-    yield from ((path, text, True) for path, text in texts("vars", variables(stage)))
+def _all(stage: Stage) -> Iterator[tuple[str, str, str]]:
+    """Yield every template of a stage with its path, and why no secret may go into it; empty where one may."""
+    yield from ((path, text, "") for path, text in texts("vars", variables(stage)))
+    for name, volume in stage.volumes.items():
+        for path, text in texts(f"volumes.{name}.driver_opts", volume.driver_opts):
+            yield path, text, _IN_VOLUME
     for name, service in stage.services.items():
         for path, text in texts(f"services.{name}", templated(service)):
-            yield path, text, path.startswith(f"services.{name}.{ENVIRONMENT}.")
+            yield path, text, "" if path.startswith(f"services.{name}.{ENVIRONMENT}.") else _SEEN
         for where, table in role_variables(name, service):
-            yield from ((path, text, True) for path, text in texts(where, table))
+            yield from ((path, text, "") for path, text in texts(where, table))
 
 
 def templated(service: types.Service) -> dict[str, Any]:

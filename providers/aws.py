@@ -134,13 +134,15 @@ class AwsProvider(CloudProvider):
         found: dict[str, Found] = {}
         for things, identifier in (
             (vpcs, "VpcId"), (parts, "SubnetId"), (groups, "GroupId"), (addresses, "AllocationId"),
-            (systems, "FileSystemId"),
         ):  # fmt: skip
             for thing in things:
                 tags = tags_of(thing)
                 name = tags.get(NAME, "")
                 drift = self._rules_drift(thing) if identifier == "GroupId" else ""
                 found.setdefault(name, Found(name, tags.get(KEY, ""), str(thing[identifier]), drift=drift))
+        for system in systems:
+            tags = tags_of(system)
+            found[NFS] = Found(NFS, tags.get(KEY, ""), self._nfs.address(system))
         public = {address.get("InstanceId"): address["PublicIp"] for address in addresses}
         for instance in instances:
             if instance["State"]["Name"] != "terminated":

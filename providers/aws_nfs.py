@@ -56,8 +56,17 @@ class FileSystem:
             raise
         return [found] if found is not None else []
 
+    def address(self, found: Json) -> str:
+        """Return where a file system is mounted from: its name leads to the target in the zone of who asks. Pure.
+
+        https://docs.aws.amazon.com/efs/latest/ug/mounting-fs-mount-cmd-dns-name.html
+        """
+        region = self._api.region
+        china = ".cn" if region.startswith("cn-") else ""
+        return f"{found['FileSystemId']}.efs.{region}.amazonaws.com{china}:/"
+
     def ensure(self, key: str, say: Say) -> str:
-        """Make the file system and its targets, and return its id."""
+        """Make the file system and its targets, and return its address, as `server:/`."""
         config = config_of(self._stage)
         found = self.find()
         if found is not None and tags_of(found).get(KEY) != key:
@@ -108,7 +117,7 @@ class FileSystem:
             ),
             PACE,
         )
-        return identifier
+        return self.address(found)
 
     def remove(self, say: Say) -> None:
         """Remove the file system, and the data on it."""

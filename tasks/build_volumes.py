@@ -8,9 +8,11 @@ from model.definition import definition
 from model.digest import Inputs, flatten
 from model.record import HostRecord, VolumeRecord
 from model.stage import Host
+from model.templates import NFS, looks_at
 from tasks.replacement import may_replace
 from tasks.run import Run, host_task
 from tasks.step import Step, Work
+from tasks.templates import NFS_TASK, rendered_volume
 
 PHASE = "build_volumes"
 DOC = "make the volumes on the hosts that hold them"
@@ -35,7 +37,7 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
 
     def inputs() -> Inputs:
         # Where it is held is no part of the volume on this host; a host made anew is.
-        said = {k: v for k, v in definition(volume).items() if k != "hosts"}
+        said = {k: v for k, v in definition(rendered_volume(run, name)).items() if k != "hosts"}
         return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
 
     def ensure(work: Work) -> VolumeRecord:
@@ -43,7 +45,8 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
 
         labels = volume_labels(run, name)
         look = Look(partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host))
-        made = ensure_volume(host.short, run.engine(host), name, volume, labels, work.say, look)
+        wanted = rendered_volume(run, name)
+        made = ensure_volume(host.short, run.engine(host), name, wanted, labels, work.say, look)
         return VolumeRecord(incarnation=made)
 
     def real(_key: str) -> str | None:
@@ -56,10 +59,16 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
         ensure,
         inputs,
         real,
-        after=(host_task(host.short), f"setup_hosts:{host.short}.docker"),
+        after=(host_task(host.short), f"setup_hosts:{host.short}.docker", *_needs(volume)),
         host=host.short,
         doc=f"volume {name} on {host.name}",
     )
+
+
+def _needs(volume: types.Volume) -> tuple[str, ...]:
+    """Return the task of the file system that a volume is on."""
+    uses = any(looks_at(text, NFS) for text in volume.driver_opts.values())
+    return (NFS_TASK,) if uses else ()
 
 
 def has_data(run: Run, name: str, host: Host) -> bool:
@@ -122,7 +131,7 @@ def mounting(run: Run, volume: str, host: Host) -> list[str]:
 
 def volume_labels(run: Run, name: str) -> dict[str, str]:
     """Return the labels that a volume is made with, but for its incarnation."""
-    volume = run.stage.volumes[name]
+    volume = rendered_volume(run, name)
     return {
         **volume.labels,
         **run.stage.labels,

@@ -5,12 +5,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from model import contents
 from model import site as types
 from model.errors import ConfigError
+from model.record import FactRecord
 from model.secret import Secret, UnaskedSecret
 from model.stage import config_uses
 from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
 from model.units import Port
 from tasks.ports import published_ports
 from tasks.run import Run
+
+NFS_TASK = "build_infra:nfs"
+"""The task that has the stage's file system made."""
 
 
 def renderer(run: Run) -> Renderer:
@@ -19,7 +23,18 @@ def renderer(run: Run) -> Renderer:
     def published(service: str) -> Sequence[Port]:
         return published_ports(run, service)
 
-    return Renderer(run.stage, run.secret, published)
+    return Renderer(run.stage, run.secret, published, lambda: run.record(NFS_TASK, FactRecord).id)
+
+
+def rendered_volume(run: Run, name: str) -> types.Volume:
+    """Return a volume of the stage without templates.
+
+    Raises:
+        ConfigError: All that can't be rendered.
+        KeyError: Something is needed that is not made yet.
+
+    """
+    return renderer(run).volume(name, run.stage.volumes[name])
 
 
 def rendered(run: Run, name: str) -> Rendered:

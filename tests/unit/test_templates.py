@@ -68,7 +68,7 @@ def renderer(stage: Stage) -> Renderer:
     def published(name: str) -> Sequence[Port]:
         return ports(stage.services[name])
 
-    return Renderer(stage, lambda _name: Secret(SECRET), published)
+    return Renderer(stage, lambda _name: Secret(SECRET), published, lambda: "files.example:/volumes/a")
 
 
 def mistakes(directory: Path, web: str) -> list[str]:
