@@ -88,6 +88,28 @@ def test_a_look_is_one_listing_for_each_kind(aws: Cloud, tmp_path: Path) -> None
     ]
 
 
+def test_a_new_port_changes_one_group(aws: Cloud, tmp_path: Path) -> None:
+    """Nothing but the firewall is asked to change; what somebody else opened is drift, and is closed."""
+    make.ensure_all(provider_of(tmp_path, **ONE))
+    [group] = [thing.split()[1] for thing in aws.things() if thing.startswith("group ")]
+    client = boto3.client("ec2", region_name=aws_cloud.REGION, endpoint_url=aws.url)
+    other = {"IpProtocol": "tcp", "FromPort": 99, "ToPort": 99, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    client.authorize_security_group_ingress(GroupId=group, IpPermissions=[other])
+    service = {"image": "debian:12", "ports": [{"target_port": 80, "published_port": 80, "mode": "host"}]}
+    provider = provider_of(tmp_path, **ONE, services={"web": service})
+    assert provider.found()["firewall"].drift == (
+        "the firewall is another (closed: 80/tcp from 0.0.0.0/0, open: 99/tcp from 0.0.0.0/0)"
+    )
+    aws.ask(clear=True)
+    make.ensure(provider, "firewall")
+
+    assert [call for call in aws.calls() if not call.startswith("Describe")] == [
+        "AuthorizeSecurityGroupIngress",
+        "RevokeSecurityGroupIngress",
+    ]
+    assert provider.found()["firewall"].drift == ""
+
+
 def test_sizes_change_in_place(aws: Cloud, tmp_path: Path) -> None:
     """The host stays the one that it is, with its public address; a disk can't become smaller."""
     before = make.ensure_all(provider_of(tmp_path, **ONE))["hive0"]

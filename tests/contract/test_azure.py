@@ -175,6 +175,39 @@ def test_a_public_address_stays_and_goes(life: AzureLife) -> None:
     assert life.kinds()["publicIPAddresses"] == 0
 
 
+def test_two_stages_share_a_subscription(life: AzureLife, azure: Cloud) -> None:
+    """Neither sees the other's things, and one's end leaves the other whole."""
+    stages = [
+        azure_cloud.stage_of(name=name, number_of_hosts=1, separate_repository=False)
+        for name in ("production", "staging")
+    ]
+    one, other = (make.provider_of(stage, life.files) for stage in stages)
+    for provider in (one, other):
+        make.ensure_all(provider)
+    there = other.found()
+    make.remove_all(one)
+
+    assert other.found() == there
+    assert one.found() == {}
+    assert len(azure.of_kind("Microsoft.Compute/virtualMachines")) == 1
+
+
+def test_a_new_port_changes_one_thing(life: AzureLife, azure: Cloud) -> None:
+    """Nothing but the firewall is asked to change."""
+    life.make()
+    service = {"image": "debian:12", "ports": [{"target_port": 80, "published_port": 80, "mode": "host"}]}
+    life.stage = life.stage_of(services={"web": service})
+    assert life.provider().found()["firewall"].drift == (
+        "the firewall is another (closed: 80/tcp from 0.0.0.0/0)"
+    )
+    azure.calls.clear()
+    make.ensure(life.provider(), "firewall")
+
+    assert [call for call in azure.calls if not call.startswith("GET")] == [
+        "PUT Microsoft.Network/networkSecurityGroups"
+    ]
+
+
 def test_rules_are_changed_in_place(life: AzureLife) -> None:
     """Another port is another rule of the same firewall; one that somebody else made is drift, and goes."""
     life.make()

@@ -230,6 +230,20 @@ class TestTrouble:
         assert len(said) == 4
         assert gcp_cloud.things(google) == []
 
+    @pytest.mark.usefixtures("google")
+    def test_places_that_there_are_not(self, tmp_path: Path) -> None:
+        """A zone, and a region, that there is not is said with what there is."""
+        said = make.provider_of(
+            gcp_cloud.stage_of(available_zones=["europe-west3-x"]), make.ssh_files(tmp_path)
+        ).check()
+        assert said[0] == (
+            "stages.production.available_zones: europe-west3 has no zone europe-west3-x; it has europe-west3-a, "
+            "europe-west3-b, europe-west3-c"
+        )
+
+        [line] = make.provider_of(gcp_cloud.stage_of(region="moon-west1"), make.ssh_files(tmp_path)).check()
+        assert "there is no region moon-west1" in line
+
     def test_nothing_stands_in_the_way(self, google: Google, tmp_path: Path) -> None:
         """Where all is well a check says nothing."""
         stage = gcp_cloud.stage_of(number_of_hosts=3, nfs=True)
