@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,10 +33,7 @@ BOOT_TIMEOUT = "30m"
 @contextmanager
 def libvirt() -> Iterator[None]:
     """Have libvirt run; what is not running is started, and ended by its id."""
-    missing = [name for name in PACKAGES if not _is_installed(name)]
-    if missing:
-        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
-        subprocess.run(command, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    install(PACKAGES)
     started = []
     if subprocess.run(
         ["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False
@@ -59,10 +56,16 @@ def libvirt() -> Iterator[None]:
             process.wait(60)
 
 
-def _is_installed(package: str) -> bool:
-    """Return whether a package is installed."""
-    done = subprocess.run(["dpkg", "-s", package], capture_output=True, text=True, check=False)
-    return "Status: install ok installed" in done.stdout
+def install(packages: Sequence[str]) -> None:
+    """Install those packages that are not there yet; root, on Debian."""
+    command = ["dpkg-query", "-f", "${Status} ${Package}\\n", "-W", *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    there = {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("install ok installed")}
+    if missing := [name for name in packages if name not in there]:
+        # Lists of another day name versions that don't fit what security updates have installed.
+        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
+        for words in (["apt-get", "update", "-q"], command):
+            subprocess.run(words, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
 
 
 def config(directory: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import socket
@@ -10,6 +9,8 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from tests import vm
 
 INSTALLER = Path("/usr/lib/debian-installer/images/12/amd64/text")
 PACKAGES = (
@@ -39,12 +40,7 @@ _ASKED = re.compile(r"Prompt: |!! ERROR|\[!!\]|^-{8,}\r?$", re.MULTILINE)
 
 def install_packages() -> None:
     """Install what these tests need; root, on Debian."""
-    command = ["dpkg-query", "-f", "${Status} ${Package}\\n", "-W", *PACKAGES]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    there = {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("install ok installed")}
-    if missing := [name for name in PACKAGES if name not in there]:
-        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
-        subprocess.run(command, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+    vm.install(PACKAGES)
 
 
 def netinst(directory: Path) -> Path:

@@ -1,6 +1,7 @@
 """What an installer is told: networks, disks, who is let in, and what must not be told."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -339,6 +340,32 @@ def test_what_takes_the_rest_is_the_last_partition_for_curtin() -> None:
     actions = autoinstalled(partitions=parts)["storage"]["config"]
 
     assert [a["path"] for a in actions if a["type"] == "mount"] == ["/boot/efi", "/var", "/"]
+
+
+@pytest.mark.skipif(
+    "SKEP_AUTOINSTALL_SCHEMA" not in os.environ,
+    reason="no package has Ubuntu's autoinstall-schema.json, whose licence (GPL 3) keeps it out of here as well",
+)
+@pytest.mark.parametrize("release", ["ubuntu-22.04", "ubuntu-24.04"])
+@pytest.mark.parametrize("firmware", ["uefi", "bios"])
+@pytest.mark.parametrize("nets", [[PLAIN], [BOND, STORAGE]], ids=["plain", "bond"])
+def test_an_autoinstall_is_valid_by_ubuntus_schema(
+    release: str, firmware: str, nets: list[InstallNetwork]
+) -> None:
+    """The schema that subiquity publishes takes all that is said; it is read where SKEP_AUTOINSTALL_SCHEMA says."""
+    from jsonschema import Draft7Validator
+
+    schema = json.loads(Path(os.environ["SKEP_AUTOINSTALL_SCHEMA"]).read_text())
+    said = autoinstalled(
+        release=release,
+        firmware=firmware,
+        networks=nets,
+        mirror="http://mirror.test/ubuntu",
+        kernel_arguments=["console=ttyS0"],
+    )
+
+    assert [error.message for error in Draft7Validator(schema).iter_errors(said)] == []
+    assert list(Draft7Validator(schema).iter_errors({**said, "updates": "never"}))
 
 
 @pytest.mark.parametrize("release", RELEASES)
