@@ -63,9 +63,11 @@ def install(packages: Sequence[str]) -> None:
     there = {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("install ok installed")}
     if missing := [name for name in packages if name not in there]:
         # Lists of another day name versions that don't fit what security updates have installed.
-        command = ["apt-get", "install", "-q", "-y", "--no-install-recommends", *missing]
-        for words in (["apt-get", "update", "-q"], command):
-            subprocess.run(words, check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"})
+        apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
+        for words in (["update"], ["install", *missing]):
+            subprocess.run(
+                [*apt, *words], check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+            )
 
 
 def config(directory: Path) -> dict[str, Any]:
