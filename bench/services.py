@@ -42,10 +42,12 @@ debootstrap = "bookworm"
 [images.idle]
 from = "debian:12"
 command = ["sleep", "infinity"]
+[networks.own]
 [services.first]
 image = "idle"
 endpoint_mode = "dnsrr"
 init = true
+networks = ["own"]
 """
 SERVICE = """
 [volumes.{name}-data]

@@ -9,7 +9,7 @@ from math import inf
 from model.errors import ServiceError
 from remote import jobs
 from remote.engine import engine_errors
-from remote.services import find_service, set_labels
+from remote.services import set_labels
 from remote.spec import spec_digest
 from remote.swarmlook import Json, SwarmLook
 from remote.wait import wait_for
@@ -20,7 +20,7 @@ LogTail = Callable[[str, str], tuple[str, list[str]]]
 
 ROUND = 0.2
 """Seconds between two looks."""
-REST, OLDEST = 10, 2.0
+REST, OLDEST = 20, 2.0
 """How old a look may be: as a multiple of what it took, and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
@@ -94,13 +94,10 @@ def wait_until_converged(
         raise NotRunningError(f"{error}{_report(watch.tasks, log_tail)}") from error
     except ServiceError as error:
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
-    with engine_errors(name, "looking at the service", ServiceError):
-        found = find_service(look.client, name)
-    if found is None:
-        raise NotRunningError(f"service {name}: was removed by somebody else")
-    if jobs.is_job(found):
+    if jobs.is_job(watch.service):
         return
-    set_labels(look.client, name, {**labels(found), "skep.spec": spec_digest(found["Spec"])})
+    digest = spec_digest(watch.service["Spec"])
+    set_labels(look.client, name, {**labels(watch.service), "skep.spec": digest}, watch.service)
 
 
 class _Watch:
@@ -121,6 +118,8 @@ class _Watch:
         self._pending: dict[str, float] = {}
         self._undone = ""
         self.tasks: list[Json] = []
+        self.service: Json = {}
+        """As it was seen last."""
 
     def converged(self) -> bool:
         """Return whether every task runs as specified, and has for a moment."""
@@ -131,6 +130,7 @@ class _Watch:
         service = seen.services.get(self._name)
         if service is None:
             raise _HopelessError(f"service {self._name}: was removed by somebody else")
+        self.service = service
         self.tasks = list(seen.tasks.get(service["ID"], ()))
         status = service["ServiceStatus"]
         self._give_up_if_hopeless(service)

@@ -7,12 +7,25 @@ from pathlib import Path
 import docker
 import requests
 from docker.errors import APIError, DockerException
+from docker.transport import UnixHTTPAdapter
 
 from model.errors import HostError, SkepError
 
 TIMEOUT = 120
-POOL = 16
-"""Calls at a time on one engine: as many as tasks are at work, and some for the probe."""
+POOL = 80
+"""Calls at a time on one engine whose connections are kept: as many as there are threads, and some for the probe."""
+
+
+class _OnePool(UnixHTTPAdapter):  # type: ignore[misc] # the SDK has no types
+    """Connections that all calls share.
+
+    The SDK's own keeps some for each URL, so that a call by an id always opens a new one; and of more than 25 URLs it
+    closes the oldest's while others may be using them.
+    """
+
+    def get_connection(self, url: str, proxies: object = None) -> object:  # noqa: ARG002 - the SDK's signature
+        """Return the one pool."""
+        return super().get_connection("http+docker://localhost", proxies)
 
 
 class Engine(docker.DockerClient):  # type: ignore[misc] # the SDK has no types
@@ -20,7 +33,11 @@ class Engine(docker.DockerClient):  # type: ignore[misc] # the SDK has no types
 
     def __init__(self, socket: Path) -> None:
         """Connect."""
-        super().__init__(base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT, max_pool_size=POOL)
+        super().__init__(base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT)
+        # The scheme is the SDK's own for sockets; what was mounted for it goes.
+        self.api.mount("http+docker://", _OnePool(f"http+unix://{socket}", TIMEOUT, max_pool_size=POOL))
+        # Neither a proxy nor a netrc file has to do with a socket, and looking for them costs more than the call.
+        self.api.trust_env = False
         self.socket = socket
 
 

@@ -6,6 +6,7 @@ service's environment, only the variable's name is kept.
 
 import base64
 import json
+import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,10 @@ NETWORKS = "skep.networks"
 """On a config: the names of the networks whose ids the specification has: one that was made anew has another id."""
 PINNED = "skep.pinned"
 """On a service that went back: the number of the generation that it stays at until its definition changes."""
+NAME = "skep.name"
+"""On a config: the service."""
 _OWN = "skep."
-_NOT_FOUND = 404
+_NOT_FOUND, _CONFLICT = 404, 409
 _LONGEST_NAME = 64  # characters: Docker takes no more
 
 
@@ -91,11 +94,24 @@ def generations(client: "DockerClient", service: str, labels: Mapping[str, str])
     """
     from remote.engine import engine_errors
 
-    wanted = [*(f"{name}={value}" for name, value in labels.items()), f"skep.name={service}", LABEL]
     with engine_errors(service, "listing its generations", ServiceError):
-        found = client.api.configs(filters={"label": wanted})
-    made = [_generation(config) for config in found]
-    return sorted(made, key=lambda generation: generation.number, reverse=True)
+        return all_generations(client, {**labels, NAME: service}).get(service, [])
+
+
+def all_generations(client: "DockerClient", labels: Mapping[str, str]) -> dict[str, list[Generation]]:
+    """Return the generations that have these labels by their service, the newest first.
+
+    Raises:
+        APIError: The engine refuses.
+
+    """
+    wanted = [*(f"{name}={value}" for name, value in labels.items()), LABEL]
+    found: dict[str, list[Generation]] = {}
+    for config in client.api.configs(filters={"label": wanted}):
+        found.setdefault(config["Spec"]["Labels"][NAME], []).append(_generation(config))
+    for each in found.values():
+        each.sort(key=lambda generation: generation.number, reverse=True)
+    return found
 
 
 def _generation(config: Mapping[str, Any]) -> Generation:
@@ -109,45 +125,84 @@ def _generation(config: Mapping[str, Any]) -> Generation:
     )
 
 
-def keep(
-    client: "DockerClient", service: Json, secret: Collection[str], labels: Mapping[str, str], count: int
-) -> int:
-    """Keep what a service runs with as its newest generation, unless it is that already; return its number.
+class Keeper:
+    """Keeps what services run with. Thread-safe, for one run: what there is already is listed once for all services.
 
     Args:
         client: A manager's engine.
-        service: The service as the swarm has it.
-        secret: The environment variables that a secret is in.
         labels: Those of the stage.
-        count: How many generations stay.
-
-    Raises:
-        ServiceError: The engine refuses.
+        count: How many generations of a service stay.
+        networks: Ids of networks to their names, as far as they are known.
 
     """
-    from remote.engine import engine_errors
 
-    name = service["Spec"]["Name"]
-    spec = without_secrets(service["Spec"], secret)
-    digest = spec_digest(spec)
-    before = generations(client, name, labels)
-    if before and before[0].digest == digest:
-        return before[0].number
-    number = before[0].number + 1 if before else 1
-    container = spec["TaskTemplate"]["ContainerSpec"]
-    files = [f[f"{kind}ID"] for kind in ("Secret", "Config") for f in container.get(f"{kind}s") or ()]
-    own = {
-        **labels, "skep.name": name, LABEL: str(number), DIGEST: digest,
-        IMAGE: container["Image"], FILES: ",".join(files),
-    }  # fmt: skip
-    with engine_errors(name, "keeping what it runs with", ServiceError):
+    def __init__(
+        self, client: "DockerClient", labels: Mapping[str, str], count: int, networks: Mapping[str, str]
+    ) -> None:
+        self.client = client
+        self._labels = labels
+        self._count = count
+        self._networks = networks
+        self._lock = threading.Lock()
+        self._seen: dict[str, list[Generation]] | None = None
+
+    def keep(self, service: Json, secret: Collection[str]) -> int:
+        """Keep what a service runs with as its newest generation, unless it is that already; return its number.
+
+        Args:
+            service: The service as the swarm has it.
+            secret: The environment variables that a secret is in.
+
+        Raises:
+            ServiceError: The engine refuses.
+
+        """
+        from docker.errors import APIError
+
+        from remote.engine import engine_errors
+
+        name = service["Spec"]["Name"]
+        spec = without_secrets(service["Spec"], secret)
+        with engine_errors(name, "keeping what it runs with", ServiceError):
+            try:
+                return self._keep(name, spec, self._before(name))
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+            # Another one was kept since they were listed.
+            return self._keep(name, spec, generations(self.client, name, self._labels))
+
+    def _before(self, name: str) -> list[Generation]:
+        """Return what is kept of a service, the newest first."""
+        with self._lock:
+            if self._seen is None:
+                self._seen = all_generations(self.client, self._labels)
+            return self._seen.get(name, [])
+
+    def _keep(self, name: str, spec: Json, before: Sequence[Generation]) -> int:
+        """Keep a specification, unless the newest that is kept is equal; return its number."""
+        digest = spec_digest(spec)
+        if before and before[0].digest == digest:
+            return before[0].number
+        number = before[0].number + 1 if before else 1
+        container = spec["TaskTemplate"]["ContainerSpec"]
+        files = [f[f"{kind}ID"] for kind in ("Secret", "Config") for f in container.get(f"{kind}s") or ()]
+        own = {
+            **self._labels, NAME: name, LABEL: str(number), DIGEST: digest,
+            IMAGE: container["Image"], FILES: ",".join(files),
+        }  # fmt: skip
         if joined := [each["Target"] for each in spec["TaskTemplate"].get("Networks") or ()]:
-            names = {found["Id"]: found["Name"] for found in client.api.networks(ids=joined)}
-            own[NETWORKS] = json.dumps(names)
-        client.api.create_config(config_name(name, number), json.dumps(spec).encode(), own)
-        for old in before[max(0, count - 1) :]:
-            _remove(client, old.id)
-    return number
+            own[NETWORKS] = json.dumps(self._names(joined))
+        self.client.api.create_config(config_name(name, number), json.dumps(spec).encode(), own)
+        for old in before[max(0, self._count - 1) :]:
+            _remove(self.client, old.id)
+        return number
+
+    def _names(self, joined: Sequence[str]) -> dict[str, str]:
+        """Return the names of networks by their ids."""
+        if set(joined) <= self._networks.keys():
+            return {network: self._networks[network] for network in joined}
+        return {found["Id"]: found["Name"] for found in self.client.api.networks(ids=list(joined))}
 
 
 def config_name(service: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -79,7 +80,7 @@ def put_service(client: DockerClient, found: Json, spec: Json) -> None:
         write_service(client, found, {**spec, "TaskTemplate": template})
 
 
-def write_service(client: DockerClient, found: Json, spec: Json) -> None:
+def write_service(client: DockerClient, found: Mapping[str, Any], spec: Json) -> None:
     """Write a specification over the one of a service, as the swarm had it when it was read.
 
     Args:
@@ -138,11 +139,28 @@ def _must_run_again(client: DockerClient, service: Json) -> bool:
     return done < wanted and not jobs.is_at_work(service, tasks)
 
 
-def set_labels(client: DockerClient, service: str, labels: Mapping[str, str | None]) -> None:
-    """Set labels on a service itself (None removes one), which restarts nothing."""
+def set_labels(
+    client: DockerClient,
+    service: str,
+    labels: Mapping[str, str | None],
+    seen: Mapping[str, Any] | None = None,
+) -> None:
+    """Set labels on a service itself (None removes one), which restarts nothing.
+
+    Args:
+        client: A manager's engine.
+        service: Its name.
+        labels: The labels.
+        seen: The service as it was seen a moment ago, if it was: it is looked at again only where it changed since.
+
+    Raises:
+        ServiceError: The engine refused, or the service is gone.
+
+    """
+    known: list[Mapping[str, Any]] = [seen] if seen else []
 
     def labelled() -> bool:
-        found = find_service(client, service)
+        found = known.pop() if known else find_service(client, service)
         if found is None:
             raise ServiceError(f"service {service}: was removed by somebody else")
         spec = found["Spec"]

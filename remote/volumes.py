@@ -66,9 +66,8 @@ def ensure_volume(
         if not found:
             say(f"making volume {name} on {host}")
             named = {**labels, INCARNATION: uuid4().hex}
-            client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, named)
-            # Whoever was first made it: a racing run's labels count then, not ours.
-            found = client.api.inspect_volume(name)
+            # Whoever was first made it: a racing run's labels are in the answer then, not ours.
+            found = client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, named)
             _refuse_foreign(host, name, found, labels)
     say(f"volume {name} on {host} is {_labels(found).get(INCARNATION)}")
     return str(_labels(found).get(INCARNATION, ""))

@@ -5,6 +5,7 @@ from model.units import Port
 from tasks.ports import published_ports
 from tasks.run import Run
 
+_SERVICE = "com.docker.swarm.service.name"
 _GUESS = {53: "dig @{address}", 80: "curl http://{address}/", 443: "curl -k https://{address}/"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -12,11 +13,12 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 def lines(run: Run) -> list[str]:
     """Return a heading and a line for each way in, or nothing where no service publishes a port."""
     found = []
+    running: dict[str, set[str]] = {}
     for name, service in run.stage.services.items():
         published = published_ports(run, name)
         if not published:
             continue
-        address = _address(run, name, published)
+        address = _address(run, name, published, running)
         if address is None:
             continue
         said = service.try_ or [_guess(port) for port in published]
@@ -42,19 +44,29 @@ def _guess(port: Port) -> str:
     return f"nc -z{'u' if port.protocol == 'udp' else ''} {{address}} {port.published}"
 
 
-def _address(run: Run, name: str, published: list[Port]) -> str | None:
-    """Return the address of a hive where a service answers: any for the ingress, else one where it runs."""
+def _address(run: Run, name: str, published: list[Port], running: dict[str, set[str]]) -> str | None:
+    """Return the address of a hive where a service answers: any for the ingress, else one where it runs.
+
+    Args:
+        run: The run.
+        name: The service.
+        published: What it publishes.
+        running: A hive to the services that run there, filled as hives are looked at.
+
+    """
     for host in run.stage.hives:
-        if any(port.mode == "ingress" for port in published) or _runs_on(run, name, host):
+        if any(port.mode == "ingress" for port in published):
+            return host.address
+        if host.short not in running:
+            running[host.short] = _running(run, host)
+        if name in running[host.short]:
             return host.address
     return None
 
 
-def _runs_on(run: Run, name: str, host: Host) -> bool:
-    """Return whether a container of a service runs on a host."""
-    if name in run.probe.host(host).services and not run.deployed:
-        return True
+def _running(run: Run, host: Host) -> set[str]:
+    """Return the services of which a container runs on a host; as the live look saw it if nothing changed since."""
     if not run.deployed:
-        return False
-    label = f"com.docker.swarm.service.name={name}"
-    return bool(run.engine(host).api.containers(filters={"label": label}))
+        return set(run.probe.host(host).services)
+    containers = run.engine(host).api.containers(filters={"label": _SERVICE})
+    return {container["Labels"][_SERVICE] for container in containers}

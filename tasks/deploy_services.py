@@ -25,6 +25,7 @@ from tasks.templates import rendered
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from remote.generations import Keeper
 
 PHASE = contents.PHASE
 DOC = "deploy the services, and wait until they run"
@@ -159,7 +160,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             changed=changed,
         )
         try:
-            wait(labels=lambda found: _kept(run, client, found, needed.environment))
+            wait(labels=lambda found: _kept(run, found, needed.environment))
         except NotRunningError as error:
             if not changed:
                 raise
@@ -197,18 +198,28 @@ def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None],
     return f"{said} was put back, and runs"
 
 
-def _kept(
-    run: Run, client: "DockerClient", found: "Mapping[str, Any]", secret: Collection[str]
-) -> dict[str, str]:
+def _kept(run: Run, found: "Mapping[str, Any]", secret: Collection[str]) -> dict[str, str]:
     """Keep what a service runs with, now that it is seen to run; return the label that says which one that is.
 
     One that has the label is kept already. One that has not may have been deployed by a run that did not see it run.
     """
-    from remote.generations import LABEL, keep
+    from remote.generations import LABEL, Keeper
 
     if LABEL in (found["Spec"].get("Labels") or {}):
         return {}
-    return {LABEL: str(keep(client, found, secret, run.stage.labels, run.stage.site.registry.keep))}
+    return {LABEL: str(run.shared(Keeper, partial(_keeper, run)).keep(found, secret))}
+
+
+def _keeper(run: Run, client: "DockerClient") -> "Keeper":
+    """Return what keeps what the stage's services run with."""
+    from remote.generations import Keeper
+
+    networks = {
+        record.id: name
+        for name in run.stage.networks
+        if (record := run.state.read(f"{build_networks.PHASE}:{name}", FactRecord)) is not None
+    }
+    return Keeper(client, run.stage.labels, run.stage.site.registry.keep, networks)
 
 
 def secret_environment(run: Run, name: str) -> list[str]:

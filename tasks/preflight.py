@@ -18,7 +18,7 @@ from model.digest import canonical, sha256
 from model.errors import ServiceError, SkepError
 from model.nodes import Node, Wants, meets, misfits
 from model.ports import ports
-from model.record import FactRecord, PortsRecord, SwarmRecord
+from model.record import PortsRecord, SwarmRecord
 from model.stage import Host, Stage, service_networks
 from model.units import size
 from remote import hostlook, vxlan
@@ -340,16 +340,16 @@ def _mtu(network: types.Network) -> int:
 def _key(
     run: Run, hives: Mapping[str, Host], facts: Mapping[str, HostFacts], sizes: Mapping[str, int]
 ) -> str:
-    """Return the digest of all that what was found out hangs on."""
-    firewalls = {
-        short: record.id if (record := run.state.read(f"setup_hosts:{short}.firewall", FactRecord)) else ""
-        for short in hives
-    }
+    """Return the digest of all that what was found out hangs on.
+
+    Of the hosts' firewalls that is whether there are any: their rules for what hives send to each other are made from
+    the addresses and the port, and one more port that a service publishes changes nothing of that.
+    """
     return sha256(
         canonical(
             {
                 "hives": {short: [host.address, facts[short].incarnation] for short, host in hives.items()},
-                "firewalls": firewalls,
+                "firewall": run.stage.site.setup_hosts.firewall,
                 "port": run.stage.data_path_port,
                 "mtu": max(sizes.values()),
             }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from model.errors import ConfigError, HostError, SkepError, StateError
 from model.pins import Pins
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tasks.probe import Probe
 
 R = TypeVar("R", bound=Record)
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
@@ -83,7 +84,7 @@ class Run:
     def __post_init__(self) -> None:
         """Make what threads share."""
         self._connections: dict[str, Connection] = {}
-        self._look: tuple[DockerClient, SwarmLook] | None = None
+        self._shared: dict[tuple[type, DockerClient], object] = {}
         self._manager: tuple[Host, DockerClient, float] | None = None
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
@@ -415,9 +416,15 @@ class Run:
             HostError: None answers; the message has what each said.
 
         """
+        # Who comes while another asks waits for that answer, since the engine has to do with each question.
+        with self.lock("manager"):
+            if but is None and (known := self._manager_of_late()) is not None:
+                return known
+            return self._ask_for_manager(but)
+
+    def _ask_for_manager(self, but: Host | None) -> "tuple[Host, DockerClient]":
+        """Ask one hive after the other; see `manager`."""
         said = []
-        if but is None and (known := self._manager_of_late()) is not None:
-            return known
         for host in sorted(self.stage.hives, key=lambda hive: hive == but):
             if self.host_record(host) is None:
                 continue
@@ -454,12 +461,24 @@ class Run:
         """
         from remote.swarmlook import SwarmLook
 
+        return self.shared(SwarmLook, SwarmLook)
+
+    def shared(self, kind: type[T], make: Callable[["DockerClient"], T]) -> T:
+        """Return what all tasks have in common that ask the swarm by one manager, made for the first who wants it.
+
+        Args:
+            kind: What it is.
+            make: Makes it for a manager's engine; another one where another manager answers by now.
+
+        Raises:
+            HostError: No manager answers.
+
+        """
         _, client = self.manager()
-        with self.lock("swarm look"):
-            # Another manager may answer by now.
-            if self._look is None or self._look[0] is not client:
-                self._look = client, SwarmLook(client)
-            return self._look[1]
+        with self._guard:
+            if (kind, client) not in self._shared:
+                self._shared[kind, client] = make(client)
+            return cast("T", self._shared[kind, client])
 
     def log(self, task: str) -> "TaskLog":
         """Return the log of a task's run, begun anew."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -35,18 +36,18 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
     def wait(*_: Any, labels: Labels, **_options: Any) -> None:
         asked.append(labels)
 
-    def keep(_client: object, found: Any, *_: object) -> int:
+    def keep(_keeper: object, found: Any, _secret: object) -> int:
         kept.append(found)
         return 7
 
-    client = SimpleNamespace(api=SimpleNamespace(reload_config=lambda _path: None))
+    client = Mock()
     monkeypatch.setattr(run, "manager", lambda: (None, client))
     monkeypatch.setitem(run.__dict__, "swarm_look", None)
     monkeypatch.setattr(type(run), "swarm_look", None)
     monkeypatch.setattr(deploy_services, "preflight", lambda *_: None)
     monkeypatch.setattr("remote.services.ensure_service", lambda *_: ("id", changed))
     monkeypatch.setattr("remote.convergence.wait_until_converged", wait)
-    monkeypatch.setattr("remote.generations.keep", keep)
+    monkeypatch.setattr("remote.generations.Keeper.keep", keep)
     step = next(s for s in deploy_services.steps(run) if s.name == "web")
     step.ensure(SimpleNamespace(task=step.task, key="k", say=lambda _line: None))  # type: ignore[arg-type]
     [labels] = asked

@@ -1,9 +1,11 @@
 """What is kept of a service to go back to: its specification, and nothing that is secret."""
 
 import base64
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 
 from model.errors import ServiceError
 from remote import generations as kept
@@ -18,9 +20,11 @@ class Configs:
     def __init__(self) -> None:
         self.api = self
         self.all: dict[str, dict[str, Any]] = {}
+        self.listed = 0
 
     def configs(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
         """List those with these labels, as Docker does: by name and value, or by name alone."""
+        self.listed += 1
         return [
             config
             for config in self.all.values()
@@ -36,7 +40,8 @@ class Configs:
 
     def create_config(self, name: str, data: bytes, labels: dict[str, str]) -> None:
         """Make one; a name is given once."""
-        assert name not in {config["Spec"]["Name"] for config in self.all.values()}
+        if name in {config["Spec"]["Name"] for config in self.all.values()}:
+            raise APIError("conflict", SimpleNamespace(status_code=409))
         spec = {"Name": name, "Labels": labels, "Data": base64.b64encode(data).decode()}
         self.all[f"id-of-{name}"] = {"ID": f"id-of-{name}", "CreatedAt": "2026-11-25T20:00:00Z", "Spec": spec}
 
@@ -69,7 +74,7 @@ def service(image: str = "registry/web@sha256:1", **labels: str) -> dict[str, An
 
 def keep(engine: Any, of: dict[str, Any], count: int = 3) -> int:
     """Keep what a service runs with."""
-    return kept.keep(engine, of, {"PASSWORD"}, LABELS, count)
+    return kept.Keeper(engine, LABELS, count, {}).keep(of, {"PASSWORD"})
 
 
 def test_no_secret_is_kept() -> None:
@@ -175,10 +180,33 @@ def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
     engine: Any = Configs()
     joined = service()
     joined["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1", "Aliases": ["www"]}]
-    kept.keep(engine, joined, (), LABELS, 3)
+    kept.Keeper(engine, LABELS, 3, {}).keep(joined, ())
     [generation] = kept.generations(engine, "web", LABELS)
 
     back = kept.with_secrets(generation, ["PASSWORD=new"])
 
     assert back["TaskTemplate"]["Networks"] == [{"Target": "name-of-n1", "Aliases": ["www"]}]
     assert generation.spec["TaskTemplate"]["Networks"] == [{"Target": "n1", "Aliases": ["www"]}]
+
+
+def test_what_there_is_is_listed_once() -> None:
+    """Of fifty services nobody lists the generations fifty times."""
+    engine: Any = Configs()
+    keeper = kept.Keeper(engine, LABELS, 3, {"n1": "mesh"})
+    for name in ("web", "db"):
+        one = service()
+        one["Spec"]["Name"] = name
+        one["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1"}]
+        assert keeper.keep(one, ()) == 1
+    assert engine.listed == 1
+    assert kept.generations(engine, "db", LABELS)[0].networks == {"n1": "mesh"}
+
+
+def test_one_that_was_kept_meanwhile_is_counted() -> None:
+    """Where somebody kept another one since, the number is taken, and the next one is."""
+    engine: Any = Configs()
+    keeper = kept.Keeper(engine, LABELS, 3, {})
+    assert keeper.keep(service(), ()) == 1
+    assert keep(engine, service("other")) == 2
+    assert keeper.keep(service("third"), ()) == 3
+    assert [each.number for each in kept.generations(engine, "web", LABELS)] == [3, 2, 1]

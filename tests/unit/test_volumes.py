@@ -30,9 +30,12 @@ class Engine:
         """Remove it."""
         self.labels = None
 
-    def create_volume(self, _name: str, _driver: str, _options: object, labels: dict[str, str]) -> None:
+    def create_volume(
+        self, _name: str, _driver: str, _options: object, labels: dict[str, str]
+    ) -> dict[str, Any]:
         """Make it."""
         self.labels = labels
+        return {"Labels": labels}
 
     def containers(self, **_filters: object) -> list[dict[str, Any]]:
         """Return that nobody uses it."""
