@@ -124,7 +124,9 @@ class StateDb:
 
         """
         try:
-            write_whole(self._path(task_id), json.dumps(self._entries[task_id], indent=1).encode())
+            # A trace that a power cut took has its task run once more and find all done; to wait for the disk each
+            # time would hold up what comes next.
+            write_whole(self._path(task_id), json.dumps(self._entries[task_id]).encode(), lasting=False)
         except StateError as error:
             if not self.running:
                 raise InvalidCommand(str(error)) from error

@@ -20,7 +20,7 @@ LogTail = Callable[[str, str], tuple[str, list[str]]]
 
 ROUND = 0.2
 """Seconds between two looks."""
-REST, OLDEST = 20, 2.0
+REST, OLDEST = 40, 2.0
 """How old a look may be: as a multiple of what it took, and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""

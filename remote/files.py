@@ -14,8 +14,15 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o644, *, lasting: bool = True) -> None:
     """Write a file so that it is either the old or the new one, even after a power cut; equal data writes nothing.
+
+    Args:
+        path: The file.
+        data: What it holds then.
+        mode: Its permissions.
+        lasting: Whether it is on the disk when this returns. If not, it may be old, empty or not there after a power
+            cut, though never after the process was killed.
 
     Raises:
         StateError: It can't be written. Nothing is left of the attempt, and an older file is as it was.
@@ -33,7 +40,8 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if lasting:
+                    os.fsync(file.fileno())
             temporary.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
