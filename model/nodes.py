@@ -45,6 +45,8 @@ class Wants:
         most: How many of them on one node; None is without limit.
         cpus: What one task reserves.
         memory: What one task reserves, in bytes.
+        alone: Whether a node runs one task of it at most, since it publishes ports of the node itself.
+        start_first: What of the service has a new task run before the old one ends: `update_config` and the like.
 
     """
 
@@ -54,6 +56,8 @@ class Wants:
     most: int | None = None
     cpus: float = 0.0
     memory: int = 0
+    alone: bool = False
+    start_first: tuple[str, ...] = ()
 
 
 def meets(constraint: str, node: Node) -> bool:
@@ -122,11 +126,7 @@ def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Itera
             "--label-add)"
         )
         return
-    if wants.tasks and wants.most and wants.tasks > wants.most * len(places):
-        yield (
-            f"{path}.replicas: {wants.tasks} don't fit: {_named(places)} may each run {wants.most} "
-            "(max_replicas_per_node)"
-        )
+    yield from _counted(wants, places)
     for what, wanted, there in (
         ("mem_reservation", wants.memory, {node.name: float(node.memory) for node in places}),
         ("cpu_reservation", wants.cpus, {node.name: node.cpus for node in places}),
@@ -137,6 +137,24 @@ def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Itera
                 f"{path}.{what}: one task reserves {_amount(what, wanted)}, and {', '.join(short)} "
                 f"{'has' if len(short) == 1 else 'have'} {_amount(what, min(there.values()))}: reserve less, or give "
                 "the hosts more"
+            )
+
+
+def _counted(wants: Wants, places: Sequence[Node]) -> Iterator[str]:
+    """Yield why so many tasks of a service don't fit, or one more of them while it is updated."""
+    most, why = (1, 'ports with mode = "host"') if wants.alone else (wants.most, "max_replicas_per_node")
+    if not most:
+        return
+    path = f"services.{wants.service}"
+    tasks = len(places) if wants.tasks is None else wants.tasks
+    room = most * len(places)
+    if tasks > room:
+        yield f"{path}.replicas: {tasks} don't fit: {_named(places)} may each run {most} ({why})"
+    elif tasks == room:
+        for config in wants.start_first:
+            yield (
+                f'{path}.{config}.order: "start-first" needs room for one task more than {tasks}, and '
+                f'{_named(places)} may each run {most} ({why}): nothing would ever change; take "stop-first"'
             )
 
 

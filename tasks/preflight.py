@@ -101,6 +101,15 @@ def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
         service.placement.max_replicas_per_node,
         service.cpu_reservation or 0.0,
         size(memory) if memory else 0,
+        any(port.mode == "host" for port in ports(service)),
+        tuple(
+            name
+            for name, config in (
+                ("update_config", service.update_config),
+                ("rollback_config", service.rollback_config),
+            )
+            if config.order == "start-first" and not service.mode.endswith("-job")
+        ),
     )
 
 

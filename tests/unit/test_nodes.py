@@ -91,6 +91,38 @@ def test_too_many_for_their_nodes() -> None:
     assert said(Wants("a", ("node.id==n0",), tasks=2, most=1)) == ["services.a.replicas"]
 
 
+@pytest.mark.parametrize(
+    "wants",
+    [
+        Wants("a", tasks=2, most=1, start_first=("update_config",)),
+        Wants("a", tasks=2, alone=True, start_first=("update_config",)),
+        Wants("a", ("node.id==n0",), alone=True, start_first=("update_config",)),
+        Wants("a", tasks=None, alone=True, start_first=("update_config",)),
+    ],
+)
+def test_no_room_for_an_update(wants: Wants) -> None:
+    """With the new task started first, an update needs a place that the old one does not have."""
+    (line,) = misfits([wants], NODES)
+
+    assert line.startswith('services.a.update_config.order: "start-first" needs room for one task more than ')
+    assert line.endswith('nothing would ever change; take "stop-first"')
+
+
+def test_room_for_an_update() -> None:
+    """One free place is enough, however many tasks are updated at a time; and who stops first needs none."""
+    assert said(Wants("a", tasks=1, most=1, start_first=("update_config",))) == []
+    assert said(Wants("a", tasks=1, alone=True, start_first=("update_config",))) == []
+    assert said(Wants("a", tasks=2, alone=True)) == []
+    assert said(Wants("a", tasks=9, start_first=("update_config",))) == []
+
+
+def test_two_tasks_with_one_port() -> None:
+    """A port of the node itself is taken by one task of a service."""
+    (line,) = misfits([Wants("a", ("node.id==n0",), tasks=2, alone=True)], NODES)
+
+    assert line == 'services.a.replicas: 2 don\'t fit: hive0 may each run 1 (ports with mode = "host")'
+
+
 def test_one_task_is_too_large() -> None:
     """More memory, or more processors, than any node has; of a global service than each has."""
     assert said(Wants("a", memory=5 * GIB)) == ["services.a.mem_reservation"]
