@@ -58,7 +58,7 @@ configs = [{{ source = "plain", target = "/etc/plain.conf", uid = 33, mode = "06
 [services.many.placement]
 constraints = ["node.labels.skep.name==hive1"]
 preferences = ["node.hostname"]
-max_replicas_per_node = 1
+max_replicas_per_node = 2
 [services.many.update_config]
 parallelism = 2
 delay = "3s"
