@@ -79,10 +79,10 @@ def set_aside(run: Run, say: Say) -> None:
         and (record := run.state.read(f"setup_hosts:{short}.swarm", SwarmRecord)) is not None
     }
     if nodes:
-        from remote import swarm  # the SDK is needed only now
+        from remote import swarm_nodes  # the SDK is needed only now
 
         host, client = run.manager()
-        swarm.set_aside(host.short, client, nodes, say)
+        swarm_nodes.set_aside(host.short, client, nodes, say)
 
 
 def _connection(run: Run, short: str, record: HostRecord) -> Connection:
@@ -119,7 +119,7 @@ def remove(run: Run, short: str, say: Say) -> None:
 
 def _leave_swarm(run: Run, host: Host, say: Say) -> None:
     """Have the swarm do without a hive, as soon as it can."""
-    from remote import swarm  # the SDK is needed only now
+    from remote import swarm_nodes  # the SDK is needed only now
 
     if all(run.host_record(hive) is None for hive in run.stage.hives):
         return  # nothing of the stage is left
@@ -129,16 +129,16 @@ def _leave_swarm(run: Run, host: Host, say: Say) -> None:
 
     def may_go() -> bool:
         beside, client = manager()
-        if swarm.has_node(beside.short, client, host):
-            swarm.check_expendable(beside.short, client, host, [])
+        if swarm_nodes.has_node(beside.short, client, host):
+            swarm_nodes.check_expendable(beside.short, client, host, [])
         return True
 
     try:
-        wait_for(may_go, "the swarm", swarm.JOIN_TIMEOUT, retry=HostError, kind=ProviderError)
+        wait_for(may_go, "the swarm", swarm_nodes.JOIN_TIMEOUT, retry=HostError, kind=ProviderError)
     except ProviderError as error:
         raise ProviderError(f"{host.short} is not removed: {error}") from error
     beside, client = manager()
-    swarm.retire(beside.short, client, host, say)
+    swarm_nodes.retire(beside.short, client, host, say)
 
 
 def _refuse_unknown_node(run: Run, short: str) -> None:

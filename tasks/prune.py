@@ -87,7 +87,7 @@ def _labels(run: Run, say: Say) -> list[str]:
 
     A service that stays may still be held where it is by one, as long as it was not deployed anew.
     """
-    from remote import swarm
+    from remote import swarm_nodes
 
     specs = [seen["Spec"] for name, seen in run.probe.swarm.services.items() if name in run.stage.services]
     held = {
@@ -102,7 +102,9 @@ def _labels(run: Run, say: Say) -> list[str]:
     def clear(short: str) -> None:
         manager, client = run.manager()
         node, hive = nodes[short], run.stage.host(short)
-        swarm.ensure_node_labels(manager.short, client, node, setup_hosts.node_labels(run, hive), say, stays)
+        swarm_nodes.ensure_node_labels(
+            manager.short, client, node, setup_hosts.node_labels(run, hive), say, stays
+        )
 
     nodes = {}
     for hive in run.stage.hives:

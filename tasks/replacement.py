@@ -138,7 +138,7 @@ def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
         ProviderError: Without it the swarm would lose its majority, or a hive before it has not come back.
 
     """
-    from remote import swarm  # the SDK is needed only now
+    from remote import swarm_nodes  # the SDK is needed only now
 
     others = [
         hive
@@ -158,17 +158,17 @@ def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
         beside, client = manager()
         if beside == host:
             raise HostError(f"no other manager than {host.short} answers")
-        swarm.check_expendable(beside.short, client, host, back)
+        swarm_nodes.check_expendable(beside.short, client, host, back)
         return True
 
     what = "made anew" if goes else "stopped"
     say(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
     # Without others that are to come back nothing will change by waiting.
-    patience = TURN_TIMEOUT if back else swarm.JOIN_TIMEOUT
+    patience = TURN_TIMEOUT if back else swarm_nodes.JOIN_TIMEOUT
     try:
         wait_for(may_go, "the swarm", patience, retry=SkepError, kind=ProviderError)
     except ProviderError as error:
         raise ProviderError(f"{host.short} is not {what}: {error}") from error
     if goes and not run.provider.keeps_volumes:
         beside, client = manager()
-        swarm.retire(beside.short, client, host, say)
+        swarm_nodes.retire(beside.short, client, host, say)

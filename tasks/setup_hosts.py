@@ -216,7 +216,7 @@ def _swarm_step(run: Run, host: Host) -> Step:
         return found
 
     def ensure(work: Work) -> SwarmRecord:
-        from remote import swarm  # the SDK is needed only now
+        from remote import swarm, swarm_nodes  # the SDK is needed only now
 
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         wants = swarm_wants(run.stage.config)
@@ -236,7 +236,7 @@ def _swarm_step(run: Run, host: Host) -> Step:
                 "systemctl restart docker", timeout=150, shown="restarting Docker Engine"
             )
 
-        swarm.wait_until_ready(host.short, client, record.node, restart, work.say)
+        swarm_nodes.wait_until_ready(host.short, client, record.node, restart, work.say)
         return record
 
     def real(_key: str) -> str | None:
@@ -296,14 +296,14 @@ def _labels_step(run: Run, host: Host) -> Step:
         return {"node": record.node, **flatten("labels", node_labels(run, host))}
 
     def ensure(work: Work) -> FactRecord:
-        from remote import swarm  # the SDK is needed only now
+        from remote import swarm_nodes  # the SDK is needed only now
 
         # The swarm moves a service with the label that holds it: not to where its data is missing.
         if refused := build_volumes.refused(run):
             raise HostError(f"{host.short} keeps its labels: {', '.join(refused)} says why")
         node = run.record(swarm_task, SwarmRecord).node
         manager, client = run.manager()
-        swarm.ensure_node_labels(
+        swarm_nodes.ensure_node_labels(
             manager.short, client, node, node_labels(run, host), work.say, partial(is_left_over, run)
         )
         return FactRecord(id=sha256(str(sorted(node_labels(run, host).items()))))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model.record import SwarmRecord
-from remote.swarm import ASIDE, ensure_node_labels
+from remote.swarm_nodes import ASIDE, ensure_node_labels
 from tasks.former import set_aside
 from tests import made as rig
 

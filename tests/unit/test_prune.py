@@ -17,7 +17,7 @@ from commands import prune as command
 from commands.prune import Prune
 from model.errors import HostError
 from model.record import FactRecord, HostRecord
-from remote import swarm
+from remote import swarm_nodes
 from remote.hostsetup.apply import Applied
 from remote.hostsetup.undo import accounts_script, undo_script
 from remote.ssh import Connection
@@ -207,9 +207,9 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
         run.state.write(task, FactRecord(id="x"))
     monkeypatch.setattr(Connection, "close", lambda _connection: None)
     monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
-    monkeypatch.setattr(swarm, "has_node", lambda *_args: True)
-    monkeypatch.setattr(swarm, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
-    monkeypatch.setattr(swarm, "retire", lambda *args: order.append(f"retire {args[2].address}"))
+    monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
+    monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(swarm_nodes, "retire", lambda *args: order.append(f"retire {args[2].address}"))
     monkeypatch.setattr(type(run.provider), "remove", lambda *args: order.append(f"remove {args[1]}"))
 
     remove_all(run, leftovers(made.run()), lambda _line: None)
@@ -224,14 +224,14 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
     former_host(made)
     run, removed = made.run(), list[str]()
     monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
-    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
-    monkeypatch.setattr(swarm, "has_node", lambda *_args: True)
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
+    monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
 
     def refuse(*_args: object) -> None:
         msg = "of its 2 other managers 1 are ready, which is no majority"
         raise HostError(msg)
 
-    monkeypatch.setattr(swarm, "check_expendable", refuse)
+    monkeypatch.setattr(swarm_nodes, "check_expendable", refuse)
     monkeypatch.setattr(type(run.provider), "remove", lambda *args: removed.append(args[1]))
 
     problems = remove_all(run, leftovers(made.run()), lambda _line: None)

@@ -12,7 +12,7 @@ from doit.doit_cmd import reset_vars, set_var
 
 from model.errors import HostError, ProviderError
 from model.stage import Host
-from remote import swarm
+from remote import swarm_nodes
 from tasks import build_infra, replacement
 from tasks.run import Run
 from tests import made as rig
@@ -138,7 +138,7 @@ def test_a_provider_that_keeps_volumes_asks_nobody(made: Made) -> None:
 
 def test_the_majority_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hive stays as it is while the swarm would be left without a majority by its going."""
-    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     made.edit("number_of_hosts = 3", "number_of_hosts = 4")
     made.make("build_infra:hive2", "setup_hosts:hive2.swarm")
     run = made.run()
@@ -180,7 +180,7 @@ def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A host that is only stopped for a while stays a node, and nobody has to name its volumes; the next one waits."""
-    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     made.edit('cidr = "10.0.1.0/24"', 'cidr = "10.0.0.0/24"')
     for where, thing in list(made.cloud.things.items()):
         if thing.is_host:
@@ -197,7 +197,7 @@ def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
 
 def test_an_engine_is_started_anew_in_turn(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """All at once, the swarm and its services would be down together; afterwards it is looked again."""
-    monkeypatch.setattr(swarm, "JOIN_TIMEOUT", 0)
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     run = made.run()
     nodes = Nodes(run)
     monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive1"), nodes))
@@ -266,6 +266,6 @@ def test_a_host_belongs_to_its_node() -> None:
     """A node is a host's by its name, or by its address where it never told its name."""
     host = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
 
-    assert swarm._was({"Description": {"Hostname": "p-hive0.example"}}, host)
-    assert swarm._was({"ManagerStatus": {"Addr": "10.0.0.10:2377"}}, host)
-    assert not swarm._was({"Description": {"Hostname": "p-hive1.example"}}, host)
+    assert swarm_nodes.is_of({"Description": {"Hostname": "p-hive0.example"}}, host)
+    assert swarm_nodes.is_of({"ManagerStatus": {"Addr": "10.0.0.10:2377"}}, host)
+    assert not swarm_nodes.is_of({"Description": {"Hostname": "p-hive1.example"}}, host)
