@@ -1,0 +1,20 @@
+"""`{{ … }}` in values: Jinja2, in its sandbox, where what is undefined is a mistake. Pure."""
+
+from model.templates.found import NFS, is_template, role_variables, templated, texts
+from model.templates.problems import guessing, problems
+from model.templates.rendering import Rendered, Renderer
+from model.templates.uses import looks_at, secrets_in
+
+__all__ = [
+    "NFS",
+    "Rendered",
+    "Renderer",
+    "guessing",
+    "is_template",
+    "looks_at",
+    "problems",
+    "role_variables",
+    "secrets_in",
+    "templated",
+    "texts",
+]

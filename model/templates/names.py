@@ -1,0 +1,130 @@
+"""What templates are given by name, and the sandbox that they are rendered in. Pure.
+
+jinja2 is imported when the first value is a template, never before.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from model.units import Port
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+    from jinja2.sandbox import SandboxedEnvironment
+
+
+class Names:
+    """A table as templates see it: `vars.X`, `hosts["hive0"]`, `for name in hosts`.
+
+    No mapping, whose methods (`items`, `get`) would hide what is called so.
+
+    Args:
+        what: What it holds, in words.
+        known: The names.
+        find: Returns what is under one of them.
+
+    """
+
+    __slots__ = ("_find", "_known", "_what")
+
+    def __init__(self, what: str, known: Sequence[str], find: Callable[[str], object]) -> None:
+        self._what, self._known, self._find = what, known, find
+
+    def __getitem__(self, name: object) -> object:
+        """Return what is under a name; KeyError, which jinja2 takes for undefined, if there is nothing."""
+        if not isinstance(name, str) or name not in self._known:
+            raise KeyError(name)
+        return self._find(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __repr__(self) -> str:
+        return f"the {self._what}s {', '.join(self._known)}"
+
+    def lacking(self, name: object) -> str:
+        """Return what is said where a name is asked for that is not there."""
+        known = ", ".join(sorted(self._known))
+        return f"there is no {self._what} {name!r} ({f'there are: {known}' if known else 'there are none'})"
+
+
+class Ports:
+    """A service's published ports as templates see them: by the container's port, `80` or `53/udp`."""
+
+    __slots__ = ("_ports", "_service")
+
+    def __init__(self, service: str, ports: Sequence[Port]) -> None:
+        self._service, self._ports = service, ports
+
+    def __getitem__(self, target: object) -> int:
+        """Return the host's port; where no protocol is named, tcp's comes first."""
+        number, _, protocol = str(target).partition("/")
+        found = [port for port in self._ports if str(port.target) == number]
+        for port in sorted(found, key=lambda port: port.protocol != "tcp"):
+            if protocol in {"", port.protocol}:
+                return port.published
+        raise KeyError(target)
+
+    def __repr__(self) -> str:
+        return f"the ports of {self._service}"
+
+    def lacking(self, target: object) -> str:
+        """Return what is said where a port is asked for that is not published."""
+        known = ", ".join(f"{port.target}/{port.protocol}" for port in self._ports)
+        return f"service {self._service} publishes no port {target} ({f'it has: {known}' if known else 'it has none'})"
+
+
+@cache
+def environment() -> "SandboxedEnvironment":
+    """Return jinja2's environment."""
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Undefined(StrictUndefined):
+        """What is not there, and says so in our words."""
+
+        __slots__ = ()
+
+        @property
+        def _undefined_message(self) -> str:
+            """Return the message."""
+            looked_at = self._undefined_obj
+            if isinstance(looked_at, Names | Ports):
+                return looked_at.lacking(self._undefined_name)
+            return super()._undefined_message
+
+    class Environment(ImmutableSandboxedEnvironment):
+        """jinja2's sandbox, to which our tables have nothing but what is in them."""
+
+        def getattr(self, obj: object, attribute: str) -> Any:
+            """Return what `obj.attribute` means."""
+            return (
+                self.getitem(obj, attribute)
+                if isinstance(obj, Names | Ports)
+                else super().getattr(obj, attribute)
+            )
+
+        def getitem(self, obj: object, argument: Any) -> Any:
+            """Return what `obj[argument]` means."""
+            if not isinstance(obj, Names | Ports):
+                return super().getitem(obj, argument)
+            try:
+                return obj[argument]
+            except LookupError:
+                return self.undefined(obj=obj, name=argument)
+
+    # What is rendered is no HTML; and what a file ends with, it shall end with.
+    return Environment(undefined=Undefined, autoescape=False, keep_trailing_newline=True)
+
+
+@cache
+def compiled(text: str) -> "Template":
+    """Return a template, compiled once."""
+    return environment().from_string(text)
