@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from model.errors import ConfigError, HostError, SkepError, StateError
+from model.errors import ConfigError, HostError, SkepError
 from model.pins import Pins
 from model.pins import read as read_pins
 from model.record import HostRecord, Record
@@ -20,6 +20,7 @@ from model.secret import Secret, UnaskedSecret
 from model.stage import Host, Stage
 from remote.files import file_errors, write_whole
 from remote.ssh import Connection, SshFiles, socket_directory, write_ssh_files
+from tasks.log import SHORTEST, Redactor, TaskLog
 from tasks.sources import Sources
 from tasks.state import State
 from tasks.vault import Vault
@@ -38,7 +39,6 @@ T = TypeVar("T")
 Say = Callable[[str], None]
 
 
-_SHORTEST_HIDDEN = 4
 _OF_LATE = 1.0
 """Seconds for which a manager is not asked again whether it is one."""
 AT_A_TIME = 12
@@ -92,7 +92,7 @@ class Run:
         self._slots = threading.BoundedSemaphore(AT_A_TIME)
         self._mine = threading.local()
         self._locks: dict[str, threading.Lock] = {}
-        self._hidden: set[str] = set()
+        self._redactor = Redactor()
         self._done: set[str] = set()
         self._found: dict[str, tuple[str, Sequence[str]]] = {}
         self.logs: dict[str, TaskLog] = {}
@@ -191,28 +191,11 @@ class Run:
 
     def redact(self, text: str) -> str:
         """Return a text without any secret that this run has used."""
-        # The longest first: one may be the beginning of another.
-        for hidden in sorted(self._hidden, key=len, reverse=True):
-            text = text.replace(hidden, "[redacted]")
-        return text
+        return self._redactor.redact(text)
 
     def hide(self, secret: Secret, template: str = "") -> None:
-        """Keep a secret out of the logs from now on: each of its lines, since logs are written by line.
-
-        Not one so short that it is found everywhere: that would hide the log, and give the secret away.
-
-        Args:
-            secret: The secret.
-            template: What it was rendered from; the lines that it has from there tell nothing.
-
-        """
-        if isinstance(secret, UnaskedSecret):
-            return
-        known = set(template.splitlines())
-        lines = {line for line in secret.reveal().splitlines() if len(line) >= _SHORTEST_HIDDEN} - known
-        with self._guard:
-            # Another set, not a larger one: other threads may be looking through this one.
-            self._hidden = self._hidden | lines
+        """Keep a secret out of the logs from now on; see `Redactor`."""
+        self._redactor.hide(secret, template)
 
     def vault_fingerprint(self) -> str:
         """Return a keyed digest of the whole vault; `none` before there is one."""
@@ -256,8 +239,8 @@ class Run:
             if source.generate is not None
             else self._sources.read(name, source, asks=self.asks)
         )
-        if not isinstance(found, UnaskedSecret) and 0 < len(found.reveal().strip()) < _SHORTEST_HIDDEN:
-            said = f"is shorter than {_SHORTEST_HIDDEN} characters, which can't be kept out of logs"
+        if not isinstance(found, UnaskedSecret) and 0 < len(found.reveal().strip()) < SHORTEST:
+            said = f"is shorter than {SHORTEST} characters, which can't be kept out of logs"
             raise ConfigError([f"secrets.{name}: {said}: use a longer one"])
         self.hide(found)
         return found
@@ -483,30 +466,3 @@ class Run:
     def log(self, task: str) -> "TaskLog":
         """Return the log of a task's run, begun anew."""
         return TaskLog(self.state.log_path(task), self.redact)
-
-
-class TaskLog:
-    """The full output of one task's last run, in a file; the last line is kept for the screen."""
-
-    def __init__(self, path: Path, redact: Callable[[str], str]) -> None:
-        """Begin the file anew."""
-        self.path = path
-        self._redact = redact
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("w", encoding="utf-8", buffering=1)
-        except OSError as error:
-            raise StateError(f"{path}: the log can't be written: {error.strerror}") from error
-        self.last = ""
-
-    def say(self, line: str) -> None:
-        """Add a line, with the time and without secrets."""
-        self.last = self._redact(line)
-        # What is done matters more than the log of it: a full disk shows when the record is written.
-        with contextlib.suppress(OSError):
-            self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")
-
-    def close(self) -> None:
-        """End the file."""
-        with contextlib.suppress(OSError):
-            self._file.close()

@@ -16,7 +16,8 @@ from doit.exceptions import TaskFailed
 from model.digest import Inputs, changed, key_of
 from model.errors import SkepError
 from model.record import Record
-from tasks.run import Run, TaskLog
+from tasks.log import TaskLog
+from tasks.run import Run
 
 R = TypeVar("R", bound=Record)
 FORMAT = "1"

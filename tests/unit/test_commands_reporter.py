@@ -40,7 +40,7 @@ def run(tmp_path: Path) -> Run:
         Stage(Site(site="example", stages={"private": config}), "private", config),
         State(tmp_path / "state"),
     )
-    made._hidden.add(Secret("hunter2").reveal())
+    made.hide(Secret("hunter2"))
     return made
 
 

@@ -14,6 +14,7 @@ from doit.task import Task, dict_to_task
 from commands.statedb import StateDb
 from model.errors import ConfigError, HostError
 from model.record import FactRecord
+from model.secret import Secret
 from model.site import DockerStage, SecretSource, Site
 from model.stage import Stage
 from tasks.run import AT_A_TIME, Run
@@ -180,7 +181,7 @@ def test_a_secret_too_short_to_be_hidden_is_refused(tmp_path: Path, monkeypatch:
 
 def test_secrets_do_not_reach_logs(run: Run) -> None:
     """A line that holds a secret of this run is written without it."""
-    run._hidden.add("hunter2")
+    run.hide(Secret("hunter2"))
     log = run.log("build_things:one")
     log.say("the password is hunter2")
     log.close()
