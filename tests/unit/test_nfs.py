@@ -50,9 +50,10 @@ class Engine:
             return {"Options": options, "Labels": labels}
         raise NotFound(name)
 
-    def create_volume(self, *words: Any) -> None:
-        """Take note."""
+    def create_volume(self, *words: Any) -> dict[str, Any]:
+        """Take note, and show it as the engine does."""
         self.made.append(words)
+        return self.inspect_volume(words[0])
 
 
 def run_of(directory: Path, text: str = SITE) -> Run:
