@@ -20,6 +20,7 @@ from providers.cloud import (
     ADDRESS,
     FIREWALL,
     NETWORK,
+    NFS,
     SUBNET,
     CloudProvider,
     Kind,
@@ -27,10 +28,12 @@ from providers.cloud import (
     only,
     rules_drift,
 )
+from providers.cloud_host import settings
 from providers.openstack_api import PATIENCE, Api, Json, passes
 from providers.openstack_check import Check
-from providers.openstack_host import KEY, NAME, Hosts, inputs, settings
+from providers.openstack_host import KEY, NAME, Hosts, inputs
 from providers.openstack_network import Network, config_of, rules_of
+from providers.openstack_nfs import FileSystem, mount_of
 from remote.ssh import SshFiles
 
 LAYOUT = "1"
@@ -58,12 +61,14 @@ class OpenStackProvider(CloudProvider):
         self._stage, self._config = stage, config_of(stage)
         self._api = Api(self._config.cloud, self._config.region)
         self._network = Network(stage, self._api)
+        self._nfs = FileSystem(stage, self._api, self._network)
         self._hosts: Hosts = Hosts(stage, files, self._api, self._network)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
     def resources(self) -> Sequence[Resource]:
-        """Return network, subnets, firewall, floating IPs and hosts."""
+        """Return network, subnets, firewall, floating IPs, file system and hosts."""
+        plans = subnets(self._config)
         return (
             Resource(
                 NETWORK,
@@ -75,16 +80,32 @@ class OpenStackProvider(CloudProvider):
                 Resource(
                     SUBNET + plan.name, {"cidr": plan.cidr}, needs=(NETWORK,), doc=f"the subnet {plan.cidr}"
                 )
-                for plan in subnets(self._config)
+                for plan in plans
             ),
             self._firewall_resource(LAYOUT),
             *self._address_resources((NETWORK,), "floating IP"),
+            *(
+                [
+                    Resource(
+                        NFS,
+                        {"share_type": str(self._config.share_type)},
+                        settings={"share_size": str(self._config.share_size)},
+                        needs=(NETWORK, *(SUBNET + plan.name for plan in plans)),
+                        doc="the share of Manila for volumes, and the data on it",
+                        counts={"file systems": 1, "GiB of file system": self._config.share_size},
+                    )
+                ]
+                if self._config.nfs
+                else []
+            ),
             *self._host_resources(inputs, settings),
         )
 
     def check(self) -> Sequence[str]:
-        """Return what stands in the way: credentials, flavors, image, zones, external network, quotas."""
-        return list(Check(self._stage, self._api, self._network, self._hosts, self.found).problems())
+        """Return what stands in the way: credentials, roles, flavors, image, zones, external network, quotas."""
+        return list(
+            Check(self._stage, self._api, self._network, self._hosts, self._nfs, self.found).problems()
+        )
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -94,11 +115,14 @@ class OpenStackProvider(CloudProvider):
         looks: list[Callable[[], list[Json]]] = [
             *(lambda kind=kind: self._network.listing(kind) for kind in kinds),
             lambda: self._api.listing("network", "/ports", "ports"),
+            self._nfs.listing,
             self._hosts.servers,
         ]
         self._api.project  # noqa: B018 - to sign in is no matter for threads
         with ThreadPoolExecutor(max_workers=len(looks)) as pool:
-            networks, routers, parts, groups, addresses, ports, servers = pool.map(lambda look: look(), looks)
+            networks, routers, parts, groups, addresses, ports, shares, servers = pool.map(
+                lambda look: look(), looks
+            )
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)
         for thing in (*networks, *routers, *parts, *groups, *addresses):
@@ -109,6 +133,10 @@ class OpenStackProvider(CloudProvider):
             )
             drift = self._rules_drift(thing) if thing in groups else ""
             found.setdefault(name, Found(name, key if whole else "", str(thing["id"]), drift=drift))
+        for share in shares:
+            name, key = self._network.mark_of(share)
+            is_good = share["status"] not in {"error", "deleting", "error_deleting"}
+            found.setdefault(name, Found(name, key if is_good else "", mount_of(share)))
         named = ((self._network.mark_of(port)[0], port) for port in ports)
         homes = {name: port for name, port in named if name}
         public = {address["port_id"] for address in addresses}
@@ -124,14 +152,17 @@ class OpenStackProvider(CloudProvider):
     def _found_host(self, server: Json, *, is_public: bool) -> Found:
         """Return a host as it was found."""
         name = server["metadata"][NAME]
-        broken = server["status"] == "ERROR"
+        host, broken = self._wanted(name), server["status"] == "ERROR"
+        is_other = not broken and host is not None and not self._hosts.is_of_size(host, server)
+        drift = f"{name} is a {server['flavor']['original_name']}" if is_other else ""
         return Found(
             name,
             "" if broken else server["metadata"].get(KEY, ""),
             str(server["id"]),
             running=server["status"] == "ACTIVE",
             is_host=True,
-            drift=self._public_drift(name, has=is_public),
+            drift=drift or self._public_drift(name, has=is_public),
+            must_stop=is_other,
         )
 
     def _rules_drift(self, group: Json) -> str:
@@ -143,13 +174,14 @@ class OpenStackProvider(CloudProvider):
 
     def _kinds(self) -> Mapping[str, Kind]:
         """Return how all but hosts is made."""
-        network, rules = self._network, inbound(self._stage)
+        network, nfs, rules = self._network, self._nfs, inbound(self._stage)
         return {
             NETWORK: only(network.ensure, network.remove),
             FIREWALL: Kind(
                 lambda _, key, say: network.ensure_firewall(rules, key, say),
                 lambda name, say: network.remove_named("security-groups", name, say),
             ),
+            NFS: only(nfs.ensure, nfs.remove),
             ADDRESS: Kind(
                 network.ensure_address, lambda name, say: network.remove_named("floatingips", name, say)
             ),

@@ -18,10 +18,23 @@ Json = Any
 PATIENCE = 120.0
 """Seconds for which an error that passes by itself is waited out."""
 
-LOST, NOT_FOUND, CONFLICT, FORBIDDEN, TOO_MANY, SERVER_FAULT = 0, 404, 409, 403, 429, 500
+LOST, NOT_FOUND, CONFLICT, TOO_MANY, SERVER_FAULT = 0, 404, 409, 429, 500
+UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 401, 403, 406
+
+VERSIONS = {"compute": "2.67", "block_storage": "3.42", "shared_file_system": "2.8"}
+"""Service to the microversion that is spoken.
+
+Nova's can give disks a type, and names flavors; Cinder's makes disks larger that are in use; Manila's lists shares with
+the address that they are mounted from.
+
+https://docs.openstack.org/nova/latest/reference/api-microversion-history.html
+"""
 
 _QUOTA = "quota"
-_CREDENTIALS = "see to clouds.yaml or the OS_* variables: skep uses what openstacksdk finds"
+_CREDENTIALS = (
+    "see to clouds.yaml or the OS_* variables, and whether what they name has expired: skep uses what openstacksdk "
+    "finds; then run again, it goes on where it was"
+)
 
 
 class OpenStackError(ProviderError):
@@ -53,8 +66,9 @@ class OpenStackError(ProviderError):
             return ": ask the cloud's operators for more, or remove what the project no longer needs"
         return {
             LOST: ": this machine can't reach it: see to its network, then run again",
-            401: f": {_CREDENTIALS}",
+            UNAUTHORIZED: f": {_CREDENTIALS}",
             FORBIDDEN: ": the user needs the role `member` in the project",
+            NOT_ACCEPTABLE: ": the cloud's services are too old for skep: docs/providers.md says which it needs",
             TOO_MANY: ": the cloud is busy: run again later",
         }.get(self.status, "")
 
@@ -102,12 +116,20 @@ class Api:
         except Exception as error:
             raise _explained("sign in", error) from error
 
+    def has(self, service: str) -> bool:
+        """Return whether the cloud has a service, by the catalogue that came with the credentials."""
+        speaker = self._service(service)
+        try:
+            return speaker.get_endpoint() is not None
+        except Exception as error:
+            raise _explained("sign in", error) from error
+
     def ask(self, method: str, service: str, path: str, body: Json = None, **query: str) -> Json:
         """Ask a service, once.
 
         Args:
             method: HTTP's.
-            service: `network`, `compute`, `block_storage` or `image`.
+            service: `network`, `compute`, `block_storage`, `image` or `shared_file_system`.
             path: Below the service's endpoint.
             body: What is sent.
             query: What is put behind the path.
@@ -124,6 +146,7 @@ class Api:
                 method,
                 json=body,
                 params=query or None,
+                microversion=VERSIONS.get(service),
                 connect_retries=0,
                 status_code_retries=0,
                 raise_exc=False,
@@ -187,7 +210,10 @@ def _explained(what: str, error: Exception) -> Exception:
     from openstack.exceptions import HttpException, SDKException
 
     if isinstance(error, HttpError):
-        return OpenStackError(what, error.http_status, str(error.message), error.request_id or "")
+        # Keystone says of credentials that are gone that it does not find them, which is nothing to wait for.
+        is_refused = str(error.url or "").endswith("/auth/tokens") and error.http_status < SERVER_FAULT
+        status = UNAUTHORIZED if is_refused and error.http_status != TOO_MANY else error.http_status
+        return OpenStackError(what, status, str(error.message), error.request_id or "")
     if isinstance(error, HttpException):
         return OpenStackError(what, error.status_code or 0, str(error), error.request_id or "")
     if isinstance(error, Unreachable):

@@ -7,9 +7,13 @@ from model.stage import Stage
 from providers.base import Found
 from providers.cloud_check import Ask, CloudCheck
 from providers.cloud_host import instance_type
-from providers.openstack_api import Api
+from providers.openstack_api import FORBIDDEN, Api, Json, OpenStackError
 from providers.openstack_host import Hosts
-from providers.openstack_network import Network
+from providers.openstack_network import Network, config_of
+from providers.openstack_nfs import SERVICE, FileSystem
+
+_NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The id of nothing that there is."""
 
 
 class Check(CloudCheck):
@@ -20,6 +24,7 @@ class Check(CloudCheck):
         api: The services.
         network: What its hosts are in.
         hosts: Its hosts, which know flavors and images.
+        nfs: Its file system.
         found: Lists what there is of the stage already.
 
     """
@@ -30,14 +35,48 @@ class Check(CloudCheck):
         api: Api,
         network: Network,
         hosts: Hosts,
+        nfs: FileSystem,
         found: Callable[[], Mapping[str, Found]],
     ) -> None:
         super().__init__(stage, found)
-        self._api, self._network, self._hosts = api, network, hosts
+        self._api, self._network, self._hosts, self._nfs = api, network, hosts, nfs
 
     def _asks(self) -> Sequence[Ask]:
         """Return the questions, in order."""
-        return self._flavors, self._image, self._zones, self._leads_out, self._quotas
+        return (
+            self._permissions,
+            self._flavors,
+            self._image,
+            self._zones,
+            self._leads_out,
+            self._file_system,
+            self._quotas,
+        )
+
+    def _permissions(self) -> Iterator[str]:
+        """Yield what these credentials may not do, by asking for what can't be done: who may is told so in other words.
+
+        OpenStack has no question for it. A role's name tells nothing, since what it may do is each cloud's own matter.
+        """
+        server = {
+            "name": "skep-check",
+            "flavorRef": _NOBODY,
+            "imageRef": _NOBODY,
+            "networks": [{"uuid": _NOBODY}],
+        }
+        probes: list[tuple[str, str, Json]] = [
+            ("network", "/floatingips", {"floatingip": {"floating_network_id": _NOBODY}}),
+            ("compute", "/servers", {"server": server}),
+        ]
+        if config_of(self._stage).nfs and self._api.has(SERVICE):
+            share = {"share_proto": "NFS", "size": 1, "share_type": _NOBODY}
+            probes.append((SERVICE, "/shares", {"share": share}))
+        for service, path, body in probes:
+            try:
+                self._api.ask("POST", service, path, body)
+            except OpenStackError as error:
+                if error.status == FORBIDDEN and not error.is_quota:
+                    yield str(error)
 
     def _flavors(self) -> Iterator[str]:
         """Yield the flavors that there are not."""
@@ -65,6 +104,16 @@ class Check(CloudCheck):
         """Yield why there is no way out."""
         self._network.external()
         yield from ()
+
+    def _file_system(self) -> Iterator[str]:
+        """Yield why there can be no file system."""
+        if config_of(self._stage).nfs:
+            try:
+                self._nfs.type()
+            except OpenStackError:
+                raise
+            except ProviderError as error:
+                yield f"{self._path}.{error}"
 
     def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing; a flavor that is unknown was said already."""

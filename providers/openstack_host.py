@@ -22,7 +22,8 @@ LAYOUT = "1"
 
 NAME, KEY, IMAGE, ADMITTED = "skep.name", "skep.key", "skep.image", "skep.admitted"
 START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
-_STOPPED = "SHUTOFF"
+_STOPPED, _RESIZED = "SHUTOFF", "VERIFY_RESIZE"
+_ATTACHED = "os-extended-volumes:volumes_attached"
 
 
 def inputs(stage: Stage, host: Host) -> Inputs:
@@ -35,16 +36,9 @@ def inputs(stage: Stage, host: Host) -> Inputs:
         "subnet": place.subnet.cidr,
         "zone": place.zone,
         "image_name": config.image_name,
-        "instance_type": instance_type(stage, host),
-        "disk_size": str(disk_size(stage, host)),
-        "mirrored_disk_size": str(data_size(stage, host)),
+        "mirrored_disk": str(bool(data_size(stage, host))),
         "volume_type": str(config.volume_type),
     }
-
-
-def settings(stage: Stage, host: Host) -> Inputs:
-    """Return what is changed while a host stays the one that it is. Pure."""
-    return {"public_address": str(stage.has_public_address(host))}
 
 
 class Hosts:
@@ -122,7 +116,10 @@ class Hosts:
     def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
         """Make the host be there, running, reachable and open for the stage's key."""
         port = self._ensure_port(host, key, say)
-        server = self._ensure_server(host, key, port, say)
+        server = self._confirmed(host.short, self._ensure_server(host, key, port, say))
+        if not self.is_of_size(host, server):
+            server = self._resize(host, server, say)
+        self._grow(host, server, say)
         if server["status"] == _STOPPED:
             self._act(server, "os-start")
             say(f"started {server['id']}")
@@ -233,6 +230,110 @@ class Hosts:
         server["block_device_mapping_v2"] = disks
         return {"server": server}
 
+    # -- changing ------------------------------------------------------------------------------------------------------
+
+    def is_of_size(self, host: Host, server: Json) -> bool:
+        """Return whether a server has the flavor that is wanted, which may be said by its id."""
+        wanted, there = instance_type(self._stage, host), server["flavor"]["original_name"]
+        if wanted == there:
+            return True
+        known = {flavor["id"]: flavor["name"] for flavor in self.flavors()}
+        return bool(known.get(wanted) == there)
+
+    def _resize(self, host: Host, server: Json, say: Say) -> Json:
+        """Give a server another flavor, for which Nova stops it.
+
+        https://docs.openstack.org/api-guide/compute/server_concepts.html
+
+        Raises:
+            ProviderError: Its disk is the flavor's own and would have another size than is wanted; or no host has room.
+
+        """
+        flavor, before = self.flavor(instance_type(self._stage, host)), server["flavor"]
+        is_volume, wanted = not server["image"], disk_size(self._stage, host)
+        if not is_volume and flavor["disk"] != wanted:
+            raise ProviderError(
+                f"{host.name}: its disk is its flavor's own, and that of {flavor['name']} has {flavor['disk']} GiB: "
+                f"set disk_size to that, or instance_type back ({before['original_name']})"
+            )
+        if not is_volume and flavor["disk"] < before["disk"]:
+            raise ProviderError(
+                f"{host.name}: its disk has {before['disk']} GiB, and can't be made smaller: put the sizes back"
+            )
+        say(f"{host.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
+        self._act(server, "resize", {"flavorRef": flavor["id"]})
+        # Where the cloud confirms by itself, that may be over before it is seen.
+        self._wait_for(host.short, server["id"], {"ACTIVE", _STOPPED, _RESIZED}, START_TIMEOUT, is_idle=True)
+        changed = self._confirmed(host.short, self._server(host.short, server["id"]))
+        if changed["flavor"]["original_name"] != flavor["name"]:
+            raise ProviderError(
+                f"{host.name}: no host of the cloud has room for {flavor['name']}: set another instance_type, or ask "
+                "the cloud's operators; it stays as it was"
+            )
+        return changed
+
+    def _confirmed(self, name: str, server: Json) -> Json:
+        """Return a server whose resize, if it was in one, is confirmed, also that of a run that was killed in it."""
+        if server["status"] not in {"RESIZE", _RESIZED}:
+            return server
+        if server["status"] == "RESIZE":
+            server = self._wait_for(name, server["id"], {"ACTIVE", _STOPPED, _RESIZED}, START_TIMEOUT)
+        if server["status"] == _RESIZED:
+            self._act(server, "confirmResize")
+            server = self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
+        return server
+
+    def _grow(self, host: Host, server: Json, say: Say) -> None:
+        """Make a server's volumes larger, as it runs.
+
+        Raises:
+            ProviderError: A disk is larger than it should be, or is the flavor's own and smaller.
+
+        """
+        data, wanted = data_size(self._stage, host), disk_size(self._stage, host)
+        if server["image"] and server["flavor"]["disk"] != wanted:
+            raise ProviderError(
+                f"{host.name}: its disk is its flavor's own and has {server['flavor']['disk']} GiB, which another "
+                "instance_type alone can change: put disk_size back"
+            )
+        for attached in server[_ATTACHED]:
+            volume = self._api.ask("GET", "block_storage", f"/volumes/{attached['id']}")["volume"]
+            size = data if volume["bootable"] == "false" else wanted
+            if volume["size"] > size:
+                raise ProviderError(
+                    f"{host.name}: its disk {volume['id']} has {volume['size']} GiB, and can't be made smaller: put "
+                    "the size back"
+                )
+            if volume["size"] < size:
+                self._extend(host, volume, size)
+                say(
+                    f"{volume['id']}: {volume['size']} GiB become {size}; file systems grow at the next start"
+                )
+
+    def _extend(self, host: Host, volume: Json, size: int) -> None:
+        """Make a volume larger, and come back when it is."""
+        path = f"/volumes/{volume['id']}"
+        self._api.ask("POST", "block_storage", f"{path}/action", {"os-extend": {"new_size": size}})
+        status = ""
+
+        def is_done() -> bool | None:
+            nonlocal status
+            now = self._api.ask("GET", "block_storage", path)["volume"]
+            status = now["status"]
+            if status == "error_extending":
+                raise ProviderError(
+                    f"{host.name}: OpenStack could not make volume {volume['id']} larger: ask the cloud's operators"
+                )
+            return True if now["size"] >= size and status in {"in-use", "available"} else None
+
+        poll(
+            is_done,
+            f"volume {volume['id']} to have {size} GiB",
+            STOP_TIMEOUT,
+            lambda: f"it is {status}",
+            PACE,
+        )
+
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
     def stop(self, name: str, say: Say) -> None:
@@ -240,7 +341,7 @@ class Hosts:
         for server in self.servers(name):
             if server["status"] in {_STOPPED, "ERROR"}:
                 continue
-            if server["status"] != "ACTIVE":
+            if self._confirmed(name, server)["status"] != "ACTIVE":
                 self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
             self._act(server, "os-stop")
             self._wait_for(name, server["id"], {_STOPPED}, STOP_TIMEOUT)
@@ -271,10 +372,10 @@ class Hosts:
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
-    def _act(self, server: Json, action: str) -> None:
+    def _act(self, server: Json, action: str, body: Json = None) -> None:
         """Have a server do something; that it is at it already is no error."""
         try:
-            self._api.ask("POST", "compute", f"/servers/{server['id']}/action", {action: None})
+            self._api.ask("POST", "compute", f"/servers/{server['id']}/action", {action: body})
         except OpenStackError as error:
             if error.status != CONFLICT:
                 raise
@@ -293,8 +394,24 @@ class Hosts:
         server = self._look(identifier)
         return f"it is {server['status']}" if server is not None else "it is not there"
 
-    def _wait_for(self, name: str, identifier: str, states: set[str], timeout: float) -> Json:
+    def _server(self, name: str, identifier: str) -> Json:
+        """Return a server as it is now."""
+        server = self._look(identifier)
+        if server is None:
+            raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
+        return server
+
+    def _wait_for(
+        self, name: str, identifier: str, states: set[str], timeout: float, *, is_idle: bool = False
+    ) -> Json:
         """Wait until a server is in one of several states, and return it.
+
+        Args:
+            name: The host's.
+            identifier: The server's.
+            states: Any of them will do.
+            timeout: Seconds.
+            is_idle: Whether Nova must have nothing in hand for it any more as well.
 
         Raises:
             ProviderError: It is not in time, or Nova gave it up.
@@ -302,15 +419,14 @@ class Hosts:
         """
 
         def look() -> Json | None:
-            server = self._look(identifier)
-            if server is None:
-                raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
+            server = self._server(name, identifier)
             if server["status"] == "ERROR":
                 raise ProviderError(
                     f"{name}: OpenStack gave server {identifier} up: {_fault(server)}: set another instance_type or "
                     "available_zones, or ask the cloud's operators; then run again"
                 )
-            return server if server["status"] in states else None
+            is_busy = is_idle and server.get("OS-EXT-STS:task_state")
+            return server if server["status"] in states and not is_busy else None
 
         what = f"{name} ({identifier}) to be {' or '.join(sorted(states))}"
         return poll(look, what, timeout, lambda: self._now(identifier), PACE)

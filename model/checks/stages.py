@@ -156,8 +156,6 @@ def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
         yield f"{path}.disk_encrypted: OpenStack encrypts by a type of volumes: name one with volume_type"
     if config.kms_key_id is not None:
         yield f"{path}.kms_key_id: OpenStack's types of volumes have their keys themselves: set volume_type"
-    if config.nfs:
-        yield f"{path}.nfs: provider openstack makes no file systems"
 
 
 def _aws_sizes(path: str, config: types.AwsStage) -> Iterator[str]:

@@ -297,6 +297,14 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
     disk_encrypted: Annotated[
         bool, Meta(description="Whether the disks are encrypted: `volume_type` must be one that does it.")
     ] = False
+    share_type: (
+        Annotated[
+            str,
+            Meta(description="With `nfs`: Manila's type of the share; by default the cloud's own default."),
+        ]
+        | None
+    ) = None
+    share_size: Annotated[int, Meta(ge=1, description="With `nfs`: its size in GiB.")] = 100
 
 
 class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):

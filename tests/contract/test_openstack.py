@@ -1,16 +1,18 @@
 """Provider openstack against a real control plane: what the common suite does not ask."""
 
 from collections import Counter
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from model.errors import ProviderError
+from model.record import FactRecord, HostRecord
 from model.stage import Stage
 from providers.base import Provider
 from providers.fake import KilledError
-from providers.openstack_api import Api
+from providers.openstack_api import Api, OpenStackError
 from remote.ssh import SshFiles
 from tests import rig as make
 from tests.contract import faults
@@ -37,6 +39,7 @@ class OpenStackLife(faults.Life):
             "floatingip": 1,
             "port": 1,
             "volume": 1,
+            "share": 1,
             "hive0": 1,
         }
     )
@@ -55,6 +58,8 @@ class OpenStackLife(faults.Life):
                 "separate_repository": False,
                 "disk_size": 10,
                 "mirrored_disk_size": 2,
+                "nfs": True,
+                "share_size": 1,
                 **config,
             },
         )
@@ -66,6 +71,11 @@ class OpenStackLife(faults.Life):
     def but(self, **config: Any) -> Provider:
         """Return a provider of the stage with other settings."""
         return make.provider_of(self.stage_of(**config), self.files)
+
+
+def keystone_of(clouds: Path) -> str:
+    """Return where Keystone is, by a clouds.yaml."""
+    return next(line.split()[1] for line in clouds.read_text().splitlines() if "auth_url" in line)
 
 
 @pytest.fixture
@@ -90,9 +100,11 @@ class TestFaults:
             life.destroy()
         assert life.kinds() == Counter()
 
-        assert {"POST /networks", "POST /routers", "POST /ports", "POST /servers"} <= making.calls()
+        made = {"POST /networks", "POST /routers", "POST /ports", "POST /servers", "POST /shares"}
+        assert made | {"POST /shares/ID/action"} <= making.calls()
         assert {"PUT /routers/ID/add_router_interface", "PUT /floatingips/ID"} <= making.calls()
         assert {"DELETE /servers/ID", "DELETE /ports/ID", "DELETE /networks/ID"} <= removing.calls()
+        assert "DELETE /shares/ID" in removing.calls()
 
     def test_killed_after_each_call(self, life: OpenStackLife) -> None:
         """Run after run is killed after the first call that none before it had made; the last one is whole."""
@@ -129,14 +141,19 @@ class TestChecks:
     def test_unknown_names(self, life: OpenStackLife) -> None:
         """Flavors, images, zones and networks that there are not are said all at once, with what there is."""
         said = life.but(
-            instance_type="huge", image_name="plan9-4", available_zones=["az9"], external_network="moon"
+            instance_type="huge",
+            image_name="plan9-4",
+            available_zones=["az9"],
+            external_network="moon",
+            share_type="tape",
         ).check()
 
-        assert len(said) == 4
+        assert len(said) == 5
         assert "there is no flavor huge; the project has m1.large, m1.medium, m1.small" in said[0]
         assert "there is no image plan9-4" in said[1]
         assert "there is no zone az9; there are az1, az2, az3" in said[2]
         assert "there is no moon; the cloud has public" in said[3]
+        assert "share_type: there is no tape; the cloud has plain, served" in said[4]
 
     def test_wrong_credentials(
         self, life: OpenStackLife, openstack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -151,6 +168,48 @@ class TestChecks:
         assert "401" in said
         assert "(request req-" in said
         assert "clouds.yaml" in said
+
+    def test_missing_permissions(self, life: OpenStackLife) -> None:
+        """Who may look and not make is told so beforehand, by each service that would refuse; nothing is made."""
+        said = life.but(cloud="loopback-reader").check()
+
+        assert [line.split(":")[0] for line in said] == [
+            "OpenStack POST network /floatingips",
+            "OpenStack POST compute /servers",
+            "OpenStack POST shared_file_system /shares",
+        ]
+        assert all("(request req-" in line and "the user needs the role `member`" in line for line in said)
+        assert life.kinds() == Counter()
+
+    def test_credentials_that_expire_on_the_way(
+        self, life: OpenStackLife, openstack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The run ends at once, with the request's id and what to do; the next one goes on where it was."""
+        from openstack import connect
+
+        person: Any = connect(cloud="loopback")
+        path = f"/users/{person.current_user_id}/application_credentials"
+        body = {"application_credential": {"name": "short"}}
+        credential = person.identity.post(path, json=body).json()["application_credential"]
+        short = tmp_path / "clouds.yaml"
+        short.write_text(
+            "clouds:\n  loopback:\n    region_name: RegionOne\n    auth_type: v3applicationcredential\n    auth:\n"
+            f"      auth_url: {keystone_of(openstack)}\n      application_credential_id: {credential['id']}\n"
+            f"      application_credential_secret: {credential['secret']}\n"
+        )
+        with monkeypatch.context() as patch:
+            patch.setenv("OS_CLIENT_CONFIG_FILE", str(short))
+            make.ensure(life.provider(), "network")
+            person.identity.delete(f"{path}/{credential['id']}").raise_for_status()
+            # Its token is at its end, and there is no new one to be had.
+            cloud.connection("loopback").session.invalidate()
+            with pytest.raises(OpenStackError, match=r"401: .*\(request req-.*has expired") as caught:
+                make.ensure(life.provider(), "firewall")
+        assert str(caught.value).endswith("then run again, it goes on where it was")
+
+        make.ensure_all(life.provider())
+        assert life.kinds()["network"] == 1
+        life.destroy()
 
     def test_quota(self, life: OpenStackLife) -> None:
         """A quota that is too small is said before the first server is made."""
@@ -182,6 +241,135 @@ class TestChanges:
         make.ensure(provider, "firewall")
 
         assert life.provider().found()["firewall"] == before
+        life.destroy()
+
+    def test_sizes_change_in_place(self, life: OpenStackLife) -> None:
+        """Another flavor and larger volumes leave the host the one that it is; a volume can't become smaller."""
+        before = make.ensure_all(life.but(nfs=False, disk_size=12))["hive0"]
+        larger = life.but(nfs=False, disk_size=14, mirrored_disk_size=3, instance_type="m1.medium")
+        found = larger.found()["hive0"]
+        assert (found.must_stop, found.drift) == (True, "hive0 is a m1.small")
+
+        assert make.ensure_host(larger, "hive0") == before
+        found = larger.found()["hive0"]
+        assert (found.must_stop, found.drift, found.running) == (False, "", True)
+        volumes = life.api.listing("block_storage", "/volumes/detail", "volumes")
+        assert sorted((volume["size"], volume["bootable"]) for volume in volumes) == [
+            (3, "false"),
+            (14, "true"),
+        ]
+        with pytest.raises(ProviderError, match="has 14 GiB, and can't be made smaller"):
+            make.ensure_host(life.but(nfs=False, disk_size=12, instance_type="m1.medium"), "hive0")
+        life.destroy()
+
+    def test_a_disk_of_the_flavors_own(self, life: OpenStackLife) -> None:
+        """It grows with the flavor, also where a run was killed in between; alone it can't, which is said."""
+        before = make.ensure_all(life.but(nfs=False))["hive0"]
+        assert isinstance(before, HostRecord)
+        larger = life.but(nfs=False, disk_size=20, instance_type="m1.medium")
+        with pytest.raises(ProviderError, match="its disk is its flavor's own and has 10 GiB"):
+            make.ensure_host(life.but(nfs=False, disk_size=20), "hive0")
+        with pytest.raises(ProviderError, match=r"that of m1\.medium has 20 GiB: set disk_size to that"):
+            make.ensure_host(life.but(nfs=False, instance_type="m1.medium"), "hive0")
+
+        with (
+            cloud.Faults("killed", f"POST /servers/{before.id}/action").at_work(),
+            pytest.raises(KilledError),
+        ):
+            make.ensure_host(larger, "hive0")
+        assert make.ensure_host(larger, "hive0") == before
+        found = larger.found()["hive0"]
+        assert (found.drift, found.running) == ("", True)
+        life.destroy()
+
+    @pytest.mark.parametrize("kind", ["plain", "served"])
+    def test_a_share(self, life: OpenStackLife, kind: str) -> None:
+        """It is mounted from where Manila says, lets the stage in alone, grows, and does not shrink."""
+        provider = life.but(share_type=kind)
+        for name in ("network", "subnet.subnet0"):
+            make.ensure(provider, name)
+        record = make.ensure(provider, "nfs")
+        assert isinstance(record, FactRecord)
+        server, _, path = record.id.partition(":")
+        assert (ip_address(server) in ip_network("10.1.0.0/24")) == (kind == "served")
+        assert path.startswith("/shares/")
+        assert provider.found()["nfs"].id == record.id
+        [share] = life.api.listing("shared_file_system", "/shares/detail", "shares")
+        rules = life.api.ask(
+            "POST", "shared_file_system", f"/shares/{share['id']}/action", {"access_list": None}
+        )
+        assert [(rule["access_to"], rule["access_level"]) for rule in rules["access_list"]] == [
+            ("10.1.0.0/24", "rw")
+        ]
+
+        assert make.ensure(life.but(share_type=kind, share_size=3), "nfs") == record
+        with pytest.raises(ProviderError, match="has 3 GiB, and is not made smaller"):
+            make.ensure(life.but(share_type=kind, share_size=2), "nfs")
+        other = life.but(share_type="served" if kind == "plain" else "plain", share_size=3)
+        with pytest.raises(
+            ProviderError, match="is of another type, which can't be changed, and it may hold data"
+        ):
+            make.ensure(other, "nfs")
+        life.destroy()
+        assert life.kinds() == Counter()
+
+    def test_a_look_is_one_listing_for_each_kind(
+        self, life: OpenStackLife, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A run that has nothing to do asks eight questions."""
+        life.make()
+        asked: list[str] = []
+        ask = Api.ask
+
+        def noted(api: Api, method: str, service: str, path: str, body: Any = None, **query: str) -> Any:
+            asked.append(f"{method} {path}")
+            return ask(api, method, service, path, body, **query)
+
+        monkeypatch.setattr(Api, "ask", noted)
+        life.provider().found()
+
+        assert sorted(asked) == [
+            "GET /floatingips",
+            "GET /networks",
+            "GET /ports",
+            "GET /routers",
+            "GET /security-groups",
+            "GET /servers/detail",
+            "GET /shares/detail",
+            "GET /subnets",
+        ]
+        life.destroy()
+
+    def test_two_stages_share_a_project(self, life: OpenStackLife) -> None:
+        """Neither sees the other's things, and one's end leaves the other whole."""
+        stages = [
+            cloud.stage_of("life.test", name, number_of_hosts=1, separate_repository=False, disk_size=10)
+            for name in ("production", "staging")
+        ]
+        one, other = (make.provider_of(stage, life.files) for stage in stages)
+        for provider in (one, other):
+            make.ensure_all(provider)
+        there = other.found()
+        make.remove_all(one)
+
+        assert other.found() == there
+        assert one.found() == {}
+        make.remove_all(other)
+        assert life.kinds() == Counter()
+
+    def test_a_quota_that_is_met_on_the_way(self, life: OpenStackLife, openstack: Path) -> None:
+        """What the project may have no more of is said at once, with the request's id and what to do."""
+        network = cloud.administrator(openstack).network
+        path = f"/quotas/{life.api.project}"
+        make.ensure(life.provider(), "network")
+        network.put(path, json={"quota": {"floatingip": 0}}).raise_for_status()
+        try:
+            with pytest.raises(
+                OpenStackError, match=r"409: OverQuota.*\(request req-.*ask the cloud's operators"
+            ):
+                make.ensure(life.provider(), "address.hive0")
+        finally:
+            network.delete(path).raise_for_status()
         life.destroy()
 
     def test_no_valid_host(self, life: OpenStackLife) -> None:

@@ -166,7 +166,7 @@ class TestFound:
         assert after.address == before.address
 
     def test_another_key_makes_another_host(self, owner: Rig) -> None:
-        """A host that was made from other inputs is replaced, and found under the new key."""
+        """A host that was made from other inputs is replaced, found under the new key, and reached as before."""
         provider = owner.provider()
         before = make.ensure_all(provider)["hive0"]
         resource = make.resource(provider, "hive0")
@@ -176,6 +176,7 @@ class TestFound:
             assert isinstance(before, HostRecord)
             assert isinstance(after, HostRecord)
             assert after.id != before.id
+            assert after.ssh_host == before.ssh_host  # in a cloud its public address
             assert owner.provider().found()["hive0"].key == "another"
         finally:
             make.ensure(owner.provider(), "hive0")

@@ -181,7 +181,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 def test_all_phases_on_a_clouds_host(
     provider: str, hosts: Callable[[str], DockerRig], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The host is logged in to by its pinned key, set up, and runs a service; then there is nothing to do."""
+    """What is to be made is planned; the host is logged in to by its pinned key, and runs a service; no more to do."""
     # OpenStack's tests may run in another process.
     purpose = PURPOSE + ("-os" if provider == "openstack" else "")
     host = hosts(purpose)
@@ -200,6 +200,11 @@ def test_all_phases_on_a_clouds_host(
 
         site.variables = cloud.environment
         site.begins_with(cloud.prelude)
+        planned = site.run("plan")
+        assert planned.status == 2, planned.text
+        takes = planned.text.rpartition(f"; provider {provider} makes ")[2]
+        size = 10 if provider == "openstack" else 20
+        assert takes.rstrip().endswith(f"1 hosts, 1 disks, {size} GiB of disk"), planned.text
         with machine.Machine(host.container("hive0"), cloud.user_data):
             first = site.run().well()
 

@@ -1,6 +1,7 @@
 """OpenStack as the tests have it: a control plane that is started here, spoken to, and held to the loopback."""
 
 import hashlib
+import itertools
 import os
 import re
 import socket
@@ -19,13 +20,16 @@ from model import site as types
 from model.digest import canonical
 from model.stage import Stage
 from providers import cloud as shared
-from providers import cloud_host, openstack_host
+from providers import cloud_host, openstack_api, openstack_host, openstack_nfs
 from providers.cloud_wait import Pace
 from providers.fake import KilledError
-from providers.openstack_api import LOST, Api, OpenStackError
+from providers.openstack_api import LOST, NOT_FOUND, TOO_MANY, Api, OpenStackError
 from tests import rig as make
 from tests.openstack.plane.settings import PORTS
 
+_connect = openstack_api._connect
+_connections: dict[tuple[str, str | None, str | None], Any] = {}
+"""Connections by clouds.yaml, cloud and region: to sign in, and to find all services, takes longer than a run."""
 PLANE = Path(__file__).resolve().parent / "plane"
 QUICK = Pace(first=0.05, longest=0.3)
 
@@ -56,32 +60,55 @@ def _are_free(base: int) -> bool:
     return True
 
 
+def _plane(*options: str, **how: Any) -> "subprocess.Popen[str]":
+    """Begin a process that has the control plane of this checkout.
+
+    What takes minutes is kept beside the checkouts: the services' packages by their versions, the databases' schemas by
+    checkout. Two checkouts have two control planes.
+    """
+    # The schemas hold the ports; below those that this machine gives away by itself.
+    base = next(base for base in _bases() if _are_free(base))
+    environment = f"--environment={_cache() / 'venv'}"
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tests.openstack.plane",
+            _cache() / make.CHECKOUT,
+            environment,
+            f"--port={base}",
+            *options,
+        ],
+        cwd=make.ROOT,
+        text=True,
+        **how,
+    )
+
+
+def _cache() -> Path:
+    """Return where it is kept what is made once."""
+    digest = hashlib.sha256((PLANE / "requirements.txt").read_bytes()).hexdigest()[:8]
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skep" / f"openstack-{digest}"
+
+
+def preparing() -> "subprocess.Popen[str]":
+    """Begin to make what takes minutes the first time on a machine; end what it began if it is ended."""
+    return _plane("--prepare", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
 @contextmanager
 def started() -> Iterator[Path]:
     """Start a control plane, give its clouds.yaml, and end it.
 
-    What takes minutes is kept beside the checkouts: the services' packages by their versions, the databases' schemas by
-    checkout. Two checkouts have two control planes. The process that starts it ends all when its input ends, be it that
-    this one was killed.
+    The process that starts it ends all when its input ends, be it that this one was killed. While `preparing` is at
+    work, it waits for that.
     """
-    digest = hashlib.sha256((PLANE / "requirements.txt").read_bytes()).hexdigest()[:8]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skep" / f"openstack-{digest}"
-    # The schemas hold the ports; below those that this machine gives away by itself.
-    base = next(base for base in _bases() if _are_free(base))
-    environment = f"--environment={cache / 'venv'}"
-    directory = cache / make.CHECKOUT
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.openstack.plane", directory, environment, f"--port={base}"],
-        cwd=make.ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    with _plane(stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             line = process.stdout.readline().strip()
-            assert line, f"the control plane does not start: see {directory / 'log'}"
+            assert line, f"the control plane does not start: see {_cache() / make.CHECKOUT / 'log'}"
             yield Path(line)
         finally:
             process.stdin.close()
@@ -98,17 +125,30 @@ def _bases() -> Iterator[int]:
 @contextmanager
 def used(clouds: Path, pace: Pace = QUICK) -> Iterator[None]:
     """Have openstacksdk find the plane, waits be of a pace, no ssh be waited for, and all else be unreachable."""
+
+    def kept(cloud: str | None, region: str | None) -> Any:
+        key = (os.environ["OS_CLIENT_CONFIG_FILE"], cloud, region)
+        if key not in _connections:
+            _connections[key] = _connect(cloud, region)
+        return _connections[key]
+
     with pytest.MonkeyPatch.context() as patch:
         for name in [
             name for name in os.environ if name.startswith("OS_") or name.lower().endswith("_proxy")
         ]:
             patch.delenv(name)
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
-        for module in (shared, openstack_host):
+        patch.setattr(openstack_api, "_connect", kept)
+        for module in (shared, openstack_host, openstack_nfs):
             patch.setattr(module, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield
+
+
+def connection(cloud: str) -> Any:
+    """Return the connection that providers of a cloud share."""
+    return _connections[os.environ["OS_CLIENT_CONFIG_FILE"], cloud, None]
 
 
 def administrator(clouds: Path) -> Any:
@@ -127,6 +167,9 @@ def things(api: Api) -> list[str]:
         for server in api.listing("compute", "/servers/detail", "servers")
     ]
     found += [f"volume {one['id']}" for one in api.listing("block_storage", "/volumes", "volumes")]
+    for kind in ("shares", "share-networks"):
+        listed = api.listing("shared_file_system", f"/{kind}/detail", kind.replace("-", "_"))
+        found += [f"{kind.rstrip('s')} {one['id']}" for one in listed]
     for kind in ("networks", "routers", "subnets", "security-groups", "floatingips", "ports"):
         listed = api.listing("network", f"/{kind}", kind.replace("-", "_"), project_id=api.project)
         found += [
@@ -156,8 +199,9 @@ class Faults:
     """What goes wrong at calls that change something: each such call fails once.
 
     Args:
-        how: `refused`: the service fails; `lost`: it does what was asked, and the answer is lost; `killed`: it does
-            so, and then the process is killed.
+        how: `refused`: the service fails, is busy, or (of what is made) does not know yet what was just made, in turn;
+            `lost`: it does what was asked, and the answer is lost; `killed`: it does so, and then the process is
+            killed.
         only: What a call begins with that fails; the others don't.
 
     """
@@ -165,6 +209,8 @@ class Faults:
     def __init__(self, how: str, only: str = "") -> None:
         self.how, self.only = how, only
         self.met: list[str] = []
+        self._statuses = itertools.cycle((503, TOO_MANY, NOT_FOUND))
+        self._at_removal = itertools.cycle((503, TOO_MANY))
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -181,7 +227,8 @@ class Faults:
                 return ask(api, method, service, path, body, **query)
             self.met.append(call)
             if self.how == "refused":
-                raise OpenStackError(call, 503, "the service is not well", "req-test")
+                status = next(self._at_removal if method == "DELETE" else self._statuses)
+                raise OpenStackError(call, status, "the service is not well", "req-test")
             ask(api, method, service, path, body, **query)
             if self.how == "killed":
                 raise KilledError(call)

@@ -136,14 +136,13 @@ def test_hosts_need_what_they_are_made_in() -> None:
 
 def test_what_openstack_does_otherwise_is_a_mistake() -> None:
     """Keys that other clouds have and that mean nothing here are refused, each with what to do."""
-    said = check(site_of(disk_encrypted=True, kms_key_id="k", nfs=True), Path())
+    said = check(site_of(disk_encrypted=True, kms_key_id="k"), Path())
 
     assert (
         "stages.production.disk_encrypted: OpenStack encrypts by a type of volumes: name one with volume_type"
         in said
     )
     assert any(line.startswith("stages.production.kms_key_id: ") for line in said)
-    assert "stages.production.nfs: provider openstack makes no file systems" in said
     assert check(site_of(disk_encrypted=True, volume_type="luks"), Path()) == []
 
 

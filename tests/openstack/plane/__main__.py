@@ -1,4 +1,7 @@
-"""Start the services in a directory, say so with a line of clouds.yaml's path, and end them when the input ends."""
+"""Start the services in a directory, say so with a line of clouds.yaml's path, and end them when the input ends.
+
+With `--prepare`, only make what takes minutes and is kept.
+"""
 
 import argparse
 import signal
@@ -13,11 +16,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, help="where they keep what is quick to have again")
     parser.add_argument("--environment", type=Path, help="their Python environment (default: beside it)")
-    parser.add_argument("--port", type=int, default=15000, help="the first of seven on 127.0.0.1")
+    parser.add_argument("--port", type=int, default=15000, help="the first of eight on 127.0.0.1")
+    parser.add_argument("--prepare", action="store_true", help="only make what is made once")
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by which all is ended, too
     directory = given.directory.resolve()
-    with Plane(directory, (given.environment or directory / "venv").resolve(), given.port) as plane:
+    plane = Plane(directory, (given.environment or directory / "venv").resolve(), given.port)
+    if given.prepare:
+        plane.prepare()
+        return
+    with plane:
         print(plane.clouds, flush=True)  # noqa: T201 - it is what is waited for
         sys.stdin.read()
 

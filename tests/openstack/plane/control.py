@@ -67,20 +67,32 @@ class Plane:
 
     def __enter__(self) -> Self:
         """Start all."""
-        if " " in str(self.directory):
-            raise PlaneError(f"{self.directory}: MariaDB takes no path with a space")
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.directory / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
-            self._end_old()
-            self._prepare()
-            self._make_once()
+            self._begin()
+            self._take_copy()
             self._start_all()
         except BaseException:
             self.__exit__(None, None, None)
             raise
         return self
+
+    def prepare(self) -> None:
+        """Make what is made once, and start nothing: a start is quick afterwards."""
+        try:
+            self._begin()
+        finally:
+            self.__exit__(None, None, None)
+
+    def _begin(self) -> None:
+        """Be alone in the directory, and have what is made once."""
+        if " " in str(self.directory):
+            raise PlaneError(f"{self.directory}: MariaDB takes no path with a space")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.directory / "lock").open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._end_old()
+        self._install()
+        self._make_once()
 
     def __exit__(
         self,
@@ -168,7 +180,6 @@ class Plane:
             "PATH": f"{self.environment}/bin:{os.environ['PATH']}:/usr/sbin:/sbin",
             "PYTHONPATH": str(self.run / "inside"),
             "PYTHONUNBUFFERED": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "XDG_CACHE_HOME": str(self.directory / "stevedore"),
             "no_proxy": "127.0.0.1",
             **self._settings.environment(),
@@ -176,7 +187,7 @@ class Plane:
 
     # -- what is made once ---------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
+    def _install(self) -> None:
         """Install what is missing, and write the configuration."""
         for fresh in (self.run, self.log):
             shutil.rmtree(fresh, ignore_errors=True)
@@ -222,11 +233,14 @@ class Plane:
             for part in ("db", "keys"):
                 shutil.move(self.run / part, self._kept / part)
             stamp.write_text(wanted.hexdigest())
+
+    def _take_copy(self) -> None:
+        """Take a copy of what was made once."""
         for part in ("db", "keys"):
             shutil.copytree(self._kept / part, self.run / part, dirs_exist_ok=True)
 
     def _make_schemas(self) -> None:
-        """Make the schemas, four services at a time."""
+        """Make the schemas, five services at a time."""
         etc, user = self.run / "etc", getpass.getuser()
 
         def keystone() -> None:
@@ -263,8 +277,11 @@ class Plane:
             self._do("glance-schema", "glance-manage", "--config-file", etc / "glance-api.conf", "db_sync")
             self._do("cinder-schema", "cinder-manage", "--config-file", etc / "cinder.conf", "db", "sync")
 
+        def manila() -> None:
+            self._do("manila-schema", "manila-manage", "--config-file", etc / "manila.conf", "db", "sync")
+
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(make) for make in (keystone, nova, neutron, glance)]:
+            for job in [pool.submit(make) for make in (keystone, nova, neutron, glance, manila)]:
                 job.result()
 
     # -- each start ----------------------------------------------------------------------------------------------------
@@ -371,7 +388,8 @@ def _install_services(environment: Path, log: Path) -> None:
         say(f"installing its services in {environment}, 700 MB, which takes some minutes")
         shutil.rmtree(environment, ignore_errors=True)
         python = str(environment / "bin" / "python")
-        pip = [python, "-m", "pip", "install", "--no-deps", "-r", str(requirements)]
+        # Of what is installed here a fraction is ever imported; Python compiles that at the first start.
+        pip = [python, "-m", "pip", "install", "--no-deps", "--no-compile", "-r", str(requirements)]
         with (log / "pip.out").open("wb") as output:
             for command in ([sys.executable, "-m", "venv", str(environment)], pip):
                 done = subprocess.run(

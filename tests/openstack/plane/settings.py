@@ -7,20 +7,33 @@ from pathlib import Path
 from typing import Any
 
 DATABASE = "mariadb"
-SERVICES = ("keystone", "nova", "placement", "neutron", "cinder", "glance")
+SERVICES = ("keystone", "nova", "placement", "neutron", "cinder", "glance", "manila")
 """In the order in which they are started: nova takes longest."""
-_ORDER = ("keystone", DATABASE, "placement", "glance", "neutron", "nova", "cinder")
+_ORDER = ("keystone", DATABASE, "placement", "glance", "neutron", "nova", "cinder", "manila")
 """In the order of their ports."""
 PORTS = len(_ORDER)
 REGION = "RegionOne"
 ZONES = ("az1", "az2", "az3")
-_SCHEMAS = ("keystone", "placement", "glance", "neutron", "nova", "nova_api", "nova_cell0", "cinder")
+SHARES = ("plain", "served")
+"""Manila's backends, and the types of shares for each: with servers of the cloud's own, and of a project's network."""
+_SCHEMAS = (
+    "keystone",
+    "placement",
+    "glance",
+    "neutron",
+    "nova",
+    "nova_api",
+    "nova_cell0",
+    "cinder",
+    "manila",
+)
 _PASTE = {
     "glance/glance-api-paste.ini": "glance-api-paste.ini",
     "neutron/api-paste.ini": "neutron-api-paste.ini",
     "nova/api-paste.ini": "nova-api-paste.ini",
     "cinder/api-paste.ini": "cinder-api-paste.ini",
     "cinder/resource_filters.json": "resource_filters.json",
+    "manila/api-paste.ini": "manila-api-paste.ini",
 }
 """What the packages bring, and what it is called here."""
 
@@ -62,15 +75,19 @@ class Settings:
         }
 
     def clouds(self) -> str:
-        """Return clouds.yaml for an ordinary user (`loopback`) and the administrator (`loopback-admin`)."""
+        """Return clouds.yaml for an ordinary user (`loopback`), one who may only look, and the administrator."""
         lines = ["clouds:"]
-        for cloud, user in (("loopback", "demo"), ("loopback-admin", "admin")):
+        for cloud, user, project in (
+            ("loopback", "demo", "demo"),
+            ("loopback-reader", "onlooker", "demo"),
+            ("loopback-admin", "admin", "admin"),
+        ):
             lines += [f"  {cloud}:", f"    region_name: {REGION}", "    auth:"]
             auth = {
                 "auth_url": f"{self.url('keystone')}/v3",
                 "username": user,
                 "password": self.secret,
-                "project_name": user,
+                "project_name": project,
                 "user_domain_id": "default",
                 "project_domain_id": "default",
             }
@@ -80,7 +97,16 @@ class Settings:
     def write(self, environment: Path) -> None:
         """Write all files, and make the directories that they name."""
         etc = self.run / "etc"
-        below = ("images", "staging", "tasks", "lock", "nova/instances", "neutron", "cinder/locks")
+        below = (
+            "images",
+            "staging",
+            "tasks",
+            "lock",
+            "nova/instances",
+            "neutron",
+            "cinder/locks",
+            "manila/locks",
+        )
         for name in ("etc", "keys/fernet", "keys/credential", *below):
             (self.run / name).mkdir(parents=True, exist_ok=True)
         for source, target in _PASTE.items():
@@ -148,6 +174,7 @@ class Settings:
             "ml2.ini": _ML2,
             "nova.conf": self._nova(),
             "cinder.conf": self._cinder(),
+            "manila.conf": self._manila(),
         }
 
     def _keystone(self) -> Table:
@@ -226,8 +253,11 @@ class Settings:
             "enabled_apis": "osapi_compute",
             "vif_plugging_is_fatal": "false",
             "vif_plugging_timeout": 0,
-            # A resize waits for nobody's confirmation by itself.
+            # A zone has one host.
             "allow_resize_to_same_host": "true",
+            # Three seconds by default between two looks at a volume that is being made.
+            "block_device_allocate_retries": 600,
+            "block_device_allocate_retries_interval": 0,
         }
         return {
             **found,
@@ -289,6 +319,43 @@ class Settings:
             "service_user": {"send_service_user_token": "true", **self._user()},
             **backends,
             "keystone_authtoken": self._guard(),
+        }
+
+    def _manila(self) -> Table:
+        found = self._service("manila", "manila")
+        found["DEFAULT"] |= {
+            "state_path": self.run / "manila",
+            "my_ip": "127.0.0.1",
+            "host": "shares",
+            "transport_url": "fake://",
+            "auth_strategy": "keystone",
+            "osapi_share_listen": "127.0.0.1",
+            "osapi_share_listen_port": self.ports["manila"],
+            "api_paste_config": self.run / "etc/manila-api-paste.ini",
+            "enabled_share_backends": ",".join(SHARES),
+            "enabled_share_protocols": "NFS",
+            "default_share_type": SHARES[0],
+            "storage_availability_zone": ZONES[0],
+            "service_down_time": 31536000,
+            # By default half a minute in which nothing is there to wait for.
+            "periodic_fuzzy_delay": 1,
+        }
+        backends = {
+            name: {
+                "share_driver": "loopback_share.Driver",
+                "share_backend_name": name,
+                "driver_handles_share_servers": name == "served",
+            }
+            for name in SHARES
+        }
+        return {
+            **found,
+            "coordination": {"backend_url": f"file://{self.run}/manila/locks"},
+            "neutron": {"url": self.url("neutron"), **self._user()},
+            **backends,
+            # In a group of its own: Manila's share service registers options in this one that differ from the guard's.
+            "keystone_authtoken": {"auth_section": "guard", **self._guard()},
+            "guard": self._user(),
         }
 
 

@@ -17,6 +17,7 @@ CATALOGUE = {
     # openstacksdk and nova call it by two names.
     "block-storage": (6, "cinder", "/v3"),
     "volumev3": (6, "cinder", "/v3"),
+    "sharev2": (7, "manila", "/v2/$(project_id)s"),
 }
 """Type of service to its port's number, its name, and the path of its API."""
 
@@ -33,8 +34,15 @@ def identity(cloud: Any, base: int, secret: str) -> None:
                 url=f"http://127.0.0.1:{base + offset}{path}",
             )
     roles = {role.name: role for role in cloud.identity.roles()}
-    for name, wanted in (("service", ("admin", "service")), ("demo", ("member", "reader"))):
-        project = cloud.identity.create_project(name=name, domain_id="default")
+    projects = {
+        name: cloud.identity.create_project(name=name, domain_id="default") for name in ("service", "demo")
+    }
+    for name, place, wanted in (
+        ("service", "service", ("admin", "service")),
+        ("demo", "demo", ("member", "reader")),
+        ("onlooker", "demo", ("reader",)),
+    ):
+        project = projects[place]
         user = cloud.identity.create_user(
             name=name, password=secret, domain_id="default", default_project_id=project.id
         )
@@ -44,8 +52,12 @@ def identity(cloud: Any, base: int, secret: str) -> None:
 
 
 def resources(cloud: Any, base: int, secret: str) -> None:
-    """Make flavors, zones, an image, and the network that leads out."""
+    """Make flavors, zones, an image, types of shares, and the network that leads out."""
     del base, secret
+    for name in ("plain", "served"):
+        specs = {"driver_handles_share_servers": str(name == "served"), "share_backend_name": name}
+        body = {"share_type": {"name": name, "extra_specs": specs}}
+        cloud.shared_file_system.post("/types", json=body, microversion="2.50").raise_for_status()
     for name, (cpus, memory, disk) in FLAVORS.items():
         cloud.compute.create_flavor(name=name, vcpus=cpus, ram=memory, disk=disk)
     for zone in ZONES:

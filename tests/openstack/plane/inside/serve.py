@@ -1,7 +1,8 @@
 """`serve.py NAME PORT`: run a service on the loopback, by the services' own environment. PORT is the plane's first.
 
 What would talk through a message broker is in one process, where oslo.messaging's `fake://` carries its messages: nova
-with its conductor, scheduler and a compute host for each zone, cinder with its scheduler and a backend for each zone.
+with its conductor, scheduler and a compute host for each zone, cinder with its scheduler and a backend for each zone,
+manila with its scheduler and two backends.
 """
 
 import importlib
@@ -13,7 +14,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-ORDER = ("keystone", "mariadb", "placement", "glance", "neutron", "nova", "cinder")
+ORDER = ("keystone", "mariadb", "placement", "glance", "neutron", "nova", "cinder", "manila")
 ZONES = ("az1", "az2", "az3")
 SECONDS = 200.0
 
@@ -58,7 +59,9 @@ def nova(base: int) -> Any:
     wait_for(base + ORDER.index("keystone"), base + ORDER.index("placement"))
     hosts = [("nova-compute", f"host-{zone}") for zone in ZONES]
     for binary, host in (("nova-conductor", None), ("nova-scheduler", None), *hosts):
-        service.Service.create(binary=binary, host=host).start()
+        # What a host begins and another ends, as a resize, comes by a topic of its own.
+        alternative = {"topic_alt": "compute-alt"} if host is not None else {}
+        service.Service.create(binary=binary, host=host, **alternative).start()
     load("nova.objects.host_mapping").discover_hosts(load("nova.context").get_admin_context())
     return application
 
@@ -82,10 +85,25 @@ def cinder(base: int) -> Any:
     return application
 
 
+def manila(base: int) -> Any:
+    """Return Manila's API, with the rest of Manila at work beside it."""
+    sys.argv = ["manila", "--config-file", f"{os.environ['OS_NOVA_CONFIG_DIR']}/manila.conf"]
+    load("manila.monkey_patch").patch(backend="threading")
+    application = load("manila.wsgi.wsgi").initialize_application()
+    service = load("manila.service").Service
+    wait_for(base + ORDER.index("keystone"))
+    conf = load("oslo_config.cfg").CONF
+    service.create(binary="manila-scheduler", coordination=True).start()
+    for backend in conf.enabled_share_backends:
+        host = f"{conf.host}@{backend}"
+        service.create(host=host, service_name=backend, binary="manila-share", coordination=True).start()
+    return application
+
+
 def main() -> None:
     """Serve until ended."""
     name, base = sys.argv[1], int(sys.argv[2])
-    whole = {"nova": nova, "cinder": cinder}
+    whole = {"nova": nova, "cinder": cinder, "manila": manila}
     application = whole[name](base) if name in whole else plain(name)
     serving = load("werkzeug.serving")
     # openstacksdk asks many small things: one connection for all of them.
