@@ -1,29 +1,53 @@
-"""Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`)."""
+"""Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`), and which begin first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
+
+if TYPE_CHECKING:
+    import subprocess
 
 SITE = ("test_1_", "test_2_", "test_3_", "test_4_", "test_5_", "test_6_")
 """The files of tests/integration that share the one site, in order."""
+PLAYED = ("aws", "azure", "gcp")
+"""Clouds that are played by a process's own servers, so that their tests need nothing that others have."""
+ORDER = ("site", "contract", "openstack")
+"""What begins first, the longest before all: what is short at the end lets both processes end at the same time.
+
+OpenStack's services may have to be installed first, which is done while the first two are at work.
+"""
+_PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of what a test stays together with: OpenStack, a played cloud, hosts that are shared, a file."""
+    path = PurePosixPath(nodeid.partition("::")[0])
+    if "openstack" in nodeid:
+        return "openstack"
+    if path.parent.name == "contract":
+        return next((cloud for cloud in PLAYED if cloud in nodeid), "contract")
+    if path.parent.name == "integration" and path.name.startswith(SITE):
+        return "site"
+    return str(path)
 
 
 class TogetherScheduling(LoadScopeScheduling):
-    """Keeps together what shares hosts: OpenStack, the contract suite, the one site's files; else each file."""
+    """Keeps together what shares something, and begins with what takes longest."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of a test's group."""
-        if "openstack" in nodeid:
-            return "openstack"
-        path = PurePosixPath(nodeid.partition("::")[0])
-        if path.parent.name == "contract":
-            return "contract"
-        if path.parent.name == "integration" and path.name.startswith(SITE):
-            return "site"
-        return str(path)
+        return group_of(nodeid)
+
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Give a process the next group."""
+        first = min(self.workqueue, key=lambda group: ORDER.index(group) if group in ORDER else len(ORDER))
+        self.workqueue.move_to_end(first, last=False)
+        super()._assign_work_unit(node)
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +65,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
     Not by marks and `loadgroup`, which pytest-xdist 3.8 does not keep under pytest 9.2.
     """
     return TogetherScheduling(config, log) if config.getoption("dist") == "loadscope" else None
+
+
+def pytest_xdist_node_collection_finished(node: WorkerController, ids: Sequence[str]) -> None:
+    """Begin to install OpenStack's services as soon as it is known that they will be needed."""
+    stash = node.config.stash
+    if _PREPARING not in stash and "openstack" in map(group_of, ids):
+        from tests.openstack import cloud
+
+        stash[_PREPARING] = cloud.preparing()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End that where the tests have ended before it."""
+    if (process := config.stash.get(_PREPARING, None)) is not None:
+        process.terminate()
+        process.wait()
