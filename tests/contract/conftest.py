@@ -36,6 +36,9 @@ STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
 """For what makes real hosts: the host image may have to be made first."""
 
+VM_LIMITS = [pytest.mark.integration, pytest.mark.timeout(7200)]
+"""For virtual machines by software emulation: minutes for each start, and a test may make several."""
+
 OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.timeout(1200)]
 """For OpenStack: its services may have to be installed first."""
 
@@ -239,7 +242,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     for fixture, names in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
             quick = {"fake", "vagrant", "aws", "gcp", "azure"}
-            limits = {**dict.fromkeys(quick, ()), "openstack": OPENSTACK_LIMITS}
+            limits = {**dict.fromkeys(quick, ()), "openstack": OPENSTACK_LIMITS, "vm": VM_LIMITS}
             params = [pytest.param(name, marks=limits.get(name, LIMITS)) for name in names]
             metafunc.parametrize(fixture, params, indirect=True)
 
