@@ -149,12 +149,13 @@ def _counted(wants: Wants, places: Sequence[Node]) -> Iterator[str]:
     tasks = len(places) if wants.tasks is None else wants.tasks
     room = most * len(places)
     if tasks > room:
-        yield f"{path}.replicas: {tasks} don't fit: {_named(places)} may each run {most} ({why})"
+        yield f"{path}.replicas: {tasks} don't fit: {_runs(places)} at most {most} ({why})"
     elif tasks == room:
         for config in wants.start_first:
             yield (
                 f'{path}.{config}.order: "start-first" needs room for one task more than {tasks}, and '
-                f'{_named(places)} may each run {most} ({why}): nothing would ever change; take "stop-first"'
+                f"{_runs(places)} at most {most} ({why}): no new task would ever start; take "
+                '"stop-first", or leave room'
             )
 
 
@@ -197,3 +198,8 @@ def _amount(what: str, amount: float) -> str:
 def _named(nodes: Sequence[Node]) -> str:
     """Return the names of nodes."""
     return ", ".join(node.name for node in nodes)
+
+
+def _runs(nodes: Sequence[Node]) -> str:
+    """Return the names of nodes, as the beginning of what each of them runs."""
+    return f"{_named(nodes)} {'runs' if len(nodes) == 1 else 'each run'}"

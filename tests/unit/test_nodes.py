@@ -105,7 +105,7 @@ def test_no_room_for_an_update(wants: Wants) -> None:
     (line,) = misfits([wants], NODES)
 
     assert line.startswith('services.a.update_config.order: "start-first" needs room for one task more than ')
-    assert line.endswith('nothing would ever change; take "stop-first"')
+    assert line.endswith('no new task would ever start; take "stop-first", or leave room')
 
 
 def test_room_for_an_update() -> None:
@@ -120,7 +120,7 @@ def test_two_tasks_with_one_port() -> None:
     """A port of the node itself is taken by one task of a service."""
     (line,) = misfits([Wants("a", ("node.id==n0",), tasks=2, alone=True)], NODES)
 
-    assert line == 'services.a.replicas: 2 don\'t fit: hive0 may each run 1 (ports with mode = "host")'
+    assert line == 'services.a.replicas: 2 don\'t fit: hive0 runs at most 1 (ports with mode = "host")'
 
 
 def test_one_task_is_too_large() -> None:
