@@ -46,7 +46,7 @@ class Wants:
         cpus: What one task reserves.
         memory: What one task reserves, in bytes.
         alone: Whether a node runs one task of it at most, since it publishes ports of the node itself.
-        start_first: What of the service has a new task run before the old one ends: `update_config` and the like.
+        start_first: Whether an update starts a new task before the old one ends.
 
     """
 
@@ -57,7 +57,7 @@ class Wants:
     cpus: float = 0.0
     memory: int = 0
     alone: bool = False
-    start_first: tuple[str, ...] = ()
+    start_first: bool = False
 
 
 def meets(constraint: str, node: Node) -> bool:
@@ -93,7 +93,12 @@ def where(wants: Wants, nodes: Iterable[Node]) -> list[Node]:
     return [node for node in nodes if all(meets(constraint, node) for constraint in wants.constraints)]
 
 
-def misfits(services: Sequence[Wants], nodes: Sequence[Node], others: Sequence[Wants] = ()) -> Iterator[str]:
+def misfits(
+    services: Sequence[Wants],
+    nodes: Sequence[Node],
+    others: Sequence[Wants] = (),
+    drained: Sequence[Node] = (),
+) -> Iterator[str]:
     """Yield why services can't run on these nodes, whatever the swarm does; each line begins with a service's path.
 
     What is said is certain: services of which nothing is said may still not fit, since tasks can't be cut in two.
@@ -102,12 +107,14 @@ def misfits(services: Sequence[Wants], nodes: Sequence[Node], others: Sequence[W
         services: The services.
         nodes: The nodes that take tasks.
         others: Services that run there as well, and only take what they reserve.
+        drained: Nodes that take none for the time being.
 
     """
     everybody = [*services, *others]
     places = {wants.service: where(wants, nodes) for wants in everybody}
     for wants in services:
         yield from _alone(wants, places[wants.service], nodes)
+        yield from _counted(wants, places[wants.service], where(wants, drained))
     yield from _together([wants for wants in everybody if places[wants.service]], places)
 
 
@@ -126,7 +133,6 @@ def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Itera
             "--label-add)"
         )
         return
-    yield from _counted(wants, places)
     for what, wanted, there in (
         ("mem_reservation", wants.memory, {node.name: float(node.memory) for node in places}),
         ("cpu_reservation", wants.cpus, {node.name: node.cpus for node in places}),
@@ -140,23 +146,25 @@ def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Itera
             )
 
 
-def _counted(wants: Wants, places: Sequence[Node]) -> Iterator[str]:
-    """Yield why so many tasks of a service don't fit, or one more of them while it is updated."""
+def _counted(wants: Wants, places: Sequence[Node], drained: Sequence[Node]) -> Iterator[str]:
+    """Yield why so many tasks of a service don't fit, or one more of them while it is updated.
+
+    That there is no room for one more is said only of what stays so: drained nodes come back.
+    """
     most, why = (1, 'ports with mode = "host"') if wants.alone else (wants.most, "max_replicas_per_node")
-    if not most:
+    if not most or not places:
         return
     path = f"services.{wants.service}"
     tasks = len(places) if wants.tasks is None else wants.tasks
     room = most * len(places)
     if tasks > room:
         yield f"{path}.replicas: {tasks} don't fit: {_runs(places)} at most {most} ({why})"
-    elif tasks == room:
-        for config in wants.start_first:
-            yield (
-                f'{path}.{config}.order: "start-first" needs room for one task more than {tasks}, and '
-                f"{_runs(places)} at most {most} ({why}): no new task would ever start; take "
-                '"stop-first", or leave room'
-            )
+    elif wants.start_first and tasks and tasks == room and not drained:
+        yield (
+            f'{path}.update_config.order: "start-first" needs room for one task more than {tasks}, and '
+            f"{_runs(places)} at most {most} ({why}): no update would ever be done; take "
+            '"stop-first", or leave room'
+        )
 
 
 def _together(services: Sequence[Wants], places: Mapping[str, Sequence[Node]]) -> Iterator[str]:

@@ -20,8 +20,9 @@ LogTail = Callable[[str, str], tuple[str, list[str]]]
 
 ROUND = 0.2
 """Seconds between two looks."""
-REST, OLDEST = 40, 2.0
-"""How old a look may be: as a multiple of what it took, and in seconds."""
+REST, SHORT_REST, OLDEST = 40, 10, 2.0
+"""How old a look may be: as a multiple of what it took (the lower one where the next may be the last), and in
+seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
@@ -115,6 +116,8 @@ class _Watch:
         self._since: dict[str, float] = {}
         # Tasks that had failed before this run looked: their time is over.
         self._old: frozenset[str] | None = None
+        self._due = inf
+        """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
         self._undone = ""
         self.tasks: list[Json] = []
@@ -125,7 +128,8 @@ class _Watch:
         """Return whether every task runs as specified, and has for a moment."""
         with engine_errors(self._name, "looking at the service's tasks", ServiceError):
             # Where a look takes long, as while fifty services start, looking again at once would only hold that up.
-            age = max(ROUND, min(REST * self._look.cost, OLDEST))
+            rest = SHORT_REST if time.monotonic() >= self._due else REST
+            age = max(ROUND, min(rest * self._look.cost, OLDEST))
             seen = self._look.since(max(self._from, time.monotonic() - age))
         service = seen.services.get(self._name)
         if service is None:
@@ -139,9 +143,11 @@ class _Watch:
         running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
         for task in running:
             if task["Status"]["State"] == "running":
-                self._since.setdefault(task["ID"], time.monotonic())
-        now = time.monotonic()
-        settled = [task for task in running if now - self._since.get(task["ID"], inf) >= self._stable]
+                self._since.setdefault(task["ID"], seen.ended)
+        # Not by the clock: between two looks a task may have ended.
+        settled = [t for t in running if seen.ended - self._since.get(t["ID"], inf) >= self._stable]
+        since = [self._since.get(task["ID"], inf) for task in running]
+        self._due = max(since, default=inf) + self._stable
         state = f"{len(settled)} of {status['DesiredTasks']} tasks run"
         if state != self._said:
             self._say(state)

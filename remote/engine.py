@@ -34,7 +34,8 @@ class Engine(docker.DockerClient):  # type: ignore[misc] # the SDK has no types
     def __init__(self, socket: Path) -> None:
         """Connect."""
         super().__init__(base_url=f"unix://{socket}", version="auto", timeout=TIMEOUT)
-        # The scheme is the SDK's own for sockets; what was mounted for it goes.
+        # The scheme is the SDK's own for sockets; what was mounted for it goes, with the connection that it has made.
+        self.api.get_adapter("http+docker://").close()
         self.api.mount("http+docker://", _OnePool(f"http+unix://{socket}", TIMEOUT, max_pool_size=POOL))
         # Neither a proxy nor a netrc file has to do with a socket, and looking for them costs more than the call.
         self.api.trust_env = False

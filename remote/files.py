@@ -43,10 +43,21 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644, *, lasting: bool = T
                 if lasting:
                     os.fsync(file.fileno())
             temporary.replace(path)
+            if lasting:
+                _sync_directory(path.parent)
         except OSError:
             with contextlib.suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def _sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

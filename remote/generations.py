@@ -7,7 +7,7 @@ service's environment, only the variable's name is kept.
 import base64
 import json
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -95,23 +95,19 @@ def generations(client: "DockerClient", service: str, labels: Mapping[str, str])
     from remote.engine import engine_errors
 
     with engine_errors(service, "listing its generations", ServiceError):
-        return all_generations(client, {**labels, NAME: service}).get(service, [])
+        return _newest_first(_configs(client, {**labels, NAME: service}))
 
 
-def all_generations(client: "DockerClient", labels: Mapping[str, str]) -> dict[str, list[Generation]]:
-    """Return the generations that have these labels by their service, the newest first.
-
-    Raises:
-        APIError: The engine refuses.
-
-    """
+def _configs(client: "DockerClient", labels: Mapping[str, str]) -> list[Json]:
+    """Return the configs with these labels that are generations."""
     wanted = [*(f"{name}={value}" for name, value in labels.items()), LABEL]
-    found: dict[str, list[Generation]] = {}
-    for config in client.api.configs(filters={"label": wanted}):
-        found.setdefault(config["Spec"]["Labels"][NAME], []).append(_generation(config))
-    for each in found.values():
-        each.sort(key=lambda generation: generation.number, reverse=True)
-    return found
+    return list(client.api.configs(filters={"label": wanted}))
+
+
+def _newest_first(configs: Iterable[Json]) -> list[Generation]:
+    """Return the generations that configs hold."""
+    made = [_generation(config) for config in configs]
+    return sorted(made, key=lambda generation: generation.number, reverse=True)
 
 
 def _generation(config: Mapping[str, Any]) -> Generation:
@@ -126,7 +122,9 @@ def _generation(config: Mapping[str, Any]) -> Generation:
 
 
 class Keeper:
-    """Keeps what services run with. Thread-safe, for one run: what there is already is listed once for all services.
+    """Keeps what services run with. Thread-safe.
+
+    What there is already is listed once for all services; of one that was kept, again when it is kept again.
 
     Args:
         client: A manager's engine.
@@ -144,7 +142,8 @@ class Keeper:
         self._count = count
         self._networks = networks
         self._lock = threading.Lock()
-        self._seen: dict[str, list[Generation]] | None = None
+        self._kept: set[str] = set()
+        self._seen: dict[str, list[Json]] | None = None
 
     def keep(self, service: Json, secret: Collection[str]) -> int:
         """Keep what a service runs with as its newest generation, unless it is that already; return its number.
@@ -176,8 +175,14 @@ class Keeper:
         """Return what is kept of a service, the newest first."""
         with self._lock:
             if self._seen is None:
-                self._seen = all_generations(self.client, self._labels)
-            return self._seen.get(name, [])
+                seen: dict[str, list[Json]] = {}
+                for config in _configs(self.client, self._labels):
+                    seen.setdefault(config["Spec"]["Labels"].get(NAME, ""), []).append(config)
+                self._seen = seen
+            elif name in self._kept:
+                self._seen[name] = _configs(self.client, {**self._labels, NAME: name})
+            self._kept.add(name)
+            return _newest_first(self._seen.get(name, []))
 
     def _keep(self, name: str, spec: Json, before: Sequence[Generation]) -> int:
         """Keep a specification, unless the newest that is kept is equal; return its number."""

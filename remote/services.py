@@ -164,6 +164,8 @@ def set_labels(
         if found is None:
             raise ServiceError(f"service {service}: was removed by somebody else")
         spec = found["Spec"]
+        if seen and spec_digest(spec) != spec_digest(seen["Spec"]):
+            raise ServiceError(f"service {service}: somebody else changed it since; run doit again")
         merged = {**(spec.get("Labels") or {}), **labels}
         wanted = {name: value for name, value in merged.items() if value is not None}
         if wanted != (spec.get("Labels") or {}):

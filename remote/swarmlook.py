@@ -20,12 +20,14 @@ class Seen:
         services: Service to what the swarm says of it, with `ServiceStatus`.
         tasks: A service's id to its tasks.
         began: When it was begun, by the clock of `time.monotonic`.
+        ended: When it was ended.
 
     """
 
     services: Mapping[str, Json] = field(default_factory=dict)
     tasks: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     began: float = -inf
+    ended: float = -inf
 
 
 class SwarmLook:
@@ -65,5 +67,6 @@ class SwarmLook:
         tasks: dict[str, list[Json]] = {}
         for task in self.client.api.tasks():
             tasks.setdefault(task.get("ServiceID", ""), []).append(task)
-        self.cost = time.monotonic() - began
-        return Seen(services, tasks, began)
+        ended = time.monotonic()
+        self.cost = ended - began
+        return Seen(services, tasks, began, ended)

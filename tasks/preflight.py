@@ -16,6 +16,7 @@ from model import engines
 from model import site as types
 from model.digest import canonical, sha256
 from model.errors import ServiceError, SkepError
+from model.firewall import swarm_ports
 from model.nodes import Node, Wants, meets, misfits
 from model.ports import ports
 from model.record import PortsRecord, SwarmRecord
@@ -64,7 +65,7 @@ def problems(run: Run, say: Say) -> list[str]:
     services = dict(_services(run))
     facts = _facts(run, services, say)
     manager, client = run.manager()
-    nodes, foreign = _swarm(run)
+    nodes, drained, foreign = _swarm(run)
     wants = [wanted(name, service, stage) for name, service in services.items()]
     where = {name: constraints(service, stage) for name, service in services.items()}
     return [
@@ -73,7 +74,7 @@ def problems(run: Run, say: Say) -> list[str]:
         *_without_ip_vs(stage, services, facts),
         *_taken_ports(stage, services, facts, nodes, foreign, _choices(run)),
         *_mounts(stage, services, facts, nodes),
-        *misfits(wants, nodes, [_foreign_wants(service) for service in foreign]),
+        *misfits(wants, nodes, [_foreign_wants(service) for service in foreign], drained),
         *_paths(run, facts, say),
     ]
 
@@ -94,22 +95,20 @@ def _choices(run: Run) -> chosen.Choices:
 def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
     """Return what a service wants of the nodes."""
     memory = service.mem_reservation
+    tasks = None if service.mode.startswith("global") else service.replicas
+    reserved = service.cpu_reservation or 0.0, size(memory) if memory else 0
+    where = tuple(constraints(service, stage))
+    if service.mode.endswith("-job"):
+        # Its tasks wait for one another where there is no room for all of them; one must fit.
+        return Wants(name, where, None if tasks is None else min(tasks, 1), None, *reserved)
     return Wants(
         name,
-        tuple(constraints(service, stage)),
-        None if service.mode.startswith("global") else service.replicas,
+        where,
+        tasks,
         service.placement.max_replicas_per_node,
-        service.cpu_reservation or 0.0,
-        size(memory) if memory else 0,
-        any(port.mode == "host" for port in ports(service)),
-        tuple(
-            name
-            for name, config in (
-                ("update_config", service.update_config),
-                ("rollback_config", service.rollback_config),
-            )
-            if config.order == "start-first" and not service.mode.endswith("-job")
-        ),
+        *reserved,
+        alone=any(port.mode == "host" for port in ports(service)),
+        start_first=service.update_config.order == "start-first",
     )
 
 
@@ -125,8 +124,8 @@ def _facts(run: Run, services: Mapping[str, types.Service], say: Say) -> dict[st
     return look_at_hives(run, say, kinds, paths)
 
 
-def _swarm(run: Run) -> tuple[list[Node], list[Mapping[str, Any]]]:
-    """Return the nodes that take tasks, by their hosts' names, and the services that are not of the stage."""
+def _swarm(run: Run) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
+    """Return the nodes that take tasks, by their hosts' names, the stage's that don't, and services of others."""
     from remote.engine import engine_errors
 
     host, client = run.manager()
@@ -147,7 +146,10 @@ def _swarm(run: Run) -> tuple[list[Node], list[Mapping[str, Any]]]:
         or not mine <= (service["Spec"].get("Labels") or {}).items()
     ]
     named = [_node(node, shorts.get(node["ID"], node["ID"])) for node in usable]
-    return sorted(named, key=lambda node: node.name), foreign
+    drained = [
+        _node(node, shorts[node["ID"]]) for node in nodes if node not in usable and node["ID"] in shorts
+    ]
+    return sorted(named, key=lambda node: node.name), drained, foreign
 
 
 def _node(node: Mapping[str, Any], name: str) -> Node:
@@ -351,14 +353,15 @@ def _key(
 ) -> str:
     """Return the digest of all that what was found out hangs on.
 
-    Of the hosts' firewalls that is whether there are any: their rules for what hives send to each other are made from
-    the addresses and the port, and one more port that a service publishes changes nothing of that.
+    Of the hosts' firewalls that is what they have for what hives send to each other: one more port that a service
+    publishes changes nothing of that.
     """
+    rules = [*swarm_ports(run.stage), "esp"] if run.stage.site.setup_hosts.firewall else []
     return sha256(
         canonical(
             {
                 "hives": {short: [host.address, facts[short].incarnation] for short, host in hives.items()},
-                "firewall": run.stage.site.setup_hosts.firewall,
+                "firewall": rules,
                 "port": run.stage.data_path_port,
                 "mtu": max(sizes.values()),
             }

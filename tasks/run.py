@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -86,6 +87,7 @@ class Run:
         self._connections: dict[str, Connection] = {}
         self._shared: dict[tuple[type, DockerClient], object] = {}
         self._manager: tuple[Host, DockerClient, float] | None = None
+        self._no_manager = "", -inf
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
         self._looks: list[Probe] = []
@@ -399,11 +401,19 @@ class Run:
             HostError: None answers; the message has what each said.
 
         """
+        came = time.monotonic()
         # Who comes while another asks waits for that answer, since the engine has to do with each question.
         with self.lock("manager"):
             if but is None and (known := self._manager_of_late()) is not None:
                 return known
-            return self._ask_for_manager(but)
+            problem, then = self._no_manager
+            if then > came:
+                raise HostError(problem)
+            try:
+                return self._ask_for_manager(but)
+            except HostError as error:
+                self._no_manager = str(error), time.monotonic()
+                raise
 
     def _ask_for_manager(self, but: Host | None) -> "tuple[Host, DockerClient]":
         """Ask one hive after the other; see `manager`."""

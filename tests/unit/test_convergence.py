@@ -2,10 +2,13 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 
 from model.errors import ServiceError
 from remote.convergence import Patience, wait_until_converged
@@ -20,6 +23,7 @@ class Engine:
     def __init__(self, *names: str) -> None:
         self.api = self
         self.looks = 0
+        self.out_of_sequence = False
         self.lists: dict[str, dict[str, Any]] = {
             name: {
                 "ID": f"id-{name}",
@@ -65,6 +69,9 @@ class Engine:
         self, _id: str, _version: int, _template: Any, name: str, labels: Any, *_: Any, **__: Any
     ) -> None:
         """Keep its labels."""
+        if self.out_of_sequence:
+            self.out_of_sequence = False
+            raise APIError("update out of sequence")
         self.lists[name]["Spec"]["Labels"] = labels
 
 
@@ -124,6 +131,63 @@ class TestConverged:
 
         assert wait(engine, "web") == ["1 of 1 tasks run"]
         assert "skep.spec" in engine.lists["web"]["Spec"]["Labels"]
+
+    def test_a_task_that_ends_between_two_looks_has_not_run_for_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """How long a task has run is told by looks at it, however seldom a busy swarm is looked at."""
+        clock = SimpleNamespace(now=100.0)
+        fake = SimpleNamespace(
+            monotonic=lambda: clock.now, sleep=lambda pause: setattr(clock, "now", clock.now + pause)
+        )
+        for module in ("convergence", "swarmlook", "wait"):
+            monkeypatch.setattr(f"remote.{module}.time", fake)
+        engine = Engine("web")
+        seen: list[float] = []
+
+        def tasks() -> list[dict[str, Any]]:
+            # A look takes long enough for the next one to be seconds away.
+            clock.now += 0.1
+            seen.append(clock.now)
+            if len(seen) == 2:
+                engine.all_tasks = [Engine.task("web")]
+            return list(engine.all_tasks)
+
+        monkeypatch.setattr(engine, "tasks", tasks)
+        client: Any = engine
+        look = SwarmLook(client)
+        wait_until_converged(
+            look, "web", Patience(60, 1.0), lambda *_: ("", []), lambda _: None, changed=True
+        )
+
+        assert len(seen) >= 3
+        assert seen[-1] - seen[1] >= 1.0
+
+    def test_somebody_else_is_not_written_over(self) -> None:
+        """A service that was changed since it was seen to run is not marked with what it was seen to run as."""
+        engine = Engine("web")
+        other = {"ContainerSpec": {"Image": "other"}}
+
+        def labels(_service: Mapping[str, Any]) -> dict[str, str]:
+            engine.lists["web"] = {
+                **engine.lists["web"],
+                "Spec": {**engine.lists["web"]["Spec"], "TaskTemplate": other},
+            }
+            engine.out_of_sequence = True
+            return {}
+
+        client: Any = engine
+        with pytest.raises(ServiceError, match="somebody else changed it since; run doit again"):
+            wait_until_converged(
+                SwarmLook(client),
+                "web",
+                PATIENCE,
+                lambda *_: ("", []),
+                lambda _: None,
+                changed=True,
+                labels=labels,
+            )
+        assert engine.lists["web"]["Spec"]["Labels"] == {}
 
     def test_old_tasks_do_not_count(self) -> None:
         """A task of the specification before is none that runs as specified."""

@@ -1,6 +1,8 @@
 """Deploying a service: what is kept of it once it is seen to run."""
 
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,6 +10,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from model.errors import HostError
 from remote.generations import LABEL
 from tasks import deploy_services
 from tests import made as rig
@@ -86,3 +89,34 @@ def test_a_manager_is_asked_once_by_those_who_follow_at_once(
     beside, _ = run.manager(but=first)
     assert beside != first
     assert asked[3:] == [beside.short]
+
+
+def test_that_none_answers_is_found_out_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits while another asks in vain hears the same, and does not ask all hives once more."""
+    run, asked = made.run(), []
+    everybody = threading.Barrier(8)
+    waiting = threading.Event()
+
+    def engine(host: Any) -> Any:
+        asked.append(host.short)
+        assert waiting.wait(20)
+        raise HostError(f"{host.short} does not answer")
+
+    def ask(_: int) -> str:
+        everybody.wait(20)
+        with pytest.raises(HostError) as raised:
+            run.manager()
+        return str(raised.value)
+
+    monkeypatch.setattr(run, "engine", engine)
+    lock = run.lock("manager")
+    with lock, ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(ask, number) for number in range(7)]
+        everybody.wait(20)
+        waiting.set()
+        lock.release()
+        said = {answer.result(20) for answer in answers}
+        lock.acquire()
+
+    assert len(said) == 1
+    assert asked == [hive.short for hive in run.stage.hives]

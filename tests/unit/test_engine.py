@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from remote.engine import Engine
+from remote.wait import wait_for
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -44,12 +45,21 @@ class Server(socketserver.ThreadingUnixStreamServer):
     def __init__(self, path: Path) -> None:
         """Listen."""
         super().__init__(str(path), Handler)
-        self.opened = 0
+        self.opened = self.open = 0
+        self.lock = threading.Lock()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Count it."""
-        self.opened += 1
+        with self.lock:
+            self.opened += 1
+            self.open += 1
         super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Count it as closed."""
+        with self.lock:
+            self.open -= 1
+        super().shutdown_request(request)
 
 
 @pytest.fixture
@@ -69,9 +79,12 @@ def test_calls_share_connections(server: Server, tmp_path: Path) -> None:
     before = server.opened
     for number in range(60):
         engine.api.inspect_volume(f"volume{number}")
-    engine.close()
 
-    assert server.opened - before <= 1
+    assert server.opened - before == 1
+    # That of the question for the version is closed, which was asked by the SDK's own.
+    wait_for(lambda: server.open == 1, "one connection to stay", 20)
+    engine.close()
+    wait_for(lambda: server.open == 0, "none to stay", 20)
 
 
 def test_many_calls_at_a_time_close_nobodys_connection(server: Server, tmp_path: Path) -> None:

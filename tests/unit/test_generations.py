@@ -210,3 +210,19 @@ def test_one_that_was_kept_meanwhile_is_counted() -> None:
     assert keep(engine, service("other")) == 2
     assert keeper.keep(service("third"), ()) == 3
     assert [each.number for each in kept.generations(engine, "web", LABELS)] == [3, 2, 1]
+
+
+def test_going_back_is_kept_as_new() -> None:
+    """What is kept again is compared with what is there then: the newest one, whoever kept it."""
+    engine: Any = Configs()
+    keeper = kept.Keeper(engine, LABELS, 3, {})
+    assert keeper.keep(service(), ()) == 1
+    assert keep(engine, service("other")) == 2
+    assert keeper.keep(service(), ()) == 3
+
+
+def test_what_can_not_be_read_is_its_own_services_affair() -> None:
+    """A config of another service that somebody spoilt keeps nobody from being kept."""
+    engine: Any = Configs()
+    engine.create_config("spoilt", b"no JSON", {**LABELS, "skep.name": "db", kept.LABEL: "x"})
+    assert keep(engine, service()) == 1

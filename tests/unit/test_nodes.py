@@ -94,10 +94,10 @@ def test_too_many_for_their_nodes() -> None:
 @pytest.mark.parametrize(
     "wants",
     [
-        Wants("a", tasks=2, most=1, start_first=("update_config",)),
-        Wants("a", tasks=2, alone=True, start_first=("update_config",)),
-        Wants("a", ("node.id==n0",), alone=True, start_first=("update_config",)),
-        Wants("a", tasks=None, alone=True, start_first=("update_config",)),
+        Wants("a", tasks=2, most=1, start_first=True),
+        Wants("a", tasks=2, alone=True, start_first=True),
+        Wants("a", ("node.id==n0",), alone=True, start_first=True),
+        Wants("a", tasks=None, alone=True, start_first=True),
     ],
 )
 def test_no_room_for_an_update(wants: Wants) -> None:
@@ -105,15 +105,23 @@ def test_no_room_for_an_update(wants: Wants) -> None:
     (line,) = misfits([wants], NODES)
 
     assert line.startswith('services.a.update_config.order: "start-first" needs room for one task more than ')
-    assert line.endswith('no new task would ever start; take "stop-first", or leave room')
+    assert line.endswith('no update would ever be done; take "stop-first", or leave room')
 
 
 def test_room_for_an_update() -> None:
     """One free place is enough, however many tasks are updated at a time; and who stops first needs none."""
-    assert said(Wants("a", tasks=1, most=1, start_first=("update_config",))) == []
-    assert said(Wants("a", tasks=1, alone=True, start_first=("update_config",))) == []
+    assert said(Wants("a", tasks=1, most=1, start_first=True)) == []
+    assert said(Wants("a", tasks=1, alone=True, start_first=True)) == []
     assert said(Wants("a", tasks=2, alone=True)) == []
-    assert said(Wants("a", tasks=9, start_first=("update_config",))) == []
+    assert said(Wants("a", tasks=9, start_first=True)) == []
+
+
+def test_a_drained_node_comes_back() -> None:
+    """While a node is drained there is no room either, but that is no mistake in site.toml."""
+    wants = Wants("a", tasks=1, alone=True, start_first=True)
+
+    assert len(list(misfits([wants], NODES[:1]))) == 1
+    assert list(misfits([wants], NODES[:1], drained=NODES[1:])) == []
 
 
 def test_two_tasks_with_one_port() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec import convert
 
-from model.nodes import Node
+from model.nodes import Node, Wants
 from model.site import Network, Site
 from model.stage import Stage
 from remote import hostlook, vxlan
@@ -244,3 +244,17 @@ def test_a_path_that_takes_less() -> None:
 def test_a_networks_own_size_counts(options: dict[str, str], mtu: int) -> None:
     """A path need not take more than the networks send."""
     assert preflight._mtu(Network(driver_opts=options)) == mtu
+
+
+def test_tasks_of_a_job_wait_for_one_another() -> None:
+    """What a job has too many of for a hive runs one after the other: only one of them must fit."""
+    job = {
+        "mode": "replicated-job",
+        "replicas": 4,
+        "mem_reservation": "1G",
+        "update_config": {"order": "start-first"},
+    }
+    job |= {"ports": [{"target_port": 80, "published_port": 8080, "mode": "host"}], "endpoint_mode": "dnsrr"}
+    site = stage(web=job)
+
+    assert preflight.wanted("web", site.services["web"], site) == Wants("web", memory=2**30)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from remote.generations import DIGEST, IMAGE, LABEL, NAME
+from remote.generations import DIGEST, IMAGE, LABEL
 from remote.spec import spec_digest
 from remote.undo import put_back
 
@@ -47,7 +47,7 @@ class Engine:
                 "ID": str(number),
                 "CreatedAt": "",
                 "Spec": {
-                    "Labels": {NAME: "web", LABEL: str(number), IMAGE: "", DIGEST: ""},
+                    "Labels": {LABEL: str(number), IMAGE: "", DIGEST: ""},
                     "Data": base64.b64encode(json.dumps({**kept, "Labels": {}}).encode()).decode(),
                 },
             }
