@@ -16,6 +16,7 @@ from tasks import deploy_services
 from tests import made as rig
 from tests.made import Made
 
+CALLERS = 7
 Labels = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 
@@ -91,32 +92,44 @@ def test_a_manager_is_asked_once_by_those_who_follow_at_once(
     assert asked[3:] == [beside.short]
 
 
+class Door:
+    """A lock that counts who came to it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.came = 0
+        self.all_came = threading.Event()
+
+    def __enter__(self) -> None:
+        """Wait for the lock."""
+        self.came += 1
+        if self.came == CALLERS:
+            self.all_came.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Let the next one in."""
+        self._lock.release()
+
+
 def test_that_none_answers_is_found_out_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who waits while another asks in vain hears the same, and does not ask all hives once more."""
-    run, asked = made.run(), []
-    everybody = threading.Barrier(8)
-    waiting = threading.Event()
+    run, asked, door = made.run(), [], Door()
 
     def engine(host: Any) -> Any:
         asked.append(host.short)
-        assert waiting.wait(20)
+        assert door.all_came.wait(20)
         raise HostError(f"{host.short} does not answer")
 
     def ask(_: int) -> str:
-        everybody.wait(20)
         with pytest.raises(HostError) as raised:
             run.manager()
         return str(raised.value)
 
     monkeypatch.setattr(run, "engine", engine)
-    lock = run.lock("manager")
-    with lock, ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(ask, number) for number in range(7)]
-        everybody.wait(20)
-        waiting.set()
-        lock.release()
-        said = {answer.result(20) for answer in answers}
-        lock.acquire()
+    monkeypatch.setattr(run, "lock", lambda _name: door)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        said = set(pool.map(ask, range(CALLERS)))
 
     assert len(said) == 1
     assert asked == [hive.short for hive in run.stage.hives]
