@@ -96,15 +96,16 @@ class Door:
     """A lock that counts who came to it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock, self._count = threading.Lock(), threading.Lock()
         self.came = 0
         self.all_came = threading.Event()
 
     def __enter__(self) -> None:
         """Wait for the lock."""
-        self.came += 1
-        if self.came == CALLERS:
-            self.all_came.set()
+        with self._count:
+            self.came += 1
+            if self.came == CALLERS:
+                self.all_came.set()
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
