@@ -207,6 +207,54 @@ class TestMessages:
             ensured(vagrant_rig)
 
 
+class TestBackend:
+    """What makes the machines."""
+
+    @pytest.mark.parametrize(
+        ("forced", "working", "taken"),
+        [
+            (None, ["libvirt", "virtualbox"], "libvirt"),
+            (None, ["virtualbox"], "virtualbox"),
+            ("virtualbox", ["libvirt", "virtualbox"], "virtualbox"),
+        ],
+    )
+    def test_the_first_that_works(
+        self,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        forced: str | None,
+        working: list[str],
+        taken: str,
+    ) -> None:
+        """Libvirt is tried before VirtualBox, unless one of them is asked for."""
+        why_not = {
+            name: (lambda name=name: "" if name in working else "is off")
+            for name in ("libvirt", "virtualbox")
+        }
+        monkeypatch.setattr(vagrant_machine, "_WHY_NOT", why_not)
+
+        assert sites_provider(tmp_path, provider_backend=forced)._backend == taken
+
+    def test_the_one_that_is_asked_for_does_not_work(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Then no other is taken in its place."""
+        monkeypatch.setattr(vagrant_machine, "_WHY_NOT", {"libvirt": str, "virtualbox": lambda: "is off"})
+
+        with pytest.raises(ProviderError, match=r"no machine here: virtualbox: is off$"):
+            _ = sites_provider(tmp_path, provider_backend="virtualbox")._backend
+
+    def test_that_of_the_machines_that_are_there(
+        self, vagrant_rig: VagrantRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A stage whose machines one of them has made stays with it, whatever else works by now."""
+        del vagrant_rig
+        provider = sites_provider(tmp_path)
+        monkeypatch.setattr(provider._machines, "known", lambda: {"hive0": "virtualbox"})
+
+        assert provider._backend == "virtualbox"
+
+
 class TestRealVagrant:
     """What Vagrant itself says, where no machine is needed for it."""
 
