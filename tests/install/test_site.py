@@ -17,6 +17,7 @@ from model import site as types
 from model.stage import Stage
 from tests import rig as make
 from tests import vm
+from tests.contract.test_vagrant import INTERFACE, sites_provider, validated
 from tests.integration.live import Ended, Site
 from tests.integration.live_images import root_file_system, unpacked_packages
 
@@ -167,3 +168,12 @@ def test_all_seven_phases_with_a_virtual_ip_an_ingress_port_and_nfs(
         assert live.run().did_nothing
 
         live.run("destroy", f"confirm={live.site.name}", "volumes=all").well()
+
+
+@pytest.mark.parametrize("key", ["bridge", "dev"])
+def test_libvirt_takes_an_interface(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    """`vagrant validate` finds nothing wrong in an interface to bridge to, for which vagrant-libvirt asks libvirt."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("VAGRANT_HOME", str(tmp_path / "home"))
+    with vm.libvirt():
+        assert validated(sites_provider(tmp_path, **{key: INTERFACE}), "libvirt") == ""
