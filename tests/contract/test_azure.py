@@ -337,3 +337,30 @@ def test_a_killed_start_is_gone_on_with(life: AzureLife) -> None:
 
     life.make()
     life.assert_whole()
+
+
+def test_a_host_is_as_it_was_asked_for(azure: Cloud, tmp_path: Path) -> None:
+    """Zones, sizes, addresses, disks, keys and tags are those of site.toml; the host key is pinned."""
+    key = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/diskEncryptionSets/mine"
+    stage = azure_cloud.stage_of(
+        number_of_hosts=2, mirrored_disk_size=5, kms_key_id=key, public_addresses=["hive0"]
+    )
+    records = make.ensure_all(make.provider_of(stage, make.ssh_files(tmp_path)))
+    machines = {
+        one["name"]: one for path, one in azure.things.items() if path.split("/")[-2] == "virtualmachines"
+    }
+    first, second = machines["hive0"], machines["hive1"]
+    storage = first["properties"]["storageProfile"]
+    pinned, inside = records["hive0"], records["hive1"]
+    assert isinstance(pinned, HostRecord)
+    assert isinstance(inside, HostRecord)
+
+    assert [first["zones"], second["zones"]] == [["1"], ["2"]]
+    assert [
+        (disk["diskSizeGB"], disk["managedDisk"]["diskEncryptionSet"]["id"])
+        for disk in (storage["osDisk"], *storage["dataDisks"])
+    ] == [(20, key), (5, key)]
+    assert first["properties"]["osProfile"]["linuxConfiguration"]["disablePasswordAuthentication"] is True
+    assert first["tags"]["skep.site"] == stage.site_name
+    assert pinned.host_keys == (first["tags"]["skep.host-key"],)
+    assert (pinned.address, inside.ssh_host) == ("10.1.0.10", "10.1.0.11")
