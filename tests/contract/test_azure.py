@@ -235,6 +235,19 @@ def test_no_room(life: AzureLife) -> None:
     life.assert_whole()
 
 
+def test_a_quota_that_is_met_on_the_way(life: AzureLife) -> None:
+    """What others took since it was looked at is said by Azure, with the request's id and what to do."""
+    life.cloud.settings.limits = {"cores": 0}
+    with pytest.raises(
+        ProviderError, match=r"OperationNotAllowed.*\(request request-\d+\): ask for more under Quotas"
+    ):
+        life.make()
+    life.cloud.settings.limits = {}
+
+    life.make()
+    life.assert_whole()
+
+
 def test_what_is_not_skeps_stays(life: AzureLife) -> None:
     """A resource group in which somebody else has something is not removed."""
     life.make()

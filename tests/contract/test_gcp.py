@@ -301,6 +301,16 @@ class TestTrouble:
         assert caught.value.request.startswith("operation-")
         assert "set another instance_type or available_zones" in str(caught.value)
 
+    def test_a_quota_that_is_met_on_the_way(self, life: GcpLife) -> None:
+        """What others took since it was looked at is said by Google, with what to do; the next run goes on."""
+        life.google.quotas["INSTANCES"] = 0.0
+        with pytest.raises(GcpError, match=r"quotaExceeded.*ask for more at IAM & Admin > Quotas"):
+            life.make()
+        life.google.quotas["INSTANCES"] = 24.0
+
+        life.make()
+        life.assert_whole()
+
     def test_a_busy_cloud(self, life: GcpLife) -> None:
         """Where every third call is one too many, all is made once."""
         life.google.throttle = 3

@@ -293,6 +293,11 @@ class Google:
         path = self._path("instances", words, body["name"])
         if path in self.things:
             raise RefusedError(409, "alreadyExists", f"The resource '{path}' already exists")
+        there = sum("/instances/" in path for path in self.things)
+        if there >= self.quotas["INSTANCES"]:
+            raise RefusedError(
+                403, "quotaExceeded", f"Quota 'INSTANCES' exceeded. Limit: {self.quotas['INSTANCES']}"
+            )
         [face] = body["networkInterfaces"]
         subnet = self._find(face["subnetwork"])
         network = ipaddress.ip_network(subnet["ipCidrRange"])
