@@ -10,10 +10,10 @@ from docker.types import IPAMConfig, IPAMPool
 from model.addresses import SwarmWants
 from model.stage import Host
 from remote.engine import engine_errors
+from remote.swarm_nodes import READY_PATIENCE
 from remote.wait import wait_for
 
 GWBRIDGE = "docker_gwbridge"
-READY_PATIENCE = 20
 Say = Callable[[str], None]
 
 

@@ -137,6 +137,17 @@ def remove_all(provider: Provider) -> None:
         provider.remove(name, quiet)
 
 
+def assert_apart(one: Provider, other: Provider) -> None:
+    """Make two stages of one account, and remove the first: nothing of it is left, and the other is as it was."""
+    for provider in (one, other):
+        ensure_all(provider)
+    there = other.found()
+    remove_all(one)
+
+    assert other.found() == there
+    assert one.found() == {}
+
+
 def hold_to_loopback(patch: pytest.MonkeyPatch) -> None:
     """Make every connection of this process to anywhere but the loopback fail, until the patch is undone."""
     connect = socket.socket.connect

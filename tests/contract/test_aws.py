@@ -145,13 +145,7 @@ def test_a_public_address_stays_and_goes(tmp_path: Path, aws: Cloud) -> None:
 def test_two_stages_share_an_account(tmp_path: Path, aws: Cloud) -> None:
     """Neither sees the other's things, and one's end leaves the other whole."""
     one, other = (provider_of(tmp_path, **ONE, name=name) for name in ("production", "staging"))
-    for provider in (one, other):
-        make.ensure_all(provider)
-    there = other.found()
-    make.remove_all(one)
-
-    assert other.found() == there
-    assert one.found() == {}
+    make.assert_apart(one, other)
     assert Counter(thing.split()[0] for thing in aws.things())["vpc"] == 1
 
 

@@ -182,13 +182,7 @@ def test_two_stages_share_a_subscription(life: AzureLife, azure: Cloud) -> None:
         for name in ("production", "staging")
     ]
     one, other = (make.provider_of(stage, life.files) for stage in stages)
-    for provider in (one, other):
-        make.ensure_all(provider)
-    there = other.found()
-    make.remove_all(one)
-
-    assert other.found() == there
-    assert one.found() == {}
+    make.assert_apart(one, other)
     assert len(azure.of_kind("Microsoft.Compute/virtualMachines")) == 1
 
 

@@ -190,15 +190,8 @@ class TestStage:
             gcp_cloud.stage_of(name=name, number_of_hosts=1, separate_repository=False)
             for name in ("production", "staging")
         ]
-        for stage in stages:
-            make.ensure_all(make.provider_of(stage, files))
-        there = make.provider_of(stages[1], files).found()
-        gone = make.provider_of(stages[0], files)
-        for name in reversed(list(gone.found())):
-            gone.remove(name, make.quiet)
-
-        assert make.provider_of(stages[1], files).found() == there
-        assert make.provider_of(stages[0], files).found() == {}
+        one, other = (make.provider_of(stage, files) for stage in stages)
+        make.assert_apart(one, other)
 
 
 class TestTrouble:

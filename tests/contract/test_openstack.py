@@ -347,13 +347,7 @@ class TestChanges:
             for name in ("production", "staging")
         ]
         one, other = (make.provider_of(stage, life.files) for stage in stages)
-        for provider in (one, other):
-            make.ensure_all(provider)
-        there = other.found()
-        make.remove_all(one)
-
-        assert other.found() == there
-        assert one.found() == {}
+        make.assert_apart(one, other)
         make.remove_all(other)
         assert life.kinds() == Counter()
 
