@@ -5,8 +5,8 @@ from typing import Any
 
 from doit import get_var
 
-from tasks.open import doit_config, open_run
 from tasks.phases import tasks
+from tasks.run.open import doit_config, open_run
 
 Tasks = Iterator[dict[str, Any]]
 RUN = open_run(get_var("stage"))

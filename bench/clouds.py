@@ -24,10 +24,10 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from model.digest import key_of  # noqa: E402 - found only now
+from model.keys.digest import key_of  # noqa: E402 - found only now
 from model.stage import Stage  # noqa: E402
 from providers.base import Provider, Resource  # noqa: E402
-from providers.cloud_wait import PACE  # noqa: E402
+from providers.cloud.retry import PACE  # noqa: E402
 from tests import rig  # noqa: E402
 
 THREADS = 12
@@ -38,7 +38,7 @@ Reached = Iterator[Stage]
 @contextmanager
 def aws(directory: Path) -> Reached:
     """Give a stage at Amazon as moto has it."""
-    from tests.aws import cloud
+    from tests.doubles.aws import cloud
 
     with cloud.started(directory) as server, cloud.used(server, pace=PACE):
         server.ask(reset=True)
@@ -48,7 +48,7 @@ def aws(directory: Path) -> Reached:
 @contextmanager
 def azure(_: Path) -> Reached:
     """Give a stage at Azure as it is published."""
-    from tests.azure import cloud, server
+    from tests.doubles.azure import cloud, server
 
     server.PAGE = 1000  # as Azure's are, and not of two things
     with server.started() as started, cloud.used(started, pace=PACE):
@@ -58,7 +58,7 @@ def azure(_: Path) -> Reached:
 @contextmanager
 def gcp(_: Path) -> Reached:
     """Give a stage at Google as it is published."""
-    from tests.gcp import cloud
+    from tests.doubles.gcp import cloud
 
     with cloud.started() as (_google, url), cloud.used(url, pace=PACE):
         yield cloud.stage_of(**WORDS)

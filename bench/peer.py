@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from model.record import HostRecord
-from tasks.state import State
+from model.keys.record import HostRecord
+from tasks.run.state import State
 
 
 class Peer:

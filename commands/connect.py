@@ -17,14 +17,14 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.holder import holder
-from commands.screen import clean
-from commands.site import site_run
+from commands.shared.console import clean
+from commands.shared.current_run import site_run
+from commands.shared.lock_owner import holder
 from model.errors import SkepError
 from model.stage import Host
-from remote import argv
-from remote.ssh import Connection
-from tasks.run import Run
+from remote.ssh import commands as argv
+from remote.ssh.connection import Connection
+from tasks.run.context import Run
 
 LOOK = 0.5
 """Seconds between two looks at the sessions."""

@@ -11,11 +11,11 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.screen import clean
-from commands.site import site_run
+from commands.shared.console import clean
+from commands.shared.current_run import site_run
 from model.errors import SkepError
-from tasks.run import Run
-from tasks.teardown import Inventory, forget, inventory, remove_from_hosts, remove_owned
+from tasks.cleanup.teardown import Inventory, forget, inventory, remove_from_hosts, remove_owned
+from tasks.run.context import Run
 
 ALL = "all"
 INTERRUPTED = 130

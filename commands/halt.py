@@ -10,10 +10,10 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.destroy import INTERRUPTED, Teller
-from commands.site import site_run
+from commands.shared.current_run import site_run
 from model.errors import SkepError
-from tasks.run import Run
-from tasks.teardown import disconnect
+from tasks.cleanup.teardown import disconnect
+from tasks.run.context import Run
 
 
 class Halt(DoitCmdBase):

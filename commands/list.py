@@ -9,12 +9,12 @@ from typing import Any
 
 from doit.cmd_base import DoitCmdBase, check_tasks_exist
 
-from commands.holder import holder
-from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
-from commands.site import site_run
+from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
+from commands.shared.current_run import site_run
+from commands.shared.lock_owner import holder
 from model.errors import SkepError
-from tasks import pins
-from tasks.run import Run
+from tasks.run.context import Run
+from tasks.services import pinned_revisions
 
 UP_TO_DATE, STALE, NEVER, FAILED, FOLLOWS = "up to date", "stale", "never run", "failed", "may follow"
 _COLOURS = {UP_TO_DATE: GREEN, STALE: YELLOW, NEVER: DIM, FAILED: RED, FOLLOWS: DIM}
@@ -228,7 +228,7 @@ class View:
             "stage": stage.name,
             "provider": stage.provider,
             "at_work": holder(self.run.state),
-            "pinned": pins.pinned(self.run),
+            "pinned": pinned_revisions.pinned(self.run),
             "phases": [
                 {
                     "name": name,
@@ -275,7 +275,10 @@ class View:
             if every or named:
                 shown = self._asked_of(resources, name, asked)
                 lines += _resource_lines(shown, named, coloured=coloured, width=width)
-        lines += [paint(line, YELLOW, on=coloured) for line in pins.lines(pins.pinned(self.run))]
+        lines += [
+            paint(line, YELLOW, on=coloured)
+            for line in pinned_revisions.lines(pinned_revisions.pinned(self.run))
+        ]
         if not asked and all(one.status == NEVER for resources in self.phases.values() for one in resources):
             lines.append("nothing is made yet, as far as state/ knows: `doit` builds the stage")
         return lines

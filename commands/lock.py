@@ -8,13 +8,13 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.site import site_run
-from model import bases, pins
+from commands.shared.current_run import site_run
 from model.errors import SkepError
-from model.reference import Reference
-from remote.files import write_whole
-from tasks.run import Run
-from tasks.upstream import digest_now, last_resolved
+from model.images import bases, lockfile
+from model.images.reference import Reference
+from remote.mother.files import write_whole
+from tasks.observe.tag_moves import digest_now, last_resolved
+from tasks.run.context import Run
 
 ALL = "all"
 _SHORT = len("sha256:") + 12
@@ -59,12 +59,12 @@ upgrade=all for all of them. Keep site.lock in git, beside site.toml."""
             asked = ALL in upgraded or text in upgraded or not names.isdisjoint(upgraded)
             known = None if asked else old.get(text) or last_resolved(run, names, reference)
             new[text] = known or digest_now(run, reference)
-        write_whole(run.directory / pins.FILE, pins.text(new).encode())
+        write_whole(run.directory / lockfile.FILE, lockfile.text(new).encode())
         lines = list(changes(old, new))
         if not new:
             lines.append("nothing is pulled, so nothing is pinned")
         elif not lines:
-            lines.append(f"nothing changed: {len(new)} pinned in {pins.FILE}")
+            lines.append(f"nothing changed: {len(new)} pinned in {lockfile.FILE}")
         self.outstream.write("".join(f"{line}\n" for line in lines))
 
 
@@ -78,7 +78,7 @@ def references(run: Run) -> dict[str, tuple[set[str], Reference]]:
     return found
 
 
-def changes(old: pins.Pins, new: pins.Pins) -> list[str]:
+def changes(old: lockfile.Pins, new: lockfile.Pins) -> list[str]:
     """Return a line for each reference that is pinned otherwise than before."""
     lines = []
     for text in sorted(old.keys() | new.keys()):

@@ -10,17 +10,18 @@ from typing import Any
 
 from doit.cmd_base import DoitCmdBase
 
-from commands.asked import all_before, resolve, with_flags
-from commands.holder import holder
-from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, is_live, paint
-from commands.site import site_run
+from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, is_live, paint
+from commands.shared.current_run import site_run
+from commands.shared.lock_owner import holder
+from commands.shared.task_selection import all_before, resolve, with_flags
 from model.errors import SkepError
-from tasks import build_infra, pins
-from tasks.effects import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
-from tasks.leftovers import items as left_over
-from tasks.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
-from tasks.run import Run
-from tasks.staleness import Standings
+from tasks import build_infra
+from tasks.cleanup.orphans import items as left_over
+from tasks.explain.actions import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
+from tasks.explain.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
+from tasks.explain.status import Standings
+from tasks.run.context import Run
+from tasks.services import pinned_revisions
 
 NOTHING_TO_DO, TROUBLE, CHANGES = 0, 1, 2
 """The exit status. doit's own is 3 for what can't be asked at all, as an unknown task or a broken site.toml."""
@@ -202,7 +203,7 @@ class View:
                 },
             },
             "takes": self.takes(),
-            "pinned": pins.seen(self.run),
+            "pinned": pinned_revisions.seen(self.run),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -219,7 +220,10 @@ class View:
         for phase, of in rows.items():
             lines.append(phase)
             lines += [row.line(names, hosts, width, coloured=coloured) for row in of]
-        lines += [paint(line, YELLOW, on=coloured) for line in pins.lines(pins.seen(self.run))]
+        lines += [
+            paint(line, YELLOW, on=coloured)
+            for line in pinned_revisions.lines(pinned_revisions.seen(self.run))
+        ]
         return [*lines, paint(self._verdict(), BOLD, on=coloured)]
 
     def takes(self) -> dict[str, int]:

@@ -11,13 +11,13 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.destroy import Teller
-from commands.site import site_run
+from commands.shared.current_run import site_run
 from model.errors import SkepError
-from remote.hostsetup.undo import is_undone
-from tasks.former import Former, former
-from tasks.leftovers import ACCOUNT, HOST, STEP, THING, VOLUME, Leftover, leftovers
-from tasks.prune import goes, prune
-from tasks.run import Run
+from remote.hostsetup.removal import is_undone
+from tasks.cleanup.orphans import ACCOUNT, HOST, STEP, THING, VOLUME, Leftover, leftovers
+from tasks.cleanup.prune import goes, prune
+from tasks.hosts.decommission import Former, former
+from tasks.run.context import Run
 
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
 """The exit status; without confirm= it says whether there is something to remove, as that of `doit plan` does."""

@@ -11,21 +11,21 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.destroy import INTERRUPTED, Teller
-from commands.site import site_run
-from model.digest import Inputs, key_of
+from commands.shared.current_run import site_run
 from model.errors import ConfigError, ServiceError, SkepError
-from model.record import ServiceRecord
+from model.keys.digest import Inputs, key_of
+from model.keys.record import ServiceRecord
 from model.units import seconds
-from tasks import pins
 from tasks.deploy_services import log_tail, secret_environment, service_task
-from tasks.run import Run
+from tasks.run.context import Run
+from tasks.services import pinned_revisions
 from tasks.step import Step
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from remote.generations import Generation
-    from remote.spec import Json
+    from remote.swarm.revisions import Generation
+    from remote.swarm.spec import Json
 
 LATEST = "latest"
 
@@ -63,7 +63,7 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
                 return 0
             inputs = back.go(get_var("to"), say)
             self._note(name, inputs)
-            pins.note(run, {**pins.pinned(run), name: back.number})
+            pinned_revisions.note(run, {**pinned_revisions.pinned(run), name: back.number})
         except SkepError as error:
             sys.stderr.write(f"{run.redact(str(error))}\n")
             return 1
@@ -74,7 +74,7 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
             run.close()
             run.state.unlock()
         say(f"{name} runs as generation {back.number} ({time.monotonic() - began:.1f} s)")
-        for line in pins.lines({name: back.number}):
+        for line in pinned_revisions.lines({name: back.number}):
             say(line)
         return 0
 
@@ -115,9 +115,9 @@ class Back:
             SkepError: There is no such generation, or it does not run.
 
         """
-        from remote.convergence import Patience, wait_until_converged
-        from remote.generations import LABEL, generations, with_secrets
-        from remote.services import put_service
+        from remote.swarm.convergence import Patience, wait_until_converged
+        from remote.swarm.revisions import LABEL, generations, with_secrets
+        from remote.swarm.services import put_service
 
         run, name = self._run, self._name
         _, client = run.manager()
@@ -143,12 +143,12 @@ class Back:
 
     def end(self, say: Teller) -> None:
         """Have the next run deploy what site.toml says."""
-        from remote.generations import PINNED
-        from remote.services import set_labels
+        from remote.swarm.revisions import PINNED
+        from remote.swarm.services import set_labels
 
         _, client = self._run.manager()
         labels = self._found(client)["Spec"].get("Labels") or {}
-        left = {name: n for name, n in pins.pinned(self._run).items() if name != self._name}
+        left = {name: n for name, n in pinned_revisions.pinned(self._run).items() if name != self._name}
         if PINNED in labels:
             # A key that is no longer its own makes the next run deploy it.
             set_labels(client, self._name, {PINNED: None, "skep.key": ""})
@@ -157,12 +157,12 @@ class Back:
             )
         else:
             say(f"{self._name} is not pinned")
-        pins.note(self._run, left)
+        pinned_revisions.note(self._run, left)
 
     def _found(self, client: "DockerClient") -> "Json":
         """Return the service as the swarm has it."""
-        from remote.engine import engine_errors
-        from remote.services import find_service
+        from remote.engine.client import engine_errors
+        from remote.swarm.services import find_service
 
         with engine_errors(self._name, "looking at the service", ServiceError):
             found = find_service(client, self._name)
@@ -214,7 +214,7 @@ class Back:
 
         With the key of today's definition it counts as deployed, until that changes.
         """
-        from remote.generations import PINNED
+        from remote.swarm.revisions import PINNED
 
         own = {n: v for n, v in (service["Spec"].get("Labels") or {}).items() if n.startswith("skep.")}
         own.pop("skep.spec", None)

@@ -12,15 +12,16 @@ from doit import get_var
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
-from commands.asked import all_before
+from commands.shared.current_run import site_run
+from commands.shared.task_selection import all_before
 from commands.shell_image import PREFIX, shell
-from commands.site import site_run
 from model.errors import ConfigError, SkepError
-from tasks import outdated, pins, templates
-from tasks.contents import secret_task
+from tasks.cleanup import content_gc
+from tasks.cleanup.orphans import leftovers, line
 from tasks.deploy_services import service_task
-from tasks.leftovers import leftovers, line
-from tasks.run import Run as SiteRun
+from tasks.run.context import Run as SiteRun
+from tasks.services import pinned_revisions, rendering
+from tasks.services.secrets_configs import secret_task
 from tasks.setup_hosts import SWARM
 
 INTERRUPTED = 130
@@ -111,7 +112,7 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
     """
     deployed = [name for name in run.stage.services if service_task(name) in tasks]
     needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
-    needed += sorted(templates.secrets_of(run, deployed))
+    needed += sorted(rendering.secrets_of(run, deployed))
     for image, config in run.stage.images.items():
         pulled = config.pull_from is not None and run.stage.name in config.pull_on
         if f"build_images:{image}" in tasks and not pulled:
@@ -124,7 +125,7 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
             except ConfigError as error:
                 problems += error.problems
     # With a secret missing, more would only be said of what follows from that.
-    return problems or templates.problems(run, deployed)
+    return problems or rendering.problems(run, deployed)
 
 
 def _say(line: str) -> None:
@@ -136,9 +137,9 @@ def _name_pinned(run: SiteRun) -> None:
     """Say which services are behind site.toml since somebody took them back, and keep it for `doit list`."""
     if run.probe.swarm.error:
         return
-    found = {name: number for name, number in pins.seen(run).items() if name not in run.unpinned}
-    pins.note(run, found)
-    for said in pins.lines(found):
+    found = {name: number for name, number in pinned_revisions.seen(run).items() if name not in run.unpinned}
+    pinned_revisions.note(run, found)
+    for said in pinned_revisions.lines(found):
         _say(said)
 
 
@@ -150,7 +151,7 @@ def _ended(run: SiteRun, status: int) -> int:
     if status != 0:
         return status
     if run.pushed:
-        from tasks.retention import (
+        from tasks.cleanup.registry_gc import (
             prune,
         )  # it needs the docker SDK, which a run that has nothing to do does not
 
@@ -159,7 +160,7 @@ def _ended(run: SiteRun, status: int) -> int:
         except SkepError as error:
             sys.stderr.write(f"old images stay for now: {error}\n")
     try:
-        outdated.remove(run, _say)
+        content_gc.remove(run, _say)
     except SkepError as error:
         sys.stderr.write(f"older contents of secrets and configs stay for now: {error}\n")
     return status

@@ -9,12 +9,12 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.destroy import INTERRUPTED, Teller
-from commands.site import site_run
+from commands.shared.current_run import site_run
 from model.errors import SkepError
 from model.site import KickstartStage
-from providers.kickstart import KickstartProvider
-from providers.kickstart_serve import InstallServer
-from tasks.run import Run
+from providers.kickstart.http_server import InstallServer
+from providers.kickstart.provider import KickstartProvider
+from tasks.run.context import Run
 
 LOOK_AGAIN = 5.0
 """Seconds between looks at which hosts answer."""

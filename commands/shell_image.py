@@ -13,11 +13,11 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.site import site_run
+from commands.shared.current_run import site_run
 from model.errors import SkepError
-from remote import argv
+from remote.ssh import commands as argv
 from tasks.build_images import failed_build
-from tasks.run import Run
+from tasks.run.context import Run
 
 PREFIX = "shell_image:"
 _ENTER = (

@@ -5,16 +5,17 @@ from collections.abc import Iterator, Sequence
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.asked import all_before, resolve, with_flags
-from commands.holder import holder
-from commands.screen import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, paint
-from commands.site import site_run
-from model.digest import Difference, Inputs, shown
-from tasks import deploy_services, pins
-from tasks.causes import Chain, chains, is_settled
-from tasks.run import Run
-from tasks.seen import Unasked
-from tasks.staleness import FAILED, NEVER, STALE, UP_TO_DATE, Standing, Standings, ago, place
+from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, paint
+from commands.shared.current_run import site_run
+from commands.shared.lock_owner import holder
+from commands.shared.task_selection import all_before, resolve, with_flags
+from model.keys.digest import Difference, Inputs, shown
+from tasks import deploy_services
+from tasks.explain.root_causes import Chain, chains, is_settled
+from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE, Standing, Standings, ago, place
+from tasks.observe.drift import Unasked
+from tasks.run.context import Run
+from tasks.services import pinned_revisions
 
 LOG_END = 15
 MOST = 5
@@ -174,8 +175,14 @@ class Telling:
     def _pinned(self, name: str) -> list[str]:
         """Return that a service was taken back to a generation and stays there; nothing of what is not pinned."""
         run = self._run
-        found = pins.seen(run) if self._live and not run.probe.swarm.error else pins.pinned(run)
-        return pins.lines({n: g for n, g in found.items() if deploy_services.service_task(n) == name})
+        found = (
+            pinned_revisions.seen(run)
+            if self._live and not run.probe.swarm.error
+            else pinned_revisions.pinned(run)
+        )
+        return pinned_revisions.lines(
+            {n: g for n, g in found.items() if deploy_services.service_task(n) == name}
+        )
 
     def _settled(self, standing: Standing) -> Iterator[str]:
         """Yield since when a resource is up to date, and what it was made from in short."""

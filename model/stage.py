@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from model import site as types
-from model.placement import Place, places
+from model.hosts.placement import Place, places
 
 PREFIXES = {"private": "p-", "staging": "s-"}
 """What hive-builder puts before host names, by stage; other stages say theirs or have none."""

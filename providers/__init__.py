@@ -5,20 +5,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.secret import Secret
+from model.secrets.secret import Secret
 from model.stage import Stage
 from providers.base import Provider
-from remote.ssh import SshFiles
+from remote.ssh.connection import SshFiles
 
 PROVIDERS = {
-    "aws": "providers.aws:AwsProvider",
-    "azure": "providers.azure:AzureProvider",
-    "docker": "providers.docker:DockerProvider",
-    "gcp": "providers.gcp:GcpProvider",
-    "kickstart": "providers.kickstart:KickstartProvider",
-    "openstack": "providers.openstack:OpenStackProvider",
-    "prepared": "providers.prepared:PreparedProvider",
-    "vagrant": "providers.vagrant:VagrantProvider",
+    "aws": "providers.aws.provider:AwsProvider",
+    "azure": "providers.azure.provider:AzureProvider",
+    "docker": "providers.docker.provider:DockerProvider",
+    "gcp": "providers.gcp.provider:GcpProvider",
+    "kickstart": "providers.kickstart.provider:KickstartProvider",
+    "openstack": "providers.openstack.provider:OpenStackProvider",
+    "prepared": "providers.prepared.provider:PreparedProvider",
+    "vagrant": "providers.vagrant.provider:VagrantProvider",
 }
 """Value of `provider =` to module and class; SDKs are imported with it, or later."""
 

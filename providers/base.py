@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from model.digest import Inputs
-from model.record import Record
+from model.keys.digest import Inputs
+from model.keys.record import Record
 
 Say = Callable[[str], None]
 """Takes a line for the log of the task at work."""

@@ -6,25 +6,25 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from model import bases
 from model import site as types
-from model.digest import Entry, Inputs, flatten, read_tree, tree_inputs
-from model.dockerignore import counted
 from model.errors import BuildError, CommandError, SkepError
-from model.record import ImageRecord
+from model.images import bases
+from model.images.dockerignore import counted
+from model.keys.digest import Entry, Inputs, flatten, read_tree, tree_inputs
+from model.keys.record import ImageRecord
 from model.stage import role_uses
 from model.units import age, seconds
-from remote.dockerfile import build_command, context_archive
-from remote.spec import image_config
-from tasks.ansible import Seen, image_host, play, seen
-from tasks.bases import BaseImage, task_of
-from tasks.builder import builder_for, marks, pushed
-from tasks.roles import Role
-from tasks.run import Run
+from remote.images.dockerfile import build_command, context_archive
+from remote.swarm.spec import image_config
+from tasks.images.ansible_inventory import Seen, image_host, play, seen
+from tasks.images.bases import BaseImage, task_of
+from tasks.images.builder import builder_for, marks, pushed
+from tasks.images.roles import Role
+from tasks.run.context import Run
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:
-    from remote.layers import Layer
+    from remote.images.layers import Layer
 
 PHASE = "build_images"
 DOC = "build container images, one layer a role, found again by their keys"
@@ -264,7 +264,7 @@ class BuiltImage:
 
     def _layer(self, role: Role) -> "Layer":
         """Return a role, ready to be applied."""
-        from remote.layers import Layer
+        from remote.images.layers import Layer
 
         secrets = {name: self._run.secret(name) for name in self.image.secrets}
         layer = Layer(

@@ -5,14 +5,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.digest import Inputs, key_of
 from model.errors import ProviderError, SkepError, StateError
-from model.record import FactRecord, HostRecord, Record
+from model.keys.digest import Inputs, key_of
+from model.keys.record import FactRecord, HostRecord, Record
 from providers.base import Resource
-from remote.files import file_errors, write_whole
-from tasks.replacement import in_turn
-from tasks.run import Run
-from tasks.seen import Gone
+from remote.mother.files import file_errors, write_whole
+from tasks.hosts.rolling_replace import in_turn
+from tasks.observe.drift import Gone
+from tasks.run.context import Run
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:

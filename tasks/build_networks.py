@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from model import site as types
-from model.definition import definition
-from model.digest import Inputs, flatten
 from model.errors import ServiceError
-from model.record import FactRecord, SwarmRecord
-from tasks.replacement import may_replace
-from tasks.run import Run
+from model.keys.definition import definition
+from model.keys.digest import Inputs, flatten
+from model.keys.record import FactRecord, SwarmRecord
+from tasks.hosts.rolling_replace import may_replace
+from tasks.run.context import Run
 from tasks.step import Step, Work
 
 PHASE = "build_networks"
@@ -53,7 +53,7 @@ def _real(run: Run, name: str, key: str) -> str | None:
 
 def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactRecord:
     """Make the network exist as defined."""
-    from remote.networks import ensure_network
+    from remote.swarm.overlay_networks import ensure_network
 
     host, client = run.manager()
     labels = {**network.labels, **run.stage.labels, "skep.name": name, "skep.key": work.key}
@@ -67,7 +67,7 @@ def _inside(run: Run, name: str) -> list[str]:
     """Return the containers that are in a network and belong to no service, on all hives."""
     from docker.errors import NotFound
 
-    from remote.engine import engine_errors
+    from remote.engine.client import engine_errors
 
     found = []
     for hive in run.stage.hives:

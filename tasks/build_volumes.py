@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from functools import partial
 
 from model import site as types
-from model.definition import definition
-from model.digest import Inputs, flatten
-from model.record import HostRecord, VolumeRecord
+from model.keys.definition import definition
+from model.keys.digest import Inputs, flatten
+from model.keys.record import HostRecord, VolumeRecord
 from model.stage import Host
 from model.templates import NFS, looks_at
-from tasks.replacement import may_replace
-from tasks.run import Run, host_task
+from tasks.hosts.rolling_replace import may_replace
+from tasks.run.context import Run, host_task
+from tasks.services.rendering import NFS_TASK, rendered_volume
 from tasks.step import Step, Work
-from tasks.templates import NFS_TASK, rendered_volume
 
 PHASE = "build_volumes"
 DOC = "make the volumes on the hosts that hold them"
@@ -41,7 +41,7 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
         return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
 
     def ensure(work: Work) -> VolumeRecord:
-        from remote.volumes import Look, ensure_volume
+        from remote.swarm.volumes import Look, ensure_volume
 
         labels = volume_labels(run, name)
         look = Look(partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host))
@@ -73,7 +73,7 @@ def _needs(volume: types.Volume) -> tuple[str, ...]:
 
 def has_data(run: Run, name: str, host: Host) -> bool:
     """Ask a host whether there is something in a volume."""
-    from remote.volumes import data_script
+    from remote.swarm.volumes import data_script
 
     said = run.connection(host).script(
         data_script(name), timeout=ASK_TIMEOUT, shown=f"looking into volume {name}"
@@ -142,6 +142,6 @@ def volume_labels(run: Run, name: str) -> dict[str, str]:
 
 def definition_key(volume: types.Volume) -> str:
     """Return the digest of what a volume is, wherever it is held."""
-    from model.digest import key_of
+    from model.keys.digest import key_of
 
     return key_of(flatten("volume", {"driver": volume.driver, "driver_opts": dict(volume.driver_opts)}))

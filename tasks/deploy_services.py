@@ -5,29 +5,30 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
-from model.definition import definition
-from model.digest import Inputs, flatten
 from model.errors import ServiceError, SkepError
-from model.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
+from model.keys.definition import definition
+from model.keys.digest import Inputs, flatten
+from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.stage import Stage, service_networks
 from model.templates import Rendered
 from model.units import seconds
-from remote.files import write_whole
-from remote.spec import ServiceParts, service_spec
-from tasks import build_networks, build_volumes, contents, ports
-from tasks.bases import task_of
-from tasks.preflight import preflight
-from tasks.run import Run, Say
+from remote.mother.files import write_whole
+from remote.swarm.spec import ServiceParts, service_spec
+from tasks import build_networks, build_volumes
+from tasks.images.bases import task_of
+from tasks.run.context import Run, Say
+from tasks.services import port_allocation, secrets_configs
+from tasks.services.preflight import preflight
+from tasks.services.rendering import rendered
 from tasks.setup_hosts import vault_of
 from tasks.step import Step, Work
-from tasks.templates import rendered
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from remote.generations import Keeper
+    from remote.swarm.revisions import Keeper
 
-PHASE = contents.PHASE
+PHASE = secrets_configs.PHASE
 DOC = "deploy the services, and wait until they run"
 LOG_LINES = 10
 _NOT_INPUTS = {
@@ -46,9 +47,9 @@ _NOT_INPUTS = {
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each secret, each config and each service of the stage."""
-    if ports.is_open(run.stage):
-        yield ports.step(run)
-    yield from contents.steps(run)
+    if port_allocation.is_open(run.stage):
+        yield port_allocation.step(run)
+    yield from secrets_configs.steps(run)
     for name, service in run.stage.services.items():
         yield _service_step(run, name, service)
 
@@ -76,7 +77,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
     stage = run.stage
     image = image_task(stage, service)
     networks = tuple(f"{build_networks.PHASE}:{n}" for n in service_networks(service, stage.networks))
-    files = contents.tasks_of(service)
+    files = secrets_configs.tasks_of(service)
     volumes = tuple(
         build_volumes.task_of(mount.source, host)
         for mount in service.volumes
@@ -85,7 +86,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
     )
     hives = (f"setup_hosts:{host.short}." for host in stage.hives)
     ready = tuple(f"{hive}{step}" for hive in hives for step in ("swarm", "node_labels", "trust"))
-    chosen = (ports.TASK,) if ports.is_open(stage) else ()
+    chosen = (port_allocation.TASK,) if port_allocation.is_open(stage) else ()
 
     def parts(made: Rendered) -> ServiceParts:
         return ServiceParts(
@@ -94,10 +95,10 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 n: run.record(f"{build_networks.PHASE}:{n}", FactRecord).id
                 for n in service_networks(service, stage.networks)
             },
-            secrets=contents.secret_parts(run, service),
-            configs=contents.config_parts(run, service),
+            secrets=secrets_configs.secret_parts(run, service),
+            configs=secrets_configs.config_parts(run, service),
             environment=made.environment,
-            ports=ports.published_ports(run, name),
+            ports=port_allocation.published_ports(run, name),
         )
 
     def registry() -> str:
@@ -120,8 +121,8 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
                 "network",
                 {n: [i, service_networks(service, stage.networks)[n]] for n, i in needed.networks.items()},
             ),
-            **contents.inputs_of(service, needed.secrets, needed.configs),
-            **flatten("port", ports.port_labels(service, needed.ports)),
+            **secrets_configs.inputs_of(service, needed.secrets, needed.configs),
+            **flatten("port", port_allocation.port_labels(service, needed.ports)),
             **flatten(
                 "volume",
                 {
@@ -133,8 +134,8 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         }
 
     def ensure(work: Work) -> ServiceRecord:
-        from remote.convergence import NotRunningError, Patience, wait_until_converged
-        from remote.services import ensure_service
+        from remote.swarm.convergence import NotRunningError, Patience, wait_until_converged
+        from remote.swarm.services import ensure_service
 
         preflight(run, work.task, work.say)
         _, client = run.manager()
@@ -142,7 +143,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         made = rendered(run, name)
         needed = parts(made)
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
-        labels |= ports.port_labels(service, needed.ports)
+        labels |= port_allocation.port_labels(service, needed.ports)
         spec = service_spec(name, made.service, stage, needed, labels)
         number, changed = ensure_service(client, spec, work.say)
         if changed:
@@ -183,7 +184,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
 
 def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None], say: Say) -> str:
     """Put a service back to what it last ran well with, where the swarm has not; return what became of it."""
-    from remote.undo import put_back
+    from remote.swarm.restore import put_back
 
     try:
         said = put_back(client, name, run.stage.labels, lambda: secret_environment(run, name), say)
@@ -203,7 +204,7 @@ def _kept(run: Run, found: "Mapping[str, Any]", secret: Collection[str]) -> dict
 
     One that has the label is kept already. One that has not may have been deployed by a run that did not see it run.
     """
-    from remote.generations import LABEL, Keeper
+    from remote.swarm.revisions import LABEL, Keeper
 
     if LABEL in (found["Spec"].get("Labels") or {}):
         return {}
@@ -212,7 +213,7 @@ def _kept(run: Run, found: "Mapping[str, Any]", secret: Collection[str]) -> dict
 
 def _keeper(run: Run, client: "DockerClient") -> "Keeper":
     """Return what keeps what the stage's services run with."""
-    from remote.generations import Keeper
+    from remote.swarm.revisions import Keeper
 
     networks = {
         record.id: name
@@ -252,7 +253,7 @@ def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
         if not container:
             return host.short, []
         try:
-            from remote.engine import engine_errors
+            from remote.engine.client import engine_errors
 
             with engine_errors(host.short, "reading a container's log", ServiceError):
                 text = run.engine(host).api.logs(container, tail=LOG_LINES)

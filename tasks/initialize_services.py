@@ -5,18 +5,18 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
-from model.digest import Inputs, flatten
 from model.errors import ServiceError
-from model.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
+from model.keys.digest import Inputs, flatten
+from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.stage import role_uses, secret_uses
 from tasks import build_volumes
-from tasks.ansible import Seen, play, seen
-from tasks.contents import docker_secret_name
 from tasks.deploy_services import service_task
-from tasks.roles import Role
-from tasks.run import Run
+from tasks.images.ansible_inventory import Seen, play, seen
+from tasks.images.roles import Role
+from tasks.run.context import Run
+from tasks.services.rendering import rendered_variables
+from tasks.services.secrets_configs import docker_secret_name
 from tasks.step import Step, Work
-from tasks.templates import rendered_variables
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -110,9 +110,9 @@ class Initialization:
 
     def ensure(self, work: Work) -> FactRecord:
         """Run the role unless the service carries its mark, then mark it."""
-        from remote.engine import engine_errors
-        from remote.inside import run_play, run_role
-        from remote.services import find_service, set_labels
+        from remote.engine.client import engine_errors
+        from remote.images.exec_role import run_play, run_role
+        from remote.swarm.services import find_service, set_labels
 
         _, client = self._run.manager()
         with engine_errors(self._name, "looking at its marks", ServiceError):

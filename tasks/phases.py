@@ -16,7 +16,7 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
-from tasks.run import Run
+from tasks.run.context import Run
 from tasks.step import phase
 
 PHASES: dict[str, ModuleType] = {

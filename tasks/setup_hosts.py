@@ -5,22 +5,22 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from model.addresses import DATA_PATH_PORT, differs, stays, swarm_wants
-from model.digest import Inputs, flatten, sha256
 from model.errors import HostError, StateError
-from model.record import FactRecord, HostRecord, SwarmRecord
-from model.secret import Secret
+from model.keys.digest import Inputs, flatten, sha256
+from model.keys.record import FactRecord, HostRecord, SwarmRecord
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import StageSecrets, generate
 from model.stage import Host
-from model.vault import StageSecrets, generate
+from model.swarm.address_pools import DATA_PATH_PORT, differs, stays, swarm_wants
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks import build_volumes
-from tasks.replacement import may_replace, stopped_in_turn
-from tasks.run import Run, host_task
+from tasks.hosts.rolling_replace import may_replace, stopped_in_turn
+from tasks.run.context import Run, host_task
+from tasks.run.vault import Vault
+from tasks.services.rendering import secrets_of
 from tasks.step import Step, Work
-from tasks.templates import secrets_of
-from tasks.vault import Vault
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -216,16 +216,18 @@ def _swarm_step(run: Run, host: Host) -> Step:
         return found
 
     def ensure(work: Work) -> SwarmRecord:
-        from remote import swarm, swarm_nodes  # the SDK is needed only now
+        from remote.swarm import membership
+        from remote.swarm import nodes as swarm_nodes
 
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         wants = swarm_wants(run.stage.config)
         with run.lock("swarm"):
             if may_replace(SWARM):
                 run.once(
-                    "the old swarm", lambda: swarm.take_down(_hives(run), run.stage.labels, wants, work.say)
+                    "the old swarm",
+                    lambda: membership.take_down(_hives(run), run.stage.labels, wants, work.say),
                 )
-            record = swarm.ensure_member(
+            record = membership.ensure_member(
                 host, _others(run, host), run.engine(host), run.engine, work.say, wants
             )
         _, client = run.manager(but=host)
@@ -296,7 +298,7 @@ def _labels_step(run: Run, host: Host) -> Step:
         return {"node": record.node, **flatten("labels", node_labels(run, host))}
 
     def ensure(work: Work) -> FactRecord:
-        from remote import swarm_nodes  # the SDK is needed only now
+        from remote.swarm import nodes as swarm_nodes
 
         # The swarm moves a service with the label that holds it: not to where its data is missing.
         if refused := build_volumes.refused(run):

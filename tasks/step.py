@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from doit.exceptions import TaskFailed
 
-from model.digest import Inputs, changed, key_of
 from model.errors import SkepError
-from model.record import Record
-from tasks.log import TaskLog
-from tasks.run import Run
+from model.keys.digest import Inputs, changed, key_of
+from model.keys.record import Record
+from tasks.run.context import Run
+from tasks.run.log import TaskLog
 
 R = TypeVar("R", bound=Record)
 FORMAT = "1"

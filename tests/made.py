@@ -14,23 +14,24 @@ from typing import Any
 from doit.dependency import Dependency
 from doit.task import Task, dict_to_task
 
-from commands.statedb import StateDb
-from model.digest import key_of
-from model.load import load, select
-from model.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRecord, VolumeRecord
-from model.vault import generate
-from providers.fake import FakeCloud, FakeProvider
-from remote.files import write_whole
+from commands.shared.statedb import StateDb
+from model.keys.digest import key_of
+from model.keys.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRecord, VolumeRecord
+from model.secrets.stage_secrets import generate
+from model.site_file.load import load, select
+from providers.fake.provider import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
-from remote.spec import INCARNATION, MODES, spec_digest
-from tasks import build_infra, build_volumes, contents, phases, setup_hosts
-from tasks.probe import HostLook, Probe, SwarmLook
-from tasks.run import Run
-from tasks.staleness import Standings
-from tasks.state import State
+from remote.mother.files import write_whole
+from remote.swarm.spec import INCARNATION, MODES, spec_digest
+from tasks import build_infra, build_volumes, phases, setup_hosts
+from tasks.explain.status import Standings
+from tasks.observe.live_state import HostLook, Probe, SwarmLook
+from tasks.observe.tag_moves import Upstream
+from tasks.run.context import Run
+from tasks.run.state import State
+from tasks.run.vault import Vault
+from tasks.services import secrets_configs
 from tasks.step import Step
-from tasks.upstream import Upstream
-from tasks.vault import Vault
 
 SITE = """\
 site = "example"
@@ -291,9 +292,11 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record)
     """Have a look find a service, a secret or a config."""
     name = step.name.rpartition(".")[2]
     if name != step.name:
-        is_config = step.name.startswith(contents.CONFIG)
+        is_config = step.name.startswith(secrets_configs.CONFIG)
         docker_name, is_secret = (
-            contents.docker_config(run, name) if is_config else (contents.docker_secret_name(run, name), True)
+            secrets_configs.docker_config(run, name)
+            if is_config
+            else (secrets_configs.docker_secret_name(run, name), True)
         )
         labels = {**run.stage.labels, "skep.name": step.name if is_config else name}
         assert isinstance(record, FactRecord)

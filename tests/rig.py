@@ -19,14 +19,14 @@ from typing import Any
 import pytest
 
 from model import site as types
-from model.digest import key_of
-from model.record import HostRecord, Record
-from model.secret import Secret
+from model.keys.digest import key_of
+from model.keys.record import HostRecord, Record
+from model.secrets.secret import Secret
 from model.stage import Stage
 from providers import create
 from providers.base import Provider, Resource
-from providers.docker_engine import SITE, engine
-from remote.ssh import SshFiles
+from providers.docker.engine import SITE, engine
+from remote.ssh.connection import SshFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]

@@ -12,10 +12,10 @@ from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_collisions, check_service
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage
-from model.contents import template
 from model.errors import ConfigError
-from model.ports import ports
 from model.stage import Stage
+from model.swarm.content_names import template
+from model.swarm.ports import ports
 from model.units import Port
 
 

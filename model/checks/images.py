@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from model import ansible, bases, roles
 from model import site as types
 from model.checks.shared import check_reference, check_variables, known_are
 from model.errors import ConfigError
-from model.reference import is_registry
+from model.images import ansible, bases, roles
+from model.images.reference import is_registry
 from model.stage import role_uses, scalar
 
 

@@ -4,9 +4,9 @@ import ipaddress
 from collections.abc import Iterator
 
 from model import site as types
-from model.addresses import divide
 from model.checks.shared import IPV4, IpNetwork, known_are
 from model.stage import Stage
+from model.swarm.address_pools import divide
 
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from model import site as types
 from model.checks.shared import known_are
-from model.contents import LONGEST, template
 from model.errors import ConfigError
 from model.stage import config_uses, secret_uses
+from model.swarm.content_names import LONGEST, template
 
 _SOURCES = ("generate", "env", "file", "command")
 

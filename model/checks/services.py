@@ -9,8 +9,8 @@ from model import site as types
 from model.checks.images import check_roles
 from model.checks.secrets import check_uses
 from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
-from model.ports import ports
 from model.stage import REGISTRY_PORT, Stage, role_uses
+from model.swarm.ports import ports
 from model.units import short_port, size
 
 _SKEPS_PORTS = {

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 
 from model import templates
-from model.reference import parse
+from model.images.reference import parse
 
 IPV4 = 4
 

@@ -4,12 +4,12 @@ import ipaddress
 from collections.abc import Iterator
 
 from model import site as types
-from model.addresses import divide
 from model.checks.install import check_kickstart_stage
 from model.checks.networks import overlaps
 from model.checks.shared import IPV4, IpNetwork, check_reference, is_address, known_are
-from model.placement import places, subnets
+from model.hosts.placement import places, subnets
 from model.stage import Stage
+from model.swarm.address_pools import divide
 
 
 def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> Iterator[str]:

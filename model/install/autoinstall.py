@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from model.install.plan import ADMIN, BOND, ESP_MIB, Answers, Plan, joined
-from model.secret import Secret
+from model.secrets.secret import Secret
 from model.site import Partition
 
 FILE = "user-data"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.install.plan import BOND, Answers, Plan, primary
-from model.secret import Secret
+from model.secrets.secret import Secret
 
 ARCHIVE = "answers.img"
 """The archive of answers that go into the initrd."""

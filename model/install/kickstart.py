@@ -4,7 +4,7 @@ import shlex
 
 from model.install.plan import ADMIN, BOND, Answers, Net, Plan, primary
 from model.install.script import admit
-from model.secret import Secret
+from model.secrets.secret import Secret
 
 FILE = "ks.cfg"
 _NO_REPOSITORY = "cdrom"

@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model.secret import Secret
+from model.secrets.secret import Secret
 from model.site import InstallHost, InstallNetwork, KickstartStage, Partition
 from model.stage import Host, Stage
 

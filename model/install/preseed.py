@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from model.install import networkd
 from model.install.plan import BOND, ESP_MIB, Answers, Net, Plan, primary
 from model.install.script import admit
-from model.secret import Secret
+from model.secrets.secret import Secret
 
 FILE = "preseed.cfg"
 SCRIPT = "skep-late.sh"

@@ -3,7 +3,7 @@
 import shlex
 
 from model.install.plan import ADMIN, Plan
-from model.secret import Secret
+from model.secrets.secret import Secret
 
 _SCRIPT = """\
 set -eu

@@ -1,9 +1,9 @@
 """`{{ … }}` in values: Jinja2, in its sandbox, where what is undefined is a mistake. Pure."""
 
-from model.templates.found import NFS, is_template, role_variables, templated, texts
-from model.templates.problems import guessing, problems
+from model.templates.check import guessing, problems
+from model.templates.paths import NFS, is_template, role_variables, templated, texts
+from model.templates.references import looks_at, secrets_in
 from model.templates.rendering import Rendered, Renderer
-from model.templates.uses import looks_at, secrets_in
 
 __all__ = [
     "NFS",

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import msgspec
 
 from model import site as types
-from model.definition import definition
 from model.errors import ConfigError
-from model.secret import Secret, UnaskedSecret
+from model.keys.definition import definition
+from model.secrets.secret import Secret, UnaskedSecret
 from model.stage import Stage
-from model.templates.found import ENVIRONMENT, is_template, mapped, templated, texts
-from model.templates.look import Look, NotYetError, UnaskedError
+from model.templates.paths import ENVIRONMENT, is_template, mapped, templated, texts
+from model.templates.render_context import Look, NotYetError, UnaskedError
 from model.units import Port
 
 SEEN = (

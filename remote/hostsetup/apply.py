@@ -17,8 +17,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.digest import Inputs, key_of, sha256
-from model.secret import Secret
+from model.keys.digest import Inputs, key_of, sha256
+from model.secrets.secret import Secret
 from remote.hostsetup.packages import PRELUDE
 from remote.hostsetup.step import MARKERS, HostFile, HostStep
 

@@ -6,15 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from model.addresses import divide
-from model.certificate import FORM, issue
-from model.digest import flatten, sha256
 from model.errors import ConfigError
-from model.secret import Secret
+from model.keys.digest import flatten, sha256
+from model.secrets.certificate import FORM, issue
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import REGISTRY_USER, StageSecrets
 from model.stage import REGISTRY_PORT, Host, Stage
-from model.vault import REGISTRY_USER, StageSecrets
+from model.swarm.address_pools import divide
+from remote.hostsetup.file_step import file_digests, plain_step
 from remote.hostsetup.packages import script
-from remote.hostsetup.plain import file_digests, plain_step
 from remote.hostsetup.step import HostFile, HostStep
 
 DAEMON: Mapping[str, Any] = {

@@ -8,12 +8,12 @@ that its proxy takes (from the host itself, or from a container of it) does, and
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from model.digest import Inputs
-from model.firewall import ANYWHERE, left_open, published, swarm_ports
+from model.hosts.firewall import ANYWHERE, left_open, published, swarm_ports
+from model.keys.digest import Inputs
 from model.site import PreparedStage
 from model.stage import REGISTRY_PORT, Host, Stage
 from model.units import FIRST_FREE_PORT, LAST_PORT
-from remote.hostsetup.plain import plain_step
+from remote.hostsetup.file_step import plain_step
 from remote.hostsetup.step import HostFile, HostStep
 
 CHAIN = "SKEP-INPUT"

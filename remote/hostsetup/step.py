@@ -8,8 +8,8 @@ script reads all markers of a host and checks the files and units, so that a fil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from model.digest import Inputs
-from model.secret import Secret
+from model.keys.digest import Inputs
+from model.secrets.secret import Secret
 
 MARKERS = "/var/lib/skep/steps"
 

@@ -6,15 +6,15 @@ is no step: it is done through the engines' API.
 
 import msgspec
 
-from model.digest import Inputs, flatten
 from model.errors import ConfigError
-from model.firewall import published
+from model.hosts.firewall import published
+from model.keys.digest import Inputs, flatten
+from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
-from model.vault import StageSecrets
 from remote.hostsetup.engine import docker_step, registry_step, trust_step
+from remote.hostsetup.file_step import plain_step
 from remote.hostsetup.firewall import firewall_step
 from remote.hostsetup.packages import script
-from remote.hostsetup.plain import plain_step
 from remote.hostsetup.step import HostFile, HostStep
 
 DNS_PORT = 53

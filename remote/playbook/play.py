@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from model.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS
-from model.digest import Entry, Inputs, canonical, sha256, tree_inputs
-from model.secret import Secret
-from remote.archive import ROOT, TOKEN, workplace_archive
+from model.images.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS
+from model.keys.digest import Entry, Inputs, canonical, sha256, tree_inputs
+from model.secrets.secret import Secret
+from remote.images.role_archive import ROOT, TOKEN, workplace_archive
 
 Say = Callable[[str], None]
 TEMPORARY = f"/{ROOT}/work"

@@ -10,14 +10,11 @@ import pytest
 
 from model import site as types
 from model.stage import Stage
-from providers import gcp_api
-from providers.openstack_api import Api
-from remote.ssh import SshFiles
+from providers.gcp import api as gcp_api
+from providers.openstack.api import Api
+from remote.ssh.connection import SshFiles
 from tests import rig as make
 from tests import vm
-from tests.aws import cloud as aws_cloud
-from tests.azure import cloud as azure_cloud
-from tests.azure import server as azure_server
 from tests.contract.rigs import (
     CloudRig,
     DockerRig,
@@ -28,8 +25,11 @@ from tests.contract.rigs import (
     VmRig,
     vagrant_stage,
 )
-from tests.gcp import cloud as gcp_cloud
-from tests.gcp.server import Google
+from tests.doubles.aws import cloud as aws_cloud
+from tests.doubles.azure import cloud as azure_cloud
+from tests.doubles.azure import server as azure_server
+from tests.doubles.gcp import cloud as gcp_cloud
+from tests.doubles.gcp.server import Google
 from tests.openstack import cloud as openstack_cloud
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
@@ -80,9 +80,10 @@ def vagrant_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VagrantRig:
     rig = VagrantRig(
         stage, make.ssh_files(tmp_path / "site" / "state" / "private"), stand_in(tmp_path, monkeypatch)
     )
-    monkeypatch.setattr("providers.vagrant.log_in", rig.log_in)
+    monkeypatch.setattr("providers.vagrant.provider.log_in", rig.log_in)
     monkeypatch.setattr(
-        "providers.vagrant.wait_for_login", lambda record, key, *_: rig.log_in(record, key, "").errors
+        "providers.vagrant.provider.wait_for_login",
+        lambda record, key, *_: rig.log_in(record, key, "").errors,
     )
     return rig
 

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from model.digest import key_of
+from model.keys.digest import key_of
 from model.stage import Stage
 from providers.base import Provider
-from providers.fake import KilledError
-from remote.ssh import SshFiles
+from providers.fake.provider import KilledError
+from remote.ssh.connection import SshFiles
 from tests import rig as make
 
 _MOST = 100

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from model import site as types
-from model.record import HostRecord
-from model.secret import Secret
+from model.keys.record import HostRecord
+from model.secrets.secret import Secret
 from model.stage import Stage
 from providers.base import Provider
-from providers.docker_engine import engine, thing
-from providers.fake import FakeCloud, FakeProvider
-from providers.login import Answer
-from providers.vagrant_machine import prefix_of, virsh
-from remote.ssh import SshFiles
+from providers.docker.engine import engine, thing
+from providers.fake.provider import FakeCloud, FakeProvider
+from providers.vagrant.machines import prefix_of, virsh
+from remote.ssh.connection import SshFiles
+from remote.ssh.login import Answer
 from tests import rig as make
 
 

@@ -9,13 +9,13 @@ import boto3
 import pytest
 
 from model.errors import ProviderError
-from model.record import HostRecord
-from providers.aws import AwsProvider
-from providers.aws_api import AwsError
+from model.keys.record import HostRecord
+from providers.aws.api import AwsError
+from providers.aws.provider import AwsProvider
 from providers.base import Provider
 from tests import rig as make
-from tests.aws import cloud as aws_cloud
-from tests.aws.cloud import Cloud
+from tests.doubles.aws import cloud as aws_cloud
+from tests.doubles.aws.cloud import Cloud
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from providers.aws_api import Api
-from remote.ssh import SshFiles
-from tests.aws import cloud as aws_cloud
-from tests.aws.cloud import Cloud
+from providers.aws.api import Api
+from remote.ssh.connection import SshFiles
 from tests.contract import faults
+from tests.doubles.aws import cloud as aws_cloud
+from tests.doubles.aws.cloud import Cloud
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from model.cloud_name import cloud_name
 from model.errors import ProviderError
-from model.record import HostRecord
-from providers.azure_api import Api, AzureError
-from providers.fake import KilledError
-from remote.ssh import SshFiles
+from model.hosts.cloud_name import cloud_name
+from model.keys.record import HostRecord
+from providers.azure.api import Api, AzureError
+from providers.fake.provider import KilledError
+from remote.ssh.connection import SshFiles
 from tests import rig as make
-from tests.azure import cloud as azure_cloud
-from tests.azure.server import OLD_TOKEN, Cloud
 from tests.contract import faults
+from tests.doubles.azure import cloud as azure_cloud
+from tests.doubles.azure.server import OLD_TOKEN, Cloud
 
 pytestmark = pytest.mark.timeout(300)
 

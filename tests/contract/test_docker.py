@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from model import site as types
-from model.digest import key_of
 from model.errors import ProviderError
-from model.record import HostRecord
+from model.keys.digest import key_of
+from model.keys.record import HostRecord
 from model.stage import Stage
-from providers import docker_host_image
-from providers.docker_engine import NAME, SITE, STAGE, engine, thing
-from providers.login import log_in
+from providers.docker import image as docker_host_image
+from providers.docker.engine import NAME, SITE, STAGE, engine, thing
+from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import DockerRig
 

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 
 from model.errors import ProviderError
-from model.record import HostRecord
-from providers.gcp import GcpProvider
-from providers.gcp_api import Api, GcpError
-from providers.gcp_network import Network
-from remote.ssh import SshFiles
+from model.keys.record import HostRecord
+from providers.gcp.api import Api, GcpError
+from providers.gcp.network import Network
+from providers.gcp.provider import GcpProvider
+from remote.ssh.connection import SshFiles
 from tests import rig as make
 from tests.contract import faults
-from tests.gcp import cloud as gcp_cloud
-from tests.gcp.published import RefusedError, understood
-from tests.gcp.server import Google
+from tests.doubles.gcp import cloud as gcp_cloud
+from tests.doubles.gcp.published import RefusedError, understood
+from tests.doubles.gcp.server import Google
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -355,8 +355,9 @@ class TestPublished:
 def test_the_sdk_is_left_alone() -> None:
     """What a stage wants is known without Google's SDK, which takes seconds to import."""
     code = (
-        "import sys; from tests.gcp import cloud; from providers.gcp import GcpProvider; from pathlib import Path;"
-        "from remote.ssh import SshFiles; h = Path('x');"
+        "import sys; from tests.doubles.gcp import cloud; from providers.gcp.provider import GcpProvider;"
+        "from pathlib import Path;"
+        "from remote.ssh.connection import SshFiles; h = Path('x');"
         "GcpProvider(cloud.stage_of(), SshFiles(h, h, h, h)).resources();"
         "sys.exit(any(name.startswith('google') for name in sys.modules))"
     )

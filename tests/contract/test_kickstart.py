@@ -14,15 +14,16 @@ from model import install
 from model import site as types
 from model.errors import ProviderError
 from model.install import boot, preseed
-from model.secret import Secret
+from model.secrets.secret import Secret
 from model.stage import Stage
-from providers import kickstart_device, kickstart_iso
 from providers.base import Provider
-from providers.kickstart import KickstartProvider
-from providers.kickstart_kept import Keeper
-from providers.kickstart_serve import InstallServer
-from providers.login import log_in
-from remote.ssh import SshFiles
+from providers.kickstart import block_device
+from providers.kickstart import iso as kickstart_iso
+from providers.kickstart.host_keys import Keeper
+from providers.kickstart.http_server import InstallServer
+from providers.kickstart.provider import KickstartProvider
+from remote.ssh.connection import SshFiles
+from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import PreparedRig
 
@@ -213,7 +214,7 @@ class TestDevice:
                 with pytest.raises(ProviderError, match="is mounted at"):
                     make.ensure(provider, "medium", make.quiet)
                 with pytest.raises(ProviderError, match="is mounted at"):
-                    kickstart_device.write(image, device)
+                    block_device.write(image, device)
 
             assert [f"umount {tmp_path}/mnt" in line for line in problem] == [True]
             with mounted(device, tmp_path / "again"):
@@ -225,10 +226,10 @@ class TestDevice:
             command = ["losetup", "--find", "--show", str(below)]
             above = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
             try:
-                assert f"{above} is made of it" in kickstart_device.why_not(below)
+                assert f"{above} is made of it" in block_device.why_not(below)
             finally:
                 subprocess.run(["losetup", "--detach", above], check=True)
-            assert kickstart_device.why_not(below) == ""
+            assert block_device.why_not(below) == ""
 
     def test_too_small_a_one_is_left_alone(self, tmp_path: Path) -> None:
         """An image that does not fit is not begun with."""
@@ -236,7 +237,7 @@ class TestDevice:
         image.write_bytes(b"x" * 3 * 1024**2)
         with loop(tmp_path, size=2) as device:
             with pytest.raises(ProviderError, match="has 2 MiB; the image needs 3"):
-                kickstart_device.write(image, device)
+                block_device.write(image, device)
             assert device.read_bytes()[:8] == bytes(8)
 
     def test_nothing_but_a_disk_is_written_to(self, tmp_path: Path) -> None:
@@ -244,8 +245,8 @@ class TestDevice:
         link = tmp_path / "link"
         link.symlink_to("/dev/null")
 
-        assert "is no block device" in kickstart_device.why_not(link)
-        assert "plug it in" in kickstart_device.why_not(Path("/dev/nothing-of-the-kind"))
+        assert "is no block device" in block_device.why_not(link)
+        assert "plug it in" in block_device.why_not(Path("/dev/nothing-of-the-kind"))
 
     def test_this_machines_own_system_is_left_alone(self) -> None:
         """Each disk that something on this machine is mounted from is refused, whatever it is called."""
@@ -253,7 +254,7 @@ class TestDevice:
         lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
         used = [line.split()[0] for line in lines if len(line.split()) > 1]
 
-        assert [name for name in used if not kickstart_device.why_not(Path(name))] == []
+        assert [name for name in used if not block_device.why_not(Path(name))] == []
 
 
 class TestServing:

@@ -8,12 +8,12 @@ from typing import Any, ClassVar
 import pytest
 
 from model.errors import ProviderError
-from model.record import FactRecord, HostRecord
+from model.keys.record import FactRecord, HostRecord
 from model.stage import Stage
 from providers.base import Provider
-from providers.fake import KilledError
-from providers.openstack_api import Api, OpenStackError
-from remote.ssh import SshFiles
+from providers.fake.provider import KilledError
+from providers.openstack.api import Api, OpenStackError
+from remote.ssh.connection import SshFiles
 from tests import rig as make
 from tests.contract import faults
 from tests.contract.rigs import CloudRig

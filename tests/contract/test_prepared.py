@@ -13,7 +13,7 @@ from model.errors import ProviderError
 from model.site import PreparedHost
 from model.stage import Stage
 from providers.base import Provider
-from providers.login import log_in
+from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import PreparedRig
 

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from model.digest import key_of
 from model.errors import ProviderError
-from model.record import HostRecord, Record
+from model.keys.digest import key_of
+from model.keys.record import HostRecord, Record
 from providers.base import Resource
-from providers.login import log_in
+from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import FakeRig, PreparedRig, Rig
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from model.digest import key_of
 from model.errors import ProviderError
-from model.record import HostRecord
-from providers import vagrant_machine
-from providers.vagrant import VagrantProvider
+from model.keys.digest import key_of
+from model.keys.record import HostRecord
+from providers.vagrant import machines as vagrant_machine
+from providers.vagrant.provider import VagrantProvider
 from tests import rig as make
 from tests.contract.rigs import VagrantRig, vagrant_stage
 
@@ -303,7 +303,7 @@ def test_the_vagrantfile_reads_all_that_is_written(tmp_path: Path, vagrant_rig: 
     """Each key of stage.json is one that the Vagrantfile reads, so that none is written in vain."""
     del vagrant_rig
     provider = sites_provider(tmp_path)
-    text = (make.ROOT / "providers" / "vagrant_file.rb").read_text()
+    text = (make.ROOT / "providers" / "vagrant" / "Vagrantfile.rb").read_text()
     table = provider.stage_table()
 
     unread = [key for key in [*table, *table["hosts"]["hive0"]] if f'["{key}"]' not in text]

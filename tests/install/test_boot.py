@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from model import site as types
-from model.secret import Secret
+from model.secrets.secret import Secret
 from model.stage import Stage
-from providers.kickstart import KickstartProvider
-from providers.kickstart_serve import InstallServer
+from providers.kickstart.http_server import InstallServer
+from providers.kickstart.provider import KickstartProvider
 from tests import rig as make
 from tests.install import machine as machines
 

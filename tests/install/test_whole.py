@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from model import site as types
-from model.secret import Secret
+from model.secrets.secret import Secret
 from model.stage import Stage
-from providers.kickstart import KickstartProvider
-from providers.kickstart_serve import InstallServer
-from providers.login import log_in
+from providers.kickstart.http_server import InstallServer
+from providers.kickstart.provider import KickstartProvider
+from remote.ssh.login import log_in
 from tests import rig as make
 from tests.install import machine as machines
 from tests.install.overlay import UPSTREAM, Overlay, fetch, field, stanzas
 
 if TYPE_CHECKING:
-    from model.record import HostRecord
+    from model.keys.record import HostRecord
 
 pytestmark = [pytest.mark.timeout(6 * 3600)]
 MAC = "52:54:00:00:00:01"

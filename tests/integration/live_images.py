@@ -1,4 +1,4 @@
-"""The bench of `tests.image_histories` on the mother's own engine, with a registry of Debian's on 127.0.0.1.
+"""The bench of `tests.doubles.image_histories` on the mother's own engine, with a registry of Debian's on 127.0.0.1.
 
 All that is made has this checkout's digest in its name, and is removed by that.
 """
@@ -24,8 +24,8 @@ from docker.models.containers import Container
 from model.site import Site
 from model.stage import Stage
 from tests import rig
-from tests.engine_double import EngineDouble, Fault, Files, Image, Node, _unpacked, view_of
-from tests.image_histories import Bench
+from tests.doubles.engine import EngineDouble, Fault, Files, Image, Node, _unpacked, view_of
+from tests.doubles.image_histories import Bench
 
 PREFIX = f"skep-test-{rig.CHECKOUT}"
 SITE = rig.site_name("images")

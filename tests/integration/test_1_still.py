@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from remote.ssh import socket_directory
+from remote.ssh.connection import socket_directory
 from tests.integration import ask
 from tests.integration.live import HIVES, HOSTS, ZONE, ZONE_ADDRESS, Site
 
@@ -251,7 +251,7 @@ def test_memory_and_imports(site: Site) -> None:
     assert max(peaks) <= MEMORY, peaks
     site.run()
     imported = set(site.modules.read_text().split())
-    assert "tasks.probe" in imported
+    assert "tasks.observe.live_state" in imported
     assert [name for name in (*SDKS, "docker") if name in imported] == []
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests import machine, rig
-from tests.aws import cloud as aws_cloud
-from tests.azure import server as azure_server
 from tests.contract.rigs import DockerRig
-from tests.gcp import cloud as gcp_cloud
-from tests.gcp import server as gcp_server
+from tests.doubles.aws import cloud as aws_cloud
+from tests.doubles.azure import server as azure_server
+from tests.doubles.gcp import cloud as gcp_cloud
+from tests.doubles.gcp import server as gcp_server
 from tests.integration.live import Site
 from tests.openstack import cloud as openstack_cloud
 

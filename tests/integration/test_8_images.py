@@ -1,4 +1,4 @@
-"""The histories of `tests/unit/test_images_property.py` on a real engine: a few dozen, short."""
+"""The histories of `tests/unit/tasks/images/test_histories.py` on a real engine: a few dozen, short."""
 
 import copy
 import random
@@ -10,10 +10,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from remote import images, retention
-from tests import image_histories
-from tests.engine_double import Fault, Node
-from tests.image_histories import AROUND, EDITS, World, build, compare, edited, first_world
+from remote.images import builder as images
+from remote.images import registry_gc
+from tests.doubles import image_histories
+from tests.doubles.engine import Fault, Node
+from tests.doubles.image_histories import AROUND, EDITS, World, build, compare, edited, first_world
 from tests.integration.live_images import (
     PREFIX,
     RealBench,
@@ -100,7 +101,7 @@ def _local(world: World) -> World:
 
 
 def _shell(script: str) -> str:
-    """Run a script of `remote.retention` as the repository host's root would."""
+    """Run a script of `remote.images.registry_gc` as the repository host's root would."""
     done = subprocess.run(
         ["sh", "-eu", "-s"],
         input=script,
@@ -119,8 +120,8 @@ def test_old_generations_go_and_the_rest_stays_whole(
 ) -> None:
     """What is neither in use nor new is gone from the registry, with its bytes; all else can be pulled and pushed."""
     monkeypatch.setattr(images, "LAYERS", f"{PREFIX}/layer")
-    monkeypatch.setattr(retention, "_LAYERS", f"{PREFIX}/layer")
-    monkeypatch.setattr(retention, "_LOCAL", (f"{PREFIX}/none",))
+    monkeypatch.setattr(registry_gc, "_LAYERS", f"{PREFIX}/layer")
+    monkeypatch.setattr(registry_gc, "_LOCAL", (f"{PREFIX}/none",))
     for name in image_histories.TARBALLS:
         data = root_file_system(programs / "bin" / "busybox", name)
         monkeypatch.setitem(image_histories.TARBALLS, name, data)
@@ -135,14 +136,14 @@ def test_old_generations_go_and_the_rest_stays_whole(
                 world.roles["r1"]["a"] = Node("file", 0o644, random.Random(number).randbytes(1_000_000))  # noqa: S311
                 assert build(bench, world, None) is None
                 references.append(bench.reference("web"))
-            found = retention.parse_list(_shell(retention.list_script(storage)))
+            found = registry_gc.parse_list(_shell(registry_gc.list_script(storage)))
             assert len([each for each in found if each.repository == "web"]) == 6
             # As if the swarm's services still ran the first one.
             used = {reference.partition("/")[2] for reference in (references[0], references[-1])}
 
-            old = retention.surplus(found, used, keep=2)
+            old = registry_gc.surplus(found, used, keep=2)
             kept = [each for each in found if each not in old]
-            script = retention.collect_script(
+            script = registry_gc.collect_script(
                 old,
                 kept,
                 storage=storage,
@@ -158,11 +159,11 @@ def test_old_generations_go_and_the_rest_stays_whole(
                 any(f"web@{each.digest}" == reference.partition("/")[2] for each in old)
                 for reference in references
             ] == [False, True, True, True, False, False]
-            freed = retention.freed(said)
+            freed = registry_gc.freed(said)
             assert freed is not None
             assert before - _bytes(storage) > 2_900_000
             assert freed > 2_900_000
-            retention.remove_local(client, "here", address, kept)
+            registry_gc.remove_local(client, "here", address, kept)
             left = [image.tags for image in client.images.list() if any(address in tag for tag in image.tags)]
             assert len(left) == 5  # three of web, one of db, one base
             for reference in (references[0], *references[-2:]):

@@ -17,13 +17,16 @@ import msgspec
 import pytest
 
 from model import site as types
-from model.digest import canonical
+from model.keys.digest import canonical
 from model.stage import Stage
-from providers import cloud as shared
-from providers import cloud_host, openstack_api, openstack_host, openstack_nfs
-from providers.cloud_wait import Pace
-from providers.fake import KilledError
-from providers.openstack_api import LOST, NOT_FOUND, TOO_MANY, Api, OpenStackError
+from providers.cloud import host as cloud_host
+from providers.cloud import provider as shared
+from providers.cloud.retry import Pace
+from providers.fake.provider import KilledError
+from providers.openstack import api as openstack_api
+from providers.openstack import host as openstack_host
+from providers.openstack import nfs as openstack_nfs
+from providers.openstack.api import LOST, NOT_FOUND, TOO_MANY, Api, OpenStackError
 from tests import rig as make
 from tests.openstack.plane.settings import PORTS
 

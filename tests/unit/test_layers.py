@@ -91,8 +91,9 @@ def test_listing_imports_no_sdk() -> None:
 def test_a_run_with_nothing_to_do_needs_no_sdk() -> None:
     """What it looks at, and what it does before and after its tasks, is read without the docker SDK: decision 44."""
     code = (
-        "import sys, commands.run, commands.reporter, tasks.phases, tasks.probe, tasks.leftovers, tasks.outdated;"
-        "import tasks.pins, tasks.answers, providers.docker, remote.reader;"
+        "import sys, commands.run, commands.shared.reporter, tasks.phases, tasks.observe.live_state;"
+        "import tasks.cleanup.orphans, tasks.cleanup.content_gc, tasks.services.pinned_revisions;"
+        "import tasks.services.endpoints, providers.docker.provider, remote.engine.reader;"
         "print([name for name in ('docker', 'requests', 'cryptography') if name in sys.modules])"
     )
 

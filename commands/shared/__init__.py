@@ -1,0 +1,1 @@
+"""What the commands share: the current run, the console, doit's reporter and database, the lock's owner."""

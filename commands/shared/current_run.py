@@ -1,0 +1,26 @@
+"""From a doit command to the site's run, which dodo.py made."""
+
+from typing import Any
+
+from doit.exceptions import InvalidDodoFile
+
+from tasks.run.context import Run
+
+
+def site_run(loader: Any, *, asks: bool = True) -> Run:
+    """Return the run that dodo.py holds.
+
+    Args:
+        loader: doit's loader.
+        asks: Whether the commands of secrets are run.
+
+    Raises:
+        InvalidDodoFile: It is another tool's dodo.py.
+
+    """
+    run = loader.namespace.get("RUN")
+    if not isinstance(run, Run):
+        msg = "this dodo.py is not skep's; start doit in the site's directory, or name skep's with DOIT_FILE"
+        raise InvalidDodoFile(msg)
+    run.asks = asks
+    return run

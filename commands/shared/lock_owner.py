@@ -1,0 +1,38 @@
+"""Who holds a stage, found out without taking it."""
+
+import json
+import os
+import socket
+from pathlib import Path
+
+from tasks.run.state import State
+
+
+def holder(state: State) -> str | None:
+    """Return who is at work on a stage, in words; None if nobody is.
+
+    The lock itself is not tried, not even for a moment: a run that starts just then would be turned away. What a
+    killed run left in its file is told by that its process is no more, or is another program by now.
+    """
+    try:
+        about = json.loads((state.root / "lock").read_text(encoding="utf-8"))
+        process, host = int(about["pid"]), str(about["host"])
+        if host == socket.gethostname() and not _runs(process):
+            return None
+        return f"process {process} on {host} since {about['since']} ({about['command']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _runs(process: int) -> bool:
+    """Return whether a process of this machine is a doit."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it is somebody else's
+    try:
+        return b"doit" in Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return True  # no /proc here, as on macOS

@@ -1,0 +1,345 @@
+"""What a run prints: a line for each task that ended, a live view of those at work, failures whole, one last line.
+
+doit calls `execute_task` in the thread that runs the task and all else in its main thread. Nothing is written while
+the reporter's own lock is held: the screen's thread asks for the live area under the screen's lock.
+"""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
+
+from commands.shared.console import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, fitted, is_live, paint
+
+if TYPE_CHECKING:
+    from tasks.run.context import Run
+
+HEARTBEAT = 60.0
+"""Seconds without a word of a task after which CI is told that it is still at work; many kill a silent job."""
+LOG_TAIL = 15
+_STAMP = len("08:15:30 ")  # what TaskLog puts before each line
+
+
+@dataclass
+class Working:
+    """A task at work.
+
+    Args:
+        task: Its name.
+        host: Where.
+        began: When, by the monotonic clock.
+        said: When the screen last had a line of it.
+
+    """
+
+    task: str
+    host: str
+    began: float
+    said: float
+
+
+@dataclass
+class Count:
+    """How the tasks of a run ended; groups are not counted."""
+
+    all: int = 0
+    up_to_date: int = 0
+    done: int = 0
+    ignored: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    @property
+    def not_reached(self) -> int:
+        """How many were neither up to date nor run."""
+        return self.all - self.up_to_date - self.done - self.ignored - len(self.failed)
+
+
+class Reporter:
+    """doit's reporter.
+
+    Args:
+        outstream: Where to write.
+        options: doit's; none matters here.
+
+    """
+
+    desc = "one line for each task that ended; a live view of those at work on a terminal"
+
+    def __init__(self, outstream: TextIO, options: object = None) -> None:
+        del options
+        self._out = outstream
+        self._screen: PlainScreen | LiveScreen = (
+            LiveScreen(outstream, self._area)
+            if is_live(outstream)
+            else PlainScreen(outstream, self._heartbeat)
+        )
+        self._guard = threading.Lock()
+        self._working: dict[str, Working] = {}
+        self._count = Count()
+        self._widths = (0, 0)
+        self._errors: list[str] = []
+        self._run: Run | None = None
+        self._services = False
+        self._began = time.monotonic()
+
+    # -- what doit calls -----------------------------------------------------------------------------------------------
+
+    def initialize(self, tasks: Mapping[str, Any], selected_tasks: Sequence[str]) -> None:
+        """Count what is asked for, with all that it needs."""
+        wanted = [task for task in closure(tasks, selected_tasks) if task.actions]
+        self._count.all = len(wanted)
+        self._widths = (
+            min(44, max((len(task.name) for task in wanted), default=0)),
+            max((len(host_of(task)) for task in wanted), default=0),
+        )
+        self._run = next((task.meta["run"] for task in wanted if task.meta), None)
+        self._services = any(task.name.startswith("deploy_services:") for task in wanted)
+        if self._run is not None:
+            self._began = self._run.started
+
+    def get_status(self, task: Any) -> None:
+        """Print nothing: whether a task is stale is known in a moment."""
+
+    def execute_task(self, task: Any) -> None:
+        """Show a task as being at work. Called in its own thread."""
+        if not task.actions:
+            return
+        now = time.monotonic()
+        with self._guard:
+            self._working[task.name] = Working(task.name, host_of(task), now, now)
+        self._screen.open()
+
+    def add_success(self, task: Any) -> None:
+        """Print the line of a task that ended well."""
+        if not task.actions:
+            return
+        working = self._ended(task)
+        with self._guard:
+            self._count.done += 1
+        self._screen.say(self._line(task, time.monotonic() - working.began))
+
+    def add_failure(self, task: Any, fail: BaseFail) -> None:
+        """Print all that helps with a failure, at once; tasks that only waited for it are no failures."""
+        started = task.name in self._working
+        working = self._ended(task)
+        if isinstance(fail, UnmetDependency) or not task.actions:
+            return
+        with self._guard:
+            self._count.failed.append(task.name)
+        head = "FAILED  " + task.name + (f" on {working.host}" if working.host else "")
+        if started:
+            head += f" after {seconds(time.monotonic() - working.began)}"
+        message = self._hide(failure_text(fail))
+        block = [paint(head, f"{BOLD};{RED}", on=self._screen.coloured), *_indented(message)]
+        if started:
+            block += self._log_end(task.name, message)
+        self._screen.say("\n".join(block))
+
+    def skip_uptodate(self, task: Any) -> None:
+        """Count it."""
+        if task.actions:
+            self._count.up_to_date += 1
+
+    def skip_ignore(self, task: Any) -> None:
+        """Say that a task is left out; somebody asked for that by `doit ignore`, maybe long ago."""
+        if task.actions:
+            self._count.ignored += 1
+            self._screen.say(f"{task.name}: left out, as `doit ignore` said")
+
+    def cleanup_error(self, exception: BaseFail) -> None:
+        """Print a failed teardown; skep's tasks have none."""
+        self._screen.say(self._hide(exception.get_msg()))
+
+    def runtime_error(self, msg: str) -> None:
+        """Keep doit's own word on why it stopped, for the end."""
+        self._errors.append(msg)
+
+    def teardown_task(self, task: Any) -> None:
+        """Print nothing."""
+
+    def complete_run(self) -> None:
+        """Take the live area away and print the last line. doit calls this however the run ends."""
+        self._screen.close()
+        interrupted = sys.exc_info()[0] is not None
+        for error in self._errors:
+            self._screen.say(self._hide(error))
+        count = self._count
+        if self._errors or interrupted or count.failed:
+            self._screen.say(paint(self._verdict(), RED if count.failed else BOLD, on=self._screen.coloured))
+            return
+        self._screen.say(paint(self._verdict(), BOLD, on=self._screen.coloured))
+        self._answers()
+
+    # -- lines ---------------------------------------------------------------------------------------------------------
+
+    def _ended(self, task: Any) -> Working:
+        """Take a task off the live area."""
+        now = time.monotonic()
+        with self._guard:
+            return self._working.pop(task.name, None) or Working(task.name, host_of(task), now, now)
+
+    def _line(self, task: Any, took: float) -> str:
+        """Return the line of a finished task, on a terminal no longer than that is wide."""
+        name_width, host_width = self._widths
+        front = f"{task.name:<{name_width}}  {host_of(task):<{host_width}}  {seconds(took):>8}"
+        reasons = self._run.reasons.get(task.name, []) if self._run is not None else []
+        reason, more = first_reason(reasons)
+        reason = clean(self._hide(reason))
+        width = self._screen.width
+        if width is not None:
+            reason = fitted(reason, width - len(front) - len(more) - 3)
+        reason += more
+        return (front + "  " + paint(reason, DIM, on=self._screen.coloured)).rstrip()
+
+    def _verdict(self) -> str:
+        """Return the last line."""
+        count, took = self._count, seconds(time.monotonic() - self._began)
+        ignored = f", {count.ignored} left out" if count.ignored else ""
+        if count.failed:
+            return (
+                f"failed: {', '.join(count.failed)}; {count.done} done, {count.up_to_date} up to date{ignored}, "
+                f"{count.not_reached} not reached; run doit again to go on from there"
+            )
+        if count.not_reached:
+            reached = f"{count.done} done, {count.up_to_date} up to date{ignored}"
+            return f"stopped: {reached}, {count.not_reached} not reached"
+        if not count.all:
+            return "nothing to do"
+        if count.up_to_date == count.all:
+            return (
+                f"all {count.all} resources are up to date ({took})"
+                if count.all > 1
+                else f"it is up to date ({took})"
+            )
+        noun = "resource" if count.all == 1 else "resources"
+        return f"{count.all} {noun}: {count.up_to_date} up to date, {count.done} done{ignored} in {took}"
+
+    def _answers(self) -> None:
+        """Say where the services answer. What goes wrong here is no failure of the run."""
+        if self._run is None or not self._services:
+            return
+        try:
+            from tasks.services import endpoints
+
+            lines = endpoints.lines(self._run)
+        except Exception as error:  # noqa: BLE001 - the run went well, whatever this is
+            lines = [f"(where the services answer can't be said: {error})"]
+        for line in lines:
+            self._screen.say(line)
+
+    def _log_end(self, task: str, message: str) -> list[str]:
+        """Return the end of a task's log, without what the message has already, and where the log is."""
+        if self._run is None:
+            return []
+        path = self._run.state.log_path(task)
+        try:
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        known = {line.strip() for line in message.splitlines()}
+        tail = [line for line in lines if line[_STAMP:].strip() not in known][-LOG_TAIL:]
+        where = shortest(path, self._run.directory)
+        if not tail:
+            return [f"  its log: {where}"]
+        return [f"  the end of its log, {where}:", *_indented("\n".join(tail))]
+
+    def _hide(self, text: str) -> str:
+        """Return a text without secrets."""
+        return self._run.redact(text) if self._run is not None else text
+
+    # -- what is at work -----------------------------------------------------------------------------------------------
+
+    def _last(self, task: str) -> str:
+        """Return the last line of a running task's log."""
+        log = self._run.logs.get(task) if self._run is not None else None
+        return clean(log.last) if log is not None else ""
+
+    def _area(self, width: int, height: int) -> list[str]:
+        """Return the live area: how far the run is, then those at work, the longest first."""
+        with self._guard:
+            working = sorted(self._working.values(), key=lambda w: w.began)
+            count = self._count
+            past = count.up_to_date + count.done + count.ignored + len(count.failed)
+        now = time.monotonic()
+        head = f"{past} of {count.all}, {len(working)} at work, {now - self._began:.0f} s"
+        shown = working if len(working) < height else working[: height - 2]
+        hosts = max((len(w.host) for w in shown), default=0)
+        names = max((len(w.task) for w in shown), default=0)
+        coloured = self._screen.coloured
+        lines = [paint(fitted(head, width), DIM, on=coloured)]
+        for one in shown:
+            front = f"{one.host:<{hosts}}  {one.task:<{names}}  {now - one.began:4.0f} s  "
+            last = fitted(self._last(one.task), width - len(front) - 1)
+            lines.append(front + paint(last, DIM, on=coloured) if last else fitted(front.rstrip(), width))
+        if len(shown) < len(working):
+            lines.append(paint(f"+{len(working) - len(shown)} more", DIM, on=coloured))
+        return lines
+
+    def _heartbeat(self) -> None:
+        """Say of each task of which there was no word for long that it is still at work."""
+        now = time.monotonic()
+        with self._guard:
+            silent = [one for one in self._working.values() if now - one.said >= HEARTBEAT]
+            for one in silent:
+                one.said = now
+        for one in silent:
+            on = f" on {one.host}" if one.host else ""
+            last = self._last(one.task)
+            self._screen.say(
+                f"still running: {one.task}{on}, {now - one.began:.0f} s" + (f": {last}" if last else "")
+            )
+
+
+# -- pure helpers ------------------------------------------------------------------------------------------------------
+
+
+def closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[Any]:
+    """Return the selected tasks and all that they need."""
+    found: dict[str, Any] = {}
+    waiting = list(selected)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = task = tasks[name]
+            waiting += [*task.task_dep, *task.setup_tasks]
+    return list(found.values())
+
+
+def host_of(task: Any) -> str:
+    """Return the host that a task is done on, for the screen."""
+    return str((task.meta or {}).get("host") or "")
+
+
+def first_reason(reasons: Sequence[str]) -> tuple[str, str]:
+    """Return the first reason, and how many more there are in words."""
+    if not reasons:
+        return "asked for", ""
+    return reasons[0], f" (+{len(reasons) - 1} more)" if len(reasons) > 1 else ""
+
+
+def failure_text(fail: BaseFail) -> str:
+    """Return what to print of a failure: a person's as its message, a bug's with its traceback."""
+    if isinstance(fail, TaskFailed):
+        return str(fail.message)
+    return str(fail.get_msg()).rstrip()
+
+
+def seconds(value: float) -> str:
+    """Return a duration for the screen."""
+    return f"{value:.1f} s"
+
+
+def shortest(path: Path, start: Path) -> str:
+    """Return a path as it is, or relative to a directory where that is shorter."""
+    return min(str(path), os.path.relpath(path, start), key=len)
+
+
+def _indented(text: str) -> list[str]:
+    """Return the lines of a text, indented and without what a terminal would obey."""
+    return [f"    {clean(line)}".rstrip() for line in text.splitlines()]

@@ -1,0 +1,102 @@
+"""What a stage's hosts let in, for every firewall that guards them: that of each host, and a cloud's. Pure.
+
+The hosts' own one (`remote/hostsetup/firewall.py`) knows each host's part; a cloud's is one list for all of them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from model.keys.digest import Inputs
+from model.site import CloudStage
+from model.stage import REGISTRY_PORT, Host, Stage
+from model.swarm.ports import ports
+
+ANYWHERE = ("0.0.0.0/0", "::/0")
+INSIDE = "the stage's hosts"
+"""The source of a rule for what hosts say to each other."""
+
+SSH_PORT, NFS_PORT = 22, 2049
+
+
+@dataclass(frozen=True, order=True)
+class Rule:
+    """What is let in.
+
+    Args:
+        protocol: `tcp`, `udp`, `sctp`, `icmp` or `esp`.
+        port: The port; 0 where the protocol has none.
+        source: The network that it may come from, or `INSIDE`.
+
+    """
+
+    protocol: str
+    port: int
+    source: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.port}/{self.protocol} from {self.source}"
+            if self.port
+            else f"{self.protocol} from {self.source}"
+        )
+
+
+def swarm_ports(stage: Stage) -> tuple[tuple[str, int], ...]:
+    """Return what the hives say to each other: management, gossip, overlay networks (and ESP for encrypted ones)."""
+    return ("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", stage.data_path_port)
+
+
+def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
+    """Return protocol and number of each port that the stage's services publish on a host: on hives only."""
+    if not host.is_hive:
+        return []
+    return sorted(
+        {
+            (port.protocol, port.published)
+            for service in stage.services.values()
+            for port in ports(service)
+            if port.published
+        }
+    )
+
+
+def left_open(stage: Stage, host: Host) -> list[str]:
+    """Return the protocols of ports that skep chooses: as with hive-builder, only the stage's hosts may reach those."""
+    if not host.is_hive:
+        return []
+    return sorted({port.protocol for s in stage.services.values() for port in ports(s) if not port.published})
+
+
+def inbound(stage: Stage, version: int = 4) -> list[Rule]:
+    """Return what a cloud's firewall lets in to the hosts of a stage, in a fixed order.
+
+    Args:
+        stage: The stage.
+        version: The IP version that its network has; sources of the other one are left out.
+
+    """
+    return sorted(set(_inbound(stage, version)))
+
+
+def rule_inputs(rules: list[Rule]) -> Inputs:
+    """Return rules as inputs, each under a name of its own, so that one more port is one more input."""
+    return {str(rule): "open" for rule in rules}
+
+
+def _inbound(stage: Stage, version: int) -> Iterator[Rule]:
+    """Yield the rules."""
+    anywhere = ANYWHERE[0 if version == 4 else 1]  # noqa: PLR2004 - an IP version
+    # Without ICMP no host finds out what the longest packet is.
+    yield Rule("icmp", 0, anywhere)
+    for source in stage.config.ssh_source_ips or [anywhere]:
+        if (":" in source) == (":" in anywhere):
+            yield Rule("tcp", SSH_PORT, source)
+    for hive in stage.hives:
+        for protocol, port in published(stage, hive):
+            yield Rule(protocol, port, anywhere)
+    for protocol, port in swarm_ports(stage):
+        yield Rule(protocol, port, INSIDE)
+    yield Rule("esp", 0, INSIDE)
+    yield Rule("tcp", REGISTRY_PORT, INSIDE)
+    if isinstance(stage.config, CloudStage) and stage.config.nfs:
+        yield Rule("tcp", NFS_PORT, INSIDE)

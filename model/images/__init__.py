@@ -1,0 +1,1 @@
+"""References, bases, roles, Dockerfiles' contexts and site.lock. Pure."""

@@ -1,0 +1,183 @@
+"""What a role of Ansible is, which other roles it uses, and which Ansible is here. Nothing of Ansible is imported."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from model.errors import ConfigError
+from model.images import roles
+from model.keys.digest import Entry, read_tree
+
+SCRIPT = "setup.sh"
+MAIN = ("tasks/main.yml", "tasks/main.yaml")
+HOW = "SKEP_EXTRAS=ansible ./setup doit"
+_COLLECTION = Path("ansible_collections", "community", "docker")
+COLLECTIONS = (Path("~/.ansible/collections"), Path("/usr/share/ansible/collections"))
+"""Where collections are, beside what pip has installed."""
+LIBRARY, UTILS, FILTERS = "lib", "module_utils", "plugins/filter"
+"""Where a site has modules of its own, what they share (below the first), and filters: where hive-builder has them."""
+_WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
+_FILES = re.compile(r"(meta|tasks|handlers)/.+\.ya?ml")
+_USES = {
+    f"{space}{word}"
+    for space in ("", "ansible.builtin.", "ansible.legacy.")
+    for word in ("include_role", "import_role")
+}
+_NAMED = re.compile(r"\b(?:name|role)=([^\s]+)")
+
+
+def is_role(path: Path) -> bool:
+    """Return whether a directory is a role of Ansible."""
+    return any((path / main).is_file() for main in MAIN)
+
+
+@cache
+def feature_release() -> str | None:
+    """Return the feature release of Ansible that is here, as in `2.19`; None if skep can't use any.
+
+    Bug fix releases do what the one before was meant to do; so only this counts for what a role makes.
+    """
+    try:
+        found = version("ansible-core")
+    except PackageNotFoundError:
+        return None
+    return ".".join(found.split(".")[:2]) if _has_collection() else None
+
+
+def _has_collection() -> bool:
+    """Return whether the collection is here that reaches containers."""
+    spec = find_spec("ansible_collections")
+    beside = [Path(each).parent for each in (spec.submodule_search_locations or ())] if spec else []
+    return any((root.expanduser() / _COLLECTION).is_dir() for root in (*beside, *COLLECTIONS))
+
+
+def trees(directory: Path, role: str) -> dict[str, tuple[Entry, ...]]:
+    """Return a role's files and those of all the roles that it uses, by their names.
+
+    Args:
+        directory: The site's.
+        role: The role's name.
+
+    Raises:
+        ConfigError: A role that is used is not there, or is none of Ansible; or a file can't be read.
+
+    """
+    found: dict[str, tuple[Entry, ...]] = {}
+    waiting = [role]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        path = roles.find(directory, name)
+        # Those of the first one are the caller's to look at.
+        if path is None:
+            raise ConfigError([f"roles/{role} uses role {name}, and there is no directory roles/{name}"])
+        if not is_role(path):
+            raise ConfigError(
+                [f"roles/{role} uses role {name}, which is no role of Ansible: it has no {MAIN[0]}"]
+            )
+        found[name] = read_tree(path)
+        used = set(_used(f"{path.parent.name}/{name}", found[name]))
+        if None in used:
+            used |= set(_all(directory))
+        # A role of a collection comes with the collection.
+        waiting += sorted(each for each in used if each is not None and each.count(".") < 2)  # noqa: PLR2004
+    return dict(sorted(found.items()))
+
+
+def plugins(directory: Path, role_trees: Mapping[str, Iterable[Entry]]) -> dict[str, tuple[Entry, ...]]:
+    """Return the site's own modules and filters that roles may use, by the directory that they are in. Pure.
+
+    A module counts if a role's file has its name, and then all that it may import; a filter's file, whose filters have
+    names of their own, always. A role sees no more than counts.
+
+    Args:
+        directory: The site's.
+        role_trees: The roles' files.
+
+    Raises:
+        ConfigError: A file can't be read.
+
+    """
+    texts = [entry.data for tree in role_trees.values() for entry in tree]
+    words = {word for text in texts for word in _WORD.findall(text)}
+    library = _python(directory / LIBRARY)
+    modules = [
+        entry for entry in library if Path(entry.path).stem.encode() in words and "/" not in entry.path
+    ]
+    shared = [entry for entry in library if entry.path.startswith(f"{UTILS}/")] if modules else []
+    found = {LIBRARY: (*modules, *shared), FILTERS: _python(directory / FILTERS)}
+    return {place: entries for place, entries in found.items() if entries}
+
+
+def _python(directory: Path) -> tuple[Entry, ...]:
+    """Return the Python files below a directory, if it is there."""
+    if not directory.is_dir():
+        return ()
+    return tuple(entry for entry in read_tree(directory) if entry.path.endswith(".py"))
+
+
+def _all(directory: Path) -> Iterator[str]:
+    """Yield all roles of Ansible that the site has: one that computes a role's name may use any."""
+    for path in sorted((directory / "roles").iterdir()):
+        if is_role(path):
+            yield path.name
+
+
+def _used(label: str, entries: Iterable[Entry]) -> Iterator[str | None]:
+    """Yield the roles that a role's files name; None for a name that is only known when it runs."""
+    for entry in entries:
+        if entry.kind != "file" or not _FILES.fullmatch(entry.path):
+            continue
+        read = _read(f"{label}/{entry.path}", entry.data)
+        names = _dependencies(read) if entry.path.startswith("meta/main.") else _included(read)
+        for name in names:
+            yield None if "{{" in name else name
+
+
+def _read(label: str, data: bytes) -> Any:
+    """Return what a YAML file says, whatever its tags mean.
+
+    Raises:
+        ConfigError: It is no YAML.
+
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Takes unknown tags, as `!vault`, for texts."""
+
+    Loader.add_multi_constructor("!", lambda *_: "")
+    try:
+        return yaml.load(data, Loader)  # noqa: S506 - it is a safe one
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{label}: {' '.join(str(error).split())}"]) from error
+
+
+def _dependencies(meta: Any) -> Iterator[str]:
+    """Yield the names in a role's `dependencies`."""
+    for each in (isinstance(meta, dict) and meta.get("dependencies")) or []:
+        name = (each.get("role") or each.get("name")) if isinstance(each, dict) else each
+        if name:
+            yield str(name)
+
+
+def _included(value: Any) -> Iterator[str]:
+    """Yield the names of the roles that tasks include or import, in blocks too."""
+    if isinstance(value, list):
+        for part in value:
+            yield from _included(part)
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            if key in _USES:
+                arguments = part if isinstance(part, dict) else value.get("args")
+                if isinstance(part, str):
+                    yield from _NAMED.findall(part)
+                elif isinstance(arguments, dict) and "name" in arguments:
+                    yield str(arguments["name"])
+            else:
+                yield from _included(part)

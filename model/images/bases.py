@@ -1,0 +1,40 @@
+"""Which images of elsewhere a site is made from: those that its images begin with, and those that services run."""
+
+from model import site as types
+from model.images.reference import Reference, parse
+from model.stage import Stage
+
+MAKERS = ("debootstrap", "tarball", "archive")
+"""The keys of a base that is made here, and not pulled."""
+
+
+def names(stage: Stage) -> list[str]:
+    """Return the bases that a stage needs, as `from` and `image` name them."""
+    run_as_they_are = {service.image for service in stage.services.values()} - stage.site.images.keys()
+    begun_with = {name for image in stage.images.values() if (name := of_image(stage, image)) is not None}
+    return sorted(begun_with | run_as_they_are)
+
+
+def of_image(stage: Stage, image: types.Image) -> str | None:
+    """Return the base of an image: what it begins with, or is where it is pulled; None for a Dockerfile's."""
+    if image.pull_from is not None and stage.name in image.pull_on:
+        return image.pull_from
+    return image.from_
+
+
+def all_names(site: types.Site) -> list[str]:
+    """Return the bases that any stage needs."""
+    return sorted({name for key, config in site.stages.items() for name in names(Stage(site, key, config))})
+
+
+def pulled(site: types.Site, name: str) -> Reference | None:
+    """Return what is pulled for a base; None for one that is made here.
+
+    Raises:
+        ValueError: What should be pulled is no reference.
+
+    """
+    base = site.bases.get(name, types.Base())
+    if any(getattr(base, maker) is not None for maker in MAKERS):
+        return None
+    return parse(base.image or name)

@@ -1,0 +1,60 @@
+"""`site.lock`: the digests that references of images are pinned to. Pure but for reading the file.
+
+    [images]
+    "debian:12" = "sha256:…"
+
+The names are references as they are pulled: what `[bases]` maps a name to, whatever mirror is asked. Only `doit lock`
+writes it.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import tomli
+
+from model.errors import ConfigError
+from model.images.reference import parse
+
+FILE = "site.lock"
+TABLE = "images"
+
+Pins = Mapping[str, str]
+"""Reference to digest."""
+
+
+def read(directory: Path) -> Pins:
+    """Return what a site's lock pins; nothing where there is none.
+
+    Raises:
+        ConfigError: It can't be read, or is not what `doit lock` writes; all mistakes, each with its path.
+
+    """
+    path = directory / FILE
+    try:
+        held = tomli.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError([f"{FILE}: {error.strerror}"]) from error
+    except ValueError as error:
+        raise ConfigError([f"{FILE}: {error}; put it back as it was, or delete it"]) from error
+    problems = [f"{FILE}: {key}: unknown key, there is only [{TABLE}]" for key in held if key != TABLE]
+    pins = held.get(TABLE, {})
+    if not isinstance(pins, dict):
+        problems.append(f"{FILE}: {TABLE}: is not a table")
+        pins = {}
+    for name, digest in pins.items():
+        try:
+            parse(f"{str(parse(name)).partition('@')[0]}@{digest}")
+        except ValueError as error:
+            problems.append(f"{FILE}: {TABLE}.{name!r}: {error}")
+    if problems:
+        raise ConfigError(problems)
+    return {str(parse(name)): digest for name, digest in pins.items()}
+
+
+def text(pins: Pins) -> str:
+    """Return a lock as a file's text: sorted, so that what `doit lock` changed is what a diff shows."""
+    lines = [f"{json.dumps(name)} = {json.dumps(digest)}\n" for name, digest in sorted(pins.items())]
+    return "".join([f"[{TABLE}]\n", *lines])

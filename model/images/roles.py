@@ -1,0 +1,111 @@
+"""Where a role is: below the site's `roles/`, else among those that come with skep."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BUILT_IN = Path(__file__).resolve().parents[2] / "builtin_roles"
+CERTIFICATE, TRUST, CERTIFICATES = "certificate", "trust-ca", "hive-certificate"
+SEEDS_NAMES = {"python-aptk": "python", "hive-trust-ca": TRUST}
+"""What hive-builder calls a role that comes with both, so that its image definitions stay as they are."""
+SEEDS_VARIABLES = {"hive-trust-ca": {"NAME": "cacert"}}
+"""Their variables where nothing else is said, so that the files are called as there."""
+NAMES, LIST = "NAMES", "certificates"
+"""The variables of roles `certificate` and `hive-certificate` that say what they are for."""
+
+_DNS = re.compile(
+    r"(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
+)
+
+
+def find(directory: Path, role: str) -> Path | None:
+    """Return a role's directory, or None if there is none. The site's own wins over one that comes with skep.
+
+    Args:
+        directory: The site's.
+        role: The role's name.
+
+    """
+    own = directory / "roles" / role
+    with_skep = BUILT_IN / SEEDS_NAMES.get(role, role)
+    return next((path for path in (own, with_skep) if path.is_dir()), None)
+
+
+def kind(path: Path) -> str:
+    """Return which of the roles that come with skep a directory is; nothing for one of the site's own."""
+    return path.name if is_built_in(path) else ""
+
+
+def is_built_in(path: Path) -> bool:
+    """Return whether a role's directory is one that comes with skep."""
+    return path.parent == BUILT_IN
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One that role `hive-certificate` makes.
+
+    Args:
+        name: The DNS name, or address, that it is for.
+        certificate: Where it goes.
+        key: Where its key goes.
+
+    """
+
+    name: str
+    certificate: str
+    key: str
+
+
+def certificates(variables: Mapping[str, Any]) -> list[Certificate]:
+    """Return what role `hive-certificate` is used for, as hive-builder's site says it.
+
+    Raises:
+        ValueError: There is none, or one that lacks something.
+
+    """
+    listed = variables.get(LIST)
+    if not isinstance(listed, list) or not listed:
+        raise ValueError(f"role {CERTIFICATES} needs {LIST}: a list of tables with {', '.join(_OF_ONE)}")
+    found = []
+    for each in listed:
+        texts = [each.get(name) if isinstance(each, dict) else None for name in _OF_ONE]
+        missing = [
+            name for name, text in zip(_OF_ONE, texts, strict=True) if not text or not isinstance(text, str)
+        ]
+        if missing:
+            raise ValueError(f"{each!r} has no {', '.join(missing)}")
+        name, *paths = map(str, texts)
+        names({NAMES: name})
+        if " " in name or "," in name:
+            raise ValueError(f"{name!r} is more than one name")
+        if relative := [path for path in paths if not path.startswith("/") or not path.isprintable()]:
+            raise ValueError(f"{relative[0]!r} is no absolute path")
+        found.append(Certificate(name, *paths))
+    return found
+
+
+_OF_ONE = ("certificate_fqdn", "cert_dest", "key_dest")
+
+
+def names(variables: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the DNS names and the addresses that role `certificate` is used for.
+
+    Raises:
+        ValueError: There is none, or one that is neither.
+
+    """
+    found: tuple[list[str], list[str]] = ([], [])
+    for word in variables.get(NAMES, "").replace(",", " ").split():
+        try:
+            found[1].append(str(ipaddress.ip_address(word)))
+        except ValueError:
+            if not _DNS.fullmatch(word):
+                raise ValueError(f"{word!r} is neither a DNS name nor an address") from None
+            found[0].append(word)
+    if not found[0]:
+        raise ValueError(f"role {CERTIFICATE} needs {NAMES}: at least one DNS name, as in `www.example.com`")
+    return found

@@ -1,0 +1,1 @@
+"""Inputs, their digests, and the records that resources leave. Pure."""

@@ -1,0 +1,1 @@
+"""site.toml: its strict loading, its schema and its reference. Pure."""

@@ -1,0 +1,1 @@
+"""Scheduling, ports, address pools and names of contents, as a swarm counts them. Pure."""

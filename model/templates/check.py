@@ -1,0 +1,69 @@
+"""Templates that can't be rendered, as far as that can be told before a run. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from model.errors import ConfigError
+from model.secrets.secret import Secret
+from model.stage import Stage
+from model.templates.paths import ENVIRONMENT, role_variables, templated, texts, variables
+from model.templates.rendering import IN_VOLUME, SEEN, Renderer
+from model.units import Port
+
+
+def guessing(stage: Stage, ports: Callable[[str], Sequence[Port]], guessed: list[str]) -> Renderer:
+    """Return a renderer for before a run: with secrets that are only of the form of the real ones.
+
+    Args:
+        stage: The stage.
+        ports: Returns the published ports of a service.
+        guessed: Takes the name of each secret that was looked at and of whose form nothing is known.
+
+    """
+
+    def secret(name: str) -> Secret:
+        source = stage.site.secrets[name]
+        if source.generate is None:
+            guessed.append(name)
+        return Secret("x" * (source.generate or 1))
+
+    return Renderer(stage, secret, ports, lambda: "server:/path")
+
+
+def problems(
+    stage: Stage, ports: Callable[[str], Sequence[Port]], configs: Mapping[str, str]
+) -> Iterator[str]:
+    """Yield a line for each template of a stage that can't be rendered, as far as that can be told before a run.
+
+    What goes wrong after a look at a secret that is not known yet is left to the run, which looks before it begins.
+
+    Args:
+        stage: The stage.
+        ports: Returns the published ports of a service.
+        configs: The templates of its configs, by where they are.
+
+    """
+    guessed: list[str] = []
+    renderer = guessing(stage, ports, guessed)
+    of_configs = ((path, text, "") for path, text in configs.items())
+    for path, text, where_secrets_are_seen in (*_all(stage), *of_configs):
+        guessed.clear()
+        try:
+            made = renderer.text(path, text)
+        except ConfigError as error:
+            yield from [] if guessed else error.problems
+            continue
+        if isinstance(made, Secret) and where_secrets_are_seen:
+            yield f"{path}: {where_secrets_are_seen}"
+
+
+def _all(stage: Stage) -> Iterator[tuple[str, str, str]]:
+    """Yield every template of a stage with its path, and why no secret may go into it; empty where one may."""
+    yield from ((path, text, "") for path, text in texts("vars", variables(stage)))
+    for name, volume in stage.volumes.items():
+        for path, text in texts(f"volumes.{name}.driver_opts", volume.driver_opts):
+            yield path, text, IN_VOLUME
+    for name, service in stage.services.items():
+        for path, text in texts(f"services.{name}", templated(service)):
+            yield path, text, "" if path.startswith(f"services.{name}.{ENVIRONMENT}.") else SEEN
+        for where, table in role_variables(name, service):
+            yield from ((path, text, "") for path, text in texts(where, table))

@@ -1,0 +1,65 @@
+"""Where in a site templates are: which texts, with their paths. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from model import site as types
+from model.keys.definition import definition
+from model.stage import Stage
+
+FIXED = frozenset(
+    ("available_on", "configs", "image", "initialize_roles", "networks", "ports", "secrets", "try", "volumes")
+)
+"""Keys of a service that are taken as they are: they say which other things it is made from, or are no part of it."""
+ENVIRONMENT = "environment"
+NFS = "nfs"
+"""The name of the stage's file system, which the cloud makes."""
+_MARKS = ("{{", "{%")
+
+
+def is_template(value: object) -> bool:
+    """Return whether a value is a text to be rendered."""
+    return isinstance(value, str) and any(mark in value for mark in _MARKS)
+
+
+def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
+    """Yield every template in a value of tables and lists, each with its path."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from texts(f"{path}.{key}", part)
+    elif isinstance(value, list | tuple):
+        for i, part in enumerate(value):
+            yield from texts(f"{path}[{i}]", part)
+    elif isinstance(value, str) and is_template(value):
+        yield path, value
+
+
+def mapped(path: str, value: object, change: Callable[[str, str], object]) -> Any:
+    """Return a value of tables and lists with its templates replaced, each given to `change` with its path."""
+    if isinstance(value, Mapping):
+        return {key: mapped(f"{path}.{key}", part, change) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [mapped(f"{path}[{i}]", part, change) for i, part in enumerate(value)]
+    return change(path, value) if isinstance(value, str) and is_template(value) else value
+
+
+def has_nfs(stage: Stage) -> bool:
+    """Return whether a stage has a file system of its cloud's."""
+    return isinstance(stage.config, types.CloudStage) and stage.config.nfs
+
+
+def variables(stage: Stage) -> dict[str, Any]:
+    """Return the variables of a stage: the site's, with those that it says itself in their place."""
+    return {**stage.site.vars, **stage.config.vars}
+
+
+def templated(service: types.Service) -> dict[str, Any]:
+    """Return those keys of a service in which there may be templates."""
+    return {key: value for key, value in definition(service).items() if key not in FIXED}
+
+
+def role_variables(name: str, service: types.Service) -> Iterator[tuple[str, Mapping[str, types.Value]]]:
+    """Yield the variables of the roles that a service is initialized by, each with their path."""
+    for i, use in enumerate(service.initialize_roles):
+        if not isinstance(use, str):
+            yield f"services.{name}.initialize_roles[{i}].vars", use.vars

@@ -1,0 +1,55 @@
+"""What a template looks at, told without rendering it. Pure."""
+
+from collections.abc import Collection
+
+from model.stage import Stage
+from model.templates.names import environment
+from model.templates.paths import is_template, texts, variables
+
+
+def secrets_in(text: str, stage: Stage) -> frozenset[str]:
+    """Return the secrets that a text may look at, if only in a branch or through a variable."""
+    known, tables = stage.site.secrets, variables(stage)
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting = [text]
+    while waiting:
+        one = waiting.pop()
+        found |= _names_in(one, "secrets", known)
+        for name in _names_in(one, "vars", tables) - seen:
+            seen.add(name)
+            waiting += [part for _, part in texts(name, tables[name])]
+    return frozenset(found)
+
+
+def looks_at(text: str, root: str) -> bool:
+    """Return whether a text may look at what is under one of the first names, as `services`."""
+    return root in text and bool(_keys(text, root))
+
+
+def _names_in(text: str, root: str, known: Collection[str]) -> set[str]:
+    """Return the names under `root` that a template spells out; all that there are if it does anything else with it."""
+    found = _keys(text, root) if root in text else []
+    return set(known) if None in found else {name for name in found if name is not None and name in known}
+
+
+def _keys(text: str, root: str) -> list[str | None]:
+    """Return each use of the name `root` in a template: the key that is taken from it, None where that is not spelt."""
+    from jinja2 import TemplateSyntaxError, nodes
+
+    if not is_template(text):
+        return []
+    try:
+        tree = environment().parse(text)
+    except TemplateSyntaxError:
+        return []  # said by who renders it
+    keys: list[str | None] = []
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        of = node.node if isinstance(node, nodes.Getattr | nodes.Getitem) else None
+        if isinstance(of, nodes.Name) and of.name == root:
+            if isinstance(node, nodes.Getattr):
+                keys.append(node.attr)
+            elif isinstance(node, nodes.Getitem):
+                keys.append(str(node.arg.value) if isinstance(node.arg, nodes.Const) else None)
+    alone = sum(node.name == root for node in tree.find_all(nodes.Name)) - len(keys)
+    return [*keys, *[None] * alone]

@@ -1,0 +1,152 @@
+"""One rendering of one text, and which secrets it looks at. Pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from model.errors import ConfigError, SkepError
+from model.secrets.secret import Secret, UnaskedSecret
+from model.stage import Host, Stage
+from model.templates.names import Names, Ports, compiled
+from model.templates.paths import NFS, has_nfs, mapped, variables
+from model.units import Port
+
+_DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }}"
+
+
+class NotYetError(Exception):
+    """Something is not made yet. No KeyError, since jinja2 takes that for undefined."""
+
+
+class UnaskedError(Exception):
+    """A secret was looked at that its command was not asked for."""
+
+
+@dataclass
+class Look:
+    """What one rendering sees, and which secrets it has looked at.
+
+    Args:
+        stage: The stage.
+        secret: Returns a secret of `[secrets]`.
+        ports: Returns a service's published ports.
+        nfs: Returns where the stage's file system is mounted from, as `server:/path`.
+        used: The texts of the secrets that were looked at.
+
+    """
+
+    stage: Stage
+    secret: Callable[[str], Secret]
+    ports: Callable[[str], Sequence[Port]]
+    nfs: Callable[[], str]
+    used: list[str] = field(default_factory=list)
+    _open: list[str] = field(default_factory=list)
+
+    def values(self) -> dict[str, object]:
+        """Return all that can be named."""
+        stage, known = self.stage, variables(self.stage)
+        hosts = {host.short: _host(host) for host in stage.hosts}
+        return {
+            "site": stage.site_name,
+            "stage": stage.name,
+            "hosts": Names("host", list(hosts), hosts.__getitem__),
+            "hives": [hosts[host.short] for host in stage.hives],
+            "repository": hosts[stage.repository.short],
+            "services": Names("service", list(stage.services), self._service),
+            "vars": Names("variable", list(known), lambda name: self._variable(name, known[name])),
+            "secrets": Names("secret", list(stage.site.secrets), self._secret),
+            NFS: Names(
+                "part of the stage's file system",
+                ["path", "server"] if has_nfs(stage) else [],
+                self._part_of_nfs,
+            ),
+        }
+
+    def _part_of_nfs(self, name: str) -> str:
+        """Return the server of the stage's file system, or the path on it."""
+        try:
+            server, _, path = self.nfs().partition(":")
+        except KeyError as missing:
+            raise NotYetError(missing.args[0]) from None
+        return server if name == "server" else path
+
+    def _service(self, name: str) -> object:
+        """Return what others may know of a service."""
+        try:
+            return {"name": name, "ports": Ports(name, self.ports(name))}
+        except KeyError as missing:
+            raise NotYetError(missing.args[0]) from None
+
+    def _secret(self, name: str) -> str:
+        """Return a secret's text, and note that it was looked at."""
+        try:
+            found = self.secret(name)
+        except KeyError as missing:
+            raise NotYetError(missing.args[0]) from None
+        if isinstance(found, UnaskedSecret):
+            raise UnaskedError
+        text = found.reveal()
+        self.used.append(text)
+        return text
+
+    def _variable(self, name: str, value: object) -> object:
+        """Return a variable; the texts in it may be templates, too."""
+        if name in self._open:
+            raise ConfigError(["it is made from itself"])
+        self._open.append(name)
+        try:
+            return mapped(f"vars.{name}", value, self.render)
+        finally:
+            self._open.pop()
+
+    def render(self, path: str, text: str) -> str:
+        """Return what a template makes.
+
+        Raises:
+            ConfigError: It can't be rendered; each line begins with `path`.
+            KeyError: It needs something that is not made yet.
+
+        """
+        from jinja2 import TemplateSyntaxError
+
+        try:
+            return compiled(text).render(self.values())
+        except (NotYetError, UnaskedError):
+            raise
+        except TemplateSyntaxError as error:
+            hint = _DOCKERS if "{{." in text.replace(" ", "") else ""
+            line = f"line {error.lineno}: " if "\n" in text else ""
+            raise ConfigError([f"{path}: {line}{error.message}{hint}"]) from None
+        except ConfigError as error:
+            raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
+        except SkepError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a template does is its writer's mistake
+            # `from None`: what was raised may hold a secret that the template had in its hands.
+            raise ConfigError([f"{path}: {_line(error, text)}{self._redacted(str(error))}"]) from None
+
+    def _redacted(self, text: str) -> str:
+        """Return a message without the secrets that were looked at."""
+        for secret in sorted(self.used, key=len, reverse=True):
+            text = text.replace(secret, "[redacted]")
+        return text
+
+
+def _line(error: Exception, text: str) -> str:
+    """Return at which line of a template something went wrong, if it has several."""
+    found, at = 0, error.__traceback__
+    while at is not None:
+        if at.tb_frame.f_code.co_filename == "<template>":
+            found = at.tb_lineno
+        at = at.tb_next
+    return f"line {found}: " if found and "\n" in text.rstrip("\n") else ""
+
+
+def _host(host: Host) -> dict[str, object]:
+    """Return a host as templates see it."""
+    return {
+        "short": host.short,
+        "name": host.name,
+        "address": host.address,
+        "is_hive": host.is_hive,
+        "is_repository": host.is_repository,
+    }

@@ -1,0 +1,1 @@
+"""Hosts in Amazon EC2."""

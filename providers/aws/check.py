@@ -1,0 +1,178 @@
+"""What stands in the way of a stage at Amazon, found out before anything is made. Changes nothing."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from model.errors import ProviderError
+from model.hosts.placement import subnets
+from model.stage import Host, Stage
+from providers.aws.api import BUSY, Api, AwsError, Json
+from providers.aws.host import config_of
+from providers.aws.image import Images
+from providers.base import Found
+from providers.cloud.check import Ask, CloudCheck
+from providers.cloud.host import instance_type
+from providers.cloud.provider import NETWORK
+
+_STANDARD = frozenset("acdhimrtz")
+"""First letters of the types that share one quota of CPUs.
+
+https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+"""
+_DENIED = {"UnauthorizedOperation", "AccessDeniedException", "AccessDenied"}
+
+
+class Check(CloudCheck):
+    """The questions that are asked before a stage is made.
+
+    Args:
+        stage: The stage.
+        api: The region's API.
+        images: What its hosts are made from.
+        found: Lists what there is of the stage already.
+
+    """
+
+    def __init__(
+        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+    ) -> None:
+        super().__init__(stage, found)
+        self._api, self._images = api, images
+
+    def problems(self) -> Iterator[str]:
+        """Yield what stands in the way, one line each. Who may not list, may yet be told all the rest."""
+        try:
+            self._api.call("get_caller_identity", service="sts")
+        except AwsError as error:
+            yield str(error)
+            return  # all else would say the same
+        try:
+            self._there = self._found()
+        except AwsError as error:
+            yield str(error)
+        yield from self._asked()
+
+    def _asks(self) -> Sequence[Ask]:
+        """Return the questions, in order."""
+        return self._zones, self._types, self._images_of, self._permissions, self._quotas
+
+    def _zones(self) -> Iterator[str]:
+        """Yield the zones that the region does not have for this account."""
+        listed = self._api.listing("describe_availability_zones", "AvailabilityZones")
+        known = sorted(zone["ZoneName"] for zone in listed if zone["State"] == "available")
+        for zone in dict.fromkeys(plan.zone for plan in subnets(config_of(self._stage))):
+            if zone not in known:
+                yield (
+                    f"{self._path}.available_zones: {self._api.region} has no zone {zone} for this account; it has "
+                    f"{', '.join(known)}"
+                )
+
+    def _types(self) -> Iterator[str]:
+        """Yield the types of instances that a zone does not have."""
+        wanted, names = self._placed_sizes(), self._sizes()
+        listed = self._api.listing(
+            "describe_instance_type_offerings",
+            "InstanceTypeOfferings",
+            LocationType="availability-zone",
+            Filters=[{"Name": "instance-type", "Values": names}],
+        )
+        offered = {(offer["InstanceType"], offer["Location"]) for offer in listed}
+        for name in names:
+            zones = sorted(zone for kind, zone in offered if kind == name)
+            if not zones:
+                yield f"{self._path}.instance_type: {self._api.region} has no {name}"
+                continue
+            for zone in sorted(zone for kind, zone in wanted if kind == name and zone not in zones):
+                yield f"{self._path}.instance_type: zone {zone} has no {name}; {', '.join(zones)} have"
+
+    def _images_of(self) -> Iterator[str]:
+        """Yield why there is no image for a type of instance; a type that is unknown was said already."""
+        for name in self._sizes():
+            try:
+                self._images.of(name)
+            except AwsError as error:
+                if not error.code.startswith("InvalidInstanceType"):
+                    yield f"{self._path}.image_name: {error}"
+            except ProviderError as error:
+                yield f"{self._path}.{error}"
+
+    def _permissions(self) -> Iterator[str]:
+        """Yield what this account may not do, as far as Amazon says so without doing it."""
+        probes: dict[str, Json] = {
+            "create_vpc": {"CidrBlock": self._stage.config.cidr},
+            "create_internet_gateway": {},
+            "create_security_group": {"GroupName": "skep-check", "Description": "skep"},
+            "allocate_address": {"Domain": "vpc"},
+        }
+        if not any(map(self._stage.has_public_address, self._stage.hosts)):
+            del probes["allocate_address"]
+        kind = instance_type(self._stage, self._stage.hosts[0])
+        try:
+            image = self._images.of(kind)["ImageId"]
+            probes["run_instances"] = {"ImageId": image, "InstanceType": kind, "MinCount": 1, "MaxCount": 1}
+        except ProviderError:
+            pass  # said already
+        for operation, arguments in probes.items():
+            try:
+                self._api.call(operation, DryRun=True, **arguments)
+            except AwsError as error:
+                if error.code in _DENIED:
+                    yield str(error)
+
+    # -- quotas --------------------------------------------------------------------------------------------------------
+
+    def _quotas(self) -> Iterator[str]:
+        """Yield the quotas that are too small for what is missing; one that may not be asked for is no problem."""
+        checks: list[tuple[str, str, str, int, Callable[[], int]]] = [
+            ("ec2", "L-0263D0A3", "public addresses", self._missing_addresses(), self._used_addresses),
+            ("vpc", "L-F678F1CE", "VPCs", int(NETWORK not in self._there), self._used_vpcs),
+            ("ec2", "L-1216C47A", "CPUs of standard instances", self._cpus(self._missing()), self._used_cpus),
+        ]
+        for service, code, what, wanted, used in checks:
+            if not wanted:
+                continue
+            try:
+                answer = self._api.call(
+                    "get_service_quota", service="service-quotas", ServiceCode=service, QuotaCode=code
+                )
+                limit, taken = int(answer["Quota"]["Value"]), used()
+            except AwsError as error:
+                if error.code not in _DENIED | BUSY | {"NoSuchResourceException"}:
+                    yield str(error)
+                continue
+            who = f"this account, in {self._api.region},"
+            yield from self._too_few(
+                what, wanted, limit, taken, who, f"ask for more at Service Quotas ({code})"
+            )
+
+    def _used_addresses(self) -> int:
+        """Return how many public addresses the account has."""
+        return len(self._api.listing("describe_addresses", "Addresses"))
+
+    def _used_vpcs(self) -> int:
+        """Return how many VPCs the account has."""
+        return len(self._api.listing("describe_vpcs", "Vpcs"))
+
+    def _used_cpus(self) -> int:
+        """Return how many CPUs the account's standard instances have."""
+        reservations = self._api.listing("describe_instances", "Reservations")
+        kinds = Counter(
+            instance["InstanceType"]
+            for reservation in reservations
+            for instance in reservation["Instances"]
+            if instance["State"]["Name"] in {"pending", "running"}
+            and instance["InstanceType"][0] in _STANDARD
+        )
+        return sum(self._cpus_of(kind) * count for kind, count in kinds.items())
+
+    def _cpus(self, hosts: list[Host]) -> int:
+        """Return how many CPUs hosts need of the quota."""
+        kinds = [instance_type(self._stage, host) for host in hosts]
+        return sum(self._cpus_of(kind) for kind in kinds if kind[0] in _STANDARD)
+
+    def _cpus_of(self, kind: str) -> int:
+        """Return the CPUs of a type of instance; 0 for one that is unknown, which is said elsewhere."""
+        try:
+            return int(self._images.instance_type(kind)["VCpuInfo"]["DefaultVCpus"])
+        except AwsError:
+            return 0

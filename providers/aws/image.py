@@ -1,0 +1,103 @@
+"""Which image a host at Amazon is made from."""
+
+import threading
+
+from model.errors import ProviderError
+from providers.aws.api import Api, Json
+
+FAMILIES = {
+    "debian-11": ("136693071363", "debian-11-{deb}-*"),
+    "debian-12": ("136693071363", "debian-12-{deb}-*"),
+    "debian-13": ("136693071363", "debian-13-{deb}-*"),
+    "ubuntu-22.04": ("099720109477", "ubuntu/images/hvm-ssd/ubuntu-jammy-22.04-{deb}-server-*"),
+    "ubuntu-24.04": ("099720109477", "ubuntu/images/hvm-ssd-gp3/ubuntu-noble-24.04-{deb}-server-*"),
+    "almalinux-9": ("764336703387", "AlmaLinux OS 9* {arch}"),
+}
+"""Family to the account that publishes it and the names that it has there.
+
+https://wiki.debian.org/Cloud/AmazonEC2Image, https://documentation.ubuntu.com/aws, https://wiki.almalinux.org/cloud/AWS
+"""
+
+_DEB = {"x86_64": "amd64", "arm64": "arm64"}
+_ARCH = {"x86_64": "x86_64", "arm64": "aarch64"}
+
+
+class Images:
+    """The images of one run: all hosts of one architecture get the same.
+
+    Args:
+        api: The region's API.
+        name: `image_name`: a family, `ami-…`, or `<account>/<name>`, in which `*` stands for anything.
+
+    """
+
+    def __init__(self, api: Api, name: str) -> None:
+        self._api, self._name = api, name
+        self._lock = threading.Lock()
+        self._types: dict[str, Json] = {}
+        self._found: dict[str, Json] = {}
+
+    def of(self, instance_type: str) -> Json:
+        """Return the newest image that runs on a type of instance, as Amazon describes it.
+
+        Raises:
+            ProviderError: There is none.
+
+        """
+        kind = self.instance_type(instance_type)
+        architectures = kind["ProcessorInfo"]["SupportedArchitectures"]
+        architecture = next((name for name in architectures if name in _DEB), "")
+        if not architecture:
+            raise ProviderError(
+                f"instance_type {instance_type}: runs {', '.join(architectures)}, and skep knows no image"
+            )
+        with self._lock:
+            if architecture not in self._found:
+                self._found[architecture] = self._find(architecture, instance_type)
+            return self._found[architecture]
+
+    def instance_type(self, name: str) -> Json:
+        """Return what Amazon says of a type of instance."""
+        with self._lock:
+            if name not in self._types:
+                [self._types[name]] = self._api.listing(
+                    "describe_instance_types", "InstanceTypes", InstanceTypes=[name]
+                )
+            return self._types[name]
+
+    def _find(self, architecture: str, instance_type: str) -> Json:
+        """Look for the image."""
+        if self._name.startswith("ami-"):
+            [image] = self._api.listing("describe_images", "Images", ImageIds=[self._name])
+            if image["Architecture"] != architecture:
+                raise ProviderError(
+                    f"image_name {self._name}: is for {image['Architecture']}, and {instance_type} is {architecture}"
+                )
+            return image
+        owner, pattern = FAMILIES.get(self._name) or (*self._name.split("/", 1), "")[:2]
+        if not pattern:
+            raise ProviderError(
+                f"image_name {self._name!r}: is none of {', '.join(FAMILIES)}, no ami-… and no <account>/<name>"
+            )
+        wanted = (
+            pattern.format(deb=_DEB[architecture], arch=_ARCH[architecture])
+            if self._name in FAMILIES
+            else pattern
+        )
+        found = self._api.listing(
+            "describe_images",
+            "Images",
+            Owners=[owner],
+            Filters=[
+                {"Name": "name", "Values": [wanted]},
+                {"Name": "architecture", "Values": [architecture]},
+                {"Name": "state", "Values": ["available"]},
+            ],
+        )
+        if not found:
+            raise ProviderError(
+                f"image_name {self._name}: {self._api.region} has no {wanted} of account {owner} for {architecture}"
+            )
+        # In one and the same second, the id decides: two runs must come to the same.
+        newest: Json = max(found, key=lambda image: (image["CreationDate"], image["ImageId"]))
+        return newest

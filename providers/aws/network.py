@@ -1,0 +1,308 @@
+"""The network of a stage at Amazon: a VPC with its way out, a subnet in each zone, a security group."""
+
+from collections.abc import Iterable
+
+from model.errors import ProviderError
+from model.hosts.firewall import INSIDE, Rule
+from model.hosts.placement import SubnetPlan
+from model.stage import Stage
+from providers.aws.api import KEY, Api, Json, as_tags, of_stage, specification, tags_for, tags_of, tolerated
+from providers.base import Say
+from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
+
+_ANYWHERE = "0.0.0.0/0"
+_PROTOCOLS = {"icmp": "icmp", "tcp": "tcp", "udp": "udp", "esp": "50", "sctp": "132"}
+"""By IANA's numbers where Amazon has no name."""
+_WITH_PORTS = {"tcp", "udp"}
+
+
+class Network:
+    """What the hosts of a stage are in.
+
+    Args:
+        stage: The stage.
+        api: The region's API.
+
+    """
+
+    def __init__(self, stage: Stage, api: Api) -> None:
+        self._stage, self._api = stage, api
+
+    # -- the VPC -------------------------------------------------------------------------------------------------------
+
+    def vpcs(self) -> list[Json]:
+        """Return the stage's VPCs, the one to use first: more than one are what a race of two machines left."""
+        found = self._api.listing("describe_vpcs", "Vpcs", Filters=of_stage(self._stage, NETWORK))
+        return sorted(found, key=lambda vpc: (KEY not in tags_of(vpc), vpc["VpcId"]))
+
+    def vpc(self) -> str:
+        """Return the id of the stage's VPC.
+
+        Raises:
+            ProviderError: There is none.
+
+        """
+        found = self.vpcs()
+        if not found:
+            raise ProviderError(
+                f"the network of stage {self._stage.name} is gone: run `doit build_infra:network` first"
+            )
+        return str(found[0]["VpcId"])
+
+    def ensure(self, key: str, say: Say) -> str:
+        """Make the VPC with an internet gateway and the route to it; its key is what it gets last."""
+        found = self.vpcs()
+        if found:
+            vpc = found[0]
+            identifier, said = str(vpc["VpcId"]), tags_of(vpc).get(KEY)
+            if said == key:
+                return identifier
+            if said is not None:
+                self._refuse_change(NETWORK, identifier, "vpc-id", "cidr")
+                self._remove_vpc(identifier, say)
+                return self.ensure(key, say)
+        else:
+            made = self._api.call(
+                "create_vpc",
+                CidrBlock=self._stage.config.cidr,
+                TagSpecifications=[specification("vpc", tags_for(self._stage, NETWORK))],
+            )
+            identifier = str(made["Vpc"]["VpcId"])
+            say(f"made VPC {identifier} {self._stage.config.cidr}")
+            self._api.await_listed(self.vpcs, identifier)
+        self._api.call("modify_vpc_attribute", VpcId=identifier, EnableDnsHostnames={"Value": True})
+        gateway = self._gateway(identifier, say)
+        tables = self._api.listing(
+            "describe_route_tables",
+            "RouteTables",
+            Filters=[
+                {"Name": "vpc-id", "Values": [identifier]},
+                {"Name": "association.main", "Values": ["true"]},
+            ],
+        )
+        if not tables:
+            raise ProviderError(f"VPC {identifier} has no main route table: remove it, then run again")
+        with tolerated("RouteAlreadyExists"):
+            self._api.call(
+                "create_route",
+                RouteTableId=tables[0]["RouteTableId"],
+                DestinationCidrBlock=_ANYWHERE,
+                GatewayId=gateway,
+            )
+        self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY: key}))
+        return identifier
+
+    def _gateway(self, vpc: str, say: Say) -> str:
+        """Return the internet gateway of the VPC, made and attached if need be."""
+        ours = self._gateways()
+        here = [g for g in ours if any(at["VpcId"] == vpc for at in g.get("Attachments") or ())]
+        free = [g for g in ours if not g.get("Attachments")]
+        if here:
+            return str(here[0]["InternetGatewayId"])
+        if free:
+            gateway = str(free[0]["InternetGatewayId"])
+        else:
+            made = self._api.call(
+                "create_internet_gateway",
+                TagSpecifications=[specification("internet-gateway", tags_for(self._stage, NETWORK))],
+            )
+            gateway = str(made["InternetGateway"]["InternetGatewayId"])
+            say(f"made internet gateway {gateway}")
+            self._api.await_listed(self._gateways, gateway)
+        self._api.call("attach_internet_gateway", InternetGatewayId=gateway, VpcId=vpc)
+        return gateway
+
+    def _gateways(self) -> list[Json]:
+        """Return the stage's internet gateways."""
+        return self._api.listing(
+            "describe_internet_gateways", "InternetGateways", Filters=of_stage(self._stage, NETWORK)
+        )
+
+    def remove(self, say: Say) -> None:
+        """Remove the VPC and its gateway; what is in it must be gone."""
+        for vpc in self.vpcs():
+            self._remove_vpc(str(vpc["VpcId"]), say)
+        for gateway in self._gateways():
+            self._remove_gateway(gateway, say)
+
+    def _remove_vpc(self, vpc: str, say: Say) -> None:
+        """Remove one VPC and what is attached to it; its key goes first, so that it is not taken for a whole one."""
+        with tolerated("InvalidVpcID.NotFound"):
+            self._api.call("delete_tags", Resources=[vpc], Tags=[{"Key": KEY}])
+        for gateway in self._gateways():
+            if any(at["VpcId"] == vpc for at in gateway.get("Attachments") or ()):
+                self._remove_gateway(gateway, say)
+        with tolerated("InvalidVpcID.NotFound"):
+            self._api.call("delete_vpc", VpcId=vpc)
+            say(f"removed VPC {vpc}")
+
+    def _remove_gateway(self, gateway: Json, say: Say) -> None:
+        """Detach an internet gateway and remove it."""
+        identifier = gateway["InternetGatewayId"]
+        for at in gateway.get("Attachments") or ():
+            with tolerated("Gateway.NotAttached", "InvalidInternetGatewayID.NotFound"):
+                self._api.call("detach_internet_gateway", InternetGatewayId=identifier, VpcId=at["VpcId"])
+        with tolerated("InvalidInternetGatewayID.NotFound"):
+            self._api.call("delete_internet_gateway", InternetGatewayId=identifier)
+            say(f"removed internet gateway {identifier}")
+
+    def _refuse_change(self, what: str, identifier: str, filter_name: str, keys: str) -> None:
+        """Raise if there are hosts in what has to be made anew.
+
+        Raises:
+            ProviderError: There are.
+
+        """
+        inside = self._api.listing(
+            "describe_network_interfaces",
+            "NetworkInterfaces",
+            Filters=[{"Name": filter_name, "Values": [identifier]}],
+        )
+        if inside:
+            raise ProviderError(
+                f"{what}: {keys} can't be changed while something is in it ({len(inside)} network interfaces): put it "
+                f"back, or remove the stage first (`doit destroy`)"
+            )
+
+    # -- subnets -------------------------------------------------------------------------------------------------------
+
+    def subnets(self, name: str) -> list[Json]:
+        """Return the stage's subnets of a name."""
+        return self._api.listing("describe_subnets", "Subnets", Filters=of_stage(self._stage, name))
+
+    def ensure_subnet(self, plan: SubnetPlan, key: str, say: Say) -> str:
+        """Make a subnet in its zone."""
+        vpc = self.vpc()
+        for subnet in self.subnets(SUBNET + plan.name):
+            identifier = str(subnet["SubnetId"])
+            if subnet["VpcId"] == vpc and tags_of(subnet).get(KEY) == key:
+                return identifier
+            self._refuse_change(SUBNET + plan.name, identifier, "subnet-id", "cidr and zone")
+            with tolerated("InvalidSubnetID.NotFound"):
+                self._api.call("delete_subnet", SubnetId=identifier)
+        made = self._api.call(
+            "create_subnet",
+            VpcId=vpc,
+            CidrBlock=plan.cidr,
+            AvailabilityZone=plan.zone,
+            TagSpecifications=[specification("subnet", tags_for(self._stage, SUBNET + plan.name, key))],
+        )
+        identifier = str(made["Subnet"]["SubnetId"])
+        say(f"made subnet {identifier} {plan.cidr} in {plan.zone}")
+        self._api.await_listed(lambda: self.subnets(SUBNET + plan.name), identifier)
+        return identifier
+
+    def remove_subnet(self, name: str, say: Say) -> None:
+        """Remove the subnets of a name; their hosts must be gone."""
+        for subnet in self.subnets(name):
+            with tolerated("InvalidSubnetID.NotFound"):
+                self._api.call("delete_subnet", SubnetId=subnet["SubnetId"])
+                say(f"removed subnet {subnet['SubnetId']}")
+
+    # -- the security group --------------------------------------------------------------------------------------------
+
+    def groups(self) -> list[Json]:
+        """Return the stage's security groups, with their rules."""
+        return self._api.listing(
+            "describe_security_groups", "SecurityGroups", Filters=of_stage(self._stage, FIREWALL)
+        )
+
+    def ensure_firewall(self, rules: Iterable[Rule], key: str, say: Say) -> str:
+        """Make the security group, and its rules be these and no others, without a moment in which one is missing."""
+        vpc = self.vpc()
+        group = next((group for group in self.groups() if group["VpcId"] == vpc), None)
+        if group is None:
+            tags = tags_for(self._stage, FIREWALL, key)
+            made = self._api.call(
+                "create_security_group",
+                GroupName=tags["Name"],
+                Description=f"skep: stage {self._stage.name} of {self._stage.site_name}"[:255],
+                VpcId=vpc,
+                TagSpecifications=[specification("security-group", tags)],
+            )
+            group = {"GroupId": made["GroupId"], "IpPermissions": []}
+            say(f"made security group {made['GroupId']}")
+            self._api.await_listed(self.groups, str(made["GroupId"]))
+        identifier = str(group["GroupId"])
+        there, wanted = rules_of(group), set(map(as_kept, rules))
+        missing, extra = sorted(wanted - there.keys()), sorted(there.keys() - wanted)
+        if missing:
+            say(f"opening {', '.join(map(str, missing))}")
+            with tolerated("InvalidPermission.Duplicate"):
+                self._api.call(
+                    "authorize_security_group_ingress",
+                    GroupId=identifier,
+                    IpPermissions=[permission(rule, identifier) for rule in missing],
+                )
+        if extra:
+            say(f"closing {', '.join(map(str, extra))}")
+            with tolerated("InvalidPermission.NotFound"):
+                self._api.call(
+                    "revoke_security_group_ingress",
+                    GroupId=identifier,
+                    IpPermissions=[there[rule] for rule in extra],
+                )
+        if tags_of(group).get(KEY, key) != key:
+            self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY: key}))
+        return identifier
+
+    def remove_firewall(self, say: Say) -> None:
+        """Remove the security group; nothing may be in it any more."""
+        for group in self.groups():
+            with tolerated("InvalidGroup.NotFound"):
+                self._api.call("delete_security_group", GroupId=group["GroupId"])
+                say(f"removed security group {group['GroupId']}")
+
+
+def as_kept(rule: Rule) -> Rule:
+    """Return a rule as Amazon keeps it: without a port where the protocol is not one of those that it knows ports of.
+
+    "If you specify a protocol number other than tcp, udp, icmp, or icmpv6, traffic on all ports is allowed":
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
+    """
+    return rule if rule.protocol in _WITH_PORTS else Rule(rule.protocol, 0, rule.source)
+
+
+def permission(rule: Rule, group: str) -> Json:
+    """Return a rule as the API takes it. Pure.
+
+    Args:
+        rule: The rule, as it is kept.
+        group: The group itself, which stands for what is inside.
+
+    """
+    port = rule.port or -1
+    found: Json = {"IpProtocol": _PROTOCOLS[rule.protocol], "FromPort": port, "ToPort": port}
+    if rule.source == INSIDE:
+        return {**found, "UserIdGroupPairs": [{"GroupId": group}]}
+    return {**found, "IpRanges": [{"CidrIp": rule.source}]}
+
+
+def rules_of(group: Json) -> dict[Rule, Json]:
+    """Return the rules of a security group, each with what the API takes to revoke it. Pure.
+
+    One that skep would not make has a source or protocol that no wanted rule has, and so is one too many.
+    """
+    names = {number: name for name, number in _PROTOCOLS.items()}
+    found: dict[Rule, Json] = {}
+    for said in group.get("IpPermissions") or ():
+        protocol = names.get(said["IpProtocol"], said["IpProtocol"])
+        ports = {name: said[name] for name in ("FromPort", "ToPort") if said.get(name) is not None}
+        first, last = ports.get("FromPort", -1), ports.get("ToPort", -1)
+        if first != last:
+            protocol = f"{protocol} {first} to {last}"
+        port = max(0, first) if protocol in _WITH_PORTS else 0
+        base = {"IpProtocol": said["IpProtocol"], **ports}
+        for key, inner in (
+            ("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId")
+        ):  # fmt: skip
+            for source in said.get(key) or ():
+                found[Rule(protocol, port, source[inner])] = {**base, key: [{inner: source[inner]}]}
+        for pair in said.get("UserIdGroupPairs") or ():
+            inside = pair.get("GroupId") == group["GroupId"]
+            source = INSIDE if inside else f"group {pair.get('GroupId')}"
+            found[Rule(protocol, port, source)] = {
+                **base,
+                "UserIdGroupPairs": [{"GroupId": pair.get("GroupId")}],
+            }
+    return found

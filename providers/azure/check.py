@@ -1,0 +1,180 @@
+"""What stands in the way of a stage at Azure, found out before anything is made. Changes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from model.errors import ProviderError
+from model.hosts.firewall import inbound
+from model.stage import Stage
+from providers.azure.api import Api, AzureError, Json, config_of
+from providers.azure.image import Images, capability, is_closed, zones_of
+from providers.azure.network import GROUP
+from providers.base import Found
+from providers.cloud.check import Ask, CloudCheck
+from providers.cloud.host import instance_type
+from providers.cloud.provider import NETWORK
+
+_PERMISSIONS = (
+    "Microsoft.Resources/subscriptions/resourceGroups/write",
+    "Microsoft.Network/virtualNetworks/write",
+    "Microsoft.Network/virtualNetworks/subnets/join/action",
+    "Microsoft.Network/networkSecurityGroups/write",
+    "Microsoft.Network/networkInterfaces/write",
+    "Microsoft.Network/publicIPAddresses/write",
+    "Microsoft.Compute/virtualMachines/write",
+    "Microsoft.Compute/virtualMachines/start/action",
+    "Microsoft.Compute/virtualMachines/deallocate/action",
+    "Microsoft.Compute/virtualMachines/delete",
+    "Microsoft.Compute/disks/write",
+)
+"""What skep does, as far as roles tell it apart."""
+_OF_NFS = (
+    "Microsoft.Storage/storageAccounts/write",
+    "Microsoft.Storage/storageAccounts/fileServices/shares/write",
+)
+_VERSION = "2015-07-01"
+_REGISTERED = "Registered"
+_PERMITTED = frozenset({"AuthorizationFailed"})
+
+
+def is_allowed(action: str, permissions: Sequence[Json]) -> bool:
+    """Return whether one of several roles allows an action: it has it, and does not except it. Pure.
+
+    https://learn.microsoft.com/azure/role-based-access-control/role-definitions
+    """
+
+    def fits(patterns: Sequence[str] | None) -> bool:
+        return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in patterns or ())
+
+    return any(fits(one.get("actions")) and not fits(one.get("notActions")) for one in permissions)
+
+
+class Check(CloudCheck):
+    """The questions that are asked before a stage is made.
+
+    Args:
+        stage: The stage.
+        api: Azure as the stage sees it.
+        images: What its hosts are made from.
+        found: Lists what there is of the stage already.
+
+    """
+
+    def __init__(
+        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+    ) -> None:
+        super().__init__(stage, found)
+        self._api, self._images = api, images
+
+    def _asks(self) -> Sequence[Ask]:
+        """Return the questions, in order."""
+        return (
+            self._permissions,
+            self._services,
+            self._protocols,
+            self._zones,
+            self._images_of,
+            self._quotas,
+        )
+
+    def _permissions(self) -> Iterator[str]:
+        """Yield what these credentials may not do, in the resource group if it is there, else in the subscription."""
+        scope, where = f"/subscriptions/{self._api.subscription}", "the subscription"
+        wanted = [*_PERMISSIONS, *(_OF_NFS if config_of(self._stage).nfs else ())]
+        if GROUP in self._there:
+            scope, where = f"{scope}/resourceGroups/{self._api.group}", f"resource group {self._api.group}"
+            wanted = wanted[1:]
+        try:
+            permissions = self._api.ask(f"{scope}/providers/Microsoft.Authorization/permissions", _VERSION)
+        except AzureError as error:
+            if error.code not in _PERMITTED:
+                raise
+            return  # who may not ask, may yet be allowed the rest
+        missing = [action for action in wanted if not is_allowed(action, permissions)]
+        if missing:
+            yield (
+                f"{self._path}: the credentials lack {', '.join(missing)} in {where}: have the role Contributor "
+                "assigned to them there"
+            )
+
+    def _services(self) -> Iterator[str]:
+        """Yield the services that the subscription does not use yet."""
+        wanted = ["Microsoft.Compute", "Microsoft.Network"]
+        if config_of(self._stage).nfs:
+            wanted.append("Microsoft.Storage")
+        for namespace in wanted:
+            state = self._api.call("resource.providers.get", namespace).get("registrationState")
+            if state != _REGISTERED:
+                yield (
+                    f"{self._path}: {namespace} is {state} in the subscription: "
+                    f"`az provider register --namespace {namespace}`"
+                )
+
+    def _protocols(self) -> Iterator[str]:
+        """Yield what Azure's networks don't carry."""
+        if any(rule.protocol == "sctp" for rule in inbound(self._stage)):
+            yield f"{self._path}: a service publishes an SCTP port, and Azure's networks carry no SCTP"
+
+    def _zones(self) -> Iterator[str]:
+        """Yield the sizes that the region, or a zone, does not have."""
+        wanted = self._placed_sizes()
+        for name in self._sizes():
+            try:
+                size = self._images.size(name)
+            except AzureError:
+                raise
+            except ProviderError as error:
+                yield f"{self._path}.{error}"
+                continue
+            if is_closed(size):
+                yield f"{self._path}.instance_type: the subscription may not use {name} in {self._api.region}"
+                continue
+            there = zones_of(size, self._api.region)
+            for zone in sorted(zone for kind, zone in wanted if kind == name and zone not in {"", *there}):
+                yield (
+                    f"{self._path}.available_zones: {name} is not to be had in zone {zone} of {self._api.region}: "
+                    + (f"set {there}" if there else 'it has no zones: set [""]')
+                )
+
+    def _images_of(self) -> Iterator[str]:
+        """Yield why there is no image for a size; a size that is unknown was said already."""
+        for name in self._sizes():
+            if name in self._images.sizes():
+                try:
+                    self._images.of(name)
+                except AzureError:
+                    raise
+                except ProviderError as error:
+                    yield f"{self._path}.{error}"
+
+    # -- quotas --------------------------------------------------------------------------------------------------------
+
+    def _quotas(self) -> Iterator[str]:
+        """Yield the quotas that are too small for what is missing."""
+        missing, wanted = self._missing(), dict[str, int]()
+        for host in missing:
+            size = self._images.sizes().get(instance_type(self._stage, host))
+            if size is not None:
+                cpus = int(capability(size, "vCPUs", "0"))
+                for name in ("cores", str(size["family"])):
+                    wanted[name] = wanted.get(name, 0) + cpus
+        wanted["virtualMachines"] = len(missing)
+        network = {
+            "StandardSkuPublicIpAddresses": self._missing_addresses(),
+            "VirtualNetworks": int(NETWORK not in self._there),
+            "NetworkInterfaces": len(missing),
+        }
+        for what, needed in (("compute.usage.list", wanted), ("network.usages.list", network)):
+            if not any(needed.values()):
+                continue
+            try:
+                usages = self._api.listing(what, self._api.region)
+            except AzureError as error:
+                if error.code not in _PERMITTED:
+                    raise
+                continue  # who may not ask, may yet be allowed the rest
+            for usage in usages:
+                name, who = usage["name"], f"the subscription, in {self._api.region},"
+                count, limit, taken = needed.get(name["value"], 0), usage["limit"], usage["currentValue"]
+                advice = "ask for more under Quotas in the portal"
+                yield from self._too_few(name["localizedValue"], count, limit, taken, who, advice)

@@ -1,0 +1,393 @@
+"""The network of a stage at Azure: its resource group, a virtual network with subnets, a firewall, public addresses."""
+
+from collections.abc import Iterable
+
+from model.errors import ProviderError
+from model.hosts.firewall import INSIDE, Rule
+from model.hosts.placement import SubnetPlan
+from model.stage import Stage
+from providers.azure.api import (
+    KEY,
+    NAME,
+    OPERATION_TIMEOUT,
+    Api,
+    Json,
+    config_of,
+    properties,
+    tags_for,
+    tags_of,
+)
+from providers.base import Say
+from providers.cloud.provider import FIREWALL, NETWORK, rules_drift
+from providers.cloud.retry import PACE, poll
+
+GROUP = "group"
+_STORAGE = "Microsoft.Storage"
+_FIRST_PRIORITY, _LAST_PRIORITY = 100, 4096
+_PROTOCOLS = {"tcp": "Tcp", "udp": "Udp", "icmp": "Icmp", "esp": "Esp"}
+
+
+class Network:
+    """What the hosts of a stage are in.
+
+    Args:
+        stage: The stage.
+        api: Azure as the stage sees it.
+
+    """
+
+    def __init__(self, stage: Stage, api: Api) -> None:
+        self._stage, self._api = stage, api
+
+    # -- the resource group --------------------------------------------------------------------------------------------
+
+    def group(self) -> Json | None:
+        """Return the stage's resource group, if it is there."""
+        found: Json | None = self._api.find("resource.resource_groups.get", self._api.group)
+        return found
+
+    def ensure_group(self, key: str, say: Say) -> str:
+        """Make the resource group, in which all else is; one that a killed `doit destroy` left going is waited for."""
+        found = self._group_that_stays()
+        tags = tags_for(self._stage, GROUP, key)
+        if found is None or tags_of(found) != tags:
+            if found is not None and found["location"] != self._api.region:
+                raise ProviderError(
+                    f"resource group {self._api.group} is in {found['location']}: put region back, or `doit destroy`, "
+                    "and run again"
+                )
+            body = {"location": self._api.region, "tags": tags}
+            found = self._api.call("resource.resource_groups.create_or_update", self._api.group, body=body)
+            say(f"made resource group {self._api.group}")
+        return str(found["id"])
+
+    def _group_that_stays(self) -> Json | None:
+        """Return the resource group; None if there is none, or no longer."""
+
+        def look() -> tuple[Json | None] | None:
+            found = self.group()
+            return None if is_going(found) else (found,)
+
+        name = f"resource group {self._api.group}"
+        return poll(
+            look, f"{name} to be gone", OPERATION_TIMEOUT, lambda: "Azure is still deleting it", PACE
+        )[0]
+
+    def remove_group(self, say: Say) -> None:
+        """Remove the resource group, if nothing is left in it: all that is in it would go with it.
+
+        Raises:
+            ProviderError: It has something that is not skep's.
+
+        """
+        if self.group() is None:
+            return
+        left = self._api.listing("resource.resources.list_by_resource_group", self._api.group)
+        if left:
+            names = ", ".join(f"{one['type']} {one['name']}" for one in left)
+            raise ProviderError(
+                f"resource group {self._api.group} also has {names}: remove or move what is not skep's, then run again"
+            )
+        self._api.drop("resource.resource_groups.begin_delete", self._api.group)
+        say(f"removed resource group {self._api.group}")
+
+    # -- network and subnets -------------------------------------------------------------------------------------------
+
+    def networks(self) -> list[Json]:
+        """Return the stage's virtual networks, with their subnets."""
+        return self._ours("network.virtual_networks.list")
+
+    def _ours(self, what: str) -> list[Json]:
+        """Return what has the stage's tags."""
+        labels = self._stage.labels.items()
+        return [one for one in self._api.listing(what, self._api.group) if labels <= tags_of(one).items()]
+
+    def ensure(self, key: str, say: Say) -> str:
+        """Make the virtual network. Its subnets are sent along: without them Azure would remove them."""
+        found = self._api.find("network.virtual_networks.get", self._api.group, NETWORK)
+        tags, wanted = tags_for(self._stage, NETWORK, key), [str(config_of(self._stage).cidr)]
+        there = properties(found or {})
+        if found is None or there["addressSpace"]["addressPrefixes"] != wanted or tags_of(found) != tags:
+            body = {
+                "location": self._api.region,
+                "tags": tags,
+                "properties": {
+                    "addressSpace": {"addressPrefixes": wanted},
+                    "subnets": [_as_sent(subnet) for subnet in there.get("subnets") or ()],
+                },
+            }
+            self._api.call(
+                "network.virtual_networks.begin_create_or_update", self._api.group, NETWORK, body=body
+            )
+            say(f"made virtual network {NETWORK}, {wanted[0]}")
+        return self._api.id("Microsoft.Network/virtualNetworks", NETWORK)
+
+    def subnet_id(self, name: str) -> str:
+        """Return the id of a subnet. Pure."""
+        return self._api.id("Microsoft.Network/virtualNetworks/subnets", NETWORK, name)
+
+    def wanted_subnet(self, plan: SubnetPlan) -> Json:
+        """Return the properties that a subnet is to have. Pure."""
+        found: Json = {"addressPrefix": plan.cidr}
+        if config_of(self._stage).nfs:
+            found["serviceEndpoints"] = [{"service": _STORAGE}]
+        return found
+
+    def is_as_wanted(self, plan: SubnetPlan, subnet: Json) -> bool:
+        """Return whether a subnet is as planned. Pure."""
+        there = properties(subnet)
+        services = {one["service"] for one in there.get("serviceEndpoints") or ()}
+        return there.get("addressPrefix") == plan.cidr and (
+            not config_of(self._stage).nfs or _STORAGE in services
+        )
+
+    def ensure_subnet(self, plan: SubnetPlan, say: Say) -> str:
+        """Make a subnet."""
+        found = self._api.find("network.subnets.get", self._api.group, NETWORK, plan.name)
+        if found is None or not self.is_as_wanted(plan, found):
+            body = {"properties": self.wanted_subnet(plan)}
+            where = (self._api.group, NETWORK, plan.name)
+            self._api.call("network.subnets.begin_create_or_update", *where, body=body)
+            say(f"made subnet {plan.name}, {plan.cidr}")
+        return self.subnet_id(plan.name)
+
+    def remove(self, say: Say) -> None:
+        """Remove the virtual network; what is in it must be gone."""
+        if self._api.drop("network.virtual_networks.begin_delete", self._api.group, NETWORK):
+            say(f"removed virtual network {NETWORK}")
+
+    def remove_subnet(self, name: str, say: Say) -> None:
+        """Remove a subnet; its hosts must be gone."""
+        if self._api.drop("network.subnets.begin_delete", self._api.group, NETWORK, name):
+            say(f"removed subnet {name}")
+
+    # -- the firewall --------------------------------------------------------------------------------------------------
+
+    def firewalls(self) -> list[Json]:
+        """Return the stage's network security groups, with their rules."""
+        return self._ours("network.network_security_groups.list")
+
+    def firewall_id(self) -> str:
+        """Return the id of the network security group. Pure."""
+        return self._api.id("Microsoft.Network/networkSecurityGroups", FIREWALL)
+
+    def wanted_rules(self, rules: Iterable[Rule]) -> list[Json]:
+        """Return the rules as Azure takes them, and a last one that keeps out all else. Pure.
+
+        Azure's own default lets in all of the virtual network, and of those that are joined to it.
+        """
+        inside = str(config_of(self._stage).cidr)
+        found = [
+            _rule(
+                f"{rule.protocol}-{rule.port}-{n}",
+                _FIRST_PRIORITY + n,
+                protocol=_PROTOCOLS.get(rule.protocol, "*"),
+                source=inside if rule.source == INSIDE else rule.source,
+                port=str(rule.port) if rule.port else "*",
+            )
+            for n, rule in enumerate(sorted(set(rules)))
+        ]
+        return [*found, _rule("nothing-else", _LAST_PRIORITY, access="Deny")]
+
+    def drift(self, firewall: Json, rules: Iterable[Rule]) -> str:
+        """Return how the rules differ from those that are wanted. Pure."""
+        there = properties(firewall).get("securityRules") or ()
+        return rules_drift(self._rules_of(there), self._rules_of(self.wanted_rules(rules)))
+
+    def _rules_of(self, there: Iterable[Json]) -> set[Rule]:
+        """Return what rules let in, whatever they are called. Pure.
+
+        One that skep would not make keeps out, goes out, or has several ports or sources, and so is one too many.
+        """
+        return {_rule_of(properties(one), str(config_of(self._stage).cidr)) for one in there}
+
+    def ensure_firewall(self, rules: list[Rule], key: str, say: Say) -> str:
+        """Make the network security group have these rules and no others: all are changed at once."""
+        found = self._api.find("network.network_security_groups.get", self._api.group, FIREWALL)
+        tags = tags_for(self._stage, FIREWALL, key)
+        changes = self.drift(found, rules) if found is not None else ""
+        if found is None or changes or tags_of(found) != tags:
+            body = {
+                "location": self._api.region,
+                "tags": tags,
+                "properties": {"securityRules": self.wanted_rules(rules)},
+            }
+            where = (self._api.group, FIREWALL)
+            self._api.call("network.network_security_groups.begin_create_or_update", *where, body=body)
+            say(changes or f"made network security group {FIREWALL}")
+        return self.firewall_id()
+
+    def remove_firewall(self, say: Say) -> None:
+        """Remove the network security group; its hosts must be gone."""
+        if self._api.drop("network.network_security_groups.begin_delete", self._api.group, FIREWALL):
+            say(f"removed network security group {FIREWALL}")
+
+    # -- public addresses ----------------------------------------------------------------------------------------------
+
+    def addresses(self) -> list[Json]:
+        """Return the stage's public addresses."""
+        return self._ours("network.public_ip_addresses.list")
+
+    def address(self, name: str) -> Json | None:
+        """Return a public address by its name in the stage."""
+        found: Json | None = self._api.find("network.public_ip_addresses.get", self._api.group, name)
+        return found
+
+    def address_id(self, name: str) -> str:
+        """Return the id of a public address. Pure."""
+        return self._api.id("Microsoft.Network/publicIPAddresses", name)
+
+    def ensure_address(self, name: str, key: str, say: Say) -> str:
+        """Have a public address; it stays when its host is made anew."""
+        found, tags = self.address(name), tags_for(self._stage, name, key)
+        if found is None or tags_of(found) != tags:
+            body = {
+                "location": self._api.region,
+                "tags": tags,
+                "sku": {"name": "Standard"},
+                "properties": {"publicIPAllocationMethod": "Static", "publicIPAddressVersion": "IPv4"},
+            }
+            where = (self._api.group, name)
+            self._api.call("network.public_ip_addresses.begin_create_or_update", *where, body=body)
+            say(f"made public address {name}")
+        return self.address_id(name)
+
+    def remove_address(self, name: str, say: Say) -> None:
+        """Give a public address back."""
+        if self._api.drop("network.public_ip_addresses.begin_delete", self._api.group, name):
+            say(f"removed public address {name}")
+
+    # -- network interfaces --------------------------------------------------------------------------------------------
+
+    def interfaces(self) -> list[Json]:
+        """Return the stage's network interfaces."""
+        return self._ours("network.network_interfaces.list")
+
+    def interface_id(self, short: str) -> str:
+        """Return the id of a host's network interface. Pure."""
+        return self._api.id("Microsoft.Network/networkInterfaces", short)
+
+    def ensure_interface(self, short: str, subnet: str, address: str, public: str, say: Say) -> None:
+        """Make the network interface of a host, which keeps its address; change it where it is another.
+
+        Args:
+            short: The host's name.
+            subnet: The name of its subnet.
+            address: Its address.
+            public: The name of its public address; empty for none.
+            say: Hears what is done.
+
+        """
+        found = self._api.find("network.network_interfaces.get", self._api.group, short)
+        home: Json = {
+            "privateIPAddress": address,
+            "privateIPAllocationMethod": "Static",
+            "subnet": {"id": self.subnet_id(subnet)},
+        }
+        if public:
+            home["publicIPAddress"] = {"id": self.address_id(public)}
+        if found is not None and _home(found) == (
+            address,
+            home["subnet"]["id"].lower(),
+            home.get("publicIPAddress", {}).get("id", "").lower(),
+            self.firewall_id().lower(),
+        ):
+            return
+        body = {
+            "location": self._api.region,
+            "tags": {**self._stage.labels, NAME: short},
+            "properties": {
+                "networkSecurityGroup": {"id": self.firewall_id()},
+                "ipConfigurations": [{"name": "primary", "properties": home}],
+            },
+        }
+        self._api.call("network.network_interfaces.begin_create_or_update", self._api.group, short, body=body)
+        say(f"network interface {short} has {address}{' and ' + public if public else ''}")
+
+    def remove_interface(self, short: str, say: Say) -> None:
+        """Remove the network interface of a host."""
+        if self._api.drop("network.network_interfaces.begin_delete", self._api.group, short):
+            say(f"removed network interface {short}")
+
+
+def is_going(thing: Json | None) -> bool:
+    """Return whether a thing is being removed. Pure."""
+    return thing is not None and properties(thing).get("provisioningState") == "Deleting"
+
+
+def is_public(interface: Json) -> bool:
+    """Return whether a network interface has a public address. Pure."""
+    return bool(_home(interface)[2])
+
+
+def named(things: Iterable[Json]) -> Iterable[tuple[str, str, Json]]:
+    """Yield name and key of things, by their tags, and the things. Pure."""
+    for thing in things:
+        tags = tags_of(thing)
+        yield tags.get(NAME, ""), tags.get(KEY, ""), thing
+
+
+def _home(interface: Json) -> tuple[str, str, str, str]:
+    """Return the address, subnet, public address and firewall of a network interface; ids in small letters. Pure."""
+    there = properties(interface)
+    [first, *_] = there.get("ipConfigurations") or [{}]
+    home = properties(first)
+    return (
+        str(home.get("privateIPAddress", "")),
+        str((home.get("subnet") or {}).get("id", "")).lower(),
+        str((home.get("publicIPAddress") or {}).get("id", "")).lower(),
+        str((there.get("networkSecurityGroup") or {}).get("id", "")).lower(),
+    )
+
+
+def _rule(
+    name: str, priority: int, protocol: str = "*", source: str = "*", port: str = "*", access: str = "Allow"
+) -> Json:
+    """Return an inbound rule. Pure."""
+    return {
+        "name": name,
+        "properties": {
+            "priority": priority,
+            "direction": "Inbound",
+            "access": access,
+            "protocol": protocol,
+            "sourceAddressPrefix": source,
+            "sourcePortRange": "*",
+            "destinationAddressPrefix": "*",
+            "destinationPortRange": port,
+        },
+    }
+
+
+def _rule_of(there: Json, inside: str) -> Rule:
+    """Return what a rule does. Pure."""
+    names = {name: protocol for protocol, name in _PROTOCOLS.items()}
+    source, port = there.get("sourceAddressPrefix"), str(there.get("destinationPortRange"))
+    protocol = names.get(there["protocol"], there["protocol"])
+    usual = {
+        "direction": "Inbound",
+        "access": "Allow",
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "sourceAddressPrefixes": None,
+        "destinationPortRanges": None,
+    }
+    unusual = [f"{there[name]}" for name in usual if (there.get(name) or None) != usual[name]]
+    if port != "*" and not port.isdigit():
+        unusual.append(port)
+    if there["access"] == "Deny":
+        unusual.append(str(there["priority"]))
+    return Rule(
+        " ".join([protocol, *unusual]),
+        int(port) if port.isdigit() else 0,
+        INSIDE if source == inside else str(source),
+    )
+
+
+def _as_sent(subnet: Json) -> Json:
+    """Return a subnet as it is sent along with its network. Pure."""
+    there = properties(subnet)
+    kept = {name: there[name] for name in ("addressPrefix", "serviceEndpoints") if there.get(name)}
+    if "serviceEndpoints" in kept:
+        kept["serviceEndpoints"] = [{"service": one["service"]} for one in kept["serviceEndpoints"]]
+    return {"name": subnet["name"], "properties": kept}

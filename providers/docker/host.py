@@ -1,0 +1,453 @@
+"""A host that is a container: what it is made with, how it is brought up, how a changed one is replaced."""
+
+import io
+import tarfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import ProviderError
+from model.keys.digest import Inputs
+from model.keys.record import HostRecord
+from model.site import DockerStage
+from model.stage import Host, Stage
+from providers.base import Say
+from providers.docker import check as docker_probe
+from providers.docker import image as docker_host_image
+from providers.docker import network as docker_network
+from providers.docker.engine import (
+    CONFLICT,
+    KEY,
+    NAME,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    Json,
+    engine,
+    engine_is_remote,
+    explained,
+    label_filter,
+    labels_of,
+    status,
+    thing,
+    tolerated,
+)
+from remote.ssh.connection import SshFiles
+from remote.ssh.login import wait_for_login
+
+LAYOUT = "1"
+"""Raised when hosts must be made anew for a new version of this file; what can be changed in place does not need it."""
+
+VOLUMES = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
+"""Where a host's engine keeps its data, by the volume's last word. Volumes outlive the container: a host that is
+replaced keeps its images, its services' data and its place in the swarm."""
+
+PUBLISH = "skep.publish"
+ADMIN = "skep"
+SSH_TIMEOUT = 120.0
+_ATTEMPTS = 8
+_MODULES = "/lib/modules"
+_BOOT = Path(__file__).with_name("boot.sh")
+
+# Run as root in the container each time: the stage's key may be another one than when the host was made.
+_ADMIT = """
+set -eu
+id -u "$ADMIN" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --password '*' "$ADMIN"
+home=$(getent passwd "$ADMIN" | cut -d: -f6)
+mkdir -p "$home/.ssh"
+printf '%s\\n' "$AUTHORIZED_KEY" >"$home/.ssh/.authorized_keys.$$"
+chmod 0600 "$home/.ssh/.authorized_keys.$$"
+chown -R "$ADMIN:" "$home/.ssh"
+chmod 0700 "$home/.ssh"
+mv "$home/.ssh/.authorized_keys.$$" "$home/.ssh/authorized_keys"
+if [ ! -e "/etc/sudoers.d/$ADMIN" ]; then
+    umask 0227
+    printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\n' "$ADMIN" >"/etc/sudoers.d/.$ADMIN.$$"
+    mv "/etc/sudoers.d/.$ADMIN.$$" "/etc/sudoers.d/$ADMIN"
+fi
+n=0
+until [ -s /etc/ssh/ssh_host_ed25519_key.pub ]; do
+    n=$((n + 1))
+    [ $n -lt 300 ] || { echo "no host key was made within 30 s" >&2; exit 1; }
+    sleep 0.1
+done
+cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub
+"""
+
+
+def inputs(stage: Stage, host: Host) -> Inputs:
+    """Return what makes a host another host. Its authorized key, name servers and boot script are not among it."""
+    config = _config(stage)
+    return {
+        "layout": LAYOUT,
+        "name": host.name,
+        "address": host.address,
+        "cidr": str(config.cidr),
+        "host_image": config.host_image,
+        "cpus": str(config.cpus),
+        "memory_size": str(config.memory_size),
+        "publish": str(config.publish),
+    }
+
+
+def _config(stage: Stage) -> DockerStage:
+    """Return the stage's table, which is one of `provider = "docker"`."""
+    if not isinstance(stage.config, DockerStage):
+        raise TypeError(f"stage {stage.name} is not one of the docker provider")
+    return stage.config
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the engine has for a host, and can do.
+
+    Args:
+        image: The id of the host image.
+        network: The name of the network; by name, so that one that was made anew is found at the next start.
+        publish: Whether ssh ports are published on 127.0.0.1.
+        privileged: Whether the engine can do that.
+        modules: Whether the mother has kernel modules that a host's engine may ask for (ip_vs, vxlan).
+
+    """
+
+    image: str
+    network: str
+    publish: bool
+    privileged: bool
+    modules: bool
+
+
+def container_spec(stage: Stage, host: Host, key: str, place: Place) -> dict[str, Json]:
+    """Return what the engine is told to create for a host. Pure."""
+    config = _config(stage)
+    return {
+        "Image": place.image,
+        "Hostname": host.name,
+        "Entrypoint": ["/bin/sh", "/etc/skep/boot"],
+        "Cmd": [],
+        "Env": ["container=docker"],
+        # A console, on which systemd says what fails at start: `docker logs`.
+        "Tty": True,
+        # How systemd is told to shut down in order; it stops the host's services and containers first.
+        "StopSignal": "SIGRTMIN+3",
+        "StopTimeout": 60,
+        "Labels": {**stage.labels, NAME: host.short, KEY: key, PUBLISH: str(place.publish).lower()},
+        "ExposedPorts": {"22/tcp": {}} if place.publish else {},
+        "HostConfig": {
+            **docker_probe.rights(privileged=place.privileged),
+            "CgroupnsMode": "private",
+            # Docker's default for these is noexec, which systemd's own /run is not.
+            "Tmpfs": {"/run": "exec,nosuid,nodev,mode=755", "/run/lock": "nosuid,nodev,noexec,mode=1777"},
+            "Mounts": [
+                {"Type": "volume", "Source": thing(stage, host.short, word), "Target": path}
+                for word, path in VOLUMES.items()
+            ],
+            "Binds": [f"{_MODULES}:{_MODULES}:ro"] if place.modules else [],
+            "NetworkMode": place.network,
+            "RestartPolicy": {"Name": "unless-stopped"},
+            "PortBindings": {"22/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]} if place.publish else {},
+            "NanoCpus": int(config.cpus * 1e9) if config.cpus else 0,
+            "Memory": config.memory_size * 2**20 if config.memory_size else 0,
+        },
+        "NetworkingConfig": {
+            "EndpointsConfig": {
+                place.network: {
+                    "IPAMConfig": {"IPv4Address": host.address},
+                    "Aliases": [host.name, host.short],
+                }
+            }
+        },
+    }
+
+
+class Hosts:
+    """The hosts of one stage. Thread-safe: what is found out about the engine is found out once.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files; the key pair is there.
+        image_key: The key of the host image.
+
+    """
+
+    def __init__(self, stage: Stage, files: SshFiles, image_key: str) -> None:
+        self._stage = stage
+        self._files = files
+        self._image_key = image_key
+        self._lock = threading.Lock()
+        self._probed: tuple[bool, list[str]] | None = None
+
+    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+        """Make the host be there, running, reachable and open for the stage's key."""
+        from docker.errors import APIError
+
+        refused: APIError | None = None
+        # Each round looks at what there is and does one thing about it. Another run may do the same at the same time:
+        # who loses, looks again.
+        with engine(timeout=180) as client:
+            for _ in range(_ATTEMPTS):
+                try:
+                    container = self._ensure_running(client, host, key, say)
+                    return self._admit(client, host, container, say)
+                except APIError as error:
+                    if status(error) not in {NOT_FOUND, CONFLICT}:
+                        raise
+                    refused = error
+                    time.sleep(0.2)
+            found = self._find(client, host)
+            said = last_lines(client, found["Id"]) if found else ""
+            raise ProviderError(f"{host.name}: {explained(refused) if refused else 'is not made'}{said}")
+
+    def _ensure_running(self, client: Json, host: Host, key: str, say: Say) -> str:
+        """Return the id of the host's container, which runs."""
+        from docker.errors import APIError
+
+        network = docker_network.find(client, self._stage)
+        if network is None:
+            raise ProviderError(f"{host.name}: its network is gone: run `doit build_infra:network` first")
+        publish = self._publish(client)
+        found = self._find(client, host)
+        if found is not None:
+            labels = labels_of(found)
+            if found["State"] in {"dead", "removing"}:
+                self._discard(client, found["Id"])
+                found = None
+            elif labels.get(KEY) != key or labels.get(PUBLISH) != str(publish).lower():
+                say(f"{host.name}: is made anew; its engine's data is kept")
+                self._discard(client, found["Id"])
+                found = None
+        container = (
+            found["Id"] if found else self._create(client, host, key, network["Name"], say, publish=publish)
+        )
+        state = client.inspect_container(container)["State"]
+        if state["Status"] == "paused":
+            client.unpause(container)
+        elif state["Status"] == "restarting":
+            # Its boot fails again and again: stop that, so that it starts with the boot script of today.
+            client.stop(container, timeout=5)
+        self._put_boot(client, container)
+        if state["Status"] not in {"running", "paused"}:
+            try:
+                client.start(container)
+            except APIError as error:
+                if "network" in str(error.explanation) and "not found" in str(error.explanation):
+                    # Made for a network that was removed since.
+                    self._discard(client, container)
+                    raise
+                raise self._start_failed(client, host, network, error) from error
+        self._attach(client, host, container, network, say)
+        return str(container)
+
+    def _create(self, client: Json, host: Host, key: str, network: str, say: Say, *, publish: bool) -> str:
+        """Create the host's container, with the volumes of its predecessor if there was one."""
+        from docker.errors import APIError
+
+        image = docker_host_image.find(client, self._image_key)
+        if image is None:
+            raise ProviderError(f"{host.name}: the host image is gone: run `doit build_infra:image` first")
+        privileged, _ = self._probe(client, image)
+        for word in VOLUMES:
+            volume = client.create_volume(
+                thing(self._stage, host.short, word),
+                labels={**self._stage.labels, NAME: host.short, "skep.address": host.address},
+            )
+            before = labels_of(volume).get("skep.address", host.address)
+            if before != host.address and word == "docker":
+                say(
+                    f"{host.name}: keeps its engine's data, made at {before}: a swarm in it knows that address"
+                )
+        say(f"creating container {thing(self._stage, host.short)} at {host.address}")
+        place = Place(image, network, publish, privileged, modules=Path(_MODULES).is_dir())
+        spec = container_spec(self._stage, host, key, place)
+        try:
+            return str(client.create_container_from_config(spec, thing(self._stage, host.short))["Id"])
+        except APIError as error:
+            if status(error) == CONFLICT:
+                # Another run was first; or the name is taken by something that is not ours.
+                other = client.inspect_container(thing(self._stage, host.short))
+                if labels_of(other["Config"]).get(NAME) != host.short:
+                    raise ProviderError(
+                        f"{host.name}: a container named {thing(self._stage, host.short)} exists that is not skep's: "
+                        f"`docker rm` or rename it, then run again"
+                    ) from error
+            raise
+
+    def _find(self, client: Json, host: Host) -> Json | None:
+        """Return the host's container as the engine lists it."""
+        containers = client.containers(all=True, filters=label_filter(self._stage, **{NAME: host.short}))
+        return min(containers, key=lambda c: (c["Created"], c["Id"])) if containers else None
+
+    @staticmethod
+    def _discard(client: Json, container: str) -> None:
+        """Remove a container by its id, never by its name: another run may have put the next one there already."""
+        with tolerated(NOT_MODIFIED, NOT_FOUND):
+            # In order, so that databases in its volumes are shut down and not cut off.
+            client.stop(container)
+        with tolerated(NOT_FOUND, CONFLICT):
+            client.remove_container(container, force=True)
+        await_gone(client, container)
+
+    def _put_boot(self, client: Json, container: str) -> None:
+        """Write the boot script and the name servers of today into the container; the next start uses them."""
+        _, servers = self._probe(client, client.inspect_container(container)["Image"])
+        files = {"boot": _BOOT.read_bytes(), "nameservers": "".join(f"{s}\n" for s in servers).encode()}
+        client.put_archive(container, "/etc", archive({f"skep/{name}": data for name, data in files.items()}))
+
+    def _attach(self, client: Json, host: Host, container: str, network: Json, say: Say) -> None:
+        """Put a running host that has lost its network, or has another address there, where it belongs."""
+        networks = client.inspect_container(container)["NetworkSettings"]["Networks"]
+        mine = networks.get(network["Name"])
+        if mine and mine["NetworkID"] == network["Id"] and mine["IPAddress"] == host.address:
+            return
+        say(f"{host.name}: attaching to network {network['Name']}")
+        for name in networks:
+            with tolerated(403, NOT_FOUND):
+                client.disconnect_container_from_network(container, name, force=True)
+        client.connect_container_to_network(
+            container, network["Id"], ipv4_address=host.address, aliases=[host.name, host.short]
+        )
+
+    def _start_failed(self, client: Json, host: Host, network: Json, error: Exception) -> ProviderError:
+        """Return why a container does not start, and who has its address if it is that."""
+        told = explained(error)
+        if "address already in use" in str(told).lower():
+            attached = client.inspect_network(network["Id"])["Containers"] or {}
+            for endpoint in attached.values():
+                if endpoint["IPv4Address"].split("/")[0] == host.address:
+                    return ProviderError(
+                        f"{host.name}: its address {host.address} is taken by the container {endpoint['Name']} in "
+                        f"network {network['Name']}: remove that, or set ip_address_list"
+                    )
+        return ProviderError(f"{host.name}: {told}")
+
+    def _admit(self, client: Json, host: Host, container: str, say: Say) -> HostRecord:
+        """Install the stage's key, read the host's keys, and wait until it lets us in."""
+        public = self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
+        code, output = execute(client, container, _ADMIT, {"ADMIN": ADMIN, "AUTHORIZED_KEY": public})
+        if code != 0:
+            raise ProviderError(f"{host.name}: its admin user can't be made: {output.strip()[-500:]}")
+        ssh_host, ssh_port = self._ssh_address(client, host, container)
+        record = HostRecord(
+            name=host.name,
+            id=container,
+            address=host.address,
+            ssh_host=ssh_host,
+            ssh_port=ssh_port,
+            user=ADMIN,
+            host_keys=tuple(line.strip() for line in output.splitlines() if line.strip()),
+        )
+        say(f"{host.name}: waiting for ssh on {ssh_host}:{ssh_port}")
+        reason = wait_for_login(record, self._files.key, SSH_TIMEOUT, lambda: is_running(client, container))
+        if reason:
+            raise ProviderError(
+                f"{host.name}: no ssh log-in on {ssh_host}:{ssh_port} within {SSH_TIMEOUT:.0f} s: {reason}\n"
+                f"    look inside: docker exec -it {thing(self._stage, host.short)} bash{last_lines(client, container)}"
+            )
+        return record
+
+    def _ssh_address(self, client: Json, host: Host, container: str) -> tuple[str, int]:
+        """Return where the host's ssh answers; a published port may be another after each start."""
+        info = client.inspect_container(container)
+        if labels_of(info["Config"]).get(PUBLISH) != "true":
+            return host.address, 22
+        bindings = (info["NetworkSettings"]["Ports"] or {}).get("22/tcp") or []
+        if not bindings:
+            raise ProviderError(
+                f"{host.name}: its ssh port is not published: `docker restart {thing(self._stage, host.short)}`, "
+                "then run again"
+            )
+        return "127.0.0.1", int(bindings[0]["HostPort"])
+
+    def _publish(self, client: Json) -> bool:
+        """Return whether hosts are reached by published ports."""
+        wanted = _config(self._stage).publish
+        return engine_is_remote(client.info()) if wanted is None else wanted
+
+    def _probe(self, client: Json, image: str) -> tuple[bool, list[str]]:
+        """Find out, once, whether this engine can do --privileged, and which name servers its containers reach.
+
+        A container on the default network tells both: it starts or not, and Docker gives it the mother's name
+        servers as far as a container can reach them (on the stage's network it gives its own resolver instead).
+        """
+        with self._lock:
+            if self._probed is None:
+                self._probed = docker_probe.probe(client, self._stage, image)
+            return self._probed
+
+
+def halt(stage: Stage, name: str, say: Say) -> None:
+    """Stop a host in order: its services and containers first, as systemd does when a machine shuts down."""
+    with engine(timeout=180) as client:
+        for container in client.containers(filters=label_filter(stage, **{NAME: name})):
+            with tolerated(NOT_MODIFIED, NOT_FOUND):
+                client.stop(container["Id"])
+                say(f"stopped container {container['Names'][0].lstrip('/')}")
+
+
+def remove(stage: Stage, name: str, say: Say) -> None:
+    """Remove a host and its volumes, wanted by the stage or not."""
+    with engine(timeout=180) as client:
+        docker_probe.sweep(client, stage)
+        for container in client.containers(all=True, filters=label_filter(stage, **{NAME: name})):
+            with tolerated(NOT_FOUND, CONFLICT):
+                client.remove_container(container["Id"], force=True, v=True)
+                say(f"removed container {container['Names'][0].lstrip('/')}")
+            await_gone(client, container["Id"])
+        for volume in client.volumes(filters=label_filter(stage, **{NAME: name}))["Volumes"] or ():
+            with tolerated(NOT_FOUND):
+                client.remove_volume(volume["Name"])
+                say(f"removed volume {volume['Name']}")
+
+
+def await_gone(client: Json, container: str, timeout: float = 60) -> None:
+    """Wait until the engine has done with removing a container, which another run may have begun."""
+    from docker.errors import NotFound
+
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            state = client.inspect_container(container)["State"]["Status"]
+        except NotFound:
+            return
+        if time.monotonic() > deadline:
+            raise ProviderError(
+                f"container {container[:12]} is {state} and is not gone after {timeout:.0f} s"
+            )
+        time.sleep(0.1)
+
+
+def execute(client: Json, container: str, script: str, environment: dict[str, str]) -> tuple[int, str]:
+    """Run a shell script as root in a container; return its exit status and what it printed."""
+    made = client.exec_create(container, ["/bin/sh", "-c", script], environment=environment, user="root")
+    output = client.exec_start(made["Id"]).decode(errors="replace")
+    return int(client.exec_inspect(made["Id"])["ExitCode"] or 0), output
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """Return a tar archive of files that root owns."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(data), 0o644
+            tar.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def is_running(client: Json, container: str) -> bool:
+    """Return whether a container runs."""
+    return bool(client.inspect_container(container)["State"]["Running"])
+
+
+def last_lines(client: Json, container: str) -> str:
+    """Return the end of what a host says of itself, as indented lines: its journal, or its console if it is down."""
+    text = ""
+    if is_running(client, container):
+        _, text = execute(client, container, "journalctl --no-pager -n 15 -o short-monotonic 2>&1", {})
+    console = client.logs(container, tail=15).decode(errors="replace")
+    lines = (text.strip() or console.strip()).splitlines()[-15:]
+    if "too many open files" in (text + console).lower():
+        lines.append(
+            "(inotify instances ran out: `sysctl -w fs.inotify.max_user_instances=1024` on this machine)"
+        )
+    return "".join(f"\n    {line.rstrip()}" for line in lines)

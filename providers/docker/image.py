@@ -1,0 +1,323 @@
+"""The image that hosts are containers of: made once, known by a label with its key, shared by stages and sites."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+from model.errors import ProviderError
+from model.keys.digest import Inputs, key_of, sha256
+from model.site import DockerStage
+from providers.base import Say
+from providers.docker.engine import CONFLICT, NOT_FOUND, SITE, Json, engine, tolerated
+from remote.images.debian_suites import DEBIAN
+
+HOST_IMAGE = "skep.host-image"
+"""The label with the image's key. It has no site's: stages share it, and destroying one leaves it to the others."""
+BUILD, BUILDER = "skep.host-image-build", "skep.host-image-builder"
+"""What a build in work is known by: its key, and who builds. What a killed build leaves is found by them."""
+
+DEBOOTSTRAP = "debootstrap:"
+BUILD_TIMEOUT = 900.0
+SILENCE = 300.0
+"""Seconds that an installation may print nothing."""
+
+PACKAGES = (
+    # What a host is.
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "iproute2", "iptables", "ca-certificates"),
+    *("python3-minimal", "procps", "kmod", "curl", "iputils-ping"),
+    # What setup_hosts and build_images would install on every host; here it is done once.
+    *("docker.io", "chrony", "docker-registry", "debootstrap"),
+)
+_INSTALL = Path(__file__).with_name("install.sh")
+
+# debootstrap works in a memory file system in a mount namespace of its own, and everything in there dies with skep:
+# it waits for no disk, and after kill -9 nothing is left, neither files nor mounts nor processes.
+_DEBOOTSTRAP = (
+    """
+set -eu
+suite=$1 mirror=$2 root=$3
+mount -t tmpfs -o mode=755,size=3g tmpfs "$root"
+debootstrap --variant=minbase "$suite" "$root" "$mirror" >&2
+"""
+    + DEBIAN
+    + """\
+# The mother's names were copied into it; devices are Docker's to make.
+tar -C "$root" --numeric-owner --exclude='./etc/hostname' --exclude='./etc/resolv.conf' --exclude='./dev/*' \\
+    --exclude='./proc/*' --exclude='./sys/*' --exclude='./var/cache/apt/archives/*.deb' \\
+    --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' -c .
+"""
+)
+
+
+def inputs(config: DockerStage) -> Inputs:
+    """Return what the host image is made from."""
+    return {
+        "host_image": config.host_image,
+        **({"mirror": config.mirror} if config.host_image.startswith(DEBOOTSTRAP) else {}),
+        "packages": " ".join(PACKAGES),
+        "recipe": f"sha256:{sha256(_INSTALL.read_bytes() + _DEBOOTSTRAP.encode())}",
+    }
+
+
+def find(client: Json, key: str) -> str | None:
+    """Return the id of the image with a key; the oldest, where two mothers have made it at the same time."""
+    images = client.images(filters={"label": f"{HOST_IMAGE}={key}"})
+    found = sorted((image["Created"], image["Id"]) for image in images)
+    return str(found[0][1]) if found else None
+
+
+def problems(config: DockerStage) -> list[str]:
+    """Return what stands in the way of making the image, if it is not there already."""
+    if not config.host_image.startswith(DEBOOTSTRAP):
+        return []
+    with engine() as client:
+        if find(client, key_of(inputs(config))):
+            return []
+    wanted = f'host_image = "{config.host_image}"'
+    pull = 'pull it: host_image = "debian:12"'
+    if sys.platform != "linux":
+        return [f"{wanted}: debootstrap runs on Linux only: {pull}"]
+    said = []
+    if os.geteuid() != 0:
+        said.append(f"{wanted}: debootstrap needs root: run as root, or {pull}")
+    missing = [tool for tool in ("debootstrap", "unshare", "setpriv", "tar") if not shutil.which(tool)]
+    if missing:
+        install = "`apt-get install debootstrap util-linux tar`"
+        said.append(f"{wanted}: {', '.join(missing)} not found: {install}, or {pull}")
+    return said
+
+
+def ensure(config: DockerStage, key: str, say: Say) -> str:
+    """Return the id of the host image with this key, having made it if need be.
+
+    One build at a time on one mother: the second waits and finds the first one's image.
+
+    Raises:
+        ProviderError: It can't be made.
+
+    """
+    with engine(timeout=SILENCE) as client:
+        if image := find(client, key):
+            return image
+        with _build_lock(key, say):
+            if image := find(client, key):
+                return image
+            sweep(client, key)
+            try:
+                return _build(client, config, key, say)
+            finally:
+                sweep(client, key)
+
+
+def remove(key: str, say: Say) -> None:
+    """Remove the image, unless a container of any stage or site is made from it."""
+    with engine() as client:
+        for image in client.images(filters={"label": f"{HOST_IMAGE}={key}"}):
+            users = client.containers(all=True, filters={"ancestor": image["Id"]})
+            if users:
+                names = ", ".join(sorted(user["Names"][0].lstrip("/") for user in users))
+                say(f"the host image stays: {names} use it")
+                continue
+            for name in [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"] or [image["Id"]]:
+                # In conflict: somebody has just made a container from it.
+                with tolerated(NOT_FOUND, CONFLICT):
+                    client.remove_image(name)
+
+
+def sweep(client: Json, key: str) -> None:
+    """Remove what killed builds left. The caller holds the build lock, so that none of this mother's is in work."""
+    for container in client.containers(all=True, filters={"label": f"{BUILD}={key}"}):
+        labels = container["Labels"]
+        if SITE in labels:
+            continue  # a host, whatever else its image has handed down to it
+        ours = labels.get(BUILDER) == _builder()
+        if ours or time.time() - container["Created"] > 2 * BUILD_TIMEOUT:
+            with tolerated(NOT_FOUND, CONFLICT):
+                client.remove_container(container["Id"], force=True, v=True)
+    for image in client.images(filters={"label": [f"{BUILD}={key}"], "dangling": True}):
+        if image["Labels"].get(BUILDER) == _builder():
+            with tolerated(NOT_FOUND, CONFLICT):
+                client.remove_image(image["Id"])
+
+
+def _builder() -> str:
+    """Return what tells this mother's builds from those of another that uses the same engine."""
+    return f"{socket.gethostname()}:{os.getuid()}"
+
+
+def _build_directory() -> Path:
+    """Return a directory of this user's for what builds need on the mother: locks, and a place to mount on."""
+    directory = Path(tempfile.gettempdir()) / f"skep-{os.getuid()}-build"
+    (directory / "root").mkdir(mode=0o700, parents=True, exist_ok=True)
+    info = directory.lstat()
+    if directory.is_symlink() or info.st_uid != os.getuid():
+        raise ProviderError(f"{directory}: is not yours; remove it")
+    directory.chmod(0o700)
+    return directory
+
+
+@contextlib.contextmanager
+def _build_lock(key: str, say: Say) -> Iterator[None]:
+    """Hold the right to build the image on this mother; the kernel gives it back when the holder dies."""
+    directory = _build_directory()
+    deadline = time.monotonic() + BUILD_TIMEOUT
+    with (directory / f"host-image-{key[:16]}").open("w") as lock:
+        waiting = False
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise ProviderError(
+                        f"another run has been building the host image for {BUILD_TIMEOUT:.0f} s; end it and run again"
+                    ) from None
+                if not waiting:
+                    say("another run is building the host image: waiting for it")
+                    waiting = True
+                time.sleep(0.2)
+        yield
+
+
+def _build(client: Json, config: DockerStage, key: str, say: Say) -> str:
+    """Make the base, install the packages in a container of it, commit that."""
+    build_labels = {BUILD: key, BUILDER: _builder()}
+    if config.host_image.startswith(DEBOOTSTRAP):
+        suite = config.host_image.removeprefix(DEBOOTSTRAP)
+        base = _debootstrap(client, suite, config.mirror, build_labels, say)
+    else:
+        base = _pull(client, config.host_image, say)
+    say(f"installing {len(PACKAGES)} packages")
+    container = client.create_container(
+        base,
+        entrypoint=["/bin/sh", "-c", _INSTALL.read_text(), "host-image"],
+        command=list(PACKAGES),
+        labels=build_labels,
+    )["Id"]
+    try:
+        client.start(container)
+        tail: deque[str] = deque(maxlen=15)
+        for raw in client.logs(container, stream=True, follow=True):
+            for line in raw.decode(errors="replace").splitlines():
+                tail.append(line)
+                say(line)
+        code = client.wait(container)["StatusCode"]
+        if code != 0:
+            raise ProviderError(
+                f"host image {config.host_image}: its packages can't be installed (exit status {code})"
+                + "".join(f"\n    {line}" for line in tail)
+            )
+        say("committing the host image")
+        done = client.commit(
+            container,
+            repository="skep-host",
+            tag=key[:12],
+            changes=[
+                # Hosts inherit the image's labels, and must not look like a build in work.
+                f'LABEL {HOST_IMAGE}={key} {BUILD}="" {BUILDER}=""',
+                "ENTRYPOINT []",
+                'CMD ["/lib/systemd/systemd"]',
+            ],
+        )
+    finally:
+        with tolerated(NOT_FOUND, CONFLICT):
+            client.remove_container(container, force=True, v=True)
+    return str(done["Id"])
+
+
+def _pull(client: Json, reference: str, say: Say) -> str:
+    """Return a reference that the engine has, having pulled it if need be."""
+    from docker.errors import ImageNotFound
+
+    try:
+        return str(client.inspect_image(reference)["Id"])
+    except ImageNotFound:
+        say(f"pulling {reference}")
+    name, _, tag = reference.rpartition(":")
+    if not name or "/" in tag:
+        name, tag = reference, "latest"
+    digest = "@" in reference
+    client.pull(reference if digest else name, tag=None if digest else tag)
+    return str(client.inspect_image(reference)["Id"])
+
+
+def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], say: Say) -> str:
+    """Return the id of an untagged image of a Debian or Ubuntu suite, made from its packages."""
+    say(f"debootstrap {suite} from {mirror}")
+    process = subprocess.Popen(
+        # --kill-child and --pdeathsig: if skep dies, so does unshare, and with it all of its process namespace.
+        [
+            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
+            *("sh", "-c", _DEBOOTSTRAP, "debootstrap", suite, mirror, str(_build_directory() / "root")),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    tail: deque[str] = deque(maxlen=15)
+    timer = threading.Timer(BUILD_TIMEOUT, process.kill)
+    timer.start()
+    image = ""
+    try:
+        reader = threading.Thread(target=_follow, args=(process, tail, say), daemon=True)
+        reader.start()
+        first = process.stdout.read(1 << 16) if process.stdout else b""
+        if first:
+            image = _import(client, process, first, labels)
+        code = process.wait()
+        reader.join(timeout=10)
+    finally:
+        timer.cancel()
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+    if code != 0 or not image:
+        if image:
+            with tolerated(NOT_FOUND, CONFLICT):
+                client.remove_image(image)
+        raise ProviderError(
+            f"debootstrap {suite} from {mirror} failed (exit status {code}); is the suite's name right, and does the "
+            "mirror answer?" + "".join(f"\n    {line}" for line in tail)
+        )
+    return image
+
+
+def _import(client: Json, process: "subprocess.Popen[bytes]", first: bytes, labels: dict[str, str]) -> str:
+    """Give a tar stream to the engine as an image, and return its id."""
+
+    def chunks() -> Iterator[bytes]:
+        yield first
+        while process.stdout and (chunk := process.stdout.read(1 << 16)):
+            yield chunk
+
+    changes = [f"LABEL {name}={value}" for name, value in labels.items()]
+    answer = str(client.import_image_from_stream(chunks(), changes=changes))
+    # One JSON document a line, the last with the image's id: the progress API, which has errors in it too.
+    for line in reversed(answer.splitlines()):
+        said = json.loads(line)
+        if "error" in said:
+            raise ProviderError(f"the host image's base can't be imported: {said['error']}")
+        if str(said.get("status", "")).startswith("sha256:"):
+            return str(said["status"])
+    raise ProviderError(f"the host image's base can't be imported: {answer[-200:]}")
+
+
+def _follow(process: "subprocess.Popen[bytes]", tail: "deque[str]", say: Say) -> None:
+    """Pass on what a process says on its error output."""
+    for raw in process.stderr or ():
+        line = raw.decode(errors="replace").rstrip()
+        tail.append(line)
+        say(line)

@@ -1,0 +1,170 @@
+"""Provider `docker`: each host is a container on the mother's engine, with systemd, sshd and an engine of its own.
+
+What belongs to a stage carries its labels, and those labels are all that is known of it: nothing is kept elsewhere.
+"""
+
+import ipaddress
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from model.errors import ProviderError
+from model.keys.digest import key_of
+from model.keys.record import FactRecord, Record
+from model.site import DockerStage
+from model.stage import Stage
+from providers.base import Found, Provider, Resource, Say
+from providers.docker import check as docker_probe
+from providers.docker import host as docker_host
+from providers.docker import image as docker_host_image
+from providers.docker import network as docker_network
+from providers.docker.engine import KEY, NAME, engine, engine_host, label_filter, labels_of, reading
+from remote.ssh.connection import SshFiles
+
+IMAGE, NETWORK = "image", docker_network.NETWORK
+_HOSTNAME_MAX = 64  # bytes: Linux's HOST_NAME_MAX
+
+
+class DockerProvider(Provider):
+    """Hosts that are containers on this machine's Docker Engine.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files; the key pair is there before `ensure` is called.
+        state: Its state directory; nothing of this provider's is kept there.
+        secret: Gives secrets; this provider needs none.
+
+    """
+
+    name: ClassVar[str] = "docker"
+    keeps_volumes = True
+
+    def __init__(
+        self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
+    ) -> None:
+        del state, secret
+        if not isinstance(stage.config, DockerStage):
+            raise TypeError(f"stage {stage.name} is not one of the docker provider")
+        self._stage = stage
+        self._config = stage.config
+        # The image is shared by stages, so its key is made from what it is made from, and from nothing of the stage.
+        self._image_key = key_of(docker_host_image.inputs(self._config))
+        self._hosts = docker_host.Hosts(stage, files, self._image_key)
+
+    def resources(self) -> Sequence[Resource]:
+        """Return image, network and hosts."""
+        return (
+            Resource(
+                IMAGE,
+                docker_host_image.inputs(self._config),
+                doc=f"the host image, from {self._config.host_image}",
+            ),
+            Resource(
+                NETWORK,
+                {"cidr": str(self._config.cidr)},
+                doc=f"the network of the hosts, {self._config.cidr}",
+            ),
+            *(
+                Resource(
+                    host.short,
+                    docker_host.inputs(self._stage, host),
+                    needs=(IMAGE, NETWORK),
+                    is_host=True,
+                    doc=f"{host.name}, a container at {host.address}",
+                    counts={"hosts": 1},
+                )
+                for host in self._stage.hosts
+            ),
+        )
+
+    def check(self) -> Sequence[str]:
+        """Return what stands in the way: of names and addresses, of the engine, of the image, of the network."""
+        path = f"stages.{self._stage.name}"
+        said = [
+            f"{path}: the host name {host.name} is longer than {_HOSTNAME_MAX} characters: shorten the site's name"
+            for host in self._stage.hosts
+            if len(host.name) > _HOSTNAME_MAX
+        ]
+        if self._config.cidr is None:
+            return [*said, f'{path}.cidr: is missing; the hosts need a network, as in cidr = "10.231.7.0/24"']
+        network = ipaddress.ip_network(self._config.cidr)
+        reserved = {network.network_address, network.broadcast_address, network[1]}
+        said += [
+            f"{path}: {host.name} can't have {host.address}, the network's own, its gateway's or the broadcast address"
+            for host in self._stage.hosts
+            if ipaddress.ip_address(host.address) in reserved
+        ]
+        where = engine_host() or ""
+        if where.startswith(("ssh://", "tcp://")) and not where.startswith(("tcp://127.", "tcp://localhost")):
+            said.append(
+                f"Docker Engine at {where}: its hosts can't be reached from here: unset DOCKER_HOST, or run doit there"
+            )
+        try:
+            with engine() as client:
+                if any("rootless" in option for option in client.info().get("SecurityOptions") or ()):
+                    said.append(
+                        "Docker Engine: runs rootless, which can't hold hosts: use the system's own engine"
+                    )
+                if shortage := docker_probe.watch_shortage(client, self._stage):
+                    said.append(shortage)
+            said += docker_host_image.problems(self._config)
+            said += docker_network.problems(self._stage)
+        except ProviderError as error:
+            said.append(str(error))
+        return said
+
+    def found(self) -> Mapping[str, Found]:
+        """Return all that carries the stage's labels, and the host image that it uses."""
+        with reading() as client:
+            labelled = label_filter(self._stage)
+            containers = client.containers(all=True, filters=labelled)
+            networks = client.networks(filters=labelled)
+            volumes = client.volumes(filters=labelled)["Volumes"] or ()
+            image = docker_host_image.find(client, self._image_key)
+        found: dict[str, Found] = {}
+        if image:
+            found[IMAGE] = Found(IMAGE, self._image_key, image)
+        for network in sorted(networks, key=lambda n: (n["Created"], n["Id"]), reverse=True):
+            labels = labels_of(network)
+            found[NETWORK] = Found(NETWORK, labels.get(KEY, ""), network["Id"])
+        for volume in volumes:
+            # Overwritten below where the host is there; a volume alone is what is left of one.
+            name = labels_of(volume).get(NAME, "")
+            found[name] = Found(name, "", volume["Name"], running=False, is_host=True)
+        for container in containers:
+            labels = labels_of(container)
+            if NAME not in labels:
+                continue  # a probe
+            attached = (container["NetworkSettings"] or {}).get("Networks") or {}
+            at_home = NETWORK in found and any(n["NetworkID"] == found[NETWORK].id for n in attached.values())
+            name = labels[NAME]
+            found[name] = Found(
+                name,
+                labels.get(KEY, ""),
+                container["Id"],
+                running=container["State"] == "running" and at_home,
+                is_host=True,
+            )
+        return found
+
+    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+        """Make an image, network or host."""
+        if resource.name == IMAGE:
+            return FactRecord(id=docker_host_image.ensure(self._config, self._image_key, say))
+        if resource.name == NETWORK:
+            return FactRecord(id=docker_network.ensure(self._stage, key, say))
+        return self._hosts.ensure(self._stage.host(resource.name), key, say)
+
+    def halt(self, name: str, say: Say) -> None:
+        """Stop a host's container in order; it stays stopped when this machine starts again."""
+        docker_host.halt(self._stage, name, say)
+
+    def remove(self, name: str, say: Say) -> None:
+        """Remove a host with its volumes, the network, or the image if nothing uses it."""
+        if name == IMAGE:
+            docker_host_image.remove(self._image_key, say)
+        elif name == NETWORK:
+            docker_probe.sweep_stage(self._stage)
+            docker_network.remove(self._stage, say)
+        else:
+            docker_host.remove(self._stage, name, say)

@@ -1,0 +1,1 @@
+"""Hosts that exist in memory only, for tests."""

@@ -1,0 +1,113 @@
+"""What stands in the way of a stage at Google, found out before anything is made. Changes nothing."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from model.errors import ProviderError
+from model.stage import Host, Stage
+from providers.base import Found
+from providers.cloud.check import Ask, CloudCheck
+from providers.cloud.host import data_size, disk_size, instance_type
+from providers.cloud.retry import PACE, insist
+from providers.gcp.api import PATIENCE, Api, is_busy, quiet
+from providers.gcp.image import Images
+from providers.gcp.network import config_of
+
+PERMISSIONS = (
+    "compute.addresses.create",
+    "compute.disks.create",
+    "compute.firewalls.create",
+    "compute.instances.create",
+    "compute.instances.setMetadata",
+    "compute.networks.create",
+    "compute.subnetworks.create",
+)
+_OF_NFS = "file.instances.create"
+
+
+class Check(CloudCheck):
+    """The questions that are asked before a stage is made.
+
+    Args:
+        stage: The stage.
+        api: The project's API.
+        images: What its hosts are made from.
+        found: Lists what there is of the stage already.
+
+    """
+
+    def __init__(
+        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+    ) -> None:
+        super().__init__(stage, found)
+        self._api, self._images = api, images
+
+    def _asks(self) -> Sequence[Ask]:
+        """Return the questions, in order."""
+        return self._permissions, self._zones, self._types, self._quotas
+
+    def _permissions(self) -> Iterator[str]:
+        """Yield what these credentials may not do."""
+        wanted = [*PERMISSIONS, *([_OF_NFS] if config_of(self._stage).nfs else [])]
+        path = f"projects/{self._api.project}:testIamPermissions"
+        answer = insist(
+            lambda: self._api.call("projects.POST", {"permissions": wanted}, path=path),
+            is_busy,
+            PATIENCE,
+            quiet,
+            PACE,
+        )
+        missing = sorted(set(wanted) - set(answer.get("permissions") or ()))
+        if missing:
+            yield (
+                f"{self._path}: the credentials lack {', '.join(missing)} in project {self._api.project}: "
+                "docs/providers.md has the roles that skep needs"
+            )
+
+    def _zones(self) -> Iterator[str]:
+        """Yield the zones that the region does not have."""
+        listed = self._api.listing("Zones.list")
+        known = sorted(
+            zone["name"]
+            for zone in listed
+            if zone["region"].rpartition("/")[2] == self._api.region and zone["status"] == "UP"
+        )
+        if not known:
+            yield f"{self._path}.region: there is no region {self._api.region}"
+        for zone in sorted({self._stage.place(host).zone for host in self._stage.hosts} - set(known)):
+            if known:
+                yield (
+                    f"{self._path}.available_zones: {self._api.region} has no zone {zone}; it has {', '.join(known)}"
+                )
+
+    def _types(self) -> Iterator[str]:
+        """Yield machine types that a zone does not have, and why there is no image for one."""
+        for name, zone in sorted(self._placed_sizes()):
+            try:
+                self._images.of(name, zone)
+            except ProviderError as error:
+                yield f"{self._path}.{error}"
+
+    def _quotas(self) -> Iterator[str]:
+        """Yield the quotas that are too small for what is missing."""
+        region = self._api.get("Regions.get", region=self._api.region)
+        if region is None:
+            return  # said already
+        missing = self._missing()
+        disk = sum(disk_size(self._stage, h) + data_size(self._stage, h) for h in missing)
+        metric = "DISKS_TOTAL_GB" if config_of(self._stage).disk_type == "pd-standard" else "SSD_TOTAL_GB"
+        wanted = {
+            "INSTANCES": len(missing),
+            "STATIC_ADDRESSES": self._missing_addresses(),
+            "CPUS": sum(map(self._cpus, missing)),
+            metric: disk,
+        }
+        who = f"the project, in {self._api.region},"
+        for quota in region.get("quotas") or ():
+            what, limit, taken = quota["metric"], quota.get("limit", 0), quota.get("usage", 0)
+            advice = "ask for more at IAM & Admin > Quotas"
+            yield from self._too_few(what, wanted.get(what, 0), limit, taken, who, advice)
+
+    def _cpus(self, host: Host) -> int:
+        """Return the CPUs of a host; 0 of a machine type that is unknown, which is said elsewhere."""
+        kind = self._images.machine_type(instance_type(self._stage, host), self._stage.place(host).zone)
+        return int(kind["guestCpus"]) if kind is not None else 0

@@ -1,0 +1,1 @@
+"""Physical machines, installed unattended."""

@@ -1,0 +1,107 @@
+"""What is kept of hosts that are installed: by which ssh host keys they are known, and the one that the medium has."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from model.errors import StateError
+from model.secrets.secret import Secret
+from providers.cloud.cloud_init import new_host_key
+
+WWW = "www"
+"""The directory that hosts are booted from over the network."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is known of a host.
+
+    Args:
+        current: The public host key that the host made itself; empty before it has answered.
+        pending: The public host key that the medium gives to it; empty where none is waited for.
+        private: The private half of that.
+
+    """
+
+    current: str = ""
+    pending: str = ""
+    private: Secret = Secret("")  # noqa: RUF009 - a Secret never changes
+
+    def exchanged(self, current: str) -> "Kept":
+        """Return what is known once the host has made a key: both, until it uses it."""
+        return replace(self, current=current)
+
+    def settled(self) -> "Kept":
+        """Return what is known once the host uses its own key, and the medium's is worth nothing any more."""
+        return Kept(self.current)
+
+
+class Keeper:
+    """The directory in which that is kept.
+
+    Args:
+        directory: It is made when something is written.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Make media one at a time."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.directory / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def read(self, short: str) -> Kept:
+        """Return what is known of a host.
+
+        Raises:
+            StateError: It can't be read.
+
+        """
+        path = self._path(short)
+        try:
+            table = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+        except FileNotFoundError:
+            return Kept()
+        except (OSError, msgspec.DecodeError) as error:
+            raise StateError(
+                f"{path}: can't be read: {error}: remove it, and install the host anew"
+            ) from error
+        return Kept(table.get("current", ""), table.get("pending", ""), Secret(table.get("private", "")))
+
+    def write(self, short: str, kept: Kept) -> None:
+        """Keep what is known of a host, whole or not at all."""
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._path(short)
+        table = {"current": kept.current, "pending": kept.pending, "private": kept.private.reveal()}
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(msgspec.json.encode(table))
+        temporary.replace(path)
+
+    def renewed(self, short: str) -> Kept:
+        """Make a host key for a host's next installation, and return what is known."""
+        made = new_host_key()
+        kept = replace(self.read(short), pending=made.public, private=made.private)
+        self.write(short, kept)
+        return kept
+
+    def remove_files(self) -> None:
+        """Remove what is served, and keys that media have: whoever is installed by them is not known any more."""
+        shutil.rmtree(self.directory / WWW, ignore_errors=True)
+        for path in self.directory.glob("*.json"):
+            self.write(path.stem, self.read(path.stem).settled())
+
+    def _path(self, short: str) -> Path:
+        """Return a host's file."""
+        return self.directory / f"{short}.json"

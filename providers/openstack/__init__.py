@@ -1,0 +1,1 @@
+"""Hosts in an OpenStack cloud."""

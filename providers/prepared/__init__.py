@@ -1,0 +1,1 @@
+"""Hosts that exist already, reached by ssh."""

@@ -1,0 +1,1 @@
+"""Virtual machines made by Vagrant."""

@@ -1,0 +1,1 @@
+"""Facts about hosts and the paths between them, asked before services are deployed."""

@@ -1,0 +1,1 @@
+"""Image building on the repository host: layers, bases, Dockerfiles, registry."""

@@ -1,0 +1,265 @@
+"""Base images on the repository host's engine: pulled, loaded from a file, or made by a script.
+
+What is pulled is first *resolved*: the upstream registry is asked for the digest that a tag has there, and it is the
+digest that is pulled. So what was got is known, and a tag that has moved shows.
+"""
+
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import requests
+from docker import DockerClient
+from docker.auth import encode_header
+from docker.errors import APIError, ImageNotFound, create_api_error_from_http_exception
+
+from model.errors import BuildError
+from model.images.reference import Reference, parse
+from remote.engine.client import engine_errors
+from remote.images.debian_suites import DEBIAN
+
+Say = Callable[[str], None]
+
+BASE_COMMAND = 'CMD ["/bin/sh"]'
+"""What a base that skep makes runs by itself, as the distributions' own images do."""
+
+PULL_SILENCE = 300.0
+"""Seconds that a pull may show no progress."""
+_REFUSED, _NOT_FOUND = {401, 403}, 404
+_REFUSALS = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
+_MISSING = ("manifest unknown", "not found", "name unknown", "no such manifest")
+
+
+class RefusedError(BuildError):
+    """An upstream registry did not let in the user that site.toml names."""
+
+
+class UnreachableError(BuildError):
+    """An upstream registry did not answer, or with a fault of its own; what it has is not known."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where an image is pulled from.
+
+    Args:
+        reference: What is meant, as site.toml names it.
+        contact: Where it is asked for: the same, or a mirror's.
+        auth: What logs in there, as the engine's API takes it; empty for nobody.
+        login: Where site.toml says so, for messages: `user ann with secret hub`; empty for nobody.
+
+    """
+
+    reference: Reference
+    contact: Reference
+    auth: Mapping[str, str] = field(default_factory=dict, repr=False)
+    login: str = ""
+
+    @property
+    def place(self) -> str:
+        """What is asked, for messages."""
+        registry = self.contact.registry
+        mirror = f" (mirror of {self.reference.registry})" if registry != self.reference.registry else ""
+        return f"{registry}{mirror}"
+
+
+def resolve(client: DockerClient, host: str, source: Source) -> str:
+    """Return the digest that upstream has under a reference now.
+
+    Raises:
+        BuildError: Upstream refuses, or has no such image.
+        UnreachableError: It could not be asked.
+
+    """
+    doing = f"asking {source.place} for {source.reference}"
+    with engine_errors(host, doing, UnreachableError):
+        try:
+            # Without credentials of its own this call would look for some in the home directory of whoever runs doit.
+            found = client.api.inspect_distribution(str(source.contact), auth_config=dict(source.auth))
+        except APIError as error:
+            raise _refusal(host, doing, source, _said(error), error.status_code) from error
+    return str(found["Descriptor"]["digest"])
+
+
+def present(client: DockerClient, host: str, source: Source) -> str | None:
+    """Return the digest under which the engine has an image since it was last pulled, or None."""
+    with engine_errors(host, f"looking for {source.reference}", BuildError):
+        try:
+            digests = client.images.get(str(source.reference)).attrs.get("RepoDigests") or ()
+        except ImageNotFound:
+            return None
+    for name in (source.contact.name, source.reference.name):
+        for digest in digests:
+            if digest.startswith(f"{name}@"):
+                return str(digest.partition("@")[2])
+    return None
+
+
+def pull(client: DockerClient, host: str, source: Source, digest: str, say: Say) -> str:
+    """Pull an image by its digest, and return its id on the engine, where it then also has its usual name.
+
+    Raises:
+        BuildError: It can't be had; the message says what to do.
+
+    """
+    wanted = source.contact.at(digest)
+    doing = f"pulling {source.reference.at(digest)} from {source.place}"
+    with engine_errors(host, doing, BuildError):
+        try:
+            return str(client.images.get(str(wanted)).id)
+        except ImageNotFound:
+            say(f"pulling {wanted}")
+        try:
+            for event in _pull_events(client, wanted, source.auth):
+                if "error" in event:
+                    raise _refusal(host, doing, source, str(event["error"]), 0)
+                if event.get("status") in {"Pull complete", "Already exists"}:
+                    say(f"{event.get('id', '')}: {event['status']}")
+        except APIError as error:
+            raise _refusal(host, doing, source, _said(error), error.status_code) from error
+        image = str(client.images.get(str(wanted)).id)
+        if source.reference.tag:
+            client.api.tag(image, source.reference.name, source.reference.tag, force=True)
+    return image
+
+
+def _pull_events(client: DockerClient, wanted: Reference, auth: Mapping[str, str]) -> Iterator[Any]:
+    """Yield what the engine says while it pulls. The SDK's own call would wait for ever."""
+    api = client.api
+    answer = api.post(
+        f"{api.base_url}/v{api.api_version}/images/create",
+        params={"fromImage": wanted.name, "tag": wanted.digest},
+        headers={"X-Registry-Auth": encode_header(dict(auth))},
+        stream=True,
+        timeout=PULL_SILENCE,
+    )
+    with answer:
+        if not answer.ok:
+            try:
+                answer.raise_for_status()
+            except requests.HTTPError as error:
+                create_api_error_from_http_exception(error)
+        for line in answer.iter_lines():
+            if line:
+                yield json.loads(line)
+
+
+def _said(error: APIError) -> str:
+    """Return what the engine says of an error."""
+    return str(error.explanation or error)
+
+
+def _refusal(host: str, doing: str, source: Source, said: str, status: int) -> BuildError:
+    """Return the error for what upstream answered, with the way out where there is one."""
+    message = f"{host}: {doing}: {said.strip()}"
+    low = said.lower()
+    registry = source.contact.registry
+    if status in _REFUSED or any(word in low for word in _REFUSALS):
+        table = f'[registries."{registry}"]'
+        if source.login:
+            return RefusedError(
+                f"{message}\n    {registry} did not let in {source.login}: see {table} in site.toml"
+            )
+        # Docker Hub says the same of what it does not have.
+        login = f'{table} user = "…", password = "<name in [secrets]>"'
+        return BuildError(f"{message}\n    if it wants a login, say it in site.toml: {login}")
+    if status == _NOT_FOUND or any(word in low for word in _MISSING):
+        return BuildError(message)
+    return UnreachableError(message)
+
+
+# -- docker save -------------------------------------------------------------------------------------------------------
+
+
+def archived(path: Path, tag: str) -> str:
+    """Return under which name the image of a tag is in a `docker save` file; its id where it has no name there.
+
+    Raises:
+        BuildError: It is no such file, or has no such image; the message names those that it has.
+
+    """
+    try:
+        with tarfile.open(path) as archive:
+            member = archive.extractfile("manifest.json")
+            images = json.load(member) if member is not None else []
+            found = [(list(image.get("RepoTags") or ()), str(image["Config"])) for image in images]
+    except KeyError as error:
+        raise BuildError(f"{path}: is no `docker save` file: it has no manifest.json") from error
+    except (OSError, tarfile.TarError, ValueError, TypeError) as error:
+        raise BuildError(f"{path}: can't be read as a `docker save` file: {error}") from error
+    wanted = _canonical(tag)
+    for names, _ in found:
+        for name in names:
+            if _canonical(name) == wanted:
+                return str(name)
+    if len(found) == 1 and not found[0][0]:
+        # Saved by its id: there is only one that can be meant.
+        return "sha256:" + found[0][1].rpartition("/")[2].removesuffix(".json")
+    held = ", ".join(name for names, _ in found for name in names) or "images without names"
+    raise BuildError(f"{path}: has no image {tag}, but {held}; say which with `tag`")
+
+
+def load(client: DockerClient, host: str, path: Path, tag: str, say: Say) -> str:
+    """Load the image of a tag from a `docker save` file on the mother, and return its id on the engine.
+
+    Raises:
+        BuildError: The file has no such image, or the engine does not take it.
+
+    """
+    name = archived(path, tag)
+    say(f"loading {name} from {path}")
+    with engine_errors(host, f"loading {path}", BuildError), path.open("rb") as file:
+        for event in client.api.load_image(file):
+            if "error" in event:
+                raise BuildError(f"{host}: loading {path}: {event['error']}")
+            say(str(event.get("stream", "")).strip())
+        return str(client.images.get(name).id)
+
+
+def _canonical(name: str) -> str:
+    """Return a name in full; one that can't be read, as it is."""
+    try:
+        reference = parse(name)
+    except ValueError:
+        return name
+    return f"{reference.registry}/{reference.path}:{reference.tag}"
+
+
+# -- debootstrap -------------------------------------------------------------------------------------------------------
+
+
+def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str) -> str:
+    """Return a script that imports a minimal Debian or Ubuntu made from the distribution's packages.
+
+    Args:
+        suite: As in `bookworm`.
+        mirror: Where its packages come from.
+        include: Packages to add.
+        tag: The local tag of the image.
+
+    """
+    extra = f"--include={quote(','.join(include))}" if include else ""
+    # Ubuntu is told apart by the mirror's name.
+    return f"""
+suite={quote(suite)} mirror={quote(mirror)}
+work=$(mktemp -d /var/tmp/skep-base.XXXXXX)
+trap 'rm -rf "$work"' EXIT INT TERM
+# What a killed run left behind.
+find /var/tmp -maxdepth 1 -name 'skep-base.*' ! -path "$work" -mmin +120 -exec rm -rf {{}} +
+command -v docker >/dev/null || {{ echo "no docker command on this host"; exit 1; }}
+root=$work/root
+debootstrap --variant=minbase {extra} "$suite" "$root" "$mirror"
+case $mirror in
+*ubuntu*) for part in "$suite" "$suite-updates" "$suite-security"; do
+    echo "deb $mirror $part main universe"; done >"$root/etc/apt/sources.list" ;;
+*) echo "deb $mirror $suite main" >"$root/etc/apt/sources.list"
+{DEBIAN};;
+esac
+rm -rf "$work/root/var/cache/apt/archives/"*.deb "$work/root/var/lib/apt/lists/"* "$work/root/var/log/"*.log
+: >"$work/root/etc/machine-id"
+tar -C "$work/root" --numeric-owner --one-file-system -c . | docker import --change {quote(BASE_COMMAND)} - {quote(tag)}
+"""

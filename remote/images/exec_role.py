@@ -1,0 +1,217 @@
+"""Running a role inside a container that is already running."""
+
+import codecs
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+from docker.errors import APIError, NotFound
+
+from model.errors import HostError, ServiceError, SkepError
+from model.keys.digest import Entry
+from remote.engine.client import engine_errors
+from remote.images.layers import heartbeat
+from remote.images.role_archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
+from remote.mother.wait import wait_for
+from remote.playbook import play as playbook
+
+_TAIL = 15
+_TRIES = 3
+_CONTAINER_TIMEOUT = 60
+_PATIENCE = 5.0
+"""Seconds until a container whose role failed counts as one that stays."""
+Say = Callable[[str], None]
+
+
+def run_role(
+    find: Callable[[], Any],
+    service: str,
+    role: str,
+    entries: tuple[Entry, ...],
+    variables: Mapping[str, str],
+    timeout: float,
+    say: Say,
+) -> None:
+    """Run a role's `setup.sh` as root inside a service's container.
+
+    Tried again in the new container if the swarm replaces it meanwhile; so the script must be safe to repeat.
+
+    Args:
+        find: Returns the container, or None while there is none.
+        service: The service's name, for messages.
+        role: The role's name.
+        entries: Its files.
+        variables: Its environment variables.
+        timeout: Seconds.
+        say: Takes each line that it prints.
+
+    Raises:
+        ServiceError: The script failed or took too long, or there is no container.
+
+    """
+    token = uuid.uuid4().hex
+    archive = role_archive(entries, variables, token=token)
+
+    def execute(container: Any) -> tuple[str | None, list[str]]:
+        status, tail = _exec(container, archive, token, timeout, say)
+        if status == 0:
+            return None, tail
+        return "setup.sh: " + (
+            f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
+        ), tail
+
+    _run(find, service, role, execute, say)
+
+
+def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout: float, say: Say) -> None:
+    """Run a role of Ansible against a service's container, as `run_role` does with a script.
+
+    Args:
+        find: Returns the container, or None while there is none.
+        service: The service's name, for messages.
+        play: The role.
+        timeout: Seconds.
+        say: Takes each line for the log.
+
+    Raises:
+        ServiceError: A task failed, it took too long, or there is no container.
+
+    """
+
+    def execute(container: Any) -> tuple[str | None, list[str]]:
+        return _play(container, play, timeout, say)
+
+    _run(find, service, play.role, execute, say)
+
+
+def _run(
+    find: Callable[[], Any],
+    service: str,
+    role: str,
+    execute: Callable[[Any], tuple[str | None, list[str]]],
+    say: Say,
+) -> None:
+    """Execute a role in a service's container, and again in the next one if that goes away meanwhile."""
+    gone: set[str] = set()
+    for last in [False] * (_TRIES - 1) + [True]:
+        container = _wait_for_container(find, service, gone)
+        say(f"running role {role} in container {container.short_id}")
+        try:
+            with engine_errors(service, f"role {role}", ServiceError):
+                reason, tail = execute(container)
+        except ServiceError as error:
+            failure = error
+        else:
+            if reason is None:
+                return
+            lines = "".join(f"\n    {line}" for line in tail if line.strip())
+            failure = ServiceError(f"service {service}: role {role}: {reason}{lines}")
+        if last or not _goes_away(container, find):
+            raise failure
+        say("the container went away meanwhile; trying again in the next one")
+        gone.add(container.id)
+
+
+def _wait_for_container(find: Callable[[], Any], service: str, gone: Collection[str]) -> Any:
+    """Return the service's running container; none of those that are gone, which the swarm may not know yet."""
+    found: list[Any] = []
+
+    def there() -> bool:
+        with engine_errors(service, "finding its container", ServiceError):
+            try:
+                found[:] = [find()]
+            except NotFound:
+                return False
+        return found[0] is not None and found[0].id not in gone
+
+    wait_for(there, f"a running container of service {service}", _CONTAINER_TIMEOUT, kind=ServiceError)
+    return found[0]
+
+
+def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
+    """Return whether a container has ended, or is to: a role that failed may have lost what it spoke to.
+
+    What ends it takes its processes away first, and the engine and the swarm hear of that later.
+    """
+
+    def gone() -> bool:
+        try:
+            container.reload()
+        except (APIError, OSError):
+            return True  # as its host may be
+        if container.status != "running":
+            return True
+        # Of one that is being stopped, as for an update, only the swarm knows.
+        found = find()
+        return found is None or found.id != container.id
+
+    try:
+        wait_for(
+            gone, "the end of the container", _PATIENCE, retry=(APIError, OSError, SkepError), longest=0.5
+        )
+    except HostError:
+        return False
+    return True
+
+
+def _exec(
+    container: Any, archive: bytes, token: str, timeout: float, say: Say
+) -> tuple[int | None, list[str]]:
+    """Put the role into the container, run it, and return its exit status (None: too late) and its last lines."""
+    api = container.client.api
+    # Docker does not end what a run that was killed had begun there: two would load the same data at once, and the
+    # first one's end would take this one's files away.
+    _quietly(container, END_ROLE)
+    container.put_archive("/", archive)
+    # timeout(1) would have to be in the image; so a second shell watches, and ends a second after the role at most.
+    # At the end of the time it ends all of this session, whatever the role has started, and takes the role away.
+    watch = f"n=0; while [ $n -lt {timeout:.0f} ]; do sleep 1; n=$((n+1)); done; rm -rf /{ROOT}; kill -KILL 0"
+    command = f"({RUN_ROLE}) & child=$!; ({watch}) >/dev/null 2>&1 & watch=$!; wait $child; s=$?; kill $watch; exit $s"
+    began = time.monotonic()
+    started = api.exec_create(
+        container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/", environment={TOKEN: token}
+    )
+    tail: list[str] = []
+    for line in _lines(api.exec_start(started["Id"], stream=True)):
+        say(line)
+        tail = [*tail[1 - _TAIL :], line]
+    status = api.exec_inspect(started["Id"])["ExitCode"]
+    return (None if time.monotonic() - began >= timeout else status), tail
+
+
+def _play(container: Any, play: playbook.Play, timeout: float, say: Say) -> tuple[str | None, list[str]]:
+    """Run a role of Ansible against the container; return why it is no good, and its last lines."""
+    # What a run that was killed had begun there.
+    _quietly(container, END_ROLE)
+    container.put_archive("/", play.workplace)
+    tail: list[str] = []
+    with heartbeat(say) as beat:
+
+        def heard(line: str) -> None:
+            beat()
+            say(line)
+            tail[:] = [*tail[1 - _TAIL :], line]
+
+        reason = playbook.run(play, container, {}, timeout, heard)
+    _quietly(container, CLEAN_PLAY if reason is None else END_ROLE)
+    return reason, tail
+
+
+def _quietly(container: Any, command: str) -> None:
+    """Run a shell command in a container to its end."""
+    api = container.client.api
+    started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")
+    api.exec_start(started["Id"])
+
+
+def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of an output that comes in pieces, cut anywhere; the last one also without its line break."""
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
+        yield from lines
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest

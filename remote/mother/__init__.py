@@ -1,0 +1,1 @@
+"""The machine that doit runs on: files, processes, waits, locks."""

@@ -1,0 +1,1 @@
+"""OpenSSH: shared connections, command lines, first log-ins."""

@@ -1,0 +1,419 @@
+"""A host that commands can be run on, and whose Docker socket can be reached, through one ssh connection.
+
+The connection is shared (OpenSSH's ControlMaster) by all commands of a run and outlives it for a minute, so that the
+next run starts at once. It also forwards the host's `/var/run/docker.sock` to a socket of the stage's own.
+"""
+
+import fcntl
+import hashlib
+import os
+import selectors
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import IO, cast
+
+from plumbum import CommandNotFound, local
+
+from model.errors import CommandError, HostError, StateError
+from model.keys.record import HostRecord
+from remote.mother.files import file_errors, write_whole
+from remote.ssh import commands as argv
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+_NEVER = -inf
+_SHARED_FAILURE = 5.0
+"""Seconds for which one failure to connect stands for all who ask."""
+_STARTING, _PAUSE = 15.0, 0.5
+"""Seconds for which a refused connection is tried again, and between two tries: sshd may be just starting."""
+_TRUSTED = 15.0
+"""Seconds for which a connection that was seen to be open is taken to be so."""
+_CHUNK = 65536  # bytes read at once
+_SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
+
+
+@dataclass(frozen=True)
+class SshFiles:
+    """Where a stage's ssh files are.
+
+    Args:
+        config: Its ssh_config, for skep and for people.
+        key: The stage's private key; the public one is beside it with `.pub`.
+        known_hosts: The pinned host keys.
+        sockets: A directory with a short path, for sockets.
+
+    """
+
+    config: Path
+    key: Path
+    known_hosts: Path
+    sockets: Path
+
+
+def socket_directory(state: Path) -> Path:
+    """Return a directory of the stage's own whose path is short, however deep the state directory lies.
+
+    It is made by `Connection.open`, and not before: who only lists leaves nothing behind.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "")
+    # It may name what is gone, as after `su` or a log-out, or may be somebody else's.
+    if not (base.is_absolute() and base.is_dir() and os.access(base, os.W_OK)):
+        base = Path(tempfile.gettempdir())
+    if len(os.fsencode(base)) > _SUN_PATH // 3:
+        base = Path("/tmp")  # noqa: S108 - made 0700 and checked to be ours below
+    digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
+    return base / f"skep-{os.getuid()}-{digest}"
+
+
+def _own_directory(directory: Path) -> None:
+    """Make a directory that only this user can read.
+
+    Raises:
+        StateError: There is one of that name, and it is not so.
+
+    """
+    directory.mkdir(mode=0o700, exist_ok=True)
+    info = directory.lstat()
+    if info.st_uid != os.getuid() or info.st_mode & 0o077 or directory.is_symlink():
+        msg = f"{directory}: is not a directory that only you can read; remove it"
+        raise StateError(msg)
+
+
+def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
+    """Write ssh_config and known_hosts for the hosts that exist.
+
+    Args:
+        files: Where.
+        records: Short host name to record.
+
+    """
+    entries = [
+        {
+            "Host": f"{short} {record.name}",
+            "HostName": record.ssh_host,
+            "Port": str(record.ssh_port),
+            "User": record.user,
+            "HostKeyAlias": record.name,
+            # A host without a key known beforehand: the first connection's is kept, and every later one verified.
+            "StrictHostKeyChecking": "yes" if record.host_keys else "accept-new",
+        }
+        for short, record in sorted(records.items())
+    ]
+    common = {
+        "IdentityFile": argv.path_value(files.key),
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": argv.path_value(files.known_hosts),
+        "GlobalKnownHostsFile": "/dev/null",
+        "PasswordAuthentication": "no",
+        "BatchMode": "yes",
+        "ConnectTimeout": str(argv.CONNECT_TIMEOUT),
+        "ServerAliveInterval": "5",
+        "ServerAliveCountMax": "3",
+        "LogLevel": "ERROR",
+    }
+    pinned = {record.name: record.host_keys for record in records.values() if record.host_keys}
+    # One writer at a time: hosts are made in parallel, and each adds its lines.
+    lock_path = files.config.parent / ".ssh.lock"
+    with file_errors(lock_path), lock_path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Those of hosts without a record, too: the next log-in, maybe with a password, must find the key of the first.
+        learned = [line for line in _known_lines(files.known_hosts) if line.split(" ")[0] not in pinned]
+        lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
+        write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
+        write_whole(files.config, argv.ssh_config(entries, common).encode())
+
+
+def learn(files: SshFiles, lines: Iterable[str]) -> None:
+    """Add lines to known_hosts, those that are not in it yet.
+
+    Args:
+        files: The stage's ssh files.
+        lines: As ssh writes them; empty ones don't count.
+
+    """
+    lock_path = files.config.parent / ".ssh.lock"
+    with file_errors(lock_path), lock_path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = _known_lines(files.known_hosts)
+        new = [line for line in dict.fromkeys(lines) if line and line not in known]
+        if new:
+            write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
+
+
+def _known_lines(path: Path) -> list[str]:
+    """Return the lines of a file that need not be there."""
+    try:
+        return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+class Connection:
+    """The shared connection to one host. Thread-safe.
+
+    Args:
+        name: The host's short name, as in the stage's ssh_config and in messages.
+        files: The stage's ssh files.
+
+    """
+
+    def __init__(self, name: str, files: SshFiles) -> None:
+        """Name the host; nothing is opened yet."""
+        self.name = name
+        self._files = files
+        self._control = files.sockets / f"{name}.ssh"
+        self.docker_socket = files.sockets / f"{name}.docker"
+        self._lock = threading.Lock()
+        self._seen = self._failed = _NEVER
+        self._failure: HostError | None = None
+        longest = len(os.fsencode(self._control)) + 17  # ssh adds a random suffix while it binds
+        if longest > _SUN_PATH:
+            msg = f"{self._control}: longer than a socket's path may be; set XDG_RUNTIME_DIR to a shorter directory"
+            raise StateError(msg)
+
+    def open(self) -> None:
+        """Open the shared connection if it is not open.
+
+        Raises:
+            HostError: The host does not answer, or does not let the stage's key in.
+
+        """
+        with self._lock:
+            # It ends by itself after a while without use, as while another host is at work for minutes.
+            if time.monotonic() - self._seen < _TRUSTED:
+                return
+            if self._failure is not None and time.monotonic() - self._failed < _SHARED_FAILURE:
+                # Those who waited while somebody else tried in vain need not try, and wait, one after another.
+                raise HostError(str(self._failure))
+            _own_directory(self._files.sockets)
+            # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
+            with self._control.with_suffix(".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not (self._control.exists() and self._alive() and self.docker_socket.exists()):
+                    self._try_to_open()
+            self._seen = time.monotonic()
+
+    def _try_to_open(self) -> None:
+        """Open the shared connection; a host that is just starting is given a little time."""
+        deadline = time.monotonic() + _STARTING
+        while True:
+            try:
+                self._open_master()
+            except HostError as error:
+                if "Connection refused" in str(error) and time.monotonic() < deadline:
+                    time.sleep(_PAUSE)
+                    continue
+                self._failure, self._failed = error, time.monotonic()
+                raise
+            self._failure = None
+            return
+
+    def _open_master(self) -> None:
+        """Open the shared connection in the background."""
+        self._control.unlink(missing_ok=True)
+        master = argv.ssh_master(
+            self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
+        )
+        try:
+            ended = _run(master, timeout=3 * argv.CONNECT_TIMEOUT)
+        except _TimedOutError:
+            ended = Ended(SSH_FAILED, "", f"no answer within {3 * argv.CONNECT_TIMEOUT} s")
+        if ended.status != 0:
+            hint = f"try: ssh -F {self._files.config} {self.name}"
+            raise HostError(f"{self.name}: ssh: {_last_line(ended.said) or 'no answer'} ({hint})")
+
+    def renew(self) -> None:
+        """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
+        with self._lock:
+            self._seen, self._failure = _NEVER, None
+            if self._control.exists():
+                self._order("stop")
+            self._control.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the shared connection; the next use opens a new one (with groups and forwardings as they then are)."""
+        with self._lock:
+            self._seen, self._failure = _NEVER, None
+            if self._control.exists():
+                self._order("exit")
+            self._control.unlink(missing_ok=True)
+            self.docker_socket.unlink(missing_ok=True)
+
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: bytes | str = b"",
+        timeout: float = 60,
+        say: Callable[[str], None] | None = None,
+        check: bool = True,
+        shown: str = "",
+    ) -> str:
+        """Run a shell command on the host, and return what it printed on its standard output.
+
+        The error output is no part of that, since what is returned is parsed: sudo and a host's shell warn there. It
+        is in `say` and in messages.
+
+        Args:
+            command: A command for the host's shell.
+            stdin: Its input; scripts and secrets go here, never on a command line.
+            timeout: Seconds after which it is given up.
+            say: Takes each line of both outputs as it comes.
+            check: Whether an exit status other than 0 is an error.
+            shown: What to call the command in messages, if not by itself.
+
+        Raises:
+            CommandError: It failed (with `check`), or ran into its time limit.
+            HostError: The host does not answer.
+
+        """
+        self.open()
+        words = argv.ssh_command(self._files.config, self._control, self.name, command)
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        try:
+            ended = _run(words, stdin=data, timeout=timeout, say=say)
+        except _TimedOutError as error:
+            raise CommandError(
+                self.name, shown or command, None, error.output, f"no end after {timeout:.0f} s"
+            ) from error
+        if ended.status == SSH_FAILED and not self._alive():
+            self._seen = _NEVER
+            raise HostError(f"{self.name}: the ssh connection broke: {_last_line(ended.said)}")
+        if check and ended.status != 0:
+            raise CommandError(self.name, shown or command, ended.status, ended.said)
+        return ended.output
+
+    def script(
+        self,
+        text: str,
+        *,
+        timeout: float = 60,
+        say: Callable[[str], None] | None = None,
+        shown: str = "script",
+    ) -> str:
+        """Run a POSIX shell script as root (through sudo), with `set -eu`; return its standard output.
+
+        Raises:
+            CommandError: It failed or ran into its time limit.
+            HostError: The host does not answer.
+
+        """
+        return self.run("sudo -n sh -eu -s", stdin=text, timeout=timeout, say=say, shown=shown)
+
+    def _alive(self) -> bool:
+        """Return whether the shared connection still answers."""
+        return self._order("check")
+
+    def _order(self, order: str) -> bool:
+        """Give the shared connection an order; return whether it took it."""
+        words = argv.ssh_control(self._files.config, self._control, self.name, order)
+        try:
+            return _run(words, timeout=10).status == 0
+        except _TimedOutError:
+            return False
+
+
+class _TimedOutError(Exception):
+    """A local command took too long; it holds what was printed until then."""
+
+    def __init__(self, output: str) -> None:
+        super().__init__(output)
+        self.output = output
+
+
+SSH_FAILED = 255
+"""ssh's own exit status when the connection, not the command, failed."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a local command came to.
+
+    Args:
+        status: Its exit status.
+        output: What it printed on its standard output.
+        said: What it printed on both outputs, in the order in which it came.
+
+    """
+
+    status: int
+    output: str
+    said: str
+
+
+def forget_variables(names: Iterable[str]) -> None:
+    """Have no ssh process inherit these environment variables: plumbum keeps a copy of the environment of its own.
+
+    Args:
+        names: The variables.
+
+    """
+    for name in names:
+        local.env.pop(name, "")
+
+
+def _run(
+    words: list[str], *, stdin: bytes = b"", timeout: float, say: Callable[[str], None] | None = None
+) -> Ended:
+    """Run a local command to its end.
+
+    Raises:
+        _TimedOutError: It took longer than `timeout` seconds.
+
+    """
+    with tempfile.TemporaryFile() as source:
+        source.write(stdin)
+        source.seek(0)
+        # A file, not a pipe: nothing here must be fed while output is read.
+        try:
+            process = local[words[0]][words[1:]].popen(stdin=source)
+        except (CommandNotFound, FileNotFoundError) as error:
+            raise HostError(f"{words[0]}: not found: install OpenSSH's client") from error
+    outputs = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
+    output: list[str] = []
+    said: list[str] = []
+    timer = threading.Timer(timeout, process.kill)
+    timer.start()
+    started = time.monotonic()
+    try:
+        for source_of, line in _lines(outputs):
+            said.append(line)
+            if source_of is outputs[0]:
+                output.append(line)
+            if say is not None:
+                say(line)
+        status = process.wait()
+    finally:
+        timer.cancel()
+        for each in outputs:
+            each.close()
+    if status < 0 and time.monotonic() - started >= timeout:
+        raise _TimedOutError("\n".join(said))
+    return Ended(status, "\n".join(output), "\n".join(said))
+
+
+def _lines(outputs: Sequence[IO[bytes]]) -> Iterator[tuple[IO[bytes], str]]:
+    """Yield each line of several outputs as it comes, with where it came from, until all are closed."""
+    begun = dict.fromkeys(outputs, b"")
+    with selectors.DefaultSelector() as selector:
+        for output in outputs:
+            selector.register(output, selectors.EVENT_READ, output)
+        while selector.get_map():
+            for key, _ in selector.select():
+                output = key.data
+                data = os.read(key.fd, _CHUNK)
+                *whole, begun[output] = (begun[output] + data).split(b"\n")
+                if not data:
+                    selector.unregister(output)
+                    whole = [begun[output]] if begun[output] else []
+                for line in whole:
+                    yield output, line.decode(errors="replace").rstrip("\r")
+
+
+def _last_line(text: str) -> str:
+    """Return the last line that says something."""
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "")

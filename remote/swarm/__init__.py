@@ -1,0 +1,1 @@
+"""The swarm: membership, nodes, networks, volumes, secrets, services."""

@@ -1,0 +1,228 @@
+"""Waiting until a service runs as specified, or until it is clear why it does not."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from math import inf
+
+from model.errors import ServiceError
+from remote.engine.client import engine_errors
+from remote.mother.wait import wait_for
+from remote.swarm import jobs
+from remote.swarm.services import set_labels
+from remote.swarm.snapshot import Json, SwarmLook
+from remote.swarm.spec import spec_digest
+
+Say = Callable[[str], None]
+LogTail = Callable[[str, str], tuple[str, list[str]]]
+"""Given a node's and a container's id, returns the node's host and the container's last log lines."""
+
+ROUND = 0.2
+"""Seconds between two looks."""
+REST, SHORT_REST, OLDEST = 40, 10, 2.0
+"""How old a look may be: as a multiple of what it took (the lower one where the next may be the last), and in
+seconds."""
+GIVE_UP_AFTER = 3
+"""Tasks that may fail before waiting longer makes no sense."""
+_PENDING_PATIENCE = 30.0
+_BECAME = {
+    "rollback_completed": "was undone",
+    "rollback_paused": "could not be undone, since what was there before fails, too",
+}
+"""State of an update that failed to what became of it."""
+_LOST = {"failed", "rejected", "orphaned"}
+
+
+class NotRunningError(ServiceError):
+    """The service does not run as specified, though the swarm answers; the message says why."""
+
+
+class _HopelessError(NotRunningError):
+    """Waiting longer makes no sense; the message is whole."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a service is waited for, and how.
+
+    Args:
+        timeout: Seconds until it is given up.
+        stable: Seconds that every task must have been running, and well, before the service counts as converged.
+        idle: Entered while there is nothing to do but to wait.
+
+    """
+
+    timeout: float
+    stable: float
+    idle: Callable[[], AbstractContextManager[None]] = nullcontext
+
+
+def wait_until_converged(
+    look: SwarmLook, name: str, patience: Patience, log_tail: LogTail, say: Say, *,
+    changed: bool, labels: Callable[[Json], Mapping[str, str]] = lambda _service: {},
+) -> None:  # fmt: skip
+    """Wait until all tasks of a service run as specified, and have for a moment, then mark it as seen to run.
+
+    Args:
+        look: What looks at the swarm, shared by all who wait.
+        name: The service.
+        patience: How long.
+        log_tail: Returns a container's last log lines.
+        say: Takes a line for the log.
+        changed: Whether this run made or changed it; if not, what became of an older update means nothing.
+        labels: Given the service as it then is, returns what else it is marked with.
+
+    Raises:
+        NotRunningError: Tasks fail again and again, an update was rolled back, or the time is over. The message has a
+            task's own error and its last log lines.
+        ServiceError: The swarm does not answer.
+
+    """
+    watch = _Watch(look, name, patience.stable, log_tail, say, changed=changed)
+    try:
+        with patience.idle():
+            wait_for(
+                watch.converged,
+                f"service {name} to run",
+                patience.timeout,
+                kind=NotRunningError,
+                longest=ROUND,
+            )
+    except _HopelessError:
+        raise
+    except NotRunningError as error:
+        raise NotRunningError(f"{error}{_report(watch.tasks, log_tail)}") from error
+    except ServiceError as error:
+        raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
+    if jobs.is_job(watch.service):
+        return
+    digest = spec_digest(watch.service["Spec"])
+    set_labels(look.client, name, {**labels(watch.service), "skep.spec": digest}, watch.service)
+
+
+class _Watch:
+    """Looks at a service again and again, and remembers what it saw."""
+
+    def __init__(
+        self, look: SwarmLook, name: str, stable: float, log_tail: LogTail, say: Say, *, changed: bool
+    ) -> None:
+        self._look, self._name, self._stable, self._log_tail, self._say = look, name, stable, log_tail, say
+        # What was seen before this may be of the service as it was.
+        self._from = time.monotonic()
+        self._changed = changed
+        self._said = ""
+        # By this process's own clock: the hosts' may differ.
+        self._since: dict[str, float] = {}
+        # Tasks that had failed before this run looked: their time is over.
+        self._old: frozenset[str] | None = None
+        self._due = inf
+        """When all tasks that there are will have run for long enough, by the same clock."""
+        self._pending: dict[str, float] = {}
+        self._undone = ""
+        self.tasks: list[Json] = []
+        self.service: Json = {}
+        """As it was seen last."""
+
+    def converged(self) -> bool:
+        """Return whether every task runs as specified, and has for a moment."""
+        with engine_errors(self._name, "looking at the service's tasks", ServiceError):
+            # Where a look takes long, as while fifty services start, looking again at once would only hold that up.
+            rest = SHORT_REST if time.monotonic() >= self._due else REST
+            age = max(ROUND, min(rest * self._look.cost, OLDEST))
+            seen = self._look.since(max(self._from, time.monotonic() - age))
+        service = seen.services.get(self._name)
+        if service is None:
+            raise _HopelessError(f"service {self._name}: was removed by somebody else")
+        self.service = service
+        self.tasks = list(seen.tasks.get(service["ID"], ()))
+        status = service["ServiceStatus"]
+        self._give_up_if_hopeless(service)
+        if jobs.is_job(service):
+            return self._job_is_done(service)
+        running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
+        for task in running:
+            if task["Status"]["State"] == "running":
+                self._since.setdefault(task["ID"], seen.ended)
+        # Not by the clock: between two looks a task may have ended.
+        settled = [t for t in running if seen.ended - self._since.get(t["ID"], inf) >= self._stable]
+        since = [self._since.get(task["ID"], inf) for task in running]
+        self._due = max(since, default=inf) + self._stable
+        state = f"{len(settled)} of {status['DesiredTasks']} tasks run"
+        if state != self._said:
+            self._say(state)
+            self._said = state
+        updating = (service.get("UpdateStatus") or {}).get("State") in {"updating", "rollback_started"}
+        # Of a global service the engine counts tasks that are there already: none, while it is quite new.
+        wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
+        return not updating and len(settled) == len(running) and len(settled) >= wanted
+
+    def _job_is_done(self, service: Json) -> bool:
+        """Return whether the tasks of a job's last run have ended well."""
+        done, wanted = jobs.progress(service, self.tasks)
+        state = f"{done} of {wanted} tasks are done"
+        if state != self._said:
+            self._say(state)
+            self._said = state
+        return done >= wanted
+
+    def _give_up_if_hopeless(self, service: Json) -> None:
+        """Raise when waiting longer makes no sense."""
+        update = service.get("UpdateStatus") or {}
+        state = update.get("State", "")
+        # The swarm forgets an update's status when the next one begins; so this one is of this run's, if it made one.
+        if state == "rollback_started":
+            # It is waited for: who is told that it failed finds the service as it was.
+            self._undone = self._undone or _report(self.tasks, self._log_tail)
+            return
+        if self._changed and (state.startswith("rollback") or state == "paused"):
+            became = _BECAME.get(state, "was stopped")
+            raise _HopelessError(
+                f"service {self._name}: the update failed and {became} "
+                f"({update.get('Message', 'no reason given')}){self._undone or _report(self.tasks, self._log_tail)}"
+            )
+        lost = [task for task in self.tasks if task["Status"]["State"] in _LOST]
+        if self._old is None:
+            self._old = frozenset(task["ID"] for task in lost)
+        lost = [task for task in lost if task["ID"] not in self._old]
+        # While an update is under way, the swarm itself counts its failures, and undoes it.
+        if len(lost) >= GIVE_UP_AFTER and state != "updating":
+            raise _HopelessError(
+                f"service {self._name}: {len(lost)} tasks failed one after another{_report(lost, self._log_tail)}"
+            )
+        waiting = [task for task in self.tasks if _unfinished(task) and task["Status"]["State"] == "pending"]
+        waiting = [task for task in waiting if task["Status"].get("Err")]
+        now = time.monotonic()
+        for task in waiting:
+            self._pending.setdefault(task["ID"], now)
+        # A new task may have to wait until the old one has stopped and let its port go.
+        container = service["Spec"]["TaskTemplate"].get("ContainerSpec") or {}
+        patience = _PENDING_PATIENCE + container.get("StopGracePeriod", 0) / 1e9
+        stuck = [task for task in waiting if now - self._pending[task["ID"]] > patience]
+        if stuck:
+            raise _HopelessError(f"service {self._name}: no host can take it{_report(stuck, self._log_tail)}")
+
+
+def _is_current(task: Json, service: Json) -> bool:
+    """Return whether a task is of the service's present specification."""
+    return bool(task["Spec"].get("ContainerSpec") == service["Spec"]["TaskTemplate"].get("ContainerSpec"))
+
+
+def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
+    """Return the latest failed task's own error and its last log lines, for the end of a message."""
+    failed = [t for t in tasks if t["Status"]["State"] in _LOST and t["Status"].get("Err")]
+    troubled = failed or [t for t in tasks if t["Status"].get("Err")] or [t for t in tasks if _unfinished(t)]
+    if not troubled:
+        return ""
+    last = max(troubled, key=lambda t: str(t["Status"].get("Timestamp", "")))
+    status = last["Status"]
+    node, container = last.get("NodeID", ""), (status.get("ContainerStatus") or {}).get("ContainerID", "")
+    said = status.get("Err") or status.get("Message")
+    host, log = log_tail(node, container) if node else ("no host", [])
+    lines = [f"task {last['ID'][:12]} on {host}: {status['State']}: {said}", *(f"| {line}" for line in log)]
+    return "".join(f"\n    {line}" for line in lines)
+
+
+def _unfinished(task: Json) -> bool:
+    """Return whether a task should run and does not."""
+    return bool(task["DesiredState"] == "running" and task["Status"]["State"] != "running")

@@ -1,0 +1,281 @@
+"""The swarm: one of its hives makes it, and the others join."""
+
+import contextlib
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from docker import DockerClient
+
+from model.errors import HostError, SkepError
+from model.keys.record import SwarmRecord
+from model.stage import Host
+from model.swarm.address_pools import SwarmWants, differs, stays
+from remote.engine.client import engine_errors
+from remote.mother.wait import wait_for
+from remote.swarm.builtin_networks import ensure_gwbridge, ensure_ingress
+from remote.swarm.nodes import DRAIN_TIMEOUT, JOIN_TIMEOUT, READY_PATIENCE, remove_ghosts
+
+PORT = 2377
+_SUBNET_SIZE = 24
+Say = Callable[[str], None]
+
+
+def ensure_member(
+    host: Host,
+    others: Mapping[str, tuple[Host, bool]],
+    client: DockerClient,
+    engine: Callable[[Host], DockerClient],
+    say: Say,
+    wants: SwarmWants,
+) -> SwarmRecord:
+    """Make a hive a manager of the stage's swarm, and return its place there.
+
+    The leader is found by looking, never fixed: if any other hive is in a swarm, this one joins it. It makes a new one
+    only when every other hive that exists was asked and is in none, or never was: two halves of a site must not each
+    make their own.
+
+    Args:
+        host: The hive.
+        others: The other hives that exist: short name to host and whether it was in the swarm before.
+        client: The hive's engine.
+        engine: Returns another's; raises HostError where it does not answer.
+        say: Takes a line for the log.
+        wants: How the swarm is to be made.
+
+    Raises:
+        HostError: It can't be told whether there is a swarm, joining it failed, or it was made otherwise.
+
+    """
+    managers, silent = _managers(others, engine)
+    mine = _settled(host, client, say)
+    state = mine.get("LocalNodeState")
+    if state == "active" and _belongs(host, client, mine, managers):
+        say(f"{host.short} is node {mine['NodeID']}")
+        if different := differs(wants, mine.get("Cluster") or {}):
+            raise HostError(stays(host.short, different))
+        ensure_ingress(host, client, wants, say)
+        return SwarmRecord(cluster=_cluster(host, client), node=mine["NodeID"])
+    if not managers and silent:
+        raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
+    if state != "inactive":
+        say(f"{host.short} leaves what it was in")
+        with engine_errors(host.short, "leaving a swarm"):
+            client.swarm.leave(force=True)
+    ensure_gwbridge(host, client, wants, say)
+    if managers:
+        # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
+        _, manager = next(iter(managers.values()))
+        remove_ghosts(host, manager, say)
+        _join(host, client, managers, say)
+    else:
+        say(f"{host.short} makes the swarm")
+        with engine_errors(host.short, "making the swarm"):
+            client.swarm.init(
+                advertise_addr=host.address,
+                listen_addr=f"0.0.0.0:{PORT}",
+                data_path_addr=host.address,
+                data_path_port=wants.port,
+                default_addr_pool=[
+                    str(wants.division.overlay)
+                    if wants.division is not None
+                    else address_pool([host.address, *(other.address for other, _ in others.values())])
+                ],
+                subnet_size=wants.division.subnet_size if wants.division is not None else _SUBNET_SIZE,
+            )
+        ensure_ingress(host, client, wants, say)
+    with engine_errors(host.short, "reading its swarm state"):
+        node = client.info()["Swarm"]["NodeID"]
+    return SwarmRecord(cluster=_cluster(host, client), node=node)
+
+
+def take_down(
+    hives: Mapping[str, tuple[Host, DockerClient]],
+    labels: Mapping[str, str],
+    wants: SwarmWants,
+    say: Say,
+) -> None:
+    """Have all hives leave a swarm that was made otherwise than it is wanted, its services ending in order before.
+
+    Hives that are in one that is as wanted stay in it: a run that was killed in the middle may have made it.
+
+    Args:
+        hives: Those that exist, each with its engine.
+        labels: Those of what is the stage's.
+        wants: How the swarm is wanted.
+        say: Takes a line for the log.
+
+    Raises:
+        SkepError: Somebody else has services there, or a hive can't leave.
+
+    """
+    old = {}
+    for short, (host, client) in hives.items():
+        with engine_errors(short, "reading its swarm state"):
+            swarm = client.info()["Swarm"]
+        if swarm.get("LocalNodeState") == "inactive":
+            continue
+        if swarm.get("Cluster") and not differs(wants, swarm["Cluster"]):
+            continue
+        old[short] = (host, client)
+    if not old:
+        return
+
+    def removed() -> bool:
+        short, (_, client) = next(iter(old.items()))
+        _remove_services(short, client, labels, say)
+        return True
+
+    ends = True
+    try:
+        # Engines that were just started anew elect a leader first.
+        wait_for(removed, "a manager of the old swarm", READY_PATIENCE, retry=HostError)
+    except HostError as error:
+        say(f"{error}: its services end with it")
+        ends = False
+    for short, (_, client) in old.items():
+        with engine_errors(short, "leaving the swarm"):
+            if ends:
+                wait_for(partial(_runs_nothing, client), f"the services on {short} to end", DRAIN_TIMEOUT)
+            client.swarm.leave(force=True)
+        say(f"{short} left the swarm")
+
+
+def _runs_nothing(client: DockerClient) -> bool:
+    """Return whether no container of a service runs on a host."""
+    return not client.api.containers(filters={"label": "com.docker.swarm.service.id"})
+
+
+def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str], say: Say) -> None:
+    """Remove the stage's services from a swarm, if it has no others."""
+    with engine_errors(host, "removing the stage's services"):
+        services = client.api.services()
+    foreign = [
+        s["Spec"]["Name"] for s in services if not labels.items() <= (s["Spec"].get("Labels") or {}).items()
+    ]
+    if foreign:
+        raise SkepError(
+            f"{host}: the swarm is not made anew, as it has services of which skep knows nothing: "
+            f"{', '.join(sorted(foreign))}"
+        )
+    for service in services:
+        with engine_errors(host, "removing the stage's services"):
+            client.api.remove_service(service["ID"])
+        say(f"removed service {service['Spec']['Name']}, to deploy it again in the new swarm")
+
+
+def _settled(host: Host, client: DockerClient, say: Say) -> Mapping[str, Any]:
+    """Return a hive's swarm state, having waited for a join that is under way.
+
+    A join that a killed run had begun goes on in the engine. To leave in the middle of it would leave a member behind
+    that never comes.
+    """
+    states: list[Mapping[str, Any]] = []
+
+    def settled() -> bool:
+        with engine_errors(host.short, "reading its swarm state"):
+            states.append(client.info()["Swarm"])
+        return states[-1].get("LocalNodeState") != "pending"
+
+    if not settled():
+        say(f"{host.short} is just joining a swarm: waiting for that")
+        with contextlib.suppress(HostError):
+            wait_for(settled, f"{host.short} to join a swarm", JOIN_TIMEOUT, retry=HostError)
+    mine = states[-1]
+    if mine.get("LocalNodeState") not in {"inactive", "active"}:
+        say(
+            f"{host.short} is in state {mine.get('LocalNodeState')}: {mine.get('Error') or 'no reason given'}"
+        )
+    return mine
+
+
+def _cannot_tell(host: Host, silent: Mapping[str, str], addresses: Iterable[str]) -> str:
+    """Return why a hive neither joins a swarm nor makes one, and what to do."""
+    lines = "".join(f"\n    {line}" for line in silent.values())
+    way_out = "bring it back, or if it is lost for good remove its setup_hosts/<host>.swarm.json in state/"
+    if any("leader" in line for line in silent.values()):
+        address = next(iter(addresses))
+        way_out = (
+            "more than half of its managers are gone; if they don't come back, run on one that is left: docker swarm "
+            f"init --force-new-cluster --advertise-addr <its address, as {address}>, then doit again"
+        )
+    return (
+        f"{host.short}: {', '.join(silent)} was in the stage's swarm and can't be asked now, so no new swarm is made "
+        f"beside it; {way_out}{lines}"
+    )
+
+
+def address_pool(addresses: Iterable[str]) -> str:
+    """Return where the overlay networks' addresses come from: a network that none of the hosts is in.
+
+    Docker itself would begin at 10.0.0.0 whatever the hosts' network is, and two that overlap reach nothing.
+    """
+    hosts = [ipaddress.ip_address(address) for address in addresses]
+    pools = (ipaddress.ip_network(f"10.{n}.0.0/16") for n in range(256))
+    return str(next(pool for pool in pools if not any(host in pool for host in hosts)))
+
+
+def _managers(
+    others: Mapping[str, tuple[Host, bool]], engine: Callable[[Host], DockerClient]
+) -> tuple[dict[str, tuple[Host, DockerClient]], dict[str, str]]:
+    """Return the other hives that are managers with a leader, and those that were members and can't be asked."""
+    managers: dict[str, tuple[Host, DockerClient]] = {}
+    silent: dict[str, str] = {}
+    for short, (other, was_member) in others.items():
+        try:
+            client = engine(other)
+            with engine_errors(short, "reading its swarm state"):
+                swarm = client.info()["Swarm"]
+                if swarm.get("ControlAvailable") and client.nodes.list():
+                    managers[short] = (other, client)
+        except SkepError as error:
+            if was_member:
+                silent[short] = str(error)
+    return managers, silent
+
+
+def _belongs(
+    host: Host,
+    client: DockerClient,
+    mine: Mapping[str, Any],
+    managers: Mapping[str, tuple[Host, DockerClient]],
+) -> bool:
+    """Return whether an active node is in the same swarm as the other managers, and can manage it."""
+    if not mine.get("ControlAvailable"):
+        return False
+    if not managers:
+        return True
+    other, manager = next(iter(managers.values()))
+    return _cluster(host, client) == _cluster(other, manager)
+
+
+def _cluster(host: Host, client: DockerClient) -> str:
+    """Return the swarm's id."""
+    with engine_errors(host.short, "asking for the swarm's id"):
+        return str(client.api.inspect_swarm()["ID"])
+
+
+def _join(
+    host: Host, client: DockerClient, managers: Mapping[str, tuple[Host, DockerClient]], say: Say
+) -> None:
+    """Join the swarm that others are in; the raft may need a moment between two joins."""
+    leader, leader_client = next(iter(managers.values()))
+    with engine_errors(leader.short, "reading the swarm's join token"):
+        token = leader_client.api.inspect_swarm()["JoinTokens"]["Manager"]
+    addresses = [f"{other.address}:{PORT}" for other, _ in managers.values()]
+    say(f"{host.short} joins by {', '.join(addresses)}")
+
+    def joined() -> bool:
+        with engine_errors(host.short, "joining the swarm"):
+            if client.info()["Swarm"].get("LocalNodeState") == "inactive":
+                client.swarm.join(
+                    remote_addrs=addresses,
+                    join_token=token,
+                    advertise_addr=host.address,
+                    listen_addr=f"0.0.0.0:{PORT}",
+                    data_path_addr=host.address,
+                )
+            return bool(client.info()["Swarm"].get("ControlAvailable"))
+
+    wait_for(joined, f"{host.short} to be a manager of the swarm", JOIN_TIMEOUT, retry=HostError)

@@ -1,0 +1,237 @@
+"""The nodes of a swarm: labelled, waited for, set aside, and taken out in order."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError
+
+from model.errors import HostError
+from model.stage import Host
+from remote.engine.client import engine_errors
+from remote.mother.wait import wait_for
+
+JOIN_TIMEOUT = 90
+READY_PATIENCE = 20
+DRAIN_TIMEOUT = 120
+ASIDE = "skep.aside"
+"""The label of a node on which nothing runs because its host left the stage, and not because a person said so."""
+Say = Callable[[str], None]
+
+
+def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterable[str]) -> None:
+    """Raise unless the swarm keeps its majority without a hive, and others that were away are back.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        back: The full names of the hives that have to be back.
+
+    Raises:
+        HostError: It can't do without it now.
+
+    """
+    with engine_errors(beside, "listing the swarm's nodes"):
+        managers = [node for node in client.api.nodes() if node["Spec"]["Role"] == "manager"]
+    ready = {
+        (node.get("Description") or {}).get("Hostname")
+        for node in managers
+        if node["Status"]["State"] == "ready"
+        and (node.get("ManagerStatus") or {}).get("Reachability") == "reachable"
+    }
+    if missing := sorted(set(back) - ready):
+        raise HostError(f"{', '.join(missing)} is not back in the swarm yet")
+    # Counted as they are when it has left in order: the others alone.
+    others = [node for node in managers if not is_of(node, host)]
+    if len(ready - {host.name}) <= len(others) // 2:
+        raise HostError(
+            f"of its {len(others)} other managers {len(ready - {host.name})} are ready, which is no majority"
+        )
+
+
+def has_node(beside: str, client: DockerClient, host: Host) -> bool:
+    """Return whether the swarm has a node of a host.
+
+    Raises:
+        HostError: The swarm can't be asked.
+
+    """
+    with engine_errors(beside, "listing the swarm's nodes"):
+        return any(is_of(node, host) for node in client.api.nodes())
+
+
+def retire(beside: str, client: DockerClient, host: Host, say: Say) -> None:
+    """Take a hive that will be gone out of the swarm in order: its tasks first, then its vote, then the node.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: The swarm refuses.
+
+    """
+    with engine_errors(beside, f"taking {host.short} out of the swarm"):
+        for node in client.api.nodes():
+            if not is_of(node, host):
+                continue
+            say(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
+            _drain(client, node)
+            _expel(client, client.api.inspect_node(node["ID"]))
+
+
+def set_aside(host: str, client: DockerClient, nodes: Mapping[str, str], say: Say) -> None:
+    """Have no task run on nodes any more; `ensure_node_labels` takes them in again.
+
+    Args:
+        host: A hive.
+        client: Its engine, which is a manager.
+        nodes: A node's id to its host's short name.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: The swarm refuses.
+
+    """
+    with engine_errors(host, "draining nodes of hosts that the stage no longer has"):
+        for node in client.api.nodes():
+            short, spec = nodes.get(node["ID"]), node["Spec"]
+            if short is None or spec["Availability"] == "drain":
+                continue
+            say(f"{short} is no longer a hive of the stage: what runs there ends, and runs elsewhere")
+            labels = {**(spec.get("Labels") or {}), ASIDE: "true"}
+            client.api.update_node(
+                node["ID"], node["Version"]["Index"], {**spec, "Availability": "drain", "Labels": labels}
+            )
+
+
+def _drain(client: DockerClient, node: Mapping[str, Any]) -> None:
+    """Have a node's tasks end and run elsewhere, as far as they can within a time."""
+    spec = {**node["Spec"], "Availability": "drain"}
+    client.api.update_node(node["ID"], node["Version"]["Index"], spec)
+    with contextlib.suppress(HostError):
+        wait_for(lambda: not _tasks_on(client, node["ID"]), "its tasks to end", DRAIN_TIMEOUT)
+
+
+def _expel(client: DockerClient, node: Mapping[str, Any]) -> None:
+    """Remove a node, a manager after it has lost its vote."""
+    if node["Spec"]["Role"] == "manager":
+        client.api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Role": "worker"})
+    _remove_node(client, node["ID"])
+
+
+def _tasks_on(client: DockerClient, node: str) -> list[str]:
+    """Return the tasks that still run on a node."""
+    return [
+        task["ID"]
+        for task in client.api.tasks(filters={"node": node})
+        if task["Status"]["State"] in {"starting", "running"}
+    ]
+
+
+def is_ready(host: str, client: DockerClient, node: str) -> bool:
+    """Return whether a manager sees a node as ready."""
+    with engine_errors(host, "listing the swarm's nodes"):
+        return bool(client.api.inspect_node(node)["Status"]["State"] == "ready")
+
+
+def wait_until_ready(
+    host: str, client: DockerClient, node: str, restart: Callable[[], None], say: Say
+) -> None:
+    """Wait until the swarm sees a node as ready.
+
+    A node that comes back within its heartbeat's time can stay `down` although its agent is connected (seen with
+    Engine 20.10); a restart of its engine registers it anew.
+
+    Args:
+        host: The node's host.
+        client: A manager's engine, which need not be this host's.
+        node: The node's id.
+        restart: Restarts the host's engine.
+        say: Takes a line for the log.
+
+    Raises:
+        HostError: It does not become ready.
+
+    """
+    with contextlib.suppress(HostError):
+        wait_for(lambda: is_ready(host, client, node), f"{host} to be ready", READY_PATIENCE)
+        return
+    say(f"the swarm still sees {host} as down: restarting its engine")
+    restart()
+    wait_for(
+        lambda: is_ready(host, client, node),
+        f"the swarm to see {host} as ready",
+        JOIN_TIMEOUT,
+        retry=HostError,
+    )
+
+
+def ensure_node_labels(
+    host: str,
+    client: DockerClient,
+    node: str,
+    labels: Mapping[str, str],
+    say: Say,
+    keep: Callable[[str], bool] = lambda _label: False,
+) -> None:
+    """Give a node these labels, leaving those that are not skep's alone, and those of skep's that are to be kept."""
+
+    def labelled() -> bool:
+        attrs = client.api.inspect_node(node)
+        spec = attrs["Spec"]
+        kept = {
+            name: value
+            for name, value in (spec.get("Labels") or {}).items()
+            if not name.startswith("skep.") or keep(name)
+        }
+        wanted = {**kept, **labels}
+        if wanted != (spec.get("Labels") or {}):
+            say(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
+            changed = {**spec, "Labels": wanted}
+            if ASIDE in (spec.get("Labels") or {}):
+                changed["Availability"] = "active"  # the host is back in the stage
+            client.api.update_node(node, attrs["Version"]["Index"], changed)
+        return True
+
+    with engine_errors(host, f"labelling node {node}"):
+        # "update out of sequence": somebody else changed the node between reading and writing.
+        wait_for(labelled, f"the labels of node {node}", 30, retry=APIError)
+
+
+def remove_ghosts(host: Host, manager: DockerClient, say: Say) -> None:
+    """Remove the nodes that a host was before it was made anew, so that they don't count for quorum.
+
+    Args:
+        host: The host, which is in no swarm now.
+        manager: A manager's engine.
+        say: Takes a line for the log.
+
+    """
+    with engine_errors(host.short, "removing its former nodes from the swarm"):
+        for attrs in manager.api.nodes():
+            if not is_of(attrs, host):
+                continue
+            say(f"removing {host.name}'s former node {attrs['ID']} from the swarm")
+            _expel(manager, attrs)
+
+
+def is_of(node: Mapping[str, Any], host: Host) -> bool:
+    """Return whether a node is of a host; one that never came has no name, but its address."""
+    addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
+    name = (node.get("Description") or {}).get("Hostname")
+    return name == host.name or host.address in {address.partition(":")[0] for address in addresses}
+
+
+def _remove_node(client: DockerClient, node: str) -> None:
+    """Remove a node; the swarm takes a moment to see it demoted."""
+
+    def removed() -> bool:
+        client.api.remove_node(node, force=True)
+        return True
+
+    wait_for(removed, f"node {node} to be removed from the swarm", 30, retry=APIError)

@@ -1,0 +1,80 @@
+"""Putting a service back to what it last ran well with, where the swarm itself does not."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from model.errors import ServiceError
+from remote.swarm import jobs
+from remote.swarm.revisions import LABEL, Generation, generations, with_secrets
+from remote.swarm.services import find_service, put_service
+from remote.swarm.spec import spec_digest
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+Json = Mapping[str, Any]
+_SEEN = "skep.spec"
+
+
+def put_back(
+    client: "DockerClient",
+    name: str,
+    labels: Mapping[str, str],
+    secret: Callable[[], Sequence[str]],
+    say: Callable[[str], None],
+) -> str | None:
+    """Give a service whose change failed the specification that it was last seen to run with. Waits for no task.
+
+    Args:
+        client: A manager's engine.
+        name: The service.
+        labels: Those of the stage.
+        secret: Returns the lines `NAME=value` of its environment that a secret is in.
+        say: Takes a line for the log.
+
+    Returns:
+        What it was put back to, in words; empty if that is what it already is again; None if it never ran well.
+
+    Raises:
+        ServiceError: The engine refuses, or the specification needs a secret that is none any more.
+
+    """
+    from remote.engine.client import engine_errors
+
+    with engine_errors(name, "putting the service back", ServiceError):
+        service = find_service(client, name)
+        if service is None or jobs.is_job(service):
+            return None
+        if was_seen(service["Spec"]):
+            return ""
+        before = service.get("PreviousSpec") or {}
+        if was_seen(before):
+            spec, said = before, _called(before)
+        else:
+            kept = generations(client, name, labels)
+            if not kept:
+                return None
+            spec = {**with_secrets(kept[0], secret()), "Labels": _labels(service, kept[0])}
+            said = f"generation {kept[0].number}"
+        say(f"putting back {said}")
+        put_service(client, service, {**spec, "Name": name})
+    return said
+
+
+def was_seen(spec: Json) -> bool:
+    """Return whether a service was seen to run with a specification, by the mark that it got then. Pure."""
+    mark = ((spec or {}).get("Labels") or {}).get(_SEEN)
+    return mark is not None and mark == spec_digest(spec)
+
+
+def _called(spec: Json) -> str:
+    """Return what a specification is called."""
+    number = (spec.get("Labels") or {}).get(LABEL)
+    return f"generation {number}" if number else "what it ran before"
+
+
+def _labels(service: Json, generation: Generation) -> dict[str, str]:
+    """Return the labels of a generation that is put back: its own, and skep's without the key of what failed."""
+    now = service["Spec"].get("Labels") or {}
+    own = {n: v for n, v in now.items() if n.startswith("skep.") and n not in {"skep.key", _SEEN}}
+    return {**(generation.spec.get("Labels") or {}), **own, LABEL: str(generation.number)}

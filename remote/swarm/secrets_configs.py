@@ -1,0 +1,47 @@
+"""Docker secrets and configs, whose names hold their content's digest."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from docker import DockerClient
+
+from model.errors import ServiceError
+from model.secrets.secret import Secret
+from remote.engine.client import engine_errors
+
+Say = Callable[[str], None]
+
+
+def ensure_secret(
+    client: DockerClient, name: str, content: Secret, labels: Mapping[str, str], say: Say
+) -> str:
+    """Make a Docker secret exist, and return its id."""
+    api = client.api
+    return _ensure(api.secrets, api.create_secret, "secret", name, content.reveal().encode(), labels, say)
+
+
+def ensure_config(
+    client: DockerClient, name: str, content: bytes, labels: Mapping[str, str], say: Say
+) -> str:
+    """Make a Docker config exist, and return its id."""
+    return _ensure(client.api.configs, client.api.create_config, "config", name, content, labels, say)
+
+
+def _ensure(
+    found: Callable[..., Any],
+    create: Callable[..., Any],
+    kind: str,
+    name: str,
+    content: bytes,
+    labels: Mapping[str, str],
+    say: Say,
+) -> str:
+    """Find one by its name, or make it."""
+    with engine_errors(name, f"making the Docker {kind}", ServiceError):
+        for there in found(filters={"name": name}):
+            if there["Spec"]["Name"] == name:
+                say(f"found {name}")
+                return str(there["ID"])
+        made = create(name, content, labels=dict(labels))
+        say(f"made {name}")
+        return str(made["ID"])

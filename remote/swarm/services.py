@@ -1,0 +1,196 @@
+"""Swarm services: made and changed."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError, NotFound
+
+from model.errors import ServiceError
+from remote.engine.client import engine_errors
+from remote.mother.wait import wait_for
+from remote.swarm import jobs
+from remote.swarm.spec import Json, spec_digest
+
+Say = Callable[[str], None]
+KEPT_LABEL = "skep.initialized."
+"""Marks that skep puts on a running service; a new specification keeps them."""
+
+
+def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, bool]:
+    """Make a service have a specification; return its id, and whether something was changed. Waits for no task.
+
+    Found by its name. One that carries the key, and was not changed by somebody else since, is left as it is, so that
+    nothing restarts.
+
+    Raises:
+        ServiceError: The engine refused, or there is a service of that name that skep did not make.
+
+    """
+    name = spec["Name"]
+    with engine_errors(name, "deploying the service", ServiceError):
+        found = find_service(client, name)
+        if found is not None:
+            labels = found["Spec"].get("Labels") or {}
+            if labels.get("skep.site") != spec["Labels"]["skep.site"]:
+                raise ServiceError(
+                    f"service {name}: there is one that skep did not make; rename or remove it"
+                )
+            untouched = labels.get("skep.spec") in {None, spec_digest(found["Spec"])}
+            same = labels.get("skep.key") == spec["Labels"]["skep.key"] and untouched
+            if same and not _must_run_again(client, found):
+                say(f"found service {found['ID']}")
+                return str(found["ID"]), False
+            if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
+                say("its mode changed, which Docker can't do in place: removing it and making it anew")
+                number = replace_service(client, found, spec)
+                say(f"made service {number}")
+                return number, True
+        if found is None:
+            number = _create(client, spec)
+            say(f"made service {number}")
+            return number, True
+        kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
+        put_service(client, found, {**spec, "Labels": {**kept, **spec["Labels"]}})
+        say(f"changed service {found['ID']}")
+        return str(found["ID"]), True
+
+
+def put_service(client: DockerClient, found: Json, spec: Json) -> None:
+    """Give a service of the swarm another specification; one of another mode is made anew.
+
+    Args:
+        client: A manager's engine.
+        found: The service as the swarm has it.
+        spec: The specification.
+
+    Raises:
+        ServiceError: The engine refused, or somebody else was quicker.
+
+    """
+    if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
+        replace_service(client, found, spec)
+        return
+    template = {**spec["TaskTemplate"]}
+    if jobs.is_job(found):
+        # Else an equal specification would be none to run again.
+        template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
+    with engine_errors(spec["Name"], "changing the service", ServiceError):
+        write_service(client, found, {**spec, "TaskTemplate": template})
+
+
+def write_service(client: DockerClient, found: Mapping[str, Any], spec: Json) -> None:
+    """Write a specification over the one of a service, as the swarm had it when it was read.
+
+    Args:
+        client: A manager's engine.
+        found: The service as it was read.
+        spec: The specification.
+
+    Raises:
+        APIError: The engine refused, or the service was changed since.
+
+    """
+    client.api.update_service(
+        found["ID"], found["Version"]["Index"], spec["TaskTemplate"], spec["Name"], spec["Labels"], spec["Mode"],
+        spec.get("UpdateConfig"), endpoint_spec=spec.get("EndpointSpec"),
+        rollback_config=spec.get("RollbackConfig"),
+    )  # fmt: skip
+
+
+def replace_service(client: DockerClient, found: Json, spec: Json) -> str:
+    """Make a service anew, since Docker changes the mode of none that is there; return its id.
+
+    Args:
+        client: A manager's engine.
+        found: The service as the swarm has it.
+        spec: The specification. If the engine refuses it, the service is there again as it was.
+
+    Raises:
+        ServiceError: The engine refused.
+
+    """
+    with engine_errors(spec["Name"], "making the service anew", ServiceError):
+        client.api.remove_service(found["ID"])
+        try:
+            return _create(client, spec)
+        except APIError:
+            with suppress(APIError):
+                _create(client, found["Spec"])
+            raise
+
+
+def _create(client: DockerClient, spec: Json) -> str:
+    """Make a service, and return its id."""
+    made = client.api.create_service(
+        spec["TaskTemplate"], spec["Name"], spec["Labels"], spec["Mode"], spec.get("UpdateConfig"),
+        endpoint_spec=spec.get("EndpointSpec"), rollback_config=spec.get("RollbackConfig"),
+    )  # fmt: skip
+    return str(made["ID"])
+
+
+def _must_run_again(client: DockerClient, service: Json) -> bool:
+    """Return whether a service is a job that has failed for good."""
+    if not jobs.is_job(service):
+        return False
+    tasks = client.api.tasks(filters={"service": service["ID"]})
+    done, wanted = jobs.progress(service, tasks)
+    return done < wanted and not jobs.is_at_work(service, tasks)
+
+
+def set_labels(
+    client: DockerClient,
+    service: str,
+    labels: Mapping[str, str | None],
+    seen: Mapping[str, Any] | None = None,
+) -> None:
+    """Set labels on a service itself (None removes one), which restarts nothing.
+
+    Args:
+        client: A manager's engine.
+        service: Its name.
+        labels: The labels.
+        seen: The service as it was seen a moment ago, if it was: it is looked at again only where it changed since.
+
+    Raises:
+        ServiceError: The engine refused, or the service is gone.
+
+    """
+    known: list[Mapping[str, Any]] = [seen] if seen else []
+
+    def labelled() -> bool:
+        found = known.pop() if known else find_service(client, service)
+        if found is None:
+            raise ServiceError(f"service {service}: was removed by somebody else")
+        spec = found["Spec"]
+        if seen and spec_digest(spec) != spec_digest(seen["Spec"]):
+            raise ServiceError(f"service {service}: somebody else changed it since; run doit again")
+        merged = {**(spec.get("Labels") or {}), **labels}
+        wanted = {name: value for name, value in merged.items() if value is not None}
+        if wanted != (spec.get("Labels") or {}):
+            write_service(client, found, {**spec, "Labels": wanted})
+        return True
+
+    with engine_errors(service, "labelling the service", ServiceError):
+        # "update out of sequence": the swarm itself changed the service between reading and writing.
+        wait_for(labelled, f"the labels of service {service}", 30, retry=APIError, kind=ServiceError)
+
+
+def find_service(client: DockerClient, name: str) -> Json | None:
+    """Return a service by its exact name, or None; one whose id only begins like that is another.
+
+    Raises:
+        APIError: The engine refused.
+
+    """
+    try:
+        found: Json = client.api.inspect_service(name)
+    except NotFound:
+        return None
+    except APIError as error:
+        # Several ids begin like that, and no service is called so.
+        if "ambiguous" in str(error.explanation):
+            return None
+        raise
+    return found if found["Spec"]["Name"] == name else None

@@ -1,0 +1,359 @@
+"""Definitions of images, services and volumes in the words of Docker's API. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model import site as types
+from model.keys.digest import canonical, sha256
+from model.secrets.secret import Secret
+from model.stage import Stage, config_uses, scalar, secret_uses, service_networks
+from model.units import Port, nanoseconds, size
+from remote.images import systemd
+
+Json = dict[str, Any]
+MODES = {
+    "replicated": "Replicated",
+    "global": "Global",
+    "replicated-job": "ReplicatedJob",
+    "global-job": "GlobalJob",
+}
+"""A service's `mode` to Docker's name for it."""
+INCARNATION = "skep.incarnation"
+"""The label that tells a volume from another one of its name."""
+JOBS = {"ReplicatedJob", "GlobalJob"}
+_INIT_TMPFS = ("/run", "/run/lock", "/tmp")  # noqa: S108 - where systemd wants them
+
+
+def words(command: str | list[str] | None) -> list[str] | None:
+    """Return a command as words; a text is one for the shell."""
+    return ["/bin/sh", "-c", command] if isinstance(command, str) else command
+
+
+def environment(table: Mapping[str, types.Scalar]) -> list[str]:
+    """Return an environment as `NAME=value`, by name: the order of a table's keys means nothing."""
+    return [f"{name}={scalar(table[name])}" for name in sorted(table)]
+
+
+def healthcheck(check: types.Healthcheck | None) -> Json | None:
+    """Return a health check."""
+    if check is None:
+        return None
+    return {
+        "Test": ["CMD-SHELL", check.test] if isinstance(check.test, str) else ["CMD", *check.test],
+        "Interval": nanoseconds(check.interval),
+        "Timeout": nanoseconds(check.timeout),
+        "Retries": check.retries,
+        "StartPeriod": nanoseconds(check.start_period),
+    }
+
+
+def image_config(image: types.Image) -> Json:
+    """Return an image's configuration; what its definition does not say is left out."""
+    # An entrypoint of its own makes the base's command meaningless, as in a Dockerfile.
+    command = words(image.command) if image.command is not None or image.entrypoint is None else []
+    return _given(
+        {
+            "Env": environment(image.env) or None,
+            "Entrypoint": words(image.entrypoint),
+            "Cmd": command,
+            "User": image.user,
+            "WorkingDir": image.working_dir,
+            "StopSignal": image.stop_signal,
+            "ExposedPorts": {str(port) if "/" in str(port) else f"{port}/tcp": {} for port in image.expose}
+            or None,
+            "Healthcheck": healthcheck(image.healthcheck),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class ServiceParts:
+    """What a service's specification needs of other resources.
+
+    Args:
+        image: The reference with digest that it runs.
+        networks: Network name to id.
+        secrets: Name in `[secrets]` to the Docker secret's name and id.
+        configs: Name in `[configs]` to the Docker config's name and id, and whether that is a Docker secret.
+        environment: Those environment variables that a secret is in.
+        ports: Its published ports, with those that were chosen.
+
+    """
+
+    image: str
+    networks: Mapping[str, str]
+    secrets: Mapping[str, tuple[str, str]]
+    configs: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
+    environment: Mapping[str, Secret] = field(default_factory=dict)
+    ports: Sequence[Port] = ()
+
+
+def service_spec(
+    name: str, service: types.Service, stage: Stage, parts: ServiceParts, labels: Mapping[str, str]
+) -> Json:
+    """Return a service's whole specification.
+
+    Args:
+        name: The service's name.
+        service: Its definition.
+        stage: The stage.
+        parts: What it needs of other resources.
+        labels: Labels beside those of its definition.
+
+    """
+    return {
+        "Name": name,
+        "Labels": {**{key: _label(value) for key, value in service.labels.items()}, **labels},
+        "TaskTemplate": _given(
+            {
+                "ContainerSpec": _container(service, parts),
+                "Resources": _resources(service),
+                "RestartPolicy": {
+                    "Condition": _condition(service),
+                    "Delay": nanoseconds(service.restart_config.delay),
+                    "MaxAttempts": service.restart_config.max_attempts,
+                    "Window": nanoseconds(service.restart_config.window),
+                },
+                "Placement": _given(
+                    {
+                        "Constraints": constraints(service, stage) or None,
+                        "Preferences": [
+                            {"Spread": {"SpreadDescriptor": label}} for label in service.placement.preferences
+                        ]
+                        or None,
+                        "MaxReplicas": service.placement.max_replicas_per_node,
+                    }
+                ),
+                "Networks": [
+                    _given({"Target": parts.networks[network], "Aliases": aliases or None})
+                    for network, aliases in service_networks(service, stage.networks).items()
+                ],
+                "LogDriver": _logging(service.logging),
+            }
+        ),
+        "Mode": _mode(service),
+        # A job has neither; the engine refuses it.
+        "UpdateConfig": None if is_job(service) else _rollout(service.update_config),
+        "RollbackConfig": None if is_job(service) else _rollout(service.rollback_config),
+        "EndpointSpec": {
+            "Mode": service.endpoint_mode,
+            "Ports": [
+                {
+                    "Protocol": port.protocol,
+                    "TargetPort": port.target,
+                    "PublishedPort": port.published,
+                    "PublishMode": port.mode,
+                }
+                for port in parts.ports
+            ],
+        },
+    }
+
+
+def is_job(service: types.Service) -> bool:
+    """Return whether a service's tasks end by themselves."""
+    return service.mode.endswith("-job")
+
+
+def _condition(service: types.Service) -> str:
+    """Return when a task that ended is started again; a job's that ended well never is."""
+    said = service.restart_config.condition
+    return "on-failure" if is_job(service) and said == "any" else said
+
+
+def _mode(service: types.Service) -> Json:
+    """Return how many tasks a service has."""
+    if service.mode == "replicated":
+        return {"Replicated": {"Replicas": service.replicas}}
+    if service.mode == "replicated-job":
+        at_a_time = service.max_concurrent or service.replicas
+        return {"ReplicatedJob": {"MaxConcurrent": at_a_time, "TotalCompletions": service.replicas}}
+    return {MODES[service.mode]: {}}
+
+
+def _rollout(config: types.UpdateConfig | types.RollbackConfig) -> Json:
+    """Return how tasks are replaced by others."""
+    return {
+        "Parallelism": config.parallelism,
+        "Delay": nanoseconds(config.delay),
+        "FailureAction": config.failure_action,
+        "Monitor": nanoseconds(config.monitor),
+        "MaxFailureRatio": config.max_failure_ratio,
+        "Order": config.order,
+    }
+
+
+def _logging(logging: types.Logging | None) -> Json | None:
+    """Return where what containers print goes."""
+    if logging is None:
+        return None
+    return {"Name": logging.driver, "Options": {n: scalar(v) for n, v in logging.options.items()}}
+
+
+def spec_digest(spec: Mapping[str, Any]) -> str:
+    """Return the digest of what a service's specification says beside its labels."""
+    return sha256(canonical({name: value for name, value in spec.items() if name != "Labels"}))
+
+
+def constraints(service: types.Service, stage: Stage) -> list[str]:
+    """Return where a service may run: what it says, and the hosts that hold its volumes."""
+    held = [
+        f"node.labels.skep.volume.{mount.source}==true"
+        for mount in service.volumes
+        if mount.type == "volume" and mount.source and stage.site.volumes[mount.source].hosts
+    ]
+    return [*service.placement.constraints, *dict.fromkeys(held)]
+
+
+def _container(service: types.Service, parts: ServiceParts) -> Json:
+    """Return what a service's containers are like."""
+    return _given(
+        {
+            "Image": parts.image,
+            "Command": ["/bin/sh", "-c", systemd.START] if service.standalone else words(service.entrypoint),
+            "Args": words(service.command),
+            "Env": environment(
+                {
+                    **(systemd.ENVIRONMENT if service.standalone else {}),
+                    **service.environment,
+                    **_revealed(parts.environment),
+                }
+            )
+            or None,
+            "Hostname": service.hostname,
+            "TTY": service.tty or None,
+            "User": service.user,
+            "Dir": service.working_dir,
+            "StopSignal": service.stop_signal or (systemd.STOP_SIGNAL if service.standalone else None),
+            "StopGracePeriod": nanoseconds(service.stop_grace_period),
+            "Init": service.init or None,
+            "ReadOnly": service.read_only or None,
+            "CapabilityAdd": _added(service) or None,
+            "CapabilityDrop": service.cap_drop or None,
+            "Sysctls": {name: scalar(value) for name, value in service.sysctls.items()} or None,
+            "Hosts": [f"{address} {name}" for name, address in service.hosts.items()] or None,
+            "Ulimits": [_ulimit(name, limit) for name, limit in sorted(service.ulimits.items())] or None,
+            "DNSConfig": _given(
+                {
+                    "Nameservers": service.dns or None,
+                    "Search": service.dns_search or None,
+                    "Options": service.dns_options or None,
+                }
+            )
+            or None,
+            "HealthCheck": healthcheck(service.healthcheck),
+            "Mounts": [*map(_mount, service.volumes), *_init_mounts(service)] or None,
+            "Secrets": _secrets(service, parts) or None,
+            "Configs": _configs(service, parts, are_secret=False) or None,
+        }
+    )
+
+
+def _revealed(secrets: Mapping[str, Secret]) -> dict[str, str]:
+    """Return secrets in clear: from here they go to the engine and nowhere else."""
+    return {name: secret.reveal() for name, secret in secrets.items()}
+
+
+def _added(service: types.Service) -> list[str]:
+    """Return the capabilities that its containers have beyond Docker's choice."""
+    own = systemd.CAPABILITIES if service.standalone else ()
+    return list(dict.fromkeys([*service.cap_add, *(name for name in own if name not in service.cap_drop)]))
+
+
+def _ulimit(name: str, limit: int | types.Ulimit) -> Json:
+    """Return a limit of a container's processes."""
+    soft, hard = (limit, limit) if isinstance(limit, int) else (limit.soft, limit.hard)
+    return {"Name": name, "Soft": soft, "Hard": hard}
+
+
+def _mount(mount: types.Mount) -> Json:
+    """Return a mount."""
+    tmpfs = _given(
+        {
+            "SizeBytes": size(mount.tmpfs_size) if mount.tmpfs_size is not None else None,
+            "Mode": int(mount.tmpfs_mode, 8) if mount.tmpfs_mode is not None else None,
+        }
+    )
+    return _given(
+        {
+            "Type": mount.type,
+            "Target": mount.target,
+            "ReadOnly": mount.readonly,
+            "Source": mount.source,
+            "TmpfsOptions": tmpfs or None,
+            "BindOptions": {"Propagation": mount.propagation} if mount.propagation is not None else None,
+            "VolumeOptions": {"NoCopy": True} if mount.no_copy else None,
+        }
+    )
+
+
+def _init_mounts(service: types.Service) -> list[Json]:
+    """Return what systemd wants mounted, but for what the service mounts there itself."""
+    own = {mount.target.rstrip("/") for mount in service.volumes}
+    wanted = [path for path in _INIT_TMPFS if path not in own] if service.standalone else []
+    return [{"Type": "tmpfs", "Target": path, "ReadOnly": False} for path in wanted]
+
+
+def _secrets(service: types.Service, parts: ServiceParts) -> list[Json]:
+    """Return the Docker secrets of its containers: its secrets, and the configs that a secret is in."""
+    return [
+        *(_file("Secret", *parts.secrets[use.source], use) for use in secret_uses(service)),
+        *_configs(service, parts, are_secret=True),
+    ]
+
+
+def _configs(service: types.Service, parts: ServiceParts, *, are_secret: bool) -> list[Json]:
+    """Return the configs of its containers that a secret is in, or those that none is in."""
+    found = [(*parts.configs[use.source], use) for use in config_uses(service)]
+    kind = "Secret" if are_secret else "Config"
+    return [_file(kind, name, of, use) for name, of, is_secret, use in found if is_secret == are_secret]
+
+
+def _file(kind: str, docker_name: str, docker_id: str, use: types.SecretUse | types.ConfigUse) -> Json:
+    """Return a Docker secret or config as a file."""
+    own = use.source if isinstance(use, types.SecretUse) else f"/{use.source}"
+    return {
+        f"{kind}Name": docker_name,
+        f"{kind}ID": docker_id,
+        "File": {
+            "Name": use.target or own,
+            "UID": str(use.uid),
+            "GID": str(use.gid),
+            "Mode": int(use.mode, 8),
+        },
+    }
+
+
+def _resources(service: types.Service) -> Json | None:
+    """Return what a service's containers may use, and what a hive must have to spare."""
+    return (
+        _given(
+            {
+                "Limits": _amounts(service.cpu_limit, service.mem_limit) or None,
+                "Reservations": _amounts(service.cpu_reservation, service.mem_reservation) or None,
+            }
+        )
+        or None
+    )
+
+
+def _amounts(cpus: float | None, memory: str | None) -> Json:
+    """Return amounts of CPU and memory, as far as they are given."""
+    return _given(
+        {
+            "NanoCPUs": round(cpus * 1e9) if cpus else None,
+            "MemoryBytes": size(memory) if memory else None,
+        }
+    )
+
+
+def _label(value: object) -> str:
+    """Return a label's value; what is no text is JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _given(parts: Mapping[str, Any]) -> Json:
+    """Return the parts that are given."""
+    return {name: value for name, value in parts.items() if value is not None}

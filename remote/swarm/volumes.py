@@ -1,0 +1,135 @@
+"""Named volumes on one engine."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from docker import DockerClient
+from docker.errors import NotFound
+
+from model import site as types
+from model.errors import ServiceError
+from remote.engine.client import engine_errors
+from remote.swarm.spec import INCARNATION
+
+DEFINITION = "skep.definition"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What only the host itself can tell of a volume, asked where it matters.
+
+    Args:
+        has_data: Whether there is something in it.
+        elsewhere: Before one is made: why that may not be, since its data is on another host; empty if it may.
+
+    """
+
+    has_data: Callable[[], bool]
+    elsewhere: Callable[[], str]
+
+
+def ensure_volume(
+    host: str,
+    client: DockerClient,
+    name: str,
+    volume: types.Volume,
+    labels: Mapping[str, str],
+    say: Callable[[str], None],
+    look: Look,
+) -> str:
+    """Make a volume exist, and return the id of its incarnation.
+
+    The id is a label that skep gives it. Docker's own `CreatedAt` is the time of a directory, and moves.
+
+    One that was defined otherwise is made anew if it is empty and nobody uses it, else it is left alone.
+
+    Raises:
+        ServiceError: It exists with another definition, or is not skep's; or the data is elsewhere.
+
+    """
+    with engine_errors(host, f"volume {name}", ServiceError):
+        try:
+            found = client.api.inspect_volume(name)
+        except NotFound:
+            found = {}
+            if elsewhere := look.elsewhere():
+                raise ServiceError(elsewhere) from None
+        else:
+            _refuse_foreign(host, name, found, labels)
+            if not is_as_defined(_labels(found), labels):
+                _refuse_data(host, client, name, look)
+                say(f"volume {name} on {host} was defined otherwise, and is empty: making it anew")
+                client.api.remove_volume(name)
+                found = {}
+        if not found:
+            say(f"making volume {name} on {host}")
+            named = {**labels, INCARNATION: uuid4().hex}
+            # Whoever was first made it: a racing run's labels are in the answer then, not ours.
+            found = client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, named)
+            _refuse_foreign(host, name, found, labels)
+    say(f"volume {name} on {host} is {_labels(found).get(INCARNATION)}")
+    return str(_labels(found).get(INCARNATION, ""))
+
+
+def is_as_defined(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Return whether a volume's labels say that it was defined as it is now: its driver, and its own labels. Pure.
+
+    Its own labels are compared as they are, not as a digest: volumes that were made before that mattered stay.
+    """
+    return found.get(DEFINITION) == wanted[DEFINITION] and _own(found) == _own(wanted)
+
+
+def _own(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that are not skep's."""
+    return {label: value for label, value in labels.items() if not label.startswith("skep.")}
+
+
+def _labels(volume: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return a volume's labels."""
+    return volume.get("Labels") or {}
+
+
+def _refuse_foreign(host: str, name: str, found: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+    """Raise for a volume that is not the stage's."""
+    if any(_labels(found).get(label) != labels[label] for label in ("skep.site", "skep.stage")):
+        raise ServiceError(
+            f"{host}: there is a volume {name} that is not this stage's; rename yours in site.toml, or remove that "
+            f"one if its data is not needed (docker volume rm {name})"
+        )
+
+
+def _refuse_data(host: str, client: DockerClient, name: str, look: Look) -> None:
+    """Raise for a volume that can't be made anew without losing something."""
+    remove_ended(client, name)
+    using = [
+        container["Names"][0].lstrip("/")
+        for container in client.api.containers(all=True, filters={"volume": name})
+    ]
+    what = "has data in it" if look.has_data() else f"is in use by {', '.join(using)}" if using else ""
+    if what:
+        raise ServiceError(
+            f"{host}: the definition of volume {name} changed, and it {what}, so it is left alone. Either put "
+            f"the definition back, give the new one another name and move the data, or, if the data is not needed, "
+            f"remove its services and it (docker service rm …; docker volume rm {name} on {host}) and run doit again"
+        )
+
+
+def remove_ended(client: DockerClient, name: str) -> None:
+    """Remove the containers of tasks that have ended and still mount a volume: the swarm keeps some for their logs."""
+    for container in client.api.containers(
+        all=True, filters={"volume": name, "label": "com.docker.swarm.task.id"}
+    ):
+        if container["State"] in {"created", "exited", "dead"}:
+            client.api.remove_container(container["Id"])
+
+
+def data_script(name: str) -> str:
+    """Return the script that prints `data` if there is something in a volume, or if that can't be told."""
+    return f"""\
+where=$(docker volume inspect --format '{{{{.Mountpoint}}}}' {name})
+if [ -z "$where" ] || [ -n "$(ls -A "$where" 2>/dev/null | head -n 1)" ]; then
+    echo data
+fi
+"""

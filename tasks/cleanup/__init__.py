@@ -1,0 +1,1 @@
+"""What no site.toml asks for any more: found, named and removed."""

@@ -1,0 +1,44 @@
+"""Removing older contents of secrets and configs that nothing uses any more, at the end of a run that went well.
+
+Of what site.toml no longer has nothing goes: that is for `doit prune`.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+from tasks.cleanup.orphans import SECRET, older_contents
+from tasks.run.context import Run
+
+Say = Callable[[str], None]
+
+
+def remove(run: Run, say: Say) -> None:
+    """Remove them. What a service uses, was before, or would go back to (its generations) stays.
+
+    Args:
+        run: The run, which ended well.
+        say: Tells the person.
+
+    Raises:
+        SkepError: No manager answers, or it refuses.
+
+    """
+    seen = run.probe.swarm
+    if seen.error:
+        return
+    if run.deployed:
+        # What was seen at the beginning of the run is not what is there now.
+        seen = run.probe.swarm_now()
+    going = older_contents(run, seen)
+    if not going:
+        return
+    from docker.errors import NotFound
+
+    from remote.engine.client import engine_errors
+
+    host, client = run.manager()
+    for left in going:
+        remove_it = client.api.remove_secret if left.kind == SECRET else client.api.remove_config
+        with engine_errors(host.short, f"removing {left.words}"), contextlib.suppress(NotFound):
+            remove_it(left.id)
+        say(f"removed {left.words}, {left.said} that nothing uses any more")

@@ -1,0 +1,1 @@
+"""How resources stand and what a run would do. Changes nothing, ever."""

@@ -1,0 +1,294 @@
+"""How each resource stands, input by input, and what made it so. Opens no connection; `drift` alone looks.
+
+`tasks/step.py` answers doit's one question, whether to run. This answers a person's: which input, what was it, and
+from where did it come.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from model.errors import SkepError
+from model.keys.digest import Difference, Inputs, differences, key_of
+from tasks.explain.actions import effect, is_made_anew
+from tasks.observe.drift import Unasked
+from tasks.run.context import Run
+from tasks.run.state import noting_reads
+from tasks.step import Step
+
+UP_TO_DATE, STALE, NEVER, FAILED = "up to date", "stale", "never run", "failed"
+BECAUSE = " because: "
+"""How a task's log begins, after the time (see `tasks/step.py`)."""
+_TELLING = 8
+"""Letters from which on a value is surely found in a record because it comes from there."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How one resource stands, seen alone.
+
+    Args:
+        step: Its step.
+        verdict: One of the words above.
+        inputs: What it would be made from now; empty where `missing` or `problems` say why that is not known.
+        last: What it was made from the last time it went well; None if it never did.
+        changes: What differs between the two.
+        missing: What is not there yet that its inputs are read from; a task's name, mostly.
+        problems: What the person has to mend before inputs can be had at all.
+        notes: What doit finds beside the inputs: that its record is gone, or that one it needs was written anew.
+        reads: The tasks whose records it is made from.
+        made: When it was last made; None if it never was.
+
+    """
+
+    step: Step
+    verdict: str
+    inputs: Inputs
+    last: Inputs | None
+    changes: tuple[Difference, ...] = ()
+    missing: str = ""
+    problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    reads: frozenset[str] = frozenset()
+    made: float | None = None
+
+    @property
+    def task(self) -> str:
+        """Its task's name."""
+        return self.step.task
+
+    def reasons(self) -> list[str]:
+        """Return why it is not up to date, in words; its last run's failure and that it never ran are no reasons."""
+        said = [*self.problems, *(change.sentence(place(self.step, change.name)) for change in self.changes)]
+        if self.missing:
+            said.append(f"{self.missing} is not there yet")
+        return [*said, *self.notes]
+
+
+class Standings:
+    """How all resources of a stage stand; each is found out when it is first asked for.
+
+    Args:
+        run: The run.
+        tasks: doit's tasks by name.
+        dep_manager: doit's view of its database.
+
+    """
+
+    def __init__(self, run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> None:
+        self._run, self._tasks, self._dep_manager = run, tasks, dep_manager
+        self._known: dict[str, Standing] = {}
+        self._moves: dict[str, bool] = {}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every resource's task, in the order of the phases."""
+        return tuple(name for name, task in self._tasks.items() if task.actions)
+
+    def __getitem__(self, name: str) -> Standing:
+        """Return how a resource stands."""
+        if name not in self._known:
+            self._known[name] = self._stand(self._tasks[name])
+        return self._known[name]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name in self._tasks and bool(self._tasks[name].actions)
+
+    def before(self, name: str) -> tuple[str, ...]:
+        """Return the tasks that must be done before this one, whether it is made from them or not."""
+        return tuple(dep for dep in self._tasks[name].task_dep if dep in self)
+
+    def _stand(self, task: Any) -> Standing:
+        """Find out how a resource stands."""
+        step: Step = task.meta["step"]
+        entry = self._dep_manager.backend.entry(task.name)
+        failed, last = bool(entry.get("failed")), _last_inputs(entry)
+        inputs: Inputs = {}
+        missing = ""
+        problems: tuple[str, ...] = ()
+        notes: tuple[str, ...] = ()
+        with noting_reads() as reads:
+            try:
+                inputs = step.inputs_now()
+            except KeyError as error:
+                missing = str(error.args[0])
+            except SkepError as error:
+                problems = tuple(self._run.redact(str(error)).splitlines())
+        changes = tuple(differences(last, inputs)) if last is not None and inputs else ()
+        if inputs and not changes and not failed and last is not None:
+            # A record that changed says nothing more where an input that is read from it did.
+            notes = tuple(self._doits_reasons(task))
+        stale = changes or missing or problems or notes
+        verdict = FAILED if failed else NEVER if last is None else STALE if stale else UP_TO_DATE
+        made = entry.get("made") if last is not None else None
+        depends = frozenset({*reads, *step.needs}) - {step.task}
+        return Standing(step, verdict, inputs, last, changes, missing, problems, notes, depends, made)
+
+    def _doits_reasons(self, task: Any) -> Iterator[str]:
+        """Yield why doit would run a task whose inputs are what they were."""
+        found = self._dep_manager.get_status(task, self._tasks, get_log=True).reasons
+        if found.get("missing_target"):
+            yield "its record is gone"
+        for path in [*(found.get("changed_file_dep") or ()), *(found.get("missing_file_dep") or ())]:
+            where = Path(path).relative_to(self._run.state.root).with_suffix("")
+            yield f"the record of {str(where).replace('/', ':', 1)} was written anew"
+        if found.get("added_file_dep") or found.get("removed_file_dep"):
+            yield "it is made from other resources than before"
+
+    # -- what follows from what ----------------------------------------------------------------------------------------
+
+    def follows(self, name: str) -> tuple[str, ...]:
+        """Return those that a resource is made from and that will be made anew before it."""
+        return tuple(dep for dep in sorted(self[name].reads) if dep in self and self.is_moving(dep))
+
+    def is_moving(self, name: str) -> bool:
+        """Return whether the next run may leave another record of a resource than there is now.
+
+        What is changed in place keeps its record: a service with a new environment is the same service.
+        """
+        if name not in self._moves:
+            self._moves[name] = False  # ends a cycle; doit itself refuses one
+            standing = self[name]
+            if standing.last is None or not self._run.state.record_path(name).exists():
+                self._moves[name] = True
+            elif standing.verdict != UP_TO_DATE:
+                changed = {change.name for change in standing.changes}
+                self._moves[name] = is_made_anew(effect(standing.step, changed))
+            else:
+                fed = {i for dep in self.follows(name) for i in self.fed_by(standing, dep)}
+                self._moves[name] = bool(self.follows(name)) and is_made_anew(effect(standing.step, fed))
+        return self._moves[name]
+
+    def fed_by(self, standing: Standing, dep: str) -> list[str]:
+        """Return the inputs of a resource whose present value comes from the record of another."""
+        return [name for name, value in standing.inputs.items() if self._is_from(value, dep)]
+
+    def source(self, standing: Standing, value: str | None) -> str | None:
+        """Return the task from whose record a value comes, or None where it is a definition's or a file's."""
+        if value is None:
+            return None
+        return next(
+            (dep for dep in sorted(standing.reads) if dep in self and self._is_from(value, dep)), None
+        )
+
+    def _is_from(self, value: str, dep: str) -> bool:
+        """Return whether a value is in the record of a task."""
+        text = value.strip('"')
+        return len(text) >= _TELLING and text in self._records(dep)
+
+    def _records(self, name: str) -> str:
+        """Return a task's record as text; nothing where there is none."""
+        try:
+            return self._run.state.record_path(name).read_text(encoding="utf-8")
+        except OSError:
+            return ""
+
+    def unmade(self, name: str) -> str | None:
+        """Return the task that makes what a resource is missing; None if none of its own does."""
+        standing = self[name]
+        if standing.missing in self:
+            return standing.missing
+        # What is missing is no record (a generated secret, the vault): whoever makes it comes before, and is stale.
+        before = sorted(self.before(name), key=lambda dep: dep not in standing.step.needs)
+        return next((dep for dep in before if self[dep].verdict != UP_TO_DATE), None)
+
+    # -- the past ------------------------------------------------------------------------------------------------------
+
+    def was_because(self, name: str) -> tuple[float, str] | None:
+        """Return when and why a task last ran, out of its log; None where that is not kept."""
+        path = self._run.state.log_path(name)
+        made = _time_of(path)
+        try:
+            with path.open(encoding="utf-8", errors="replace") as log:
+                first = log.readline().rstrip("\n")
+        except OSError:
+            return None
+        _, found, reason = first.partition(BECAUSE)
+        return (made or 0.0, reason) if found else None
+
+    def log_end(self, name: str, lines: int) -> Sequence[str]:
+        """Return the last lines of the log of a task's last run."""
+        try:
+            text = self._run.state.log_path(name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ()
+        return text.splitlines()[-lines:]
+
+    def log_time(self, name: str) -> float | None:
+        """Return when a task last wrote a line."""
+        return _time_of(self._run.state.log_path(name))
+
+    # -- the present ---------------------------------------------------------------------------------------------------
+
+    def drift(self, name: str) -> str | None:
+        """Ask the live look whether the real thing is as it would be made now; None if it is."""
+        standing = self[name]
+        if standing.step.real is None:
+            return None
+        try:
+            return standing.step.real(key_of(standing.inputs))
+        except KeyError as missing:
+            return f"{missing.args[0]} is not there yet"
+        except SkepError as error:
+            return Unasked(str(error))
+
+
+# -- names for people --------------------------------------------------------------------------------------------------
+
+_PLACES = {
+    "deploy_services": {
+        "service.": "services.{name}.",
+        "secret.": "the content of secret ",
+        "config.": "the content of config ",
+    },
+    "build_networks": {"network.": "networks.{name}."},
+    "build_volumes": {"volume.": "volumes.{name}."},
+    "build_images": {
+        "labels": "images.{name}.labels",
+        "roles[": "images.{name}.roles[",
+        "config.": "images.{name}: ",
+        "base.": "its definition in bases: ",
+        "pinned": "site.lock",
+    },
+    "initialize_services": {"vars.": "services.{name}.initialize_roles: vars."},
+}
+"""Phase to what its inputs' names begin with, and how site.toml calls that."""
+
+
+def place(step: Step, name: str) -> str:
+    """Return an input's name as the person who wrote it knows it: a path, or the keys in site.toml."""
+    for begins, written in _PLACES.get(step.phase, {}).items():
+        if name.startswith(begins):
+            resource = step.name.partition("@")[0] if step.phase == "build_volumes" else step.name
+            if step.phase == "initialize_services":
+                resource = resource.partition(".")[0]
+            return written.format(name=resource) + name[len(begins) :]
+    return name
+
+
+def _last_inputs(entry: Mapping[str, Any]) -> Inputs | None:
+    """Return what a task was made from the last time it went well; None if it never did."""
+    values = entry.get("good", {}).get("_values_:") or {}
+    inputs: Inputs | None = values.get("inputs")
+    return inputs
+
+
+def _time_of(path: Path) -> float | None:
+    """Return when a file was written."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None
+
+
+def ago(then: float) -> str:
+    """Return a time for people: when, and how long that is ago."""
+    passed = max(0.0, time.time() - then)
+    steps = ((86400, "d"), (3600, "h"), (60, "min"))
+    rough = next(
+        (f"{passed // size:.0f} {unit}" for size, unit in steps if passed >= size), f"{passed:.0f} s"
+    )
+    return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(then))}, {rough} ago"

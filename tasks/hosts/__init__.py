@@ -1,0 +1,1 @@
+"""Hosts that are replaced one at a time, or leave the stage."""

@@ -1,0 +1,174 @@
+"""Hosts that have to be made anew, or stopped: in turn, never the majority of the swarm, no volume without its name.
+
+A provider says by a host's key that it can't be changed in place, and by `Found.must_stop` that it can, but not as it
+runs. Where a hive is made anew, its place in the swarm is given up in order first; the next one goes when the one
+before it is back.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from doit import get_var
+
+from model.errors import HostError, ProviderError, SkepError
+from model.keys.record import SwarmRecord
+from model.stage import Host
+from providers.base import Resource
+from remote.mother.wait import wait_for
+from tasks.run.context import Run, Say
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+TURN_TIMEOUT = 1800
+"""Seconds for which a hive waits until the one before it is set up again and back in the swarm."""
+
+
+@contextlib.contextmanager
+def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
+    """Let a host be made anew, or stopped, within, if it has to be; other resources pass at once.
+
+    Args:
+        run: The run.
+        resource: What is ensured within.
+        key: Its key.
+        say: Takes a line for the log.
+
+    Raises:
+        ProviderError: It holds volumes that nobody named, or the swarm can't do without it.
+
+    """
+    found = run.probe.things.get(resource.name) if resource.is_host else None
+    goes = found is not None and bool(found.key) and found.key != key
+    if found is None or not (goes or found.must_stop):
+        yield
+        return
+    host = run.stage.host(resource.name)
+    if goes and (problem := refusal(run, host)):
+        raise ProviderError(problem)
+    repository = run.stage.repository
+    if goes and repository.is_hive and host != repository:
+        # All set-up waits for the repository host: whoever is to come back after this one needs it.
+        wait_for(
+            lambda: not _is_to_be_replaced(run, repository),
+            f"{repository.short} to be made anew before {host.short}",
+            TURN_TIMEOUT,
+            kind=ProviderError,
+        )
+    with run.lock("replacing a host"):
+        if host.is_hive:
+            _give_up_place(run, host, say, goes=goes)
+        yield
+        run.replaced.add(host.short)
+
+
+@contextlib.contextmanager
+def stopped_in_turn(run: Run, host: Host, say: Say) -> Iterator[None]:
+    """Let a host's engine be started anew within, when the swarm can do without it.
+
+    Args:
+        run: The run.
+        host: The host.
+        say: Takes a line for the log.
+
+    Raises:
+        ProviderError: The swarm can't do without it.
+
+    """
+    with run.lock("replacing a host"):
+        if host.is_hive:
+            _give_up_place(run, host, say, goes=False)
+        yield
+        run.replaced.add(host.short)
+    # What was seen before says nothing of what came up again.
+    run.look_again()
+
+
+def may_replace(name: str) -> bool:
+    """Return whether a person said that something may be made anew although others lose by it."""
+    return name in (get_var("replace") or "").split(",")
+
+
+def refusal(run: Run, host: Host) -> str:
+    """Return why a host may not be made anew: its volumes would go with it, and nobody said that they may."""
+    held = [] if run.provider.keeps_volumes or may_replace(host.short) else volumes_on(run, host)
+    if not held:
+        return ""
+    return (
+        f"{host.short}: has to be made anew, and volume {', '.join(held)} would go with it: save what you need of it, "
+        f"then type: doit replace={host.short}"
+    )
+
+
+def volumes_on(run: Run, host: Host) -> list[str]:
+    """Return the stage's volumes on a host; where it can't be asked, those that it may hold."""
+    from tasks.cleanup.teardown import maybe_on
+
+    look = run.probe.host(host)
+    if look.error or not look.info:
+        return maybe_on(run, host.short, host)
+    labels = run.stage.labels.items()
+    return sorted(
+        name for name, volume in look.volumes.items() if labels <= (volume.get("Labels") or {}).items()
+    )
+
+
+def _is_to_be_replaced(run: Run, host: Host) -> bool:
+    """Return whether a host has to be made anew and was not yet in this run."""
+    if host.short in run.replaced:
+        return False
+    from tasks.build_infra import resource_key
+
+    found = run.probe.things.get(host.short)
+    wanted = {resource.name: resource for resource in run.provider.resources()}[host.short]
+    return found is not None and bool(found.key) and found.key != resource_key(wanted)
+
+
+def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
+    """Wait until the swarm can do without a hive; where its disk goes with it, take it out of the swarm in order.
+
+    Args:
+        run: The run.
+        host: The hive.
+        say: Takes a line for the log.
+        goes: Whether it is made anew, and not only stopped for a while.
+
+    Raises:
+        ProviderError: Without it the swarm would lose its majority, or a hive before it has not come back.
+
+    """
+    from remote.swarm import nodes as swarm_nodes
+
+    others = [
+        hive
+        for hive in run.stage.hives
+        if hive != host and run.state.read(f"setup_hosts:{hive.short}.swarm", SwarmRecord) is not None
+    ]
+    if not others:
+        after = "are deployed anew" if goes else "start with it"
+        say(f"{host.short}: is the whole swarm: its services end with it, and {after}")
+        return
+    back = [hive.name for hive in others if hive.short in run.replaced]
+
+    def manager() -> "tuple[Host, DockerClient]":
+        return run.manager(but=host)
+
+    def may_go() -> bool:
+        beside, client = manager()
+        if beside == host:
+            raise HostError(f"no other manager than {host.short} answers")
+        swarm_nodes.check_expendable(beside.short, client, host, back)
+        return True
+
+    what = "made anew" if goes else "stopped"
+    say(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
+    # Without others that are to come back nothing will change by waiting.
+    patience = TURN_TIMEOUT if back else swarm_nodes.JOIN_TIMEOUT
+    try:
+        wait_for(may_go, "the swarm", patience, retry=SkepError, kind=ProviderError)
+    except ProviderError as error:
+        raise ProviderError(f"{host.short} is not {what}: {error}") from error
+    if goes and not run.provider.keeps_volumes:
+        beside, client = manager()
+        swarm_nodes.retire(beside.short, client, host, say)

@@ -1,0 +1,1 @@
+"""What build_images is made of: bases, digests, roles."""

@@ -1,0 +1,221 @@
+"""What roles of Ansible see beside their variables: the inventory that hive-builder gave them, as far as they ask.
+
+A name is given, and counts, only if it is in one of the role's files. So a role that does not ask
+for other services is not stale when one of them changes; and what it does not ask for it can't depend on.
+"""
+
+import re
+import shlex
+import shutil
+import sys
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from model import site as types
+from model.images import ansible
+from model.keys.digest import Entry, Inputs, flatten
+from model.secrets.secret import Secret
+from model.stage import PREFIXES, Stage, role_uses
+from model.swarm.ports import ports
+from tasks.images.roles import Role
+from tasks.run.context import Run
+from tasks.services.rendering import rendered
+
+if TYPE_CHECKING:
+    from remote.playbook.play import Play
+
+_ALONE = "container"
+"""What the container is called for a role that does not ask for names."""
+_ASKS = re.compile(
+    rb"inventory_hostname|groups|group_names|hostvars|delegate_to|play_hosts|ansible_play|ansible_limit"
+)
+_NAMES = re.compile(rb"hive_[a-z0-9_]+")
+_NOT_GIVEN = {"configs", "secrets", "try", "vars"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one role sees of the site.
+
+    Args:
+        target: What its container is called.
+        groups: Group to its hosts.
+        hosts: Host to its variables.
+
+    """
+
+    target: str
+    groups: Mapping[str, list[str]]
+    hosts: Mapping[str, Mapping[str, Any]]
+
+    def inputs(self) -> Inputs:
+        """Return what counts of it."""
+        found: Inputs = {}
+        if self.groups:
+            found |= {"inventory_hostname": self.target, **flatten("groups", self.groups)}
+        for host, variables in self.hosts.items():
+            for name, value in variables.items():
+                found |= flatten(name if host == self.target else f"hostvars.{host}.{name}", value)
+        return found
+
+
+def seen(run: Run, target: str, role: Role) -> Seen:
+    """Return what a role sees of the stage.
+
+    Args:
+        run: The run.
+        target: What its container is called: a service's name, or `image_` and an image's.
+        role: The role.
+
+    Raises:
+        KeyError: A service that it may ask for has a template for which something is not made yet.
+
+    """
+    stage = run.stage
+    texts = [entry.data for tree in role.trees.values() for entry in tree]
+    names = {name.decode() for text in texts for name in _NAMES.findall(text)}
+    everywhere, hosts = _everywhere(stage), _hosts(run)
+
+    def variables(host: str) -> dict[str, Any]:
+        # A service is only rendered if something of it is asked for.
+        own = hosts[host]() if names - everywhere.keys() else {}
+        return {name: value for name, value in {**everywhere, **own}.items() if name in names}
+
+    if any(_ASKS.search(text) for text in texts):
+        return Seen(target, _groups(stage, list(hosts)), {host: variables(host) for host in hosts})
+    return Seen(_ALONE, {}, {_ALONE: variables(target)})
+
+
+def _everywhere(stage: Stage) -> dict[str, Any]:
+    """Return the variables that all hosts have."""
+    return {
+        "hive_name": stage.site_name,
+        "hive_stage": stage.name,
+        "hive_provider": stage.provider,
+        "hive_custom_hostname": stage.config.custom_hostname,
+        "hive_registry": stage.registry,
+        "hive_swarm_master": stage.hives[0].name,
+    }
+
+
+def _hosts(run: Run) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return what gives each host's own variables; as in hive-builder, services, images and the like are hosts, too."""
+    stage = run.stage
+    return {
+        _mother(stage): dict,
+        **{host.name: partial(dict, hive_private_ip=host.address) for host in stage.hosts},
+        **{name: partial(_service, run, name) for name in stage.services},
+        **{image_host(name): partial(_image, image) for name, image in stage.images.items()},
+        **{f"volume_{name}": dict for name in stage.volumes},
+        **{f"network_{name}": dict for name in stage.networks},
+    }
+
+
+def image_host(name: str) -> str:
+    """Return what an image's build container is called."""
+    return f"image_{name}"
+
+
+def _mother(stage: Stage) -> str:
+    """Return what the mother is called."""
+    prefix = PREFIXES.get(stage.name, "") if stage.config.prefix is None else stage.config.prefix
+    return f"{prefix}mother.{stage.site_name}"
+
+
+def _groups(stage: Stage, everything: list[str]) -> dict[str, list[str]]:
+    """Return the groups that hive-builder has."""
+    servers, mother = [host.name for host in stage.hosts], _mother(stage)
+    return {
+        "servers": servers,
+        "hives": [host.name for host in stage.hives],
+        "first_hive": [stage.hives[0].name],
+        "repository": [stage.repository.name],
+        "mother": [mother],
+        "hosts": [*servers, mother],
+        "services": list(stage.services),
+        "images": [image_host(name) for name in stage.images],
+        "volumes": [f"volume_{name}" for name in stage.volumes],
+        "drbd_volumes": [],
+        "nfs_volumes": [],
+        "networks": [f"network_{name}" for name in stage.networks],
+        stage.name: everything,
+    }
+
+
+def _service(run: Run, name: str) -> dict[str, Any]:
+    """Return a service's definition as hive-builder's variables, without what has a secret in it."""
+    service = rendered(run, name).service
+    found = _variables(msgspec.to_builtins(service))
+    if service.ports:
+        found["hive_ports"] = [
+            {"target_port": port.target, "published_port": port.published, "protocol": port.protocol}
+            for port in ports(service)
+        ]
+    if service.initialize_roles:
+        found["hive_initialize_roles"] = [use.role for use in role_uses(service.initialize_roles)]
+    return found
+
+
+def _image(image: types.Image) -> dict[str, Any]:
+    """Return an image's definition as hive-builder's variables."""
+    found = _variables(msgspec.to_builtins(image))
+    if image.roles:
+        found["hive_roles"] = [use.role for use in role_uses(image.roles)]
+    return found
+
+
+def _variables(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a definition's keys as variables."""
+    return {f"hive_{key}": value for key, value in definition.items() if key not in _NOT_GIVEN}
+
+
+def play(run: Run, role: Role, found: Seen, secrets: Mapping[str, Secret]) -> "Play":
+    """Return a role, ready to be run once.
+
+    Args:
+        run: The run.
+        role: The role.
+        found: What it sees of the site.
+        secrets: The secrets that it sees, by their names in site.toml.
+
+    """
+    from remote.playbook.play import Play
+
+    return Play(
+        role=role.name,
+        entries=role.entries(),
+        plugins=tuple(
+            Entry(f"{place}/{entry.path}", entry.mode, entry.data, entry.kind)
+            for place, entries in role.plugins.items()
+            for entry in entries
+        ),
+        version=str(ansible.feature_release()),
+        own=role.own,
+        common=role.common,
+        target=found.target,
+        groups=found.groups,
+        hosts=found.hosts,
+        means=_means(run) if found.groups else {},
+        secrets={name.replace("-", "_"): secret for name, secret in secrets.items()},
+        directory=_directory(run),
+    )
+
+
+def _means(run: Run) -> dict[str, dict[str, Any]]:
+    """Return how the hosts are reached by a task that is delegated to them."""
+    ssh = {"ansible_ssh_common_args": f"-F {shlex.quote(str(run.ssh_files.config))} -o ControlPath=none"}
+    mother = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    return {_mother(run.stage): mother, **{host.name: ssh for host in run.stage.hosts}}
+
+
+def _directory(run: Run) -> Path:
+    """Return a directory for one play; the first of a run clears what a killed one left behind."""
+    root = run.state.root / "ansible"
+    run.once("clear plays", lambda: shutil.rmtree(root, ignore_errors=True))
+    return root / uuid.uuid4().hex

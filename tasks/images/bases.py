@@ -1,0 +1,230 @@
+"""What images begin with, and services run that is not built here: had as `[bases]` says, kept in the site's registry.
+
+Two steps for each that is pulled: `upstream.<name>` finds out which digest is meant, as upstream or `site.lock` says,
+and `base.<name>` gets that digest into the registry. One that is made here has only the second.
+"""
+
+import contextlib
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model import site as types
+from model.errors import BuildError, StateError
+from model.images import bases
+from model.images.reference import Reference
+from model.keys.definition import definition
+from model.keys.digest import Inputs, flatten
+from model.keys.record import ImageRecord
+from remote.mother.files import write_whole
+from tasks.images.builder import builder_for, pushed
+from tasks.observe.tag_moves import last_resolved, pinned, readable, resolved, source, upstream_task
+from tasks.run.context import Run
+from tasks.step import Step, Work
+
+PHASE = "build_images"
+DEBOOTSTRAP_TIMEOUT = 1800
+FILE = "digests.json"
+"""In the state directory: the digests of large files of the site, and by what it is known that they are the same."""
+
+_JUST_WRITTEN = 2.0
+"""Seconds; two writes within them may leave a file with the same times."""
+
+
+def task_of(name: str) -> str:
+    """Return the task that gets a base into the registry."""
+    return f"{PHASE}:base.{readable(name)}"
+
+
+def repository_of(name: str) -> str:
+    """Return where the registry has a base."""
+    return f"base/{readable(name)}"
+
+
+class UpstreamDigest:
+    """Which digest of what is pulled is meant.
+
+    Args:
+        run: The run.
+        reference: The base, as images name it in `from`, and services in `image`.
+        pulled: What is pulled for it.
+
+    """
+
+    def __init__(self, run: Run, reference: str, pulled: Reference) -> None:
+        """Keep the names."""
+        self._run = run
+        self.reference, self.pulled = reference, pulled
+
+    def step(self, after: tuple[str, ...]) -> Step:
+        """Return its step.
+
+        Args:
+            after: What has to be done on the repository host before.
+
+        """
+        return Step(
+            PHASE,
+            upstream_task(self.reference).partition(":")[2],
+            self.ensure,
+            self.inputs,
+            real=lambda _key: self._run.probe.upstream.moved(self.reference),
+            after=after,
+            host=self._run.stage.repository.short,
+            doc=f"{self.pulled} upstream",
+        )
+
+    def inputs(self) -> Inputs:
+        """Return what decides which digest is meant, beside upstream itself."""
+        pin = pinned(self._run, self.pulled).removeprefix("sha256:")
+        return {"reference": str(self.pulled), **({"pinned": pin} if pin else {})}
+
+    def ensure(self, work: Work) -> ImageRecord:
+        """Return the digest that is meant, as a reference; asks upstream unless something pins it."""
+        digest = pinned(self._run, self.pulled)
+        if digest:
+            work.say(f"{self.pulled} is pinned to {digest}")
+        else:
+            digest = self._ask(work)
+            work.say(f"{self.pulled} is {digest}")
+        return ImageRecord(reference=str(self.pulled.at(digest)))
+
+    def _ask(self, work: Work) -> str:
+        """Return upstream's digest; where it can't be asked, the one that is known from before."""
+        from remote.images.bases import UnreachableError, present, resolve
+
+        run = self._run
+        host = run.stage.repository
+        where = source(run, self.pulled)
+        try:
+            return resolve(run.engine(host), host.short, where)
+        except UnreachableError as error:
+            known = last_resolved(run, [self.reference], self.pulled) or present(
+                run.engine(host), host.short, where
+            )
+            if known is None:
+                raise self.with_way_out(error) from error
+            work.say(f"{error}")
+            work.say(f"{self.reference} stays what it was")
+            return known
+        except BuildError as error:
+            raise self.with_way_out(error) from error
+
+    def pull(self, work: Work) -> str:
+        """Pull that digest, and return its id on the repository host's engine."""
+        from remote.images.bases import pull
+
+        run, host = self._run, self._run.stage.repository
+        try:
+            digest = resolved(run, self.reference)
+            return pull(run.engine(host), host.short, source(run, self.pulled), digest, work.say)
+        except BuildError as error:
+            raise self.with_way_out(error) from error
+
+    def with_way_out(self, error: BuildError) -> BuildError:
+        """Return an error with what else could be done; one of a login says so already."""
+        from remote.images.bases import RefusedError
+
+        if isinstance(error, RefusedError):
+            return error
+        locked = ""
+        if str(self.pulled) in self._run.pins:
+            locked = f"\n    site.lock holds it to that digest; `doit lock upgrade={self.reference}` moves it"
+        return BuildError(
+            f"{error}{locked}"
+            f"\n    where {self.pulled} can't be pulled, say in site.toml how it is had, for example:"
+            f'\n    [bases."{self.reference}"]\n    debootstrap = "bookworm"      # or tarball, archive, image'
+        )
+
+
+class BaseImage:
+    """A base image: pulled, loaded or made, then kept in the site's registry.
+
+    Args:
+        run: The run.
+        reference: As images name it in `from`, and services in `image`.
+
+    """
+
+    def __init__(self, run: Run, reference: str) -> None:
+        """Find out what `[bases]` says of it."""
+        self._run = run
+        self.reference = reference
+        self.base = run.stage.site.bases.get(reference, types.Base())
+        self.name = task_of(reference).partition(":")[2]
+        self.repository = repository_of(reference)
+        self.doc = f"base image {reference}"
+        pulled = bases.pulled(run.stage.site, reference)
+        self.upstream = None if pulled is None else UpstreamDigest(run, reference, pulled)
+        self.needs = () if pulled is None else (upstream_task(reference),)
+
+    def inputs(self) -> Inputs:
+        """Return what the base is made from. Neither mirror nor login is: they don't change what is got."""
+        inputs = {"reference": self.reference, **flatten("base", definition(self.base))}
+        if self.upstream is not None:
+            inputs["upstream"] = resolved(self._run, self.reference).removeprefix("sha256:")
+        for key in ("tarball", "archive"):
+            file = getattr(self.base, key)
+            if file is not None:
+                inputs[key] = f"file {file_digest(self._run, self._run.directory / file)}"
+        return inputs
+
+    def ensure(self, work: Work) -> ImageRecord:
+        """Find the base in the registry by its key, else get it and push it there."""
+        builder = builder_for(self._run, work.say)
+        found = builder.find(self.repository, work.key)
+        if found is not None:
+            work.say(f"found {found}")
+            return ImageRecord(reference=found)
+        return pushed(self._run, builder, self._make(work), self.repository, work.key)
+
+    def _make(self, work: Work) -> str:
+        """Return the id or tag of the base on the repository host's engine."""
+        from remote.images.bases import debootstrap_script, load
+
+        run, base = self._run, self.base
+        host = run.stage.repository
+        if base.debootstrap is not None:
+            tag = f"skep/base:{work.key}"
+            run.connection(host).script(
+                debootstrap_script(base.debootstrap, base.mirror, base.include, tag),
+                timeout=DEBOOTSTRAP_TIMEOUT,
+                say=work.say,
+                shown=f"debootstrap {base.debootstrap}",
+            )
+            return tag
+        if base.tarball is not None:
+            return builder_for(run, work.say).import_root(run.directory / base.tarball)
+        if base.archive is not None:
+            path = run.directory / base.archive
+            return load(run.engine(host), host.short, path, base.tag or self.reference, work.say)
+        if self.upstream is not None:
+            return self.upstream.pull(work)
+        raise BuildError(f"{self.reference}: site.toml does not say how it is had")
+
+
+def file_digest(run: Run, path: Path) -> str:
+    """Return the digest of a file of the site, which may be larger than memory.
+
+    It is read again only if it may be another one: what the file system says of it is kept beside the digest, as git
+    keeps it in its index. Of a file that was just written that is not enough: its times may not tell two writes apart.
+    """
+    kept = run.state.root / FILE
+    with run.lock(FILE):
+        try:
+            known: dict[str, list[Any]] = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Any]])
+        except (OSError, msgspec.MsgspecError):
+            known = {}
+        status = path.stat()
+        mark = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        if known.get(str(path), [])[:-1] == mark:
+            return str(known[str(path)][-1])
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if time.time() - max(status.st_mtime, status.st_ctime) > _JUST_WRITTEN:
+            with contextlib.suppress(StateError):  # who may only look hashes again
+                write_whole(kept, msgspec.json.encode({**known, str(path): [*mark, digest]}))
+        return digest

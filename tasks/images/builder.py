@@ -1,0 +1,34 @@
+"""The builder on the repository host, with what all that build share."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from model.keys.record import ImageRecord
+from tasks.run.context import Run, Say
+
+if TYPE_CHECKING:
+    from remote.images.builder import Builder
+
+
+def builder_for(run: Run, say: Say, *, clear: bool = True) -> "Builder":
+    """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
+    from remote.images.builder import Builder, Registry
+
+    repository = run.stage.repository
+    registry = Registry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
+    owner = f"{run.stage.site_name}.{run.stage.name}"
+    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, marks(run), say)
+    if clear:
+        run.once("clear build containers", builder.clear_leftovers)
+    return builder
+
+
+def pushed(run: Run, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
+    """Push an image, and return its record."""
+    run.pushed = True
+    return ImageRecord(reference=builder.push(image, repository, key))
+
+
+def marks(run: Run) -> Path:
+    """Return where there is a file for each build container that may be there."""
+    return run.state.root / "building"

@@ -1,0 +1,152 @@
+"""The files of roles: those in their directories, and those that skep makes for some that come with it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from model.errors import ConfigError
+from model.images import ansible, roles
+from model.keys.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
+from model.secrets import certificate
+from model.secrets.secret import Secret
+from model.stage import scalar
+from tasks.run.context import Run
+
+_OF_THE_CA = {roles.TRUST, roles.CERTIFICATE, roles.CERTIFICATES}
+"""The roles that get the site's CA."""
+
+
+class Role:
+    """One role as it is used once, read when it is asked for: what is hashed is what is run.
+
+    Args:
+        run: The run.
+        name: The role's name.
+        own: The variables of this use of it.
+        common: Those that it shares with the other roles of an image.
+
+    Raises:
+        ConfigError: There is no such role.
+
+    """
+
+    def __init__(
+        self, run: Run, name: str, own: Mapping[str, Any], common: Mapping[str, Any] | None = None
+    ) -> None:
+        """Find it."""
+        path = roles.find(run.directory, name)
+        if path is None:
+            raise ConfigError([f"there is no directory roles/{name} in {run.directory}"])
+        self._run, self.name, self.path = run, name, path
+        defaults = roles.SEEDS_VARIABLES.get(name, {}) if roles.is_built_in(path) else {}
+        self.own, self.common = dict(own), dict(common or {})
+        self.own |= {key: value for key, value in defaults.items() if key not in {**self.common, **self.own}}
+        self.is_ansible = ansible.is_role(path)
+        # What a role of the site's own is called does not matter.
+        self._kind = roles.kind(path)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a script sees in its environment."""
+        return {
+            name: value.reveal() if isinstance(value, Secret) else scalar(value)
+            for name, value in {**self.common, **self.own}.items()
+        }
+
+    @cached_property
+    def tree(self) -> tuple[Entry, ...]:
+        """The files in its directory."""
+        return read_tree(self.path)
+
+    @cached_property
+    def trees(self) -> dict[str, tuple[Entry, ...]]:
+        """The files of a role of Ansible, and of those that it uses, by the roles' names."""
+        return ansible.trees(self._run.directory, self.name)
+
+    @cached_property
+    def plugins(self) -> dict[str, tuple[Entry, ...]]:
+        """The site's own modules and filters that a role of Ansible may use, by their directories."""
+        return ansible.plugins(self._run.directory, self.trees)
+
+    def variable_inputs(self, label: str) -> Inputs:
+        """Return what counts of its variables; of one that a secret is in, a keyed digest.
+
+        Args:
+            label: What those of this use are called, as in `roles[0].vars`.
+
+        """
+        own = {**({} if self.is_ansible else self.common), **self.own}
+        secret = {name: value for name, value in own.items() if isinstance(value, Secret)}
+        # A script sees nothing but texts.
+        plain = {
+            name: value if self.is_ansible else scalar(value)
+            for name, value in own.items()
+            if name not in secret
+        }
+        return {
+            **flatten(label, plain),
+            **{f"{label}.{name}": value.fingerprint(self._run.pepper) for name, value in secret.items()},
+            # Those of this use are over what a role of Ansible itself sets, the others are not.
+            **(flatten("vars", self.common) if self.is_ansible and self.common else {}),
+        }
+
+    def inputs(self) -> Inputs:
+        """Return what counts of its files. Of those that skep makes: what they are made from; none is made here.
+
+        Raises:
+            KeyError: It wants the site's CA, and there is no vault yet.
+
+        """
+        if self.is_ansible:
+            return self._inputs_of_ansible()
+        found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
+        if self._kind in _OF_THE_CA:
+            found[f"{self.name}.ca"] = f"sha256:{sha256(self._run.vault.stage.ca_certificate)}"
+        if self._kind in {roles.CERTIFICATE, roles.CERTIFICATES}:
+            found[f"{self.name}.form"] = certificate.FORM
+        return found
+
+    def _inputs_of_ansible(self) -> Inputs:
+        """Return the files of a role of Ansible and of those that it uses, and Ansible's own release."""
+        found = {"ansible": str(ansible.feature_release())}
+        for name, tree in self.trees.items():
+            path = roles.find(self._run.directory, name) or self.path
+            found |= tree_inputs(f"{path.parent.name}/{name}", tree)
+        for place, entries in self.plugins.items():
+            found |= tree_inputs(place, entries)
+        return found
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Return all its files; of a role of Ansible below its name, and with it those that it uses.
+
+        Raises:
+            ConfigError: A variable of its is missing or can't be used.
+
+        """
+        if self.is_ansible:
+            return tuple(
+                Entry(f"{name}/{entry.path}", entry.mode, entry.data, entry.kind)
+                for name, tree in self.trees.items()
+                for entry in tree
+            )
+        if self._kind not in _OF_THE_CA:
+            return self.tree
+        made = {"ca.crt": self._run.vault.stage.ca_certificate}
+        try:
+            if self._kind == roles.CERTIFICATE:
+                made |= self._issued("tls", *roles.names(self.variables))
+            if self._kind == roles.CERTIFICATES:
+                for number, each in enumerate(roles.certificates({**self.common, **self.own})):
+                    made |= self._issued(f"{number}", *roles.names({roles.NAMES: each.name}))
+                    made |= {f"{number}.cert_dest": each.certificate, f"{number}.key_dest": each.key}
+        except ValueError as error:
+            raise ConfigError([f"role {self.name}: {error}"]) from error
+        directory = Entry("files", 0o755, b"", "directory")
+        files = (Entry(f"files/{name}", 0o644, text.encode(), "file") for name, text in sorted(made.items()))
+        return (*self.tree, directory, *files)
+
+    def _issued(self, word: str, names: list[str], addresses: list[str]) -> dict[str, str]:
+        """Return the files of a certificate of the site's CA, which are called by this word."""
+        secrets = self._run.vault.stage
+        key, issued = certificate.issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
+        return {f"{word}.crt": issued, f"{word}.key": key.reveal()}

@@ -1,0 +1,1 @@
+"""One run: its stage, state, connections, secrets and logs."""

@@ -1,0 +1,72 @@
+"""What a task says while it runs: its log, in which no secret is."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from model.errors import StateError
+from model.secrets.secret import Secret, UnaskedSecret
+
+SHORTEST = 4
+"""Characters that a secret must have at least: a shorter one is found everywhere, which would hide the log, and give
+it away."""
+
+
+class Redactor:
+    """Takes secrets out of texts. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hidden: frozenset[str] = frozenset()
+
+    def redact(self, text: str) -> str:
+        """Return a text without any secret that was hidden."""
+        # The longest first: one may be the beginning of another.
+        for hidden in sorted(self._hidden, key=len, reverse=True):
+            text = text.replace(hidden, "[redacted]")
+        return text
+
+    def hide(self, secret: Secret, template: str = "") -> None:
+        """Keep a secret out of texts from now on: each of its lines, since logs are written by line.
+
+        Args:
+            secret: The secret.
+            template: What it was rendered from; the lines that it has from there tell nothing.
+
+        """
+        if isinstance(secret, UnaskedSecret):
+            return
+        known = set(template.splitlines())
+        lines = {line for line in secret.reveal().splitlines() if len(line) >= SHORTEST} - known
+        with self._lock:
+            # Another set, not a larger one: other threads may be looking through this one.
+            self._hidden |= lines
+
+
+class TaskLog:
+    """The full output of one task's last run, in a file; the last line is kept for the screen."""
+
+    def __init__(self, path: Path, redact: Callable[[str], str]) -> None:
+        """Begin the file anew."""
+        self.path = path
+        self._redact = redact
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise StateError(f"{path}: the log can't be written: {error.strerror}") from error
+        self.last = ""
+
+    def say(self, line: str) -> None:
+        """Add a line, with the time and without secrets."""
+        self.last = self._redact(line)
+        # What is done matters more than the log of it: a full disk shows when the record is written.
+        with contextlib.suppress(OSError):
+            self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")
+
+    def close(self) -> None:
+        """End the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()

@@ -1,0 +1,78 @@
+"""From where doit was started to the stage that is meant."""
+
+import os
+from pathlib import Path
+
+import doit
+from doit import doit_cmd
+from doit.exceptions import InvalidDodoFile
+
+from model.errors import SkepError
+from model.site_file.load import load, select
+from remote.ssh.connection import forget_variables
+from tasks.run.context import Run
+from tasks.run.secret_sources import take
+from tasks.run.state import State
+
+THREADS = 64
+"""Of these, few work at a time (`tasks.run.context.AT_A_TIME`); the others wait for services to run."""
+WORDS = {
+    "stage": "the stage to work on",
+    "confirm": "destroy, prune: the site's name",
+    "volumes": "destroy, prune: the volumes that go, too",
+    "upgrade": "lock: what is to be newer",
+    "to": "rollback: the generation to go back to",
+    "replace": "the hosts, networks and volumes that may be made anew although something is lost by it; or `swarm`",
+}
+"""What may be said on the command line as `name=value`."""
+
+
+def open_run(asked: str | None) -> Run:
+    """Return the run for the site in the directory where doit was started.
+
+    Args:
+        asked: The stage that was asked for on the command line; else SKEP_STAGE counts.
+
+    Raises:
+        InvalidDodoFile: The site can't be used as it is, or a word `name=value` of the command line is unknown. doit
+            prints the message alone.
+
+    """
+    _refuse_unknown_words()
+    # doit changes to dodo.py's own directory; a site may live elsewhere.
+    directory = Path(doit.get_initial_workdir())
+    try:
+        site = load(directory / "site.toml")
+        stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
+        taken = take(stage, os.environ)
+        forget_variables(taken)
+        run = Run(directory, stage, State(directory / "state" / stage.name), taken=taken)
+        _ = run.pins  # a mistake in site.lock is said here, beside those in site.toml
+    except SkepError as error:
+        raise InvalidDodoFile(str(error)) from None
+    return run
+
+
+def _refuse_unknown_words() -> None:
+    """Refuse `stag=production`: doit would take it, say nothing, and work on another stage.
+
+    Raises:
+        InvalidDodoFile: There is such a word.
+
+    """
+    unknown = [word for word in doit_cmd._CMDLINE_VARS or {} if word not in WORDS]  # noqa: SLF001 - no other way to ask
+    if unknown:
+        known = ", ".join(f"{word}=" for word in WORDS)
+        raise InvalidDodoFile(f"{unknown[0]}=… is not known on the command line; there are: {known}")
+
+
+def doit_config(run: Run) -> dict[str, object]:
+    """Return how doit is to run: in parallel, with skep's database and reporter."""
+    return {
+        "backend": "skep",
+        "dep_file": str(run.state.traces),
+        "reporter": "skep",
+        "par_type": "thread",
+        "num_process": THREADS,
+        "verbosity": 0,
+    }

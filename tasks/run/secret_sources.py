@@ -1,0 +1,128 @@
+"""Secrets from where `[secrets]` says: the environment, files, commands. Those that skep makes are in the vault."""
+
+import os
+import subprocess
+import threading
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from model.errors import ConfigError
+from model.secrets.secret import Secret, UnaskedSecret
+from model.site import SecretSource
+from model.stage import Stage
+
+COMMAND_TIMEOUT = 120
+"""Seconds that a command may take: a person may have to unlock something."""
+_SDKS_OWN = {"aws": ("AWS_",), "gcp": ("GOOGLE_", "CLOUDSDK_"), "openstack": ("OS_",)}
+"""Provider to how the variables begin that its SDK reads itself."""
+
+
+def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
+    """Take the variables of secrets out of the environment, so that no process that is started gets them.
+
+    What the provider's own SDK reads stays: it could not log in without.
+
+    Args:
+        stage: The stage.
+        environment: Where they are taken from.
+
+    """
+    own = _SDKS_OWN.get(stage.provider, ())
+    names = {source.env for source in stage.site.secrets.values() if source.env is not None}
+    taken = {}
+    for name in names & environment.keys():
+        taken[name] = environment[name]
+        if not name.startswith(own):
+            del environment[name]
+    return taken
+
+
+class Sources:
+    """Reads secrets; what a command printed is kept, so that it is run once.
+
+    Args:
+        directory: The site's directory.
+        taken: What was taken out of the environment.
+
+    """
+
+    def __init__(self, directory: Path, taken: Mapping[str, str]) -> None:
+        self._directory, self._taken = directory, taken
+        self._lock = threading.Lock()
+        self._printed: dict[str, Secret | ConfigError] = {}
+
+    def read(self, name: str, source: SecretSource, *, asks: bool) -> Secret:
+        """Return a secret.
+
+        Args:
+            name: Its name.
+            source: Where it comes from.
+            asks: Whether its command may be run; else it is an `UnaskedSecret`, unless it was run before.
+
+        Raises:
+            ConfigError: There is nothing, or nothing that can be used. The message holds nothing of it.
+
+        """
+        if source.env is not None:
+            value = self._taken.get(source.env) or os.environ.get(source.env)
+            if not value:
+                raise ConfigError([f"secrets.{name}: the environment variable {source.env} is not set"])
+            return Secret(value)
+        if source.file is not None:
+            path = self._directory / Path(source.file).expanduser()
+            try:
+                return _text(f"secrets.{name}: {path}", path.read_bytes())
+            except OSError as error:
+                raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
+        if not asks and name not in self._printed:
+            return UnaskedSecret()
+        return self._of_command(name, source.command or [])
+
+    def _of_command(self, name: str, command: str | list[str]) -> Secret:
+        """Return what a command prints, or printed before; one that failed is not run again either."""
+        # One at a time: two that ask a person for a password would read one another's.
+        with self._lock:
+            if name not in self._printed:
+                try:
+                    self._printed[name] = self._run(f"secrets.{name}.command", command)
+                except ConfigError as error:
+                    self._printed[name] = error
+            found = self._printed[name]
+        if isinstance(found, ConfigError):
+            raise ConfigError(found.problems)
+        return found
+
+    def _run(self, path: str, command: str | list[str]) -> Secret:
+        """Run a command. What it says besides is left out: it may be the secret."""
+        words = ["/bin/sh", "-c", command] if isinstance(command, str) else command
+        by_hand = f"type it in {self._directory} to see why"
+        try:
+            done = subprocess.run(
+                words,
+                cwd=self._directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=False,
+                timeout=COMMAND_TIMEOUT,
+            )
+        except OSError as error:
+            raise ConfigError([f"{path}: {words[0]}: {error.strerror}"]) from None
+        except subprocess.TimeoutExpired:
+            # `from None`: the error holds what it had printed.
+            raise ConfigError([f"{path}: no end after {COMMAND_TIMEOUT} s; {by_hand}"]) from None
+        if done.returncode != 0:
+            raise ConfigError([f"{path}: exit status {done.returncode}; {by_hand}"])
+        return _text(path, done.stdout)
+
+
+def _text(path: str, data: bytes) -> Secret:
+    """Return data as a secret, without one line break at its end."""
+    try:
+        text = data.decode().removesuffix("\n")
+    except UnicodeDecodeError:
+        # `from None`: the error holds the bytes.
+        raise ConfigError([f"{path}: is no text in UTF-8"]) from None
+    if not text:
+        raise ConfigError([f"{path}: is empty"])
+    return Secret(text)

@@ -1,0 +1,256 @@
+"""The state directory of a stage: records, logs, keys and the lock. All writes are whole or not at all.
+
+    state/<stage>/
+        lock                      held by the run at work; says who
+        <phase>/<name>.json       records: what came back for each resource (doit's targets and file_deps)
+        traces/<phase>/<name>.json  what each was made from the last time it was made (doit's database)
+        logs/<phase>/<name>.log   the full output of each task's last run
+        ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
+        secrets/                  0700: the ssh key, the vault (site CA, passwords)
+
+All of it but `secrets/` is a cache of what the real things carry as labels.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+
+from model.errors import StateError
+from model.keys.record import Record
+from remote.mother.files import file_errors, write_whole
+
+R = TypeVar("R", bound=Record)
+_READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
+_TRIES = 10
+
+
+@contextmanager
+def noting_reads() -> Iterator[set[str]]:
+    """Note whose records are read meanwhile, by this thread: what a task's inputs are really made from."""
+    noted: set[str] = set()
+    token = _READ.set(noted)
+    try:
+        yield noted
+    finally:
+        _READ.reset(token)
+
+
+class State:
+    """A stage's state directory.
+
+    Args:
+        root: `state/<stage>` in the site's directory.
+
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Name the directory; it is made when something is first written."""
+        self.root = root
+        self._lock: IO[str] | None = None
+
+    @property
+    def traces(self) -> Path:
+        """The directory of doit's database."""
+        return self.root / "traces"
+
+    @property
+    def secrets(self) -> Path:
+        """The directory of what must not be read by others; made if it is missing."""
+        path = self.root / "secrets"
+        with file_errors(path):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.chmod(0o700)
+        return path
+
+    def record_path(self, task: str) -> Path:
+        """Return where a task's record is kept."""
+        phase, _, name = task.partition(":")
+        return self.root / phase / f"{name}.json"
+
+    def log_path(self, task: str) -> Path:
+        """Return where the output of a task's last run is kept."""
+        phase, _, name = task.partition(":")
+        return self.root / "logs" / phase / f"{name or phase}.log"
+
+    def read(self, task: str, kind: type[R]) -> R | None:
+        """Return a task's record, or None where there is none that can be used.
+
+        One that can't be decoded is removed where this process holds the stage: doit then sees that its task's target
+        is gone, so that the task runs, finds the real thing, and writes it anew.
+
+        Raises:
+            StateError: It is there and can't be read.
+
+        """
+        if (noted := _READ.get()) is not None:
+            noted.add(task)
+        path = self.record_path(task)
+        try:
+            with file_errors(path, but=(FileNotFoundError, NotADirectoryError)):
+                return msgspec.json.decode(path.read_bytes(), type=kind)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except msgspec.MsgspecError:
+            self._remove_broken(path)
+            return None
+
+    def remove_broken(self) -> None:
+        """Remove each record that is no JSON, before doit looks at the first one; only for who holds the stage.
+
+        A task is judged before those that read its record do so; what they find then would come a run too late.
+        """
+        for path in self.root.glob("*/*.json"):
+            if path.parent.name not in {"traces", "secrets", "logs"}:
+                with file_errors(path):
+                    try:
+                        msgspec.json.decode(path.read_bytes(), type=dict)
+                    except msgspec.MsgspecError:
+                        self._remove_broken(path)
+
+    def _remove_broken(self, path: Path) -> None:
+        """Remove a record that can't be decoded, unless this process only looks (`doit list`)."""
+        if self._lock is not None:
+            with file_errors(path):
+                path.unlink(missing_ok=True)
+
+    def trace_path(self, task: str) -> Path:
+        """Return where doit's database keeps what a task was made from (see `commands/shared/statedb.py`)."""
+        phase, _, name = task.partition(":")
+        return self.traces / phase / f"{name or phase}.json"
+
+    def before_failure(self, task: str) -> dict[str, str] | None:
+        """Return what a task was made from before it failed (nothing if it never was made); None if it did not fail."""
+        try:
+            entry = json.loads(self.trace_path(task).read_bytes())
+            if not entry.get("failed"):
+                return None
+            return dict(entry.get("good", {}).get("_values_:", {}).get("inputs", {}))
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def write(self, task: str, record: Record) -> None:
+        """Keep a task's record; a file that would stay the same is left alone, time included."""
+        write_whole(self.record_path(task), msgspec.json.format(msgspec.json.encode(record)) + b"\n")
+
+    def forget(self, task: str) -> None:
+        """Remove what is kept of a task that there is no longer: record, trace and log."""
+        for path in (self.record_path(task), self.trace_path(task), self.log_path(task)):
+            with file_errors(path):
+                path.unlink(missing_ok=True)
+
+    def tasks_of_host(self, short: str) -> list[str]:
+        """Return the tasks of a host that there is a record of: the host's own, its set-up steps, its volumes."""
+        found = [("build_infra", f"{short}.json"), ("setup_hosts", f"{short}.*.json")]
+        found.append(("build_volumes", f"*@{short}.json"))
+        return [
+            f"{phase}:{path.stem}"
+            for phase, pattern in found
+            for path in sorted((self.root / phase).glob(pattern))
+        ]
+
+    def members(self) -> list[str]:
+        """Return the hosts that have been made members of a swarm, those that the stage no longer has among them."""
+        return sorted(
+            path.name.removesuffix(".swarm.json") for path in (self.root / "setup_hosts").glob("*.swarm.json")
+        )
+
+    def lock(self, command: str) -> None:
+        """Take the stage for this process until it ends, however it ends.
+
+        Args:
+            command: What to tell the second one who asks.
+
+        Raises:
+            StateError: Another process has it (the message says which, where and since when), or the state directory
+                can't be written.
+
+        """
+        about = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+            "command": command,
+        }
+        path = self.root / "lock"
+        for _ in range(_TRIES):
+            with file_errors(path, but=(BlockingIOError,)):
+                handle = self._open_lock(path)
+                if handle is None:
+                    continue
+                try:
+                    handle.truncate(0)
+                    handle.write(json.dumps(about))
+                    handle.flush()
+                except OSError:
+                    _let_go(handle)
+                    raise
+                self._lock = handle
+                return
+        raise StateError(f"{path}: is removed again and again by others; try once more")
+
+    def _open_lock(self, path: Path) -> IO[str] | None:
+        """Return the lock's file, held by this process; None if somebody removed it meanwhile, as `destroy` does."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        try:
+            # Never truncated before it is ours: it holds what the second one is told.
+            handle = path.open("a+", encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            handle.seek(0)
+            holder = _holder(handle.read())
+            _let_go(handle)
+            raise StateError(f"{self.root.name}: {holder}; wait for it, or end it") from error
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            there = None
+        ours = os.fstat(handle.fileno())
+        # A lock on a file that is not there any more keeps nobody away.
+        if there is None or (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
+            _let_go(handle)
+            return None
+        return handle
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process holds the stage, and so may write what is the run's."""
+        return self._lock is not None
+
+    def unlock(self) -> None:
+        """Give the stage back."""
+        handle, self._lock = self._lock, None
+        if handle is not None:
+            with contextlib.suppress(OSError):
+                handle.truncate(0)
+            _let_go(handle)
+
+
+def _let_go(handle: IO[str]) -> None:
+    """Close a lock's file, and with it end the lock."""
+    with contextlib.suppress(OSError):
+        handle.close()
+
+
+def _holder(text: str) -> str:
+    """Return who holds a lock, in words."""
+    try:
+        about = json.loads(text)
+        return (
+            f"another run holds this stage: process {about['pid']} on {about['host']} "
+            f"since {about['since']} ({about['command']})"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another run holds this stage"

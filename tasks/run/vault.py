@@ -1,0 +1,76 @@
+"""The stage's own secrets in one file: what skep made for itself, and the generated ones of `[secrets]`."""
+
+import json
+import secrets
+import string
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from model.errors import StateError
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import StageSecrets
+from model.site import SecretSource
+
+_LETTERS = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Vault:
+    """All secrets that only the vault holds.
+
+    Args:
+        stage: The site CA's key, the registry's password, the HMAC key.
+        generated: Name in `[secrets]` to its value.
+
+    """
+
+    stage: StageSecrets
+    generated: Mapping[str, Secret]
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Vault":
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            StateError: It is not that. The message holds nothing of it.
+
+        """
+        try:
+            held = json.loads(data)
+            generated = {name: Secret(text) for name, text in held["generated"].items()}
+            stage = json.dumps(held["stage"]).encode()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            # `from None`: a JSON error holds the whole text.
+            raise StateError(
+                f"the stage's vault can't be read ({type(error).__name__}); put a good copy of secrets/vault.json "
+                "back, or remove it: the repository host's copy is then taken"
+            ) from None
+        return cls(StageSecrets.from_bytes(stage), generated)
+
+    def to_bytes(self) -> bytes:
+        """Return the vault for a file of mode 0600."""
+        held = {
+            "stage": json.loads(self.stage.to_bytes()),
+            "generated": {name: secret.reveal() for name, secret in sorted(self.generated.items())},
+        }
+        return json.dumps(held, indent=1).encode()
+
+    def with_all(self, sources: Mapping[str, SecretSource]) -> "Vault":
+        """Return the vault with every secret that is to be generated; one that is there stays as it is."""
+        made = {
+            name: Secret("".join(secrets.choice(_LETTERS) for _ in range(source.generate)))
+            for name, source in sources.items()
+            if source.generate is not None and name not in self.generated
+        }
+        return Vault(self.stage, {**self.generated, **made}) if made else self
+
+    def with_those_of(self, other: "Vault | None") -> "Vault":
+        """Return the vault with generated secrets that another copy of it has and this one does not."""
+        if other is None or other.stage != self.stage:
+            return self
+        return Vault(self.stage, {**other.generated, **self.generated})
+
+    def all(self) -> Iterator[Secret]:
+        """Yield every secret in it."""
+        yield from (self.stage.ca_key, self.stage.registry_password, self.stage.pepper)
+        yield from self.generated.values()

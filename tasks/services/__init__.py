@@ -1,0 +1,1 @@
+"""What deploy_services is made of: preflight, ports, contents, rendering."""

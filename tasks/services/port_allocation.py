@@ -1,0 +1,188 @@
+"""Published ports that site.toml leaves open: chosen once, kept for life.
+
+One task chooses for the whole stage, so that no order of reading matters. What was chosen is on the services
+themselves, as a label for each port, and read back from there when `state/` is gone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from model import site as types
+from model.errors import ServiceError
+from model.keys.digest import Inputs
+from model.keys.record import PortsRecord
+from model.stage import Stage
+from model.swarm.ports import ports
+from model.units import FIRST_FREE_PORT, LAST_PORT, Port
+from remote.checks.host_facts import HostFacts
+from tasks import build_networks
+from tasks.run.context import Run
+from tasks.services.host_facts import look_at_hives
+from tasks.step import Step, Work
+
+TASK = "deploy_services:ports.chosen"
+"""A service may be called `ports`; no service's name has a dot."""
+LABEL = "skep.port."
+"""Before the container's port and the protocol, in the name of the label that holds the host's port."""
+
+Choices = Mapping[str, int]
+"""`<service> <container's port>/<protocol>` to the host's port."""
+
+
+def is_open(stage: Stage) -> bool:
+    """Return whether any service leaves a published port open."""
+    return any(port.published == 0 for service in stage.services.values() for port in ports(service))
+
+
+def published_ports(run: Run, name: str) -> list[Port]:
+    """Return a service's published ports, with those that were chosen.
+
+    Raises:
+        KeyError: One is not chosen yet.
+
+    """
+    found = ports(run.stage.services[name])
+    if all(port.published for port in found):
+        return found
+    chosen = run.record(TASK, PortsRecord).ports
+    return [replace(port, published=port.published or _of(chosen, name, port)) for port in found]
+
+
+def _of(chosen: Choices, name: str, port: Port) -> int:
+    """Return what was chosen for a port."""
+    try:
+        return chosen[key(name, port)]
+    except KeyError:
+        raise KeyError(TASK) from None
+
+
+def port_labels(service: types.Service, published: Iterable[Port]) -> dict[str, str]:
+    """Return the labels that keep a service's chosen ports."""
+    left_open = {(port.target, port.protocol) for port in ports(service) if port.published == 0}
+    return {
+        f"{LABEL}{port.target}.{port.protocol}": str(port.published)
+        for port in published
+        if (port.target, port.protocol) in left_open
+    }
+
+
+def key(name: str, port: Port) -> str:
+    """Return the name of a choice; no two services and ports have the same."""
+    return f"{name} {port.target}/{port.protocol}"
+
+
+def wanted(stage: Stage) -> list[str]:
+    """Return the ports that are to be chosen, by name."""
+    return sorted(
+        key(name, port)
+        for name, service in stage.services.items()
+        for port in ports(service)
+        if port.published == 0
+    )
+
+
+def said(stage: Stage) -> dict[int, str]:
+    """Return the ports that site.toml names itself, where they may be among those to choose from."""
+    return {
+        port.published: name
+        for name, service in stage.services.items()
+        for port in ports(service)
+        if port.published >= FIRST_FREE_PORT
+    }
+
+
+def choose(wants: Iterable[str], kept: Choices, taken: Iterable[int]) -> dict[str, int]:
+    """Return the choices: those that are kept, and for what has none the lowest number that is free. Pure.
+
+    Args:
+        wants: The ports that are to be chosen.
+        kept: What was chosen before, for these and for others that are still there.
+        taken: Numbers that somebody else has.
+
+    Raises:
+        ServiceError: No number is left.
+
+    """
+    chosen = dict(kept)
+    used = {*kept.values(), *taken}
+    for name in sorted(wants):
+        if name in chosen:
+            continue
+        free = (number for number in range(FIRST_FREE_PORT, LAST_PORT + 1) if number not in used)
+        number = next(free, None)
+        if number is None:
+            raise ServiceError(f"no port from {FIRST_FREE_PORT} to {LAST_PORT} is free for {name}")
+        chosen[name] = number
+        used.add(number)
+    return chosen
+
+
+def on_services(services: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
+    """Yield the choices that services of the swarm carry."""
+    for service in services:
+        for label, number in (service["Spec"].get("Labels") or {}).items():
+            if label.startswith(LABEL) and number.isdecimal():
+                target, _, protocol = label.removeprefix(LABEL).partition(".")
+                yield f"{service['Spec']['Name']} {target}/{protocol}", int(number)
+
+
+def on_hosts(looks: Iterable[HostFacts]) -> set[int]:
+    """Return the numbers that somebody has on a hive: programs that listen, and containers, whosever they are."""
+    return {number for facts in looks for number, _protocol in (*facts.listeners, *facts.published)}
+
+
+def step(run: Run) -> Step:
+    """Return the step that chooses."""
+
+    def inputs() -> Inputs:
+        return {
+            "swarm": build_networks.cluster(run),
+            **{f"open {name}": "yes" for name in wanted(run.stage)},
+            **{f"taken {number}": name for number, name in said(run.stage).items()},
+        }
+
+    def ensure(work: Work) -> PortsRecord:
+        from remote.engine.client import engine_errors
+
+        host, client = run.manager()
+        with engine_errors(host.short, "listing services", ServiceError):
+            services = client.api.services()
+        labels = run.stage.labels.items()
+        mine = [s for s in services if labels <= (s["Spec"].get("Labels") or {}).items()]
+        before = run.state.read(TASK, PortsRecord)
+        known = {**(before.ports if before is not None else {}), **dict(on_services(mine))}
+        wants, there = wanted(run.stage), {service["Spec"]["Name"] for service in mine}
+        # A service that is no longer in site.toml keeps its ports until `doit prune` removes it.
+        kept = {name: n for name, n in known.items() if name in wants or name.partition(" ")[0] in there}
+        if clashes := [
+            f"services.{name}.ports: {number} was chosen for {other} and stays its: publish another"
+            for number, name in said(run.stage).items()
+            for other, chosen in kept.items()
+            if chosen == number
+        ]:
+            raise ServiceError("\n".join(clashes))
+        foreign = {
+            port["PublishedPort"]
+            for service in services
+            if service not in mine
+            for port in (service.get("Endpoint") or {}).get("Ports") or ()
+            if port.get("PublishedPort")
+        }
+        taken = {*said(run.stage), *foreign}
+        if not set(wants) <= kept.keys():
+            taken |= on_hosts(look_at_hives(run, work.say).values())
+        chosen = choose(wants, kept, taken)
+        for name in wants:
+            work.say(f"{name}: {chosen[name]}")
+        return PortsRecord(ports=chosen)
+
+    phase, _, name = TASK.partition(":")
+    return Step(
+        phase,
+        name,
+        ensure,
+        inputs,
+        after=build_networks.swarm_tasks(run),
+        doc="the published ports that site.toml leaves open",
+    )

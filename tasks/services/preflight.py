@@ -1,0 +1,377 @@
+"""What would keep services from running, found before the first of them is touched, and said all at once.
+
+One look at each hive and one at the swarm, and only by a run that is about to deploy something. Packets are sent from
+hive to hive only if none were since the hives and their engines were started; that is kept in `state/`.
+"""
+
+import contextlib
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from model import site as types
+from model.errors import ServiceError, SkepError
+from model.hosts.firewall import swarm_ports
+from model.keys.digest import canonical, sha256
+from model.keys.record import PortsRecord, SwarmRecord
+from model.stage import Host, Stage, service_networks
+from model.swarm import engine_versions
+from model.swarm.ports import ports
+from model.swarm.scheduling import Node, Wants, meets, misfits
+from model.units import size
+from remote.checks import host_facts, vxlan
+from remote.checks.host_facts import HostFacts
+from remote.mother.files import write_whole
+from remote.swarm.spec import constraints
+from tasks.hosts import decommission
+from tasks.run.context import Run, Say
+from tasks.services import port_allocation as chosen
+from tasks.services.host_facts import look_at_hives
+from tasks.services.rendering import rendered
+
+FILE = "preflight.json"
+_OWN_VNIS = (0xF00000, 0xFF0000)
+"""The VXLAN identifiers of which those that try the paths are taken; the swarm counts up from 4096."""
+
+
+def preflight(run: Run, task: str, say: Say) -> None:
+    """Look whether the stage's services can run, once a run; whoever asks later is told the same.
+
+    Args:
+        run: The run.
+        task: Who asks.
+        say: Takes a line for its log.
+
+    Raises:
+        ServiceError: They can't. The first who asks gets all problems, others who that was.
+
+    """
+    first, found = run.found_once("preflight", task, lambda: problems(run, say))
+    if not found:
+        return
+    if first != task:
+        raise ServiceError(f"no service was touched: {first} says why")
+    lines = "".join(f"\n    {line}" for line in found)
+    raise ServiceError(f"no service was touched, since not all of them can run as they are:{lines}")
+
+
+def problems(run: Run, say: Say) -> list[str]:
+    """Return a line for each problem, beginning with the path in site.toml, or with hosts."""
+    stage = run.stage
+    decommission.set_aside(run, say)
+    services = dict(_services(run))
+    facts = _facts(run, services, say)
+    manager, client = run.manager()
+    nodes, drained, foreign = _swarm(run)
+    wants = [wanted(name, service, stage) for name, service in services.items()]
+    where = {name: constraints(service, stage) for name, service in services.items()}
+    return [
+        *engine_versions.too_old_manager(manager.short, client.api.api_version),
+        *engine_versions.too_old_nodes(services, where, nodes),
+        *_without_ip_vs(stage, services, facts),
+        *_taken_ports(stage, services, facts, nodes, foreign, _choices(run)),
+        *_mounts(stage, services, facts, nodes),
+        *misfits(wants, nodes, [_foreign_wants(service) for service in foreign], drained),
+        *_paths(run, facts, say),
+    ]
+
+
+def _services(run: Run) -> Iterator[tuple[str, types.Service]]:
+    """Yield the stage's services without templates; one that can't be had so fails by itself."""
+    for name in run.stage.services:
+        with contextlib.suppress(KeyError, SkepError):
+            yield name, rendered(run, name).service
+
+
+def _choices(run: Run) -> chosen.Choices:
+    """Return the published ports that site.toml leaves open, as they were chosen."""
+    record = run.state.read(chosen.TASK, PortsRecord)
+    return record.ports if record is not None else {}
+
+
+def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
+    """Return what a service wants of the nodes."""
+    memory = service.mem_reservation
+    tasks = None if service.mode.startswith("global") else service.replicas
+    reserved = service.cpu_reservation or 0.0, size(memory) if memory else 0
+    where = tuple(constraints(service, stage))
+    if service.mode.endswith("-job"):
+        # Its tasks wait for one another where there is no room for all of them; one must fit.
+        return Wants(name, where, None if tasks is None else min(tasks, 1), None, *reserved)
+    return Wants(
+        name,
+        where,
+        tasks,
+        service.placement.max_replicas_per_node,
+        *reserved,
+        alone=any(port.mode == "host" for port in ports(service)),
+        start_first=service.update_config.order == "start-first",
+    )
+
+
+# -- looking -----------------------------------------------------------------------------------------------------------
+
+
+def _facts(run: Run, services: Mapping[str, types.Service], say: Say) -> dict[str, HostFacts]:
+    """Return what the hives are like, all asked at the same time; one that does not answer is left out."""
+    kinds = sorted({kind for volume in run.stage.volumes.values() if (kind := _filesystem(volume))})
+    paths = sorted(
+        {path for service in services.values() for mount in service.volumes if (path := _bound(mount))}
+    )
+    return look_at_hives(run, say, kinds, paths)
+
+
+def _swarm(run: Run) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
+    """Return the nodes that take tasks, by their hosts' names, the stage's that don't, and services of others."""
+    from remote.engine.client import engine_errors
+
+    host, client = run.manager()
+    with engine_errors(host.short, "looking at the swarm before services are deployed", ServiceError):
+        nodes, services = client.api.nodes(), client.api.services()
+    shorts = {
+        record.node: hive.short
+        for hive in run.stage.hives
+        if (record := run.state.read(f"setup_hosts:{hive.short}.swarm", SwarmRecord)) is not None
+    }
+    # One that is down is to come back; whether it must is the set-up's to say.
+    usable = [node for node in nodes if node["Spec"]["Availability"] == "active"]
+    mine = run.stage.labels.items()
+    foreign = [
+        service
+        for service in services
+        if service["Spec"]["Name"] not in run.stage.services
+        or not mine <= (service["Spec"].get("Labels") or {}).items()
+    ]
+    named = [_node(node, shorts.get(node["ID"], node["ID"])) for node in usable]
+    drained = [
+        _node(node, shorts[node["ID"]]) for node in nodes if node not in usable and node["ID"] in shorts
+    ]
+    return sorted(named, key=lambda node: node.name), drained, foreign
+
+
+def _node(node: Mapping[str, Any], name: str) -> Node:
+    """Return a node as constraints see it."""
+    description = node.get("Description") or {}
+    engine = description.get("Engine") or {}
+    platform, resources = description.get("Platform") or {}, description.get("Resources") or {}
+    return Node(
+        name,
+        {
+            "node.id": node["ID"],
+            "node.hostname": description.get("Hostname", ""),
+            "node.role": node["Spec"]["Role"],
+            "node.ip": node["Status"].get("Addr", ""),
+            "node.platform.os": platform.get("OS", ""),
+            "node.platform.arch": platform.get("Architecture", ""),
+        },
+        node["Spec"].get("Labels") or {},
+        engine.get("Labels") or {},
+        resources.get("NanoCPUs", 0) / 1e9,
+        resources.get("MemoryBytes", 0),
+        engine.get("EngineVersion", ""),
+    )
+
+
+def _foreign_wants(service: Mapping[str, Any]) -> Wants:
+    """Return what a service that is not of the stage has reserved; where it may run is its own affair."""
+    reserved = (service["Spec"]["TaskTemplate"].get("Resources") or {}).get("Reservations") or {}
+    replicated = service["Spec"]["Mode"].get("Replicated")
+    return Wants(
+        service["Spec"]["Name"],
+        tasks=replicated["Replicas"] if replicated else None,
+        cpus=reserved.get("NanoCPUs", 0) / 1e9,
+        memory=reserved.get("MemoryBytes", 0),
+    )
+
+
+# -- kernel and ports --------------------------------------------------------------------------------------------------
+
+
+def _without_ip_vs(
+    stage: Stage, services: Mapping[str, types.Service], facts: Mapping[str, HostFacts]
+) -> Iterator[str]:
+    """Yield which services want what kernels without ip_vs can't do: Docker accepts it, and then nothing arrives."""
+    lacking = ", ".join(short for short, found in facts.items() if not found.has_ip_vs)
+    if not lacking:
+        return
+    for name, service in services.items():
+        why = f"the kernel of {lacking} has no ip_vs, so that nothing would reach it"
+        if service.endpoint_mode == "vip" and service_networks(service, stage.networks):
+            yield f'services.{name}: {why}: endpoint_mode = "vip" (the default) needs it: set "dnsrr"'
+        if any(port.mode == "ingress" for port in ports(service)):
+            yield f'services.{name}.ports: {why}: mode = "ingress" (the default) needs it: set mode = "host"'
+
+
+def _taken_ports(
+    stage: Stage,
+    services: Mapping[str, types.Service],
+    facts: Mapping[str, HostFacts],
+    nodes: Sequence[Node],
+    foreign: Sequence[Mapping[str, Any]],
+    choices: chosen.Choices,
+) -> Iterator[str]:
+    """Yield the published ports that somebody else has on a host where they would be."""
+    routed = {
+        (port["PublishedPort"], port["Protocol"]): service["Spec"]["Name"]
+        for service in foreign
+        for port in (service.get("Endpoint") or {}).get("Ports") or ()
+        if port.get("PublishMode") == "ingress" and port.get("PublishedPort")
+    }
+    for name, service in services.items():
+        may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
+        for port in ports(service):
+            # What was chosen was free then, and is kept for life: somebody may have taken it since.
+            number = port.published or choices.get(chosen.key(name, port), 0)
+            if not number:
+                continue
+            where = (number, port.protocol)
+            shown = f"services.{name}.ports: {number}/{port.protocol}"
+            if port.mode == "ingress" and where in routed:
+                yield f"{shown} is published by service {routed[where]}, which is not of this stage: {_OTHER}"
+            for short in facts if port.mode == "ingress" else [short for short in may if short in facts]:
+                yield from _taken(shown, short, where, facts[short], stage)
+
+
+_OTHER = "publish another, or remove that one (doit prune, if it was this stage's)"
+
+
+def _taken(shown: str, short: str, where: host_facts.Where, facts: HostFacts, stage: Stage) -> Iterator[str]:
+    """Yield who has a port on a host."""
+    program = facts.listeners.get(where)
+    if program == "sshd":
+        yield f"{shown} is where ssh listens on {short}: it would cut skep off; publish another"
+    elif program is not None:
+        yield f"{shown} is taken on {short} by {program}: publish another, or stop that program there"
+    container, service = facts.published.get(where, ("", ""))
+    if container and service not in stage.services:
+        yield f"{shown} is taken on {short} by the container {container}: {_OTHER}"
+
+
+# -- what is mounted ---------------------------------------------------------------------------------------------------
+
+
+def _filesystem(volume: types.Volume) -> str:
+    """Return the file system that Docker's own driver mounts for a volume; empty where it mounts none."""
+    kind = volume.driver_opts.get("type", "") if volume.driver == "local" else ""
+    return "" if kind == "none" else kind
+
+
+def _bound(mount: types.Mount) -> str:
+    """Return the directory of the host that is mounted; empty where none is."""
+    return (mount.source or "") if mount.type == "bind" else ""
+
+
+def _mounts(
+    stage: Stage,
+    services: Mapping[str, types.Service],
+    facts: Mapping[str, HostFacts],
+    nodes: Sequence[Node],
+) -> Iterator[str]:
+    """Yield the volumes whose file system a hive can't mount, and the directories that a hive does not have."""
+    for name, volume in stage.volumes.items():
+        kind = _filesystem(volume)
+        hives = [hive.short for hive in stage.volume_hosts(name)]
+        lacking = [short for short in hives if short in facts and kind in facts[short].unmountable]
+        if lacking:
+            yield (
+                f"volumes.{name}.driver_opts: the kernel of {', '.join(lacking)} can't mount {kind}: install what "
+                "brings it, or take other hosts"
+            )
+    for name, service in services.items():
+        may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
+        for i, mount in enumerate(service.volumes):
+            path = _bound(mount)
+            lacking = [short for short in may if short in facts and path in facts[short].missing]
+            if lacking:
+                yield (
+                    f"services.{name}.volumes[{i}].source: there is no {path} on {', '.join(lacking)}, where it may "
+                    "run: make it, or say by constraints where it is"
+                )
+
+
+# -- from hive to hive -------------------------------------------------------------------------------------------------
+
+
+def _paths(run: Run, facts: Mapping[str, HostFacts], say: Say) -> list[str]:
+    """Return what does not arrive from hive to hive, and keep that all did until something is started anew."""
+    stage = run.stage
+    sizes = {name: _mtu(network) for name, network in used_networks(stage).items()}
+    hives = {host.short: host for host in stage.hives if host.short in facts}
+    if len(hives) < 2 or not sizes:  # noqa: PLR2004 - a pair
+        return []
+    known = _key(run, hives, facts, sizes)
+    path = run.state.root / FILE
+    if _kept(path) == known:
+        say("packets were sent between the hives since they were started")
+        return []
+    addresses = {short: host.address for short, host in hives.items()}
+    first, mtu = random.randrange(*_OWN_VNIS), max(sizes.values())  # noqa: S311 - nobody must not guess it
+
+    def send(short: str) -> vxlan.Heard | str:
+        script = vxlan.script(short, addresses, stage.data_path_port, mtu, first)
+        try:
+            said = run.connection(hives[short]).script(
+                script, timeout=vxlan.TIMEOUT, shown="sending packets to the other hives"
+            )
+        except SkepError as error:
+            return str(error)
+        return vxlan.parse(short, list(hives), mtu, addresses[short], said)
+
+    with ThreadPoolExecutor(len(hives)) as pool:
+        answers = dict(zip(hives, pool.map(send, hives), strict=True))
+    unable = {short: answer for short, answer in answers.items() if isinstance(answer, str)}
+    if unable:
+        # Of a kernel or a system where it can't be tried that says nothing: overlay networks may work there.
+        for answer in unable.values():
+            say(f"packets between the hives were not tried: {answer}")
+        return []
+    found = {short: answer for short, answer in answers.items() if not isinstance(answer, str)}
+    said = vxlan.problems(found, stage.data_path_port, sizes)
+    if not said:
+        say(f"packets of {mtu} bytes arrive between {', '.join(hives)}")
+        write_whole(path, json.dumps({"paths": known}).encode())
+    return said
+
+
+def used_networks(stage: Stage) -> dict[str, types.Network]:
+    """Return the networks that the stage's services are in."""
+    used = {name for service in stage.services.values() for name in service_networks(service, stage.networks)}
+    return {name: network for name, network in stage.networks.items() if name in used}
+
+
+def _mtu(network: types.Network) -> int:
+    """Return the largest packet that a network sends from host to host."""
+    said = network.driver_opts.get(vxlan.MTU, "")
+    return int(said) if said.isdecimal() and int(said) else 1500
+
+
+def _key(
+    run: Run, hives: Mapping[str, Host], facts: Mapping[str, HostFacts], sizes: Mapping[str, int]
+) -> str:
+    """Return the digest of all that what was found out hangs on.
+
+    Of the hosts' firewalls that is what they have for what hives send to each other: one more port that a service
+    publishes changes nothing of that.
+    """
+    rules = [*swarm_ports(run.stage), "esp"] if run.stage.site.setup_hosts.firewall else []
+    return sha256(
+        canonical(
+            {
+                "hives": {short: [host.address, facts[short].incarnation] for short, host in hives.items()},
+                "firewall": rules,
+                "port": run.stage.data_path_port,
+                "mtu": max(sizes.values()),
+            }
+        )
+    )
+
+
+def _kept(path: Path) -> str:
+    """Return what the last time was kept under; empty if there is nothing that can be used."""
+    try:
+        return str(json.loads(path.read_bytes())["paths"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -1,0 +1,178 @@
+"""Docker secrets and configs, as services get them: each by its content's digest, so that another is another one."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+from model import site as types
+from model.errors import ConfigError
+from model.keys.digest import Inputs, flatten, sha256
+from model.keys.record import FactRecord
+from model.secrets.secret import Secret, UnaskedSecret
+from model.stage import config_uses, secret_uses
+from model.swarm.content_names import content_name, use_inputs
+from tasks import build_networks
+from tasks.run.context import Run
+from tasks.services import port_allocation
+from tasks.services.rendering import config_content
+from tasks.setup_hosts import vault_of
+from tasks.step import Step, Work
+
+PHASE = "deploy_services"
+SECRET, CONFIG = "secret.", "config."
+"""What the names of their steps begin with; a service's has no dot."""
+
+
+def steps(run: Run) -> Iterator[Step]:
+    """Yield a step for each secret and each config that the stage's services use."""
+    for name in run.stage.secrets:
+        yield _secret_step(run, name)
+    for name in run.stage.configs:
+        yield _config_step(run, name)
+
+
+def secret_task(name: str) -> str:
+    """Return the task that makes a Docker secret."""
+    return f"{PHASE}:{SECRET}{name}"
+
+
+def config_task(name: str) -> str:
+    """Return the task that makes a Docker config."""
+    return f"{PHASE}:{CONFIG}{name}"
+
+
+def tasks_of(service: types.Service) -> tuple[str, ...]:
+    """Return the tasks that make the files of a service, each once."""
+    made = [secret_task(use.source) for use in secret_uses(service)]
+    made += [config_task(use.source) for use in config_uses(service)]
+    return tuple(dict.fromkeys(made))
+
+
+def docker_secret_name(run: Run, name: str) -> str:
+    """Return a Docker secret's name, which holds its content's digest: a new content is another secret."""
+    return content_name(name, run.secret(name).fingerprint(run.pepper))
+
+
+def docker_config(run: Run, name: str) -> tuple[str, bool]:
+    """Return the name of the Docker config that a config is, and whether it is a Docker secret instead.
+
+    Raises:
+        ConfigError: It can't be rendered, or Docker does not take it.
+        KeyError: It needs something that is not made yet.
+
+    """
+    content = config_content(run, name)
+    return content_name(name, _digest(run, content)), isinstance(content, Secret)
+
+
+def _digest(run: Run, content: bytes | Secret) -> str:
+    """Return the digest of a config; a keyed one, if a secret is in it."""
+    return content.fingerprint(run.pepper) if isinstance(content, Secret) else f"sha256:{sha256(content)}"
+
+
+def secret_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str]]:
+    """Return a service's secrets, each with the Docker secret's name and id."""
+    return {
+        use.source: (
+            docker_secret_name(run, use.source),
+            run.record(secret_task(use.source), FactRecord).id,
+        )
+        for use in secret_uses(service)
+    }
+
+
+def config_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str, bool]]:
+    """Return a service's configs, each with the Docker config's name and id, and whether that is a Docker secret."""
+    found = {}
+    for use in config_uses(service):
+        docker_name, is_secret = docker_config(run, use.source)
+        found[use.source] = (docker_name, run.record(config_task(use.source), FactRecord).id, is_secret)
+    return found
+
+
+def inputs_of(
+    service: types.Service,
+    secrets: Mapping[str, tuple[str, str]],
+    configs: Mapping[str, tuple[str, str, bool]],
+) -> Inputs:
+    """Return what counts of a service's files: their contents, by the names, and how it gets them."""
+    return {
+        **flatten("secret", {name: part[0] for name, part in secrets.items()}),
+        **(flatten("config", {name: part[0] for name, part in configs.items()}) if configs else {}),
+        **use_inputs("secrets", secret_uses(service)),
+        **use_inputs("configs", config_uses(service)),
+    }
+
+
+def current(run: Run) -> dict[str, str]:
+    """Return the Docker names of what services are to have, by the label `skep.name`; none that can't be told now."""
+    wanted: dict[str, Callable[[], bytes | Secret]] = {
+        name: partial(run.secret, name) for name in run.stage.secrets
+    }
+    wanted |= {f"{CONFIG}{name}": partial(config_content, run, name) for name in run.stage.configs}
+    found = {}
+    for label, read in wanted.items():
+        with contextlib.suppress(KeyError, ConfigError):
+            content = read()
+            if not isinstance(content, UnaskedSecret):
+                found[label] = content_name(label.removeprefix(CONFIG), _digest(run, content))
+    return found
+
+
+def _secret_step(run: Run, name: str) -> Step:
+    """Return the step that makes one Docker secret."""
+
+    def inputs() -> Inputs:
+        return {"swarm": build_networks.cluster(run), "content": run.secret(name).fingerprint(run.pepper)}
+
+    def ensure(work: Work) -> FactRecord:
+        from remote.swarm.secrets_configs import ensure_secret
+
+        _, client = run.manager()
+        labels = {**run.stage.labels, "skep.name": name, "skep.key": work.key}
+        docker_name = docker_secret_name(run, name)
+        return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.say))
+
+    return Step(
+        PHASE,
+        f"{SECRET}{name}",
+        ensure,
+        inputs,
+        real=lambda _key: run.probe.secret(docker_secret_name(run, name)),
+        after=(vault_of(run), *build_networks.swarm_tasks(run)),
+        doc=f"Docker secret {name}",
+    )
+
+
+def _config_step(run: Run, name: str) -> Step:
+    """Return the step that makes one Docker config, or Docker secret if a secret is in it."""
+
+    def inputs() -> Inputs:
+        return {"swarm": build_networks.cluster(run), "content": _digest(run, config_content(run, name))}
+
+    def ensure(work: Work) -> FactRecord:
+        from remote.swarm.secrets_configs import ensure_config, ensure_secret
+
+        _, client = run.manager()
+        # Not the bare name, which may be a secret's, too.
+        labels = {**run.stage.labels, "skep.name": f"{CONFIG}{name}", "skep.key": work.key}
+        content = config_content(run, name)
+        docker_name, _ = docker_config(run, name)
+        if isinstance(content, Secret):
+            return FactRecord(id=ensure_secret(client, docker_name, content, labels, work.say))
+        return FactRecord(id=ensure_config(client, docker_name, content, labels, work.say))
+
+    def real(_key: str) -> str | None:
+        docker_name, is_secret = docker_config(run, name)
+        return run.probe.secret(docker_name) if is_secret else run.probe.config(docker_name)
+
+    chosen = (port_allocation.TASK,) if port_allocation.is_open(run.stage) else ()
+    return Step(
+        PHASE,
+        f"{CONFIG}{name}",
+        ensure,
+        inputs,
+        real=real,
+        after=(vault_of(run), *build_networks.swarm_tasks(run), *chosen),
+        doc=f"Docker config {name}",
+    )

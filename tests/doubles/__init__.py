@@ -1,0 +1,1 @@
+"""Stand-ins, each saying what it was held against."""

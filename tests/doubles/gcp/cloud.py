@@ -1,0 +1,89 @@
+"""Google as the tests have it: started, spoken to through the real SDK, and held to the loopback."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from model import site as types
+from model.stage import Stage
+from providers.cloud import host as cloud_host
+from providers.cloud import provider as shared
+from providers.cloud.retry import Pace
+from providers.gcp import api as gcp_api
+from providers.gcp import check as gcp_check
+from providers.gcp import host as gcp_host
+from providers.gcp import nfs as gcp_nfs
+from tests import rig as make
+from tests.doubles.gcp.server import PROJECT, REGION, Google, served
+
+QUICK = Pace(first=0.001, longest=0.01)
+
+
+def stage_of(site: str = "gcp.test", name: str = "production", **config: Any) -> Stage:
+    """Return a stage at Google; `services` may be given for its ports."""
+    services = config.pop("services", {})
+    table = {
+        "provider": "gcp",
+        "project": PROJECT,
+        "region": REGION,
+        "instance_type": "e2-medium",
+        "cidr": "10.1.0.0/24",
+        **config,
+    }
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    return Stage(whole, name, whole.stages[name])
+
+
+def things(google: Google) -> list[str]:
+    """Return all that there is, as `kind id path`; a host's begins with its name."""
+    found = []
+    with google.lock:
+        for path, thing in google.things.items():
+            kind = path.split("/")[-2]
+            if kind == "instances" and "/locations/" not in path:
+                kind = thing["description"].split()[1]
+            found.append(f"{'filestore' if '/locations/' in path else kind} {thing.get('id', '')} {path}")
+    return sorted(found)
+
+
+@contextmanager
+def started() -> Iterator[tuple[Google, str]]:
+    """Give a server and its URL, and end it."""
+    google = Google()
+    server = served(google)
+    try:
+        yield google, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def seams(url: str) -> list[tuple[object, str, object]]:
+    """Return what is another where the SDK is to find the server: of what, its name, and what it is."""
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+
+    return [
+        (google.auth, "default", lambda **_: (AnonymousCredentials(), None)),
+        (gcp_api.Api, "options", {"api_endpoint": url}),
+        (gcp_api.Api, "endpoints", {"file": url, "projects": url}),
+    ]
+
+
+@contextmanager
+def used(url: str, pace: Pace = QUICK) -> Iterator[None]:
+    """Have the SDK find the server, waits be of a pace, no ssh be waited for, and all else be unreachable."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("GOOGLE_", "CLOUDSDK_"))]:
+            patch.delenv(name)
+        for where, name, seam in seams(url):
+            patch.setattr(where, name, seam)
+        for module in (shared, gcp_api, gcp_check, gcp_host, gcp_nfs):
+            patch.setattr(module, "PACE", pace)
+        patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
+        make.hold_to_loopback(patch)
+        yield

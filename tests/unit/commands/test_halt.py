@@ -1,0 +1,108 @@
+"""`doit halt`: hosts are stopped, and nothing else happens to them."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doit.exceptions import InvalidCommand
+
+from commands.halt import Halt
+from model.errors import ProviderError
+from model.site import PreparedStage
+from model.stage import Stage
+from providers.base import Say
+from providers.fake.provider import FakeProvider
+from providers.prepared.provider import PreparedProvider
+from tasks.run.context import Run
+from tests import made as rig
+
+
+class Loader:
+    """doit's loader, which has loaded dodo.py."""
+
+    cmd_options = ()
+
+    def __init__(self, run: Run) -> None:
+        self.namespace = {"RUN": run}
+
+    def setup(self, _params: Any) -> None:
+        """Do nothing: it is loaded."""
+
+
+def halt(run: Run, *names: str) -> tuple[int, str]:
+    """Run `doit halt`, and return its exit status and what it said."""
+    command = Halt(task_loader=Loader(run), bin_name="doit")
+    command.outstream = out = io.StringIO()
+    return command.execute({}, names), out.getvalue()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Give the run of a stage that is made."""
+    site = rig.new(tmp_path)
+    site.make()
+    run = site.run()
+    site.cloud.log.clear()
+    return run
+
+
+def cloud_log(run: Run) -> list[str]:
+    """Return what was done in the cloud."""
+    assert isinstance(run.provider, FakeProvider)
+    return sorted(run.provider.cloud.log)
+
+
+def test_stops_all_hosts(run: Run) -> None:
+    """Without names all hosts are stopped; again there is none to stop. Nothing is removed, and the lock is let go."""
+    status, said = halt(run)
+
+    assert status == 0
+    assert cloud_log(run) == ["stopped hive0", "stopped hive1", "stopped hive2"]
+    assert "3 of 3 hosts stopped" in said
+    assert all(thing.running != thing.is_host for thing in run.provider.found().values())
+
+    assert halt(run)[0] == 0
+    assert len(cloud_log(run)) == 3
+
+
+def test_stops_those_that_are_named(run: Run) -> None:
+    """Hosts can be named, by short or full name, and only they are stopped."""
+    assert halt(run, "hive1", "p-hive2.example")[0] == 0
+    assert cloud_log(run) == ["stopped hive1", "stopped hive2"]
+
+
+def test_refuses_unknown_names(run: Run) -> None:
+    """A name that is no host's is refused with those that are, before any host is stopped."""
+    with pytest.raises(InvalidCommand, match="has no host hive9; there are: hive0, hive1, hive2"):
+        halt(run, "hive0", "hive9")
+
+    assert cloud_log(run) == []
+
+
+def test_a_host_that_does_not_stop(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a provider can't do is said, the others are stopped, and the exit status is not 0."""
+    stop = FakeProvider.halt
+
+    def refuse(self: FakeProvider, name: str, say: Say) -> None:
+        if name == "hive1":
+            raise ProviderError("hive1: is busy")
+        stop(self, name, say)
+
+    monkeypatch.setattr(FakeProvider, "halt", refuse)
+    status, said = halt(run)
+
+    assert status == 1
+    assert "hive1: is busy" in said
+    assert "2 of 3 hosts stopped" in said
+
+
+def test_prepared_hosts_are_not_halted(run: Run, tmp_path: Path) -> None:
+    """Where hosts could not be started again, nothing is stopped."""
+    table = PreparedStage(ip_address_list=["192.0.2.1"])
+    stage = Stage(run.stage.site, "private", table)
+    run.stage = stage
+    run.__dict__["provider"] = PreparedProvider(stage, run.ssh_files, tmp_path, run.secret)
+
+    with pytest.raises(InvalidCommand, match="provider prepared can't start hosts again"):
+        halt(run)

@@ -1,0 +1,367 @@
+"""`doit prune`: what is left over is found and named, and goes only where nothing that stays uses it."""
+
+import io
+import re
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doit.doit_cmd import reset_vars, set_var
+from doit.exceptions import InvalidCommand
+from msgspec import structs
+
+from commands import prune as command
+from commands.prune import Prune
+from model.errors import HostError
+from model.keys.record import FactRecord, HostRecord
+from remote.hostsetup.apply import Applied
+from remote.hostsetup.removal import accounts_script, undo_script
+from remote.ssh.connection import Connection
+from remote.swarm import nodes as swarm_nodes
+from tasks.cleanup.orphans import Leftover, leftovers, line
+from tasks.cleanup.prune import goes
+from tasks.cleanup.prune import prune as remove_all
+from tasks.run.context import Run
+from tests import made as rig
+from tests.made import Made
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Return a site that is wholly made."""
+    site = rig.new(tmp_path)
+    site.make()
+    return site
+
+
+def labelled(made: Made, **more: Any) -> dict[str, Any]:
+    """Return something of the swarm with the stage's labels."""
+    return {"Spec": {"Labels": made.run().stage.labels, **more}}
+
+
+def names(made: Made) -> list[str]:
+    """Return what is left over, in words."""
+    return [left.words for left in leftovers(made.run())]
+
+
+def without_services(made: Made) -> None:
+    """Take images and services out of site.toml."""
+    path = made.directory / "site.toml"
+    path.write_text(path.read_text().partition("[images.web]")[0])
+
+
+def test_nothing_is_left_over(made: Made) -> None:
+    """A stage that is as site.toml says has nothing to be named."""
+    assert leftovers(made.run()) == []
+    assert line([]) == ""
+
+
+def test_the_order_in_which_things_go(made: Made) -> None:
+    """What uses something goes before it, and data last; nothing holds anything, as its users go as well."""
+    without_services(made)
+    made.edit("[networks.back]", "[networks.front]")
+    made.look("hive0", steps={**made.hosts["hive0"].steps, "old": Applied("k")}, accounts=("alice",))
+
+    found = leftovers(made.run())
+
+    assert [left.kind for left in found] == [
+        "service",
+        "network",
+        "Docker secret",
+        "image",
+        "image",
+        "set-up step",
+        "account",
+        "volume",
+    ]
+    assert {left.held for left in found} == {""}
+
+
+def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
+    """A network that site.toml no longer has, but its service has not left yet, waits for a run."""
+    made.edit("[networks.back]", "[networks.front]")
+
+    (left,) = leftovers(made.run())
+
+    assert (left.words, left.held) == ("network back", "in use by web")
+    assert not goes(left, ())
+
+
+@pytest.mark.parametrize("spec", ["Spec", "PreviousSpec"])
+def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
+    """What a service that stays uses, or would go back to, stays with it."""
+    used = {"Secrets": [{"SecretID": "s"}], "Configs": [{"ConfigID": "c"}]}
+    service = {"PreviousSpec": {"TaskTemplate": {}}, **made.swarm.services["web"]}
+    service[spec]["TaskTemplate"]["ContainerSpec"] = used
+    made.swarm = replace(
+        made.swarm,
+        services={"web": service},
+        secrets={**made.swarm.secrets, "gone-1": {"ID": "s", **labelled(made)}},
+        configs={"conf-1": {"ID": "c", **labelled(made)}, "conf-0": {"ID": "b", **labelled(made)}},
+    )
+
+    found = {left.name: left.held for left in leftovers(made.run())}
+
+    assert found == {"gone-1": "in use by web", "conf-0": ""}
+
+
+def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
+    """It is removed by the way; no run speaks of it."""
+    secret = labelled(made)
+    secret["Spec"]["Labels"] = {**secret["Spec"]["Labels"], "skep.name": "password"}
+    made.swarm = replace(made.swarm, secrets={**made.swarm.secrets, "password-old": {"ID": "o", **secret}})
+
+    (left,) = leftovers(made.run())
+
+    assert (left.name, left.said, goes(left, ())) == ("password-old", "an older content of password", True)
+    assert line([left]) == ""
+
+
+def test_a_vault_on_a_former_repository(made: Made) -> None:
+    """A copy of the secrets that a host should no longer have is left over; the repository's is not."""
+    made.look("hive0", steps={**made.hosts["hive0"].steps, "vault": Applied("k")})
+
+    assert names(made) == ["set-up step vault on hive0"]
+
+
+def test_somebody_elses_volume_is_none(made: Made) -> None:
+    """Only what carries this stage's labels is looked at; a volume on a host that should not have it counts."""
+    other = {"Labels": {"skep.site": "example", "skep.stage": "staging"}}
+    mine = {"Labels": made.run().stage.labels}
+    made.look("hive1", volumes={"theirs": {"Name": "theirs", **other}, "data": {"Name": "data", **mine}})
+
+    assert names(made) == ["volume data on hive1"]
+
+
+def test_a_volume_goes_only_if_it_is_named() -> None:
+    """Data is never destroyed on the way to something else; one in use does not even go then."""
+    left = Leftover("volume", "data", "build_volumes:data@hive0", host="hive0")
+
+    assert not goes(left, ())
+    assert not goes(left, {"other"})
+    assert goes(left, {"data"})
+    assert not goes(replace(left, held="in use by web"), {"data"})
+
+
+def former_host(made: Made) -> None:
+    """Have a host that the stage does not want, and of which state/ still knows how to log in."""
+    there = made.cloud.things["example", "private", "hive0"]
+    made.cloud.things["example", "private", "hive9"] = replace(there, name="hive9")
+    record = made.run().record("build_infra:hive0", HostRecord)
+    wanted = structs.replace(record, name="p-hive9.example", address="10.0.0.99")
+    made.run().state.write("build_infra:hive9", wanted)
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "said"),
+    [
+        ("", 2, "    host hive9, out of the swarm first; no volume is on it\n"),
+        ("data\nmore\n", 0, "host hive9 stays: volume data,more would go with it: save what you need"),
+        (
+            HostError("hive9: does not answer"),
+            0,
+            "host hive9 stays: volume data may be on it (hive9: does not answer)",
+        ),
+    ],
+)
+def test_a_host_goes_with_its_volumes_named(
+    made: Made, monkeypatch: pytest.MonkeyPatch, asked: str | Exception, status: int, said: str
+) -> None:
+    """What is on it is found by asking; where it does not answer, what may be there counts."""
+
+    def script(_connection: Connection, *_args: object, **_more: object) -> str:
+        if isinstance(asked, Exception):
+            raise asked
+        return asked
+
+    monkeypatch.setattr(Connection, "script", script)
+    former_host(made)
+
+    assert [left.words for left in leftovers(made.run())] == ["host hive9"]
+    ended, text = prune(made)
+    assert (ended, said in text) == (status, True), text
+    if status == 0:
+        named = ",".join(re.findall(r"volumes=([\w,]+)", text))
+        assert prune(made, volumes=named)[0] == 2
+
+
+def test_what_a_provider_has_beside_hosts_stays(made: Made) -> None:
+    """A file system that is no longer wanted may hold data: it is named, and nothing removes it."""
+    there = made.cloud.things["example", "private", "hive0"]
+    made.cloud.things["example", "private", "files"] = replace(there, name="files", is_host=False)
+
+    (left,) = leftovers(made.run())
+
+    assert (left.words, goes(left, ())) == ("provider's files", False)
+    assert "provider's files stays: it may hold data" in prune(made)[1]
+
+
+def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its node is retired while it is still there; then it is removed, and nothing is kept of it here."""
+    former_host(made)
+    run, order = made.run(), list[str]()
+    for task in ("setup_hosts:hive9.swarm", "build_volumes:data@hive9"):
+        run.state.write(task, FactRecord(id="x"))
+    monkeypatch.setattr(Connection, "close", lambda _connection: None)
+    monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
+    monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(swarm_nodes, "retire", lambda *args: order.append(f"retire {args[2].address}"))
+    monkeypatch.setattr(type(run.provider), "remove", lambda *args: order.append(f"remove {args[1]}"))
+
+    remove_all(run, leftovers(made.run()), lambda _line: None)
+
+    assert order == ["may p-hive9.example go", "retire 10.0.0.99", "remove hive9"]
+    assert run.state.tasks_of_host("hive9") == []
+    assert run.state.tasks_of_host("hive0")
+
+
+def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a majority that is left nothing of it is touched, and it is said why."""
+    former_host(made)
+    run, removed = made.run(), list[str]()
+    monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
+    monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
+
+    def refuse(*_args: object) -> None:
+        msg = "of its 2 other managers 1 are ready, which is no majority"
+        raise HostError(msg)
+
+    monkeypatch.setattr(swarm_nodes, "check_expendable", refuse)
+    monkeypatch.setattr(type(run.provider), "remove", lambda *args: removed.append(args[1]))
+
+    problems = remove_all(run, leftovers(made.run()), lambda _line: None)
+
+    assert not removed
+    assert "hive9 is not removed: " in problems[0]
+    assert "no majority" in problems[0]
+    assert run.state.tasks_of_host("hive9") == ["build_infra:hive9"]
+
+
+def test_a_run_says_it_in_one_line() -> None:
+    """What is on several hosts is named once; of many things the first are."""
+    steps = [Leftover("set-up step", "chrony", "t", host=f"hive{n}") for n in range(3)]
+    services = [Leftover("service", f"s{n}", "t") for n in range(7)]
+
+    assert line(steps) == (
+        "no longer in site.toml, and left: set-up step chrony on hive0, hive1, hive2 (see: doit prune)"
+    )
+    assert line(services).endswith("service s5; and 1 more (see: doit prune)")
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+class Loader:
+    """doit's loader, which has loaded dodo.py."""
+
+    cmd_options = ()
+
+    def __init__(self, run: Run) -> None:
+        self.namespace = {"RUN": run}
+
+    def setup(self, _options: object) -> None:
+        """Do nothing."""
+
+
+@pytest.fixture
+def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is removed, and remove nothing."""
+    gone: list[str] = []
+
+    def prune(_run: Run, found: Sequence[Leftover], _say: object) -> list[str]:
+        gone.extend(left.words for left in found)
+        return []
+
+    monkeypatch.setattr(command, "prune", prune)
+    return gone
+
+
+def prune(made: Made, *args: str, **variables: str) -> tuple[int, str]:
+    """Run `doit prune` with these command-line variables; return its status and what it printed."""
+    reset_vars()
+    for name, value in variables.items():
+        set_var(name, value)
+    run = made.run()
+    run.probe.__dict__["close"] = lambda: None
+    asked = Prune(task_loader=Loader(run), bin_name="doit")
+    asked.outstream = io.StringIO()
+    try:
+        return asked.execute({}, list(args)), asked.outstream.getvalue()
+    finally:
+        reset_vars()
+
+
+def test_without_confirmation_it_only_says(made: Made, removed: list[str]) -> None:
+    """The status is that of a plan: 2 if something is left over, 0 if not; and it is said what to type."""
+    assert prune(made) == (0, "nothing is left over: all of stage private of example is in site.toml\n")
+    without_services(made)
+
+    status, said = prune(made)
+
+    assert status == 2
+    assert removed == []
+    assert said.splitlines() == [
+        "this would remove of stage private of example:",
+        "    service web",
+        f"    Docker secret {next(iter(made.swarm.secrets))}",
+        "    image base/debian-12",
+        "    image web",
+        "  volume data on hive0 stays: it may hold data; to remove it: volumes=data",
+        "to do it, type: doit prune confirm=example",
+    ]
+
+
+def test_with_the_sites_name_all_but_volumes_goes(made: Made, removed: list[str]) -> None:
+    """A volume that is named goes as well."""
+    without_services(made)
+
+    assert prune(made, confirm="example")[0] == 0
+    assert "volume data on hive0" not in removed
+    assert "service web" in removed
+    assert prune(made, confirm="example", volumes="data")[0] == 0
+    assert "volume data on hive0" in removed
+
+
+@pytest.mark.parametrize(
+    ("args", "words", "said"),
+    [
+        ((), {"confirm": "other"}, "confirm=other is not this site; type: doit prune confirm=example"),
+        (("web",), {}, "takes no web"),
+        ((), {"confirm": "example", "volumes": "daat"}, "volumes=daat: is no volume that is left over"),
+    ],
+)
+def test_a_slip_removes_nothing(
+    made: Made, removed: list[str], args: tuple[str, ...], words: dict[str, str], said: str
+) -> None:
+    """Another site's name, a word too many, a volume that is not left over."""
+    without_services(made)
+
+    with pytest.raises(InvalidCommand) as caught:
+        prune(made, *args, **words)
+
+    assert said in str(caught.value)
+    assert removed == []
+
+
+# -- scripts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", [undo_script("registry"), undo_script("chrony"), accounts_script(["a", "b"])]
+)
+def test_scripts_are_posix_shell(text: str) -> None:
+    """They can be parsed."""
+    subprocess.run(["sh", "-n"], input=text.encode(), check=True)
+
+
+def test_a_marker_goes_last() -> None:
+    """A prune that was killed in the middle is seen to have left something."""
+    lines = undo_script("registry").splitlines()
+
+    marker = lines.index("rm -f /var/lib/skep/steps/registry")
+    assert marker > lines.index('systemctl --quiet disable --now "$its_unit"')

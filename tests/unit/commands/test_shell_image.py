@@ -1,0 +1,85 @@
+"""`doit shell_image:NAME`: what it opens, and what it says where there is nothing to open."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from doit.exceptions import InvalidCommand
+
+from commands.shell_image import command, shell
+from tests.doubles.engine import Node
+from tests.doubles.image_histories import Bench, DoubleRun, first_world
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    """Return a bench where the build of image `web` failed, and that of `db` was never tried."""
+    bench, world = Bench(tmp_path), first_world()
+    world.roles["r1"]["setup.sh"] = Node("file", 0o755, b"exit 3\n")
+    assert bench.build(world) is not None
+    bench.engine.begin()
+    return bench
+
+
+def opened(bench: Bench) -> DoubleRun:
+    """Return a run on the bench's world."""
+    assert bench.world is not None
+    return bench.run_of(bench.world)
+
+
+def test_it_opens_what_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container of the failed build, entered over the shared connection; its status is ours."""
+    called: list[list[str]] = []
+
+    def call(words: list[str]) -> int:
+        called.append(words)
+        return 5
+
+    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    assert shell(opened(bench), "web") == 5
+
+    (words,) = called
+    assert words[0] == "ssh"
+    assert words[-2] == "hive3"
+    assert "docker run --rm -i --network host" in words[-1]
+    assert "skep/failed:" in words[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nix", "stage private has no image nix; there are web, db"), ("db", "nothing is kept of image db")],
+)
+def test_what_is_not_there(bench: Bench, name: str, said: str) -> None:
+    """A name that is none, and an image that did not fail, are said in one line."""
+    with pytest.raises(InvalidCommand, match=said):
+        shell(opened(bench), name)
+
+
+def test_a_terminal_is_used_where_there_is_one() -> None:
+    """Without one, as in a script, the commands are read from the input."""
+    assert "-it" in command("skep/failed:x", terminal=True)
+    assert "-it" not in command("skep/failed:x", terminal=False)
+
+
+def test_run_hands_it_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doit shell_image:web` is no task: the command takes it."""
+    from commands.run import Run
+
+    asked: list[str] = []
+    monkeypatch.setattr("commands.run.site_run", lambda _loader: opened(bench))
+
+    def taken(_run: object, name: str) -> int:
+        asked.append(name)
+        return 0
+
+    monkeypatch.setattr("commands.run.shell", taken)
+    run: Any = Run.__new__(Run)
+    run.loader = type("Loader", (), {"setup": lambda _self, _params: None})()
+
+    assert run.execute({}, ["shell_image:web"]) == 0
+    assert asked == ["web"]

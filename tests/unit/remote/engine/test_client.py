@@ -1,0 +1,98 @@
+"""The client of a host's engine: how it uses connections."""
+
+import socketserver
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remote.engine.client import Engine
+from remote.mother.wait import wait_for
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers everything with an object, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Answer."""
+        body = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.24"}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def address_string(self) -> str:
+        """Return no address: a socket in the file system has none."""
+        return ""
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    """An engine's socket, which counts connections."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, path: Path) -> None:
+        """Listen."""
+        super().__init__(str(path), Handler)
+        self.opened = self.open = 0
+        self.lock = threading.Lock()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Count it."""
+        with self.lock:
+            self.opened += 1
+            self.open += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Count it as closed."""
+        with self.lock:
+            self.open -= 1
+        super().shutdown_request(request)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """Return an engine that answers."""
+    with Server(tmp_path / "docker.sock") as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def test_calls_share_connections(server: Server, tmp_path: Path) -> None:
+    """Calls by many ids, one after the other, use one connection: through ssh each new one is a round trip."""
+    engine = Engine(tmp_path / "docker.sock")
+    before = server.opened
+    for number in range(60):
+        engine.api.inspect_volume(f"volume{number}")
+
+    assert server.opened - before == 1
+    # That of the question for the version is closed, which was asked by the SDK's own.
+    wait_for(lambda: server.open == 1, "one connection to stay", 20)
+    engine.close()
+    wait_for(lambda: server.open == 0, "none to stay", 20)
+
+
+def test_many_calls_at_a_time_close_nobodys_connection(server: Server, tmp_path: Path) -> None:
+    """More URLs than the SDK keeps pools for, by many threads: none finds its connection's pool closed."""
+    engine = Engine(tmp_path / "docker.sock")
+    with ThreadPoolExecutor(64) as pool:
+        found = list(pool.map(lambda number: engine.api.inspect_volume(f"volume{number}"), range(2000)))
+    engine.close()
+
+    assert len(found) == 2000
+    assert server.opened <= 70

@@ -1,0 +1,245 @@
+"""Waiting for services: one look for all who wait, and what counts as running."""
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docker.errors import APIError
+
+from model.errors import ServiceError
+from remote.swarm.convergence import Patience, wait_until_converged
+from remote.swarm.snapshot import SwarmLook
+
+PATIENCE = Patience(timeout=20, stable=0.0)
+
+
+class Engine:
+    """A manager's engine with services whose tasks a test moves on."""
+
+    def __init__(self, *names: str) -> None:
+        self.api = self
+        self.looks = 0
+        self.out_of_sequence = False
+        self.lists: dict[str, dict[str, Any]] = {
+            name: {
+                "ID": f"id-{name}",
+                "Version": {"Index": 1},
+                "Spec": {
+                    "Name": name,
+                    "Mode": {"Replicated": {"Replicas": 1}},
+                    "TaskTemplate": {"ContainerSpec": {"Image": "new"}},
+                    "Labels": {},
+                },
+                "ServiceStatus": {"DesiredTasks": 1, "RunningTasks": 1},
+            }
+            for name in names
+        }
+        self.all_tasks = [self.task(name) for name in names]
+
+    @staticmethod
+    def task(name: str, state: str = "running", **status: Any) -> dict[str, Any]:
+        """Return a task of a service as it is now."""
+        return {
+            "ID": f"task-of-{name}-{time.monotonic_ns()}",
+            "ServiceID": f"id-{name}",
+            "DesiredState": "shutdown" if state == "rejected" else "running",
+            "Spec": {"ContainerSpec": {"Image": "new"}},
+            "Status": {"State": state, **status},
+        }
+
+    def services(self, *, status: bool) -> list[dict[str, Any]]:
+        """List them."""
+        assert status
+        self.looks += 1
+        return list(self.lists.values())
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """List them."""
+        return list(self.all_tasks)
+
+    def inspect_service(self, name: str) -> dict[str, Any]:
+        """Return one."""
+        return self.lists[name]
+
+    def update_service(
+        self, _id: str, _version: int, _template: Any, name: str, labels: Any, *_: Any, **__: Any
+    ) -> None:
+        """Keep its labels."""
+        if self.out_of_sequence:
+            self.out_of_sequence = False
+            raise APIError("update out of sequence")
+        self.lists[name]["Spec"]["Labels"] = labels
+
+
+def wait(engine: Engine, name: str, *, changed: bool = True) -> list[str]:
+    """Wait for a service, and return what was said."""
+    said: list[str] = []
+    client: Any = engine
+    wait_until_converged(
+        SwarmLook(client),
+        name,
+        PATIENCE,
+        lambda _node, _container: ("hive0", []),
+        said.append,
+        changed=changed,
+    )
+    return said
+
+
+class TestLook:
+    """One look for many."""
+
+    def test_is_shared(self) -> None:
+        """Those who ask while a look is not older than they want get the same; who wants a newer one, takes it."""
+        engine = Engine("web")
+        client: Any = engine
+        look = SwarmLook(client)
+        moment = time.monotonic()
+        barrier = threading.Barrier(8)
+
+        def ask(_: int) -> object:
+            barrier.wait(timeout=20)
+            return look.since(moment)
+
+        with ThreadPoolExecutor(8) as pool:
+            seen = list(pool.map(ask, range(8)))
+
+        assert engine.looks == 1
+        assert all(each is seen[0] for each in seen)
+        assert look.since(time.monotonic()) is not seen[0]
+
+    def test_is_never_older_than_asked_for(self) -> None:
+        """What was seen before a service was changed says nothing of it as it is."""
+        client: Any = Engine("web")
+        look = SwarmLook(client)
+        look.since(0)
+        changed = time.monotonic()
+
+        assert look.since(changed).began >= changed
+
+
+class TestConverged:
+    """When a service runs."""
+
+    def test_runs(self) -> None:
+        """A service all of whose tasks run is marked with what it was seen to run as."""
+        engine = Engine("web")
+
+        assert wait(engine, "web") == ["1 of 1 tasks run"]
+        assert "skep.spec" in engine.lists["web"]["Spec"]["Labels"]
+
+    def test_a_task_that_ends_between_two_looks_has_not_run_for_long(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """How long a task has run is told by looks at it, however seldom a busy swarm is looked at."""
+        clock = SimpleNamespace(now=100.0)
+        fake = SimpleNamespace(
+            monotonic=lambda: clock.now, sleep=lambda pause: setattr(clock, "now", clock.now + pause)
+        )
+        for module in ("swarm.convergence", "swarm.snapshot", "mother.wait"):
+            monkeypatch.setattr(f"remote.{module}.time", fake)
+        engine = Engine("web")
+        seen: list[float] = []
+
+        def tasks() -> list[dict[str, Any]]:
+            # A look takes long enough for the next one to be seconds away.
+            clock.now += 0.1
+            seen.append(clock.now)
+            if len(seen) == 2:
+                engine.all_tasks = [Engine.task("web")]
+            return list(engine.all_tasks)
+
+        monkeypatch.setattr(engine, "tasks", tasks)
+        client: Any = engine
+        look = SwarmLook(client)
+        wait_until_converged(
+            look, "web", Patience(60, 1.0), lambda *_: ("", []), lambda _: None, changed=True
+        )
+
+        assert len(seen) >= 3
+        assert seen[-1] - seen[1] >= 1.0
+
+    def test_somebody_else_is_not_written_over(self) -> None:
+        """A service that was changed since it was seen to run is not marked with what it was seen to run as."""
+        engine = Engine("web")
+        other = {"ContainerSpec": {"Image": "other"}}
+
+        def labels(_service: Mapping[str, Any]) -> dict[str, str]:
+            engine.lists["web"] = {
+                **engine.lists["web"],
+                "Spec": {**engine.lists["web"]["Spec"], "TaskTemplate": other},
+            }
+            engine.out_of_sequence = True
+            return {}
+
+        client: Any = engine
+        with pytest.raises(ServiceError, match="somebody else changed it since; run doit again"):
+            wait_until_converged(
+                SwarmLook(client),
+                "web",
+                PATIENCE,
+                lambda *_: ("", []),
+                lambda _: None,
+                changed=True,
+                labels=labels,
+            )
+        assert engine.lists["web"]["Spec"]["Labels"] == {}
+
+    def test_old_tasks_do_not_count(self) -> None:
+        """A task of the specification before is none that runs as specified."""
+        engine = Engine("web")
+        engine.all_tasks[0]["Spec"] = {"ContainerSpec": {"Image": "old"}}
+        client: Any = engine
+
+        with pytest.raises(ServiceError, match="waited 0 s for service web to run"):
+            wait_until_converged(
+                SwarmLook(client),
+                "web",
+                Patience(0, 0),
+                lambda *_: ("", []),
+                lambda _: None,
+                changed=True,
+            )
+
+    def test_an_update_that_was_undone(self) -> None:
+        """What the swarm rolled back is a failure, with the task's own error, where this run made the update."""
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "rollback_completed", "Message": "update rolled back"}
+        engine.all_tasks.append(engine.task("web", "rejected", Err="No such image: x"))
+
+        with pytest.raises(ServiceError, match=r"the update failed and was undone .*\n.*No such image: x"):
+            wait(engine, "web")
+        assert wait(engine, "web", changed=False) == ["1 of 1 tasks run"]
+
+    def test_an_update_that_could_not_be_undone(self) -> None:
+        """Where what was there before fails as well, it is not said to run again."""
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "rollback_paused", "Message": "update paused"}
+
+        with pytest.raises(ServiceError, match="the update failed and could not be undone"):
+            wait(engine, "web")
+
+    def test_one_that_is_removed(self) -> None:
+        """A service that somebody removes meanwhile is not waited for."""
+        engine = Engine("web")
+        del engine.lists["web"]
+
+        with pytest.raises(ServiceError, match="service web: was removed by somebody else"):
+            wait(engine, "web")
+
+    def test_a_job(self) -> None:
+        """A job is done when all tasks of its last run have ended well; nothing is written on it then."""
+        engine = Engine("once")
+        engine.lists["once"]["Spec"]["Mode"] = {"ReplicatedJob": {"TotalCompletions": 1, "MaxConcurrent": 1}}
+        engine.lists["once"]["JobStatus"] = {"JobIteration": {"Index": 2}}
+        engine.all_tasks = [
+            {**engine.task("once", "complete"), "JobIteration": {"Index": 2}},
+            {**engine.task("once", "complete"), "JobIteration": {"Index": 1}},
+        ]
+
+        assert wait(engine, "once") == ["1 of 1 tasks are done"]
+        assert engine.lists["once"]["Spec"]["Labels"] == {}

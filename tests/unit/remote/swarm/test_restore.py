@@ -1,0 +1,135 @@
+"""What a service is put back to when its change failed."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from remote.swarm.restore import put_back
+from remote.swarm.revisions import DIGEST, IMAGE, LABEL
+from remote.swarm.spec import spec_digest
+
+STAGE = {"skep.site": "example", "skep.stage": "private"}
+
+
+def spec(image: str, *, seen: bool = False, mode: str = "Replicated", **labels: str) -> dict[str, Any]:
+    """Return a specification, with the mark of one that was seen to run if it was."""
+    made: dict[str, Any] = {
+        "Name": "web",
+        "Mode": {mode: {}},
+        "TaskTemplate": {"ContainerSpec": {"Image": image}},
+        "Labels": {**STAGE, "skep.key": f"key of {image}", **labels},
+    }
+    if seen:
+        made["Labels"]["skep.spec"] = spec_digest(made)
+    return made
+
+
+class Engine:
+    """A manager with one service, and its generations."""
+
+    def __init__(self, now: dict[str, Any], before: dict[str, Any] | None, *kept: dict[str, Any]) -> None:
+        self.api = self
+        self.service = {"ID": "s", "Version": {"Index": 1}, "Spec": now, "PreviousSpec": before}
+        self.kept = kept
+        self.calls: list[tuple[str, str, dict[str, str]]] = []
+
+    def inspect_service(self, _name: str) -> dict[str, Any]:
+        """Return it."""
+        return self.service
+
+    def configs(self, *, filters: object) -> list[dict[str, Any]]:
+        """List the generations."""
+        assert filters
+        return [
+            {
+                "ID": str(number),
+                "CreatedAt": "",
+                "Spec": {
+                    "Labels": {LABEL: str(number), IMAGE: "", DIGEST: ""},
+                    "Data": base64.b64encode(json.dumps({**kept, "Labels": {}}).encode()).decode(),
+                },
+            }
+            for number, kept in enumerate(self.kept, 1)
+        ]
+
+    def update_service(
+        self, _id: str, _version: int, template: Any, _name: str, labels: Any, *_: Any, **__: Any
+    ) -> None:
+        """Note it."""
+        self.calls.append(("update", template["ContainerSpec"]["Image"], labels))
+
+    def remove_service(self, _id: str) -> None:
+        """Note it."""
+        self.calls.append(("remove", "", {}))
+
+    def create_service(self, template: Any, _name: str, labels: Any, *_: Any, **__: Any) -> dict[str, str]:
+        """Note it."""
+        self.calls.append(("create", template["ContainerSpec"]["Image"], labels))
+        return {"ID": "new"}
+
+
+def undo(engine: Any) -> str | None:
+    """Put the service back."""
+    return put_back(engine, "web", STAGE, list, lambda _: None)
+
+
+def test_what_the_swarm_still_has_of_before() -> None:
+    """A paused update: the specification before is put back whole, its key and generation with it."""
+    before = spec("old", seen=True, **{LABEL: "3"})
+    engine = Engine(spec("new"), before)
+
+    assert undo(engine) == "generation 3"
+    assert engine.calls == [("update", "old", before["Labels"])]
+
+
+def test_a_generation_where_that_never_ran_well() -> None:
+    """Two changes that failed one after the other: the newest generation is put back, without the key of either."""
+    engine = Engine(spec("worse"), spec("bad"), spec("one"), spec("two"))
+
+    assert undo(engine) == "generation 2"
+    assert engine.calls == [("update", "two", {**STAGE, LABEL: "2"})]
+
+
+def test_what_the_swarm_has_undone_is_left() -> None:
+    """After its own rollback the service is what it was: to change it again would restart it."""
+    engine = Engine(spec("old", seen=True), None, spec("old"))
+
+    assert undo(engine) == ""
+    assert engine.calls == []
+
+
+def test_a_mark_of_something_else_does_not_count() -> None:
+    """A specification that somebody changed since it was seen to run is not taken for one that did."""
+    changed = spec("old", seen=True)
+    changed["TaskTemplate"]["ContainerSpec"]["Image"] = "changed"
+    engine = Engine(spec("new"), changed)
+
+    assert undo(engine) is None
+    assert engine.calls == []
+
+
+def test_a_first_deployment_has_nothing_to_go_back_to() -> None:
+    """That is told from what is there, and nothing is done."""
+    engine = Engine(spec("new"), None)
+
+    assert undo(engine) is None
+    assert engine.calls == []
+
+
+def test_another_mode_is_made_anew() -> None:
+    """A service that was removed for its mode comes back with the old one."""
+    engine = Engine(spec("new", mode="Global"), None, spec("old"))
+
+    assert undo(engine) == "generation 1"
+    assert [call[:2] for call in engine.calls] == [("remove", ""), ("create", "old")]
+
+
+@pytest.mark.parametrize("mode", ["ReplicatedJob", "GlobalJob"])
+def test_a_job_is_left(mode: str) -> None:
+    """To put a job back would run the old one again."""
+    engine = Engine(spec("new", mode=mode), None, spec("old"))
+
+    assert undo(engine) is None
+    assert engine.calls == []

@@ -1,0 +1,228 @@
+"""What is kept of a service to go back to: its specification, and nothing that is secret."""
+
+import base64
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from docker.errors import APIError
+
+from model.errors import ServiceError
+from remote.swarm import revisions as kept
+from remote.swarm.revisions import Generation
+
+LABELS = {"skep.site": "example", "skep.stage": "private"}
+
+
+class Configs:
+    """A manager's engine that keeps Docker configs."""
+
+    def __init__(self) -> None:
+        self.api = self
+        self.all: dict[str, dict[str, Any]] = {}
+        self.listed = 0
+
+    def configs(self, filters: dict[str, list[str]]) -> list[dict[str, Any]]:
+        """List those with these labels, as Docker does: by name and value, or by name alone."""
+        self.listed += 1
+        return [
+            config
+            for config in self.all.values()
+            if all(
+                (
+                    name in config["Spec"]["Labels"]
+                    if not equals
+                    else config["Spec"]["Labels"].get(name) == value
+                )
+                for name, equals, value in (wanted.partition("=") for wanted in filters["label"])
+            )
+        ]
+
+    def create_config(self, name: str, data: bytes, labels: dict[str, str]) -> None:
+        """Make one; a name is given once."""
+        if name in {config["Spec"]["Name"] for config in self.all.values()}:
+            raise APIError("conflict", SimpleNamespace(status_code=409))
+        spec = {"Name": name, "Labels": labels, "Data": base64.b64encode(data).decode()}
+        self.all[f"id-of-{name}"] = {"ID": f"id-of-{name}", "CreatedAt": "2026-11-25T20:00:00Z", "Spec": spec}
+
+    def networks(self, ids: list[str]) -> list[dict[str, str]]:
+        """List some."""
+        return [{"Id": number, "Name": f"name-of-{number}"} for number in ids]
+
+    def remove_config(self, number: str) -> None:
+        """Remove one."""
+        del self.all[number]
+
+
+def service(image: str = "registry/web@sha256:1", **labels: str) -> dict[str, Any]:
+    """Return a service of the swarm."""
+    return {
+        "Spec": {
+            "Name": "web",
+            "Labels": {"own": "x", "skep.key": "k", **labels},
+            "TaskTemplate": {
+                "ContainerSpec": {
+                    "Image": image,
+                    "Env": ["A=b", "PASSWORD=hush"],
+                    "Secrets": [{"SecretID": "s1"}],
+                    "Configs": [{"ConfigID": "c1"}],
+                }
+            },
+        }
+    }
+
+
+def keep(engine: Any, of: dict[str, Any], count: int = 3) -> int:
+    """Keep what a service runs with."""
+    return kept.Keeper(engine, LABELS, count, {}).keep(of, {"PASSWORD"})
+
+
+def test_no_secret_is_kept() -> None:
+    """Of a variable that a secret is in, the name alone is kept; skep's own labels are those of the day."""
+    engine: Any = Configs()
+    keep(engine, service())
+    [config] = engine.all.values()
+    [generation] = kept.generations(engine, "web", LABELS)
+
+    assert b"hush" not in base64.b64decode(config["Spec"]["Data"])
+    assert generation.spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD"]
+    assert generation.spec["Labels"] == {"own": "x"}
+    assert kept.files_of(config) == {"s1", "c1"}
+    assert kept.image_of(config) == "registry/web@sha256:1"
+
+
+def test_each_is_kept_once() -> None:
+    """What is the newest generation already is no other one, whatever skep's labels say."""
+    engine: Any = Configs()
+
+    assert keep(engine, service()) == 1
+    assert keep(engine, service(**{"skep.key": "another"})) == 1
+    assert keep(engine, service("other")) == 2
+    assert keep(engine, service()) == 3
+
+
+def test_the_newest_stay() -> None:
+    """As many stay as are to; the numbers go on."""
+    engine: Any = Configs()
+    for number in range(1, 6):
+        assert keep(engine, service(f"image-{number}")) == number
+
+    assert [generation.number for generation in kept.generations(engine, "web", LABELS)] == [5, 4, 3]
+
+
+def test_nothing_is_kept_of_a_service_that_is_removed() -> None:
+    """With a service its generations go, and no other's."""
+    engine: Any = Configs()
+    keep(engine, service())
+    keep(engine, service("other"))
+    kept.forget(engine, "web", {**LABELS, "skep.stage": "staging"})
+    assert len(engine.all) == 2
+
+    kept.forget(engine, "web", LABELS)
+
+    assert engine.all == {}
+
+
+def test_another_stages_are_not_seen() -> None:
+    """A service of the same name in another stage has generations of its own."""
+    engine: Any = Configs()
+    keep(engine, service())
+
+    assert kept.generations(engine, "web", {**LABELS, "skep.stage": "staging"}) == []
+    assert kept.generations(engine, "other", LABELS) == []
+
+
+def test_secret_variables_get_what_they_are_today() -> None:
+    """Going back, a secret variable has the value of today; one that is secret no more can't be had."""
+    engine: Any = Configs()
+    keep(engine, service())
+    [generation] = kept.generations(engine, "web", LABELS)
+
+    spec = kept.with_secrets(generation, ["PASSWORD=new"])
+    assert spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD=new"]
+    with pytest.raises(ServiceError, match="generation 1 had a secret in PASSWORD"):
+        kept.with_secrets(generation, [])
+
+
+def test_differences_are_said() -> None:
+    """Generations are told apart by what is different in them."""
+    one = Generation(1, "", "", "a", "", {"TaskTemplate": {"ContainerSpec": {"Image": "a"}}})
+
+    assert one.differs(one.spec) == []
+    [said] = one.differs({"TaskTemplate": {"ContainerSpec": {"Image": "b"}}})
+    assert "a" in said
+    assert "b" in said
+
+
+def test_what_is_no_generation() -> None:
+    """A config of the site's own is none."""
+    assert not kept.is_generation({"Spec": {"Labels": {"skep.name": "x"}}})
+
+
+def test_a_long_service_is_kept_as_well() -> None:
+    """Docker takes 64 characters: a digest stands for a service whose name would be too long, one for each."""
+    names = [kept.config_name(service, 123) for service in ("web", "a" * 63, "a" * 62 + "b")]
+
+    assert names[0] == "skep-generation.web.123"
+    assert [len(name) <= 64 for name in names] == [True] * 3
+    assert len(set(names)) == 3
+    engine: Any = Configs()
+    long = service()
+    long["Spec"]["Name"] = "a" * 63
+    keep(engine, long)
+    [config] = engine.all.values()
+    assert len(config["Spec"]["Name"]) <= 64
+    assert [generation.number for generation in kept.generations(engine, "a" * 63, LABELS)] == [1]
+
+
+def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
+    """What is gone back to is in the network of that name, whatever id that has by now."""
+    engine: Any = Configs()
+    joined = service()
+    joined["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1", "Aliases": ["www"]}]
+    kept.Keeper(engine, LABELS, 3, {}).keep(joined, ())
+    [generation] = kept.generations(engine, "web", LABELS)
+
+    back = kept.with_secrets(generation, ["PASSWORD=new"])
+
+    assert back["TaskTemplate"]["Networks"] == [{"Target": "name-of-n1", "Aliases": ["www"]}]
+    assert generation.spec["TaskTemplate"]["Networks"] == [{"Target": "n1", "Aliases": ["www"]}]
+
+
+def test_what_there_is_is_listed_once() -> None:
+    """Of fifty services nobody lists the generations fifty times."""
+    engine: Any = Configs()
+    keeper = kept.Keeper(engine, LABELS, 3, {"n1": "mesh"})
+    for name in ("web", "db"):
+        one = service()
+        one["Spec"]["Name"] = name
+        one["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1"}]
+        assert keeper.keep(one, ()) == 1
+    assert engine.listed == 1
+    assert kept.generations(engine, "db", LABELS)[0].networks == {"n1": "mesh"}
+
+
+def test_one_that_was_kept_meanwhile_is_counted() -> None:
+    """Where somebody kept another one since, the number is taken, and the next one is."""
+    engine: Any = Configs()
+    keeper = kept.Keeper(engine, LABELS, 3, {})
+    assert keeper.keep(service(), ()) == 1
+    assert keep(engine, service("other")) == 2
+    assert keeper.keep(service("third"), ()) == 3
+    assert [each.number for each in kept.generations(engine, "web", LABELS)] == [3, 2, 1]
+
+
+def test_going_back_is_kept_as_new() -> None:
+    """What is kept again is compared with what is there then: the newest one, whoever kept it."""
+    engine: Any = Configs()
+    keeper = kept.Keeper(engine, LABELS, 3, {})
+    assert keeper.keep(service(), ()) == 1
+    assert keep(engine, service("other")) == 2
+    assert keeper.keep(service(), ()) == 3
+
+
+def test_what_can_not_be_read_is_its_own_services_affair() -> None:
+    """A config of another service that somebody spoilt keeps nobody from being kept."""
+    engine: Any = Configs()
+    engine.create_config("spoilt", b"no JSON", {**LABELS, "skep.name": "db", kept.LABEL: "x"})
+    assert keep(engine, service()) == 1

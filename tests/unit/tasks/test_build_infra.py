@@ -1,0 +1,83 @@
+"""What stands in the way of the first host, and what is said where the stage's key can't be read."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model.errors import ProviderError, StateError
+from model.site_file.load import load, select
+from providers.fake.provider import FakeProvider
+from tasks import build_infra
+from tasks.run.context import Run
+from tasks.run.state import State
+from tests.made import SITE
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Return a run of a site that was never made."""
+    (tmp_path / "site.toml").write_text(SITE)
+    for role in ("base", "web", "first"):
+        (tmp_path / "roles" / role).mkdir(parents=True)
+        (tmp_path / "roles" / role / "setup.sh").write_text("true\n")
+    stage = select(load(tmp_path / "site.toml"), None)
+    made = Run(tmp_path, stage, State(tmp_path / "state" / "private"))
+    made.__dict__["provider"] = FakeProvider(stage)
+    return made
+
+
+@pytest.mark.parametrize("refuses", [ProviderError("no quota\nno key"), None])
+def test_what_stands_in_the_way_is_looked_for_and_said_once(
+    run: Run, monkeypatch: pytest.MonkeyPatch, refuses: Exception | None
+) -> None:
+    """The first task says it, and each other one who that was; so too where the provider itself can't look."""
+    asked: list[str] = []
+
+    def check() -> list[str]:
+        asked.append("check")
+        if refuses is not None:
+            raise refuses
+        return ["no quota", "no key"]
+
+    monkeypatch.setattr(run.provider, "check", check)
+    steps = [step for step in build_infra.steps(run) if step.host]
+    said = []
+    for step in (*steps, steps[0]):
+        work: Any = SimpleNamespace(task=step.task, say=lambda _line: None)
+        with pytest.raises(ProviderError) as caught:
+            step.ensure(work)
+        said.append(str(caught.value))
+
+    why, others = "no quota\nno key", ["nothing was made: build_infra:hive0 says why"] * (len(steps) - 1)
+    assert said == [why, *others, why]
+    assert asked == ["check"]
+
+
+def refuse(*_: object, **__: object) -> bytes:
+    """Refuse, as a directory that is somebody else's."""
+    raise PermissionError(13, "Permission denied")
+
+
+@pytest.mark.parametrize("method", ["exists", "read_text"])
+def test_the_key_of_another_user(run: Run, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Who may not read secrets/ is told so, with what to do."""
+    key = run.ssh_files.key
+    key.parent.mkdir(parents=True)
+    key.write_text("")
+    key.with_suffix(".pub").write_text("")
+    monkeypatch.setattr(Path, method, refuse)
+
+    with pytest.raises(
+        StateError, match=f"^{key}.pub: Permission denied; doit must be able to write the site's"
+    ):
+        build_infra.steps(run).__next__().inputs()
+
+
+def test_the_vault_of_another_user(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not taken for one that is not there, and ends in no traceback."""
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    with pytest.raises(StateError, match=f"^{run.vault_path}: Permission denied; doit must be able to write"):
+        run.vault_fingerprint()

@@ -1,0 +1,136 @@
+"""Deploying a service: what is kept of it once it is seen to run."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from model.errors import HostError
+from remote.swarm.revisions import LABEL
+from tasks import deploy_services
+from tests import made as rig
+from tests.made import Made
+
+CALLERS = 7
+Labels = Callable[[Mapping[str, Any]], Mapping[str, str]]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Return a site that is wholly made."""
+    site = rig.new(tmp_path)
+    site.make()
+    return site
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_what_a_killed_run_deployed_is_kept_by_the_next(
+    made: Made, monkeypatch: pytest.MonkeyPatch, *, changed: bool
+) -> None:
+    """A service is kept when it is first seen to run, whichever run changed it; one that is kept is left alone."""
+    run = made.run()
+    asked: list[Labels] = []
+    kept: list[Any] = []
+
+    def wait(*_: Any, labels: Labels, **_options: Any) -> None:
+        asked.append(labels)
+
+    def keep(_keeper: object, found: Any, _secret: object) -> int:
+        kept.append(found)
+        return 7
+
+    client = Mock()
+    monkeypatch.setattr(run, "manager", lambda: (None, client))
+    monkeypatch.setitem(run.__dict__, "swarm_look", None)
+    monkeypatch.setattr(type(run), "swarm_look", None)
+    monkeypatch.setattr(deploy_services, "preflight", lambda *_: None)
+    monkeypatch.setattr("remote.swarm.services.ensure_service", lambda *_: ("id", changed))
+    monkeypatch.setattr("remote.swarm.convergence.wait_until_converged", wait)
+    monkeypatch.setattr("remote.swarm.revisions.Keeper.keep", keep)
+    step = next(s for s in deploy_services.steps(run) if s.name == "web")
+    step.ensure(SimpleNamespace(task=step.task, key="k", say=lambda _line: None))  # type: ignore[arg-type]
+    [labels] = asked
+
+    without: dict[str, Any] = {"Spec": {"Labels": {"skep.key": "k"}}}
+    assert labels(without) == {LABEL: "7"}
+    assert labels({"Spec": {"Labels": {LABEL: "3"}}}) == {}
+    assert kept == [without]
+
+
+def test_a_manager_is_asked_once_by_those_who_follow_at_once(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks for a manager a moment later gets the same one unasked, unless it was let go or is not to be used."""
+    run, asked = made.run(), []
+
+    def engine(host: Any) -> Any:
+        def info() -> Any:
+            asked.append(host.short)
+            return {"Swarm": {"ControlAvailable": True}}
+
+        return run._engines.setdefault(host.short, SimpleNamespace(info=info, close=lambda: None))
+
+    monkeypatch.setattr(run, "engine", engine)
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr("tasks.run.context.time", SimpleNamespace(monotonic=lambda: clock.now))
+    first, _ = run.manager()
+    assert run.manager()[0] == first
+    assert asked == [first.short]
+    run.forget_engine(first)
+    run.manager()
+    assert asked == [first.short] * 2
+    clock.now += 1.5
+    run.manager()
+    assert asked == [first.short] * 3
+    beside, _ = run.manager(but=first)
+    assert beside != first
+    assert asked[3:] == [beside.short]
+
+
+class Door:
+    """A lock that counts who came to it."""
+
+    def __init__(self) -> None:
+        self._lock, self._count = threading.Lock(), threading.Lock()
+        self.came = 0
+        self.all_came = threading.Event()
+
+    def __enter__(self) -> None:
+        """Wait for the lock."""
+        with self._count:
+            self.came += 1
+            if self.came == CALLERS:
+                self.all_came.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Let the next one in."""
+        self._lock.release()
+
+
+def test_that_none_answers_is_found_out_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits while another asks in vain hears the same, and does not ask all hives once more."""
+    run, asked, door = made.run(), [], Door()
+
+    def engine(host: Any) -> Any:
+        asked.append(host.short)
+        assert door.all_came.wait(20)
+        raise HostError(f"{host.short} does not answer")
+
+    def ask(_: int) -> str:
+        with pytest.raises(HostError) as raised:
+            run.manager()
+        return str(raised.value)
+
+    monkeypatch.setattr(run, "engine", engine)
+    monkeypatch.setattr(run, "lock", lambda _name: door)
+    with ThreadPoolExecutor(CALLERS) as pool:
+        said = set(pool.map(ask, range(CALLERS)))
+
+    assert len(said) == 1
+    assert asked == [hive.short for hive in run.stage.hives]

@@ -1,0 +1,37 @@
+"""The copy of the stage's own secrets that the repository host keeps."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model.errors import HostError
+from model.secrets.stage_secrets import generate
+from tasks import setup_hosts
+from tasks.run.vault import Vault
+from tasks.setup_hosts import VAULT
+from tests import made as rig
+
+
+@pytest.mark.parametrize("text", ["{", "sudo: unable to resolve host"])
+def test_a_hosts_bad_copy_is_said_to_be_the_hosts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """The message names the host and the file there, not the one here, which may be good or not be."""
+    run = rig.new(tmp_path).run()
+    good = Vault(generate("example", "private"), {}).to_bytes().decode()
+    kept = [good, "", text]
+    ssh = SimpleNamespace(script=lambda *_, **__: kept.pop(0))
+    monkeypatch.setattr(run, "connection", lambda _host: ssh)
+    work: Any = SimpleNamespace(say=lambda _line: None)
+    host = run.stage.repository
+
+    found = setup_hosts._vault_on(run, host, work)
+    assert found is not None
+    assert found.to_bytes().decode() == good
+    assert setup_hosts._vault_on(run, host, work) is None
+    with pytest.raises(
+        HostError, match=f"^{host.short}: {VAULT}, the host's copy of the stage's secrets, can't"
+    ):
+        setup_hosts._vault_on(run, host, work)
