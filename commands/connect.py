@@ -163,7 +163,7 @@ class Tunnel:
         busy = self.care is not None and not self.care.done()
         return not busy and not self.held and time.monotonic() >= self._next
 
-    def reach(self, say: Callable[[str], None]) -> bool:
+    def reach(self, log: Callable[[str], None]) -> bool:
         """Open the connection if it is not open, and return whether it is."""
         # A new object each time: one that was open believes that it still is.
         connection = Connection(self.host.short, self._run.ssh_files)
@@ -171,19 +171,19 @@ class Tunnel:
         try:
             connection.open()
         except SkepError as error:
-            say(str(error))
+            log(str(error))
             return False
         self.opened = self.opened or not before
         return True
 
-    def tend(self, say: Callable[[str], None]) -> None:
+    def tend(self, log: Callable[[str], None]) -> None:
         """Open it, or open it again, and hold it; say what changed for the person who waits."""
         first = self._session is None and not self._lost
         if self._session is not None:
             self.release()
-            say(f"{self.host.short}: the connection broke; opening it again")
+            log(f"{self.host.short}: the connection broke; opening it again")
         quiet = self._lost > 0  # once is enough while nothing changes
-        if not self.reach((lambda _line: None) if quiet else say):
+        if not self.reach((lambda _line: None) if quiet else log):
             self._lose()
             return
         control = _control(self._run, self.host.short)
@@ -198,13 +198,13 @@ class Tunnel:
             )
         except OSError as error:
             if not quiet:
-                say(f"{self.host.short}: {words[0]}: {error.strerror}")
+                log(f"{self.host.short}: {words[0]}: {error.strerror}")
             self._lose()
             return
         self._next = time.monotonic() + PAUSES[0]  # a session that ends at once is not begun again at once
         self._lost = 0
         if not first:
-            say(f"{self.host.short}: the tunnel is open")
+            log(f"{self.host.short}: the tunnel is open")
 
     def _lose(self) -> None:
         """Try again later, and later still each time."""

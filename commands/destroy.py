@@ -67,10 +67,10 @@ Run it again if it was stopped in the middle or a host did not answer."""
         unnamed = [volume for volume in there.volumes if volume not in named]
         if there.owned and unnamed:
             raise InvalidCommand(self._unnamed(run, there, unnamed))
-        say = Teller(self.outstream)
-        remove = remove_owned(run, there, say) if there.owned else remove_from_hosts(run, there, named, say)
+        log = Teller(self.outstream)
+        remove = remove_owned(run, there, log) if there.owned else remove_from_hosts(run, there, named, log)
         if remove:
-            say(
+            log(
                 f"not all of stage {run.stage.name} is removed, see above; state/{run.stage.name} is kept. "
                 "Run it again when that is mended"
             )
@@ -78,8 +78,8 @@ Run it again if it was stopped in the middle or a host did not answer."""
         forget(run)
         if not there.owned and there.hosts:
             for line in _left(there, unnamed):
-                say(line)
-        say(f"stage {run.stage.name} of {run.stage.site_name} is removed ({time.monotonic() - began:.1f} s)")
+                log(line)
+        log(f"stage {run.stage.name} of {run.stage.site_name} is removed ({time.monotonic() - began:.1f} s)")
         return 0
 
     def _refusal(self, run: Run, there: Inventory, asked: Sequence[str]) -> str:

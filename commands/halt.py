@@ -64,17 +64,17 @@ Nothing is removed: data, addresses and the swarm are there again when the hosts
         running = [name for name in dict.fromkeys(wanted) if found[name].running]
         # Connections to hosts that are off would only be waited for.
         disconnect(run)
-        say = Teller(self.outstream)
+        log = Teller(self.outstream)
 
         def stop(name: str) -> bool:
             try:
-                run.provider.halt(name, say)
+                run.provider.halt(name, log)
             except SkepError as error:
-                say(run.redact(str(error)))
+                log(run.redact(str(error)))
                 return False
             return True
 
         with ThreadPoolExecutor(max_workers=max(1, len(running))) as pool:
             stopped = list(pool.map(stop, running))
-        say(f"{sum(stopped)} of {len(found)} hosts stopped ({time.monotonic() - began:.1f} s)")
+        log(f"{sum(stopped)} of {len(found)} hosts stopped ({time.monotonic() - began:.1f} s)")
         return 0 if all(stopped) else 1

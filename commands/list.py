@@ -114,7 +114,7 @@ out differently from before"""
             self.outstream.write("".join(f"{name}\n" for name in names))
             return 0
         found = statuses(run, tasks, self.dep_manager)
-        view = View(run, {name: [found[sub.name] for sub in subs] for name, subs in phases.items()})
+        view = ListView(run, {name: [found[sub.name] for sub in subs] for name, subs in phases.items()})
         if as_json:
             self.outstream.write(json.dumps(view.data(pos_args), indent=1, ensure_ascii=False) + "\n")
         else:
@@ -208,7 +208,7 @@ def _changes(task: Any, good: Mapping[str, Any]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class View:
+class ListView:
     """What `doit list` shows.
 
     Args:

@@ -19,7 +19,7 @@ from tasks import build_infra
 from tasks.cleanup.orphans import items as left_over
 from tasks.explain.actions import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
 from tasks.explain.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
-from tasks.explain.status import Standings
+from tasks.explain.status import StatusTable
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 
@@ -32,7 +32,7 @@ _INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
-class Look:
+class ActionStyle:
     """How an action is shown.
 
     Args:
@@ -48,16 +48,16 @@ class Look:
 
 
 LOOKS = {
-    CREATE: Look("+", "to create", GREEN),
-    CHANGE: Look("~", "to change", YELLOW),
-    REPLACE: Look("±", "to replace", RED),
-    REMOVE: Look("-", "to remove", RED),
-    MAY_CHANGE: Look("?", "may change", DIM),
-    ADOPT: Look("=", "to adopt", DIM),
-    UNKNOWN: Look("·", "not known here", DIM),
-    BLOCKED: Look("!", "will be refused", RED),
-    ERROR: Look("!", "can't be told", RED),
-    LEFT: Look(" ", "left", DIM),
+    CREATE: ActionStyle("+", "to create", GREEN),
+    CHANGE: ActionStyle("~", "to change", YELLOW),
+    REPLACE: ActionStyle("±", "to replace", RED),
+    REMOVE: ActionStyle("-", "to remove", RED),
+    MAY_CHANGE: ActionStyle("?", "may change", DIM),
+    ADOPT: ActionStyle("=", "to adopt", DIM),
+    UNKNOWN: ActionStyle("·", "not known here", DIM),
+    BLOCKED: ActionStyle("!", "will be refused", RED),
+    ERROR: ActionStyle("!", "can't be told", RED),
+    LEFT: ActionStyle(" ", "left", DIM),
 }
 """Action to its look, in the order of the summary."""
 
@@ -110,24 +110,22 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
         as_json, every = as_json or "--json" in flags, every or "--all" in flags
         run = site_run(self.loader)
         tasks = {task.name: task for task in self.task_list}
-        standings = Standings(run, tasks, self.dep_manager)
-        before = all_before({name: standings.before(name) for name in standings.names})
+        table = StatusTable(run, tasks, self.dep_manager)
+        before = all_before({name: table.before(name) for name in table.names})
         phases = [name for name, task in tasks.items() if task.has_subtask]
         asked = [name for word in pos_args for name in resolve(word, before, phases)]
         wanted = {name for one in asked for name in (one, *before[one])} if pos_args else set(before)
         wanted_phases = {word for word in pos_args if word in phases} if pos_args else set(phases)
         try:
-            _ = run.probe  # it looks while inputs are read
-            plan = made_plan(
-                run, standings, [name for name in standings.names if name in wanted], wanted_phases
-            )
+            _ = run.live_state  # it looks while inputs are read
+            plan = made_plan(run, table, [name for name in table.names if name in wanted], wanted_phases)
         except SkepError as error:
             sys.stderr.write(f"the plan can't be made: {run.redact(str(error))}\n")
             return TROUBLE
         except KeyboardInterrupt:
             return _INTERRUPTED
         finally:
-            run.probe.close()
+            run.live_state.close()
             run.close()
         if as_json:
             text = json.dumps(plan.data(), indent=1, ensure_ascii=False)
@@ -138,19 +136,19 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
         return plan.status
 
 
-def made_plan(run: Run, standings: Standings, names: Sequence[str], phases: Collection[str]) -> "View":
+def made_plan(run: Run, table: StatusTable, names: Sequence[str], phases: Collection[str]) -> "PlanView":
     """Return the plan for some tasks, and for what is left over in some phases."""
-    planner = Planner(run, standings)
+    planner = Planner(run, table)
     items = [planner[name] for name in names]
     left = [item for item in left_over(run) if item.task.partition(":")[0] in phases]
-    order = {name: i for i, name in enumerate(dict.fromkeys(n.partition(":")[0] for n in standings.names))}
+    order = {name: i for i, name in enumerate(dict.fromkeys(n.partition(":")[0] for n in table.names))}
     items += left
     items.sort(key=lambda item: order.get(item.task.partition(":")[0], len(order)))
-    return View(run, tuple(items))
+    return PlanView(run, tuple(items))
 
 
 @dataclass(frozen=True)
-class View:
+class PlanView:
     """What `doit plan` shows.
 
     Args:

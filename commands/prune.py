@@ -14,15 +14,15 @@ from commands.destroy import Teller
 from commands.shared.current_run import site_run
 from model.errors import SkepError
 from remote.hostsetup.removal import is_undone
-from tasks.cleanup.orphans import ACCOUNT, HOST, STEP, THING, VOLUME, Leftover, leftovers
+from tasks.cleanup.orphans import ACCOUNT, HOST, STEP, THING, VOLUME, Orphan, orphans
 from tasks.cleanup.prune import goes, prune
-from tasks.hosts.decommission import Former, former
+from tasks.hosts.decommission import FormerHost, former
 from tasks.run.context import Run
 
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
 """The exit status; without confirm= it says whether there is something to remove, as that of `doit plan` does."""
 INTERRUPTED = 130
-OnHosts = Mapping[str, Former]
+OnHosts = Mapping[str, FormerHost]
 """Host that is left over to what there is on it."""
 
 
@@ -68,34 +68,34 @@ Run it again if it was stopped in the middle or a host did not answer."""
     def _prune(self, run: Run, volumes: set[str], *, confirmed: bool) -> int:
         """Look, and then say it or do it."""
         began = time.monotonic()
-        say = Teller(self.outstream)
+        log = Teller(self.outstream)
         try:
-            found = leftovers(run)
+            found = orphans(run)
             doubts = _doubts(run)
         finally:
-            run.probe.close()
+            run.live_state.close()
         on_hosts = {left.name: former(run, left.name) for left in found if left.kind == HOST}
         _refuse_unknown(found, volumes, on_hosts)
         going = [left for left in found if goes(left, volumes, _volumes_on(left, on_hosts))]
         if not confirmed:
             for line in [*self._would(run, found, going, volumes, on_hosts), *doubts]:
-                say(line)
+                log(line)
             return THERE_IS if going else NOTHING
-        problems = prune(run, going, say)
+        problems = prune(run, going, log)
         for line in [*_stays(found, going, on_hosts), *doubts]:
-            say(line)
+            log(line)
         if problems:
-            say("not all of it is removed, see above; run it again when that is mended")
+            log("not all of it is removed, see above; run it again when that is mended")
             return TROUBLE
         count = f"{len(going)} {'thing' if len(going) == 1 else 'things'}" if going else "nothing"
-        say(f"removed {count} ({time.monotonic() - began:.1f} s)")
+        log(f"removed {count} ({time.monotonic() - began:.1f} s)")
         return NOTHING
 
     def _would(
         self,
         run: Run,
-        found: Sequence[Leftover],
-        going: Sequence[Leftover],
+        found: Sequence[Orphan],
+        going: Sequence[Orphan],
         volumes: set[str],
         on_hosts: OnHosts,
     ) -> list[str]:
@@ -118,12 +118,12 @@ Run it again if it was stopped in the middle or a host did not answer."""
         return shlex.join(words)
 
 
-def _volumes_on(left: Leftover, on_hosts: OnHosts) -> tuple[str, ...]:
+def _volumes_on(left: Orphan, on_hosts: OnHosts) -> tuple[str, ...]:
     """Return the volumes that are, or may be, on a host that is left over; none of whatever else is."""
     return on_hosts[left.name].volumes if left.kind == HOST else ()
 
 
-def _line(left: Leftover, on_hosts: OnHosts) -> str:
+def _line(left: Orphan, on_hosts: OnHosts) -> str:
     """Return what goes, in words."""
     if left.kind == HOST:
         held = ", ".join(on_hosts[left.name].volumes)
@@ -137,7 +137,7 @@ def _line(left: Leftover, on_hosts: OnHosts) -> str:
     return left.words
 
 
-def _stays(found: Sequence[Leftover], going: Sequence[Leftover], on_hosts: OnHosts) -> list[str]:
+def _stays(found: Sequence[Orphan], going: Sequence[Orphan], on_hosts: OnHosts) -> list[str]:
     """Return what is left over and stays, and why."""
     lines = []
     for left in found:
@@ -160,11 +160,11 @@ def _stays(found: Sequence[Leftover], going: Sequence[Leftover], on_hosts: OnHos
 
 def _doubts(run: Run) -> list[str]:
     """Return what could not be looked at."""
-    found = [run.probe.swarm.error, *(run.probe.host(host).error for host in run.stage.hosts)]
+    found = [run.live_state.swarm.error, *(run.live_state.host(host).error for host in run.stage.hosts)]
     return [f"  not looked at: {error.splitlines()[0]}" for error in dict.fromkeys(found) if error]
 
 
-def _refuse_unknown(found: Sequence[Leftover], volumes: set[str], on_hosts: OnHosts) -> None:
+def _refuse_unknown(found: Sequence[Orphan], volumes: set[str], on_hosts: OnHosts) -> None:
     """Refuse a volume that is not left over: most likely another was meant.
 
     Raises:

@@ -24,7 +24,7 @@ from tasks.step import Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from remote.swarm.revisions import Generation
+    from remote.swarm.revisions import Revision
     from remote.swarm.spec import Json
 
 LATEST = "latest"
@@ -55,13 +55,13 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
         except SkepError as error:
             raise InvalidCommand(str(error)) from error
         began = time.monotonic()
-        say = Teller(self.outstream)
+        log = Teller(self.outstream)
         try:
             back = Back(run, name, self._task(name).meta["step"])
             if get_var("to") == LATEST:
-                back.end(say)
+                back.end(log)
                 return 0
-            inputs = back.go(get_var("to"), say)
+            inputs = back.go(get_var("to"), log)
             self._note(name, inputs)
             pinned_revisions.note(run, {**pinned_revisions.pinned(run), name: back.number})
         except SkepError as error:
@@ -73,9 +73,9 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
         finally:
             run.close()
             run.state.unlock()
-        say(f"{name} runs as generation {back.number} ({time.monotonic() - began:.1f} s)")
+        log(f"{name} runs as generation {back.number} ({time.monotonic() - began:.1f} s)")
         for line in pinned_revisions.lines({name: back.number}):
-            say(line)
+            log(line)
         return 0
 
     def _task(self, name: str) -> Any:
@@ -105,7 +105,7 @@ class Back:
         self._run, self._name, self._step = run, name, step
         self.number = 0
 
-    def go(self, asked: str | None, say: Teller) -> Inputs | None:
+    def go(self, asked: str | None, log: Teller) -> Inputs | None:
         """Take the service to the generation that was asked for, and wait until it runs.
 
         Returns:
@@ -115,33 +115,33 @@ class Back:
             SkepError: There is no such generation, or it does not run.
 
         """
-        from remote.swarm.convergence import Patience, wait_until_converged
-        from remote.swarm.revisions import LABEL, generations, with_secrets
+        from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
+        from remote.swarm.revisions import LABEL, revisions, with_secrets
         from remote.swarm.services import put_service
 
         run, name = self._run, self._name
         _, client = run.manager()
         service = self._found(client)
-        kept = generations(client, name, run.stage.labels)
+        kept = revisions(client, name, run.stage.labels)
         chosen = self._chosen(kept, service, asked)
         self.number = chosen.number
         inputs = self._inputs()
         spec = with_secrets(chosen, self._secret_lines(chosen))
-        say(f"{name}: back to generation {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
+        log(f"{name}: back to generation {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
         put_service(client, service, {**spec, "Labels": self._labels(service, spec, inputs)})
         config = run.stage.services[name]
         wait_until_converged(
             run.swarm_look,
             name,
-            Patience(seconds(config.converge_timeout), seconds(config.update_config.monitor)),
+            ConvergencePolicy(seconds(config.converge_timeout), seconds(config.update_config.monitor)),
             partial(log_tail, run),
-            say,
+            log,
             changed=True,
             labels=lambda _service: {LABEL: str(chosen.number)},
         )
         return inputs
 
-    def end(self, say: Teller) -> None:
+    def end(self, log: Teller) -> None:
         """Have the next run deploy what site.toml says."""
         from remote.swarm.revisions import PINNED
         from remote.swarm.services import set_labels
@@ -152,11 +152,11 @@ class Back:
         if PINNED in labels:
             # A key that is no longer its own makes the next run deploy it.
             set_labels(client, self._name, {PINNED: None, "skep.key": ""})
-            say(
+            log(
                 f"{self._name} is pinned no more: doit deploy_services:{self._name} deploys what site.toml says"
             )
         else:
-            say(f"{self._name} is not pinned")
+            log(f"{self._name} is not pinned")
         pinned_revisions.note(self._run, left)
 
     def _found(self, client: "DockerClient") -> "Json":
@@ -170,7 +170,7 @@ class Back:
             raise ServiceError(f"service {self._name}: is not deployed")
         return found
 
-    def _chosen(self, kept: "Sequence[Generation]", service: "Json", asked: str | None) -> "Generation":
+    def _chosen(self, kept: "Sequence[Revision]", service: "Json", asked: str | None) -> "Revision":
         """Return the generation that is meant."""
         now = (service["Spec"].get("Labels") or {}).get("skep.generation", "")
         numbers = {str(generation.number): generation for generation in kept}
@@ -184,7 +184,7 @@ class Back:
         raise ServiceError(f"service {self._name}: {what}; there are:{listed}")
 
     @staticmethod
-    def _listed(kept: "Sequence[Generation]", now: str) -> list[str]:
+    def _listed(kept: "Sequence[Revision]", now: str) -> list[str]:
         """Return a line for each generation: when it was, and in what it differs from the next one."""
         lines = []
         for i, generation in enumerate(kept):
@@ -204,7 +204,7 @@ class Back:
         except (KeyError, ConfigError):
             return None
 
-    def _secret_lines(self, generation: "Generation") -> list[str]:
+    def _secret_lines(self, generation: "Revision") -> list[str]:
         """Return the secret lines of the service's environment as they are today, if any are needed."""
         lines = generation.spec["TaskTemplate"]["ContainerSpec"].get("Env") or []
         return secret_environment(self._run, self._name) if any("=" not in line for line in lines) else []

@@ -17,7 +17,7 @@ from commands.shared.task_selection import all_before
 from commands.shell_image import PREFIX, shell
 from model.errors import ConfigError, SkepError
 from tasks.cleanup import content_gc
-from tasks.cleanup.orphans import leftovers, line
+from tasks.cleanup.orphans import line, orphans
 from tasks.deploy_services import service_task
 from tasks.run.context import Run as SiteRun
 from tasks.services import pinned_revisions, rendering
@@ -55,9 +55,9 @@ class Run(DoitRun):
         try:
             run.state.lock(" ".join(["doit", *sys.argv[1:]]))
             run.state.remove_broken()
-            run.live = True
+            run.observe = True
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
-            _ = run.probe
+            _ = run.live_state
         except SkepError as error:
             run.state.unlock()
             raise InvalidCommand(str(error)) from error
@@ -68,7 +68,7 @@ class Run(DoitRun):
         try:
             status = int(super()._execute(**kwargs))
             # What nothing needed until now is not asked for to see what is left over.
-            run.asks = False
+            run.may_run_secret_commands = False
             status = _ended(run, status)
             _name_leftovers(run)
             _name_pinned(run)
@@ -128,19 +128,21 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
     return problems or rendering.problems(run, deployed)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     """Tell the person."""
     sys.stdout.write(f"{line}\n")
 
 
 def _name_pinned(run: SiteRun) -> None:
     """Say which services are behind site.toml since somebody took them back, and keep it for `doit list`."""
-    if run.probe.swarm.error:
+    if run.live_state.swarm.error:
         return
-    found = {name: number for name, number in pinned_revisions.seen(run).items() if name not in run.unpinned}
+    found = {
+        name: number for name, number in pinned_revisions.seen(run).items() if name not in run.redeployed
+    }
     pinned_revisions.note(run, found)
     for said in pinned_revisions.lines(found):
-        _say(said)
+        _print(said)
 
 
 def _ended(run: SiteRun, status: int) -> int:
@@ -156,11 +158,11 @@ def _ended(run: SiteRun, status: int) -> int:
         )  # it needs the docker SDK, which a run that has nothing to do does not
 
         try:
-            prune(run, _say)
+            prune(run, _print)
         except SkepError as error:
             sys.stderr.write(f"old images stay for now: {error}\n")
     try:
-        content_gc.remove(run, _say)
+        content_gc.remove(run, _print)
     except SkepError as error:
         sys.stderr.write(f"older contents of secrets and configs stay for now: {error}\n")
     return status
@@ -169,11 +171,11 @@ def _ended(run: SiteRun, status: int) -> int:
 def _name_leftovers(run: SiteRun) -> None:
     """Say in a line what is there and no longer wanted. What goes wrong here is no failure of the run."""
     try:
-        said = line(leftovers(run))
+        said = line(orphans(run))
     except SkepError as error:
         said = f"(what is left over can't be said: {error})"
     if said:
-        _say(run.redact(said))
+        _print(run.redact(said))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

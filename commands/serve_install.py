@@ -56,17 +56,17 @@ installed again, end this and begin anew. It ends when all hosts answer ssh; the
             raise InvalidCommand(
                 f"stages.{run.stage.name}.netboot_url: is not set: hosts of this stage are installed from iso_dest"
             )
-        say = Teller(self.outstream)
+        log = Teller(self.outstream)
         waiting = {host.short: host for host in run.stage.hosts if not provider.is_installed(host)}
-        server = InstallServer(provider.served, config.netboot_url, say, lambda short: short not in waiting)
+        server = InstallServer(provider.served, config.netboot_url, log, lambda short: short not in waiting)
         with server.serving() as port:
-            say(f"serving {provider.served} on port {port}, as {config.netboot_url}")
+            log(f"serving {provider.served} on port {port}, as {config.netboot_url}")
             while waiting:
                 for short, host in list(waiting.items()):
                     if provider.is_installed(host):
-                        say(f"{short}: answers ssh, installed")
+                        log(f"{short}: answers ssh, installed")
                         del waiting[short]
                 if waiting:
                     time.sleep(LOOK_AGAIN)
-        say(f"all {len(run.stage.hosts)} hosts answer; `doit` goes on with them")
+        log(f"all {len(run.stage.hosts)} hosts answer; `doit` goes on with them")
         return 0

@@ -11,9 +11,9 @@ from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
 from model.keys.digest import Difference, Inputs, shown
 from tasks import deploy_services
-from tasks.explain.root_causes import Chain, chains, is_settled
-from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE, Standing, Standings, ago, place
-from tasks.observe.drift import Unasked
+from tasks.explain.root_causes import RootCause, is_settled, root_causes
+from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE, ResourceStatus, StatusTable, ago, place
+from tasks.observe.drift import Unknown
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 
@@ -61,14 +61,14 @@ that they changed. No connection is opened, unless --live asks the real things a
         live = live or "--live" in flags
         run = site_run(self.loader, asks=False)
         tasks = {task.name: task for task in self.task_list}
-        standings = Standings(run, tasks, self.dep_manager)
+        table = StatusTable(run, tasks, self.dep_manager)
         if not pos_args:
             raise InvalidCommand("why what? Name a task, a phase or a resource; `doit list --all` shows them")
-        before = all_before({name: standings.before(name) for name in standings.names})
+        before = all_before({name: table.before(name) for name in table.names})
         phases = [name for name, task in tasks.items() if task.has_subtask]
         asked = [(word, resolve(word, before, phases)) for word in pos_args]
-        run.live = live
-        telling = Telling(run, standings, live=live, coloured=is_coloured(self.outstream))
+        run.observe = live
+        telling = Telling(run, table, live=live, coloured=is_coloured(self.outstream))
         who = holder(run.state)
         lines = [f"a run is at work, and may change this: {who}", ""] if who else []
         try:
@@ -80,7 +80,7 @@ that they changed. No connection is opened, unless --live asks the real things a
             self.outstream.write("".join(f"{run.redact(line)}".rstrip() + "\n" for line in lines))
         finally:
             if live:
-                run.probe.close()
+                run.live_state.close()
                 run.close()
         return 1 if telling.unasked else 0
 
@@ -90,14 +90,14 @@ class Telling:
 
     Args:
         run: The run, for paths.
-        standings: How they stand.
+        table: How they stand.
         live: Whether to ask the live look.
         coloured: Whether the screen takes colours.
 
     """
 
-    def __init__(self, run: Run, standings: Standings, *, live: bool, coloured: bool) -> None:
-        self._run, self._standings, self._live, self._coloured = run, standings, live, coloured
+    def __init__(self, run: Run, table: StatusTable, *, live: bool, coloured: bool) -> None:
+        self._run, self._standings, self._live, self._coloured = run, table, live, coloured
         self.unasked = False
         """Whether the live look could not be had of something."""
 
@@ -122,22 +122,22 @@ class Telling:
             return [said, *pinned]
         return [f"{word}: {settled} of {len(names)} up to date", *lines, *pinned]
 
-    def _status(self, name: str) -> tuple[str, list[Chain]]:
+    def _status(self, name: str) -> tuple[str, list[RootCause]]:
         """Return how a resource stands in one word, and the roots of it."""
         standing = self._standings[name]
         drift = self._drift(standing)
-        found = chains(self._standings, name, drift)
-        if standing.verdict == UP_TO_DATE and drift:
+        found = root_causes(self._standings, name, drift)
+        if standing.status == UP_TO_DATE and drift:
             return DRIFTED, found
-        settled = standing.verdict != UP_TO_DATE or is_settled(self._standings, name)
-        return standing.verdict if settled else FOLLOWS, found
+        settled = standing.status != UP_TO_DATE or is_settled(self._standings, name)
+        return standing.status if settled else FOLLOWS, found
 
-    def _drift(self, standing: Standing) -> str | None:
+    def _drift(self, standing: ResourceStatus) -> str | None:
         """Return what the live look says of a resource whose inputs are as they were."""
         if not self._live or not standing.inputs or standing.changes:
             return None
         drift = self._standings.drift(standing.task)
-        self.unasked = self.unasked or isinstance(drift, Unasked)
+        self.unasked = self.unasked or isinstance(drift, Unknown)
         return drift
 
     # -- one resource --------------------------------------------------------------------------------------------------
@@ -163,9 +163,9 @@ class Telling:
         more = len(found) - MOST
         lines += [self._paint(clean(line), status) for line in shown_chains]
         lines += [f"  … and {more} more, below"] if more > 0 else []
-        if standing.verdict == FAILED:
+        if standing.status == FAILED:
             lines += self._failure(standing)
-        if standing.verdict == NEVER:
+        if standing.status == NEVER:
             lines += self._never(standing)
         tasks = dict.fromkeys(task for chain in found for task in chain.tasks)
         for task in tasks:
@@ -177,14 +177,14 @@ class Telling:
         run = self._run
         found = (
             pinned_revisions.seen(run)
-            if self._live and not run.probe.swarm.error
+            if self._live and not run.live_state.swarm.error
             else pinned_revisions.pinned(run)
         )
         return pinned_revisions.lines(
             {n: g for n, g in found.items() if deploy_services.service_task(n) == name}
         )
 
-    def _settled(self, standing: Standing) -> Iterator[str]:
+    def _settled(self, standing: ResourceStatus) -> Iterator[str]:
         """Yield since when a resource is up to date, and what it was made from in short."""
         if standing.made is not None:
             yield f"  since {ago(standing.made)}"
@@ -195,7 +195,7 @@ class Telling:
         elif standing.step.real is not None:
             yield "  and so is the real thing"
 
-    def _never(self, standing: Standing) -> Iterator[str]:
+    def _never(self, standing: ResourceStatus) -> Iterator[str]:
         """Yield what a resource would be made from."""
         if standing.missing:
             maker = self._standings.unmade(standing.task)
@@ -211,7 +211,7 @@ class Telling:
             yield f"  it would be made from: {summary(standing.inputs)}"
         yield self._dim("  if it is there already, doit finds it by its label and writes its record")
 
-    def _failure(self, standing: Standing) -> Iterator[str]:
+    def _failure(self, standing: ResourceStatus) -> Iterator[str]:
         """Yield the end of the last run's log."""
         end = self._standings.log_end(standing.task, LOG_END)
         if not end:
@@ -224,7 +224,7 @@ class Telling:
         for line in end:
             yield f"    {clean(line)}"
 
-    def _inputs(self, standing: Standing) -> Iterator[str]:
+    def _inputs(self, standing: ResourceStatus) -> Iterator[str]:
         """Yield the inputs of a resource that differ, old against new, and those that will."""
         rows = [(place(standing.step, change.name), *old_and_new(change)) for change in standing.changes]
         for dep in self._standings.follows(standing.task):

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from model import site as types
-from model.hosts.placement import Place, places
+from model.hosts.placement import HostLocation, places
 
 PREFIXES = {"private": "p-", "staging": "s-"}
 """What hive-builder puts before host names, by stage; other stages say theirs or have none."""
@@ -126,7 +126,7 @@ class Stage:
         """The registry's host and port, as image references begin."""
         return f"{self.repository.name}:{REGISTRY_PORT}"
 
-    def place(self, host: Host) -> Place:
+    def place(self, host: Host) -> HostLocation:
         """Return where a host in a cloud is: subnet and zone.
 
         Raises:

@@ -6,14 +6,14 @@ one be the other (`ensure`, `halt`, `remove`). The phases after `build_infra` ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 from model.keys.digest import Inputs
 from model.keys.record import Record
+from model.log import Log
 
-Say = Callable[[str], None]
 """Takes a line for the log of the task at work."""
 
 
@@ -29,7 +29,7 @@ class Resource:
             stays the one that it is. (A host's authorized key is seen to by `ensure` each time it runs.)
         needs: Names of the resources that must be there before it.
         is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
-        takes_key: Whether the stage's public ssh key goes into it, though it is no host: it is made anew with another.
+        embeds_ssh_key: Whether it holds the stage's public ssh key, so that another key makes it anew. Hosts always do.
         doc: What a person reads on the task's line in `doit list --all`.
         counts: What it takes of that which a provider limits or charges for, as `{"hosts": 1, "GiB of disk": 20}`.
             `doit plan` adds up what is to be made.
@@ -41,7 +41,7 @@ class Resource:
     settings: Inputs = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     is_host: bool = False
-    takes_key: bool = False
+    embeds_ssh_key: bool = False
     doc: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
 
@@ -106,7 +106,7 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
         """Make the resource exist as wanted, and return its record.
 
         Finds before it creates: safe to repeat, to be raced by another thread or process, and to be killed in.
@@ -120,7 +120,7 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Stop a host in order, and come back when it has stopped; `ensure` starts it again.
 
         One that is stopped, or is not there, is no error. Not called where `halts` is false.
@@ -131,7 +131,7 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove what `ensure` made under that name, with what belongs to it. Nothing there is no error."""
 
     owns: ClassVar[bool] = True

@@ -16,7 +16,7 @@ from model.stage import role_uses
 from model.units import age, seconds
 from remote.images.dockerfile import build_command, context_archive
 from remote.swarm.spec import image_config
-from tasks.images.ansible_inventory import Seen, image_host, play, seen
+from tasks.images.ansible_inventory import SiteInventory, image_host, play, seen
 from tasks.images.bases import BaseImage, task_of
 from tasks.images.builder import builder_for, marks, pushed
 from tasks.images.roles import Role
@@ -114,7 +114,7 @@ def _real(run: Run, repository: str, left: bool, key: str) -> str | None:  # noq
     """Ask the live look for an image in the registry."""
     if left:
         return "a run that was killed may have left build containers behind"
-    return run.probe.image(repository, key)
+    return run.live_state.image(repository, key)
 
 
 class DockerfileImage:
@@ -148,10 +148,10 @@ class DockerfileImage:
     def ensure(self, work: Work) -> ImageRecord:
         """Find it in the registry by its key, else build it and push it there."""
         run, repository = self._run, self._run.stage.repository
-        builder = builder_for(run, work.say)
+        builder = builder_for(run, work.log)
         found = builder.find(self.repository, work.key)
         if found is not None:
-            work.say(f"found {found}")
+            work.log(f"found {found}")
             return ImageRecord(reference=found)
         tag = f"skep/dockerfile:{work.key}"
         try:
@@ -159,8 +159,8 @@ class DockerfileImage:
                 build_command(tag, anew=self._image.max_age is not None),
                 stdin=context_archive(self._context),
                 timeout=seconds(self._image.timeout),
-                say=work.say,
-                shown=f"docker build {self._image.build}",
+                log=work.log,
+                label=f"docker build {self._image.build}",
             )
         except CommandError as error:
             raise BuildError(str(error)) from error
@@ -191,10 +191,10 @@ class PulledImage:
 
     def ensure(self, work: Work) -> ImageRecord:
         """Find it in the registry by its key, else copy it there."""
-        builder = builder_for(self._run, work.say)
+        builder = builder_for(self._run, work.log)
         found = builder.find(self.repository, work.key)
         if found is not None:
-            work.say(f"found {found}")
+            work.log(f"found {found}")
             return ImageRecord(reference=found)
         image = builder.pull(self._run.record(self.needs[0], ImageRecord).reference)
         return pushed(self._run, builder, image, self.repository, work.key)
@@ -223,7 +223,7 @@ class BuiltImage:
         """The roles in order, each read once: what is hashed is what is built."""
         return [Role(self._run, use.role, use.vars, self.image.vars) for use in role_uses(self.image.roles)]
 
-    def _seen(self, role: Role) -> Seen:
+    def _seen(self, role: Role) -> SiteInventory:
         """Return what a role of Ansible sees of the site."""
         return seen(self._run, image_host(self.name), role)
 
@@ -249,10 +249,10 @@ class BuiltImage:
     def ensure(self, work: Work) -> ImageRecord:
         """Find the image in the registry by its key, else build it and push it there."""
         run = self._run
-        builder = builder_for(run, work.say)
+        builder = builder_for(run, work.log)
         found = builder.find(self.name, work.key)
         if found is not None:
-            work.say(f"found {found}")
+            work.log(f"found {found}")
             builder.forget_failed(self.name)
             return ImageRecord(reference=found)
         layers = [self._layer(role) for role in self._roles]

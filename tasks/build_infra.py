@@ -10,8 +10,8 @@ from model.keys.digest import Inputs, key_of
 from model.keys.record import FactRecord, HostRecord, Record
 from providers.base import Resource
 from remote.mother.files import file_errors, write_whole
-from tasks.hosts.rolling_replace import in_turn
-from tasks.observe.drift import Gone
+from tasks.hosts.rolling_replace import one_at_a_time
+from tasks.observe.drift import Missing
 from tasks.run.context import Run
 from tasks.step import Step, Work
 
@@ -31,7 +31,7 @@ def steps(run: Run) -> Iterator[Step]:
         "ssh_key",
         lambda work: _ensure_ssh_key(run, work),
         lambda: _ssh_key(run),
-        real=lambda _key: Gone("there is none") if _ssh_key(run)["public"] == "none" else None,
+        real=lambda _key: Missing("there is none") if _ssh_key(run)["public"] == "none" else None,
         doc="the stage's ssh key",
     )
     for resource in run.provider.resources():
@@ -41,7 +41,7 @@ def steps(run: Run) -> Iterator[Step]:
             partial(_ensure, run, resource),
             partial(_inputs, run, resource),
             real=partial(_real, run, resource),
-            needs=(f"{PHASE}:ssh_key",) if resource.is_host or resource.takes_key else (),
+            needs=(f"{PHASE}:ssh_key",) if resource.is_host or resource.embeds_ssh_key else (),
             after=tuple(f"{PHASE}:{name}" for name in resource.needs),
             host=resource.name if resource.is_host else "",
             doc=resource.doc,
@@ -50,7 +50,7 @@ def steps(run: Run) -> Iterator[Step]:
 
 def _real(run: Run, resource: Resource, _key: str) -> str | None:
     """Ask the live look for a resource; its key there does not count the ssh key, which is no part of it."""
-    return run.probe.resource(resource.name, resource_key(resource))
+    return run.live_state.resource(resource.name, resource_key(resource))
 
 
 def resource_key(resource: Resource) -> str:
@@ -61,7 +61,7 @@ def resource_key(resource: Resource) -> str:
 def _inputs(run: Run, resource: Resource) -> Inputs:
     """Return a resource's inputs; a new ssh key counts where it goes in, as into every host."""
     settings = {f"{SETTING}{name}": value for name, value in resource.settings.items()}
-    if not (resource.is_host or resource.takes_key):
+    if not (resource.is_host or resource.embeds_ssh_key):
         return {**resource.inputs, **settings}
     return {**resource.inputs, **settings, "ssh_key": run.record(f"{PHASE}:ssh_key", FactRecord).id}
 
@@ -70,8 +70,8 @@ def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
     _check(run, work.task)
     before = run.state.read(work.task, HostRecord) if resource.is_host else None
-    with in_turn(run, resource, resource_key(resource), work.say):
-        record = run.provider.ensure(resource, resource_key(resource), work.say)
+    with one_at_a_time(run, resource, resource_key(resource), work.log):
+        record = run.provider.ensure(resource, resource_key(resource), work.log)
     if isinstance(record, HostRecord):
         host = run.stage.host(resource.name)
         run.state.write(work.task, record)
@@ -114,7 +114,7 @@ def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:
     private, public = run.ssh_files.key, run.ssh_files.key.with_suffix(".pub")
     _ = run.state.secrets
     if private.exists() and public.exists():
-        work.say(f"found {private}")
+        work.log(f"found {private}")
     else:
         from cryptography.hazmat.primitives import serialization as form
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -122,12 +122,12 @@ def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:
         if private.exists():
             # Never replaced: it may be the only one that hosts let in.
             key = _load_key(private)
-            work.say(f"found {private}, making its public half again")
+            work.log(f"found {private}, making its public half again")
         else:
             key = Ed25519PrivateKey.generate()
             text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
             write_whole(private, text, mode=0o600)
-            work.say(f"made {private}")
+            work.log(f"made {private}")
         line = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
         write_whole(public, line + f" skep@{run.stage.site_name}.{run.stage.name}\n".encode())
     work.inputs["public"] = public.read_text().strip()

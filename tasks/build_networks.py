@@ -48,7 +48,7 @@ def _inputs(run: Run, network: types.Network) -> Inputs:
 
 def _real(run: Run, name: str, key: str) -> str | None:
     """Ask the live look for a network."""
-    return run.probe.network(name, key)
+    return run.live_state.network(name, key)
 
 
 def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactRecord:
@@ -60,7 +60,7 @@ def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactReco
     replace = partial(_inside, run, name) if may_replace(name) else None
     # One after the other: a service in two of them is put back into one before it is taken out of the other.
     with run.lock("replacing a network") if replace else contextlib.nullcontext():
-        return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.say, replace))
+        return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.log, replace))
 
 
 def _inside(run: Run, name: str) -> list[str]:

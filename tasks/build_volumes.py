@@ -41,17 +41,19 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
         return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
 
     def ensure(work: Work) -> VolumeRecord:
-        from remote.swarm.volumes import Look, ensure_volume
+        from remote.swarm.volumes import VolumeInspector, ensure_volume
 
         labels = volume_labels(run, name)
-        look = Look(partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host))
+        look = VolumeInspector(
+            partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host)
+        )
         wanted = rendered_volume(run, name)
-        made = ensure_volume(host.short, run.engine(host), name, wanted, labels, work.say, look)
+        made = ensure_volume(host.short, run.engine(host), name, wanted, labels, work.log, look)
         return VolumeRecord(incarnation=made)
 
     def real(_key: str) -> str | None:
         record = run.state.read(task, VolumeRecord)
-        return run.probe.volume(host, name, record.incarnation if record else "")
+        return run.live_state.volume(host, name, record.incarnation if record else "")
 
     return Step(
         PHASE,
@@ -76,7 +78,7 @@ def has_data(run: Run, name: str, host: Host) -> bool:
     from remote.swarm.volumes import data_script
 
     said = run.connection(host).script(
-        data_script(name), timeout=ASK_TIMEOUT, shown=f"looking into volume {name}"
+        data_script(name), timeout=ASK_TIMEOUT, label=f"looking into volume {name}"
     )
     return "data" in said.split()
 
@@ -98,11 +100,11 @@ def refused(run: Run) -> list[str]:
 
 def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
     """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
-    if not is_on_host(volume) or may_replace(name) or name in run.probe.host(host).volumes:
+    if not is_on_host(volume) or may_replace(name) or name in run.live_state.host(host).volumes:
         return ""
     labels = run.stage.labels.items()
     for other in run.stage.hosts:
-        held = run.probe.host(other).volumes.get(name, {}).get("Labels") or {}
+        held = run.live_state.host(other).volumes.get(name, {}).get("Labels") or {}
         if other in run.stage.volume_hosts(name) or not labels <= held.items():
             continue
         if has_data(run, name, other):
@@ -122,8 +124,8 @@ def mounting(run: Run, volume: str, host: Host) -> list[str]:
     """Return the services that mount a volume and run on a host, as the live look has seen them."""
     return [
         name
-        for name, seen in run.probe.swarm.services.items()
-        if run.probe.host(host).services.get(name)
+        for name, seen in run.live_state.swarm.services.items()
+        if run.live_state.host(host).services.get(name)
         for mount in (seen["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or ()
         if mount.get("Type") == "volume" and mount.get("Source") == volume
     ]

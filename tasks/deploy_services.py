@@ -9,6 +9,7 @@ from model.errors import ServiceError, SkepError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
+from model.log import Log
 from model.stage import Stage, service_networks
 from model.templates import Rendered
 from model.units import seconds
@@ -16,7 +17,7 @@ from remote.mother.files import write_whole
 from remote.swarm.spec import ServiceParts, service_spec
 from tasks import build_networks, build_volumes
 from tasks.images.bases import task_of
-from tasks.run.context import Run, Say
+from tasks.run.context import Run
 from tasks.services import port_allocation, secrets_configs
 from tasks.services.preflight import preflight
 from tasks.services.rendering import rendered
@@ -26,7 +27,7 @@ from tasks.step import Step, Work
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from remote.swarm.revisions import Keeper
+    from remote.swarm.revisions import RevisionStore
 
 PHASE = secrets_configs.PHASE
 DOC = "deploy the services, and wait until they run"
@@ -134,10 +135,10 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         }
 
     def ensure(work: Work) -> ServiceRecord:
-        from remote.swarm.convergence import NotRunningError, Patience, wait_until_converged
+        from remote.swarm.convergence import ConvergencePolicy, NotRunningError, wait_until_converged
         from remote.swarm.services import ensure_service
 
-        preflight(run, work.task, work.say)
+        preflight(run, work.task, work.log)
         _, client = run.manager()
         client.api.reload_config(str(docker_config(run)))
         made = rendered(run, name)
@@ -145,10 +146,10 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
         labels |= port_allocation.port_labels(service, needed.ports)
         spec = service_spec(name, made.service, stage, needed, labels)
-        number, changed = ensure_service(client, spec, work.say)
+        number, changed = ensure_service(client, spec, work.log)
         if changed:
-            run.unpinned.add(name)
-        patience = Patience(
+            run.redeployed.add(name)
+        patience = ConvergencePolicy(
             seconds(service.converge_timeout), seconds(service.update_config.monitor), run.idle
         )
         wait = partial(
@@ -157,7 +158,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             name,
             patience,
             partial(log_tail, run),
-            work.say,
+            work.log,
             changed=changed,
         )
         try:
@@ -165,7 +166,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         except NotRunningError as error:
             if not changed:
                 raise
-            raise ServiceError(f"{error}\n    {_undo(run, client, name, wait, work.say)}") from error
+            raise ServiceError(f"{error}\n    {_undo(run, client, name, wait, work.log)}") from error
         run.deployed = True
         return ServiceRecord(id=number)
 
@@ -174,7 +175,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         name,
         ensure,
         inputs,
-        real=lambda key: run.probe.service(name, key),
+        real=lambda key: run.live_state.service(name, key),
         needs=(*networks, *files, image),
         # A service that another one depends on is done when it is healthy.
         after=(*ready, *volumes, *chosen, *map(service_task, depends_on(stage, service)), vault_of(run)),
@@ -182,15 +183,15 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
     )
 
 
-def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None], say: Say) -> str:
+def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None], log: Log) -> str:
     """Put a service back to what it last ran well with, where the swarm has not; return what became of it."""
     from remote.swarm.restore import put_back
 
     try:
-        said = put_back(client, name, run.stage.labels, lambda: secret_environment(run, name), say)
+        said = put_back(client, name, run.stage.labels, lambda: secret_environment(run, name), log)
         if said is None:
             return "there is nothing that it ran well with before, to go back to: it stays as it is until the next run"
-        run.unpinned.discard(name)
+        run.redeployed.discard(name)
         if not said:
             return "it is again what it was before"
         wait()
@@ -204,23 +205,23 @@ def _kept(run: Run, found: "Mapping[str, Any]", secret: Collection[str]) -> dict
 
     One that has the label is kept already. One that has not may have been deployed by a run that did not see it run.
     """
-    from remote.swarm.revisions import LABEL, Keeper
+    from remote.swarm.revisions import LABEL, RevisionStore
 
     if LABEL in (found["Spec"].get("Labels") or {}):
         return {}
-    return {LABEL: str(run.shared(Keeper, partial(_keeper, run)).keep(found, secret))}
+    return {LABEL: str(run.shared(RevisionStore, partial(_keeper, run)).keep(found, secret))}
 
 
-def _keeper(run: Run, client: "DockerClient") -> "Keeper":
+def _keeper(run: Run, client: "DockerClient") -> "RevisionStore":
     """Return what keeps what the stage's services run with."""
-    from remote.swarm.revisions import Keeper
+    from remote.swarm.revisions import RevisionStore
 
     networks = {
         record.id: name
         for name in run.stage.networks
         if (record := run.state.read(f"{build_networks.PHASE}:{name}", FactRecord)) is not None
     }
-    return Keeper(client, run.stage.labels, run.stage.site.registry.keep, networks)
+    return RevisionStore(client, run.stage.labels, run.stage.site.registry.keep, networks)
 
 
 def secret_environment(run: Run, name: str) -> list[str]:

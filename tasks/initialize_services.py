@@ -11,7 +11,7 @@ from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeReco
 from model.stage import role_uses, secret_uses
 from tasks import build_volumes
 from tasks.deploy_services import service_task
-from tasks.images.ansible_inventory import Seen, play, seen
+from tasks.images.ansible_inventory import SiteInventory, play, seen
 from tasks.images.roles import Role
 from tasks.run.context import Run
 from tasks.services.rendering import rendered_variables
@@ -61,7 +61,7 @@ class Initialization:
             f"{self._name}.{self._use.role}",
             self.ensure,
             self.inputs,
-            real=lambda key: self._run.probe.initialized(self._name, self.label, key),
+            real=lambda key: self._run.live_state.initialized(self._name, self.label, key),
             needs=(service_task(self._name), *self._volume_tasks()),
             after=after,
             doc=f"role {self._use.role} inside {self._name}",
@@ -81,7 +81,7 @@ class Initialization:
         """The role, read once: what is hashed is what is run."""
         return Role(self._run, self._use.role, rendered_variables(self._run, self._path, self._use.vars))
 
-    def _seen(self) -> Seen:
+    def _seen(self) -> SiteInventory:
         """Return what a role of Ansible sees of the site."""
         return seen(self._run, self._name, self._role)
 
@@ -120,7 +120,7 @@ class Initialization:
         if found is None:
             raise ServiceError(f"service {self._name}: was removed by somebody else")
         if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
-            work.say("the service carries its mark")
+            work.log("the service carries its mark")
             return FactRecord(id=work.key)
 
         def find() -> Any:
@@ -130,9 +130,9 @@ class Initialization:
         if role.is_ansible:
             secrets = {use.source: self._run.secret(use.source) for use in secret_uses(self._service)}
             ready = play(self._run, role, self._seen(), secrets)
-            run_play(find, self._name, ready, TIMEOUT, work.say)
+            run_play(find, self._name, ready, TIMEOUT, work.log)
         else:
-            run_role(find, self._name, role.name, role.entries(), role.variables, TIMEOUT, work.say)
+            run_role(find, self._name, role.name, role.entries(), role.variables, TIMEOUT, work.log)
         set_labels(client, self._name, {self.label: work.key})
         return FactRecord(id=work.key)
 

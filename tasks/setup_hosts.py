@@ -16,7 +16,7 @@ from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks import build_volumes
-from tasks.hosts.rolling_replace import may_replace, stopped_in_turn
+from tasks.hosts.rolling_replace import may_replace, stopped_one_at_a_time
 from tasks.run.context import Run, host_task
 from tasks.run.vault import Vault
 from tasks.services.rendering import secrets_of
@@ -94,7 +94,7 @@ def _vault(run: Run) -> Step:
         except KeyError:
             kept = _vault_on(run, host, work)
             if kept is None:
-                work.say("no vault here nor on the repository host: making a new one")
+                work.log("no vault here nor on the repository host: making a new one")
             vault = kept or Vault(generate(run.stage.site_name, run.stage.name), {})
         generated = {name for name, source in wanted.items() if source.generate is not None}
         if generated - vault.generated.keys():
@@ -106,9 +106,9 @@ def _vault(run: Run) -> Step:
         _, key = step_key(made)
         connection = run.connection(host)
         connection.script(
-            apply_script(made, made.files(), key), timeout=time_limit(made), say=work.say, shown="step vault"
+            apply_script(made, made.files(), key), timeout=time_limit(made), log=work.log, label="step vault"
         )
-        work.say(f"a copy of the stage's secrets is kept on {host.name}, readable by root only")
+        work.log(f"a copy of the stage's secrets is kept on {host.name}, readable by root only")
         return FactRecord(id=run.vault_fingerprint())
 
     return Step(
@@ -116,7 +116,7 @@ def _vault(run: Run) -> Step:
         f"{host.short}.vault",
         ensure,
         inputs,
-        real=lambda _key: run.probe.step(host, "vault", step_key(step())[1]),
+        real=lambda _key: run.live_state.step(host, "vault", step_key(step())[1]),
         after=(host_task(host.short),),
         host=host.short,
         doc="the stage's own secrets: site CA, passwords",
@@ -130,10 +130,10 @@ def _text(run: Run) -> Secret:
 
 def _vault_on(run: Run, host: Host, work: Work) -> Vault | None:
     """Return the copy of the vault that a host keeps, as when state/ was deleted."""
-    text = run.connection(host).script(f"cat {VAULT} 2>/dev/null || true", shown="looking for the vault")
+    text = run.connection(host).script(f"cat {VAULT} 2>/dev/null || true", label="looking for the vault")
     if not text.strip():
         return None
-    work.say(f"reading the copy of the vault on {host.name}")
+    work.log(f"reading the copy of the vault on {host.name}")
     try:
         return Vault.from_bytes(text.encode())
     except StateError as error:
@@ -164,15 +164,15 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         if name == "docker" and (refused := _made_otherwise(run, host)):
             # The engine's own part of it is not begun, for which it would be started anew.
             raise HostError(refused)
-        swarm_state = (run.probe.host(host).info.get("Swarm") or {}).get("LocalNodeState")
+        swarm_state = (run.live_state.host(host).info.get("Swarm") or {}).get("LocalNodeState")
         # It may start the engine anew, and with it whatever runs there: one hive at a time.
         alone = name == "docker" and swarm_state == "active"
-        with stopped_in_turn(run, host, work.say) if alone else contextlib.nullcontext():
+        with stopped_one_at_a_time(run, host, work.log) if alone else contextlib.nullcontext():
             run.connection(host).script(
                 apply_script(made, made.files(), key),
                 timeout=time_limit(made),
-                say=work.say,
-                shown=f"step {name}",
+                log=work.log,
+                label=f"step {name}",
             )
         connection = run.connection(host)
         if name == "docker" and "docker" not in connection.run("id -nG").split():
@@ -185,7 +185,7 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         f"{host.short}.{name}",
         ensure,
         inputs,
-        real=lambda _key: run.probe.step(host, name, step_key(step())[1]),
+        real=lambda _key: run.live_state.step(host, name, step_key(step())[1]),
         after=(host_task(host.short), *after),
         host=host.short,
         doc=f"{name.replace('_', ' ')} on {host.name}",
@@ -194,7 +194,7 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
 
 def _made_otherwise(run: Run, host: Host) -> str:
     """Return why a hive's swarm can't be as it is wanted, unless it may be made anew; empty if it can."""
-    cluster = (run.probe.host(host).info.get("Swarm") or {}).get("Cluster")
+    cluster = (run.live_state.host(host).info.get("Swarm") or {}).get("Cluster")
     different = differs(swarm_wants(run.stage.config), cluster) if cluster else ""
     return stays(host.short, different) if different and not may_replace(SWARM) else ""
 
@@ -225,26 +225,26 @@ def _swarm_step(run: Run, host: Host) -> Step:
             if may_replace(SWARM):
                 run.once(
                     "the old swarm",
-                    lambda: membership.take_down(_hives(run), run.stage.labels, wants, work.say),
+                    lambda: membership.take_down(_hives(run), run.stage.labels, wants, work.log),
                 )
             record = membership.ensure_member(
-                host, _others(run, host), run.engine(host), run.engine, work.say, wants
+                host, _others(run, host), run.engine(host), run.engine, work.log, wants
             )
-        _, client = run.manager(but=host)
+        _, client = run.manager(except_=host)
 
         def restart() -> None:
             run.forget_engine(host)
             run.connection(host).script(
-                "systemctl restart docker", timeout=150, shown="restarting Docker Engine"
+                "systemctl restart docker", timeout=150, label="restarting Docker Engine"
             )
 
-        swarm_nodes.wait_until_ready(host.short, client, record.node, restart, work.say)
+        swarm_nodes.wait_until_ready(host.short, client, record.node, restart, work.log)
         return record
 
     def real(_key: str) -> str | None:
         record = run.state.read(task, SwarmRecord)
         cluster, node = (record.cluster, record.node) if record is not None else ("", "")
-        return run.probe.swarm_member(host, cluster, node)
+        return run.live_state.swarm_member(host, cluster, node)
 
     names = [name for name, _ in step_names(run, host)]
     after = tuple(
@@ -306,13 +306,13 @@ def _labels_step(run: Run, host: Host) -> Step:
         node = run.record(swarm_task, SwarmRecord).node
         manager, client = run.manager()
         swarm_nodes.ensure_node_labels(
-            manager.short, client, node, node_labels(run, host), work.say, partial(is_left_over, run)
+            manager.short, client, node, node_labels(run, host), work.log, partial(is_left_over, run)
         )
         return FactRecord(id=sha256(str(sorted(node_labels(run, host).items()))))
 
     def real(_key: str) -> str | None:
         node = run.record(swarm_task, SwarmRecord).node
-        return run.probe.node_labels(node, node_labels(run, host), partial(is_left_over, run))
+        return run.live_state.node_labels(node, node_labels(run, host), partial(is_left_over, run))
 
     return Step(
         PHASE, f"{host.short}.node_labels", ensure, inputs, real, (swarm_task,), (), host.short,

@@ -33,7 +33,7 @@ class Work:
         task: The task's name.
         inputs: Its inputs.
         key: Their digest, for the label on the real thing.
-        say: Takes a line for the task's log.
+        log: Takes a line for the task's log.
 
     """
 
@@ -41,7 +41,7 @@ class Work:
     task: str
     inputs: Inputs
     key: str
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class UpToDate:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
             return ["never run, or not recorded"], inputs
         reasons = changed(last, inputs)
-        if not reasons and self._run.live and self.step.real is not None:
+        if not reasons and self._run.observe and self.step.real is not None:
             reasons = self._drift(self.step.real, inputs)
         return reasons, inputs
 
@@ -162,12 +162,12 @@ def _act(run: Run, step: Step, task: Any) -> Any:
             f"{_record(path)} changed" for path in task.dep_changed
         ]
         for reason in run.reasons[step.task] or ["asked for"]:
-            log.say(f"because: {reason}")
+            log.write(f"because: {reason}")
         inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
         with run.at_work():
-            record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.say))
+            record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.write))
         run.state.write(step.task, record)
-        log.say(f"done in {time.monotonic() - began:.1f} s")
+        log.write(f"done in {time.monotonic() - began:.1f} s")
     except SkepError as error:
         message = run.redact(str(error))
         _say_all(log, message)
@@ -186,7 +186,7 @@ def _record(path: str) -> str:
 def _say_all(log: TaskLog, message: str) -> None:
     """Log a message of several lines."""
     for line in message.splitlines():
-        log.say(line)
+        log.write(line)
 
 
 def phase(run: Run, name: str, doc: str, steps: Iterator[Step]) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """A stage that is wholly made, on disk and in memory: records and traces as a run leaves them, and what a look finds.
 
-No host exists. The provider is the fake one; the live look is the real `Probe` over made-up listings, so that what a
-test does to those (a service removed, a host that does not answer) is judged by the code that judges the real thing.
+No host exists. The provider is the fake one; the live state is the real `LiveState` over made-up listings, so that
+changes to those (a service removed, a host that does not answer) are judged by the code that judges the real thing.
 """
 
 import threading
@@ -24,8 +24,8 @@ from remote.hostsetup.apply import Applied, step_key
 from remote.mother.files import write_whole
 from remote.swarm.spec import INCARNATION, MODES, spec_digest
 from tasks import build_infra, build_volumes, phases, setup_hosts
-from tasks.explain.status import Standings
-from tasks.observe.live_state import HostLook, Probe, SwarmLook
+from tasks.explain.status import StatusTable
+from tasks.observe.live_state import HostState, LiveState, SwarmLook
 from tasks.observe.tag_moves import Upstream
 from tasks.run.context import Run
 from tasks.run.state import State
@@ -93,7 +93,7 @@ class Made:
 
     directory: Path
     cloud: FakeCloud = field(default_factory=FakeCloud)
-    hosts: dict[str, HostLook] = field(default_factory=dict)
+    hosts: dict[str, HostState] = field(default_factory=dict)
     swarm: SwarmLook = field(default_factory=SwarmLook)
     upstream: dict[str, str] = field(default_factory=dict)
 
@@ -104,24 +104,24 @@ class Made:
         stage = select(load(self.directory / "site.toml"), None)
         run = Run(self.directory, stage, State(self.directory / "state" / "private"))
         run.__dict__["provider"] = FakeProvider(stage, cloud=self.cloud)
-        run.__dict__["probe"] = self._probe(run)
+        run.__dict__["live_state"] = self._probe(run)
         return run
 
-    def _probe(self, run: Run) -> Probe:
+    def _probe(self, run: Run) -> LiveState:
         """Return the live look, taken."""
-        probe = Probe.__new__(Probe)
-        probe._run = run
-        probe._provider = done(run.provider.found())
+        live_state = LiveState.__new__(LiveState)
+        live_state._run = run
+        live_state._provider = done(run.provider.found())
         known = [host for host in run.stage.hosts if run.host_record(host) is not None]
-        probe._hosts = {host.short: done(self.hosts.get(host.short, HostLook())) for host in known}
-        probe._swarm = done(self.swarm if known else SwarmLook(error="there is no swarm yet"))
-        probe.upstream = Upstream.__new__(Upstream)
-        probe.upstream._run, probe.upstream._deadline = run, 0.0
-        probe.upstream._found = self.upstream
-        probe.upstream._answered = {name: threading.Event() for name in self.upstream}
-        for answered in probe.upstream._answered.values():
+        live_state._hosts = {host.short: done(self.hosts.get(host.short, HostState())) for host in known}
+        live_state._swarm = done(self.swarm if known else SwarmLook(error="there is no swarm yet"))
+        live_state.upstream = Upstream.__new__(Upstream)
+        live_state.upstream._run, live_state.upstream._deadline = run, 0.0
+        live_state.upstream._found = self.upstream
+        live_state.upstream._answered = {name: threading.Event() for name in self.upstream}
+        for answered in live_state.upstream._answered.values():
             answered.set()
-        return probe
+        return live_state
 
     def tasks(self, run: Run) -> dict[str, Task]:
         """Return all tasks, as doit makes them of dodo.py."""
@@ -135,13 +135,13 @@ class Made:
                 made[f"{basename}:{name}"] = dict_to_task({"name": f"{basename}:{name}", **described})
         return made
 
-    def standings(self) -> Standings:
+    def table(self) -> StatusTable:
         """Return how all resources stand, for a fresh process."""
         return self.standings_of(self.run())
 
-    def standings_of(self, run: Run) -> Standings:
+    def standings_of(self, run: Run) -> StatusTable:
         """Return how all resources stand for a run."""
-        return Standings(run, self.tasks(run), Dependency(StateDb, str(run.state.traces)))
+        return StatusTable(run, self.tasks(run), Dependency(StateDb, str(run.state.traces)))
 
     # -- what a person does --------------------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class Made:
 
         """
         run = self.run()
-        run.asks = True
+        run.may_run_secret_commands = True
         _ssh_key(run)
         try:
             vault = run.vault
@@ -190,7 +190,7 @@ class Made:
         run.state.write(step.task, record)
         self._appear(run, step, key_of(inputs), record)
         log = run.log(step.task)
-        log.say("because: " + "; ".join(task.meta["check"].reasons(_last(run, task.name))[0]))
+        log.write("because: " + "; ".join(task.meta["check"].reasons(_last(run, task.name))[0]))
         log.close()
         task.values = {"inputs": inputs}
         Dependency(StateDb, str(run.state.traces)).save_success(task)
@@ -201,7 +201,7 @@ class Made:
         task = self.tasks(run)[name]
         log = run.log(name)
         for line in lines:
-            log.say(line)
+            log.write(line)
         log.close()
         database = Dependency(StateDb, str(run.state.traces))
         database.backend.running = True
@@ -235,13 +235,13 @@ class Made:
 
     def look(self, host: str, **changed: Any) -> None:
         """Have a host look otherwise."""
-        self.hosts[host] = replace(self.hosts.get(host, HostLook()), **changed)
+        self.hosts[host] = replace(self.hosts.get(host, HostState()), **changed)
 
 
 def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) -> None:
     """Have a look find a set-up step's mark, a node, its labels."""
     host, name = run.stage.host(step.host), step.name.partition(".")[2]
-    look = made.hosts.get(host.short, HostLook())
+    look = made.hosts.get(host.short, HostState())
     if isinstance(record, SwarmRecord):
         swarm = {"LocalNodeState": "active", "NodeID": record.node, "Cluster": {"ID": record.cluster}}
         made.look(host.short, info={"Swarm": swarm})

@@ -21,6 +21,7 @@ import pytest
 from model import site as types
 from model.keys.digest import key_of
 from model.keys.record import HostRecord, Record
+from model.log import Log
 from model.secrets.secret import Secret
 from model.stage import Stage
 from providers import create
@@ -30,8 +31,6 @@ from remote.ssh.connection import SshFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
-
-Say = Callable[[str], None]
 
 
 def site_name(purpose: str) -> str:
@@ -111,15 +110,15 @@ def quiet(line: str) -> None:
     """Say nothing."""
 
 
-def ensure(provider: Provider, name: str, say: Say = quiet) -> Record:
+def ensure(provider: Provider, name: str, log: Log = quiet) -> Record:
     """Ensure a resource under the key that it has in a run."""
     wanted = resource(provider, name)
-    return provider.ensure(wanted, key_of(wanted.inputs), say)
+    return provider.ensure(wanted, key_of(wanted.inputs), log)
 
 
-def ensure_host(provider: Provider, name: str, say: Say = quiet) -> HostRecord:
+def ensure_host(provider: Provider, name: str, log: Log = quiet) -> HostRecord:
     """Ensure a host."""
-    record = ensure(provider, name, say)
+    record = ensure(provider, name, log)
     assert isinstance(record, HostRecord)
     return record
 

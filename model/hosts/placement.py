@@ -35,7 +35,7 @@ class SubnetPlan:
 
 
 @dataclass(frozen=True)
-class Place:
+class HostLocation:
     """Where a host is.
 
     Args:
@@ -94,7 +94,7 @@ def usable(config: CloudStage, network: ipaddress.IPv4Network) -> range:
     )
 
 
-def places(config: CloudStage, count: int) -> Iterator[Place]:
+def places(config: CloudStage, count: int) -> Iterator[HostLocation]:
     """Yield where each host is: they are put into the subnets, and into the zones, in turn.
 
     Args:
@@ -118,7 +118,7 @@ def places(config: CloudStage, count: int) -> Iterator[Place]:
             plan = plans[n % len(plans)]
             address = _address(config, plan, n // len(plans), -(-count // len(plans)))
         zone = plan.zone or (spread[n % len(spread)] if spread else "")
-        yield Place(str(address), plan, zone)
+        yield HostLocation(str(address), plan, zone)
 
 
 def _address(config: CloudStage, plan: SubnetPlan, index: int, most: int) -> ipaddress.IPv4Address:

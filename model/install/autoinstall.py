@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from model.install.plan import ADMIN, BOND, ESP_MIB, Answers, Plan, joined
+from model.install.plan import ADMIN, BOND, ESP_MIB, Answers, InstallPlan, joined
 from model.secrets.secret import Secret
 from model.site import Partition
 
@@ -11,7 +11,7 @@ FILE = "user-data"
 _MIB = 1024**2
 
 
-def answers(host: Plan) -> Answers:
+def answers(host: InstallPlan) -> Answers:
     """Return a host's `user-data` and `meta-data`."""
     # JSON is YAML as well, and needs no library.
     text = "#cloud-config\n" + json.dumps({"autoinstall": config(host)}, indent=1) + "\n"
@@ -23,7 +23,7 @@ def answers(host: Plan) -> Answers:
     )
 
 
-def config(host: Plan) -> dict[str, Any]:
+def config(host: InstallPlan) -> dict[str, Any]:
     """Return the answers, as of Ubuntu's schema of version 1."""
     table: dict[str, Any] = {
         "version": 1,
@@ -48,7 +48,7 @@ def config(host: Plan) -> dict[str, Any]:
     return table
 
 
-def _late_commands(host: Plan) -> list[str]:
+def _late_commands(host: InstallPlan) -> list[str]:
     """Return what is done in the new system before it starts for the first time."""
     if not host.kernel_arguments:
         return []
@@ -60,7 +60,7 @@ def _late_commands(host: Plan) -> list[str]:
     ]
 
 
-def _user_data(host: Plan) -> dict[str, Any]:
+def _user_data(host: InstallPlan) -> dict[str, Any]:
     """Return what cloud-init makes at the first start: the admin user, with no password, and the host key."""
     return {
         "hostname": host.name.partition(".")[0],
@@ -82,7 +82,7 @@ def _user_data(host: Plan) -> dict[str, Any]:
     }
 
 
-def _network(host: Plan) -> dict[str, Any]:
+def _network(host: InstallPlan) -> dict[str, Any]:
     """Return the networks, in netplan's words."""
     made: dict[str, dict[str, Any]] = {"ethernets": {}, "bonds": {}, "vlans": {}}
     for link in joined(host.nets):
@@ -116,7 +116,7 @@ def _network(host: Plan) -> dict[str, Any]:
     return {"version": 2, **{kind: table for kind, table in made.items() if table}}
 
 
-def _storage(host: Plan) -> dict[str, Any]:
+def _storage(host: InstallPlan) -> dict[str, Any]:
     """Return the disk and its partitions, in curtin's words."""
     bios = host.firmware == "bios"
     disk = {

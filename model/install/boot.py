@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model.install.plan import BOND, Answers, Plan, primary
+from model.install.plan import BOND, Answers, InstallPlan, primary
 from model.secrets.secret import Secret
 
 ARCHIVE = "answers.img"
@@ -24,7 +24,7 @@ KERNELS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class MenuEntry:
     """One host in a menu.
 
     Args:
@@ -49,7 +49,9 @@ def kernel_of(family: str, files: Sequence[str]) -> tuple[str, str] | None:
     return next((pair for pair in KERNELS[family] if there.issuperset(pair)), None)
 
 
-def entry(host: Plan, answers: Answers, *, kernel: tuple[str, str], place: str, label: str) -> Entry:
+def entry(
+    host: InstallPlan, answers: Answers, *, kernel: tuple[str, str], place: str, label: str
+) -> MenuEntry:
     """Return a host's entry in the menu of an image.
 
     Args:
@@ -70,10 +72,10 @@ def entry(host: Plan, answers: Answers, *, kernel: tuple[str, str], place: str, 
         said = (word.format(url=f"{where}:/{place}") for word in answers.arguments)
         arguments = (f"inst.stage2={where}", *said)
     title = f"Install {host.name} ({host.release}): erases {host.target}"
-    return Entry(host.short, title, kernel[0], initrds, arguments)
+    return MenuEntry(host.short, title, kernel[0], initrds, arguments)
 
 
-def serial_of(entries: Sequence[Entry]) -> int | None:
+def serial_of(entries: Sequence[MenuEntry]) -> int | None:
     """Return the number of the serial line that the kernels use as console, if they do."""
     for word in (word for each in entries for word in each.arguments):
         if word.startswith("console=ttyS"):
@@ -82,7 +84,7 @@ def serial_of(entries: Sequence[Entry]) -> int | None:
     return None
 
 
-def isolinux(entries: Sequence[Entry], *, has_menu: bool) -> str:
+def isolinux(entries: Sequence[MenuEntry], *, has_menu: bool) -> str:
     """Return the menu of ISOLINUX (BIOS). Without `menu.c32` the host's name is typed."""
     serial = serial_of(entries)
     lines = [] if serial is None else [f"SERIAL {serial} 115200"]
@@ -101,7 +103,7 @@ def isolinux(entries: Sequence[Entry], *, has_menu: bool) -> str:
     return "\n".join(lines)
 
 
-def grub(entries: Sequence[Entry], *, volume: str) -> str:
+def grub(entries: Sequence[MenuEntry], *, volume: str) -> str:
     """Return the menu of GRUB (UEFI, and BIOS where the image has GRUB for it)."""
     serial = serial_of(entries)
     lines = [f"search --no-floppy --set=root --label {shlex.quote(volume)}"]
@@ -131,7 +133,9 @@ def ipxe_start(url: str) -> str:
     return f"#!ipxe\nchain --autofree {url}/mac/${{netX/mac:hexhyp}}.ipxe || shell\n"
 
 
-def ipxe(host: Plan, answers: Answers, *, kernel: tuple[str, str], url: str, place: str, image: str) -> str:
+def ipxe(
+    host: InstallPlan, answers: Answers, *, kernel: tuple[str, str], url: str, place: str, image: str
+) -> str:
     """Return the script of one host.
 
     Args:
@@ -174,7 +178,7 @@ IPXE_DISK = "#!ipxe\necho skep: boots the disk\nexit\n"
 """The script of a host that has had its answers already."""
 
 
-def dracut(host: Plan) -> tuple[str, ...]:
+def dracut(host: InstallPlan) -> tuple[str, ...]:
     """Return how Red Hat's initrd sets up the network before it has the kickstart file."""
     net = primary(host.nets)
     words = [f"ip={net.ip}::{net.gateway}:{net.netmask}:{host.name}:{net.device}:none"]

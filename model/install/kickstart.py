@@ -2,7 +2,7 @@
 
 import shlex
 
-from model.install.plan import ADMIN, BOND, Answers, Net, Plan, primary
+from model.install.plan import ADMIN, BOND, Answers, InstallPlan, Net, primary
 from model.install.script import admit
 from model.secrets.secret import Secret
 
@@ -10,14 +10,14 @@ FILE = "ks.cfg"
 _NO_REPOSITORY = "cdrom"
 
 
-def answers(host: Plan) -> Answers:
+def answers(host: InstallPlan) -> Answers:
     """Return a host's kickstart file, and where the kernel is told to look for it."""
     return Answers(
         {FILE: Secret(_text(host))}, ("inst.text", "inst.ks={url}/" + FILE, *host.kernel_arguments)
     )
 
 
-def _text(host: Plan) -> str:
+def _text(host: InstallPlan) -> str:
     """Return the kickstart file."""
     disk = host.target.removeprefix("/dev/")
     # The grammar takes one line for an interface: further VLANs on it are told to NetworkManager itself.
@@ -66,7 +66,7 @@ def _text(host: Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _source(host: Plan) -> list[str]:
+def _source(host: InstallPlan) -> list[str]:
     """Return where packages come from."""
     if not host.mirror:
         return [_NO_REPOSITORY]
@@ -121,7 +121,7 @@ def _network(net: Net, *, is_primary: bool) -> str:
     return " ".join(words)
 
 
-def _bootloader(host: Plan, disk: str) -> str:
+def _bootloader(host: InstallPlan, disk: str) -> str:
     """Return the boot loader's line."""
     append = f" --append={shlex.quote(' '.join(host.kernel_arguments))}" if host.kernel_arguments else ""
     return f"bootloader --boot-drive={disk}{append}"

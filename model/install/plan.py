@@ -61,7 +61,7 @@ class Net:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """What a host is to become.
 
     Args:
@@ -137,7 +137,9 @@ def family_of(release: str) -> str:
     return FAMILIES[release.partition("-")[0]]
 
 
-def plan(stage: Stage, host: Host, authorized_key: str, host_key: Secret, host_key_public: str) -> Plan:
+def plan(
+    stage: Stage, host: Host, authorized_key: str, host_key: Secret, host_key_public: str
+) -> InstallPlan:
     """Return what a host of a kickstart stage is to become.
 
     Raises:
@@ -149,7 +151,7 @@ def plan(stage: Stage, host: Host, authorized_key: str, host_key: Secret, host_k
         raise TypeError(f"stage {stage.name} is not one of the kickstart provider")
     own = config.hosts.get(host.short, InstallHost())
     index = stage.hosts.index(host)
-    return Plan(
+    return InstallPlan(
         short=host.short,
         name=host.name,
         release=config.release,

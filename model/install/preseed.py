@@ -9,7 +9,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from model.install import networkd
-from model.install.plan import BOND, ESP_MIB, Answers, Net, Plan, primary
+from model.install.plan import BOND, ESP_MIB, Answers, InstallPlan, Net, primary
 from model.install.script import admit
 from model.secrets.secret import Secret
 
@@ -21,7 +21,7 @@ _SUITES = {"12": "bookworm", "13": "trixie"}
 _REST = 1000000000
 
 
-def answers(host: Plan) -> Answers:
+def answers(host: InstallPlan) -> Answers:
     """Return a host's preseed and late script, for the initrd."""
     script = early(primary(host.nets))
     more = {EARLY: Secret(script)} if script else {}
@@ -34,12 +34,12 @@ def answers(host: Plan) -> Answers:
     )
 
 
-def _console(host: Plan) -> tuple[str, ...]:
+def _console(host: InstallPlan) -> tuple[str, ...]:
     """Return what is for both kernels: what stands behind `---` goes into the installed system's boot loader."""
     return ("---", *host.kernel_arguments) if host.kernel_arguments else ()
 
 
-def _text(host: Plan) -> str:
+def _text(host: InstallPlan) -> str:
     """Return the preseed."""
     net, (short, _, domain) = primary(host.nets), host.name.partition(".")
     mirror = urlsplit(host.mirror or _DEFAULT_MIRROR)
@@ -112,7 +112,7 @@ def _text(host: Plan) -> str:
     )
 
 
-def _recipe(host: Plan) -> str:
+def _recipe(host: InstallPlan) -> str:
     """Return the partitions, in partman's words: sizes are the least, a weight and the most, in MB."""
     parts = [
         "1 1 1 free $bios_boot{ } method{ biosgrub }",
@@ -159,7 +159,7 @@ def early(net: Net) -> str:
     return "\n".join(["set -e", *lines]) + "\n" if lines else ""
 
 
-def late(host: Plan) -> Secret:
+def late(host: InstallPlan) -> Secret:
     """Return the script that runs in the installed system: its network, then the admin user and the host key."""
     lines = ["set -eu", f"mkdir -p {networkd.DIRECTORY}"]
     lines += [

@@ -2,7 +2,7 @@
 
 import shlex
 
-from model.install.plan import ADMIN, Plan
+from model.install.plan import ADMIN, InstallPlan
 from model.secrets.secret import Secret
 
 _SCRIPT = """\
@@ -25,7 +25,7 @@ if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home" /etc/ssh /e
 """
 
 
-def admit(host: Plan) -> Secret:
+def admit(host: InstallPlan) -> Secret:
     """Return the script that runs in the new system as root, by a POSIX shell. Safe to repeat."""
     given = {
         "admin": ADMIN,

@@ -22,7 +22,7 @@ class UnaskedError(Exception):
 
 
 @dataclass
-class Look:
+class RenderContext:
     """What one rendering sees, and which secrets it has looked at.
 
     Args:

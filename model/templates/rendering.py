@@ -14,7 +14,7 @@ from model.keys.definition import definition
 from model.secrets.secret import Secret, UnaskedSecret
 from model.stage import Stage
 from model.templates.paths import ENVIRONMENT, is_template, mapped, templated, texts
-from model.templates.render_context import Look, NotYetError, UnaskedError
+from model.templates.render_context import NotYetError, RenderContext, UnaskedError
 from model.units import Port
 
 SEEN = (
@@ -70,7 +70,7 @@ class Renderer:
         """
         if not is_template(text):
             return text
-        look = Look(self._stage, self._secret, self._ports, self._nfs)
+        look = RenderContext(self._stage, self._secret, self._ports, self._nfs)
         try:
             made = look.render(path, text)
         except NotYetError as missing:

@@ -13,7 +13,7 @@ from typing import Any
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.stage import Stage
-from providers.cloud.retry import PACE, insist, poll
+from providers.cloud.retry import PACE, poll, retry
 
 SITE, STAGE, NAME, KEY = "skep.site", "skep.stage", "skep.name", "skep.key"
 PATIENCE = 120.0
@@ -39,7 +39,7 @@ BUSY = _TOO_MANY | {
 }
 """What passes by itself, whatever was asked."""
 
-_YOUNG = frozenset(
+_NOT_YET_VISIBLE = frozenset(
     {
         "InvalidAllocationID.NotFound",
         "InvalidGroup.NotFound",
@@ -55,7 +55,7 @@ _YOUNG = frozenset(
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 """
 _REMOVALS = ("delete_", "detach_", "disassociate_", "release_", "terminate_")
-_TAKEN = frozenset(
+_CONFLICT = frozenset(
     {
         "FileSystemAlreadyExists",
         "IncorrectFileSystemLifeCycleState",
@@ -125,12 +125,12 @@ class AwsError(ProviderError):
         super().__init__(f"AWS {operation}:{shown} {said.strip().rstrip('.')}{where}{advice}")
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether an error is one that a new look, a moment later, may not meet."""
-    return isinstance(error, AwsError) and error.code in BUSY | _YOUNG | _TAKEN
+    return isinstance(error, AwsError) and error.code in BUSY | _NOT_YET_VISIBLE | _CONFLICT
 
 
-def passes_at_removal(error: Exception) -> bool:
+def is_transient_on_delete(error: Exception) -> bool:
     """Return whether an error is one that passes when what used a thing is gone."""
     return isinstance(error, AwsError) and error.code in BUSY | IN_USE
 
@@ -145,7 +145,7 @@ def tolerated(*codes: str) -> Iterator[None]:
             raise
 
 
-class Api:
+class AwsApi:
     """The API of one region. Thread-safe: clients are, and sessions are used by one thread at a time.
 
     https://docs.aws.amazon.com/boto3/latest/guide/clients.html#multithreading-or-multiprocessing-with-clients
@@ -175,7 +175,7 @@ class Api:
                     read_timeout=60,
                     max_pool_connections=32,
                 )
-                with _explained(f"client {service}"):
+                with _translate_errors(f"client {service}"):
                     self._clients[service] = self._session.client(service, config=config)
             return self._clients[service]
 
@@ -188,13 +188,13 @@ class Api:
         """
         client = self.client(service)
         # What is to be removed and is not found is gone.
-        codes = _TOO_MANY if operation.startswith(_REMOVALS) else _TOO_MANY | _YOUNG
+        codes = _TOO_MANY if operation.startswith(_REMOVALS) else _TOO_MANY | _NOT_YET_VISIBLE
 
         def ask() -> Json:
-            with _explained(operation):
+            with _translate_errors(operation):
                 return getattr(client, operation)(**arguments)
 
-        return insist(
+        return retry(
             ask, lambda error: isinstance(error, AwsError) and error.code in codes, PATIENCE, _quiet, PACE
         )
 
@@ -203,13 +203,13 @@ class Api:
         client = self.client(service)
 
         def ask() -> list[Json]:
-            with _explained(operation):
+            with _translate_errors(operation):
                 if client.can_paginate(operation):
                     pages = client.get_paginator(operation).paginate(**arguments)
                     return [item for page in pages for item in page[key]]
                 return list(getattr(client, operation)(**arguments)[key])
 
-        return insist(
+        return retry(
             ask, lambda error: isinstance(error, AwsError) and error.code in BUSY, PATIENCE, _quiet, PACE
         )
 
@@ -230,7 +230,7 @@ def _quiet(_line: str) -> None:
 
 
 @contextlib.contextmanager
-def _explained(operation: str) -> Iterator[None]:
+def _translate_errors(operation: str) -> Iterator[None]:
     """Turn what botocore raises into ours."""
     from botocore import exceptions
     from botocore.parsers import ResponseParserError

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from model.errors import ProviderError
 from model.hosts.placement import subnets
 from model.stage import Host, Stage
-from providers.aws.api import BUSY, Api, AwsError, Json
+from providers.aws.api import BUSY, AwsApi, AwsError, Json
 from providers.aws.host import config_of
-from providers.aws.image import Images
+from providers.aws.image import AwsImages
 from providers.base import Found
 from providers.cloud.check import Ask, CloudCheck
 from providers.cloud.host import instance_type
@@ -22,7 +22,7 @@ https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 _DENIED = {"UnauthorizedOperation", "AccessDeniedException", "AccessDenied"}
 
 
-class Check(CloudCheck):
+class AwsCheck(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -34,7 +34,7 @@ class Check(CloudCheck):
     """
 
     def __init__(
-        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+        self, stage: Stage, api: AwsApi, images: AwsImages, found: Callable[[], Mapping[str, Found]]
     ) -> None:
         super().__init__(stage, found)
         self._api, self._images = api, images

@@ -3,12 +3,22 @@
 from model.errors import ProviderError
 from model.keys.digest import Inputs, sha256
 from model.keys.record import HostRecord
+from model.log import Log
 from model.site import AwsStage
 from model.stage import Host, Stage
-from providers.aws.api import KEY, Api, AwsError, Json, of_stage, specification, tags_for, tags_of, tolerated
-from providers.aws.image import Images
-from providers.aws.network import Network
-from providers.base import Say
+from providers.aws.api import (
+    KEY,
+    AwsApi,
+    AwsError,
+    Json,
+    of_stage,
+    specification,
+    tags_for,
+    tags_of,
+    tolerated,
+)
+from providers.aws.image import AwsImages
+from providers.aws.network import AwsNetwork
 from providers.cloud.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS, FIREWALL, SUBNET
@@ -18,7 +28,7 @@ from remote.ssh.connection import SshFiles
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-ADMITTED = "skep.admitted"
+AUTHORIZED_KEY_TAG = "skep.admitted"
 """The tag that says which ssh key was let in when the instance was made."""
 
 DATA_DEVICE = "/dev/sdf"
@@ -57,7 +67,7 @@ def is_alive(instance: Json) -> bool:
     return instance["State"]["Name"] not in _DEAD
 
 
-class Hosts:
+class AwsHosts:
     """The hosts of a stage.
 
     Args:
@@ -69,7 +79,9 @@ class Hosts:
 
     """
 
-    def __init__(self, stage: Stage, files: SshFiles, api: Api, network: Network, images: Images) -> None:
+    def __init__(
+        self, stage: Stage, files: SshFiles, api: AwsApi, network: AwsNetwork, images: AwsImages
+    ) -> None:
         self._stage, self._files, self._api = stage, files, api
         self._network, self._images = network, images
 
@@ -91,21 +103,21 @@ class Hosts:
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
         """Make the host be there, as its settings say, running, reachable and open for the stage's key."""
-        instance = self._ensure_instance(host, key, say)
+        instance = self._ensure_instance(host, key, log)
         identifier = str(instance["InstanceId"])
         if instance["InstanceType"] != instance_type(self._stage, host):
-            instance = self._resize(host, instance, say)
+            instance = self._resize(host, instance, log)
         if instance["State"]["Name"] == "stopping":
             instance = self._wait_for_state(host, identifier, "stopped", STOP_TIMEOUT)
         if instance["State"]["Name"] == "stopped":
             self._api.call("start_instances", InstanceIds=[identifier])
-            say(f"started {identifier}")
+            log(f"started {identifier}")
         if instance["State"]["Name"] != "running":
             instance = self._wait_for_state(host, identifier, "running", START_TIMEOUT)
-        self._grow(host, instance, say)
-        public = self._ensure_public(host, identifier, say)
+        self._grow(host, instance, log)
+        public = self._ensure_public(host, identifier, log)
         tags = tags_of(instance)
         record = HostRecord(
             name=host.name,
@@ -116,23 +128,23 @@ class Hosts:
             host_keys=(tags[HOST_KEY],) if HOST_KEY in tags else (),
         )
         console = f"aws ec2 get-console-output --latest --region {self._api.region} --instance-id {record.id}"
-        log_in(record, self._files, tags.get(ADMITTED, ""), "terminate", console, say)
+        log_in(record, self._files, tags.get(AUTHORIZED_KEY_TAG, ""), "terminate", console, log)
         return record
 
-    def _ensure_instance(self, host: Host, key: str, say: Say) -> Json:
+    def _ensure_instance(self, host: Host, key: str, log: Log) -> Json:
         """Return the host's instance, made if there is none with that key."""
         found = self.instances(host.short)
         living = [instance for instance in found if is_alive(instance)]
         if living and tags_of(living[0]).get(KEY) == key:
             return living[0]
         for instance in living:
-            say(f"{host.name}: is made anew; {instance['InstanceId']} and its disks go")
+            log(f"{host.name}: is made anew; {instance['InstanceId']} and its disks go")
             self._terminate(instance["InstanceId"])
         # Until they are wholly gone they have the host's address.
         self._wait_until_gone(host.short)
-        return self._create(host, key, {str(instance.get("ClientToken")) for instance in found}, say)
+        return self._create(host, key, {str(instance.get("ClientToken")) for instance in found}, log)
 
-    def _create(self, host: Host, key: str, used: set[str], say: Say) -> Json:
+    def _create(self, host: Host, key: str, used: set[str], log: Log) -> Json:
         """Have the instance made, once: for a token that was used before Amazon makes no second one.
 
         https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
@@ -152,7 +164,7 @@ class Hosts:
                 if (other := self._appears(host, key)) is None:
                     continue
                 return other
-            say(
+            log(
                 f"made {made['InstanceId']} ({request['InstanceType']}, {request['ImageId']}) at {host.address}"
             )
             return made
@@ -187,9 +199,12 @@ class Hosts:
         if data_size(self._stage, host):
             disks.append((DATA_DEVICE, data_size(self._stage, host)))
         tags = tags_for(
-            self._stage, host.short, key, **{HOST_KEY: host_key.public, ADMITTED: fingerprint(public)}
+            self._stage,
+            host.short,
+            key,
+            **{HOST_KEY: host_key.public, AUTHORIZED_KEY_TAG: fingerprint(public)},
         )
-        of_disks = {name: value for name, value in tags.items() if name not in {HOST_KEY, ADMITTED}}
+        of_disks = {name: value for name, value in tags.items() if name not in {HOST_KEY, AUTHORIZED_KEY_TAG}}
         return {
             "MinCount": 1,
             "MaxCount": 1,
@@ -224,15 +239,15 @@ class Hosts:
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def _resize(self, host: Host, instance: Json, say: Say) -> Json:
+    def _resize(self, host: Host, instance: Json, log: Log) -> Json:
         """Give an instance another type, for which it has to be stopped."""
         identifier, wanted = str(instance["InstanceId"]), instance_type(self._stage, host)
-        say(f"{host.name}: {instance['InstanceType']} becomes {wanted}, for which it is stopped")
-        self.stop(host.short, say)
+        log(f"{host.name}: {instance['InstanceType']} becomes {wanted}, for which it is stopped")
+        self.stop(host.short, log)
         self._api.call("modify_instance_attribute", InstanceId=identifier, InstanceType={"Value": wanted})
         return self._instance(host, identifier)
 
-    def _grow(self, host: Host, instance: Json, say: Say) -> None:
+    def _grow(self, host: Host, instance: Json, log: Log) -> None:
         """Make the disks of an instance larger, as it runs.
 
         Raises:
@@ -259,16 +274,16 @@ class Hosts:
             if volume["Size"] < wanted:
                 with tolerated("VolumeModificationRateExceeded", "IncorrectModificationState"):
                     self._api.call("modify_volume", VolumeId=identifier, Size=wanted)
-                    say(
+                    log(
                         f"{identifier}: {volume['Size']} GiB become {wanted}; file systems grow at the next start"
                     )
 
-    def _ensure_public(self, host: Host, instance: str, say: Say) -> str:
+    def _ensure_public(self, host: Host, instance: str, log: Log) -> str:
         """Associate the host's public address, or none, and return it."""
         ours = self.addresses(ADDRESS + host.short)
         if not self._stage.has_public_address(host):
             for address in ours:
-                self._disassociate(address, say)
+                self._disassociate(address, log)
             return ""
         if not ours:
             task = f"build_infra:{ADDRESS}{host.short}"
@@ -281,12 +296,12 @@ class Hosts:
                 InstanceId=instance,
                 AllowReassociation=True,
             )
-            say(f"{host.name}: has the public address {address['PublicIp']}")
+            log(f"{host.name}: has the public address {address['PublicIp']}")
         return str(address["PublicIp"])
 
     # -- public addresses ----------------------------------------------------------------------------------------------
 
-    def ensure_address(self, name: str, key: str, say: Say) -> str:
+    def ensure_address(self, name: str, key: str, log: Log) -> str:
         """Have a public address; it stays when its host is made anew."""
         found = self.addresses(name)
         if found:
@@ -297,28 +312,28 @@ class Hosts:
             TagSpecifications=[specification("elastic-ip", tags_for(self._stage, name, key))],
         )
         identifier = str(made["AllocationId"])
-        say(f"allocated {made['PublicIp']}")
+        log(f"allocated {made['PublicIp']}")
         self._api.await_listed(lambda: self.addresses(name), identifier)
         return identifier
 
-    def release_address(self, name: str, say: Say) -> None:
+    def release_address(self, name: str, log: Log) -> None:
         """Give a public address back."""
         for address in self.addresses(name):
-            self._disassociate(address, say)
+            self._disassociate(address, log)
             with tolerated("InvalidAllocationID.NotFound"):
                 self._api.call("release_address", AllocationId=address["AllocationId"])
-                say(f"released {address['PublicIp']}")
+                log(f"released {address['PublicIp']}")
 
-    def _disassociate(self, address: Json, say: Say) -> None:
+    def _disassociate(self, address: Json, log: Log) -> None:
         """Take a public address off its host."""
         if address.get("AssociationId"):
             with tolerated("InvalidAssociationID.NotFound"):
                 self._api.call("disassociate_address", AssociationId=address["AssociationId"])
-                say(f"took {address['PublicIp']} off {address.get('InstanceId')}")
+                log(f"took {address['PublicIp']} off {address.get('InstanceId')}")
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
-    def stop(self, name: str, say: Say) -> None:
+    def stop(self, name: str, log: Log) -> None:
         """Stop the instances of a name in order."""
         for instance in self.instances(name):
             identifier, state = str(instance["InstanceId"]), instance["State"]["Name"]
@@ -329,14 +344,14 @@ class Hosts:
             if state != "stopping":
                 self._api.call("stop_instances", InstanceIds=[identifier])
             self._wait_for_states(name, identifier, {"stopped"}, STOP_TIMEOUT)
-            say(f"stopped {identifier}")
+            log(f"stopped {identifier}")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove the instances of a name and their disks, and come back when they are gone."""
         for instance in self.instances(name):
             if is_alive(instance):
                 self._terminate(instance["InstanceId"])
-                say(f"removing {instance['InstanceId']}")
+                log(f"removing {instance['InstanceId']}")
         self._wait_until_gone(name)
 
     def _terminate(self, instance: str) -> None:

@@ -3,7 +3,7 @@
 import threading
 
 from model.errors import ProviderError
-from providers.aws.api import Api, Json
+from providers.aws.api import AwsApi, Json
 
 FAMILIES = {
     "debian-11": ("136693071363", "debian-11-{deb}-*"),
@@ -22,7 +22,7 @@ _DEB = {"x86_64": "amd64", "arm64": "arm64"}
 _ARCH = {"x86_64": "x86_64", "arm64": "aarch64"}
 
 
-class Images:
+class AwsImages:
     """The images of one run: all hosts of one architecture get the same.
 
     Args:
@@ -31,7 +31,7 @@ class Images:
 
     """
 
-    def __init__(self, api: Api, name: str) -> None:
+    def __init__(self, api: AwsApi, name: str) -> None:
         self._api, self._name = api, name
         self._lock = threading.Lock()
         self._types: dict[str, Json] = {}

@@ -5,9 +5,19 @@ from collections.abc import Iterable
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.log import Log
 from model.stage import Stage
-from providers.aws.api import KEY, Api, Json, as_tags, of_stage, specification, tags_for, tags_of, tolerated
-from providers.base import Say
+from providers.aws.api import (
+    KEY,
+    AwsApi,
+    Json,
+    as_tags,
+    of_stage,
+    specification,
+    tags_for,
+    tags_of,
+    tolerated,
+)
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
 
 _ANYWHERE = "0.0.0.0/0"
@@ -16,7 +26,7 @@ _PROTOCOLS = {"icmp": "icmp", "tcp": "tcp", "udp": "udp", "esp": "50", "sctp": "
 _WITH_PORTS = {"tcp", "udp"}
 
 
-class Network:
+class AwsNetwork:
     """What the hosts of a stage are in.
 
     Args:
@@ -25,7 +35,7 @@ class Network:
 
     """
 
-    def __init__(self, stage: Stage, api: Api) -> None:
+    def __init__(self, stage: Stage, api: AwsApi) -> None:
         self._stage, self._api = stage, api
 
     # -- the VPC -------------------------------------------------------------------------------------------------------
@@ -49,7 +59,7 @@ class Network:
             )
         return str(found[0]["VpcId"])
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the VPC with an internet gateway and the route to it; its key is what it gets last."""
         found = self.vpcs()
         if found:
@@ -59,8 +69,8 @@ class Network:
                 return identifier
             if said is not None:
                 self._refuse_change(NETWORK, identifier, "vpc-id", "cidr")
-                self._remove_vpc(identifier, say)
-                return self.ensure(key, say)
+                self._remove_vpc(identifier, log)
+                return self.ensure(key, log)
         else:
             made = self._api.call(
                 "create_vpc",
@@ -68,10 +78,10 @@ class Network:
                 TagSpecifications=[specification("vpc", tags_for(self._stage, NETWORK))],
             )
             identifier = str(made["Vpc"]["VpcId"])
-            say(f"made VPC {identifier} {self._stage.config.cidr}")
+            log(f"made VPC {identifier} {self._stage.config.cidr}")
             self._api.await_listed(self.vpcs, identifier)
         self._api.call("modify_vpc_attribute", VpcId=identifier, EnableDnsHostnames={"Value": True})
-        gateway = self._gateway(identifier, say)
+        gateway = self._gateway(identifier, log)
         tables = self._api.listing(
             "describe_route_tables",
             "RouteTables",
@@ -92,7 +102,7 @@ class Network:
         self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY: key}))
         return identifier
 
-    def _gateway(self, vpc: str, say: Say) -> str:
+    def _gateway(self, vpc: str, log: Log) -> str:
         """Return the internet gateway of the VPC, made and attached if need be."""
         ours = self._gateways()
         here = [g for g in ours if any(at["VpcId"] == vpc for at in g.get("Attachments") or ())]
@@ -107,7 +117,7 @@ class Network:
                 TagSpecifications=[specification("internet-gateway", tags_for(self._stage, NETWORK))],
             )
             gateway = str(made["InternetGateway"]["InternetGatewayId"])
-            say(f"made internet gateway {gateway}")
+            log(f"made internet gateway {gateway}")
             self._api.await_listed(self._gateways, gateway)
         self._api.call("attach_internet_gateway", InternetGatewayId=gateway, VpcId=vpc)
         return gateway
@@ -118,25 +128,25 @@ class Network:
             "describe_internet_gateways", "InternetGateways", Filters=of_stage(self._stage, NETWORK)
         )
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the VPC and its gateway; what is in it must be gone."""
         for vpc in self.vpcs():
-            self._remove_vpc(str(vpc["VpcId"]), say)
+            self._remove_vpc(str(vpc["VpcId"]), log)
         for gateway in self._gateways():
-            self._remove_gateway(gateway, say)
+            self._remove_gateway(gateway, log)
 
-    def _remove_vpc(self, vpc: str, say: Say) -> None:
+    def _remove_vpc(self, vpc: str, log: Log) -> None:
         """Remove one VPC and what is attached to it; its key goes first, so that it is not taken for a whole one."""
         with tolerated("InvalidVpcID.NotFound"):
             self._api.call("delete_tags", Resources=[vpc], Tags=[{"Key": KEY}])
         for gateway in self._gateways():
             if any(at["VpcId"] == vpc for at in gateway.get("Attachments") or ()):
-                self._remove_gateway(gateway, say)
+                self._remove_gateway(gateway, log)
         with tolerated("InvalidVpcID.NotFound"):
             self._api.call("delete_vpc", VpcId=vpc)
-            say(f"removed VPC {vpc}")
+            log(f"removed VPC {vpc}")
 
-    def _remove_gateway(self, gateway: Json, say: Say) -> None:
+    def _remove_gateway(self, gateway: Json, log: Log) -> None:
         """Detach an internet gateway and remove it."""
         identifier = gateway["InternetGatewayId"]
         for at in gateway.get("Attachments") or ():
@@ -144,7 +154,7 @@ class Network:
                 self._api.call("detach_internet_gateway", InternetGatewayId=identifier, VpcId=at["VpcId"])
         with tolerated("InvalidInternetGatewayID.NotFound"):
             self._api.call("delete_internet_gateway", InternetGatewayId=identifier)
-            say(f"removed internet gateway {identifier}")
+            log(f"removed internet gateway {identifier}")
 
     def _refuse_change(self, what: str, identifier: str, filter_name: str, keys: str) -> None:
         """Raise if there are hosts in what has to be made anew.
@@ -170,7 +180,7 @@ class Network:
         """Return the stage's subnets of a name."""
         return self._api.listing("describe_subnets", "Subnets", Filters=of_stage(self._stage, name))
 
-    def ensure_subnet(self, plan: SubnetPlan, key: str, say: Say) -> str:
+    def ensure_subnet(self, plan: SubnetPlan, key: str, log: Log) -> str:
         """Make a subnet in its zone."""
         vpc = self.vpc()
         for subnet in self.subnets(SUBNET + plan.name):
@@ -188,16 +198,16 @@ class Network:
             TagSpecifications=[specification("subnet", tags_for(self._stage, SUBNET + plan.name, key))],
         )
         identifier = str(made["Subnet"]["SubnetId"])
-        say(f"made subnet {identifier} {plan.cidr} in {plan.zone}")
+        log(f"made subnet {identifier} {plan.cidr} in {plan.zone}")
         self._api.await_listed(lambda: self.subnets(SUBNET + plan.name), identifier)
         return identifier
 
-    def remove_subnet(self, name: str, say: Say) -> None:
+    def remove_subnet(self, name: str, log: Log) -> None:
         """Remove the subnets of a name; their hosts must be gone."""
         for subnet in self.subnets(name):
             with tolerated("InvalidSubnetID.NotFound"):
                 self._api.call("delete_subnet", SubnetId=subnet["SubnetId"])
-                say(f"removed subnet {subnet['SubnetId']}")
+                log(f"removed subnet {subnet['SubnetId']}")
 
     # -- the security group --------------------------------------------------------------------------------------------
 
@@ -207,7 +217,7 @@ class Network:
             "describe_security_groups", "SecurityGroups", Filters=of_stage(self._stage, FIREWALL)
         )
 
-    def ensure_firewall(self, rules: Iterable[Rule], key: str, say: Say) -> str:
+    def ensure_firewall(self, rules: Iterable[Rule], key: str, log: Log) -> str:
         """Make the security group, and its rules be these and no others, without a moment in which one is missing."""
         vpc = self.vpc()
         group = next((group for group in self.groups() if group["VpcId"] == vpc), None)
@@ -221,13 +231,13 @@ class Network:
                 TagSpecifications=[specification("security-group", tags)],
             )
             group = {"GroupId": made["GroupId"], "IpPermissions": []}
-            say(f"made security group {made['GroupId']}")
+            log(f"made security group {made['GroupId']}")
             self._api.await_listed(self.groups, str(made["GroupId"]))
         identifier = str(group["GroupId"])
         there, wanted = rules_of(group), set(map(as_kept, rules))
         missing, extra = sorted(wanted - there.keys()), sorted(there.keys() - wanted)
         if missing:
-            say(f"opening {', '.join(map(str, missing))}")
+            log(f"opening {', '.join(map(str, missing))}")
             with tolerated("InvalidPermission.Duplicate"):
                 self._api.call(
                     "authorize_security_group_ingress",
@@ -235,7 +245,7 @@ class Network:
                     IpPermissions=[permission(rule, identifier) for rule in missing],
                 )
         if extra:
-            say(f"closing {', '.join(map(str, extra))}")
+            log(f"closing {', '.join(map(str, extra))}")
             with tolerated("InvalidPermission.NotFound"):
                 self._api.call(
                     "revoke_security_group_ingress",
@@ -246,12 +256,12 @@ class Network:
             self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY: key}))
         return identifier
 
-    def remove_firewall(self, say: Say) -> None:
+    def remove_firewall(self, log: Log) -> None:
         """Remove the security group; nothing may be in it any more."""
         for group in self.groups():
             with tolerated("InvalidGroup.NotFound"):
                 self._api.call("delete_security_group", GroupId=group["GroupId"])
-                say(f"removed security group {group['GroupId']}")
+                log(f"removed security group {group['GroupId']}")
 
 
 def as_kept(rule: Rule) -> Rule:

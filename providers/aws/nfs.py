@@ -2,11 +2,11 @@
 
 from model.errors import ProviderError
 from model.hosts.placement import SubnetPlan, subnets, usable
+from model.log import Log
 from model.stage import Stage
-from providers.aws.api import KEY, PATIENCE, Api, AwsError, Json, as_tags, tags_for, tags_of, tolerated
+from providers.aws.api import KEY, PATIENCE, AwsApi, AwsError, Json, as_tags, tags_for, tags_of, tolerated
 from providers.aws.host import config_of
-from providers.aws.network import Network
-from providers.base import Say
+from providers.aws.network import AwsNetwork
 from providers.cloud.provider import NFS, SUBNET
 from providers.cloud.retry import PACE, poll
 
@@ -25,7 +25,7 @@ def target_address(stage: Stage, plan: SubnetPlan) -> str:
     raise ProviderError(f"{NFS}: {plan.cidr} has no address left for it: set a larger cidr, or subnets")
 
 
-class FileSystem:
+class AwsFileSystem:
     """The file system of a stage, with a target in each zone that hosts are in.
 
     Args:
@@ -35,7 +35,7 @@ class FileSystem:
 
     """
 
-    def __init__(self, stage: Stage, api: Api, network: Network) -> None:
+    def __init__(self, stage: Stage, api: AwsApi, network: AwsNetwork) -> None:
         self._stage, self._api, self._network = stage, api, network
         self._token = tags_for(stage, NFS)["Name"]
 
@@ -65,7 +65,7 @@ class FileSystem:
         china = ".cn" if region.startswith("cn-") else ""
         return f"{found['FileSystemId']}.efs.{region}.amazonaws.com{china}:/"
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the file system and its targets, and return its address, as `server:/`."""
         config = config_of(self._stage)
         found = self.find()
@@ -85,7 +85,7 @@ class FileSystem:
                 Tags=as_tags(tags_for(self._stage, NFS, key)),
                 **encryption,
             )
-            say(f"made file system {found['FileSystemId']}")
+            log(f"made file system {found['FileSystemId']}")
         identifier = str(found["FileSystemId"])
         self._wait_until_available(identifier)
         group = self._group()
@@ -107,7 +107,7 @@ class FileSystem:
                 IpAddress=target_address(self._stage, plan),
                 SecurityGroups=[group],
             )
-            say(f"made its target in {plan.zone}")
+            log(f"made its target in {plan.zone}")
         poll(
             lambda: all(t["LifeCycleState"] == "available" for t in self._targets(identifier)) or None,
             f"the targets of {identifier}",
@@ -119,7 +119,7 @@ class FileSystem:
         )
         return self.address(found)
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the file system, and the data on it."""
         found = self.find()
         if found is None:
@@ -137,7 +137,7 @@ class FileSystem:
         )
         with tolerated("FileSystemNotFound"):
             self._api.call("delete_file_system", service="efs", FileSystemId=identifier)
-            say(f"removed file system {identifier}")
+            log(f"removed file system {identifier}")
 
     def _targets(self, identifier: str) -> list[Json]:
         """Return the targets of the file system."""

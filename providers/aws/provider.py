@@ -16,12 +16,22 @@ from typing import ClassVar
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
 from model.stage import Stage
-from providers.aws.api import KEY, NAME, PATIENCE, Api, Json, of_stage, passes, passes_at_removal, tags_of
-from providers.aws.check import Check
-from providers.aws.host import Hosts, config_of, inputs, is_alive
-from providers.aws.image import Images
-from providers.aws.network import Network, as_kept, rules_of
-from providers.aws.nfs import FileSystem
+from providers.aws.api import (
+    KEY,
+    NAME,
+    PATIENCE,
+    AwsApi,
+    Json,
+    is_transient,
+    is_transient_on_delete,
+    of_stage,
+    tags_of,
+)
+from providers.aws.check import AwsCheck
+from providers.aws.host import AwsHosts, config_of, inputs, is_alive
+from providers.aws.image import AwsImages
+from providers.aws.network import AwsNetwork, as_kept, rules_of
+from providers.aws.nfs import AwsFileSystem
 from providers.base import Found, Resource
 from providers.cloud.host import instance_type, settings
 from providers.cloud.provider import (
@@ -32,7 +42,7 @@ from providers.cloud.provider import (
     SUBNET,
     CloudProvider,
     Kind,
-    Patience,
+    RetryPolicy,
     only,
     rules_drift,
 )
@@ -54,18 +64,18 @@ class AwsProvider(CloudProvider):
     """
 
     name: ClassVar[str] = "aws"
-    patience: ClassVar[Patience] = Patience(passes, passes_at_removal, PATIENCE, 180.0)
+    patience: ClassVar[RetryPolicy] = RetryPolicy(is_transient, is_transient_on_delete, PATIENCE, 180.0)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
     ) -> None:
         del state, secret
         self._stage, self._config = stage, config_of(stage)
-        self._api = Api(self._config.region)
-        self._images = Images(self._api, self._config.image_name)
-        self._network = Network(stage, self._api)
-        self._nfs = FileSystem(stage, self._api, self._network)
-        self._hosts: Hosts = Hosts(stage, files, self._api, self._network, self._images)
+        self._api = AwsApi(self._config.region)
+        self._images = AwsImages(self._api, self._config.image_name)
+        self._network = AwsNetwork(stage, self._api)
+        self._nfs = AwsFileSystem(stage, self._api, self._network)
+        self._hosts: AwsHosts = AwsHosts(stage, files, self._api, self._network, self._images)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -112,7 +122,7 @@ class AwsProvider(CloudProvider):
 
     def check(self) -> Sequence[str]:
         """Return what stands in the way: credentials, permissions, zones, types, images, quotas."""
-        return list(Check(self._stage, self._api, self._images, self.found).problems())
+        return list(AwsCheck(self._stage, self._api, self._images, self.found).problems())
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -189,7 +199,7 @@ class AwsProvider(CloudProvider):
             NFS: only(nfs.ensure, nfs.remove),
             ADDRESS: Kind(hosts.ensure_address, hosts.release_address),
             SUBNET: Kind(
-                lambda name, key, say: network.ensure_subnet(self._plan(name), key, say),
+                lambda name, key, log: network.ensure_subnet(self._plan(name), key, log),
                 network.remove_subnet,
             ),
         }

@@ -18,7 +18,7 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.site import AzureStage
 from model.stage import Stage
-from providers.cloud.retry import PACE, insist, poll
+from providers.cloud.retry import PACE, poll, retry
 
 NAME, KEY = "skep.name", "skep.key"
 PATIENCE = 240.0
@@ -44,7 +44,9 @@ _CREDENTIALS = (
     "log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then run again, it goes "
     "on where it was"
 )
-_YOUNG = frozenset({"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"})
+_NOT_YET_VISIBLE = frozenset(
+    {"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"}
+)
 """What is said of things that were just made, and are not known everywhere yet; and of those that are gone."""
 _FINAL = frozenset(
     {
@@ -119,12 +121,12 @@ class AzureError(ProviderError):
         }.get(self.status, "")
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether an error is one that a new look, a moment later, may not meet."""
     if not isinstance(error, AzureError) or error.code in _FINAL:
         return False
     if error.status == NOT_FOUND:
-        return error.code in _YOUNG
+        return error.code in _NOT_YET_VISIBLE
     return (
         error.status in {LOST, CONFLICT, PRECONDITION, TOO_MANY}
         or error.status >= SERVER_FAULT
@@ -132,13 +134,15 @@ def passes(error: Exception) -> bool:
     )
 
 
-def passes_at_removal(error: Exception) -> bool:
+def is_transient_on_delete(error: Exception) -> bool:
     """Return whether an error is one that passes when what used a thing is gone."""
-    return passes(error) or (isinstance(error, AzureError) and any(part in error.code for part in _IN_USE))
+    return is_transient(error) or (
+        isinstance(error, AzureError) and any(part in error.code for part in _IN_USE)
+    )
 
 
 @dataclass(frozen=True)
-class Connection:
+class AzureEndpoint:
     """How Azure is reached.
 
     Args:
@@ -153,7 +157,7 @@ class Connection:
     url: str = "https://management.azure.com"
 
 
-def connection() -> Connection:
+def connection() -> AzureEndpoint:
     """Return how Azure is reached, with credentials from wherever azure-identity finds them.
 
     Raises:
@@ -166,8 +170,8 @@ def connection() -> Connection:
     except ImportError as error:
         raise _missing() from error
     credential = DefaultAzureCredential()
-    scope = f"{Connection.url}/.default"
-    return Connection(credential, lambda: ARMChallengeAuthenticationPolicy(credential, scope))
+    scope = f"{AzureEndpoint.url}/.default"
+    return AzureEndpoint(credential, lambda: ARMChallengeAuthenticationPolicy(credential, scope))
 
 
 def _missing() -> ProviderError:
@@ -182,7 +186,7 @@ def config_of(stage: Stage) -> AzureStage:
     return stage.config
 
 
-class Api:
+class AzureApi:
     """Azure as one stage sees it: its subscription, region and resource group. Thread-safe.
 
     Args:
@@ -196,7 +200,7 @@ class Api:
         self._given = config.subscription_id
         self._path = f"stages.{stage.name}.subscription_id"
         self._lock = threading.Lock()
-        self._connection: Connection | None = None
+        self._connection: AzureEndpoint | None = None
         self._clients: dict[str, Any] = {}
 
     @property
@@ -334,7 +338,7 @@ class Api:
 
     def _base(self) -> str:
         """Return where Azure is."""
-        return self._connection.url if self._connection is not None else Connection.url
+        return self._connection.url if self._connection is not None else AzureEndpoint.url
 
     # -- what takes long -----------------------------------------------------------------------------------------------
 
@@ -358,7 +362,7 @@ class Api:
             try:
                 status, answer = self._look(said, url)
             except AzureError as error:
-                if not passes(error):
+                if not is_transient(error):
                     raise
                 return None
             state = str(answer.get("status") or ("InProgress" if status == 202 else "Succeeded"))  # noqa: PLR2004
@@ -388,11 +392,11 @@ class Api:
             answer.raise_for_status()
             return answer.status_code, (answer.json() or {}) if answer.content else {}
 
-        found: tuple[int, Json] = _explained(said, ask)
+        found: tuple[int, Json] = _translate_errors(said, ask)
         return found
 
 
-def make_client(service: str, connected: Connection, subscription: str) -> Any:
+def make_client(service: str, connected: AzureEndpoint, subscription: str) -> Any:
     """Return the SDK's client of a service.
 
     Raises:
@@ -413,7 +417,7 @@ def make_client(service: str, connected: Connection, subscription: str) -> Any:
     )
 
 
-def _plain_client(connected: Connection | None) -> Any:
+def _plain_client(connected: AzureEndpoint | None) -> Any:
     """Return what asks for any address of Azure's."""
     from azure.mgmt.core import ARMPipelineClient
 
@@ -422,7 +426,7 @@ def _plain_client(connected: Connection | None) -> Any:
     return ARMPipelineClient(connected.url, policies=[connected.policy()])
 
 
-def assert_ours(url: str, connected: Connection | None) -> None:
+def assert_ours(url: str, connected: AzureEndpoint | None) -> None:
     """See to it that credentials go nowhere but to Azure.
 
     Raises:
@@ -448,14 +452,14 @@ def _asked(what: str, ask: Callable[[], Any]) -> Any:
     def was_too_many(error: Exception) -> bool:
         return isinstance(error, AzureError) and error.status == TOO_MANY
 
-    return insist(lambda: _explained(what, ask), was_too_many, PATIENCE, _nobody, PACE)
+    return retry(lambda: _translate_errors(what, ask), was_too_many, PATIENCE, _nobody, PACE)
 
 
 def _nobody(_: str) -> None:
     """Be told, and tell nobody."""
 
 
-def _explained(what: str, ask: Callable[[], Any]) -> Any:
+def _translate_errors(what: str, ask: Callable[[], Any]) -> Any:
     """Return what a question returns; what the SDK raises is raised as ours."""
     from azure.core.exceptions import AzureError as SdkError
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ServiceRequestError

@@ -6,8 +6,8 @@ from fnmatch import fnmatchcase
 from model.errors import ProviderError
 from model.hosts.firewall import inbound
 from model.stage import Stage
-from providers.azure.api import Api, AzureError, Json, config_of
-from providers.azure.image import Images, capability, is_closed, zones_of
+from providers.azure.api import AzureApi, AzureError, Json, config_of
+from providers.azure.image import AzureImages, capability, is_closed, zones_of
 from providers.azure.network import GROUP
 from providers.base import Found
 from providers.cloud.check import Ask, CloudCheck
@@ -49,7 +49,7 @@ def is_allowed(action: str, permissions: Sequence[Json]) -> bool:
     return any(fits(one.get("actions")) and not fits(one.get("notActions")) for one in permissions)
 
 
-class Check(CloudCheck):
+class AzureCheck(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -61,7 +61,7 @@ class Check(CloudCheck):
     """
 
     def __init__(
-        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+        self, stage: Stage, api: AzureApi, images: AzureImages, found: Callable[[], Mapping[str, Found]]
     ) -> None:
         super().__init__(stage, found)
         self._api, self._images = api, images

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from model.errors import ProviderError
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.log import Log
 from model.stage import Host, Stage
 from providers.azure.api import (
     CONFLICT,
     KEY,
     NAME,
     PRECONDITION,
-    Api,
+    AzureApi,
     AzureError,
     Json,
     config_of,
@@ -20,9 +21,8 @@ from providers.azure.api import (
     tags_for,
     tags_of,
 )
-from providers.azure.image import Images, image_name
-from providers.azure.network import Network
-from providers.base import Say
+from providers.azure.image import AzureImages, image_name
+from providers.azure.network import AzureNetwork
 from providers.cloud.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS
@@ -32,7 +32,7 @@ from remote.ssh.connection import SshFiles
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-ADMITTED, IMAGE = "skep.admitted", "skep.image"
+AUTHORIZED_KEY_TAG, IMAGE = "skep.admitted", "skep.image"
 """Tags: which ssh key was let in when it was made, and from which version of which image it was made."""
 DISK = "StandardSSD_LRS"
 """The kind of the disks: one that every size can have."""
@@ -56,7 +56,7 @@ def inputs(stage: Stage, host: Host) -> Inputs:
     }
 
 
-class Hosts:
+class AzureHosts:
     """The hosts of a stage.
 
     Args:
@@ -68,7 +68,9 @@ class Hosts:
 
     """
 
-    def __init__(self, stage: Stage, files: SshFiles, api: Api, network: Network, images: Images) -> None:
+    def __init__(
+        self, stage: Stage, files: SshFiles, api: AzureApi, network: AzureNetwork, images: AzureImages
+    ) -> None:
         self._stage, self._files, self._api = stage, files, api
         self._network, self._images = network, images
 
@@ -115,7 +117,7 @@ class Hosts:
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
         """Make the host be there, as its settings say, running, reachable and open for the stage's key."""
         is_public = self._stage.has_public_address(host)
         address = self._network.address(ADDRESS + host.short) if is_public else None
@@ -124,20 +126,20 @@ class Hosts:
             raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
         machine = self._settled(host.short)
         if machine is not None and not self._is_good(machine, key):
-            say(f"{host.name}: is made anew; {properties(machine)['vmId']} and its disks go")
-            self._remove_machine(host.short, say)
+            log(f"{host.name}: is made anew; {properties(machine)['vmId']} and its disks go")
+            self._remove_machine(host.short, log)
             machine = None
         place = self._stage.place(host)
         public_name = ADDRESS + host.short if is_public else ""
-        self._network.ensure_interface(host.short, place.subnet.name, place.address, public_name, say)
+        self._network.ensure_interface(host.short, place.subnet.name, place.address, public_name, log)
         if machine is None:
-            machine = self._create(host, key, say)
+            machine = self._create(host, key, log)
         self._refuse_to_shrink(host, machine)
         if self.changes(host, machine):
-            machine = self._change(host, machine, say)
+            machine = self._change(host, machine, log)
         if _power(machine) != _RUNNING:
             self._api.call("compute.virtual_machines.begin_start", self._api.group, host.short)
-            say(f"started {host.short}")
+            log(f"started {host.short}")
         tags = tags_of(machine)
         record = HostRecord(
             name=host.name,
@@ -148,7 +150,9 @@ class Hosts:
             host_keys=(tags[HOST_KEY],) if HOST_KEY in tags else (),
         )
         console = f"az vm boot-diagnostics get-boot-log -g {self._api.group} -n {host.short}"
-        log_in(record, self._files, tags.get(ADMITTED, ""), f"delete {host.short}, vmId", console, say)
+        log_in(
+            record, self._files, tags.get(AUTHORIZED_KEY_TAG, ""), f"delete {host.short}, vmId", console, log
+        )
         return record
 
     def _is_good(self, machine: Json, key: str) -> bool:
@@ -167,9 +171,9 @@ class Hosts:
 
         return poll(look, f"virtual machine {name}", MADE_TIMEOUT, lambda: f"it is {state}", PACE)[0]
 
-    def _create(self, host: Host, key: str, say: Say) -> Json:
+    def _create(self, host: Host, key: str, log: Log) -> Json:
         """Have the machine made, unless another run was first."""
-        self._remove_disks(host.short, say)  # of one that could not be made
+        self._remove_disks(host.short, log)  # of one that could not be made
         body = self._request(host, key)
         try:
             self._api.call(
@@ -180,7 +184,7 @@ class Hosts:
                 if_none_match="*",
             )
             size, image = instance_type(self._stage, host), body["tags"][IMAGE]
-            say(f"made {host.short} ({size}, {image}) at {host.address}")
+            log(f"made {host.short} ({size}, {image}) at {host.address}")
         except AzureError as error:
             if error.status not in {CONFLICT, PRECONDITION} or self.machine(host.short) is None:
                 raise
@@ -195,7 +199,7 @@ class Hosts:
         """Return what Azure is asked to make."""
         place, size = self._stage.place(host), instance_type(self._stage, host)
         image, host_key, public = self._images.of(size), new_host_key(), public_key(self._files)
-        tags = {HOST_KEY: host_key.public, ADMITTED: fingerprint(public), IMAGE: image_name(image)}
+        tags = {HOST_KEY: host_key.public, AUTHORIZED_KEY_TAG: fingerprint(public), IMAGE: image_name(image)}
         disks: Json = {
             "imageReference": image,
             "osDisk": {
@@ -270,16 +274,16 @@ class Hosts:
                     f"{host.name}: its disk {name} has {size} GiB, and can't be made smaller: put the size back"
                 )
 
-    def _change(self, host: Host, machine: Json, say: Say) -> Json:
+    def _change(self, host: Host, machine: Json, log: Log) -> Json:
         """Give a machine another size and larger disks, for which it is stopped."""
-        say(f"{host.name}: {self.changes(host, machine)}, which is changed while it is stopped")
-        self.stop(host.short, say)
+        log(f"{host.name}: {self.changes(host, machine)}, which is changed while it is stopped")
+        self.stop(host.short, log)
         there, size = properties(machine), instance_type(self._stage, host)
         for name, now, wanted in self._disks(host, there):
             if now < wanted:
                 body: Json = {"properties": {"diskSizeGB": wanted}}
                 self._api.call("compute.disks.begin_update", self._api.group, name, body=body)
-                say(f"{name}: {now} GiB become {wanted}")
+                log(f"{name}: {now} GiB become {wanted}")
         if there["hardwareProfile"]["vmSize"] != size:
             body = {"properties": {"hardwareProfile": {"vmSize": size}}}
             self._api.call("compute.virtual_machines.begin_update", self._api.group, host.short, body=body)
@@ -290,32 +294,32 @@ class Hosts:
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
-    def stop(self, name: str, say: Say) -> None:
+    def stop(self, name: str, log: Log) -> None:
         """Stop a machine in order, so that it costs nothing but its disks."""
         machine = self._settled(name)
         if machine is None or _power(machine) == "PowerState/deallocated":
             return
         self._api.call("compute.virtual_machines.begin_deallocate", self._api.group, name)
-        say(f"stopped {name}")
+        log(f"stopped {name}")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove a machine, its disks and its network interface, and come back when they are gone."""
-        self._remove_machine(name, say)
-        self._network.remove_interface(name, say)
+        self._remove_machine(name, log)
+        self._network.remove_interface(name, log)
 
-    def _remove_machine(self, name: str, say: Say) -> None:
+    def _remove_machine(self, name: str, log: Log) -> None:
         """Remove a machine and its disks."""
         if self._api.drop("compute.virtual_machines.begin_delete", self._api.group, name):
-            say(f"removed virtual machine {name}")
-        self._remove_disks(name, say)
+            log(f"removed virtual machine {name}")
+        self._remove_disks(name, log)
 
-    def _remove_disks(self, name: str, say: Say) -> None:
+    def _remove_disks(self, name: str, log: Log) -> None:
         """Remove the disks that a machine may have left, which go with it where all goes well."""
         own = {os_disk(name), data_disk(name)}
         for disk in self._api.listing("compute.disks.list_by_resource_group", self._api.group):
             if disk["name"] in own and not disk.get("managedBy"):
                 self._api.drop("compute.disks.begin_delete", self._api.group, disk["name"])
-                say(f"removed disk {disk['name']}")
+                log(f"removed disk {disk['name']}")
 
 
 def os_disk(short: str) -> str:

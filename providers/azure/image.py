@@ -3,7 +3,7 @@
 import threading
 
 from model.errors import ProviderError
-from providers.azure.api import NOT_FOUND, Api, AzureError, Json
+from providers.azure.api import NOT_FOUND, AzureApi, AzureError, Json
 
 FAMILIES = {
     "debian-11": ("Debian", "debian-11", "11-gen2", "11-backports-arm64"),
@@ -28,7 +28,7 @@ def image_name(reference: Json) -> str:
     return ":".join(str(reference[word]) for word in ("publisher", "offer", "sku", "version"))
 
 
-class Images:
+class AzureImages:
     """The images and sizes of one run: all hosts of one architecture get the same image.
 
     Args:
@@ -37,7 +37,7 @@ class Images:
 
     """
 
-    def __init__(self, api: Api, name: str) -> None:
+    def __init__(self, api: AzureApi, name: str) -> None:
         self._api, self._name = api, name
         self._lock = threading.Lock()
         self._sizes: dict[str, Json] | None = None

@@ -5,19 +5,19 @@ from collections.abc import Iterable
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.log import Log
 from model.stage import Stage
 from providers.azure.api import (
     KEY,
     NAME,
     OPERATION_TIMEOUT,
-    Api,
+    AzureApi,
     Json,
     config_of,
     properties,
     tags_for,
     tags_of,
 )
-from providers.base import Say
 from providers.cloud.provider import FIREWALL, NETWORK, rules_drift
 from providers.cloud.retry import PACE, poll
 
@@ -27,7 +27,7 @@ _FIRST_PRIORITY, _LAST_PRIORITY = 100, 4096
 _PROTOCOLS = {"tcp": "Tcp", "udp": "Udp", "icmp": "Icmp", "esp": "Esp"}
 
 
-class Network:
+class AzureNetwork:
     """What the hosts of a stage are in.
 
     Args:
@@ -36,7 +36,7 @@ class Network:
 
     """
 
-    def __init__(self, stage: Stage, api: Api) -> None:
+    def __init__(self, stage: Stage, api: AzureApi) -> None:
         self._stage, self._api = stage, api
 
     # -- the resource group --------------------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ class Network:
         found: Json | None = self._api.find("resource.resource_groups.get", self._api.group)
         return found
 
-    def ensure_group(self, key: str, say: Say) -> str:
+    def ensure_group(self, key: str, log: Log) -> str:
         """Make the resource group, in which all else is; one that a killed `doit destroy` left going is waited for."""
         found = self._group_that_stays()
         tags = tags_for(self._stage, GROUP, key)
@@ -58,7 +58,7 @@ class Network:
                 )
             body = {"location": self._api.region, "tags": tags}
             found = self._api.call("resource.resource_groups.create_or_update", self._api.group, body=body)
-            say(f"made resource group {self._api.group}")
+            log(f"made resource group {self._api.group}")
         return str(found["id"])
 
     def _group_that_stays(self) -> Json | None:
@@ -73,7 +73,7 @@ class Network:
             look, f"{name} to be gone", OPERATION_TIMEOUT, lambda: "Azure is still deleting it", PACE
         )[0]
 
-    def remove_group(self, say: Say) -> None:
+    def remove_group(self, log: Log) -> None:
         """Remove the resource group, if nothing is left in it: all that is in it would go with it.
 
         Raises:
@@ -89,7 +89,7 @@ class Network:
                 f"resource group {self._api.group} also has {names}: remove or move what is not skep's, then run again"
             )
         self._api.drop("resource.resource_groups.begin_delete", self._api.group)
-        say(f"removed resource group {self._api.group}")
+        log(f"removed resource group {self._api.group}")
 
     # -- network and subnets -------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Network:
         labels = self._stage.labels.items()
         return [one for one in self._api.listing(what, self._api.group) if labels <= tags_of(one).items()]
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the virtual network. Its subnets are sent along: without them Azure would remove them."""
         found = self._api.find("network.virtual_networks.get", self._api.group, NETWORK)
         tags, wanted = tags_for(self._stage, NETWORK, key), [str(config_of(self._stage).cidr)]
@@ -119,7 +119,7 @@ class Network:
             self._api.call(
                 "network.virtual_networks.begin_create_or_update", self._api.group, NETWORK, body=body
             )
-            say(f"made virtual network {NETWORK}, {wanted[0]}")
+            log(f"made virtual network {NETWORK}, {wanted[0]}")
         return self._api.id("Microsoft.Network/virtualNetworks", NETWORK)
 
     def subnet_id(self, name: str) -> str:
@@ -141,25 +141,25 @@ class Network:
             not config_of(self._stage).nfs or _STORAGE in services
         )
 
-    def ensure_subnet(self, plan: SubnetPlan, say: Say) -> str:
+    def ensure_subnet(self, plan: SubnetPlan, log: Log) -> str:
         """Make a subnet."""
         found = self._api.find("network.subnets.get", self._api.group, NETWORK, plan.name)
         if found is None or not self.is_as_wanted(plan, found):
             body = {"properties": self.wanted_subnet(plan)}
             where = (self._api.group, NETWORK, plan.name)
             self._api.call("network.subnets.begin_create_or_update", *where, body=body)
-            say(f"made subnet {plan.name}, {plan.cidr}")
+            log(f"made subnet {plan.name}, {plan.cidr}")
         return self.subnet_id(plan.name)
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the virtual network; what is in it must be gone."""
         if self._api.drop("network.virtual_networks.begin_delete", self._api.group, NETWORK):
-            say(f"removed virtual network {NETWORK}")
+            log(f"removed virtual network {NETWORK}")
 
-    def remove_subnet(self, name: str, say: Say) -> None:
+    def remove_subnet(self, name: str, log: Log) -> None:
         """Remove a subnet; its hosts must be gone."""
         if self._api.drop("network.subnets.begin_delete", self._api.group, NETWORK, name):
-            say(f"removed subnet {name}")
+            log(f"removed subnet {name}")
 
     # -- the firewall --------------------------------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Network:
         """
         return {_rule_of(properties(one), str(config_of(self._stage).cidr)) for one in there}
 
-    def ensure_firewall(self, rules: list[Rule], key: str, say: Say) -> str:
+    def ensure_firewall(self, rules: list[Rule], key: str, log: Log) -> str:
         """Make the network security group have these rules and no others: all are changed at once."""
         found = self._api.find("network.network_security_groups.get", self._api.group, FIREWALL)
         tags = tags_for(self._stage, FIREWALL, key)
@@ -214,13 +214,13 @@ class Network:
             }
             where = (self._api.group, FIREWALL)
             self._api.call("network.network_security_groups.begin_create_or_update", *where, body=body)
-            say(changes or f"made network security group {FIREWALL}")
+            log(changes or f"made network security group {FIREWALL}")
         return self.firewall_id()
 
-    def remove_firewall(self, say: Say) -> None:
+    def remove_firewall(self, log: Log) -> None:
         """Remove the network security group; its hosts must be gone."""
         if self._api.drop("network.network_security_groups.begin_delete", self._api.group, FIREWALL):
-            say(f"removed network security group {FIREWALL}")
+            log(f"removed network security group {FIREWALL}")
 
     # -- public addresses ----------------------------------------------------------------------------------------------
 
@@ -237,7 +237,7 @@ class Network:
         """Return the id of a public address. Pure."""
         return self._api.id("Microsoft.Network/publicIPAddresses", name)
 
-    def ensure_address(self, name: str, key: str, say: Say) -> str:
+    def ensure_address(self, name: str, key: str, log: Log) -> str:
         """Have a public address; it stays when its host is made anew."""
         found, tags = self.address(name), tags_for(self._stage, name, key)
         if found is None or tags_of(found) != tags:
@@ -249,13 +249,13 @@ class Network:
             }
             where = (self._api.group, name)
             self._api.call("network.public_ip_addresses.begin_create_or_update", *where, body=body)
-            say(f"made public address {name}")
+            log(f"made public address {name}")
         return self.address_id(name)
 
-    def remove_address(self, name: str, say: Say) -> None:
+    def remove_address(self, name: str, log: Log) -> None:
         """Give a public address back."""
         if self._api.drop("network.public_ip_addresses.begin_delete", self._api.group, name):
-            say(f"removed public address {name}")
+            log(f"removed public address {name}")
 
     # -- network interfaces --------------------------------------------------------------------------------------------
 
@@ -267,7 +267,7 @@ class Network:
         """Return the id of a host's network interface. Pure."""
         return self._api.id("Microsoft.Network/networkInterfaces", short)
 
-    def ensure_interface(self, short: str, subnet: str, address: str, public: str, say: Say) -> None:
+    def ensure_interface(self, short: str, subnet: str, address: str, public: str, log: Log) -> None:
         """Make the network interface of a host, which keeps its address; change it where it is another.
 
         Args:
@@ -275,7 +275,7 @@ class Network:
             subnet: The name of its subnet.
             address: Its address.
             public: The name of its public address; empty for none.
-            say: Hears what is done.
+            log: Hears what is done.
 
         """
         found = self._api.find("network.network_interfaces.get", self._api.group, short)
@@ -302,12 +302,12 @@ class Network:
             },
         }
         self._api.call("network.network_interfaces.begin_create_or_update", self._api.group, short, body=body)
-        say(f"network interface {short} has {address}{' and ' + public if public else ''}")
+        log(f"network interface {short} has {address}{' and ' + public if public else ''}")
 
-    def remove_interface(self, short: str, say: Say) -> None:
+    def remove_interface(self, short: str, log: Log) -> None:
         """Remove the network interface of a host."""
         if self._api.drop("network.network_interfaces.begin_delete", self._api.group, short):
-            say(f"removed network interface {short}")
+            log(f"removed network interface {short}")
 
 
 def is_going(thing: Json | None) -> bool:

@@ -2,10 +2,10 @@
 
 from model.hosts.placement import subnets
 from model.keys.digest import canonical, sha256
+from model.log import Log
 from model.stage import Stage
-from providers.azure.api import Api, AzureError, Json, config_of, properties, tags_for, tags_of
-from providers.azure.network import Network
-from providers.base import Say
+from providers.azure.api import AzureApi, AzureError, Json, config_of, properties, tags_for, tags_of
+from providers.azure.network import AzureNetwork
 from providers.cloud.provider import NFS
 from providers.cloud.retry import PACE, poll
 
@@ -20,7 +20,7 @@ def account_name(stage: Stage, subscription: str) -> str:
     return "skep" + sha256(canonical([subscription, stage.site_name, stage.name]))[:20]
 
 
-class FileSystem:
+class AzureFileSystem:
     """The storage account of a stage and the share in it.
 
     Args:
@@ -30,7 +30,7 @@ class FileSystem:
 
     """
 
-    def __init__(self, stage: Stage, api: Api, network: Network) -> None:
+    def __init__(self, stage: Stage, api: AzureApi, network: AzureNetwork) -> None:
         self._stage, self._api, self._network = stage, api, network
 
     def listing(self) -> list[Json]:
@@ -39,7 +39,7 @@ class FileSystem:
         found = self._api.listing("storage.storage_accounts.list_by_resource_group", self._api.group)
         return [one for one in found if labels <= tags_of(one).items()]
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the account and the share, and return the share's address, as `server:/path`."""
         account = account_name(self._stage, self._api.subscription)
         found = self._account(account)
@@ -64,7 +64,7 @@ class FileSystem:
                 },
             }
             self._api.call("storage.storage_accounts.begin_create", self._api.group, account, body=body)
-            say(f"made storage account {account}")
+            log(f"made storage account {account}")
             self._wait_until_made(account)
         if self._api.find("storage.file_shares.get", self._api.group, account, SHARE) is None:
             body = {
@@ -75,19 +75,19 @@ class FileSystem:
                 }
             }
             self._api.call("storage.file_shares.create", self._api.group, account, SHARE, body=body)
-            say(f"made share {SHARE} of {SMALLEST} GiB")
+            log(f"made share {SHARE} of {SMALLEST} GiB")
         return self.address(account)
 
     def address(self, account: str) -> str:
         """Return where the share is mounted from. Pure."""
         return f"{account}.file.core.windows.net:/{account}/{SHARE}"
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the account, and the data on its share."""
         account = account_name(self._stage, self._api.subscription)
         if self._account(account) is not None:
             self._api.drop("storage.storage_accounts.delete", self._api.group, account)
-            say(f"removed storage account {account}")
+            log(f"removed storage account {account}")
 
     def _account(self, account: str) -> Json | None:
         """Return the account, if it is there."""

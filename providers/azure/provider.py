@@ -20,19 +20,19 @@ from model.stage import Stage
 from providers.azure.api import (
     KEY,
     PATIENCE,
-    Api,
+    AzureApi,
     Json,
     config_of,
-    passes,
-    passes_at_removal,
+    is_transient,
+    is_transient_on_delete,
     properties,
     tags_of,
 )
-from providers.azure.check import Check
-from providers.azure.host import Hosts, inputs, name_of
-from providers.azure.image import Images
-from providers.azure.network import GROUP, Network, is_going, is_public, named
-from providers.azure.nfs import FileSystem
+from providers.azure.check import AzureCheck
+from providers.azure.host import AzureHosts, inputs, name_of
+from providers.azure.image import AzureImages
+from providers.azure.network import GROUP, AzureNetwork, is_going, is_public, named
+from providers.azure.nfs import AzureFileSystem
 from providers.base import Found, Resource
 from providers.cloud.host import settings
 from providers.cloud.provider import (
@@ -43,7 +43,7 @@ from providers.cloud.provider import (
     SUBNET,
     CloudProvider,
     Kind,
-    Patience,
+    RetryPolicy,
     only,
 )
 from remote.ssh.connection import SshFiles
@@ -64,18 +64,18 @@ class AzureProvider(CloudProvider):
     """
 
     name: ClassVar[str] = "azure"
-    patience: ClassVar[Patience] = Patience(passes, passes_at_removal, PATIENCE, PATIENCE)
+    patience: ClassVar[RetryPolicy] = RetryPolicy(is_transient, is_transient_on_delete, PATIENCE, PATIENCE)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
     ) -> None:
         del state, secret
         self._stage, self._config = stage, config_of(stage)
-        self._api = Api(stage)
-        self._images = Images(self._api, self._config.image_name)
-        self._network = Network(stage, self._api)
-        self._nfs = FileSystem(stage, self._api, self._network)
-        self._hosts: Hosts = Hosts(stage, files, self._api, self._network, self._images)
+        self._api = AzureApi(stage)
+        self._images = AzureImages(self._api, self._config.image_name)
+        self._network = AzureNetwork(stage, self._api)
+        self._nfs = AzureFileSystem(stage, self._api, self._network)
+        self._hosts: AzureHosts = AzureHosts(stage, files, self._api, self._network, self._images)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ class AzureProvider(CloudProvider):
 
     def check(self) -> Sequence[str]:
         """Return what stands in the way: credentials, sizes, zones, images, quotas."""
-        return list(Check(self._stage, self._api, self._images, self.found).problems())
+        return list(AzureCheck(self._stage, self._api, self._images, self.found).problems())
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -206,7 +206,7 @@ class AzureProvider(CloudProvider):
             NFS: only(nfs.ensure, nfs.remove),
             ADDRESS: Kind(network.ensure_address, network.remove_address),
             SUBNET: Kind(
-                lambda name, _, say: network.ensure_subnet(self._plan(name), say),
-                lambda name, say: network.remove_subnet(name.removeprefix(SUBNET), say),
+                lambda name, _, log: network.ensure_subnet(self._plan(name), log),
+                lambda name, log: network.remove_subnet(name.removeprefix(SUBNET), log),
             ),
         }

@@ -4,14 +4,14 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.keys.digest import Inputs, sha256
 from model.keys.record import HostRecord
+from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
-from providers.base import Say
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import wait_for_login
 
 SSH_TIMEOUT = 300.0
-STRANGER_TIMEOUT = 20.0
+UNKNOWN_KEY_TIMEOUT = 20.0
 """Seconds for ssh where the host was made for another key, which somebody may have changed by hand."""
 _WORDS = 3
 
@@ -57,7 +57,7 @@ def mark(stage: Stage, name: str, key: str) -> str:
     return f"{cloud_name(stage)} {name} {key}"
 
 
-def mark_of(stage: Stage, text: object) -> tuple[str, str]:
+def tag_of(stage: Stage, text: object) -> tuple[str, str]:
     """Return name and key of what carries a stage's mark as its description, or nothing. Pure."""
     words = str(text or "").split()
     if len(words) != _WORDS or words[0] != cloud_name(stage):
@@ -75,7 +75,7 @@ def fingerprint(public: str) -> str:
     return sha256(" ".join(public.split()[:2]))[:16]
 
 
-def log_in(record: HostRecord, files: SshFiles, admitted: str, end: str, console: str, say: Say) -> None:
+def log_in(record: HostRecord, files: SshFiles, admitted: str, end: str, console: str, log: Log) -> None:
     """Wait until the stage's key logs in.
 
     Args:
@@ -84,15 +84,15 @@ def log_in(record: HostRecord, files: SshFiles, admitted: str, end: str, console
         admitted: The fingerprint of the key that it was made with; empty where that is unknown.
         end: What ends the host in the cloud's own words, as in `delete`, before its id.
         console: The command that shows what the host says.
-        say: Hears what is waited for.
+        log: Hears what is waited for.
 
     Raises:
         ProviderError: It does not.
 
     """
     is_stranger = admitted not in {"", fingerprint(public_key(files))}
-    timeout = STRANGER_TIMEOUT if is_stranger else SSH_TIMEOUT
-    say(f"{record.name}: waiting for ssh on {record.ssh_host}")
+    timeout = UNKNOWN_KEY_TIMEOUT if is_stranger else SSH_TIMEOUT
+    log(f"{record.name}: waiting for ssh on {record.ssh_host}")
     reason = wait_for_login(record, files.key, timeout, lambda: True)
     if reason and is_stranger:
         raise ProviderError(

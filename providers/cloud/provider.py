@@ -11,11 +11,12 @@ from model.hosts.firewall import Rule, inbound, rule_inputs
 from model.hosts.placement import SubnetPlan, subnets
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
+from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
-from providers.base import Provider, Resource, Say
+from providers.base import Provider, Resource
 from providers.cloud.host import data_size, disk_size, instance_type
-from providers.cloud.retry import PACE, insist
+from providers.cloud.retry import PACE, retry
 
 NETWORK, FIREWALL, SUBNET, ADDRESS, NFS = "network", "firewall", "subnet.", "address.", "nfs"
 """Names of resources; those that end with a dot, of one for each subnet or host."""
@@ -40,19 +41,19 @@ def rules_drift(there: AbstractSet[Rule], wanted: AbstractSet[Rule]) -> str:
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """What of a cloud's errors is waited out.
 
     Args:
-        passes: Whether an error is one that a new look, a moment later, may not meet.
-        passes_at_removal: The same as something is removed: what used it may take a moment to be wholly gone.
+        is_transient: Whether an error is one that a new look, a moment later, may not meet.
+        is_transient_on_delete: The same as something is removed: what used it may take a moment to be wholly gone.
         seconds: For how long.
         removal_seconds: For how long as something is removed.
 
     """
 
-    passes: Callable[[Exception], bool]
-    passes_at_removal: Callable[[Exception], bool]
+    is_transient: Callable[[Exception], bool]
+    is_transient_on_delete: Callable[[Exception], bool]
     seconds: float
     removal_seconds: float
 
@@ -67,25 +68,25 @@ class Kind:
 
     """
 
-    ensure: Callable[[str, str, Say], str]
-    remove: Callable[[str, Say], None]
+    ensure: Callable[[str, str, Log], str]
+    remove: Callable[[str, Log], None]
 
 
-def only(ensure: Callable[[str, Say], str], remove: Callable[[Say], None]) -> Kind:
+def only(ensure: Callable[[str, Log], str], remove: Callable[[Log], None]) -> Kind:
     """Return how the only thing of its kind is made and removed: its name says nothing. Pure."""
-    return Kind(lambda _, key, say: ensure(key, say), lambda _, say: remove(say))
+    return Kind(lambda _, key, log: ensure(key, log), lambda _, log: remove(log))
 
 
-class Hosts(Protocol):
+class CloudHosts(Protocol):
     """How hosts are made, stopped and removed."""
 
-    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
         """Make a host be there, running, reachable and open for the stage's key."""
 
-    def stop(self, name: str, say: Say) -> None:
+    def stop(self, name: str, log: Log) -> None:
         """Stop a host in order."""
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove a host, and what is its own."""
 
 
@@ -96,10 +97,10 @@ class CloudProvider(Provider):
     looks before it makes.
     """
 
-    patience: ClassVar[Patience]
+    patience: ClassVar[RetryPolicy]
 
     _stage: Stage
-    _hosts: Hosts
+    _hosts: CloudHosts
 
     @abstractmethod
     def _kinds(self) -> Mapping[str, Kind]:
@@ -112,29 +113,29 @@ class CloudProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
         """Make a thing, finding it first; again where what failed passes by itself."""
         kind = self._kind_of(resource.name)
 
         def make() -> Record:
             if kind is None:
-                return self._hosts.ensure(self._stage.host(resource.name), key, say)
-            return FactRecord(id=kind.ensure(resource.name, key, say))
+                return self._hosts.ensure(self._stage.host(resource.name), key, log)
+            return FactRecord(id=kind.ensure(resource.name, key, log))
 
         with lock_of(self.name, self._stage, resource):
-            return insist(make, self.patience.passes, self.patience.seconds, say, PACE)
+            return retry(make, self.patience.is_transient, self.patience.seconds, log, PACE)
 
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Stop a host in order."""
         patience = self.patience
-        insist(lambda: self._hosts.stop(name, say), patience.passes, patience.seconds, say, PACE)
+        retry(lambda: self._hosts.stop(name, log), patience.is_transient, patience.seconds, log, PACE)
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove what has a name; what used it may take a moment to be wholly gone."""
         kind = self._kind_of(name)
         remove = self._hosts.remove if kind is None else kind.remove
         patience = self.patience
-        insist(lambda: remove(name, say), patience.passes_at_removal, patience.removal_seconds, say, PACE)
+        retry(lambda: remove(name, log), patience.is_transient_on_delete, patience.removal_seconds, log, PACE)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 

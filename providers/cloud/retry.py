@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from model.errors import ProviderError
-from providers.base import Say
+from model.log import Log
 
 T = TypeVar("T")
 
@@ -48,11 +48,11 @@ class Pauses:
 PACE = Pace()
 
 
-def insist(
+def retry(
     call: Callable[[], T],
-    passes: Callable[[Exception], bool],
+    is_transient: Callable[[Exception], bool],
     timeout: float,
-    say: Say,
+    log: Log,
     pace: Pace = PACE,
 ) -> T:
     """Return what a call returns; while it fails with what passes by itself, call again.
@@ -61,9 +61,9 @@ def insist(
 
     Args:
         call: Asks the cloud; must be harmless to repeat.
-        passes: Whether an error is one to wait out. It and all others are raised as they are when time is over.
+        is_transient: Whether an error is one to wait out. It and all others are raised as they are when time is over.
         timeout: Seconds.
-        say: Hears of each kind of error once.
+        log: Hears of each kind of error once.
         pace: How often it is called.
 
     """
@@ -73,11 +73,11 @@ def insist(
         try:
             return call()
         except Exception as error:
-            if not passes(error) or time.monotonic() >= deadline:
+            if not is_transient(error) or time.monotonic() >= deadline:
                 raise
             if str(error) != told:
                 told = str(error)
-                say(f"again soon: {told}")
+                log(f"again soon: {told}")
         pauses.sleep(deadline)
 
 

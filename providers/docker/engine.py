@@ -56,7 +56,7 @@ def engine(timeout: float = 60) -> Iterator[Json]:
         finally:
             client.close()
     except (DockerException, requests.exceptions.RequestException) as error:
-        raise explained(error, host) from error
+        raise translate_errors(error, host) from error
 
 
 @contextlib.contextmanager
@@ -81,7 +81,7 @@ def reading(timeout: float = 60) -> Iterator[Json]:
         try:
             yield reader
         except ProviderError as error:
-            raise explained(error, host) from error
+            raise translate_errors(error, host) from error
 
 
 def _is_usual() -> bool:
@@ -106,7 +106,7 @@ def _knock(host: str | None) -> None:
             try:
                 client.connect(path)
             except OSError as error:
-                raise explained(error, f"unix://{path}") from error
+                raise translate_errors(error, f"unix://{path}") from error
 
 
 def engine_host() -> str | None:
@@ -126,7 +126,7 @@ def engine_host() -> str | None:
     return context.Host if context is not None and context.name != "default" else None
 
 
-def explained(error: Exception, host: str | None = None) -> ProviderError:
+def translate_errors(error: Exception, host: str | None = None) -> ProviderError:
     """Return the engine's error as one line with the way out."""
     text = str(getattr(error, "explanation", None) or error).strip()
     low = text.lower()

@@ -10,9 +10,9 @@ from pathlib import Path
 from model.errors import ProviderError
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.log import Log
 from model.site import DockerStage
 from model.stage import Host, Stage
-from providers.base import Say
 from providers.docker import check as docker_probe
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
@@ -25,12 +25,12 @@ from providers.docker.engine import (
     Json,
     engine,
     engine_is_remote,
-    explained,
     label_filter,
     labels_of,
     status,
     thing,
     tolerated,
+    translate_errors,
 )
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import wait_for_login
@@ -98,7 +98,7 @@ def _config(stage: Stage) -> DockerStage:
 
 
 @dataclass(frozen=True)
-class Place:
+class EngineFeatures:
     """What the engine has for a host, and can do.
 
     Args:
@@ -117,7 +117,7 @@ class Place:
     modules: bool
 
 
-def container_spec(stage: Stage, host: Host, key: str, place: Place) -> dict[str, Json]:
+def container_spec(stage: Stage, host: Host, key: str, place: EngineFeatures) -> dict[str, Json]:
     """Return what the engine is told to create for a host. Pure."""
     config = _config(stage)
     return {
@@ -160,7 +160,7 @@ def container_spec(stage: Stage, host: Host, key: str, place: Place) -> dict[str
     }
 
 
-class Hosts:
+class DockerHosts:
     """The hosts of one stage. Thread-safe: what is found out about the engine is found out once.
 
     Args:
@@ -177,7 +177,7 @@ class Hosts:
         self._lock = threading.Lock()
         self._probed: tuple[bool, list[str]] | None = None
 
-    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
         """Make the host be there, running, reachable and open for the stage's key."""
         from docker.errors import APIError
 
@@ -187,8 +187,8 @@ class Hosts:
         with engine(timeout=180) as client:
             for _ in range(_ATTEMPTS):
                 try:
-                    container = self._ensure_running(client, host, key, say)
-                    return self._admit(client, host, container, say)
+                    container = self._ensure_running(client, host, key, log)
+                    return self._admit(client, host, container, log)
                 except APIError as error:
                     if status(error) not in {NOT_FOUND, CONFLICT}:
                         raise
@@ -196,9 +196,11 @@ class Hosts:
                     time.sleep(0.2)
             found = self._find(client, host)
             said = last_lines(client, found["Id"]) if found else ""
-            raise ProviderError(f"{host.name}: {explained(refused) if refused else 'is not made'}{said}")
+            raise ProviderError(
+                f"{host.name}: {translate_errors(refused) if refused else 'is not made'}{said}"
+            )
 
-    def _ensure_running(self, client: Json, host: Host, key: str, say: Say) -> str:
+    def _ensure_running(self, client: Json, host: Host, key: str, log: Log) -> str:
         """Return the id of the host's container, which runs."""
         from docker.errors import APIError
 
@@ -213,11 +215,11 @@ class Hosts:
                 self._discard(client, found["Id"])
                 found = None
             elif labels.get(KEY) != key or labels.get(PUBLISH) != str(publish).lower():
-                say(f"{host.name}: is made anew; its engine's data is kept")
+                log(f"{host.name}: is made anew; its engine's data is kept")
                 self._discard(client, found["Id"])
                 found = None
         container = (
-            found["Id"] if found else self._create(client, host, key, network["Name"], say, publish=publish)
+            found["Id"] if found else self._create(client, host, key, network["Name"], log, publish=publish)
         )
         state = client.inspect_container(container)["State"]
         if state["Status"] == "paused":
@@ -235,10 +237,10 @@ class Hosts:
                     self._discard(client, container)
                     raise
                 raise self._start_failed(client, host, network, error) from error
-        self._attach(client, host, container, network, say)
+        self._attach(client, host, container, network, log)
         return str(container)
 
-    def _create(self, client: Json, host: Host, key: str, network: str, say: Say, *, publish: bool) -> str:
+    def _create(self, client: Json, host: Host, key: str, network: str, log: Log, *, publish: bool) -> str:
         """Create the host's container, with the volumes of its predecessor if there was one."""
         from docker.errors import APIError
 
@@ -253,11 +255,11 @@ class Hosts:
             )
             before = labels_of(volume).get("skep.address", host.address)
             if before != host.address and word == "docker":
-                say(
+                log(
                     f"{host.name}: keeps its engine's data, made at {before}: a swarm in it knows that address"
                 )
-        say(f"creating container {thing(self._stage, host.short)} at {host.address}")
-        place = Place(image, network, publish, privileged, modules=Path(_MODULES).is_dir())
+        log(f"creating container {thing(self._stage, host.short)} at {host.address}")
+        place = EngineFeatures(image, network, publish, privileged, modules=Path(_MODULES).is_dir())
         spec = container_spec(self._stage, host, key, place)
         try:
             return str(client.create_container_from_config(spec, thing(self._stage, host.short))["Id"])
@@ -293,13 +295,13 @@ class Hosts:
         files = {"boot": _BOOT.read_bytes(), "nameservers": "".join(f"{s}\n" for s in servers).encode()}
         client.put_archive(container, "/etc", archive({f"skep/{name}": data for name, data in files.items()}))
 
-    def _attach(self, client: Json, host: Host, container: str, network: Json, say: Say) -> None:
+    def _attach(self, client: Json, host: Host, container: str, network: Json, log: Log) -> None:
         """Put a running host that has lost its network, or has another address there, where it belongs."""
         networks = client.inspect_container(container)["NetworkSettings"]["Networks"]
         mine = networks.get(network["Name"])
         if mine and mine["NetworkID"] == network["Id"] and mine["IPAddress"] == host.address:
             return
-        say(f"{host.name}: attaching to network {network['Name']}")
+        log(f"{host.name}: attaching to network {network['Name']}")
         for name in networks:
             with tolerated(403, NOT_FOUND):
                 client.disconnect_container_from_network(container, name, force=True)
@@ -309,7 +311,7 @@ class Hosts:
 
     def _start_failed(self, client: Json, host: Host, network: Json, error: Exception) -> ProviderError:
         """Return why a container does not start, and who has its address if it is that."""
-        told = explained(error)
+        told = translate_errors(error)
         if "address already in use" in str(told).lower():
             attached = client.inspect_network(network["Id"])["Containers"] or {}
             for endpoint in attached.values():
@@ -320,7 +322,7 @@ class Hosts:
                     )
         return ProviderError(f"{host.name}: {told}")
 
-    def _admit(self, client: Json, host: Host, container: str, say: Say) -> HostRecord:
+    def _admit(self, client: Json, host: Host, container: str, log: Log) -> HostRecord:
         """Install the stage's key, read the host's keys, and wait until it lets us in."""
         public = self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
         code, output = execute(client, container, _ADMIT, {"ADMIN": ADMIN, "AUTHORIZED_KEY": public})
@@ -336,7 +338,7 @@ class Hosts:
             user=ADMIN,
             host_keys=tuple(line.strip() for line in output.splitlines() if line.strip()),
         )
-        say(f"{host.name}: waiting for ssh on {ssh_host}:{ssh_port}")
+        log(f"{host.name}: waiting for ssh on {ssh_host}:{ssh_port}")
         reason = wait_for_login(record, self._files.key, SSH_TIMEOUT, lambda: is_running(client, container))
         if reason:
             raise ProviderError(
@@ -375,28 +377,28 @@ class Hosts:
             return self._probed
 
 
-def halt(stage: Stage, name: str, say: Say) -> None:
+def halt(stage: Stage, name: str, log: Log) -> None:
     """Stop a host in order: its services and containers first, as systemd does when a machine shuts down."""
     with engine(timeout=180) as client:
         for container in client.containers(filters=label_filter(stage, **{NAME: name})):
             with tolerated(NOT_MODIFIED, NOT_FOUND):
                 client.stop(container["Id"])
-                say(f"stopped container {container['Names'][0].lstrip('/')}")
+                log(f"stopped container {container['Names'][0].lstrip('/')}")
 
 
-def remove(stage: Stage, name: str, say: Say) -> None:
+def remove(stage: Stage, name: str, log: Log) -> None:
     """Remove a host and its volumes, wanted by the stage or not."""
     with engine(timeout=180) as client:
         docker_probe.sweep(client, stage)
         for container in client.containers(all=True, filters=label_filter(stage, **{NAME: name})):
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_container(container["Id"], force=True, v=True)
-                say(f"removed container {container['Names'][0].lstrip('/')}")
+                log(f"removed container {container['Names'][0].lstrip('/')}")
             await_gone(client, container["Id"])
         for volume in client.volumes(filters=label_filter(stage, **{NAME: name}))["Volumes"] or ():
             with tolerated(NOT_FOUND):
                 client.remove_volume(volume["Name"])
-                say(f"removed volume {volume['Name']}")
+                log(f"removed volume {volume['Name']}")
 
 
 def await_gone(client: Json, container: str, timeout: float = 60) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from model.errors import ProviderError
 from model.keys.digest import Inputs, key_of, sha256
+from model.log import Log
 from model.site import DockerStage
-from providers.base import Say
 from providers.docker.engine import CONFLICT, NOT_FOUND, SITE, Json, engine, tolerated
 from remote.images.debian_suites import DEBIAN
 
@@ -98,7 +98,7 @@ def problems(config: DockerStage) -> list[str]:
     return said
 
 
-def ensure(config: DockerStage, key: str, say: Say) -> str:
+def ensure(config: DockerStage, key: str, log: Log) -> str:
     """Return the id of the host image with this key, having made it if need be.
 
     One build at a time on one mother: the second waits and finds the first one's image.
@@ -110,24 +110,24 @@ def ensure(config: DockerStage, key: str, say: Say) -> str:
     with engine(timeout=SILENCE) as client:
         if image := find(client, key):
             return image
-        with _build_lock(key, say):
+        with _build_lock(key, log):
             if image := find(client, key):
                 return image
             sweep(client, key)
             try:
-                return _build(client, config, key, say)
+                return _build(client, config, key, log)
             finally:
                 sweep(client, key)
 
 
-def remove(key: str, say: Say) -> None:
+def remove(key: str, log: Log) -> None:
     """Remove the image, unless a container of any stage or site is made from it."""
     with engine() as client:
         for image in client.images(filters={"label": f"{HOST_IMAGE}={key}"}):
             users = client.containers(all=True, filters={"ancestor": image["Id"]})
             if users:
                 names = ", ".join(sorted(user["Names"][0].lstrip("/") for user in users))
-                say(f"the host image stays: {names} use it")
+                log(f"the host image stays: {names} use it")
                 continue
             for name in [tag for tag in image["RepoTags"] or [] if tag != "<none>:<none>"] or [image["Id"]]:
                 # In conflict: somebody has just made a container from it.
@@ -168,7 +168,7 @@ def _build_directory() -> Path:
 
 
 @contextlib.contextmanager
-def _build_lock(key: str, say: Say) -> Iterator[None]:
+def _build_lock(key: str, log: Log) -> Iterator[None]:
     """Hold the right to build the image on this mother; the kernel gives it back when the holder dies."""
     directory = _build_directory()
     deadline = time.monotonic() + BUILD_TIMEOUT
@@ -184,21 +184,21 @@ def _build_lock(key: str, say: Say) -> Iterator[None]:
                         f"another run has been building the host image for {BUILD_TIMEOUT:.0f} s; end it and run again"
                     ) from None
                 if not waiting:
-                    say("another run is building the host image: waiting for it")
+                    log("another run is building the host image: waiting for it")
                     waiting = True
                 time.sleep(0.2)
         yield
 
 
-def _build(client: Json, config: DockerStage, key: str, say: Say) -> str:
+def _build(client: Json, config: DockerStage, key: str, log: Log) -> str:
     """Make the base, install the packages in a container of it, commit that."""
     build_labels = {BUILD: key, BUILDER: _builder()}
     if config.host_image.startswith(DEBOOTSTRAP):
         suite = config.host_image.removeprefix(DEBOOTSTRAP)
-        base = _debootstrap(client, suite, config.mirror, build_labels, say)
+        base = _debootstrap(client, suite, config.mirror, build_labels, log)
     else:
-        base = _pull(client, config.host_image, say)
-    say(f"installing {len(PACKAGES)} packages")
+        base = _pull(client, config.host_image, log)
+    log(f"installing {len(PACKAGES)} packages")
     container = client.create_container(
         base,
         entrypoint=["/bin/sh", "-c", _INSTALL.read_text(), "host-image"],
@@ -211,14 +211,14 @@ def _build(client: Json, config: DockerStage, key: str, say: Say) -> str:
         for raw in client.logs(container, stream=True, follow=True):
             for line in raw.decode(errors="replace").splitlines():
                 tail.append(line)
-                say(line)
+                log(line)
         code = client.wait(container)["StatusCode"]
         if code != 0:
             raise ProviderError(
                 f"host image {config.host_image}: its packages can't be installed (exit status {code})"
                 + "".join(f"\n    {line}" for line in tail)
             )
-        say("committing the host image")
+        log("committing the host image")
         done = client.commit(
             container,
             repository="skep-host",
@@ -236,14 +236,14 @@ def _build(client: Json, config: DockerStage, key: str, say: Say) -> str:
     return str(done["Id"])
 
 
-def _pull(client: Json, reference: str, say: Say) -> str:
+def _pull(client: Json, reference: str, log: Log) -> str:
     """Return a reference that the engine has, having pulled it if need be."""
     from docker.errors import ImageNotFound
 
     try:
         return str(client.inspect_image(reference)["Id"])
     except ImageNotFound:
-        say(f"pulling {reference}")
+        log(f"pulling {reference}")
     name, _, tag = reference.rpartition(":")
     if not name or "/" in tag:
         name, tag = reference, "latest"
@@ -252,9 +252,9 @@ def _pull(client: Json, reference: str, say: Say) -> str:
     return str(client.inspect_image(reference)["Id"])
 
 
-def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], say: Say) -> str:
+def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], log: Log) -> str:
     """Return the id of an untagged image of a Debian or Ubuntu suite, made from its packages."""
-    say(f"debootstrap {suite} from {mirror}")
+    log(f"debootstrap {suite} from {mirror}")
     process = subprocess.Popen(
         # --kill-child and --pdeathsig: if skep dies, so does unshare, and with it all of its process namespace.
         [
@@ -270,7 +270,7 @@ def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], 
     timer.start()
     image = ""
     try:
-        reader = threading.Thread(target=_follow, args=(process, tail, say), daemon=True)
+        reader = threading.Thread(target=_follow, args=(process, tail, log), daemon=True)
         reader.start()
         first = process.stdout.read(1 << 16) if process.stdout else b""
         if first:
@@ -315,9 +315,9 @@ def _import(client: Json, process: "subprocess.Popen[bytes]", first: bytes, labe
     raise ProviderError(f"the host image's base can't be imported: {answer[-200:]}")
 
 
-def _follow(process: "subprocess.Popen[bytes]", tail: "deque[str]", say: Say) -> None:
+def _follow(process: "subprocess.Popen[bytes]", tail: "deque[str]", log: Log) -> None:
     """Pass on what a process says on its error output."""
     for raw in process.stderr or ():
         line = raw.decode(errors="replace").rstrip()
         tail.append(line)
-        say(line)
+        log(line)

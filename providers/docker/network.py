@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.errors import ProviderError
+from model.log import Log
 from model.stage import Stage
-from providers.base import Say
 from providers.docker.engine import (
     KEY,
     NAME,
@@ -16,12 +16,12 @@ from providers.docker.engine import (
     STAGE,
     Json,
     engine,
-    explained,
     label_filter,
     labels_of,
     status,
     thing,
     tolerated,
+    translate_errors,
 )
 
 NETWORK = "network"
@@ -40,7 +40,7 @@ def _ours(client: Json, stage: Stage, key: str) -> list[Json]:
     return sorted(networks, key=lambda n: (labels_of(n).get(KEY) != key, n["Created"], n["Id"]))
 
 
-def ensure(stage: Stage, key: str, say: Say) -> str:
+def ensure(stage: Stage, key: str, log: Log) -> str:
     """Return the id of the stage's network, having made it if need be.
 
     Docker allows two networks of one name, but gives a subnet only once: of two runs that create it at once one is
@@ -58,12 +58,12 @@ def ensure(stage: Stage, key: str, say: Say) -> str:
             ours = _ours(client, stage, key)
             for other in ours[1:]:
                 # A second network of ours: made by a race on another engine version, or for another key.
-                _release(client, other["Id"], say)
+                _release(client, other["Id"], log)
             if ours and labels_of(ours[0]).get(KEY) == key:
                 return str(ours[0]["Id"])
             if ours:
-                say(f"network {ours[0]['Name']}: made anew with other addresses")
-                _release(client, ours[0]["Id"], say)
+                log(f"network {ours[0]['Name']}: made anew with other addresses")
+                _release(client, ours[0]["Id"], log)
             if clashes := list(_clashes(client, stage)):
                 raise ProviderError("\n".join(clashes))
             try:
@@ -74,16 +74,16 @@ def ensure(stage: Stage, key: str, say: Say) -> str:
                     ipam={"Driver": "default", "Config": [{"Subnet": stage.config.cidr}]},
                     labels={**stage.labels, NAME: NETWORK, KEY: key},
                 )
-                say(f"network {thing(stage)} {stage.config.cidr}")
+                log(f"network {thing(stage)} {stage.config.cidr}")
             except APIError as error:
                 # 409 is the name, 403 or 500 "Pool overlaps": another run was first, or it is somebody else's.
                 refused = error
                 if status(error) not in {403, 409, 500}:
                     raise
-    raise explained(refused) if refused else ProviderError(f"network {thing(stage)}: can't be made")
+    raise translate_errors(refused) if refused else ProviderError(f"network {thing(stage)}: can't be made")
 
 
-def _release(client: Json, network: str, say: Say) -> None:
+def _release(client: Json, network: str, log: Log) -> None:
     """Remove a network, taking our hosts out of it; `ensure` puts them into the next one.
 
     Raises:
@@ -100,12 +100,12 @@ def _release(client: Json, network: str, say: Say) -> None:
                         f"network {network[:12]}: can't be removed, as {endpoint['Name']} is in it, which is "
                         f"not skep's: `docker network disconnect {network[:12]} {endpoint['Name']}`, then run again"
                     )
-                say(f"taking {endpoint['Name']} out of the old network")
+                log(f"taking {endpoint['Name']} out of the old network")
                 client.disconnect_container_from_network(container, network, force=True)
         client.remove_network(network)
 
 
-def remove(stage: Stage, say: Say) -> None:
+def remove(stage: Stage, log: Log) -> None:
     """Remove the stage's network; its hosts must be gone."""
     with engine() as client:
         for network in _ours(client, stage, ""):
@@ -117,7 +117,7 @@ def remove(stage: Stage, say: Say) -> None:
                 raise ProviderError(f"network {network['Name']}: is still used by {names}; remove them first")
             with tolerated(NOT_FOUND):
                 client.remove_network(network["Id"])
-                say(f"removed network {network['Name']}")
+                log(f"removed network {network['Name']}")
 
 
 def problems(stage: Stage) -> list[str]:

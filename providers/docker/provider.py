@@ -11,9 +11,10 @@ from typing import ClassVar
 from model.errors import ProviderError
 from model.keys.digest import key_of
 from model.keys.record import FactRecord, Record
+from model.log import Log
 from model.site import DockerStage
 from model.stage import Stage
-from providers.base import Found, Provider, Resource, Say
+from providers.base import Found, Provider, Resource
 from providers.docker import check as docker_probe
 from providers.docker import host as docker_host
 from providers.docker import image as docker_host_image
@@ -49,7 +50,7 @@ class DockerProvider(Provider):
         self._config = stage.config
         # The image is shared by stages, so its key is made from what it is made from, and from nothing of the stage.
         self._image_key = key_of(docker_host_image.inputs(self._config))
-        self._hosts = docker_host.Hosts(stage, files, self._image_key)
+        self._hosts = docker_host.DockerHosts(stage, files, self._image_key)
 
     def resources(self) -> Sequence[Resource]:
         """Return image, network and hosts."""
@@ -147,24 +148,24 @@ class DockerProvider(Provider):
             )
         return found
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
         """Make an image, network or host."""
         if resource.name == IMAGE:
-            return FactRecord(id=docker_host_image.ensure(self._config, self._image_key, say))
+            return FactRecord(id=docker_host_image.ensure(self._config, self._image_key, log))
         if resource.name == NETWORK:
-            return FactRecord(id=docker_network.ensure(self._stage, key, say))
-        return self._hosts.ensure(self._stage.host(resource.name), key, say)
+            return FactRecord(id=docker_network.ensure(self._stage, key, log))
+        return self._hosts.ensure(self._stage.host(resource.name), key, log)
 
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Stop a host's container in order; it stays stopped when this machine starts again."""
-        docker_host.halt(self._stage, name, say)
+        docker_host.halt(self._stage, name, log)
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove a host with its volumes, the network, or the image if nothing uses it."""
         if name == IMAGE:
-            docker_host_image.remove(self._image_key, say)
+            docker_host_image.remove(self._image_key, log)
         elif name == NETWORK:
             docker_probe.sweep_stage(self._stage)
-            docker_network.remove(self._stage, say)
+            docker_network.remove(self._stage, log)
         else:
-            docker_host.remove(self._stage, name, say)
+            docker_host.remove(self._stage, name, log)

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from model.errors import ProviderError
 from model.keys.record import FactRecord, HostRecord, Record
+from model.log import Log
 from model.stage import Stage
-from providers.base import Found, Provider, Resource, Say
+from providers.base import Found, Provider, Resource
 from remote.ssh.connection import SshFiles
 
 IMAGE, NETWORK = "image", "network"
@@ -125,7 +126,7 @@ class FakeProvider(Provider):
                 if (site, stage) == (self._stage.site_name, self._stage.name)
             }
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
         """Make a thing, one at a time.
 
         Raises:
@@ -144,7 +145,7 @@ class FakeProvider(Provider):
             where = (self._stage.site_name, self._stage.name, resource.name)
             thing = self.cloud.things.get(where)
             if thing is not None and thing.key != key:
-                self._note(f"removed {resource.name}", say)
+                self._note(f"removed {resource.name}", log)
                 thing = None
             if thing is None:
                 thing = Found(
@@ -155,15 +156,15 @@ class FakeProvider(Provider):
                     is_host=resource.is_host,
                 )
                 self.cloud.things[where] = thing
-                self._note(f"created {resource.name}", say)
+                self._note(f"created {resource.name}", log)
             if error is not None:
                 raise error
             if not thing.running:
                 thing = self.cloud.things[where] = replace(thing, running=True)
-                self._note(f"started {resource.name}", say)
+                self._note(f"started {resource.name}", log)
             if not resource.is_host:
                 return FactRecord(id=thing.id)
-            self._note(f"admitted {resource.name}", say)
+            self._note(f"admitted {resource.name}", log)
             host = self._stage.host(resource.name)
             return HostRecord(
                 name=host.name,
@@ -173,20 +174,20 @@ class FakeProvider(Provider):
                 host_keys=(f"ssh-ed25519 {thing.id}",),
             )
 
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Stop a host."""
         with self.cloud.lock:
             if name in self.found() and self.found()[name].running:
                 self.cloud.stop(self._stage, name)
-                self._note(f"stopped {name}", say)
+                self._note(f"stopped {name}", log)
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove a thing."""
         with self.cloud.lock:
             if self.cloud.things.pop((self._stage.site_name, self._stage.name, name), None) is not None:
-                self._note(f"removed {name}", say)
+                self._note(f"removed {name}", log)
 
-    def _note(self, line: str, say: Say) -> None:
+    def _note(self, line: str, log: Log) -> None:
         """Log what was done, for the test and for the task."""
         self.cloud.log.append(line)
-        say(line)
+        log(line)

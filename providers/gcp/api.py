@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.stage import Stage
-from providers.cloud.retry import PACE, insist, poll
+from providers.cloud.retry import PACE, poll, retry
 
 PATIENCE = 120.0
 """Seconds for which an error that passes by itself is waited out."""
@@ -40,7 +40,7 @@ _BUSY = frozenset(
 )
 """What passes by itself, whatever was asked."""
 GONE = frozenset({"404", "notFound", "RESOURCE_NOT_FOUND"})
-_TAKEN = frozenset(
+_CONFLICT = frozenset(
     {"409", "alreadyExists", "resourceNotReady", "RESOURCE_NOT_READY", "RESOURCE_ALREADY_EXISTS", "ABORTED"}
 )
 """Another run was first, or is at work on the same thing: the next look finds it."""
@@ -101,12 +101,12 @@ class GcpError(ProviderError):
         super().__init__(f"Google {what}:{shown} {said.strip().rstrip('.')}{where}{advice}")
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether an error is one that a new look, a moment later, may not meet."""
-    return isinstance(error, GcpError) and error.code in _BUSY | _TAKEN | GONE
+    return isinstance(error, GcpError) and error.code in _BUSY | _CONFLICT | GONE
 
 
-def passes_at_removal(error: Exception) -> bool:
+def is_transient_on_delete(error: Exception) -> bool:
     """Return whether an error is one that passes when what used a thing is gone."""
     return isinstance(error, GcpError) and error.code in _BUSY | IN_USE
 
@@ -120,7 +120,7 @@ def quiet(_line: str) -> None:
     """Say nothing: that Google is busy with questions is nobody's concern."""
 
 
-class Api:
+class GcpApi:
     """The API of one project, in one region. Thread-safe.
 
     Args:
@@ -162,7 +162,7 @@ class Api:
             if self._credentials is None:
                 import google.auth
 
-                with _explained("sign in", ""):
+                with _translate_errors("sign in", ""):
                     found, project = google.auth.default(scopes=[_SCOPE])
                 self._credentials, self._project = found, self._project or project
 
@@ -204,7 +204,7 @@ class Api:
             name = next(name for name in request.meta.fields if name.endswith("_resource"))
             sent[name] = request.meta.fields[name].message.from_json(json.dumps(body))
         function = getattr(client, f"{method}_unary", None) or getattr(client, method)
-        with _explained(what, fields.get("request_id", "")):
+        with _translate_errors(what, fields.get("request_id", "")):
             answer = function(request=request(**sent), retry=None, timeout=60)
         return _as_json(answer)
 
@@ -217,7 +217,7 @@ class Api:
 
                 self._session = AuthorizedSession(self._credentials, max_refresh_attempts=1)
         url = f"{self.endpoints[service]}/v1/{path}"
-        with _explained(f"{service} {method} {path}", ""):
+        with _translate_errors(f"{service} {method} {path}", ""):
             answer = self._session.request(method, url, json=body, params=query or None, timeout=60)
         said = answer.json() if answer.content else {}
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's line
@@ -232,7 +232,7 @@ class Api:
     def get(self, what: str, **fields: str) -> Json | None:
         """Return a thing, asked for again while Google is busy; None if there is none."""
         try:
-            return insist(lambda: self.call(what, **fields), is_busy, PATIENCE, quiet, PACE)
+            return retry(lambda: self.call(what, **fields), is_busy, PATIENCE, quiet, PACE)
         except GcpError as error:
             if error.code not in GONE:
                 raise
@@ -248,7 +248,7 @@ class Api:
 
             request = getattr(compute_v1, _request_name(kind, method))(project=self.project, **fields)
             found: list[Json] = []
-            with _explained(what, ""):
+            with _translate_errors(what, ""):
                 for page in getattr(client, method)(request=request, retry=None, timeout=60).pages:
                     items = _as_json(page).get("items") or []
                     if isinstance(items, list):
@@ -257,7 +257,7 @@ class Api:
                         found += [one for scope in items.values() for one in _of_scope(scope)]
             return found
 
-        return insist(ask, is_busy, PATIENCE, quiet, PACE)
+        return retry(ask, is_busy, PATIENCE, quiet, PACE)
 
     def mine(self, what: str, stage: Stage, **fields: str) -> list[Json]:
         """Return what carries a stage's mark as its description."""
@@ -273,7 +273,7 @@ class Api:
 
         """
         token = str(uuid.uuid4())
-        done = insist(
+        done = retry(
             lambda: self.call(what, body, request_id=token, **fields), is_busy, PATIENCE, quiet, PACE
         )
         self._wait(what, done)
@@ -331,7 +331,7 @@ def _as_json(message: Json) -> Json:
 
 
 @contextmanager
-def _explained(what: str, request: str) -> Iterator[None]:
+def _translate_errors(what: str, request: str) -> Iterator[None]:
     """Turn what the SDK raises into ours."""
     import requests
     from google.api_core import exceptions as api

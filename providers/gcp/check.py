@@ -7,9 +7,9 @@ from model.stage import Host, Stage
 from providers.base import Found
 from providers.cloud.check import Ask, CloudCheck
 from providers.cloud.host import data_size, disk_size, instance_type
-from providers.cloud.retry import PACE, insist
-from providers.gcp.api import PATIENCE, Api, is_busy, quiet
-from providers.gcp.image import Images
+from providers.cloud.retry import PACE, retry
+from providers.gcp.api import PATIENCE, GcpApi, is_busy, quiet
+from providers.gcp.image import GcpImages
 from providers.gcp.network import config_of
 
 PERMISSIONS = (
@@ -24,7 +24,7 @@ PERMISSIONS = (
 _OF_NFS = "file.instances.create"
 
 
-class Check(CloudCheck):
+class GcpCheck(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -36,7 +36,7 @@ class Check(CloudCheck):
     """
 
     def __init__(
-        self, stage: Stage, api: Api, images: Images, found: Callable[[], Mapping[str, Found]]
+        self, stage: Stage, api: GcpApi, images: GcpImages, found: Callable[[], Mapping[str, Found]]
     ) -> None:
         super().__init__(stage, found)
         self._api, self._images = api, images
@@ -49,7 +49,7 @@ class Check(CloudCheck):
         """Yield what these credentials may not do."""
         wanted = [*PERMISSIONS, *([_OF_NFS] if config_of(self._stage).nfs else [])]
         path = f"projects/{self._api.project}:testIamPermissions"
-        answer = insist(
+        answer = retry(
             lambda: self._api.call("projects.POST", {"permissions": wanted}, path=path),
             is_busy,
             PATIENCE,

@@ -6,9 +6,9 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.log import Log
 from model.secrets.secret import Secret
 from model.stage import Host, Stage
-from providers.base import Say
 from providers.cloud.cloud_init import ADMIN, HostKey, new_host_key
 from providers.cloud.host import (
     data_size,
@@ -17,20 +17,20 @@ from providers.cloud.host import (
     instance_type,
     log_in,
     mark,
-    mark_of,
     public_key,
+    tag_of,
 )
 from providers.cloud.provider import ADDRESS, SUBNET
 from providers.cloud.retry import PACE, poll
-from providers.gcp.api import Api, GcpError, Json, labels_for
-from providers.gcp.image import Images
-from providers.gcp.network import Network, config_of
+from providers.gcp.api import GcpApi, GcpError, Json, labels_for
+from providers.gcp.image import GcpImages
+from providers.gcp.network import GcpNetwork, config_of
 from remote.ssh.connection import SshFiles
 
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-HOST_KEY, ADMITTED, IMAGE = "skep-host-key", "skep-admitted", "skep-image"
+HOST_KEY, AUTHORIZED_KEY_TAG, IMAGE = "skep-host-key", "skep-admitted", "skep-image"
 """Metadata: the public host key, the fingerprint of the key that was let in, and the image's id."""
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
@@ -95,7 +95,7 @@ mkdir -p /var/lib/skep
 """)
 
 
-class Hosts:
+class GcpHosts:
     """The hosts of a stage.
 
     Args:
@@ -107,7 +107,9 @@ class Hosts:
 
     """
 
-    def __init__(self, stage: Stage, files: SshFiles, api: Api, network: Network, images: Images) -> None:
+    def __init__(
+        self, stage: Stage, files: SshFiles, api: GcpApi, network: GcpNetwork, images: GcpImages
+    ) -> None:
         self._stage, self._files, self._api = stage, files, api
         self._network, self._images = network, images
 
@@ -121,7 +123,7 @@ class Hosts:
 
     def named(self, name: str) -> list[Json]:
         """Return the instances of a name: in one zone, unless the zone was changed."""
-        return [one for one in self.instances() if mark_of(self._stage, one.get("description"))[0] == name]
+        return [one for one in self.instances() if tag_of(self._stage, one.get("description"))[0] == name]
 
     def _at(self, instance: Json) -> dict[str, str]:
         """Return what names an instance in a request."""
@@ -133,13 +135,13 @@ class Hosts:
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
         """Make the host be there, as its settings say, running, reachable and open for the stage's key."""
-        instance = self._ensure_instance(host, key, say)
+        instance = self._ensure_instance(host, key, log)
         if last(instance["machineType"]) != instance_type(self._stage, host):
-            self.stop(host.short, say)
+            self.stop(host.short, log)
             zone, wanted = last(instance["zone"]), instance_type(self._stage, host)
-            say(f"{host.name}: {last(instance['machineType'])} becomes {wanted}")
+            log(f"{host.name}: {last(instance['machineType'])} becomes {wanted}")
             body = {"machineType": f"zones/{zone}/machineTypes/{wanted}"}
             self._api.change("Instances.set_machine_type", body, **self._at(instance))
             instance = self._wait_for(host.short, instance, _STOPPED, STOP_TIMEOUT)
@@ -149,10 +151,10 @@ class Hosts:
             self._api.change("Instances.resume", **self._at(instance))
         if instance["status"] in _STOPPED:
             self._api.change("Instances.start", **self._at(instance))
-            say(f"started {instance['name']}")
+            log(f"started {instance['name']}")
         instance = self._wait_for(host.short, instance, _RUNNING, START_TIMEOUT)
-        self._grow(host, instance, say)
-        public = self._ensure_public(host, instance, say)
+        self._grow(host, instance, log)
+        public = self._ensure_public(host, instance, log)
         told = _metadata(instance)
         record = HostRecord(
             name=host.name,
@@ -166,20 +168,20 @@ class Hosts:
             f"gcloud compute instances get-serial-port-output {instance['name']} --zone {last(instance['zone'])} "
             f"--project {self._api.project}"
         )
-        log_in(record, self._files, told.get(ADMITTED, ""), "delete", console, say)
+        log_in(record, self._files, told.get(AUTHORIZED_KEY_TAG, ""), "delete", console, log)
         return record
 
-    def _ensure_instance(self, host: Host, key: str, say: Say) -> Json:
+    def _ensure_instance(self, host: Host, key: str, log: Log) -> Json:
         """Return the host's instance, made if there is none with that key."""
         for instance in self.named(host.short):
-            if mark_of(self._stage, instance.get("description"))[1] == key:
+            if tag_of(self._stage, instance.get("description"))[1] == key:
                 return instance
-            say(f"{host.name}: is made anew; {instance['name']} and its disks go")
+            log(f"{host.name}: is made anew; {instance['name']} and its disks go")
             self._delete(instance)
         request = self._request(host, key)
         zone = self._stage.place(host).zone
         self._api.change("Instances.insert", request, zone=zone)
-        say(f"made {request['name']} ({instance_type(self._stage, host)}) in {zone} at {host.address}")
+        log(f"made {request['name']} ({instance_type(self._stage, host)}) in {zone} at {host.address}")
         found = self._api.get("Instances.get", zone=zone, instance=request["name"])
         if found is None:
             raise GcpError("Instances.get", "404", f"{request['name']} was made, and is not known yet")
@@ -226,7 +228,7 @@ class Hosts:
             "block-project-ssh-keys": "TRUE",
             "enable-oslogin": "FALSE",
             HOST_KEY: host_key.public,
-            ADMITTED: fingerprint(public),
+            AUTHORIZED_KEY_TAG: fingerprint(public),
             IMAGE: str(image["id"]),
         }
         return {
@@ -256,7 +258,7 @@ class Hosts:
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def _grow(self, host: Host, instance: Json, say: Say) -> None:
+    def _grow(self, host: Host, instance: Json, log: Log) -> None:
         """Make the disks of an instance larger, as it runs.
 
         Raises:
@@ -275,9 +277,9 @@ class Hosts:
                 )
             body = {"sizeGb": str(wanted)}
             self._api.change("Disks.resize", body, zone=last(instance["zone"]), disk=name)
-            say(f"{name}: {there} GiB become {wanted}; file systems grow at the next start")
+            log(f"{name}: {there} GiB become {wanted}; file systems grow at the next start")
 
-    def _ensure_public(self, host: Host, instance: Json, say: Say) -> str:
+    def _ensure_public(self, host: Host, instance: Json, log: Log) -> str:
         """Have the host's public address on it, or none, and return it."""
         face = instance["networkInterfaces"][0]
         there = next(iter(face.get("accessConfigs") or ()), None)
@@ -285,18 +287,18 @@ class Hosts:
         where = {**self._at(instance), "network_interface": face["name"]}
         if there is not None and (wanted is None or there.get("natIP") != wanted["natIP"]):
             self._api.change("Instances.delete_access_config", access_config=there["name"], **where)
-            say(f"{host.name}: took {there.get('natIP')} off")
+            log(f"{host.name}: took {there.get('natIP')} off")
             there = None
         if wanted is None:
             return ""
         if there is None:
             self._api.change("Instances.add_access_config", wanted, **where)
-            say(f"{host.name}: has the public address {wanted['natIP']}")
+            log(f"{host.name}: has the public address {wanted['natIP']}")
         return str(wanted["natIP"])
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
-    def stop(self, name: str, say: Say) -> None:
+    def stop(self, name: str, log: Log) -> None:
         """Stop the instances of a name in order."""
         for instance in self.named(name):
             if instance["status"] in _STOPPED:
@@ -305,13 +307,13 @@ class Hosts:
                 self._wait_for(name, instance, _RUNNING, START_TIMEOUT)
             self._api.change("Instances.stop", **self._at(instance))
             self._wait_for(name, instance, _STOPPED, STOP_TIMEOUT)
-            say(f"stopped {instance['name']}")
+            log(f"stopped {instance['name']}")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove the instances of a name and their disks, and come back when they are gone."""
         for instance in self.named(name):
             self._delete(instance)
-            say(f"removed {instance['name']}")
+            log(f"removed {instance['name']}")
 
     def _delete(self, instance: Json) -> None:
         """Delete an instance; its disks go with it."""

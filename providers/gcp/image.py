@@ -4,7 +4,7 @@ import re
 import threading
 
 from model.errors import ProviderError
-from providers.gcp.api import Api, Json
+from providers.gcp.api import GcpApi, Json
 
 FAMILIES = {
     "debian-11": ("debian-cloud", "debian-11", ""),
@@ -21,7 +21,7 @@ https://cloud.google.com/compute/docs/images/os-details
 _ARM = "ARM64"
 
 
-class Images:
+class GcpImages:
     """The images of one run: all hosts of one architecture get the same.
 
     Args:
@@ -30,7 +30,7 @@ class Images:
 
     """
 
-    def __init__(self, api: Api, name: str) -> None:
+    def __init__(self, api: GcpApi, name: str) -> None:
         self._api, self._name = api, name
         self._lock = threading.Lock()
         self._found: dict[bool, Json] = {}

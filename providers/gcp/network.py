@@ -6,12 +6,12 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.log import Log
 from model.site import GcpStage
 from model.stage import Stage
-from providers.base import Say
-from providers.cloud.host import mark, mark_of
+from providers.cloud.host import mark, tag_of
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
-from providers.gcp.api import Api, Json
+from providers.gcp.api import GcpApi, Json
 
 _WITH_PORTS = {"tcp", "udp", "sctp"}
 
@@ -23,7 +23,7 @@ def config_of(stage: Stage) -> GcpStage:
     return stage.config
 
 
-class Network:
+class GcpNetwork:
     """What the hosts of a stage are in.
 
     Args:
@@ -32,7 +32,7 @@ class Network:
 
     """
 
-    def __init__(self, stage: Stage, api: Api) -> None:
+    def __init__(self, stage: Stage, api: GcpApi) -> None:
         self._stage, self._api = stage, api
 
     def name(self, *words: str) -> str:
@@ -68,13 +68,13 @@ class Network:
 
     # -- network and subnets -------------------------------------------------------------------------------------------
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the network."""
         name = self.name(NETWORK)
         found = self._api.get("Networks.get", network=name)
-        if found is not None and mark_of(self._stage, found.get("description"))[1] != key:
+        if found is not None and tag_of(self._stage, found.get("description"))[1] != key:
             self._refuse_change(NETWORK, found)
-            self.remove(say)
+            self.remove(log)
             found = None
         if found is None:
             body = {
@@ -85,17 +85,17 @@ class Network:
                 "description": mark(self._stage, NETWORK, key),
             }
             self._api.change("Networks.insert", body)
-            say(f"made network {name}")
+            log(f"made network {name}")
             found = self._need("Networks.get", NETWORK, network=name)
         return str(found["id"])
 
-    def ensure_subnet(self, plan: SubnetPlan, key: str, say: Say) -> str:
+    def ensure_subnet(self, plan: SubnetPlan, key: str, log: Log) -> str:
         """Make a subnet."""
         word = SUBNET + plan.name
         name = self.name(word)
         found = self._api.get("Subnetworks.get", region=self._api.region, subnetwork=name)
         if found is not None and found["ipCidrRange"] != plan.cidr:
-            self.remove_subnet(word, say)
+            self.remove_subnet(word, log)
             found = None
         if found is None:
             body = {
@@ -106,7 +106,7 @@ class Network:
                 "description": mark(self._stage, word, key),
             }
             self._api.change("Subnetworks.insert", body, region=self._api.region)
-            say(f"made subnet {name} {plan.cidr}")
+            log(f"made subnet {name} {plan.cidr}")
             found = self._need("Subnetworks.get", word, region=self._api.region, subnetwork=name)
         return str(found["id"])
 
@@ -124,32 +124,32 @@ class Network:
                 f"{name}: can't be made anew while subnets are in it: remove the stage first (`doit destroy`)"
             )
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the network; what is in it must be gone."""
         if self._api.drop("Networks.delete", network=self.name(NETWORK)):
-            say(f"removed network {self.name(NETWORK)}")
+            log(f"removed network {self.name(NETWORK)}")
 
-    def remove_subnet(self, name: str, say: Say) -> None:
+    def remove_subnet(self, name: str, log: Log) -> None:
         """Remove a subnet; its hosts must be gone."""
         if self._api.drop("Subnetworks.delete", region=self._api.region, subnetwork=self.name(name)):
-            say(f"removed subnet {self.name(name)}")
+            log(f"removed subnet {self.name(name)}")
 
     # -- firewall ------------------------------------------------------------------------------------------------------
 
-    def ensure_firewall(self, rules: Iterable[Rule], key: str, say: Say) -> str:
+    def ensure_firewall(self, rules: Iterable[Rule], key: str, log: Log) -> str:
         """Make the firewall be these rules and no others; each change is one that opens before another closes."""
         there = {one["name"]: one for one in self.firewalls()}
         wanted = self._bodies(rules, key)
         for name, body in wanted.items():
             if name not in there:
                 self._api.change("Firewalls.insert", body)
-                say(f"opened {_said(body)}")
+                log(f"opened {_said(body)}")
             elif rules_of([there[name]]) != rules_of([body]) or _key(self._stage, there[name]) != key:
                 self._api.change("Firewalls.update", body, firewall=name)
-                say(f"now open: {_said(body)}")
+                log(f"now open: {_said(body)}")
         for name in sorted(there.keys() - wanted):
             self._api.drop("Firewalls.delete", firewall=name)
-            say(f"closed {name}")
+            log(f"closed {name}")
         return self.name(FIREWALL)
 
     def _bodies(self, rules: Iterable[Rule], key: str) -> dict[str, Json]:
@@ -180,11 +180,11 @@ class Network:
             }
         return found
 
-    def remove_firewall(self, say: Say) -> None:
+    def remove_firewall(self, log: Log) -> None:
         """Remove the firewall rules."""
         for rule in self.firewalls():
             if self._api.drop("Firewalls.delete", firewall=rule["name"]):
-                say(f"removed {rule['name']}")
+                log(f"removed {rule['name']}")
 
     # -- public addresses ----------------------------------------------------------------------------------------------
 
@@ -192,7 +192,7 @@ class Network:
         """Return a public address."""
         return self._api.get("Addresses.get", region=self._api.region, address=self.name(name))
 
-    def ensure_address(self, name: str, key: str, say: Say) -> str:
+    def ensure_address(self, name: str, key: str, log: Log) -> str:
         """Have a public address; it stays when its host is made anew."""
         found = self.address(name)
         if found is None:
@@ -203,18 +203,18 @@ class Network:
             }
             self._api.change("Addresses.insert", body, region=self._api.region)
             found = self._need("Addresses.get", name, region=self._api.region, address=self.name(name))
-            say(f"reserved {found['address']}")
+            log(f"reserved {found['address']}")
         return str(found["id"])
 
-    def release_address(self, name: str, say: Say) -> None:
+    def release_address(self, name: str, log: Log) -> None:
         """Give a public address back."""
         if self._api.drop("Addresses.delete", region=self._api.region, address=self.name(name)):
-            say(f"released {self.name(name)}")
+            log(f"released {self.name(name)}")
 
 
 def _key(stage: Stage, thing: Json) -> str:
     """Return the key of a thing."""
-    return mark_of(stage, thing.get("description"))[1]
+    return tag_of(stage, thing.get("description"))[1]
 
 
 def _said(body: Json) -> str:

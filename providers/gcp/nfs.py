@@ -2,23 +2,23 @@
 
 from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import zones
+from model.log import Log
 from model.stage import Stage
-from providers.base import Say
-from providers.cloud.host import mark, mark_of
+from providers.cloud.host import mark, tag_of
 from providers.cloud.provider import NFS
-from providers.cloud.retry import PACE, insist, poll
+from providers.cloud.retry import PACE, poll, retry
 from providers.gcp.api import (
     GONE,
     OPERATION_TIMEOUT,
     PATIENCE,
-    Api,
+    GcpApi,
     GcpError,
     Json,
     is_busy,
     labels_for,
     quiet,
 )
-from providers.gcp.network import Network, config_of
+from providers.gcp.network import GcpNetwork, config_of
 
 SHARE = "skep"
 """The name of the share: it is mounted as `<address>:/skep`."""
@@ -31,7 +31,7 @@ def mount_of(thing: Json) -> str:
     return f"{addresses[0]}:/{SHARE}" if addresses else str(thing["name"])
 
 
-class FileSystem:
+class GcpFileSystem:
     """The file system.
 
     Args:
@@ -41,7 +41,7 @@ class FileSystem:
 
     """
 
-    def __init__(self, stage: Stage, api: Api, network: Network) -> None:
+    def __init__(self, stage: Stage, api: GcpApi, network: GcpNetwork) -> None:
         self._stage, self._api, self._network = stage, api, network
 
     def listing(self) -> list[Json]:
@@ -59,13 +59,13 @@ class FileSystem:
         except GcpError as error:
             if error.code not in _DISABLED or config_of(self._stage).nfs:
                 raise
-        return [one for one in found if mark_of(self._stage, one.get("description"))[0]]
+        return [one for one in found if tag_of(self._stage, one.get("description"))[0]]
 
     def _ask(self, method: str, body: Json, **words: str) -> Json:
         """Ask, again while Google is busy: names are unique, so that nothing is made twice."""
-        return insist(lambda: self._api.call(f"file.{method}", body, **words), is_busy, PATIENCE, quiet, PACE)
+        return retry(lambda: self._api.call(f"file.{method}", body, **words), is_busy, PATIENCE, quiet, PACE)
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the file system."""
         name, zone = self._network.name(NFS), zones(config_of(self._stage))[0]
         parent = f"projects/{self._api.project}/locations/{zone}"
@@ -82,7 +82,7 @@ class FileSystem:
             self._wait(
                 self._ask("POST", body, path=f"{parent}/instances", instanceId=name), f"Filestore {name}"
             )
-            say(f"made Filestore {name}")
+            log(f"made Filestore {name}")
             found = {"name": f"{parent}/instances/{name}"}
         path = found["name"]
 
@@ -93,7 +93,7 @@ class FileSystem:
         ready = poll(look, f"Filestore {name}", OPERATION_TIMEOUT, lambda: "it is not READY", PACE)
         return mount_of(ready)
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the file system, with its data."""
         for one in self.listing():
             try:
@@ -101,7 +101,7 @@ class FileSystem:
             except GcpError as error:
                 if error.code not in GONE:
                     raise
-            say(f"removed {one['name']}")
+            log(f"removed {one['name']}")
 
     def _wait(self, operation: Json, what: str) -> None:
         """Wait until an operation is done."""

@@ -17,7 +17,7 @@ from model.hosts.firewall import inbound
 from model.hosts.placement import subnets, zones
 from model.stage import Stage
 from providers.base import Found, Resource
-from providers.cloud.host import instance_type, mark_of, settings
+from providers.cloud.host import instance_type, settings, tag_of
 from providers.cloud.provider import (
     ADDRESS,
     FIREWALL,
@@ -26,16 +26,16 @@ from providers.cloud.provider import (
     SUBNET,
     CloudProvider,
     Kind,
-    Patience,
+    RetryPolicy,
     only,
     rules_drift,
 )
-from providers.gcp.api import PATIENCE, Api, Json, passes, passes_at_removal
-from providers.gcp.check import Check
-from providers.gcp.host import Hosts, inputs, is_public, last
-from providers.gcp.image import Images
-from providers.gcp.network import Network, config_of, rules_of
-from providers.gcp.nfs import FileSystem, mount_of
+from providers.gcp.api import PATIENCE, GcpApi, Json, is_transient, is_transient_on_delete
+from providers.gcp.check import GcpCheck
+from providers.gcp.host import GcpHosts, inputs, is_public, last
+from providers.gcp.image import GcpImages
+from providers.gcp.network import GcpNetwork, config_of, rules_of
+from providers.gcp.nfs import GcpFileSystem, mount_of
 from remote.ssh.connection import SshFiles
 
 LAYOUT = "1"
@@ -54,18 +54,18 @@ class GcpProvider(CloudProvider):
     """
 
     name: ClassVar[str] = "gcp"
-    patience: ClassVar[Patience] = Patience(passes, passes_at_removal, PATIENCE, 180.0)
+    patience: ClassVar[RetryPolicy] = RetryPolicy(is_transient, is_transient_on_delete, PATIENCE, 180.0)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
     ) -> None:
         del state, secret
         self._stage, self._config = stage, config_of(stage)
-        self._api = Api(self._config.project, self._config.region)
-        self._images = Images(self._api, self._config.image_name)
-        self._network = Network(stage, self._api)
-        self._nfs = FileSystem(stage, self._api, self._network)
-        self._hosts: Hosts = Hosts(stage, files, self._api, self._network, self._images)
+        self._api = GcpApi(self._config.project, self._config.region)
+        self._images = GcpImages(self._api, self._config.image_name)
+        self._network = GcpNetwork(stage, self._api)
+        self._nfs = GcpFileSystem(stage, self._api, self._network)
+        self._hosts: GcpHosts = GcpHosts(stage, files, self._api, self._network, self._images)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ class GcpProvider(CloudProvider):
 
     def check(self) -> Sequence[str]:
         """Return what stands in the way: credentials, permissions, zones, machine types, images, quotas."""
-        return list(Check(self._stage, self._api, self._images, self.found).problems())
+        return list(GcpCheck(self._stage, self._api, self._images, self.found).problems())
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -125,7 +125,7 @@ class GcpProvider(CloudProvider):
         found: dict[str, Found] = {}
         for things in (networks, parts, rules[:1], addresses, systems):
             for thing in things:
-                name, key = mark_of(self._stage, thing.get("description"))
+                name, key = tag_of(self._stage, thing.get("description"))
                 drift = self._rules_drift(rules) if things == rules[:1] and name == FIREWALL else ""
                 if name == FIREWALL:
                     identifier = self._network.name(FIREWALL)
@@ -139,7 +139,7 @@ class GcpProvider(CloudProvider):
 
     def _found_host(self, instance: Json) -> Found:
         """Return a host as it was found."""
-        name, key = mark_of(self._stage, instance.get("description"))
+        name, key = tag_of(self._stage, instance.get("description"))
         host, kind = self._wanted(name), last(instance["machineType"])
         must_stop = host is not None and kind != instance_type(self._stage, host)
         drift = f"{name} is a {kind}" if must_stop else self._public_drift(name, has=is_public(instance))
@@ -170,7 +170,7 @@ class GcpProvider(CloudProvider):
             NFS: only(nfs.ensure, nfs.remove),
             ADDRESS: Kind(network.ensure_address, network.release_address),
             SUBNET: Kind(
-                lambda name, key, say: network.ensure_subnet(self._plan(name), key, say),
+                lambda name, key, log: network.ensure_subnet(self._plan(name), key, log),
                 network.remove_subnet,
             ),
         }

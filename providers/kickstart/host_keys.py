@@ -42,7 +42,7 @@ class Kept:
         return Kept(self.current)
 
 
-class Keeper:
+class HostKeyStore:
     """The directory in which that is kept.
 
     Args:

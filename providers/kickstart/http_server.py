@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from model.errors import ProviderError
 from model.install import boot
-from providers.base import Say
+from model.log import Log
 from providers.kickstart.netboot import HOSTS
 
 _BLOCK = 1024**2
@@ -44,7 +44,7 @@ class InstallServer:
     Args:
         directory: The directory.
         url: Where hosts look for it.
-        say: Takes a line for whoever watches; called from several threads, one at a time.
+        log: Takes a line for whoever watches; called from several threads, one at a time.
         is_installed: Whether a host is installed already: such a one boots its disk.
 
     Raises:
@@ -52,14 +52,14 @@ class InstallServer:
 
     """
 
-    def __init__(self, directory: Path, url: str, say: Say, is_installed: Callable[[str], bool]) -> None:
+    def __init__(self, directory: Path, url: str, log: Log, is_installed: Callable[[str], bool]) -> None:
         try:
             table = json.loads((directory / HOSTS).read_text())
         except FileNotFoundError:
             raise ProviderError("nothing was made to be served: type: doit build_infra:medium") from None
         self._directory = directory
         self._url = url
-        self._say = say
+        self._say = log
         self._lock = threading.Lock()
         self.hosts = {short: Asked(short, said["mac"], said["place"]) for short, said in table.items()}
         for short, asked in self.hosts.items():

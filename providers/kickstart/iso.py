@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model.errors import ProviderError
-from model.install import Answers, Plan, boot
+from model.install import Answers, InstallPlan, boot
 
 PLACE = "skep"
 """The directory of the answers on the image."""
@@ -60,7 +60,7 @@ def extract(image: Path, path: str, to: Path) -> None:
     to.chmod(0o600)
 
 
-def remaster(source: Path, target: Path, hosts: Sequence[tuple[Plan, Answers]]) -> None:
+def remaster(source: Path, target: Path, hosts: Sequence[tuple[InstallPlan, Answers]]) -> None:
     """Write the image that installs these hosts, from the distribution's.
 
     How the distribution's image boots stays as it is, and so does all that is on it: answers are added, and its menus

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from model.errors import ProviderError
-from model.install import Answers, Plan, boot
+from model.install import Answers, InstallPlan, boot
 from model.site import InstallHost, KickstartStage
 from providers.kickstart import iso as kickstart_iso
 
@@ -22,7 +22,7 @@ def make_directory(
     directory: Path,
     iso: Path | None,
     source: Path | None,
-    hosts: Sequence[tuple[Plan, Answers]],
+    hosts: Sequence[tuple[InstallPlan, Answers]],
 ) -> None:
     """Make the directory: scripts for iPXE, answers, kernel and initrd. Whole or not at all.
 

@@ -13,18 +13,19 @@ from typing import ClassVar
 
 from model import install
 from model.errors import ProviderError
-from model.install import Answers, Plan
+from model.install import Answers, InstallPlan
 from model.install.plan import ADMIN, family_of
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
+from model.log import Log
 from model.secrets.secret import Secret
 from model.site import KickstartStage
 from model.stage import Host, Stage
 from model.units import seconds
-from providers.base import Found, Provider, Resource, Say
+from providers.base import Found, Provider, Resource
 from providers.kickstart import block_device
 from providers.kickstart import iso as kickstart_iso
-from providers.kickstart.host_keys import WWW, Keeper, Kept
+from providers.kickstart.host_keys import WWW, HostKeyStore, Kept
 from providers.kickstart.netboot import make_directory
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh, ssh_words, with_key
@@ -83,7 +84,7 @@ class KickstartProvider(Provider):
         self._config = stage.config
         self._files = files
         self._directory = state.parent.parent
-        self._keeper = Keeper(state / "secrets" / "install")
+        self._keeper = HostKeyStore(state / "secrets" / "install")
         self._secret = secret
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ class KickstartProvider(Provider):
             for host in self._stage.hosts
         )
         medium = Resource(
-            MEDIUM, self._medium_inputs(), takes_key=True, doc="what the hosts are installed from"
+            MEDIUM, self._medium_inputs(), embeds_ssh_key=True, doc="what the hosts are installed from"
         )
         return (medium, *hosts)
 
@@ -145,17 +146,17 @@ class KickstartProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
         """Make the medium; or wait for a host that is installed from it, and take it over."""
         if resource.name == MEDIUM:
-            return self._make_medium(key, say)
-        return self._await(self._stage.host(resource.name), say)
+            return self._make_medium(key, log)
+        return self._await(self._stage.host(resource.name), log)
 
-    def _make_medium(self, key: str, say: Say) -> FactRecord:
+    def _make_medium(self, key: str, log: Log) -> FactRecord:
         """Make image and directory with the answers of all hosts."""
         public = self._files.key.with_suffix(".pub").read_text()
         # What is on the medium names a key, so that one whose making was killed goes with the next.
-        hosts: list[tuple[Plan, Answers]] = []
+        hosts: list[tuple[InstallPlan, Answers]] = []
         with self._keeper.lock():
             for host in self._stage.hosts:
                 kept = self._keeper.renewed(host.short)
@@ -163,20 +164,20 @@ class KickstartProvider(Provider):
                 hosts.append((plan, install.answers(plan)))
             source, target = self._path(self._config.iso_src), self._path(self._config.iso_dest)
             if target is not None and source is not None:
-                self._write_image(source, target, hosts, say)
+                self._write_image(source, target, hosts, log)
             if self._config.netboot_url is not None:
                 directory = self.served
                 make_directory(self._config, directory, source, self._path(self._config.netboot_src), hosts)
-                say(f"made {directory}: `doit serve_install` serves it at {self._config.netboot_url}")
+                log(f"made {directory}: `doit serve_install` serves it at {self._config.netboot_url}")
         return FactRecord(id=key)
 
     def _write_image(
-        self, source: Path, target: Path, hosts: Sequence[tuple[Plan, Answers]], say: Say
+        self, source: Path, target: Path, hosts: Sequence[tuple[InstallPlan, Answers]], log: Log
     ) -> None:
         """Make the image, at once as a file, or beside the state and then on to the device."""
         if not block_device.is_device(target):
             kickstart_iso.remaster(source, target, hosts)
-            say(f"made {target}: start each host from it, and choose the host in its menu")
+            log(f"made {target}: start each host from it, and choose the host in its menu")
             return
         if problem := block_device.why_not(target):
             raise ProviderError(f"stages.{self._stage.name}.iso_dest: {problem}")
@@ -186,15 +187,15 @@ class KickstartProvider(Provider):
             block_device.write(image, target)
         finally:
             image.unlink(missing_ok=True)
-        say(f"wrote {target}: start each host from it, and choose the host in its menu")
+        log(f"wrote {target}: start each host from it, and choose the host in its menu")
 
-    def _await(self, host: Host, say: Say) -> HostRecord:
+    def _await(self, host: Host, log: Log) -> HostRecord:
         """Wait until a host answers as the one that was installed, and take it over."""
         deadline = time.monotonic() + seconds(self._config.install_timeout)
         said = float("-inf")
         while True:
             kept = self._keeper.read(host.short)
-            problem = self._take_over(host, kept, say)
+            problem = self._take_over(host, kept, log)
             if isinstance(problem, HostRecord):
                 return problem
             now = time.monotonic()
@@ -204,7 +205,7 @@ class KickstartProvider(Provider):
                     f"look at its screen; install it from {self._medium()}, then run doit again"
                 )
             if now - said > _SAY_AGAIN:
-                say(
+                log(
                     f"{host.name}: waiting for it at {host.address}; install it from {self._medium()} ({problem})"
                 )
                 said = now
@@ -216,7 +217,7 @@ class KickstartProvider(Provider):
         ways += ["the network (doit serve_install)"] if self._config.netboot_url else []
         return " or ".join(ways)
 
-    def _take_over(self, host: Host, kept: Kept, say: Say) -> HostRecord | str:
+    def _take_over(self, host: Host, kept: Kept, log: Log) -> HostRecord | str:
         """Return the host's record if it answers, with a host key of its own; else why it does not."""
         problem = self._answers(host)
         if problem:
@@ -225,7 +226,7 @@ class KickstartProvider(Provider):
             answer = log_in(self._record(host, kept.current), self._files.key, _IDENTIFY)
             if answer.worked:
                 self._keeper.write(host.short, kept.settled())
-                return self._finished(host, kept.current, answer.output, say)
+                return self._finished(host, kept.current, answer.output, log)
             problem = answer.errors
         if not kept.pending:
             return problem or "nothing was made to install it from: doit build_infra:medium"
@@ -233,7 +234,7 @@ class KickstartProvider(Provider):
         answer = log_in(first, self._files.key, _IDENTIFY)
         if not answer.worked:
             return answer.errors or problem or f"exit status {answer.status}"
-        say(f"{host.name}: was installed; it gets a host key that was on no medium")
+        log(f"{host.name}: was installed; it gets a host key that was on no medium")
         told = self._run_as_root(first, _NEW_KEY)
         words = told.split()
         if len(words) < 2 or words[0] != "ssh-ed25519":  # noqa: PLR2004 - type and key
@@ -247,7 +248,7 @@ class KickstartProvider(Provider):
         if not answer.worked:
             return f"its new host key is not in use yet: {answer.errors}"
         self._keeper.write(host.short, kept.settled())
-        return self._finished(host, kept.current, answer.output, say)
+        return self._finished(host, kept.current, answer.output, log)
 
     def is_installed(self, host: Host) -> bool:
         """Return whether a host answers ssh with a key by which it is known, and lets the stage's in."""
@@ -270,7 +271,7 @@ class KickstartProvider(Provider):
             return error.strerror or str(error)
         return ""
 
-    def _finished(self, host: Host, host_key: str, identity: str, say: Say) -> HostRecord:
+    def _finished(self, host: Host, host_key: str, identity: str, log: Log) -> HostRecord:
         """Give root its password, where there is one, and return the record."""
         record = self._record(host, host_key, identity.strip())
         if not record.id:
@@ -280,7 +281,7 @@ class KickstartProvider(Provider):
         if self._config.root_password is not None:
             password = self._secret(self._config.root_password).reveal()
             self._run_as_root(record, "chpasswd <<'SKEP-END'\nroot:" + password + "\nSKEP-END\n")
-        say(f"{host.name}: answers as {ADMIN}@{record.ssh_host}")
+        log(f"{host.name}: answers as {ADMIN}@{record.ssh_host}")
         return record
 
     def _run_as_root(self, record: HostRecord, script: str) -> str:
@@ -307,27 +308,27 @@ class KickstartProvider(Provider):
             host_keys=(host_key,),
         )
 
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Refuse: a host that is off could not be started again.
 
         Raises:
             ProviderError: Always; `halts` says so beforehand.
 
         """
-        del say
+        del log
         raise ProviderError(f"{name}: is a machine that skep can't start again: stop it yourself")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove the medium, if it is a file; leave a host as it is, and say so."""
         if name != MEDIUM:
-            say(f"{name}: was installed and is left as it is")
+            log(f"{name}: was installed and is left as it is")
             return
         target = self._path(self._config.iso_dest)
         if target is not None and block_device.is_device(target):
-            say(f"{target}: is left as it is; it holds keys of the installation")
+            log(f"{target}: is left as it is; it holds keys of the installation")
         elif target is not None and target.exists():
             target.unlink()
-            say(f"removed {target}")
+            log(f"removed {target}")
         self._keeper.remove_files()
 
     def _path(self, text: str | None) -> Path | None:

@@ -73,7 +73,7 @@ class OpenStackError(ProviderError):
         }.get(self.status, "")
 
 
-def passes(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Return whether an error is one that a new look, a moment later, may not meet."""
     return isinstance(error, OpenStackError) and not error.is_quota and _is_passing(error.status)
 
@@ -83,7 +83,7 @@ def _is_passing(status: int) -> bool:
     return status in {LOST, NOT_FOUND, CONFLICT, TOO_MANY} or status >= SERVER_FAULT
 
 
-class Api:
+class OpenStackApi:
     """The services of one region, as one project sees them. Thread-safe.
 
     Args:
@@ -105,7 +105,7 @@ class Api:
             try:
                 return getattr(self._connection, name)
             except Exception as error:
-                raise _explained("sign in", error) from error
+                raise _translate_errors("sign in", error) from error
 
     @property
     def project(self) -> str:
@@ -114,7 +114,7 @@ class Api:
         try:
             return str(self._connection.current_project_id)
         except Exception as error:
-            raise _explained("sign in", error) from error
+            raise _translate_errors("sign in", error) from error
 
     def has(self, service: str) -> bool:
         """Return whether the cloud has a service, by the catalogue that came with the credentials."""
@@ -122,7 +122,7 @@ class Api:
         try:
             return speaker.get_endpoint() is not None
         except Exception as error:
-            raise _explained("sign in", error) from error
+            raise _translate_errors("sign in", error) from error
 
     def ask(self, method: str, service: str, path: str, body: Json = None, **query: str) -> Json:
         """Ask a service, once.
@@ -152,7 +152,7 @@ class Api:
                 raise_exc=False,
             )
         except Exception as error:
-            raise _explained(what, error) from error
+            raise _translate_errors(what, error) from error
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's line
             request = answer.headers.get("x-openstack-request-id", "")
             raise OpenStackError(what, answer.status_code, _message(answer), request)
@@ -199,10 +199,10 @@ def _connect(cloud: str | None, region: str | None) -> Json:
     try:
         return openstack.connect(**chosen)
     except Exception as error:
-        raise _explained("sign in", error) from error
+        raise _translate_errors("sign in", error) from error
 
 
-def _explained(what: str, error: Exception) -> Exception:
+def _translate_errors(what: str, error: Exception) -> Exception:
     """Return what openstacksdk or keystoneauth raised as ours; what neither did, as it is."""
     from keystoneauth1.exceptions import ClientException
     from keystoneauth1.exceptions.connection import ConnectionError as Unreachable

@@ -7,16 +7,16 @@ from model.stage import Stage
 from providers.base import Found
 from providers.cloud.check import Ask, CloudCheck
 from providers.cloud.host import instance_type
-from providers.openstack.api import FORBIDDEN, Api, Json, OpenStackError
-from providers.openstack.host import Hosts
-from providers.openstack.network import Network, config_of
-from providers.openstack.nfs import SERVICE, FileSystem
+from providers.openstack.api import FORBIDDEN, Json, OpenStackApi, OpenStackError
+from providers.openstack.host import OpenStackHosts
+from providers.openstack.network import OpenStackNetwork, config_of
+from providers.openstack.nfs import SERVICE, OpenStackFileSystem
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 """The id of nothing that there is."""
 
 
-class Check(CloudCheck):
+class OpenStackCheck(CloudCheck):
     """The questions that are asked before a stage is made.
 
     Args:
@@ -32,10 +32,10 @@ class Check(CloudCheck):
     def __init__(
         self,
         stage: Stage,
-        api: Api,
-        network: Network,
-        hosts: Hosts,
-        nfs: FileSystem,
+        api: OpenStackApi,
+        network: OpenStackNetwork,
+        hosts: OpenStackHosts,
+        nfs: OpenStackFileSystem,
         found: Callable[[], Mapping[str, Found]],
     ) -> None:
         super().__init__(stage, found)

@@ -7,20 +7,20 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.log import Log
 from model.stage import Host, Stage
-from providers.base import Say
 from providers.cloud.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud.retry import PACE, poll
-from providers.openstack.api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
-from providers.openstack.network import Network, config_of
+from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
+from providers.openstack.network import OpenStackNetwork, config_of
 from remote.ssh.connection import SshFiles
 
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-NAME, KEY, IMAGE, ADMITTED = "skep.name", "skep.key", "skep.image", "skep.admitted"
+NAME, KEY, IMAGE, AUTHORIZED_KEY_TAG = "skep.name", "skep.key", "skep.image", "skep.admitted"
 START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
 _STOPPED, _RESIZED = "SHUTOFF", "VERIFY_RESIZE"
 _ATTACHED = "os-extended-volumes:volumes_attached"
@@ -41,7 +41,7 @@ def inputs(stage: Stage, host: Host) -> Inputs:
     }
 
 
-class Hosts:
+class OpenStackHosts:
     """The hosts of a stage.
 
     Args:
@@ -52,7 +52,7 @@ class Hosts:
 
     """
 
-    def __init__(self, stage: Stage, files: SshFiles, api: Api, network: Network) -> None:
+    def __init__(self, stage: Stage, files: SshFiles, api: OpenStackApi, network: OpenStackNetwork) -> None:
         self._stage, self._files, self._api, self._network = stage, files, api, network
         self._lock = threading.Lock()
         self._image: Json = None
@@ -113,20 +113,20 @@ class Hosts:
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, say: Say) -> HostRecord:
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
         """Make the host be there, running, reachable and open for the stage's key."""
-        port = self._ensure_port(host, key, say)
-        server = self._confirmed(host.short, self._ensure_server(host, key, port, say))
+        port = self._ensure_port(host, key, log)
+        server = self._confirmed(host.short, self._ensure_server(host, key, port, log))
         if not self.is_of_size(host, server):
-            server = self._resize(host, server, say)
-        self._grow(host, server, say)
+            server = self._resize(host, server, log)
+        self._grow(host, server, log)
         if server["status"] == _STOPPED:
             self._act(server, "os-start")
-            say(f"started {server['id']}")
+            log(f"started {server['id']}")
         if server["status"] != "ACTIVE":
             server = self._wait_for(host.short, server["id"], {"ACTIVE"}, START_TIMEOUT)
         is_public = self._stage.has_public_address(host)
-        public = self._network.associate(ADDRESS + host.short, port["id"] if is_public else None, say)
+        public = self._network.associate(ADDRESS + host.short, port["id"] if is_public else None, log)
         if is_public and not public:
             task = f"build_infra:{ADDRESS}{host.short}"
             raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
@@ -140,10 +140,10 @@ class Hosts:
             host_keys=(metadata[HOST_KEY],) if HOST_KEY in metadata else (),
         )
         console = f"openstack console log show {record.id}"
-        log_in(record, self._files, metadata.get(ADMITTED, ""), "delete server", console, say)
+        log_in(record, self._files, metadata.get(AUTHORIZED_KEY_TAG, ""), "delete server", console, log)
         return record
 
-    def _ensure_port(self, host: Host, key: str, say: Say) -> Json:
+    def _ensure_port(self, host: Host, key: str, log: Log) -> Json:
         """Return the host's port, made if need be: Neutron gives an address once, so that two runs come to one."""
         place = self._stage.place(host)
         subnet = self._network.need("subnets", SUBNET + place.subnet.name)
@@ -156,16 +156,16 @@ class Hosts:
                     self._api.ask("PUT", "network", f"/ports/{port['id']}", change)
                 return port
             # Another address is another host.
-            self._remove_servers(host.short, say)
-            self._network.drop("ports", port, say)
+            self._remove_servers(host.short, log)
+            self._network.drop("ports", port, log)
         body: Json = {
             "network_id": self._network.need("networks", NETWORK)["id"],
             "fixed_ips": fixed,
             "security_groups": [group["id"]],
         }
-        return self._network.make("ports", host.short, key, body, say)
+        return self._network.make("ports", host.short, key, body, log)
 
-    def _ensure_server(self, host: Host, key: str, port: Json, say: Say) -> Json:
+    def _ensure_server(self, host: Host, key: str, port: Json, log: Log) -> Json:
         """Return the host's server, made if there is none with that key."""
         found = self.servers(host.short)
         good = [
@@ -177,12 +177,12 @@ class Hosts:
         good.sort(key=lambda one: one["id"] != port["device_id"])
         for server in found:
             if server not in good[:1]:
-                say(f"{host.name}: is made anew; {server['id']} ({server['status']}) and its disks go")
+                log(f"{host.name}: is made anew; {server['id']} ({server['status']}) and its disks go")
                 self._delete(host.short, server["id"])
         if good:
             return good[0]
         made = self._api.ask("POST", "compute", "/servers", self._request(host, key, port))["server"]
-        say(f"made server {made['id']} ({instance_type(self._stage, host)}) at {host.address}")
+        log(f"made server {made['id']} ({instance_type(self._stage, host)}) at {host.address}")
         return self._wait_for(host.short, made["id"], {"ACTIVE"}, START_TIMEOUT)
 
     def _request(self, host: Host, key: str, port: Json) -> Json:
@@ -203,7 +203,7 @@ class Hosts:
                 KEY: key,
                 IMAGE: image["id"],
                 HOST_KEY: host_key.public,
-                ADMITTED: fingerprint(public),
+                AUTHORIZED_KEY_TAG: fingerprint(public),
             },
         }
         if place.zone:
@@ -240,7 +240,7 @@ class Hosts:
         known = {flavor["id"]: flavor["name"] for flavor in self.flavors()}
         return bool(known.get(wanted) == there)
 
-    def _resize(self, host: Host, server: Json, say: Say) -> Json:
+    def _resize(self, host: Host, server: Json, log: Log) -> Json:
         """Give a server another flavor, for which Nova stops it.
 
         https://docs.openstack.org/api-guide/compute/server_concepts.html
@@ -260,7 +260,7 @@ class Hosts:
             raise ProviderError(
                 f"{host.name}: its disk has {before['disk']} GiB, and can't be made smaller: put the sizes back"
             )
-        say(f"{host.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
+        log(f"{host.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
         self._act(server, "resize", {"flavorRef": flavor["id"]})
         # Where the cloud confirms by itself, that may be over before it is seen.
         self._wait_for(host.short, server["id"], {"ACTIVE", _STOPPED, _RESIZED}, START_TIMEOUT, is_idle=True)
@@ -283,7 +283,7 @@ class Hosts:
             server = self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
         return server
 
-    def _grow(self, host: Host, server: Json, say: Say) -> None:
+    def _grow(self, host: Host, server: Json, log: Log) -> None:
         """Make a server's volumes larger, as it runs.
 
         Raises:
@@ -306,7 +306,7 @@ class Hosts:
                 )
             if volume["size"] < size:
                 self._extend(host, volume, size)
-                say(
+                log(
                     f"{volume['id']}: {volume['size']} GiB become {size}; file systems grow at the next start"
                 )
 
@@ -336,7 +336,7 @@ class Hosts:
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
-    def stop(self, name: str, say: Say) -> None:
+    def stop(self, name: str, log: Log) -> None:
         """Stop the servers of a name in order."""
         for server in self.servers(name):
             if server["status"] in {_STOPPED, "ERROR"}:
@@ -345,18 +345,18 @@ class Hosts:
                 self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
             self._act(server, "os-stop")
             self._wait_for(name, server["id"], {_STOPPED}, STOP_TIMEOUT)
-            say(f"stopped {server['id']}")
+            log(f"stopped {server['id']}")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove the servers of a name, their disks and their port, and come back when they are gone."""
-        self._remove_servers(name, say)
-        self._network.remove_named("ports", name, say)
+        self._remove_servers(name, log)
+        self._network.remove_named("ports", name, log)
 
-    def _remove_servers(self, name: str, say: Say) -> None:
+    def _remove_servers(self, name: str, log: Log) -> None:
         """Remove the servers of a name."""
         for server in self.servers(name):
             self._delete(name, server["id"])
-            say(f"removed server {server['id']}")
+            log(f"removed server {server['id']}")
 
     def _delete(self, name: str, identifier: str) -> None:
         """Delete a server and wait until it is gone: until then it has the host's port."""

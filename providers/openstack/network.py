@@ -7,12 +7,12 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.log import Log
 from model.site import OpenStackStage
 from model.stage import Stage
-from providers.base import Say
-from providers.cloud.host import mark, mark_of
+from providers.cloud.host import mark, tag_of
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
-from providers.openstack.api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
+from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
 
 _INTERFACE = "network:router_interface"
 _POOL = range(2, 10)
@@ -28,7 +28,7 @@ def config_of(stage: Stage) -> OpenStackStage:
     return stage.config
 
 
-class Network:
+class OpenStackNetwork:
     """What the hosts of a stage are in.
 
     Args:
@@ -37,7 +37,7 @@ class Network:
 
     """
 
-    def __init__(self, stage: Stage, api: Api) -> None:
+    def __init__(self, stage: Stage, api: OpenStackApi) -> None:
         self._stage, self._api = stage, api
 
     # -- what there is -------------------------------------------------------------------------------------------------
@@ -49,12 +49,12 @@ class Network:
         """
         query = {"name": cloud_name(self._stage, name)} if name and kind != "floatingips" else {}
         found = self._api.listing("network", f"/{kind}", kind.replace("-", "_"), **query)
-        ours = [thing for thing in found if (its := self.mark_of(thing)[0]) and name in {"", its}]
+        ours = [thing for thing in found if (its := self.tag_of(thing)[0]) and name in {"", its}]
         return sorted(ours, key=lambda thing: (str(thing.get("created_at")), str(thing["id"])))
 
-    def mark_of(self, thing: Json) -> tuple[str, str]:
+    def tag_of(self, thing: Json) -> tuple[str, str]:
         """Return name and key of one of the stage's things, or nothing. Pure."""
-        return mark_of(self._stage, thing.get("description"))
+        return tag_of(self._stage, thing.get("description"))
 
     def first(self, kind: str, name: str) -> Json | None:
         """Return the thing of a kind and a name, if there is one."""
@@ -74,26 +74,26 @@ class Network:
             )
         return found
 
-    def make(self, kind: str, name: str, key: str, body: Json, say: Say) -> Json:
+    def make(self, kind: str, name: str, key: str, body: Json, log: Log) -> Json:
         """Make a thing, and return the one that is used: of two that two runs made at once, the first."""
         one = kind.rstrip("s").replace("-", "_")
         said: Json = {"description": mark(self._stage, name, key), **body}
         if kind != "floatingips":
             said["name"] = cloud_name(self._stage, name)
         made = self._api.ask("POST", "network", f"/{kind}", {one: said})[one]
-        say(f"made {one} {made['id']}")
+        log(f"made {one} {made['id']}")
         for other in self.listing(kind, name)[1:]:
-            self.drop(kind, other, say)
+            self.drop(kind, other, log)
         return self.need(kind, name)
 
-    def drop(self, kind: str, thing: Json, say: Say) -> None:
+    def drop(self, kind: str, thing: Json, log: Log) -> None:
         """Delete a thing."""
         if self._api.drop("network", f"/{kind}/{thing['id']}"):
-            say(f"removed {kind.rstrip('s')} {thing['id']}")
+            log(f"removed {kind.rstrip('s')} {thing['id']}")
 
     def sign(self, kind: str, thing: Json, name: str, key: str) -> None:
         """Put another key onto a thing."""
-        if self.mark_of(thing)[1] != key:
+        if self.tag_of(thing)[1] != key:
             one = kind.rstrip("s").replace("-", "_")
             body = {one: {"description": mark(self._stage, name, key)}}
             self._api.ask("PUT", "network", f"/{kind}/{thing['id']}", body)
@@ -119,26 +119,26 @@ class Network:
             )
         return fitting[0]
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the network, and the router that leads out of it; the router is what is made last."""
         network = self.first("networks", NETWORK)
         if network is None:
-            network = self.make("networks", NETWORK, key, {}, say)
+            network = self.make("networks", NETWORK, key, {}, log)
         router = self.first("routers", NETWORK)
         gateway = {"external_gateway_info": {"network_id": self.external()["id"]}}
         if router is None:
-            self.make("routers", NETWORK, key, gateway, say)
-        elif self.mark_of(router)[1] != key or not router.get("external_gateway_info"):
+            self.make("routers", NETWORK, key, gateway, log)
+        elif self.tag_of(router)[1] != key or not router.get("external_gateway_info"):
             self._api.ask("PUT", "network", f"/routers/{router['id']}", {"router": gateway})
             self.sign("routers", router, NETWORK, key)
         self.sign("networks", network, NETWORK, key)
         return str(network["id"])
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove router and network; what is in it must be gone."""
         for kind in ("routers", "networks"):
             for thing in self.listing(kind, NETWORK):
-                self.drop(kind, thing, say)
+                self.drop(kind, thing, log)
 
     # -- subnets -------------------------------------------------------------------------------------------------------
 
@@ -151,19 +151,19 @@ class Network:
             for fixed in port["fixed_ips"]
         }
 
-    def ensure_subnet(self, plan: SubnetPlan, key: str, say: Say) -> str:
+    def ensure_subnet(self, plan: SubnetPlan, key: str, log: Log) -> str:
         """Make a subnet and its way to the router."""
         name = SUBNET + plan.name
         network, router = self.need("networks", NETWORK), self.need("routers", NETWORK)
         subnet = self.first("subnets", name)
         if subnet is not None and subnet["cidr"] != plan.cidr:
-            self.remove_subnet(name, say)
+            self.remove_subnet(name, log)
             subnet = None
         if subnet is None:
             body: Json = {"network_id": network["id"], "ip_version": 4, "cidr": plan.cidr}
             if pool := self._pool(plan):
                 body["allocation_pools"] = [pool]
-            subnet = self.make("subnets", name, key, body, say)
+            subnet = self.make("subnets", name, key, body, log)
         ports = self._api.listing("network", "/ports", "ports", network_id=str(network["id"]))
         if subnet["id"] not in self.interfaces(ports):
             body = {"subnet_id": subnet["id"]}
@@ -179,7 +179,7 @@ class Network:
         hosts = {ipaddress.IPv4Address(host.address) for host in self._stage.hosts}
         return None if hosts & set(own) else {"start": str(own[0]), "end": str(own[-1])}
 
-    def remove_subnet(self, name: str, say: Say) -> None:
+    def remove_subnet(self, name: str, log: Log) -> None:
         """Remove a subnet and its way to the router; its hosts must be gone."""
         routers = self.listing("routers", NETWORK)
         for subnet in self.listing("subnets", name):
@@ -194,18 +194,18 @@ class Network:
                 except OpenStackError as error:
                     if error.status != NOT_FOUND:
                         raise
-            self.drop("subnets", subnet, say)
+            self.drop("subnets", subnet, log)
 
     # -- the security group --------------------------------------------------------------------------------------------
 
-    def ensure_firewall(self, rules: Iterable[Rule], key: str, say: Say) -> str:
+    def ensure_firewall(self, rules: Iterable[Rule], key: str, log: Log) -> str:
         """Make the security group, and its rules be these and no others, without a moment in which one is missing."""
         group = self.first("security-groups", FIREWALL)
         if group is None:
-            group = self.make("security-groups", FIREWALL, key, {}, say)
+            group = self.make("security-groups", FIREWALL, key, {}, log)
         there, wanted = rules_of(group), set(rules)
         for rule in sorted(wanted - there.keys()):
-            say(f"opening {rule}")
+            log(f"opening {rule}")
             body = {"security_group_rule": {**_as_rule(rule, group["id"]), "security_group_id": group["id"]}}
             try:
                 self._api.ask("POST", "network", "/security-group-rules", body)
@@ -213,23 +213,23 @@ class Network:
                 if error.status != CONFLICT or error.is_quota:
                     raise  # else another run was first
         for rule in sorted(there.keys() - wanted):
-            say(f"closing {rule}")
+            log(f"closing {rule}")
             self._api.drop("network", f"/security-group-rules/{there[rule]}")
         self.sign("security-groups", group, FIREWALL, key)
         return str(group["id"])
 
     # -- floating IPs --------------------------------------------------------------------------------------------------
 
-    def ensure_address(self, name: str, key: str, say: Say) -> str:
+    def ensure_address(self, name: str, key: str, log: Log) -> str:
         """Have a floating IP; it stays when its host is made anew."""
         found = self.first("floatingips", name)
         if found is None:
             body = {"floating_network_id": self.external()["id"]}
-            found = self.make("floatingips", name, key, body, say)
+            found = self.make("floatingips", name, key, body, log)
         self.sign("floatingips", found, name, key)
         return str(found["id"])
 
-    def associate(self, name: str, port: str | None, say: Say) -> str:
+    def associate(self, name: str, port: str | None, log: Log) -> str:
         """Have a host's floating IP lead to a port, or to none, and return it; empty if there is none."""
         found = self.first("floatingips", name)
         if found is None:
@@ -237,13 +237,13 @@ class Network:
         if found["port_id"] != port:
             body = {"floatingip": {"port_id": port}}
             self._api.ask("PUT", "network", f"/floatingips/{found['id']}", body)
-            say(f"{found['floating_ip_address']} leads to {port or 'nothing'}")
+            log(f"{found['floating_ip_address']} leads to {port or 'nothing'}")
         return str(found["floating_ip_address"])
 
-    def remove_named(self, kind: str, name: str, say: Say) -> None:
+    def remove_named(self, kind: str, name: str, log: Log) -> None:
         """Remove all things of a kind and a name."""
         for thing in self.listing(kind, name):
-            self.drop(kind, thing, say)
+            self.drop(kind, thing, log)
 
 
 def _as_rule(rule: Rule, group: str) -> Json:

@@ -5,13 +5,13 @@ import threading
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import subnets
+from model.log import Log
 from model.stage import Stage
-from providers.base import Say
-from providers.cloud.host import mark, mark_of
+from providers.cloud.host import mark, tag_of
 from providers.cloud.provider import NETWORK, NFS, SUBNET
 from providers.cloud.retry import PACE, poll
-from providers.openstack.api import CONFLICT, NOT_FOUND, Api, Json, OpenStackError
-from providers.openstack.network import Network, config_of
+from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
+from providers.openstack.network import OpenStackNetwork, config_of
 
 SERVICE = "shared_file_system"
 _MADE_TIMEOUT = 900.0
@@ -23,7 +23,7 @@ def mount_of(share: Json) -> str:
     return str(share.get("export_location") or share["id"])
 
 
-class FileSystem:
+class OpenStackFileSystem:
     """The share of a stage, and the share network that ties it to the stage's own where its type wants one.
 
     Args:
@@ -33,7 +33,7 @@ class FileSystem:
 
     """
 
-    def __init__(self, stage: Stage, api: Api, network: Network) -> None:
+    def __init__(self, stage: Stage, api: OpenStackApi, network: OpenStackNetwork) -> None:
         self._stage, self._api, self._network = stage, api, network
         self._lock = threading.Lock()
         self._type: Json = None
@@ -47,7 +47,7 @@ class FileSystem:
     def _listing(self, path: str, key: str) -> list[Json]:
         """Return the stage's things of a kind, the oldest first."""
         found = self._api.listing(SERVICE, path, key)
-        ours = [one for one in found if mark_of(self._stage, one.get("description"))[0] == NFS]
+        ours = [one for one in found if tag_of(self._stage, one.get("description"))[0] == NFS]
         return sorted(ours, key=lambda one: (str(one["created_at"]), str(one["id"])))
 
     def type(self) -> Json:
@@ -85,26 +85,26 @@ class FileSystem:
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, key: str, say: Say) -> str:
+    def ensure(self, key: str, log: Log) -> str:
         """Make the share, let the stage's hosts in, and return its address, as `server:/path`."""
         share = next(iter(self.listing()), None)
         if share is not None and share["status"] == "error" and not share.get("export_location"):
             # It could not be made: nobody ever had an address by which to put something there.
-            self._drop(share, say)
+            self._drop(share, log)
             share = None
-        if share is not None and mark_of(self._stage, share["description"])[1] != key:
+        if share is not None and tag_of(self._stage, share["description"])[1] != key:
             raise ProviderError(
                 f"{NFS}: share {share['id']} is of another type, which can't be changed, and it may hold data: put "
                 "share_type back; or save the data, remove it, and run again"
             )
         if share is None:
-            share = self._make(key, say)
+            share = self._make(key, log)
         share = self._wait_for(share["id"])
-        self._grow(share, say)
-        self._let_in(share, say)
+        self._grow(share, log)
+        self._let_in(share, log)
         return mount_of(share)
 
-    def _make(self, key: str, say: Say) -> Json:
+    def _make(self, key: str, log: Log) -> Json:
         """Make a share, and return the one that is used: of two that two runs made at once, the first."""
         kind = self.type()
         body: Json = {
@@ -115,15 +115,15 @@ class FileSystem:
             "size": config_of(self._stage).share_size,
         }
         if str((kind.get("required_extra_specs") or {}).get(_OWN_SERVERS)).lower() == "true":
-            body["share_network_id"] = self._ensure_share_network(key, say)["id"]
+            body["share_network_id"] = self._ensure_share_network(key, log)["id"]
         made = self._api.ask("POST", SERVICE, "/shares", {"share": body})["share"]
-        say(f"made share {made['id']} of {body['size']} GiB")
+        log(f"made share {made['id']} of {body['size']} GiB")
         first, *others = self.listing()
         for other in others:
-            self._drop(other, say)
+            self._drop(other, log)
         return first
 
-    def _ensure_share_network(self, key: str, say: Say) -> Json:
+    def _ensure_share_network(self, key: str, log: Log) -> Json:
         """Tie Manila's servers to the first of the stage's subnets."""
         found = self._listing("/share-networks/detail", "share_networks")
         if found:
@@ -136,10 +136,10 @@ class FileSystem:
             "neutron_subnet_id": self._network.need("subnets", SUBNET + plan.name)["id"],
         }
         made = self._api.ask("POST", SERVICE, "/share-networks", {"share_network": body})["share_network"]
-        say(f"made share network {made['id']}")
+        log(f"made share network {made['id']}")
         return self._listing("/share-networks/detail", "share_networks")[0]
 
-    def _grow(self, share: Json, say: Say) -> None:
+    def _grow(self, share: Json, log: Log) -> None:
         """Make the share larger, as it is used.
 
         Raises:
@@ -155,9 +155,9 @@ class FileSystem:
         if share["size"] < wanted:
             self._act(share, "extend", {"new_size": wanted})
             self._wait_for(share["id"])
-            say(f"share {share['id']}: {share['size']} GiB become {wanted}")
+            log(f"share {share['id']}: {share['size']} GiB become {wanted}")
 
-    def _let_in(self, share: Json, say: Say) -> None:
+    def _let_in(self, share: Json, log: Log) -> None:
         """Let the stage's subnets use the share, and nobody whom skep did not let in before."""
         there = {rule["access_to"] for rule in self._act(share, "access_list", None)["access_list"]}
         for plan in subnets(config_of(self._stage)):
@@ -169,7 +169,7 @@ class FileSystem:
             except OpenStackError as error:
                 if error.status != CONFLICT or error.is_quota:
                     raise  # else another run was first
-            say(f"share {share['id']}: {plan.cidr} may use it")
+            log(f"share {share['id']}: {plan.cidr} may use it")
 
         def is_done() -> bool | None:
             rules = self._act(share, "access_list", None)["access_list"]
@@ -184,17 +184,17 @@ class FileSystem:
 
     # -- removing ------------------------------------------------------------------------------------------------------
 
-    def remove(self, say: Say) -> None:
+    def remove(self, log: Log) -> None:
         """Remove the share, with its data, and then the share network; come back when they are gone."""
         if not self._api.has(SERVICE):
             return
         for share in self.listing():
-            self._drop(share, say)
+            self._drop(share, log)
         for network in self._listing("/share-networks/detail", "share_networks"):
             if self._api.drop(SERVICE, f"/share-networks/{network['id']}"):
-                say(f"removed share network {network['id']}")
+                log(f"removed share network {network['id']}")
 
-    def _drop(self, share: Json, say: Say) -> None:
+    def _drop(self, share: Json, log: Log) -> None:
         """Remove a share, and come back when it is gone."""
         if share["status"] != "deleting":
             self._api.drop(SERVICE, f"/shares/{share['id']}")
@@ -206,7 +206,7 @@ class FileSystem:
             return True if found is None else None
 
         poll(is_gone, f"share {share['id']} to be gone", _MADE_TIMEOUT, lambda: "it is still there", PACE)
-        say(f"removed share {share['id']}")
+        log(f"removed share {share['id']}")
 
     # -- asking --------------------------------------------------------------------------------------------------------
 

@@ -25,15 +25,15 @@ from providers.cloud.provider import (
     SUBNET,
     CloudProvider,
     Kind,
-    Patience,
+    RetryPolicy,
     only,
     rules_drift,
 )
-from providers.openstack.api import PATIENCE, Api, Json, passes
-from providers.openstack.check import Check
-from providers.openstack.host import KEY, NAME, Hosts, inputs
-from providers.openstack.network import Network, config_of, rules_of
-from providers.openstack.nfs import FileSystem, mount_of
+from providers.openstack.api import PATIENCE, Json, OpenStackApi, is_transient
+from providers.openstack.check import OpenStackCheck
+from providers.openstack.host import KEY, NAME, OpenStackHosts, inputs
+from providers.openstack.network import OpenStackNetwork, config_of, rules_of
+from providers.openstack.nfs import OpenStackFileSystem, mount_of
 from remote.ssh.connection import SshFiles
 
 LAYOUT = "1"
@@ -52,17 +52,17 @@ class OpenStackProvider(CloudProvider):
     """
 
     name: ClassVar[str] = "openstack"
-    patience: ClassVar[Patience] = Patience(passes, passes, PATIENCE, PATIENCE)
+    patience: ClassVar[RetryPolicy] = RetryPolicy(is_transient, is_transient, PATIENCE, PATIENCE)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
     ) -> None:
         del state, secret
         self._stage, self._config = stage, config_of(stage)
-        self._api = Api(self._config.cloud, self._config.region)
-        self._network = Network(stage, self._api)
-        self._nfs = FileSystem(stage, self._api, self._network)
-        self._hosts: Hosts = Hosts(stage, files, self._api, self._network)
+        self._api = OpenStackApi(self._config.cloud, self._config.region)
+        self._network = OpenStackNetwork(stage, self._api)
+        self._nfs = OpenStackFileSystem(stage, self._api, self._network)
+        self._hosts: OpenStackHosts = OpenStackHosts(stage, files, self._api, self._network)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
@@ -104,7 +104,9 @@ class OpenStackProvider(CloudProvider):
     def check(self) -> Sequence[str]:
         """Return what stands in the way: credentials, roles, flavors, image, zones, external network, quotas."""
         return list(
-            Check(self._stage, self._api, self._network, self._hosts, self._nfs, self.found).problems()
+            OpenStackCheck(
+                self._stage, self._api, self._network, self._hosts, self._nfs, self.found
+            ).problems()
         )
 
     # -- what there is -------------------------------------------------------------------------------------------------
@@ -126,7 +128,7 @@ class OpenStackProvider(CloudProvider):
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)
         for thing in (*networks, *routers, *parts, *groups, *addresses):
-            name, key = self._network.mark_of(thing)
+            name, key = self._network.tag_of(thing)
             # Without a way out it is not finished.
             whole = (thing not in networks or bool(routers)) and (
                 thing not in parts or thing["id"] in led_out
@@ -134,10 +136,10 @@ class OpenStackProvider(CloudProvider):
             drift = self._rules_drift(thing) if thing in groups else ""
             found.setdefault(name, Found(name, key if whole else "", str(thing["id"]), drift=drift))
         for share in shares:
-            name, key = self._network.mark_of(share)
+            name, key = self._network.tag_of(share)
             is_good = share["status"] not in {"error", "deleting", "error_deleting"}
             found.setdefault(name, Found(name, key if is_good else "", mount_of(share)))
-        named = ((self._network.mark_of(port)[0], port) for port in ports)
+        named = ((self._network.tag_of(port)[0], port) for port in ports)
         homes = {name: port for name, port in named if name}
         public = {address["port_id"] for address in addresses}
         for server in servers:
@@ -178,15 +180,15 @@ class OpenStackProvider(CloudProvider):
         return {
             NETWORK: only(network.ensure, network.remove),
             FIREWALL: Kind(
-                lambda _, key, say: network.ensure_firewall(rules, key, say),
-                lambda name, say: network.remove_named("security-groups", name, say),
+                lambda _, key, log: network.ensure_firewall(rules, key, log),
+                lambda name, log: network.remove_named("security-groups", name, log),
             ),
             NFS: only(nfs.ensure, nfs.remove),
             ADDRESS: Kind(
-                network.ensure_address, lambda name, say: network.remove_named("floatingips", name, say)
+                network.ensure_address, lambda name, log: network.remove_named("floatingips", name, log)
             ),
             SUBNET: Kind(
-                lambda name, key, say: network.ensure_subnet(self._plan(name), key, say),
+                lambda name, key, log: network.ensure_subnet(self._plan(name), key, log),
                 network.remove_subnet,
             ),
         }

@@ -18,10 +18,11 @@ from typing import ClassVar
 
 from model.errors import ProviderError
 from model.keys.record import HostRecord
+from model.log import Log
 from model.secrets.secret import Secret
 from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
-from providers.base import Found, Provider, Resource, Say
+from providers.base import Found, Provider, Resource
 from remote.ssh.connection import SSH_FAILED, SshFiles, learn
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh, ssh_words, with_key
 
@@ -112,7 +113,7 @@ class PreparedProvider(Provider):
         """Return nothing: to look would be to log in to each host."""
         return {}
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> HostRecord:
+    def ensure(self, resource: Resource, key: str, log: Log) -> HostRecord:
         """Return the host's record, having made the admin user if the stage's key does not log in yet."""
         del key
         host = self._stage.host(resource.name)
@@ -121,7 +122,7 @@ class PreparedProvider(Provider):
             answer = self._identify(record, known_hosts)
             if not answer.worked:
                 self._refuse_all_but(answer, host, record, ("permission denied", "sudo"))
-                say(f"{host.name}: making the admin user {ADMIN}, as {self._config.user}")
+                log(f"{host.name}: making the admin user {ADMIN}, as {self._config.user}")
                 self._admit(host, record, known_hosts)
                 answer = self._identify(record, known_hosts)
             if not answer.worked:
@@ -135,7 +136,7 @@ class PreparedProvider(Provider):
             raise ProviderError(
                 f"{host.name}: /etc/machine-id is empty: run `systemd-machine-id-setup` there"
             )
-        say(f"{host.name}: answers as {ADMIN}@{record.ssh_host}:{record.ssh_port}")
+        log(f"{host.name}: answers as {ADMIN}@{record.ssh_host}:{record.ssh_port}")
         return HostRecord(
             name=record.name,
             id=identity.splitlines()[0],
@@ -146,19 +147,19 @@ class PreparedProvider(Provider):
             host_keys=record.host_keys,
         )
 
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Refuse: a host that is off could not be started again.
 
         Raises:
             ProviderError: Always; `halts` says so beforehand.
 
         """
-        del say
+        del log
         raise ProviderError(f"{name}: is a prepared host, which skep can't start again: stop it yourself")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Leave the host as it is, and say so."""
-        say(f"{name}: is a prepared host, which is not skep's to remove; its user {ADMIN} stays")
+        log(f"{name}: is a prepared host, which is not skep's to remove; its user {ADMIN} stays")
 
     def _record(self, host: Host) -> HostRecord:
         """Return what site.toml says of where a host answers."""

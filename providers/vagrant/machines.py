@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from model.errors import ProviderError
+from model.log import Log
 from model.stage import Stage
-from providers.base import Say
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
 LOCK_TIMEOUT = 3600
@@ -154,7 +154,7 @@ class Machines:
         temporary.replace(path)
 
     @contextlib.contextmanager
-    def lock(self, name: str, say: Say) -> Iterator[None]:
+    def lock(self, name: str, log: Log) -> Iterator[None]:
         """Hold a lock that other runs on this machine heed as well.
 
         Raises:
@@ -176,7 +176,7 @@ class Machines:
                             f"{name}: another run has been at work on it for an hour"
                         ) from None
                 if not waited:
-                    say(f"{name}: waiting for another run that is at work on it")
+                    log(f"{name}: waiting for another run that is at work on it")
                     waited = True
                 time.sleep(0.2)
             # What is started meanwhile holds it, too: a vagrant that outlives a killed run is waited for.
@@ -189,32 +189,32 @@ class Machines:
 
     # -- commands ------------------------------------------------------------------------------------------------------
 
-    def up(self, short: str, backend: str, timeout: float, say: Say) -> list[str]:
+    def up(self, short: str, backend: str, timeout: float, log: Log) -> list[str]:
         """Create, start and provision a machine, and return the host keys that it told."""
-        with self._client(timeout, say) as client:
+        with self._client(timeout, log) as client:
             client.up(vm_name=short, provision=True, provider=backend)
             return self._told(client)
 
-    def provision(self, short: str, timeout: float, say: Say) -> list[str]:
+    def provision(self, short: str, timeout: float, log: Log) -> list[str]:
         """Provision a machine that runs, and return the host keys that it told."""
-        with self._client(timeout, say) as client:
+        with self._client(timeout, log) as client:
             client.provision(vm_name=short)
             return self._told(client)
 
-    def reload(self, short: str, timeout: float, say: Say) -> list[str]:
+    def reload(self, short: str, timeout: float, log: Log) -> list[str]:
         """Stop a machine, start it with its settings of today, provision it, and return the host keys that it told."""
-        with self._client(timeout, say) as client:
+        with self._client(timeout, log) as client:
             client.reload(vm_name=short, provision=True)
             return self._told(client)
 
-    def halt(self, short: str, timeout: float, say: Say) -> None:
+    def halt(self, short: str, timeout: float, log: Log) -> None:
         """Stop a machine in order."""
-        with self._client(timeout, say) as client:
+        with self._client(timeout, log) as client:
             client.halt(vm_name=short)
 
-    def destroy(self, short: str, timeout: float, say: Say) -> None:
+    def destroy(self, short: str, timeout: float, log: Log) -> None:
         """Remove a machine with its disks."""
-        with self._client(timeout, say) as client:
+        with self._client(timeout, log) as client:
             client.destroy(vm_name=short)
 
     @staticmethod
@@ -224,19 +224,19 @@ class Machines:
         return [" ".join(line.split()[:2]) for line in marked]
 
     @contextlib.contextmanager
-    def _client(self, timeout: float, say: Say) -> Iterator[Any]:
+    def _client(self, timeout: float, log: Log) -> Iterator[Any]:
         """Give a client of Vagrant's; what it said is in the message when it fails."""
-        client = client_of(self.directory, timeout, say, getattr(self._held, "files", ()))
+        client = client_of(self.directory, timeout, log, getattr(self._held, "files", ()))
         try:
             yield client
         except subprocess.CalledProcessError as error:
             command = f"vagrant {' '.join(error.cmd[1:])}"
             late = f": no end after {timeout:.0f} s" if client.was_late else ""
-            raise ProviderError(explained(command + late, client.lines)) from error
+            raise ProviderError(translate_errors(command + late, client.lines)) from error
 
     # -- what a killed run left in libvirt -----------------------------------------------------------------------------
 
-    def sweep(self, short: str, say: Say) -> None:
+    def sweep(self, short: str, log: Log) -> None:
         """Remove a domain and disks that Vagrant began to make for a machine and does not know of.
 
         Killed between making a disk or a domain and noting its id, Vagrant refuses both the next time.
@@ -244,14 +244,14 @@ class Machines:
         name = f"{self._prefix}{short}"
         domains = virsh("list", "--all", "--name").split()
         if name in domains:
-            say(f"removing {name}, which a killed run left behind")
+            log(f"removing {name}, which a killed run left behind")
             virsh("destroy", name, check=False)
             virsh("undefine", name, "--remove-all-storage", "--nvram", check=False)
         for pool in virsh("pool-list", "--name").split():
             for line in virsh("vol-list", pool).splitlines()[2:]:
                 volume = line.split()[0] if line.split() else ""
                 if volume == f"{name}.img" or volume.startswith(f"{name}-vd"):
-                    say(f"removing disk {volume}, which a killed run left behind")
+                    log(f"removing disk {volume}, which a killed run left behind")
                     virsh("vol-delete", volume, "--pool", pool)
 
 
@@ -277,7 +277,7 @@ def _environment() -> dict[str, str]:
 _ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE", "VAGRANT_DEFAULT_PROVIDER"}
 
 
-def explained(command: str, lines: list[str]) -> str:
+def translate_errors(command: str, lines: list[str]) -> str:
     """Return a failed command with the end of what it said, and what to do where that is known. Pure."""
     text = "\n".join(lines)
     low = text.lower()
@@ -286,13 +286,13 @@ def explained(command: str, lines: list[str]) -> str:
     return f"{command} failed{': ' + advice if advice else ''}{tail}"
 
 
-def client_of(directory: Path, timeout: float, say: Say, held: Sequence[int] = ()) -> Any:
+def client_of(directory: Path, timeout: float, log: Log, held: Sequence[int] = ()) -> Any:
     """Return python-vagrant's client, whose commands are heard while they run, and end.
 
     Args:
         directory: Where the Vagrantfile is.
         timeout: Seconds after which a command is ended, with all that it started.
-        say: Takes each line that it prints.
+        log: Takes each line that it prints.
         held: Open files that what is started holds, too.
 
     """
@@ -341,7 +341,7 @@ def client_of(directory: Path, timeout: float, say: Say, held: Sequence[int] = (
             for line in _COLOUR.sub("\n", text).splitlines():
                 if line.strip() and not _PROGRESS.search(line):
                     self.lines.append(line.rstrip())
-                    say(line.rstrip())
+                    log(line.rstrip())
 
     executable()
     return Client()
@@ -374,7 +374,7 @@ def virsh(*words: str, check: bool = True) -> str:
         env={**os.environ, "LC_ALL": "C"},
     )
     if check and done.returncode != 0:
-        raise ProviderError(explained(f"virsh {' '.join(words)}", done.stderr.splitlines()))
+        raise ProviderError(translate_errors(f"virsh {' '.join(words)}", done.stderr.splitlines()))
     return done.stdout
 
 

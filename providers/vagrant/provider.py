@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 from model.errors import ProviderError
 from model.keys.digest import Inputs, key_of, sha256
 from model.keys.record import HostRecord, Record
+from model.log import Log
 from model.site import VagrantStage
 from model.stage import Host, Stage
 from model.units import seconds
-from providers.base import Found, Provider, Resource, Say
+from providers.base import Found, Provider, Resource
 from providers.vagrant import machines as vagrant_machine
 from providers.vagrant.machines import BACKENDS, GONE, RUNNING, Machine, Machines
 from remote.ssh.connection import SshFiles
@@ -169,24 +170,24 @@ class VagrantProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, say: Say) -> Record:
+    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
         """Make a machine, start it, give it its settings, let the stage's key in."""
         host = self._stage.host(resource.name)
-        with self._machines.lock(host.short, say):
-            return self._ensure(host, key, key_of(resource.settings), say)
+        with self._machines.lock(host.short, log):
+            return self._ensure(host, key, key_of(resource.settings), log)
 
-    def _ensure(self, host: Host, key: str, settings: str, say: Say) -> HostRecord:
+    def _ensure(self, host: Host, key: str, settings: str, log: Log) -> HostRecord:
         """Make a machine, with its lock held."""
         self._write_stage()
         kept = self._machines.kept(host.short)
         state = self._machines.states().get(host.short, GONE)
         if state != GONE and kept is not None and kept.key != key:
-            say(f"{host.name}: is made anew, and its disks with it")
-            self._machines.destroy(host.short, self._patience, say)
+            log(f"{host.name}: is made anew, and its disks with it")
+            self._machines.destroy(host.short, self._patience, log)
             state = GONE
         if state == GONE:
             if self._backend == "libvirt":
-                self._machines.sweep(host.short, say)
+                self._machines.sweep(host.short, log)
             kept = Machine(key)
         # One that Vagrant knows and that has nothing kept of it is adopted: it is the stage's, by its directory.
         kept = kept or Machine(key)
@@ -195,29 +196,29 @@ class VagrantProvider(Provider):
             record = self._record(host, kept)
             if log_in(record, self._files.key, "sudo -n true").worked:
                 return record
-        kept = self._bring_up(host, kept, settings, running=state == RUNNING, say=say)
+        kept = self._bring_up(host, kept, settings, running=state == RUNNING, log=log)
         record = self._record(host, kept)
         problem = wait_for_login(record, self._files.key, 60, lambda: True)
         if problem:
             raise ProviderError(f"{host.name}: is up, and the stage's key does not log in: {problem}")
         return record
 
-    def _bring_up(self, host: Host, kept: Machine, settings: str, *, running: bool, say: Say) -> Machine:
+    def _bring_up(self, host: Host, kept: Machine, settings: str, *, running: bool, log: Log) -> Machine:
         """Start and provision a machine, and keep what it told."""
         if running and kept.settings not in {"", settings}:
-            say(f"{host.name}: restarts with its new settings")
+            log(f"{host.name}: restarts with its new settings")
             # One at a time, and no other run meanwhile: the swarm does not lose its majority by it.
-            with self._machines.lock("restart", say):
-                told = self._machines.reload(host.short, self._patience, say)
+            with self._machines.lock("restart", log):
+                told = self._machines.reload(host.short, self._patience, log)
         elif running:
             # `up` would do it twice: vagrant-libvirt 0.11.
-            told = self._machines.provision(host.short, self._patience, say)
+            told = self._machines.provision(host.short, self._patience, log)
         elif self._machines.known():
-            told = self._machines.up(host.short, self._backend, self._patience, say)
+            told = self._machines.up(host.short, self._backend, self._patience, log)
         else:
             # The first one brings the box and the network, which others would make at the same time.
-            with self._machines.lock("first", say):
-                told = self._machines.up(host.short, self._backend, self._patience, say)
+            with self._machines.lock("first", log):
+                told = self._machines.up(host.short, self._backend, self._patience, log)
         if not told:
             raise ProviderError(f"{host.name}: told no host key when it was provisioned")
         kept = Machine(kept.key, settings, tuple(told))
@@ -240,23 +241,23 @@ class VagrantProvider(Provider):
             host_keys=kept.host_keys,
         )
 
-    def halt(self, name: str, say: Say) -> None:
+    def halt(self, name: str, log: Log) -> None:
         """Stop a machine in order."""
-        with self._machines.lock(name, say):
+        with self._machines.lock(name, log):
             if self._machines.states().get(name) == RUNNING:
-                self._machines.halt(name, self._patience, say)
-                say(f"stopped {name}")
+                self._machines.halt(name, self._patience, log)
+                log(f"stopped {name}")
 
-    def remove(self, name: str, say: Say) -> None:
+    def remove(self, name: str, log: Log) -> None:
         """Remove a machine with its disks."""
         if not self._machines.directory.exists():
             return
-        with self._machines.lock(name, say):
+        with self._machines.lock(name, log):
             if self._machines.id_of(name):
-                self._machines.destroy(name, self._patience, say)
-                say(f"removed {name}")
+                self._machines.destroy(name, self._patience, log)
+                log(f"removed {name}")
             if self._backend == "libvirt":
-                self._machines.sweep(name, say)
+                self._machines.sweep(name, log)
             self._machines.forget(name)
 
     # -- Vagrant's files -----------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ digest that is pulled. So what was got is known, and a tag that has moved shows.
 
 import json
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -19,10 +19,9 @@ from docker.errors import APIError, ImageNotFound, create_api_error_from_http_ex
 
 from model.errors import BuildError
 from model.images.reference import Reference, parse
+from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images.debian_suites import DEBIAN
-
-Say = Callable[[str], None]
 
 BASE_COMMAND = 'CMD ["/bin/sh"]'
 """What a base that skep makes runs by itself, as the distributions' own images do."""
@@ -99,7 +98,7 @@ def present(client: DockerClient, host: str, source: Source) -> str | None:
     return None
 
 
-def pull(client: DockerClient, host: str, source: Source, digest: str, say: Say) -> str:
+def pull(client: DockerClient, host: str, source: Source, digest: str, log: Log) -> str:
     """Pull an image by its digest, and return its id on the engine, where it then also has its usual name.
 
     Raises:
@@ -112,13 +111,13 @@ def pull(client: DockerClient, host: str, source: Source, digest: str, say: Say)
         try:
             return str(client.images.get(str(wanted)).id)
         except ImageNotFound:
-            say(f"pulling {wanted}")
+            log(f"pulling {wanted}")
         try:
             for event in _pull_events(client, wanted, source.auth):
                 if "error" in event:
                     raise _refusal(host, doing, source, str(event["error"]), 0)
                 if event.get("status") in {"Pull complete", "Already exists"}:
-                    say(f"{event.get('id', '')}: {event['status']}")
+                    log(f"{event.get('id', '')}: {event['status']}")
         except APIError as error:
             raise _refusal(host, doing, source, _said(error), error.status_code) from error
         image = str(client.images.get(str(wanted)).id)
@@ -203,7 +202,7 @@ def archived(path: Path, tag: str) -> str:
     raise BuildError(f"{path}: has no image {tag}, but {held}; say which with `tag`")
 
 
-def load(client: DockerClient, host: str, path: Path, tag: str, say: Say) -> str:
+def load(client: DockerClient, host: str, path: Path, tag: str, log: Log) -> str:
     """Load the image of a tag from a `docker save` file on the mother, and return its id on the engine.
 
     Raises:
@@ -211,12 +210,12 @@ def load(client: DockerClient, host: str, path: Path, tag: str, say: Say) -> str
 
     """
     name = archived(path, tag)
-    say(f"loading {name} from {path}")
+    log(f"loading {name} from {path}")
     with engine_errors(host, f"loading {path}", BuildError), path.open("rb") as file:
         for event in client.api.load_image(file):
             if "error" in event:
                 raise BuildError(f"{host}: loading {path}: {event['error']}")
-            say(str(event.get("stream", "")).strip())
+            log(str(event.get("stream", "")).strip())
         return str(client.images.get(name).id)
 
 

@@ -21,6 +21,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from model.errors import BuildError
 from model.keys.digest import canonical, sha256
+from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images import layers
 from remote.images.bases import BASE_COMMAND
@@ -31,11 +32,10 @@ from remote.images.push_locks import turn
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
 BUILD_PREFIX = "skep-build"
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Registry:
+class SiteRegistry:
     """The site's registry.
 
     Args:
@@ -69,7 +69,7 @@ class Builder:
         owner: A text of the site's and stage's own, in the names of build containers.
         lock: Returns the lock of a name: one layer is built only once.
         marks: A directory on the mother, where a file says of each build container that it may be there.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     """
 
@@ -77,16 +77,16 @@ class Builder:
         self,
         client: DockerClient,
         host: str,
-        registry: Registry,
+        registry: SiteRegistry,
         owner: str,
         lock: Callable[[str], threading.Lock],
         marks: Path,
-        say: Say,
+        log: Log,
     ) -> None:
         """Keep what building needs."""
         self._client, self._host, self._registry = client, host, registry
         self._owner, self._lock, self._marks = owner, lock, marks
-        self._say = say
+        self._say = log
 
     # -- the registry --------------------------------------------------------------------------------------------
 

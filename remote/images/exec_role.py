@@ -10,6 +10,7 @@ from docker.errors import APIError, NotFound
 
 from model.errors import HostError, ServiceError, SkepError
 from model.keys.digest import Entry
+from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images.layers import heartbeat
 from remote.images.role_archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
@@ -21,7 +22,6 @@ _TRIES = 3
 _CONTAINER_TIMEOUT = 60
 _PATIENCE = 5.0
 """Seconds until a container whose role failed counts as one that stays."""
-Say = Callable[[str], None]
 
 
 def run_role(
@@ -31,7 +31,7 @@ def run_role(
     entries: tuple[Entry, ...],
     variables: Mapping[str, str],
     timeout: float,
-    say: Say,
+    log: Log,
 ) -> None:
     """Run a role's `setup.sh` as root inside a service's container.
 
@@ -44,7 +44,7 @@ def run_role(
         entries: Its files.
         variables: Its environment variables.
         timeout: Seconds.
-        say: Takes each line that it prints.
+        log: Takes each line that it prints.
 
     Raises:
         ServiceError: The script failed or took too long, or there is no container.
@@ -54,17 +54,17 @@ def run_role(
     archive = role_archive(entries, variables, token=token)
 
     def execute(container: Any) -> tuple[str | None, list[str]]:
-        status, tail = _exec(container, archive, token, timeout, say)
+        status, tail = _exec(container, archive, token, timeout, log)
         if status == 0:
             return None, tail
         return "setup.sh: " + (
             f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
         ), tail
 
-    _run(find, service, role, execute, say)
+    _run(find, service, role, execute, log)
 
 
-def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout: float, say: Say) -> None:
+def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout: float, log: Log) -> None:
     """Run a role of Ansible against a service's container, as `run_role` does with a script.
 
     Args:
@@ -72,7 +72,7 @@ def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout
         service: The service's name, for messages.
         play: The role.
         timeout: Seconds.
-        say: Takes each line for the log.
+        log: Takes each line for the log.
 
     Raises:
         ServiceError: A task failed, it took too long, or there is no container.
@@ -80,9 +80,9 @@ def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout
     """
 
     def execute(container: Any) -> tuple[str | None, list[str]]:
-        return _play(container, play, timeout, say)
+        return _play(container, play, timeout, log)
 
-    _run(find, service, play.role, execute, say)
+    _run(find, service, play.role, execute, log)
 
 
 def _run(
@@ -90,13 +90,13 @@ def _run(
     service: str,
     role: str,
     execute: Callable[[Any], tuple[str | None, list[str]]],
-    say: Say,
+    log: Log,
 ) -> None:
     """Execute a role in a service's container, and again in the next one if that goes away meanwhile."""
     gone: set[str] = set()
     for last in [False] * (_TRIES - 1) + [True]:
         container = _wait_for_container(find, service, gone)
-        say(f"running role {role} in container {container.short_id}")
+        log(f"running role {role} in container {container.short_id}")
         try:
             with engine_errors(service, f"role {role}", ServiceError):
                 reason, tail = execute(container)
@@ -109,7 +109,7 @@ def _run(
             failure = ServiceError(f"service {service}: role {role}: {reason}{lines}")
         if last or not _goes_away(container, find):
             raise failure
-        say("the container went away meanwhile; trying again in the next one")
+        log("the container went away meanwhile; trying again in the next one")
         gone.add(container.id)
 
 
@@ -156,7 +156,7 @@ def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
 
 
 def _exec(
-    container: Any, archive: bytes, token: str, timeout: float, say: Say
+    container: Any, archive: bytes, token: str, timeout: float, log: Log
 ) -> tuple[int | None, list[str]]:
     """Put the role into the container, run it, and return its exit status (None: too late) and its last lines."""
     api = container.client.api
@@ -174,23 +174,23 @@ def _exec(
     )
     tail: list[str] = []
     for line in _lines(api.exec_start(started["Id"], stream=True)):
-        say(line)
+        log(line)
         tail = [*tail[1 - _TAIL :], line]
     status = api.exec_inspect(started["Id"])["ExitCode"]
     return (None if time.monotonic() - began >= timeout else status), tail
 
 
-def _play(container: Any, play: playbook.Play, timeout: float, say: Say) -> tuple[str | None, list[str]]:
+def _play(container: Any, play: playbook.Play, timeout: float, log: Log) -> tuple[str | None, list[str]]:
     """Run a role of Ansible against the container; return why it is no good, and its last lines."""
     # What a run that was killed had begun there.
     _quietly(container, END_ROLE)
     container.put_archive("/", play.workplace)
     tail: list[str] = []
-    with heartbeat(say) as beat:
+    with heartbeat(log) as beat:
 
         def heard(line: str) -> None:
             beat()
-            say(line)
+            log(line)
             tail[:] = [*tail[1 - _TAIL :], line]
 
         reason = playbook.run(play, container, {}, timeout, heard)

@@ -12,12 +12,12 @@ from docker.errors import APIError, NotFound
 
 from model.errors import BuildError
 from model.keys.digest import Entry, Inputs, key_of, tree_inputs
+from model.log import Log
 from model.secrets.secret import Secret
 from remote.images import systemd
 from remote.images.role_archive import BUILD_ROLE, CLEAN_INIT, CLEAN_PLAY, STAY, blank_secrets, role_archive
 from remote.playbook import play as playbook
 
-Say = Callable[[str], None]
 _SHELL = ["/bin/sh", "-c"]
 _INIT_TIMEOUT = 120.0
 _STOP_TIMEOUT = 60
@@ -127,14 +127,14 @@ def container_options(layer: Layer) -> dict[str, Any]:
     return options
 
 
-def run(container: Any, layer: Layer, host: str, say: Say) -> None:
+def run(container: Any, layer: Layer, host: str, log: Log) -> None:
     """Run a layer's role in its container, which was just created, and leave the container ready to be committed.
 
     Args:
         container: The container.
         layer: The layer.
         host: The repository host's name, for messages.
-        say: Takes each line that the role prints.
+        log: Takes each line that the role prints.
 
     Raises:
         RoleError: The role failed or took too long.
@@ -155,11 +155,11 @@ def run(container: Any, layer: Layer, host: str, say: Say) -> None:
         raise
     tail: list[str] = []
 
-    with heartbeat(say) as beat:
+    with heartbeat(log) as beat:
 
         def heard(line: str) -> None:
             beat()
-            say(line)
+            log(line)
             tail.append(line)
             del tail[:-_TAIL]
 
@@ -184,26 +184,26 @@ def forget_secrets(container: Any, layer: Layer) -> None:
         container.put_archive("/", blank_secrets(layer.secrets))
 
 
-def _run_alone(container: Any, timeout: float, say: Say) -> str | None:
+def _run_alone(container: Any, timeout: float, log: Log) -> str | None:
     """Wait for a container whose only process is the role; return why it is no good."""
     late, cancel = _kill_after(container, timeout)
     try:
         for line in lines(container.logs(stream=True, follow=True)):
-            say(line)
+            log(line)
         status = container.wait()["StatusCode"]
     finally:
         cancel()
     return _reason(late, status, timeout)
 
 
-def _run_beside_init(container: Any, timeout: float, say: Say) -> str | None:
+def _run_beside_init(container: Any, timeout: float, log: Log) -> str | None:
     """Run the role beside a container's init, then have that end in order; return why it is no good."""
     api = container.client.api
     if not _init_is_up(api, container.id):
         return f"{systemd.INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
     late, cancel = _kill_after(container, timeout)
     try:
-        status = _exec(api, container.id, BUILD_ROLE, say)
+        status = _exec(api, container.id, BUILD_ROLE, log)
     except (APIError, OSError):
         if not late.is_set():
             raise
@@ -212,24 +212,24 @@ def _run_beside_init(container: Any, timeout: float, say: Say) -> str | None:
         cancel()
     reason = _reason(late, status, timeout)
     if reason is None:
-        _exec(api, container.id, CLEAN_INIT, say)
+        _exec(api, container.id, CLEAN_INIT, log)
         container.stop(timeout=_STOP_TIMEOUT)
     return reason
 
 
 def _run_play(
-    container: Any, play: playbook.Play, timeout: float, say: Say, *, with_init: bool
+    container: Any, play: playbook.Play, timeout: float, log: Log, *, with_init: bool
 ) -> str | None:
     """Have Ansible run a role from outside, then have the container end; return why it is no good."""
     api = container.client.api
     if with_init and not _init_is_up(api, container.id):
         return f"{systemd.INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
     try:
-        reason = playbook.run(play, container, _PLAY_ENVIRONMENT, timeout, say)
+        reason = playbook.run(play, container, _PLAY_ENVIRONMENT, timeout, log)
         # Of a failed one too: its temporary files may hold secrets.
-        _exec(api, container.id, CLEAN_PLAY, say)
+        _exec(api, container.id, CLEAN_PLAY, log)
         if with_init and reason is None:
-            _exec(api, container.id, CLEAN_INIT, say)
+            _exec(api, container.id, CLEAN_INIT, log)
             container.stop(timeout=_STOP_TIMEOUT)
             return None
     except APIError as error:
@@ -242,7 +242,7 @@ def _run_play(
 
 
 @contextmanager
-def heartbeat(say: Say) -> Iterator[Callable[[], None]]:
+def heartbeat(log: Log) -> Iterator[Callable[[], None]]:
     """Say from time to time that something silent is still at work; give what tells that it was heard of."""
     done = threading.Event()
     heard = began = time.monotonic()
@@ -255,7 +255,7 @@ def heartbeat(say: Say) -> Iterator[Callable[[], None]]:
         while not done.wait(max(heard + SILENCE - time.monotonic(), 0.01)):
             if time.monotonic() - heard >= SILENCE:
                 beat()
-                say(f"still at work after {heard - began:.0f} s")
+                log(f"still at work after {heard - began:.0f} s")
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -289,11 +289,11 @@ def _reason(late: threading.Event, status: int | None, timeout: float) -> str | 
     return None if status == 0 else f"exit status {status}"
 
 
-def _exec(api: Any, container: str, command: str, say: Say) -> int | None:
+def _exec(api: Any, container: str, command: str, log: Log) -> int | None:
     """Run a shell command in a running container, and return its exit status."""
     made = api.exec_create(container, [*_SHELL, command], user="0:0", workdir="/")
     for line in lines(api.exec_start(made["Id"], stream=True)):
-        say(line)
+        log(line)
     status = api.exec_inspect(made["Id"])["ExitCode"]
     return None if status is None else int(status)
 

@@ -34,7 +34,7 @@ _END = 15
 
 
 @dataclass(frozen=True)
-class Generation:
+class ImageTag:
     """A tag of the registry.
 
     Args:
@@ -63,16 +63,16 @@ done
 """
 
 
-def parse_list(text: str) -> list[Generation]:
+def parse_list(text: str) -> list[ImageTag]:
     """Return what `list_script` printed; a tag that went while it was read is none, and neither is any other line."""
     return [
-        Generation(found["repository"], found["key"], found["digest"], float(found["pushed"]))
+        ImageTag(found["repository"], found["key"], found["digest"], float(found["pushed"]))
         for line in text.splitlines()
         if (found := _TAG.fullmatch(line))
     ]
 
 
-def surplus(generations: Iterable[Generation], used: Collection[str], keep: int) -> list[Generation]:
+def surplus(generations: Iterable[ImageTag], used: Collection[str], keep: int) -> list[ImageTag]:
     """Return what need not be kept: neither in use, nor one of the newest of its repository.
 
     Args:
@@ -81,7 +81,7 @@ def surplus(generations: Iterable[Generation], used: Collection[str], keep: int)
         keep: How many of each repository stay.
 
     """
-    by_repository: dict[str, list[Generation]] = {}
+    by_repository: dict[str, list[ImageTag]] = {}
     for each in generations:
         by_repository.setdefault(each.repository, []).append(each)
     old = []
@@ -92,8 +92,8 @@ def surplus(generations: Iterable[Generation], used: Collection[str], keep: int)
 
 
 def collect_script(
-    old: Sequence[Generation],
-    kept: Iterable[Generation],
+    old: Sequence[ImageTag],
+    kept: Iterable[ImageTag],
     *,
     storage: str = STORAGE,
     config: str = CONFIG,
@@ -151,7 +151,7 @@ def freed(text: str) -> int | None:
     return int(said["before"]) - int(said["after"])
 
 
-def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[Generation]) -> int:
+def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[ImageTag]) -> int:
     """Remove local images and layers that no kept generation has; return how many tags went.
 
     Args:

@@ -61,12 +61,12 @@ def _sync_directory(directory: Path) -> None:
 
 
 @contextmanager
-def file_errors(path: Path, but: tuple[type[OSError], ...] = ()) -> Iterator[None]:
-    """Have what this machine refuses said with the path and a way out; errors of the types `but` pass."""
+def file_errors(path: Path, except_: tuple[type[OSError], ...] = ()) -> Iterator[None]:
+    """Have what this machine refuses said with the path and a way out; errors of the types `except_` pass."""
     try:
         yield
     except OSError as error:
-        if isinstance(error, but):
+        if isinstance(error, except_):
             raise
         raise StateError(f"{path}: {error.strerror or error}; {_way_out(path, error)}") from error
 

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +19,10 @@ from typing import IO, Any, cast
 
 from model.images.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS
 from model.keys.digest import Entry, Inputs, canonical, sha256, tree_inputs
+from model.log import Log
 from model.secrets.secret import Secret
 from remote.images.role_archive import ROOT, TOKEN, workplace_archive
 
-Say = Callable[[str], None]
 TEMPORARY = f"/{ROOT}/work"
 _PLUGINS = Path(__file__).parent / "plugins"
 _SITE = "site"
@@ -94,7 +94,7 @@ def _digests(label: str, values: Mapping[str, Any]) -> Inputs:
     return {f"{label}.{name}": sha256(canonical(value)) for name, value in values.items()}
 
 
-def run(play: Play, container: Any, environment: Mapping[str, str], timeout: float, say: Say) -> str | None:
+def run(play: Play, container: Any, environment: Mapping[str, str], timeout: float, log: Log) -> str | None:
     """Run a role against a running container, in which `workplace` was unpacked; return why it is no good.
 
     Args:
@@ -102,7 +102,7 @@ def run(play: Play, container: Any, environment: Mapping[str, str], timeout: flo
         container: The container, of an engine behind a socket.
         environment: What is added to the environment of all that is run in it.
         timeout: Seconds that it may take.
-        say: Takes each line.
+        log: Takes each line.
 
     """
     play.directory.mkdir(mode=0o700, parents=True)
@@ -113,7 +113,7 @@ def run(play: Play, container: Any, environment: Mapping[str, str], timeout: flo
         (play.directory / "ansible.cfg").touch()
         book = play.directory / "play.yml"
         book.write_text(json.dumps(_playbook(play)), encoding="utf-8")
-        return _Process(play, _order(play, container, environment, timeout), say).run(timeout)
+        return _Process(play, _order(play, container, environment, timeout), log).run(timeout)
     finally:
         shutil.rmtree(play.directory, ignore_errors=True)
 
@@ -212,9 +212,9 @@ def _environment(directory: Path) -> dict[str, str]:
 class _Process:
     """A process that runs a playbook."""
 
-    def __init__(self, play: Play, order: Mapping[str, Any], say: Say) -> None:
+    def __init__(self, play: Play, order: Mapping[str, Any], log: Log) -> None:
         """Keep what it is to do."""
-        self._play, self._say = play, say
+        self._play, self._say = play, log
         self._line = json.dumps(order).encode() + b"\n"
         self._failure: dict[str, Any] | None = None
         self._processed: list[str] = []

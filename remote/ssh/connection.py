@@ -249,22 +249,22 @@ class Connection:
         *,
         stdin: bytes | str = b"",
         timeout: float = 60,
-        say: Callable[[str], None] | None = None,
+        log: Callable[[str], None] | None = None,
         check: bool = True,
-        shown: str = "",
+        label: str = "",
     ) -> str:
         """Run a shell command on the host, and return what it printed on its standard output.
 
         The error output is no part of that, since what is returned is parsed: sudo and a host's shell warn there. It
-        is in `say` and in messages.
+        is in `log` and in messages.
 
         Args:
             command: A command for the host's shell.
             stdin: Its input; scripts and secrets go here, never on a command line.
             timeout: Seconds after which it is given up.
-            say: Takes each line of both outputs as it comes.
+            log: Takes each line of both outputs as it comes.
             check: Whether an exit status other than 0 is an error.
-            shown: What to call the command in messages, if not by itself.
+            label: What to call the command in messages, if not by itself.
 
         Raises:
             CommandError: It failed (with `check`), or ran into its time limit.
@@ -275,16 +275,16 @@ class Connection:
         words = argv.ssh_command(self._files.config, self._control, self.name, command)
         data = stdin.encode() if isinstance(stdin, str) else stdin
         try:
-            ended = _run(words, stdin=data, timeout=timeout, say=say)
+            ended = _run(words, stdin=data, timeout=timeout, log=log)
         except _TimedOutError as error:
             raise CommandError(
-                self.name, shown or command, None, error.output, f"no end after {timeout:.0f} s"
+                self.name, label or command, None, error.output, f"no end after {timeout:.0f} s"
             ) from error
         if ended.status == SSH_FAILED and not self._alive():
             self._seen = _NEVER
             raise HostError(f"{self.name}: the ssh connection broke: {_last_line(ended.said)}")
         if check and ended.status != 0:
-            raise CommandError(self.name, shown or command, ended.status, ended.said)
+            raise CommandError(self.name, label or command, ended.status, ended.said)
         return ended.output
 
     def script(
@@ -292,8 +292,8 @@ class Connection:
         text: str,
         *,
         timeout: float = 60,
-        say: Callable[[str], None] | None = None,
-        shown: str = "script",
+        log: Callable[[str], None] | None = None,
+        label: str = "script",
     ) -> str:
         """Run a POSIX shell script as root (through sudo), with `set -eu`; return its standard output.
 
@@ -302,7 +302,7 @@ class Connection:
             HostError: The host does not answer.
 
         """
-        return self.run("sudo -n sh -eu -s", stdin=text, timeout=timeout, say=say, shown=shown)
+        return self.run("sudo -n sh -eu -s", stdin=text, timeout=timeout, log=log, label=label)
 
     def _alive(self) -> bool:
         """Return whether the shared connection still answers."""
@@ -357,7 +357,7 @@ def forget_variables(names: Iterable[str]) -> None:
 
 
 def _run(
-    words: list[str], *, stdin: bytes = b"", timeout: float, say: Callable[[str], None] | None = None
+    words: list[str], *, stdin: bytes = b"", timeout: float, log: Callable[[str], None] | None = None
 ) -> Ended:
     """Run a local command to its end.
 
@@ -384,8 +384,8 @@ def _run(
             said.append(line)
             if source_of is outputs[0]:
                 output.append(line)
-            if say is not None:
-                say(line)
+            if log is not None:
+                log(line)
         status = process.wait()
     finally:
         timer.cancel()

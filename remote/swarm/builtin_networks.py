@@ -1,12 +1,13 @@
 """The networks that a swarm has of itself: the routing mesh's, and the bridge by which services reach the outside."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
+from model.log import Log
 from model.stage import Host
 from model.swarm.address_pools import SwarmWants
 from remote.engine.client import engine_errors
@@ -14,10 +15,9 @@ from remote.mother.wait import wait_for
 from remote.swarm.nodes import READY_PATIENCE
 
 GWBRIDGE = "docker_gwbridge"
-Say = Callable[[str], None]
 
 
-def ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, say: Say) -> None:
+def ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, log: Log) -> None:
     """Make the bridge by which services reach the outside, before the engine makes it: by joining a swarm."""
     if wants.division is None:
         return
@@ -28,7 +28,7 @@ def ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, say: Sa
                 continue
             if _subnets(found) == [subnet]:
                 return
-            say(f"removing {GWBRIDGE} with its addresses out of {', '.join(_subnets(found))}")
+            log(f"removing {GWBRIDGE} with its addresses out of {', '.join(_subnets(found))}")
             client.api.remove_network(found["Id"])
         client.api.create_network(
             GWBRIDGE,
@@ -40,10 +40,10 @@ def ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, say: Sa
             },
             ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
         )
-    say(f"made {GWBRIDGE} with addresses out of {subnet}")
+    log(f"made {GWBRIDGE} with addresses out of {subnet}")
 
 
-def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, say: Say) -> None:
+def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, log: Log) -> None:
     """Make the network of the routing mesh one with the wanted addresses; no service may publish by it meanwhile."""
     if wants.division is None:
         return
@@ -53,7 +53,7 @@ def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, say: Say
         if [_subnets(network) for network in there] == [[str(subnet)]]:
             return
         for network in there:
-            say(
+            log(
                 f"removing network {network['Name']} with its addresses out of {', '.join(_subnets(network))}"
             )
             client.api.remove_network(network["Id"])
@@ -70,7 +70,7 @@ def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, say: Say
 
         # The old one takes a moment to go.
         wait_for(made, "the ingress network to be made", READY_PATIENCE, retry=APIError)
-    say(f"made network ingress with addresses out of {subnet}")
+    log(f"made network ingress with addresses out of {subnet}")
 
 
 def _subnets(network: Mapping[str, Any]) -> list[str]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from math import inf
 
 from model.errors import ServiceError
+from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm import jobs
+from remote.swarm.poller import Json, SwarmPoller
 from remote.swarm.services import set_labels
-from remote.swarm.snapshot import Json, SwarmLook
 from remote.swarm.spec import spec_digest
 
-Say = Callable[[str], None]
 LogTail = Callable[[str, str], tuple[str, list[str]]]
 """Given a node's and a container's id, returns the node's host and the container's last log lines."""
 
@@ -43,7 +43,7 @@ class _HopelessError(NotRunningError):
 
 
 @dataclass(frozen=True)
-class Patience:
+class ConvergencePolicy:
     """How long a service is waited for, and how.
 
     Args:
@@ -59,7 +59,7 @@ class Patience:
 
 
 def wait_until_converged(
-    look: SwarmLook, name: str, patience: Patience, log_tail: LogTail, say: Say, *,
+    look: SwarmPoller, name: str, patience: ConvergencePolicy, log_tail: LogTail, log: Log, *,
     changed: bool, labels: Callable[[Json], Mapping[str, str]] = lambda _service: {},
 ) -> None:  # fmt: skip
     """Wait until all tasks of a service run as specified, and have for a moment, then mark it as seen to run.
@@ -69,7 +69,7 @@ def wait_until_converged(
         name: The service.
         patience: How long.
         log_tail: Returns a container's last log lines.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
         changed: Whether this run made or changed it; if not, what became of an older update means nothing.
         labels: Given the service as it then is, returns what else it is marked with.
 
@@ -79,7 +79,7 @@ def wait_until_converged(
         ServiceError: The swarm does not answer.
 
     """
-    watch = _Watch(look, name, patience.stable, log_tail, say, changed=changed)
+    watch = _Watch(look, name, patience.stable, log_tail, log, changed=changed)
     try:
         with patience.idle():
             wait_for(
@@ -105,9 +105,9 @@ class _Watch:
     """Looks at a service again and again, and remembers what it saw."""
 
     def __init__(
-        self, look: SwarmLook, name: str, stable: float, log_tail: LogTail, say: Say, *, changed: bool
+        self, look: SwarmPoller, name: str, stable: float, log_tail: LogTail, log: Log, *, changed: bool
     ) -> None:
-        self._look, self._name, self._stable, self._log_tail, self._say = look, name, stable, log_tail, say
+        self._look, self._name, self._stable, self._log_tail, self._say = look, name, stable, log_tail, log
         # What was seen before this may be of the service as it was.
         self._from = time.monotonic()
         self._changed = changed
@@ -218,8 +218,8 @@ def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
     status = last["Status"]
     node, container = last.get("NodeID", ""), (status.get("ContainerStatus") or {}).get("ContainerID", "")
     said = status.get("Err") or status.get("Message")
-    host, log = log_tail(node, container) if node else ("no host", [])
-    lines = [f"task {last['ID'][:12]} on {host}: {status['State']}: {said}", *(f"| {line}" for line in log)]
+    host, tail = log_tail(node, container) if node else ("no host", [])
+    lines = [f"task {last['ID'][:12]} on {host}: {status['State']}: {said}", *(f"| {line}" for line in tail)]
     return "".join(f"\n    {line}" for line in lines)
 
 

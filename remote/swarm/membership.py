@@ -10,6 +10,7 @@ from docker import DockerClient
 
 from model.errors import HostError, SkepError
 from model.keys.record import SwarmRecord
+from model.log import Log
 from model.stage import Host
 from model.swarm.address_pools import SwarmWants, differs, stays
 from remote.engine.client import engine_errors
@@ -19,7 +20,6 @@ from remote.swarm.nodes import DRAIN_TIMEOUT, JOIN_TIMEOUT, READY_PATIENCE, remo
 
 PORT = 2377
 _SUBNET_SIZE = 24
-Say = Callable[[str], None]
 
 
 def ensure_member(
@@ -27,7 +27,7 @@ def ensure_member(
     others: Mapping[str, tuple[Host, bool]],
     client: DockerClient,
     engine: Callable[[Host], DockerClient],
-    say: Say,
+    log: Log,
     wants: SwarmWants,
 ) -> SwarmRecord:
     """Make a hive a manager of the stage's swarm, and return its place there.
@@ -41,7 +41,7 @@ def ensure_member(
         others: The other hives that exist: short name to host and whether it was in the swarm before.
         client: The hive's engine.
         engine: Returns another's; raises HostError where it does not answer.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
         wants: How the swarm is to be made.
 
     Raises:
@@ -49,28 +49,28 @@ def ensure_member(
 
     """
     managers, silent = _managers(others, engine)
-    mine = _settled(host, client, say)
+    mine = _settled(host, client, log)
     state = mine.get("LocalNodeState")
     if state == "active" and _belongs(host, client, mine, managers):
-        say(f"{host.short} is node {mine['NodeID']}")
+        log(f"{host.short} is node {mine['NodeID']}")
         if different := differs(wants, mine.get("Cluster") or {}):
             raise HostError(stays(host.short, different))
-        ensure_ingress(host, client, wants, say)
+        ensure_ingress(host, client, wants, log)
         return SwarmRecord(cluster=_cluster(host, client), node=mine["NodeID"])
     if not managers and silent:
         raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
     if state != "inactive":
-        say(f"{host.short} leaves what it was in")
+        log(f"{host.short} leaves what it was in")
         with engine_errors(host.short, "leaving a swarm"):
             client.swarm.leave(force=True)
-    ensure_gwbridge(host, client, wants, say)
+    ensure_gwbridge(host, client, wants, log)
     if managers:
         # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
         _, manager = next(iter(managers.values()))
-        remove_ghosts(host, manager, say)
-        _join(host, client, managers, say)
+        remove_ghosts(host, manager, log)
+        _join(host, client, managers, log)
     else:
-        say(f"{host.short} makes the swarm")
+        log(f"{host.short} makes the swarm")
         with engine_errors(host.short, "making the swarm"):
             client.swarm.init(
                 advertise_addr=host.address,
@@ -84,7 +84,7 @@ def ensure_member(
                 ],
                 subnet_size=wants.division.subnet_size if wants.division is not None else _SUBNET_SIZE,
             )
-        ensure_ingress(host, client, wants, say)
+        ensure_ingress(host, client, wants, log)
     with engine_errors(host.short, "reading its swarm state"):
         node = client.info()["Swarm"]["NodeID"]
     return SwarmRecord(cluster=_cluster(host, client), node=node)
@@ -94,7 +94,7 @@ def take_down(
     hives: Mapping[str, tuple[Host, DockerClient]],
     labels: Mapping[str, str],
     wants: SwarmWants,
-    say: Say,
+    log: Log,
 ) -> None:
     """Have all hives leave a swarm that was made otherwise than it is wanted, its services ending in order before.
 
@@ -104,7 +104,7 @@ def take_down(
         hives: Those that exist, each with its engine.
         labels: Those of what is the stage's.
         wants: How the swarm is wanted.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         SkepError: Somebody else has services there, or a hive can't leave.
@@ -124,7 +124,7 @@ def take_down(
 
     def removed() -> bool:
         short, (_, client) = next(iter(old.items()))
-        _remove_services(short, client, labels, say)
+        _remove_services(short, client, labels, log)
         return True
 
     ends = True
@@ -132,14 +132,14 @@ def take_down(
         # Engines that were just started anew elect a leader first.
         wait_for(removed, "a manager of the old swarm", READY_PATIENCE, retry=HostError)
     except HostError as error:
-        say(f"{error}: its services end with it")
+        log(f"{error}: its services end with it")
         ends = False
     for short, (_, client) in old.items():
         with engine_errors(short, "leaving the swarm"):
             if ends:
                 wait_for(partial(_runs_nothing, client), f"the services on {short} to end", DRAIN_TIMEOUT)
             client.swarm.leave(force=True)
-        say(f"{short} left the swarm")
+        log(f"{short} left the swarm")
 
 
 def _runs_nothing(client: DockerClient) -> bool:
@@ -147,7 +147,7 @@ def _runs_nothing(client: DockerClient) -> bool:
     return not client.api.containers(filters={"label": "com.docker.swarm.service.id"})
 
 
-def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str], say: Say) -> None:
+def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str], log: Log) -> None:
     """Remove the stage's services from a swarm, if it has no others."""
     with engine_errors(host, "removing the stage's services"):
         services = client.api.services()
@@ -162,10 +162,10 @@ def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str],
     for service in services:
         with engine_errors(host, "removing the stage's services"):
             client.api.remove_service(service["ID"])
-        say(f"removed service {service['Spec']['Name']}, to deploy it again in the new swarm")
+        log(f"removed service {service['Spec']['Name']}, to deploy it again in the new swarm")
 
 
-def _settled(host: Host, client: DockerClient, say: Say) -> Mapping[str, Any]:
+def _settled(host: Host, client: DockerClient, log: Log) -> Mapping[str, Any]:
     """Return a hive's swarm state, having waited for a join that is under way.
 
     A join that a killed run had begun goes on in the engine. To leave in the middle of it would leave a member behind
@@ -179,12 +179,12 @@ def _settled(host: Host, client: DockerClient, say: Say) -> Mapping[str, Any]:
         return states[-1].get("LocalNodeState") != "pending"
 
     if not settled():
-        say(f"{host.short} is just joining a swarm: waiting for that")
+        log(f"{host.short} is just joining a swarm: waiting for that")
         with contextlib.suppress(HostError):
             wait_for(settled, f"{host.short} to join a swarm", JOIN_TIMEOUT, retry=HostError)
     mine = states[-1]
     if mine.get("LocalNodeState") not in {"inactive", "active"}:
-        say(
+        log(
             f"{host.short} is in state {mine.get('LocalNodeState')}: {mine.get('Error') or 'no reason given'}"
         )
     return mine
@@ -257,14 +257,14 @@ def _cluster(host: Host, client: DockerClient) -> str:
 
 
 def _join(
-    host: Host, client: DockerClient, managers: Mapping[str, tuple[Host, DockerClient]], say: Say
+    host: Host, client: DockerClient, managers: Mapping[str, tuple[Host, DockerClient]], log: Log
 ) -> None:
     """Join the swarm that others are in; the raft may need a moment between two joins."""
     leader, leader_client = next(iter(managers.values()))
     with engine_errors(leader.short, "reading the swarm's join token"):
         token = leader_client.api.inspect_swarm()["JoinTokens"]["Manager"]
     addresses = [f"{other.address}:{PORT}" for other, _ in managers.values()]
-    say(f"{host.short} joins by {', '.join(addresses)}")
+    log(f"{host.short} joins by {', '.join(addresses)}")
 
     def joined() -> bool:
         with engine_errors(host.short, "joining the swarm"):

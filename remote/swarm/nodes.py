@@ -8,6 +8,7 @@ from docker import DockerClient
 from docker.errors import APIError
 
 from model.errors import HostError
+from model.log import Log
 from model.stage import Host
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
@@ -17,7 +18,6 @@ READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
 ASIDE = "skep.aside"
 """The label of a node on which nothing runs because its host left the stage, and not because a person said so."""
-Say = Callable[[str], None]
 
 
 def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterable[str]) -> None:
@@ -62,14 +62,14 @@ def has_node(beside: str, client: DockerClient, host: Host) -> bool:
         return any(is_of(node, host) for node in client.api.nodes())
 
 
-def retire(beside: str, client: DockerClient, host: Host, say: Say) -> None:
+def remove_node(beside: str, client: DockerClient, host: Host, log: Log) -> None:
     """Take a hive that will be gone out of the swarm in order: its tasks first, then its vote, then the node.
 
     Args:
         beside: Another hive.
         client: Its engine, which is a manager.
         host: The hive.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         HostError: The swarm refuses.
@@ -79,19 +79,19 @@ def retire(beside: str, client: DockerClient, host: Host, say: Say) -> None:
         for node in client.api.nodes():
             if not is_of(node, host):
                 continue
-            say(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
+            log(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
             _drain(client, node)
             _expel(client, client.api.inspect_node(node["ID"]))
 
 
-def set_aside(host: str, client: DockerClient, nodes: Mapping[str, str], say: Say) -> None:
+def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) -> None:
     """Have no task run on nodes any more; `ensure_node_labels` takes them in again.
 
     Args:
         host: A hive.
         client: Its engine, which is a manager.
         nodes: A node's id to its host's short name.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         HostError: The swarm refuses.
@@ -102,7 +102,7 @@ def set_aside(host: str, client: DockerClient, nodes: Mapping[str, str], say: Sa
             short, spec = nodes.get(node["ID"]), node["Spec"]
             if short is None or spec["Availability"] == "drain":
                 continue
-            say(f"{short} is no longer a hive of the stage: what runs there ends, and runs elsewhere")
+            log(f"{short} is no longer a hive of the stage: what runs there ends, and runs elsewhere")
             labels = {**(spec.get("Labels") or {}), ASIDE: "true"}
             client.api.update_node(
                 node["ID"], node["Version"]["Index"], {**spec, "Availability": "drain", "Labels": labels}
@@ -140,7 +140,7 @@ def is_ready(host: str, client: DockerClient, node: str) -> bool:
 
 
 def wait_until_ready(
-    host: str, client: DockerClient, node: str, restart: Callable[[], None], say: Say
+    host: str, client: DockerClient, node: str, restart: Callable[[], None], log: Log
 ) -> None:
     """Wait until the swarm sees a node as ready.
 
@@ -152,7 +152,7 @@ def wait_until_ready(
         client: A manager's engine, which need not be this host's.
         node: The node's id.
         restart: Restarts the host's engine.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         HostError: It does not become ready.
@@ -161,7 +161,7 @@ def wait_until_ready(
     with contextlib.suppress(HostError):
         wait_for(lambda: is_ready(host, client, node), f"{host} to be ready", READY_PATIENCE)
         return
-    say(f"the swarm still sees {host} as down: restarting its engine")
+    log(f"the swarm still sees {host} as down: restarting its engine")
     restart()
     wait_for(
         lambda: is_ready(host, client, node),
@@ -176,7 +176,7 @@ def ensure_node_labels(
     client: DockerClient,
     node: str,
     labels: Mapping[str, str],
-    say: Say,
+    log: Log,
     keep: Callable[[str], bool] = lambda _label: False,
 ) -> None:
     """Give a node these labels, leaving those that are not skep's alone, and those of skep's that are to be kept."""
@@ -191,7 +191,7 @@ def ensure_node_labels(
         }
         wanted = {**kept, **labels}
         if wanted != (spec.get("Labels") or {}):
-            say(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
+            log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
             changed = {**spec, "Labels": wanted}
             if ASIDE in (spec.get("Labels") or {}):
                 changed["Availability"] = "active"  # the host is back in the stage
@@ -203,20 +203,20 @@ def ensure_node_labels(
         wait_for(labelled, f"the labels of node {node}", 30, retry=APIError)
 
 
-def remove_ghosts(host: Host, manager: DockerClient, say: Say) -> None:
+def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
     """Remove the nodes that a host was before it was made anew, so that they don't count for quorum.
 
     Args:
         host: The host, which is in no swarm now.
         manager: A manager's engine.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     """
     with engine_errors(host.short, "removing its former nodes from the swarm"):
         for attrs in manager.api.nodes():
             if not is_of(attrs, host):
                 continue
-            say(f"removing {host.name}'s former node {attrs['ID']} from the swarm")
+            log(f"removing {host.name}'s former node {attrs['ID']} from the swarm")
             _expel(manager, attrs)
 
 

@@ -11,11 +11,11 @@ from docker.types import IPAMConfig, IPAMPool
 
 from model import site as types
 from model.errors import ServiceError
+from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.services import write_service
 
-Say = Callable[[str], None]
 Json = Mapping[str, Any]
 FREE_TIMEOUT = 120
 """Seconds that containers get to end, so that their network can be removed."""
@@ -31,7 +31,7 @@ def ensure_network(
     name: str,
     network: types.Network,
     labels: Mapping[str, str],
-    say: Say,
+    log: Log,
     replace: Callable[[], Sequence[str]] | None = None,
 ) -> str:
     """Make a network exist with its key, and return its id.
@@ -45,7 +45,7 @@ def ensure_network(
         name: The network's name.
         network: Its definition.
         labels: Its labels.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
         replace: Given if it may be replaced under its services: returns the containers that are in it beside them.
 
     Raises:
@@ -58,22 +58,22 @@ def ensure_network(
                 continue
             theirs = found.get("Labels") or {}
             if theirs.get("skep.key") == labels["skep.key"]:
-                say(f"found {found['Id']}")
-                _put_back(client, name, found["Id"], labels["skep.site"], say)
+                log(f"found {found['Id']}")
+                _put_back(client, name, found["Id"], labels["skep.site"], log)
                 return str(found["Id"])
             if theirs.get("skep.site") != labels["skep.site"]:
                 raise ServiceError(
                     f"network {name}: there is one that skep did not make; rename or remove it"
                 )
-            say(f"{found['Id']} was defined otherwise")
-            _make_room(client, name, found["Id"], labels["skep.site"], replace, say)
-        made = _create(client, name, network, labels, say)
-        _put_back(client, name, made, labels["skep.site"], say)
+            log(f"{found['Id']} was defined otherwise")
+            _make_room(client, name, found["Id"], labels["skep.site"], replace, log)
+        made = _create(client, name, network, labels, log)
+        _put_back(client, name, made, labels["skep.site"], log)
         return made
 
 
 def _create(
-    client: DockerClient, name: str, network: types.Network, labels: Mapping[str, str], say: Say
+    client: DockerClient, name: str, network: types.Network, labels: Mapping[str, str], log: Log
 ) -> str:
     """Make a network."""
     options = {**network.driver_opts, **({"encrypted": ""} if network.encrypted else {})}
@@ -88,7 +88,7 @@ def _create(
         scope="swarm",
         check_duplicate=True,
     )
-    say(f"made {made['Id']}")
+    log(f"made {made['Id']}")
     return str(made["Id"])
 
 
@@ -120,7 +120,7 @@ def _make_room(
     network: str,
     site: str,
     replace: Callable[[], Sequence[str]] | None,
-    say: Say,
+    log: Log,
 ) -> None:
     """Remove a network, from which services are taken out first if that was asked for; else they stay as they are."""
     using = users(client.api.services(), network)
@@ -145,7 +145,7 @@ def _make_room(
     try:
         for service in using:
             _give(client, service, lambda spec: taken_out(spec, name, network))
-            say(f"stopping {service['Spec']['Name']}, which was taken out of the network")
+            log(f"stopping {service['Spec']['Name']}, which was taken out of the network")
         wait_for(
             lambda: _remove(client, network),
             f"network {name} to be free",
@@ -157,13 +157,13 @@ def _make_room(
     except (ServiceError, APIError, OSError):
         for service in using:
             was = service["Spec"]
-            say(f"putting {was['Name']} back")
+            log(f"putting {was['Name']} back")
             try:
                 _give(client, service, lambda _spec, was=was: (was, was.get("Labels") or {}))  # type: ignore[misc]
             except (ServiceError, OSError) as error:
-                say(f"{was['Name']} could not be put back: {error}")
+                log(f"{was['Name']} could not be put back: {error}")
         raise
-    say(f"removed {network}")
+    log(f"removed {network}")
 
 
 def _remove(client: DockerClient, network: str) -> bool:
@@ -230,11 +230,11 @@ def put_back(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[
     return {**spec, "TaskTemplate": template, "Mode": was["mode"]}, labels
 
 
-def _put_back(client: DockerClient, name: str, network: str, site: str, say: Say) -> None:
+def _put_back(client: DockerClient, name: str, network: str, site: str, log: Log) -> None:
     """Put the services that were taken out of a network into the new one, and have them run as they did."""
     filters = {"label": [f"{TAKEN_OUT}{name}", f"skep.site={site}"]}
     for service in client.api.services(filters=filters):
-        say(f"putting {service['Spec']['Name']} into the new network, as it was")
+        log(f"putting {service['Spec']['Name']} into the new network, as it was")
 
         def back(spec: Json) -> tuple[Json, Mapping[str, str]] | None:
             is_out = f"{TAKEN_OUT}{name}" in (spec.get("Labels") or {})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import ServiceError
 from remote.swarm import jobs
-from remote.swarm.revisions import LABEL, Generation, generations, with_secrets
+from remote.swarm.revisions import LABEL, Revision, revisions, with_secrets
 from remote.swarm.services import find_service, put_service
 from remote.swarm.spec import spec_digest
 
@@ -21,7 +21,7 @@ def put_back(
     name: str,
     labels: Mapping[str, str],
     secret: Callable[[], Sequence[str]],
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> str | None:
     """Give a service whose change failed the specification that it was last seen to run with. Waits for no task.
 
@@ -30,7 +30,7 @@ def put_back(
         name: The service.
         labels: Those of the stage.
         secret: Returns the lines `NAME=value` of its environment that a secret is in.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Returns:
         What it was put back to, in words; empty if that is what it already is again; None if it never ran well.
@@ -51,12 +51,12 @@ def put_back(
         if was_seen(before):
             spec, said = before, _called(before)
         else:
-            kept = generations(client, name, labels)
+            kept = revisions(client, name, labels)
             if not kept:
                 return None
             spec = {**with_secrets(kept[0], secret()), "Labels": _labels(service, kept[0])}
             said = f"generation {kept[0].number}"
-        say(f"putting back {said}")
+        log(f"putting back {said}")
         put_service(client, service, {**spec, "Name": name})
     return said
 
@@ -73,7 +73,7 @@ def _called(spec: Json) -> str:
     return f"generation {number}" if number else "what it ran before"
 
 
-def _labels(service: Json, generation: Generation) -> dict[str, str]:
+def _labels(service: Json, generation: Revision) -> dict[str, str]:
     """Return the labels of a generation that is put back: its own, and skep's without the key of what failed."""
     now = service["Spec"].get("Labels") or {}
     own = {n: v for n, v in now.items() if n.startswith("skep.") and n not in {"skep.key", _SEEN}}

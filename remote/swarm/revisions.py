@@ -35,7 +35,7 @@ _LONGEST_NAME = 64  # characters: Docker takes no more
 
 
 @dataclass(frozen=True)
-class Generation:
+class Revision:
     """A specification that a service ran with.
 
     Args:
@@ -80,7 +80,7 @@ def image_of(config: Mapping[str, Any]) -> str:
     return str((config["Spec"].get("Labels") or {}).get(IMAGE, ""))
 
 
-def generations(client: "DockerClient", service: str, labels: Mapping[str, str]) -> list[Generation]:
+def revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -> list[Revision]:
     """Return a service's generations, the newest first.
 
     Args:
@@ -104,24 +104,22 @@ def _configs(client: "DockerClient", labels: Mapping[str, str]) -> list[Json]:
     return list(client.api.configs(filters={"label": wanted}))
 
 
-def _newest_first(configs: Iterable[Json]) -> list[Generation]:
+def _newest_first(configs: Iterable[Json]) -> list[Revision]:
     """Return the generations that configs hold."""
     made = [_generation(config) for config in configs]
     return sorted(made, key=lambda generation: generation.number, reverse=True)
 
 
-def _generation(config: Mapping[str, Any]) -> Generation:
+def _generation(config: Mapping[str, Any]) -> Revision:
     """Return a generation from its config."""
     labels = config["Spec"]["Labels"]
     spec = json.loads(base64.b64decode(config["Spec"]["Data"]))
     number = int(labels[LABEL])
     networks = json.loads(labels.get(NETWORKS, "{}"))
-    return Generation(
-        number, config["ID"], config["CreatedAt"], labels[IMAGE], labels[DIGEST], spec, networks
-    )
+    return Revision(number, config["ID"], config["CreatedAt"], labels[IMAGE], labels[DIGEST], spec, networks)
 
 
-class Keeper:
+class RevisionStore:
     """Keeps what services run with. Thread-safe.
 
     What there is already is listed once for all services; of one that was kept, again when it is kept again.
@@ -169,9 +167,9 @@ class Keeper:
                 if error.status_code != _CONFLICT:
                     raise
             # Another one was kept since they were listed.
-            return self._keep(name, spec, generations(self.client, name, self._labels))
+            return self._keep(name, spec, revisions(self.client, name, self._labels))
 
-    def _before(self, name: str) -> list[Generation]:
+    def _before(self, name: str) -> list[Revision]:
         """Return what is kept of a service, the newest first."""
         with self._lock:
             if self._seen is None:
@@ -184,7 +182,7 @@ class Keeper:
             self._kept.add(name)
             return _newest_first(self._seen.get(name, []))
 
-    def _keep(self, name: str, spec: Json, before: Sequence[Generation]) -> int:
+    def _keep(self, name: str, spec: Json, before: Sequence[Revision]) -> int:
         """Keep a specification, unless the newest that is kept is equal; return its number."""
         digest = spec_digest(spec)
         if before and before[0].digest == digest:
@@ -230,7 +228,7 @@ def forget(client: "DockerClient", service: str, labels: Mapping[str, str]) -> N
     """
     from remote.engine.client import engine_errors
 
-    for generation in generations(client, service, labels):
+    for generation in revisions(client, service, labels):
         with engine_errors(service, "removing what is kept of it", ServiceError):
             _remove(client, generation.id)
 
@@ -263,7 +261,7 @@ def _kept(line: str, secret: Collection[str]) -> str:
     return name if name in secret else line
 
 
-def with_secrets(generation: Generation, environment: Sequence[str]) -> dict[str, Any]:
+def with_secrets(generation: Revision, environment: Sequence[str]) -> dict[str, Any]:
     """Return a generation's specification with what its secret variables and its networks are today. Pure.
 
     Args:

@@ -6,25 +6,24 @@ from typing import Any
 from docker import DockerClient
 
 from model.errors import ServiceError
+from model.log import Log
 from model.secrets.secret import Secret
 from remote.engine.client import engine_errors
 
-Say = Callable[[str], None]
-
 
 def ensure_secret(
-    client: DockerClient, name: str, content: Secret, labels: Mapping[str, str], say: Say
+    client: DockerClient, name: str, content: Secret, labels: Mapping[str, str], log: Log
 ) -> str:
     """Make a Docker secret exist, and return its id."""
     api = client.api
-    return _ensure(api.secrets, api.create_secret, "secret", name, content.reveal().encode(), labels, say)
+    return _ensure(api.secrets, api.create_secret, "secret", name, content.reveal().encode(), labels, log)
 
 
 def ensure_config(
-    client: DockerClient, name: str, content: bytes, labels: Mapping[str, str], say: Say
+    client: DockerClient, name: str, content: bytes, labels: Mapping[str, str], log: Log
 ) -> str:
     """Make a Docker config exist, and return its id."""
-    return _ensure(client.api.configs, client.api.create_config, "config", name, content, labels, say)
+    return _ensure(client.api.configs, client.api.create_config, "config", name, content, labels, log)
 
 
 def _ensure(
@@ -34,14 +33,14 @@ def _ensure(
     name: str,
     content: bytes,
     labels: Mapping[str, str],
-    say: Say,
+    log: Log,
 ) -> str:
     """Find one by its name, or make it."""
     with engine_errors(name, f"making the Docker {kind}", ServiceError):
         for there in found(filters={"name": name}):
             if there["Spec"]["Name"] == name:
-                say(f"found {name}")
+                log(f"found {name}")
                 return str(there["ID"])
         made = create(name, content, labels=dict(labels))
-        say(f"made {name}")
+        log(f"made {name}")
         return str(made["ID"])

@@ -1,6 +1,6 @@
 """Swarm services: made and changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -8,17 +8,17 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
+from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm import jobs
 from remote.swarm.spec import Json, spec_digest
 
-Say = Callable[[str], None]
 KEPT_LABEL = "skep.initialized."
 """Marks that skep puts on a running service; a new specification keeps them."""
 
 
-def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, bool]:
+def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, bool]:
     """Make a service have a specification; return its id, and whether something was changed. Waits for no task.
 
     Found by its name. One that carries the key, and was not changed by somebody else since, is left as it is, so that
@@ -40,20 +40,20 @@ def ensure_service(client: DockerClient, spec: Json, say: Say) -> tuple[str, boo
             untouched = labels.get("skep.spec") in {None, spec_digest(found["Spec"])}
             same = labels.get("skep.key") == spec["Labels"]["skep.key"] and untouched
             if same and not _must_run_again(client, found):
-                say(f"found service {found['ID']}")
+                log(f"found service {found['ID']}")
                 return str(found["ID"]), False
             if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
-                say("its mode changed, which Docker can't do in place: removing it and making it anew")
+                log("its mode changed, which Docker can't do in place: removing it and making it anew")
                 number = replace_service(client, found, spec)
-                say(f"made service {number}")
+                log(f"made service {number}")
                 return number, True
         if found is None:
             number = _create(client, spec)
-            say(f"made service {number}")
+            log(f"made service {number}")
             return number, True
         kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
         put_service(client, found, {**spec, "Labels": {**kept, **spec["Labels"]}})
-        say(f"changed service {found['ID']}")
+        log(f"changed service {found['ID']}")
         return str(found["ID"]), True
 
 

@@ -17,7 +17,7 @@ DEFINITION = "skep.definition"
 
 
 @dataclass(frozen=True)
-class Look:
+class VolumeInspector:
     """What only the host itself can tell of a volume, asked where it matters.
 
     Args:
@@ -36,8 +36,8 @@ def ensure_volume(
     name: str,
     volume: types.Volume,
     labels: Mapping[str, str],
-    say: Callable[[str], None],
-    look: Look,
+    log: Callable[[str], None],
+    look: VolumeInspector,
 ) -> str:
     """Make a volume exist, and return the id of its incarnation.
 
@@ -60,16 +60,16 @@ def ensure_volume(
             _refuse_foreign(host, name, found, labels)
             if not is_as_defined(_labels(found), labels):
                 _refuse_data(host, client, name, look)
-                say(f"volume {name} on {host} was defined otherwise, and is empty: making it anew")
+                log(f"volume {name} on {host} was defined otherwise, and is empty: making it anew")
                 client.api.remove_volume(name)
                 found = {}
         if not found:
-            say(f"making volume {name} on {host}")
+            log(f"making volume {name} on {host}")
             named = {**labels, INCARNATION: uuid4().hex}
             # Whoever was first made it: a racing run's labels are in the answer then, not ours.
             found = client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, named)
             _refuse_foreign(host, name, found, labels)
-    say(f"volume {name} on {host} is {_labels(found).get(INCARNATION)}")
+    log(f"volume {name} on {host} is {_labels(found).get(INCARNATION)}")
     return str(_labels(found).get(INCARNATION, ""))
 
 
@@ -100,7 +100,7 @@ def _refuse_foreign(host: str, name: str, found: Mapping[str, Any], labels: Mapp
         )
 
 
-def _refuse_data(host: str, client: DockerClient, name: str, look: Look) -> None:
+def _refuse_data(host: str, client: DockerClient, name: str, look: VolumeInspector) -> None:
     """Raise for a volume that can't be made anew without losing something."""
     remove_ended(client, name)
     using = [

@@ -4,31 +4,29 @@ Of what site.toml no longer has nothing goes: that is for `doit prune`.
 """
 
 import contextlib
-from collections.abc import Callable
 
+from model.log import Log
 from tasks.cleanup.orphans import SECRET, older_contents
 from tasks.run.context import Run
 
-Say = Callable[[str], None]
 
-
-def remove(run: Run, say: Say) -> None:
+def remove(run: Run, log: Log) -> None:
     """Remove them. What a service uses, was before, or would go back to (its generations) stays.
 
     Args:
         run: The run, which ended well.
-        say: Tells the person.
+        log: Tells the person.
 
     Raises:
         SkepError: No manager answers, or it refuses.
 
     """
-    seen = run.probe.swarm
+    seen = run.live_state.swarm
     if seen.error:
         return
     if run.deployed:
         # What was seen at the beginning of the run is not what is there now.
-        seen = run.probe.swarm_now()
+        seen = run.live_state.swarm_now()
     going = older_contents(run, seen)
     if not going:
         return
@@ -41,4 +39,4 @@ def remove(run: Run, say: Say) -> None:
         remove_it = client.api.remove_secret if left.kind == SECRET else client.api.remove_config
         with engine_errors(host.short, f"removing {left.words}"), contextlib.suppress(NotFound):
             remove_it(left.id)
-        say(f"removed {left.words}, {left.said} that nothing uses any more")
+        log(f"removed {left.words}, {left.said} that nothing uses any more")

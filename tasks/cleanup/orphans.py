@@ -26,7 +26,7 @@ _OLDER = "an older content"
 
 
 @dataclass(frozen=True)
-class Leftover:
+class Orphan:
     """One thing that is left over.
 
     Args:
@@ -63,7 +63,7 @@ class Leftover:
         return f"{self.kind} {self.name}" + (f" on {self.host}" if self.is_on_host else "")
 
 
-def leftovers(run: Run) -> list[Leftover]:
+def orphans(run: Run) -> list[Orphan]:
     """Return what is on the stage with its labels but no longer in site.toml, in the order in which it can go."""
     found = [
         *_in_swarm(run),
@@ -84,11 +84,11 @@ def items(run: Run) -> list[Item]:
             (left.said, *([left.held] if left.held else ())),
             host=left.host,
         )
-        for left in leftovers(run)
+        for left in orphans(run)
     ]
 
 
-def line(found: Sequence[Leftover]) -> str:
+def line(found: Sequence[Orphan]) -> str:
     """Return one line that names what is left over; empty if there is nothing that a person has to know of."""
     hosts: dict[tuple[str, str], list[str]] = {}
     for left in found:
@@ -107,23 +107,21 @@ def line(found: Sequence[Leftover]) -> str:
 # -- the swarm ---------------------------------------------------------------------------------------------------------
 
 
-def _in_swarm(run: Run) -> Iterator[Leftover]:
+def _in_swarm(run: Run) -> Iterator[Orphan]:
     """Yield the swarm's services, networks, secrets and configs that site.toml does not have."""
-    swarm, stage = run.probe.swarm, run.stage
+    swarm, stage = run.live_state.swarm, run.stage
     staying = {name: seen for name, seen in swarm.services.items() if name in stage.services}
     for name, service in sorted(swarm.services.items()):
         if name not in staying:
-            yield Leftover(SERVICE, name, deploy_services.service_task(name), id=service.get("ID", ""))
+            yield Orphan(SERVICE, name, deploy_services.service_task(name), id=service.get("ID", ""))
     for name, network in sorted(swarm.networks.items()):
         if name not in stage.networks:
             users = [user for user, seen in staying.items() if network["Id"] in _networks(seen)]
-            yield Leftover(
-                NETWORK, name, f"{build_networks.PHASE}:{name}", id=network["Id"], held=_held(users)
-            )
+            yield Orphan(NETWORK, name, f"{build_networks.PHASE}:{name}", id=network["Id"], held=_held(users))
     yield from _contents(run, swarm, staying)
 
 
-def older_contents(run: Run, swarm: SwarmLook) -> list[Leftover]:
+def older_contents(run: Run, swarm: SwarmLook) -> list[Orphan]:
     """Return the older contents of what site.toml still has that nothing in the swarm uses, nor would go back to.
 
     Args:
@@ -140,7 +138,7 @@ def older_contents(run: Run, swarm: SwarmLook) -> list[Leftover]:
     ]
 
 
-def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterator[Leftover]:
+def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterator[Orphan]:
     """Yield the Docker secrets and configs that are not what site.toml wants of them.
 
     Args:
@@ -174,7 +172,7 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
             if docker_name in current or (kind == CONFIG and users):
                 continue
             is_older = of in wanted
-            yield Leftover(
+            yield Orphan(
                 kind,
                 docker_name,
                 _content_task(kind, of),
@@ -226,52 +224,52 @@ def _files(service: Any) -> set[str]:
 # -- the registry, hosts, the provider ---------------------------------------------------------------------------------
 
 
-def _in_registry(run: Run) -> Iterator[Leftover]:
+def _in_registry(run: Run) -> Iterator[Orphan]:
     """Yield the images that no service uses."""
     wanted = {resource.repository for resource in build_images.resources(run)}
     repository = run.stage.repository
-    tags = [tag.rpartition(":")[0] for tag in run.probe.host(repository).tags]
+    tags = [tag.rpartition(":")[0] for tag in run.live_state.host(repository).tags]
     for name in sorted(set(tags) - wanted):
         count = tags.count(name)
         said = f"no service uses it; {count} {'version' if count == 1 else 'versions'} in the registry"
-        yield Leftover(IMAGE, name, f"{build_images.PHASE}:{name}", said, host=repository.short)
+        yield Orphan(IMAGE, name, f"{build_images.PHASE}:{name}", said, host=repository.short)
 
 
-def _on_hosts(run: Run) -> Iterator[Leftover]:
+def _on_hosts(run: Run) -> Iterator[Orphan]:
     """Yield the set-up steps that a host no longer has, and the accounts of people who have none any more."""
     users = run.stage.site.setup_hosts.users
     for host in run.stage.hosts:
-        look = run.probe.host(host)
+        look = run.live_state.host(host)
         wanted = {name for name, _ in setup_hosts.step_names(run, host)}
         if host.is_repository:
             wanted.add("vault")
         for name in sorted(look.steps.keys() - wanted):
-            yield Leftover(STEP, name, f"{setup_hosts.PHASE}:{host.short}.{name}", host=host.short)
+            yield Orphan(STEP, name, f"{setup_hosts.PHASE}:{host.short}.{name}", host=host.short)
         for name in sorted(set(look.accounts) - users.keys()):
             task = f"{setup_hosts.PHASE}:{host.short}.users"
-            yield Leftover(ACCOUNT, name, task, f"{name} is {PRUNES}", host=host.short)
+            yield Orphan(ACCOUNT, name, task, f"{name} is {PRUNES}", host=host.short)
 
 
-def _of_provider(run: Run) -> Iterator[Leftover]:
+def _of_provider(run: Run) -> Iterator[Orphan]:
     """Yield the provider's things that the stage does not want: of all but hosts there is one each."""
     wanted = {resource.name for resource in run.provider.resources()}
-    for name in sorted(run.probe.things):
+    for name in sorted(run.live_state.things):
         if name not in wanted:
-            kind = HOST if run.probe.things[name].is_host else THING
-            yield Leftover(kind, name, f"{build_infra.PHASE}:{name}")
+            kind = HOST if run.live_state.things[name].is_host else THING
+            yield Orphan(kind, name, f"{build_infra.PHASE}:{name}")
 
 
 # -- volumes -----------------------------------------------------------------------------------------------------------
 
 
-def _volumes(run: Run) -> Iterator[Leftover]:
+def _volumes(run: Run) -> Iterator[Orphan]:
     """Yield the volumes that the stage does not want. They may hold data: none goes unless a person names it."""
     labels = run.stage.labels.items()
     for host in run.stage.hosts:
-        for name, volume in sorted(run.probe.host(host).volumes.items()):
+        for name, volume in sorted(run.live_state.host(host).volumes.items()):
             wanted = name in run.stage.volumes and host in run.stage.volume_hosts(name)
             if labels <= (volume.get("Labels") or {}).items() and not wanted:
-                yield Leftover(
+                yield Orphan(
                     VOLUME,
                     name,
                     f"{build_volumes.PHASE}:{name}@{host.short}",

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import groupby
 
 from model.keys.record import SwarmRecord
+from model.log import Log
 from remote.hostsetup.removal import accounts_script, undo_script
 from tasks import setup_hosts
 from tasks.cleanup import registry_gc
@@ -22,30 +23,29 @@ from tasks.cleanup.orphans import (
     STEP,
     THING,
     VOLUME,
-    Leftover,
+    Orphan,
 )
 from tasks.cleanup.teardown import each, remove_when_free
 from tasks.hosts import decommission
 from tasks.run.context import Run
 
 UNDO_TIMEOUT = 120
-Say = Callable[[str], None]
 
 
-def goes(left: Leftover, volumes: Collection[str], on_host: Collection[str] = ()) -> bool:
+def goes(left: Orphan, volumes: Collection[str], on_host: Collection[str] = ()) -> bool:
     """Return whether a thing can go now, given the volumes that a person named, and those that go with a host."""
     if left.kind == HOST:
         return set(on_host) <= set(volumes)
     return not left.held and left.kind != THING and (left.kind != VOLUME or left.name in volumes)
 
 
-def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
+def prune(run: Run, found: Sequence[Orphan], log: Log) -> list[str]:
     """Remove these, kind by kind; return what could not be removed.
 
     Args:
         run: The run, which holds the stage.
         found: What goes, in the order in which it can.
-        say: Tells the person.
+        log: Tells the person.
 
     """
     problems: list[str] = []
@@ -54,28 +54,28 @@ def prune(run: Run, found: Sequence[Leftover], say: Say) -> list[str]:
         if kind == HOST:
             # In turn: each time the swarm has to do without one more.
             problems += [
-                problem for words in going for problem in each([words], partial(_one, run, going, say), say)
+                problem for words in going for problem in each([words], partial(_one, run, going, log), log)
             ]
         elif kind == IMAGE:
-            problems += each(["images"], lambda _, going=going: _images(run, going.values(), found, say), say)  # type: ignore[misc]
+            problems += each(["images"], lambda _, going=going: _images(run, going.values(), found, log), log)  # type: ignore[misc]
         else:
-            problems += each(going, partial(_one, run, going, say), say)
-    return problems + _labels(run, say)
+            problems += each(going, partial(_one, run, going, log), log)
+    return problems + _labels(run, log)
 
 
-def _one(run: Run, going: Mapping[str, Leftover], say: Say, words: str) -> None:
+def _one(run: Run, going: Mapping[str, Orphan], log: Log, words: str) -> None:
     """Remove one thing, and what is kept of it here."""
     left = going[words]
     if left.kind == HOST:
-        decommission.remove(run, left.name, say)
+        decommission.remove(run, left.name, log)
     else:
         _REMOVE[left.kind](run, left)
     if left.counts and left.kind != ACCOUNT:
         run.state.forget(left.task)
-    say(f"removed {words}")
+    log(f"removed {words}")
 
 
-def _service(run: Run, left: Leftover) -> None:
+def _service(run: Run, left: Orphan) -> None:
     """Remove a service with its generations; its containers end in their own time."""
     from remote.swarm.revisions import forget
 
@@ -84,14 +84,16 @@ def _service(run: Run, left: Leftover) -> None:
     remove_when_free(client.api.remove_service, left.id, host.short, left.words)
 
 
-def _labels(run: Run, say: Say) -> list[str]:
+def _labels(run: Run, log: Log) -> list[str]:
     """Take the labels of volumes that the stage no longer has off the hives; return what went wrong.
 
     A service that stays may still be held where it is by one, as long as it was not deployed anew.
     """
     from remote.swarm import nodes as swarm_nodes
 
-    specs = [seen["Spec"] for name, seen in run.probe.swarm.services.items() if name in run.stage.services]
+    specs = [
+        seen["Spec"] for name, seen in run.live_state.swarm.services.items() if name in run.stage.services
+    ]
     held = {
         word
         for spec in specs
@@ -105,55 +107,55 @@ def _labels(run: Run, say: Say) -> list[str]:
         manager, client = run.manager()
         node, hive = nodes[short], run.stage.host(short)
         swarm_nodes.ensure_node_labels(
-            manager.short, client, node, setup_hosts.node_labels(run, hive), say, stays
+            manager.short, client, node, setup_hosts.node_labels(run, hive), log, stays
         )
 
     nodes = {}
     for hive in run.stage.hives:
         record = run.state.read(f"{setup_hosts.PHASE}:{hive.short}.swarm", SwarmRecord)
-        seen = run.probe.swarm.nodes.get(record.node, {}) if record is not None else {}
+        seen = run.live_state.swarm.nodes.get(record.node, {}) if record is not None else {}
         if record and any(
             setup_hosts.is_left_over(run, label) for label in seen.get("Spec", {}).get("Labels") or {}
         ):
             nodes[hive.short] = record.node
-    return each(nodes, clear, say)
+    return each(nodes, clear, log)
 
 
-def _network(run: Run, left: Leftover) -> None:
+def _network(run: Run, left: Orphan) -> None:
     """Remove a network, as soon as no container is in it."""
     host, client = run.manager()
     remove_when_free(client.api.remove_network, left.id, host.short, left.words)
 
 
-def _secret(run: Run, left: Leftover) -> None:
+def _secret(run: Run, left: Orphan) -> None:
     """Remove a Docker secret."""
     host, client = run.manager()
     remove_when_free(client.api.remove_secret, left.id, host.short, left.words)
 
 
-def _config(run: Run, left: Leftover) -> None:
+def _config(run: Run, left: Orphan) -> None:
     """Remove a Docker config."""
     host, client = run.manager()
     remove_when_free(client.api.remove_config, left.id, host.short, left.words)
 
 
-def _step(run: Run, left: Leftover) -> None:
+def _step(run: Run, left: Orphan) -> None:
     """Undo a set-up step of a host."""
     _on_host(run, left, undo_script(left.name))
 
 
-def _account(run: Run, left: Leftover) -> None:
+def _account(run: Run, left: Orphan) -> None:
     """Remove an account from a host; its files stay."""
     _on_host(run, left, accounts_script([left.name]))
 
 
-def _on_host(run: Run, left: Leftover, script: str) -> None:
+def _on_host(run: Run, left: Orphan, script: str) -> None:
     """Run a script on the host of a thing."""
     connection = run.connection(run.stage.host(left.host))
-    connection.script(script, timeout=UNDO_TIMEOUT, shown=f"removing {left.words}")
+    connection.script(script, timeout=UNDO_TIMEOUT, label=f"removing {left.words}")
 
 
-def _volume(run: Run, left: Leftover) -> None:
+def _volume(run: Run, left: Orphan) -> None:
     """Remove a volume that a person named, as soon as no container uses it."""
     from remote.swarm.volumes import remove_ended
 
@@ -167,24 +169,24 @@ def _volume(run: Run, left: Leftover) -> None:
     remove_when_free(remove, left.name, host.short, left.words)
 
 
-def _images(run: Run, left: Iterable[Leftover], found: Sequence[Leftover], say: Say) -> None:
+def _images(run: Run, left: Iterable[Orphan], found: Sequence[Orphan], log: Log) -> None:
     """Remove all versions of images that nothing uses, but for what a service that stays would go back to."""
     names = {image.name for image in left}
     gone = {service.name for service in found if service.kind == SERVICE}
-    used = registry_gc.in_use(run, but=gone)
+    used = registry_gc.in_use(run, except_=gone)
     known = registry_gc.generations(run)
     old = [
         each for each in known if each.repository in names and f"{each.repository}@{each.digest}" not in used
     ]
     kept = [each for each in known if each not in old]
-    if old and registry_gc.remove(run, old, kept, say):
+    if old and registry_gc.remove(run, old, kept, log):
         for name in sorted(names - {each.repository for each in kept}):
-            say(f"removed {IMAGE} {name}")
+            log(f"removed {IMAGE} {name}")
     for image in left:
         run.state.forget(image.task)
 
 
-_REMOVE: dict[str, Callable[[Run, Leftover], None]] = {
+_REMOVE: dict[str, Callable[[Run, Orphan], None]] = {
     SERVICE: _service,
     NETWORK: _network,
     SECRET: _secret,

@@ -1,30 +1,30 @@
 """Removing the generations of images that nobody needs any more, at the end of a run that made one."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 from model.errors import SkepError
 from model.keys.record import ImageRecord
-from remote.images.registry_gc import Generation, collect_script, freed, list_script, parse_list, surplus
+from model.log import Log
+from remote.images.registry_gc import ImageTag, collect_script, freed, list_script, parse_list, surplus
 from remote.swarm.revisions import image_of, is_generation
 from tasks.build_images import PHASE, resources
 from tasks.run.context import Run
 
 COLLECT_TIMEOUT = 900
-Say = Callable[[str], None]
 
 
-def in_use(run: Run, but: Collection[str] = ()) -> set[str]:
+def in_use(run: Run, except_: Collection[str] = ()) -> set[str]:
     """Return what site.toml and the swarm's services use, as `repository@digest`.
 
     Args:
         run: The run.
-        but: Services that don't count.
+        except_: Services that don't count.
 
     Raises:
         SkepError: What runs can't be seen.
 
     """
-    swarm = run.probe.swarm
+    swarm = run.live_state.swarm
     if swarm.error:
         raise SkepError(swarm.error)
     found = set()
@@ -33,21 +33,21 @@ def in_use(run: Run, but: Collection[str] = ()) -> set[str]:
         if record is not None:
             found.add(record.reference)
     for name, service in swarm.services.items():
-        if name in but:
+        if name in except_:
             continue
         # What a rollback would go back to is in use, too.
         for spec in (service.get("Spec"), service.get("PreviousSpec")):
             if spec:
                 found.add(spec["TaskTemplate"]["ContainerSpec"]["Image"])
     for config in swarm.configs.values():
-        if is_generation(config) and config["Spec"]["Labels"].get("skep.name") not in but:
+        if is_generation(config) and config["Spec"]["Labels"].get("skep.name") not in except_:
             found.add(image_of(config))
     return {
         reference.partition("/")[2] for reference in found if reference.startswith(f"{run.stage.registry}/")
     }
 
 
-def prune(run: Run, say: Say) -> None:
+def prune(run: Run, log: Log) -> None:
     """Remove what is neither in use nor among the newest of its kind, and say what that freed.
 
     Raises:
@@ -59,10 +59,10 @@ def prune(run: Run, say: Say) -> None:
     # What runs is asked only if something would go: a new site has no swarm to ask.
     old = surplus(found, in_use(run), keep) if surplus(found, (), keep) else []
     if old:
-        remove(run, old, [each for each in found if each not in old], say)
+        remove(run, old, [each for each in found if each not in old], log)
 
 
-def generations(run: Run) -> list[Generation]:
+def generations(run: Run) -> list[ImageTag]:
     """Return all that the registry holds.
 
     Raises:
@@ -70,10 +70,10 @@ def generations(run: Run) -> list[Generation]:
 
     """
     connection = run.connection(run.stage.repository)
-    return parse_list(connection.script(list_script(), shown="listing the registry"))
+    return parse_list(connection.script(list_script(), label="listing the registry"))
 
 
-def remove(run: Run, old: Sequence[Generation], kept: Sequence[Generation], say: Say) -> bool:
+def remove(run: Run, old: Sequence[ImageTag], kept: Sequence[ImageTag], log: Log) -> bool:
     """Remove images from the registry, and local ones that none of the kept is made of; return whether it was done.
 
     Raises:
@@ -84,15 +84,15 @@ def remove(run: Run, old: Sequence[Generation], kept: Sequence[Generation], say:
 
     repository = run.stage.repository
     said = run.connection(repository).script(
-        collect_script(old, kept), timeout=COLLECT_TIMEOUT, shown="collecting garbage"
+        collect_script(old, kept), timeout=COLLECT_TIMEOUT, label="collecting garbage"
     )
     space = freed(said)
     if space is None:
-        say("the registry keeps its old images for now: somebody is pushing to it")
+        log("the registry keeps its old images for now: somebody is pushing to it")
         return False
     local = remove_local(run.engine(repository), repository.short, run.stage.registry, kept)
     versions = "version" if len(old) == 1 else "versions"
-    say(
+    log(
         f"removed {len(old)} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "
         f"and {local} local names on {repository.short}"
     )

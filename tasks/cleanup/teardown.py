@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model.errors import HostError, SkepError
+from model.log import Log
 from model.stage import Host
 from remote.hostsetup.step import MARKERS
 from remote.ssh.connection import Connection
@@ -22,7 +23,6 @@ from tasks.setup_hosts import VAULT
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Say = Callable[[str], None]
 ASK_TIMEOUT = 30
 GONE_TIMEOUT = 120
 """Seconds that containers get to end, so that their networks and volumes can be removed."""
@@ -127,7 +127,7 @@ def stage_volumes(run: Run, connection: Connection) -> list[str]:
     """
     filters = " ".join(f"--filter label={key}={value}" for key, value in run.stage.labels.items())
     return connection.script(
-        _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, shown="looking for volumes"
+        _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, label="looking for volumes"
     ).split()
 
 
@@ -145,45 +145,45 @@ def maybe_on(run: Run, name: str, host: Host | None) -> list[str]:
 # -- hosts of the provider's own ---------------------------------------------------------------------------------------
 
 
-def remove_owned(run: Run, there: Inventory, say: Say) -> list[str]:
+def remove_owned(run: Run, there: Inventory, log: Log) -> list[str]:
     """Remove the hosts, all at a time, then what else the provider made; return what could not be removed."""
     disconnect(run)
-    problems = each(there.hosts, lambda name: run.provider.remove(name, say), say)
+    problems = each(there.hosts, lambda name: run.provider.remove(name, log), log)
     for name in there.others:
-        problems += each([name], lambda name: run.provider.remove(name, say), say)
+        problems += each([name], lambda name: run.provider.remove(name, log), log)
     return problems
 
 
 # -- hosts that stay ---------------------------------------------------------------------------------------------------
 
 
-def remove_from_hosts(run: Run, there: Inventory, volumes: Collection[str], say: Say) -> list[str]:
+def remove_from_hosts(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
     """Remove what was made on hosts that stay: swarm, named volumes, marks; return what could not be removed."""
     hosts = [host for host in run.stage.hosts if host.short in there.hosts]
-    problems = _remove_from_swarm(run, say)
+    problems = _remove_from_swarm(run, log)
     foreign = _foreign_services(run)
     if foreign:
-        say(f"the swarm stays: it has services that are not this stage's: {', '.join(foreign)}")
+        log(f"the swarm stays: it has services that are not this stage's: {', '.join(foreign)}")
 
     def clear(name: str) -> None:
         host = run.stage.host(name)
         # The marks first: whatever happens next, the following run sets the host up again.
         run.connection(host).script(
-            _FORGET, timeout=ASK_TIMEOUT, shown="removing the marks of what was set up"
+            _FORGET, timeout=ASK_TIMEOUT, label="removing the marks of what was set up"
         )
-        say(f"{name}: removed the marks of its set-up, and the copy of the stage's secrets")
+        log(f"{name}: removed the marks of its set-up, and the copy of the stage's secrets")
         if host.is_hive and not foreign:
-            _leave(run, host, say)
+            _leave(run, host, log)
         for volume in sorted(volumes):
             if name in there.volumes.get(volume, ()):
-                _remove_volume(run, host, volume, say)
+                _remove_volume(run, host, volume, log)
 
-    problems += each([host.short for host in hosts], clear, say)
+    problems += each([host.short for host in hosts], clear, log)
     disconnect(run)
     return problems
 
 
-def _remove_from_swarm(run: Run, say: Say) -> list[str]:
+def _remove_from_swarm(run: Run, log: Log) -> list[str]:
     """Remove the stage's services, secrets and networks; return what could not be removed."""
     from remote.engine.client import engine_errors
 
@@ -191,7 +191,7 @@ def _remove_from_swarm(run: Run, say: Say) -> list[str]:
         host, client = run.manager()
     except SkepError as error:
         # Nothing is lost by it: what a swarm holds goes with its last node.
-        say(f"{str(error).splitlines()[0].rstrip(':')}: its services, networks and secrets go with the swarm")
+        log(f"{str(error).splitlines()[0].rstrip(':')}: its services, networks and secrets go with the swarm")
         return []
     api = client.api
     mine = {"label": [f"{key}={value}" for key, value in run.stage.labels.items()]}
@@ -199,19 +199,19 @@ def _remove_from_swarm(run: Run, say: Say) -> list[str]:
         with engine_errors(host.short, "removing the stage's services"):
             for service in api.services(filters=mine):
                 api.remove_service(service["ID"])
-                say(f"removed service {service['Spec']['Name']}")
+                log(f"removed service {service['Spec']['Name']}")
             for secret in api.secrets(filters=mine):
                 api.remove_secret(secret["ID"])
-                say(f"removed Docker secret {secret['Spec']['Name']}")
+                log(f"removed Docker secret {secret['Spec']['Name']}")
             for config in api.configs(filters=mine):
                 api.remove_config(config["ID"])
-                say(f"removed Docker config {config['Spec']['Name']}")
+                log(f"removed Docker config {config['Spec']['Name']}")
             networks = {network["Id"]: network["Name"] for network in api.networks(filters=mine)}
         for network, name in networks.items():
             remove_when_free(api.remove_network, network, host.short, f"network {name}")
-            say(f"removed network {name}")
+            log(f"removed network {name}")
     except SkepError as error:
-        say(str(error))
+        log(str(error))
         return [str(error)]
     return []
 
@@ -229,7 +229,7 @@ def _foreign_services(run: Run) -> list[str]:
     )
 
 
-def _leave(run: Run, host: Host, say: Say) -> None:
+def _leave(run: Run, host: Host, log: Log) -> None:
     """Take a hive out of the swarm, when its services have ended in their own time: leaving would kill them."""
     from remote.engine.client import engine_errors
     from remote.mother.wait import wait_for
@@ -244,13 +244,13 @@ def _leave(run: Run, host: Host, say: Say) -> None:
             GONE_TIMEOUT,
         )
         client.swarm.leave(force=True)
-    say(f"{host.short}: left the swarm")
+    log(f"{host.short}: left the swarm")
 
 
-def _remove_volume(run: Run, host: Host, volume: str, say: Say) -> None:
+def _remove_volume(run: Run, host: Host, volume: str, log: Log) -> None:
     """Remove a volume that was named, as soon as no container uses it."""
     remove_when_free(run.engine(host).api.remove_volume, volume, host.short, f"volume {volume}")
-    say(f"{host.short}: removed volume {volume}")
+    log(f"{host.short}: removed volume {volume}")
 
 
 def remove_when_free(remove: Callable[[str], Any], name: str, host: str, what: str) -> None:
@@ -306,7 +306,7 @@ def forget(run: Run) -> None:
             return  # another stage's, or a new run has begun in it
 
 
-def each(names: Iterable[str], remove: Callable[[str], None], say: Say) -> list[str]:
+def each(names: Iterable[str], remove: Callable[[str], None], log: Log) -> list[str]:
     """Remove several things at a time; return what went wrong, which is said at once and stops none of the others."""
 
     def one(name: str) -> str:
@@ -316,7 +316,7 @@ def each(names: Iterable[str], remove: Callable[[str], None], say: Say) -> list[
             problem = _named(str(error), name)
         else:
             return ""
-        say(problem)
+        log(problem)
         return problem
 
     names = list(names)

@@ -65,7 +65,7 @@ def is_made_anew(action: str) -> bool:
     return action in {CREATE, REPLACE}
 
 
-def homes(run: Run, step: Step) -> tuple[str, ...]:
+def containers_of(run: Run, step: Step) -> tuple[str, ...]:
     """Return the tasks that make what a resource is in; where all of them make it anew, it is not there any more."""
     if step.name.endswith(".node_labels"):
         return ()  # of a node, which a new host may become again

@@ -20,10 +20,19 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
-from tasks.explain.actions import BLOCKED, CHANGE, CREATE, REPLACE, effect, homes, in_place, is_made_anew
-from tasks.explain.status import FAILED, Standing, Standings
+from tasks.explain.actions import (
+    BLOCKED,
+    CHANGE,
+    CREATE,
+    REPLACE,
+    containers_of,
+    effect,
+    in_place,
+    is_made_anew,
+)
+from tasks.explain.status import FAILED, ResourceStatus, StatusTable
 from tasks.hosts.rolling_replace import may_replace, refusal, volumes_on
-from tasks.observe.drift import Gone, Unasked
+from tasks.observe.drift import Missing, Unknown
 from tasks.run.context import Run
 from tasks.services.secrets_configs import CONFIG, SECRET
 
@@ -62,12 +71,12 @@ class Planner:
 
     Args:
         run: The run; its live look is asked.
-        standings: How the resources stand.
+        table: How the resources stand.
 
     """
 
-    def __init__(self, run: Run, standings: Standings) -> None:
-        self._run, self._standings = run, standings
+    def __init__(self, run: Run, table: StatusTable) -> None:
+        self._run, self._standings = run, table
         self._known: dict[str, Item] = {}
 
     def __getitem__(self, name: str) -> Item:
@@ -77,7 +86,7 @@ class Planner:
             self._known[name] = self._decide(self._standings[name])
         return self._known[name]
 
-    def _decide(self, standing: Standing) -> Item:
+    def _decide(self, standing: ResourceStatus) -> Item:
         """Decide on a resource: by what it is in, by what it is made from, then by itself."""
         task, host = standing.task, standing.step.host
         if standing.problems:
@@ -88,14 +97,14 @@ class Planner:
         if refused := _moved(self._run, standing):
             return Item(task, BLOCKED, (refused,), host=host)
         answer = self._standings.drift(task)
-        if isinstance(answer, Unasked):
+        if isinstance(answer, Unknown):
             return self._unasked(standing, answer)
         if standing.last is None:
             return self._not_recorded(standing, answer)
         reasons = tuple(standing.reasons())
-        if standing.verdict == FAILED:
+        if standing.status == FAILED:
             reasons = ("its last run failed", *reasons)
-        if isinstance(answer, Gone):
+        if isinstance(answer, Missing):
             return Item(task, CREATE, (*reasons, str(answer)), self._waits_for(standing), host)
         changed = {change.name for change in standing.changes}
         if answer is None and changed and not _sees_all(standing, changed):
@@ -106,15 +115,15 @@ class Planner:
         if answer is not None or changed:
             said = (*reasons, answer) if answer is not None and not changed else reasons
             return self._otherwise(standing, changed, said)
-        if standing.verdict == FAILED or standing.notes:
+        if standing.status == FAILED or standing.notes:
             return Item(task, CHANGE, reasons, host=host)
         return self._may_change(standing) or Item(task, NOTHING, host=host)
 
     # -- what is made from, or in, something else ----------------------------------------------------------------------
 
-    def _without_home(self, standing: Standing) -> Item | None:
+    def _without_home(self, standing: ResourceStatus) -> Item | None:
         """Decide where all that a resource is in is made anew: most of what is in it then is, too."""
-        found = homes(self._run, standing.step)
+        found = containers_of(self._run, standing.step)
         new = [home for home in found if is_made_anew(self[home].action)]
         if not found or len(new) < len(found):
             return None
@@ -128,7 +137,7 @@ class Planner:
         said += ": whether this outlives that is known then"
         return Item(standing.task, UNKNOWN, (said,), tuple(new), standing.step.host)
 
-    def _without_inputs(self, standing: Standing) -> Item | None:
+    def _without_inputs(self, standing: ResourceStatus) -> Item | None:
         """Decide where a resource's inputs are not known yet, by whether there is such a thing at all."""
         if not standing.missing:
             return None
@@ -138,9 +147,9 @@ class Planner:
         made = self[maker].action if maker is not None else NOTHING
         said = f"it needs {standing.missing}, which is not there yet"
         answer = self._there(standing, made, said)
-        if isinstance(answer, Unasked):
+        if isinstance(answer, Unknown):
             return self._unasked(standing, answer)
-        if isinstance(answer, Gone):
+        if isinstance(answer, Missing):
             return Item(
                 task, CREATE, ("never made" if standing.last is None else str(answer),), after, step.host
             )
@@ -153,7 +162,7 @@ class Planner:
             return Item(task, effect(step, ()), (said,), after, step.host)
         return Item(task, MAY_CHANGE, (said,), after, step.host)
 
-    def _there(self, standing: Standing, made: str, said: str) -> str | None:
+    def _there(self, standing: ResourceStatus, made: str, said: str) -> str | None:
         """Ask whether there is such a thing, whatever its key, where its inputs are not known.
 
         Args:
@@ -164,23 +173,23 @@ class Planner:
         """
         step = standing.step
         if step.real is None:
-            return Gone("there is none")
+            return Missing("there is none")
         try:
             if step.phase != build_images.PHASE:
                 return step.real("")
         except KeyError:
             pass
         # An image is found by its key alone, and what hangs on a secret by what is in that.
-        recorded = all(self._standings[home].last is not None for home in homes(self._run, step))
+        recorded = all(self._standings[home].last is not None for home in containers_of(self._run, step))
         is_new = is_made_anew(made) if step.phase == build_images.PHASE else made in {CREATE, CHANGE, REPLACE}
-        return Gone(said) if is_new and recorded and standing.last is None else said
+        return Missing(said) if is_new and recorded and standing.last is None else said
 
-    def _unasked(self, standing: Standing, answer: Unasked) -> Item:
+    def _unasked(self, standing: ResourceStatus, answer: Unknown) -> Item:
         """Decide on what can't be looked at: what it is in may only have to be found again, else it is an error."""
         task, host = standing.task, standing.step.host
         waits = tuple(
             home
-            for home in homes(self._run, standing.step)
+            for home in containers_of(self._run, standing.step)
             if self[home].action not in {NOTHING, MAY_CHANGE, ERROR}
         )
         if not waits:
@@ -190,7 +199,7 @@ class Planner:
         found = tuple(standing.reasons()) or ("what became of it can't be seen now",)
         return Item(task, UNKNOWN, found, waits, host)
 
-    def _waits_for(self, standing: Standing) -> tuple[str, ...]:
+    def _waits_for(self, standing: ResourceStatus) -> tuple[str, ...]:
         """Return the tasks that a resource is made from and that may leave another record."""
         return tuple(dep for dep in sorted(standing.reads) if dep in self._standings and self._moves(dep))
 
@@ -205,7 +214,7 @@ class Planner:
             return effect(standing.step, {change.name for change in standing.changes}) != CHANGE
         return is_made_anew(item.action)
 
-    def _may_change(self, standing: Standing) -> Item | None:
+    def _may_change(self, standing: ResourceStatus) -> Item | None:
         """Decide on what is as it should be, but is made from what will be made anew."""
         after = self._waits_for(standing)
         if not after:
@@ -217,19 +226,19 @@ class Planner:
 
     # -- what stands alone ---------------------------------------------------------------------------------------------
 
-    def _not_recorded(self, standing: Standing, answer: str | None) -> Item:
+    def _not_recorded(self, standing: ResourceStatus, answer: str | None) -> Item:
         """Decide on what has no record here, but whose inputs are known: by whether it is there with their key."""
         task, step = standing.task, standing.step
         if step.real is None:
             return Item(task, CREATE, ("never made",), host=step.host)
         if answer is None:
             return Item(task, ADOPT, (AS_WANTED,), host=step.host)
-        if isinstance(answer, Gone):
+        if isinstance(answer, Missing):
             return Item(task, CREATE, ("never made",), self._waits_for(standing), step.host)
         return self._otherwise(standing, frozenset(), ("not recorded here", answer))
 
     def _otherwise(
-        self, standing: Standing, changed: "set[str] | frozenset[str]", reasons: tuple[str, ...]
+        self, standing: ResourceStatus, changed: "set[str] | frozenset[str]", reasons: tuple[str, ...]
     ) -> Item:
         """Decide on what is there, but not as it should be."""
         look = _LOOKS.get(standing.step.phase)
@@ -239,7 +248,7 @@ class Planner:
         return Item(standing.task, action, said, self._waits_for(standing), standing.step.host)
 
 
-def _sees_all(standing: Standing, changed: Collection[str]) -> bool:
+def _sees_all(standing: ResourceStatus, changed: Collection[str]) -> bool:
     """Return whether the live look would notice what changed: a volume's and the vault's marks are of less.
 
     So are the keys of what a provider changes in place.
@@ -258,11 +267,11 @@ Finding = tuple[str, str]
 """An action, and what is to be said of it beside the reasons."""
 
 
-def _infra(run: Run, standing: Standing, _changed: object) -> Finding | None:
+def _infra(run: Run, standing: ResourceStatus, _changed: object) -> Finding | None:
     """Tell a thing that has to be another one from a host that only does not run, or gets a new ssh key."""
     name = standing.step.name
     resource = next((resource for resource in run.provider.resources() if resource.name == name), None)
-    found = run.probe.things.get(name)
+    found = run.live_state.things.get(name)
     if resource is None or found is None:
         return None
     if found.key == build_infra.resource_key(resource):
@@ -278,14 +287,14 @@ def _infra(run: Run, standing: Standing, _changed: object) -> Finding | None:
     return REPLACE, f"it holds volume {', '.join(held)}" if held else ""
 
 
-def _network(run: Run, standing: Standing, _changed: object) -> Finding:
+def _network(run: Run, standing: ResourceStatus, _changed: object) -> Finding:
     """Tell a network that can be made anew from one that services use."""
     name = standing.step.name
-    found = run.probe.swarm.networks.get(name, {})
+    found = run.live_state.swarm.networks.get(name, {})
     users = ", ".join(
         sorted(
             service
-            for service, seen in run.probe.swarm.services.items()
+            for service, seen in run.live_state.swarm.services.items()
             for joined in seen["Spec"]["TaskTemplate"].get("Networks") or ()
             if joined["Target"] == found.get("Id")
         )
@@ -298,13 +307,13 @@ def _network(run: Run, standing: Standing, _changed: object) -> Finding:
     return REPLACE, ""
 
 
-def _volume(run: Run, standing: Standing, _changed: object) -> Finding:
+def _volume(run: Run, standing: ResourceStatus, _changed: object) -> Finding:
     """Tell a volume that is only not the recorded one from one that is defined otherwise, and may hold data."""
     from remote.swarm.volumes import is_as_defined
 
     name = standing.step.name.partition("@")[0]
     host = run.stage.host(standing.step.host)
-    labels = run.probe.host(host).volumes.get(name, {}).get("Labels") or {}
+    labels = run.live_state.host(host).volumes.get(name, {}).get("Labels") or {}
     if is_as_defined(labels, build_volumes.volume_labels(run, name)):
         return ADOPT, "the one that is there is used"
     if users := ", ".join(sorted(build_volumes.mounting(run, name, host))):
@@ -318,7 +327,7 @@ def _volume(run: Run, standing: Standing, _changed: object) -> Finding:
     return REPLACE, "it is defined otherwise, and empty"
 
 
-def _moved(run: Run, standing: Standing) -> str:
+def _moved(run: Run, standing: ResourceStatus) -> str:
     """Return why a volume will not be made where it is to be: its data is on a host that is no longer to have it."""
     if standing.step.phase != build_volumes.PHASE:
         return ""
@@ -329,22 +338,22 @@ def _moved(run: Run, standing: Standing) -> str:
         return ""
 
 
-def _service(run: Run, standing: Standing, changed: object) -> Finding | None:
+def _service(run: Run, standing: ResourceStatus, changed: object) -> Finding | None:
     """Tell a service that is updated from one whose mode has to be another."""
     name = standing.step.name
     if name.startswith((SECRET, CONFIG)):
         return None
-    mode = run.probe.swarm.services.get(name, {}).get("Spec", {}).get("Mode", {})
+    mode = run.live_state.swarm.services.get(name, {}).get("Spec", {}).get("Mode", {})
     wanted = MODES[run.stage.services[name].mode]
     del changed
     return (REPLACE, "its mode can't be changed in place") if mode and wanted not in mode else (CHANGE, "")
 
 
-def _setup(run: Run, standing: Standing, _changed: object) -> Finding | None:
+def _setup(run: Run, standing: ResourceStatus, _changed: object) -> Finding | None:
     """Tell a place in a swarm that is made anew, or was made otherwise than it is wanted and stays so."""
     if not standing.step.name.endswith(f".{setup_hosts.SWARM}"):
         return None
-    swarm = run.probe.host(run.stage.host(standing.step.host)).info.get("Swarm") or {}
+    swarm = run.live_state.host(run.stage.host(standing.step.host)).info.get("Swarm") or {}
     different = (
         differs(swarm_wants(run.stage.config), swarm.get("Cluster") or {}) if swarm.get("Cluster") else ""
     )
@@ -355,7 +364,7 @@ def _setup(run: Run, standing: Standing, _changed: object) -> Finding | None:
     return BLOCKED, f"the swarm was made with {different}, and stays so; replace=swarm makes it anew"
 
 
-_LOOKS: dict[str, Callable[[Run, Standing, object], Finding | None]] = {
+_LOOKS: dict[str, Callable[[Run, ResourceStatus, object], Finding | None]] = {
     build_infra.PHASE: _infra,
     setup_hosts.PHASE: _setup,
     build_networks.PHASE: _network,

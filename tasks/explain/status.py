@@ -14,7 +14,7 @@ from typing import Any
 from model.errors import SkepError
 from model.keys.digest import Difference, Inputs, differences, key_of
 from tasks.explain.actions import effect, is_made_anew
-from tasks.observe.drift import Unasked
+from tasks.observe.drift import Unknown
 from tasks.run.context import Run
 from tasks.run.state import noting_reads
 from tasks.step import Step
@@ -27,12 +27,12 @@ _TELLING = 8
 
 
 @dataclass(frozen=True)
-class Standing:
+class ResourceStatus:
     """How one resource stands, seen alone.
 
     Args:
         step: Its step.
-        verdict: One of the words above.
+        status: One of the words above.
         inputs: What it would be made from now; empty where `missing` or `problems` say why that is not known.
         last: What it was made from the last time it went well; None if it never did.
         changes: What differs between the two.
@@ -45,7 +45,7 @@ class Standing:
     """
 
     step: Step
-    verdict: str
+    status: str
     inputs: Inputs
     last: Inputs | None
     changes: tuple[Difference, ...] = ()
@@ -68,7 +68,7 @@ class Standing:
         return [*said, *self.notes]
 
 
-class Standings:
+class StatusTable:
     """How all resources of a stage stand; each is found out when it is first asked for.
 
     Args:
@@ -80,7 +80,7 @@ class Standings:
 
     def __init__(self, run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> None:
         self._run, self._tasks, self._dep_manager = run, tasks, dep_manager
-        self._known: dict[str, Standing] = {}
+        self._known: dict[str, ResourceStatus] = {}
         self._moves: dict[str, bool] = {}
 
     @cached_property
@@ -88,7 +88,7 @@ class Standings:
         """Every resource's task, in the order of the phases."""
         return tuple(name for name, task in self._tasks.items() if task.actions)
 
-    def __getitem__(self, name: str) -> Standing:
+    def __getitem__(self, name: str) -> ResourceStatus:
         """Return how a resource stands."""
         if name not in self._known:
             self._known[name] = self._stand(self._tasks[name])
@@ -101,7 +101,7 @@ class Standings:
         """Return the tasks that must be done before this one, whether it is made from them or not."""
         return tuple(dep for dep in self._tasks[name].task_dep if dep in self)
 
-    def _stand(self, task: Any) -> Standing:
+    def _stand(self, task: Any) -> ResourceStatus:
         """Find out how a resource stands."""
         step: Step = task.meta["step"]
         entry = self._dep_manager.backend.entry(task.name)
@@ -122,10 +122,10 @@ class Standings:
             # A record that changed says nothing more where an input that is read from it did.
             notes = tuple(self._doits_reasons(task))
         stale = changes or missing or problems or notes
-        verdict = FAILED if failed else NEVER if last is None else STALE if stale else UP_TO_DATE
+        status = FAILED if failed else NEVER if last is None else STALE if stale else UP_TO_DATE
         made = entry.get("made") if last is not None else None
         depends = frozenset({*reads, *step.needs}) - {step.task}
-        return Standing(step, verdict, inputs, last, changes, missing, problems, notes, depends, made)
+        return ResourceStatus(step, status, inputs, last, changes, missing, problems, notes, depends, made)
 
     def _doits_reasons(self, task: Any) -> Iterator[str]:
         """Yield why doit would run a task whose inputs are what they were."""
@@ -154,7 +154,7 @@ class Standings:
             standing = self[name]
             if standing.last is None or not self._run.state.record_path(name).exists():
                 self._moves[name] = True
-            elif standing.verdict != UP_TO_DATE:
+            elif standing.status != UP_TO_DATE:
                 changed = {change.name for change in standing.changes}
                 self._moves[name] = is_made_anew(effect(standing.step, changed))
             else:
@@ -162,11 +162,11 @@ class Standings:
                 self._moves[name] = bool(self.follows(name)) and is_made_anew(effect(standing.step, fed))
         return self._moves[name]
 
-    def fed_by(self, standing: Standing, dep: str) -> list[str]:
+    def fed_by(self, standing: ResourceStatus, dep: str) -> list[str]:
         """Return the inputs of a resource whose present value comes from the record of another."""
         return [name for name, value in standing.inputs.items() if self._is_from(value, dep)]
 
-    def source(self, standing: Standing, value: str | None) -> str | None:
+    def source(self, standing: ResourceStatus, value: str | None) -> str | None:
         """Return the task from whose record a value comes, or None where it is a definition's or a file's."""
         if value is None:
             return None
@@ -193,7 +193,7 @@ class Standings:
             return standing.missing
         # What is missing is no record (a generated secret, the vault): whoever makes it comes before, and is stale.
         before = sorted(self.before(name), key=lambda dep: dep not in standing.step.needs)
-        return next((dep for dep in before if self[dep].verdict != UP_TO_DATE), None)
+        return next((dep for dep in before if self[dep].status != UP_TO_DATE), None)
 
     # -- the past ------------------------------------------------------------------------------------------------------
 
@@ -233,7 +233,7 @@ class Standings:
         except KeyError as missing:
             return f"{missing.args[0]} is not there yet"
         except SkepError as error:
-            return Unasked(str(error))
+            return Unknown(str(error))
 
 
 # -- names for people --------------------------------------------------------------------------------------------------

@@ -10,18 +10,19 @@ from typing import TYPE_CHECKING
 
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import HostRecord, SwarmRecord
+from model.log import Log
 from model.stage import Host
 from remote.mother.wait import wait_for
 from remote.ssh.connection import Connection, write_ssh_files
 from tasks.cleanup.teardown import maybe_on, stage_volumes
-from tasks.run.context import Run, Say, host_task
+from tasks.run.context import Run, host_task
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
 @dataclass(frozen=True)
-class Former:
+class FormerHost:
     """A host that the stage no longer has.
 
     Args:
@@ -36,7 +37,7 @@ class Former:
     doubt: str = ""
 
 
-def former(run: Run, short: str) -> Former:
+def former(run: Run, short: str) -> FormerHost:
     """Return what there is on a host that the stage no longer has, by asking it.
 
     Args:
@@ -46,26 +47,26 @@ def former(run: Run, short: str) -> Former:
     """
     record = run.state.read(host_task(short), HostRecord)
     if record is None:
-        return Former(
+        return FormerHost(
             Host(short, "", "", is_hive=False, is_repository=False),
             tuple(maybe_on(run, short, None)),
             "state/ does not say how to log in",
         )
     host = Host(short, record.name, record.address, is_hive=True, is_repository=False)
     try:
-        return Former(host, tuple(stage_volumes(run, _connection(run, short, record))))
+        return FormerHost(host, tuple(stage_volumes(run, _connection(run, short, record))))
     except SkepError as error:
-        return Former(host, tuple(maybe_on(run, short, None)), str(error).splitlines()[0])
+        return FormerHost(host, tuple(maybe_on(run, short, None)), str(error).splitlines()[0])
 
 
-def set_aside(run: Run, say: Say) -> None:
+def cordon(run: Run, log: Log) -> None:
     """Have no service run on nodes whose hosts are no longer hives of the stage.
 
     They know nothing of what the stage has become: where its registry is, say, so that nothing new would start there.
 
     Args:
         run: The run.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         HostError: No manager answers, or the swarm refuses.
@@ -82,7 +83,7 @@ def set_aside(run: Run, say: Say) -> None:
         from remote.swarm import nodes as swarm_nodes
 
         host, client = run.manager()
-        swarm_nodes.set_aside(host.short, client, nodes, say)
+        swarm_nodes.cordon(host.short, client, nodes, log)
 
 
 def _connection(run: Run, short: str, record: HostRecord) -> Connection:
@@ -93,13 +94,13 @@ def _connection(run: Run, short: str, record: HostRecord) -> Connection:
     return Connection(short, run.ssh_files)
 
 
-def remove(run: Run, short: str, say: Say) -> None:
+def remove(run: Run, short: str, log: Log) -> None:
     """Take a host out of the swarm, then remove it with its disk, and what is kept of it here.
 
     Args:
         run: The run.
         short: The host's short name.
-        say: Takes a line for the person.
+        log: Takes a line for the person.
 
     Raises:
         SkepError: The swarm can't do without it, or nobody can tell; it is there as it was.
@@ -107,17 +108,17 @@ def remove(run: Run, short: str, say: Say) -> None:
     """
     record = run.state.read(host_task(short), HostRecord)
     if record is not None:
-        _leave_swarm(run, Host(short, record.name, record.address, is_hive=True, is_repository=False), say)
+        _leave_swarm(run, Host(short, record.name, record.address, is_hive=True, is_repository=False), log)
     else:
         _refuse_unknown_node(run, short)
     Connection(short, run.ssh_files).close()
-    run.provider.remove(short, say)
+    run.provider.remove(short, log)
     for task in run.state.tasks_of_host(short):
         run.state.forget(task)
     run.write_ssh_files()
 
 
-def _leave_swarm(run: Run, host: Host, say: Say) -> None:
+def _leave_swarm(run: Run, host: Host, log: Log) -> None:
     """Have the swarm do without a hive, as soon as it can."""
     from remote.swarm import nodes as swarm_nodes
 
@@ -138,16 +139,16 @@ def _leave_swarm(run: Run, host: Host, say: Say) -> None:
     except ProviderError as error:
         raise ProviderError(f"{host.short} is not removed: {error}") from error
     beside, client = manager()
-    swarm_nodes.retire(beside.short, client, host, say)
+    swarm_nodes.remove_node(beside.short, client, host, log)
 
 
 def _refuse_unknown_node(run: Run, short: str) -> None:
     """Raise if a host of which nothing is known may be a node of the swarm."""
-    nodes = run.probe.swarm.nodes.values()
+    nodes = run.live_state.swarm.nodes.values()
     hostnames = sorted(str((node.get("Description") or {}).get("Hostname", "")) for node in nodes)
     ours = {hive.name for hive in run.stage.hives}
-    if run.probe.swarm.error or (left := [name for name in hostnames if name not in ours]):
-        why = run.probe.swarm.error or f"the swarm still has {', '.join(left)}"
+    if run.live_state.swarm.error or (left := [name for name in hostnames if name not in ours]):
+        why = run.live_state.swarm.error or f"the swarm still has {', '.join(left)}"
         raise HostError(
             f"{short} is not removed: state/ does not say which node of the swarm it is, and {why}; take it out of the "
             "swarm (docker node update --availability drain, docker node demote, docker node rm --force, each with "

@@ -13,10 +13,11 @@ from doit import get_var
 
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import SwarmRecord
+from model.log import Log
 from model.stage import Host
 from providers.base import Resource
 from remote.mother.wait import wait_for
-from tasks.run.context import Run, Say
+from tasks.run.context import Run
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -26,20 +27,20 @@ TURN_TIMEOUT = 1800
 
 
 @contextlib.contextmanager
-def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
+def one_at_a_time(run: Run, resource: Resource, key: str, log: Log) -> Iterator[None]:
     """Let a host be made anew, or stopped, within, if it has to be; other resources pass at once.
 
     Args:
         run: The run.
         resource: What is ensured within.
         key: Its key.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         ProviderError: It holds volumes that nobody named, or the swarm can't do without it.
 
     """
-    found = run.probe.things.get(resource.name) if resource.is_host else None
+    found = run.live_state.things.get(resource.name) if resource.is_host else None
     goes = found is not None and bool(found.key) and found.key != key
     if found is None or not (goes or found.must_stop):
         yield
@@ -58,19 +59,19 @@ def in_turn(run: Run, resource: Resource, key: str, say: Say) -> Iterator[None]:
         )
     with run.lock("replacing a host"):
         if host.is_hive:
-            _give_up_place(run, host, say, goes=goes)
+            _give_up_place(run, host, log, goes=goes)
         yield
         run.replaced.add(host.short)
 
 
 @contextlib.contextmanager
-def stopped_in_turn(run: Run, host: Host, say: Say) -> Iterator[None]:
+def stopped_one_at_a_time(run: Run, host: Host, log: Log) -> Iterator[None]:
     """Let a host's engine be started anew within, when the swarm can do without it.
 
     Args:
         run: The run.
         host: The host.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
 
     Raises:
         ProviderError: The swarm can't do without it.
@@ -78,7 +79,7 @@ def stopped_in_turn(run: Run, host: Host, say: Say) -> Iterator[None]:
     """
     with run.lock("replacing a host"):
         if host.is_hive:
-            _give_up_place(run, host, say, goes=False)
+            _give_up_place(run, host, log, goes=False)
         yield
         run.replaced.add(host.short)
     # What was seen before says nothing of what came up again.
@@ -105,7 +106,7 @@ def volumes_on(run: Run, host: Host) -> list[str]:
     """Return the stage's volumes on a host; where it can't be asked, those that it may hold."""
     from tasks.cleanup.teardown import maybe_on
 
-    look = run.probe.host(host)
+    look = run.live_state.host(host)
     if look.error or not look.info:
         return maybe_on(run, host.short, host)
     labels = run.stage.labels.items()
@@ -120,18 +121,18 @@ def _is_to_be_replaced(run: Run, host: Host) -> bool:
         return False
     from tasks.build_infra import resource_key
 
-    found = run.probe.things.get(host.short)
+    found = run.live_state.things.get(host.short)
     wanted = {resource.name: resource for resource in run.provider.resources()}[host.short]
     return found is not None and bool(found.key) and found.key != resource_key(wanted)
 
 
-def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
+def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:
     """Wait until the swarm can do without a hive; where its disk goes with it, take it out of the swarm in order.
 
     Args:
         run: The run.
         host: The hive.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
         goes: Whether it is made anew, and not only stopped for a while.
 
     Raises:
@@ -147,12 +148,12 @@ def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
     ]
     if not others:
         after = "are deployed anew" if goes else "start with it"
-        say(f"{host.short}: is the whole swarm: its services end with it, and {after}")
+        log(f"{host.short}: is the whole swarm: its services end with it, and {after}")
         return
     back = [hive.name for hive in others if hive.short in run.replaced]
 
     def manager() -> "tuple[Host, DockerClient]":
-        return run.manager(but=host)
+        return run.manager(except_=host)
 
     def may_go() -> bool:
         beside, client = manager()
@@ -162,7 +163,7 @@ def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
         return True
 
     what = "made anew" if goes else "stopped"
-    say(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
+    log(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
     # Without others that are to come back nothing will change by waiting.
     patience = TURN_TIMEOUT if back else swarm_nodes.JOIN_TIMEOUT
     try:
@@ -171,4 +172,4 @@ def _give_up_place(run: Run, host: Host, say: Say, *, goes: bool) -> None:
         raise ProviderError(f"{host.short} is not {what}: {error}") from error
     if goes and not run.provider.keeps_volumes:
         beside, client = manager()
-        swarm_nodes.retire(beside.short, client, host, say)
+        swarm_nodes.remove_node(beside.short, client, host, log)

@@ -40,7 +40,7 @@ _NOT_GIVEN = {"configs", "secrets", "try", "vars"}
 
 
 @dataclass(frozen=True)
-class Seen:
+class SiteInventory:
     """What one role sees of the site.
 
     Args:
@@ -65,7 +65,7 @@ class Seen:
         return found
 
 
-def seen(run: Run, target: str, role: Role) -> Seen:
+def seen(run: Run, target: str, role: Role) -> SiteInventory:
     """Return what a role sees of the stage.
 
     Args:
@@ -88,8 +88,8 @@ def seen(run: Run, target: str, role: Role) -> Seen:
         return {name: value for name, value in {**everywhere, **own}.items() if name in names}
 
     if any(_ASKS.search(text) for text in texts):
-        return Seen(target, _groups(stage, list(hosts)), {host: variables(host) for host in hosts})
-    return Seen(_ALONE, {}, {_ALONE: variables(target)})
+        return SiteInventory(target, _groups(stage, list(hosts)), {host: variables(host) for host in hosts})
+    return SiteInventory(_ALONE, {}, {_ALONE: variables(target)})
 
 
 def _everywhere(stage: Stage) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def _variables(definition: Mapping[str, Any]) -> dict[str, Any]:
     return {f"hive_{key}": value for key, value in definition.items() if key not in _NOT_GIVEN}
 
 
-def play(run: Run, role: Role, found: Seen, secrets: Mapping[str, Secret]) -> "Play":
+def play(run: Run, role: Role, found: SiteInventory, secrets: Mapping[str, Secret]) -> "Play":
     """Return a role, ready to be run once.
 
     Args:

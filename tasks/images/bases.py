@@ -71,7 +71,7 @@ class UpstreamDigest:
             upstream_task(self.reference).partition(":")[2],
             self.ensure,
             self.inputs,
-            real=lambda _key: self._run.probe.upstream.moved(self.reference),
+            real=lambda _key: self._run.live_state.upstream.moved(self.reference),
             after=after,
             host=self._run.stage.repository.short,
             doc=f"{self.pulled} upstream",
@@ -86,10 +86,10 @@ class UpstreamDigest:
         """Return the digest that is meant, as a reference; asks upstream unless something pins it."""
         digest = pinned(self._run, self.pulled)
         if digest:
-            work.say(f"{self.pulled} is pinned to {digest}")
+            work.log(f"{self.pulled} is pinned to {digest}")
         else:
             digest = self._ask(work)
-            work.say(f"{self.pulled} is {digest}")
+            work.log(f"{self.pulled} is {digest}")
         return ImageRecord(reference=str(self.pulled.at(digest)))
 
     def _ask(self, work: Work) -> str:
@@ -107,8 +107,8 @@ class UpstreamDigest:
             )
             if known is None:
                 raise self.with_way_out(error) from error
-            work.say(f"{error}")
-            work.say(f"{self.reference} stays what it was")
+            work.log(f"{error}")
+            work.log(f"{self.reference} stays what it was")
             return known
         except BuildError as error:
             raise self.with_way_out(error) from error
@@ -120,7 +120,7 @@ class UpstreamDigest:
         run, host = self._run, self._run.stage.repository
         try:
             digest = resolved(run, self.reference)
-            return pull(run.engine(host), host.short, source(run, self.pulled), digest, work.say)
+            return pull(run.engine(host), host.short, source(run, self.pulled), digest, work.log)
         except BuildError as error:
             raise self.with_way_out(error) from error
 
@@ -174,10 +174,10 @@ class BaseImage:
 
     def ensure(self, work: Work) -> ImageRecord:
         """Find the base in the registry by its key, else get it and push it there."""
-        builder = builder_for(self._run, work.say)
+        builder = builder_for(self._run, work.log)
         found = builder.find(self.repository, work.key)
         if found is not None:
-            work.say(f"found {found}")
+            work.log(f"found {found}")
             return ImageRecord(reference=found)
         return pushed(self._run, builder, self._make(work), self.repository, work.key)
 
@@ -192,15 +192,15 @@ class BaseImage:
             run.connection(host).script(
                 debootstrap_script(base.debootstrap, base.mirror, base.include, tag),
                 timeout=DEBOOTSTRAP_TIMEOUT,
-                say=work.say,
-                shown=f"debootstrap {base.debootstrap}",
+                log=work.log,
+                label=f"debootstrap {base.debootstrap}",
             )
             return tag
         if base.tarball is not None:
-            return builder_for(run, work.say).import_root(run.directory / base.tarball)
+            return builder_for(run, work.log).import_root(run.directory / base.tarball)
         if base.archive is not None:
             path = run.directory / base.archive
-            return load(run.engine(host), host.short, path, base.tag or self.reference, work.say)
+            return load(run.engine(host), host.short, path, base.tag or self.reference, work.log)
         if self.upstream is not None:
             return self.upstream.pull(work)
         raise BuildError(f"{self.reference}: site.toml does not say how it is had")

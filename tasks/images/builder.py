@@ -4,20 +4,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.keys.record import ImageRecord
-from tasks.run.context import Run, Say
+from model.log import Log
+from tasks.run.context import Run
 
 if TYPE_CHECKING:
     from remote.images.builder import Builder
 
 
-def builder_for(run: Run, say: Say, *, clear: bool = True) -> "Builder":
+def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
-    from remote.images.builder import Builder, Registry
+    from remote.images.builder import Builder, SiteRegistry
 
     repository = run.stage.repository
-    registry = Registry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
+    registry = SiteRegistry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
     owner = f"{run.stage.site_name}.{run.stage.name}"
-    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, marks(run), say)
+    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, marks(run), log)
     if clear:
         run.once("clear build containers", builder.clear_leftovers)
     return builder

@@ -16,7 +16,7 @@ from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.removal import CARE
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import INCARNATION, spec_digest
-from tasks.observe.drift import Gone, Unasked
+from tasks.observe.drift import Missing, Unknown
 from tasks.observe.tag_moves import Upstream
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ PROBE_TIMEOUT = 30
 
 
 @dataclass(frozen=True)
-class HostLook:
+class HostState:
     """What one host looks like.
 
     Args:
@@ -73,7 +73,7 @@ class SwarmLook:
     error: str = ""
 
 
-class Probe:
+class LiveState:
     """The live look at a stage.
 
     Args:
@@ -102,7 +102,7 @@ class Probe:
             return None
         found = self._provider.result().get(name)
         if found is None:
-            return Gone(f"{name} is gone")
+            return Missing(f"{name} is gone")
         if not found.running:
             return f"{name} does not run"
         if found.key != key:
@@ -118,10 +118,10 @@ class Probe:
         """Ask for a set-up step of a host."""
         look = self.host(host)
         if look.error:
-            return Unasked(look.error)
+            return Unknown(look.error)
         applied = look.steps.get(name)
         if applied is None:
-            return Gone(f"{host.short} has no mark of it")
+            return Missing(f"{host.short} has no mark of it")
         if applied.key != key:
             return f"{host.short} was set up with another key"
         return f"changed on {host.short}: {', '.join(applied.drift)}" if applied.drift else None
@@ -130,13 +130,13 @@ class Probe:
         """Ask whether a hive is the node of the swarm that it was; any will do where none is given."""
         look = self.host(host)
         if look.error:
-            return Unasked(look.error)
+            return Unknown(look.error)
         swarm = look.info.get("Swarm", {})
         if swarm.get("LocalNodeState") != "active":
             if not look.info:
                 return _silent(host, look)
             said = f"{host.short} is in no swarm ({swarm.get('LocalNodeState')})"
-            return Gone(said) if swarm.get("LocalNodeState") == "inactive" else said
+            return Missing(said) if swarm.get("LocalNodeState") == "inactive" else said
         if not node:
             return None
         # While managers elect a leader, they don't know either: that is no other swarm.
@@ -144,7 +144,7 @@ class Probe:
         if found != (node, cluster):
             return f"{host.short} is another node, or in another swarm"
         if self.swarm.error:
-            return Unasked(self.swarm.error)
+            return Unknown(self.swarm.error)
         state = self.swarm.nodes.get(node, {}).get("Status", {}).get("State", "no node of its own")
         # A leader that was just elected has not heard of the nodes yet.
         return None if state in {"ready", "unknown"} else f"the swarm sees {host.short} as {state}"
@@ -152,7 +152,7 @@ class Probe:
     def node_labels(self, node: str, wanted: Mapping[str, str], stays: Callable[[str], bool]) -> str | None:
         """Ask whether a node has these labels and no other of skep's, but for those that may stay."""
         if self.swarm.error:
-            return Unasked(self.swarm.error)
+            return Unknown(self.swarm.error)
         labels = self.swarm.nodes.get(node, {}).get("Spec", {}).get("Labels") or {}
         found = {
             name: value for name, value in labels.items() if name.startswith("skep.") and not stays(name)
@@ -163,8 +163,8 @@ class Probe:
         """Ask for an image in the registry."""
         look = self.host(self._run.stage.repository)
         if look.error:
-            return Unasked(look.error)
-        return None if f"{repository}:{key}" in look.tags else Gone("the registry does not have it")
+            return Unknown(look.error)
+        return None if f"{repository}:{key}" in look.tags else Missing("the registry does not have it")
 
     def network(self, name: str, key: str) -> str | None:
         """Ask for a network."""
@@ -173,23 +173,23 @@ class Probe:
     def secret(self, name: str) -> str | None:
         """Ask for a Docker secret; its name holds its content's digest."""
         if self.swarm.error:
-            return Unasked(self.swarm.error)
-        return None if name in self.swarm.secrets else Gone("the secret is gone")
+            return Unknown(self.swarm.error)
+        return None if name in self.swarm.secrets else Missing("the secret is gone")
 
     def config(self, name: str) -> str | None:
         """Ask for a Docker config; its name holds its content's digest."""
         if self.swarm.error:
-            return Unasked(self.swarm.error)
-        return None if name in self.swarm.configs else Gone("the config is gone")
+            return Unknown(self.swarm.error)
+        return None if name in self.swarm.configs else Missing("the config is gone")
 
     def volume(self, host: Host, name: str, incarnation: str) -> str | None:
         """Ask for a volume on a host, in the incarnation that was recorded."""
         look = self.host(host)
         if look.error:
-            return Unasked(look.error)
+            return Unknown(look.error)
         volume = look.volumes.get(name)
         if volume is None:
-            return Gone(f"the volume is gone from {host.short}") if look.info else _silent(host, look)
+            return Missing(f"the volume is gone from {host.short}") if look.info else _silent(host, look)
         found = (volume.get("Labels") or {}).get(INCARNATION, "")
         return None if found == incarnation else f"the volume on {host.short} is another one"
 
@@ -217,24 +217,24 @@ class Probe:
         """Ask whether a service carries the mark of an initialization."""
         found = self.swarm.services.get(service)
         if self.swarm.error or found is None:
-            return Unasked(self.swarm.error) if self.swarm.error else Gone("the service is gone")
+            return Unknown(self.swarm.error) if self.swarm.error else Missing("the service is gone")
         return None if found["Spec"]["Labels"].get(label) == key else "the service has no mark of it"
 
     def _labelled(self, kind: str, found: Mapping[str, Any] | None, key: str) -> str | None:
         """Compare the key on a swarm object's label."""
         if self.swarm.error:
-            return Unasked(self.swarm.error)
+            return Unknown(self.swarm.error)
         if found is None:
-            return Gone(f"the {kind} is gone")
+            return Missing(f"the {kind} is gone")
         labels = found.get("Spec", found).get("Labels") or {}
         return None if labels.get("skep.key") == key else f"the {kind} carries another key"
 
     # -- looks ---------------------------------------------------------------------------------------------------
 
-    def host(self, host: Host) -> HostLook:
+    def host(self, host: Host) -> HostState:
         """Return the look at a host."""
         future = self._hosts.get(host.short)
-        return future.result() if future is not None else HostLook(error=f"{host.short} is not made yet")
+        return future.result() if future is not None else HostState(error=f"{host.short} is not made yet")
 
     @property
     def swarm(self) -> SwarmLook:
@@ -255,7 +255,7 @@ class Probe:
         """Wait for nothing."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _look_at_host(self, host: Host) -> HostLook:
+    def _look_at_host(self, host: Host) -> HostState:
         """Take one ssh command; what the engine says comes from `_look_at_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.
@@ -263,13 +263,13 @@ class Probe:
             if host.is_repository:
                 script += _LIST_TAGS
             said = self._run.connection(host).script(
-                script, timeout=PROBE_TIMEOUT, shown="looking at what is set up"
+                script, timeout=PROBE_TIMEOUT, label="looking at what is set up"
             )
         except SkepError as error:
-            return HostLook(error=str(error))
+            return HostState(error=str(error))
         said, _, tags = said.partition(_TAGS)
         steps, _, accounts = said.partition(_ACCOUNTS)
-        look = HostLook(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
+        look = HostState(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
         seen = self._engines[host.short].result()
         if seen is None:
             return look
@@ -328,10 +328,10 @@ class Probe:
             )
 
 
-def _silent(host: Host, look: HostLook) -> str:
+def _silent(host: Host, look: HostState) -> str:
     """Return what it means that a host's engine does not answer: where it was never set up, there is nothing on it."""
     said = f"{host.short}: its engine does not answer"
-    return Unasked(said) if "docker" in look.steps else Gone(said)
+    return Unknown(said) if "docker" in look.steps else Missing(said)
 
 
 def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:

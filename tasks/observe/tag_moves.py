@@ -9,7 +9,7 @@ from model.errors import HostError, SkepError
 from model.images import bases
 from model.images.reference import Reference
 from model.keys.record import ImageRecord
-from tasks.observe.drift import Unasked
+from tasks.observe.drift import Unknown
 
 if TYPE_CHECKING:
     from remote.images.bases import Source
@@ -127,7 +127,7 @@ class Upstream:
         """Return that a tag points elsewhere than when it was resolved; None where it does not, or nobody knows."""
         host = self._run.stage.repository
         if self._run.host_record(host) is None:
-            return Unasked(f"{host.short} is not made yet")
+            return Unknown(f"{host.short} is not made yet")
         answered = self._answered.get(name)
         if answered is None or not answered.wait(max(0.0, self._deadline - time.monotonic())):
             return None

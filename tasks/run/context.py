@@ -32,12 +32,11 @@ if TYPE_CHECKING:
     from providers.base import Provider
     from remote.engine.reader import Reader
     from remote.hostsetup.step import HostStep
-    from remote.swarm.snapshot import SwarmLook
-    from tasks.observe.live_state import Probe
+    from remote.swarm.poller import SwarmPoller
+    from tasks.observe.live_state import LiveState
 
 R = TypeVar("R", bound=Record)
 T = TypeVar("T")
-Say = Callable[[str], None]
 
 
 _OF_LATE = 1.0
@@ -60,12 +59,12 @@ class Run:
         stage: The stage.
         state: Its state directory.
         reasons: Task to why it is stale, filled as doit asks.
-        taken: What secrets come from that was in the environment.
-        asks: Whether the commands of secrets are run; `doit list` and `doit why` don't.
-        live: Whether the real things are looked at; `doit list` does not.
+        captured_env: What secrets come from that was in the environment.
+        may_run_secret_commands: Whether the commands of secrets are run; `doit list` and `doit why` don't.
+        observe: Whether the real things are looked at; `doit list` does not.
         deployed: Whether a service was changed by this run.
         pushed: Whether an image was pushed by this run.
-        unpinned: The services that this run deployed, so that they are as site.toml says.
+        redeployed: The services that this run deployed, so that they are as site.toml says.
         replaced: The hosts that this run made anew or stopped, since they could not be changed as they ran.
 
     """
@@ -74,10 +73,10 @@ class Run:
     stage: Stage
     state: State
     reasons: dict[str, list[str]] = field(default_factory=dict)
-    taken: Mapping[str, str] = field(default_factory=dict)
-    asks: bool = False
-    live: bool = False
-    unpinned: set[str] = field(default_factory=set)
+    captured_env: Mapping[str, str] = field(default_factory=dict)
+    may_run_secret_commands: bool = False
+    observe: bool = False
+    redeployed: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
     deployed: bool = False
     pushed: bool = False
@@ -90,7 +89,7 @@ class Run:
         self._no_manager = "", -inf
         self._engines: dict[str, DockerClient] = {}
         self._guard = threading.RLock()
-        self._looks: list[Probe] = []
+        self._looks: list[LiveState] = []
         self._slots = threading.BoundedSemaphore(AT_A_TIME)
         self._mine = threading.local()
         self._locks: dict[str, threading.Lock] = {}
@@ -170,7 +169,7 @@ class Run:
             cached = self.__dict__.get("_vault")
             if cached is None:
                 try:
-                    with file_errors(self.vault_path, but=(FileNotFoundError,)):
+                    with file_errors(self.vault_path, except_=(FileNotFoundError,)):
                         cached = Vault.from_bytes(self.vault_path.read_bytes())
                 except FileNotFoundError as error:
                     raise KeyError("vault") from error
@@ -239,7 +238,7 @@ class Run:
         found = (
             self.vault.generated[name]
             if source.generate is not None
-            else self._sources.read(name, source, asks=self.asks)
+            else self._sources.read(name, source, asks=self.may_run_secret_commands)
         )
         if not isinstance(found, UnaskedSecret) and 0 < len(found.reveal().strip()) < SHORTEST:
             said = f"is shorter than {SHORTEST} characters, which can't be kept out of logs"
@@ -250,7 +249,7 @@ class Run:
     @cached_property
     def _sources(self) -> Sources:
         """Where secrets come from that the vault does not hold."""
-        return Sources(self.directory, self.taken)
+        return Sources(self.directory, self.captured_env)
 
     # -- provider, hosts, engines --------------------------------------------------------------------------------
 
@@ -366,22 +365,22 @@ class Run:
         return self._found[name]
 
     @cached_property
-    def probe(self) -> "Probe":
+    def live_state(self) -> "LiveState":
         """The live look at the whole stage, taken once a run."""
-        from tasks.observe.live_state import Probe
+        from tasks.observe.live_state import LiveState
 
         self.write_ssh_files()
-        return Probe(self)
+        return LiveState(self)
 
     def look_again(self) -> None:
         """Have the next question taken from a new look. Who waits for the one before still gets its answer."""
         with self._guard:
-            if "probe" in self.__dict__:
-                self._looks.append(self.__dict__.pop("probe"))
+            if "live_state" in self.__dict__:
+                self._looks.append(self.__dict__.pop("live_state"))
 
     def stop_looking(self) -> None:
         """Wait for no look any more; none is begun for that."""
-        for look in (*self._looks, self.__dict__.get("probe")):
+        for look in (*self._looks, self.__dict__.get("live_state")):
             if look is not None:
                 look.close()
 
@@ -391,11 +390,11 @@ class Run:
             engine.close()
         self._engines.clear()
 
-    def manager(self, but: Host | None = None) -> "tuple[Host, DockerClient]":
+    def manager(self, except_: Host | None = None) -> "tuple[Host, DockerClient]":
         """Return a hive whose engine is a manager of the stage's swarm.
 
         Args:
-            but: A hive that is asked last.
+            except_: A hive that is asked last.
 
         Raises:
             HostError: None answers; the message has what each said.
@@ -404,21 +403,21 @@ class Run:
         came = time.monotonic()
         # Who comes while another asks waits for that answer, since the engine has to do with each question.
         with self.lock("manager"):
-            if but is None and (known := self._manager_of_late()) is not None:
+            if except_ is None and (known := self._manager_of_late()) is not None:
                 return known
             problem, then = self._no_manager
             if then > came:
                 raise HostError(problem)
             try:
-                return self._ask_for_manager(but)
+                return self._ask_for_manager(except_)
             except HostError as error:
                 self._no_manager = str(error), time.monotonic()
                 raise
 
-    def _ask_for_manager(self, but: Host | None) -> "tuple[Host, DockerClient]":
+    def _ask_for_manager(self, except_: Host | None) -> "tuple[Host, DockerClient]":
         """Ask one hive after the other; see `manager`."""
         said = []
-        for host in sorted(self.stage.hives, key=lambda hive: hive == but):
+        for host in sorted(self.stage.hives, key=lambda hive: hive == except_):
             if self.host_record(host) is None:
                 continue
             try:
@@ -445,16 +444,16 @@ class Run:
         return (host, client) if same and time.monotonic() - then < _OF_LATE else None
 
     @property
-    def swarm_look(self) -> "SwarmLook":
+    def swarm_look(self) -> "SwarmPoller":
         """What looks at the swarm for all who wait for services.
 
         Raises:
             HostError: No manager answers.
 
         """
-        from remote.swarm.snapshot import SwarmLook
+        from remote.swarm.poller import SwarmPoller
 
-        return self.shared(SwarmLook, SwarmLook)
+        return self.shared(SwarmPoller, SwarmPoller)
 
     def shared(self, kind: type[T], make: Callable[["DockerClient"], T]) -> T:
         """Return what all tasks have in common that ask the swarm by one manager, made for the first who wants it.

@@ -59,7 +59,7 @@ class TaskLog:
             raise StateError(f"{path}: the log can't be written: {error.strerror}") from error
         self.last = ""
 
-    def say(self, line: str) -> None:
+    def write(self, line: str) -> None:
         """Add a line, with the time and without secrets."""
         self.last = self._redact(line)
         # What is done matters more than the log of it: a full disk shows when the record is written.

@@ -46,7 +46,7 @@ def open_run(asked: str | None) -> Run:
         stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
         taken = take(stage, os.environ)
         forget_variables(taken)
-        run = Run(directory, stage, State(directory / "state" / stage.name), taken=taken)
+        run = Run(directory, stage, State(directory / "state" / stage.name), captured_env=taken)
         _ = run.pins  # a mistake in site.lock is said here, beside those in site.toml
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None

@@ -96,7 +96,7 @@ class State:
             noted.add(task)
         path = self.record_path(task)
         try:
-            with file_errors(path, but=(FileNotFoundError, NotADirectoryError)):
+            with file_errors(path, except_=(FileNotFoundError, NotADirectoryError)):
                 return msgspec.json.decode(path.read_bytes(), type=kind)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -183,7 +183,7 @@ class State:
         }
         path = self.root / "lock"
         for _ in range(_TRIES):
-            with file_errors(path, but=(BlockingIOError,)):
+            with file_errors(path, except_=(BlockingIOError,)):
                 handle = self._open_lock(path)
                 if handle is None:
                     continue

@@ -67,6 +67,6 @@ def _address(run: Run, name: str, published: list[Port], running: dict[str, set[
 def _running(run: Run, host: Host) -> set[str]:
     """Return the services of which a container runs on a host; as the live look saw it if nothing changed since."""
     if not run.deployed:
-        return set(run.probe.host(host).services)
+        return set(run.live_state.host(host).services)
     containers = run.engine(host).api.containers(filters={"label": _SERVICE})
     return {container["Labels"][_SERVICE] for container in containers}

@@ -4,22 +4,23 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from model.errors import SkepError
+from model.log import Log
 from model.stage import Host
 from remote.checks import host_facts
 from remote.checks.host_facts import HostFacts
-from tasks.run.context import Run, Say
+from tasks.run.context import Run
 
 LOOK_TIMEOUT = 60
 
 
 def look_at_hives(
-    run: Run, say: Say, filesystems: Iterable[str] = (), paths: Iterable[str] = ()
+    run: Run, log: Log, filesystems: Iterable[str] = (), paths: Iterable[str] = ()
 ) -> dict[str, HostFacts]:
     """Return what the hives are like, by short name; one that does not answer is said and left out.
 
     Args:
         run: The run.
-        say: Takes a line for the log.
+        log: Takes a line for the log.
         filesystems: Kinds of file systems that are to be mounted there, if it can.
         paths: What is to be mounted into containers, if it is there.
 
@@ -29,10 +30,10 @@ def look_at_hives(
     def ask(host: Host) -> HostFacts | None:
         try:
             said = run.connection(host).script(
-                script, timeout=LOOK_TIMEOUT, shown="looking before services are deployed"
+                script, timeout=LOOK_TIMEOUT, label="looking before services are deployed"
             )
         except SkepError as error:
-            say(f"not looked at: {error}")
+            log(f"not looked at: {error}")
             return None
         return host_facts.parse(said)
 

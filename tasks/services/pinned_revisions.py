@@ -25,7 +25,7 @@ def pinned(run: Run) -> dict[str, int]:
 def seen(run: Run) -> dict[str, int]:
     """Return the services that the live look saw pinned."""
     found = {}
-    for name, service in run.probe.swarm.services.items():
+    for name, service in run.live_state.swarm.services.items():
         number = (service["Spec"].get("Labels") or {}).get(PINNED, "")
         if name in run.stage.services and number.isdecimal():
             found[name] = int(number)

@@ -171,10 +171,10 @@ def step(run: Run) -> Step:
         }
         taken = {*said(run.stage), *foreign}
         if not set(wants) <= kept.keys():
-            taken |= on_hosts(look_at_hives(run, work.say).values())
+            taken |= on_hosts(look_at_hives(run, work.log).values())
         chosen = choose(wants, kept, taken)
         for name in wants:
-            work.say(f"{name}: {chosen[name]}")
+            work.log(f"{name}: {chosen[name]}")
         return PortsRecord(ports=chosen)
 
     phase, _, name = TASK.partition(":")

@@ -17,6 +17,7 @@ from model.errors import ServiceError, SkepError
 from model.hosts.firewall import swarm_ports
 from model.keys.digest import canonical, sha256
 from model.keys.record import PortsRecord, SwarmRecord
+from model.log import Log
 from model.stage import Host, Stage, service_networks
 from model.swarm import engine_versions
 from model.swarm.ports import ports
@@ -27,7 +28,7 @@ from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
 from remote.swarm.spec import constraints
 from tasks.hosts import decommission
-from tasks.run.context import Run, Say
+from tasks.run.context import Run
 from tasks.services import port_allocation as chosen
 from tasks.services.host_facts import look_at_hives
 from tasks.services.rendering import rendered
@@ -37,19 +38,19 @@ _OWN_VNIS = (0xF00000, 0xFF0000)
 """The VXLAN identifiers of which those that try the paths are taken; the swarm counts up from 4096."""
 
 
-def preflight(run: Run, task: str, say: Say) -> None:
+def preflight(run: Run, task: str, log: Log) -> None:
     """Look whether the stage's services can run, once a run; whoever asks later is told the same.
 
     Args:
         run: The run.
         task: Who asks.
-        say: Takes a line for its log.
+        log: Takes a line for its log.
 
     Raises:
         ServiceError: They can't. The first who asks gets all problems, others who that was.
 
     """
-    first, found = run.found_once("preflight", task, lambda: problems(run, say))
+    first, found = run.found_once("preflight", task, lambda: problems(run, log))
     if not found:
         return
     if first != task:
@@ -58,12 +59,12 @@ def preflight(run: Run, task: str, say: Say) -> None:
     raise ServiceError(f"no service was touched, since not all of them can run as they are:{lines}")
 
 
-def problems(run: Run, say: Say) -> list[str]:
+def problems(run: Run, log: Log) -> list[str]:
     """Return a line for each problem, beginning with the path in site.toml, or with hosts."""
     stage = run.stage
-    decommission.set_aside(run, say)
+    decommission.cordon(run, log)
     services = dict(_services(run))
-    facts = _facts(run, services, say)
+    facts = _facts(run, services, log)
     manager, client = run.manager()
     nodes, drained, foreign = _swarm(run)
     wants = [wanted(name, service, stage) for name, service in services.items()]
@@ -75,7 +76,7 @@ def problems(run: Run, say: Say) -> list[str]:
         *_taken_ports(stage, services, facts, nodes, foreign, _choices(run)),
         *_mounts(stage, services, facts, nodes),
         *misfits(wants, nodes, [_foreign_wants(service) for service in foreign], drained),
-        *_paths(run, facts, say),
+        *_paths(run, facts, log),
     ]
 
 
@@ -115,13 +116,13 @@ def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
-def _facts(run: Run, services: Mapping[str, types.Service], say: Say) -> dict[str, HostFacts]:
+def _facts(run: Run, services: Mapping[str, types.Service], log: Log) -> dict[str, HostFacts]:
     """Return what the hives are like, all asked at the same time; one that does not answer is left out."""
     kinds = sorted({kind for volume in run.stage.volumes.values() if (kind := _filesystem(volume))})
     paths = sorted(
         {path for service in services.values() for mount in service.volumes if (path := _bound(mount))}
     )
-    return look_at_hives(run, say, kinds, paths)
+    return look_at_hives(run, log, kinds, paths)
 
 
 def _swarm(run: Run) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
@@ -295,7 +296,7 @@ def _mounts(
 # -- from hive to hive -------------------------------------------------------------------------------------------------
 
 
-def _paths(run: Run, facts: Mapping[str, HostFacts], say: Say) -> list[str]:
+def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
     """Return what does not arrive from hive to hive, and keep that all did until something is started anew."""
     stage = run.stage
     sizes = {name: _mtu(network) for name, network in used_networks(stage).items()}
@@ -305,7 +306,7 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], say: Say) -> list[str]:
     known = _key(run, hives, facts, sizes)
     path = run.state.root / FILE
     if _kept(path) == known:
-        say("packets were sent between the hives since they were started")
+        log("packets were sent between the hives since they were started")
         return []
     addresses = {short: host.address for short, host in hives.items()}
     first, mtu = random.randrange(*_OWN_VNIS), max(sizes.values())  # noqa: S311 - nobody must not guess it
@@ -314,7 +315,7 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], say: Say) -> list[str]:
         script = vxlan.script(short, addresses, stage.data_path_port, mtu, first)
         try:
             said = run.connection(hives[short]).script(
-                script, timeout=vxlan.TIMEOUT, shown="sending packets to the other hives"
+                script, timeout=vxlan.TIMEOUT, label="sending packets to the other hives"
             )
         except SkepError as error:
             return str(error)
@@ -326,12 +327,12 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], say: Say) -> list[str]:
     if unable:
         # Of a kernel or a system where it can't be tried that says nothing: overlay networks may work there.
         for answer in unable.values():
-            say(f"packets between the hives were not tried: {answer}")
+            log(f"packets between the hives were not tried: {answer}")
         return []
     found = {short: answer for short, answer in answers.items() if not isinstance(answer, str)}
     said = vxlan.problems(found, stage.data_path_port, sizes)
     if not said:
-        say(f"packets of {mtu} bytes arrive between {', '.join(hives)}")
+        log(f"packets of {mtu} bytes arrive between {', '.join(hives)}")
         write_whole(path, json.dumps({"paths": known}).encode())
     return said
 

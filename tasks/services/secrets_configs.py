@@ -131,14 +131,14 @@ def _secret_step(run: Run, name: str) -> Step:
         _, client = run.manager()
         labels = {**run.stage.labels, "skep.name": name, "skep.key": work.key}
         docker_name = docker_secret_name(run, name)
-        return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.say))
+        return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.log))
 
     return Step(
         PHASE,
         f"{SECRET}{name}",
         ensure,
         inputs,
-        real=lambda _key: run.probe.secret(docker_secret_name(run, name)),
+        real=lambda _key: run.live_state.secret(docker_secret_name(run, name)),
         after=(vault_of(run), *build_networks.swarm_tasks(run)),
         doc=f"Docker secret {name}",
     )
@@ -159,12 +159,12 @@ def _config_step(run: Run, name: str) -> Step:
         content = config_content(run, name)
         docker_name, _ = docker_config(run, name)
         if isinstance(content, Secret):
-            return FactRecord(id=ensure_secret(client, docker_name, content, labels, work.say))
-        return FactRecord(id=ensure_config(client, docker_name, content, labels, work.say))
+            return FactRecord(id=ensure_secret(client, docker_name, content, labels, work.log))
+        return FactRecord(id=ensure_config(client, docker_name, content, labels, work.log))
 
     def real(_key: str) -> str | None:
         docker_name, is_secret = docker_config(run, name)
-        return run.probe.secret(docker_name) if is_secret else run.probe.config(docker_name)
+        return run.live_state.secret(docker_name) if is_secret else run.live_state.config(docker_name)
 
     chosen = (port_allocation.TASK,) if port_allocation.is_open(run.stage) else ()
     return Step(

@@ -11,7 +11,7 @@ import pytest
 from model import site as types
 from model.stage import Stage
 from providers.gcp import api as gcp_api
-from providers.openstack.api import Api
+from providers.openstack.api import OpenStackApi
 from remote.ssh.connection import SshFiles
 from tests import rig as make
 from tests import vm
@@ -157,15 +157,15 @@ def google(gcp_server: tuple[Google, str]) -> Iterator[Google]:
     google, url = gcp_server
     google.reset()
     clients: dict[str, Any] = {}
-    client = gcp_api.Api.client
+    client = gcp_api.GcpApi.client
 
-    def shared(api: gcp_api.Api, kind: str) -> Any:
+    def shared(api: gcp_api.GcpApi, kind: str) -> Any:
         if kind not in clients:
             clients[kind] = client(api, kind)
         return clients[kind]
 
     with pytest.MonkeyPatch.context() as patch, gcp_cloud.used(url):
-        patch.setattr(gcp_api.Api, "client", shared)
+        patch.setattr(gcp_api.GcpApi, "client", shared)
         yield google
 
 
@@ -216,7 +216,7 @@ def openstack_rig(openstack: Path, openstack_files: SshFiles) -> CloudRig:
     """Give two hosts' worth of OpenStack; what the test before has made is still there."""
     del openstack
     stage = openstack_cloud.stage_of(number_of_hosts=2, available_zones=["az1", "az2"], disk_size=10)
-    api = Api("loopback", None)
+    api = OpenStackApi("loopback", None)
 
     def delete(name: str) -> None:
         """Delete a server, as in the dashboard; its port stays."""

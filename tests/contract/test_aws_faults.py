@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from providers.aws.api import Api
+from providers.aws.api import AwsApi
 from remote.ssh.connection import SshFiles
 from tests.contract import faults
 from tests.doubles.aws import cloud as aws_cloud
@@ -28,7 +28,7 @@ class AwsLife(faults.PlayedLife):
     whole: ClassVar[Counter[str]] = Counter(
         vpc=1, subnet=1, gateway=1, group=1, address=1, volume=2, system=1, target=1, hive0=1
     )
-    caller = Api
+    caller = AwsApi
 
     def __init__(self, cloud: Cloud, files: SshFiles) -> None:
         self.cloud = cloud
@@ -66,14 +66,14 @@ class AwsLife(faults.PlayedLife):
 def life(aws: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AwsLife:
     """Give a stage, whose runs share their boto3 clients: to make one takes longer than a run."""
     clients: dict[str, Any] = {}
-    client = Api.client
+    client = AwsApi.client
 
-    def shared(self: Api, service: str) -> Any:
+    def shared(self: AwsApi, service: str) -> Any:
         if service not in clients:
             clients[service] = client(self, service)
         return clients[service]
 
-    monkeypatch.setattr(Api, "client", shared)
+    monkeypatch.setattr(AwsApi, "client", shared)
     return AwsLife(aws, aws_cloud.files_of(tmp_path))
 
 

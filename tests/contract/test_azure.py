@@ -11,7 +11,7 @@ import pytest
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.keys.record import HostRecord
-from providers.azure.api import Api, AzureError
+from providers.azure.api import AzureApi, AzureError
 from providers.fake.provider import KilledError
 from remote.ssh.connection import SshFiles
 from tests import rig as make
@@ -43,7 +43,7 @@ class AzureLife(faults.PlayedLife):
         disks=2,
         hive0=1,
     )
-    caller = Api
+    caller = AzureApi
 
     def __init__(self, cloud: Cloud, files: SshFiles) -> None:
         self.cloud = cloud
@@ -88,7 +88,7 @@ class AzureLife(faults.PlayedLife):
     def in_call(self) -> Iterator[None]:
         """Wait for no operation."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Api, "_finish", lambda *_: None)
+            patch.setattr(AzureApi, "_finish", lambda *_: None)
             yield
 
 

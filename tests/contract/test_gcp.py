@@ -11,8 +11,8 @@ import pytest
 
 from model.errors import ProviderError
 from model.keys.record import HostRecord
-from providers.gcp.api import Api, GcpError
-from providers.gcp.network import Network
+from providers.gcp.api import GcpApi, GcpError
+from providers.gcp.network import GcpNetwork
 from providers.gcp.provider import GcpProvider
 from remote.ssh.connection import SshFiles
 from tests import rig as make
@@ -36,7 +36,7 @@ class GcpLife(faults.PlayedLife):
     whole = Counter(  # noqa: RUF012 - never changed
         networks=1, subnetworks=1, firewalls=2, addresses=1, disks=2, filestore=1, hive0=1
     )
-    caller = Api
+    caller = GcpApi
 
     def __init__(self, google: Google, files: SshFiles) -> None:
         self.google = google
@@ -256,7 +256,7 @@ class TestTrouble:
 
         del google
         monkeypatch.setattr(auth, "default", none)
-        monkeypatch.setattr(Api, "client", lambda api, _kind: api.project)
+        monkeypatch.setattr(GcpApi, "client", lambda api, _kind: api.project)
         [said] = make.provider_of(gcp_cloud.stage_of(), make.ssh_files(tmp_path)).check()
 
         assert said.startswith(
@@ -345,7 +345,7 @@ class TestPublished:
         self, google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A mistake of ours is met as the cloud's refusal: a name that is none."""
-        monkeypatch.setattr(Network, "name", lambda _self, *_words: "Not_A_Name")
+        monkeypatch.setattr(GcpNetwork, "name", lambda _self, *_words: "Not_A_Name")
         with pytest.raises(GcpError, match="does not match"):
             make.ensure(make.provider_of(gcp_cloud.stage_of(), make.ssh_files(tmp_path)), "network")
 

@@ -19,7 +19,7 @@ from model.stage import Stage
 from providers.base import Provider
 from providers.kickstart import block_device
 from providers.kickstart import iso as kickstart_iso
-from providers.kickstart.host_keys import Keeper
+from providers.kickstart.host_keys import HostKeyStore
 from providers.kickstart.http_server import InstallServer
 from providers.kickstart.provider import KickstartProvider
 from remote.ssh.connection import SshFiles
@@ -351,7 +351,7 @@ class Installed:
         self.stage = Stage(site, "private", config)
         self.state = directory / "state" / "private"
         self.files = make.ssh_files(self.state / "secrets")
-        self.keeper = Keeper(self.state / "secrets" / "install")
+        self.keeper = HostKeyStore(self.state / "secrets" / "install")
 
     def provider(self) -> Provider:
         """Return a new provider, as another run would have."""

@@ -12,7 +12,7 @@ from model.keys.record import FactRecord, HostRecord
 from model.stage import Stage
 from providers.base import Provider
 from providers.fake.provider import KilledError
-from providers.openstack.api import Api, OpenStackError
+from providers.openstack.api import OpenStackApi, OpenStackError
 from remote.ssh.connection import SshFiles
 from tests import rig as make
 from tests.contract import faults
@@ -45,7 +45,7 @@ class OpenStackLife(faults.Life):
     )
 
     def __init__(self, files: SshFiles) -> None:
-        self.api = Api("loopback", None)
+        self.api = OpenStackApi("loopback", None)
         super().__init__(self.stage_of(), files)
 
     @staticmethod
@@ -68,7 +68,7 @@ class OpenStackLife(faults.Life):
         """Return all that there is in the project, once deleted servers have let go of their volumes."""
         return cloud.settled(self.api)
 
-    def but(self, **config: Any) -> Provider:
+    def except_(self, **config: Any) -> Provider:
         """Return a provider of the stage with other settings."""
         return make.provider_of(self.stage_of(**config), self.files)
 
@@ -140,7 +140,7 @@ class TestChecks:
 
     def test_unknown_names(self, life: OpenStackLife) -> None:
         """Flavors, images, zones and networks that there are not are said all at once, with what there is."""
-        said = life.but(
+        said = life.except_(
             instance_type="huge",
             image_name="plan9-4",
             available_zones=["az9"],
@@ -171,7 +171,7 @@ class TestChecks:
 
     def test_missing_permissions(self, life: OpenStackLife) -> None:
         """Who may look and not make is told so beforehand, by each service that would refuse; nothing is made."""
-        said = life.but(cloud="loopback-reader").check()
+        said = life.except_(cloud="loopback-reader").check()
 
         assert [line.split(":")[0] for line in said] == [
             "OpenStack POST network /floatingips",
@@ -213,7 +213,7 @@ class TestChecks:
 
     def test_quota(self, life: OpenStackLife) -> None:
         """A quota that is too small is said before the first server is made."""
-        [said] = life.but(number_of_hosts=6, instance_type="m1.large").check()
+        [said] = life.except_(number_of_hosts=6, instance_type="m1.large").check()
 
         assert "needs 24 more CPUs, and of 20 that the project may have 0 are taken" in said
 
@@ -245,8 +245,8 @@ class TestChanges:
 
     def test_sizes_change_in_place(self, life: OpenStackLife) -> None:
         """Another flavor and larger volumes leave the host the one that it is; a volume can't become smaller."""
-        before = make.ensure_all(life.but(nfs=False, disk_size=12))["hive0"]
-        larger = life.but(nfs=False, disk_size=14, mirrored_disk_size=3, instance_type="m1.medium")
+        before = make.ensure_all(life.except_(nfs=False, disk_size=12))["hive0"]
+        larger = life.except_(nfs=False, disk_size=14, mirrored_disk_size=3, instance_type="m1.medium")
         found = larger.found()["hive0"]
         assert (found.must_stop, found.drift) == (True, "hive0 is a m1.small")
 
@@ -259,18 +259,18 @@ class TestChanges:
             (14, "true"),
         ]
         with pytest.raises(ProviderError, match="has 14 GiB, and can't be made smaller"):
-            make.ensure_host(life.but(nfs=False, disk_size=12, instance_type="m1.medium"), "hive0")
+            make.ensure_host(life.except_(nfs=False, disk_size=12, instance_type="m1.medium"), "hive0")
         life.destroy()
 
     def test_a_disk_of_the_flavors_own(self, life: OpenStackLife) -> None:
         """It grows with the flavor, also where a run was killed in between; alone it can't, which is said."""
-        before = make.ensure_all(life.but(nfs=False))["hive0"]
+        before = make.ensure_all(life.except_(nfs=False))["hive0"]
         assert isinstance(before, HostRecord)
-        larger = life.but(nfs=False, disk_size=20, instance_type="m1.medium")
+        larger = life.except_(nfs=False, disk_size=20, instance_type="m1.medium")
         with pytest.raises(ProviderError, match="its disk is its flavor's own and has 10 GiB"):
-            make.ensure_host(life.but(nfs=False, disk_size=20), "hive0")
+            make.ensure_host(life.except_(nfs=False, disk_size=20), "hive0")
         with pytest.raises(ProviderError, match=r"that of m1\.medium has 20 GiB: set disk_size to that"):
-            make.ensure_host(life.but(nfs=False, instance_type="m1.medium"), "hive0")
+            make.ensure_host(life.except_(nfs=False, instance_type="m1.medium"), "hive0")
 
         with (
             cloud.Faults("killed", f"POST /servers/{before.id}/action").at_work(),
@@ -285,7 +285,7 @@ class TestChanges:
     @pytest.mark.parametrize("kind", ["plain", "served"])
     def test_a_share(self, life: OpenStackLife, kind: str) -> None:
         """It is mounted from where Manila says, lets the stage in alone, grows, and does not shrink."""
-        provider = life.but(share_type=kind)
+        provider = life.except_(share_type=kind)
         for name in ("network", "subnet.subnet0"):
             make.ensure(provider, name)
         record = make.ensure(provider, "nfs")
@@ -302,10 +302,10 @@ class TestChanges:
             ("10.1.0.0/24", "rw")
         ]
 
-        assert make.ensure(life.but(share_type=kind, share_size=3), "nfs") == record
+        assert make.ensure(life.except_(share_type=kind, share_size=3), "nfs") == record
         with pytest.raises(ProviderError, match="has 3 GiB, and is not made smaller"):
-            make.ensure(life.but(share_type=kind, share_size=2), "nfs")
-        other = life.but(share_type="served" if kind == "plain" else "plain", share_size=3)
+            make.ensure(life.except_(share_type=kind, share_size=2), "nfs")
+        other = life.except_(share_type="served" if kind == "plain" else "plain", share_size=3)
         with pytest.raises(
             ProviderError, match="is of another type, which can't be changed, and it may hold data"
         ):
@@ -319,13 +319,15 @@ class TestChanges:
         """A run that has nothing to do asks eight questions."""
         life.make()
         asked: list[str] = []
-        ask = Api.ask
+        ask = OpenStackApi.ask
 
-        def noted(api: Api, method: str, service: str, path: str, body: Any = None, **query: str) -> Any:
+        def noted(
+            api: OpenStackApi, method: str, service: str, path: str, body: Any = None, **query: str
+        ) -> Any:
             asked.append(f"{method} {path}")
             return ask(api, method, service, path, body, **query)
 
-        monkeypatch.setattr(Api, "ask", noted)
+        monkeypatch.setattr(OpenStackApi, "ask", noted)
         life.provider().found()
 
         assert sorted(asked) == [
@@ -368,7 +370,7 @@ class TestChanges:
 
     def test_no_valid_host(self, life: OpenStackLife) -> None:
         """Where no host has room, Nova's reason is said, and the next run removes what is in ERROR."""
-        provider = life.but(volume_type="no-such-type")
+        provider = life.except_(volume_type="no-such-type")
         for resource in provider.resources()[:-1]:
             make.ensure(provider, resource.name)
         with pytest.raises(ProviderError, match="no-such-type"):

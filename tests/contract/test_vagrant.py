@@ -192,7 +192,7 @@ class TestMessages:
     )
     def test_advice(self, line: str, advice: str) -> None:
         """Vagrant's own error is shown, with what to do."""
-        said = vagrant_machine.explained("vagrant up hive0", line.splitlines())
+        said = vagrant_machine.translate_errors("vagrant up hive0", line.splitlines())
 
         assert advice in said.splitlines()[0]
         assert line.splitlines()[-1] in said

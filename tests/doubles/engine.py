@@ -658,7 +658,7 @@ def ansible(
     container: ContainerDouble,
     environment: Mapping[str, str],
     timeout: float,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> str | None:
     """Stand for `remote.playbook.play.run`."""
     assert environment
@@ -685,7 +685,7 @@ def ansible(
         container.files["ansible/log"] = Node("file", 0o644, log.data + canonical(seen).encode() + b"\n")
 
     container.engine.call("ansible", run)
-    say("done")
+    log("done")
     return None
 
 

@@ -562,7 +562,7 @@ def _base(world: World, image: Mapping[str, Any]) -> str:
     return str(world.bases[image["from"]].get("tarball", pulled))
 
 
-def chains(world: World, image: Mapping[str, Any]) -> list[tuple[Chain, View]]:
+def root_causes(world: World, image: Mapping[str, Any]) -> list[tuple[Chain, View]]:
     """Return each layer of an image, told by all that it is made from."""
     done: list[Any] = [_base(world, image)]
     found = []
@@ -585,7 +585,7 @@ def whole(world: World, name: str) -> str:
     rest["env"] = {k: _text(v) for k, v in rest.get("env", {}).items()}
     names = [_role_of(use) for use in image.get("roles", [])]
     base = _base(world, image)
-    return canonical([name, base, [chain for chain, _ in chains(world, image)], names, rest])
+    return canonical([name, base, [chain for chain, _ in root_causes(world, image)], names, rest])
 
 
 # -- building --------------------------------------------------------------------------------------------------------
@@ -630,13 +630,13 @@ class Bench:
     def run_of(self, world: World) -> DoubleRun:
         """Return a new run, as another process would have."""
         run = DoubleRun(
-            self.directory, self.stage(world.site), State(self.directory / "state" / "private"), live=True
+            self.directory, self.stage(world.site), State(self.directory / "state" / "private"), observe=True
         )
         run.double = self.engine
         secrets = StageSecrets(Secret("key"), "certificate", Secret(PASSWORD), Secret("pepper"))
         run._remember_vault(Vault(secrets, {}))
         upstream = SimpleNamespace(moved=self._moved)
-        run.__dict__["probe"] = SimpleNamespace(image=self._look, upstream=upstream)
+        run.__dict__["live_state"] = SimpleNamespace(image=self._look, upstream=upstream)
         return run
 
     def stage(self, site: Site) -> Stage:
@@ -709,7 +709,7 @@ class Bench:
             if name not in used or whole(world, name) in self.published:
                 continue
             pushed.append(name)
-            for chain, view in chains(world, image):
+            for chain, view in root_causes(world, image):
                 if chain not in known:
                     known.add(chain)
                     layers.append((chain, view))

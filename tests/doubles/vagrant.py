@@ -30,7 +30,7 @@ UNKNOWN = """The machine with the name '{name}' was not found configured for
 this Vagrant environment."""
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """Print, at once."""
     print(text, flush=True)  # noqa: T201 - that is what it is for
 
@@ -82,7 +82,7 @@ class Vagrant:
 
     def up(self) -> None:
         """Create the machine, or start it, and provision it."""
-        say(f"Bringing machine '{self.name}' up with 'libvirt' provider...")
+        log(f"Bringing machine '{self.name}' up with 'libvirt' provider...")
         if not self._is_there():
             self._create()
         self.domain.write(running=True, memory=self.stage["hosts"][self.name]["memory"])
@@ -104,10 +104,10 @@ class Vagrant:
             fail(TAKEN.format(domain=self.domain.path.name))
         if disk.exists():
             fail(VOLUME)
-        say(f"==> {self.name}: Creating image (snapshot of base box volume).")
+        log(f"==> {self.name}: Creating image (snapshot of base box volume).")
         disk.write_text(self.stage["box"])
         die_in("disk")
-        say(f"==> {self.name}: Creating domain with the following settings...")
+        log(f"==> {self.name}: Creating domain with the following settings...")
         number = str(uuid.uuid4())
         self.domain.write(id=number, running=False, labels=self.stage["hosts"][self.name]["labels"])
         die_in("domain")
@@ -119,14 +119,14 @@ class Vagrant:
         """Run the provisioner: the machine lets the key in, and tells its own."""
         if not (self._is_there() and self.domain.table()["running"]):
             # As Vagrant: nothing is done to a machine that does not run, and that is no error.
-            say(f"==> {self.name}: VM is not currently running. Please, first bring it up with `vagrant up`")
+            log(f"==> {self.name}: VM is not currently running. Please, first bring it up with `vagrant up`")
             return
-        say(f"==> {self.name}: Running provisioner: skep (shell)...")
+        log(f"==> {self.name}: Running provisioner: skep (shell)...")
         if not Path("admit.sh").read_text().startswith("#!/bin/sh"):
             fail("the provisioner is no script")
         self.domain.write(admitted=self.stage["authorized_key"], proxy=self.stage["proxy"])
         die_in("provision")
-        say(f"    {self.name}: skep-host-key ssh-ed25519 KEY-OF-{self.domain.table()['id']}")
+        log(f"    {self.name}: skep-host-key ssh-ed25519 KEY-OF-{self.domain.table()['id']}")
 
     def reload(self) -> None:
         """Stop, start, provision."""
@@ -136,15 +136,15 @@ class Vagrant:
     def halt(self) -> None:
         """Stop."""
         if self._is_there():
-            say(f"==> {self.name}: Attempting graceful shutdown of VM...")
+            log(f"==> {self.name}: Attempting graceful shutdown of VM...")
             self.domain.write(running=False)
 
     def destroy(self) -> None:
         """Remove domain, disk, note."""
         if not self._is_there():
-            say(f"==> {self.name}: Domain is not created. Please run `vagrant up` first.")
+            log(f"==> {self.name}: Domain is not created. Please run `vagrant up` first.")
             return
-        say(f"==> {self.name}: Removing domain...")
+        log(f"==> {self.name}: Removing domain...")
         self.domain.path.unlink()
         for disk in self.domain.disks:
             disk.unlink(missing_ok=True)
@@ -163,7 +163,7 @@ COMMANDS = {
 def vagrant(words: list[str]) -> None:
     """Be vagrant."""
     if words == ["plugin", "list"]:
-        say("vagrant-libvirt (0.11.2, system)")
+        log("vagrant-libvirt (0.11.2, system)")
         return
     command, name, *_ = [*words, ""]
     if command not in COMMANDS or words != [command, *(w.replace("NAME", name) for w in COMMANDS[command])]:
@@ -184,13 +184,13 @@ def virsh(words: list[str]) -> None:
     domains = {path.name: Domain(path.name) for path in sorted((LIBVIRT / "domains").iterdir())}
     match words[2:]:
         case ["version"]:
-            say("Compiled against library: libvirt 9.0.0")
+            log("Compiled against library: libvirt 9.0.0")
         case ["list", "--all", "--uuid"]:
-            say("".join(f"{domain.table()['id']}\n" for domain in domains.values()))
+            log("".join(f"{domain.table()['id']}\n" for domain in domains.values()))
         case ["list", "--uuid"]:
-            say("".join(f"{d.table()['id']}\n" for d in domains.values() if d.table()["running"]))
+            log("".join(f"{d.table()['id']}\n" for d in domains.values() if d.table()["running"]))
         case ["list", "--all", "--name"]:
-            say("".join(f"{name}\n" for name in domains))
+            log("".join(f"{name}\n" for name in domains))
         case ["destroy", name] if name in domains and domains[name].table()["running"]:
             domains[name].write(running=False)
         case ["undefine", name, "--remove-all-storage", "--nvram"] if name in domains:
@@ -198,10 +198,10 @@ def virsh(words: list[str]) -> None:
             for disk in domains[name].disks:
                 disk.unlink(missing_ok=True)
         case ["pool-list", "--name"]:
-            say("default\n")
+            log("default\n")
         case ["vol-list", "default"]:
-            say(" Name   Path\n-------------")
-            say("".join(f" {path.name}   {path}\n" for path in sorted((LIBVIRT / "disks").iterdir())))
+            log(" Name   Path\n-------------")
+            log("".join(f" {path.name}   {path}\n" for path in sorted((LIBVIRT / "disks").iterdir())))
         case ["vol-delete", name, "--pool", "default"] if (LIBVIRT / "disks" / name).exists():
             (LIBVIRT / "disks" / name).unlink()
         case _:

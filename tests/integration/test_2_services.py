@@ -404,7 +404,7 @@ def _killed_while_it_is_initialized(site: Site) -> list[str]:
     return made
 
 
-def _beginning(site: Site, running: Running, but: str) -> tuple[str, str]:
+def _beginning(site: Site, running: Running, except_: str) -> tuple[str, str]:
     """Return host and container in which the role has begun, as soon as there is another than this."""
     found: list[tuple[str, str]] = []
     script = (
@@ -414,7 +414,7 @@ def _beginning(site: Site, running: Running, but: str) -> tuple[str, str]:
 
     def begun() -> bool:
         here = site.everywhere(HIVES, script)
-        found[:] = [(host, said.strip()) for host, said in here.items() if said.strip() not in {"", but}]
+        found[:] = [(host, said.strip()) for host, said in here.items() if said.strip() not in {"", except_}]
         return bool(found)
 
     running.wait_for(begun, "the role to begin")

@@ -26,7 +26,7 @@ from providers.fake.provider import KilledError
 from providers.openstack import api as openstack_api
 from providers.openstack import host as openstack_host
 from providers.openstack import nfs as openstack_nfs
-from providers.openstack.api import LOST, NOT_FOUND, TOO_MANY, Api, OpenStackError
+from providers.openstack.api import LOST, NOT_FOUND, TOO_MANY, OpenStackApi, OpenStackError
 from tests import rig as make
 from tests.openstack.plane.settings import PORTS
 
@@ -163,7 +163,7 @@ def administrator(clouds: Path) -> Any:
     return Connection(config=region)
 
 
-def things(api: Api) -> list[str]:
+def things(api: OpenStackApi) -> list[str]:
     """Return all that there is in the project, as `kind id`; a server begins with its host's name."""
     found = [
         f"{server['metadata'].get('skep.name')} {server['id']}"
@@ -183,7 +183,7 @@ def things(api: Api) -> list[str]:
     return sorted(found)
 
 
-def settled(api: Api) -> list[str]:
+def settled(api: OpenStackApi) -> list[str]:
     """Return all that there is once deleted servers have let go of their volumes; after a while, what there is."""
     deadline = time.monotonic() + 20
     while True:
@@ -218,9 +218,11 @@ class Faults:
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Have them happen."""
-        ask = Api.ask
+        ask = OpenStackApi.ask
 
-        def failing(api: Api, method: str, service: str, path: str, body: Any = None, **query: str) -> Any:
+        def failing(
+            api: OpenStackApi, method: str, service: str, path: str, body: Any = None, **query: str
+        ) -> Any:
             if method == "GET":
                 return ask(api, method, service, path, body, **query)
             # A server's user data has another key each time.
@@ -238,7 +240,7 @@ class Faults:
             raise OpenStackError(call, LOST, "the connection was reset")
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Api, "ask", failing)
+            patch.setattr(OpenStackApi, "ask", failing)
             yield
 
     def calls(self) -> set[str]:

@@ -14,7 +14,7 @@ from providers.azure import api as azure_api
 from providers.azure import host as azure_host
 from providers.azure import network as azure_network
 from providers.azure import nfs as azure_nfs
-from providers.azure.api import Connection
+from providers.azure.api import AzureEndpoint
 from providers.cloud import host as cloud_host
 from providers.cloud import provider as shared
 from providers.cloud.retry import Pace
@@ -50,14 +50,14 @@ def seams(url: str, token: str = TOKEN) -> list[tuple[object, str, object]]:
         # The SDK's own policy refuses to sign what is not encrypted on its way.
         return HeadersPolicy({"Authorization": f"Bearer {token}"})
 
-    return [(azure_api, "connection", lambda: Connection(object(), signs, url))]
+    return [(azure_api, "connection", lambda: AzureEndpoint(object(), signs, url))]
 
 
 @contextmanager
 def used(cloud: Cloud, token: str = TOKEN, pace: Pace = QUICK) -> Iterator[None]:
     """Have the SDK find the cloud, waits be of a pace, no ssh be waited for, and all else be unreachable."""
 
-    def kept(service: str, connected: Connection, subscription: str) -> Any:
+    def kept(service: str, connected: AzureEndpoint, subscription: str) -> Any:
         key = (cloud.url, token, service)
         if key not in _clients:
             _clients[key] = _make_client(service, connected, subscription)

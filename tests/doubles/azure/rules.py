@@ -90,7 +90,7 @@ TYPES = {
 
 
 def kind_of(identifier: str) -> str:
-    """Return the kind of a thing by its id or address, as `Microsoft.Network/virtualNetworks/subnets`."""
+    """Return the kind of a thing by its id or address, as `Microsoft.AzureNetwork/virtualNetworks/subnets`."""
     _, _, rest = identifier.partition("/providers/")
     namespace, *words = rest.split("/") if rest else [""]
     return "/".join([namespace, *words[::2]]) if namespace else ""

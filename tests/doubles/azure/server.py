@@ -247,11 +247,11 @@ class Cloud:
         words = {"GET": "read", "DELETE": "delete", "POST": "action"}
         action = f"{kind}/{words.get(request.method, 'write')}"
         for role in self.settings.permissions:
-            has, but = (
+            has, except_ = (
                 any(fnmatch(action.lower(), one.lower()) for one in role[name])
                 for name in ("actions", "notActions")
             )
-            if has and not but:
+            if has and not except_:
                 return
         raise RefusedError(
             "AuthorizationFailed", f"The client may not do '{action}' at '{request.path}'.", 403

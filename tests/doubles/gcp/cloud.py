@@ -69,8 +69,8 @@ def seams(url: str) -> list[tuple[object, str, object]]:
 
     return [
         (google.auth, "default", lambda **_: (AnonymousCredentials(), None)),
-        (gcp_api.Api, "options", {"api_endpoint": url}),
-        (gcp_api.Api, "endpoints", {"file": url, "projects": url}),
+        (gcp_api.GcpApi, "options", {"api_endpoint": url}),
+        (gcp_api.GcpApi, "endpoints", {"file": url, "projects": url}),
     ]
 
 

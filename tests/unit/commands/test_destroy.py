@@ -219,10 +219,10 @@ def test_a_host_that_cannot_be_removed_stops_no_other(made: Made, monkeypatch: p
     """The rest goes, the exit status says that something is left, and what is known of it is kept."""
     remove = made.provider.remove
 
-    def failing(name: str, say: Any) -> None:
+    def failing(name: str, log: Any) -> None:
         if name == "hive1":
             raise ProviderError("the engine is on fire")
-        remove(name, say)
+        remove(name, log)
 
     monkeypatch.setattr(made.provider, "remove", failing)
 

@@ -9,9 +9,9 @@ from doit.exceptions import InvalidCommand
 
 from commands.halt import Halt
 from model.errors import ProviderError
+from model.log import Log
 from model.site import PreparedStage
 from model.stage import Stage
-from providers.base import Say
 from providers.fake.provider import FakeProvider
 from providers.prepared.provider import PreparedProvider
 from tasks.run.context import Run
@@ -84,10 +84,10 @@ def test_a_host_that_does_not_stop(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     """What a provider can't do is said, the others are stopped, and the exit status is not 0."""
     stop = FakeProvider.halt
 
-    def refuse(self: FakeProvider, name: str, say: Say) -> None:
+    def refuse(self: FakeProvider, name: str, log: Log) -> None:
         if name == "hive1":
             raise ProviderError("hive1: is busy")
-        stop(self, name, say)
+        stop(self, name, log)
 
     monkeypatch.setattr(FakeProvider, "halt", refuse)
     status, said = halt(run)

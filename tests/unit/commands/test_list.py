@@ -12,7 +12,7 @@ import pytest
 from doit.dependency import Dependency
 from doit.task import Task, dict_to_task
 
-from commands.list import FAILED, FOLLOWS, NEVER, STALE, UP_TO_DATE, Status, View, statuses, summary
+from commands.list import FAILED, FOLLOWS, NEVER, STALE, UP_TO_DATE, ListView, Status, statuses, summary
 from commands.shared.lock_owner import holder
 from commands.shared.statedb import StateDb
 from model.errors import ConfigError
@@ -171,7 +171,7 @@ def test_looking_changes_nothing(run: Run) -> None:
     chain.look()
 
     assert {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()} == before
-    assert "probe" not in run.__dict__
+    assert "live_state" not in run.__dict__
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_a_phase_says_how_many_of_how_many(found: list[str], expected: str) -> N
     assert summary([Status(f"p:{n}", "", "", status) for n, status in enumerate(found)]) == expected
 
 
-def view(run: Run) -> View:
+def view(run: Run) -> ListView:
     """Return a view of two phases."""
     changed = ("roles/nginx changed", "env.A changed")
-    return View(
+    return ListView(
         run,
         {
             "build_images": [Status("build_images:web", "hive3", "image web", STALE, changed)],

@@ -21,7 +21,7 @@ from remote.hostsetup.apply import Applied
 from remote.hostsetup.removal import accounts_script, undo_script
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
-from tasks.cleanup.orphans import Leftover, leftovers, line
+from tasks.cleanup.orphans import Orphan, line, orphans
 from tasks.cleanup.prune import goes
 from tasks.cleanup.prune import prune as remove_all
 from tasks.run.context import Run
@@ -44,7 +44,7 @@ def labelled(made: Made, **more: Any) -> dict[str, Any]:
 
 def names(made: Made) -> list[str]:
     """Return what is left over, in words."""
-    return [left.words for left in leftovers(made.run())]
+    return [left.words for left in orphans(made.run())]
 
 
 def without_services(made: Made) -> None:
@@ -55,7 +55,7 @@ def without_services(made: Made) -> None:
 
 def test_nothing_is_left_over(made: Made) -> None:
     """A stage that is as site.toml says has nothing to be named."""
-    assert leftovers(made.run()) == []
+    assert orphans(made.run()) == []
     assert line([]) == ""
 
 
@@ -65,7 +65,7 @@ def test_the_order_in_which_things_go(made: Made) -> None:
     made.edit("[networks.back]", "[networks.front]")
     made.look("hive0", steps={**made.hosts["hive0"].steps, "old": Applied("k")}, accounts=("alice",))
 
-    found = leftovers(made.run())
+    found = orphans(made.run())
 
     assert [left.kind for left in found] == [
         "service",
@@ -84,7 +84,7 @@ def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
     """A network that site.toml no longer has, but its service has not left yet, waits for a run."""
     made.edit("[networks.back]", "[networks.front]")
 
-    (left,) = leftovers(made.run())
+    (left,) = orphans(made.run())
 
     assert (left.words, left.held) == ("network back", "in use by web")
     assert not goes(left, ())
@@ -103,7 +103,7 @@ def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
         configs={"conf-1": {"ID": "c", **labelled(made)}, "conf-0": {"ID": "b", **labelled(made)}},
     )
 
-    found = {left.name: left.held for left in leftovers(made.run())}
+    found = {left.name: left.held for left in orphans(made.run())}
 
     assert found == {"gone-1": "in use by web", "conf-0": ""}
 
@@ -114,7 +114,7 @@ def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
     secret["Spec"]["Labels"] = {**secret["Spec"]["Labels"], "skep.name": "password"}
     made.swarm = replace(made.swarm, secrets={**made.swarm.secrets, "password-old": {"ID": "o", **secret}})
 
-    (left,) = leftovers(made.run())
+    (left,) = orphans(made.run())
 
     assert (left.name, left.said, goes(left, ())) == ("password-old", "an older content of password", True)
     assert line([left]) == ""
@@ -138,7 +138,7 @@ def test_somebody_elses_volume_is_none(made: Made) -> None:
 
 def test_a_volume_goes_only_if_it_is_named() -> None:
     """Data is never destroyed on the way to something else; one in use does not even go then."""
-    left = Leftover("volume", "data", "build_volumes:data@hive0", host="hive0")
+    left = Orphan("volume", "data", "build_volumes:data@hive0", host="hive0")
 
     assert not goes(left, ())
     assert not goes(left, {"other"})
@@ -180,7 +180,7 @@ def test_a_host_goes_with_its_volumes_named(
     monkeypatch.setattr(Connection, "script", script)
     former_host(made)
 
-    assert [left.words for left in leftovers(made.run())] == ["host hive9"]
+    assert [left.words for left in orphans(made.run())] == ["host hive9"]
     ended, text = prune(made)
     assert (ended, said in text) == (status, True), text
     if status == 0:
@@ -193,7 +193,7 @@ def test_what_a_provider_has_beside_hosts_stays(made: Made) -> None:
     there = made.cloud.things["example", "private", "hive0"]
     made.cloud.things["example", "private", "files"] = replace(there, name="files", is_host=False)
 
-    (left,) = leftovers(made.run())
+    (left,) = orphans(made.run())
 
     assert (left.words, goes(left, ())) == ("provider's files", False)
     assert "provider's files stays: it may hold data" in prune(made)[1]
@@ -209,10 +209,10 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
     monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
-    monkeypatch.setattr(swarm_nodes, "retire", lambda *args: order.append(f"retire {args[2].address}"))
+    monkeypatch.setattr(swarm_nodes, "remove_node", lambda *args: order.append(f"retire {args[2].address}"))
     monkeypatch.setattr(type(run.provider), "remove", lambda *args: order.append(f"remove {args[1]}"))
 
-    remove_all(run, leftovers(made.run()), lambda _line: None)
+    remove_all(run, orphans(made.run()), lambda _line: None)
 
     assert order == ["may p-hive9.example go", "retire 10.0.0.99", "remove hive9"]
     assert run.state.tasks_of_host("hive9") == []
@@ -234,7 +234,7 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
     monkeypatch.setattr(swarm_nodes, "check_expendable", refuse)
     monkeypatch.setattr(type(run.provider), "remove", lambda *args: removed.append(args[1]))
 
-    problems = remove_all(run, leftovers(made.run()), lambda _line: None)
+    problems = remove_all(run, orphans(made.run()), lambda _line: None)
 
     assert not removed
     assert "hive9 is not removed: " in problems[0]
@@ -244,8 +244,8 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
 
 def test_a_run_says_it_in_one_line() -> None:
     """What is on several hosts is named once; of many things the first are."""
-    steps = [Leftover("set-up step", "chrony", "t", host=f"hive{n}") for n in range(3)]
-    services = [Leftover("service", f"s{n}", "t") for n in range(7)]
+    steps = [Orphan("set-up step", "chrony", "t", host=f"hive{n}") for n in range(3)]
+    services = [Orphan("service", f"s{n}", "t") for n in range(7)]
 
     assert line(steps) == (
         "no longer in site.toml, and left: set-up step chrony on hive0, hive1, hive2 (see: doit prune)"
@@ -273,7 +273,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what is removed, and remove nothing."""
     gone: list[str] = []
 
-    def prune(_run: Run, found: Sequence[Leftover], _say: object) -> list[str]:
+    def prune(_run: Run, found: Sequence[Orphan], _say: object) -> list[str]:
         gone.extend(left.words for left in found)
         return []
 
@@ -287,7 +287,7 @@ def prune(made: Made, *args: str, **variables: str) -> tuple[int, str]:
     for name, value in variables.items():
         set_var(name, value)
     run = made.run()
-    run.probe.__dict__["close"] = lambda: None
+    run.live_state.__dict__["close"] = lambda: None
     asked = Prune(task_loader=Loader(run), bin_name="doit")
     asked.outstream = io.StringIO()
     try:

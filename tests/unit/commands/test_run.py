@@ -16,7 +16,7 @@ from doit.exceptions import InvalidDodoFile
 from commands.run import missing_secrets
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
-from tasks.observe.live_state import HostLook, SwarmLook
+from tasks.observe.live_state import HostState, SwarmLook
 from tasks.run.context import Run
 from tasks.run.open import doit_config, open_run
 from tasks.run.state import State
@@ -167,9 +167,9 @@ class Nothing:
     swarm = SwarmLook(error="there is no swarm yet")
     things: Mapping[str, object] = {}
 
-    def host(self, _host: object) -> HostLook:
+    def host(self, _host: object) -> HostState:
         """Return the look at a host."""
-        return HostLook(error="it is not made yet")
+        return HostState(error="it is not made yet")
 
     def close(self) -> None:
         """End."""
@@ -182,7 +182,7 @@ def doit_here(site: Path) -> Iterator[Callable[..., int]]:
 
     def start(*steps: Step, words: tuple[str, ...] = ("run",)) -> int:
         run = run_of(site)
-        run.__dict__["probe"] = Nothing()
+        run.__dict__["live_state"] = Nothing()
 
         def task_p() -> Iterator[dict[str, object]]:
             for step in steps:

@@ -10,7 +10,7 @@ from doit.exceptions import InvalidCommand
 from commands.shared.task_selection import all_before, resolve, with_flags
 from commands.why import Telling, old_and_new, shown_value, summary
 from model.keys.digest import Difference, differences
-from tasks.explain.root_causes import chains
+from tasks.explain.root_causes import root_causes
 from tasks.phases import PHASES
 from tasks.services import pinned_revisions
 from tests import made as rig
@@ -30,20 +30,20 @@ def made(tmp_path: Path) -> Made:
 def told(made: Made, *names: str, live: bool = False) -> list[str]:
     """Return what `doit why` prints of one task, or of several."""
     run = made.run()
-    run.live = live
+    run.observe = live
     telling = Telling(run, made.standings_of(run), live=live, coloured=False)
     return telling.one(names[0]) if len(names) == 1 else telling.phase("several", names)
 
 
 def roots(made: Made, name: str) -> list[str]:
     """Return the chains from a task to its roots."""
-    return [str(chain) for chain in chains(made.standings(), name)]
+    return [str(chain) for chain in root_causes(made.table(), name)]
 
 
 def word(made: Made, asked: str) -> Sequence[str]:
     """Return the tasks that a word means."""
-    standings = made.standings()
-    return resolve(asked, all_before({n: standings.before(n) for n in standings.names}), PHASES)
+    table = made.table()
+    return resolve(asked, all_before({n: table.before(n) for n in table.names}), PHASES)
 
 
 def test_up_to_date(made: Made) -> None:

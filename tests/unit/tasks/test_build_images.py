@@ -17,7 +17,7 @@ from model.images.dockerignore import counted
 from model.keys.digest import Entry, changed
 from model.secrets.secret import Secret
 from remote.images import layers
-from remote.images.builder import Builder, Registry
+from remote.images.builder import Builder, SiteRegistry
 from remote.images.dockerfile import build_command, context_archive
 from remote.images.image_config import compose, merged_config
 from remote.images.layers import Layer, container_options, forget_secrets, lines, run
@@ -422,7 +422,7 @@ def test_two_images_with_the_same_layers_are_committed_at_the_same_time(tmp_path
 
     client: Any = SimpleNamespace(containers=SimpleNamespace(create=create))
     builder = Builder(
-        client, "hive3", Registry("reg", "u", "p"), "o", lambda _: threading.Lock(), tmp_path, print
+        client, "hive3", SiteRegistry("reg", "u", "p"), "o", lambda _: threading.Lock(), tmp_path, print
     )
     for config in ({"User": "a"}, {"User": "b"}, {"User": "a"}):
         builder._commit("sha256:top", config)

@@ -45,7 +45,7 @@ def test_what_stands_in_the_way_is_looked_for_and_said_once(
     steps = [step for step in build_infra.steps(run) if step.host]
     said = []
     for step in (*steps, steps[0]):
-        work: Any = SimpleNamespace(task=step.task, say=lambda _line: None)
+        work: Any = SimpleNamespace(task=step.task, log=lambda _line: None)
         with pytest.raises(ProviderError) as caught:
             step.ensure(work)
         said.append(str(caught.value))

@@ -9,7 +9,7 @@ import pytest
 from model.errors import ConfigError
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
-from providers.aws.nfs import FileSystem
+from providers.aws.nfs import AwsFileSystem
 from tasks import build_volumes
 from tasks.run.context import Run
 from tasks.run.state import State
@@ -80,7 +80,7 @@ def test_the_engine_is_told_where_the_file_system_is(tmp_path: Path, monkeypatch
 
     run.state.write("build_infra:nfs", FactRecord(id="10.254.0.5:/shares/one"))
     before = steps["shared@hive0"].inputs()
-    work: Any = SimpleNamespace(task="build_volumes:shared@hive0", say=make.quiet)
+    work: Any = SimpleNamespace(task="build_volumes:shared@hive0", log=make.quiet)
     steps["shared@hive0"].ensure(work)
     [(name, driver, options, _)] = engine.made
     assert (name, driver) == ("shared", "local")
@@ -124,6 +124,6 @@ def test_amazons_name(region: str, end: str) -> None:
     """EFS is mounted by its name, whose root is the file system's."""
     stage = aws_cloud.stage_of(region=region, nfs=True)
     api: Any = SimpleNamespace(region=region)
-    system = FileSystem(stage, api, SimpleNamespace())  # type: ignore[arg-type]
+    system = AwsFileSystem(stage, api, SimpleNamespace())  # type: ignore[arg-type]
 
     assert system.address({"FileSystemId": "fs-1"}) == f"fs-1.efs.{region}.amazonaws.com{end}:/"

@@ -51,9 +51,9 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
     monkeypatch.setattr(deploy_services, "preflight", lambda *_: None)
     monkeypatch.setattr("remote.swarm.services.ensure_service", lambda *_: ("id", changed))
     monkeypatch.setattr("remote.swarm.convergence.wait_until_converged", wait)
-    monkeypatch.setattr("remote.swarm.revisions.Keeper.keep", keep)
+    monkeypatch.setattr("remote.swarm.revisions.RevisionStore.keep", keep)
     step = next(s for s in deploy_services.steps(run) if s.name == "web")
-    step.ensure(SimpleNamespace(task=step.task, key="k", say=lambda _line: None))  # type: ignore[arg-type]
+    step.ensure(SimpleNamespace(task=step.task, key="k", log=lambda _line: None))  # type: ignore[arg-type]
     [labels] = asked
 
     without: dict[str, Any] = {"Spec": {"Labels": {"skep.key": "k"}}}
@@ -87,7 +87,7 @@ def test_a_manager_is_asked_once_by_those_who_follow_at_once(
     clock.now += 1.5
     run.manager()
     assert asked == [first.short] * 3
-    beside, _ = run.manager(but=first)
+    beside, _ = run.manager(except_=first)
     assert beside != first
     assert asked[3:] == [beside.short]
 

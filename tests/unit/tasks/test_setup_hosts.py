@@ -24,7 +24,7 @@ def test_a_hosts_bad_copy_is_said_to_be_the_hosts(
     kept = [good, "", text]
     ssh = SimpleNamespace(script=lambda *_, **__: kept.pop(0))
     monkeypatch.setattr(run, "connection", lambda _host: ssh)
-    work: Any = SimpleNamespace(say=lambda _line: None)
+    work: Any = SimpleNamespace(log=lambda _line: None)
     host = run.stage.repository
 
     found = setup_hosts._vault_on(run, host, work)

@@ -49,7 +49,7 @@ class Thing:
         if self.error:
             raise self.error
         self.made += 1
-        work.say("made")
+        work.log("made")
         return FactRecord(id=work.key)
 
     def doit(self) -> Any:
@@ -113,7 +113,7 @@ def test_drift_counts_only_when_looked_at(run: Run) -> None:
 
     thing.doit()
     assert thing.made == 1
-    run.live = True
+    run.observe = True
     thing.doit()
 
     assert thing.made == 2
@@ -183,7 +183,7 @@ def test_secrets_do_not_reach_logs(run: Run) -> None:
     """A line that holds a secret of this run is written without it."""
     run.hide(Secret("hunter2"))
     log = run.log("build_things:one")
-    log.say("the password is hunter2")
+    log.write("the password is hunter2")
     log.close()
 
     assert "hunter2" not in log.path.read_text()

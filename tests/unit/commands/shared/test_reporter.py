@@ -94,8 +94,8 @@ def test_a_persons_mistake_is_printed_without_a_traceback(run: Run) -> None:
     def fail() -> TaskFailed:
         log = run.log("build_images:web")
         for n in range(30):
-            log.say(f"step {n}")
-        log.say("hive3: setup.sh: exit status 1")
+            log.write(f"step {n}")
+        log.write("hive3: setup.sh: exit status 1")
         log.close()
         return TaskFailed("hive3: setup.sh: exit status 1\n    step 29")
 
@@ -157,7 +157,7 @@ def test_what_waited_for_a_failed_task_is_no_failure(run: Run) -> None:
 def test_the_log_of_an_earlier_run_is_not_shown(run: Run) -> None:
     """A task that failed before it was run has no log of its own to show."""
     log = run.log("p:one")
-    log.say("of yesterday")
+    log.write("of yesterday")
     log.close()
     out = io.StringIO()
 
@@ -174,7 +174,7 @@ def test_ci_is_told_of_what_takes_long(run: Run, monkeypatch: pytest.MonkeyPatch
     task = task_of(run, "p:slow")
     reporter.initialize({"p:slow": task}, ["p:slow"])
     log = run.logs["p:slow"] = run.log("p:slow")
-    log.say("unpacking \x1b[31mred")
+    log.write("unpacking \x1b[31mred")
     clock = [1000.0]
     monkeypatch.setattr("commands.shared.reporter.time.monotonic", lambda: clock[0])
     reporter.execute_task(task)
@@ -196,7 +196,7 @@ def test_the_live_area_fits_the_terminal(run: Run) -> None:
     reporter.initialize(tasks, list(tasks))
     for task in tasks.values():
         log = run.logs[task.name] = run.log(task.name)
-        log.say("x" * 300)
+        log.write("x" * 300)
         log.close()
         reporter.execute_task(task)
 

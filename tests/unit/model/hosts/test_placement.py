@@ -12,7 +12,7 @@ from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule, inbound, rule_inputs
 from model.hosts.placement import places, subnets
 from model.stage import Stage
-from providers.cloud.retry import Pace, insist, poll
+from providers.cloud.retry import Pace, poll, retry
 from tests.rig import quiet
 
 
@@ -243,7 +243,7 @@ class TestWaiting:
                 raise errors.pop(0)
             return "made"
 
-        assert insist(call, lambda e: isinstance(e, TimeoutError), 30, said.append, self.QUICK) == "made"
+        assert retry(call, lambda e: isinstance(e, TimeoutError), 30, said.append, self.QUICK) == "made"
         assert said == ["again soon: slow down", "again soon: not found"]
 
     def test_what_does_not_pass_is_raised_at_once(self) -> None:
@@ -255,9 +255,9 @@ class TestWaiting:
             raise ValueError(len(calls))
 
         with pytest.raises(ValueError, match=r"^[12]$"):
-            insist(call, lambda _: False, 30, quiet, self.QUICK)
+            retry(call, lambda _: False, 30, quiet, self.QUICK)
         with pytest.raises(ValueError, match=r"^[12]$"):
-            insist(call, lambda _: True, 0, quiet, self.QUICK)
+            retry(call, lambda _: True, 0, quiet, self.QUICK)
         assert len(calls) == 2
 
     def test_a_wait_ends_with_how_it_stands(self) -> None:

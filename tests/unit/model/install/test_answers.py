@@ -13,7 +13,7 @@ import pytest
 from model import install
 from model.checks.stages import check_stage
 from model.install import autoinstall, boot, networkd, preseed
-from model.install.plan import Plan
+from model.install.plan import InstallPlan
 from model.secrets.secret import Secret
 from model.site import InstallHost, InstallNetwork, KickstartStage, Partition, Site
 from model.stage import Stage
@@ -55,7 +55,7 @@ def stage_of(**config: Any) -> Stage:
     )
 
 
-def plan_of(host: str = "hive0", **config: Any) -> Plan:
+def plan_of(host: str = "hive0", **config: Any) -> InstallPlan:
     """Return what a host of such a stage is to become."""
     stage = stage_of(**config)
     return install.plan(stage, stage.host(host), "ssh-ed25519 STAGE skep\n", Secret(KEY), "ssh-ed25519 HOST")

@@ -338,7 +338,7 @@ def test_a_variable_that_nothing_uses_makes_nothing_stale(world: made.Made) -> N
     world.edit("b = 'two'", "b = 'three'\nc = 'new'")
     world.edit("'{{ vars.a }}'", "'{{ vars.a | lower }}'")
 
-    assert [name for name in world.standings().names if world.standings()[name].verdict != "up to date"] == []
+    assert [name for name in world.table().names if world.table()[name].status != "up to date"] == []
 
 
 def test_the_value_that_changed_is_named(world: made.Made) -> None:
@@ -346,7 +346,7 @@ def test_the_value_that_changed_is_named(world: made.Made) -> None:
     world.edit("a = 'one'", "a = 'other'")
     world.edit("p = '{{ secrets.password }}'", "p = 'x{{ secrets.password }}'")
 
-    standing = world.standings()["deploy_services:web"]
+    standing = world.table()["deploy_services:web"]
 
     assert standing.reasons() == [
         'services.web.environment.A: "one" → "other"',

@@ -14,17 +14,17 @@ from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.stage import Stage
 from providers.azure.api import (
-    Api,
+    AzureApi,
+    AzureEndpoint,
     AzureError,
-    Connection,
-    _explained,
+    _translate_errors,
     assert_ours,
-    passes,
-    passes_at_removal,
+    is_transient,
+    is_transient_on_delete,
 )
 from providers.azure.check import is_allowed
-from providers.azure.image import Images
-from providers.azure.network import Network
+from providers.azure.image import AzureImages
+from providers.azure.network import AzureNetwork
 from providers.azure.nfs import account_name
 from providers.azure.provider import AzureProvider
 from remote.ssh.connection import SshFiles
@@ -71,7 +71,7 @@ def test_without_a_subscription(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.startswith("stages.production.subscription_id: is not set")
 
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "other")
-    assert Api(stage).subscription == "other"
+    assert AzureApi(stage).subscription == "other"
 
 
 def test_the_sdk_is_not_imported_for_a_list() -> None:
@@ -94,7 +94,7 @@ def test_hosts_go_round_the_zones_and_need_what_they_are_made_in() -> None:
 
 def test_rules_end_with_one_that_keeps_all_else_out() -> None:
     """What is inside is the stage's own network, and not all that Azure calls the virtual network."""
-    network = Network(stage_of(), Api(stage_of()))
+    network = AzureNetwork(stage_of(), AzureApi(stage_of()))
     rules = network.wanted_rules([Rule("tcp", 2377, INSIDE), Rule("esp", 0, INSIDE)])
 
     assert [(r["properties"]["priority"], r["properties"]["access"]) for r in rules] == [
@@ -115,14 +115,16 @@ def test_what_passes() -> None:
     def error(status: int, code: str) -> AzureError:
         return AzureError("x", status, code, "no")
 
-    assert all(passes(error(*one)) for one in [(0, ""), (429, ""), (500, ""), (409, "Conflict")])
-    assert passes(error(404, "ResourceNotFound"))
-    assert not passes(error(404, "PlatformImageNotFound"))
-    assert not any(passes(error(409, code)) for code in ("OperationNotAllowed", "ZonalAllocationFailed"))
-    assert not passes(error(400, "InUseSubnetCannotBeDeleted"))
-    assert passes_at_removal(error(400, "InUseSubnetCannotBeDeleted"))
-    assert passes_at_removal(error(400, "PublicIPAddressCannotBeDeleted"))
-    assert not passes_at_removal(ProviderError("no"))
+    assert all(is_transient(error(*one)) for one in [(0, ""), (429, ""), (500, ""), (409, "Conflict")])
+    assert is_transient(error(404, "ResourceNotFound"))
+    assert not is_transient(error(404, "PlatformImageNotFound"))
+    assert not any(
+        is_transient(error(409, code)) for code in ("OperationNotAllowed", "ZonalAllocationFailed")
+    )
+    assert not is_transient(error(400, "InUseSubnetCannotBeDeleted"))
+    assert is_transient_on_delete(error(400, "InUseSubnetCannotBeDeleted"))
+    assert is_transient_on_delete(error(400, "PublicIPAddressCannotBeDeleted"))
+    assert not is_transient_on_delete(ProviderError("no"))
 
 
 def test_a_log_in_that_has_expired_is_said() -> None:
@@ -146,14 +148,14 @@ def test_a_log_in_that_has_expired_is_said() -> None:
         raise ClientAuthenticationError(message="no", response=Response())  # type: ignore[arg-type]
 
     with pytest.raises(AzureError) as caught:
-        _explained("virtual_machines.get", ask)
+        _translate_errors("virtual_machines.get", ask)
 
     assert str(caught.value) == (
         "Azure virtual_machines.get: invalid_grant: AADSTS700082: The refresh token has expired due to inactivity "
         "(request r-1): log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then "
         "run again, it goes on where it was"
     )
-    assert not passes(caught.value)
+    assert not is_transient(caught.value)
 
 
 def test_what_roles_allow() -> None:
@@ -169,7 +171,7 @@ def test_what_roles_allow() -> None:
 
 def test_credentials_go_nowhere_else() -> None:
     """An operation whose state is to be asked for at another server is not asked for."""
-    connected = Connection(object(), object)
+    connected = AzureEndpoint(object(), object)
     assert_ours("https://management.azure.com/operations/1", connected)
     with pytest.raises(ProviderError, match="which is not Azure's"):
         assert_ours("https://example.test/1", connected)
@@ -177,10 +179,10 @@ def test_credentials_go_nowhere_else() -> None:
 
 def test_the_newest_version_is_by_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of versions the highest is taken, and not the last of the alphabet."""
-    api = Api(stage_of())
+    api = AzureApi(stage_of())
     monkeypatch.setattr(api, "listing", lambda *_, **__: [{"name": "0.9.1"}, {"name": "0.10.0"}])
 
-    assert Images(api, "debian-12")._newest("Debian", "debian-12", "12-gen2") == "0.10.0"
+    assert AzureImages(api, "debian-12")._newest("Debian", "debian-12", "12-gen2") == "0.10.0"
 
 
 def test_names_of_accounts_are_ones() -> None:

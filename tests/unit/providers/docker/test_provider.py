@@ -15,12 +15,12 @@ from providers.docker import check as docker_probe
 from providers.docker import host as docker_host
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
-from providers.docker.engine import explained
-from providers.docker.host import Place, container_spec
+from providers.docker.engine import translate_errors
+from providers.docker.host import EngineFeatures, container_spec
 from providers.docker.provider import DockerProvider
 from remote.ssh.connection import SshFiles
 
-PLACE = Place(image="sha256:1", network="net", publish=False, privileged=False, modules=False)
+PLACE = EngineFeatures(image="sha256:1", network="net", publish=False, privileged=False, modules=False)
 
 
 def a_stage(**config: Any) -> Stage:
@@ -34,7 +34,7 @@ def files(directory: Path) -> SshFiles:
     return SshFiles(directory / "config", directory / "key", directory / "known_hosts", directory)
 
 
-def spec(place: Place = PLACE, **config: Any) -> Any:
+def spec(place: EngineFeatures = PLACE, **config: Any) -> Any:
     """Return what the engine is told for the first host."""
     stage = a_stage(**config)
     return container_spec(stage, stage.hosts[0], "key", place)
@@ -217,7 +217,7 @@ class TestErrors:
     )
     def test_way_out(self, text: str, advice: str) -> None:
         """Each known refusal keeps the engine's words and says what to do."""
-        said = str(explained(RuntimeError(text)))
+        said = str(translate_errors(RuntimeError(text)))
 
         assert text in said
         assert advice in said

@@ -13,8 +13,8 @@ from model.checks import check
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule, inbound
 from model.stage import Stage
-from providers.cloud.host import mark, mark_of
-from providers.openstack.api import OpenStackError, passes
+from providers.cloud.host import mark, tag_of
+from providers.openstack.api import OpenStackError, is_transient
 from providers.openstack.network import _as_rule, rules_of
 from providers.openstack.provider import OpenStackProvider
 from remote.ssh.connection import SshFiles
@@ -84,10 +84,10 @@ def test_a_mark_is_read_by_its_own_stage_alone() -> None:
     stage, other = stage_of(), site_of()
     description = mark(stage, "hive0", "k" * 64)
 
-    assert mark_of(stage, description) == ("hive0", "k" * 64)
-    assert mark_of(Stage(other, "staging", stage.config), description) == ("", "")
-    assert mark_of(stage, "the office network") == ("", "")
-    assert mark_of(stage, None) == ("", "")
+    assert tag_of(stage, description) == ("hive0", "k" * 64)
+    assert tag_of(Stage(other, "staging", stage.config), description) == ("", "")
+    assert tag_of(stage, "the office network") == ("", "")
+    assert tag_of(stage, None) == ("", "")
     assert len(mark(stage, "address." + "h" * 63, "k" * 64)) <= 255
 
 
@@ -99,11 +99,11 @@ def test_an_error_is_said_with_its_request_and_what_to_do() -> None:
         "OpenStack POST network /ports: 409: OverQuota: Quota exceeded for port (request req-1): ask the cloud's "
         "operators for more, or remove what the project no longer needs"
     )
-    assert not passes(quota)
-    assert passes(OpenStackError("GET compute /servers", 429, "Too many requests"))
-    assert passes(OpenStackError("POST network /ports", 409, "IpAddressAlreadyAllocated"))
-    assert not passes(OpenStackError("GET compute /servers", 401, "Unauthorized"))
-    assert not passes(OpenStackError("POST compute /servers", 403, "Policy doesn't allow it"))
+    assert not is_transient(quota)
+    assert is_transient(OpenStackError("GET compute /servers", 429, "Too many requests"))
+    assert is_transient(OpenStackError("POST network /ports", 409, "IpAddressAlreadyAllocated"))
+    assert not is_transient(OpenStackError("GET compute /servers", 401, "Unauthorized"))
+    assert not is_transient(OpenStackError("POST compute /servers", 403, "Policy doesn't allow it"))
     assert "the role `member`" in str(OpenStackError("POST compute /servers", 403, "Policy doesn't allow it"))
 
 

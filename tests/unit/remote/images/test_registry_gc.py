@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from remote.images.registry_gc import (
-    Generation,
+    ImageTag,
     collect_script,
     freed,
     list_script,
@@ -18,13 +18,13 @@ from remote.images.registry_gc import (
 )
 
 
-def generations(*names: str) -> list[Generation]:
+def generations(*names: str) -> list[ImageTag]:
     """Return generations, the first the newest, as `repository:key` or `repository:key=digest`."""
     made = []
     for age, name in enumerate(names):
         reference, _, digest = name.partition("=")
         repository, _, key = reference.partition(":")
-        made.append(Generation(repository, key, f"sha256:{digest or key}", 1000.0 - age))
+        made.append(ImageTag(repository, key, f"sha256:{digest or key}", 1000.0 - age))
     return made
 
 
@@ -55,8 +55,8 @@ def test_the_listing() -> None:
     )
 
     assert parse_list(text) == [
-        Generation("web", "k1", "sha256:ab", 1763900000.5),
-        Generation("base/debian-12", "k2", "sha256:cd", 1763900001.0),
+        ImageTag("web", "k1", "sha256:ab", 1763900000.5),
+        ImageTag("base/debian-12", "k2", "sha256:cd", 1763900001.0),
     ]
     assert "/var/lib/docker-registry" in list_script()
 
@@ -68,11 +68,11 @@ def test_the_listing_is_that_of_the_storage(tmp_path: Path) -> None:
     link.write_text("sha256:cd")
     os.utime(link, (0, 1763900001.25))
 
-    def listed(storage: Path) -> list[Generation]:
+    def listed(storage: Path) -> list[ImageTag]:
         script = ["/bin/sh", "-euc", list_script(str(storage))]
         return parse_list(subprocess.run(script, capture_output=True, text=True, check=True).stdout)
 
-    assert listed(tmp_path) == [Generation("base/debian-12", "k2", "sha256:cd", 1763900001.25)]
+    assert listed(tmp_path) == [ImageTag("base/debian-12", "k2", "sha256:cd", 1763900001.25)]
     assert listed(tmp_path / "none") == []
 
 

@@ -81,7 +81,7 @@ def test_a_warning_is_no_part_of_what_is_returned(shell: Connection) -> None:
     """What is parsed is the standard output alone; both are said as they come, the last line without an end too."""
     said: list[str] = []
 
-    output = shell.run("echo 'sudo: unable to resolve host' >&2; echo one; printf two", say=said.append)
+    output = shell.run("echo 'sudo: unable to resolve host' >&2; echo one; printf two", log=said.append)
 
     assert output == "one\ntwo"
     assert sorted(said) == ["one", "sudo: unable to resolve host", "two"]
@@ -99,7 +99,7 @@ def test_a_long_output_is_whole(shell: Connection) -> None:
     """Lines that come in parts are put together, on both outputs at the same time."""
     said: list[str] = []
 
-    output = shell.run("seq 1 40000 >&2 & seq 1 40000; wait", say=said.append)
+    output = shell.run("seq 1 40000 >&2 & seq 1 40000; wait", log=said.append)
 
     assert output.splitlines() == [str(number) for number in range(1, 40001)]
     assert len(said) == 80000

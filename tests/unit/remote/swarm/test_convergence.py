@@ -11,10 +11,10 @@ import pytest
 from docker.errors import APIError
 
 from model.errors import ServiceError
-from remote.swarm.convergence import Patience, wait_until_converged
-from remote.swarm.snapshot import SwarmLook
+from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
+from remote.swarm.poller import SwarmPoller
 
-PATIENCE = Patience(timeout=20, stable=0.0)
+PATIENCE = ConvergencePolicy(timeout=20, stable=0.0)
 
 
 class Engine:
@@ -80,7 +80,7 @@ def wait(engine: Engine, name: str, *, changed: bool = True) -> list[str]:
     said: list[str] = []
     client: Any = engine
     wait_until_converged(
-        SwarmLook(client),
+        SwarmPoller(client),
         name,
         PATIENCE,
         lambda _node, _container: ("hive0", []),
@@ -97,7 +97,7 @@ class TestLook:
         """Those who ask while a look is not older than they want get the same; who wants a newer one, takes it."""
         engine = Engine("web")
         client: Any = engine
-        look = SwarmLook(client)
+        look = SwarmPoller(client)
         moment = time.monotonic()
         barrier = threading.Barrier(8)
 
@@ -115,7 +115,7 @@ class TestLook:
     def test_is_never_older_than_asked_for(self) -> None:
         """What was seen before a service was changed says nothing of it as it is."""
         client: Any = Engine("web")
-        look = SwarmLook(client)
+        look = SwarmPoller(client)
         look.since(0)
         changed = time.monotonic()
 
@@ -140,7 +140,7 @@ class TestConverged:
         fake = SimpleNamespace(
             monotonic=lambda: clock.now, sleep=lambda pause: setattr(clock, "now", clock.now + pause)
         )
-        for module in ("swarm.convergence", "swarm.snapshot", "mother.wait"):
+        for module in ("swarm.convergence", "swarm.poller", "mother.wait"):
             monkeypatch.setattr(f"remote.{module}.time", fake)
         engine = Engine("web")
         seen: list[float] = []
@@ -155,9 +155,9 @@ class TestConverged:
 
         monkeypatch.setattr(engine, "tasks", tasks)
         client: Any = engine
-        look = SwarmLook(client)
+        look = SwarmPoller(client)
         wait_until_converged(
-            look, "web", Patience(60, 1.0), lambda *_: ("", []), lambda _: None, changed=True
+            look, "web", ConvergencePolicy(60, 1.0), lambda *_: ("", []), lambda _: None, changed=True
         )
 
         assert len(seen) >= 3
@@ -179,7 +179,7 @@ class TestConverged:
         client: Any = engine
         with pytest.raises(ServiceError, match="somebody else changed it since; run doit again"):
             wait_until_converged(
-                SwarmLook(client),
+                SwarmPoller(client),
                 "web",
                 PATIENCE,
                 lambda *_: ("", []),
@@ -197,9 +197,9 @@ class TestConverged:
 
         with pytest.raises(ServiceError, match="waited 0 s for service web to run"):
             wait_until_converged(
-                SwarmLook(client),
+                SwarmPoller(client),
                 "web",
-                Patience(0, 0),
+                ConvergencePolicy(0, 0),
                 lambda *_: ("", []),
                 lambda _: None,
                 changed=True,

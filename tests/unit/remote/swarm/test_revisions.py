@@ -9,7 +9,7 @@ from docker.errors import APIError
 
 from model.errors import ServiceError
 from remote.swarm import revisions as kept
-from remote.swarm.revisions import Generation
+from remote.swarm.revisions import Revision
 
 LABELS = {"skep.site": "example", "skep.stage": "private"}
 
@@ -74,7 +74,7 @@ def service(image: str = "registry/web@sha256:1", **labels: str) -> dict[str, An
 
 def keep(engine: Any, of: dict[str, Any], count: int = 3) -> int:
     """Keep what a service runs with."""
-    return kept.Keeper(engine, LABELS, count, {}).keep(of, {"PASSWORD"})
+    return kept.RevisionStore(engine, LABELS, count, {}).keep(of, {"PASSWORD"})
 
 
 def test_no_secret_is_kept() -> None:
@@ -82,7 +82,7 @@ def test_no_secret_is_kept() -> None:
     engine: Any = Configs()
     keep(engine, service())
     [config] = engine.all.values()
-    [generation] = kept.generations(engine, "web", LABELS)
+    [generation] = kept.revisions(engine, "web", LABELS)
 
     assert b"hush" not in base64.b64decode(config["Spec"]["Data"])
     assert generation.spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD"]
@@ -107,7 +107,7 @@ def test_the_newest_stay() -> None:
     for number in range(1, 6):
         assert keep(engine, service(f"image-{number}")) == number
 
-    assert [generation.number for generation in kept.generations(engine, "web", LABELS)] == [5, 4, 3]
+    assert [generation.number for generation in kept.revisions(engine, "web", LABELS)] == [5, 4, 3]
 
 
 def test_nothing_is_kept_of_a_service_that_is_removed() -> None:
@@ -128,15 +128,15 @@ def test_another_stages_are_not_seen() -> None:
     engine: Any = Configs()
     keep(engine, service())
 
-    assert kept.generations(engine, "web", {**LABELS, "skep.stage": "staging"}) == []
-    assert kept.generations(engine, "other", LABELS) == []
+    assert kept.revisions(engine, "web", {**LABELS, "skep.stage": "staging"}) == []
+    assert kept.revisions(engine, "other", LABELS) == []
 
 
 def test_secret_variables_get_what_they_are_today() -> None:
     """Going back, a secret variable has the value of today; one that is secret no more can't be had."""
     engine: Any = Configs()
     keep(engine, service())
-    [generation] = kept.generations(engine, "web", LABELS)
+    [generation] = kept.revisions(engine, "web", LABELS)
 
     spec = kept.with_secrets(generation, ["PASSWORD=new"])
     assert spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD=new"]
@@ -146,7 +146,7 @@ def test_secret_variables_get_what_they_are_today() -> None:
 
 def test_differences_are_said() -> None:
     """Generations are told apart by what is different in them."""
-    one = Generation(1, "", "", "a", "", {"TaskTemplate": {"ContainerSpec": {"Image": "a"}}})
+    one = Revision(1, "", "", "a", "", {"TaskTemplate": {"ContainerSpec": {"Image": "a"}}})
 
     assert one.differs(one.spec) == []
     [said] = one.differs({"TaskTemplate": {"ContainerSpec": {"Image": "b"}}})
@@ -172,7 +172,7 @@ def test_a_long_service_is_kept_as_well() -> None:
     keep(engine, long)
     [config] = engine.all.values()
     assert len(config["Spec"]["Name"]) <= 64
-    assert [generation.number for generation in kept.generations(engine, "a" * 63, LABELS)] == [1]
+    assert [generation.number for generation in kept.revisions(engine, "a" * 63, LABELS)] == [1]
 
 
 def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
@@ -180,8 +180,8 @@ def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
     engine: Any = Configs()
     joined = service()
     joined["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1", "Aliases": ["www"]}]
-    kept.Keeper(engine, LABELS, 3, {}).keep(joined, ())
-    [generation] = kept.generations(engine, "web", LABELS)
+    kept.RevisionStore(engine, LABELS, 3, {}).keep(joined, ())
+    [generation] = kept.revisions(engine, "web", LABELS)
 
     back = kept.with_secrets(generation, ["PASSWORD=new"])
 
@@ -192,30 +192,30 @@ def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
 def test_what_there_is_is_listed_once() -> None:
     """Of fifty services nobody lists the generations fifty times."""
     engine: Any = Configs()
-    keeper = kept.Keeper(engine, LABELS, 3, {"n1": "mesh"})
+    keeper = kept.RevisionStore(engine, LABELS, 3, {"n1": "mesh"})
     for name in ("web", "db"):
         one = service()
         one["Spec"]["Name"] = name
         one["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1"}]
         assert keeper.keep(one, ()) == 1
     assert engine.listed == 1
-    assert kept.generations(engine, "db", LABELS)[0].networks == {"n1": "mesh"}
+    assert kept.revisions(engine, "db", LABELS)[0].networks == {"n1": "mesh"}
 
 
 def test_one_that_was_kept_meanwhile_is_counted() -> None:
     """Where somebody kept another one since, the number is taken, and the next one is."""
     engine: Any = Configs()
-    keeper = kept.Keeper(engine, LABELS, 3, {})
+    keeper = kept.RevisionStore(engine, LABELS, 3, {})
     assert keeper.keep(service(), ()) == 1
     assert keep(engine, service("other")) == 2
     assert keeper.keep(service("third"), ()) == 3
-    assert [each.number for each in kept.generations(engine, "web", LABELS)] == [3, 2, 1]
+    assert [each.number for each in kept.revisions(engine, "web", LABELS)] == [3, 2, 1]
 
 
 def test_going_back_is_kept_as_new() -> None:
     """What is kept again is compared with what is there then: the newest one, whoever kept it."""
     engine: Any = Configs()
-    keeper = kept.Keeper(engine, LABELS, 3, {})
+    keeper = kept.RevisionStore(engine, LABELS, 3, {})
     assert keeper.keep(service(), ()) == 1
     assert keep(engine, service("other")) == 2
     assert keeper.keep(service(), ()) == 3

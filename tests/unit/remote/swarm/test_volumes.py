@@ -8,7 +8,7 @@ from docker.errors import NotFound
 from model.errors import ServiceError
 from model.site import Volume
 from remote.swarm.spec import INCARNATION
-from remote.swarm.volumes import Look, ensure_volume
+from remote.swarm.volumes import VolumeInspector, ensure_volume
 
 SKEPS = {"skep.site": "example", "skep.stage": "private", "skep.name": "data", "skep.definition": "key"}
 
@@ -44,7 +44,7 @@ class Engine:
 
 def ensure(engine: Any, *, data: bool = True, **own: str) -> str:
     """Have the volume with these labels of its own."""
-    look = Look(has_data=lambda: data, elsewhere=lambda: "")
+    look = VolumeInspector(has_data=lambda: data, elsewhere=lambda: "")
     volume = Volume(labels=own)
     return ensure_volume("hive0", engine, "data", volume, {**own, **SKEPS}, lambda _line: None, look)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.plan import LOOKS, View, made_plan
+from commands.plan import LOOKS, PlanView, made_plan
 from remote.hostsetup.apply import Applied
 from tasks.observe.live_state import SwarmLook
 from tasks.phases import PHASES
@@ -24,11 +24,11 @@ def made(tmp_path: Path) -> Made:
     return site
 
 
-def view(made: Made, *names: str) -> View:
+def view(made: Made, *names: str) -> PlanView:
     """Return what `doit plan` shows in a fresh process."""
     run = made.run()
-    standings = made.standings_of(run)
-    return made_plan(run, standings, names or standings.names, PHASES)
+    table = made.standings_of(run)
+    return made_plan(run, table, names or table.names, PHASES)
 
 
 def actions(made: Made) -> dict[str, str]:

@@ -8,7 +8,7 @@ import pytest
 
 from model.keys.record import SwarmRecord
 from remote.swarm.nodes import ASIDE, ensure_node_labels
-from tasks.hosts.decommission import set_aside
+from tasks.hosts.decommission import cordon
 from tests import made as rig
 
 
@@ -48,8 +48,8 @@ def test_nothing_is_put_on_a_host_that_left_until_it_comes_back(
     monkeypatch.setattr(run, "manager", lambda: (SimpleNamespace(short="hive0"), manager))
     said: list[str] = []
 
-    set_aside(run, said.append)
-    set_aside(run, said.append)
+    cordon(run, said.append)
+    cordon(run, said.append)
 
     assert len(said) == 1
     assert said[0].startswith("hive9 is no longer a hive")

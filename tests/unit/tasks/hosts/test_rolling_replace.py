@@ -81,14 +81,14 @@ class Nodes:
         self.orders.append(f"{node}: removed")
 
 
-def replace(run: Run, nodes: Nodes, short: str, say: Any = None) -> None:
+def replace(run: Run, nodes: Nodes, short: str, log: Any = None) -> None:
     """Pass through the turn of a host as build_infra does."""
-    run.manager = lambda but=None: next(  # type: ignore[method-assign]
-        (host, nodes) for host in run.stage.hives if host != but
+    run.manager = lambda except_=None: next(  # type: ignore[method-assign]
+        (host, nodes) for host in run.stage.hives if host != except_
     )
     resource = next(r for r in run.provider.resources() if r.name == short)
-    with rolling_replace.in_turn(
-        run, resource, build_infra.resource_key(resource), say or (lambda _line: None)
+    with rolling_replace.one_at_a_time(
+        run, resource, build_infra.resource_key(resource), log or (lambda _line: None)
     ):
         run.provider.ensure(resource, build_infra.resource_key(resource), lambda _line: None)
 
@@ -164,12 +164,12 @@ def test_one_after_another(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     asked = threading.Event()
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         said.append(line)
         asked.set()
 
     with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(replace, run, nodes, "hive1", say)
+        second = pool.submit(replace, run, nodes, "hive1", log)
         assert asked.wait(20)
         assert not second.done()
         assert "removed hive1" not in made.cloud.log
@@ -204,16 +204,16 @@ def test_an_engine_is_started_anew_in_turn(made: Made, monkeypatch: pytest.Monke
     run = made.run()
     nodes = Nodes(run)
     monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive1"), nodes))
-    look = run.probe
-    with rolling_replace.stopped_in_turn(run, run.stage.host("hive0"), lambda _line: None):
+    look = run.live_state
+    with rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), lambda _line: None):
         assert nodes.orders == []
     assert run.replaced == {"hive0"}
-    assert run.probe is not look
+    assert run.live_state is not look
 
     monkeypatch.setattr(rolling_replace, "TURN_TIMEOUT", 0)
     down = Nodes(run, down=("hive0",))
     monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive0"), down))
-    second = rolling_replace.stopped_in_turn(run, run.stage.host("hive1"), lambda _line: None)
+    second = rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive1"), lambda _line: None)
     with pytest.raises(ProviderError, match=r"hive1 is not stopped: "), second:
         pytest.fail("hive0 is not back")
 
@@ -233,13 +233,13 @@ def test_what_stays_as_it_is_passes(made: Made) -> None:
 
 def test_the_plan_says_that_it_is_refused(made: Made) -> None:
     """`doit plan` shows a host whose volumes nobody named as one that a run will refuse."""
-    from commands.plan import View, made_plan
+    from commands.plan import PlanView, made_plan
     from tasks.phases import PHASES
 
-    def plan() -> View:
+    def plan() -> PlanView:
         run = made.run()
-        standings = made.standings_of(run)
-        return made_plan(run, standings, standings.names, PHASES)
+        table = made.standings_of(run)
+        return made_plan(run, table, table.names, PHASES)
 
     def action(task: str) -> str:
         return next(item.action for item in plan().items if item.task == task)

@@ -21,7 +21,7 @@ from model.site_file.load import load
 from model.stage import Stage
 from remote.playbook import play as playbook
 from remote.playbook.play import Play
-from tasks.images.ansible_inventory import Seen, seen
+from tasks.images.ansible_inventory import SiteInventory, seen
 from tasks.images.ansible_inventory import play as ansible_play
 from tasks.images.roles import Role
 from tasks.run.context import Run
@@ -252,7 +252,7 @@ class TestInputs:
         assert found == {"lib/dns_zone.py", "lib/module_utils/dns.py", "plugins/filter/mine.py"}
         others = set(Role(run, "db", {}).inputs()) - {"ansible", "roles/db/tasks/main.yml"}
         assert others == {"plugins/filter/mine.py"}
-        play = ansible_play(run, Role(run, "web", {}), Seen("container", {}, {"container": {}}), {})
+        play = ansible_play(run, Role(run, "web", {}), SiteInventory("container", {}, {"container": {}}), {})
         assert {entry.path for entry in play.plugins} == found
 
     @pytest.mark.parametrize("text", [b"", b"two"])

@@ -38,7 +38,7 @@ from tasks.deploy_services import image_task
 from tasks.images import bases as base_tasks
 from tasks.images.bases import BaseImage, UpstreamDigest, task_of
 from tasks.observe import tag_moves
-from tasks.observe.drift import Unasked
+from tasks.observe.drift import Unknown
 from tasks.observe.tag_moves import Upstream, pinned, source, upstream_task
 from tasks.run.context import Run
 from tasks.run.state import State
@@ -439,7 +439,7 @@ def test_no_repository_host_yet(tmp_path: Path) -> None:
 
     with pytest.raises(HostError, match="is not made yet"):
         tag_moves.digest_now(run, parse("debian:12"))
-    assert isinstance(Upstream(run).moved("debian:12"), Unasked)
+    assert isinstance(Upstream(run).moved("debian:12"), Unknown)
 
 
 # -- docker save -----------------------------------------------------------------------------------------------------

@@ -159,9 +159,9 @@ def made(tmp_path: Path) -> Made:
 def stale(made: Made, *, asks: bool) -> set[str]:
     """Return what is stale."""
     run = made.run()
-    run.asks = asks
-    standings = made.standings_of(run)
-    return {name for name in standings.names if standings[name].verdict != UP_TO_DATE}
+    run.may_run_secret_commands = asks
+    table = made.standings_of(run)
+    return {name for name in table.names if table[name].status != UP_TO_DATE}
 
 
 def test_what_was_not_asked_for_is_no_difference(made: Made) -> None:

@@ -16,7 +16,7 @@ from model.swarm.content_names import use_inputs
 from remote.swarm.secrets_configs import ensure_config, ensure_secret
 from remote.swarm.spec import ServiceParts, service_spec
 from tasks.cleanup import content_gc
-from tasks.cleanup.orphans import leftovers
+from tasks.cleanup.orphans import orphans
 from tasks.explain.plan import Planner
 from tasks.explain.status import UP_TO_DATE
 from tasks.run.context import Run
@@ -61,8 +61,8 @@ def made(site: Made) -> Made:
 
 def stale(made: Made) -> set[str]:
     """Return what is stale."""
-    standings = made.standings()
-    return {name for name in standings.names if standings[name].verdict != UP_TO_DATE}
+    table = made.table()
+    return {name for name in table.names if table[name].status != UP_TO_DATE}
 
 
 # -- what they hold ----------------------------------------------------------------------------------------------------
@@ -253,12 +253,12 @@ def test_they_are_found_before_they_are_made() -> None:
     """The second time there is the first one's id; one whose name only begins so is another."""
     api = Api()
     client: Any = type("Client", (), {"api": api})()
-    say: list[str] = []
+    log: list[str] = []
 
     for _ in range(2):
-        assert ensure_config(client, "a-12", b"x", {"l": "1"}, say.append) == "id-a-12"
-        assert ensure_config(client, "a-1", b"y", {}, say.append) == "id-a-1"
-        assert ensure_secret(client, "b", Secret("z"), {}, say.append) == "id-b"
+        assert ensure_config(client, "a-12", b"x", {"l": "1"}, log.append) == "id-a-12"
+        assert ensure_config(client, "a-1", b"y", {}, log.append) == "id-a-1"
+        assert ensure_secret(client, "b", Secret("z"), {}, log.append) == "id-b"
     assert api.made == {"a-12": (b"x", {"l": "1"}), "a-1": (b"y", {}), "b": (b"z", {})}
 
 
@@ -268,7 +268,7 @@ def test_they_are_found_before_they_are_made() -> None:
 def test_nothing_is_stale(made: Made) -> None:
     """A site that is wholly made is up to date, and nothing of it is left over."""
     assert stale(made) == set()
-    assert leftovers(made.run()) == []
+    assert orphans(made.run()) == []
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_configs_are_left_over(made: Made) -> None:
     """One that site.toml no longer has is named for prune, with the task that it had; one with a secret, too."""
     made.edit(USES, 'secrets = ["password"]')
 
-    found = {(left.kind, left.task) for left in leftovers(made.run()) if left.counts}
+    found = {(left.kind, left.task) for left in orphans(made.run()) if left.counts}
 
     assert found == {
         ("Docker config", "deploy_services:config.plain"),
@@ -351,8 +351,8 @@ def older(made: Made, run: Run, *, asks: bool = True, **used: Any) -> list[str]:
         getattr(made.swarm, kind)[name] = thing
     service = {**made.swarm.services["web"], **used}
     made.swarm = replace(made.swarm, services={"web": service})
-    run.__dict__["probe"] = made.run().probe
-    run.asks = asks
+    run.__dict__["live_state"] = made.run().live_state
+    run.may_run_secret_commands = asks
     manager = Swarm()
     run.__dict__["manager"] = lambda: (run.stage.hosts[0], manager)
     content_gc.remove(run, lambda _line: None)
@@ -386,7 +386,7 @@ def test_generations_of_a_service_that_somebody_removed_stay(made: Made) -> None
     config = {"ID": "g", "Spec": {"Name": "g", "Labels": {**run.stage.labels, **generation}}}
     made.swarm = replace(made.swarm, services={}, configs={**made.swarm.configs, "g": config})
 
-    assert "g" not in [left.name for left in leftovers(made.run())]
+    assert "g" not in [left.name for left in orphans(made.run())]
 
 
 def test_an_unknown_content_is_not_older(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

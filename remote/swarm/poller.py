@@ -13,7 +13,7 @@ Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Seen:
+class SwarmTasks:
     """One look.
 
     Args:
@@ -30,7 +30,7 @@ class Seen:
     ended: float = -inf
 
 
-class SwarmLook:
+class SwarmPoller:
     """Looks at a swarm for all who wait for something there. Thread-safe.
 
     Fifty services that are waited for cost as many calls as one: two listings for each round.
@@ -43,11 +43,11 @@ class SwarmLook:
     def __init__(self, client: DockerClient) -> None:
         self.client = client
         self._lock = threading.Lock()
-        self._seen = Seen()
+        self._seen = SwarmTasks()
         self.cost = 0.0
         """Seconds that the last look took."""
 
-    def since(self, moment: float) -> Seen:
+    def since(self, moment: float) -> SwarmTasks:
         """Return a look that was begun at this moment or later, by the clock of `time.monotonic`.
 
         Raises:
@@ -60,7 +60,7 @@ class SwarmLook:
                 self._seen = self._look()
             return self._seen
 
-    def _look(self) -> Seen:
+    def _look(self) -> SwarmTasks:
         """Take a look."""
         began = time.monotonic()
         services = {service["Spec"]["Name"]: service for service in self.client.api.services(status=True)}
@@ -69,4 +69,4 @@ class SwarmLook:
             tasks.setdefault(task.get("ServiceID", ""), []).append(task)
         ended = time.monotonic()
         self.cost = ended - began
-        return Seen(services, tasks, began, ended)
+        return SwarmTasks(services, tasks, began, ended)
