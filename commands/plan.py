@@ -230,7 +230,7 @@ class PlanView:
         found: dict[str, int] = {}
         for resource in self.run.provider.resources():
             if f"{build_infra.PHASE}:{resource.name}" in new:
-                for what, number in resource.counts.items():
+                for what, number in resource.quota_usage.items():
                     found[what] = found.get(what, 0) + number
         return found
 

@@ -14,8 +14,6 @@ from model.keys.digest import Inputs
 from model.keys.record import Record
 from model.log import Log
 
-"""Takes a line for the log of the task at work."""
-
 
 @dataclass(frozen=True)
 class Resource:
@@ -31,8 +29,8 @@ class Resource:
         is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
         embeds_ssh_key: Whether it holds the stage's public ssh key, so that another key makes it anew. Hosts always do.
         doc: What a person reads on the task's line in `doit list --all`.
-        counts: What it takes of that which a provider limits or charges for, as `{"hosts": 1, "GiB of disk": 20}`.
-            `doit plan` adds up what is to be made.
+        quota_usage: Amounts that a provider limits or charges for, by unit: `{"hosts": 1, "GiB of disk": 20}`.
+            `doit plan` prints the sum over all resources that are to be made.
 
     """
 
@@ -43,7 +41,7 @@ class Resource:
     is_host: bool = False
     embeds_ssh_key: bool = False
     doc: str = ""
-    counts: Mapping[str, int] = field(default_factory=dict)
+    quota_usage: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class AwsProvider(CloudProvider):
                 NETWORK,
                 {"layout": LAYOUT, "cidr": str(self._config.cidr)},
                 doc=f"the VPC of the hosts, {self._config.cidr} in {self._config.region}",
-                counts={"VPCs": 1},
+                quota_usage={"VPCs": 1},
             ),
             *(
                 Resource(
@@ -111,7 +111,7 @@ class AwsProvider(CloudProvider):
                         },
                         needs=(*within, FIREWALL),
                         doc="the file system for volumes, and the data on it",
-                        counts={"file systems": 1},
+                        quota_usage={"file systems": 1},
                     )
                 ]
                 if self._config.nfs

@@ -89,7 +89,7 @@ class AzureProvider(CloudProvider):
                 {"layout": LAYOUT, "cidr": str(self._config.cidr)},
                 needs=(GROUP,),
                 doc=f"the virtual network of the hosts, {self._config.cidr} in {self._config.region}",
-                counts={"networks": 1},
+                quota_usage={"networks": 1},
             ),
             *(
                 Resource(
@@ -110,7 +110,7 @@ class AzureProvider(CloudProvider):
                         {"layout": LAYOUT},
                         needs=tuple(SUBNET + plan.name for plan in plans),
                         doc="the share of Azure Files for volumes, and the data on it",
-                        counts={"file systems": 1},
+                        quota_usage={"file systems": 1},
                     )
                 ]
                 if self._config.nfs

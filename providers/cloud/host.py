@@ -1,4 +1,4 @@
-"""What hosts of every cloud have in common: their sizes, the mark on their things, and the wait for ssh."""
+"""What hosts of every cloud have in common: their sizes, their tag, and the wait for ssh."""
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
@@ -52,13 +52,13 @@ def settings(stage: Stage, host: Host) -> Inputs:
     return found
 
 
-def mark(stage: Stage, name: str, key: str) -> str:
-    """Return the description of a thing of a stage; at most 255 characters. Pure."""
+def tag(stage: Stage, name: str, key: str) -> str:
+    """Return the tag that a thing carries as its description: stage, name, key; at most 255 characters. Pure."""
     return f"{cloud_name(stage)} {name} {key}"
 
 
-def tag_of(stage: Stage, text: object) -> tuple[str, str]:
-    """Return name and key of what carries a stage's mark as its description, or nothing. Pure."""
+def parse_tag(stage: Stage, text: object) -> tuple[str, str]:
+    """Return name and key from a description that is a tag of the stage, else two empty strings. Pure."""
     words = str(text or "").split()
     if len(words) != _WORDS or words[0] != cloud_name(stage):
         return "", ""

@@ -91,7 +91,7 @@ class CloudHosts(Protocol):
 
 
 class CloudProvider(Provider):
-    """A provider whose things are known by their marks in the cloud alone.
+    """A provider whose things are known by their tags in the cloud alone.
 
     Whatever fails with what passes by itself is not repeated call by call: the whole resource is ensured again, and
     looks before it makes.
@@ -166,7 +166,7 @@ class CloudProvider(Provider):
                 {"host": host.short},
                 needs=needs,
                 doc=f"the {what} of {host.name}",
-                counts={"public addresses": 1},
+                quota_usage={"public addresses": 1},
             )
             for host in self._stage.hosts
             if self._stage.has_public_address(host)
@@ -190,7 +190,7 @@ class CloudProvider(Provider):
                 ),
                 is_host=True,
                 doc=f"{host.name}, {instance_type(stage, host)} at {host.address}",
-                counts={
+                quota_usage={
                     "hosts": 1,
                     "disks": 1 + bool(data_size(stage, host)),
                     "GiB of disk": disk_size(stage, host) + data_size(stage, host),

@@ -72,7 +72,7 @@ class DockerProvider(Provider):
                     needs=(IMAGE, NETWORK),
                     is_host=True,
                     doc=f"{host.name}, a container at {host.address}",
-                    counts={"hosts": 1},
+                    quota_usage={"hosts": 1},
                 )
                 for host in self._stage.hosts
             ),

@@ -105,7 +105,7 @@ class FakeProvider(Provider):
                     needs=(IMAGE, NETWORK),
                     is_host=True,
                     doc=host.name,
-                    counts={"hosts": 1},
+                    quota_usage={"hosts": 1},
                 )
                 for host in self._stage.hosts
             ),

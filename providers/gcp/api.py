@@ -260,7 +260,7 @@ class GcpApi:
         return retry(ask, is_busy, PATIENCE, quiet, PACE)
 
     def mine(self, what: str, stage: Stage, **fields: str) -> list[Json]:
-        """Return what carries a stage's mark as its description."""
+        """Return what carries a stage's tag as its description."""
         return self.listing(what, filter=f'description eq "{cloud_name(stage)} .*"', **fields)
 
     # -- changes -------------------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from providers.cloud.host import (
     fingerprint,
     instance_type,
     log_in,
-    mark,
+    parse_tag,
     public_key,
-    tag_of,
+    tag,
 )
 from providers.cloud.provider import ADDRESS, SUBNET
 from providers.cloud.retry import PACE, poll
@@ -123,7 +123,7 @@ class GcpHosts:
 
     def named(self, name: str) -> list[Json]:
         """Return the instances of a name: in one zone, unless the zone was changed."""
-        return [one for one in self.instances() if tag_of(self._stage, one.get("description"))[0] == name]
+        return [one for one in self.instances() if parse_tag(self._stage, one.get("description"))[0] == name]
 
     def _at(self, instance: Json) -> dict[str, str]:
         """Return what names an instance in a request."""
@@ -174,7 +174,7 @@ class GcpHosts:
     def _ensure_instance(self, host: Host, key: str, log: Log) -> Json:
         """Return the host's instance, made if there is none with that key."""
         for instance in self.named(host.short):
-            if tag_of(self._stage, instance.get("description"))[1] == key:
+            if parse_tag(self._stage, instance.get("description"))[1] == key:
                 return instance
             log(f"{host.name}: is made anew; {instance['name']} and its disks go")
             self._delete(instance)
@@ -208,7 +208,7 @@ class GcpHosts:
                     "diskName": self._network.name(host.short, use),
                     "diskSizeGb": str(size),
                     "diskType": f"zones/{place.zone}/diskTypes/{config.disk_type}",
-                    "description": mark(self._stage, host.short, key),
+                    "description": tag(self._stage, host.short, key),
                     "labels": labels,
                 },
             }
@@ -233,7 +233,7 @@ class GcpHosts:
         }
         return {
             "name": name,
-            "description": mark(self._stage, host.short, key),
+            "description": tag(self._stage, host.short, key),
             "machineType": f"zones/{place.zone}/machineTypes/{kind}",
             "disks": disks,
             "networkInterfaces": [face],

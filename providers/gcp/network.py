@@ -9,7 +9,7 @@ from model.hosts.placement import SubnetPlan
 from model.log import Log
 from model.site import GcpStage
 from model.stage import Stage
-from providers.cloud.host import mark, tag_of
+from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
 from providers.gcp.api import GcpApi, Json
 
@@ -72,7 +72,7 @@ class GcpNetwork:
         """Make the network."""
         name = self.name(NETWORK)
         found = self._api.get("Networks.get", network=name)
-        if found is not None and tag_of(self._stage, found.get("description"))[1] != key:
+        if found is not None and parse_tag(self._stage, found.get("description"))[1] != key:
             self._refuse_change(NETWORK, found)
             self.remove(log)
             found = None
@@ -82,7 +82,7 @@ class GcpNetwork:
                 "autoCreateSubnetworks": False,
                 "mtu": 1500,
                 "routingConfig": {"routingMode": "REGIONAL"},
-                "description": mark(self._stage, NETWORK, key),
+                "description": tag(self._stage, NETWORK, key),
             }
             self._api.change("Networks.insert", body)
             log(f"made network {name}")
@@ -103,7 +103,7 @@ class GcpNetwork:
                 "network": self.url,
                 "ipCidrRange": plan.cidr,
                 "privateIpGoogleAccess": True,
-                "description": mark(self._stage, word, key),
+                "description": tag(self._stage, word, key),
             }
             self._api.change("Subnetworks.insert", body, region=self._api.region)
             log(f"made subnet {name} {plan.cidr}")
@@ -165,18 +165,18 @@ class GcpNetwork:
                 ports = protocols.setdefault(rule.protocol, [])
                 if rule.port:
                     ports.append(str(rule.port))
-            tag = self.name()
+            network_tag = self.name()
             found[name] = {
                 "name": name,
                 "network": self.url,
                 "direction": "INGRESS",
-                "description": mark(self._stage, FIREWALL, key),
-                "targetTags": [tag],
+                "description": tag(self._stage, FIREWALL, key),
+                "targetTags": [network_tag],
                 "allowed": [
                     {"IPProtocol": protocol, **({"ports": ports} if protocol in _WITH_PORTS else {})}
                     for protocol, ports in protocols.items()
                 ],
-                **({"sourceTags": [tag]} if source == INSIDE else {"sourceRanges": [source]}),
+                **({"sourceTags": [network_tag]} if source == INSIDE else {"sourceRanges": [source]}),
             }
         return found
 
@@ -199,7 +199,7 @@ class GcpNetwork:
             body = {
                 "name": self.name(name),
                 "addressType": "EXTERNAL",
-                "description": mark(self._stage, name, key),
+                "description": tag(self._stage, name, key),
             }
             self._api.change("Addresses.insert", body, region=self._api.region)
             found = self._need("Addresses.get", name, region=self._api.region, address=self.name(name))
@@ -214,7 +214,7 @@ class GcpNetwork:
 
 def _key(stage: Stage, thing: Json) -> str:
     """Return the key of a thing."""
-    return tag_of(stage, thing.get("description"))[1]
+    return parse_tag(stage, thing.get("description"))[1]
 
 
 def _said(body: Json) -> str:

@@ -4,7 +4,7 @@ from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import zones
 from model.log import Log
 from model.stage import Stage
-from providers.cloud.host import mark, tag_of
+from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import NFS
 from providers.cloud.retry import PACE, poll, retry
 from providers.gcp.api import (
@@ -59,7 +59,7 @@ class GcpFileSystem:
         except GcpError as error:
             if error.code not in _DISABLED or config_of(self._stage).nfs:
                 raise
-        return [one for one in found if tag_of(self._stage, one.get("description"))[0]]
+        return [one for one in found if parse_tag(self._stage, one.get("description"))[0]]
 
     def _ask(self, method: str, body: Json, **words: str) -> Json:
         """Ask, again while Google is busy: names are unique, so that nothing is made twice."""
@@ -74,7 +74,7 @@ class GcpFileSystem:
             config = config_of(self._stage)
             body: Json = {
                 "tier": config.filestore_tier,
-                "description": mark(self._stage, NFS, key),
+                "description": tag(self._stage, NFS, key),
                 "labels": labels_for(self._stage, NFS, key),
                 "fileShares": [{"name": SHARE, "capacityGb": str(config.filestore_capacity)}],
                 "networks": [{"network": self._network.url, "modes": ["MODE_IPV4"]}],

@@ -1,6 +1,6 @@
 """Provider `gcp`: each host is an instance of Compute Engine, in a VPC of the stage's own.
 
-What belongs to a stage carries its mark as the description, and labels where Google has them; those are all that is
+What belongs to a stage carries its tag as the description, and labels where Google has them; those are all that is
 known of it: nothing is kept elsewhere. The SDK is imported when Google is asked something, never before.
 
 Things have one name each in their project, so that two runs that make one come to the same. What was lost on the way is
@@ -17,7 +17,7 @@ from model.hosts.firewall import inbound
 from model.hosts.placement import subnets, zones
 from model.stage import Stage
 from providers.base import Found, Resource
-from providers.cloud.host import instance_type, settings, tag_of
+from providers.cloud.host import instance_type, parse_tag, settings
 from providers.cloud.provider import (
     ADDRESS,
     FIREWALL,
@@ -77,7 +77,7 @@ class GcpProvider(CloudProvider):
                 NETWORK,
                 {"layout": LAYOUT},
                 doc=f"the VPC of the hosts, in {config.region}",
-                counts={"networks": 1},
+                quota_usage={"networks": 1},
             ),
             *(
                 Resource(
@@ -94,7 +94,7 @@ class GcpProvider(CloudProvider):
                         {"tier": config.filestore_tier, "zone": zones(config)[0]},
                         needs=(NETWORK,),
                         doc="the Filestore for volumes, and the data on it",
-                        counts={"file systems": 1, "GiB of Filestore": config.filestore_capacity},
+                        quota_usage={"file systems": 1, "GiB of Filestore": config.filestore_capacity},
                     )
                 ]
                 if config.nfs
@@ -110,7 +110,7 @@ class GcpProvider(CloudProvider):
     # -- what there is -------------------------------------------------------------------------------------------------
 
     def found(self) -> Mapping[str, Found]:
-        """Return all that carries the stage's mark: one listing for each kind of thing, all at a time."""
+        """Return all that carries the stage's tag: one listing for each kind of thing, all at a time."""
         looks: list[Callable[[], list[Json]]] = [
             self._network.networks,
             self._network.subnets,
@@ -125,7 +125,7 @@ class GcpProvider(CloudProvider):
         found: dict[str, Found] = {}
         for things in (networks, parts, rules[:1], addresses, systems):
             for thing in things:
-                name, key = tag_of(self._stage, thing.get("description"))
+                name, key = parse_tag(self._stage, thing.get("description"))
                 drift = self._rules_drift(rules) if things == rules[:1] and name == FIREWALL else ""
                 if name == FIREWALL:
                     identifier = self._network.name(FIREWALL)
@@ -139,7 +139,7 @@ class GcpProvider(CloudProvider):
 
     def _found_host(self, instance: Json) -> Found:
         """Return a host as it was found."""
-        name, key = tag_of(self._stage, instance.get("description"))
+        name, key = parse_tag(self._stage, instance.get("description"))
         host, kind = self._wanted(name), last(instance["machineType"])
         must_stop = host is not None and kind != instance_type(self._stage, host)
         drift = f"{name} is a {kind}" if must_stop else self._public_drift(name, has=is_public(instance))

@@ -1,6 +1,6 @@
-"""OpenStack's API: the session, what its services say when they refuse, and the marks by which skep's things are known.
+"""OpenStack's API: the session, what its services say when they refuse, and the tags by which skep's things are known.
 
-What Neutron keeps carries its mark as the description, which is there from the first moment on; its tags would be a
+What Neutron keeps carries its tag as the description, which is there from the first moment on; its tags would be a
 second call, and a run that is killed before it would leave things that nobody knows. Servers carry it as metadata.
 
 openstacksdk's own retries are off. A call whose answer was lost may have made something; only who looks first may call

@@ -10,7 +10,7 @@ from model.hosts.placement import SubnetPlan
 from model.log import Log
 from model.site import OpenStackStage
 from model.stage import Stage
-from providers.cloud.host import mark, tag_of
+from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
 from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
 
@@ -49,12 +49,12 @@ class OpenStackNetwork:
         """
         query = {"name": cloud_name(self._stage, name)} if name and kind != "floatingips" else {}
         found = self._api.listing("network", f"/{kind}", kind.replace("-", "_"), **query)
-        ours = [thing for thing in found if (its := self.tag_of(thing)[0]) and name in {"", its}]
+        ours = [thing for thing in found if (its := self.parse_tag(thing)[0]) and name in {"", its}]
         return sorted(ours, key=lambda thing: (str(thing.get("created_at")), str(thing["id"])))
 
-    def tag_of(self, thing: Json) -> tuple[str, str]:
+    def parse_tag(self, thing: Json) -> tuple[str, str]:
         """Return name and key of one of the stage's things, or nothing. Pure."""
-        return tag_of(self._stage, thing.get("description"))
+        return parse_tag(self._stage, thing.get("description"))
 
     def first(self, kind: str, name: str) -> Json | None:
         """Return the thing of a kind and a name, if there is one."""
@@ -77,7 +77,7 @@ class OpenStackNetwork:
     def make(self, kind: str, name: str, key: str, body: Json, log: Log) -> Json:
         """Make a thing, and return the one that is used: of two that two runs made at once, the first."""
         one = kind.rstrip("s").replace("-", "_")
-        said: Json = {"description": mark(self._stage, name, key), **body}
+        said: Json = {"description": tag(self._stage, name, key), **body}
         if kind != "floatingips":
             said["name"] = cloud_name(self._stage, name)
         made = self._api.ask("POST", "network", f"/{kind}", {one: said})[one]
@@ -93,9 +93,9 @@ class OpenStackNetwork:
 
     def sign(self, kind: str, thing: Json, name: str, key: str) -> None:
         """Put another key onto a thing."""
-        if self.tag_of(thing)[1] != key:
+        if self.parse_tag(thing)[1] != key:
             one = kind.rstrip("s").replace("-", "_")
-            body = {one: {"description": mark(self._stage, name, key)}}
+            body = {one: {"description": tag(self._stage, name, key)}}
             self._api.ask("PUT", "network", f"/{kind}/{thing['id']}", body)
 
     # -- network and router --------------------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ class OpenStackNetwork:
         gateway = {"external_gateway_info": {"network_id": self.external()["id"]}}
         if router is None:
             self.make("routers", NETWORK, key, gateway, log)
-        elif self.tag_of(router)[1] != key or not router.get("external_gateway_info"):
+        elif self.parse_tag(router)[1] != key or not router.get("external_gateway_info"):
             self._api.ask("PUT", "network", f"/routers/{router['id']}", {"router": gateway})
             self.sign("routers", router, NETWORK, key)
         self.sign("networks", network, NETWORK, key)

@@ -7,7 +7,7 @@ from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import subnets
 from model.log import Log
 from model.stage import Stage
-from providers.cloud.host import mark, tag_of
+from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import NETWORK, NFS, SUBNET
 from providers.cloud.retry import PACE, poll
 from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
@@ -47,7 +47,7 @@ class OpenStackFileSystem:
     def _listing(self, path: str, key: str) -> list[Json]:
         """Return the stage's things of a kind, the oldest first."""
         found = self._api.listing(SERVICE, path, key)
-        ours = [one for one in found if tag_of(self._stage, one.get("description"))[0] == NFS]
+        ours = [one for one in found if parse_tag(self._stage, one.get("description"))[0] == NFS]
         return sorted(ours, key=lambda one: (str(one["created_at"]), str(one["id"])))
 
     def type(self) -> Json:
@@ -92,7 +92,7 @@ class OpenStackFileSystem:
             # It could not be made: nobody ever had an address by which to put something there.
             self._drop(share, log)
             share = None
-        if share is not None and tag_of(self._stage, share["description"])[1] != key:
+        if share is not None and parse_tag(self._stage, share["description"])[1] != key:
             raise ProviderError(
                 f"{NFS}: share {share['id']} is of another type, which can't be changed, and it may hold data: put "
                 "share_type back; or save the data, remove it, and run again"
@@ -109,7 +109,7 @@ class OpenStackFileSystem:
         kind = self.type()
         body: Json = {
             "name": cloud_name(self._stage, NFS),
-            "description": mark(self._stage, NFS, key),
+            "description": tag(self._stage, NFS, key),
             "share_proto": "NFS",
             "share_type": kind["id"],
             "size": config_of(self._stage).share_size,
@@ -131,7 +131,7 @@ class OpenStackFileSystem:
         plan = subnets(config_of(self._stage))[0]
         body = {
             "name": cloud_name(self._stage, NFS),
-            "description": mark(self._stage, NFS, key),
+            "description": tag(self._stage, NFS, key),
             "neutron_net_id": self._network.need("networks", NETWORK)["id"],
             "neutron_subnet_id": self._network.need("subnets", SUBNET + plan.name)["id"],
         }

@@ -1,6 +1,6 @@
 """Provider `openstack`: each host is a server of OpenStack, in a network of the stage's own.
 
-What belongs to a stage carries its mark, and those marks are all that is known of it: nothing is kept elsewhere.
+What belongs to a stage carries its tag, and those tags are all that is known of it: nothing is kept elsewhere.
 openstacksdk is an extra, and is imported when OpenStack is asked something, never before.
 
 OpenStack knows no idempotency tokens. Whatever fails with what passes by itself is not repeated call by call: the whole
@@ -74,7 +74,7 @@ class OpenStackProvider(CloudProvider):
                 NETWORK,
                 {"layout": LAYOUT, "external_network": str(self._config.external_network)},
                 doc="the network of the hosts, and the router that leads out of it",
-                counts={"networks": 1, "routers": 1},
+                quota_usage={"networks": 1, "routers": 1},
             ),
             *(
                 Resource(
@@ -92,7 +92,7 @@ class OpenStackProvider(CloudProvider):
                         settings={"share_size": str(self._config.share_size)},
                         needs=(NETWORK, *(SUBNET + plan.name for plan in plans)),
                         doc="the share of Manila for volumes, and the data on it",
-                        counts={"file systems": 1, "GiB of file system": self._config.share_size},
+                        quota_usage={"file systems": 1, "GiB of file system": self._config.share_size},
                     )
                 ]
                 if self._config.nfs
@@ -112,7 +112,7 @@ class OpenStackProvider(CloudProvider):
     # -- what there is -------------------------------------------------------------------------------------------------
 
     def found(self) -> Mapping[str, Found]:
-        """Return all that carries the stage's mark: one listing for each kind of thing, all at a time."""
+        """Return all that carries the stage's tag: one listing for each kind of thing, all at a time."""
         kinds = ("networks", "routers", "subnets", "security-groups", "floatingips")
         looks: list[Callable[[], list[Json]]] = [
             *(lambda kind=kind: self._network.listing(kind) for kind in kinds),
@@ -128,7 +128,7 @@ class OpenStackProvider(CloudProvider):
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)
         for thing in (*networks, *routers, *parts, *groups, *addresses):
-            name, key = self._network.tag_of(thing)
+            name, key = self._network.parse_tag(thing)
             # Without a way out it is not finished.
             whole = (thing not in networks or bool(routers)) and (
                 thing not in parts or thing["id"] in led_out
@@ -136,10 +136,10 @@ class OpenStackProvider(CloudProvider):
             drift = self._rules_drift(thing) if thing in groups else ""
             found.setdefault(name, Found(name, key if whole else "", str(thing["id"]), drift=drift))
         for share in shares:
-            name, key = self._network.tag_of(share)
+            name, key = self._network.parse_tag(share)
             is_good = share["status"] not in {"error", "deleting", "error_deleting"}
             found.setdefault(name, Found(name, key if is_good else "", mount_of(share)))
-        named = ((self._network.tag_of(port)[0], port) for port in ports)
+        named = ((self._network.parse_tag(port)[0], port) for port in ports)
         homes = {name: port for name, port in named if name}
         public = {address["port_id"] for address in addresses}
         for server in servers:

@@ -63,7 +63,7 @@ class VagrantProvider(Provider):
                 settings=self._settings(host),
                 is_host=True,
                 doc=f"{host.name}, a virtual machine at {host.address}",
-                counts=self._counts(host),
+                quota_usage=self._quota_usage(host),
             )
             for host in self._stage.hosts
         )
@@ -99,14 +99,14 @@ class VagrantProvider(Provider):
         common: int | None = getattr(self._config, key)
         return common if own is None else own
 
-    def _counts(self, host: Host) -> dict[str, int]:
-        """Return what a host takes."""
-        counts = {"hosts": 1}
+    def _quota_usage(self, host: Host) -> dict[str, int]:
+        """Return the amounts of a host that `doit plan` adds up."""
+        usage = {"hosts": 1}
         if memory := self._of(host, "memory_size"):
-            counts["MiB of memory"] = memory
+            usage["MiB of memory"] = memory
         if extra := self._config.mirrored_disk_size if host.is_hive else None:
-            counts["GiB of further disks"] = extra
-        return counts
+            usage["GiB of further disks"] = extra
+        return usage
 
     # -- what is there -------------------------------------------------------------------------------------------------
 

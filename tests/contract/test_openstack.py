@@ -127,7 +127,7 @@ class TestFaults:
         assert len(removing.met) >= 7
 
     def test_killed_and_then_destroyed(self, life: OpenStackLife) -> None:
-        """What a run left that was killed as it made the server is found by its marks, and removed."""
+        """What a run left that was killed as it made the server is found by its tags, and removed."""
         with cloud.Faults("killed", "POST /servers").at_work(), pytest.raises(KilledError):
             life.make()
         life.destroy()

@@ -325,4 +325,4 @@ def test_resources_say_what_they_take(tmp_path: Path, vagrant_rig: VagrantRig) -
     del vagrant_rig
     hive, *_ = sites_provider(tmp_path, mirrored_disk_size=4).resources()
 
-    assert hive.counts == {"hosts": 1, "MiB of memory": 2048, "GiB of further disks": 4}
+    assert hive.quota_usage == {"hosts": 1, "MiB of memory": 2048, "GiB of further disks": 4}

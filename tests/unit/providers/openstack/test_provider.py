@@ -13,7 +13,7 @@ from model.checks import check
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule, inbound
 from model.stage import Stage
-from providers.cloud.host import mark, tag_of
+from providers.cloud.host import parse_tag, tag
 from providers.openstack.api import OpenStackError, is_transient
 from providers.openstack.network import _as_rule, rules_of
 from providers.openstack.provider import OpenStackProvider
@@ -82,13 +82,13 @@ def test_a_rule_of_somebody_else_is_none_of_ours(other: dict[str, Any]) -> None:
 def test_a_mark_is_read_by_its_own_stage_alone() -> None:
     """Name and key come back; another stage, and a description by a person, tell nothing. The longest fits."""
     stage, other = stage_of(), site_of()
-    description = mark(stage, "hive0", "k" * 64)
+    description = tag(stage, "hive0", "k" * 64)
 
-    assert tag_of(stage, description) == ("hive0", "k" * 64)
-    assert tag_of(Stage(other, "staging", stage.config), description) == ("", "")
-    assert tag_of(stage, "the office network") == ("", "")
-    assert tag_of(stage, None) == ("", "")
-    assert len(mark(stage, "address." + "h" * 63, "k" * 64)) <= 255
+    assert parse_tag(stage, description) == ("hive0", "k" * 64)
+    assert parse_tag(Stage(other, "staging", stage.config), description) == ("", "")
+    assert parse_tag(stage, "the office network") == ("", "")
+    assert parse_tag(stage, None) == ("", "")
+    assert len(tag(stage, "address." + "h" * 63, "k" * 64)) <= 255
 
 
 def test_an_error_is_said_with_its_request_and_what_to_do() -> None:
