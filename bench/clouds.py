@@ -24,7 +24,6 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from model.keys.digest import key_of  # noqa: E402 - found only now
 from model.stage import Stage  # noqa: E402
 from providers.base import Provider, Resource  # noqa: E402
 from providers.cloud.retry import PACE  # noqa: E402
@@ -125,7 +124,7 @@ def create(provider: Provider) -> None:
 
 def _ensure(provider: Provider, wanted: Mapping[str, Resource], name: str) -> object:
     """Ensure one resource."""
-    return provider.ensure(wanted[name], key_of(wanted[name].inputs), rig.quiet)
+    return provider.ensure(wanted[name], rig.quiet)
 
 
 def look(provider: Provider) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from model.keys.digest import Inputs
+from model.keys.digest import Inputs, key_of
 from model.keys.record import Record
 from model.log import Log
 
@@ -42,6 +42,11 @@ class Resource:
     embeds_ssh_key: bool = False
     doc: str = ""
     quota_usage: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The digest of its inputs, which the real thing carries."""
+        return key_of(self.inputs)
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,7 @@ class Provider(ABC):
         """
 
     @abstractmethod
-    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
+    def ensure(self, resource: Resource, log: Log) -> Record:
         """Make the resource exist as wanted, and return its record.
 
         Finds before it creates: safe to repeat, to be raced by another thread or process, and to be killed in.

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import ProviderError, SkepError, StateError
-from model.keys.digest import Inputs, key_of
+from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
 from providers.base import Resource
 from remote.mother.files import file_errors, write_whole
@@ -50,12 +50,7 @@ def steps(run: Run) -> Iterator[Step]:
 
 def _real(run: Run, resource: Resource, _key: str) -> str | None:
     """Ask the live look for a resource; its key there does not count the ssh key, which is no part of it."""
-    return run.live_state.resource(resource.name, resource_key(resource))
-
-
-def resource_key(resource: Resource) -> str:
-    """Return the key that a provider's real thing carries."""
-    return key_of(resource.inputs)
+    return run.live_state.resource(resource.name, resource.key)
 
 
 def _inputs(run: Run, resource: Resource) -> Inputs:
@@ -70,8 +65,8 @@ def _ensure(run: Run, resource: Resource, work: Work) -> Record:
     """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
     _check(run, work.task)
     before = run.state.read(work.task, HostRecord) if resource.is_host else None
-    with one_at_a_time(run, resource, resource_key(resource), work.log):
-        record = run.provider.ensure(resource, resource_key(resource), work.log)
+    with one_at_a_time(run, resource, work.log):
+        record = run.provider.ensure(resource, work.log)
     if isinstance(record, HostRecord):
         host = run.stage.host(resource.name)
         run.state.write(work.task, record)

@@ -23,7 +23,7 @@ from providers.fake.provider import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
 from remote.mother.files import write_whole
 from remote.swarm.spec import INCARNATION, MODES, spec_digest
-from tasks import build_infra, build_volumes, phases, setup_hosts
+from tasks import build_volumes, phases, setup_hosts
 from tasks.explain.status import StatusTable
 from tasks.observe.live_state import HostState, LiveState, SwarmLook
 from tasks.observe.tag_moves import Upstream
@@ -212,7 +212,7 @@ class Made:
         key = key_of(inputs)
         if step.phase == "build_infra" and step.name != "ssh_key":
             resource = next(r for r in run.provider.resources() if r.name == step.name)
-            return run.provider.ensure(resource, build_infra.resource_key(resource), lambda _line: None)
+            return run.provider.ensure(resource, lambda _line: None)
         if step.phase == "build_infra":
             return FactRecord(id=inputs["public"])
         if step.name.endswith(".swarm"):

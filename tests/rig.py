@@ -13,13 +13,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model import site as types
-from model.keys.digest import key_of
 from model.keys.record import HostRecord, Record
 from model.log import Log
 from model.secrets.secret import Secret
@@ -111,9 +111,13 @@ def quiet(line: str) -> None:
 
 
 def ensure(provider: Provider, name: str, log: Log = quiet) -> Record:
-    """Ensure a resource under the key that it has in a run."""
-    wanted = resource(provider, name)
-    return provider.ensure(wanted, key_of(wanted.inputs), log)
+    """Ensure a resource."""
+    return provider.ensure(resource(provider, name), log)
+
+
+def with_another_key(resource: Resource) -> Resource:
+    """Return a resource as if site.toml said something else of it, so that its real thing is another one."""
+    return replace(resource, inputs={**resource.inputs, "of the test": "another"})
 
 
 def ensure_host(provider: Provider, name: str, log: Log = quiet) -> HostRecord:

@@ -113,14 +113,14 @@ class CloudProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
+    def ensure(self, resource: Resource, log: Log) -> Record:
         """Make a thing, finding it first; again where what failed passes by itself."""
         kind = self._kind_of(resource.name)
 
         def make() -> Record:
             if kind is None:
-                return self._hosts.ensure(self._stage.host(resource.name), key, log)
-            return FactRecord(id=kind.ensure(resource.name, key, log))
+                return self._hosts.ensure(self._stage.host(resource.name), resource.key, log)
+            return FactRecord(id=kind.ensure(resource.name, resource.key, log))
 
         with lock_of(self.name, self._stage, resource):
             return retry(make, self.patience.is_transient, self.patience.seconds, log, PACE)

@@ -148,13 +148,13 @@ class DockerProvider(Provider):
             )
         return found
 
-    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
+    def ensure(self, resource: Resource, log: Log) -> Record:
         """Make an image, network or host."""
         if resource.name == IMAGE:
             return FactRecord(id=docker_host_image.ensure(self._config, self._image_key, log))
         if resource.name == NETWORK:
-            return FactRecord(id=docker_network.ensure(self._stage, key, log))
-        return self._hosts.ensure(self._stage.host(resource.name), key, log)
+            return FactRecord(id=docker_network.ensure(self._stage, resource.key, log))
+        return self._hosts.ensure(self._stage.host(resource.name), resource.key, log)
 
     def halt(self, name: str, log: Log) -> None:
         """Stop a host's container in order; it stays stopped when this machine starts again."""

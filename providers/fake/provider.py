@@ -126,7 +126,7 @@ class FakeProvider(Provider):
                 if (site, stage) == (self._stage.site_name, self._stage.name)
             }
 
-    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
+    def ensure(self, resource: Resource, log: Log) -> Record:
         """Make a thing, one at a time.
 
         Raises:
@@ -134,8 +134,8 @@ class FakeProvider(Provider):
             ProviderError: A test wanted it to fail.
 
         """
-        if resource not in self.resources():
-            raise AssertionError(f"{resource} is not what the stage wants")
+        if resource.name not in {wanted.name for wanted in self.resources()}:
+            raise AssertionError(f"{resource.name} is not what the stage wants")
         with self.cloud.lock:
             error = self.cloud.next_error(resource.name)
             if isinstance(error, ProviderError):
@@ -144,13 +144,13 @@ class FakeProvider(Provider):
                 raise AssertionError(f"{resource.name} is ensured before {', '.join(sorted(missing))}")
             where = (self._stage.site_name, self._stage.name, resource.name)
             thing = self.cloud.things.get(where)
-            if thing is not None and thing.key != key:
+            if thing is not None and thing.key != resource.key:
                 self._note(f"removed {resource.name}", log)
                 thing = None
             if thing is None:
                 thing = Found(
                     resource.name,
-                    key,
+                    resource.key,
                     f"fake-{next(self.cloud.ids)}",
                     running=not resource.is_host,
                     is_host=resource.is_host,

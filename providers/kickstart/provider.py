@@ -146,10 +146,10 @@ class KickstartProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
+    def ensure(self, resource: Resource, log: Log) -> Record:
         """Make the medium; or wait for a host that is installed from it, and take it over."""
         if resource.name == MEDIUM:
-            return self._make_medium(key, log)
+            return self._make_medium(resource.key, log)
         return self._await(self._stage.host(resource.name), log)
 
     def _make_medium(self, key: str, log: Log) -> FactRecord:

@@ -113,9 +113,8 @@ class PreparedProvider(Provider):
         """Return nothing: to look would be to log in to each host."""
         return {}
 
-    def ensure(self, resource: Resource, key: str, log: Log) -> HostRecord:
+    def ensure(self, resource: Resource, log: Log) -> HostRecord:
         """Return the host's record, having made the admin user if the stage's key does not log in yet."""
-        del key
         host = self._stage.host(resource.name)
         record = self._record(host)
         with self._known_hosts(record) as known_hosts:

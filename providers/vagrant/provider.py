@@ -170,11 +170,11 @@ class VagrantProvider(Provider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def ensure(self, resource: Resource, key: str, log: Log) -> Record:
+    def ensure(self, resource: Resource, log: Log) -> Record:
         """Make a machine, start it, give it its settings, let the stage's key in."""
         host = self._stage.host(resource.name)
         with self._machines.lock(host.short, log):
-            return self._ensure(host, key, key_of(resource.settings), log)
+            return self._ensure(host, resource.key, key_of(resource.settings), log)
 
     def _ensure(self, host: Host, key: str, settings: str, log: Log) -> HostRecord:
         """Make a machine, with its lock held."""

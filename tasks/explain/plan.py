@@ -274,7 +274,7 @@ def _infra(run: Run, standing: ResourceStatus, _changed: object) -> Finding | No
     found = run.live_state.things.get(name)
     if resource is None or found is None:
         return None
-    if found.key == build_infra.resource_key(resource):
+    if found.key == resource.key:
         return CHANGE, ""
     if not found.key:
         return CREATE, "what is left of it is used"

@@ -27,13 +27,12 @@ TURN_TIMEOUT = 1800
 
 
 @contextlib.contextmanager
-def one_at_a_time(run: Run, resource: Resource, key: str, log: Log) -> Iterator[None]:
+def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
     """Let a host be made anew, or stopped, within, if it has to be; other resources pass at once.
 
     Args:
         run: The run.
         resource: What is ensured within.
-        key: Its key.
         log: Takes a line for the log.
 
     Raises:
@@ -41,7 +40,7 @@ def one_at_a_time(run: Run, resource: Resource, key: str, log: Log) -> Iterator[
 
     """
     found = run.live_state.things.get(resource.name) if resource.is_host else None
-    goes = found is not None and bool(found.key) and found.key != key
+    goes = found is not None and bool(found.key) and found.key != resource.key
     if found is None or not (goes or found.must_stop):
         yield
         return
@@ -119,11 +118,9 @@ def _is_to_be_replaced(run: Run, host: Host) -> bool:
     """Return whether a host has to be made anew and was not yet in this run."""
     if host.short in run.replaced:
         return False
-    from tasks.build_infra import resource_key
-
     found = run.live_state.things.get(host.short)
     wanted = {resource.name: resource for resource in run.provider.resources()}[host.short]
-    return found is not None and bool(found.key) and found.key != resource_key(wanted)
+    return found is not None and bool(found.key) and found.key != wanted.key
 
 
 def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from model.keys.digest import key_of
 from model.stage import Stage
 from providers.base import Provider
 from providers.fake.provider import KilledError
@@ -65,7 +64,7 @@ class Life(ABC):
         for resource in provider.resources():
             thing = found[resource.name]
             state = (thing.key, thing.running, thing.drift)
-            assert state == (key_of(resource.inputs), True, ""), resource.name
+            assert state == (resource.key, True, ""), resource.name
 
 
 class PlayedLife(Life):

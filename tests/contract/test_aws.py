@@ -129,7 +129,7 @@ def test_a_public_address_stays_and_goes(tmp_path: Path, aws: Cloud) -> None:
     """A host that is made anew has its public address again; one that is to have none loses it in place."""
     provider = provider_of(tmp_path, **ONE)
     first = make.ensure_all(provider)["hive0"]
-    again = provider.ensure(make.resource(provider, "hive0"), "another", make.quiet)
+    again = provider.ensure(make.with_another_key(make.resource(provider, "hive0")), make.quiet)
     assert isinstance(first, HostRecord)
     assert isinstance(again, HostRecord)
     assert (again.ssh_host, again.id == first.id) == (first.ssh_host, False)

@@ -148,7 +148,7 @@ class TestData:
         provider = up.provider()
         make.run_in(up.container("hive0"), "echo precious >/var/lib/docker/mark")
         try:
-            provider.ensure(make.resource(provider, "hive0"), "another", make.quiet)
+            provider.ensure(make.with_another_key(make.resource(provider, "hive0")), make.quiet)
             assert make.run_in(up.container("hive0"), "cat /var/lib/docker/mark") == "precious\n"
             up.delete("hive0")
             make.ensure(provider, "hive0")

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from model.errors import ProviderError
-from model.keys.digest import key_of
 from model.keys.record import HostRecord, Record
 from providers.base import Resource
 from remote.ssh.login import log_in
@@ -46,7 +45,7 @@ class TestResources:
 
     def test_hosts_differ_in_their_inputs(self, rig: Rig) -> None:
         """Each host has a key of its own."""
-        keys = [key_of(resource.inputs) for resource in rig.provider().resources() if resource.is_host]
+        keys = [resource.key for resource in rig.provider().resources() if resource.is_host]
 
         assert len(keys) == len(set(keys))
 
@@ -130,7 +129,7 @@ class TestFound:
 
         for resource in provider.resources():
             thing, record = found[resource.name], records[resource.name]
-            assert (thing.name, thing.key, thing.running) == (resource.name, key_of(resource.inputs), True)
+            assert (thing.name, thing.key, thing.running) == (resource.name, resource.key, True)
             assert (thing.is_host, thing.drift) == (resource.is_host, "")
             assert thing.id == getattr(record, "id", None)
 
@@ -169,15 +168,15 @@ class TestFound:
         """A host that was made from other inputs is replaced, found under the new key, and reached as before."""
         provider = owner.provider()
         before = make.ensure_all(provider)["hive0"]
-        resource = make.resource(provider, "hive0")
+        resource = make.with_another_key(make.resource(provider, "hive0"))
         try:
-            after = provider.ensure(resource, "another", make.quiet)
+            after = provider.ensure(resource, make.quiet)
 
             assert isinstance(before, HostRecord)
             assert isinstance(after, HostRecord)
             assert after.id != before.id
             assert after.ssh_host == before.ssh_host  # in a cloud its public address
-            assert owner.provider().found()["hive0"].key == "another"
+            assert owner.provider().found()["hive0"].key == resource.key
         finally:
             make.ensure(owner.provider(), "hive0")
 
@@ -253,4 +252,4 @@ def test_the_fake_refuses_a_caller_that_breaks_the_contract(fake_rig: FakeRig) -
     with pytest.raises(AssertionError, match="before image, network"):
         make.ensure(provider, "hive0")
     with pytest.raises(AssertionError, match="not what the stage wants"):
-        provider.ensure(Resource("hive9"), "key", make.quiet)
+        provider.ensure(Resource("hive9"), make.quiet)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from model.errors import ProviderError
-from model.keys.digest import key_of
 from model.keys.record import HostRecord
 from providers.vagrant import machines as vagrant_machine
 from providers.vagrant.provider import VagrantProvider
@@ -31,7 +30,7 @@ def ensured(rig: VagrantRig, **settings: str) -> tuple[HostRecord, list[str]]:
     said: list[str] = []
     wanted = make.resource(provider, "hive0")
     changed = replace(wanted, settings={**wanted.settings, **settings})
-    record = provider.ensure(changed, key_of(wanted.inputs), said.append)
+    record = provider.ensure(changed, said.append)
     assert isinstance(record, HostRecord)
     return record, said
 

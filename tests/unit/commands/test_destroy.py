@@ -10,7 +10,6 @@ from doit.exceptions import InvalidCommand
 
 from commands.destroy import Destroy
 from model.errors import HostError, ProviderError
-from model.keys.digest import key_of
 from model.keys.record import FactRecord, HostRecord
 from model.site import DockerStage, Mount, Service, Site, Volume
 from model.stage import Host, Stage
@@ -60,7 +59,7 @@ class Made:
         self.volumes: dict[str, str | None] = {"hive0": "data\n", "hive1": "", "hive2": ""}
         self.run.connection = self._connection  # type: ignore[method-assign]
         for resource in self.provider.resources():
-            record = self.provider.ensure(resource, key_of(resource.inputs), lambda _line: None)
+            record = self.provider.ensure(resource, lambda _line: None)
             assert isinstance(record, HostRecord | FactRecord)
             self.run.state.write(f"build_infra:{resource.name}", record)
         self.run.state.secrets.joinpath("id_ed25519").write_text("key")

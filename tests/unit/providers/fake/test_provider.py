@@ -4,7 +4,6 @@ import pytest
 
 from model import site as types
 from model.errors import ProviderError
-from model.keys.digest import key_of
 from model.stage import Stage
 from providers.fake.provider import FakeProvider, KilledError
 
@@ -20,7 +19,7 @@ def make(provider: FakeProvider, *names: str) -> None:
     """Ensure resources."""
     for resource in provider.resources():
         if resource.name in names:
-            provider.ensure(resource, key_of(resource.inputs), lambda _: None)
+            provider.ensure(resource, lambda _: None)
 
 
 def test_fails_as_often_as_told(provider: FakeProvider) -> None:

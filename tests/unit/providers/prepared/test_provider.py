@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from model import site as types
-from model.keys.digest import key_of
 from model.keys.record import HostRecord
 from model.secrets.secret import Secret
 from model.site import PreparedHost
@@ -28,7 +27,7 @@ def a_provider(directory: Path, **config: Any) -> PreparedProvider:
 
 def keys(provider: PreparedProvider) -> list[str]:
     """Return the keys of the hosts."""
-    return [key_of(resource.inputs) for resource in provider.resources()]
+    return [resource.key for resource in provider.resources()]
 
 
 class TestResources:

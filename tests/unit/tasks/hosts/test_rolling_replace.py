@@ -13,7 +13,6 @@ from doit.doit_cmd import reset_vars, set_var
 from model.errors import HostError, ProviderError
 from model.stage import Host
 from remote.swarm import nodes as swarm_nodes
-from tasks import build_infra
 from tasks.hosts import rolling_replace
 from tasks.run.context import Run
 from tests import made as rig
@@ -87,10 +86,8 @@ def replace(run: Run, nodes: Nodes, short: str, log: Any = None) -> None:
         (host, nodes) for host in run.stage.hives if host != except_
     )
     resource = next(r for r in run.provider.resources() if r.name == short)
-    with rolling_replace.one_at_a_time(
-        run, resource, build_infra.resource_key(resource), log or (lambda _line: None)
-    ):
-        run.provider.ensure(resource, build_infra.resource_key(resource), lambda _line: None)
+    with rolling_replace.one_at_a_time(run, resource, log or (lambda _line: None)):
+        run.provider.ensure(resource, lambda _line: None)
 
 
 def test_a_hive_leaves_the_swarm_first(made: Made) -> None:
