@@ -15,6 +15,7 @@ from commands.shared.current_run import site_run
 from model.errors import ConfigError, ServiceError, SkepError
 from model.keys.digest import Inputs, key_of
 from model.keys.record import ServiceRecord
+from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from model.units import seconds
 from tasks.deploy_services import log_tail, secret_environment, service_task
 from tasks.run.context import Run
@@ -116,7 +117,7 @@ class Back:
 
         """
         from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
-        from remote.swarm.revisions import LABEL, revisions, with_secrets
+        from remote.swarm.revisions import revisions, with_secrets
         from remote.swarm.services import put_service
 
         run, name = self._run, self._name
@@ -137,21 +138,20 @@ class Back:
             partial(log_tail, run),
             log,
             changed=True,
-            labels=lambda _service: {LABEL: str(chosen.number)},
+            labels=lambda _service: {REVISION_LABEL: str(chosen.number)},
         )
         return inputs
 
     def end(self, log: Teller) -> None:
         """Have the next run deploy what site.toml says."""
-        from remote.swarm.revisions import PINNED
         from remote.swarm.services import set_labels
 
         _, client = self._run.manager()
-        labels = self._found(client)["Spec"].get("Labels") or {}
+        labels = labels_of(self._found(client))
         left = {name: n for name, n in pinned_revisions.pinned(self._run).items() if name != self._name}
-        if PINNED in labels:
+        if PINNED_LABEL in labels:
             # A key that is no longer its own makes the next run deploy it.
-            set_labels(client, self._name, {PINNED: None, "skep.key": ""})
+            set_labels(client, self._name, {PINNED_LABEL: None, KEY_LABEL: ""})
             log(
                 f"{self._name} is pinned no more: doit deploy_services:{self._name} deploys what site.toml says"
             )
@@ -172,7 +172,7 @@ class Back:
 
     def _chosen(self, kept: "Sequence[Revision]", service: "Json", asked: str | None) -> "Revision":
         """Return the generation that is meant."""
-        now = (service["Spec"].get("Labels") or {}).get("skep.generation", "")
+        now = labels_of(service).get(REVISION_LABEL, "")
         numbers = {str(generation.number): generation for generation in kept}
         if asked is not None and asked in numbers:
             return numbers[asked]
@@ -214,10 +214,8 @@ class Back:
 
         With the key of today's definition it counts as deployed, until that changes.
         """
-        from remote.swarm.revisions import PINNED
-
-        own = {n: v for n, v in (service["Spec"].get("Labels") or {}).items() if n.startswith("skep.")}
-        own.pop("skep.spec", None)
+        own = own_labels(labels_of(service))
+        own.pop(SPEC_LABEL, None)
         if inputs is not None:
-            own["skep.key"] = key_of(inputs)
-        return {**(spec.get("Labels") or {}), **own, PINNED: str(self.number)}
+            own[KEY_LABEL] = key_of(inputs)
+        return {**labels_of(spec), **own, PINNED_LABEL: str(self.number)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from model import site as types
 from model.hosts.placement import HostLocation, places
+from model.labels import SITE_LABEL, STAGE_LABEL
 
 PREFIXES = {"private": "p-", "staging": "s-"}
 """What hive-builder puts before host names, by stage; other stages say theirs or have none."""
@@ -203,7 +204,7 @@ class Stage:
     @property
     def labels(self) -> dict[str, str]:
         """The labels by which everything of this stage is known."""
-        return {"skep.site": self.site_name, "skep.stage": self.name}
+        return {SITE_LABEL: self.site_name, STAGE_LABEL: self.name}
 
 
 def service_networks(service: types.Service, networks: Iterable[str]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from model.images import bases
 from model.images.dockerignore import counted
 from model.keys.digest import Entry, Inputs, flatten, read_tree, tree_inputs
 from model.keys.record import ImageRecord
+from model.labels import NAME_LABEL
 from model.stage import role_uses
 from model.units import age, seconds
 from remote.images.dockerfile import build_command, context_archive
@@ -258,7 +259,7 @@ class BuiltImage:
         layers = [self._layer(role) for role in self._roles]
         base = run.record(self.needs[0], ImageRecord)
         # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
-        labels = {**self.image.labels, **run.stage.labels, "skep.name": self.name}
+        labels = {**self.image.labels, **run.stage.labels, NAME_LABEL: self.name}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
         return pushed(self._run, builder, image, self.name, work.key)
 

@@ -9,6 +9,7 @@ from model.errors import ServiceError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, SwarmRecord
+from model.labels import KEY_LABEL, NAME_LABEL
 from tasks.hosts.rolling_replace import may_replace
 from tasks.run.context import Run
 from tasks.step import Step, Work
@@ -56,7 +57,7 @@ def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactReco
     from remote.swarm.overlay_networks import ensure_network
 
     host, client = run.manager()
-    labels = {**network.labels, **run.stage.labels, "skep.name": name, "skep.key": work.key}
+    labels = {**network.labels, **run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
     replace = partial(_inside, run, name) if may_replace(name) else None
     # One after the other: a service in two of them is put back into one before it is taken out of the other.
     with run.lock("replacing a network") if replace else contextlib.nullcontext():

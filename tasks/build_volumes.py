@@ -7,6 +7,7 @@ from model import site as types
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import HostRecord, VolumeRecord
+from model.labels import DEFINITION_LABEL, NAME_LABEL, belongs_to, labels_of
 from model.stage import Host
 from model.templates import NFS, looks_at
 from tasks.hosts.rolling_replace import may_replace
@@ -102,10 +103,9 @@ def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
     """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
     if not is_on_host(volume) or may_replace(name) or name in run.live_state.host(host).volumes:
         return ""
-    labels = run.stage.labels.items()
     for other in run.stage.hosts:
-        held = run.live_state.host(other).volumes.get(name, {}).get("Labels") or {}
-        if other in run.stage.volume_hosts(name) or not labels <= held.items():
+        held = labels_of(run.live_state.host(other).volumes.get(name, {}))
+        if other in run.stage.volume_hosts(name) or not belongs_to(held, run.stage.labels):
             continue
         if has_data(run, name, other):
             config = run.ssh_files.config
@@ -137,8 +137,8 @@ def volume_labels(run: Run, name: str) -> dict[str, str]:
     return {
         **volume.labels,
         **run.stage.labels,
-        "skep.name": name,
-        "skep.definition": definition_key(volume),
+        NAME_LABEL: name,
+        DEFINITION_LABEL: definition_key(volume),
     }
 
 

@@ -9,6 +9,7 @@ from model.errors import ServiceError, SkepError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
+from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
 from model.stage import Stage, service_networks
 from model.templates import Rendered
@@ -143,7 +144,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         client.api.reload_config(str(docker_config(run)))
         made = rendered(run, name)
         needed = parts(made)
-        labels = {**stage.labels, "skep.name": name, "skep.key": work.key}
+        labels = {**stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
         labels |= port_allocation.port_labels(service, needed.ports)
         spec = service_spec(name, made.service, stage, needed, labels)
         number, changed = ensure_service(client, spec, work.log)
@@ -205,11 +206,11 @@ def _kept(run: Run, found: "Mapping[str, Any]", secret: Collection[str]) -> dict
 
     One that has the label is kept already. One that has not may have been deployed by a run that did not see it run.
     """
-    from remote.swarm.revisions import LABEL, RevisionStore
+    from remote.swarm.revisions import RevisionStore
 
-    if LABEL in (found["Spec"].get("Labels") or {}):
+    if REVISION_LABEL in labels_of(found):
         return {}
-    return {LABEL: str(run.shared(RevisionStore, partial(_keeper, run)).keep(found, secret))}
+    return {REVISION_LABEL: str(run.shared(RevisionStore, partial(_keeper, run)).keep(found, secret))}
 
 
 def _keeper(run: Run, client: "DockerClient") -> "RevisionStore":

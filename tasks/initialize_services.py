@@ -8,6 +8,7 @@ from model import site as types
 from model.errors import ServiceError
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
+from model.labels import INITIALIZED_LABEL, labels_of
 from model.stage import role_uses, secret_uses
 from tasks import build_volumes
 from tasks.deploy_services import service_task
@@ -52,7 +53,7 @@ class Initialization:
     def __init__(self, run: Run, name: str, service: types.Service, use: types.RoleUse, path: str) -> None:
         """Keep the definition; the role is read when it is asked for."""
         self._run, self._name, self._service, self._use, self._path = run, name, service, use, path
-        self.label = f"skep.initialized.{use.role}"
+        self.label = f"{INITIALIZED_LABEL}{use.role}"
 
     def step(self, after: tuple[str, ...]) -> Step:
         """Return the step."""
@@ -119,7 +120,7 @@ class Initialization:
             found = find_service(client, self._name)
         if found is None:
             raise ServiceError(f"service {self._name}: was removed by somebody else")
-        if (found["Spec"].get("Labels") or {}).get(self.label) == work.key:
+        if labels_of(found).get(self.label) == work.key:
             work.log("the service carries its mark")
             return FactRecord(id=work.key)
 

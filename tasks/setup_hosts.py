@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from model.errors import HostError, StateError
 from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord, HostRecord, SwarmRecord
+from model.labels import NAME_LABEL, VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import StageSecrets, generate
 from model.stage import Host
@@ -32,7 +33,6 @@ SWARM = "swarm"
 """What `replace=` calls it."""
 MADE_WITH = frozenset({"internal_cidr", "data_path_port"})
 """The inputs of a place in the swarm that no swarm takes over."""
-VOLUME_LABEL = "skep.volume."
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
 
 
@@ -274,7 +274,7 @@ def _others(run: Run, host: Host) -> dict[str, tuple[Host, bool]]:
 
 def node_labels(run: Run, host: Host) -> dict[str, str]:
     """Return skep's labels of a node: what it is, and the volumes that it holds."""
-    labels = {**run.stage.labels, "skep.name": host.short}
+    labels = {**run.stage.labels, NAME_LABEL: host.short}
     for name in run.stage.volumes:
         if host in run.stage.volume_hosts(name):
             labels[f"{VOLUME_LABEL}{name}"] = "true"

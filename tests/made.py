@@ -17,12 +17,13 @@ from doit.task import Task, dict_to_task
 from commands.shared.statedb import StateDb
 from model.keys.digest import key_of
 from model.keys.record import FactRecord, ImageRecord, Record, ServiceRecord, SwarmRecord, VolumeRecord
+from model.labels import INCARNATION_LABEL
 from model.secrets.stage_secrets import generate
 from model.site_file.load import load, select
 from providers.fake.provider import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
 from remote.mother.files import write_whole
-from remote.swarm.spec import INCARNATION, MODES, spec_digest
+from remote.swarm.spec import MODES, spec_digest
 from tasks import build_volumes, phases, setup_hosts
 from tasks.explain.status import StatusTable
 from tasks.observe.live_state import HostState, LiveState, SwarmLook
@@ -284,7 +285,7 @@ def _volume_appears(made: Made, run: Run, step: Step, _key: str, record: Record)
     """Have a look find a volume."""
     name = step.name.partition("@")[0]
     assert isinstance(record, VolumeRecord)
-    labels = {**build_volumes.volume_labels(run, name), INCARNATION: record.incarnation}
+    labels = {**build_volumes.volume_labels(run, name), INCARNATION_LABEL: record.incarnation}
     made.look(step.host, volumes={**made.hosts[step.host].volumes, name: {"Name": name, "Labels": labels}})
 
 

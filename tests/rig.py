@@ -21,12 +21,13 @@ import pytest
 
 from model import site as types
 from model.keys.record import HostRecord, Record
+from model.labels import SITE_LABEL
 from model.log import Log
 from model.secrets.secret import Secret
 from model.stage import Stage
 from providers import create
 from providers.base import Provider, Resource
-from providers.docker.engine import SITE, engine
+from providers.docker.engine import engine
 from remote.ssh.connection import SshFiles
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -167,7 +168,7 @@ def hold_to_loopback(patch: pytest.MonkeyPatch) -> None:
 def labelled(site: str) -> list[str]:
     """Return every container, volume and network that carries a site's label, as `kind name`."""
     with engine() as client:
-        wanted = {"label": f"{SITE}={site}"}
+        wanted = {"label": f"{SITE_LABEL}={site}"}
         return sorted(
             [
                 *(f"container {c['Names'][0]}" for c in client.containers(all=True, filters=wanted)),
@@ -182,7 +183,7 @@ def remove_labelled(site: str) -> None:
     from docker.errors import NotFound
 
     with engine(timeout=120) as client:
-        wanted = {"label": f"{SITE}={site}"}
+        wanted = {"label": f"{SITE_LABEL}={site}"}
         for container in client.containers(all=True, filters=wanted):
             client.remove_container(container["Id"], force=True, v=True)
         for volume in client.volumes(filters=wanted)["Volumes"] or ():

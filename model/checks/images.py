@@ -8,6 +8,7 @@ from model.checks.shared import check_reference, check_variables, known_are
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
 from model.images.reference import is_registry
+from model.labels import LABEL_PREFIX
 from model.stage import role_uses, scalar
 
 
@@ -33,7 +34,7 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     if image.build is not None and image.secrets and not image.roles:
         yield f"{path}.secrets: only roles see them, and it has none"
     for label in image.labels:
-        if label.startswith("skep."):
+        if label.startswith(LABEL_PREFIX):
             yield f"{path}.labels: {label!r} is skep's own"
     yield from check_roles(f"{path}.roles", image.roles, directory, image.vars)
 

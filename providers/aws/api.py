@@ -12,10 +12,10 @@ from typing import Any
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
 from providers.cloud.retry import PACE, poll, retry
 
-SITE, STAGE, NAME, KEY = "skep.site", "skep.stage", "skep.name", "skep.key"
 PATIENCE = 120.0
 """Seconds for which an error that passes by itself is waited out."""
 
@@ -277,8 +277,8 @@ def as_tags(tags: dict[str, str]) -> list[Json]:
 
 def tags_for(stage: Stage, name: str, key: str = "", **more: str) -> dict[str, str]:
     """Return the tags of a thing of a stage; `Name` is what the console shows."""
-    found = {"Name": cloud_name(stage, name), **stage.labels, NAME: name, **more}
-    return {**found, KEY: key} if key else found
+    found = {"Name": cloud_name(stage, name), **stage.labels, NAME_LABEL: name, **more}
+    return {**found, KEY_LABEL: key} if key else found
 
 
 def specification(kind: str, tags: dict[str, str]) -> Json:
@@ -288,5 +288,5 @@ def specification(kind: str, tags: dict[str, str]) -> Json:
 
 def of_stage(stage: Stage, name: str = "") -> list[Json]:
     """Return the filters for what carries a stage's tags, and a name if one is given."""
-    wanted = {**stage.labels, **({NAME: name} if name else {})}
+    wanted = {**stage.labels, **({NAME_LABEL: name} if name else {})}
     return [{"Name": f"tag:{key}", "Values": [value]} for key, value in wanted.items()]

@@ -3,23 +3,14 @@
 from model.errors import ProviderError
 from model.keys.digest import Inputs, sha256
 from model.keys.record import HostRecord
+from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, KEY_LABEL
 from model.log import Log
 from model.site import AwsStage
 from model.stage import Host, Stage
-from providers.aws.api import (
-    KEY,
-    AwsApi,
-    AwsError,
-    Json,
-    of_stage,
-    specification,
-    tags_for,
-    tags_of,
-    tolerated,
-)
+from providers.aws.api import AwsApi, AwsError, Json, of_stage, specification, tags_for, tags_of, tolerated
 from providers.aws.image import AwsImages
 from providers.aws.network import AwsNetwork
-from providers.cloud.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
+from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS, FIREWALL, SUBNET
 from providers.cloud.retry import PACE, poll
@@ -28,8 +19,6 @@ from remote.ssh.connection import SshFiles
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-AUTHORIZED_KEY_TAG = "skep.admitted"
-"""The tag that says which ssh key was let in when the instance was made."""
 
 DATA_DEVICE = "/dev/sdf"
 """Of the extra disk; in the host it is called otherwise (`/dev/nvme1n1`)."""
@@ -125,7 +114,7 @@ class AwsHosts:
             address=host.address,
             ssh_host=public or host.address,
             user=ADMIN,
-            host_keys=(tags[HOST_KEY],) if HOST_KEY in tags else (),
+            host_keys=(tags[HOST_KEY_TAG],) if HOST_KEY_TAG in tags else (),
         )
         console = f"aws ec2 get-console-output --latest --region {self._api.region} --instance-id {record.id}"
         log_in(record, self._files, tags.get(AUTHORIZED_KEY_TAG, ""), "terminate", console, log)
@@ -135,7 +124,7 @@ class AwsHosts:
         """Return the host's instance, made if there is none with that key."""
         found = self.instances(host.short)
         living = [instance for instance in found if is_alive(instance)]
-        if living and tags_of(living[0]).get(KEY) == key:
+        if living and tags_of(living[0]).get(KEY_LABEL) == key:
             return living[0]
         for instance in living:
             log(f"{host.name}: is made anew; {instance['InstanceId']} and its disks go")
@@ -175,7 +164,7 @@ class AwsHosts:
 
         def look() -> Json | None:
             living = [one for one in self.instances(host.short) if is_alive(one)]
-            return next((one for one in living if tags_of(one).get(KEY) == key), None)
+            return next((one for one in living if tags_of(one).get(KEY_LABEL) == key), None)
 
         try:
             return poll(look, f"{host.short} to be listed", _FOUND_TIMEOUT, str, PACE)
@@ -202,9 +191,11 @@ class AwsHosts:
             self._stage,
             host.short,
             key,
-            **{HOST_KEY: host_key.public, AUTHORIZED_KEY_TAG: fingerprint(public)},
+            **{HOST_KEY_TAG: host_key.public, AUTHORIZED_KEY_TAG: fingerprint(public)},
         )
-        of_disks = {name: value for name, value in tags.items() if name not in {HOST_KEY, AUTHORIZED_KEY_TAG}}
+        of_disks = {
+            name: value for name, value in tags.items() if name not in {HOST_KEY_TAG, AUTHORIZED_KEY_TAG}
+        }
         return {
             "MinCount": 1,
             "MaxCount": 1,

@@ -5,19 +5,10 @@ from collections.abc import Iterable
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.labels import KEY_LABEL
 from model.log import Log
 from model.stage import Stage
-from providers.aws.api import (
-    KEY,
-    AwsApi,
-    Json,
-    as_tags,
-    of_stage,
-    specification,
-    tags_for,
-    tags_of,
-    tolerated,
-)
+from providers.aws.api import AwsApi, Json, as_tags, of_stage, specification, tags_for, tags_of, tolerated
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
 
 _ANYWHERE = "0.0.0.0/0"
@@ -43,7 +34,7 @@ class AwsNetwork:
     def vpcs(self) -> list[Json]:
         """Return the stage's VPCs, the one to use first: more than one are what a race of two machines left."""
         found = self._api.listing("describe_vpcs", "Vpcs", Filters=of_stage(self._stage, NETWORK))
-        return sorted(found, key=lambda vpc: (KEY not in tags_of(vpc), vpc["VpcId"]))
+        return sorted(found, key=lambda vpc: (KEY_LABEL not in tags_of(vpc), vpc["VpcId"]))
 
     def vpc(self) -> str:
         """Return the id of the stage's VPC.
@@ -64,7 +55,7 @@ class AwsNetwork:
         found = self.vpcs()
         if found:
             vpc = found[0]
-            identifier, said = str(vpc["VpcId"]), tags_of(vpc).get(KEY)
+            identifier, said = str(vpc["VpcId"]), tags_of(vpc).get(KEY_LABEL)
             if said == key:
                 return identifier
             if said is not None:
@@ -99,7 +90,7 @@ class AwsNetwork:
                 DestinationCidrBlock=_ANYWHERE,
                 GatewayId=gateway,
             )
-        self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY: key}))
+        self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY_LABEL: key}))
         return identifier
 
     def _gateway(self, vpc: str, log: Log) -> str:
@@ -138,7 +129,7 @@ class AwsNetwork:
     def _remove_vpc(self, vpc: str, log: Log) -> None:
         """Remove one VPC and what is attached to it; its key goes first, so that it is not taken for a whole one."""
         with tolerated("InvalidVpcID.NotFound"):
-            self._api.call("delete_tags", Resources=[vpc], Tags=[{"Key": KEY}])
+            self._api.call("delete_tags", Resources=[vpc], Tags=[{"Key": KEY_LABEL}])
         for gateway in self._gateways():
             if any(at["VpcId"] == vpc for at in gateway.get("Attachments") or ()):
                 self._remove_gateway(gateway, log)
@@ -185,7 +176,7 @@ class AwsNetwork:
         vpc = self.vpc()
         for subnet in self.subnets(SUBNET + plan.name):
             identifier = str(subnet["SubnetId"])
-            if subnet["VpcId"] == vpc and tags_of(subnet).get(KEY) == key:
+            if subnet["VpcId"] == vpc and tags_of(subnet).get(KEY_LABEL) == key:
                 return identifier
             self._refuse_change(SUBNET + plan.name, identifier, "subnet-id", "cidr and zone")
             with tolerated("InvalidSubnetID.NotFound"):
@@ -252,8 +243,8 @@ class AwsNetwork:
                     GroupId=identifier,
                     IpPermissions=[there[rule] for rule in extra],
                 )
-        if tags_of(group).get(KEY, key) != key:
-            self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY: key}))
+        if tags_of(group).get(KEY_LABEL, key) != key:
+            self._api.call("create_tags", Resources=[identifier], Tags=as_tags({KEY_LABEL: key}))
         return identifier
 
     def remove_firewall(self, log: Log) -> None:

@@ -2,9 +2,10 @@
 
 from model.errors import ProviderError
 from model.hosts.placement import SubnetPlan, subnets, usable
+from model.labels import KEY_LABEL
 from model.log import Log
 from model.stage import Stage
-from providers.aws.api import KEY, PATIENCE, AwsApi, AwsError, Json, as_tags, tags_for, tags_of, tolerated
+from providers.aws.api import PATIENCE, AwsApi, AwsError, Json, as_tags, tags_for, tags_of, tolerated
 from providers.aws.host import config_of
 from providers.aws.network import AwsNetwork
 from providers.cloud.provider import NFS, SUBNET
@@ -69,7 +70,7 @@ class AwsFileSystem:
         """Make the file system and its targets, and return its address, as `server:/`."""
         config = config_of(self._stage)
         found = self.find()
-        if found is not None and tags_of(found).get(KEY) != key:
+        if found is not None and tags_of(found).get(KEY_LABEL) != key:
             raise ProviderError(
                 f"{NFS}: {found['FileSystemId']} is encrypted otherwise, which can't be changed, and it may hold data: "
                 "put disk_encrypted and kms_key_id back; or save the data, remove it, and run again"

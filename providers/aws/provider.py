@@ -15,18 +15,9 @@ from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
+from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
-from providers.aws.api import (
-    KEY,
-    NAME,
-    PATIENCE,
-    AwsApi,
-    Json,
-    is_transient,
-    is_transient_on_delete,
-    of_stage,
-    tags_of,
-)
+from providers.aws.api import PATIENCE, AwsApi, Json, is_transient, is_transient_on_delete, of_stage, tags_of
 from providers.aws.check import AwsCheck
 from providers.aws.host import AwsHosts, config_of, inputs, is_alive
 from providers.aws.image import AwsImages
@@ -147,12 +138,14 @@ class AwsProvider(CloudProvider):
         ):  # fmt: skip
             for thing in things:
                 tags = tags_of(thing)
-                name = tags.get(NAME, "")
+                name = tags.get(NAME_LABEL, "")
                 drift = self._rules_drift(thing) if identifier == "GroupId" else ""
-                found.setdefault(name, Found(name, tags.get(KEY, ""), str(thing[identifier]), drift=drift))
+                found.setdefault(
+                    name, Found(name, tags.get(KEY_LABEL, ""), str(thing[identifier]), drift=drift)
+                )
         for system in systems:
             tags = tags_of(system)
-            found[NFS] = Found(NFS, tags.get(KEY, ""), self._nfs.address(system))
+            found[NFS] = Found(NFS, tags.get(KEY_LABEL, ""), self._nfs.address(system))
         public = {address.get("InstanceId"): address["PublicIp"] for address in addresses}
         for instance in instances:
             if instance["State"]["Name"] != "terminated":
@@ -163,7 +156,7 @@ class AwsProvider(CloudProvider):
     def _found_host(self, instance: Json, public: str | None) -> Found:
         """Return a host as it was found."""
         tags = tags_of(instance)
-        name = tags.get(NAME, "")
+        name = tags.get(NAME_LABEL, "")
         host = self._wanted(name)
         if not is_alive(instance):
             # Still there: it has the host's address, and disks, for a moment.
@@ -174,7 +167,7 @@ class AwsProvider(CloudProvider):
             drift = f"{name} is a {instance['InstanceType']}"
         return Found(
             name,
-            tags.get(KEY, ""),
+            tags.get(KEY_LABEL, ""),
             str(instance["InstanceId"]),
             running=instance["State"]["Name"] == "running",
             is_host=True,

@@ -16,11 +16,11 @@ from typing import Any
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.labels import KEY_LABEL, NAME_LABEL
 from model.site import AzureStage
 from model.stage import Stage
 from providers.cloud.retry import PACE, poll, retry
 
-NAME, KEY = "skep.name", "skep.key"
 PATIENCE = 240.0
 """Seconds for which an error that passes by itself is waited out: a network interface stays reserved for a virtual
 machine that could not be made for three minutes."""
@@ -504,7 +504,7 @@ def _first_line(error: Exception) -> str:
 
 def tags_for(stage: Stage, name: str, key: str, **more: str) -> dict[str, str]:
     """Return the tags of a thing of a stage. Pure."""
-    return {**stage.labels, NAME: name, KEY: key, **more}
+    return {**stage.labels, NAME_LABEL: name, KEY_LABEL: key, **more}
 
 
 def tags_of(thing: Json) -> dict[str, str]:

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from model.errors import ProviderError
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.stage import Host, Stage
 from providers.azure.api import (
     CONFLICT,
-    KEY,
-    NAME,
     PRECONDITION,
     AzureApi,
     AzureError,
@@ -23,7 +22,7 @@ from providers.azure.api import (
 )
 from providers.azure.image import AzureImages, image_name
 from providers.azure.network import AzureNetwork
-from providers.cloud.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
+from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS
 from providers.cloud.retry import PACE, poll
@@ -32,8 +31,6 @@ from remote.ssh.connection import SshFiles
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-AUTHORIZED_KEY_TAG, IMAGE = "skep.admitted", "skep.image"
-"""Tags: which ssh key was let in when it was made, and from which version of which image it was made."""
 DISK = "StandardSSD_LRS"
 """The kind of the disks: one that every size can have."""
 DATA_UNIT = 0
@@ -78,9 +75,8 @@ class AzureHosts:
 
     def machines(self) -> list[Json]:
         """Return the stage's virtual machines."""
-        labels = self._stage.labels.items()
         found = self._api.listing("compute.virtual_machines.list", self._api.group)
-        return [one for one in found if labels <= tags_of(one).items()]
+        return [one for one in found if belongs_to(tags_of(one), self._stage.labels)]
 
     def running(self) -> set[str]:
         """Return the ids of the virtual machines of the subscription that run, in small letters.
@@ -147,7 +143,7 @@ class AzureHosts:
             address=host.address,
             ssh_host=str(properties(address)["ipAddress"]) if address is not None else host.address,
             user=ADMIN,
-            host_keys=(tags[HOST_KEY],) if HOST_KEY in tags else (),
+            host_keys=(tags[HOST_KEY_TAG],) if HOST_KEY_TAG in tags else (),
         )
         console = f"az vm boot-diagnostics get-boot-log -g {self._api.group} -n {host.short}"
         log_in(
@@ -157,7 +153,9 @@ class AzureHosts:
 
     def _is_good(self, machine: Json, key: str) -> bool:
         """Return whether a machine is the wanted one. Pure."""
-        return tags_of(machine).get(KEY) == key and properties(machine)["provisioningState"] not in _BROKEN
+        return (
+            tags_of(machine).get(KEY_LABEL) == key and properties(machine)["provisioningState"] not in _BROKEN
+        )
 
     def _settled(self, name: str) -> Json | None:
         """Return a machine that nothing is being done to any more, or None if there is none."""
@@ -183,7 +181,7 @@ class AzureHosts:
                 body=body,
                 if_none_match="*",
             )
-            size, image = instance_type(self._stage, host), body["tags"][IMAGE]
+            size, image = instance_type(self._stage, host), body["tags"][IMAGE_LABEL]
             log(f"made {host.short} ({size}, {image}) at {host.address}")
         except AzureError as error:
             if error.status not in {CONFLICT, PRECONDITION} or self.machine(host.short) is None:
@@ -199,7 +197,11 @@ class AzureHosts:
         """Return what Azure is asked to make."""
         place, size = self._stage.place(host), instance_type(self._stage, host)
         image, host_key, public = self._images.of(size), new_host_key(), public_key(self._files)
-        tags = {HOST_KEY: host_key.public, AUTHORIZED_KEY_TAG: fingerprint(public), IMAGE: image_name(image)}
+        tags = {
+            HOST_KEY_TAG: host_key.public,
+            AUTHORIZED_KEY_TAG: fingerprint(public),
+            IMAGE_LABEL: image_name(image),
+        }
         disks: Json = {
             "imageReference": image,
             "osDisk": {
@@ -334,7 +336,7 @@ def data_disk(short: str) -> str:
 
 def name_of(machine: Json) -> str:
     """Return a host's name by its machine's tags. Pure."""
-    return tags_of(machine).get(NAME, "")
+    return tags_of(machine).get(NAME_LABEL, "")
 
 
 def _power(machine: Json) -> str:

@@ -5,19 +5,10 @@ from collections.abc import Iterable
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.labels import KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.stage import Stage
-from providers.azure.api import (
-    KEY,
-    NAME,
-    OPERATION_TIMEOUT,
-    AzureApi,
-    Json,
-    config_of,
-    properties,
-    tags_for,
-    tags_of,
-)
+from providers.azure.api import OPERATION_TIMEOUT, AzureApi, Json, config_of, properties, tags_for, tags_of
 from providers.cloud.provider import FIREWALL, NETWORK, rules_drift
 from providers.cloud.retry import PACE, poll
 
@@ -99,8 +90,11 @@ class AzureNetwork:
 
     def _ours(self, what: str) -> list[Json]:
         """Return what has the stage's tags."""
-        labels = self._stage.labels.items()
-        return [one for one in self._api.listing(what, self._api.group) if labels <= tags_of(one).items()]
+        return [
+            one
+            for one in self._api.listing(what, self._api.group)
+            if belongs_to(tags_of(one), self._stage.labels)
+        ]
 
     def ensure(self, key: str, log: Log) -> str:
         """Make the virtual network. Its subnets are sent along: without them Azure would remove them."""
@@ -295,7 +289,7 @@ class AzureNetwork:
             return
         body = {
             "location": self._api.region,
-            "tags": {**self._stage.labels, NAME: short},
+            "tags": {**self._stage.labels, NAME_LABEL: short},
             "properties": {
                 "networkSecurityGroup": {"id": self.firewall_id()},
                 "ipConfigurations": [{"name": "primary", "properties": home}],
@@ -324,7 +318,7 @@ def named(things: Iterable[Json]) -> Iterable[tuple[str, str, Json]]:
     """Yield name and key of things, by their tags, and the things. Pure."""
     for thing in things:
         tags = tags_of(thing)
-        yield tags.get(NAME, ""), tags.get(KEY, ""), thing
+        yield tags.get(NAME_LABEL, ""), tags.get(KEY_LABEL, ""), thing
 
 
 def _home(interface: Json) -> tuple[str, str, str, str]:

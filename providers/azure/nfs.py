@@ -2,6 +2,7 @@
 
 from model.hosts.placement import subnets
 from model.keys.digest import canonical, sha256
+from model.labels import belongs_to
 from model.log import Log
 from model.stage import Stage
 from providers.azure.api import AzureApi, AzureError, Json, config_of, properties, tags_for, tags_of
@@ -35,9 +36,8 @@ class AzureFileSystem:
 
     def listing(self) -> list[Json]:
         """Return the stage's storage account, if there is one."""
-        labels = self._stage.labels.items()
         found = self._api.listing("storage.storage_accounts.list_by_resource_group", self._api.group)
-        return [one for one in found if labels <= tags_of(one).items()]
+        return [one for one in found if belongs_to(tags_of(one), self._stage.labels)]
 
     def ensure(self, key: str, log: Log) -> str:
         """Make the account and the share, and return the share's address, as `server:/path`."""

@@ -16,9 +16,9 @@ from typing import ClassVar
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
 from model.keys.digest import key_of
+from model.labels import KEY_LABEL
 from model.stage import Stage
 from providers.azure.api import (
-    KEY,
     PATIENCE,
     AzureApi,
     Json,
@@ -185,7 +185,7 @@ class AzureProvider(CloudProvider):
         is_broken = there["provisioningState"] in {"Failed", "Canceled", "Deleting"}
         return Found(
             name,
-            "" if is_broken else tags_of(machine).get(KEY, ""),
+            "" if is_broken else tags_of(machine).get(KEY_LABEL, ""),
             str(there["vmId"]),
             running=not is_broken and str(machine["id"]).lower() in running,
             is_host=True,

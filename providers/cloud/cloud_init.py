@@ -11,8 +11,6 @@ from model.secrets.secret import Secret
 from model.stage import Host
 
 ADMIN = "skep"
-HOST_KEY = "skep.host-key"
-"""The label, or tag, that holds the public host key."""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,10 @@ import time
 from pathlib import Path
 
 from model.errors import ProviderError
+from model.labels import CHECK_LABEL, NAME_LABEL, belongs_to, label_filter, labels_of
 from model.stage import Stage
-from providers.docker.engine import (
-    CONFLICT,
-    NAME,
-    NOT_FOUND,
-    Json,
-    engine,
-    label_filter,
-    labels_of,
-    tolerated,
-)
+from providers.docker.engine import CONFLICT, NOT_FOUND, Json, engine, tolerated
 
-PROBE = "skep.probe"
 _WATCHES, _WATCHES_ELSEWHERE = 8, 16
 """inotify instances that one host uses (systemd, its journal, dbus, the engine), and that the mother may use itself."""
 _AT_WORK = 120.0
@@ -55,7 +46,7 @@ def probe(client: Json, stage: Stage, image: str) -> tuple[bool, list[str]]:
                 "Image": image,
                 "Entrypoint": ["cat", "/etc/resolv.conf"],
                 "Cmd": [],
-                "Labels": {**stage.labels, PROBE: "true"},
+                "Labels": {**stage.labels, CHECK_LABEL: "true"},
                 "HostConfig": {"NetworkMode": "bridge", **rights(privileged=privileged)},
             }
         )["Id"]
@@ -96,7 +87,7 @@ def sweep(client: Json, stage: Stage, older_than: float = 0) -> None:
         older_than: Seconds; younger ones may be at work.
 
     """
-    for container in client.containers(all=True, filters=label_filter(stage, **{PROBE: "true"})):
+    for container in client.containers(all=True, filters=label_filter({**stage.labels, CHECK_LABEL: "true"})):
         if time.time() - container["Created"] < older_than:
             continue
         with tolerated(NOT_FOUND, CONFLICT):
@@ -118,9 +109,8 @@ def watch_shortage(
     """
     if not limit.exists():
         return ""
-    hosts = client.containers(filters={"label": NAME})
-    ours = stage.labels.items()
-    others = [host for host in hosts if not ours <= labels_of(host).items()]
+    hosts = client.containers(filters={"label": NAME_LABEL})
+    others = [host for host in hosts if not belongs_to(labels_of(host), stage.labels)]
     needed = _WATCHES * (len(others) + stage.number_of_hosts) + _WATCHES_ELSEWHERE
     allowed = int(limit.read_text())
     if needed <= allowed:

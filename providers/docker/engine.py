@@ -13,8 +13,6 @@ from model.errors import ProviderError
 from model.stage import Stage
 from remote.engine.reader import Reader
 
-SITE, STAGE, NAME, KEY = "skep.site", "skep.stage", "skep.name", "skep.key"
-
 USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
 """Where the engine is if nothing says otherwise, and what docker calls that."""
 
@@ -190,16 +188,6 @@ def thing(stage: Stage, *words: str) -> str:
     The engine refuses a second container of a name, which is what makes creation safe to race.
     """
     return ".".join(["skep", stage.site_name, stage.name, *words])
-
-
-def label_filter(stage: Stage, **more: str) -> dict[str, list[str]]:
-    """Return the engine's filter for what carries a stage's labels."""
-    return {"label": [f"{key}={value}" for key, value in {**stage.labels, **more}.items()]}
-
-
-def labels_of(item: Json) -> dict[str, str]:
-    """Return a listed thing's labels; the engine gives null for none."""
-    return dict(item.get("Labels") or {})
 
 
 def engine_is_remote(info: Json) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from model.errors import ProviderError
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.labels import ADDRESS_LABEL, KEY_LABEL, NAME_LABEL, PUBLISH_LABEL, label_filter, labels_of
 from model.log import Log
 from model.site import DockerStage
 from model.stage import Host, Stage
@@ -18,15 +19,11 @@ from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
 from providers.docker.engine import (
     CONFLICT,
-    KEY,
-    NAME,
     NOT_FOUND,
     NOT_MODIFIED,
     Json,
     engine,
     engine_is_remote,
-    label_filter,
-    labels_of,
     status,
     thing,
     tolerated,
@@ -42,7 +39,6 @@ VOLUMES = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
 """Where a host's engine keeps its data, by the volume's last word. Volumes outlive the container: a host that is
 replaced keeps its images, its services' data and its place in the swarm."""
 
-PUBLISH = "skep.publish"
 ADMIN = "skep"
 SSH_TIMEOUT = 120.0
 _ATTEMPTS = 8
@@ -131,7 +127,12 @@ def container_spec(stage: Stage, host: Host, key: str, place: EngineFeatures) ->
         # How systemd is told to shut down in order; it stops the host's services and containers first.
         "StopSignal": "SIGRTMIN+3",
         "StopTimeout": 60,
-        "Labels": {**stage.labels, NAME: host.short, KEY: key, PUBLISH: str(place.publish).lower()},
+        "Labels": {
+            **stage.labels,
+            NAME_LABEL: host.short,
+            KEY_LABEL: key,
+            PUBLISH_LABEL: str(place.publish).lower(),
+        },
         "ExposedPorts": {"22/tcp": {}} if place.publish else {},
         "HostConfig": {
             **docker_probe.rights(privileged=place.privileged),
@@ -214,7 +215,7 @@ class DockerHosts:
             if found["State"] in {"dead", "removing"}:
                 self._discard(client, found["Id"])
                 found = None
-            elif labels.get(KEY) != key or labels.get(PUBLISH) != str(publish).lower():
+            elif labels.get(KEY_LABEL) != key or labels.get(PUBLISH_LABEL) != str(publish).lower():
                 log(f"{host.name}: is made anew; its engine's data is kept")
                 self._discard(client, found["Id"])
                 found = None
@@ -251,9 +252,9 @@ class DockerHosts:
         for word in VOLUMES:
             volume = client.create_volume(
                 thing(self._stage, host.short, word),
-                labels={**self._stage.labels, NAME: host.short, "skep.address": host.address},
+                labels={**self._stage.labels, NAME_LABEL: host.short, ADDRESS_LABEL: host.address},
             )
-            before = labels_of(volume).get("skep.address", host.address)
+            before = labels_of(volume).get(ADDRESS_LABEL, host.address)
             if before != host.address and word == "docker":
                 log(
                     f"{host.name}: keeps its engine's data, made at {before}: a swarm in it knows that address"
@@ -267,7 +268,7 @@ class DockerHosts:
             if status(error) == CONFLICT:
                 # Another run was first; or the name is taken by something that is not ours.
                 other = client.inspect_container(thing(self._stage, host.short))
-                if labels_of(other["Config"]).get(NAME) != host.short:
+                if labels_of(other["Config"]).get(NAME_LABEL) != host.short:
                     raise ProviderError(
                         f"{host.name}: a container named {thing(self._stage, host.short)} exists that is not skep's: "
                         f"`docker rm` or rename it, then run again"
@@ -276,7 +277,9 @@ class DockerHosts:
 
     def _find(self, client: Json, host: Host) -> Json | None:
         """Return the host's container as the engine lists it."""
-        containers = client.containers(all=True, filters=label_filter(self._stage, **{NAME: host.short}))
+        containers = client.containers(
+            all=True, filters=label_filter({**self._stage.labels, NAME_LABEL: host.short})
+        )
         return min(containers, key=lambda c: (c["Created"], c["Id"])) if containers else None
 
     @staticmethod
@@ -350,7 +353,7 @@ class DockerHosts:
     def _ssh_address(self, client: Json, host: Host, container: str) -> tuple[str, int]:
         """Return where the host's ssh answers; a published port may be another after each start."""
         info = client.inspect_container(container)
-        if labels_of(info["Config"]).get(PUBLISH) != "true":
+        if labels_of(info["Config"]).get(PUBLISH_LABEL) != "true":
             return host.address, 22
         bindings = (info["NetworkSettings"]["Ports"] or {}).get("22/tcp") or []
         if not bindings:
@@ -380,7 +383,7 @@ class DockerHosts:
 def halt(stage: Stage, name: str, log: Log) -> None:
     """Stop a host in order: its services and containers first, as systemd does when a machine shuts down."""
     with engine(timeout=180) as client:
-        for container in client.containers(filters=label_filter(stage, **{NAME: name})):
+        for container in client.containers(filters=label_filter({**stage.labels, NAME_LABEL: name})):
             with tolerated(NOT_MODIFIED, NOT_FOUND):
                 client.stop(container["Id"])
                 log(f"stopped container {container['Names'][0].lstrip('/')}")
@@ -390,12 +393,16 @@ def remove(stage: Stage, name: str, log: Log) -> None:
     """Remove a host and its volumes, wanted by the stage or not."""
     with engine(timeout=180) as client:
         docker_probe.sweep(client, stage)
-        for container in client.containers(all=True, filters=label_filter(stage, **{NAME: name})):
+        for container in client.containers(
+            all=True, filters=label_filter({**stage.labels, NAME_LABEL: name})
+        ):
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_container(container["Id"], force=True, v=True)
                 log(f"removed container {container['Names'][0].lstrip('/')}")
             await_gone(client, container["Id"])
-        for volume in client.volumes(filters=label_filter(stage, **{NAME: name}))["Volumes"] or ():
+        for volume in (
+            client.volumes(filters=label_filter({**stage.labels, NAME_LABEL: name}))["Volumes"] or ()
+        ):
             with tolerated(NOT_FOUND):
                 client.remove_volume(volume["Name"])
                 log(f"removed volume {volume['Name']}")

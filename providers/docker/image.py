@@ -17,15 +17,17 @@ from pathlib import Path
 
 from model.errors import ProviderError
 from model.keys.digest import Inputs, key_of, sha256
+from model.labels import (
+    HOST_IMAGE_BUILD_LABEL,
+    HOST_IMAGE_BUILDER_LABEL,
+    HOST_IMAGE_LABEL,
+    SITE_LABEL,
+    label_filter,
+)
 from model.log import Log
 from model.site import DockerStage
-from providers.docker.engine import CONFLICT, NOT_FOUND, SITE, Json, engine, tolerated
+from providers.docker.engine import CONFLICT, NOT_FOUND, Json, engine, tolerated
 from remote.images.debian_suites import DEBIAN
-
-HOST_IMAGE = "skep.host-image"
-"""The label with the image's key. It has no site's: stages share it, and destroying one leaves it to the others."""
-BUILD, BUILDER = "skep.host-image-build", "skep.host-image-builder"
-"""What a build in work is known by: its key, and who builds. What a killed build leaves is found by them."""
 
 DEBOOTSTRAP = "debootstrap:"
 BUILD_TIMEOUT = 900.0
@@ -72,7 +74,7 @@ def inputs(config: DockerStage) -> Inputs:
 
 def find(client: Json, key: str) -> str | None:
     """Return the id of the image with a key; the oldest, where two mothers have made it at the same time."""
-    images = client.images(filters={"label": f"{HOST_IMAGE}={key}"})
+    images = client.images(filters=label_filter({HOST_IMAGE_LABEL: key}))
     found = sorted((image["Created"], image["Id"]) for image in images)
     return str(found[0][1]) if found else None
 
@@ -123,7 +125,7 @@ def ensure(config: DockerStage, key: str, log: Log) -> str:
 def remove(key: str, log: Log) -> None:
     """Remove the image, unless a container of any stage or site is made from it."""
     with engine() as client:
-        for image in client.images(filters={"label": f"{HOST_IMAGE}={key}"}):
+        for image in client.images(filters=label_filter({HOST_IMAGE_LABEL: key})):
             users = client.containers(all=True, filters={"ancestor": image["Id"]})
             if users:
                 names = ", ".join(sorted(user["Names"][0].lstrip("/") for user in users))
@@ -137,16 +139,16 @@ def remove(key: str, log: Log) -> None:
 
 def sweep(client: Json, key: str) -> None:
     """Remove what killed builds left. The caller holds the build lock, so that none of this mother's is in work."""
-    for container in client.containers(all=True, filters={"label": f"{BUILD}={key}"}):
+    for container in client.containers(all=True, filters=label_filter({HOST_IMAGE_BUILD_LABEL: key})):
         labels = container["Labels"]
-        if SITE in labels:
+        if SITE_LABEL in labels:
             continue  # a host, whatever else its image has handed down to it
-        ours = labels.get(BUILDER) == _builder()
+        ours = labels.get(HOST_IMAGE_BUILDER_LABEL) == _builder()
         if ours or time.time() - container["Created"] > 2 * BUILD_TIMEOUT:
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_container(container["Id"], force=True, v=True)
-    for image in client.images(filters={"label": [f"{BUILD}={key}"], "dangling": True}):
-        if image["Labels"].get(BUILDER) == _builder():
+    for image in client.images(filters={**label_filter({HOST_IMAGE_BUILD_LABEL: key}), "dangling": True}):
+        if image["Labels"].get(HOST_IMAGE_BUILDER_LABEL) == _builder():
             with tolerated(NOT_FOUND, CONFLICT):
                 client.remove_image(image["Id"])
 
@@ -192,7 +194,7 @@ def _build_lock(key: str, log: Log) -> Iterator[None]:
 
 def _build(client: Json, config: DockerStage, key: str, log: Log) -> str:
     """Make the base, install the packages in a container of it, commit that."""
-    build_labels = {BUILD: key, BUILDER: _builder()}
+    build_labels = {HOST_IMAGE_BUILD_LABEL: key, HOST_IMAGE_BUILDER_LABEL: _builder()}
     if config.host_image.startswith(DEBOOTSTRAP):
         suite = config.host_image.removeprefix(DEBOOTSTRAP)
         base = _debootstrap(client, suite, config.mirror, build_labels, log)
@@ -225,7 +227,7 @@ def _build(client: Json, config: DockerStage, key: str, log: Log) -> str:
             tag=key[:12],
             changes=[
                 # Hosts inherit the image's labels, and must not look like a build in work.
-                f'LABEL {HOST_IMAGE}={key} {BUILD}="" {BUILDER}=""',
+                f'LABEL {HOST_IMAGE_LABEL}={key} {HOST_IMAGE_BUILD_LABEL}="" {HOST_IMAGE_BUILDER_LABEL}=""',
                 "ENTRYPOINT []",
                 'CMD ["/lib/systemd/systemd"]',
             ],

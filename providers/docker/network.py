@@ -6,23 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.errors import ProviderError
+from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Stage
-from providers.docker.engine import (
-    KEY,
-    NAME,
-    NOT_FOUND,
-    SITE,
-    STAGE,
-    Json,
-    engine,
-    label_filter,
-    labels_of,
-    status,
-    thing,
-    tolerated,
-    translate_errors,
-)
+from providers.docker.engine import NOT_FOUND, Json, engine, status, thing, tolerated, translate_errors
 
 NETWORK = "network"
 _ATTEMPTS = 10
@@ -36,8 +23,8 @@ def find(client: Json, stage: Stage, key: str = "") -> Json | None:
 
 def _ours(client: Json, stage: Stage, key: str) -> list[Json]:
     """Return the networks that carry the stage's labels: first those with the key, the oldest first."""
-    networks = client.networks(filters=label_filter(stage, **{NAME: NETWORK}))
-    return sorted(networks, key=lambda n: (labels_of(n).get(KEY) != key, n["Created"], n["Id"]))
+    networks = client.networks(filters=label_filter({**stage.labels, NAME_LABEL: NETWORK}))
+    return sorted(networks, key=lambda n: (labels_of(n).get(KEY_LABEL) != key, n["Created"], n["Id"]))
 
 
 def ensure(stage: Stage, key: str, log: Log) -> str:
@@ -59,7 +46,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
             for other in ours[1:]:
                 # A second network of ours: made by a race on another engine version, or for another key.
                 _release(client, other["Id"], log)
-            if ours and labels_of(ours[0]).get(KEY) == key:
+            if ours and labels_of(ours[0]).get(KEY_LABEL) == key:
                 return str(ours[0]["Id"])
             if ours:
                 log(f"network {ours[0]['Name']}: made anew with other addresses")
@@ -72,7 +59,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
                     driver="bridge",
                     check_duplicate=True,
                     ipam={"Driver": "default", "Config": [{"Subnet": stage.config.cidr}]},
-                    labels={**stage.labels, NAME: NETWORK, KEY: key},
+                    labels={**stage.labels, NAME_LABEL: NETWORK, KEY_LABEL: key},
                 )
                 log(f"network {thing(stage)} {stage.config.cidr}")
             except APIError as error:
@@ -94,8 +81,8 @@ def _release(client: Json, network: str, log: Log) -> None:
         attached = client.inspect_network(network)["Containers"] or {}
         for container, endpoint in attached.items():
             with tolerated(NOT_FOUND):
-                labels = client.inspect_container(container)["Config"]["Labels"] or {}
-                if SITE not in labels:
+                labels = labels_of(client.inspect_container(container)["Config"])
+                if SITE_LABEL not in labels:
                     raise ProviderError(
                         f"network {network[:12]}: can't be removed, as {endpoint['Name']} is in it, which is "
                         f"not skep's: `docker network disconnect {network[:12]} {endpoint['Name']}`, then run again"
@@ -132,14 +119,14 @@ def _clashes(client: Json, stage: Stage) -> Iterator[str]:
     way_out = f"set another stages.{stage.name}.cidr"
     for network in client.networks():
         labels = labels_of(network)
-        if all(labels.get(name) == value for name, value in stage.labels.items()):
+        if belongs_to(labels, stage.labels):
             continue
         for config in (network.get("IPAM") or {}).get("Config") or ():
             subnet = config.get("Subnet")
             if subnet and _overlap(cidr, subnet):
                 owner = (
-                    f" (stage {labels.get(STAGE)} of the site {labels[SITE]}: destroy that, or {way_out})"
-                    if SITE in labels
+                    f" (stage {labels.get(STAGE_LABEL)} of the site {labels[SITE_LABEL]}: destroy that, or {way_out})"
+                    if SITE_LABEL in labels
                     else f" (remove it with `docker network rm {network['Name']}`, or {way_out})"
                 )
                 yield (

@@ -11,6 +11,7 @@ from typing import ClassVar
 from model.errors import ProviderError
 from model.keys.digest import key_of
 from model.keys.record import FactRecord, Record
+from model.labels import KEY_LABEL, NAME_LABEL, label_filter, labels_of
 from model.log import Log
 from model.site import DockerStage
 from model.stage import Stage
@@ -19,7 +20,7 @@ from providers.docker import check as docker_probe
 from providers.docker import host as docker_host
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
-from providers.docker.engine import KEY, NAME, engine, engine_host, label_filter, labels_of, reading
+from providers.docker.engine import engine, engine_host, reading
 from remote.ssh.connection import SshFiles
 
 IMAGE, NETWORK = "image", docker_network.NETWORK
@@ -117,7 +118,7 @@ class DockerProvider(Provider):
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's labels, and the host image that it uses."""
         with reading() as client:
-            labelled = label_filter(self._stage)
+            labelled = label_filter(self._stage.labels)
             containers = client.containers(all=True, filters=labelled)
             networks = client.networks(filters=labelled)
             volumes = client.volumes(filters=labelled)["Volumes"] or ()
@@ -127,21 +128,21 @@ class DockerProvider(Provider):
             found[IMAGE] = Found(IMAGE, self._image_key, image)
         for network in sorted(networks, key=lambda n: (n["Created"], n["Id"]), reverse=True):
             labels = labels_of(network)
-            found[NETWORK] = Found(NETWORK, labels.get(KEY, ""), network["Id"])
+            found[NETWORK] = Found(NETWORK, labels.get(KEY_LABEL, ""), network["Id"])
         for volume in volumes:
             # Overwritten below where the host is there; a volume alone is what is left of one.
-            name = labels_of(volume).get(NAME, "")
+            name = labels_of(volume).get(NAME_LABEL, "")
             found[name] = Found(name, "", volume["Name"], running=False, is_host=True)
         for container in containers:
             labels = labels_of(container)
-            if NAME not in labels:
+            if NAME_LABEL not in labels:
                 continue  # a probe
             attached = (container["NetworkSettings"] or {}).get("Networks") or {}
             at_home = NETWORK in found and any(n["NetworkID"] == found[NETWORK].id for n in attached.values())
-            name = labels[NAME]
+            name = labels[NAME_LABEL]
             found[name] = Found(
                 name,
-                labels.get(KEY, ""),
+                labels.get(KEY_LABEL, ""),
                 container["Id"],
                 running=container["State"] == "running" and at_home,
                 is_host=True,

@@ -7,9 +7,10 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
+from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.stage import Host, Stage
-from providers.cloud.cloud_init import ADMIN, HOST_KEY, new_host_key, user_data
+from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud.retry import PACE, poll
@@ -20,7 +21,6 @@ from remote.ssh.connection import SshFiles
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file."""
 
-NAME, KEY, IMAGE, AUTHORIZED_KEY_TAG = "skep.name", "skep.key", "skep.image", "skep.admitted"
 START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
 _STOPPED, _RESIZED = "SHUTOFF", "VERIFY_RESIZE"
 _ATTACHED = "os-extended-volumes:volumes_attached"
@@ -63,8 +63,8 @@ class OpenStackHosts:
         """Return the stage's servers, or those of a name, the oldest first."""
         query = {"name": f"^{cloud_name(self._stage, name)}$"} if name else {}
         found = self._api.listing("compute", "/servers/detail", "servers", **query)
-        wanted = {**self._stage.labels, **({NAME: name} if name else {})}
-        ours = [server for server in found if wanted.items() <= server["metadata"].items()]
+        wanted = {**self._stage.labels, **({NAME_LABEL: name} if name else {})}
+        ours = [server for server in found if belongs_to(server["metadata"], wanted)]
         return sorted(ours, key=lambda server: (server["created"], server["id"]))
 
     def flavors(self) -> list[Json]:
@@ -137,7 +137,7 @@ class OpenStackHosts:
             address=host.address,
             ssh_host=public if is_public else host.address,
             user=ADMIN,
-            host_keys=(metadata[HOST_KEY],) if HOST_KEY in metadata else (),
+            host_keys=(metadata[HOST_KEY_TAG],) if HOST_KEY_TAG in metadata else (),
         )
         console = f"openstack console log show {record.id}"
         log_in(record, self._files, metadata.get(AUTHORIZED_KEY_TAG, ""), "delete server", console, log)
@@ -171,7 +171,7 @@ class OpenStackHosts:
         good = [
             one
             for one in found
-            if one["metadata"].get(KEY) == key and one["status"] not in {"ERROR", "DELETED"}
+            if one["metadata"].get(KEY_LABEL) == key and one["status"] not in {"ERROR", "DELETED"}
         ]
         # Of two that a race made, the one that has the port is the host.
         good.sort(key=lambda one: one["id"] != port["device_id"])
@@ -199,10 +199,10 @@ class OpenStackHosts:
             "config_drive": True,
             "metadata": {
                 **self._stage.labels,
-                NAME: host.short,
-                KEY: key,
-                IMAGE: image["id"],
-                HOST_KEY: host_key.public,
+                NAME_LABEL: host.short,
+                KEY_LABEL: key,
+                IMAGE_LABEL: image["id"],
+                HOST_KEY_TAG: host_key.public,
                 AUTHORIZED_KEY_TAG: fingerprint(public),
             },
         }

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
+from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
 from providers.base import Found, Resource
 from providers.cloud.host import settings
@@ -31,7 +32,7 @@ from providers.cloud.provider import (
 )
 from providers.openstack.api import PATIENCE, Json, OpenStackApi, is_transient
 from providers.openstack.check import OpenStackCheck
-from providers.openstack.host import KEY, NAME, OpenStackHosts, inputs
+from providers.openstack.host import OpenStackHosts, inputs
 from providers.openstack.network import OpenStackNetwork, config_of, rules_of
 from providers.openstack.nfs import OpenStackFileSystem, mount_of
 from remote.ssh.connection import SshFiles
@@ -143,7 +144,7 @@ class OpenStackProvider(CloudProvider):
         homes = {name: port for name, port in named if name}
         public = {address["port_id"] for address in addresses}
         for server in servers:
-            name = server["metadata"][NAME]
+            name = server["metadata"][NAME_LABEL]
             is_public = homes.get(name, {}).get("id") in public
             found.setdefault(name, self._found_host(server, is_public=is_public))
         for name, port in homes.items():
@@ -153,13 +154,13 @@ class OpenStackProvider(CloudProvider):
 
     def _found_host(self, server: Json, *, is_public: bool) -> Found:
         """Return a host as it was found."""
-        name = server["metadata"][NAME]
+        name = server["metadata"][NAME_LABEL]
         host, broken = self._wanted(name), server["status"] == "ERROR"
         is_other = not broken and host is not None and not self._hosts.is_of_size(host, server)
         drift = f"{name} is a {server['flavor']['original_name']}" if is_other else ""
         return Found(
             name,
-            "" if broken else server["metadata"].get(KEY, ""),
+            "" if broken else server["metadata"].get(KEY_LABEL, ""),
             str(server["id"]),
             running=server["status"] == "ACTIVE",
             is_host=True,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from model.errors import ProviderError
 from model.keys.digest import Inputs, key_of, sha256
 from model.keys.record import HostRecord, Record
+from model.labels import NAME_LABEL
 from model.log import Log
 from model.site import VagrantStage
 from model.stage import Host, Stage
@@ -296,7 +297,7 @@ class VagrantProvider(Provider):
                 host.short: {
                     "address": host.address,
                     "netmask": str(network.netmask),
-                    "labels": json.dumps({**stage.labels, "skep.name": host.short}),
+                    "labels": json.dumps({**stage.labels, NAME_LABEL: host.short}),
                     "memory": self._of(host, "memory_size"),
                     "cpus": self._of(host, "cpus"),
                     "disk": self._of(host, "disk_size"),

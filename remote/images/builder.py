@@ -21,6 +21,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from model.errors import BuildError
 from model.keys.digest import canonical, sha256
+from model.labels import NAME_LABEL
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images import layers
@@ -162,7 +163,7 @@ class Builder:
             BuildError: A role's script failed, or the engine refused.
 
         """
-        name = labels["skep.name"]
+        name = labels[NAME_LABEL]
         # By its digest alone: the same base in the registry of another stage has the same layers on top of it.
         keys = [sha256(base.rpartition("@")[2])]
         for layer in roles:

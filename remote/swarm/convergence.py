@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from model.errors import ServiceError
+from model.labels import SPEC_LABEL
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
@@ -98,7 +99,7 @@ def wait_until_converged(
     if jobs.is_job(watch.service):
         return
     digest = spec_digest(watch.service["Spec"])
-    set_labels(look.client, name, {**labels(watch.service), "skep.spec": digest}, watch.service)
+    set_labels(look.client, name, {**labels(watch.service), SPEC_LABEL: digest}, watch.service)
 
 
 class _Watch:

@@ -10,6 +10,7 @@ from docker import DockerClient
 
 from model.errors import HostError, SkepError
 from model.keys.record import SwarmRecord
+from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host
 from model.swarm.address_pools import SwarmWants, differs, stays
@@ -151,9 +152,7 @@ def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str],
     """Remove the stage's services from a swarm, if it has no others."""
     with engine_errors(host, "removing the stage's services"):
         services = client.api.services()
-    foreign = [
-        s["Spec"]["Name"] for s in services if not labels.items() <= (s["Spec"].get("Labels") or {}).items()
-    ]
+    foreign = [s["Spec"]["Name"] for s in services if not belongs_to(labels_of(s), labels)]
     if foreign:
         raise SkepError(
             f"{host}: the swarm is not made anew, as it has services of which skep knows nothing: "

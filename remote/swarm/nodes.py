@@ -8,6 +8,7 @@ from docker import DockerClient
 from docker.errors import APIError
 
 from model.errors import HostError
+from model.labels import CORDONED_LABEL, LABEL_PREFIX, labels_of
 from model.log import Log
 from model.stage import Host
 from remote.engine.client import engine_errors
@@ -16,8 +17,6 @@ from remote.mother.wait import wait_for
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
-ASIDE = "skep.aside"
-"""The label of a node on which nothing runs because its host left the stage, and not because a person said so."""
 
 
 def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterable[str]) -> None:
@@ -103,7 +102,7 @@ def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) 
             if short is None or spec["Availability"] == "drain":
                 continue
             log(f"{short} is no longer a hive of the stage: what runs there ends, and runs elsewhere")
-            labels = {**(spec.get("Labels") or {}), ASIDE: "true"}
+            labels = {**labels_of(spec), CORDONED_LABEL: "true"}
             client.api.update_node(
                 node["ID"], node["Version"]["Index"], {**spec, "Availability": "drain", "Labels": labels}
             )
@@ -186,14 +185,14 @@ def ensure_node_labels(
         spec = attrs["Spec"]
         kept = {
             name: value
-            for name, value in (spec.get("Labels") or {}).items()
-            if not name.startswith("skep.") or keep(name)
+            for name, value in labels_of(spec).items()
+            if not name.startswith(LABEL_PREFIX) or keep(name)
         }
         wanted = {**kept, **labels}
-        if wanted != (spec.get("Labels") or {}):
+        if wanted != labels_of(spec):
             log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
             changed = {**spec, "Labels": wanted}
-            if ASIDE in (spec.get("Labels") or {}):
+            if CORDONED_LABEL in labels_of(spec):
                 changed["Availability"] = "active"  # the host is back in the stage
             client.api.update_node(node, attrs["Version"]["Index"], changed)
         return True

@@ -11,6 +11,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from model import site as types
 from model.errors import ServiceError
+from model.labels import KEY_LABEL, SITE_LABEL, TAKEN_OUT_LABEL, label_filter, labels_of
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
@@ -21,8 +22,6 @@ FREE_TIMEOUT = 120
 """Seconds that containers get to end, so that their network can be removed."""
 NOWHERE = "node.id==nowhere"
 """A constraint that no node meets: what ends the tasks of a global service, which has no number of them."""
-TAKEN_OUT = "skep.taken-out."
-"""Before a network's name, in the label of a service that was taken out of it: how it was in it, and its mode."""
 
 
 def ensure_network(
@@ -56,19 +55,19 @@ def ensure_network(
         for found in client.api.networks(names=[name]):
             if found["Name"] != name:
                 continue
-            theirs = found.get("Labels") or {}
-            if theirs.get("skep.key") == labels["skep.key"]:
+            theirs = labels_of(found)
+            if theirs.get(KEY_LABEL) == labels[KEY_LABEL]:
                 log(f"found {found['Id']}")
-                _put_back(client, name, found["Id"], labels["skep.site"], log)
+                _put_back(client, name, found["Id"], labels[SITE_LABEL], log)
                 return str(found["Id"])
-            if theirs.get("skep.site") != labels["skep.site"]:
+            if theirs.get(SITE_LABEL) != labels[SITE_LABEL]:
                 raise ServiceError(
                     f"network {name}: there is one that skep did not make; rename or remove it"
                 )
             log(f"{found['Id']} was defined otherwise")
-            _make_room(client, name, found["Id"], labels["skep.site"], replace, log)
+            _make_room(client, name, found["Id"], labels[SITE_LABEL], replace, log)
         made = _create(client, name, network, labels, log)
-        _put_back(client, name, made, labels["skep.site"], log)
+        _put_back(client, name, made, labels[SITE_LABEL], log)
         return made
 
 
@@ -131,11 +130,7 @@ def _make_room(
             f"in place; give the new one another name, or type: doit replace={name} (they are stopped, the network is "
             "made anew, and they are deployed again)"
         )
-    foreign = [
-        service["Spec"]["Name"]
-        for service in using
-        if (service["Spec"].get("Labels") or {}).get("skep.site") != site
-    ]
+    foreign = [service["Spec"]["Name"] for service in using if labels_of(service).get(SITE_LABEL) != site]
     inside = [*(f"service {service}" for service in sorted(foreign)), *(replace() if replace else ())]
     if inside:
         raise ServiceError(
@@ -159,7 +154,7 @@ def _make_room(
             was = service["Spec"]
             log(f"putting {was['Name']} back")
             try:
-                _give(client, service, lambda _spec, was=was: (was, was.get("Labels") or {}))  # type: ignore[misc]
+                _give(client, service, lambda _spec, was=was: (was, labels_of(was)))  # type: ignore[misc]
             except (ServiceError, OSError) as error:
                 log(f"{was['Name']} could not be put back: {error}")
         raise
@@ -185,11 +180,11 @@ def taken_out(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict
         network: Its id.
 
     """
-    labels = {label: value for label, value in (spec.get("Labels") or {}).items() if label != "skep.key"}
+    labels = {label: value for label, value in labels_of(spec).items() if label != KEY_LABEL}
     template = dict(spec["TaskTemplate"])
     was = _taken_out_before(labels) or {"mode": spec["Mode"], "placement": template.get("Placement")}
     joined = [[i, each] for i, each in enumerate(template["Networks"]) if each["Target"] == network]
-    labels[f"{TAKEN_OUT}{name}"] = json.dumps({**was, "joined": joined})
+    labels[f"{TAKEN_OUT_LABEL}{name}"] = json.dumps({**was, "joined": joined})
     template["Networks"] = [each for each in template["Networks"] if each["Target"] != network]
     placement = dict(template.get("Placement") or {})
     template["Placement"] = {**placement, "Constraints": [*(placement.get("Constraints") or ()), NOWHERE]}
@@ -200,7 +195,7 @@ def taken_out(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict
 def _taken_out_before(labels: Mapping[str, str]) -> dict[str, Any] | None:
     """Return how a service was before it was taken out of a first network; None if it is in all of its own."""
     said: list[dict[str, Any]] = [
-        json.loads(labels[label]) for label in labels if label.startswith(TAKEN_OUT)
+        json.loads(labels[label]) for label in labels if label.startswith(TAKEN_OUT_LABEL)
     ]
     return said[0] if said else None
 
@@ -215,7 +210,7 @@ def put_back(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[
 
     """
     labels = dict(spec["Labels"])
-    was = json.loads(labels.pop(f"{TAKEN_OUT}{name}"))
+    was = json.loads(labels.pop(f"{TAKEN_OUT_LABEL}{name}"))
     template = dict(spec["TaskTemplate"])
     networks = list(template.get("Networks") or ())
     for i, each in was["joined"]:
@@ -232,12 +227,12 @@ def put_back(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[
 
 def _put_back(client: DockerClient, name: str, network: str, site: str, log: Log) -> None:
     """Put the services that were taken out of a network into the new one, and have them run as they did."""
-    filters = {"label": [f"{TAKEN_OUT}{name}", f"skep.site={site}"]}
+    filters = label_filter({SITE_LABEL: site}, f"{TAKEN_OUT_LABEL}{name}")
     for service in client.api.services(filters=filters):
         log(f"putting {service['Spec']['Name']} into the new network, as it was")
 
         def back(spec: Json) -> tuple[Json, Mapping[str, str]] | None:
-            is_out = f"{TAKEN_OUT}{name}" in (spec.get("Labels") or {})
+            is_out = f"{TAKEN_OUT_LABEL}{name}" in labels_of(spec)
             return put_back(spec, name, network) if is_out else None
 
         _give(client, service, back, "put back")

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ServiceError
+from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from remote.swarm import jobs
-from remote.swarm.revisions import LABEL, Revision, revisions, with_secrets
+from remote.swarm.revisions import Revision, revisions, with_secrets
 from remote.swarm.services import find_service, put_service
 from remote.swarm.spec import spec_digest
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 Json = Mapping[str, Any]
-_SEEN = "skep.spec"
 
 
 def put_back(
@@ -63,18 +63,17 @@ def put_back(
 
 def was_seen(spec: Json) -> bool:
     """Return whether a service was seen to run with a specification, by the mark that it got then. Pure."""
-    mark = ((spec or {}).get("Labels") or {}).get(_SEEN)
+    mark = labels_of(spec or {}).get(SPEC_LABEL)
     return mark is not None and mark == spec_digest(spec)
 
 
 def _called(spec: Json) -> str:
     """Return what a specification is called."""
-    number = (spec.get("Labels") or {}).get(LABEL)
+    number = labels_of(spec).get(REVISION_LABEL)
     return f"generation {number}" if number else "what it ran before"
 
 
 def _labels(service: Json, generation: Revision) -> dict[str, str]:
     """Return the labels of a generation that is put back: its own, and skep's without the key of what failed."""
-    now = service["Spec"].get("Labels") or {}
-    own = {n: v for n, v in now.items() if n.startswith("skep.") and n not in {"skep.key", _SEEN}}
-    return {**(generation.spec.get("Labels") or {}), **own, LABEL: str(generation.number)}
+    own = {n: v for n, v in own_labels(labels_of(service)).items() if n not in {KEY_LABEL, SPEC_LABEL}}
+    return {**labels_of(generation.spec), **own, REVISION_LABEL: str(generation.number)}

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import ServiceError
 from model.keys.digest import differences, flatten, sha256
+from model.labels import (
+    FILES_LABEL,
+    IMAGE_LABEL,
+    NAME_LABEL,
+    NETWORKS_LABEL,
+    REVISION_LABEL,
+    SPEC_LABEL,
+    label_filter,
+    labels_of,
+    labels_of_others,
+)
 from remote.swarm.spec import spec_digest
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 Json = Mapping[str, Any]
-LABEL = "skep.generation"
-"""On a config: its number. On a service: the number of what it runs."""
-IMAGE, FILES, DIGEST = "skep.image", "skep.files", "skep.spec"
-"""On a config: the image, the ids of the secrets and configs, and the digest of the specification that it holds."""
-NETWORKS = "skep.networks"
-"""On a config: the names of the networks whose ids the specification has: one that was made anew has another id."""
-PINNED = "skep.pinned"
-"""On a service that went back: the number of the generation that it stays at until its definition changes."""
-NAME = "skep.name"
-"""On a config: the service."""
-_OWN = "skep."
 _NOT_FOUND, _CONFLICT = 404, 409
 _LONGEST_NAME = 64  # characters: Docker takes no more
 
@@ -67,17 +67,17 @@ class Revision:
 
 def is_generation(config: Mapping[str, Any]) -> bool:
     """Return whether a config of the swarm is a service's generation."""
-    return LABEL in (config["Spec"].get("Labels") or {})
+    return REVISION_LABEL in labels_of(config)
 
 
 def files_of(config: Mapping[str, Any]) -> set[str]:
     """Return the ids of the secrets and configs that a generation needs."""
-    return set(filter(None, (config["Spec"].get("Labels") or {}).get(FILES, "").split(",")))
+    return set(filter(None, labels_of(config).get(FILES_LABEL, "").split(",")))
 
 
 def image_of(config: Mapping[str, Any]) -> str:
     """Return the image that a generation runs."""
-    return str((config["Spec"].get("Labels") or {}).get(IMAGE, ""))
+    return str(labels_of(config).get(IMAGE_LABEL, ""))
 
 
 def revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -> list[Revision]:
@@ -95,13 +95,12 @@ def revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -
     from remote.engine.client import engine_errors
 
     with engine_errors(service, "listing its generations", ServiceError):
-        return _newest_first(_configs(client, {**labels, NAME: service}))
+        return _newest_first(_configs(client, {**labels, NAME_LABEL: service}))
 
 
 def _configs(client: "DockerClient", labels: Mapping[str, str]) -> list[Json]:
     """Return the configs with these labels that are generations."""
-    wanted = [*(f"{name}={value}" for name, value in labels.items()), LABEL]
-    return list(client.api.configs(filters={"label": wanted}))
+    return list(client.api.configs(filters=label_filter(labels, REVISION_LABEL)))
 
 
 def _newest_first(configs: Iterable[Json]) -> list[Revision]:
@@ -112,11 +111,13 @@ def _newest_first(configs: Iterable[Json]) -> list[Revision]:
 
 def _generation(config: Mapping[str, Any]) -> Revision:
     """Return a generation from its config."""
-    labels = config["Spec"]["Labels"]
+    labels = labels_of(config)
     spec = json.loads(base64.b64decode(config["Spec"]["Data"]))
-    number = int(labels[LABEL])
-    networks = json.loads(labels.get(NETWORKS, "{}"))
-    return Revision(number, config["ID"], config["CreatedAt"], labels[IMAGE], labels[DIGEST], spec, networks)
+    number = int(labels[REVISION_LABEL])
+    networks = json.loads(labels.get(NETWORKS_LABEL, "{}"))
+    return Revision(
+        number, config["ID"], config["CreatedAt"], labels[IMAGE_LABEL], labels[SPEC_LABEL], spec, networks
+    )
 
 
 class RevisionStore:
@@ -175,10 +176,10 @@ class RevisionStore:
             if self._seen is None:
                 seen: dict[str, list[Json]] = {}
                 for config in _configs(self.client, self._labels):
-                    seen.setdefault(config["Spec"]["Labels"].get(NAME, ""), []).append(config)
+                    seen.setdefault(labels_of(config).get(NAME_LABEL, ""), []).append(config)
                 self._seen = seen
             elif name in self._kept:
-                self._seen[name] = _configs(self.client, {**self._labels, NAME: name})
+                self._seen[name] = _configs(self.client, {**self._labels, NAME_LABEL: name})
             self._kept.add(name)
             return _newest_first(self._seen.get(name, []))
 
@@ -191,11 +192,11 @@ class RevisionStore:
         container = spec["TaskTemplate"]["ContainerSpec"]
         files = [f[f"{kind}ID"] for kind in ("Secret", "Config") for f in container.get(f"{kind}s") or ()]
         own = {
-            **self._labels, NAME: name, LABEL: str(number), DIGEST: digest,
-            IMAGE: container["Image"], FILES: ",".join(files),
+            **self._labels, NAME_LABEL: name, REVISION_LABEL: str(number), SPEC_LABEL: digest,
+            IMAGE_LABEL: container["Image"], FILES_LABEL: ",".join(files),
         }  # fmt: skip
         if joined := [each["Target"] for each in spec["TaskTemplate"].get("Networks") or ()]:
-            own[NETWORKS] = json.dumps(self._names(joined))
+            own[NETWORKS_LABEL] = json.dumps(self._names(joined))
         self.client.api.create_config(config_name(name, number), json.dumps(spec).encode(), own)
         for old in before[max(0, self._count - 1) :]:
             _remove(self.client, old.id)
@@ -247,8 +248,7 @@ def _remove(client: "DockerClient", config: str) -> None:
 def without_secrets(spec: Json, secret: Collection[str]) -> dict[str, Any]:
     """Return a specification without skep's labels and without the values of these environment variables. Pure."""
     kept: dict[str, Any] = json.loads(json.dumps(spec))
-    labels = kept.get("Labels") or {}
-    kept["Labels"] = {label: value for label, value in labels.items() if not label.startswith(_OWN)}
+    kept["Labels"] = labels_of_others(labels_of(kept))
     container = kept["TaskTemplate"]["ContainerSpec"]
     if container.get("Env"):
         container["Env"] = [_kept(line, secret) for line in container["Env"]]

@@ -8,14 +8,12 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
+from model.labels import INITIALIZED_LABEL, KEY_LABEL, SITE_LABEL, SPEC_LABEL, labels_of
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm import jobs
 from remote.swarm.spec import Json, spec_digest
-
-KEPT_LABEL = "skep.initialized."
-"""Marks that skep puts on a running service; a new specification keeps them."""
 
 
 def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, bool]:
@@ -32,13 +30,13 @@ def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, boo
     with engine_errors(name, "deploying the service", ServiceError):
         found = find_service(client, name)
         if found is not None:
-            labels = found["Spec"].get("Labels") or {}
-            if labels.get("skep.site") != spec["Labels"]["skep.site"]:
+            labels = labels_of(found)
+            if labels.get(SITE_LABEL) != spec["Labels"][SITE_LABEL]:
                 raise ServiceError(
                     f"service {name}: there is one that skep did not make; rename or remove it"
                 )
-            untouched = labels.get("skep.spec") in {None, spec_digest(found["Spec"])}
-            same = labels.get("skep.key") == spec["Labels"]["skep.key"] and untouched
+            untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
+            same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and untouched
             if same and not _must_run_again(client, found):
                 log(f"found service {found['ID']}")
                 return str(found["ID"]), False
@@ -51,7 +49,7 @@ def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, boo
             number = _create(client, spec)
             log(f"made service {number}")
             return number, True
-        kept = {label: value for label, value in labels.items() if label.startswith(KEPT_LABEL)}
+        kept = {label: value for label, value in labels.items() if label.startswith(INITIALIZED_LABEL)}
         put_service(client, found, {**spec, "Labels": {**kept, **spec["Labels"]}})
         log(f"changed service {found['ID']}")
         return str(found["ID"]), True
@@ -166,9 +164,9 @@ def set_labels(
         spec = found["Spec"]
         if seen and spec_digest(spec) != spec_digest(seen["Spec"]):
             raise ServiceError(f"service {service}: somebody else changed it since; run doit again")
-        merged = {**(spec.get("Labels") or {}), **labels}
+        merged = {**labels_of(spec), **labels}
         wanted = {name: value for name, value in merged.items() if value is not None}
-        if wanted != (spec.get("Labels") or {}):
+        if wanted != labels_of(spec):
             write_service(client, found, {**spec, "Labels": wanted})
         return True
 

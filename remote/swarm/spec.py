@@ -7,6 +7,7 @@ from typing import Any
 
 from model import site as types
 from model.keys.digest import canonical, sha256
+from model.labels import VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.stage import Stage, config_uses, scalar, secret_uses, service_networks
 from model.units import Port, nanoseconds, size
@@ -20,8 +21,6 @@ MODES = {
     "global-job": "GlobalJob",
 }
 """A service's `mode` to Docker's name for it."""
-INCARNATION = "skep.incarnation"
-"""The label that tells a volume from another one of its name."""
 JOBS = {"ReplicatedJob", "GlobalJob"}
 _INIT_TMPFS = ("/run", "/run/lock", "/tmp")  # noqa: S108 - where systemd wants them
 
@@ -200,7 +199,7 @@ def spec_digest(spec: Mapping[str, Any]) -> str:
 def constraints(service: types.Service, stage: Stage) -> list[str]:
     """Return where a service may run: what it says, and the hosts that hold its volumes."""
     held = [
-        f"node.labels.skep.volume.{mount.source}==true"
+        f"node.labels.{VOLUME_LABEL}{mount.source}==true"
         for mount in service.volumes
         if mount.type == "volume" and mount.source and stage.site.volumes[mount.source].hosts
     ]

@@ -10,10 +10,16 @@ from docker.errors import NotFound
 
 from model import site as types
 from model.errors import ServiceError
+from model.labels import (
+    DEFINITION_LABEL,
+    INCARNATION_LABEL,
+    SITE_LABEL,
+    STAGE_LABEL,
+    belongs_to,
+    labels_of,
+    labels_of_others,
+)
 from remote.engine.client import engine_errors
-from remote.swarm.spec import INCARNATION
-
-DEFINITION = "skep.definition"
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,19 @@ def ensure_volume(
                 raise ServiceError(elsewhere) from None
         else:
             _refuse_foreign(host, name, found, labels)
-            if not is_as_defined(_labels(found), labels):
+            if not is_as_defined(labels_of(found), labels):
                 _refuse_data(host, client, name, look)
                 log(f"volume {name} on {host} was defined otherwise, and is empty: making it anew")
                 client.api.remove_volume(name)
                 found = {}
         if not found:
             log(f"making volume {name} on {host}")
-            named = {**labels, INCARNATION: uuid4().hex}
+            named = {**labels, INCARNATION_LABEL: uuid4().hex}
             # Whoever was first made it: a racing run's labels are in the answer then, not ours.
             found = client.api.create_volume(name, volume.driver, dict(volume.driver_opts) or None, named)
             _refuse_foreign(host, name, found, labels)
-    log(f"volume {name} on {host} is {_labels(found).get(INCARNATION)}")
-    return str(_labels(found).get(INCARNATION, ""))
+    log(f"volume {name} on {host} is {labels_of(found).get(INCARNATION_LABEL)}")
+    return str(labels_of(found).get(INCARNATION_LABEL, ""))
 
 
 def is_as_defined(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -78,22 +84,13 @@ def is_as_defined(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
     Its own labels are compared as they are, not as a digest: volumes that were made before that mattered stay.
     """
-    return found.get(DEFINITION) == wanted[DEFINITION] and _own(found) == _own(wanted)
-
-
-def _own(labels: Mapping[str, str]) -> dict[str, str]:
-    """Return the labels that are not skep's."""
-    return {label: value for label, value in labels.items() if not label.startswith("skep.")}
-
-
-def _labels(volume: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return a volume's labels."""
-    return volume.get("Labels") or {}
+    is_same = found.get(DEFINITION_LABEL) == wanted[DEFINITION_LABEL]
+    return is_same and labels_of_others(found) == labels_of_others(wanted)
 
 
 def _refuse_foreign(host: str, name: str, found: Mapping[str, Any], labels: Mapping[str, str]) -> None:
     """Raise for a volume that is not the stage's."""
-    if any(_labels(found).get(label) != labels[label] for label in ("skep.site", "skep.stage")):
+    if not belongs_to(labels_of(found), {name: labels[name] for name in (SITE_LABEL, STAGE_LABEL)}):
         raise ServiceError(
             f"{host}: there is a volume {name} that is not this stage's; rename yours in site.toml, or remove that "
             f"one if its data is not needed (docker volume rm {name})"

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.labels import NAME_LABEL, belongs_to, labels_of
 from remote.swarm.revisions import files_of, is_generation
 from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
 from tasks.explain.plan import LEFT, REMOVE, Item
@@ -152,7 +153,7 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
     # What an earlier generation of a service needs, it may go back to.
     kept: dict[str, set[str]] = {}
     for config in filter(is_generation, swarm.configs.values()):
-        user = config["Spec"]["Labels"]["skep.name"]
+        user = labels_of(config)[NAME_LABEL]
         if user in staying:
             kept.setdefault(user, set()).update(files_of(config))
     for kind, seen, wanted in (
@@ -165,10 +166,10 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
             if (
                 kind == CONFIG
                 and is_generation(thing)
-                and thing["Spec"]["Labels"]["skep.name"] in {*swarm.services, *run.stage.services}
+                and labels_of(thing)[NAME_LABEL] in {*swarm.services, *run.stage.services}
             ):
                 continue  # it goes with its service; one that somebody removed is deployed again
-            of = (thing["Spec"].get("Labels") or {}).get("skep.name", docker_name)
+            of = labels_of(thing).get(NAME_LABEL, docker_name)
             if docker_name in current or (kind == CONFIG and users):
                 continue
             is_older = of in wanted
@@ -264,11 +265,10 @@ def _of_provider(run: Run) -> Iterator[Orphan]:
 
 def _volumes(run: Run) -> Iterator[Orphan]:
     """Yield the volumes that the stage does not want. They may hold data: none goes unless a person names it."""
-    labels = run.stage.labels.items()
     for host in run.stage.hosts:
         for name, volume in sorted(run.live_state.host(host).volumes.items()):
             wanted = name in run.stage.volumes and host in run.stage.volume_hosts(name)
-            if labels <= (volume.get("Labels") or {}).items() and not wanted:
+            if belongs_to(labels_of(volume), run.stage.labels) and not wanted:
                 yield Orphan(
                     VOLUME,
                     name,

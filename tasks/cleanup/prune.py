@@ -8,6 +8,7 @@ from functools import partial
 from itertools import groupby
 
 from model.keys.record import SwarmRecord
+from model.labels import labels_of
 from model.log import Log
 from remote.hostsetup.removal import accounts_script, undo_script
 from tasks import setup_hosts
@@ -114,9 +115,7 @@ def _labels(run: Run, log: Log) -> list[str]:
     for hive in run.stage.hives:
         record = run.state.read(f"{setup_hosts.PHASE}:{hive.short}.swarm", SwarmRecord)
         seen = run.live_state.swarm.nodes.get(record.node, {}) if record is not None else {}
-        if record and any(
-            setup_hosts.is_left_over(run, label) for label in seen.get("Spec", {}).get("Labels") or {}
-        ):
+        if record and any(setup_hosts.is_left_over(run, label) for label in labels_of(seen)):
             nodes[hive.short] = record.node
     return each(nodes, clear, log)
 

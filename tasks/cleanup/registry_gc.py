@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from model.errors import SkepError
 from model.keys.record import ImageRecord
+from model.labels import NAME_LABEL, labels_of
 from model.log import Log
 from remote.images.registry_gc import ImageTag, collect_script, freed, list_script, parse_list, surplus
 from remote.swarm.revisions import image_of, is_generation
@@ -40,7 +41,7 @@ def in_use(run: Run, except_: Collection[str] = ()) -> set[str]:
             if spec:
                 found.add(spec["TaskTemplate"]["ContainerSpec"]["Image"])
     for config in swarm.configs.values():
-        if is_generation(config) and config["Spec"]["Labels"].get("skep.name") not in except_:
+        if is_generation(config) and labels_of(config).get(NAME_LABEL) not in except_:
             found.add(image_of(config))
     return {
         reference.partition("/")[2] for reference in found if reference.startswith(f"{run.stage.registry}/")

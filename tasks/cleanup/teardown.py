@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from model.errors import HostError, SkepError
+from model.labels import belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Host
 from remote.hostsetup.step import MARKERS
@@ -125,7 +126,7 @@ def stage_volumes(run: Run, connection: Connection) -> list[str]:
         HostError: It does not answer.
 
     """
-    filters = " ".join(f"--filter label={key}={value}" for key, value in run.stage.labels.items())
+    filters = " ".join(f"--filter label={each}" for each in label_filter(run.stage.labels)["label"])
     return connection.script(
         _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, label="looking for volumes"
     ).split()
@@ -194,7 +195,7 @@ def _remove_from_swarm(run: Run, log: Log) -> list[str]:
         log(f"{str(error).splitlines()[0].rstrip(':')}: its services, networks and secrets go with the swarm")
         return []
     api = client.api
-    mine = {"label": [f"{key}={value}" for key, value in run.stage.labels.items()]}
+    mine = label_filter(run.stage.labels)
     try:
         with engine_errors(host.short, "removing the stage's services"):
             for service in api.services(filters=mine):
@@ -223,10 +224,7 @@ def _foreign_services(run: Run) -> list[str]:
         services = client.api.services()
     except (SkepError, OSError):
         return []
-    labels = run.stage.labels.items()
-    return sorted(
-        s["Spec"]["Name"] for s in services if not labels <= (s["Spec"].get("Labels") or {}).items()
-    )
+    return sorted(s["Spec"]["Name"] for s in services if not belongs_to(labels_of(s), run.stage.labels))
 
 
 def _leave(run: Run, host: Host, log: Log) -> None:

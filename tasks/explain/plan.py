@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from model.errors import SkepError
+from model.labels import labels_of
 from model.swarm.address_pools import differs, swarm_wants
 from remote.swarm.spec import MODES
 from tasks import (
@@ -313,7 +314,7 @@ def _volume(run: Run, standing: ResourceStatus, _changed: object) -> Finding:
 
     name = standing.step.name.partition("@")[0]
     host = run.stage.host(standing.step.host)
-    labels = run.live_state.host(host).volumes.get(name, {}).get("Labels") or {}
+    labels = labels_of(run.live_state.host(host).volumes.get(name, {}))
     if is_as_defined(labels, build_volumes.volume_labels(run, name)):
         return ADOPT, "the one that is there is used"
     if users := ", ".join(sorted(build_volumes.mounting(run, name, host))):

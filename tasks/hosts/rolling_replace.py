@@ -13,6 +13,7 @@ from doit import get_var
 
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import SwarmRecord
+from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host
 from providers.base import Resource
@@ -108,9 +109,8 @@ def volumes_on(run: Run, host: Host) -> list[str]:
     look = run.live_state.host(host)
     if look.error or not look.info:
         return maybe_on(run, host.short, host)
-    labels = run.stage.labels.items()
     return sorted(
-        name for name, volume in look.volumes.items() if labels <= (volume.get("Labels") or {}).items()
+        name for name, volume in look.volumes.items() if belongs_to(labels_of(volume), run.stage.labels)
     )
 
 

@@ -11,11 +11,20 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import SkepError
+from model.labels import (
+    INCARNATION_LABEL,
+    KEY_LABEL,
+    NAME_LABEL,
+    SPEC_LABEL,
+    label_filter,
+    labels_of,
+    own_labels,
+)
 from model.stage import Host
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.removal import CARE
 from remote.swarm.jobs import is_job
-from remote.swarm.spec import INCARNATION, spec_digest
+from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
 from tasks.observe.tag_moves import Upstream
 
@@ -153,10 +162,8 @@ class LiveState:
         """Ask whether a node has these labels and no other of skep's, but for those that may stay."""
         if self.swarm.error:
             return Unknown(self.swarm.error)
-        labels = self.swarm.nodes.get(node, {}).get("Spec", {}).get("Labels") or {}
-        found = {
-            name: value for name, value in labels.items() if name.startswith("skep.") and not stays(name)
-        }
+        labels = labels_of(self.swarm.nodes.get(node, {}))
+        found = {name: value for name, value in own_labels(labels).items() if not stays(name)}
         return None if found == dict(wanted) else "the node's labels are others"
 
     def image(self, repository: str, key: str) -> str | None:
@@ -190,7 +197,7 @@ class LiveState:
         volume = look.volumes.get(name)
         if volume is None:
             return Missing(f"the volume is gone from {host.short}") if look.info else _silent(host, look)
-        found = (volume.get("Labels") or {}).get(INCARNATION, "")
+        found = labels_of(volume).get(INCARNATION_LABEL, "")
         return None if found == incarnation else f"the volume on {host.short} is another one"
 
     def service(self, name: str, key: str) -> str | None:
@@ -201,7 +208,7 @@ class LiveState:
             return problem
         if is_job(found):
             return None  # it has run, and carries no mark: to write one would run it again
-        if found["Spec"]["Labels"].get("skep.spec") != spec_digest(found["Spec"]):
+        if labels_of(found).get(SPEC_LABEL) != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.
         status = found.get("ServiceStatus") or {}
@@ -218,7 +225,7 @@ class LiveState:
         found = self.swarm.services.get(service)
         if self.swarm.error or found is None:
             return Unknown(self.swarm.error) if self.swarm.error else Missing("the service is gone")
-        return None if found["Spec"]["Labels"].get(label) == key else "the service has no mark of it"
+        return None if labels_of(found).get(label) == key else "the service has no mark of it"
 
     def _labelled(self, kind: str, found: Mapping[str, Any] | None, key: str) -> str | None:
         """Compare the key on a swarm object's label."""
@@ -226,8 +233,8 @@ class LiveState:
             return Unknown(self.swarm.error)
         if found is None:
             return Missing(f"the {kind} is gone")
-        labels = found.get("Spec", found).get("Labels") or {}
-        return None if labels.get("skep.key") == key else f"the {kind} carries another key"
+        labels = labels_of(found)
+        return None if labels.get(KEY_LABEL) == key else f"the {kind} carries another key"
 
     # -- looks ---------------------------------------------------------------------------------------------------
 
@@ -288,7 +295,7 @@ class LiveState:
             with closing(self._run.reader(host)) as engine:
                 return (
                     engine.info(),
-                    engine.volumes(filters={"label": "skep.name"}).get("Volumes") or [],
+                    engine.volumes(filters={"label": NAME_LABEL}).get("Volumes") or [],
                     engine.containers(filters={"label": "com.docker.swarm.service.name"}),
                 )
         except SkepError:
@@ -315,7 +322,7 @@ class LiveState:
             HostError: It does not answer.
 
         """
-        mine = {"label": [f"{name}={value}" for name, value in self._run.stage.labels.items()]}
+        mine = label_filter(self._run.stage.labels)
         with closing(self._run.reader(host)) as api:
             return SwarmLook(
                 nodes=_by(api.nodes(), lambda node: node["ID"]),

@@ -6,8 +6,8 @@ The pin is a label on the service. What is known of it here is only for `doit li
 import json
 from collections.abc import Mapping
 
+from model.labels import PINNED_LABEL, labels_of
 from remote.mother.files import write_whole
-from remote.swarm.revisions import PINNED
 from tasks.run.context import Run
 
 FILE = "pinned.json"
@@ -26,7 +26,7 @@ def seen(run: Run) -> dict[str, int]:
     """Return the services that the live look saw pinned."""
     found = {}
     for name, service in run.live_state.swarm.services.items():
-        number = (service["Spec"].get("Labels") or {}).get(PINNED, "")
+        number = labels_of(service).get(PINNED_LABEL, "")
         if name in run.stage.services and number.isdecimal():
             found[name] = int(number)
     return found

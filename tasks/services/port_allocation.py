@@ -12,6 +12,7 @@ from model import site as types
 from model.errors import ServiceError
 from model.keys.digest import Inputs
 from model.keys.record import PortsRecord
+from model.labels import PORT_LABEL, belongs_to, labels_of
 from model.stage import Stage
 from model.swarm.ports import ports
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port
@@ -23,8 +24,6 @@ from tasks.step import Step, Work
 
 TASK = "deploy_services:ports.chosen"
 """A service may be called `ports`; no service's name has a dot."""
-LABEL = "skep.port."
-"""Before the container's port and the protocol, in the name of the label that holds the host's port."""
 
 Choices = Mapping[str, int]
 """`<service> <container's port>/<protocol>` to the host's port."""
@@ -61,7 +60,7 @@ def port_labels(service: types.Service, published: Iterable[Port]) -> dict[str, 
     """Return the labels that keep a service's chosen ports."""
     left_open = {(port.target, port.protocol) for port in ports(service) if port.published == 0}
     return {
-        f"{LABEL}{port.target}.{port.protocol}": str(port.published)
+        f"{PORT_LABEL}{port.target}.{port.protocol}": str(port.published)
         for port in published
         if (port.target, port.protocol) in left_open
     }
@@ -121,9 +120,9 @@ def choose(wants: Iterable[str], kept: Choices, taken: Iterable[int]) -> dict[st
 def on_services(services: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, int]]:
     """Yield the choices that services of the swarm carry."""
     for service in services:
-        for label, number in (service["Spec"].get("Labels") or {}).items():
-            if label.startswith(LABEL) and number.isdecimal():
-                target, _, protocol = label.removeprefix(LABEL).partition(".")
+        for label, number in labels_of(service).items():
+            if label.startswith(PORT_LABEL) and number.isdecimal():
+                target, _, protocol = label.removeprefix(PORT_LABEL).partition(".")
                 yield f"{service['Spec']['Name']} {target}/{protocol}", int(number)
 
 
@@ -148,8 +147,7 @@ def step(run: Run) -> Step:
         host, client = run.manager()
         with engine_errors(host.short, "listing services", ServiceError):
             services = client.api.services()
-        labels = run.stage.labels.items()
-        mine = [s for s in services if labels <= (s["Spec"].get("Labels") or {}).items()]
+        mine = [s for s in services if belongs_to(labels_of(s), run.stage.labels)]
         before = run.state.read(TASK, PortsRecord)
         known = {**(before.ports if before is not None else {}), **dict(on_services(mine))}
         wants, there = wanted(run.stage), {service["Spec"]["Name"] for service in mine}

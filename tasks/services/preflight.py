@@ -17,6 +17,7 @@ from model.errors import ServiceError, SkepError
 from model.hosts.firewall import swarm_ports
 from model.keys.digest import canonical, sha256
 from model.keys.record import PortsRecord, SwarmRecord
+from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage, service_networks
 from model.swarm import engine_versions
@@ -139,12 +140,11 @@ def _swarm(run: Run) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
     }
     # One that is down is to come back; whether it must is the set-up's to say.
     usable = [node for node in nodes if node["Spec"]["Availability"] == "active"]
-    mine = run.stage.labels.items()
     foreign = [
         service
         for service in services
         if service["Spec"]["Name"] not in run.stage.services
-        or not mine <= (service["Spec"].get("Labels") or {}).items()
+        or not belongs_to(labels_of(service), run.stage.labels)
     ]
     named = [_node(node, shorts.get(node["ID"], node["ID"])) for node in usable]
     drained = [
@@ -168,7 +168,7 @@ def _node(node: Mapping[str, Any], name: str) -> Node:
             "node.platform.os": platform.get("OS", ""),
             "node.platform.arch": platform.get("Architecture", ""),
         },
-        node["Spec"].get("Labels") or {},
+        labels_of(node),
         engine.get("Labels") or {},
         resources.get("NanoCPUs", 0) / 1e9,
         resources.get("MemoryBytes", 0),

@@ -8,6 +8,7 @@ from model import site as types
 from model.errors import ConfigError
 from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord
+from model.labels import KEY_LABEL, NAME_LABEL
 from model.secrets.secret import Secret, UnaskedSecret
 from model.stage import config_uses, secret_uses
 from model.swarm.content_names import content_name, use_inputs
@@ -129,7 +130,7 @@ def _secret_step(run: Run, name: str) -> Step:
         from remote.swarm.secrets_configs import ensure_secret
 
         _, client = run.manager()
-        labels = {**run.stage.labels, "skep.name": name, "skep.key": work.key}
+        labels = {**run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
         docker_name = docker_secret_name(run, name)
         return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.log))
 
@@ -155,7 +156,7 @@ def _config_step(run: Run, name: str) -> Step:
 
         _, client = run.manager()
         # Not the bare name, which may be a secret's, too.
-        labels = {**run.stage.labels, "skep.name": f"{CONFIG}{name}", "skep.key": work.key}
+        labels = {**run.stage.labels, NAME_LABEL: f"{CONFIG}{name}", KEY_LABEL: work.key}
         content = config_content(run, name)
         docker_name, _ = docker_config(run, name)
         if isinstance(content, Secret):

@@ -12,9 +12,10 @@ from model import site as types
 from model.errors import ProviderError
 from model.keys.digest import key_of
 from model.keys.record import HostRecord
+from model.labels import HOST_IMAGE_BUILD_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL
 from model.stage import Stage
 from providers.docker import image as docker_host_image
-from providers.docker.engine import NAME, SITE, STAGE, engine, thing
+from providers.docker.engine import engine, thing
 from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import DockerRig
@@ -34,7 +35,7 @@ def up(docker_rig: DockerRig) -> DockerRig:
 def containers(rig: DockerRig) -> list[str]:
     """Return the ids of the site's containers."""
     with engine() as client:
-        wanted = {"label": f"{SITE}={rig.stage.site_name}"}
+        wanted = {"label": f"{SITE_LABEL}={rig.stage.site_name}"}
         return [str(container["Id"]) for container in client.containers(all=True, filters=wanted)]
 
 
@@ -299,7 +300,7 @@ class TestNetwork:
             network = client.networks(names=[thing(up.stage)])[0]["Id"]
             image = client.inspect_container(up.container("hive1"))["Image"]
             squatter = client.create_container(
-                image, ["sleep", "600"], labels={SITE: up.stage.site_name, STAGE: "x"}
+                image, ["sleep", "600"], labels={SITE_LABEL: up.stage.site_name, STAGE_LABEL: "x"}
             )
             address = up.stage.hosts[0].address
             client.connect_container_to_network(squatter, network, ipv4_address=address)
@@ -318,7 +319,7 @@ class TestNetwork:
         up.provider().remove("hive0", make.quiet)
         with engine() as client:
             image = client.inspect_container(up.container("hive1"))["Image"]
-            labels = {SITE: up.stage.site_name, STAGE: "x", NAME: "y"}
+            labels = {SITE_LABEL: up.stage.site_name, STAGE_LABEL: "x", NAME_LABEL: "y"}
             squatter = client.create_container(image, ["true"], name=up.container("hive0"), labels=labels)
             try:
                 with pytest.raises(ProviderError, match="exists that is not skep's"):
@@ -411,7 +412,7 @@ class TestImage:
 def leftovers(key: str) -> list[str]:
     """Return what a build of the host image has left."""
     with engine() as client:
-        wanted = {"label": f"{docker_host_image.BUILD}={key}"}
+        wanted = {"label": f"{HOST_IMAGE_BUILD_LABEL}={key}"}
         return [
             *(str(container["Id"]) for container in client.containers(all=True, filters=wanted)),
             *(str(image["Id"]) for image in client.images(filters=wanted)),

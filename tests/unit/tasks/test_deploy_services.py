@@ -11,7 +11,7 @@ from unittest.mock import Mock
 import pytest
 
 from model.errors import HostError
-from remote.swarm.revisions import LABEL
+from model.labels import REVISION_LABEL
 from tasks import deploy_services
 from tests import made as rig
 from tests.made import Made
@@ -57,8 +57,8 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
     [labels] = asked
 
     without: dict[str, Any] = {"Spec": {"Labels": {"skep.key": "k"}}}
-    assert labels(without) == {LABEL: "7"}
-    assert labels({"Spec": {"Labels": {LABEL: "3"}}}) == {}
+    assert labels(without) == {REVISION_LABEL: "7"}
+    assert labels({"Spec": {"Labels": {REVISION_LABEL: "3"}}}) == {}
     assert kept == [without]
 
 

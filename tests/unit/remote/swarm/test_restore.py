@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from model.labels import IMAGE_LABEL, REVISION_LABEL, SPEC_LABEL
 from remote.swarm.restore import put_back
-from remote.swarm.revisions import DIGEST, IMAGE, LABEL
 from remote.swarm.spec import spec_digest
 
 STAGE = {"skep.site": "example", "skep.stage": "private"}
@@ -47,7 +47,7 @@ class Engine:
                 "ID": str(number),
                 "CreatedAt": "",
                 "Spec": {
-                    "Labels": {LABEL: str(number), IMAGE: "", DIGEST: ""},
+                    "Labels": {REVISION_LABEL: str(number), IMAGE_LABEL: "", SPEC_LABEL: ""},
                     "Data": base64.b64encode(json.dumps({**kept, "Labels": {}}).encode()).decode(),
                 },
             }
@@ -77,7 +77,7 @@ def undo(engine: Any) -> str | None:
 
 def test_what_the_swarm_still_has_of_before() -> None:
     """A paused update: the specification before is put back whole, its key and generation with it."""
-    before = spec("old", seen=True, **{LABEL: "3"})
+    before = spec("old", seen=True, **{REVISION_LABEL: "3"})
     engine = Engine(spec("new"), before)
 
     assert undo(engine) == "generation 3"
@@ -89,7 +89,7 @@ def test_a_generation_where_that_never_ran_well() -> None:
     engine = Engine(spec("worse"), spec("bad"), spec("one"), spec("two"))
 
     assert undo(engine) == "generation 2"
-    assert engine.calls == [("update", "two", {**STAGE, LABEL: "2"})]
+    assert engine.calls == [("update", "two", {**STAGE, REVISION_LABEL: "2"})]
 
 
 def test_what_the_swarm_has_undone_is_left() -> None:

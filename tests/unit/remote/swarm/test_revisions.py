@@ -8,6 +8,7 @@ import pytest
 from docker.errors import APIError
 
 from model.errors import ServiceError
+from model.labels import REVISION_LABEL
 from remote.swarm import revisions as kept
 from remote.swarm.revisions import Revision
 
@@ -224,5 +225,5 @@ def test_going_back_is_kept_as_new() -> None:
 def test_what_can_not_be_read_is_its_own_services_affair() -> None:
     """A config of another service that somebody spoilt keeps nobody from being kept."""
     engine: Any = Configs()
-    engine.create_config("spoilt", b"no JSON", {**LABELS, "skep.name": "db", kept.LABEL: "x"})
+    engine.create_config("spoilt", b"no JSON", {**LABELS, "skep.name": "db", REVISION_LABEL: "x"})
     assert keep(engine, service()) == 1

@@ -6,8 +6,8 @@ import pytest
 from docker.errors import NotFound
 
 from model.errors import ServiceError
+from model.labels import INCARNATION_LABEL
 from model.site import Volume
-from remote.swarm.spec import INCARNATION
 from remote.swarm.volumes import VolumeInspector, ensure_volume
 
 SKEPS = {"skep.site": "example", "skep.stage": "private", "skep.name": "data", "skep.definition": "key"}
@@ -18,7 +18,7 @@ class Engine:
 
     def __init__(self, **own: str) -> None:
         self.api = self
-        self.labels: dict[str, str] | None = {**SKEPS, **own, INCARNATION: "first"} if own else None
+        self.labels: dict[str, str] | None = {**SKEPS, **own, INCARNATION_LABEL: "first"} if own else None
 
     def inspect_volume(self, _name: str) -> dict[str, Any]:
         """Return the volume."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from model.keys.record import SwarmRecord
-from remote.swarm.nodes import ASIDE, ensure_node_labels
+from model.labels import CORDONED_LABEL
+from remote.swarm.nodes import ensure_node_labels
 from tasks.hosts.decommission import cordon
 from tests import made as rig
 
@@ -55,7 +56,7 @@ def test_nothing_is_put_on_a_host_that_left_until_it_comes_back(
     assert said[0].startswith("hive9 is no longer a hive")
     availability = {name: spec["Availability"] for name, spec in manager.specs.items()}
     assert availability == {node: "active", "left": "drain", "foreign": "active"}
-    assert manager.specs["left"]["Labels"] == {"own": "x", ASIDE: "true"}
+    assert manager.specs["left"]["Labels"] == {"own": "x", CORDONED_LABEL: "true"}
 
     manager.specs["foreign"]["Availability"] = "drain"
     for name in ("left", "foreign"):

@@ -1,0 +1,89 @@
+"""The labels by which skep knows its own things, and who carries each. A cloud calls them tags or metadata.
+
+Sites that exist carry them: a label's text never changes, whatever its constant is called.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+LABEL_PREFIX = "skep."
+"""Begins every label of skep's own; a label of site.toml may not begin so."""
+
+SITE_LABEL, STAGE_LABEL = "skep.site", "skep.stage"
+"""On everything that belongs to a stage: the site's and the stage's name."""
+NAME_LABEL = "skep.name"
+"""On everything with a name in site.toml: that name. On a service's revision: the service."""
+KEY_LABEL = "skep.key"
+"""On what is made as a whole: its key, the digest of its inputs. Without it a run makes it anew or changes it."""
+
+# -- services ----------------------------------------------------------------------------------------------------------
+SPEC_LABEL = "skep.spec"
+"""On a service: the digest of the specification that it was last seen to run well with. On a revision: its digest."""
+REVISION_LABEL = "skep.generation"
+"""On a service: the number of the revision that it runs. On a Docker config: it holds that revision of a service."""
+IMAGE_LABEL = "skep.image"
+"""On a revision: the reference of the image that it runs. On a machine in a cloud: the image that it was made from."""
+FILES_LABEL = "skep.files"
+"""On a revision: the ids of the Docker secrets and configs that it needs, with commas between them."""
+NETWORKS_LABEL = "skep.networks"
+"""On a revision: its networks' names by their ids, as JSON: a network that was made anew has another id."""
+PINNED_LABEL = "skep.pinned"
+"""On a service that was rolled back: the revision that it stays at until its definition changes."""
+INITIALIZED_LABEL = "skep.initialized."
+"""On a service, with a role's name behind it: the key that the role last initialized the service with."""
+PORT_LABEL = "skep.port."
+"""On a service, with `TARGET.PROTOCOL` behind it: the published port that was chosen."""
+TAKEN_OUT_LABEL = "skep.taken-out."
+"""On a service, with a network's name behind it: how to put the service back into the network, as JSON."""
+
+# -- nodes and volumes -------------------------------------------------------------------------------------------------
+VOLUME_LABEL = "skep.volume."
+"""On a swarm's node, with a volume's name behind it: the node holds the volume."""
+CORDONED_LABEL = "skep.aside"
+"""On a swarm's node: skep drained it and not a person, so skep may make it active again."""
+INCARNATION_LABEL = "skep.incarnation"
+"""On a volume: an id that tells it from another volume of its name, before or after it."""
+DEFINITION_LABEL = "skep.definition"
+"""On a volume: the key of its definition."""
+
+# -- hosts -------------------------------------------------------------------------------------------------------------
+HOST_KEY_TAG = "skep.host-key"
+"""On a machine in a cloud: the ssh host key that it was given, so that its first login is checked."""
+AUTHORIZED_KEY_TAG = "skep.admitted"
+"""On a machine in a cloud: the fingerprint of the ssh key that it lets in."""
+PUBLISH_LABEL = "skep.publish"
+"""On a docker host's container: whether the engine's machine publishes its ports."""
+ADDRESS_LABEL = "skep.address"
+"""On a docker host's volume: the address that the host had when it was made."""
+CHECK_LABEL = "skep.probe"
+"""On the container with which the docker provider checks an engine."""
+HOST_IMAGE_LABEL = "skep.host-image"
+"""On the docker provider's host image: its key."""
+HOST_IMAGE_BUILD_LABEL, HOST_IMAGE_BUILDER_LABEL = "skep.host-image-build", "skep.host-image-builder"
+"""On what a build of the host image leaves until it is done: the image's key, and who builds."""
+
+
+def labels_of(thing: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the labels of what a Docker Engine lists, or of a specification: the engine gives null for none."""
+    labels: Mapping[str, str] | None = thing.get("Spec", thing).get("Labels")
+    return labels or {}
+
+
+def belongs_to(labels: Mapping[str, str], owner: Mapping[str, str]) -> bool:
+    """Return whether something with these labels belongs to an owner, which is known by its own: a stage by two."""
+    return owner.items() <= labels.items()
+
+
+def label_filter(labels: Mapping[str, str], *names: str) -> dict[str, list[str]]:
+    """Return a Docker Engine's filter for what carries all of these labels, and of some the name alone."""
+    return {"label": [*(f"{name}={value}" for name, value in labels.items()), *names]}
+
+
+def own_labels(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that are skep's own."""
+    return {name: value for name, value in labels.items() if name.startswith(LABEL_PREFIX)}
+
+
+def labels_of_others(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that are not skep's own."""
+    return {name: value for name, value in labels.items() if not name.startswith(LABEL_PREFIX)}
