@@ -1,65 +1,91 @@
-"""Imports point one way, and what is expensive is imported only when it is used."""
+"""The house: imports point one way and never in circles, what is expensive is imported late, a name means one thing."""
 
-import ast
 import subprocess
 import sys
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from tests.unit.source_tree import LAYERS, SourceTree
+
 ROOT = Path(__file__).parents[2]
-LAYERS = ["model", "remote", "providers", "tasks", "commands", "dodo"]
-"""From the lowest to the highest; each may import itself and those before it."""
+TREE = SourceTree(ROOT)
+
 PURE = {"docker", "plumbum", "doit", "boto3", "google", "vagrant", "requests", "socket", "subprocess"}
+"""Packages that connect to something or run something."""
+CLOUD_SDKS = {"boto3", "botocore", "google", "azure", "openstack", "vagrant"}
+LARGEST_FOLDER = 20
 
 
-def modules(layer: str) -> list[Path]:
-    """Return a layer's source files."""
-    return [ROOT / "dodo.py"] if layer == "dodo" else sorted((ROOT / layer).rglob("*.py"))
+def report(problem: str, places: Iterable[str], way_out: str) -> str:
+    """Return a message with the rule that was broken, where, and what to do."""
+    return "\n".join([problem, *(f"  {place}" for place in places), way_out])
 
 
-def imports(path: Path) -> set[str]:
-    """Return the top-level names that a file imports, anywhere in it."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names
+def modules_of(layer: str) -> list[str]:
+    """Return a layer's modules."""
+    return [name for name in TREE.paths if name.partition(".")[0] == layer]
+
+
+def importing(layers: Iterable[str], packages: set[str]) -> list[str]:
+    """Return each import of one of these packages in these layers, as `path:line imports name`."""
+    return [
+        f"{TREE.paths[name]}:{found.line} imports {found.name}"
+        for layer in layers
+        for name in modules_of(layer)
+        for found in TREE.imports[name]
+        if found.top in packages
+    ]
 
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_imports_only_those_below(layer: str) -> None:
-    """Arrows: dodo → commands → tasks → providers → remote → model, and never back."""
-    above = set(LAYERS[LAYERS.index(layer) + 1 :])
+    """Arrows: dodo → commands → tasks → providers → remote → model, and never back, not even for types."""
+    wrong = importing([layer], set(LAYERS[LAYERS.index(layer) + 1 :]))
 
-    wrong = {
-        str(path.relative_to(ROOT)): found for path in modules(layer) if (found := imports(path) & above)
-    }
-
-    assert wrong == {}
+    assert not wrong, report(
+        f"{layer} imports from a layer above it:",
+        wrong,
+        "Move what both need down, or pass it in as an argument.",
+    )
 
 
 def test_the_model_is_pure() -> None:
     """model/ opens no connection: it imports no SDK, no doit, nothing that runs or connects."""
-    wrong = {
-        str(path.relative_to(ROOT)): found for path in modules("model") if (found := imports(path) & PURE)
-    }
+    wrong = importing(["model"], PURE)
 
-    assert wrong == {}
+    assert not wrong, report(
+        "model/ imports what connects or runs something:", wrong, "Such code belongs to remote/ or above."
+    )
 
 
-def test_only_provider_modules_import_cloud_sdks() -> None:
+def test_only_providers_import_cloud_sdks() -> None:
     """Later phases never see a provider's SDK."""
-    sdks = {"boto3", "botocore", "google", "azure", "openstack", "vagrant"}
-    layers = [layer for layer in LAYERS if layer != "providers"]
+    wrong = importing([layer for layer in LAYERS if layer != "providers"], CLOUD_SDKS)
 
-    wrong = {
-        str(p.relative_to(ROOT)): f for layer in layers for p in modules(layer) if (f := imports(p) & sdks)
-    }
+    assert not wrong, report(
+        "A cloud's SDK is imported outside of providers/:",
+        wrong,
+        "Ask the provider (providers/base.py) instead.",
+    )
 
-    assert wrong == {}
+
+def test_folders_are_small() -> None:
+    """No folder has more modules than fit on a screen."""
+    folders = defaultdict(list)
+    for path in TREE.paths.values():
+        if path.name != "__init__.py":
+            folders[path.parent].append(path.name)
+
+    wrong = [f"{folder}: {len(names)}" for folder, names in folders.items() if len(names) > LARGEST_FOLDER]
+
+    assert not wrong, report(
+        f"A folder has more than {LARGEST_FOLDER} modules:",
+        wrong,
+        "Give those that belong together a folder.",
+    )
 
 
 def test_listing_imports_no_sdk() -> None:
