@@ -13,6 +13,7 @@ from doit.exceptions import InvalidCommand
 from commands.destroy import INTERRUPTED, Teller
 from commands.shared.current_run import site_run
 from model.errors import ConfigError, ServiceError, SkepError
+from model.json_types import Json
 from model.keys.digest import Inputs, key_of
 from model.keys.record import ServiceRecord
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
@@ -25,8 +26,8 @@ from tasks.step import Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from model.json_types import Json
     from remote.swarm.revisions import Revision
-    from remote.swarm.spec import Json
 
 LATEST = "latest"
 

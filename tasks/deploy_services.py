@@ -1,8 +1,8 @@
 """Phase 6: services with their files, each service by its image's digest, waited for until it runs."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model import site as types
 from model.errors import ServiceError, SkepError
@@ -28,6 +28,7 @@ from tasks.step import Step, Work
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from model.json_types import Json
     from remote.swarm.revisions import RevisionStore
 
 PHASE = secrets_configs.PHASE
@@ -201,7 +202,7 @@ def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None],
     return f"{said} was put back, and runs"
 
 
-def _kept(run: Run, found: "Mapping[str, Any]", secret: Collection[str]) -> dict[str, str]:
+def _kept(run: Run, found: "Json", secret: Collection[str]) -> dict[str, str]:
     """Keep what a service runs with, now that it is seen to run; return the label that says which one that is.
 
     One that has the label is kept already. One that has not may have been deployed by a run that did not see it run.

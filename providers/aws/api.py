@@ -12,6 +12,7 @@ from typing import Any
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
 from providers.cloud.retry import PACE, poll, retry
@@ -19,8 +20,6 @@ from providers.cloud.retry import PACE, poll, retry
 PATIENCE = 120.0
 """Seconds for which an error that passes by itself is waited out."""
 
-Json = Any
-"""What the API answers; its shape is the API's."""
 
 LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
 """Codes for what botocore says without having an answer."""
@@ -158,10 +157,10 @@ class AwsApi:
     def __init__(self, region: str) -> None:
         self.region = region
         self._lock = threading.Lock()
-        self._session: Json = None
-        self._clients: dict[str, Json] = {}
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
 
-    def client(self, service: str) -> Json:
+    def client(self, service: str) -> Any:
         """Return the client of a service, with credentials from wherever boto3 finds them."""
         with self._lock:
             if service not in self._clients:
@@ -179,7 +178,7 @@ class AwsApi:
                     self._clients[service] = self._session.client(service, config=config)
             return self._clients[service]
 
-    def call(self, operation: str, service: str = "ec2", **arguments: Json) -> Json:
+    def call(self, operation: str, service: str = "ec2", **arguments: Any) -> Json:
         """Ask for an operation; again as long as it was certainly not done.
 
         Raises:
@@ -192,13 +191,14 @@ class AwsApi:
 
         def ask() -> Json:
             with _translate_errors(operation):
-                return getattr(client, operation)(**arguments)
+                answer: Json = getattr(client, operation)(**arguments)
+                return answer
 
         return retry(
             ask, lambda error: isinstance(error, AwsError) and error.code in codes, PATIENCE, _quiet, PACE
         )
 
-    def listing(self, operation: str, key: str, service: str = "ec2", **arguments: Json) -> list[Json]:
+    def listing(self, operation: str, key: str, service: str = "ec2", **arguments: Any) -> list[Json]:
         """Return all that a question lists, from as many pages as there are; asked again while Amazon is busy."""
         client = self.client(service)
 

@@ -2,17 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
 from model.hosts.placement import subnets
+from model.json_types import Json
 from model.stage import Host, Stage
-from providers.aws.api import BUSY, AwsApi, AwsError, Json
+from providers.aws.api import BUSY, AwsApi, AwsError
 from providers.aws.host import config_of
 from providers.aws.image import AwsImages
 from providers.base import Found
 from providers.cloud.check import Ask, CloudCheck
 from providers.cloud.host import instance_type
 from providers.cloud.provider import NETWORK
+
+if TYPE_CHECKING:
+    from model.json_types import Json
 
 _STANDARD = frozenset("acdhimrtz")
 """First letters of the types that share one quota of CPUs.

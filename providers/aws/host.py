@@ -1,13 +1,14 @@
 """A host that is an instance at Amazon, and its public address."""
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.keys.digest import Inputs, sha256
 from model.keys.record import HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, KEY_LABEL
 from model.log import Log
 from model.site import AwsStage
 from model.stage import Host, Stage
-from providers.aws.api import AwsApi, AwsError, Json, of_stage, specification, tags_for, tags_of, tolerated
+from providers.aws.api import AwsApi, AwsError, of_stage, specification, tags_for, tags_of, tolerated
 from providers.aws.image import AwsImages
 from providers.aws.network import AwsNetwork
 from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
@@ -144,7 +145,7 @@ class AwsHosts:
             if token in used:
                 continue
             try:
-                made = self._api.call("run_instances", ClientToken=token, **request)["Instances"][0]
+                made: Json = self._api.call("run_instances", ClientToken=token, **request)["Instances"][0]
             except AwsError as error:
                 if error.code != "IdempotentParameterMismatch":
                     raise
@@ -171,7 +172,7 @@ class AwsHosts:
         except ProviderError:
             return None
 
-    def _request(self, host: Host, key: str) -> dict[str, Json]:
+    def _request(self, host: Host, key: str) -> Json:
         """Return what Amazon is asked to make."""
         config, place = config_of(self._stage), self._stage.place(host)
         subnets, groups = self._network.subnets(SUBNET + place.subnet.name), self._network.groups()

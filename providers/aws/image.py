@@ -3,7 +3,8 @@
 import threading
 
 from model.errors import ProviderError
-from providers.aws.api import AwsApi, Json
+from model.json_types import Json
+from providers.aws.api import AwsApi
 
 FAMILIES = {
     "debian-11": ("136693071363", "debian-11-{deb}-*"),

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.json_types import Json
 from model.labels import KEY_LABEL
 from model.log import Log
 from model.stage import Stage
-from providers.aws.api import AwsApi, Json, as_tags, of_stage, specification, tags_for, tags_of, tolerated
+from providers.aws.api import AwsApi, as_tags, of_stage, specification, tags_for, tags_of, tolerated
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
 
 _ANYWHERE = "0.0.0.0/0"

@@ -2,10 +2,11 @@
 
 from model.errors import ProviderError
 from model.hosts.placement import SubnetPlan, subnets, usable
+from model.json_types import Json
 from model.labels import KEY_LABEL
 from model.log import Log
 from model.stage import Stage
-from providers.aws.api import PATIENCE, AwsApi, AwsError, Json, as_tags, tags_for, tags_of, tolerated
+from providers.aws.api import PATIENCE, AwsApi, AwsError, as_tags, tags_for, tags_of, tolerated
 from providers.aws.host import config_of
 from providers.aws.network import AwsNetwork
 from providers.cloud.provider import NFS, SUBNET

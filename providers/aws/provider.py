@@ -15,9 +15,10 @@ from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
+from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
-from providers.aws.api import PATIENCE, AwsApi, Json, is_transient, is_transient_on_delete, of_stage, tags_of
+from providers.aws.api import PATIENCE, AwsApi, is_transient, is_transient_on_delete, of_stage, tags_of
 from providers.aws.check import AwsCheck
 from providers.aws.host import AwsHosts, config_of, inputs, is_alive
 from providers.aws.image import AwsImages

@@ -16,6 +16,7 @@ from typing import Any
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.site import AzureStage
 from model.stage import Stage
@@ -26,8 +27,6 @@ PATIENCE = 240.0
 machine that could not be made for three minutes."""
 OPERATION_TIMEOUT = 1200.0
 
-Json = Any
-"""What the API answers; its shape is the API's."""
 
 CLIENTS = {
     "compute": ("azure.mgmt.compute", "ComputeManagementClient"),
@@ -242,7 +241,7 @@ class AzureApi:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def call(self, what: str, *names: str, body: Json = None, **arguments: Any) -> Json:
+    def call(self, what: str, *names: str, body: Json | None = None, **arguments: Any) -> Json:
         """Ask for something, once; what takes long is waited for.
 
         Args:
@@ -260,19 +259,21 @@ class AzureApi:
         operate = getattr(getattr(self.client(service), kind), operation)
         sent = () if body is None else (json.dumps(body).encode(),)
         if not operation.startswith("begin_"):
-            return _asked(said, lambda: _plain(operate(*names, *sent, **arguments)))
+            found: Json = _asked(said, lambda: _plain(operate(*names, *sent, **arguments)))
+            return found
 
         def begin() -> tuple[Mapping[str, str], Json]:
             """Return the answer's headers, and the answer."""
-            found: tuple[Mapping[str, str], Json] = operate(
+            begun: tuple[Mapping[str, str], Json] = operate(
                 *names,
                 *sent,
                 polling=False,
                 cls=lambda raw, thing, _: (dict(raw.http_response.headers), _plain(thing)),
                 **arguments,
             ).result()
-            return found
+            return begun
 
+        answer: Json
         headers, answer = _asked(said, begin)
         self._finish(said, {name.lower(): value for name, value in headers.items()})
         return answer
@@ -357,7 +358,7 @@ class AzureApi:
         assert_ours(url, self._connection)
         state = "not known"
 
-        def look() -> Json | None:
+        def look() -> bool | None:
             nonlocal state
             try:
                 status, answer = self._look(said, url)
@@ -439,7 +440,7 @@ def assert_ours(url: str, connected: AzureEndpoint | None) -> None:
         )
 
 
-def _plain(thing: Any) -> Json:
+def _plain(thing: Any) -> Any:
     """Return a thing of the SDK's in the API's own words."""
     if isinstance(thing, list):
         return [_plain(one) for one in thing]

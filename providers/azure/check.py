@@ -5,8 +5,9 @@ from fnmatch import fnmatchcase
 
 from model.errors import ProviderError
 from model.hosts.firewall import inbound
+from model.json_types import Json
 from model.stage import Stage
-from providers.azure.api import AzureApi, AzureError, Json, config_of
+from providers.azure.api import AzureApi, AzureError, config_of
 from providers.azure.image import AzureImages, capability, is_closed, zones_of
 from providers.azure.network import GROUP
 from providers.base import Found

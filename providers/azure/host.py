@@ -4,6 +4,7 @@ import base64
 from collections.abc import Iterator
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
@@ -14,7 +15,6 @@ from providers.azure.api import (
     PRECONDITION,
     AzureApi,
     AzureError,
-    Json,
     config_of,
     properties,
     tags_for,

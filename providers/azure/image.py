@@ -3,7 +3,8 @@
 import threading
 
 from model.errors import ProviderError
-from providers.azure.api import NOT_FOUND, AzureApi, AzureError, Json
+from model.json_types import Json
+from providers.azure.api import NOT_FOUND, AzureApi, AzureError
 
 FAMILIES = {
     "debian-11": ("Debian", "debian-11", "11-gen2", "11-backports-arm64"),

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.stage import Stage
-from providers.azure.api import OPERATION_TIMEOUT, AzureApi, Json, config_of, properties, tags_for, tags_of
+from providers.azure.api import OPERATION_TIMEOUT, AzureApi, config_of, properties, tags_for, tags_of
 from providers.cloud.provider import FIREWALL, NETWORK, rules_drift
 from providers.cloud.retry import PACE, poll
 
@@ -357,7 +358,7 @@ def _rule_of(there: Json, inside: str) -> Rule:
     """Return what a rule does. Pure."""
     names = {name: protocol for protocol, name in _PROTOCOLS.items()}
     source, port = there.get("sourceAddressPrefix"), str(there.get("destinationPortRange"))
-    protocol = names.get(there["protocol"], there["protocol"])
+    protocol = str(names.get(there["protocol"], there["protocol"]))
     usual = {
         "direction": "Inbound",
         "access": "Allow",

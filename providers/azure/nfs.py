@@ -1,11 +1,12 @@
 """The stage's file system at Azure: a share of Azure Files, which every host can mount as NFS 4.1."""
 
 from model.hosts.placement import subnets
+from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from model.labels import belongs_to
 from model.log import Log
 from model.stage import Stage
-from providers.azure.api import AzureApi, AzureError, Json, config_of, properties, tags_for, tags_of
+from providers.azure.api import AzureApi, AzureError, config_of, properties, tags_for, tags_of
 from providers.azure.network import AzureNetwork
 from providers.cloud.provider import NFS
 from providers.cloud.retry import PACE, poll

@@ -15,13 +15,13 @@ from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
+from model.json_types import Json
 from model.keys.digest import key_of
 from model.labels import KEY_LABEL
 from model.stage import Stage
 from providers.azure.api import (
     PATIENCE,
     AzureApi,
-    Json,
     config_of,
     is_transient,
     is_transient_on_delete,

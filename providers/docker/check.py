@@ -2,11 +2,16 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.labels import CHECK_LABEL, NAME_LABEL, belongs_to, label_filter, labels_of
 from model.stage import Stage
-from providers.docker.engine import CONFLICT, NOT_FOUND, Json, engine, tolerated
+from providers.docker.engine import CONFLICT, NOT_FOUND, engine, tolerated
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 _WATCHES, _WATCHES_ELSEWHERE = 8, 16
 """inotify instances that one host uses (systemd, its journal, dbus, the engine), and that the mother may use itself."""
@@ -16,7 +21,7 @@ _FALLBACK = ["8.8.8.8", "8.8.4.4"]
 """What Docker gives to containers when the mother's own resolver listens on a loopback address."""
 
 # Without --privileged, which is refused where the mother itself lacks a capability: all of what is left of it.
-_UNPRIVILEGED: dict[str, Json] = {
+_UNPRIVILEGED: Json = {
     "CapAdd": ["ALL"],
     "CapDrop": ["SYS_RESOURCE"],
     "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
@@ -24,18 +29,18 @@ _UNPRIVILEGED: dict[str, Json] = {
     "ReadonlyPaths": [],
     "DeviceCgroupRules": ["a *:* rwm"],
 }
-_PRIVILEGED: dict[str, Json] = {
+_PRIVILEGED: Json = {
     "Privileged": True,
     "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
 }
 
 
-def rights(*, privileged: bool) -> dict[str, Json]:
+def rights(*, privileged: bool) -> Json:
     """Return what of a container's HostConfig lets systemd and a Docker Engine live in it. Pure."""
     return dict(_PRIVILEGED if privileged else _UNPRIVILEGED)
 
 
-def probe(client: Json, stage: Stage, image: str) -> tuple[bool, list[str]]:
+def probe(client: "APIClient", stage: Stage, image: str) -> tuple[bool, list[str]]:
     """Return whether --privileged works, and the name servers that containers can reach."""
     from docker.errors import APIError
 
@@ -78,7 +83,7 @@ def nameservers(resolv_conf: str) -> list[str]:
     return ["127.0.0.11", *servers] if servers[:2] == _FALLBACK else servers
 
 
-def sweep(client: Json, stage: Stage, older_than: float = 0) -> None:
+def sweep(client: "APIClient", stage: Stage, older_than: float = 0) -> None:
     """Remove the probes of killed runs.
 
     Args:
@@ -101,7 +106,7 @@ def sweep_stage(stage: Stage) -> None:
 
 
 def watch_shortage(
-    client: Json, stage: Stage, limit: Path = Path("/proc/sys/fs/inotify/max_user_instances")
+    client: "APIClient", stage: Stage, limit: Path = Path("/proc/sys/fs/inotify/max_user_instances")
 ) -> str:
     """Return what to raise if this machine's kernel gives too few inotify instances for all the hosts on it, else "".
 

@@ -7,11 +7,15 @@ import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.stage import Stage
 from remote.engine.reader import Reader
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
 """Where the engine is if nothing says otherwise, and what docker calls that."""
@@ -19,12 +23,9 @@ USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
 NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
 """What the engine answers where a thing is so already, is gone already, or is at work or taken."""
 
-Json = Any
-"""What the engine's API answers: decoded JSON, whose shape is the API's."""
-
 
 @contextlib.contextmanager
-def engine(timeout: float = 60) -> Iterator[Json]:
+def engine(timeout: float = 60) -> Iterator["APIClient"]:
     """Open a client of the mother's engine (`DOCKER_HOST`, else docker's current context); errors become ours.
 
     A client each time, and not one for all: nothing is left open, and threads share nothing.
@@ -58,7 +59,7 @@ def engine(timeout: float = 60) -> Iterator[Json]:
 
 
 @contextlib.contextmanager
-def reading(timeout: float = 60) -> Iterator[Json]:
+def reading(timeout: float = 60) -> Iterator["APIClient"]:
     """Open what only reads from the mother's engine, without Docker's SDK where that is not needed.
 
     Args:

@@ -6,8 +6,10 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
 from model.labels import ADDRESS_LABEL, KEY_LABEL, NAME_LABEL, PUBLISH_LABEL, label_filter, labels_of
@@ -21,7 +23,6 @@ from providers.docker.engine import (
     CONFLICT,
     NOT_FOUND,
     NOT_MODIFIED,
-    Json,
     engine,
     engine_is_remote,
     status,
@@ -31,6 +32,9 @@ from providers.docker.engine import (
 )
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import wait_for_login
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file; what can be changed in place does not need it."""
@@ -113,7 +117,7 @@ class EngineFeatures:
     modules: bool
 
 
-def container_spec(stage: Stage, host: Host, key: str, place: EngineFeatures) -> dict[str, Json]:
+def container_spec(stage: Stage, host: Host, key: str, place: EngineFeatures) -> Json:
     """Return what the engine is told to create for a host. Pure."""
     config = _config(stage)
     return {
@@ -201,7 +205,7 @@ class DockerHosts:
                 f"{host.name}: {translate_errors(refused) if refused else 'is not made'}{said}"
             )
 
-    def _ensure_running(self, client: Json, host: Host, key: str, log: Log) -> str:
+    def _ensure_running(self, client: "APIClient", host: Host, key: str, log: Log) -> str:
         """Return the id of the host's container, which runs."""
         from docker.errors import APIError
 
@@ -241,7 +245,9 @@ class DockerHosts:
         self._attach(client, host, container, network, log)
         return str(container)
 
-    def _create(self, client: Json, host: Host, key: str, network: str, log: Log, *, publish: bool) -> str:
+    def _create(
+        self, client: "APIClient", host: Host, key: str, network: str, log: Log, *, publish: bool
+    ) -> str:
         """Create the host's container, with the volumes of its predecessor if there was one."""
         from docker.errors import APIError
 
@@ -275,7 +281,7 @@ class DockerHosts:
                     ) from error
             raise
 
-    def _find(self, client: Json, host: Host) -> Json | None:
+    def _find(self, client: "APIClient", host: Host) -> Json | None:
         """Return the host's container as the engine lists it."""
         containers = client.containers(
             all=True, filters=label_filter({**self._stage.labels, NAME_LABEL: host.short})
@@ -283,7 +289,7 @@ class DockerHosts:
         return min(containers, key=lambda c: (c["Created"], c["Id"])) if containers else None
 
     @staticmethod
-    def _discard(client: Json, container: str) -> None:
+    def _discard(client: "APIClient", container: str) -> None:
         """Remove a container by its id, never by its name: another run may have put the next one there already."""
         with tolerated(NOT_MODIFIED, NOT_FOUND):
             # In order, so that databases in its volumes are shut down and not cut off.
@@ -292,13 +298,13 @@ class DockerHosts:
             client.remove_container(container, force=True)
         await_gone(client, container)
 
-    def _put_boot(self, client: Json, container: str) -> None:
+    def _put_boot(self, client: "APIClient", container: str) -> None:
         """Write the boot script and the name servers of today into the container; the next start uses them."""
         _, servers = self._probe(client, client.inspect_container(container)["Image"])
         files = {"boot": _BOOT.read_bytes(), "nameservers": "".join(f"{s}\n" for s in servers).encode()}
         client.put_archive(container, "/etc", archive({f"skep/{name}": data for name, data in files.items()}))
 
-    def _attach(self, client: Json, host: Host, container: str, network: Json, log: Log) -> None:
+    def _attach(self, client: "APIClient", host: Host, container: str, network: Json, log: Log) -> None:
         """Put a running host that has lost its network, or has another address there, where it belongs."""
         networks = client.inspect_container(container)["NetworkSettings"]["Networks"]
         mine = networks.get(network["Name"])
@@ -312,7 +318,9 @@ class DockerHosts:
             container, network["Id"], ipv4_address=host.address, aliases=[host.name, host.short]
         )
 
-    def _start_failed(self, client: Json, host: Host, network: Json, error: Exception) -> ProviderError:
+    def _start_failed(
+        self, client: "APIClient", host: Host, network: Json, error: Exception
+    ) -> ProviderError:
         """Return why a container does not start, and who has its address if it is that."""
         told = translate_errors(error)
         if "address already in use" in str(told).lower():
@@ -325,7 +333,7 @@ class DockerHosts:
                     )
         return ProviderError(f"{host.name}: {told}")
 
-    def _admit(self, client: Json, host: Host, container: str, log: Log) -> HostRecord:
+    def _admit(self, client: "APIClient", host: Host, container: str, log: Log) -> HostRecord:
         """Install the stage's key, read the host's keys, and wait until it lets us in."""
         public = self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
         code, output = execute(client, container, _ADMIT, {"ADMIN": ADMIN, "AUTHORIZED_KEY": public})
@@ -350,7 +358,7 @@ class DockerHosts:
             )
         return record
 
-    def _ssh_address(self, client: Json, host: Host, container: str) -> tuple[str, int]:
+    def _ssh_address(self, client: "APIClient", host: Host, container: str) -> tuple[str, int]:
         """Return where the host's ssh answers; a published port may be another after each start."""
         info = client.inspect_container(container)
         if labels_of(info["Config"]).get(PUBLISH_LABEL) != "true":
@@ -363,12 +371,12 @@ class DockerHosts:
             )
         return "127.0.0.1", int(bindings[0]["HostPort"])
 
-    def _publish(self, client: Json) -> bool:
+    def _publish(self, client: "APIClient") -> bool:
         """Return whether hosts are reached by published ports."""
         wanted = _config(self._stage).publish
         return engine_is_remote(client.info()) if wanted is None else wanted
 
-    def _probe(self, client: Json, image: str) -> tuple[bool, list[str]]:
+    def _probe(self, client: "APIClient", image: str) -> tuple[bool, list[str]]:
         """Find out, once, whether this engine can do --privileged, and which name servers its containers reach.
 
         A container on the default network tells both: it starts or not, and Docker gives it the mother's name
@@ -408,7 +416,7 @@ def remove(stage: Stage, name: str, log: Log) -> None:
                 log(f"removed volume {volume['Name']}")
 
 
-def await_gone(client: Json, container: str, timeout: float = 60) -> None:
+def await_gone(client: "APIClient", container: str, timeout: float = 60) -> None:
     """Wait until the engine has done with removing a container, which another run may have begun."""
     from docker.errors import NotFound
 
@@ -425,7 +433,7 @@ def await_gone(client: Json, container: str, timeout: float = 60) -> None:
         time.sleep(0.1)
 
 
-def execute(client: Json, container: str, script: str, environment: dict[str, str]) -> tuple[int, str]:
+def execute(client: "APIClient", container: str, script: str, environment: dict[str, str]) -> tuple[int, str]:
     """Run a shell script as root in a container; return its exit status and what it printed."""
     made = client.exec_create(container, ["/bin/sh", "-c", script], environment=environment, user="root")
     output = client.exec_start(made["Id"]).decode(errors="replace")
@@ -443,12 +451,12 @@ def archive(files: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def is_running(client: Json, container: str) -> bool:
+def is_running(client: "APIClient", container: str) -> bool:
     """Return whether a container runs."""
     return bool(client.inspect_container(container)["State"]["Running"])
 
 
-def last_lines(client: Json, container: str) -> str:
+def last_lines(client: "APIClient", container: str) -> str:
     """Return the end of what a host says of itself, as indented lines: its journal, or its console if it is down."""
     text = ""
     if is_running(client, container):

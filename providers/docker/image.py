@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
 from model.keys.digest import Inputs, key_of, sha256
@@ -26,8 +27,11 @@ from model.labels import (
 )
 from model.log import Log
 from model.site import DockerStage
-from providers.docker.engine import CONFLICT, NOT_FOUND, Json, engine, tolerated
+from providers.docker.engine import CONFLICT, NOT_FOUND, engine, tolerated
 from remote.images.debian_suites import DEBIAN
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 DEBOOTSTRAP = "debootstrap:"
 BUILD_TIMEOUT = 900.0
@@ -72,7 +76,7 @@ def inputs(config: DockerStage) -> Inputs:
     }
 
 
-def find(client: Json, key: str) -> str | None:
+def find(client: "APIClient", key: str) -> str | None:
     """Return the id of the image with a key; the oldest, where two mothers have made it at the same time."""
     images = client.images(filters=label_filter({HOST_IMAGE_LABEL: key}))
     found = sorted((image["Created"], image["Id"]) for image in images)
@@ -137,7 +141,7 @@ def remove(key: str, log: Log) -> None:
                     client.remove_image(name)
 
 
-def sweep(client: Json, key: str) -> None:
+def sweep(client: "APIClient", key: str) -> None:
     """Remove what killed builds left. The caller holds the build lock, so that none of this mother's is in work."""
     for container in client.containers(all=True, filters=label_filter({HOST_IMAGE_BUILD_LABEL: key})):
         labels = container["Labels"]
@@ -192,7 +196,7 @@ def _build_lock(key: str, log: Log) -> Iterator[None]:
         yield
 
 
-def _build(client: Json, config: DockerStage, key: str, log: Log) -> str:
+def _build(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:
     """Make the base, install the packages in a container of it, commit that."""
     build_labels = {HOST_IMAGE_BUILD_LABEL: key, HOST_IMAGE_BUILDER_LABEL: _builder()}
     if config.host_image.startswith(DEBOOTSTRAP):
@@ -238,7 +242,7 @@ def _build(client: Json, config: DockerStage, key: str, log: Log) -> str:
     return str(done["Id"])
 
 
-def _pull(client: Json, reference: str, log: Log) -> str:
+def _pull(client: "APIClient", reference: str, log: Log) -> str:
     """Return a reference that the engine has, having pulled it if need be."""
     from docker.errors import ImageNotFound
 
@@ -254,7 +258,7 @@ def _pull(client: Json, reference: str, log: Log) -> str:
     return str(client.inspect_image(reference)["Id"])
 
 
-def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], log: Log) -> str:
+def _debootstrap(client: "APIClient", suite: str, mirror: str, labels: dict[str, str], log: Log) -> str:
     """Return the id of an untagged image of a Debian or Ubuntu suite, made from its packages."""
     log(f"debootstrap {suite} from {mirror}")
     process = subprocess.Popen(
@@ -297,7 +301,9 @@ def _debootstrap(client: Json, suite: str, mirror: str, labels: dict[str, str], 
     return image
 
 
-def _import(client: Json, process: "subprocess.Popen[bytes]", first: bytes, labels: dict[str, str]) -> str:
+def _import(
+    client: "APIClient", process: "subprocess.Popen[bytes]", first: bytes, labels: dict[str, str]
+) -> str:
     """Give a tar stream to the engine as an image, and return its id."""
 
     def chunks() -> Iterator[bytes]:

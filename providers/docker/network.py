@@ -4,24 +4,29 @@ import ipaddress
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Stage
-from providers.docker.engine import NOT_FOUND, Json, engine, status, thing, tolerated, translate_errors
+from providers.docker.engine import NOT_FOUND, engine, status, thing, tolerated, translate_errors
+
+if TYPE_CHECKING:
+    from docker import APIClient
 
 NETWORK = "network"
 _ATTEMPTS = 10
 
 
-def find(client: Json, stage: Stage, key: str = "") -> Json | None:
+def find(client: "APIClient", stage: Stage, key: str = "") -> Json | None:
     """Return the stage's network: of several that a race made, the one that every racer picks."""
     networks = _ours(client, stage, key)
     return networks[0] if networks else None
 
 
-def _ours(client: Json, stage: Stage, key: str) -> list[Json]:
+def _ours(client: "APIClient", stage: Stage, key: str) -> list[Json]:
     """Return the networks that carry the stage's labels: first those with the key, the oldest first."""
     networks = client.networks(filters=label_filter({**stage.labels, NAME_LABEL: NETWORK}))
     return sorted(networks, key=lambda n: (labels_of(n).get(KEY_LABEL) != key, n["Created"], n["Id"]))
@@ -70,7 +75,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
     raise translate_errors(refused) if refused else ProviderError(f"network {thing(stage)}: can't be made")
 
 
-def _release(client: Json, network: str, log: Log) -> None:
+def _release(client: "APIClient", network: str, log: Log) -> None:
     """Remove a network, taking our hosts out of it; `ensure` puts them into the next one.
 
     Raises:
@@ -96,7 +101,7 @@ def remove(stage: Stage, log: Log) -> None:
     """Remove the stage's network; its hosts must be gone."""
     with engine() as client:
         for network in _ours(client, stage, ""):
-            attached: dict[str, Json] = {}
+            attached: Json = {}
             with tolerated(NOT_FOUND):
                 attached = client.inspect_network(network["Id"])["Containers"] or {}
             if attached:
@@ -113,7 +118,7 @@ def problems(stage: Stage) -> list[str]:
         return list(_clashes(client, stage))
 
 
-def _clashes(client: Json, stage: Stage) -> Iterator[str]:
+def _clashes(client: "APIClient", stage: Stage) -> Iterator[str]:
     """Yield a line for each network that has addresses of ours."""
     cidr = ipaddress.ip_network(stage.config.cidr or "0.0.0.0/32")
     way_out = f"set another stages.{stage.name}.cidr"

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.json_types import Json
 from model.stage import Stage
 from providers.cloud.retry import PACE, poll, retry
 
@@ -24,8 +25,6 @@ PATIENCE = 120.0
 """Seconds for which an error that passes by itself is waited out."""
 OPERATION_TIMEOUT = 900.0
 
-Json = Any
-"""What the API answers; its shape is the API's."""
 
 LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
 _CLEAR = {404, 409, 429, *range(500, 600)}
@@ -133,15 +132,15 @@ class GcpApi:
         "file": "https://file.googleapis.com",
         "projects": "https://cloudresourcemanager.googleapis.com",
     }
-    options: ClassVar[Json] = None
+    options: ClassVar[Any] = None
     """Of the SDK's clients, for another endpoint than the public one."""
 
     def __init__(self, project: str | None, region: str) -> None:
         self._project, self.region = project, region
         self._lock = threading.RLock()
-        self._credentials: Json = None
-        self._session: Json = None
-        self._clients: dict[str, Json] = {}
+        self._credentials: Any = None
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
 
     @property
     def project(self) -> str:
@@ -166,7 +165,7 @@ class GcpApi:
                     found, project = google.auth.default(scopes=[_SCOPE])
                 self._credentials, self._project = found, self._project or project
 
-    def client(self, kind: str) -> Json:
+    def client(self, kind: str) -> Any:
         """Return the client of a kind of thing, as `Instances`."""
         self._sign_in()
         with self._lock:
@@ -180,7 +179,7 @@ class GcpApi:
 
     # -- one call ------------------------------------------------------------------------------------------------------
 
-    def call(self, what: str, body: Json = None, **fields: str) -> Json:
+    def call(self, what: str, body: Json | None = None, **fields: str) -> Json:
         """Ask once, and return the answer; that of a change is its operation.
 
         Args:
@@ -208,7 +207,7 @@ class GcpApi:
             answer = function(request=request(**sent), retry=None, timeout=60)
         return _as_json(answer)
 
-    def _rest(self, service: str, method: str, body: Json, path: str, **query: str) -> Json:
+    def _rest(self, service: str, method: str, body: Json | None, path: str, **query: str) -> Json:
         """Ask a service that the SDK's package does not have."""
         self._sign_in()
         with self._lock:
@@ -232,7 +231,7 @@ class GcpApi:
     def get(self, what: str, **fields: str) -> Json | None:
         """Return a thing, asked for again while Google is busy; None if there is none."""
         try:
-            return retry(lambda: self.call(what, **fields), is_busy, PATIENCE, quiet, PACE)
+            return retry(lambda: self.call(what, None, **fields), is_busy, PATIENCE, quiet, PACE)
         except GcpError as error:
             if error.code not in GONE:
                 raise
@@ -265,7 +264,7 @@ class GcpApi:
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
-    def change(self, what: str, body: Json = None, **fields: str) -> None:
+    def change(self, what: str, body: Json | None = None, **fields: str) -> None:
         """Have something changed, and come back when it is; what was lost on the way is asked for again, and done once.
 
         Raises:
@@ -281,14 +280,14 @@ class GcpApi:
     def drop(self, what: str, **fields: str) -> bool:
         """Delete something; return whether it was there."""
         try:
-            self.change(what, **fields)
+            self.change(what, None, **fields)
         except GcpError as error:
             if error.code not in GONE:
                 raise
             return False
         return True
 
-    def _wait(self, what: str, operation: Json) -> None:
+    def _wait(self, what: str, operation: Any) -> None:
         """Wait until an operation is done."""
         name = operation["name"]
         place: dict[str, str] = {"operation": name}
@@ -318,16 +317,17 @@ def _request_name(kind: str, method: str) -> str:
     return f"{verb}{one}Request"
 
 
-def _of_scope(scope: Json) -> list[Json]:
+def _of_scope(scope: Any) -> list[Json]:
     """Return what one zone has in a listing of all; where there is nothing a warning says so."""
     return [one for many in scope.values() if isinstance(many, list) for one in many]
 
 
-def _as_json(message: Json) -> Json:
+def _as_json(message: Any) -> Json:
     """Return an answer as the API's own JSON."""
     from google.protobuf.json_format import MessageToDict
 
-    return MessageToDict(type(message).pb(message))
+    found: Json = MessageToDict(type(message).pb(message))
+    return found
 
 
 @contextmanager

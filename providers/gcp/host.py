@@ -4,6 +4,7 @@ import shlex
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.json_types import Json
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
 from model.log import Log
@@ -22,7 +23,7 @@ from providers.cloud.host import (
 )
 from providers.cloud.provider import ADDRESS, SUBNET
 from providers.cloud.retry import PACE, poll
-from providers.gcp.api import GcpApi, GcpError, Json, labels_for
+from providers.gcp.api import GcpApi, GcpError, labels_for
 from providers.gcp.image import GcpImages
 from providers.gcp.network import GcpNetwork, config_of
 from remote.ssh.connection import SshFiles
@@ -148,9 +149,9 @@ class GcpHosts:
         if instance["status"] in {"STOPPING", "SUSPENDING"}:
             instance = self._wait_for(host.short, instance, _STOPPED, STOP_TIMEOUT)
         if instance["status"] == "SUSPENDED":
-            self._api.change("Instances.resume", **self._at(instance))
+            self._api.change("Instances.resume", None, **self._at(instance))
         if instance["status"] in _STOPPED:
-            self._api.change("Instances.start", **self._at(instance))
+            self._api.change("Instances.start", None, **self._at(instance))
             log(f"started {instance['name']}")
         instance = self._wait_for(host.short, instance, _RUNNING, START_TIMEOUT)
         self._grow(host, instance, log)
@@ -305,7 +306,7 @@ class GcpHosts:
                 continue
             if instance["status"] in {"PROVISIONING", "STAGING"}:
                 self._wait_for(name, instance, _RUNNING, START_TIMEOUT)
-            self._api.change("Instances.stop", **self._at(instance))
+            self._api.change("Instances.stop", None, **self._at(instance))
             self._wait_for(name, instance, _STOPPED, STOP_TIMEOUT)
             log(f"stopped {instance['name']}")
 

@@ -4,7 +4,8 @@ import re
 import threading
 
 from model.errors import ProviderError
-from providers.gcp.api import GcpApi, Json
+from model.json_types import Json
+from providers.gcp.api import GcpApi
 
 FAMILIES = {
     "debian-11": ("debian-cloud", "debian-11", ""),

@@ -6,12 +6,13 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.json_types import Json
 from model.log import Log
 from model.site import GcpStage
 from model.stage import Stage
 from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
-from providers.gcp.api import GcpApi, Json
+from providers.gcp.api import GcpApi
 
 _WITH_PORTS = {"tcp", "udp", "sctp"}
 

@@ -2,22 +2,13 @@
 
 from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import zones
+from model.json_types import Json
 from model.log import Log
 from model.stage import Stage
 from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import NFS
 from providers.cloud.retry import PACE, poll, retry
-from providers.gcp.api import (
-    GONE,
-    OPERATION_TIMEOUT,
-    PATIENCE,
-    GcpApi,
-    GcpError,
-    Json,
-    is_busy,
-    labels_for,
-    quiet,
-)
+from providers.gcp.api import GONE, OPERATION_TIMEOUT, PATIENCE, GcpApi, GcpError, is_busy, labels_for, quiet
 from providers.gcp.network import GcpNetwork, config_of
 
 SHARE = "skep"
@@ -61,7 +52,7 @@ class GcpFileSystem:
                 raise
         return [one for one in found if parse_tag(self._stage, one.get("description"))[0]]
 
-    def _ask(self, method: str, body: Json, **words: str) -> Json:
+    def _ask(self, method: str, body: Json | None, **words: str) -> Json:
         """Ask, again while Google is busy: names are unique, so that nothing is made twice."""
         return retry(lambda: self._api.call(f"file.{method}", body, **words), is_busy, PATIENCE, quiet, PACE)
 

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets, zones
+from model.json_types import Json
 from model.stage import Stage
 from providers.base import Found, Resource
 from providers.cloud.host import instance_type, parse_tag, settings
@@ -30,7 +31,7 @@ from providers.cloud.provider import (
     only,
     rules_drift,
 )
-from providers.gcp.api import PATIENCE, GcpApi, Json, is_transient, is_transient_on_delete
+from providers.gcp.api import PATIENCE, GcpApi, is_transient, is_transient_on_delete
 from providers.gcp.check import GcpCheck
 from providers.gcp.host import GcpHosts, inputs, is_public, last
 from providers.gcp.image import GcpImages

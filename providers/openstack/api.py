@@ -11,9 +11,7 @@ import threading
 from typing import Any
 
 from model.errors import ProviderError
-
-Json = Any
-"""What the API answers; its shape is the API's."""
+from model.json_types import Json
 
 PATIENCE = 120.0
 """Seconds for which an error that passes by itself is waited out."""
@@ -95,9 +93,9 @@ class OpenStackApi:
     def __init__(self, cloud: str | None, region: str | None) -> None:
         self._cloud, self._region = cloud, region
         self._lock = threading.Lock()
-        self._connection: Json = None
+        self._connection: Any = None
 
-    def _service(self, name: str) -> Json:
+    def _service(self, name: str) -> Any:
         """Return what speaks to a service; made by one thread at a time."""
         with self._lock:
             if self._connection is None:
@@ -124,7 +122,7 @@ class OpenStackApi:
         except Exception as error:
             raise _translate_errors("sign in", error) from error
 
-    def ask(self, method: str, service: str, path: str, body: Json = None, **query: str) -> Json:
+    def ask(self, method: str, service: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Ask a service, once.
 
         Args:
@@ -162,7 +160,7 @@ class OpenStackApi:
         """Return all that a question lists, from as many pages as there are."""
         found: list[Json] = []
         while True:
-            answer = self.ask("GET", service, path, **query)
+            answer = self.ask("GET", service, path, None, **query)
             page = list(answer[key])
             found += page
             links = answer.get(f"{key}_links") or ()
@@ -182,7 +180,7 @@ class OpenStackApi:
         return True
 
 
-def _connect(cloud: str | None, region: str | None) -> Json:
+def _connect(cloud: str | None, region: str | None) -> Any:
     """Return a connection with credentials from wherever openstacksdk finds them.
 
     Raises:
@@ -223,7 +221,7 @@ def _translate_errors(what: str, error: Exception) -> Exception:
     return error
 
 
-def _message(answer: Json) -> str:
+def _message(answer: Any) -> str:
     """Return what a service says of an error; each has its own shape for it."""
     try:
         said = answer.json()

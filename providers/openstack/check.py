@@ -1,16 +1,21 @@
 """What stands in the way of a stage at OpenStack, found out before anything is made. Changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.stage import Stage
 from providers.base import Found
 from providers.cloud.check import Ask, CloudCheck
 from providers.cloud.host import instance_type
-from providers.openstack.api import FORBIDDEN, Json, OpenStackApi, OpenStackError
+from providers.openstack.api import FORBIDDEN, OpenStackApi, OpenStackError
 from providers.openstack.host import OpenStackHosts
 from providers.openstack.network import OpenStackNetwork, config_of
 from providers.openstack.nfs import SERVICE, OpenStackFileSystem
+
+if TYPE_CHECKING:
+    from model.json_types import Json
 
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 """The id of nothing that there is."""

@@ -5,6 +5,7 @@ import threading
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
+from model.json_types import Json
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
@@ -14,7 +15,7 @@ from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
 from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
 from providers.cloud.provider import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud.retry import PACE, poll
-from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
+from providers.openstack.api import CONFLICT, NOT_FOUND, OpenStackApi, OpenStackError
 from providers.openstack.network import OpenStackNetwork, config_of
 from remote.ssh.connection import SshFiles
 
@@ -55,7 +56,7 @@ class OpenStackHosts:
     def __init__(self, stage: Stage, files: SshFiles, api: OpenStackApi, network: OpenStackNetwork) -> None:
         self._stage, self._files, self._api, self._network = stage, files, api, network
         self._lock = threading.Lock()
-        self._image: Json = None
+        self._image: Json | None = None
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -372,7 +373,7 @@ class OpenStackHosts:
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
-    def _act(self, server: Json, action: str, body: Json = None) -> None:
+    def _act(self, server: Json, action: str, body: Json | None = None) -> None:
         """Have a server do something; that it is at it already is no error."""
         try:
             self._api.ask("POST", "compute", f"/servers/{server['id']}/action", {action: body})
@@ -383,11 +384,12 @@ class OpenStackHosts:
     def _look(self, identifier: str) -> Json | None:
         """Return a server as it is now; None if it is gone."""
         try:
-            return self._api.ask("GET", "compute", f"/servers/{identifier}")["server"]
+            server: Json = self._api.ask("GET", "compute", f"/servers/{identifier}")["server"]
         except OpenStackError as error:
             if error.status != NOT_FOUND:
                 raise
             return None
+        return server
 
     def _now(self, identifier: str) -> str:
         """Return how a server is, for a message."""

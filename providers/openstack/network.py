@@ -7,12 +7,13 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
+from model.json_types import Json
 from model.log import Log
 from model.site import OpenStackStage
 from model.stage import Stage
 from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
-from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
+from providers.openstack.api import CONFLICT, NOT_FOUND, OpenStackApi, OpenStackError
 
 _INTERFACE = "network:router_interface"
 _POOL = range(2, 10)

@@ -5,12 +5,13 @@ import threading
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import subnets
+from model.json_types import Json
 from model.log import Log
 from model.stage import Stage
 from providers.cloud.host import parse_tag, tag
 from providers.cloud.provider import NETWORK, NFS, SUBNET
 from providers.cloud.retry import PACE, poll
-from providers.openstack.api import CONFLICT, NOT_FOUND, Json, OpenStackApi, OpenStackError
+from providers.openstack.api import CONFLICT, NOT_FOUND, OpenStackApi, OpenStackError
 from providers.openstack.network import OpenStackNetwork, config_of
 
 SERVICE = "shared_file_system"
@@ -36,7 +37,7 @@ class OpenStackFileSystem:
     def __init__(self, stage: Stage, api: OpenStackApi, network: OpenStackNetwork) -> None:
         self._stage, self._api, self._network = stage, api, network
         self._lock = threading.Lock()
-        self._type: Json = None
+        self._type: Json | None = None
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -68,10 +69,12 @@ class OpenStackFileSystem:
         """Look for a type."""
         if name is None:
             try:
-                return self._api.ask("GET", SERVICE, "/types/default")["share_type"]
+                default: Json = self._api.ask("GET", SERVICE, "/types/default")["share_type"]
             except OpenStackError as error:
                 if error.status != NOT_FOUND:
                     raise
+            else:
+                return default
         found = self._api.listing(SERVICE, "/types", "share_types")
         fitting = [one for one in found if name in {one["id"], one["name"]}]
         if not fitting:
@@ -210,18 +213,19 @@ class OpenStackFileSystem:
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
-    def _act(self, share: Json, action: str, body: Json) -> Json:
+    def _act(self, share: Json, action: str, body: Json | None) -> Json:
         """Have something done to a share, and return the answer."""
         return self._api.ask("POST", SERVICE, f"/shares/{share['id']}/action", {action: body})
 
     def _look(self, identifier: str) -> Json | None:
         """Return a share as it is now; None if it is gone."""
         try:
-            return self._api.ask("GET", SERVICE, f"/shares/{identifier}")["share"]
+            share: Json = self._api.ask("GET", SERVICE, f"/shares/{identifier}")["share"]
         except OpenStackError as error:
             if error.status != NOT_FOUND:
                 raise
             return None
+        return share
 
     def _wait_for(self, identifier: str) -> Json:
         """Wait until a share can be used, and return it.

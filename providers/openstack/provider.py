@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
+from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
 from providers.base import Found, Resource
@@ -30,7 +31,7 @@ from providers.cloud.provider import (
     only,
     rules_drift,
 )
-from providers.openstack.api import PATIENCE, Json, OpenStackApi, is_transient
+from providers.openstack.api import PATIENCE, OpenStackApi, is_transient
 from providers.openstack.check import OpenStackCheck
 from providers.openstack.host import OpenStackHosts, inputs
 from providers.openstack.network import OpenStackNetwork, config_of, rules_of

@@ -15,10 +15,10 @@ from typing import Any
 from urllib.parse import quote
 
 from model.errors import HostError, SkepError
+from model.json_types import Json
 
 TIMEOUT = 120
 """Seconds that one answer may take."""
-Json = Any
 Filters = Mapping[str, str | Sequence[str]]
 
 
@@ -60,40 +60,40 @@ class Reader:
         self._idle: list[_Http] = []
 
     def info(self) -> Json:
-        """Return what the engine says of itself."""
-        return self._get("/info")
+        """Return the engine's description of itself."""
+        return self._object("/info")
 
-    def containers(self, *, all: bool = False, filters: Filters | None = None) -> Json:  # noqa: A002 - as in the SDK
+    def containers(self, *, all: bool = False, filters: Filters | None = None) -> list[Json]:  # noqa: A002 - as in the SDK
         """Return its containers: those that run, or all."""
-        return self._get(f"/containers/json?all={int(all)}", filters)
+        return self._list(f"/containers/json?all={int(all)}", filters)
 
     def volumes(self, *, filters: Filters | None = None) -> Json:
         """Return its volumes, below `Volumes`."""
-        return self._get("/volumes", filters)
+        return self._object("/volumes", filters)
 
-    def networks(self, *, filters: Filters | None = None) -> Json:
+    def networks(self, *, filters: Filters | None = None) -> list[Json]:
         """Return its networks."""
-        return self._get("/networks", filters)
+        return self._list("/networks", filters)
 
-    def images(self, *, filters: Filters | None = None) -> Json:
+    def images(self, *, filters: Filters | None = None) -> list[Json]:
         """Return its images."""
-        return self._get("/images/json", filters)
+        return self._list("/images/json", filters)
 
-    def nodes(self) -> Json:
+    def nodes(self) -> list[Json]:
         """Return the nodes of the swarm that it manages."""
-        return self._get("/nodes")
+        return self._list("/nodes")
 
-    def services(self, *, status: bool = False, filters: Filters | None = None) -> Json:
+    def services(self, *, status: bool = False, filters: Filters | None = None) -> list[Json]:
         """Return the services of the swarm that it manages, with the number of their tasks if asked for."""
-        return self._get(f"/services?status={str(status).lower()}", filters)
+        return self._list(f"/services?status={str(status).lower()}", filters)
 
-    def secrets(self, *, filters: Filters | None = None) -> Json:
+    def secrets(self, *, filters: Filters | None = None) -> list[Json]:
         """Return the secrets of the swarm that it manages, without their contents."""
-        return self._get("/secrets", filters)
+        return self._list("/secrets", filters)
 
-    def configs(self, *, filters: Filters | None = None) -> Json:
+    def configs(self, *, filters: Filters | None = None) -> list[Json]:
         """Return the configs of the swarm that it manages."""
-        return self._get("/configs", filters)
+        return self._list("/configs", filters)
 
     def close(self) -> None:
         """Close what is open."""
@@ -102,8 +102,18 @@ class Reader:
         for connection in idle:
             connection.close()
 
-    def _get(self, path: str, filters: Filters | None = None) -> Json:
-        """Return what the engine answers.
+    def _object(self, path: str, filters: Filters | None = None) -> Json:
+        """Return the engine's answer where that is an object."""
+        answer: Json = self._get(path, filters)
+        return answer
+
+    def _list(self, path: str, filters: Filters | None = None) -> list[Json]:
+        """Return the engine's answer where that is a list of objects."""
+        answer: list[Json] = self._get(path, filters)
+        return answer
+
+    def _get(self, path: str, filters: Filters | None = None) -> Any:
+        """Return the engine's answer.
 
         Raises:
             SkepError: It does not answer, or refuses; of the kind that was asked for.
@@ -117,15 +127,15 @@ class Reader:
                 # No version: the engine takes its own newest, as the SDK does once it has asked for that.
                 connection.request("GET", path)
                 response = connection.getresponse()
-                said = json.loads(response.read())
+                answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise self._error(
                 f"{self._where} does not answer ({str(error) or type(error).__name__})"
             ) from error
         if response.status != http.client.OK:
-            message = said.get("message") if isinstance(said, dict) else None
+            message = answer.get("message") if isinstance(answer, dict) else None
             raise self._error(f"{self._where}: {message or response.reason}")
-        return said
+        return answer
 
     @contextmanager
     def _connection(self) -> Iterator[_Http]:

@@ -20,6 +20,7 @@ from docker import DockerClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from model.errors import BuildError
+from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from model.labels import NAME_LABEL
 from model.log import Log
@@ -148,9 +149,7 @@ class Builder:
 
     # -- layers --------------------------------------------------------------------------------------------------
 
-    def build(
-        self, base: str, roles: Sequence[Layer], config: Mapping[str, Any], labels: Mapping[str, str]
-    ) -> str:
+    def build(self, base: str, roles: Sequence[Layer], config: Json, labels: Mapping[str, str]) -> str:
         """Return the id of an image made of a base, layers and a configuration, building what is not there.
 
         Args:
@@ -185,12 +184,12 @@ class Builder:
         with engine_errors(self._host, "removing a failed build", BuildError), suppress(NotFound):
             self._client.images.remove(f"{FAILED}:{failed_tag(self._owner, name)}")
 
-    def _inspect(self, image: str) -> Mapping[str, Any]:
+    def _inspect(self, image: str) -> Json:
         """Return what the engine knows of an image."""
-        attrs: Mapping[str, Any] = self._client.images.get(image).attrs
+        attrs: Json = self._client.images.get(image).attrs
         return attrs
 
-    def _layer(self, parent: str, layer: Layer, key: str, name: str) -> Mapping[str, Any]:
+    def _layer(self, parent: str, layer: Layer, key: str, name: str) -> Json:
         """Return a layer: found by its key, else built for the image of this name."""
         with engine_errors(self._host, f"role {layer.role}", BuildError):
             try:
@@ -254,7 +253,7 @@ class Builder:
             container.remove(force=True, v=True)
             mark.unlink(missing_ok=True)
 
-    def _compose(self, top: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    def _compose(self, top: Json, config: Json) -> str:
         """Return the id of an image with the layers of another and a configuration."""
         composed = compose(top, config)
         with engine_errors(self._host, "setting the image's configuration", BuildError):
@@ -268,7 +267,7 @@ class Builder:
                 self._say("this engine takes no image without its layers: committing")
             return self._commit(str(top["Id"]), config)
 
-    def _commit(self, image: str, config: Mapping[str, Any]) -> str:
+    def _commit(self, image: str, config: Json) -> str:
         """Commit a configuration on top of an image.
 
         What it leaves out shows through from the build containers: it runs as root, in `/`, without a health check.

@@ -11,11 +11,10 @@ import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from model.json_types import Json
 from model.keys.digest import canonical, sha256
 
-Json = dict[str, Any]
 _OF_A_CONTAINER = frozenset(
     [
         "Hostname",
@@ -46,7 +45,7 @@ class Composed:
     archive: bytes
 
 
-def merged_config(base: Mapping[str, Any], config: Mapping[str, Any], labels: Mapping[str, str]) -> Json:
+def merged_config(base: Json, config: Json, labels: Mapping[str, str]) -> Json:
     """Return a base's configuration with an image definition's on top of it, as a Dockerfile's lines would set it.
 
     Environment, ports and labels are added to the base's; all else takes the place of the base's.
@@ -61,7 +60,7 @@ def merged_config(base: Mapping[str, Any], config: Mapping[str, Any], labels: Ma
     return {name: value for name, value in merged.items() if value not in (None, "", [], {})}
 
 
-def compose(image: Mapping[str, Any], config: Mapping[str, Any]) -> Composed:
+def compose(image: Json, config: Json) -> Composed:
     """Return an image with the layers of another and a configuration of its own.
 
     Args:

@@ -5,9 +5,10 @@ them from the first's repository, and they go on while it still sends what is it
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+
+from model.json_types import Json
 
 _SHORT = 12
 """Letters by which an engine names a layer in what it says of a push."""
@@ -16,9 +17,7 @@ _THERE = ("Pushed", "Mounted from", "Layer already exists")
 
 
 @contextmanager
-def turn(
-    lock: Callable[[str], threading.Lock], layers: Sequence[str]
-) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+def turn(lock: Callable[[str], threading.Lock], layers: Sequence[str]) -> Iterator[Callable[[Json], None]]:
     """Wait until nobody else is sending any of an image's layers; give what is to hear the events of its push.
 
     Args:
@@ -31,7 +30,7 @@ def turn(
     held = {name[:_SHORT]: lock(f"pushing {name}") for name in sorted(names)}
     mine: list[str] = []
 
-    def heard(event: Mapping[str, Any]) -> None:
+    def heard(event: Json) -> None:
         if event.get("id") in mine and str(event.get("status", "")).startswith(_THERE):
             mine.remove(event["id"])
             held[event["id"]].release()

@@ -6,11 +6,11 @@ pushes just then tries again. A push that is at work, as from another mother, pu
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from shlex import quote
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -19,6 +19,9 @@ from model.errors import BuildError
 from remote.engine.client import engine_errors
 from remote.images.builder import FAILED as _FAILED
 from remote.images.builder import LAYERS as _LAYERS
+
+if TYPE_CHECKING:
+    from model.json_types import Json
 
 STORAGE = "/var/lib/docker-registry/docker/registry/v2"
 CONFIG = "/etc/skep/registry/config.yml"
@@ -200,7 +203,7 @@ def _is_old(
 
 def _layers(client: DockerClient, image: str) -> Sequence[str]:
     """Return an image's layers."""
-    found: Mapping[str, Any] = client.api.inspect_image(image)
+    found: Json = client.api.inspect_image(image)
     layers: Sequence[str] = found["RootFS"].get("Layers") or []
     return layers
 

@@ -1,12 +1,10 @@
 """The networks that a swarm has of itself: the routing mesh's, and the bridge by which services reach the outside."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from docker import DockerClient
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
 
+from model.json_types import Json
 from model.log import Log
 from model.stage import Host
 from model.swarm.address_pools import SwarmWants
@@ -73,6 +71,6 @@ def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, log: Log
     log(f"made network ingress with addresses out of {subnet}")
 
 
-def _subnets(network: Mapping[str, Any]) -> list[str]:
+def _subnets(network: Json) -> list[str]:
     """Return a network's subnets."""
     return [config["Subnet"] for config in (network.get("IPAM") or {}).get("Config") or ()]

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import inf
 
 from model.errors import ServiceError
+from model.json_types import Json
 from model.labels import SPEC_LABEL
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm import jobs
-from remote.swarm.poller import Json, SwarmPoller
+from remote.swarm.poller import SwarmPoller
 from remote.swarm.services import set_labels
 from remote.swarm.spec import spec_digest
 

@@ -4,12 +4,11 @@ The swarm runs a job again at every update of its service, be it of a label alon
 is written on it once it has run.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from model.json_types import Json
 from remote.swarm.spec import JOBS
 
-Json = Mapping[str, Any]
 _ENDED = {"complete", "failed", "rejected", "orphaned", "shutdown", "remove"}
 
 

@@ -4,11 +4,11 @@ import contextlib
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from docker import DockerClient
 
 from model.errors import HostError, SkepError
+from model.json_types import Json
 from model.keys.record import SwarmRecord
 from model.labels import belongs_to, labels_of
 from model.log import Log
@@ -164,13 +164,13 @@ def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str],
         log(f"removed service {service['Spec']['Name']}, to deploy it again in the new swarm")
 
 
-def _settled(host: Host, client: DockerClient, log: Log) -> Mapping[str, Any]:
+def _settled(host: Host, client: DockerClient, log: Log) -> Json:
     """Return a hive's swarm state, having waited for a join that is under way.
 
     A join that a killed run had begun goes on in the engine. To leave in the middle of it would leave a member behind
     that never comes.
     """
-    states: list[Mapping[str, Any]] = []
+    states: list[Json] = []
 
     def settled() -> bool:
         with engine_errors(host.short, "reading its swarm state"):
@@ -237,7 +237,7 @@ def _managers(
 def _belongs(
     host: Host,
     client: DockerClient,
-    mine: Mapping[str, Any],
+    mine: Json,
     managers: Mapping[str, tuple[Host, DockerClient]],
 ) -> bool:
     """Return whether an active node is in the same swarm as the other managers, and can manage it."""

@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError
 
 from model.errors import HostError
+from model.json_types import Json
 from model.labels import CORDONED_LABEL, LABEL_PREFIX, labels_of
 from model.log import Log
 from model.stage import Host
@@ -108,7 +108,7 @@ def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) 
             )
 
 
-def _drain(client: DockerClient, node: Mapping[str, Any]) -> None:
+def _drain(client: DockerClient, node: Json) -> None:
     """Have a node's tasks end and run elsewhere, as far as they can within a time."""
     spec = {**node["Spec"], "Availability": "drain"}
     client.api.update_node(node["ID"], node["Version"]["Index"], spec)
@@ -116,7 +116,7 @@ def _drain(client: DockerClient, node: Mapping[str, Any]) -> None:
         wait_for(lambda: not _tasks_on(client, node["ID"]), "its tasks to end", DRAIN_TIMEOUT)
 
 
-def _expel(client: DockerClient, node: Mapping[str, Any]) -> None:
+def _expel(client: DockerClient, node: Json) -> None:
     """Remove a node, a manager after it has lost its vote."""
     if node["Spec"]["Role"] == "manager":
         client.api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Role": "worker"})
@@ -219,7 +219,7 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
             _expel(manager, attrs)
 
 
-def is_of(node: Mapping[str, Any], host: Host) -> bool:
+def is_of(node: Json, host: Host) -> bool:
     """Return whether a node is of a host; one that never came has no name, but its address."""
     addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
     name = (node.get("Description") or {}).get("Hostname")

@@ -11,13 +11,13 @@ from docker.types import IPAMConfig, IPAMPool
 
 from model import site as types
 from model.errors import ServiceError
+from model.json_types import Json
 from model.labels import KEY_LABEL, SITE_LABEL, TAKEN_OUT_LABEL, label_filter, labels_of
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.services import write_service
 
-Json = Mapping[str, Any]
 FREE_TIMEOUT = 120
 """Seconds that containers get to end, so that their network can be removed."""
 NOWHERE = "node.id==nowhere"
@@ -102,7 +102,7 @@ def _ipam(ipam: types.Ipam | None) -> IPAMConfig | None:
 # -- replacing ---------------------------------------------------------------------------------------------------------
 
 
-def users(services: Sequence[Mapping[str, Any]], network: str) -> list[Mapping[str, Any]]:
+def users(services: Sequence[Json], network: str) -> list[Json]:
     """Return the services that are in a network."""
     return [
         service

@@ -5,11 +5,10 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
 
 from docker import DockerClient
 
-Json = Mapping[str, Any]
+from model.json_types import Json
 
 
 @dataclass(frozen=True)

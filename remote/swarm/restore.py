@@ -1,9 +1,10 @@
 """Putting a service back to what it last ran well with, where the swarm itself does not."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model.errors import ServiceError
+from model.json_types import Json
 from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from remote.swarm import jobs
 from remote.swarm.revisions import Revision, revisions, with_secrets
@@ -12,8 +13,6 @@ from remote.swarm.spec import spec_digest
 
 if TYPE_CHECKING:
     from docker import DockerClient
-
-Json = Mapping[str, Any]
 
 
 def put_back(

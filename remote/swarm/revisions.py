@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model.errors import ServiceError
+from model.json_types import Json
 from model.keys.digest import differences, flatten, sha256
 from model.labels import (
     FILES_LABEL,
@@ -29,7 +30,6 @@ from remote.swarm.spec import spec_digest
 if TYPE_CHECKING:
     from docker import DockerClient
 
-Json = Mapping[str, Any]
 _NOT_FOUND, _CONFLICT = 404, 409
 _LONGEST_NAME = 64  # characters: Docker takes no more
 
@@ -65,17 +65,17 @@ class Revision:
         ]
 
 
-def is_generation(config: Mapping[str, Any]) -> bool:
+def is_generation(config: Json) -> bool:
     """Return whether a config of the swarm is a service's generation."""
     return REVISION_LABEL in labels_of(config)
 
 
-def files_of(config: Mapping[str, Any]) -> set[str]:
+def files_of(config: Json) -> set[str]:
     """Return the ids of the secrets and configs that a generation needs."""
     return set(filter(None, labels_of(config).get(FILES_LABEL, "").split(",")))
 
 
-def image_of(config: Mapping[str, Any]) -> str:
+def image_of(config: Json) -> str:
     """Return the image that a generation runs."""
     return str(labels_of(config).get(IMAGE_LABEL, ""))
 
@@ -109,7 +109,7 @@ def _newest_first(configs: Iterable[Json]) -> list[Revision]:
     return sorted(made, key=lambda generation: generation.number, reverse=True)
 
 
-def _generation(config: Mapping[str, Any]) -> Revision:
+def _generation(config: Json) -> Revision:
     """Return a generation from its config."""
     labels = labels_of(config)
     spec = json.loads(base64.b64decode(config["Spec"]["Data"]))

@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from model.errors import ServiceError
+from model.json_types import Json
 from model.labels import INITIALIZED_LABEL, KEY_LABEL, SITE_LABEL, SPEC_LABEL, labels_of
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm import jobs
-from remote.swarm.spec import Json, spec_digest
+from remote.swarm.spec import spec_digest
 
 
 def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, bool]:
@@ -78,7 +78,7 @@ def put_service(client: DockerClient, found: Json, spec: Json) -> None:
         write_service(client, found, {**spec, "TaskTemplate": template})
 
 
-def write_service(client: DockerClient, found: Mapping[str, Any], spec: Json) -> None:
+def write_service(client: DockerClient, found: Json, spec: Json) -> None:
     """Write a specification over the one of a service, as the swarm had it when it was read.
 
     Args:
@@ -141,7 +141,7 @@ def set_labels(
     client: DockerClient,
     service: str,
     labels: Mapping[str, str | None],
-    seen: Mapping[str, Any] | None = None,
+    seen: Json | None = None,
 ) -> None:
     """Set labels on a service itself (None removes one), which restarts nothing.
 
@@ -155,7 +155,7 @@ def set_labels(
         ServiceError: The engine refused, or the service is gone.
 
     """
-    known: list[Mapping[str, Any]] = [seen] if seen else []
+    known: list[Json] = [seen] if seen else []
 
     def labelled() -> bool:
         found = known.pop() if known else find_service(client, service)

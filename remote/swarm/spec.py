@@ -3,9 +3,9 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from model import site as types
+from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from model.labels import VOLUME_LABEL
 from model.secrets.secret import Secret
@@ -13,7 +13,6 @@ from model.stage import Stage, config_uses, scalar, secret_uses, service_network
 from model.units import Port, nanoseconds, size
 from remote.images import systemd
 
-Json = dict[str, Any]
 MODES = {
     "replicated": "Replicated",
     "global": "Global",
@@ -191,7 +190,7 @@ def _logging(logging: types.Logging | None) -> Json | None:
     return {"Name": logging.driver, "Options": {n: scalar(v) for n, v in logging.options.items()}}
 
 
-def spec_digest(spec: Mapping[str, Any]) -> str:
+def spec_digest(spec: Json) -> str:
     """Return the digest of what a service's specification says beside its labels."""
     return sha256(canonical({name: value for name, value in spec.items() if name != "Labels"}))
 
@@ -353,6 +352,6 @@ def _label(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _given(parts: Mapping[str, Any]) -> Json:
+def _given(parts: Json) -> Json:
     """Return the parts that are given."""
     return {name: value for name, value in parts.items() if value is not None}

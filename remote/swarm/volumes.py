@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import uuid4
 
 from docker import DockerClient
@@ -10,6 +9,7 @@ from docker.errors import NotFound
 
 from model import site as types
 from model.errors import ServiceError
+from model.json_types import Json
 from model.labels import (
     DEFINITION_LABEL,
     INCARNATION_LABEL,
@@ -88,7 +88,7 @@ def is_as_defined(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return is_same and labels_of_others(found) == labels_of_others(wanted)
 
 
-def _refuse_foreign(host: str, name: str, found: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+def _refuse_foreign(host: str, name: str, found: Json, labels: Mapping[str, str]) -> None:
     """Raise for a volume that is not the stage's."""
     if not belongs_to(labels_of(found), {name: labels[name] for name in (SITE_LABEL, STAGE_LABEL)}):
         raise ServiceError(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import SkepError
+from model.json_types import Json
 from model.labels import (
     INCARNATION_LABEL,
     KEY_LABEL,
@@ -64,8 +65,8 @@ class HostState:
     steps: Mapping[str, Applied] = field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
-    info: Mapping[str, Any] = field(default_factory=dict)
-    volumes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    info: Json = field(default_factory=dict)
+    volumes: Mapping[str, Json] = field(default_factory=dict)
     services: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
 
@@ -74,11 +75,11 @@ class HostState:
 class SwarmLook:
     """What the swarm looks like, seen by one manager."""
 
-    nodes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    secrets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    configs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    nodes: Mapping[str, Json] = field(default_factory=dict)
+    networks: Mapping[str, Json] = field(default_factory=dict)
+    services: Mapping[str, Json] = field(default_factory=dict)
+    secrets: Mapping[str, Json] = field(default_factory=dict)
+    configs: Mapping[str, Json] = field(default_factory=dict)
     error: str = ""
 
 
@@ -227,7 +228,7 @@ class LiveState:
             return Unknown(self.swarm.error) if self.swarm.error else Missing("the service is gone")
         return None if labels_of(found).get(label) == key else "the service has no mark of it"
 
-    def _labelled(self, kind: str, found: Mapping[str, Any] | None, key: str) -> str | None:
+    def _labelled(self, kind: str, found: Json | None, key: str) -> str | None:
         """Compare the key on a swarm object's label."""
         if self.swarm.error:
             return Unknown(self.swarm.error)

@@ -23,12 +23,12 @@ from typing import Any, NoReturn, Self, TypeVar
 import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
+from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from remote.images.role_archive import BUILD_ROLE, CLEAN_PLAY, STAY
 from remote.playbook.play import Play
 
 T = TypeVar("T")
-Json = dict[str, Any]
 View = tuple[dict[str, tuple[str, int, bytes]], dict[str, str]]
 """All that a role sees of its own when it runs: its files, and its variables."""
 LAYERS = "skep/layer:"

@@ -22,6 +22,7 @@ from doit.exceptions import TaskFailed
 
 from model.errors import HostError
 from model.images.ansible import feature_release
+from model.json_types import Json
 from model.keys.digest import canonical
 from model.keys.record import ImageRecord
 from model.secrets.secret import Secret
@@ -37,7 +38,6 @@ from tasks.run.vault import Vault
 from tasks.step import UpToDate, _act
 from tests.doubles.engine import EngineDouble, Fault, Image, Killed, Node, RegistryDouble, View, ansible
 
-Json = dict[str, Any]
 Tree = dict[str, Node]
 PASSWORD = "hunter2hunter2"
 BASES = ("debian:12", "alpine:3", "hub:1")

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.json_types import Json
+
 if TYPE_CHECKING:
     from tests.doubles.azure.server import Answer, Cloud, Request
 
-Json = Any
 
 _COMPUTE = "azure.mgmt.compute.v2024_11_01.models"
 _DISKS = "azure.mgmt.compute.v2024_03_02.models"
@@ -104,12 +105,12 @@ def parent_of(identifier: str) -> str:
     return identifier.rsplit("/", 2)[0] if kind.count("/") > 1 else ""
 
 
-def props(thing: Json) -> Json:
-    """Return what a thing is made of."""
+def props(thing: Any) -> Any:
+    """Return the properties of a thing."""
     return thing.setdefault("properties", {})
 
 
-def _id(reference: Json) -> str:
+def _id(reference: Json | None) -> str:
     """Return the id of what is referred to."""
     return str((reference or {}).get("id", "")).lower()
 

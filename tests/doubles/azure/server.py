@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from model.json_types import Json
 from tests.doubles.azure import rules
 from tests.doubles.azure.published import mistakes, model_of
 from tests.doubles.azure.rules import TYPES, RefusedError, kind_of, parent_of, props
@@ -27,8 +28,6 @@ SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 TOKEN, OLD_TOKEN = "good", "old"
 REGION = "westeurope"
 PAGE = 2
-
-Json = Any
 
 
 @dataclass
@@ -87,7 +86,7 @@ class Request:
     method: str
     path: str
     query: dict[str, str]
-    body: Json
+    body: Any
     headers: dict[str, str]
 
 
@@ -96,7 +95,7 @@ class Answer:
     """What is answered."""
 
     status: int
-    body: Json = None
+    body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -163,7 +162,7 @@ class Cloud:
                     operation.fault = error
         self._young = {key: left - 1 for key, left in self._young.items() if left > 1}
 
-    def begin(self, target: str, end: Callable[[], None], status: int, body: Json = None) -> Answer:
+    def begin(self, target: str, end: Callable[[], None], status: int, body: Json | None = None) -> Answer:
         """Answer that an operation has begun."""
         identifier = uuid.uuid4().hex
         self.operations[identifier] = Operation(target.lower(), self.settings.slow, end)

@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 from urllib.parse import unquote
 
-Json = Any
+from model.json_types import Json
 
 
 class RefusedError(Exception):
@@ -39,14 +39,15 @@ class Call:
 
     method: str
     words: dict[str, str]
-    body: Json
+    body: Any
 
 
 @cache
 def document(name: str) -> Json:
     """Return a discovery document, as `compute.v1`."""
     file = resources.files("googleapiclient") / "discovery_cache" / "documents" / f"{name}.json"
-    return json.loads(file.read_text())
+    found: Json = json.loads(file.read_text())
+    return found
 
 
 @cache
@@ -67,7 +68,7 @@ def _methods(name: str) -> list[tuple[str, re.Pattern[str], Json]]:
     return found
 
 
-def understood(name: str, verb: str, path: str, query: dict[str, str], body: Json) -> Call:
+def understood(name: str, verb: str, path: str, query: dict[str, str], body: Json | None) -> Call:
     """Return what a request asks for.
 
     Raises:
@@ -114,7 +115,7 @@ def _check_body(name: str, table: Json, body: Json, method: str, where: str) -> 
         _check(name, known[key], value, method, f"{where}.{key}")
 
 
-def _check(name: str, rule: Json, value: Json, method: str, where: str) -> None:
+def _check(name: str, rule: Json, value: Any, method: str, where: str) -> None:
     """Refuse what a rule does not take."""
     if "$ref" in rule:
         _check_body(name, document(name)["schemas"][rule["$ref"]], value, method, where)
@@ -134,7 +135,7 @@ def _check(name: str, rule: Json, value: Json, method: str, where: str) -> None:
         _check_value(rule, value, where)
 
 
-def _check_value(rule: Json, value: Json, where: str) -> None:
+def _check_value(rule: Json, value: Any, where: str) -> None:
     """Refuse a single value that a rule does not take."""
     kinds = {"string": str, "boolean": (bool, str), "integer": (int, str), "number": (int, float, str)}
     if not isinstance(value, kinds.get(rule.get("type", "string"), object)):  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from tests.doubles.gcp.published import Call, Json, RefusedError, understood
+from model.json_types import Json
+from tests.doubles.gcp.published import Call, RefusedError, understood
 
 PROJECT, REGION = "skep-tests", "europe-west3"
 ZONES = tuple(f"{REGION}-{letter}" for letter in "abc")
@@ -54,7 +55,7 @@ class Google:
 
     # -- a request -----------------------------------------------------------------------------------------------------
 
-    def answer(self, verb: str, path: str, query: dict[str, str], body: Json) -> Json:
+    def answer(self, verb: str, path: str, query: dict[str, str], body: Json | None) -> Json | None:
         """Return the answer to a request; None for one that is lost on the way."""
         document = "compute.v1"
         if path.startswith("/v1/"):
@@ -125,7 +126,7 @@ class Google:
         found: Json = self.things[path]
         return found
 
-    def _operation(self, kind: str, words: dict[str, str], error: Json = None) -> Json:
+    def _operation(self, kind: str, words: dict[str, str], error: Json | None = None) -> Json:
         """Return an operation that has begun."""
         name = f"operation-{next(self._ids)}"
         scope = self._scope(words)
@@ -145,7 +146,7 @@ class Google:
         """Return an operation as it is answered."""
         return {key: value for key, value in operation.items() if key not in {"left", "path"}}
 
-    def _add(self, kind: str, words: dict[str, str], body: Json, **more: Json) -> Json:
+    def _add(self, kind: str, words: dict[str, str], body: Json, **more: Any) -> Json:
         """Keep a thing."""
         if not re.fullmatch(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?", body.get("name", "")):
             raise RefusedError(400, "invalid", f"{body.get('name')!r} is no name")
@@ -172,7 +173,7 @@ class Google:
 
     # -- methods -------------------------------------------------------------------------------------------------------
 
-    def _get(self, kind: str, words: dict[str, str], _body: Json) -> Json:
+    def _get(self, kind: str, words: dict[str, str], _body: Json | None) -> Json:
         """Answer with one thing."""
         if kind.endswith("Operations"):
             path = f"{self._scope(words)}/operations/{words['operation']}"
@@ -197,7 +198,7 @@ class Google:
             raise RefusedError(404, "notFound", f"there is no image {words['image']}")
         return self._find(self._path(kind, words))
 
-    def _getFromFamily(self, _kind: str, words: dict[str, str], _body: Json) -> Json:  # noqa: N802 - Google's name
+    def _getFromFamily(self, _kind: str, words: dict[str, str], _body: Json | None) -> Json:  # noqa: N802 - Google's name
         """Answer with the newest image of a family."""
         if words["family"] not in {"debian-12", "debian-12-arm64"}:
             raise RefusedError(404, "notFound", f"there is no family {words['family']}")
@@ -212,7 +213,7 @@ class Google:
         match = re.fullmatch(r'([\w.]+) eq "(.*)"', said)
         if match is None:
             raise RefusedError(400, "invalid", f"filter: {said}")
-        value: Json = thing
+        value: Any = thing
         for part in match[1].split("."):
             value = (value or {}).get(part)
         return re.fullmatch(match[2], str(value or "")) is not None
@@ -231,7 +232,7 @@ class Google:
         end = begin + min(self.page, int(words.get("maxResults") or 500))
         return every[begin:end], str(end) if end < len(every) else ""
 
-    def _list(self, kind: str, words: dict[str, str], _body: Json) -> Json:
+    def _list(self, kind: str, words: dict[str, str], _body: Json | None) -> Json:
         """Answer with a page."""
         if kind == "zones":
             region = f"http://x/compute/v1/projects/{PROJECT}/regions/{REGION}"
@@ -239,7 +240,7 @@ class Google:
         page, more = self._listed(kind, self._scope(words), words)
         return {"items": [thing for _, thing in page], **({"nextPageToken": more} if more else {})}
 
-    def _aggregatedList(self, kind: str, words: dict[str, str], _body: Json) -> Json:  # noqa: N802 - Google's name
+    def _aggregatedList(self, kind: str, words: dict[str, str], _body: Json | None) -> Json:  # noqa: N802 - Google's name
         """Answer with a page from all zones."""
         page, more = self._listed(kind, f"projects/{PROJECT}/", words)
         items: Json = {f"zones/{zone}": {"warning": {"code": "NO_RESULTS_ON_PAGE"}} for zone in ZONES}
@@ -360,7 +361,7 @@ class Google:
         thing |= body
         return self._operation("update", words)
 
-    def _delete(self, kind: str, words: dict[str, str], _body: Json) -> Json:
+    def _delete(self, kind: str, words: dict[str, str], _body: Json | None) -> Json:
         """Delete something that nothing uses."""
         path = self._path(kind, words)
         thing = self._find(path)
@@ -388,11 +389,11 @@ class Google:
         self._find(self._path("instances", words))["status"] = status
         return self._operation(status, words)
 
-    def _stop(self, _kind: str, words: dict[str, str], _body: Json) -> Json:
+    def _stop(self, _kind: str, words: dict[str, str], _body: Json | None) -> Json:
         """Stop an instance."""
         return self._become(words, "STOPPING")
 
-    def _start(self, _kind: str, words: dict[str, str], _body: Json) -> Json:
+    def _start(self, _kind: str, words: dict[str, str], _body: Json | None) -> Json:
         """Start an instance."""
         if self._find(self._path("instances", words))["status"] == "STOPPING":
             raise RefusedError(400, "resourceNotReady", "it is stopping")
@@ -412,7 +413,7 @@ class Google:
         self._find(self._path("instances", words))["networkInterfaces"][0]["accessConfigs"] = [body]
         return self._operation("addAccessConfig", words)
 
-    def _deleteAccessConfig(self, _kind: str, words: dict[str, str], _body: Json) -> Json:  # noqa: N802 - Google's name
+    def _deleteAccessConfig(self, _kind: str, words: dict[str, str], _body: Json | None) -> Json:  # noqa: N802 - Google's name
         """Take a public address off an instance."""
         self._find(self._path("instances", words))["networkInterfaces"][0]["accessConfigs"] = []
         return self._operation("deleteAccessConfig", words)

@@ -1,0 +1,6 @@
+"""The type of what APIs send and take."""
+
+from typing import Any
+
+Json = dict[str, Any]
+"""An object of a JSON document: names to values that only the API's own documentation can tell."""
