@@ -33,10 +33,10 @@ LATEST = "latest"
 
 
 class Rollback(DoitCmdBase):
-    """Go back to an earlier generation of a service."""
+    """Go back to an earlier revision of a service."""
 
-    doc_purpose = "take a service back to what it was before, or to=GENERATION; to=latest ends that"
-    doc_usage = "SERVICE [to=GENERATION|to=latest]"
+    doc_purpose = "take a service back to what it was before, or to=REVISION; to=latest ends that"
+    doc_usage = "SERVICE [to=REVISION|to=latest]"
     doc_description = """\
 Each time a service was deployed well, what it runs with is kept in the swarm; the newest ones stay (registry.keep in \
 site.toml). Without to= the service goes back to the one before what it runs now; a number that there is none of lists \
@@ -50,7 +50,7 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
         run = site_run(self.loader)
         if len(pos_args) != 1 or pos_args[0] not in run.stage.services:
             there = ", ".join(run.stage.services) or "none"
-            raise InvalidCommand(f"type: {self.bin_name} rollback SERVICE [to=GENERATION]; services: {there}")
+            raise InvalidCommand(f"type: {self.bin_name} rollback SERVICE [to=REVISION]; services: {there}")
         [name] = pos_args
         try:
             run.state.lock(" ".join(["doit", *sys.argv[1:]]))
@@ -75,7 +75,7 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
         finally:
             run.close()
             run.state.unlock()
-        log(f"{name} runs as generation {back.number} ({time.monotonic() - began:.1f} s)")
+        log(f"{name} runs as revision {back.number} ({time.monotonic() - began:.1f} s)")
         for line in pinned_revisions.lines({name: back.number}):
             log(line)
         return 0
@@ -108,13 +108,13 @@ class Back:
         self.number = 0
 
     def go(self, asked: str | None, log: Teller) -> Inputs | None:
-        """Take the service to the generation that was asked for, and wait until it runs.
+        """Take the service to the revision that was asked for, and wait until it runs.
 
         Returns:
             The inputs that the service's task has now; None where they can't be told.
 
         Raises:
-            SkepError: There is no such generation, or it does not run.
+            SkepError: There is no such revision, or it does not run.
 
         """
         from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
@@ -129,7 +129,7 @@ class Back:
         self.number = chosen.number
         inputs = self._inputs()
         spec = with_secrets(chosen, self._secret_lines(chosen))
-        log(f"{name}: back to generation {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
+        log(f"{name}: back to revision {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
         put_service(client, service, {**spec, "Labels": self._labels(service, spec, inputs)})
         config = run.stage.services[name]
         wait_until_converged(
@@ -172,30 +172,30 @@ class Back:
         return found
 
     def _chosen(self, kept: "Sequence[Revision]", service: "Json", asked: str | None) -> "Revision":
-        """Return the generation that is meant."""
+        """Return the revision that is meant."""
         now = labels_of(service).get(REVISION_LABEL, "")
-        numbers = {str(generation.number): generation for generation in kept}
+        numbers = {str(revision.number): revision for revision in kept}
         if asked is not None and asked in numbers:
             return numbers[asked]
         older = [g for g in kept if now.isdecimal() and g.number < int(now)]
         if asked is None and older:
             return older[0]
-        what = f"has no generation {asked}" if asked is not None else "has none before what it runs"
+        what = f"has no revision {asked}" if asked is not None else "has none before what it runs"
         listed = "".join(f"\n    {line}" for line in self._listed(kept, now)) or "\n    none is kept"
         raise ServiceError(f"service {self._name}: {what}; there are:{listed}")
 
     @staticmethod
     def _listed(kept: "Sequence[Revision]", now: str) -> list[str]:
-        """Return a line for each generation: when it was, and in what it differs from the next one."""
+        """Return a line for each revision: when it was, and in what it differs from the next one."""
         lines = []
-        for i, generation in enumerate(kept):
-            if str(generation.number) == now:
+        for i, revision in enumerate(kept):
+            if str(revision.number) == now:
                 said = "runs now"
             else:
-                changes = kept[i - 1].differs(generation.spec) if i else []
+                changes = kept[i - 1].differs(revision.spec) if i else []
                 more = f" (+{len(changes) - 1} more)" if len(changes) > 1 else ""
                 said = f"{changes[0]}{more}" if changes else ""
-            lines.append(f"to={generation.number}  {generation.made[:19]}  {said}".rstrip())
+            lines.append(f"to={revision.number}  {revision.made[:19]}  {said}".rstrip())
         return lines
 
     def _inputs(self) -> Inputs | None:
@@ -205,13 +205,13 @@ class Back:
         except (KeyError, ConfigError):
             return None
 
-    def _secret_lines(self, generation: "Revision") -> list[str]:
+    def _secret_lines(self, revision: "Revision") -> list[str]:
         """Return the secret lines of the service's environment as they are today, if any are needed."""
-        lines = generation.spec["TaskTemplate"]["ContainerSpec"].get("Env") or []
+        lines = revision.spec["TaskTemplate"]["ContainerSpec"].get("Env") or []
         return secret_environment(self._run, self._name) if any("=" not in line for line in lines) else []
 
     def _labels(self, service: "Json", spec: "Json", inputs: Inputs | None) -> dict[str, str]:
-        """Return the labels that the service gets: those of the generation, and skep's own of today.
+        """Return the labels that the service gets: those of the revision, and skep's own of today.
 
         With the key of today's definition it counts as deployed, until that changes.
         """

@@ -173,7 +173,7 @@ class Telling:
         return lines
 
     def _pinned(self, name: str) -> list[str]:
-        """Return that a service was taken back to a generation and stays there; nothing of what is not pinned."""
+        """Return that a service was taken back to a revision and stays there; nothing of what is not pinned."""
         run = self._run
         found = (
             pinned_revisions.seen(run)

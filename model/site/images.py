@@ -190,7 +190,7 @@ class Registry(Frozen, frozen=True):
         int,
         Meta(
             ge=1,
-            description="How many generations of each image and base stay there, the newest first, to go back to; "
+            description="How many versions of each image and base stay there, the newest first, to go back to; "
             "what is in use stays in any case. The rest is removed when a run that made an image ends well.",
         ),
     ] = 5

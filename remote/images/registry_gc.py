@@ -75,17 +75,17 @@ def parse_list(text: str) -> list[ImageTag]:
     ]
 
 
-def surplus(generations: Iterable[ImageTag], used: Collection[str], keep: int) -> list[ImageTag]:
+def surplus(tags: Iterable[ImageTag], used: Collection[str], keep: int) -> list[ImageTag]:
     """Return what need not be kept: neither in use, nor one of the newest of its repository.
 
     Args:
-        generations: All that there is.
+        tags: All that there is.
         used: What is in use, as `repository@digest`.
         keep: How many of each repository stay.
 
     """
     by_repository: dict[str, list[ImageTag]] = {}
-    for each in generations:
+    for each in tags:
         by_repository.setdefault(each.repository, []).append(each)
     old = []
     for found in by_repository.values():
@@ -155,7 +155,7 @@ def freed(text: str) -> int | None:
 
 
 def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[ImageTag]) -> int:
-    """Remove local images and layers that no kept generation has; return how many tags went.
+    """Remove local images and layers that no kept tag has; return how many tags went.
 
     Args:
         client: The repository host's engine.

@@ -54,7 +54,7 @@ def put_back(
             if not kept:
                 return None
             spec = {**with_secrets(kept[0], secret()), "Labels": _labels(service, kept[0])}
-            said = f"generation {kept[0].number}"
+            said = f"revision {kept[0].number}"
         log(f"putting back {said}")
         put_service(client, service, {**spec, "Name": name})
     return said
@@ -69,10 +69,10 @@ def was_seen(spec: Json) -> bool:
 def _called(spec: Json) -> str:
     """Return what a specification is called."""
     number = labels_of(spec).get(REVISION_LABEL)
-    return f"generation {number}" if number else "what it ran before"
+    return f"revision {number}" if number else "what it ran before"
 
 
-def _labels(service: Json, generation: Revision) -> dict[str, str]:
-    """Return the labels of a generation that is put back: its own, and skep's without the key of what failed."""
+def _labels(service: Json, revision: Revision) -> dict[str, str]:
+    """Return the labels of a revision that is put back: its own, and skep's without the key of what failed."""
     own = {n: v for n, v in own_labels(labels_of(service)).items() if n not in {KEY_LABEL, SPEC_LABEL}}
-    return {**labels_of(generation.spec), **own, REVISION_LABEL: str(generation.number)}
+    return {**labels_of(revision.spec), **own, REVISION_LABEL: str(revision.number)}

@@ -65,23 +65,23 @@ class Revision:
         ]
 
 
-def is_generation(config: Json) -> bool:
-    """Return whether a config of the swarm is a service's generation."""
+def is_revision(config: Json) -> bool:
+    """Return whether a config of the swarm is a service's revision."""
     return REVISION_LABEL in labels_of(config)
 
 
 def files_of(config: Json) -> set[str]:
-    """Return the ids of the secrets and configs that a generation needs."""
+    """Return the ids of the secrets and configs that a revision needs."""
     return set(filter(None, labels_of(config).get(FILES_LABEL, "").split(",")))
 
 
 def image_of(config: Json) -> str:
-    """Return the image that a generation runs."""
+    """Return the image that a revision runs."""
     return str(labels_of(config).get(IMAGE_LABEL, ""))
 
 
 def revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -> list[Revision]:
-    """Return a service's generations, the newest first.
+    """Return a service's revisions, the newest first.
 
     Args:
         client: A manager's engine.
@@ -94,23 +94,23 @@ def revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -
     """
     from remote.engine.client import engine_errors
 
-    with engine_errors(service, "listing its generations", ServiceError):
+    with engine_errors(service, "listing its revisions", ServiceError):
         return _newest_first(_configs(client, {**labels, NAME_LABEL: service}))
 
 
 def _configs(client: "DockerClient", labels: Mapping[str, str]) -> list[Json]:
-    """Return the configs with these labels that are generations."""
+    """Return the configs with these labels that are revisions."""
     return list(client.api.configs(filters=label_filter(labels, REVISION_LABEL)))
 
 
 def _newest_first(configs: Iterable[Json]) -> list[Revision]:
-    """Return the generations that configs hold."""
-    made = [_generation(config) for config in configs]
-    return sorted(made, key=lambda generation: generation.number, reverse=True)
+    """Return the revisions that configs hold."""
+    made = [_revision(config) for config in configs]
+    return sorted(made, key=lambda revision: revision.number, reverse=True)
 
 
-def _generation(config: Json) -> Revision:
-    """Return a generation from its config."""
+def _revision(config: Json) -> Revision:
+    """Return a revision from its config."""
     labels = labels_of(config)
     spec = json.loads(base64.b64decode(config["Spec"]["Data"]))
     number = int(labels[REVISION_LABEL])
@@ -128,7 +128,7 @@ class RevisionStore:
     Args:
         client: A manager's engine.
         labels: Those of the stage.
-        count: How many generations of a service stay.
+        count: How many revisions of a service stay.
         networks: Ids of networks to their names, as far as they are known.
 
     """
@@ -145,7 +145,7 @@ class RevisionStore:
         self._seen: dict[str, list[Json]] | None = None
 
     def keep(self, service: Json, secret: Collection[str]) -> int:
-        """Keep what a service runs with as its newest generation, unless it is that already; return its number.
+        """Keep what a service runs with as its newest revision, unless it is that already; return its number.
 
         Args:
             service: The service as the swarm has it.
@@ -210,7 +210,7 @@ class RevisionStore:
 
 
 def config_name(service: str, number: int) -> str:
-    """Return what a generation's config is called: nobody reads it, so a digest stands for a long service. Pure."""
+    """Return what a revision's config is called: nobody reads it, so a digest stands for a long service. Pure."""
     name = f"skep-generation.{service}.{number}"
     return name if len(name) <= _LONGEST_NAME else f"skep-generation.{sha256(service)[:24]}.{number}"
 
@@ -229,9 +229,9 @@ def forget(client: "DockerClient", service: str, labels: Mapping[str, str]) -> N
     """
     from remote.engine.client import engine_errors
 
-    for generation in revisions(client, service, labels):
+    for revision in revisions(client, service, labels):
         with engine_errors(service, "removing what is kept of it", ServiceError):
-            _remove(client, generation.id)
+            _remove(client, revision.id)
 
 
 def _remove(client: "DockerClient", config: str) -> None:
@@ -261,11 +261,11 @@ def _kept(line: str, secret: Collection[str]) -> str:
     return name if name in secret else line
 
 
-def with_secrets(generation: Revision, environment: Sequence[str]) -> dict[str, Any]:
-    """Return a generation's specification with what its secret variables and its networks are today. Pure.
+def with_secrets(revision: Revision, environment: Sequence[str]) -> dict[str, Any]:
+    """Return a revision's specification with what its secret variables and its networks are today. Pure.
 
     Args:
-        generation: The generation.
+        revision: The revision.
         environment: The lines `NAME=value` of those that are secret today.
 
     Raises:
@@ -273,17 +273,17 @@ def with_secrets(generation: Revision, environment: Sequence[str]) -> dict[str, 
 
     """
     known = {line.partition("=")[0]: line for line in environment}
-    spec: dict[str, Any] = json.loads(json.dumps(generation.spec))
+    spec: dict[str, Any] = json.loads(json.dumps(revision.spec))
     container = spec["TaskTemplate"]["ContainerSpec"]
     lines = container.get("Env") or []
     if missing := [line for line in lines if "=" not in line and line not in known]:
         raise ServiceError(
-            f"generation {generation.number} had a secret in {', '.join(missing)}, which is none today: "
+            f"revision {revision.number} had a secret in {', '.join(missing)}, which is none today: "
             "what it was is kept nowhere"
         )
     if lines:
         container["Env"] = [line if "=" in line else known[line] for line in lines]
     for joined in spec["TaskTemplate"].get("Networks") or ():
         # The engine finds it by its name, which stays.
-        joined["Target"] = generation.networks.get(joined["Target"], joined["Target"])
+        joined["Target"] = revision.networks.get(joined["Target"], joined["Target"])
     return spec

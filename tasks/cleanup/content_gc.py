@@ -11,7 +11,7 @@ from tasks.run.context import Run
 
 
 def remove(run: Run, log: Log) -> None:
-    """Remove them. What a service uses, was before, or would go back to (its generations) stays.
+    """Remove them. What a service uses, was before, or would go back to (its revisions) stays.
 
     Args:
         run: The run, which ended well.

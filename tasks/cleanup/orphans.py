@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from model.labels import NAME_LABEL, belongs_to, labels_of
-from remote.swarm.revisions import files_of, is_generation
+from remote.swarm.revisions import files_of, is_revision
 from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
 from tasks.explain.plan import LEFT, REMOVE, Item
 from tasks.observe.live_state import SwarmLook
@@ -150,9 +150,9 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
     """
     current = set(secrets_configs.current(run).values())
     configs = {f"{secrets_configs.CONFIG}{name}" for name in run.stage.configs}
-    # What an earlier generation of a service needs, it may go back to.
+    # What an earlier revision of a service needs, it may go back to.
     kept: dict[str, set[str]] = {}
-    for config in filter(is_generation, swarm.configs.values()):
+    for config in filter(is_revision, swarm.configs.values()):
         user = labels_of(config)[NAME_LABEL]
         if user in staying:
             kept.setdefault(user, set()).update(files_of(config))
@@ -165,7 +165,7 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
             users += [user for user, files in kept.items() if thing.get("ID") in files and user not in users]
             if (
                 kind == CONFIG
-                and is_generation(thing)
+                and is_revision(thing)
                 and labels_of(thing)[NAME_LABEL] in {*swarm.services, *run.stage.services}
             ):
                 continue  # it goes with its service; one that somebody removed is deployed again

@@ -77,7 +77,7 @@ def _one(run: Run, going: Mapping[str, Orphan], log: Log, words: str) -> None:
 
 
 def _service(run: Run, left: Orphan) -> None:
-    """Remove a service with its generations; its containers end in their own time."""
+    """Remove a service with its revisions; its containers end in their own time."""
     from remote.swarm.revisions import forget
 
     host, client = run.manager()
@@ -173,7 +173,7 @@ def _images(run: Run, left: Iterable[Orphan], found: Sequence[Orphan], log: Log)
     names = {image.name for image in left}
     gone = {service.name for service in found if service.kind == SERVICE}
     used = registry_gc.in_use(run, except_=gone)
-    known = registry_gc.generations(run)
+    known = registry_gc.image_tags(run)
     old = [
         each for each in known if each.repository in names and f"{each.repository}@{each.digest}" not in used
     ]

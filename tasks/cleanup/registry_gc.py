@@ -1,4 +1,4 @@
-"""Removing the generations of images that nobody needs any more, at the end of a run that made one."""
+"""Removing image versions that nobody needs any more, at the end of a run that made one."""
 
 from collections.abc import Collection, Sequence
 
@@ -7,7 +7,7 @@ from model.keys.record import ImageRecord
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
 from remote.images.registry_gc import ImageTag, collect_script, freed, list_script, parse_list, surplus
-from remote.swarm.revisions import image_of, is_generation
+from remote.swarm.revisions import image_of, is_revision
 from tasks.build_images import PHASE, resources
 from tasks.run.context import Run
 
@@ -41,7 +41,7 @@ def in_use(run: Run, except_: Collection[str] = ()) -> set[str]:
             if spec:
                 found.add(spec["TaskTemplate"]["ContainerSpec"]["Image"])
     for config in swarm.configs.values():
-        if is_generation(config) and labels_of(config).get(NAME_LABEL) not in except_:
+        if is_revision(config) and labels_of(config).get(NAME_LABEL) not in except_:
             found.add(image_of(config))
     return {
         reference.partition("/")[2] for reference in found if reference.startswith(f"{run.stage.registry}/")
@@ -55,7 +55,7 @@ def prune(run: Run, log: Log) -> None:
         SkepError: The repository host does not do it.
 
     """
-    found = generations(run)
+    found = image_tags(run)
     keep = run.stage.site.registry.keep
     # What runs is asked only if something would go: a new site has no swarm to ask.
     old = surplus(found, in_use(run), keep) if surplus(found, (), keep) else []
@@ -63,7 +63,7 @@ def prune(run: Run, log: Log) -> None:
         remove(run, old, [each for each in found if each not in old], log)
 
 
-def generations(run: Run) -> list[ImageTag]:
+def image_tags(run: Run) -> list[ImageTag]:
     """Return all that the registry holds.
 
     Raises:

@@ -21,7 +21,7 @@ WORDS = {
     "confirm": "destroy, prune: the site's name",
     "volumes": "destroy, prune: the volumes that go, too",
     "upgrade": "lock: what is to be newer",
-    "to": "rollback: the generation to go back to",
+    "to": "rollback: the revision to go back to",
     "replace": "the hosts, networks and volumes that may be made anew although something is lost by it; or `swarm`",
 }
 """What may be said on the command line as `name=value`."""

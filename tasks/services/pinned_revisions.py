@@ -1,4 +1,4 @@
-"""Services that went back to an earlier generation, and stay there until their definition changes.
+"""Services that went back to an earlier revision, and stay there until their definition changes.
 
 The pin is a label on the service. What is known of it here is only for `doit list`, which looks at nothing.
 """
@@ -14,7 +14,7 @@ FILE = "pinned.json"
 
 
 def pinned(run: Run) -> dict[str, int]:
-    """Return the services that were pinned when the swarm was last looked at, each with its generation."""
+    """Return the services that were pinned when the swarm was last looked at, each with its revision."""
     try:
         found = json.loads((run.state.root / FILE).read_text())
     except (OSError, ValueError):
@@ -44,7 +44,7 @@ def note(run: Run, found: Mapping[str, int]) -> None:
 def lines(found: Mapping[str, int]) -> list[str]:
     """Return a line for each service that is pinned."""
     return [
-        f"{name} is pinned to generation {number}, behind site.toml, until its definition changes "
+        f"{name} is pinned to revision {number}, behind site.toml, until its definition changes "
         f"(doit rollback {name} to=latest)"
         for name, number in sorted(found.items())
     ]

@@ -450,12 +450,12 @@ def _back_and_forth(site: Site) -> None:
     """Take the service back, look at what is said of it, and end that."""
     unknown = site.run("rollback", "first", "to=77")
     assert unknown.status == 1
-    assert re.search(r"has no generation 77; there are:\n +to=2 .*runs now\n +to=1 .*VERSION", unknown.text)
+    assert re.search(r"has no revision 77; there are:\n +to=2 .*runs now\n +to=1 .*VERSION", unknown.text)
     assert site.run("rollback", "nobody").status == 3
     back = site.run("rollback", "first")
     assert back.status == 0, back.text
     assert version(site) == "one"
-    said = "first is pinned to generation 1, behind site.toml"
+    said = "first is pinned to revision 1, behind site.toml"
     assert said in back.text
     assert said in site.run("list").text
     again = site.run().well()

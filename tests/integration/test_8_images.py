@@ -115,7 +115,7 @@ def _shell(script: str) -> str:
 
 
 @pytest.mark.timeout(300)
-def test_old_generations_go_and_the_rest_stays_whole(
+def test_old_versions_go_and_the_rest_stays_whole(
     tmp_path: Path, programs: Path, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is neither in use nor new is gone from the registry, with its bytes; all else can be pulled and pushed."""

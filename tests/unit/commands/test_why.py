@@ -232,7 +232,7 @@ def test_a_pinned_service_is_said_to_be(made: Made) -> None:
     """A service that was taken back counts as up to date: that it is behind site.toml must be said."""
     pinned_revisions.note(made.run(), {"web": 3})
     said = (
-        "  web is pinned to generation 3, behind site.toml, until its definition changes "
+        "  web is pinned to revision 3, behind site.toml, until its definition changes "
         "(doit rollback web to=latest)"
     )
 

@@ -1,4 +1,4 @@
-"""Which generations of images stay, and how the rest goes."""
+"""Which versions of images stay, and how the rest goes."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ from remote.images.registry_gc import (
 )
 
 
-def generations(*names: str) -> list[ImageTag]:
-    """Return generations, the first the newest, as `repository:key` or `repository:key=digest`."""
+def image_tags(*names: str) -> list[ImageTag]:
+    """Return tags, the first the newest, as `repository:key` or `repository:key=digest`."""
     made = []
     for age, name in enumerate(names):
         reference, _, digest = name.partition("=")
@@ -41,7 +41,7 @@ def generations(*names: str) -> list[ImageTag]:
 )
 def test_what_goes(found: list[str], used: set[str], keep: int, old: list[str]) -> None:
     """The newest of each repository stay, and what is in use, however old."""
-    assert old == [each.key for each in surplus(generations(*found), used, keep)]
+    assert old == [each.key for each in surplus(image_tags(*found), used, keep)]
 
 
 def test_the_listing() -> None:
@@ -78,7 +78,7 @@ def test_the_listing_is_that_of_the_storage(tmp_path: Path) -> None:
 
 def test_a_digest_that_is_still_a_tags_stays() -> None:
     """Two keys may have come out the same: the older tag goes, the image does not."""
-    new, same, other = generations("web:3=x", "web:2=x", "web:1=y")
+    new, same, other = image_tags("web:3=x", "web:2=x", "web:1=y")
 
     script = collect_script([same, other], [new])
 
@@ -90,7 +90,7 @@ def test_a_digest_that_is_still_a_tags_stays() -> None:
 
 def test_the_registry_is_stopped_meanwhile() -> None:
     """It starts again however the script ends, and nothing is removed while somebody pushes."""
-    script = collect_script(generations("web:1"), [])
+    script = collect_script(image_tags("web:1"), [])
 
     order = [
         script.index(part)
@@ -146,7 +146,7 @@ def test_local_names() -> None:
         images=SimpleNamespace(remove=removed.append),
     )
 
-    assert remove_local(client, "hive3", "reg:5000", generations("web:2")) == 3
+    assert remove_local(client, "hive3", "reg:5000", image_tags("web:2")) == 3
 
     assert removed == ["reg:5000/web:1", "reg:5000/web@sha256:1", "skep/layer:3"]
 

@@ -27,7 +27,7 @@ def spec(image: str, *, seen: bool = False, mode: str = "Replicated", **labels: 
 
 
 class Engine:
-    """A manager with one service, and its generations."""
+    """A manager with one service, and its revisions."""
 
     def __init__(self, now: dict[str, Any], before: dict[str, Any] | None, *kept: dict[str, Any]) -> None:
         self.api = self
@@ -40,7 +40,7 @@ class Engine:
         return self.service
 
     def configs(self, *, filters: object) -> list[dict[str, Any]]:
-        """List the generations."""
+        """List the revisions."""
         assert filters
         return [
             {
@@ -76,19 +76,19 @@ def undo(engine: Any) -> str | None:
 
 
 def test_what_the_swarm_still_has_of_before() -> None:
-    """A paused update: the specification before is put back whole, its key and generation with it."""
+    """A paused update: the specification before is put back whole, its key and revision with it."""
     before = spec("old", seen=True, **{REVISION_LABEL: "3"})
     engine = Engine(spec("new"), before)
 
-    assert undo(engine) == "generation 3"
+    assert undo(engine) == "revision 3"
     assert engine.calls == [("update", "old", before["Labels"])]
 
 
-def test_a_generation_where_that_never_ran_well() -> None:
-    """Two changes that failed one after the other: the newest generation is put back, without the key of either."""
+def test_a_revision_where_that_never_ran_well() -> None:
+    """Two changes that failed one after the other: the newest revision is put back, without the key of either."""
     engine = Engine(spec("worse"), spec("bad"), spec("one"), spec("two"))
 
-    assert undo(engine) == "generation 2"
+    assert undo(engine) == "revision 2"
     assert engine.calls == [("update", "two", {**STAGE, REVISION_LABEL: "2"})]
 
 
@@ -122,7 +122,7 @@ def test_another_mode_is_made_anew() -> None:
     """A service that was removed for its mode comes back with the old one."""
     engine = Engine(spec("new", mode="Global"), None, spec("old"))
 
-    assert undo(engine) == "generation 1"
+    assert undo(engine) == "revision 1"
     assert [call[:2] for call in engine.calls] == [("remove", ""), ("create", "old")]
 
 

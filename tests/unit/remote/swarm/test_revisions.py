@@ -83,17 +83,17 @@ def test_no_secret_is_kept() -> None:
     engine: Any = Configs()
     keep(engine, service())
     [config] = engine.all.values()
-    [generation] = kept.revisions(engine, "web", LABELS)
+    [revision] = kept.revisions(engine, "web", LABELS)
 
     assert b"hush" not in base64.b64decode(config["Spec"]["Data"])
-    assert generation.spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD"]
-    assert generation.spec["Labels"] == {"own": "x"}
+    assert revision.spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD"]
+    assert revision.spec["Labels"] == {"own": "x"}
     assert kept.files_of(config) == {"s1", "c1"}
     assert kept.image_of(config) == "registry/web@sha256:1"
 
 
 def test_each_is_kept_once() -> None:
-    """What is the newest generation already is no other one, whatever skep's labels say."""
+    """What is the newest revision already is no other one, whatever skep's labels say."""
     engine: Any = Configs()
 
     assert keep(engine, service()) == 1
@@ -108,11 +108,11 @@ def test_the_newest_stay() -> None:
     for number in range(1, 6):
         assert keep(engine, service(f"image-{number}")) == number
 
-    assert [generation.number for generation in kept.revisions(engine, "web", LABELS)] == [5, 4, 3]
+    assert [revision.number for revision in kept.revisions(engine, "web", LABELS)] == [5, 4, 3]
 
 
 def test_nothing_is_kept_of_a_service_that_is_removed() -> None:
-    """With a service its generations go, and no other's."""
+    """With a service its revisions go, and no other's."""
     engine: Any = Configs()
     keep(engine, service())
     keep(engine, service("other"))
@@ -125,7 +125,7 @@ def test_nothing_is_kept_of_a_service_that_is_removed() -> None:
 
 
 def test_another_stages_are_not_seen() -> None:
-    """A service of the same name in another stage has generations of its own."""
+    """A service of the same name in another stage has revisions of its own."""
     engine: Any = Configs()
     keep(engine, service())
 
@@ -137,16 +137,16 @@ def test_secret_variables_get_what_they_are_today() -> None:
     """Going back, a secret variable has the value of today; one that is secret no more can't be had."""
     engine: Any = Configs()
     keep(engine, service())
-    [generation] = kept.revisions(engine, "web", LABELS)
+    [revision] = kept.revisions(engine, "web", LABELS)
 
-    spec = kept.with_secrets(generation, ["PASSWORD=new"])
+    spec = kept.with_secrets(revision, ["PASSWORD=new"])
     assert spec["TaskTemplate"]["ContainerSpec"]["Env"] == ["A=b", "PASSWORD=new"]
-    with pytest.raises(ServiceError, match="generation 1 had a secret in PASSWORD"):
-        kept.with_secrets(generation, [])
+    with pytest.raises(ServiceError, match="revision 1 had a secret in PASSWORD"):
+        kept.with_secrets(revision, [])
 
 
 def test_differences_are_said() -> None:
-    """Generations are told apart by what is different in them."""
+    """Revisions are told apart by what is different in them."""
     one = Revision(1, "", "", "a", "", {"TaskTemplate": {"ContainerSpec": {"Image": "a"}}})
 
     assert one.differs(one.spec) == []
@@ -155,9 +155,9 @@ def test_differences_are_said() -> None:
     assert "b" in said
 
 
-def test_what_is_no_generation() -> None:
+def test_what_is_no_revision() -> None:
     """A config of the site's own is none."""
-    assert not kept.is_generation({"Spec": {"Labels": {"skep.name": "x"}}})
+    assert not kept.is_revision({"Spec": {"Labels": {"skep.name": "x"}}})
 
 
 def test_a_long_service_is_kept_as_well() -> None:
@@ -173,7 +173,7 @@ def test_a_long_service_is_kept_as_well() -> None:
     keep(engine, long)
     [config] = engine.all.values()
     assert len(config["Spec"]["Name"]) <= 64
-    assert [generation.number for generation in kept.revisions(engine, "a" * 63, LABELS)] == [1]
+    assert [revision.number for revision in kept.revisions(engine, "a" * 63, LABELS)] == [1]
 
 
 def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
@@ -182,16 +182,16 @@ def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
     joined = service()
     joined["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1", "Aliases": ["www"]}]
     kept.RevisionStore(engine, LABELS, 3, {}).keep(joined, ())
-    [generation] = kept.revisions(engine, "web", LABELS)
+    [revision] = kept.revisions(engine, "web", LABELS)
 
-    back = kept.with_secrets(generation, ["PASSWORD=new"])
+    back = kept.with_secrets(revision, ["PASSWORD=new"])
 
     assert back["TaskTemplate"]["Networks"] == [{"Target": "name-of-n1", "Aliases": ["www"]}]
-    assert generation.spec["TaskTemplate"]["Networks"] == [{"Target": "n1", "Aliases": ["www"]}]
+    assert revision.spec["TaskTemplate"]["Networks"] == [{"Target": "n1", "Aliases": ["www"]}]
 
 
 def test_what_there_is_is_listed_once() -> None:
-    """Of fifty services nobody lists the generations fifty times."""
+    """Of fifty services nobody lists the revisions fifty times."""
     engine: Any = Configs()
     keeper = kept.RevisionStore(engine, LABELS, 3, {"n1": "mesh"})
     for name in ("web", "db"):

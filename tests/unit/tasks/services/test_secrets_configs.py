@@ -370,20 +370,20 @@ def test_older_contents_go(made: Made) -> None:
 
 
 def test_what_a_service_would_go_back_to_stays(made: Made) -> None:
-    """What its last specification has stays, and what one of its generations has."""
+    """What its last specification has stays, and what one of its revisions has."""
     run = made.run()
-    generation = {"skep.name": "web", "skep.generation": "1", "skep.files": "keyed-old,plain-old"}
-    config = {"ID": "g", "Spec": {"Name": "g", "Labels": {**run.stage.labels, **generation}}}
+    revision = {"skep.name": "web", "skep.generation": "1", "skep.files": "keyed-old,plain-old"}
+    config = {"ID": "g", "Spec": {"Name": "g", "Labels": {**run.stage.labels, **revision}}}
     made.swarm = replace(made.swarm, configs={**made.swarm.configs, "g": config})
 
     assert older(made, run, PreviousSpec=template(Secrets=[{"SecretID": "password-old"}])) == []
 
 
-def test_generations_of_a_service_that_somebody_removed_stay(made: Made) -> None:
+def test_revisions_of_a_service_that_somebody_removed_stay(made: Made) -> None:
     """It is deployed again, and may be taken back to what it was."""
     run = made.run()
-    generation = {"skep.name": "web", "skep.generation": "1", "skep.files": ""}
-    config = {"ID": "g", "Spec": {"Name": "g", "Labels": {**run.stage.labels, **generation}}}
+    revision = {"skep.name": "web", "skep.generation": "1", "skep.files": ""}
+    config = {"ID": "g", "Spec": {"Name": "g", "Labels": {**run.stage.labels, **revision}}}
     made.swarm = replace(made.swarm, services={}, configs={**made.swarm.configs, "g": config})
 
     assert "g" not in [left.name for left in orphans(made.run())]
