@@ -116,7 +116,7 @@ def chosen(run: Run, names: Sequence[str]) -> list[Host]:
         hosts = ", ".join(host.short for host in run.stage.hosts)
         raise InvalidCommand(f"stage {run.stage.name} has no host {', '.join(unknown)}; there are {hosts}")
     wanted = [known[name] for name in names] or list(run.stage.hosts)
-    made = [host for host in dict.fromkeys(wanted) if run.host_record(host) is not None]
+    made = [host for host in dict.fromkeys(wanted) if run.state.host_record(host) is not None]
     missing = [host.short for host in wanted if host not in made]
     if names and missing:
         raise InvalidCommand(f"{', '.join(missing)}: not made yet; `doit build_infra` makes the hosts")
@@ -127,8 +127,8 @@ def chosen(run: Run, names: Sequence[str]) -> list[Host]:
 
 def lines(run: Run, hosts: Sequence[Host]) -> list[str]:
     """Return what can be pasted: where each host's engine answers, then how to log in."""
-    exports = {host: f"export DOCKER_HOST=unix://{run.connection(host).docker_socket}" for host in hosts}
-    logins = {host: f"ssh -F {run.ssh_files.config} {host.short}" for host in hosts}
+    exports = {host: f"export DOCKER_HOST=unix://{run.connections.to(host).docker_socket}" for host in hosts}
+    logins = {host: f"ssh -F {run.connections.files.config} {host.short}" for host in hosts}
     width = max((len(text) for text in [*exports.values(), *logins.values()]), default=0)
     return [f"{text:<{width}}  # {host.name}" for texts in (exports, logins) for host, text in texts.items()]
 
@@ -166,7 +166,7 @@ class Tunnel:
     def reach(self, log: Callable[[str], None]) -> bool:
         """Open the connection if it is not open, and return whether it is."""
         # A new object each time: one that was open believes that it still is.
-        connection = Connection(self.host.short, self._run.ssh_files)
+        connection = Connection(self.host.short, self._run.connections.files)
         before = _answers(self._run, connection)
         try:
             connection.open()
@@ -187,7 +187,7 @@ class Tunnel:
             self._lose()
             return
         control = _control(self._run, self.host.short)
-        words = argv.ssh_command(self._run.ssh_files.config, control, self.host.short, "cat")
+        words = argv.ssh_command(self._run.connections.files.config, control, self.host.short, "cat")
         try:
             self._session = subprocess.Popen(
                 words,
@@ -227,7 +227,7 @@ class Tunnel:
     def close(self) -> None:
         """End the session and the connection."""
         self.release()
-        Connection(self.host.short, self._run.ssh_files).close()
+        Connection(self.host.short, self._run.connections.files).close()
 
 
 def _close(run: Run, tunnels: Sequence[Tunnel]) -> None:
@@ -240,7 +240,7 @@ def _close(run: Run, tunnels: Sequence[Tunnel]) -> None:
 
 def _control(run: Run, short: str) -> Any:
     """Return the path of a host's control socket, as `Connection` has it."""
-    return run.ssh_files.sockets / f"{short}.ssh"
+    return run.connections.files.sockets / f"{short}.ssh"
 
 
 def _answers(run: Run, connection: Connection) -> bool:
@@ -248,7 +248,7 @@ def _answers(run: Run, connection: Connection) -> bool:
     control = _control(run, connection.name)
     if not control.exists():
         return False
-    check = argv.ssh_control(run.ssh_files.config, control, connection.name, "check")
+    check = argv.ssh_control(run.connections.files.config, control, connection.name, "check")
     try:
         return subprocess.run(check, capture_output=True, timeout=10, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):

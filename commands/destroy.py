@@ -56,7 +56,7 @@ Run it again if it was stopped in the middle or a host did not answer."""
             sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
             return INTERRUPTED
         finally:
-            run.close()
+            run.connections.close()
             run.state.unlock()
 
     def _destroy(self, run: Run, asked: Sequence[str]) -> int:

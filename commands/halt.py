@@ -42,12 +42,12 @@ Nothing is removed: data, addresses and the swarm are there again when the hosts
         try:
             return self._halt(run, args)
         except SkepError as error:
-            raise InvalidCommand(run.redact(str(error))) from error
+            raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: run it again to stop the rest\n")
             return INTERRUPTED
         finally:
-            run.close()
+            run.connections.close()
             run.state.unlock()
 
     def _halt(self, run: Run, names: Sequence[str]) -> int:
@@ -70,7 +70,7 @@ Nothing is removed: data, addresses and the swarm are there again when the hosts
             try:
                 run.provider.halt(name, log)
             except SkepError as error:
-                log(run.redact(str(error)))
+                log(run.secrets.redact(str(error)))
                 return False
             return True
 

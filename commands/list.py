@@ -165,10 +165,10 @@ def _own_status(run: Run, task: Any, tasks: Mapping[str, Any], dep_manager: Any)
     try:
         found = dep_manager.get_status(task, tasks, get_log=True)
         fresh = found.status == "up-to-date"
-        reasons = run.reasons.get(task.name) or _doits_reasons(found, run)
+        reasons = run.progress.reasons.get(task.name) or _doits_reasons(found, run)
     except SkepError as error:
         # An input can't be had, as when a secret's environment variable is not set: a run would stop here, too.
-        fresh, reasons = False, [run.redact(line) for line in str(error).splitlines()]
+        fresh, reasons = False, [run.secrets.redact(line) for line in str(error).splitlines()]
     if entry.get("failed"):
         log = run.state.log_path(task.name)
         why = (

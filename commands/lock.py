@@ -13,7 +13,6 @@ from model.errors import SkepError
 from model.images import bases, lockfile
 from model.images.reference import Reference
 from remote.mother.files import write_whole
-from tasks.observe.tag_moves import digest_now, last_resolved
 from tasks.run.context import Run
 
 ALL = "all"
@@ -45,20 +44,20 @@ upgrade=all for all of them. Keep site.lock in git, beside site.toml."""
         try:
             self._lock(run, names)
         except SkepError as error:
-            raise InvalidCommand(run.redact(str(error))) from error
+            raise InvalidCommand(run.secrets.redact(str(error))) from error
         finally:
-            run.close()
+            run.connections.close()
         return 0
 
     def _lock(self, run: Run, upgraded: Sequence[str]) -> None:
         """Find a digest for each reference, write them, and say what changed."""
         used = references(run)
         _refuse_unknown(upgraded, used)
-        old, new = run.pins, {}
+        old, new = run.upstream.lockfile, {}
         for text, (names, reference) in used.items():
             asked = ALL in upgraded or text in upgraded or not names.isdisjoint(upgraded)
-            known = None if asked else old.get(text) or last_resolved(run, names, reference)
-            new[text] = known or digest_now(run, reference)
+            known = None if asked else old.get(text) or run.upstream.last_resolved(names, reference)
+            new[text] = known or run.upstream.digest_now(reference)
         write_whole(run.directory / lockfile.FILE, lockfile.text(new).encode())
         lines = list(changes(old, new))
         if not new:

@@ -120,19 +120,19 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
             _ = run.live_state  # it looks while inputs are read
             plan = made_plan(run, table, [name for name in table.names if name in wanted], wanted_phases)
         except SkepError as error:
-            sys.stderr.write(f"the plan can't be made: {run.redact(str(error))}\n")
+            sys.stderr.write(f"the plan can't be made: {run.secrets.redact(str(error))}\n")
             return TROUBLE
         except KeyboardInterrupt:
             return _INTERRUPTED
         finally:
             run.live_state.close()
-            run.close()
+            run.connections.close()
         if as_json:
             text = json.dumps(plan.data(), indent=1, ensure_ascii=False)
         else:
             width = shutil.get_terminal_size().columns if is_live(self.outstream) else None
             text = "\n".join(plan.lines(every=every, width=width, coloured=is_coloured(self.outstream)))
-        self.outstream.write(run.redact(text) + "\n")
+        self.outstream.write(run.secrets.redact(text) + "\n")
         return plan.status
 
 

@@ -57,12 +57,12 @@ Run it again if it was stopped in the middle or a host did not answer."""
                 run.state.lock(" ".join(["doit", *sys.argv[1:]]))
             return self._prune(run, volumes, confirmed=given is not None)
         except SkepError as error:
-            raise InvalidCommand(run.redact(str(error))) from error
+            raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
             return INTERRUPTED
         finally:
-            run.close()
+            run.connections.close()
             run.state.unlock()
 
     def _prune(self, run: Run, volumes: set[str], *, confirmed: bool) -> int:

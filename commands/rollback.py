@@ -18,7 +18,8 @@ from model.keys.digest import Inputs, key_of
 from model.keys.record import ServiceRecord
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from model.units import seconds
-from tasks.deploy_services import log_tail, secret_environment, service_task
+from tasks.deploy_services import log_tail, secret_environment
+from tasks.names import service_task
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 from tasks.step import Step
@@ -67,13 +68,13 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
             self._note(name, inputs)
             pinned_revisions.note(run, {**pinned_revisions.pinned(run), name: back.number})
         except SkepError as error:
-            sys.stderr.write(f"{run.redact(str(error))}\n")
+            sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: what the swarm was told it goes on with\n")
             return INTERRUPTED
         finally:
-            run.close()
+            run.connections.close()
             run.state.unlock()
         log(f"{name} runs as revision {back.number} ({time.monotonic() - began:.1f} s)")
         for line in pinned_revisions.lines({name: back.number}):
@@ -122,7 +123,7 @@ class Back:
         from remote.swarm.services import put_service
 
         run, name = self._run, self._name
-        _, client = run.manager()
+        _, client = run.connections.manager()
         service = self._found(client)
         kept = revisions(client, name, run.stage.labels)
         chosen = self._chosen(kept, service, asked)
@@ -133,7 +134,7 @@ class Back:
         put_service(client, service, {**spec, "Labels": self._labels(service, spec, inputs)})
         config = run.stage.services[name]
         wait_until_converged(
-            run.swarm_look,
+            run.connections.swarm_poller,
             name,
             ConvergencePolicy(seconds(config.converge_timeout), seconds(config.update_config.monitor)),
             partial(log_tail, run),
@@ -147,7 +148,7 @@ class Back:
         """Have the next run deploy what site.toml says."""
         from remote.swarm.services import set_labels
 
-        _, client = self._run.manager()
+        _, client = self._run.connections.manager()
         labels = labels_of(self._found(client))
         left = {name: n for name, n in pinned_revisions.pinned(self._run).items() if name != self._name}
         if PINNED_LABEL in labels:

@@ -8,7 +8,6 @@ from functools import wraps
 from types import FrameType
 from typing import Any
 
-from doit import get_var
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
@@ -18,11 +17,9 @@ from commands.shell_image import PREFIX, shell
 from model.errors import ConfigError, SkepError
 from tasks.cleanup import content_gc
 from tasks.cleanup.orphans import line, orphans
-from tasks.deploy_services import service_task
+from tasks.names import SWARM, secret_task, service_task
 from tasks.run.context import Run as SiteRun
 from tasks.services import pinned_revisions, rendering
-from tasks.services.secrets_configs import secret_task
-from tasks.setup_hosts import SWARM
 
 INTERRUPTED = 130
 NOT_KEPT = 2
@@ -55,7 +52,7 @@ class Run(DoitRun):
         try:
             run.state.lock(" ".join(["doit", *sys.argv[1:]]))
             run.state.remove_broken()
-            run.observe = True
+            run.observer.enabled = True
             # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
             _ = run.live_state
         except SkepError as error:
@@ -68,7 +65,7 @@ class Run(DoitRun):
         try:
             status = int(super()._execute(**kwargs))
             # What nothing needed until now is not asked for to see what is left over.
-            run.may_run_secret_commands = False
+            run.secrets.may_run_commands = False
             status = _ended(run, status)
             _name_leftovers(run)
             _name_pinned(run)
@@ -82,8 +79,8 @@ class Run(DoitRun):
             keeps_lock = True
             return INTERRUPTED
         finally:
-            run.stop_looking()
-            run.close()
+            run.observer.close()
+            run.connections.close()
             if not keeps_lock:
                 run.state.unlock()
 
@@ -97,7 +94,7 @@ def refuse_unknown_replacements(run: SiteRun) -> None:
     """
     stage = run.stage
     known = [*(host.short for host in stage.hosts), *stage.networks, *stage.volumes, SWARM]
-    unknown = [name for name in (get_var("replace") or "").split(",") if name and name not in known]
+    unknown = sorted(run.may_replace - {*known})
     if unknown:
         raise InvalidCommand(
             f"replace={','.join(unknown)}: is no host, network or volume of stage {stage.name}; there are: "
@@ -121,7 +118,7 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
     for name in dict.fromkeys(needed):
         if run.stage.site.secrets[name].generate is None:
             try:
-                run.secret(name)
+                run.secrets.read(name)
             except ConfigError as error:
                 problems += error.problems
     # With a secret missing, more would only be said of what follows from that.
@@ -138,7 +135,9 @@ def _name_pinned(run: SiteRun) -> None:
     if run.live_state.swarm.error:
         return
     found = {
-        name: number for name, number in pinned_revisions.seen(run).items() if name not in run.redeployed
+        name: number
+        for name, number in pinned_revisions.seen(run).items()
+        if name not in run.progress.redeployed
     }
     pinned_revisions.note(run, found)
     for said in pinned_revisions.lines(found):
@@ -152,7 +151,7 @@ def _ended(run: SiteRun, status: int) -> int:
     """
     if status != 0:
         return status
-    if run.pushed:
+    if run.progress.pushed:
         from tasks.cleanup.registry_gc import (
             prune,
         )  # it needs the docker SDK, which a run that has nothing to do does not
@@ -175,7 +174,7 @@ def _name_leftovers(run: SiteRun) -> None:
     except SkepError as error:
         said = f"(what is left over can't be said: {error})"
     if said:
-        _print(run.redact(said))
+        _print(run.secrets.redact(said))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

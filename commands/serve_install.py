@@ -41,11 +41,11 @@ installed again, end this and begin anew. It ends when all hosts answer ssh; the
         try:
             return self._serve(run)
         except SkepError as error:
-            raise InvalidCommand(run.redact(str(error))) from error
+            raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
-            run.close()
+            run.connections.close()
 
     def _serve(self, run: Run) -> int:
         """Serve until all hosts answer."""

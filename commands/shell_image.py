@@ -65,13 +65,13 @@ def shell(run: Run, name: str) -> int:
     except SkepError as error:
         raise InvalidCommand(str(error)) from error
     finally:
-        run.close()
+        run.connections.close()
     if kept is None:
         raise InvalidCommand(f"nothing is kept of image {name}: its last build did not fail in a role")
     terminal = sys.stdin.isatty()
     words = argv.ssh_command(
-        run.ssh_files.config,
-        run.ssh_files.sockets / f"{repository.short}.ssh",
+        run.connections.files.config,
+        run.connections.files.sockets / f"{repository.short}.ssh",
         repository.short,
         command(kept, terminal=terminal),
     )

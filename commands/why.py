@@ -10,9 +10,9 @@ from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
 from model.keys.digest import Difference, Inputs, shown
-from tasks import deploy_services
 from tasks.explain.root_causes import RootCause, is_settled, root_causes
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE, ResourceStatus, StatusTable, ago, place
+from tasks.names import service_task
 from tasks.observe.drift import Unknown
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -67,7 +67,7 @@ that they changed. No connection is opened, unless --live asks the real things a
         before = all_before({name: table.before(name) for name in table.names})
         phases = [name for name, task in tasks.items() if task.has_subtask]
         asked = [(word, resolve(word, before, phases)) for word in pos_args]
-        run.observe = live
+        run.observer.enabled = live
         telling = Telling(run, table, live=live, coloured=is_coloured(self.outstream))
         who = holder(run.state)
         lines = [f"a run is at work, and may change this: {who}", ""] if who else []
@@ -77,11 +77,11 @@ that they changed. No connection is opened, unless --live asks the real things a
                 lines += (
                     telling.phase(word, names) if word in phases or len(names) != 1 else telling.one(names[0])
                 )
-            self.outstream.write("".join(f"{run.redact(line)}".rstrip() + "\n" for line in lines))
+            self.outstream.write("".join(f"{run.secrets.redact(line)}".rstrip() + "\n" for line in lines))
         finally:
             if live:
                 run.live_state.close()
-                run.close()
+                run.connections.close()
         return 1 if telling.unasked else 0
 
 
@@ -180,9 +180,7 @@ class Telling:
             if self._live and not run.live_state.swarm.error
             else pinned_revisions.pinned(run)
         )
-        return pinned_revisions.lines(
-            {n: g for n, g in found.items() if deploy_services.service_task(n) == name}
-        )
+        return pinned_revisions.lines({n: g for n, g in found.items() if service_task(n) == name})
 
     def _settled(self, standing: ResourceStatus) -> Iterator[str]:
         """Yield since when a resource is up to date, and what it was made from in short."""

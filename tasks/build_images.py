@@ -18,9 +18,10 @@ from model.units import age, seconds
 from remote.images.dockerfile import build_command, context_archive
 from remote.swarm.spec import image_config
 from tasks.images.ansible_inventory import SiteInventory, image_host, play, seen
-from tasks.images.bases import BaseImage, task_of
+from tasks.images.bases import BaseImage
 from tasks.images.builder import builder_for, marks, pushed
 from tasks.images.roles import Role
+from tasks.names import base_task
 from tasks.run.context import Run
 from tasks.step import Step, Work
 
@@ -99,7 +100,7 @@ def _with_disk_checked(run: Run, ensure: Callable[[Work], ImageRecord], work: Wo
     except (BuildError, CommandError) as error:
         repository = run.stage.repository
         try:
-            said = run.connection(repository).run(f"df -Pk {' '.join(_DISKS)} 2>/dev/null", check=False)
+            said = run.connections.to(repository).run(f"df -Pk {' '.join(_DISKS)} 2>/dev/null", check=False)
         except SkepError:
             raise error from None
         full = [line.split()[5] for line in said.splitlines()[1:] if int(line.split()[3]) < _FULL]
@@ -107,7 +108,7 @@ def _with_disk_checked(run: Run, ensure: Callable[[Work], ImageRecord], work: Wo
             raise
         raise BuildError(
             f"{error}\n    the disk under {', '.join(dict.fromkeys(full))} on {repository.name} is full: "
-            f"make room there (ssh -F {run.ssh_files.config} {repository.short}), then run doit again"
+            f"make room there (ssh -F {run.connections.files.config} {repository.short}), then run doit again"
         ) from error
 
 
@@ -156,7 +157,7 @@ class DockerfileImage:
             return ImageRecord(reference=found)
         tag = f"skep/dockerfile:{work.key}"
         try:
-            run.connection(repository).run(
+            run.connections.to(repository).run(
                 build_command(tag, anew=self._image.max_age is not None),
                 stdin=context_archive(self._context),
                 timeout=seconds(self._image.timeout),
@@ -182,12 +183,12 @@ class PulledImage:
         """Name it."""
         self._run = run
         self.name = self.repository = name
-        self.needs = (task_of(reference),)
+        self.needs = (base_task(reference),)
         self.doc = f"image {name} from {reference}"
 
     def inputs(self) -> Inputs:
         """Return what it is."""
-        record = self._run.record(self.needs[0], ImageRecord)
+        record = self._run.state.record(self.needs[0], ImageRecord)
         return {"base": record.reference.rpartition("@")[2]}
 
     def ensure(self, work: Work) -> ImageRecord:
@@ -197,7 +198,7 @@ class PulledImage:
         if found is not None:
             work.log(f"found {found}")
             return ImageRecord(reference=found)
-        image = builder.pull(self._run.record(self.needs[0], ImageRecord).reference)
+        image = builder.pull(self._run.state.record(self.needs[0], ImageRecord).reference)
         return pushed(self._run, builder, image, self.repository, work.key)
 
 
@@ -230,7 +231,7 @@ class BuiltImage:
 
     def inputs(self) -> Inputs:
         """Return what the image is made from: its base, its roles with their variables, its configuration."""
-        record = self._run.record(self.needs[0], ImageRecord)
+        record = self._run.state.record(self.needs[0], ImageRecord)
         inputs = {"base": record.reference.rpartition("@")[2], **flatten("config", image_config(self.image))}
         inputs |= flatten("labels", dict(self.image.labels))
         for i, role in enumerate(self._roles):
@@ -245,7 +246,10 @@ class BuiltImage:
 
     def _fingerprints(self) -> dict[str, str]:
         """Return the keyed digests of the secrets that its roles see."""
-        return {name: self._run.secret(name).fingerprint(self._run.pepper) for name in self.image.secrets}
+        return {
+            name: self._run.secrets.read(name).fingerprint(self._run.secrets.pepper)
+            for name in self.image.secrets
+        }
 
     def ensure(self, work: Work) -> ImageRecord:
         """Find the image in the registry by its key, else build it and push it there."""
@@ -257,7 +261,7 @@ class BuiltImage:
             builder.forget_failed(self.name)
             return ImageRecord(reference=found)
         layers = [self._layer(role) for role in self._roles]
-        base = run.record(self.needs[0], ImageRecord)
+        base = run.state.record(self.needs[0], ImageRecord)
         # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
         labels = {**self.image.labels, **run.stage.labels, NAME_LABEL: self.name}
         image = builder.build(base.reference, layers, image_config(self.image), labels)
@@ -267,7 +271,7 @@ class BuiltImage:
         """Return a role, ready to be applied."""
         from remote.images.layers import Layer
 
-        secrets = {name: self._run.secret(name) for name in self.image.secrets}
+        secrets = {name: self._run.secrets.read(name) for name in self.image.secrets}
         layer = Layer(
             role.name,
             () if role.is_ansible else role.entries(),

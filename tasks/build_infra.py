@@ -58,7 +58,7 @@ def _inputs(run: Run, resource: Resource) -> Inputs:
     settings = {f"{SETTING}{name}": value for name, value in resource.settings.items()}
     if not (resource.is_host or resource.embeds_ssh_key):
         return {**resource.inputs, **settings}
-    return {**resource.inputs, **settings, "ssh_key": run.record(f"{PHASE}:ssh_key", FactRecord).id}
+    return {**resource.inputs, **settings, "ssh_key": run.state.record(f"{PHASE}:ssh_key", FactRecord).id}
 
 
 def _ensure(run: Run, resource: Resource, work: Work) -> Record:
@@ -71,15 +71,15 @@ def _ensure(run: Run, resource: Resource, work: Work) -> Record:
         host = run.stage.host(resource.name)
         run.state.write(work.task, record)
         # Before the old connection goes: whoever opens the next one must know the new host's key.
-        run.write_ssh_files()
+        run.connections.write_ssh_files()
         if before != record:
-            run.reset(host)
+            run.connections.reset(host)
     return record
 
 
 def _check(run: Run, task: str) -> None:
     """Raise for all that stands in the way, before the stage's first host is made; looked for once a run."""
-    first, problems = run.found_once("check the provider", task, lambda: _problems(run))
+    first, problems = run.coordination.found_once("check the provider", task, lambda: _problems(run))
     if problems and first != task:
         raise ProviderError(f"nothing was made: {first} says why")
     if problems:
@@ -88,7 +88,7 @@ def _check(run: Run, task: str) -> None:
 
 def _problems(run: Run) -> list[str]:
     """Return all that stands in the way of the stage's first host."""
-    if any(run.host_record(host) is not None for host in run.stage.hosts):
+    if any(run.state.host_record(host) is not None for host in run.stage.hosts):
         return []
     try:
         return list(run.provider.check())
@@ -98,15 +98,15 @@ def _problems(run: Run) -> list[str]:
 
 def _ssh_key(run: Run) -> Inputs:
     """Return what the ssh key's task depends on: that the key is there."""
-    public = run.ssh_files.key.with_suffix(".pub")
+    public = run.connections.files.key.with_suffix(".pub")
     with file_errors(public):
-        there = public.exists() and run.ssh_files.key.exists()
+        there = public.exists() and run.connections.files.key.exists()
         return {"public": public.read_text().strip() if there else "none"}
 
 
 def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:
     """Make the stage's ssh key pair unless it is there."""
-    private, public = run.ssh_files.key, run.ssh_files.key.with_suffix(".pub")
+    private, public = run.connections.files.key, run.connections.files.key.with_suffix(".pub")
     _ = run.state.secrets
     if private.exists() and public.exists():
         work.log(f"found {private}")

@@ -8,19 +8,14 @@ from model import site as types
 from model.errors import ServiceError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
-from model.keys.record import FactRecord, SwarmRecord
+from model.keys.record import FactRecord
 from model.labels import KEY_LABEL, NAME_LABEL
-from tasks.hosts.rolling_replace import may_replace
+from tasks.names import swarm_tasks
 from tasks.run.context import Run
 from tasks.step import Step, Work
 
 PHASE = "build_networks"
 DOC = "make the overlay networks"
-
-
-def swarm_tasks(run: Run) -> tuple[str, ...]:
-    """Return the tasks that make the swarm."""
-    return tuple(f"setup_hosts:{host.short}.swarm" for host in run.stage.hives)
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -32,19 +27,14 @@ def steps(run: Run) -> Iterator[Step]:
             partial(_ensure, run, name, network),
             partial(_inputs, run, network),
             real=partial(_real, run, name),
-            after=swarm_tasks(run),
+            after=swarm_tasks(run.stage),
             doc=f"overlay network {name}",
         )
 
 
-def cluster(run: Run) -> str:
-    """Return the id of the stage's swarm, as its first hive's record has it."""
-    return run.record(swarm_tasks(run)[0], SwarmRecord).cluster
-
-
 def _inputs(run: Run, network: types.Network) -> Inputs:
     """Return what a network is made from; a new swarm has none of the old one's."""
-    return {"swarm": cluster(run), **flatten("network", definition(network))}
+    return {"swarm": run.state.swarm_id(run.stage), **flatten("network", definition(network))}
 
 
 def _real(run: Run, name: str, key: str) -> str | None:
@@ -56,11 +46,11 @@ def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactReco
     """Make the network exist as defined."""
     from remote.swarm.overlay_networks import ensure_network
 
-    host, client = run.manager()
+    host, client = run.connections.manager()
     labels = {**network.labels, **run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
-    replace = partial(_inside, run, name) if may_replace(name) else None
+    replace = partial(_inside, run, name) if name in run.may_replace else None
     # One after the other: a service in two of them is put back into one before it is taken out of the other.
-    with run.lock("replacing a network") if replace else contextlib.nullcontext():
+    with run.coordination.lock("replacing a network") if replace else contextlib.nullcontext():
         return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.log, replace))
 
 
@@ -72,7 +62,7 @@ def _inside(run: Run, name: str) -> list[str]:
 
     found = []
     for hive in run.stage.hives:
-        engine = run.engine(hive).api
+        engine = run.connections.engine(hive).api
         with engine_errors(hive.short, f"looking at who is in network {name}", ServiceError):
             try:
                 network = engine.inspect_network(name)

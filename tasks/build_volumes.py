@@ -10,9 +10,9 @@ from model.keys.record import HostRecord, VolumeRecord
 from model.labels import DEFINITION_LABEL, NAME_LABEL, belongs_to, labels_of
 from model.stage import Host
 from model.templates import NFS, looks_at
-from tasks.hosts.rolling_replace import may_replace
-from tasks.run.context import Run, host_task
-from tasks.services.rendering import NFS_TASK, rendered_volume
+from tasks.names import NFS_TASK, host_task, volume_task
+from tasks.run.context import Run
+from tasks.services.rendering import rendered_volume
 from tasks.step import Step, Work
 
 PHASE = "build_volumes"
@@ -27,19 +27,14 @@ def steps(run: Run) -> Iterator[Step]:
             yield _step(run, name, volume, host)
 
 
-def task_of(name: str, host: Host) -> str:
-    """Return the task that makes a volume on a host."""
-    return f"{PHASE}:{name}@{host.short}"
-
-
 def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
     """Return the step of one volume on one host."""
-    task = task_of(name, host)
+    task = volume_task(name, host.short)
 
     def inputs() -> Inputs:
         # Where it is held is no part of the volume on this host; a host made anew is.
         said = {k: v for k, v in definition(rendered_volume(run, name)).items() if k != "hosts"}
-        return {"host": run.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
+        return {"host": run.state.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
 
     def ensure(work: Work) -> VolumeRecord:
         from remote.swarm.volumes import VolumeInspector, ensure_volume
@@ -49,7 +44,7 @@ def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
             partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host)
         )
         wanted = rendered_volume(run, name)
-        made = ensure_volume(host.short, run.engine(host), name, wanted, labels, work.log, look)
+        made = ensure_volume(host.short, run.connections.engine(host), name, wanted, labels, work.log, look)
         return VolumeRecord(incarnation=made)
 
     def real(_key: str) -> str | None:
@@ -78,7 +73,7 @@ def has_data(run: Run, name: str, host: Host) -> bool:
     """Ask a host whether there is something in a volume."""
     from remote.swarm.volumes import data_script
 
-    said = run.connection(host).script(
+    said = run.connections.to(host).script(
         data_script(name), timeout=ASK_TIMEOUT, label=f"looking into volume {name}"
     )
     return "data" in said.split()
@@ -92,7 +87,7 @@ def is_on_host(volume: types.Volume) -> bool:
 def refused(run: Run) -> list[str]:
     """Return the tasks of volumes that may not be made on hosts that are new to them."""
     return [
-        task_of(name, host)
+        volume_task(name, host.short)
         for name, volume in run.stage.volumes.items()
         for host in run.stage.volume_hosts(name)
         if elsewhere(run, name, volume, host)
@@ -101,14 +96,14 @@ def refused(run: Run) -> list[str]:
 
 def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
     """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
-    if not is_on_host(volume) or may_replace(name) or name in run.live_state.host(host).volumes:
+    if not is_on_host(volume) or name in run.may_replace or name in run.live_state.host(host).volumes:
         return ""
     for other in run.stage.hosts:
         held = labels_of(run.live_state.host(other).volumes.get(name, {}))
         if other in run.stage.volume_hosts(name) or not belongs_to(held, run.stage.labels):
             continue
         if has_data(run, name, other):
-            config = run.ssh_files.config
+            config = run.connections.files.config
             copy = f"sudo tar -C /var/lib/docker/volumes/{name}/_data"
             return (
                 f"volume {name}: its data is on {other.short}, which is no longer among its hosts, and would not be "

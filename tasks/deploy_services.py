@@ -16,13 +16,19 @@ from model.templates import Rendered
 from model.units import seconds
 from remote.mother.files import write_whole
 from remote.swarm.spec import ServiceParts, service_spec
-from tasks import build_networks, build_volumes
-from tasks.images.bases import task_of
+from tasks.names import (
+    PORTS_TASK,
+    image_task,
+    network_task,
+    service_task,
+    service_volume_tasks,
+    swarm_task,
+    vault_task,
+)
 from tasks.run.context import Run
 from tasks.services import port_allocation, secrets_configs
 from tasks.services.preflight import preflight
 from tasks.services.rendering import rendered
-from tasks.setup_hosts import vault_of
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:
@@ -60,42 +66,27 @@ def steps(run: Run) -> Iterator[Step]:
 # -- services --------------------------------------------------------------------------------------------------------
 
 
-def service_task(name: str) -> str:
-    """Return the task that deploys a service."""
-    return f"{PHASE}:{name}"
-
-
 def depends_on(stage: Stage, service: types.Service) -> list[str]:
     """Return the services of the stage that a service is started after."""
     return [name for name in service.depends_on if name in stage.services]
-
-
-def image_task(stage: Stage, service: types.Service) -> str:
-    """Return the task that gets a service's image into the registry: built, or from elsewhere as it is."""
-    return f"build_images:{service.image}" if service.image in stage.site.images else task_of(service.image)
 
 
 def _service_step(run: Run, name: str, service: types.Service) -> Step:
     """Return the step that deploys one service."""
     stage = run.stage
     image = image_task(stage, service)
-    networks = tuple(f"{build_networks.PHASE}:{n}" for n in service_networks(service, stage.networks))
+    networks = tuple(network_task(n) for n in service_networks(service, stage.networks))
     files = secrets_configs.tasks_of(service)
-    volumes = tuple(
-        build_volumes.task_of(mount.source, host)
-        for mount in service.volumes
-        if mount.type == "volume" and mount.source
-        for host in stage.volume_hosts(mount.source)
-    )
+    volumes = service_volume_tasks(stage, service)
     hives = (f"setup_hosts:{host.short}." for host in stage.hives)
     ready = tuple(f"{hive}{step}" for hive in hives for step in ("swarm", "node_labels", "trust"))
-    chosen = (port_allocation.TASK,) if port_allocation.is_open(stage) else ()
+    chosen = (PORTS_TASK,) if port_allocation.is_open(stage) else ()
 
     def parts(made: Rendered) -> ServiceParts:
         return ServiceParts(
-            image=run.record(image, ImageRecord).reference,
+            image=run.state.record(image, ImageRecord).reference,
             networks={
-                n: run.record(f"{build_networks.PHASE}:{n}", FactRecord).id
+                n: run.state.record(network_task(n), FactRecord).id
                 for n in service_networks(service, stage.networks)
             },
             secrets=secrets_configs.secret_parts(run, service),
@@ -105,7 +96,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         )
 
     def registry() -> str:
-        return run.vault.stage.fingerprint(run.vault.stage.registry_password)
+        return run.secrets.vault.stage.fingerprint(run.secrets.vault.stage.registry_password)
 
     def inputs() -> Inputs:
         made = rendered(run, name)
@@ -117,7 +108,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             **({} if service.mode.endswith("-job") else {"registry": registry()}),
             **flatten("service", said),
             **{
-                f"service.environment.{variable}": secret.fingerprint(run.pepper)
+                f"service.environment.{variable}": secret.fingerprint(run.secrets.pepper)
                 for variable, secret in needed.environment.items()
             },
             **flatten(
@@ -141,7 +132,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         from remote.swarm.services import ensure_service
 
         preflight(run, work.task, work.log)
-        _, client = run.manager()
+        _, client = run.connections.manager()
         client.api.reload_config(str(docker_config(run)))
         made = rendered(run, name)
         needed = parts(made)
@@ -150,13 +141,13 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         spec = service_spec(name, made.service, stage, needed, labels)
         number, changed = ensure_service(client, spec, work.log)
         if changed:
-            run.redeployed.add(name)
+            run.progress.redeployed.add(name)
         patience = ConvergencePolicy(
-            seconds(service.converge_timeout), seconds(service.update_config.monitor), run.idle
+            seconds(service.converge_timeout), seconds(service.update_config.monitor), run.coordination.idle
         )
         wait = partial(
             wait_until_converged,
-            run.swarm_look,
+            run.connections.swarm_poller,
             name,
             patience,
             partial(log_tail, run),
@@ -169,7 +160,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
             if not changed:
                 raise
             raise ServiceError(f"{error}\n    {_undo(run, client, name, wait, work.log)}") from error
-        run.deployed = True
+        run.progress.deployed = True
         return ServiceRecord(id=number)
 
     return Step(
@@ -180,7 +171,13 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         real=lambda key: run.live_state.service(name, key),
         needs=(*networks, *files, image),
         # A service that another one depends on is done when it is healthy.
-        after=(*ready, *volumes, *chosen, *map(service_task, depends_on(stage, service)), vault_of(run)),
+        after=(
+            *ready,
+            *volumes,
+            *chosen,
+            *map(service_task, depends_on(stage, service)),
+            vault_task(run.stage),
+        ),
         doc=f"service {name}",
     )
 
@@ -193,7 +190,7 @@ def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None],
         said = put_back(client, name, run.stage.labels, lambda: secret_environment(run, name), log)
         if said is None:
             return "there is nothing that it ran well with before, to go back to: it stays as it is until the next run"
-        run.redeployed.discard(name)
+        run.progress.redeployed.discard(name)
         if not said:
             return "it is again what it was before"
         wait()
@@ -211,7 +208,9 @@ def _kept(run: Run, found: "Json", secret: Collection[str]) -> dict[str, str]:
 
     if REVISION_LABEL in labels_of(found):
         return {}
-    return {REVISION_LABEL: str(run.shared(RevisionStore, partial(_keeper, run)).keep(found, secret))}
+    return {
+        REVISION_LABEL: str(run.connections.shared(RevisionStore, partial(_keeper, run)).keep(found, secret))
+    }
 
 
 def _keeper(run: Run, client: "DockerClient") -> "RevisionStore":
@@ -221,7 +220,7 @@ def _keeper(run: Run, client: "DockerClient") -> "RevisionStore":
     networks = {
         record.id: name
         for name in run.stage.networks
-        if (record := run.state.read(f"{build_networks.PHASE}:{name}", FactRecord)) is not None
+        if (record := run.state.read(network_task(name), FactRecord)) is not None
     }
     return RevisionStore(client, run.stage.labels, run.stage.site.registry.keep, networks)
 
@@ -240,7 +239,7 @@ def docker_config(run: Run) -> str:
     import base64
     import json
 
-    login = f"skep:{run.vault.stage.registry_password.reveal()}"
+    login = f"skep:{run.secrets.vault.stage.registry_password.reveal()}"
     path = run.state.secrets / "docker.json"
     auths = {run.stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
     write_whole(path, json.dumps({"auths": auths}).encode(), mode=0o600)
@@ -250,7 +249,7 @@ def docker_config(run: Run) -> str:
 def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
     """Return the host of a node of the swarm, and the last log lines of a container there."""
     for host in run.stage.hives:
-        record = run.state.read(f"setup_hosts:{host.short}.swarm", SwarmRecord)
+        record = run.state.read(swarm_task(host.short), SwarmRecord)
         if record is None or record.node != node:
             continue
         if not container:
@@ -259,7 +258,7 @@ def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
             from remote.engine.client import engine_errors
 
             with engine_errors(host.short, "reading a container's log", ServiceError):
-                text = run.engine(host).api.logs(container, tail=LOG_LINES)
+                text = run.connections.engine(host).api.logs(container, tail=LOG_LINES)
         except SkepError as error:
             return host.short, [f"(its log can't be read: {error})"]
         return host.short, str(text, errors="replace").splitlines()

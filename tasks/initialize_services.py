@@ -10,10 +10,9 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.labels import INITIALIZED_LABEL, labels_of
 from model.stage import role_uses, secret_uses
-from tasks import build_volumes
-from tasks.deploy_services import service_task
 from tasks.images.ansible_inventory import SiteInventory, play, seen
 from tasks.images.roles import Role
+from tasks.names import service_task, service_volume_tasks, swarm_task
 from tasks.run.context import Run
 from tasks.services.rendering import rendered_variables
 from tasks.services.secrets_configs import docker_secret_name
@@ -70,12 +69,7 @@ class Initialization:
 
     def _volume_tasks(self) -> tuple[str, ...]:
         """Return the tasks of the volumes that the service's data is on."""
-        return tuple(
-            build_volumes.task_of(mount.source, host)
-            for mount in self._service.volumes
-            if mount.type == "volume" and mount.source
-            for host in self._run.stage.volume_hosts(mount.source)
-        )
+        return service_volume_tasks(self._run.stage, self._service)
 
     @cached_property
     def _role(self) -> Role:
@@ -93,11 +87,11 @@ class Initialization:
         """
         run = self._run
         volumes = {
-            task.partition(":")[2]: run.record(task, VolumeRecord).incarnation
+            task.partition(":")[2]: run.state.record(task, VolumeRecord).incarnation
             for task in self._volume_tasks()
         }
         return {
-            "service": run.record(service_task(self._name), ServiceRecord).id,
+            "service": run.state.record(service_task(self._name), ServiceRecord).id,
             **flatten("volumes", volumes),
             # What it may install: a new password must get into the database as well.
             **flatten(
@@ -115,7 +109,7 @@ class Initialization:
         from remote.images.exec_role import run_play, run_role
         from remote.swarm.services import find_service, set_labels
 
-        _, client = self._run.manager()
+        _, client = self._run.connections.manager()
         with engine_errors(self._name, "looking at its marks", ServiceError):
             found = find_service(client, self._name)
         if found is None:
@@ -129,7 +123,7 @@ class Initialization:
 
         role = self._role
         if role.is_ansible:
-            secrets = {use.source: self._run.secret(use.source) for use in secret_uses(self._service)}
+            secrets = {use.source: self._run.secrets.read(use.source) for use in secret_uses(self._service)}
             ready = play(self._run, role, self._seen(), secrets)
             run_play(find, self._name, ready, TIMEOUT, work.log)
         else:
@@ -145,8 +139,8 @@ class Initialization:
             if task["Status"]["State"] != "running" or not container:
                 continue
             for host in self._run.stage.hives:
-                record = self._run.state.read(f"setup_hosts:{host.short}.swarm", SwarmRecord)
+                record = self._run.state.read(swarm_task(host.short), SwarmRecord)
                 if record is not None and record.node == task.get("NodeID"):
-                    return self._run.engine(host).containers.get(container)
+                    return self._run.connections.engine(host).containers.get(container)
             raise ServiceError(f"service {self._name}: runs on a node that is none of the stage's hives")
         return None

@@ -17,8 +17,10 @@ from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks import build_volumes
-from tasks.hosts.rolling_replace import may_replace, stopped_one_at_a_time
-from tasks.run.context import Run, host_task
+from tasks.hosts.rolling_replace import stopped_one_at_a_time
+from tasks.hosts.setup_steps import HostSteps
+from tasks.names import SWARM, host_task, swarm_task, vault_task
+from tasks.run.context import Run
 from tasks.run.vault import Vault
 from tasks.services.rendering import secrets_of
 from tasks.step import Step, Work
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 PHASE = "setup_hosts"
 DOC = "set up each host by small steps, and join the hives into a swarm"
 VAULT = "/var/lib/skep/vault.json"
-SWARM = "swarm"
-"""What `replace=` calls it."""
 MADE_WITH = frozenset({"internal_cidr", "data_path_port"})
 """The inputs of a place in the swarm that no swarm takes over."""
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
@@ -39,21 +39,17 @@ _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Se
 def steps(run: Run) -> Iterator[Step]:
     """Yield every step of every host."""
     yield _vault(run)
-    vault_task = vault_of(run)
+    vault = vault_task(run.stage)
+    definitions = HostSteps(run.stage, run.secrets)
     for host in run.stage.hosts:
         # The steps' definitions need the vault's secrets only when they are looked at, not to be listed.
         for name, needs in step_names(run, host):
             yield _host_step(
-                run, host, name, (vault_task, *(f"{PHASE}:{host.short}.{need}" for need in needs))
+                run, definitions, host, name, (vault, *(f"{PHASE}:{host.short}.{need}" for need in needs))
             )
     for host in run.stage.hives:
         yield _swarm_step(run, host)
         yield _labels_step(run, host)
-
-
-def vault_of(run: Run) -> str:
-    """Return the task that makes or finds the stage's own secrets."""
-    return f"{PHASE}:{run.stage.repository.short}.vault"
 
 
 def step_names(run: Run, host: Host) -> list[tuple[str, tuple[str, ...]]]:
@@ -76,21 +72,21 @@ def _vault(run: Run) -> Step:
     def step() -> HostStep:
         return HostStep(
             "vault",
-            {"content": run.vault_fingerprint()},
+            {"content": run.secrets.fingerprint()},
             files=lambda: [HostFile(VAULT, _text(run), 0o600)],
         )
 
     def inputs() -> Inputs:
         generated = sorted(n for n, source in wanted.items() if source.generate is not None)
         return {
-            "host": run.record(host_task(host.short), HostRecord).id,
-            "content": run.vault_fingerprint(),
+            "host": run.state.record(host_task(host.short), HostRecord).id,
+            "content": run.secrets.fingerprint(),
             **flatten("generated", generated),
         }
 
     def ensure(work: Work) -> FactRecord:
         try:
-            vault = run.vault
+            vault = run.secrets.vault
         except KeyError:
             kept = _vault_on(run, host, work)
             if kept is None:
@@ -100,16 +96,16 @@ def _vault(run: Run) -> Step:
         if generated - vault.generated.keys():
             # Another checkout may have made them already; then the repository host keeps them.
             vault = vault.with_those_of(_vault_on(run, host, work))
-        run.keep_vault(vault.with_all(wanted))
-        work.inputs["content"] = run.vault_fingerprint()
+        run.secrets.keep(vault.with_all(wanted))
+        work.inputs["content"] = run.secrets.fingerprint()
         made = step()
         _, key = step_key(made)
-        connection = run.connection(host)
+        connection = run.connections.to(host)
         connection.script(
             apply_script(made, made.files(), key), timeout=time_limit(made), log=work.log, label="step vault"
         )
         work.log(f"a copy of the stage's secrets is kept on {host.name}, readable by root only")
-        return FactRecord(id=run.vault_fingerprint())
+        return FactRecord(id=run.secrets.fingerprint())
 
     return Step(
         PHASE,
@@ -125,12 +121,12 @@ def _vault(run: Run) -> Step:
 
 def _text(run: Run) -> Secret:
     """Return the vault as a file's text."""
-    return Secret(run.vault.to_bytes().decode())
+    return Secret(run.secrets.vault.to_bytes().decode())
 
 
 def _vault_on(run: Run, host: Host, work: Work) -> Vault | None:
     """Return the copy of the vault that a host keeps, as when state/ was deleted."""
-    text = run.connection(host).script(f"cat {VAULT} 2>/dev/null || true", label="looking for the vault")
+    text = run.connections.to(host).script(f"cat {VAULT} 2>/dev/null || true", label="looking for the vault")
     if not text.strip():
         return None
     work.log(f"reading the copy of the vault on {host.name}")
@@ -147,15 +143,15 @@ def _vault_on(run: Run, host: Host, work: Work) -> Vault | None:
 # -- steps as data ---------------------------------------------------------------------------------------------------
 
 
-def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
+def _host_step(run: Run, definitions: HostSteps, host: Host, name: str, after: tuple[str, ...]) -> Step:
     """Return one set-up step of one host."""
 
     def step() -> HostStep:
         # Evaluated late: secrets are known only once the vault is there.
-        return next(s for s in run.host_steps(host) if s.name == name)
+        return next(s for s in definitions.of(host) if s.name == name)
 
     def inputs() -> Inputs:
-        record = run.record(host_task(host.short), HostRecord)
+        record = run.state.record(host_task(host.short), HostRecord)
         return {"host": record.id, **step_key(step())[0]}
 
     def ensure(work: Work) -> FactRecord:
@@ -168,16 +164,16 @@ def _host_step(run: Run, host: Host, name: str, after: tuple[str, ...]) -> Step:
         # It may start the engine anew, and with it whatever runs there: one hive at a time.
         alone = name == "docker" and swarm_state == "active"
         with stopped_one_at_a_time(run, host, work.log) if alone else contextlib.nullcontext():
-            run.connection(host).script(
+            run.connections.to(host).script(
                 apply_script(made, made.files(), key),
                 timeout=time_limit(made),
                 log=work.log,
                 label=f"step {name}",
             )
-        connection = run.connection(host)
+        connection = run.connections.to(host)
         if name == "docker" and "docker" not in connection.run("id -nG").split():
             # The admin user just got into the group, and so may use the engine's socket: in new connections only.
-            run.renew(host)
+            run.connections.renew(host)
         return FactRecord(id=key)
 
     return Step(
@@ -196,7 +192,7 @@ def _made_otherwise(run: Run, host: Host) -> str:
     """Return why a hive's swarm can't be as it is wanted, unless it may be made anew; empty if it can."""
     cluster = (run.live_state.host(host).info.get("Swarm") or {}).get("Cluster")
     different = differs(swarm_wants(run.stage.config), cluster) if cluster else ""
-    return stays(host.short, different) if different and not may_replace(SWARM) else ""
+    return stays(host.short, different) if different and SWARM not in run.may_replace else ""
 
 
 # -- the swarm -------------------------------------------------------------------------------------------------------
@@ -204,11 +200,11 @@ def _made_otherwise(run: Run, host: Host) -> str:
 
 def _swarm_step(run: Run, host: Host) -> Step:
     """Return the step that makes a hive a manager of the stage's swarm."""
-    task = f"{PHASE}:{host.short}.swarm"
+    task = swarm_task(host.short)
 
     def inputs() -> Inputs:
         config = run.stage.config
-        found = {"host": run.record(host_task(host.short), HostRecord).id, "address": host.address}
+        found = {"host": run.state.record(host_task(host.short), HostRecord).id, "address": host.address}
         if config.internal_cidr is not None:
             found["internal_cidr"] = config.internal_cidr
         if config.data_path_port != DATA_PATH_PORT:
@@ -221,20 +217,25 @@ def _swarm_step(run: Run, host: Host) -> Step:
 
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         wants = swarm_wants(run.stage.config)
-        with run.lock("swarm"):
-            if may_replace(SWARM):
-                run.once(
+        with run.coordination.lock("swarm"):
+            if SWARM in run.may_replace:
+                run.coordination.once(
                     "the old swarm",
                     lambda: membership.take_down(_hives(run), run.stage.labels, wants, work.log),
                 )
             record = membership.ensure_member(
-                host, _others(run, host), run.engine(host), run.engine, work.log, wants
+                host,
+                _others(run, host),
+                run.connections.engine(host),
+                run.connections.engine,
+                work.log,
+                wants,
             )
-        _, client = run.manager(except_=host)
+        _, client = run.connections.manager(except_=host)
 
         def restart() -> None:
-            run.forget_engine(host)
-            run.connection(host).script(
+            run.connections.forget_engine(host)
+            run.connections.to(host).script(
                 "systemctl restart docker", timeout=150, label="restarting Docker Engine"
             )
 
@@ -259,16 +260,18 @@ def _swarm_step(run: Run, host: Host) -> Step:
 def _hives(run: Run) -> "dict[str, tuple[Host, DockerClient]]":
     """Return the hives that exist, each with its engine."""
     return {
-        hive.short: (hive, run.engine(hive)) for hive in run.stage.hives if run.host_record(hive) is not None
+        hive.short: (hive, run.connections.engine(hive))
+        for hive in run.stage.hives
+        if run.state.host_record(hive) is not None
     }
 
 
 def _others(run: Run, host: Host) -> dict[str, tuple[Host, bool]]:
     """Return the other hives that exist, each with whether it was in the swarm when it was last looked at."""
     return {
-        other.short: (other, run.state.read(f"{PHASE}:{other.short}.swarm", SwarmRecord) is not None)
+        other.short: (other, run.state.read(swarm_task(other.short), SwarmRecord) is not None)
         for other in run.stage.hives
-        if other != host and run.host_record(other) is not None
+        if other != host and run.state.host_record(other) is not None
     }
 
 
@@ -291,10 +294,10 @@ def is_left_over(run: Run, label: str) -> bool:
 
 def _labels_step(run: Run, host: Host) -> Step:
     """Return the step that labels a hive's node."""
-    swarm_task = f"{PHASE}:{host.short}.swarm"
+    member = swarm_task(host.short)
 
     def inputs() -> Inputs:
-        record = run.record(swarm_task, SwarmRecord)
+        record = run.state.record(member, SwarmRecord)
         return {"node": record.node, **flatten("labels", node_labels(run, host))}
 
     def ensure(work: Work) -> FactRecord:
@@ -303,18 +306,18 @@ def _labels_step(run: Run, host: Host) -> Step:
         # The swarm moves a service with the label that holds it: not to where its data is missing.
         if refused := build_volumes.refused(run):
             raise HostError(f"{host.short} keeps its labels: {', '.join(refused)} says why")
-        node = run.record(swarm_task, SwarmRecord).node
-        manager, client = run.manager()
+        node = run.state.record(member, SwarmRecord).node
+        manager, client = run.connections.manager()
         swarm_nodes.ensure_node_labels(
             manager.short, client, node, node_labels(run, host), work.log, partial(is_left_over, run)
         )
         return FactRecord(id=sha256(str(sorted(node_labels(run, host).items()))))
 
     def real(_key: str) -> str | None:
-        node = run.record(swarm_task, SwarmRecord).node
+        node = run.state.record(member, SwarmRecord).node
         return run.live_state.node_labels(node, node_labels(run, host), partial(is_left_over, run))
 
     return Step(
-        PHASE, f"{host.short}.node_labels", ensure, inputs, real, (swarm_task,), (), host.short,
+        PHASE, f"{host.short}.node_labels", ensure, inputs, real, (member,), (), host.short,
         f"labels of {host.name} in the swarm",
     )  # fmt: skip

@@ -96,7 +96,7 @@ class UpToDate:
         reasons, task.skep_inputs = self.reasons(values)
         # Those that the action finds then, if they could not be had yet.
         task.value_savers.append(lambda: {"inputs": task.skep_inputs})
-        self._run.reasons[self.step.task] = reasons
+        self._run.progress.reasons[self.step.task] = reasons
         return not reasons
 
     def reasons(self, values: Mapping[str, Any]) -> tuple[list[str], Inputs]:
@@ -117,7 +117,7 @@ class UpToDate:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
             return ["never run, or not recorded"], inputs
         reasons = changed(last, inputs)
-        if not reasons and self._run.observe and self.step.real is not None:
+        if not reasons and self._run.observer.enabled and self.step.real is not None:
             reasons = self._drift(self.step.real, inputs)
         return reasons, inputs
 
@@ -152,28 +152,28 @@ def doit_task(run: Run, step: Step) -> dict[str, Any]:
 def _act(run: Run, step: Step, task: Any) -> Any:
     """Run a step: its log begins with why, and a person's mistake fails it without a traceback."""
     try:
-        log = run.logs[step.task] = run.log(step.task)
+        log = run.progress.logs[step.task] = TaskLog(run.state.log_path(step.task), run.secrets.redact)
     except SkepError as error:
         return TaskFailed(str(error))
     began = time.monotonic()
     try:
         # Where the inputs are the same, it may be doit's own reason: a record that it is made from was written anew.
-        run.reasons[step.task] = run.reasons.get(step.task) or [
+        run.progress.reasons[step.task] = run.progress.reasons.get(step.task) or [
             f"{_record(path)} changed" for path in task.dep_changed
         ]
-        for reason in run.reasons[step.task] or ["asked for"]:
+        for reason in run.progress.reasons[step.task] or ["asked for"]:
             log.write(f"because: {reason}")
         inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
-        with run.at_work():
+        with run.coordination.at_work():
             record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.write))
         run.state.write(step.task, record)
         log.write(f"done in {time.monotonic() - began:.1f} s")
     except SkepError as error:
-        message = run.redact(str(error))
+        message = run.secrets.redact(str(error))
         _say_all(log, message)
         return TaskFailed(message)
     finally:
-        del run.logs[step.task]
+        del run.progress.logs[step.task]
         log.close()
     return True
 

@@ -26,9 +26,13 @@ from remote.mother.files import write_whole
 from remote.swarm.spec import MODES, spec_digest
 from tasks import build_volumes, phases, setup_hosts
 from tasks.explain.status import StatusTable
-from tasks.observe.live_state import HostState, LiveState, SwarmLook
-from tasks.observe.tag_moves import Upstream
+from tasks.hosts.setup_steps import HostSteps
+from tasks.names import CONFIG, swarm_task
+from tasks.observe.live_state import HostState, LiveState, SwarmState
+from tasks.observe.tag_moves import TagMoves
 from tasks.run.context import Run
+from tasks.run.log import TaskLog
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
 from tasks.services import secrets_configs
@@ -89,38 +93,46 @@ class Made:
         hosts: Host to what it looks like.
         swarm: What the swarm looks like.
         upstream: Base to the digest that its tag has upstream; one that is not here did not answer.
+        may_replace: What may be made anew although something is lost by it.
 
     """
 
     directory: Path
     cloud: FakeCloud = field(default_factory=FakeCloud)
     hosts: dict[str, HostState] = field(default_factory=dict)
-    swarm: SwarmLook = field(default_factory=SwarmLook)
+    swarm: SwarmState = field(default_factory=SwarmState)
     upstream: dict[str, str] = field(default_factory=dict)
+    may_replace: frozenset[str] = frozenset()
 
     # -- what a fresh process sees -------------------------------------------------------------------------------------
 
     def run(self) -> Run:
         """Return the run of a fresh process."""
         stage = select(load(self.directory / "site.toml"), None)
-        run = Run(self.directory, stage, State(self.directory / "state" / "private"))
-        run.__dict__["provider"] = FakeProvider(stage, cloud=self.cloud)
-        run.__dict__["live_state"] = self._probe(run)
+        run = new_run(
+            self.directory,
+            stage,
+            State(self.directory / "state" / "private"),
+            may_replace=self.may_replace,
+            provider=FakeProvider(stage, cloud=self.cloud),
+        )
+        run.observer._current = self._live_state(run)
         return run
 
-    def _probe(self, run: Run) -> LiveState:
-        """Return the live look, taken."""
+    def _live_state(self, run: Run) -> LiveState:
+        """Return the live state, taken."""
         live_state = LiveState.__new__(LiveState)
-        live_state._run = run
+        live_state._stage, live_state._connections = run.stage, run.connections
         live_state._provider = done(run.provider.found())
-        known = [host for host in run.stage.hosts if run.host_record(host) is not None]
+        known = [host for host in run.stage.hosts if run.state.host_record(host) is not None]
         live_state._hosts = {host.short: done(self.hosts.get(host.short, HostState())) for host in known}
-        live_state._swarm = done(self.swarm if known else SwarmLook(error="there is no swarm yet"))
-        live_state.upstream = Upstream.__new__(Upstream)
-        live_state.upstream._run, live_state.upstream._deadline = run, 0.0
-        live_state.upstream._found = self.upstream
-        live_state.upstream._answered = {name: threading.Event() for name in self.upstream}
-        for answered in live_state.upstream._answered.values():
+        live_state._swarm = done(self.swarm if known else SwarmState(error="there is no swarm yet"))
+        live_state.tag_moves = moves = TagMoves.__new__(TagMoves)
+        moves._stage, moves._state, moves._upstream = run.stage, run.state, run.upstream
+        moves._deadline = 0.0
+        moves._digests = self.upstream
+        moves._answered = {name: threading.Event() for name in self.upstream}
+        for answered in moves._answered.values():
             answered.set()
         return live_state
 
@@ -171,13 +183,13 @@ class Made:
 
         """
         run = self.run()
-        run.may_run_secret_commands = True
+        run.secrets.may_run_commands = True
         _ssh_key(run)
         try:
-            vault = run.vault
+            vault = run.secrets.vault
         except KeyError:
             vault = Vault(generate("example", "private"), {})
-        run.keep_vault(vault.with_all(run.stage.secrets))
+        run.secrets.keep(vault.with_all(run.stage.secrets))
         tasks = self.tasks(run)
         for name in _ordered(tasks):
             if tasks[name].actions and (not only or name in only):
@@ -190,7 +202,7 @@ class Made:
         record = self._record(run, step, inputs, version)
         run.state.write(step.task, record)
         self._appear(run, step, key_of(inputs), record)
-        log = run.log(step.task)
+        log = TaskLog(run.state.log_path(step.task), run.secrets.redact)
         log.write("because: " + "; ".join(task.meta["check"].reasons(_last(run, task.name))[0]))
         log.close()
         task.values = {"inputs": inputs}
@@ -200,7 +212,7 @@ class Made:
         """Have a task run and fail."""
         run = self.run()
         task = self.tasks(run)[name]
-        log = run.log(name)
+        log = TaskLog(run.state.log_path(name), run.secrets.redact)
         for line in lines:
             log.write(line)
         log.close()
@@ -249,17 +261,17 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
         nodes = {**made.swarm.nodes, record.node: {"Status": {"State": "ready"}, "Spec": {"Labels": {}}}}
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "node_labels":
-        node = run.record(f"setup_hosts:{host.short}.swarm", SwarmRecord).node
+        node = run.state.record(swarm_task(host.short), SwarmRecord).node
         labels = {"Labels": setup_hosts.node_labels(run, host)}
         nodes = {**made.swarm.nodes, node: {"Status": {"State": "ready"}, "Spec": labels}}
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "vault":
         from remote.hostsetup.step import HostStep
 
-        mark = step_key(HostStep("vault", {"content": run.vault_fingerprint()}))[1]
+        mark = step_key(HostStep("vault", {"content": run.secrets.fingerprint()}))[1]
         made.look(host.short, steps={**look.steps, name: Applied(mark)})
     else:
-        mark = step_key(next(s for s in run.host_steps(host) if s.name == name))[1]
+        mark = step_key(next(s for s in HostSteps(run.stage, run.secrets).of(host) if s.name == name))[1]
         made.look(host.short, steps={**look.steps, name: Applied(mark)})
 
 
@@ -293,7 +305,7 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record)
     """Have a look find a service, a secret or a config."""
     name = step.name.rpartition(".")[2]
     if name != step.name:
-        is_config = step.name.startswith(secrets_configs.CONFIG)
+        is_config = step.name.startswith(CONFIG)
         docker_name, is_secret = (
             secrets_configs.docker_config(run, name)
             if is_config
@@ -308,7 +320,9 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record)
             made.swarm = replace(made.swarm, configs={**made.swarm.configs, **thing})
         return
     mode = MODES[run.stage.services[name].mode]
-    networks = [{"Target": run.record(f"build_networks:{n}", FactRecord).id} for n in run.stage.networks]
+    networks = [
+        {"Target": run.state.record(f"build_networks:{n}", FactRecord).id} for n in run.stage.networks
+    ]
     spec: dict[str, Any] = {"Name": name, "Mode": {mode: {}}, "TaskTemplate": {"Networks": networks}}
     marks = made.swarm.services.get(name, {}).get("Spec", {}).get("Labels", {})
     spec["Labels"] = {**marks, **run.stage.labels, "skep.key": key, "skep.spec": spec_digest(spec)}
@@ -354,9 +368,9 @@ def _ordered(tasks: dict[str, Task]) -> Iterator[str]:
 
 def _ssh_key(run: Run) -> None:
     """Make something that looks like the stage's ssh key."""
-    if not run.ssh_files.key.exists():
-        write_whole(run.ssh_files.key, b"private", mode=0o600)
-        write_whole(run.ssh_files.key.with_suffix(".pub"), b"ssh-ed25519 public")
+    if not run.connections.files.key.exists():
+        write_whole(run.connections.files.key, b"private", mode=0o600)
+        write_whole(run.connections.files.key.with_suffix(".pub"), b"ssh-ed25519 public")
 
 
 def new(directory: Path) -> Made:

@@ -22,5 +22,5 @@ def site_run(loader: Any, *, asks: bool = True) -> Run:
     if not isinstance(run, Run):
         msg = "this dodo.py is not skep's; start doit in the site's directory, or name skep's with DOIT_FILE"
         raise InvalidDodoFile(msg)
-    run.may_run_secret_commands = asks
+    run.secrets.may_run_commands = asks
     return run

@@ -101,7 +101,7 @@ class Reporter:
         self._run = next((task.meta["run"] for task in wanted if task.meta), None)
         self._services = any(task.name.startswith("deploy_services:") for task in wanted)
         if self._run is not None:
-            self._began = self._run.started
+            self._began = self._run.progress.started
 
     def get_status(self, task: Any) -> None:
         """Print nothing: whether a task is stale is known in a moment."""
@@ -188,7 +188,7 @@ class Reporter:
         """Return the line of a finished task, on a terminal no longer than that is wide."""
         name_width, host_width = self._widths
         front = f"{task.name:<{name_width}}  {host_of(task):<{host_width}}  {seconds(took):>8}"
-        reasons = self._run.reasons.get(task.name, []) if self._run is not None else []
+        reasons = self._run.progress.reasons.get(task.name, []) if self._run is not None else []
         reason, more = first_reason(reasons)
         reason = clean(self._hide(reason))
         width = self._screen.width
@@ -251,13 +251,13 @@ class Reporter:
 
     def _hide(self, text: str) -> str:
         """Return a text without secrets."""
-        return self._run.redact(text) if self._run is not None else text
+        return self._run.secrets.redact(text) if self._run is not None else text
 
     # -- what is at work -----------------------------------------------------------------------------------------------
 
     def _last(self, task: str) -> str:
         """Return the last line of a running task's log."""
-        log = self._run.logs.get(task) if self._run is not None else None
+        log = self._run.progress.logs.get(task) if self._run is not None else None
         return clean(log.last) if log is not None else ""
 
     def _area(self, width: int, height: int) -> list[str]:

@@ -24,7 +24,7 @@ def remove(run: Run, log: Log) -> None:
     seen = run.live_state.swarm
     if seen.error:
         return
-    if run.deployed:
+    if run.progress.deployed:
         # What was seen at the beginning of the run is not what is there now.
         seen = run.live_state.swarm_now()
     going = older_contents(run, seen)
@@ -34,7 +34,7 @@ def remove(run: Run, log: Log) -> None:
 
     from remote.engine.client import engine_errors
 
-    host, client = run.manager()
+    host, client = run.connections.manager()
     for left in going:
         remove_it = client.api.remove_secret if left.kind == SECRET else client.api.remove_config
         with engine_errors(host.short, f"removing {left.words}"), contextlib.suppress(NotFound):

@@ -9,9 +9,10 @@ from typing import Any
 
 from model.labels import NAME_LABEL, belongs_to, labels_of
 from remote.swarm.revisions import files_of, is_revision
-from tasks import build_images, build_infra, build_networks, build_volumes, deploy_services, setup_hosts
+from tasks import build_images, build_infra, build_volumes, names, setup_hosts
 from tasks.explain.plan import LEFT, REMOVE, Item
-from tasks.observe.live_state import SwarmLook
+from tasks.names import config_task, network_task, secret_task, service_task, volume_task
+from tasks.observe.live_state import SwarmState
 from tasks.run.context import Run
 from tasks.services import secrets_configs
 
@@ -114,15 +115,15 @@ def _in_swarm(run: Run) -> Iterator[Orphan]:
     staying = {name: seen for name, seen in swarm.services.items() if name in stage.services}
     for name, service in sorted(swarm.services.items()):
         if name not in staying:
-            yield Orphan(SERVICE, name, deploy_services.service_task(name), id=service.get("ID", ""))
+            yield Orphan(SERVICE, name, service_task(name), id=service.get("ID", ""))
     for name, network in sorted(swarm.networks.items()):
         if name not in stage.networks:
             users = [user for user, seen in staying.items() if network["Id"] in _networks(seen)]
-            yield Orphan(NETWORK, name, f"{build_networks.PHASE}:{name}", id=network["Id"], held=_held(users))
+            yield Orphan(NETWORK, name, network_task(name), id=network["Id"], held=_held(users))
     yield from _contents(run, swarm, staying)
 
 
-def older_contents(run: Run, swarm: SwarmLook) -> list[Orphan]:
+def older_contents(run: Run, swarm: SwarmState) -> list[Orphan]:
     """Return the older contents of what site.toml still has that nothing in the swarm uses, nor would go back to.
 
     Args:
@@ -139,7 +140,7 @@ def older_contents(run: Run, swarm: SwarmLook) -> list[Orphan]:
     ]
 
 
-def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterator[Orphan]:
+def _contents(run: Run, swarm: SwarmState, staying: Mapping[str, Any]) -> Iterator[Orphan]:
     """Yield the Docker secrets and configs that are not what site.toml wants of them.
 
     Args:
@@ -149,7 +150,7 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
 
     """
     current = set(secrets_configs.current(run).values())
-    configs = {f"{secrets_configs.CONFIG}{name}" for name in run.stage.configs}
+    configs = {f"{names.CONFIG}{name}" for name in run.stage.configs}
     # What an earlier revision of a service needs, it may go back to.
     kept: dict[str, set[str]] = {}
     for config in filter(is_revision, swarm.configs.values()):
@@ -187,9 +188,9 @@ def _contents(run: Run, swarm: SwarmLook, staying: Mapping[str, Any]) -> Iterato
 
 def _content_task(kind: str, of: str) -> str:
     """Return the task that makes a Docker secret or config, by its label `skep.name`."""
-    if kind == CONFIG or of.startswith(secrets_configs.CONFIG):
-        return secrets_configs.config_task(of.removeprefix(secrets_configs.CONFIG))
-    return secrets_configs.secret_task(of)
+    if kind == CONFIG or of.startswith(names.CONFIG):
+        return config_task(of.removeprefix(names.CONFIG))
+    return secret_task(of)
 
 
 def _held(users: Collection[str]) -> str:
@@ -272,7 +273,7 @@ def _volumes(run: Run) -> Iterator[Orphan]:
                 yield Orphan(
                     VOLUME,
                     name,
-                    f"{build_volumes.PHASE}:{name}@{host.short}",
+                    volume_task(name, host.short),
                     "no longer in site.toml; left, since it may hold data",
                     host=host.short,
                     held=_held(_staying(run, build_volumes.mounting(run, name, host))),

@@ -28,6 +28,7 @@ from tasks.cleanup.orphans import (
 )
 from tasks.cleanup.teardown import each, remove_when_free
 from tasks.hosts import decommission
+from tasks.names import swarm_task
 from tasks.run.context import Run
 
 UNDO_TIMEOUT = 120
@@ -80,7 +81,7 @@ def _service(run: Run, left: Orphan) -> None:
     """Remove a service with its revisions; its containers end in their own time."""
     from remote.swarm.revisions import forget
 
-    host, client = run.manager()
+    host, client = run.connections.manager()
     forget(client, left.name, run.stage.labels)
     remove_when_free(client.api.remove_service, left.id, host.short, left.words)
 
@@ -105,7 +106,7 @@ def _labels(run: Run, log: Log) -> list[str]:
         return f"node.labels.{label}==true" in held
 
     def clear(short: str) -> None:
-        manager, client = run.manager()
+        manager, client = run.connections.manager()
         node, hive = nodes[short], run.stage.host(short)
         swarm_nodes.ensure_node_labels(
             manager.short, client, node, setup_hosts.node_labels(run, hive), log, stays
@@ -113,7 +114,7 @@ def _labels(run: Run, log: Log) -> list[str]:
 
     nodes = {}
     for hive in run.stage.hives:
-        record = run.state.read(f"{setup_hosts.PHASE}:{hive.short}.swarm", SwarmRecord)
+        record = run.state.read(swarm_task(hive.short), SwarmRecord)
         seen = run.live_state.swarm.nodes.get(record.node, {}) if record is not None else {}
         if record and any(setup_hosts.is_left_over(run, label) for label in labels_of(seen)):
             nodes[hive.short] = record.node
@@ -122,19 +123,19 @@ def _labels(run: Run, log: Log) -> list[str]:
 
 def _network(run: Run, left: Orphan) -> None:
     """Remove a network, as soon as no container is in it."""
-    host, client = run.manager()
+    host, client = run.connections.manager()
     remove_when_free(client.api.remove_network, left.id, host.short, left.words)
 
 
 def _secret(run: Run, left: Orphan) -> None:
     """Remove a Docker secret."""
-    host, client = run.manager()
+    host, client = run.connections.manager()
     remove_when_free(client.api.remove_secret, left.id, host.short, left.words)
 
 
 def _config(run: Run, left: Orphan) -> None:
     """Remove a Docker config."""
-    host, client = run.manager()
+    host, client = run.connections.manager()
     remove_when_free(client.api.remove_config, left.id, host.short, left.words)
 
 
@@ -150,7 +151,7 @@ def _account(run: Run, left: Orphan) -> None:
 
 def _on_host(run: Run, left: Orphan, script: str) -> None:
     """Run a script on the host of a thing."""
-    connection = run.connection(run.stage.host(left.host))
+    connection = run.connections.to(run.stage.host(left.host))
     connection.script(script, timeout=UNDO_TIMEOUT, label=f"removing {left.words}")
 
 
@@ -159,7 +160,7 @@ def _volume(run: Run, left: Orphan) -> None:
     from remote.swarm.volumes import remove_ended
 
     host = run.stage.host(left.host)
-    client = run.engine(host)
+    client = run.connections.engine(host)
 
     def remove(name: str) -> None:
         remove_ended(client, name)

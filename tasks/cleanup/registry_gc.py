@@ -70,7 +70,7 @@ def image_tags(run: Run) -> list[ImageTag]:
         SkepError: The repository host does not say.
 
     """
-    connection = run.connection(run.stage.repository)
+    connection = run.connections.to(run.stage.repository)
     return parse_list(connection.script(list_script(), label="listing the registry"))
 
 
@@ -84,14 +84,14 @@ def remove(run: Run, old: Sequence[ImageTag], kept: Sequence[ImageTag], log: Log
     from remote.images.registry_gc import remove_local
 
     repository = run.stage.repository
-    said = run.connection(repository).script(
+    said = run.connections.to(repository).script(
         collect_script(old, kept), timeout=COLLECT_TIMEOUT, label="collecting garbage"
     )
     space = freed(said)
     if space is None:
         log("the registry keeps its old images for now: somebody is pushing to it")
         return False
-    local = remove_local(run.engine(repository), repository.short, run.stage.registry, kept)
+    local = remove_local(run.connections.engine(repository), repository.short, run.stage.registry, kept)
     versions = "version" if len(old) == 1 else "versions"
     log(
         f"removed {len(old)} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "

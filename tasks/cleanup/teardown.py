@@ -81,7 +81,7 @@ def inventory(run: Run) -> Inventory:
         others = [name for name in reversed(list(found)) if not found[name].is_host]
         stopped = {name for name in hosts if not found[name].running}
     else:
-        hosts = [host.short for host in run.stage.hosts if run.host_record(host) is not None]
+        hosts = [host.short for host in run.stage.hosts if run.state.host_record(host) is not None]
     with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
         answers = dict(
             zip(
@@ -109,12 +109,12 @@ def _volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
     host = next((host for host in run.stage.hosts if host.short == name), None)
     if host is None:
         return maybe_on(run, name, None), "the stage has no such host any more"
-    if run.host_record(host) is None or not run.ssh_files.key.exists():
+    if run.state.host_record(host) is None or not run.connections.files.key.exists():
         return maybe_on(run, name, host), "state/ does not say how to log in"
     if not running:
         return maybe_on(run, name, host), "it does not run"
     try:
-        return stage_volumes(run, run.connection(host)), ""
+        return stage_volumes(run, run.connections.to(host)), ""
     except SkepError as error:
         return maybe_on(run, name, host), str(error).splitlines()[0]
 
@@ -169,7 +169,7 @@ def remove_from_hosts(run: Run, there: Inventory, volumes: Collection[str], log:
     def clear(name: str) -> None:
         host = run.stage.host(name)
         # The marks first: whatever happens next, the following run sets the host up again.
-        run.connection(host).script(
+        run.connections.to(host).script(
             _FORGET, timeout=ASK_TIMEOUT, label="removing the marks of what was set up"
         )
         log(f"{name}: removed the marks of its set-up, and the copy of the stage's secrets")
@@ -189,7 +189,7 @@ def _remove_from_swarm(run: Run, log: Log) -> list[str]:
     from remote.engine.client import engine_errors
 
     try:
-        host, client = run.manager()
+        host, client = run.connections.manager()
     except SkepError as error:
         # Nothing is lost by it: what a swarm holds goes with its last node.
         log(f"{str(error).splitlines()[0].rstrip(':')}: its services, networks and secrets go with the swarm")
@@ -220,7 +220,7 @@ def _remove_from_swarm(run: Run, log: Log) -> list[str]:
 def _foreign_services(run: Run) -> list[str]:
     """Return the swarm's services that are not this stage's."""
     try:
-        _, client = run.manager()
+        _, client = run.connections.manager()
         services = client.api.services()
     except (SkepError, OSError):
         return []
@@ -232,7 +232,7 @@ def _leave(run: Run, host: Host, log: Log) -> None:
     from remote.engine.client import engine_errors
     from remote.mother.wait import wait_for
 
-    client: DockerClient = run.engine(host)
+    client: DockerClient = run.connections.engine(host)
     with engine_errors(host.short, "leaving the swarm"):
         if client.info()["Swarm"].get("LocalNodeState") == "inactive":
             return
@@ -247,7 +247,7 @@ def _leave(run: Run, host: Host, log: Log) -> None:
 
 def _remove_volume(run: Run, host: Host, volume: str, log: Log) -> None:
     """Remove a volume that was named, as soon as no container uses it."""
-    remove_when_free(run.engine(host).api.remove_volume, volume, host.short, f"volume {volume}")
+    remove_when_free(run.connections.engine(host).api.remove_volume, volume, host.short, f"volume {volume}")
     log(f"{host.short}: removed volume {volume}")
 
 
@@ -276,17 +276,17 @@ def remove_when_free(remove: Callable[[str], Any], name: str, host: str, what: s
 
 def disconnect(run: Run) -> None:
     """Close the stage's ssh connections, those of hosts that it no longer wants, too."""
-    run.close()
-    run.write_ssh_files()
-    names = {path.stem for path in run.ssh_files.sockets.glob("*.ssh")}
-    connections = [Connection(name, run.ssh_files) for name in sorted(names)]
+    run.connections.close()
+    run.connections.write_ssh_files()
+    names = {path.stem for path in run.connections.files.sockets.glob("*.ssh")}
+    connections = [Connection(name, run.connections.files) for name in sorted(names)]
     with ThreadPoolExecutor(max_workers=max(1, len(connections))) as pool:
         list(pool.map(Connection.close, connections))
 
 
 def forget(run: Run) -> None:
     """Remove what this machine keeps of the stage, sockets and secrets among it. The lock ends last."""
-    shutil.rmtree(run.ssh_files.sockets, ignore_errors=True)
+    shutil.rmtree(run.connections.files.sockets, ignore_errors=True)
     lock = run.state.root / "lock"
     for path in run.state.root.iterdir():
         if path == lock:

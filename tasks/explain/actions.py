@@ -15,8 +15,8 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
-from tasks.run.context import Run, host_task
-from tasks.services.secrets_configs import CONFIG, SECRET
+from tasks.names import CONFIG, SECRET, host_task, swarm_tasks
+from tasks.run.context import Run
 from tasks.step import Step
 
 CREATE, CHANGE, REPLACE, BLOCKED = "create", "change", "replace", "blocked"
@@ -74,7 +74,7 @@ def containers_of(run: Run, step: Step) -> tuple[str, ...]:
     if step.phase == build_images.PHASE:
         return (host_task(run.stage.repository.short),)
     if step.phase in {build_networks.PHASE, deploy_services.PHASE}:
-        return build_networks.swarm_tasks(run)
+        return swarm_tasks(run.stage)
     if step.phase == initialize_services.PHASE:
         return tuple(task for task in step.needs if task.startswith(f"{deploy_services.PHASE}:"))
     return ()

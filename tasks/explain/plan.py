@@ -32,10 +32,10 @@ from tasks.explain.actions import (
     is_made_anew,
 )
 from tasks.explain.status import FAILED, ResourceStatus, StatusTable
-from tasks.hosts.rolling_replace import may_replace, refusal, volumes_on
+from tasks.hosts.rolling_replace import refusal, volumes_on
+from tasks.names import CONFIG, SECRET, SWARM
 from tasks.observe.drift import Missing, Unknown
 from tasks.run.context import Run
-from tasks.services.secrets_configs import CONFIG, SECRET
 
 NOTHING, ADOPT, MAY_CHANGE, UNKNOWN, ERROR = "nothing", "adopt", "may change", "unknown", "error"
 READ_BACK = "not recorded here; doit reads it back, or makes it"
@@ -257,7 +257,7 @@ def _sees_all(standing: ResourceStatus, changed: Collection[str]) -> bool:
     phase, name = standing.step.phase, standing.step.name
     if phase == build_infra.PHASE:
         return not all(map(in_place, changed))
-    if phase == setup_hosts.PHASE and name.endswith(f".{setup_hosts.SWARM}"):
+    if phase == setup_hosts.PHASE and name.endswith(f".{SWARM}"):
         return not set(changed) & setup_hosts.MADE_WITH
     return phase != build_volumes.PHASE and not name.endswith(".vault")
 
@@ -300,7 +300,7 @@ def _network(run: Run, standing: ResourceStatus, _changed: object) -> Finding:
             if joined["Target"] == found.get("Id")
         )
     )
-    if users and may_replace(name):
+    if users and name in run.may_replace:
         return REPLACE, f"{users} will be stopped and deployed again"
     if users:
         said = f"{users} use it as it is, and a network can't be changed in place: doit will refuse"
@@ -352,7 +352,7 @@ def _service(run: Run, standing: ResourceStatus, changed: object) -> Finding | N
 
 def _setup(run: Run, standing: ResourceStatus, _changed: object) -> Finding | None:
     """Tell a place in a swarm that is made anew, or was made otherwise than it is wanted and stays so."""
-    if not standing.step.name.endswith(f".{setup_hosts.SWARM}"):
+    if not standing.step.name.endswith(f".{SWARM}"):
         return None
     swarm = run.live_state.host(run.stage.host(standing.step.host)).info.get("Swarm") or {}
     different = (
@@ -360,7 +360,7 @@ def _setup(run: Run, standing: ResourceStatus, _changed: object) -> Finding | No
     )
     if not different:
         return None
-    if may_replace(setup_hosts.SWARM):
+    if SWARM in run.may_replace:
         return REPLACE, f"the swarm was made with {different}; all services are deployed again"
     return BLOCKED, f"the swarm was made with {different}, and stays so; replace=swarm makes it anew"
 

@@ -116,7 +116,7 @@ class StatusTable:
             except KeyError as error:
                 missing = str(error.args[0])
             except SkepError as error:
-                problems = tuple(self._run.redact(str(error)).splitlines())
+                problems = tuple(self._run.secrets.redact(str(error)).splitlines())
         changes = tuple(differences(last, inputs)) if last is not None and inputs else ()
         if inputs and not changes and not failed and last is not None:
             # A record that changed says nothing more where an input that is read from it did.

@@ -13,9 +13,10 @@ from model.keys.record import HostRecord, SwarmRecord
 from model.log import Log
 from model.stage import Host
 from remote.mother.wait import wait_for
-from remote.ssh.connection import Connection, write_ssh_files
+from remote.ssh.connection import Connection
 from tasks.cleanup.teardown import maybe_on, stage_volumes
-from tasks.run.context import Run, host_task
+from tasks.names import host_task, swarm_task
+from tasks.run.context import Run
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -76,22 +77,19 @@ def cordon(run: Run, log: Log) -> None:
     nodes = {
         record.node: short
         for short in run.state.members()
-        if short not in hives
-        and (record := run.state.read(f"setup_hosts:{short}.swarm", SwarmRecord)) is not None
+        if short not in hives and (record := run.state.read(swarm_task(short), SwarmRecord)) is not None
     }
     if nodes:
         from remote.swarm import nodes as swarm_nodes
 
-        host, client = run.manager()
+        host, client = run.connections.manager()
         swarm_nodes.cordon(host.short, client, nodes, log)
 
 
 def _connection(run: Run, short: str, record: HostRecord) -> Connection:
     """Return a connection to a host of which the ssh files of a run have nothing any more."""
-    with run.lock("ssh files"):
-        known = {host.short: made for host in run.stage.hosts if (made := run.host_record(host)) is not None}
-        write_ssh_files(run.ssh_files, {**known, short: record})
-    return Connection(short, run.ssh_files)
+    run.connections.write_ssh_files({short: record})
+    return Connection(short, run.connections.files)
 
 
 def remove(run: Run, short: str, log: Log) -> None:
@@ -111,22 +109,22 @@ def remove(run: Run, short: str, log: Log) -> None:
         _leave_swarm(run, Host(short, record.name, record.address, is_hive=True, is_repository=False), log)
     else:
         _refuse_unknown_node(run, short)
-    Connection(short, run.ssh_files).close()
+    Connection(short, run.connections.files).close()
     run.provider.remove(short, log)
     for task in run.state.tasks_of_host(short):
         run.state.forget(task)
-    run.write_ssh_files()
+    run.connections.write_ssh_files()
 
 
 def _leave_swarm(run: Run, host: Host, log: Log) -> None:
     """Have the swarm do without a hive, as soon as it can."""
     from remote.swarm import nodes as swarm_nodes
 
-    if all(run.host_record(hive) is None for hive in run.stage.hives):
+    if all(run.state.host_record(hive) is None for hive in run.stage.hives):
         return  # nothing of the stage is left
 
     def manager() -> "tuple[Host, DockerClient]":
-        return run.manager()
+        return run.connections.manager()
 
     def may_go() -> bool:
         beside, client = manager()

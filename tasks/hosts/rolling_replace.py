@@ -9,8 +9,6 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from doit import get_var
-
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import SwarmRecord
 from model.labels import belongs_to, labels_of
@@ -18,6 +16,7 @@ from model.log import Log
 from model.stage import Host
 from providers.base import Resource
 from remote.mother.wait import wait_for
+from tasks.names import swarm_task
 from tasks.run.context import Run
 
 if TYPE_CHECKING:
@@ -57,11 +56,11 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
             TURN_TIMEOUT,
             kind=ProviderError,
         )
-    with run.lock("replacing a host"):
+    with run.coordination.lock("replacing a host"):
         if host.is_hive:
             _give_up_place(run, host, log, goes=goes)
         yield
-        run.replaced.add(host.short)
+        run.progress.replaced.add(host.short)
 
 
 @contextlib.contextmanager
@@ -77,23 +76,18 @@ def stopped_one_at_a_time(run: Run, host: Host, log: Log) -> Iterator[None]:
         ProviderError: The swarm can't do without it.
 
     """
-    with run.lock("replacing a host"):
+    with run.coordination.lock("replacing a host"):
         if host.is_hive:
             _give_up_place(run, host, log, goes=False)
         yield
-        run.replaced.add(host.short)
+        run.progress.replaced.add(host.short)
     # What was seen before says nothing of what came up again.
-    run.look_again()
-
-
-def may_replace(name: str) -> bool:
-    """Return whether a person said that something may be made anew although others lose by it."""
-    return name in (get_var("replace") or "").split(",")
+    run.observer.look_again()
 
 
 def refusal(run: Run, host: Host) -> str:
     """Return why a host may not be made anew: its volumes would go with it, and nobody said that they may."""
-    held = [] if run.provider.keeps_volumes or may_replace(host.short) else volumes_on(run, host)
+    held = [] if run.provider.keeps_volumes or host.short in run.may_replace else volumes_on(run, host)
     if not held:
         return ""
     return (
@@ -116,7 +110,7 @@ def volumes_on(run: Run, host: Host) -> list[str]:
 
 def _is_to_be_replaced(run: Run, host: Host) -> bool:
     """Return whether a host has to be made anew and was not yet in this run."""
-    if host.short in run.replaced:
+    if host.short in run.progress.replaced:
         return False
     found = run.live_state.things.get(host.short)
     wanted = {resource.name: resource for resource in run.provider.resources()}[host.short]
@@ -141,16 +135,16 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:
     others = [
         hive
         for hive in run.stage.hives
-        if hive != host and run.state.read(f"setup_hosts:{hive.short}.swarm", SwarmRecord) is not None
+        if hive != host and run.state.read(swarm_task(hive.short), SwarmRecord) is not None
     ]
     if not others:
         after = "are deployed anew" if goes else "start with it"
         log(f"{host.short}: is the whole swarm: its services end with it, and {after}")
         return
-    back = [hive.name for hive in others if hive.short in run.replaced]
+    back = [hive.name for hive in others if hive.short in run.progress.replaced]
 
     def manager() -> "tuple[Host, DockerClient]":
-        return run.manager(except_=host)
+        return run.connections.manager(except_=host)
 
     def may_go() -> bool:
         beside, client = manager()

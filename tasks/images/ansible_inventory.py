@@ -209,7 +209,9 @@ def play(run: Run, role: Role, found: SiteInventory, secrets: Mapping[str, Secre
 
 def _means(run: Run) -> dict[str, dict[str, Any]]:
     """Return how the hosts are reached by a task that is delegated to them."""
-    ssh = {"ansible_ssh_common_args": f"-F {shlex.quote(str(run.ssh_files.config))} -o ControlPath=none"}
+    ssh = {
+        "ansible_ssh_common_args": f"-F {shlex.quote(str(run.connections.files.config))} -o ControlPath=none"
+    }
     mother = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     return {_mother(run.stage): mother, **{host.name: ssh for host in run.stage.hosts}}
 
@@ -217,5 +219,5 @@ def _means(run: Run) -> dict[str, dict[str, Any]]:
 def _directory(run: Run) -> Path:
     """Return a directory for one play; the first of a run clears what a killed one left behind."""
     root = run.state.root / "ansible"
-    run.once("clear plays", lambda: shutil.rmtree(root, ignore_errors=True))
+    run.coordination.once("clear plays", lambda: shutil.rmtree(root, ignore_errors=True))
     return root / uuid.uuid4().hex

@@ -21,7 +21,7 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import ImageRecord
 from remote.mother.files import write_whole
 from tasks.images.builder import builder_for, pushed
-from tasks.observe.tag_moves import last_resolved, pinned, readable, resolved, source, upstream_task
+from tasks.names import base_task, readable, upstream_task
 from tasks.run.context import Run
 from tasks.step import Step, Work
 
@@ -32,11 +32,6 @@ FILE = "digests.json"
 
 _JUST_WRITTEN = 2.0
 """Seconds; two writes within them may leave a file with the same times."""
-
-
-def task_of(name: str) -> str:
-    """Return the task that gets a base into the registry."""
-    return f"{PHASE}:base.{readable(name)}"
 
 
 def repository_of(name: str) -> str:
@@ -71,7 +66,7 @@ class UpstreamDigest:
             upstream_task(self.reference).partition(":")[2],
             self.ensure,
             self.inputs,
-            real=lambda _key: self._run.live_state.upstream.moved(self.reference),
+            real=lambda _key: self._run.live_state.tag_moves.moved(self.reference),
             after=after,
             host=self._run.stage.repository.short,
             doc=f"{self.pulled} upstream",
@@ -79,12 +74,12 @@ class UpstreamDigest:
 
     def inputs(self) -> Inputs:
         """Return what decides which digest is meant, beside upstream itself."""
-        pin = pinned(self._run, self.pulled).removeprefix("sha256:")
+        pin = self._run.upstream.pinned(self.pulled).removeprefix("sha256:")
         return {"reference": str(self.pulled), **({"pinned": pin} if pin else {})}
 
     def ensure(self, work: Work) -> ImageRecord:
         """Return the digest that is meant, as a reference; asks upstream unless something pins it."""
-        digest = pinned(self._run, self.pulled)
+        digest = self._run.upstream.pinned(self.pulled)
         if digest:
             work.log(f"{self.pulled} is pinned to {digest}")
         else:
@@ -98,12 +93,12 @@ class UpstreamDigest:
 
         run = self._run
         host = run.stage.repository
-        where = source(run, self.pulled)
+        where = run.upstream.source(self.pulled)
         try:
-            return resolve(run.engine(host), host.short, where)
+            return resolve(run.connections.engine(host), host.short, where)
         except UnreachableError as error:
-            known = last_resolved(run, [self.reference], self.pulled) or present(
-                run.engine(host), host.short, where
+            known = run.upstream.last_resolved([self.reference], self.pulled) or present(
+                run.connections.engine(host), host.short, where
             )
             if known is None:
                 raise self.with_way_out(error) from error
@@ -119,8 +114,10 @@ class UpstreamDigest:
 
         run, host = self._run, self._run.stage.repository
         try:
-            digest = resolved(run, self.reference)
-            return pull(run.engine(host), host.short, source(run, self.pulled), digest, work.log)
+            digest = run.upstream.resolved(self.reference)
+            return pull(
+                run.connections.engine(host), host.short, run.upstream.source(self.pulled), digest, work.log
+            )
         except BuildError as error:
             raise self.with_way_out(error) from error
 
@@ -131,7 +128,7 @@ class UpstreamDigest:
         if isinstance(error, RefusedError):
             return error
         locked = ""
-        if str(self.pulled) in self._run.pins:
+        if str(self.pulled) in self._run.upstream.lockfile:
             locked = f"\n    site.lock holds it to that digest; `doit lock upgrade={self.reference}` moves it"
         return BuildError(
             f"{error}{locked}"
@@ -154,7 +151,7 @@ class BaseImage:
         self._run = run
         self.reference = reference
         self.base = run.stage.site.bases.get(reference, types.Base())
-        self.name = task_of(reference).partition(":")[2]
+        self.name = base_task(reference).partition(":")[2]
         self.repository = repository_of(reference)
         self.doc = f"base image {reference}"
         pulled = bases.pulled(run.stage.site, reference)
@@ -165,7 +162,7 @@ class BaseImage:
         """Return what the base is made from. Neither mirror nor login is: they don't change what is got."""
         inputs = {"reference": self.reference, **flatten("base", definition(self.base))}
         if self.upstream is not None:
-            inputs["upstream"] = resolved(self._run, self.reference).removeprefix("sha256:")
+            inputs["upstream"] = self._run.upstream.resolved(self.reference).removeprefix("sha256:")
         for key in ("tarball", "archive"):
             file = getattr(self.base, key)
             if file is not None:
@@ -189,7 +186,7 @@ class BaseImage:
         host = run.stage.repository
         if base.debootstrap is not None:
             tag = f"skep/base:{work.key}"
-            run.connection(host).script(
+            run.connections.to(host).script(
                 debootstrap_script(base.debootstrap, base.mirror, base.include, tag),
                 timeout=DEBOOTSTRAP_TIMEOUT,
                 log=work.log,
@@ -200,7 +197,7 @@ class BaseImage:
             return builder_for(run, work.log).import_root(run.directory / base.tarball)
         if base.archive is not None:
             path = run.directory / base.archive
-            return load(run.engine(host), host.short, path, base.tag or self.reference, work.log)
+            return load(run.connections.engine(host), host.short, path, base.tag or self.reference, work.log)
         if self.upstream is not None:
             return self.upstream.pull(work)
         raise BuildError(f"{self.reference}: site.toml does not say how it is had")
@@ -213,7 +210,7 @@ def file_digest(run: Run, path: Path) -> str:
     keeps it in its index. Of a file that was just written that is not enough: its times may not tell two writes apart.
     """
     kept = run.state.root / FILE
-    with run.lock(FILE):
+    with run.coordination.lock(FILE):
         try:
             known: dict[str, list[Any]] = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Any]])
         except (OSError, msgspec.MsgspecError):

@@ -16,17 +16,25 @@ def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     from remote.images.builder import Builder, SiteRegistry
 
     repository = run.stage.repository
-    registry = SiteRegistry(run.stage.registry, "skep", run.vault.stage.registry_password.reveal())
+    registry = SiteRegistry(run.stage.registry, "skep", run.secrets.vault.stage.registry_password.reveal())
     owner = f"{run.stage.site_name}.{run.stage.name}"
-    builder = Builder(run.engine(repository), repository.short, registry, owner, run.lock, marks(run), log)
+    builder = Builder(
+        run.connections.engine(repository),
+        repository.short,
+        registry,
+        owner,
+        run.coordination.lock,
+        marks(run),
+        log,
+    )
     if clear:
-        run.once("clear build containers", builder.clear_leftovers)
+        run.coordination.once("clear build containers", builder.clear_leftovers)
     return builder
 
 
 def pushed(run: Run, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
     """Push an image, and return its record."""
-    run.pushed = True
+    run.progress.pushed = True
     return ImageRecord(reference=builder.push(image, repository, key))
 
 

@@ -85,7 +85,10 @@ class Role:
         }
         return {
             **flatten(label, plain),
-            **{f"{label}.{name}": value.fingerprint(self._run.pepper) for name, value in secret.items()},
+            **{
+                f"{label}.{name}": value.fingerprint(self._run.secrets.pepper)
+                for name, value in secret.items()
+            },
             # Those of this use are over what a role of Ansible itself sets, the others are not.
             **(flatten("vars", self.common) if self.is_ansible and self.common else {}),
         }
@@ -101,7 +104,7 @@ class Role:
             return self._inputs_of_ansible()
         found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
         if self._kind in _OF_THE_CA:
-            found[f"{self.name}.ca"] = f"sha256:{sha256(self._run.vault.stage.ca_certificate)}"
+            found[f"{self.name}.ca"] = f"sha256:{sha256(self._run.secrets.vault.stage.ca_certificate)}"
         if self._kind in {roles.CERTIFICATE, roles.CERTIFICATES}:
             found[f"{self.name}.form"] = certificate.FORM
         return found
@@ -131,7 +134,7 @@ class Role:
             )
         if self._kind not in _OF_THE_CA:
             return self.tree
-        made = {"ca.crt": self._run.vault.stage.ca_certificate}
+        made = {"ca.crt": self._run.secrets.vault.stage.ca_certificate}
         try:
             if self._kind == roles.CERTIFICATE:
                 made |= self._issued("tls", *roles.names(self.variables))
@@ -147,6 +150,6 @@ class Role:
 
     def _issued(self, word: str, names: list[str], addresses: list[str]) -> dict[str, str]:
         """Return the files of a certificate of the site's CA, which are called by this word."""
-        secrets = self._run.vault.stage
+        secrets = self._run.secrets.vault.stage
         key, issued = certificate.issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
         return {f"{word}.crt": issued, f"{word}.key": key.reveal()}

@@ -21,17 +21,18 @@ from model.labels import (
     labels_of,
     own_labels,
 )
-from model.stage import Host
+from model.stage import Host, Stage
 from remote.hostsetup.apply import Applied, parse_probe, probe_script
 from remote.hostsetup.removal import CARE
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
-from tasks.observe.tag_moves import Upstream
+from tasks.observe.tag_moves import TagMoves
+from tasks.run.connections import Connections
+from tasks.run.state import State
 
 if TYPE_CHECKING:
-    from providers.base import Found
-    from tasks.run.context import Run
+    from providers.base import Found, Provider
 
 REGISTRY_TAGS = "/var/lib/docker-registry/docker/registry/v2/repositories"
 _ACCOUNTS, _TAGS = "== accounts", "== registry tags"
@@ -72,7 +73,7 @@ class HostState:
 
 
 @dataclass(frozen=True)
-class SwarmLook:
+class SwarmState:
     """What the swarm looks like, seen by one manager."""
 
     nodes: Mapping[str, Json] = field(default_factory=dict)
@@ -87,22 +88,33 @@ class LiveState:
     """The live look at a stage.
 
     Args:
-        run: The run whose connections it uses.
+        stage: The stage.
+        state: Its state directory: a host that has no record there is not asked.
+        connections: Which it uses.
+        provider: Lists its things.
+        tag_moves: Tells whether tags were moved upstream.
 
     """
 
-    def __init__(self, run: "Run") -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        state: State,
+        connections: Connections,
+        provider: "Provider",
+        tag_moves: TagMoves,
+    ) -> None:
         """Start looking at all that has a record; nothing waits yet."""
-        self._run = run
-        self._pool = ThreadPoolExecutor(max_workers=2 * len(run.stage.hosts) + 3, thread_name_prefix="probe")
-        known = [host for host in run.stage.hosts if run.host_record(host) is not None]
+        self._stage, self._connections = stage, connections
+        self.tag_moves = tag_moves
+        self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
+        known = [host for host in stage.hosts if state.host_record(host) is not None]
         self._provider: Future[Mapping[str, Found]] | None = (
-            self._pool.submit(run.provider.found) if run.provider.owns else None
+            self._pool.submit(provider.found) if provider.owns else None
         )
         self._engines = {host.short: self._pool.submit(self._look_at_engine, host) for host in known}
         self._hosts = {host.short: self._pool.submit(self._look_at_host, host) for host in known}
         self._swarm = self._pool.submit(self._look_at_swarm)
-        self.upstream = Upstream(run)
 
     # -- questions -----------------------------------------------------------------------------------------------
 
@@ -169,7 +181,7 @@ class LiveState:
 
     def image(self, repository: str, key: str) -> str | None:
         """Ask for an image in the registry."""
-        look = self.host(self._run.stage.repository)
+        look = self.host(self._stage.repository)
         if look.error:
             return Unknown(look.error)
         return None if f"{repository}:{key}" in look.tags else Missing("the registry does not have it")
@@ -216,9 +228,7 @@ class LiveState:
         running, desired = status.get("RunningTasks", 0), status.get("DesiredTasks", 0)
         if running:
             # Of a host that was just lost or restarted the swarm still believes the best; its engine knows.
-            running = min(
-                running, sum(self.host(hive).services.get(name, 0) for hive in self._run.stage.hives)
-            )
+            running = min(running, sum(self.host(hive).services.get(name, 0) for hive in self._stage.hives))
         return f"{running} of {desired} tasks run" if running < desired else None
 
     def initialized(self, service: str, label: str, key: str) -> str | None:
@@ -245,18 +255,18 @@ class LiveState:
         return future.result() if future is not None else HostState(error=f"{host.short} is not made yet")
 
     @property
-    def swarm(self) -> SwarmLook:
+    def swarm(self) -> SwarmState:
         """The look at the swarm."""
         return self._swarm.result()
 
-    def swarm_now(self) -> SwarmLook:
+    def swarm_now(self) -> SwarmState:
         """Look at the swarm once more, as after services were deployed; what was seen before stays what it was.
 
         Raises:
             SkepError: No manager answers.
 
         """
-        host, _ = self._run.manager()
+        host, _ = self._connections.manager()
         return self._swarm_of(host)
 
     def close(self) -> None:
@@ -270,7 +280,7 @@ class LiveState:
             script = f"( {probe_script()}){_LIST_ACCOUNTS}"
             if host.is_repository:
                 script += _LIST_TAGS
-            said = self._run.connection(host).script(
+            said = self._connections.to(host).script(
                 script, timeout=PROBE_TIMEOUT, label="looking at what is set up"
             )
         except SkepError as error:
@@ -293,7 +303,7 @@ class LiveState:
     def _look_at_engine(self, host: Host) -> tuple[Any, Any, Any] | None:
         """Return what a host's engine says of itself, its volumes and its services' containers; None if nothing."""
         try:
-            with closing(self._run.reader(host)) as engine:
+            with closing(self._connections.reader(host)) as engine:
                 return (
                     engine.info(),
                     engine.volumes(filters={"label": NAME_LABEL}).get("Volumes") or [],
@@ -302,10 +312,10 @@ class LiveState:
         except SkepError:
             return None
 
-    def _look_at_swarm(self) -> SwarmLook:
+    def _look_at_swarm(self) -> SwarmState:
         """Ask the first manager that answers for all of the swarm."""
         said = []
-        for host in self._run.stage.hives:
+        for host in self._stage.hives:
             look = self.host(host)
             if look.error or not look.info.get("Swarm", {}).get("ControlAvailable"):
                 said.append(look.error or f"{host.short} is no manager of a swarm")
@@ -314,18 +324,18 @@ class LiveState:
                 return self._swarm_of(host)
             except SkepError as error:
                 said.append(str(error))
-        return SwarmLook(error="; ".join(dict.fromkeys(said)) or "there is no swarm yet")
+        return SwarmState(error="; ".join(dict.fromkeys(said)) or "there is no swarm yet")
 
-    def _swarm_of(self, host: Host) -> SwarmLook:
+    def _swarm_of(self, host: Host) -> SwarmState:
         """List what one manager knows.
 
         Raises:
             HostError: It does not answer.
 
         """
-        mine = label_filter(self._run.stage.labels)
-        with closing(self._run.reader(host)) as api:
-            return SwarmLook(
+        mine = label_filter(self._stage.labels)
+        with closing(self._connections.reader(host)) as api:
+            return SwarmState(
                 nodes=_by(api.nodes(), lambda node: node["ID"]),
                 networks=_by(api.networks(filters=mine), lambda network: network["Name"]),
                 services=_by(

@@ -1,6 +1,7 @@
 """From where doit was started to the stage that is meant."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import doit
@@ -8,14 +9,25 @@ from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
 
 from model.errors import SkepError
+from model.images.lockfile import read
 from model.site_file.load import load, select
+from model.stage import Stage
+from providers import create
+from providers.base import Provider
 from remote.ssh.connection import forget_variables
+from tasks.images.resolve import Upstream
+from tasks.observe.live_state import LiveState
+from tasks.observe.observer import Observer
+from tasks.observe.tag_moves import TagMoves
+from tasks.run.connections import Connections
 from tasks.run.context import Run
+from tasks.run.coordination import Coordination
 from tasks.run.secret_sources import take
+from tasks.run.secrets import Secrets
 from tasks.run.state import State
 
 THREADS = 64
-"""Of these, few work at a time (`tasks.run.context.AT_A_TIME`); the others wait for services to run."""
+"""Of these, few work at a time (`tasks.run.coordination.AT_A_TIME`); the others wait for services to run."""
 WORDS = {
     "stage": "the stage to work on",
     "confirm": "destroy, prune: the site's name",
@@ -46,11 +58,59 @@ def open_run(asked: str | None) -> Run:
         stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
         taken = take(stage, os.environ)
         forget_variables(taken)
-        run = Run(directory, stage, State(directory / "state" / stage.name), captured_env=taken)
-        _ = run.pins  # a mistake in site.lock is said here, beside those in site.toml
+        may_replace = frozenset(filter(None, (doit.get_var("replace") or "").split(",")))
+        state = State(directory / "state" / stage.name)
+        return new_run(directory, stage, state, captured_env=taken, may_replace=may_replace)
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None
-    return run
+
+
+def new_run(
+    directory: Path,
+    stage: Stage,
+    state: State,
+    *,
+    captured_env: Mapping[str, str] | None = None,
+    may_replace: frozenset[str] = frozenset(),
+    provider: Provider | None = None,
+) -> Run:
+    """Return a run with all its parts.
+
+    Args:
+        directory: The site's directory.
+        stage: The stage.
+        state: Its state directory.
+        captured_env: The environment variables that `[secrets]` names.
+        may_replace: What may be made anew although something is lost by it.
+        provider: The stage's provider, unless it is the one that site.toml says.
+
+    Raises:
+        ConfigError: site.lock can't be used as it is, or there is no such provider.
+
+    """
+    lockfile = read(directory)
+    coordination = Coordination()
+    secrets = Secrets(directory, stage, state, captured_env)
+    connections = Connections(stage, state, coordination)
+    maker = provider or create(stage, connections.files, state.root, secrets.read)
+    upstream = Upstream(stage, state, lockfile, secrets, connections)
+
+    def observe() -> LiveState:
+        connections.write_ssh_files()
+        return LiveState(stage, state, connections, maker, TagMoves(stage, state, secrets, upstream))
+
+    return Run(
+        directory,
+        stage,
+        state,
+        secrets,
+        connections,
+        coordination,
+        maker,
+        upstream,
+        Observer(observe),
+        may_replace,
+    )
 
 
 def _refuse_unknown_words() -> None:

@@ -26,8 +26,10 @@ from typing import IO, TypeVar
 import msgspec
 
 from model.errors import StateError
-from model.keys.record import Record
+from model.keys.record import HostRecord, Record, SwarmRecord
+from model.stage import Host, Stage
 from remote.mother.files import file_errors, write_whole
+from tasks.names import host_task, swarm_tasks
 
 R = TypeVar("R", bound=Record)
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
@@ -103,6 +105,31 @@ class State:
         except msgspec.MsgspecError:
             self._remove_broken(path)
             return None
+
+    def record(self, task: str, kind: type[R]) -> R:
+        """Return the record of a task that this one needs.
+
+        Raises:
+            KeyError: It has none, since it has not been run.
+
+        """
+        record = self.read(task, kind)
+        if record is None:
+            raise KeyError(task)
+        return record
+
+    def host_record(self, host: Host) -> HostRecord | None:
+        """Return the record of a host, or None before it is made."""
+        return self.read(host_task(host.short), HostRecord)
+
+    def swarm_id(self, stage: Stage) -> str:
+        """Return the id of the stage's swarm, as its first hive's record has it.
+
+        Raises:
+            KeyError: There is no swarm yet.
+
+        """
+        return self.record(swarm_tasks(stage)[0], SwarmRecord).cluster
 
     def remove_broken(self) -> None:
         """Remove each record that is no JSON, before doit looks at the first one; only for who holds the stage.

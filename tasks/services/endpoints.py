@@ -28,9 +28,9 @@ def lines(run: Run) -> list[str]:
     width = max(len(name) for name, _ in found)
     said = ["the services answer:", *(f"  {name:<{width}}  {text}" for name, text in found)]
     first = run.stage.hives[0]
-    record = run.host_record(first)
+    record = run.state.host_record(first)
     if record is not None and record.ssh_host in _LOOPBACK:
-        config = run.ssh_files.config
+        config = run.connections.files.config
         said.append("  (these addresses are behind the engine's virtual machine; forward what you need:")
         said.append(f"   ssh -F {config} -N -L 8080:{first.address}:80 {first.short})")
     return said
@@ -66,7 +66,7 @@ def _address(run: Run, name: str, published: list[Port], running: dict[str, set[
 
 def _running(run: Run, host: Host) -> set[str]:
     """Return the services of which a container runs on a host; as the live look saw it if nothing changed since."""
-    if not run.deployed:
+    if not run.progress.deployed:
         return set(run.live_state.host(host).services)
-    containers = run.engine(host).api.containers(filters={"label": _SERVICE})
+    containers = run.connections.engine(host).api.containers(filters={"label": _SERVICE})
     return {container["Labels"][_SERVICE] for container in containers}

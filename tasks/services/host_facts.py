@@ -29,7 +29,7 @@ def look_at_hives(
 
     def ask(host: Host) -> HostFacts | None:
         try:
-            said = run.connection(host).script(
+            said = run.connections.to(host).script(
                 script, timeout=LOOK_TIMEOUT, label="looking before services are deployed"
             )
         except SkepError as error:

@@ -17,13 +17,10 @@ from model.stage import Stage
 from model.swarm.ports import ports
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port
 from remote.checks.host_facts import HostFacts
-from tasks import build_networks
+from tasks.names import PORTS_TASK, swarm_tasks
 from tasks.run.context import Run
 from tasks.services.host_facts import look_at_hives
 from tasks.step import Step, Work
-
-TASK = "deploy_services:ports.chosen"
-"""A service may be called `ports`; no service's name has a dot."""
 
 Choices = Mapping[str, int]
 """`<service> <container's port>/<protocol>` to the host's port."""
@@ -44,7 +41,7 @@ def published_ports(run: Run, name: str) -> list[Port]:
     found = ports(run.stage.services[name])
     if all(port.published for port in found):
         return found
-    chosen = run.record(TASK, PortsRecord).ports
+    chosen = run.state.record(PORTS_TASK, PortsRecord).ports
     return [replace(port, published=port.published or _of(chosen, name, port)) for port in found]
 
 
@@ -53,7 +50,7 @@ def _of(chosen: Choices, name: str, port: Port) -> int:
     try:
         return chosen[key(name, port)]
     except KeyError:
-        raise KeyError(TASK) from None
+        raise KeyError(PORTS_TASK) from None
 
 
 def port_labels(service: types.Service, published: Iterable[Port]) -> dict[str, str]:
@@ -136,7 +133,7 @@ def step(run: Run) -> Step:
 
     def inputs() -> Inputs:
         return {
-            "swarm": build_networks.cluster(run),
+            "swarm": run.state.swarm_id(run.stage),
             **{f"open {name}": "yes" for name in wanted(run.stage)},
             **{f"taken {number}": name for number, name in said(run.stage).items()},
         }
@@ -144,11 +141,11 @@ def step(run: Run) -> Step:
     def ensure(work: Work) -> PortsRecord:
         from remote.engine.client import engine_errors
 
-        host, client = run.manager()
+        host, client = run.connections.manager()
         with engine_errors(host.short, "listing services", ServiceError):
             services = client.api.services()
         mine = [s for s in services if belongs_to(labels_of(s), run.stage.labels)]
-        before = run.state.read(TASK, PortsRecord)
+        before = run.state.read(PORTS_TASK, PortsRecord)
         known = {**(before.ports if before is not None else {}), **dict(on_services(mine))}
         wants, there = wanted(run.stage), {service["Spec"]["Name"] for service in mine}
         # A service that is no longer in site.toml keeps its ports until `doit prune` removes it.
@@ -175,12 +172,12 @@ def step(run: Run) -> Step:
             work.log(f"{name}: {chosen[name]}")
         return PortsRecord(ports=chosen)
 
-    phase, _, name = TASK.partition(":")
+    phase, _, name = PORTS_TASK.partition(":")
     return Step(
         phase,
         name,
         ensure,
         inputs,
-        after=build_networks.swarm_tasks(run),
+        after=swarm_tasks(run.stage),
         doc="the published ports that site.toml leaves open",
     )

@@ -29,6 +29,7 @@ from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
 from remote.swarm.spec import constraints
 from tasks.hosts import decommission
+from tasks.names import PORTS_TASK, swarm_task
 from tasks.run.context import Run
 from tasks.services import port_allocation as chosen
 from tasks.services.host_facts import look_at_hives
@@ -51,7 +52,7 @@ def preflight(run: Run, task: str, log: Log) -> None:
         ServiceError: They can't. The first who asks gets all problems, others who that was.
 
     """
-    first, found = run.found_once("preflight", task, lambda: problems(run, log))
+    first, found = run.coordination.found_once("preflight", task, lambda: problems(run, log))
     if not found:
         return
     if first != task:
@@ -66,7 +67,7 @@ def problems(run: Run, log: Log) -> list[str]:
     decommission.cordon(run, log)
     services = dict(_services(run))
     facts = _facts(run, services, log)
-    manager, client = run.manager()
+    manager, client = run.connections.manager()
     nodes, drained, foreign = _swarm(run)
     wants = [wanted(name, service, stage) for name, service in services.items()]
     where = {name: constraints(service, stage) for name, service in services.items()}
@@ -90,7 +91,7 @@ def _services(run: Run) -> Iterator[tuple[str, types.Service]]:
 
 def _choices(run: Run) -> chosen.Choices:
     """Return the published ports that site.toml leaves open, as they were chosen."""
-    record = run.state.read(chosen.TASK, PortsRecord)
+    record = run.state.read(PORTS_TASK, PortsRecord)
     return record.ports if record is not None else {}
 
 
@@ -130,13 +131,13 @@ def _swarm(run: Run) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
     """Return the nodes that take tasks, by their hosts' names, the stage's that don't, and services of others."""
     from remote.engine.client import engine_errors
 
-    host, client = run.manager()
+    host, client = run.connections.manager()
     with engine_errors(host.short, "looking at the swarm before services are deployed", ServiceError):
         nodes, services = client.api.nodes(), client.api.services()
     shorts = {
         record.node: hive.short
         for hive in run.stage.hives
-        if (record := run.state.read(f"setup_hosts:{hive.short}.swarm", SwarmRecord)) is not None
+        if (record := run.state.read(swarm_task(hive.short), SwarmRecord)) is not None
     }
     # One that is down is to come back; whether it must is the set-up's to say.
     usable = [node for node in nodes if node["Spec"]["Availability"] == "active"]
@@ -314,7 +315,7 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
     def send(short: str) -> vxlan.Heard | str:
         script = vxlan.script(short, addresses, stage.data_path_port, mtu, first)
         try:
-            said = run.connection(hives[short]).script(
+            said = run.connections.to(hives[short]).script(
                 script, timeout=vxlan.TIMEOUT, label="sending packets to the other hives"
             )
         except SkepError as error:

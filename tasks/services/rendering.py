@@ -10,11 +10,9 @@ from model.stage import config_uses
 from model.swarm import content_names
 from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
 from model.units import Port
+from tasks.names import NFS_TASK
 from tasks.run.context import Run
 from tasks.services.port_allocation import published_ports
-
-NFS_TASK = "build_infra:nfs"
-"""The task that has the stage's file system made."""
 
 
 def renderer(run: Run) -> Renderer:
@@ -23,7 +21,7 @@ def renderer(run: Run) -> Renderer:
     def published(service: str) -> Sequence[Port]:
         return published_ports(run, service)
 
-    return Renderer(run.stage, run.secret, published, lambda: run.record(NFS_TASK, FactRecord).id)
+    return Renderer(run.stage, run.secrets.read, published, lambda: run.state.record(NFS_TASK, FactRecord).id)
 
 
 def rendered_volume(run: Run, name: str) -> types.Volume:
@@ -48,7 +46,7 @@ def rendered(run: Run, name: str) -> Rendered:
     service = run.stage.services[name]
     made = renderer(run).service(name, service)
     for variable, value in made.environment.items():
-        run.hide(value, str(service.environment[variable]))
+        run.secrets.hide(value, str(service.environment[variable]))
     return made
 
 
@@ -59,7 +57,7 @@ def rendered_variables(
     made = renderer(run).table(path, table)
     for name, value in made.items():
         if isinstance(value, Secret):
-            run.hide(value, str(table[name]))
+            run.secrets.hide(value, str(table[name]))
     return made
 
 
@@ -88,7 +86,7 @@ def config_content(run: Run, name: str) -> bytes | Secret:
         return _fitting(where, made.encode(), _LARGEST_CONFIG)
     # Also where it did not look this time: what it is delivered as does not change with a value.
     secret = made if isinstance(made, Secret) else Secret(made)
-    run.hide(secret, text)
+    run.secrets.hide(secret, text)
     _fitting(where, secret.reveal().encode(), _LARGEST_SECRET)
     return secret
 

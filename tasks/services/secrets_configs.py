@@ -12,16 +12,13 @@ from model.labels import KEY_LABEL, NAME_LABEL
 from model.secrets.secret import Secret, UnaskedSecret
 from model.stage import config_uses, secret_uses
 from model.swarm.content_names import content_name, use_inputs
-from tasks import build_networks
+from tasks.names import CONFIG, PORTS_TASK, SECRET, config_task, secret_task, swarm_tasks, vault_task
 from tasks.run.context import Run
 from tasks.services import port_allocation
 from tasks.services.rendering import config_content
-from tasks.setup_hosts import vault_of
 from tasks.step import Step, Work
 
 PHASE = "deploy_services"
-SECRET, CONFIG = "secret.", "config."
-"""What the names of their steps begin with; a service's has no dot."""
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -30,16 +27,6 @@ def steps(run: Run) -> Iterator[Step]:
         yield _secret_step(run, name)
     for name in run.stage.configs:
         yield _config_step(run, name)
-
-
-def secret_task(name: str) -> str:
-    """Return the task that makes a Docker secret."""
-    return f"{PHASE}:{SECRET}{name}"
-
-
-def config_task(name: str) -> str:
-    """Return the task that makes a Docker config."""
-    return f"{PHASE}:{CONFIG}{name}"
 
 
 def tasks_of(service: types.Service) -> tuple[str, ...]:
@@ -51,7 +38,7 @@ def tasks_of(service: types.Service) -> tuple[str, ...]:
 
 def docker_secret_name(run: Run, name: str) -> str:
     """Return a Docker secret's name, which holds its content's digest: a new content is another secret."""
-    return content_name(name, run.secret(name).fingerprint(run.pepper))
+    return content_name(name, run.secrets.read(name).fingerprint(run.secrets.pepper))
 
 
 def docker_config(run: Run, name: str) -> tuple[str, bool]:
@@ -68,7 +55,11 @@ def docker_config(run: Run, name: str) -> tuple[str, bool]:
 
 def _digest(run: Run, content: bytes | Secret) -> str:
     """Return the digest of a config; a keyed one, if a secret is in it."""
-    return content.fingerprint(run.pepper) if isinstance(content, Secret) else f"sha256:{sha256(content)}"
+    return (
+        content.fingerprint(run.secrets.pepper)
+        if isinstance(content, Secret)
+        else f"sha256:{sha256(content)}"
+    )
 
 
 def secret_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str]]:
@@ -76,7 +67,7 @@ def secret_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str]]
     return {
         use.source: (
             docker_secret_name(run, use.source),
-            run.record(secret_task(use.source), FactRecord).id,
+            run.state.record(secret_task(use.source), FactRecord).id,
         )
         for use in secret_uses(service)
     }
@@ -87,7 +78,7 @@ def config_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str, 
     found = {}
     for use in config_uses(service):
         docker_name, is_secret = docker_config(run, use.source)
-        found[use.source] = (docker_name, run.record(config_task(use.source), FactRecord).id, is_secret)
+        found[use.source] = (docker_name, run.state.record(config_task(use.source), FactRecord).id, is_secret)
     return found
 
 
@@ -108,7 +99,7 @@ def inputs_of(
 def current(run: Run) -> dict[str, str]:
     """Return the Docker names of what services are to have, by the label `skep.name`; none that can't be told now."""
     wanted: dict[str, Callable[[], bytes | Secret]] = {
-        name: partial(run.secret, name) for name in run.stage.secrets
+        name: partial(run.secrets.read, name) for name in run.stage.secrets
     }
     wanted |= {f"{CONFIG}{name}": partial(config_content, run, name) for name in run.stage.configs}
     found = {}
@@ -124,15 +115,18 @@ def _secret_step(run: Run, name: str) -> Step:
     """Return the step that makes one Docker secret."""
 
     def inputs() -> Inputs:
-        return {"swarm": build_networks.cluster(run), "content": run.secret(name).fingerprint(run.pepper)}
+        return {
+            "swarm": run.state.swarm_id(run.stage),
+            "content": run.secrets.read(name).fingerprint(run.secrets.pepper),
+        }
 
     def ensure(work: Work) -> FactRecord:
         from remote.swarm.secrets_configs import ensure_secret
 
-        _, client = run.manager()
+        _, client = run.connections.manager()
         labels = {**run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
         docker_name = docker_secret_name(run, name)
-        return FactRecord(id=ensure_secret(client, docker_name, run.secret(name), labels, work.log))
+        return FactRecord(id=ensure_secret(client, docker_name, run.secrets.read(name), labels, work.log))
 
     return Step(
         PHASE,
@@ -140,7 +134,7 @@ def _secret_step(run: Run, name: str) -> Step:
         ensure,
         inputs,
         real=lambda _key: run.live_state.secret(docker_secret_name(run, name)),
-        after=(vault_of(run), *build_networks.swarm_tasks(run)),
+        after=(vault_task(run.stage), *swarm_tasks(run.stage)),
         doc=f"Docker secret {name}",
     )
 
@@ -149,12 +143,12 @@ def _config_step(run: Run, name: str) -> Step:
     """Return the step that makes one Docker config, or Docker secret if a secret is in it."""
 
     def inputs() -> Inputs:
-        return {"swarm": build_networks.cluster(run), "content": _digest(run, config_content(run, name))}
+        return {"swarm": run.state.swarm_id(run.stage), "content": _digest(run, config_content(run, name))}
 
     def ensure(work: Work) -> FactRecord:
         from remote.swarm.secrets_configs import ensure_config, ensure_secret
 
-        _, client = run.manager()
+        _, client = run.connections.manager()
         # Not the bare name, which may be a secret's, too.
         labels = {**run.stage.labels, NAME_LABEL: f"{CONFIG}{name}", KEY_LABEL: work.key}
         content = config_content(run, name)
@@ -167,13 +161,13 @@ def _config_step(run: Run, name: str) -> Step:
         docker_name, is_secret = docker_config(run, name)
         return run.live_state.secret(docker_name) if is_secret else run.live_state.config(docker_name)
 
-    chosen = (port_allocation.TASK,) if port_allocation.is_open(run.stage) else ()
+    chosen = (PORTS_TASK,) if port_allocation.is_open(run.stage) else ()
     return Step(
         PHASE,
         f"{CONFIG}{name}",
         ensure,
         inputs,
         real=real,
-        after=(vault_of(run), *build_networks.swarm_tasks(run), *chosen),
+        after=(vault_task(run.stage), *swarm_tasks(run.stage), *chosen),
         doc=f"Docker config {name}",
     )

@@ -31,8 +31,10 @@ from model.site import Site
 from model.stage import Host, Stage
 from remote.playbook import play as playbook
 from tasks import build_images
-from tasks.observe.tag_moves import upstream_task
+from tasks.names import upstream_task
+from tasks.observe.observer import Observer
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
 from tasks.step import UpToDate, _act
@@ -591,19 +593,9 @@ def whole(world: World, name: str) -> str:
 # -- building --------------------------------------------------------------------------------------------------------
 
 
-class DoubleRun(Run):
-    """A run whose repository host is an engine double."""
-
-    double: EngineDouble
-
-    def engine(self, host: Host) -> Any:
-        """Return the double."""
-        del host
-        return self.double
-
-    def connection(self, host: Host) -> Any:
-        """Say that there is no host."""
-        raise HostError(f"{host.short}: there is no such host")
+def _no_host(host: Host) -> Any:
+    """Say that there is no host."""
+    raise HostError(f"{host.short}: there is no such host")
 
 
 class Bench:
@@ -627,16 +619,16 @@ class Bench:
         self.available: set[Chain] = set()
         self.published: set[str] = set()
 
-    def run_of(self, world: World) -> DoubleRun:
-        """Return a new run, as another process would have."""
-        run = DoubleRun(
-            self.directory, self.stage(world.site), State(self.directory / "state" / "private"), observe=True
-        )
-        run.double = self.engine
+    def run_of(self, world: World) -> Run:
+        """Return a new run, as another process would have; its repository host is an engine double."""
+        run = new_run(self.directory, self.stage(world.site), State(self.directory / "state" / "private"))
+        run.connections.__dict__.update(engine=lambda _host: self.engine, to=_no_host)
         secrets = StageSecrets(Secret("key"), "certificate", Secret(PASSWORD), Secret("pepper"))
-        run._remember_vault(Vault(secrets, {}))
+        run.secrets._remember(Vault(secrets, {}))
         upstream = SimpleNamespace(moved=self._moved)
-        run.__dict__["live_state"] = SimpleNamespace(image=self._look, upstream=upstream)
+        look: Any = SimpleNamespace(image=self._look, tag_moves=upstream)
+        run.observer = Observer(lambda: look)
+        run.observer.enabled = True
         return run
 
     def stage(self, site: Site) -> Stage:

@@ -14,6 +14,7 @@ from model.keys.record import HostRecord
 from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 
 
@@ -48,7 +49,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     FakeConnection.done.clear()
     config = DockerStage(cidr="10.0.0.0/24", number_of_hosts=3)
     stage = Stage(Site(site="example", stages={"private": config}), "private", config)
-    made = Run(tmp_path, stage, State(tmp_path / "state" / "private"))
+    made = new_run(tmp_path, stage, State(tmp_path / "state" / "private"))
     for host in stage.hosts[:2]:
         made.state.write(
             f"build_infra:{host.short}",
@@ -76,7 +77,7 @@ def test_the_lines_can_be_pasted(run: Run) -> None:
     """Each host has a line for docker and one for ssh, with its name behind `#`, all in one column."""
     printed = lines(run, chosen(run, []))
 
-    sockets, config = run.ssh_files.sockets, run.ssh_files.config
+    sockets, config = run.connections.files.sockets, run.connections.files.config
     assert [line.split("#")[0].rstrip() for line in printed] == [
         f"export DOCKER_HOST=unix://{sockets}/hive0.docker",
         f"export DOCKER_HOST=unix://{sockets}/hive1.docker",
@@ -147,8 +148,8 @@ def test_without_ssh_a_message_says_so(run: Run, monkeypatch: pytest.MonkeyPatch
     """Where ssh is not on PATH, the host is one that can't be reached: no traceback, and it is tried again later."""
     monkeypatch.setattr("commands.connect.argv.ssh_command", lambda *_words: ["no-such-ssh"])
     monkeypatch.setattr("commands.connect.argv.ssh_control", lambda *_words: ["no-such-ssh"])
-    run.ssh_files.sockets.mkdir(parents=True, exist_ok=True)
-    (run.ssh_files.sockets / "hive0.ssh").touch()
+    run.connections.files.sockets.mkdir(parents=True, exist_ok=True)
+    (run.connections.files.sockets / "hive0.ssh").touch()
     tunnel = Tunnel(run, run.stage.hosts[0])
     said: list[str] = []
 

@@ -15,6 +15,7 @@ from model.site import DockerStage, Mount, Service, Site, Volume
 from model.stage import Host, Stage
 from providers.fake.provider import FakeProvider
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 
 
@@ -53,11 +54,11 @@ class Made:
             },
         )
         stage = Stage(site, "private", config)
-        self.run = Run(directory, stage, State(directory / "state" / "private"))
         self.provider = FakeProvider(stage)
-        self.run.__dict__["provider"] = self.provider
+        state = State(directory / "state" / "private")
+        self.run = new_run(directory, stage, state, provider=self.provider)
         self.volumes: dict[str, str | None] = {"hive0": "data\n", "hive1": "", "hive2": ""}
-        self.run.connection = self._connection  # type: ignore[method-assign]
+        self.run.connections.to = self._connection  # type: ignore[method-assign]
         for resource in self.provider.resources():
             record = self.provider.ensure(resource, lambda _line: None)
             assert isinstance(record, HostRecord | FactRecord)
@@ -87,7 +88,7 @@ class Made:
         with pytest.raises(InvalidCommand) as caught:
             self.destroy(**variables)
         assert self.provider.cloud.log == []
-        assert self.run.ssh_files.key.exists()
+        assert self.run.connections.files.key.exists()
         return str(caught.value)
 
 
@@ -175,7 +176,7 @@ def test_a_host_that_cannot_be_asked_may_hold_data(made: Made) -> None:
 
 def test_without_state_every_host_may_hold_its_data(made: Made) -> None:
     """After state/ was lost nobody can log in, and data is no less dear."""
-    made.run.ssh_files.key.unlink()
+    made.run.connections.files.key.unlink()
     with pytest.raises(InvalidCommand, match=r"(?s)data on hive0.*logs on hive1"):
         made.destroy(confirm="example")
 
@@ -192,7 +193,7 @@ def test_a_stopped_host_is_not_waited_for(made: Made) -> None:
 @pytest.mark.parametrize("volumes", ["data", "all"])
 def test_a_confirmed_destroy_leaves_nothing(made: Made, volumes: str) -> None:
     """Hosts go first, then what they needed, then all that this machine knew of them."""
-    sockets = made.run.ssh_files.sockets
+    sockets = made.run.connections.files.sockets
 
     status = made.destroy(confirm="example", volumes=volumes)
 
@@ -230,7 +231,7 @@ def test_a_host_that_cannot_be_removed_stops_no_other(made: Made, monkeypatch: p
     assert status == 1
     assert sorted(made.provider.found()) == ["hive1"]
     assert "hive1: the engine is on fire" in made.out.getvalue()
-    assert made.run.ssh_files.key.exists()
+    assert made.run.connections.files.key.exists()
 
 
 def test_hosts_that_the_stage_no_longer_wants_go_too(made: Made) -> None:

@@ -102,7 +102,7 @@ def test_prepared_hosts_are_not_halted(run: Run, tmp_path: Path) -> None:
     table = PreparedStage(ip_address_list=["192.0.2.1"])
     stage = Stage(run.stage.site, "private", table)
     run.stage = stage
-    run.__dict__["provider"] = PreparedProvider(stage, run.ssh_files, tmp_path, run.secret)
+    run.provider = PreparedProvider(stage, run.connections.files, tmp_path, run.secrets.read)
 
     with pytest.raises(InvalidCommand, match="provider prepared can't start hosts again"):
         halt(run)

@@ -20,6 +20,8 @@ from model.keys.record import FactRecord
 from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.run.context import Run
+from tasks.run.log import TaskLog
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.step import Step, doit_task
 
@@ -37,7 +39,7 @@ number_of_hosts = 2
 def run(tmp_path: Path) -> Run:
     """Return a run on an empty state."""
     config = DockerStage(cidr="10.0.0.0/24")
-    return Run(
+    return new_run(
         tmp_path,
         Stage(Site(site="example", stages={"private": config}), "private", config),
         State(tmp_path / "s"),
@@ -142,7 +144,7 @@ def test_a_failure_says_where_its_log_is_and_what_changed(run: Run) -> None:
     """A failed resource names its log, and what has changed since it was last made well."""
     chain = Chain(run)
     chain.make("a", "b", "c")
-    run.log("p:b").close()
+    TaskLog(run.state.log_path("p:b"), run.secrets.redact).close()
     chain.inputs["b"] = "2"
     chain.fail("b")
 
@@ -171,7 +173,7 @@ def test_looking_changes_nothing(run: Run) -> None:
     chain.look()
 
     assert {path: path.read_bytes() for path in run.directory.rglob("*") if path.is_file()} == before
-    assert "live_state" not in run.__dict__
+    assert run.observer._current is None
 
 
 @pytest.mark.parametrize(

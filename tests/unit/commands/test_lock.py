@@ -9,15 +9,15 @@ import pytest
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
-from commands import lock
 from commands.lock import Lock
 from model.errors import BuildError
 from model.images.reference import Reference
 from model.keys.record import ImageRecord
 from model.site import Site
 from model.stage import Stage
-from tasks.observe.tag_moves import upstream_task
+from tasks.names import upstream_task
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 
 ONE, TWO, THREE = ("sha256:" + digit * 64 for digit in "123")
@@ -67,9 +67,11 @@ class Locked:
         }
         site = msgspec.convert(given, Site)
         stage = Stage(site, "private", site.stages["private"])
-        return Run(self.directory, stage, State(self.directory / "state" / "private"))
+        run = new_run(self.directory, stage, State(self.directory / "state" / "private"))
+        run.upstream.digest_now = self.ask  # type: ignore[method-assign]
+        return run
 
-    def ask(self, _run: Run, reference: Reference) -> str:
+    def ask(self, reference: Reference) -> str:
         """Answer for upstream."""
         self.asked.append(str(reference))
         if str(reference) not in self.upstream:
@@ -97,11 +99,9 @@ class Locked:
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Locked:
+def site(tmp_path: Path) -> Locked:
     """Return a site without a lock."""
-    made = Locked(tmp_path)
-    monkeypatch.setattr(lock, "digest_now", made.ask)
-    return made
+    return Locked(tmp_path)
 
 
 def test_what_any_stage_pulls_is_pinned(site: Locked) -> None:

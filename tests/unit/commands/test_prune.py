@@ -24,6 +24,7 @@ from remote.swarm import nodes as swarm_nodes
 from tasks.cleanup.orphans import Orphan, line, orphans
 from tasks.cleanup.prune import goes
 from tasks.cleanup.prune import prune as remove_all
+from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tests import made as rig
 from tests.made import Made
@@ -150,7 +151,7 @@ def former_host(made: Made) -> None:
     """Have a host that the stage does not want, and of which state/ still knows how to log in."""
     there = made.cloud.things["example", "private", "hive0"]
     made.cloud.things["example", "private", "hive9"] = replace(there, name="hive9")
-    record = made.run().record("build_infra:hive0", HostRecord)
+    record = made.run().state.record("build_infra:hive0", HostRecord)
     wanted = structs.replace(record, name="p-hive9.example", address="10.0.0.99")
     made.run().state.write("build_infra:hive9", wanted)
 
@@ -206,7 +207,7 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     for task in ("setup_hosts:hive9.swarm", "build_volumes:data@hive9"):
         run.state.write(task, FactRecord(id="x"))
     monkeypatch.setattr(Connection, "close", lambda _connection: None)
-    monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
     monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
     monkeypatch.setattr(swarm_nodes, "remove_node", lambda *args: order.append(f"retire {args[2].address}"))
@@ -223,7 +224,7 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
     """Without a majority that is left nothing of it is touched, and it is said why."""
     former_host(made)
     run, removed = made.run(), list[str]()
-    monkeypatch.setattr(Run, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
     monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from doit import doit_cmd
@@ -16,9 +17,10 @@ from doit.exceptions import InvalidDodoFile
 from commands.run import missing_secrets
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
-from tasks.observe.live_state import HostState, SwarmLook
+from tasks.observe.live_state import HostState, SwarmState
+from tasks.observe.observer import Observer
 from tasks.run.context import Run
-from tasks.run.open import doit_config, open_run
+from tasks.run.open import doit_config, new_run, open_run
 from tasks.run.state import State
 from tasks.step import Step, Work, doit_task
 
@@ -63,7 +65,7 @@ def site(tmp_path: Path) -> Path:
 
 def run_of(site: Path) -> Run:
     """Return a run."""
-    return Run(site, select(load(site / "site.toml"), "private"), State(site / "state" / "private"))
+    return new_run(site, select(load(site / "site.toml"), "private"), State(site / "state" / "private"))
 
 
 def doit(site: Path, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -164,7 +166,7 @@ def test_what_can_not_be_replaced_is_refused(site: Path) -> None:
 class Nothing:
     """A live look that has seen nothing."""
 
-    swarm = SwarmLook(error="there is no swarm yet")
+    swarm = SwarmState(error="there is no swarm yet")
     things: Mapping[str, object] = {}
 
     def host(self, _host: object) -> HostState:
@@ -182,7 +184,8 @@ def doit_here(site: Path) -> Iterator[Callable[..., int]]:
 
     def start(*steps: Step, words: tuple[str, ...] = ("run",)) -> int:
         run = run_of(site)
-        run.__dict__["live_state"] = Nothing()
+        nothing: Any = Nothing()
+        run.observer = Observer(lambda: nothing)
 
         def task_p() -> Iterator[dict[str, object]]:
             for step in steps:

@@ -16,6 +16,7 @@ from model import site as types
 from model.stage import Host, Stage
 from providers.kickstart.provider import KickstartProvider
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tests import rig as make
 from tests.unit.commands.test_halt import Loader
@@ -48,9 +49,9 @@ def run_of(directory: Path, **config: Any) -> Run:
     )
     stage = Stage(types.Site(site="iron.test", stages={"production": table}), "production", table)
     state = directory / "state" / "production"
-    run = Run(directory, stage, State(state))
+    run = new_run(directory, stage, State(state))
     files = make.ssh_files(state / "secrets")
-    run.__dict__["provider"] = KickstartProvider(stage, files, state, run.secret)
+    run.provider = KickstartProvider(stage, files, state, run.secrets.read)
     return run
 
 

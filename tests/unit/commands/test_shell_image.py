@@ -10,8 +10,9 @@ import pytest
 from doit.exceptions import InvalidCommand
 
 from commands.shell_image import command, shell
+from tasks.run.context import Run as SiteRun
 from tests.doubles.engine import Node
-from tests.doubles.image_histories import Bench, DoubleRun, first_world
+from tests.doubles.image_histories import Bench, first_world
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def bench(tmp_path: Path) -> Bench:
     return bench
 
 
-def opened(bench: Bench) -> DoubleRun:
+def opened(bench: Bench) -> SiteRun:
     """Return a run on the bench's world."""
     assert bench.world is not None
     return bench.run_of(bench.world)

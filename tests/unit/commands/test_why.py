@@ -30,7 +30,7 @@ def made(tmp_path: Path) -> Made:
 def told(made: Made, *names: str, live: bool = False) -> list[str]:
     """Return what `doit why` prints of one task, or of several."""
     run = made.run()
-    run.observe = live
+    run.observer.enabled = live
     telling = Telling(run, made.standings_of(run), live=live, coloured=False)
     return telling.one(names[0]) if len(names) == 1 else telling.phase("several", names)
 
@@ -131,7 +131,7 @@ def test_secrets_are_only_changed(made: Made) -> None:
     """Inputs hold no secret, and what is told of one is that it changed."""
     assert old_and_new(Difference("content", "hmac:aa", "hmac:bb")) == ("(secret)", "(changed)")
     assert Difference("content", "hmac:aa", "hmac:bb").sentence() == "content changed"
-    secret = made.run().secret("password").reveal()
+    secret = made.run().secrets.read("password").reveal()
     made.edit("password = { generate = 24 }", 'password = { file = "password" }')
     (made.directory / "password").write_text("a new one\n")
 

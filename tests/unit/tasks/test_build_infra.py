@@ -11,6 +11,7 @@ from model.site_file.load import load, select
 from providers.fake.provider import FakeProvider
 from tasks import build_infra
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tests.made import SITE
 
@@ -23,9 +24,7 @@ def run(tmp_path: Path) -> Run:
         (tmp_path / "roles" / role).mkdir(parents=True)
         (tmp_path / "roles" / role / "setup.sh").write_text("true\n")
     stage = select(load(tmp_path / "site.toml"), None)
-    made = Run(tmp_path, stage, State(tmp_path / "state" / "private"))
-    made.__dict__["provider"] = FakeProvider(stage)
-    return made
+    return new_run(tmp_path, stage, State(tmp_path / "state" / "private"), provider=FakeProvider(stage))
 
 
 @pytest.mark.parametrize("refuses", [ProviderError("no quota\nno key"), None])
@@ -63,7 +62,7 @@ def refuse(*_: object, **__: object) -> bytes:
 @pytest.mark.parametrize("method", ["exists", "read_text"])
 def test_the_key_of_another_user(run: Run, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
     """Who may not read secrets/ is told so, with what to do."""
-    key = run.ssh_files.key
+    key = run.connections.files.key
     key.parent.mkdir(parents=True)
     key.write_text("")
     key.with_suffix(".pub").write_text("")
@@ -79,5 +78,7 @@ def test_the_vault_of_another_user(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     """It is not taken for one that is not there, and ends in no traceback."""
     monkeypatch.setattr(Path, "read_bytes", refuse)
 
-    with pytest.raises(StateError, match=f"^{run.vault_path}: Permission denied; doit must be able to write"):
-        run.vault_fingerprint()
+    with pytest.raises(
+        StateError, match=f"^{run.secrets.vault_path}: Permission denied; doit must be able to write"
+    ):
+        run.secrets.fingerprint()

@@ -12,6 +12,7 @@ from model.site_file.load import load, select
 from providers.aws.nfs import AwsFileSystem
 from tasks import build_volumes
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tests import rig as make
 from tests.doubles.aws import cloud as aws_cloud
@@ -59,7 +60,7 @@ class Engine:
 def run_of(directory: Path, text: str = SITE) -> Run:
     """Return a run of the site, whose host is made."""
     (directory / "site.toml").write_text(text)
-    run = Run(
+    run = new_run(
         directory, select(load(directory / "site.toml"), None), State(directory / "state" / "production")
     )
     host = HostRecord(name="hive0.example", id="1", address="10.0.0.10", ssh_host="10.0.0.10", user="skep")
@@ -70,7 +71,7 @@ def run_of(directory: Path, text: str = SITE) -> Run:
 def test_the_engine_is_told_where_the_file_system_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The driver's options have server and path; the task waits for the file system, and is stale with another one."""
     run, engine = run_of(tmp_path), Engine()
-    monkeypatch.setattr(run, "engine", lambda _host: engine)
+    monkeypatch.setattr(run.connections, "engine", lambda _host: engine)
     monkeypatch.setattr(build_volumes, "elsewhere", lambda *_: "")
     steps = {step.name: step for step in build_volumes.steps(run)}
     assert "build_infra:nfs" in steps["shared@hive0"].after

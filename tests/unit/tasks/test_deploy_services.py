@@ -13,6 +13,7 @@ import pytest
 from model.errors import HostError
 from model.labels import REVISION_LABEL
 from tasks import deploy_services
+from tasks.run.connections import Connections
 from tests import made as rig
 from tests.made import Made
 
@@ -45,9 +46,8 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
         return 7
 
     client = Mock()
-    monkeypatch.setattr(run, "manager", lambda: (None, client))
-    monkeypatch.setitem(run.__dict__, "swarm_look", None)
-    monkeypatch.setattr(type(run), "swarm_look", None)
+    monkeypatch.setattr(run.connections, "manager", lambda: (None, client))
+    monkeypatch.setattr(Connections, "swarm_poller", None)
     monkeypatch.setattr(deploy_services, "preflight", lambda *_: None)
     monkeypatch.setattr("remote.swarm.services.ensure_service", lambda *_: ("id", changed))
     monkeypatch.setattr("remote.swarm.convergence.wait_until_converged", wait)
@@ -73,21 +73,21 @@ def test_a_manager_is_asked_once_by_those_who_follow_at_once(
             asked.append(host.short)
             return {"Swarm": {"ControlAvailable": True}}
 
-        return run._engines.setdefault(host.short, SimpleNamespace(info=info, close=lambda: None))
+        return run.connections._engines.setdefault(host.short, SimpleNamespace(info=info, close=lambda: None))
 
-    monkeypatch.setattr(run, "engine", engine)
+    monkeypatch.setattr(run.connections, "engine", engine)
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr("tasks.run.context.time", SimpleNamespace(monotonic=lambda: clock.now))
-    first, _ = run.manager()
-    assert run.manager()[0] == first
+    monkeypatch.setattr("tasks.run.connections.time", SimpleNamespace(monotonic=lambda: clock.now))
+    first, _ = run.connections.manager()
+    assert run.connections.manager()[0] == first
     assert asked == [first.short]
-    run.forget_engine(first)
-    run.manager()
+    run.connections.forget_engine(first)
+    run.connections.manager()
     assert asked == [first.short] * 2
     clock.now += 1.5
-    run.manager()
+    run.connections.manager()
     assert asked == [first.short] * 3
-    beside, _ = run.manager(except_=first)
+    beside, _ = run.connections.manager(except_=first)
     assert beside != first
     assert asked[3:] == [beside.short]
 
@@ -124,11 +124,11 @@ def test_that_none_answers_is_found_out_once(made: Made, monkeypatch: pytest.Mon
 
     def ask(_: int) -> str:
         with pytest.raises(HostError) as raised:
-            run.manager()
+            run.connections.manager()
         return str(raised.value)
 
-    monkeypatch.setattr(run, "engine", engine)
-    monkeypatch.setattr(run, "lock", lambda _name: door)
+    monkeypatch.setattr(run.connections, "engine", engine)
+    monkeypatch.setattr(run.coordination, "lock", lambda _name: door)
     with ThreadPoolExecutor(CALLERS) as pool:
         said = set(pool.map(ask, range(CALLERS)))
 

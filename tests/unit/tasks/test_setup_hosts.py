@@ -23,7 +23,7 @@ def test_a_hosts_bad_copy_is_said_to_be_the_hosts(
     good = Vault(generate("example", "private"), {}).to_bytes().decode()
     kept = [good, "", text]
     ssh = SimpleNamespace(script=lambda *_, **__: kept.pop(0))
-    monkeypatch.setattr(run, "connection", lambda _host: ssh)
+    monkeypatch.setattr(run.connections, "to", lambda _host: ssh)
     work: Any = SimpleNamespace(log=lambda _line: None)
     host = run.stage.repository
 

@@ -17,7 +17,10 @@ from model.keys.record import FactRecord
 from model.secrets.secret import Secret
 from model.site import DockerStage, SecretSource, Site
 from model.stage import Stage
-from tasks.run.context import AT_A_TIME, Run
+from tasks.run.context import Run
+from tasks.run.coordination import AT_A_TIME
+from tasks.run.log import TaskLog
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.step import Step, Work, doit_task
 
@@ -27,7 +30,7 @@ def run(tmp_path: Path) -> Run:
     """Return a run on an empty state."""
     config = DockerStage(cidr="10.0.0.0/24")
     site = Site(site="example", stages={"private": config})
-    return Run(tmp_path, Stage(site, "private", config), State(tmp_path / "state" / "private"))
+    return new_run(tmp_path, Stage(site, "private", config), State(tmp_path / "state" / "private"))
 
 
 class Thing:
@@ -101,7 +104,7 @@ def test_a_changed_input_is_made_and_named(run: Run) -> None:
     thing.doit()
 
     assert thing.made == 2
-    assert run.reasons["build_things:one"] == ["a: 1 → 2"]
+    assert run.progress.reasons["build_things:one"] == ["a: 1 → 2"]
     assert "because: a: 1 → 2" in run.state.log_path("build_things:one").read_text()
 
 
@@ -113,11 +116,11 @@ def test_drift_counts_only_when_looked_at(run: Run) -> None:
 
     thing.doit()
     assert thing.made == 1
-    run.observe = True
+    run.observer.enabled = True
     thing.doit()
 
     assert thing.made == 2
-    assert run.reasons["build_things:one"] == ["it is gone"]
+    assert run.progress.reasons["build_things:one"] == ["it is gone"]
 
 
 def test_a_deleted_record_is_written_again(run: Run) -> None:
@@ -156,7 +159,9 @@ def test_our_own_fault_keeps_its_traceback(run: Run) -> None:
 
 def test_what_is_missing_is_waited_for(run: Run) -> None:
     """Inputs that can't be had yet make the task stale, not the run fail."""
-    step = Step("build_things", "two", Thing(run).ensure, lambda: {"id": run.record("x:y", FactRecord).id})
+    step = Step(
+        "build_things", "two", Thing(run).ensure, lambda: {"id": run.state.record("x:y", FactRecord).id}
+    )
 
     reasons, inputs = doit_task(run, step)["meta"]["check"].reasons({})
 
@@ -169,20 +174,20 @@ def test_a_secret_too_short_to_be_hidden_is_refused(tmp_path: Path, monkeypatch:
     source = SecretSource(env="SHORT")
     config = DockerStage(cidr="10.0.0.0/24", number_of_hosts=1)
     site = Site(site="short.test", stages={"private": config}, secrets={"short": source})
-    run = Run(tmp_path, Stage(site, "private", config), State(tmp_path / "state"))
+    run = new_run(tmp_path, Stage(site, "private", config), State(tmp_path / "state"))
     monkeypatch.setenv("SHORT", "abc")
 
     with pytest.raises(ConfigError, match=r"secrets\.short: is shorter than 4 characters"):
-        run.secret("short")
+        run.secrets.read("short")
     monkeypatch.setenv("SHORT", "abcd")
-    assert run.secret("short").reveal() == "abcd"
-    assert run.redact("it is abcd.") == "it is [redacted]."
+    assert run.secrets.read("short").reveal() == "abcd"
+    assert run.secrets.redact("it is abcd.") == "it is [redacted]."
 
 
 def test_secrets_do_not_reach_logs(run: Run) -> None:
     """A line that holds a secret of this run is written without it."""
-    run.hide(Secret("hunter2"))
-    log = run.log("build_things:one")
+    run.secrets.hide(Secret("hunter2"))
+    log = TaskLog(run.state.log_path("build_things:one"), run.secrets.redact)
     log.write("the password is hunter2")
     log.close()
 
@@ -210,8 +215,8 @@ def test_who_only_waits_lets_others_work(run: Run) -> None:
     waits, done = Barrier(AT_A_TIME + 1), Event()
 
     def waiter() -> None:
-        with run.at_work():
-            with run.idle():
+        with run.coordination.at_work():
+            with run.coordination.idle():
                 waits.wait(30)
                 done.wait(30)
             order.append("waiter")
@@ -220,13 +225,13 @@ def test_who_only_waits_lets_others_work(run: Run) -> None:
         for _ in range(AT_A_TIME):
             pool.submit(waiter)
         waits.wait(30)
-        with run.at_work():
+        with run.coordination.at_work():
             order.append("other")
         done.set()
 
     assert order == ["other", *["waiter"] * AT_A_TIME]
-    with run.idle():  # outside of any task, as `doit rollback` waits
+    with run.coordination.idle():  # outside of any task, as `doit rollback` waits
         pass
     with ExitStack() as full:
         for _ in range(AT_A_TIME):
-            full.enter_context(run.at_work())
+            full.enter_context(run.coordination.at_work())

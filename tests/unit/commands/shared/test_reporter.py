@@ -20,6 +20,8 @@ from model.secrets.secret import Secret
 from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.run.context import Run
+from tasks.run.log import TaskLog
+from tasks.run.open import new_run
 from tasks.run.state import State
 
 
@@ -35,12 +37,12 @@ class Terminal(io.StringIO):
 def run(tmp_path: Path) -> Run:
     """Return a run on an empty state, with one secret that it used."""
     config = DockerStage(cidr="10.0.0.0/24")
-    made = Run(
+    made = new_run(
         tmp_path,
         Stage(Site(site="example", stages={"private": config}), "private", config),
         State(tmp_path / "state"),
     )
-    made.hide(Secret("hunter2"))
+    made.secrets.hide(Secret("hunter2"))
     return made
 
 
@@ -65,7 +67,7 @@ def finish(run: Run, tasks: list[Task], out: Any, *, keep_going: bool = False) -
 
 def test_a_finished_task_is_one_line_with_its_first_reason(run: Run) -> None:
     """A line says what, where, how long and why; groups print nothing."""
-    run.reasons["build_images:web"] = ["roles/nginx changed", "env.A changed"]
+    run.progress.reasons["build_images:web"] = ["roles/nginx changed", "env.A changed"]
     group = task_of(run, "build_images", task_dep=["build_images:web"])
     out = io.StringIO()
 
@@ -92,7 +94,7 @@ def test_a_persons_mistake_is_printed_without_a_traceback(run: Run) -> None:
     """A failure is its message, then the end of the log without what the message has, then where the log is."""
 
     def fail() -> TaskFailed:
-        log = run.log("build_images:web")
+        log = TaskLog(run.state.log_path("build_images:web"), run.secrets.redact)
         for n in range(30):
             log.write(f"step {n}")
         log.write("hive3: setup.sh: exit status 1")
@@ -156,7 +158,7 @@ def test_what_waited_for_a_failed_task_is_no_failure(run: Run) -> None:
 
 def test_the_log_of_an_earlier_run_is_not_shown(run: Run) -> None:
     """A task that failed before it was run has no log of its own to show."""
-    log = run.log("p:one")
+    log = TaskLog(run.state.log_path("p:one"), run.secrets.redact)
     log.write("of yesterday")
     log.close()
     out = io.StringIO()
@@ -173,7 +175,7 @@ def test_ci_is_told_of_what_takes_long(run: Run, monkeypatch: pytest.MonkeyPatch
     reporter = Reporter(out)
     task = task_of(run, "p:slow")
     reporter.initialize({"p:slow": task}, ["p:slow"])
-    log = run.logs["p:slow"] = run.log("p:slow")
+    log = run.progress.logs["p:slow"] = TaskLog(run.state.log_path("p:slow"), run.secrets.redact)
     log.write("unpacking \x1b[31mred")
     clock = [1000.0]
     monkeypatch.setattr("commands.shared.reporter.time.monotonic", lambda: clock[0])
@@ -195,7 +197,7 @@ def test_the_live_area_fits_the_terminal(run: Run) -> None:
     tasks = {f"p:task{n}": task_of(run, f"p:task{n}") for n in range(9)}
     reporter.initialize(tasks, list(tasks))
     for task in tasks.values():
-        log = run.logs[task.name] = run.log(task.name)
+        log = run.progress.logs[task.name] = TaskLog(run.state.log_path(task.name), run.secrets.redact)
         log.write("x" * 300)
         log.close()
         reporter.execute_task(task)

@@ -18,6 +18,7 @@ from model.templates import Renderer, secrets_in
 from model.units import Port
 from tasks.deploy_services import steps
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
 from tasks.services.rendering import rendered, secrets_of
@@ -260,8 +261,8 @@ def test_jinja_is_imported_only_for_a_template(tmp_path: Path) -> None:
 
 def run_of(directory: Path, web: str) -> Run:
     """Return a run whose stage has its vault."""
-    run = Run(directory, site(directory, web), State(directory / "state" / "private"))
-    run.keep_vault(Vault(generate("example", "private"), {"db": Secret(SECRET)}))
+    run = new_run(directory, site(directory, web), State(directory / "state" / "private"))
+    run.secrets.keep(Vault(generate("example", "private"), {"db": Secret(SECRET)}))
     return run
 
 
@@ -308,17 +309,17 @@ def test_what_a_secret_made_is_kept_out_of_logs(tmp_path: Path) -> None:
 
     rendered(run, "web")
 
-    assert run.redact(f"{SECRET.upper()} {SECRET}") == "[redacted] [redacted]"
-    assert run.redact("long enough") == "long enough"
+    assert run.secrets.redact(f"{SECRET.upper()} {SECRET}") == "[redacted] [redacted]"
+    assert run.secrets.redact("long enough") == "long enough"
 
 
 def test_a_secret_is_found_before_its_beginning(tmp_path: Path) -> None:
     """Where one secret is the beginning of another, nothing of the longer one is left."""
     run = run_of(tmp_path, "")
     for text in ("12345678", "12345678-longer", "12345678-longer-still"):
-        run.hide(Secret(text))
+        run.secrets.hide(Secret(text))
 
-    assert run.redact("12345678-longer-still") == "[redacted]"
+    assert run.secrets.redact("12345678-longer-still") == "[redacted]"
 
 
 @pytest.fixture
@@ -353,14 +354,14 @@ def test_the_value_that_changed_is_named(world: made.Made) -> None:
         "services.web.environment.P changed",
     ]
     assert standing.inputs["service.environment.P"].startswith("hmac:")
-    password = world.run().secret("password").reveal()
+    password = world.run().secrets.read("password").reveal()
     assert password not in "".join(path.read_text() for path in world.run().state.traces.rglob("*.json"))
 
 
 def test_a_template_is_revealed_only_to_the_engine(world: made.Made) -> None:
     """No step of a service holds the secret in what is printed of it."""
     run = world.run()
-    password = run.secret("password").reveal()
+    password = run.secrets.read("password").reveal()
 
     assert password not in repr([*steps(run)])
     assert password not in repr(rendered(run, "web"))

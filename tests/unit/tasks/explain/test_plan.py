@@ -10,7 +10,7 @@ import pytest
 
 from commands.plan import LOOKS, PlanView, made_plan
 from remote.hostsetup.apply import Applied
-from tasks.observe.live_state import SwarmLook
+from tasks.observe.live_state import SwarmState
 from tasks.phases import PHASES
 from tests import made as rig
 from tests.made import Made
@@ -142,10 +142,10 @@ def test_a_network_in_use_is_refused(made: Made) -> None:
 
 
 def test_a_network_in_use_is_replaced_where_that_is_asked_for(
-    made: Made, monkeypatch: pytest.MonkeyPatch
+    made: Made,
 ) -> None:
     """The plan says which services are stopped for it."""
-    monkeypatch.setattr("tasks.explain.plan.may_replace", lambda name: name == "back")
+    made.may_replace = frozenset({"back"})
     made.edit("[networks.back]", "[networks.back]\nencrypted = true")
 
     assert actions(made) == {"build_networks:back": "replace", "deploy_services:web": "may change"}
@@ -153,11 +153,9 @@ def test_a_network_in_use_is_replaced_where_that_is_asked_for(
 
 
 @pytest.mark.parametrize(("asked", "action"), [(False, "blocked"), (True, "replace")])
-def test_a_swarm_that_was_made_otherwise(
-    made: Made, monkeypatch: pytest.MonkeyPatch, action: str, *, asked: bool
-) -> None:
+def test_a_swarm_that_was_made_otherwise(made: Made, action: str, *, asked: bool) -> None:
     """A swarm keeps its addresses: it is refused, or made anew where that is asked for."""
-    monkeypatch.setattr("tasks.explain.plan.may_replace", lambda _name: asked)
+    made.may_replace = frozenset({"swarm"} if asked else ())
     made.edit('cidr = "10.0.0.0/24"', 'cidr = "10.0.0.0/24"\ninternal_cidr = "172.29.0.0/20"')
     swarm = {
         **made.hosts["hive0"].info["Swarm"],
@@ -293,7 +291,7 @@ def test_a_host_with_another_key_is_replaced(made: Made) -> None:
 
 def test_a_new_ssh_key_replaces_no_host(made: Made) -> None:
     """A host takes a new key in place."""
-    made.run().ssh_files.key.with_suffix(".pub").write_text("ssh-ed25519 another")
+    made.run().connections.files.key.with_suffix(".pub").write_text("ssh-ed25519 another")
 
     found = actions(made)
 
@@ -410,7 +408,7 @@ def test_a_secret_that_can_not_be_had(made: Made) -> None:
 
 def test_without_a_swarm(made: Made) -> None:
     """Where no manager answers, nothing that it keeps is called gone."""
-    made.swarm = SwarmLook(error="no manager of the swarm answers")
+    made.swarm = SwarmState(error="no manager of the swarm answers")
 
     assert actions(made)["deploy_services:web"] == "error"
     assert actions(made)["build_networks:back"] == "error"

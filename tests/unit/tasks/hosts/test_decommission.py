@@ -10,6 +10,7 @@ from model.keys.record import SwarmRecord
 from model.labels import CORDONED_LABEL
 from remote.swarm.nodes import ensure_node_labels
 from tasks.hosts.decommission import cordon
+from tasks.names import swarm_task
 from tests import made as rig
 
 
@@ -43,10 +44,10 @@ def test_nothing_is_put_on_a_host_that_left_until_it_comes_back(
     made.make()
     run = made.run()
     [*_, last] = run.stage.hives
-    node = run.record(f"setup_hosts:{last.short}.swarm", SwarmRecord).node
+    node = run.state.record(swarm_task(last.short), SwarmRecord).node
     run.state.write("setup_hosts:hive9.swarm", SwarmRecord(cluster="c", node="left"))
     manager: Any = Manager(node, "left", "foreign")
-    monkeypatch.setattr(run, "manager", lambda: (SimpleNamespace(short="hive0"), manager))
+    monkeypatch.setattr(run.connections, "manager", lambda: (SimpleNamespace(short="hive0"), manager))
     said: list[str] = []
 
     cordon(run, said.append)

@@ -2,13 +2,12 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doit.doit_cmd import reset_vars, set_var
 
 from model.errors import HostError, ProviderError
 from model.stage import Host
@@ -17,14 +16,6 @@ from tasks.hosts import rolling_replace
 from tasks.run.context import Run
 from tests import made as rig
 from tests.made import Made
-
-
-@pytest.fixture(autouse=True)
-def _no_variables() -> Iterator[None]:
-    """Forget what stood on the command line."""
-    reset_vars()
-    yield
-    reset_vars()
 
 
 @pytest.fixture
@@ -82,7 +73,7 @@ class Nodes:
 
 def replace(run: Run, nodes: Nodes, short: str, log: Any = None) -> None:
     """Pass through the turn of a host as build_infra does."""
-    run.manager = lambda except_=None: next(  # type: ignore[method-assign]
+    run.connections.manager = lambda except_=None: next(  # type: ignore[method-assign]
         (host, nodes) for host in run.stage.hives if host != except_
     )
     resource = next(r for r in run.provider.resources() if r.name == short)
@@ -105,7 +96,7 @@ def test_a_hive_leaves_the_swarm_first(made: Made) -> None:
         "node-of-hive1: removed",
     ]
     assert made.cloud.log[-4:] == ["removed hive1", "created hive1", "started hive1", "admitted hive1"]
-    assert run.replaced == {"hive1"}
+    assert run.progress.replaced == {"hive1"}
 
 
 def test_volumes_must_be_named(made: Made) -> None:
@@ -119,9 +110,9 @@ def test_volumes_must_be_named(made: Made) -> None:
     assert made.cloud.log == before
     assert nodes.orders == []
 
-    set_var("replace", "hive0")
+    run.may_replace = frozenset({"hive0"})
     replace(run, nodes, "hive0")
-    assert run.replaced == {"hive0"}
+    assert run.progress.replaced == {"hive0"}
 
 
 def test_a_provider_that_keeps_volumes_asks_nobody(made: Made) -> None:
@@ -133,7 +124,7 @@ def test_a_provider_that_keeps_volumes_asks_nobody(made: Made) -> None:
     replace(run, nodes, "hive0")
 
     assert nodes.orders == []
-    assert run.replaced == {"hive0"}
+    assert run.progress.replaced == {"hive0"}
 
 
 def test_the_majority_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +147,7 @@ def test_one_after_another(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rolling_replace, "wait_for", _eager)
     run = made.run()
     nodes = Nodes(run)
-    set_var("replace", "hive0,hive1")
+    run.may_replace = frozenset({"hive0", "hive1"})
     replace(run, nodes, "hive0")
     said: list[str] = []
     asked = threading.Event()
@@ -190,7 +181,7 @@ def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
     replace(run, nodes, "hive0")
 
     assert nodes.orders == []
-    assert run.replaced == {"hive0"}
+    assert run.progress.replaced == {"hive0"}
     with pytest.raises(ProviderError, match=r"hive1 is not stopped: .*no majority"):
         replace(made.run(), Nodes(run, down=("hive0",)), "hive1")
 
@@ -200,16 +191,16 @@ def test_an_engine_is_started_anew_in_turn(made: Made, monkeypatch: pytest.Monke
     monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     run = made.run()
     nodes = Nodes(run)
-    monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive1"), nodes))
+    monkeypatch.setattr(run.connections, "manager", lambda **_: (run.stage.host("hive1"), nodes))
     look = run.live_state
     with rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), lambda _line: None):
         assert nodes.orders == []
-    assert run.replaced == {"hive0"}
+    assert run.progress.replaced == {"hive0"}
     assert run.live_state is not look
 
     monkeypatch.setattr(rolling_replace, "TURN_TIMEOUT", 0)
     down = Nodes(run, down=("hive0",))
-    monkeypatch.setattr(run, "manager", lambda **_: (run.stage.host("hive0"), down))
+    monkeypatch.setattr(run.connections, "manager", lambda **_: (run.stage.host("hive0"), down))
     second = rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive1"), lambda _line: None)
     with pytest.raises(ProviderError, match=r"hive1 is not stopped: "), second:
         pytest.fail("hive0 is not back")
@@ -225,7 +216,7 @@ def test_what_stays_as_it_is_passes(made: Made) -> None:
         replace(run, nodes, short)
 
     assert nodes.orders == []
-    assert run.replaced == set()
+    assert run.progress.replaced == set()
 
 
 def test_the_plan_says_that_it_is_refused(made: Made) -> None:
@@ -245,7 +236,7 @@ def test_the_plan_says_that_it_is_refused(made: Made) -> None:
     assert action("build_infra:hive1") == "replace"
     assert plan().takes() == {"hosts": 2}
 
-    set_var("replace", "hive0")
+    made.may_replace = frozenset({"hive0"})
     assert action("build_infra:hive0") == "replace"
 
 

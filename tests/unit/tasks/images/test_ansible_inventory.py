@@ -25,6 +25,7 @@ from tasks.images.ansible_inventory import SiteInventory, seen
 from tasks.images.ansible_inventory import play as ansible_play
 from tasks.images.roles import Role
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tests import rig
 
@@ -63,7 +64,7 @@ def write(directory: Path, **files: str) -> None:
 def run(tmp_path: Path) -> Run:
     """Return a run of a site that has no roles."""
     site = msgspec.convert(SITE, Site)
-    return Run(
+    return new_run(
         tmp_path, Stage(site, "private", site.stages["private"]), State(tmp_path / "state" / "private")
     )
 

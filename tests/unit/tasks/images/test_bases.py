@@ -34,13 +34,14 @@ from remote.images.bases import (
     resolve,
 )
 from tasks import build_images
-from tasks.deploy_services import image_task
 from tasks.images import bases as base_tasks
-from tasks.images.bases import BaseImage, UpstreamDigest, task_of
+from tasks.images.bases import BaseImage, UpstreamDigest
+from tasks.names import base_task, image_task, upstream_task
 from tasks.observe import tag_moves
 from tasks.observe.drift import Unknown
-from tasks.observe.tag_moves import Upstream, pinned, source, upstream_task
+from tasks.observe.tag_moves import TagMoves
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.step import Work
 
@@ -58,12 +59,17 @@ def run_of(directory: Path, **tables: Any) -> Run:
     }
     site = msgspec.convert(given, Site)
     stage = Stage(site, "private", site.stages["private"])
-    return Run(directory, stage, State(directory / "state" / "private"))
+    return new_run(directory, stage, State(directory / "state" / "private"))
 
 
 def base_of(run: Run, name: str = "debian:12") -> BaseImage:
     """Return a base of a run."""
     return BaseImage(run, name)
+
+
+def tag_moves_of(run: Run) -> TagMoves:
+    """Begin to ask upstream for the tags of a run."""
+    return TagMoves(run.stage, run.state, run.secrets, run.upstream)
 
 
 def resolve_to(run: Run, digest: str, name: str = "debian:12") -> None:
@@ -91,7 +97,7 @@ def test_what_a_service_runs_as_it_is_is_a_base(tmp_path: Path) -> None:
     run = run_of(tmp_path, services={"web": {"image": "web"}, "cache": {"image": "redis:7"}})
 
     assert bases.names(run.stage) == ["debian:12", "redis:7"]
-    assert image_task(run.stage, run.stage.services["cache"]) == task_of("redis:7")
+    assert image_task(run.stage, run.stage.services["cache"]) == base_task("redis:7")
     assert image_task(run.stage, run.stage.services["web"]) == "build_images:web"
 
 
@@ -208,7 +214,7 @@ def test_pinned_and_unpinned_ask_for_the_same_base(tmp_path: Path) -> None:
     said: list[str] = []
     record = digest_of(locked).ensure(work(locked, said))
 
-    assert record == locked.record(upstream_task("debian:12"), ImageRecord)
+    assert record == locked.state.record(upstream_task("debian:12"), ImageRecord)
     assert said == [f"debian:12 is pinned to {ONE}"]
     assert base_of(locked).inputs() == before
 
@@ -221,9 +227,9 @@ def test_site_toml_pins_before_the_lock(tmp_path: Path) -> None:
     (tmp_path / "site.lock").write_text(f'[images]\n"debian:12" = "{TWO}"\n')
     run = run_of(tmp_path)
 
-    assert pinned(run, parse(f"debian:12@{ONE}")) == ONE
-    assert pinned(run, parse("debian:12")) == TWO
-    assert pinned(run, parse("debian:11")) == ""
+    assert run.upstream.pinned(parse(f"debian:12@{ONE}")) == ONE
+    assert run.upstream.pinned(parse("debian:12")) == TWO
+    assert run.upstream.pinned(parse("debian:11")) == ""
 
 
 def test_the_lock_follows_the_map(tmp_path: Path) -> None:
@@ -264,7 +270,7 @@ def refused(status: int, said: str) -> APIError:
 
 def with_engine(run: Run, engine: Engine) -> Run:
     """Give a run an engine on its repository host."""
-    run.engine = lambda _host: engine  # type: ignore[method-assign, assignment]
+    run.connections.engine = lambda _host: engine  # type: ignore[method-assign, assignment]
     host = run.stage.repository
     record = HostRecord(name=host.name, id="1", address=host.address, ssh_host=host.address)
     run.state.write(f"build_infra:{host.short}", record)
@@ -291,14 +297,14 @@ def test_a_mirror_is_asked_with_its_own_login(tmp_path: Path, monkeypatch: pytes
     with_login = run_of(tmp_path, registries=tables, secrets=secrets)
     without = run_of(tmp_path, registries={"docker.io": tables["docker.io"]}, secrets=secrets)
 
-    found = source(with_login, parse("debian:12"))
+    found = with_login.upstream.source(parse("debian:12"))
     assert str(found.contact) == "mirror.example:5000/library/debian:12"
     assert found.auth == {
         "username": "bob",
         "password": "swordfish",
         "serveraddress": "mirror.example:5000",
     }
-    assert source(without, parse("debian:12")).auth == {}
+    assert without.upstream.source(parse("debian:12")).auth == {}
     assert "swordfish" not in repr(found)
 
 
@@ -379,22 +385,22 @@ def test_a_moved_tag_is_said(tmp_path: Path) -> None:
     run = with_engine(run_of(tmp_path), Engine(TWO))
     resolve_to(run, ONE)
     reason = f"debian:12 moved upstream: sha256:{'1' * 12} → sha256:{'2' * 12}"
-    assert Upstream(run).moved("debian:12") == reason
+    assert tag_moves_of(run).moved("debian:12") == reason
 
     resolve_to(run, TWO)
 
-    assert Upstream(run).moved("debian:12") is None
+    assert tag_moves_of(run).moved("debian:12") is None
 
 
 def test_an_upstream_that_cannot_be_asked_makes_nothing_stale(tmp_path: Path) -> None:
     """The log alone says so."""
     run = with_engine(run_of(tmp_path), Engine(refused(500, "dial tcp: timeout")))
     resolve_to(run, ONE)
-    assert Upstream(run).moved("debian:12") is None
+    assert tag_moves_of(run).moved("debian:12") is None
     assert not run.state.log_path("upstream").exists(), "a plan writes nothing"
     run.state.lock("doit")
 
-    assert Upstream(run).moved("debian:12") is None
+    assert tag_moves_of(run).moved("debian:12") is None
     assert "debian:12 could not be asked for" in run.state.log_path("upstream").read_text()
     run.state.unlock()
 
@@ -405,9 +411,9 @@ def test_an_upstream_that_is_slow_is_not_waited_for(tmp_path: Path, monkeypatch:
     resolve_to(run, ONE)
     answer = threading.Event()
     monkeypatch.setattr(tag_moves, "WAIT", 0.0)
-    monkeypatch.setattr(tag_moves, "digest_now", lambda *_: TWO if answer.wait(10) else ONE)
+    monkeypatch.setattr(run.upstream, "digest_now", lambda *_: TWO if answer.wait(10) else ONE)
 
-    look = Upstream(run)
+    look = tag_moves_of(run)
 
     assert look.moved("debian:12") is None
     answer.set()
@@ -428,7 +434,7 @@ def test_what_cannot_move_is_not_asked_for(tmp_path: Path, how: str) -> None:
     if how != "never resolved":
         resolve_to(run, ONE, name)
 
-    assert Upstream(run).moved(name) is None
+    assert tag_moves_of(run).moved(name) is None
     assert engine.asked == []
     assert not run.state.log_path("upstream").exists()
 
@@ -438,8 +444,8 @@ def test_no_repository_host_yet(tmp_path: Path) -> None:
     run = run_of(tmp_path)
 
     with pytest.raises(HostError, match="is not made yet"):
-        tag_moves.digest_now(run, parse("debian:12"))
-    assert isinstance(Upstream(run).moved("debian:12"), Unknown)
+        run.upstream.digest_now(parse("debian:12"))
+    assert isinstance(tag_moves_of(run).moved("debian:12"), Unknown)
 
 
 # -- docker save -----------------------------------------------------------------------------------------------------

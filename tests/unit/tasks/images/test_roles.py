@@ -13,6 +13,7 @@ from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.images.roles import Role
 from tasks.run.context import Run
+from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
 
@@ -24,8 +25,8 @@ def run(tmp_path: Path) -> Run:
     """Return a run of a site that has a vault and no roles."""
     config = DockerStage(cidr="10.0.0.0/24")
     site = Site(site="example", stages={"private": config})
-    run = Run(tmp_path, Stage(site, "private", config), State(tmp_path / "state" / "private"))
-    run.keep_vault(Vault(generate("example", "private"), {}))
+    run = new_run(tmp_path, Stage(site, "private", config), State(tmp_path / "state" / "private"))
+    run.secrets.keep(Vault(generate("example", "private"), {}))
     return run
 
 
@@ -80,10 +81,10 @@ def test_the_sites_ca_is_an_input_of_trust(run: Run) -> None:
     before = Role(run, "trust-ca", {})
     files = {entry.path: entry.data for entry in before.entries()}
 
-    assert files["files/ca.crt"].decode() == run.vault.stage.ca_certificate
+    assert files["files/ca.crt"].decode() == run.secrets.vault.stage.ca_certificate
     assert not any(b"PRIVATE KEY" in data for data in files.values())
     inputs = before.inputs()
-    run.keep_vault(Vault(generate("example", "private"), {}))
+    run.secrets.keep(Vault(generate("example", "private"), {}))
     changed = {name for name, text in Role(run, "trust-ca", {}).inputs().items() if inputs[name] != text}
     assert changed == {"trust-ca.ca"}
 
@@ -195,8 +196,8 @@ def test_no_digest_of_a_private_key_is_an_input(run: Run) -> None:
 
 def test_without_a_vault_it_is_not_there_yet(run: Run) -> None:
     """Before the first run there is no CA; the task waits for it instead of failing."""
-    run.vault_path.unlink()
-    fresh = Run(run.directory, run.stage, run.state)
+    run.secrets.vault_path.unlink()
+    fresh = new_run(run.directory, run.stage, run.state)
 
     with pytest.raises(KeyError):
         Role(fresh, "trust-ca", {}).inputs()

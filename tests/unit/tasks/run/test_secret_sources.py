@@ -135,7 +135,7 @@ def test_a_run_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     run = open_run(None)
 
     assert "AWS_TOKEN" not in os.environ
-    assert run.secret("token") == Secret(SECRET)
+    assert run.secrets.read("token") == Secret(SECRET)
 
 
 # -- what is stale -----------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def made(tmp_path: Path) -> Made:
 def stale(made: Made, *, asks: bool) -> set[str]:
     """Return what is stale."""
     run = made.run()
-    run.may_run_secret_commands = asks
+    run.secrets.may_run_commands = asks
     table = made.standings_of(run)
     return {name for name in table.names if table[name].status != UP_TO_DATE}
 

@@ -76,7 +76,7 @@ def test_what_configs_hold(made: Made) -> None:
     assert config_content(run, "raw") == b"\xff{{ raw }}"
     keyed = config_content(run, "keyed")
     assert isinstance(keyed, Secret)
-    assert keyed.reveal() == KEYED.replace("{{ secrets.password }}", run.secret("password").reveal())
+    assert keyed.reveal() == KEYED.replace("{{ secrets.password }}", run.secrets.read("password").reveal())
 
 
 def test_a_secret_that_is_not_looked_at_now(made: Made) -> None:
@@ -90,9 +90,9 @@ def test_its_own_lines_are_not_hidden(made: Made) -> None:
     """Logs leave the line with the secret out, and not what the config says besides."""
     run = made.run()
     config_content(run, "keyed")
-    password = run.secret("password").reveal()
+    password = run.secrets.read("password").reveal()
 
-    assert run.redact(f"listen 80\nkey = {password}\n# a file") == "listen 80\n[redacted]\n# a file"
+    assert run.secrets.redact(f"listen 80\nkey = {password}\n# a file") == "listen 80\n[redacted]\n# a file"
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_a_new_secret_changes_the_config(made: Made) -> None:
     """A config that a secret is in is another one with another secret."""
     run = made.run()
     before = secrets_configs.docker_config(run, "keyed")
-    run.keep_vault(replace(run.vault, generated={"password": Secret("another-battery")}))
+    run.secrets.keep(replace(run.secrets.vault, generated={"password": Secret("another-battery")}))
 
     after = secrets_configs.docker_config(run, "keyed")
 
@@ -351,10 +351,10 @@ def older(made: Made, run: Run, *, asks: bool = True, **used: Any) -> list[str]:
         getattr(made.swarm, kind)[name] = thing
     service = {**made.swarm.services["web"], **used}
     made.swarm = replace(made.swarm, services={"web": service})
-    run.__dict__["live_state"] = made.run().live_state
-    run.may_run_secret_commands = asks
+    run.observer = made.run().observer
+    run.secrets.may_run_commands = asks
     manager = Swarm()
-    run.__dict__["manager"] = lambda: (run.stage.hosts[0], manager)
+    run.connections.__dict__["manager"] = lambda: (run.stage.hosts[0], manager)
     content_gc.remove(run, lambda _line: None)
     return sorted(manager.gone)
 
@@ -401,7 +401,7 @@ def test_what_carries_which_name(made: Made) -> None:
     """A config's label tells it from a secret of the same name, on a Docker config and on a Docker secret."""
     api, run = Api(), made.run()
     client: Any = type("Client", (), {"api": api})()
-    run.__dict__["manager"] = lambda: (run.stage.hosts[0], client)
+    run.connections.__dict__["manager"] = lambda: (run.stage.hosts[0], client)
     tasks = made.tasks(run)
     for name in ("config.plain", "config.keyed", "secret.password"):
         step: Step = tasks[f"deploy_services:{name}"].meta["step"]

@@ -1,0 +1,219 @@
+"""The connections of one run: by ssh to hosts, and through those to their Docker Engines."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import cached_property
+from math import inf
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from model.errors import HostError, SkepError
+from model.keys.record import HostRecord
+from model.stage import Host, Stage
+from remote.ssh.connection import Connection, SshFiles, socket_directory, write_ssh_files
+from tasks.run.coordination import Coordination
+from tasks.run.state import State
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from remote.engine.reader import Reader
+    from remote.swarm.poller import SwarmPoller
+
+T = TypeVar("T")
+
+_RECENT = 1.0
+"""Seconds for which a manager is not asked again whether it is one."""
+
+
+class Connections:
+    """Opens each connection when it is first used, and shares it among the tasks. Thread-safe.
+
+    Args:
+        stage: The stage.
+        state: Its state directory: the hosts' records, and the ssh files.
+        coordination: The run's locks.
+
+    """
+
+    def __init__(self, stage: Stage, state: State, coordination: Coordination) -> None:
+        self._stage, self._state, self._coordination = stage, state, coordination
+        self._guard = threading.RLock()
+        self._connections: dict[str, Connection] = {}
+        self._engines: dict[str, DockerClient] = {}
+        self._shared: dict[tuple[type, DockerClient], object] = {}
+        self._manager: tuple[Host, DockerClient, float] | None = None
+        self._no_manager = "", -inf
+
+    # -- ssh -----------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def files(self) -> SshFiles:
+        """The paths of the stage's ssh files."""
+        root = self._state.root
+        return SshFiles(
+            root / "ssh_config", root / "secrets" / "id_ed25519", root / "known_hosts", socket_directory(root)
+        )
+
+    def write_ssh_files(self, former: dict[str, HostRecord] | None = None) -> None:
+        """Write ssh_config and known_hosts for all hosts that have a record.
+
+        Args:
+            former: Hosts to be in them that the stage no longer has, by short name.
+
+        """
+        # Read and written as one: else of two hosts that are made at once, the older view could be written last.
+        with self._coordination.lock("ssh files"):
+            found = {host.short: self._state.host_record(host) for host in self._stage.hosts}
+            known = {short: record for short, record in found.items() if record is not None}
+            known |= former or {}
+            if known:
+                write_ssh_files(self.files, known)
+
+    def to(self, host: Host) -> Connection:
+        """Return the shared connection to a host; it opens when it is first used."""
+        with self._guard:
+            if host.short not in self._connections:
+                if not self.files.config.exists():
+                    self.write_ssh_files()
+                self._connections[host.short] = Connection(host.short, self.files)
+            return self._connections[host.short]
+
+    def reset(self, host: Host) -> None:
+        """Forget the connection to a host that was made anew."""
+        self.forget_engine(host)
+        self.to(host).close()
+
+    def renew(self, host: Host) -> None:
+        """Use a new connection to a host where the admin user got into a group; old ones end with their commands."""
+        self.forget_engine(host)
+        self.to(host).renew()
+
+    def close(self) -> None:
+        """Close the clients of engines; shared ssh connections stay open for the next run."""
+        for engine in self._engines.values():
+            engine.close()
+        self._engines.clear()
+
+    # -- engines -------------------------------------------------------------------------------------------------------
+
+    def engine(self, host: Host) -> "DockerClient":
+        """Return the client of a host's Docker Engine.
+
+        Raises:
+            HostError: The host or its engine does not answer.
+
+        """
+        connection = self.to(host)
+        connection.open()
+        # One lock a host: an engine that hangs must not hold up the others.
+        with self._coordination.lock(f"engine {host.short}"):
+            if host.short not in self._engines:
+                from remote.engine.client import connect
+
+                self._engines[host.short] = connect(host.short, connection.docker_socket)
+            return self._engines[host.short]
+
+    def reader(self, host: Host) -> "Reader":
+        """Return a read-only client of a host's Docker Engine, without loading the SDK.
+
+        Raises:
+            HostError: The host does not answer.
+
+        """
+        from remote.engine.reader import Reader
+
+        connection = self.to(host)
+        connection.open()
+        return Reader(f"{host.short}: its Docker Engine", connection.docker_socket)
+
+    def forget_engine(self, host: Host) -> None:
+        """Have the next call connect to a host's engine again."""
+        with self._guard:
+            engine = self._engines.pop(host.short, None)
+        if engine is not None:
+            engine.close()
+
+    # -- the swarm -----------------------------------------------------------------------------------------------------
+
+    def manager(self, except_: Host | None = None) -> "tuple[Host, DockerClient]":
+        """Return a hive whose engine is a manager of the stage's swarm.
+
+        Args:
+            except_: A hive that is asked last.
+
+        Raises:
+            HostError: None answers; the message has each one's answer.
+
+        """
+        came = time.monotonic()
+        # Who comes while another asks waits for that answer, since the engine has to do with each question.
+        with self._coordination.lock("manager"):
+            if except_ is None and (known := self._recent_manager()) is not None:
+                return known
+            problem, then = self._no_manager
+            if then > came:
+                raise HostError(problem)
+            try:
+                return self._ask_for_manager(except_)
+            except HostError as error:
+                self._no_manager = str(error), time.monotonic()
+                raise
+
+    def _ask_for_manager(self, except_: Host | None) -> "tuple[Host, DockerClient]":
+        """Ask one hive after the other; see `manager`."""
+        answers = []
+        for host in sorted(self._stage.hives, key=lambda hive: hive == except_):
+            if self._state.host_record(host) is None:
+                continue
+            try:
+                client = self.engine(host)
+                swarm = client.info()["Swarm"]
+            except (SkepError, OSError) as error:
+                answers.append(str(error))
+                continue
+            if swarm.get("ControlAvailable"):
+                self._manager = host, client, time.monotonic()
+                return host, client
+            answers.append(f"{host.short}: {swarm.get('Error') or 'is no manager of a swarm'}")
+        raise HostError("no manager of the swarm answers:\n" + "\n".join(answers))
+
+    def _recent_manager(self) -> "tuple[Host, DockerClient] | None":
+        """Return the manager that answered a moment ago, if there was one and its engine is the same still.
+
+        What an engine says of itself costs it more than what it is asked for: of fifty services each asks twice.
+        """
+        if self._manager is None:
+            return None
+        host, client, then = self._manager
+        same = self._engines.get(host.short) is client
+        return (host, client) if same and time.monotonic() - then < _RECENT else None
+
+    @property
+    def swarm_poller(self) -> "SwarmPoller":
+        """The poller of the swarm's services and tasks that all who wait for services share.
+
+        Raises:
+            HostError: No manager answers.
+
+        """
+        from remote.swarm.poller import SwarmPoller
+
+        return self.shared(SwarmPoller, SwarmPoller)
+
+    def shared(self, kind: type[T], make: Callable[["DockerClient"], T]) -> T:
+        """Return an object that all tasks share and that asks the swarm by one manager; made for the first caller.
+
+        Args:
+            kind: Its class.
+            make: Makes it for a manager's engine; another one where another manager answers by now.
+
+        Raises:
+            HostError: No manager answers.
+
+        """
+        _, client = self.manager()
+        with self._guard:
+            if (kind, client) not in self._shared:
+                self._shared[kind, client] = make(client)
+            return cast("T", self._shared[kind, client])

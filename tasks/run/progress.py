@@ -1,0 +1,30 @@
+"""How far one run has come."""
+
+import time
+from dataclasses import dataclass, field
+
+from tasks.run.log import TaskLog
+
+
+@dataclass
+class Progress:
+    """What the tasks of a run have done until now.
+
+    Args:
+        reasons: Task to why it is stale, filled as doit asks.
+        logs: Task at work to its log.
+        redeployed: The services that this run deployed, so that they are as site.toml says.
+        replaced: The hosts that this run made anew or stopped, since they could not be changed as they ran.
+        deployed: Whether this run changed a service.
+        pushed: Whether this run pushed an image.
+        started: When it began, by the clock of `time.monotonic`.
+
+    """
+
+    reasons: dict[str, list[str]] = field(default_factory=dict)
+    logs: dict[str, TaskLog] = field(default_factory=dict)
+    redeployed: set[str] = field(default_factory=set)
+    replaced: set[str] = field(default_factory=set)
+    deployed: bool = False
+    pushed: bool = False
+    started: float = field(default_factory=time.monotonic)
