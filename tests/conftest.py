@@ -1,4 +1,7 @@
-"""Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`), and which begin first."""
+"""Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`), and which begin first.
+
+The tests of a folder of tests/integration share a site; its conftest.py says in which order, where that matters.
+"""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,11 +15,9 @@ from xdist.workermanage import WorkerController
 if TYPE_CHECKING:
     import subprocess
 
-SITE = ("test_1_", "test_2_", "test_3_", "test_4_", "test_5_", "test_6_")
-"""The files of tests/integration that share the one site, in order."""
 PLAYED = ("aws", "azure", "gcp")
 """Clouds that are played by a process's own servers, so that their tests need nothing that others have."""
-ORDER = ("site", "contract", "openstack")
+ORDER = ("example_site", "contract", "openstack")
 """What begins first, the longest before all: what is short at the end lets both processes end at the same time.
 
 OpenStack's services may have to be installed first, which is done while the first two are at work.
@@ -25,14 +26,14 @@ _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 
 def group_of(nodeid: str) -> str:
-    """Return the name of what a test stays together with: OpenStack, a played cloud, hosts that are shared, a file."""
+    """Return the name of what a test stays together with: OpenStack, a played cloud, a shared site, a file."""
     path = PurePosixPath(nodeid.partition("::")[0])
     if "openstack" in nodeid:
         return "openstack"
     if path.parent.name == "contract":
         return next((cloud for cloud in PLAYED if cloud in nodeid), "contract")
-    if path.parent.name == "integration" and path.name.startswith(SITE):
-        return "site"
+    if path.parent.parent.name == "integration":
+        return path.parent.name
     return str(path)
 
 

@@ -14,7 +14,6 @@ from providers.gcp import api as gcp_api
 from providers.openstack.api import OpenStackApi
 from remote.ssh.connection import SshFiles
 from tests import rig as make
-from tests import vm
 from tests.contract.rigs import (
     CloudRig,
     DockerRig,
@@ -31,6 +30,7 @@ from tests.doubles.azure import server as azure_server
 from tests.doubles.gcp import cloud as gcp_cloud
 from tests.doubles.gcp.server import Google
 from tests.openstack import cloud as openstack_cloud
+from tests.vm import libvirt
 
 STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -107,15 +107,15 @@ def stand_in(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def vm_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VmRig]:
     """Give virtual machines of a box that is made here; what a killed run left of them is removed first."""
-    with vm.libvirt():
-        config = vm.config(tmp_path_factory.mktemp("box"))
+    with libvirt.running():
+        config = libvirt.config(tmp_path_factory.mktemp("box"))
         table = types.VagrantStage(cidr="10.231.10.0/24", number_of_hosts=2, **config)
         site = types.Site(site=make.site_name("vm"), stages={"private": table})
         stage = Stage(site, "private", table)
         rig = VmRig(stage, make.ssh_files(tmp_path_factory.mktemp("vm") / "site" / "state" / "private"))
-        vm.remove(rig.provider())
+        libvirt.remove(rig.provider())
         yield rig
-        vm.remove(rig.provider())
+        libvirt.remove(rig.provider())
         assert rig.things() == []
 
 

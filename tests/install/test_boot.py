@@ -13,8 +13,8 @@ from model.secrets.secret import Secret
 from model.stage import Stage
 from providers.kickstart.http_server import InstallServer
 from providers.kickstart.provider import KickstartProvider
-from tests import rig as make
-from tests.install import machine as machines
+from tests import rig
+from tests.install import qemu
 
 pytestmark = [pytest.mark.timeout(3600)]
 PATIENCE = 1500
@@ -60,8 +60,8 @@ def mirror() -> Iterator[Mirror]:
 @pytest.fixture(scope="session")
 def netinst(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the distribution's image, made of its installer."""
-    machines.install_packages()
-    return machines.netinst(tmp_path_factory.mktemp("netinst"))
+    qemu.install_packages()
+    return qemu.netinst(tmp_path_factory.mktemp("netinst"))
 
 
 def provider_of(directory: Path, mirror: Mirror, **config: object) -> KickstartProvider:
@@ -80,11 +80,11 @@ def provider_of(directory: Path, mirror: Mirror, **config: object) -> KickstartP
         **config,  # type: ignore[arg-type]
     )
     stage = Stage(
-        types.Site(site=make.site_name("install"), stages={"production": table}), "production", table
+        types.Site(site=rig.site_name("install"), stages={"production": table}), "production", table
     )
     state = directory / "state" / "production"
-    made = KickstartProvider(stage, make.ssh_files(state / "secrets"), state, lambda _name: Secret(""))
-    make.ensure(made, "medium", make.quiet)
+    made = KickstartProvider(stage, rig.ssh_files(state / "secrets"), state, lambda _name: Secret(""))
+    rig.ensure(made, "medium", rig.quiet)
     return made
 
 
@@ -93,7 +93,7 @@ def network() -> list[str]:
     return ["-netdev", "user,id=net", "-device", f"virtio-net-pci,netdev=net,mac={MAC},addr=3,bootindex=1"]
 
 
-def works_by_answers(machine: machines.Machine, mirror: Mirror) -> None:
+def works_by_answers(machine: qemu.Machine, mirror: Mirror) -> None:
     """Wait until the installer asks the mirror that only the answers name, by the network that only they have."""
     machine.wait(
         lambda: any("/of-this-stage/dists/" in path for path in mirror.asked), "the mirror is asked", PATIENCE
@@ -110,7 +110,7 @@ def test_the_image_boots_into_a_hosts_answers(
     drive = ["-drive", f"if=none,id=cd,media=cdrom,readonly=on,file={out}"]
     drive += ["-device", "ide-cd,drive=cd,bootindex=0"]
 
-    with machines.machine(tmp_path / "vm", *drive, *network(), firmware=firmware) as machine:
+    with qemu.machine(tmp_path / "vm", *drive, *network(), firmware=firmware) as machine:
         machine.wait_for("Install hive1.", PATIENCE)
         # One down is the first host: the menu stands on the disk.
         machine.press("down", "down", "ret")
@@ -120,17 +120,17 @@ def test_the_image_boots_into_a_hosts_answers(
 @pytest.mark.parametrize("firmware", ["bios", "uefi"])
 def test_the_network_boots_into_a_hosts_answers(firmware: str, mirror: Mirror, tmp_path: Path) -> None:
     """Booted by iPXE, a machine comes from its MAC to this host's answers, and `serve_install` saw it."""
-    machines.install_packages()
+    qemu.install_packages()
     with socket.socket() as found:
         found.bind(("", 0))
         url = f"http://{MOTHER}:{found.getsockname()[1]}"
-    provider = provider_of(tmp_path, mirror, netboot_url=url, netboot_src=str(machines.INSTALLER))
+    provider = provider_of(tmp_path, mirror, netboot_url=url, netboot_src=str(qemu.INSTALLER))
     said: list[str] = []
     server = InstallServer(provider.served, url, said.append, lambda _short: False)
     net = network()
     net[1] += f",bootfile={url}/start.ipxe"
 
-    with server.serving(), machines.machine(tmp_path / "vm", *net, firmware=firmware) as machine:
+    with server.serving(), qemu.machine(tmp_path / "vm", *net, firmware=firmware) as machine:
         works_by_answers(machine, mirror)
 
     assert "hive1: has its answers (answers.img)" in said

@@ -23,8 +23,8 @@ from model.stage import Stage
 from providers.kickstart.http_server import InstallServer
 from providers.kickstart.provider import KickstartProvider
 from remote.ssh.login import log_in
-from tests import rig as make
-from tests.install import machine as machines
+from tests import rig
+from tests.install import qemu
 from tests.install.overlay import UPSTREAM, Overlay, fetch, field, stanzas
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def installer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the directory of the release's own installer, out of its package."""
     import lzma
 
-    machines.install_packages()
+    qemu.install_packages()
     directory = tmp_path_factory.mktemp("installer")
     listed = stanzas(lzma.decompress(fetch(f"dists/{SUITE}/main/binary-amd64/Packages.xz")).decode())
     package = directory / "installer.deb"
@@ -54,15 +54,15 @@ def installer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def network() -> Iterator[tuple[str, str]]:
     """Give a network of this machine's own: the name of the interface, and its first three numbers."""
-    prefix, name = make.free_cidr("install").rpartition(".")[0], f"sk{make.CHECKOUT}"
+    prefix, name = rig.free_cidr("install").rpartition(".")[0], f"sk{rig.CHECKOUT}"
     subprocess.run(["ip", "link", "del", name], capture_output=True, check=False)
-    machines.run(["ip", "tuntap", "add", "dev", name, "mode", "tap"])
+    qemu.run(["ip", "tuntap", "add", "dev", name, "mode", "tap"])
     try:
-        machines.run(["ip", "address", "add", f"{prefix}.1/24", "dev", name])
-        machines.run(["ip", "link", "set", name, "up"])
+        qemu.run(["ip", "address", "add", f"{prefix}.1/24", "dev", name])
+        qemu.run(["ip", "link", "set", name, "up"])
         yield name, prefix
     finally:
-        machines.run(["ip", "link", "del", name])
+        qemu.run(["ip", "link", "del", name])
 
 
 @contextlib.contextmanager
@@ -115,7 +115,7 @@ def stage_of(prefix: str, mirror: str, url: str, installer: Path) -> Stage:
         root_password="root",
         install_timeout="5h",
     )
-    site = types.Site(site=make.site_name("install"), stages={"production": table})
+    site = types.Site(site=rig.site_name("install"), stages={"production": table})
     return Stage(site, "production", table)
 
 
@@ -125,7 +125,7 @@ def taken_over(provider: KickstartProvider) -> "Future[HostRecord]":
 
     def wait() -> None:
         try:
-            made.set_result(make.ensure_host(provider, "hive0"))
+            made.set_result(rig.ensure_host(provider, "hive0"))
         except Exception as error:  # noqa: BLE001 - raised again by `result`
             made.set_exception(error)
 
@@ -156,13 +156,13 @@ def test_a_machine_installs_itself_and_is_taken_over(
     overlay = overlay_of(installer, tmp_path)
     tell(f"{UPSTREAM} lacks {len(overlay.missing)} components of {SUITE}: {' '.join(overlay.missing)}")
     tell(f"repacked from ordinary packages: {' '.join(overlay.repacked)}")
-    url = f"http://{prefix}.1:{8000 + int(make.CHECKOUT, 16) % 1000}"
+    url = f"http://{prefix}.1:{8000 + int(rig.CHECKOUT, 16) % 1000}"
     with overlay.serving(f"{prefix}.1") as port:
         stage = stage_of(prefix, f"http://{prefix}.1:{port}/debian", url, installer)
         state = tmp_path / "site" / "state" / "production"
-        files = make.ssh_files(state / "secrets")
+        files = rig.ssh_files(state / "secrets")
         provider = KickstartProvider(stage, files, state, lambda _name: Secret(PASSWORD))
-        make.ensure(provider, "medium", tell)
+        rig.ensure(provider, "medium", tell)
         disk = tmp_path / "disk"
         with disk.open("wb") as file:
             file.truncate(6 * 1024**3)
@@ -173,7 +173,7 @@ def test_a_machine_installs_itself_and_is_taken_over(
         server = InstallServer(provider.served, url, tell, lambda _short: False)
         with server.serving(), dhcp(interface, prefix, url):
             wanted = [*words, "-device", f"{nic},bootindex=1"]
-            with machines.machine(tmp_path / "vm", *wanted, firmware=firmware, memory=1536) as machine:
+            with qemu.machine(tmp_path / "vm", *wanted, firmware=firmware, memory=1536) as machine:
                 waiting = taken_over(provider)
                 for mark in (
                     "Partitions formatting",

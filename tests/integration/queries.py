@@ -1,4 +1,4 @@
-"""Asking a site's services what a person would ask them: DNS and HTTP, with nothing but sockets."""
+"""A DNS and an HTTP client with nothing but sockets, for the questions that people put to a site's services."""
 
 import http.client
 import json
@@ -55,7 +55,7 @@ def http_get(
         client.close()
 
 
-def api(address: str) -> Any:
+def powerdns_api(address: str) -> Any:
     """Ask the name server's API through the proxy for what the server is."""
     status, text = http_get(address, "/api/v1/servers/localhost")
     if status != http.client.OK:

@@ -1,11 +1,14 @@
-"""Looks everywhere where somebody might see a secret who should not."""
+"""The places where somebody might see a secret who should not, searched."""
 
 import base64
 import json
 import subprocess
+import threading
 from collections.abc import Collection
 
-from tests.integration.live import HOSTS, REPOSITORY, Processes, Site
+from tests import rig
+from tests.integration.doit_run import DOIT
+from tests.integration.example_site.example import HOSTS, REPOSITORY, Example
 
 _SHOWN = """
 docker inspect $(docker ps -aq) $(docker image ls -aq) 2>/dev/null || true
@@ -21,7 +24,34 @@ _STORES = "/var/lib/docker /var/lib/containerd"
 """Where the layers of images are, each a directory of files; on the repository host no service runs."""
 
 
-def own_secrets(site: Site) -> list[str]:
+class Processes:
+    """The command lines and environments of this machine's processes, as they come, those in the hosts among them."""
+
+    def __init__(self) -> None:
+        self.seen: set[bytes] = set()
+        self.given: set[tuple[bytes, bytes]] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching."""
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        """Read the list of processes again and again."""
+        while not self._end.wait(0.1):
+            for process in rig.process_directories():
+                try:
+                    line = (process / "cmdline").read_bytes()
+                    self.seen.add(line)
+                    self.given.add((line, (process / "environ").read_bytes()))
+                except OSError:
+                    continue
+
+
+def own_secrets(site: Example) -> list[str]:
     """Return what skep made for a site: its generated secrets, and those of the stage."""
     vault = json.loads((site.state / "secrets" / "vault.json").read_text())
     keys = [vault["stage"]["ca_key"], (site.state / "secrets/id_ed25519").read_text()]
@@ -35,8 +65,8 @@ def own_secrets(site: Site) -> list[str]:
     ]
 
 
-def where_seen(site: Site, processes: Processes, secrets: Collection[str]) -> list[str]:
-    """Return the places where one of these can be seen.
+def places_that_show(site: Example, processes: Processes, secrets: Collection[str]) -> list[str]:
+    """Return the places that show one of these secrets.
 
     Looked at are the state directory, what all runs have printed, what the mother's engine and those of the hosts tell,
     what everybody on the hosts can read, image layers, and what processes were started with.
@@ -62,7 +92,7 @@ def where_seen(site: Site, processes: Processes, secrets: Collection[str]) -> li
     assert len(processes.seen) > 100
     found += [f"process {line!r}" for line in processes.seen if holds(line)]
     # doit itself is given them; nothing that it starts is.
-    doit = str(site.doit).encode()
+    doit = str(DOIT).encode()
     return found + [
         f"environment of {line!r}" for line, given in processes.given if holds(given) and doit not in line
     ]

@@ -1,15 +1,11 @@
-"""The bench of `tests.doubles.image_histories` on the mother's own engine, with a registry of Debian's on 127.0.0.1.
+"""The bench of `tests.doubles.image_histories` on the mother's own engine and Debian's registry on the loopback.
 
 All that is made has this checkout's digest in its name, and is removed by that.
 """
 
-import io
 import os
-import shutil
 import socket
 import subprocess
-import tarfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +13,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import docker
-import pytest
 from docker.errors import APIError
 from docker.models.containers import Container
 
@@ -57,56 +52,17 @@ def registry(directory: Path, program: Path) -> Iterator[str]:
         process = subprocess.Popen([program, "serve", directory / "config.yml"], stdout=log, stderr=log)
     try:
         host, port = address.split(":")
-        deadline = time.monotonic() + 20
-        while True:
+
+        def answers() -> bool:
             assert process.poll() is None, (directory / "log").read_text()
-            with socket.socket() as probe:
-                if probe.connect_ex((host, int(port))) == 0:
-                    break
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+            with socket.socket() as client:
+                return client.connect_ex((host, int(port))) == 0
+
+        rig.wait_until(answers, f"the registry at {address} to answer", 20)
         yield address
     finally:
         process.terminate()
         process.wait(10)
-
-
-def unpacked_packages(directory: Path, *packages: str) -> Path:
-    """Unpack Debian packages into a directory, without installing them."""
-    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
-        pytest.skip("needs Debian's package tools, for a registry and a busybox")
-    directory.mkdir(parents=True)
-    done = subprocess.run(
-        ["apt-get", "download", "-q", *packages], cwd=directory, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    for archive in directory.glob("*.deb"):
-        subprocess.run(["dpkg-deb", "-x", archive, directory / "root"], check=True)
-    return directory / "root"
-
-
-def root_file_system(busybox: Path, name: str) -> bytes:
-    """Return a root file system that is a busybox and a file with a name."""
-    buffer = io.BytesIO()
-    applets = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for directory in ("bin", "etc", "tmp"):
-            info = tarfile.TarInfo(directory)
-            info.type, info.mode = tarfile.DIRTYPE, 0o755
-            archive.addfile(info)
-        for path, mode, data in (
-            ("bin/busybox", 0o755, busybox.read_bytes()),
-            ("etc/base", 0o644, name.encode()),
-        ):
-            info = tarfile.TarInfo(path)
-            info.mode, info.size = mode, len(data)
-            archive.addfile(info, io.BytesIO(data))
-        for applet in applets:
-            if applet != "busybox":
-                info = tarfile.TarInfo(f"bin/{applet}")
-                info.type, info.linkname = tarfile.SYMTYPE, "busybox"
-                archive.addfile(info)
-    return buffer.getvalue()
 
 
 class RealEngine(EngineDouble):

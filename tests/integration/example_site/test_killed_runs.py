@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.live import HOSTS, REPOSITORY, ZONE_ADDRESS, Site
+from tests.integration.example_site.example import HOSTS, REPOSITORY, ZONE_ADDRESS, Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -26,7 +26,7 @@ class Moment:
     """
 
     work: set[str]
-    now: Callable[[Site], bool]
+    now: Callable[[Example], bool]
     edit: tuple[str, str] | None = None
 
 
@@ -54,7 +54,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_during(site: Site, moment: str) -> None:
+def test_killed_during(site: Example, moment: str) -> None:
     """Killed with all its processes during a piece of work: the next run does that again and nothing else."""
     work, now, edit = (when := MOMENTS[moment]).work, when.now, when.edit
     # An image alone: what deploys it has a moment of its own.

@@ -12,17 +12,16 @@ import pytest
 
 from remote.images import builder as images
 from remote.images import registry_gc
+from tests import debian
 from tests.doubles import image_histories
 from tests.doubles.engine import Fault, Node
 from tests.doubles.image_histories import AROUND, EDITS, World, build, compare, edited, first_world
-from tests.integration.live_images import (
+from tests.integration.real_engine import (
     PREFIX,
     RealBench,
     histories,
     registry,
     remove_all,
-    root_file_system,
-    unpacked_packages,
 )
 
 pytestmark = pytest.mark.integration
@@ -32,7 +31,7 @@ LENGTH = 3
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the unpacked packages of a registry and a busybox."""
-    return unpacked_packages(
+    return debian.unpacked(
         tmp_path_factory.mktemp("packages") / "debian", "docker-registry", "busybox-static"
     )
 
@@ -52,7 +51,7 @@ def benches(
 ) -> Iterator[tuple[RealBench, RealBench]]:
     """Give two benches: one for a history, and one on which there is nothing."""
     for name in image_histories.TARBALLS:
-        data = root_file_system(programs / "bin" / "busybox", name)
+        data = debian.busybox_root(programs / "bin" / "busybox", name)
         monkeypatch.setitem(image_histories.TARBALLS, name, data)
     monkeypatch.setattr(images, "LAYERS", f"{PREFIX}/layer")
     monkeypatch.setattr(images, "FAILED", f"{PREFIX}/failed")
@@ -123,7 +122,7 @@ def test_old_versions_go_and_the_rest_stays_whole(
     monkeypatch.setattr(registry_gc, "_LAYERS", f"{PREFIX}/layer")
     monkeypatch.setattr(registry_gc, "_LOCAL", (f"{PREFIX}/none",))
     for name in image_histories.TARBALLS:
-        data = root_file_system(programs / "bin" / "busybox", name)
+        data = debian.busybox_root(programs / "bin" / "busybox", name)
         monkeypatch.setitem(image_histories.TARBALLS, name, data)
     program = programs / "usr" / "bin" / "docker-registry"
     storage = str(tmp_path / "r" / "data" / "docker" / "registry" / "v2")

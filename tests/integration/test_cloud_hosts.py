@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests import machine, rig
+from tests import rig
 from tests.contract.rigs import DockerRig
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.azure import server as azure_server
+from tests.doubles.cloud_init import FirstBoot, decoded
 from tests.doubles.gcp import cloud as gcp_cloud
 from tests.doubles.gcp import server as gcp_server
-from tests.integration.live import Site
+from tests.integration.site import Site
 from tests.openstack import cloud as openstack_cloud
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -82,7 +83,7 @@ def aws(request: pytest.FixtureRequest) -> Iterator[Cloud]:
                 return ""
             identifier = found[0]["Instances"][0]["InstanceId"]
             answer = client.describe_instance_attribute(InstanceId=identifier, Attribute="userData")
-            return machine.decoded(answer["UserData"]["Value"])
+            return decoded(answer["UserData"]["Value"])
 
         yield Cloud(f'region = "{aws_cloud.REGION}"\ninstance_type = "t3.medium"', user_data, environment)
 
@@ -94,7 +95,7 @@ def azure(_: pytest.FixtureRequest) -> Iterator[Cloud]:
 
         def user_data() -> str:
             found = cloud.of_kind("Microsoft.Compute/virtualMachines")
-            return machine.decoded(found[0]["hidden"]) if found else ""
+            return decoded(found[0]["hidden"]) if found else ""
 
         yield Cloud(
             f'region = "{azure_server.REGION}"\nsubscription_id = "{azure_server.SUBSCRIPTION}"\n'
@@ -134,7 +135,7 @@ def openstack(request: pytest.FixtureRequest) -> Iterator[Cloud]:
 
     def user_data() -> str:
         answer = admin.compute.get("/servers/detail?all_tenants=1", microversion="2.3").json()
-        return next((machine.decoded(one["OS-EXT-SRV-ATTR:user_data"]) for one in answer["servers"]), "")
+        return next((decoded(one["OS-EXT-SRV-ATTR:user_data"]) for one in answer["servers"]), "")
 
     yield Cloud(
         'cloud = "loopback"\ninstance_type = "m1.small"\ndisk_size = 10',
@@ -147,7 +148,7 @@ def prelude(cloud: str, url: str) -> str:
     """Return Python that tells a provider's SDK where its cloud is."""
     return (
         f"sys.path.append({str(rig.ROOT)!r})\n"
-        f"from tests.{cloud} import cloud\n"
+        f"from tests.doubles.{cloud} import cloud\n"
         f"for seam in cloud.seams({url!r}): setattr(*seam)\n"
     )
 
@@ -185,8 +186,7 @@ def test_all_phases_on_a_clouds_host(
     # OpenStack's tests may run in another process.
     purpose = PURPOSE + ("-os" if provider == "openstack" else "")
     host = hosts(purpose)
-    site = Site(tmp_path / "site", tmp_path / "scratch")
-    site.name = rig.site_name(purpose)
+    site = Site(tmp_path / "site", purpose)
     with CLOUDS[provider](request) as cloud:
         site.write_idle(
             TOML.format(
@@ -205,7 +205,7 @@ def test_all_phases_on_a_clouds_host(
         takes = planned.text.rpartition(f"; provider {provider} makes ")[2]
         size = 10 if provider == "openstack" else 20
         assert takes.rstrip().endswith(f"1 hosts, 1 disks, {size} GiB of disk"), planned.text
-        with machine.Machine(host.container("hive0"), cloud.user_data):
+        with FirstBoot(host.container("hive0"), cloud.user_data):
             first = site.run().well()
 
         done = {name.partition(":")[0] for name in first.ran}

@@ -1,4 +1,4 @@
-"""Virtual machines for tests: libvirt, and a box made from the distribution's own packages.
+"""Virtual machines by Vagrant and libvirt, of a box that is made from the distribution's own packages.
 
 Root, on Debian. Software emulation is used where the processor can't do better, or the kernel does not start with it.
 """
@@ -7,13 +7,13 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from providers.base import Provider
-from tests import rig as make
+from tests import debian, rig
 
 PACKAGES = (
     *(
@@ -26,21 +26,21 @@ PACKAGES = (
     ),
     *("dnsmasq-base", "extlinux", "syslinux-common", "fdisk", "busybox-static"),
 )
-MAKE_BOX = make.ROOT / "tests" / "make-box"
+MAKE_BOX = Path(__file__).with_name("make-box")
 BOOT_TIMEOUT = "30m"
 
 
 @contextmanager
-def libvirt() -> Iterator[None]:
+def running() -> Iterator[None]:
     """Have libvirt run; what is not running is started, and ended by its id."""
-    install(PACKAGES)
+    debian.install(PACKAGES)
     started = []
     if subprocess.run(
         ["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False
     ).returncode:
         # Slow as it is, it leaves the processors to others.
         started = [subprocess.Popen(["nice", "-n", "10", daemon]) for daemon in ("virtlogd", "libvirtd")]
-        make.wait_until(
+        rig.wait_until(
             lambda: (
                 not subprocess.run(
                     ["virsh", "-c", "qemu:///system", "version"], capture_output=True, check=False
@@ -54,20 +54,6 @@ def libvirt() -> Iterator[None]:
         for process in reversed(started):
             process.terminate()
             process.wait(60)
-
-
-def install(packages: Sequence[str]) -> None:
-    """Install those packages that are not there yet; root, on Debian."""
-    command = ["dpkg-query", "-f", "${Status} ${Package}\\n", "-W", *packages]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    there = {line.split()[-1] for line in done.stdout.splitlines() if line.startswith("install ok installed")}
-    if missing := [name for name in packages if name not in there]:
-        # Lists of another day name versions that don't fit what security updates have installed.
-        apt = ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
-        for words in (["update"], ["install", *missing]):
-            subprocess.run(
-                [*apt, *words], check=True, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-            )
 
 
 def config(directory: Path) -> dict[str, Any]:

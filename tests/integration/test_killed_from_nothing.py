@@ -1,4 +1,4 @@
-"""A build from nothing that is killed again and again: where the other tests kill runs of a site that is there."""
+"""A build from nothing that is killed again and again; example_site/ has kills of runs on a site that is there."""
 
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import rig
-from tests.integration.live import Site
+from tests.integration.site import Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
@@ -31,8 +31,7 @@ MOMENTS: dict[str, Callable[[Site], bool]] = {
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Site]:
     """Give a site of one hive, a repository host and one service, of which nothing is there; leave nothing of it."""
-    site = Site(tmp_path / "site", tmp_path / "scratch")
-    site.name = rig.site_name(PURPOSE)
+    site = Site(tmp_path / "site", PURPOSE)
     site.write_idle(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
     with rig.own(site.name):
         try:

@@ -1,4 +1,4 @@
-"""A stage that got fewer hosts."""
+"""A stage that has fewer hosts than before: `doit prune` takes out those that left."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import rig
-from tests.integration.live import Site
+from tests.integration.site import Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -33,8 +33,7 @@ volumes = [{{ source = "data", target = "/data" }}]
 @pytest.fixture
 def three(tmp_path: Path) -> Iterator[Site]:
     """Give a site of three hives, with a volume on the first and the last one; leave nothing of it."""
-    site = Site(tmp_path / "site", tmp_path / "scratch")
-    site.name = rig.site_name(PURPOSE)
+    site = Site(tmp_path / "site", PURPOSE)
     site.write_idle(TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE)))
     with rig.own(site.name):
         try:

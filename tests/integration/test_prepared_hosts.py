@@ -1,10 +1,6 @@
-"""The same example on hosts that somebody else prepared: reached with root's password, nothing of skep on them."""
+"""The example on hosts that somebody else prepared: reached with root's password, nothing of skep on them."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +8,13 @@ import pytest
 
 from tests import rig
 from tests.contract.rigs import DockerRig, PreparedRig
-from tests.integration import ask
+from tests.integration import queries
+from tests.integration.site import Site
 
 PURPOSE = "onprepared"
 HOSTS = ("hive0", "hive1")
+RUN = 600.0
+"""Seconds that a run may take."""
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +30,10 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreparedRig]:
         yield prepared
 
 
-def write_site(directory: Path, hosts: PreparedRig) -> None:
-    """Write the example with two prepared hosts."""
-    shutil.copytree(rig.ROOT / "roles", directory / "roles", symlinks=True)
-    text = (rig.ROOT / "site.toml").read_text()
+def site_on(hosts: PreparedRig, directory: Path) -> Site:
+    """Return the example with a stage of two prepared hosts."""
+    site = Site(directory, PURPOSE, "staging")
+    site.copy_roles()
     addresses = ", ".join(f'"{host.address}"' for host in hosts.stage.hosts)
     stage = f"""[stages.staging]
 provider = "prepared"
@@ -43,38 +42,16 @@ ip_address_list = [{addresses}]
 root_password = "root"
 
 [setup_hosts]"""
-    text = re.sub(r"\[stages\.private\].*?\[setup_hosts\]", stage, text, flags=re.DOTALL)
-    text = text.replace("[secrets]", '[secrets]\nroot = { env = "ROOT_PASSWORD" }', 1)
-    (directory / "site.toml").write_text(
-        text.replace('site = "example"', f'site = "{rig.site_name(PURPOSE)}"')
-    )
-
-
-def doit(directory: Path, *words: str) -> str:
-    """Run doit there; return what it printed."""
-    path = os.environ.get("SKEP_DOIT") or str(Path(sys.executable).with_name("doit"))
-    environment = {
-        **os.environ,
-        "DOIT_FILE": str(rig.ROOT / "dodo.py"),
-        "ROOT_PASSWORD": PreparedRig.PASSWORD,
-    }
-    done = subprocess.run(
-        [path, *words],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    text = re.sub(r"\[stages\.private\].*?\[setup_hosts\]", stage, site.example_toml(), flags=re.DOTALL)
+    site.toml.write_text(text.replace("[secrets]", '[secrets]\nroot = { env = "ROOT_PASSWORD" }', 1))
+    site.variables["ROOT_PASSWORD"] = PreparedRig.PASSWORD
+    return site
 
 
 def answers(address: str) -> list[str]:
     """Return what a name server says of the zone; nothing while it does not answer."""
     try:
-        return ask.dns(address, "www.example.test")
+        return queries.dns(address, "www.example.test")
     except OSError:
         return []
 
@@ -83,21 +60,23 @@ def answers(address: str) -> list[str]:
 @pytest.mark.timeout(900)
 def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) -> None:
     """From a root password to answered queries; again it does nothing; destroy takes off what skep put on."""
-    write_site(tmp_path, hosts)
+    site = site_on(hosts, tmp_path / "site")
     address = hosts.stage.hosts[0].address
 
-    doit(tmp_path, "run")
+    site.run(timeout=RUN).well()
     # The name server sees its schema a second after it was loaded.
     rig.wait_until(lambda: answers(address) == ["192.0.2.10"], "the name server to answer", 30)
 
-    assert re.search(r"^all \d+ resources are up to date", doit(tmp_path, "run"), re.MULTILINE)
+    again = site.run(timeout=RUN)
+    assert again.did_nothing, again.text
     assert PreparedRig.PASSWORD not in "".join(
-        path.read_text(errors="replace") for path in (tmp_path / "state").rglob("*") if path.is_file()
+        path.read_text(errors="replace") for path in (site.directory / "state").rglob("*") if path.is_file()
     )
 
-    doit(tmp_path, "destroy", f"confirm={rig.site_name(PURPOSE)}", "volumes=all")
+    ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=RUN)
+    assert ended.status == 0, ended.text
     left = rig.run_in(
         hosts.below.container("hive0"), "docker service ls -q 2>/dev/null || true; docker volume ls -q"
     )
     assert left.strip() == ""
-    assert not (tmp_path / "state" / "staging").exists()
+    assert not site.state.exists()

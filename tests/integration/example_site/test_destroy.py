@@ -7,12 +7,12 @@ import pytest
 
 from remote.ssh.connection import socket_directory
 from tests import rig
-from tests.integration.live import Site
+from tests.integration.example_site.example import Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
-def test_destroy_wants_the_name(site: Site) -> None:
+def test_destroy_wants_the_name(site: Example) -> None:
     """Without the site's name, or with another's, nothing is removed, and it is said what to type."""
     before = site.identity()
     for words in ((), ("confirm=example",), ("confirm=yes", "volumes=all")):
@@ -22,7 +22,7 @@ def test_destroy_wants_the_name(site: Site) -> None:
     assert site.run().did_nothing
 
 
-def test_destroy_leaves_nothing(site: Site) -> None:
+def test_destroy_leaves_nothing(site: Example) -> None:
     """Nothing carries the site's label any more; the ssh connections, their sockets and the records are gone."""
     sockets = socket_directory(site.state)
     ended = site.run("destroy", f"confirm={site.name}", "volumes=all", timeout=200)

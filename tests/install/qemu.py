@@ -1,4 +1,4 @@
-"""A machine without an operating system, for tests: QEMU with software emulation, watched over its serial line."""
+"""A machine without an operating system: QEMU with software emulation, watched over its serial line."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests import vm
+from tests import debian
 
 INSTALLER = Path("/usr/lib/debian-installer/images/12/amd64/text")
 PACKAGES = (
@@ -40,7 +40,7 @@ _ASKED = re.compile(r"Prompt: |!! ERROR|\[!!\]|^-{8,}\r?$", re.MULTILINE)
 
 def install_packages() -> None:
     """Install what these tests need; root, on Debian."""
-    vm.install(PACKAGES)
+    debian.install(PACKAGES)
 
 
 def netinst(directory: Path) -> Path:

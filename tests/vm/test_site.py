@@ -15,11 +15,11 @@ import pytest
 
 from model import site as types
 from model.stage import Stage
-from tests import rig as make
-from tests import vm
+from tests import debian, rig
 from tests.contract.test_vagrant import INTERFACE, sites_provider, validated
-from tests.integration.live import Ended, Site
-from tests.integration.live_images import root_file_system, unpacked_packages
+from tests.integration.doit_run import Ended
+from tests.integration.site import Site
+from tests.vm import libvirt
 
 pytestmark = [pytest.mark.timeout(4 * 3600)]
 RUN_TIMEOUT = 3 * 3600.0
@@ -101,34 +101,32 @@ class Live:
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
     """Give a site of one machine, with nothing made yet; whatever happens, no machine is left."""
-    with vm.libvirt():
-        config = {**vm.config(tmp_path), "memory_size": 1536}
-        site = Site(tmp_path / "site", tmp_path / "scratch")
-        site.name = make.site_name("onvm")
+    with libvirt.running():
+        config = {**libvirt.config(tmp_path), "memory_size": 1536}
+        site = Site(tmp_path / "site", "onvm")
         said = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in config.items())
         site.toml.write_text(
             f'site = "{site.name}"\n[stages.private]\nprovider = "vagrant"\n{said}\ncidr = "{CIDR}"\n'
             f'ip_address_list = ["{ADDRESS}"]\nnumber_of_hosts = 1\nseparate_repository = false\n{TOML}'
         )
-        programs = unpacked_packages(tmp_path / "debian", "busybox-static")
-        tiny = root_file_system(programs / "bin" / "busybox", "tiny")
+        programs = debian.unpacked(tmp_path / "debian", "busybox-static")
+        tiny = debian.busybox_root(programs / "bin" / "busybox", "tiny")
         (site.directory / "tiny.tar").write_bytes(tiny)
         for role, script in (
             ("web", "mkdir -p /pages && chmod 0755 /pages\n"),
             ("page", "echo by-skep >/pages/index.html\n"),
         ):
-            (site.directory / "roles" / role).mkdir()
-            site.role(f"{role}/setup.sh").write_text(script)
+            site.write_role(role, script)
         table = types.VagrantStage(
             cidr=CIDR, ip_address_list=[ADDRESS], number_of_hosts=1, separate_repository=False, **config
         )
         stage = Stage(types.Site(site=site.name, stages={"private": table}), "private", table)
-        provider = make.provider_of(stage, make.ssh_files(tmp_path / "ssh"))
-        vm.remove(provider)
+        provider = rig.provider_of(stage, rig.ssh_files(tmp_path / "ssh"))
+        libvirt.remove(provider)
         try:
             yield Live(site, time.monotonic())
         finally:
-            vm.remove(provider)
+            libvirt.remove(provider)
 
 
 def page(address: str, port: int) -> str:
@@ -154,7 +152,7 @@ def test_all_seven_phases_with_a_virtual_ip_an_ingress_port_and_nfs(
         live.run().well()
 
         # The routing mesh, from outside; the page is what the initialization wrote into the volume.
-        make.wait_until(lambda: page(ADDRESS, PORT) == "by-skep", "the page by the ingress port", 300)
+        rig.wait_until(lambda: page(ADDRESS, PORT) == "by-skep", "the page by the ingress port", 300)
         assert live.on("cat /srv/pages/index.html").strip() == "by-skep"
         assert "type nfs4" in live.on("mount | grep /pages")
         # The name has one address, which is the service's, and none of the two tasks'.
@@ -175,5 +173,5 @@ def test_libvirt_takes_an_interface(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """`vagrant validate` finds nothing wrong in an interface to bridge to, for which vagrant-libvirt asks libvirt."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("VAGRANT_HOME", str(tmp_path / "home"))
-    with vm.libvirt():
+    with libvirt.running():
         assert validated(sites_provider(tmp_path, **{key: INTERFACE}), "libvirt") == ""

@@ -1,17 +1,34 @@
-"""What is lost behind skep's back comes back, with what depends on it."""
+"""What is lost behind skep's back (state/, a service, a host) is found again or comes back, with what depends on it."""
 
+import shutil
 import subprocess
 
 import pytest
 
 from tests import rig
-from tests.integration import ask
-from tests.integration.live import HIVES, REPOSITORY, ZONE, ZONE_ADDRESS, Site
+from tests.integration import queries
+from tests.integration.example_site.example import HIVES, REPOSITORY, ZONE, ZONE_ADDRESS, Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
 
-def test_service_removed(site: Site) -> None:
+def test_state_deleted(site: Example) -> None:
+    """With `state/` gone, as in a fresh clone, nothing is made anew: all is found by its label, data included."""
+    before = site.identity()
+    shutil.rmtree(site.directory / "state")
+    ended = site.run()
+    ended.well()
+    built = (
+        site.log("build_images:proxy") + site.log("build_images:powerdns") + site.log("build_images:pdnsdb")
+    )
+    assert "building" not in built
+    assert before == site.identity()
+    again = site.run()
+    assert again.did_nothing, again.text
+    site.answers()
+
+
+def test_service_removed(site: Example) -> None:
     """A service that somebody removed comes back with its initialization; its data was never gone."""
     site.on("hive0", "docker service rm pdnsdb")
     assert site.settle() == ["deploy_services:pdnsdb", "initialize_services:pdnsdb.pdns-schema"]
@@ -19,7 +36,7 @@ def test_service_removed(site: Site) -> None:
     site.is_whole()
 
 
-def test_host_restarted(site: Site) -> None:
+def test_host_restarted(site: Example) -> None:
     """A host that was restarted comes back as the same node of the swarm, with what ran there."""
     node = "docker info -f '{{.Swarm.NodeID}}'"
     before = site.on("hive1", node)
@@ -31,7 +48,7 @@ def test_host_restarted(site: Site) -> None:
     site.answers()
 
 
-def test_repository_restarted(site: Site) -> None:
+def test_repository_restarted(site: Example) -> None:
     """The repository host restarted: its registry answers again, and nothing is built."""
     site.restart("hive3")
     ran = site.settle()
@@ -39,7 +56,7 @@ def test_repository_restarted(site: Site) -> None:
     site.is_whole()
 
 
-def test_killed_while_a_host_is_made(site: Site) -> None:
+def test_killed_while_a_host_is_made(site: Example) -> None:
     """Killed while a deleted host is made anew, and again while it joins the swarm: the third run converges."""
     delete(site, "hive2")
     for task in ("build_infra:hive2", "setup_hosts:hive2.swarm"):
@@ -49,11 +66,11 @@ def test_killed_while_a_host_is_made(site: Site) -> None:
             assert running.kill()
     site.settle()
     site.is_whole()
-    assert ask.dns(site.addresses["hive2"], f"www.{ZONE}") == [ZONE_ADDRESS]
+    assert queries.dns(site.addresses["hive2"], f"www.{ZONE}") == [ZONE_ADDRESS]
     site.answers()
 
 
-def test_leader_and_repository_killed_during_a_deployment(site: Site) -> None:
+def test_leader_and_repository_killed_during_a_deployment(site: Example) -> None:
     """What runs on the other hives goes on, no run ends with a traceback, and the next one brings all back."""
     leader = site.on(
         "hive1", "docker node ls --filter role=manager --format '{{.ManagerStatus}} {{.Hostname}}'"
@@ -80,7 +97,7 @@ def test_leader_and_repository_killed_during_a_deployment(site: Site) -> None:
     site.answers()
 
 
-def test_host_deleted(site: Site) -> None:
+def test_host_deleted(site: Example) -> None:
     """A host deleted with its volumes comes back by one run with all that depends on it; no other host is touched."""
     delete(site, "hive1")
     ran = site.settle()
@@ -94,7 +111,7 @@ def test_host_deleted(site: Site) -> None:
     site.answers()
 
 
-def delete(site: Site, host: str) -> None:
+def delete(site: Example, host: str) -> None:
     """Delete a host with its volumes."""
     name = site.container(host)
     subprocess.run(["docker", "rm", "-f", "-v", name], check=True, capture_output=True, timeout=90)

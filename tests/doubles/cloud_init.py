@@ -1,8 +1,11 @@
-"""A container host that stands for the machine which a cloud says that it has made.
+"""cloud-init in a container host, which stands for a machine that a cloud says it has made.
 
-A fake or emulated cloud starts no operating system. What it was told to hand to the machine is done here in the
-container, as cloud-init does it at a machine's first start. So that which follows (the first log-in with a pinned host
-key, and all phases after it) runs on what the provider returned.
+The tests' clouds start no operating system. What they are told to hand to a machine is done here in the container, as
+cloud-init does it at a machine's first boot. So the first log-in with a pinned host key, and all phases after it, run
+on what the provider returned.
+
+Held against cloud-init's reference (set_hostname, users_groups, ssh), key by key: a key of the user data that is not
+known here is an error. Whether a real cloud-init agrees is not shown.
 """
 
 import base64
@@ -15,7 +18,7 @@ from typing import Self
 from tests import rig
 
 HEAD = "#cloud-config\n"
-KNOWN = {
+KEYS = {
     "hostname",
     "fqdn",
     "manage_etc_hosts",
@@ -25,21 +28,21 @@ KNOWN = {
     "ssh_deletekeys",
     "ssh_keys",
 }
-"""What of cloud-init's modules is done here; anything else in the user data is an error, not left out."""
+"""The keys of user data that are applied here; any other is an error."""
 
 
-def obey(container: str, user_data: str) -> None:
-    """Do in a container what a machine does with what the cloud hands to it: run a script, or what cloud-init does.
+def apply(container: str, user_data: str) -> None:
+    """Do in a container what cloud-init does with user data: run it if it is a script, else apply the settings.
 
-    https://cloudinit.readthedocs.io/en/latest/reference/modules.html: set_hostname, users_groups, ssh, as far as
-    skep's says anything.
+    https://cloudinit.readthedocs.io/en/latest/reference/modules.html: set_hostname, users_groups and
+    ssh, as far as skep's user data goes.
     """
     if user_data.startswith("#!/bin/sh\n"):
         rig.run_in(container, user_data)
         return
     assert user_data.startswith(HEAD), user_data[:40]
     config = json.loads(user_data.removeprefix(HEAD))
-    assert set(config) <= KNOWN, set(config) - KNOWN
+    assert set(config) <= KEYS, set(config) - KEYS
     assert config["ssh_deletekeys"]
     script = [f"hostname {shlex.quote(config['hostname'])}", "rm -f /etc/ssh/ssh_host_*"]
     for name, text in config["ssh_keys"].items():
@@ -61,8 +64,8 @@ def obey(container: str, user_data: str) -> None:
     rig.run_in(container, "\n".join([*script, "systemctl restart ssh"]))
 
 
-class Machine:
-    """Waits until the cloud has a machine with user data, and has the container obey it.
+class FirstBoot:
+    """Waits until the cloud has a machine with user data, and applies that to the container.
 
     Args:
         container: The container's name.
@@ -87,12 +90,12 @@ class Machine:
             raise self.problem
 
     def _watch(self) -> None:
-        """Ask again and again."""
+        """Ask the cloud until it has user data."""
         try:
             while not self._end.wait(0.2):
-                found = self._user_data()
-                if found:
-                    obey(self._container, found)
+                user_data = self._user_data()
+                if user_data:
+                    apply(self._container, user_data)
                     return
         except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for this one
             self.problem = error

@@ -1,0 +1,1 @@
+"""Tests that share one site, a copy of the repository's example on four container hosts."""

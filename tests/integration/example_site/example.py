@@ -1,0 +1,197 @@
+"""A copy of the repository's example, and what must be true of it: it is whole, and its services answer."""
+
+import json
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from uuid import uuid4
+
+from tests import rig
+from tests.integration import queries
+from tests.integration.site import Site
+
+HIVES = ("hive0", "hive1", "hive2")
+REPOSITORY = "hive3"
+HOSTS = (*HIVES, REPOSITORY)
+SERVICES = {"pdnsdb": 1, "powerdns": 3, "proxy": 1}
+ZONE, ZONE_ADDRESS = "example.test", "192.0.2.10"
+REGISTRY = "/var/lib/docker-registry"
+QUICK = """
+image = "proxy"
+endpoint_mode = "dnsrr"
+healthcheck = { test = "true", interval = "1s" }
+stop_grace_period = "2s"
+networks = ["dns"]
+converge_timeout = "90s"
+"""
+"""What a service has that tests add: an image that is there already, and no long waits."""
+
+# What a hive has, with the ids that change when a thing is made anew.
+_IDENTITY = """
+docker info -f 'node {{.Swarm.NodeID}}'
+docker service ls --format 'service {{.Name}} {{.ID}}'
+docker network ls --no-trunc -f driver=overlay --format 'network {{.Name}} {{.ID}}'
+docker ps --no-trunc -f label=com.docker.swarm.service.name --format 'container {{.Image}} {{.ID}}'
+docker volume ls -q -f label=skep.name | while read -r name; do
+    docker volume inspect -f 'volume {{.Name}} {{.Labels}}' "$name"; done
+docker secret ls --format 'secret {{.Name}} {{.ID}}'
+"""
+_REGISTRY_IDENTITY = f"""
+cd {REGISTRY}/docker/registry/v2/repositories
+find . -path '*/_manifests/tags/*/current/link' | sort | while read -r link; do
+    echo "image $link $(cat "$link")"; done
+"""
+
+
+class Example(Site):
+    """The site.
+
+    Args:
+        directory: Where its site.toml, roles/ and state/ are; made here.
+
+    """
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, "example")
+        text, found = re.subn(
+            r'^cidr = ".*"$', f'cidr = "{rig.free_cidr("example")}"', self.example_toml(), flags=re.MULTILINE
+        )
+        assert found == 1
+        self._toml = text
+        self.restore()
+
+    # -- what it is made from ------------------------------------------------------------------------------------------
+
+    def restore(self) -> None:
+        """Put site.toml and the roles back as they were at the beginning."""
+        self.toml.write_text(self._toml)
+        self.copy_roles()
+
+    @contextmanager
+    def role_edited(self, extra: str = "") -> Iterator[None]:
+        """Add lines to the proxy's own role, the like of which the registry has never had."""
+        line = "add-packages nginx-light\n"
+        with self.edited(line, f"# {uuid4().hex}\n{extra}{line}", self.role("nginx/setup.sh")):
+            yield
+
+    @contextmanager
+    def added(self, text: str) -> Iterator[None]:
+        """Have further services within, written before the networks; they are removed at the end."""
+        names = re.findall(r"^\[services\.(\w+)\]", text, re.MULTILINE)
+        try:
+            with self.edited("[networks.dns]\n", text):
+                yield
+        finally:
+            assert self.run("prune", f"confirm={self.name}").status == 0
+            assert not [name for name in names if self.on("hive0", f"docker service ls -qf name={name}")]
+
+    # -- runs ----------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> list[str]:
+        """Run doit until nothing is left to do, which must be after one run; return what that did.
+
+        A further run may only wait for services that the swarm itself is just moving, as from a lost host.
+        """
+        ran = self.run().well().ran
+        again = self.run().well()
+        if again.ran:
+            moved = [task for task in again.ran if task in {f"deploy_services:{name}" for name in SERVICES}]
+            assert again.ran == moved, again.text
+            assert "tasks run" in again.text
+            again = self.run()
+        assert again.did_nothing, again.text
+        return ran
+
+    # -- its hosts and services ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def addresses(self) -> dict[str, str]:
+        """Each host's address."""
+        records = {host: self.state / "build_infra" / f"{host}.json" for host in HOSTS}
+        return {host: str(json.loads(path.read_text())["address"]) for host, path in records.items()}
+
+    def restart(self, host: str) -> None:
+        """Restart a host, and wait until its sshd listens."""
+        subprocess.run(
+            ["docker", "restart", self.container(host)], check=True, capture_output=True, timeout=90
+        )
+
+        def listens() -> bool:
+            try:
+                socket.create_connection((self.addresses[host], 22), timeout=5).close()
+            except OSError:
+                return False
+            return True
+
+        rig.wait_until(listens, f"{host} to listen")
+
+    def hive_with(self, service: str) -> str:
+        """Return the first hive with a running container of a service; StopIteration if there is none."""
+        here = self.everywhere(HIVES, f"docker ps -q -f label=com.docker.swarm.service.name={service}")
+        return next(host for host, ids in here.items() if ids.strip())
+
+    def proxy(self) -> str:
+        """Return the address of the hive where the proxy runs."""
+        return self.addresses[self.hive_with("proxy")]
+
+    def inside(self, host: str, service: str, script: str) -> str:
+        """Run a script in a service's container on a host."""
+        container = f"$(docker ps -qf label=com.docker.swarm.service.name={service} | head -n 1)"
+        return self.on(host, f"docker exec -i {container} sh -eu <<'END'\n{script}\nEND")
+
+    # -- what must be true of it ---------------------------------------------------------------------------------------
+
+    def identity(self) -> list[str]:
+        """Return all that exists, in this machine's engine and in the hosts', with its ids."""
+        mother = ["docker", "ps", "-a", "--no-trunc", "-f", f"label=skep.site={self.name}"]
+        hosts = subprocess.run(
+            [*mother, "--format", "host {{.Names}} {{.ID}}"], capture_output=True, text=True, check=True
+        )
+        inside = self.everywhere(HIVES, _IDENTITY)
+        found = [f"{host} {line}" for host, text in inside.items() for line in text.splitlines()]
+        return sorted(
+            [*hosts.stdout.splitlines(), *found, *self.on(REPOSITORY, _REGISTRY_IDENTITY).splitlines()]
+        )
+
+    def is_whole(self) -> None:
+        """Make sure that everything is there, once, and that nothing else is."""
+        expected = [f"container /{self.container(host)}" for host in HOSTS]
+        expected += [
+            f"volume {self.container(host)}.{word}" for host in HOSTS for word in ("containerd", "docker")
+        ]
+        expected += [f"network skep.{self.name}.private"]
+        assert sorted(expected) == rig.labelled(self.name)
+        assert [f"p-{host}.{self.name} Ready" for host in HIVES] == self._sorted(
+            "docker node ls --format '{{.Hostname}} {{.Status}}'"
+        )
+        replicas = [f"{name} {n}/{n}" for name, n in SERVICES.items()]
+        listing = "docker service ls --format '{{.Name}} {{.Replicas}}'"
+        # A task on a host that has just come back takes a moment.
+        rig.wait_until(lambda: self._sorted(listing) == replicas, "all tasks to run")
+        mine = f"-f label=skep.site={self.name}"
+        assert self._sorted(f"docker network ls {mine} --format '{{{{.Name}}}}'") == ["dns"]
+        names = self._sorted(f"docker secret ls {mine} --format '{{{{.Name}}}}'")
+        assert [name.rpartition("-")[0] for name in names] == ["pdns_api", "pdns_db"]
+        assert self.on(REPOSITORY, "docker ps -aq") == "", "build containers are left"
+
+    def answers(self, zone_address: str = ZONE_ADDRESS) -> None:
+        """Make sure that the name servers on all hives and the proxy answer, soon after a change."""
+
+        def all_answer() -> bool:
+            try:
+                for host in HIVES:
+                    if queries.dns(self.addresses[host], f"www.{ZONE}") != [zone_address]:
+                        return False
+                return queries.powerdns_api(self.proxy())["type"] == "Server"  # type: ignore[no-any-return]
+            except (OSError, StopIteration):
+                return False
+
+        rig.wait_until(all_answer, "the services to answer", 30)
+
+    def _sorted(self, command: str) -> list[str]:
+        """Return the lines that a command prints on a manager."""
+        return sorted(self.on(HIVES[0], command).splitlines())

@@ -1,0 +1,41 @@
+"""What somebody changed or stopped by hand is put back, and nothing else is done."""
+
+import subprocess
+
+import pytest
+
+from tests.integration.example_site.example import Example
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+
+
+def test_host_paused(site: Example) -> None:
+    """A host that somebody paused runs again, and nothing else is done."""
+    before = site.identity()
+    subprocess.run(["docker", "pause", site.container("hive2")], check=True, capture_output=True, timeout=90)
+    ran = site.settle()
+    assert set(ran) <= {"build_infra:hive2", "setup_hosts:hive2.swarm"}, ran
+    assert before == site.identity()
+
+
+def test_file_changed_by_hand(site: Example) -> None:
+    """A file that was changed on a host by hand is put back, by its step alone."""
+    was = site.on(
+        "hive1", "cat /etc/chrony/chrony.conf; sed -i 's/^server 0/server 9/' /etc/chrony/chrony.conf"
+    )
+    assert site.settle() == ["setup_hosts:hive1.chrony"]
+    assert was == site.on("hive1", "cat /etc/chrony/chrony.conf")
+
+
+def test_unit_stopped_by_hand(site: Example) -> None:
+    """A unit that somebody stopped is started again, by its step alone."""
+    site.on("hive1", "systemctl stop chrony")
+    assert site.settle() == ["setup_hosts:hive1.chrony"]
+    assert site.on("hive1", "systemctl is-active chrony") == "active\n"
+
+
+def test_service_changed_by_hand(site: Example) -> None:
+    """A service that somebody else changed is put back, alone."""
+    site.on("hive0", "docker service update --detach --env-add BY=hand proxy >/dev/null")
+    assert site.settle() == ["deploy_services:proxy"]
+    assert "BY=hand" not in site.on("hive0", "docker service inspect proxy -f '{{.Spec.TaskTemplate}}'")
