@@ -6,7 +6,6 @@ The stage's lock is not taken: a run may go on at the same time, over the same c
 """
 
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +21,8 @@ from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from model.errors import SkepError
 from model.stage import Host
+from remote.mother import process
+from remote.mother.process import Running
 from remote.ssh import commands as argv
 from remote.ssh.connection import Connection
 from tasks.run.context import Run
@@ -145,7 +146,7 @@ class Tunnel:
     def __init__(self, run: Run, host: Host) -> None:
         self.host = host
         self._run = run
-        self._session: subprocess.Popen[bytes] | None = None
+        self._session: Running | None = None
         self._lost = 0
         self._next = 0.0
         self.opened = False
@@ -156,7 +157,7 @@ class Tunnel:
     @property
     def held(self) -> bool:
         """Whether a session holds it."""
-        return self._session is not None and self._session.poll() is None
+        return self._session is not None and self._session.is_running
 
     def needs_care(self) -> bool:
         """Return whether it is time to do something about it."""
@@ -189,13 +190,7 @@ class Tunnel:
         control = _control(self._run, self.host.short)
         words = argv.ssh_command(self._run.connections.files.config, control, self.host.short, "cat")
         try:
-            self._session = subprocess.Popen(
-                words,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._session = Running(words, stdin=True, new_session=True)
         except OSError as error:
             if not quiet:
                 log(f"{self.host.short}: {words[0]}: {error.strerror}")
@@ -214,15 +209,8 @@ class Tunnel:
     def release(self) -> None:
         """End the session; the connection ends a minute after its last one."""
         session, self._session = self._session, None
-        if session is None:
-            return
-        if session.stdin is not None:
-            session.stdin.close()
-        try:
-            session.wait(timeout=2)
-        except subprocess.TimeoutExpired:
-            session.kill()
-            session.wait()
+        if session is not None:
+            session.stop(grace=2)
 
     def close(self) -> None:
         """End the session and the connection."""
@@ -250,8 +238,8 @@ def _answers(run: Run, connection: Connection) -> bool:
         return False
     check = argv.ssh_control(run.connections.files.config, control, connection.name, "check")
     try:
-        return subprocess.run(check, capture_output=True, timeout=10, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
+        return process.run(check, timeout=10).ok
+    except OSError:
         return False  # without ssh on PATH, opening it says so
 
 

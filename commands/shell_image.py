@@ -77,6 +77,7 @@ def shell(run: Run, name: str) -> int:
     )
     if terminal:
         words[words.index("-T")] = "-t"
+    # The shell has this process's terminal, which `remote.mother.process` gives to nobody.
     return subprocess.call(words)
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import threading
@@ -29,6 +28,7 @@ from model.log import Log
 from model.site import DockerStage
 from providers.docker.engine import CONFLICT, NOT_FOUND, engine, tolerated
 from remote.images.debian_suites import DEBIAN
+from remote.mother.process import Running
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -261,35 +261,26 @@ def _pull(client: "APIClient", reference: str, log: Log) -> str:
 def _debootstrap(client: "APIClient", suite: str, mirror: str, labels: dict[str, str], log: Log) -> str:
     """Return the id of an untagged image of a Debian or Ubuntu suite, made from its packages."""
     log(f"debootstrap {suite} from {mirror}")
-    process = subprocess.Popen(
+    words = [
         # --kill-child and --pdeathsig: if skep dies, so does unshare, and with it all of its process namespace.
-        [
-            *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
-            *("sh", "-c", _DEBOOTSTRAP, "debootstrap", suite, mirror, str(_build_directory() / "root")),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
+        *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
+        *("sh", "-c", _DEBOOTSTRAP, "debootstrap", suite, mirror, str(_build_directory() / "root")),
+    ]
     tail: deque[str] = deque(maxlen=15)
-    timer = threading.Timer(BUILD_TIMEOUT, process.kill)
-    timer.start()
     image = ""
-    try:
-        reader = threading.Thread(target=_follow, args=(process, tail, log), daemon=True)
-        reader.start()
-        first = process.stdout.read(1 << 16) if process.stdout else b""
-        if first:
-            image = _import(client, process, first, labels)
-        code = process.wait()
-        reader.join(timeout=10)
-    finally:
-        timer.cancel()
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+    with Running(words, stdout=True, stderr=True) as process:
+        timer = threading.Timer(BUILD_TIMEOUT, process.kill)
+        timer.start()
+        try:
+            reader = threading.Thread(target=_follow, args=(process, tail, log), daemon=True)
+            reader.start()
+            first = process.stdout.read(1 << 16) if process.stdout else b""
+            if first:
+                image = _import(client, process, first, labels)
+            code = process.wait(BUILD_TIMEOUT)
+            reader.join(timeout=10)
+        finally:
+            timer.cancel()
     if code != 0 or not image:
         if image:
             with tolerated(NOT_FOUND, CONFLICT):
@@ -301,9 +292,7 @@ def _debootstrap(client: "APIClient", suite: str, mirror: str, labels: dict[str,
     return image
 
 
-def _import(
-    client: "APIClient", process: "subprocess.Popen[bytes]", first: bytes, labels: dict[str, str]
-) -> str:
+def _import(client: "APIClient", process: Running, first: bytes, labels: dict[str, str]) -> str:
     """Give a tar stream to the engine as an image, and return its id."""
 
     def chunks() -> Iterator[bytes]:
@@ -323,7 +312,7 @@ def _import(
     raise ProviderError(f"the host image's base can't be imported: {answer[-200:]}")
 
 
-def _follow(process: "subprocess.Popen[bytes]", tail: "deque[str]", log: Log) -> None:
+def _follow(process: Running, tail: "deque[str]", log: Log) -> None:
     """Pass on what a process says on its error output."""
     for raw in process.stderr or ():
         line = raw.decode(errors="replace").rstrip()

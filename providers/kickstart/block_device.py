@@ -4,12 +4,12 @@ import contextlib
 import json
 import os
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from model.errors import ProviderError
+from remote.mother import process
 
 _BLOCK = 4 * 1024**2
 _HELD = {"lvm", "crypt", "raid0", "raid1", "raid4", "raid5", "raid6", "raid10", "mpath", "dm"}
@@ -34,7 +34,7 @@ def why_not(path: Path) -> str:
         return f"{path}: is no block device: name a disk, or a file outside /dev"
     try:
         tree = _tree()
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+    except (OSError, ValueError, ProviderError) as error:
         return f"{path}: can't find out what uses it (lsblk: {error}): it is left alone"
     number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
     node = next((node for node in _walk(tree) if node["maj:min"] == number), None)
@@ -74,9 +74,9 @@ class _Mounts:
 
     def __init__(self) -> None:
         self._places: dict[str, list[str]] = {}
-        for process in ("self", "1"):
+        for pid in ("self", "1"):
             with contextlib.suppress(OSError):
-                for line in Path(f"/proc/{process}/mountinfo").read_text().splitlines():
+                for line in Path(f"/proc/{pid}/mountinfo").read_text().splitlines():
                     words = line.split()
                     self._places.setdefault(words[2], []).append(words[4])
         self.own = set()
@@ -125,7 +125,7 @@ def _tree() -> list[dict[str, Any]]:
     """Return the machine's block devices, as lsblk sees them."""
     columns = "NAME,PATH,TYPE,MAJ:MIN,RO,SIZE,MOUNTPOINTS"
     command = ["lsblk", "--json", "--bytes", "--all", "--output", columns]
-    done = subprocess.run(command, capture_output=True, check=True, timeout=30)
+    done = process.run(command, timeout=30).checked(ProviderError)
     devices: list[dict[str, Any]] = json.loads(done.stdout)["blockdevices"]
     return devices
 

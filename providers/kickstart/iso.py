@@ -1,14 +1,13 @@
 """The distribution's image with the hosts' answers and a menu of them, made by xorriso."""
 
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model.errors import ProviderError
 from model.install import Answers, InstallPlan, boot
+from remote.mother import process
 
 PLACE = "skep"
 """The directory of the answers on the image."""
@@ -27,17 +26,16 @@ def xorriso(*words: str | Path) -> str:
     """
     command = ["xorriso", "-abort_on", "FAILURE", "-return_with", "SORRY", "32", *map(str, words)]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT
-        )
+        done = process.run(command, timeout=TIMEOUT)
     except FileNotFoundError:
         raise ProviderError("xorriso: not found: install it (apt-get install xorriso)") from None
-    except subprocess.TimeoutExpired as error:
-        raise ProviderError(f"xorriso: did not end within {error.timeout:.0f} s") from error
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if re.search(r": (SORRY|FAILURE|FATAL) :", line)]
-        raise ProviderError("xorriso: " + "; ".join(said or done.stderr.splitlines()[-3:]))
-    return done.stdout
+    if done.status is None:
+        raise ProviderError(f"xorriso: {done.ending}")
+    if not done.ok:
+        lines = done.errors.splitlines()
+        problems = [line for line in lines if re.search(r": (SORRY|FAILURE|FATAL) :", line)]
+        raise ProviderError("xorriso: " + "; ".join(problems or lines[-3:]))
+    return done.output
 
 
 def listing(image: Path) -> tuple[str, ...]:
@@ -149,11 +147,11 @@ def _efi_menu(source: Path, files: Sequence[str], menus: Mapping[str, str], belo
         image, menu = below / "efi.img", below / "efi-menu"
         extract(source, path, image)
         menu.write_text(text)
-        if shutil.which("mcopy") is None:
-            raise ProviderError("mcopy: not found: install mtools (apt-get install mtools)")
-        command = ["mcopy", "-o", "-i", str(image), str(menu), "::/EFI/BOOT/grub.cfg"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        if done.returncode:
-            raise ProviderError(f"mcopy: can't replace the menu in {path}: {done.stderr.strip()}")
+        try:
+            done = process.run(["mcopy", "-o", "-i", image, menu, "::/EFI/BOOT/grub.cfg"], timeout=60)
+        except FileNotFoundError:
+            raise ProviderError("mcopy: not found: install mtools (apt-get install mtools)") from None
+        if not done.ok:
+            raise ProviderError(f"mcopy: can't replace the menu in {path}: {done.errors or done.ending}")
         return ["-map", image, f"/{path}"]
     return []

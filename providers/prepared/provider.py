@@ -23,7 +23,8 @@ from model.secrets.secret import Secret
 from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
 from providers.base import Found, Provider, Resource
-from remote.ssh.connection import SSH_FAILED, SshFiles, learn
+from remote.ssh.client import FAILED
+from remote.ssh.connection import SshFiles, learn
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh, ssh_words, with_key
 
 ADMIN = "skep"
@@ -243,7 +244,7 @@ class PreparedProvider(Provider):
             raise ProviderError(
                 f"{host.name}: sudo wants another password of {user}: name the right one in {path}.root_password"
             )
-        if answer.status == SSH_FAILED and "permission denied" in errors:
+        if answer.status == FAILED and "permission denied" in errors:
             raise ProviderError(f"{host.name}: {self._refused(user, password)}: {_last(answer.errors)}")
         raise ProviderError(
             f"{host.name}: the admin user {ADMIN} can't be made as {user} (exit status {answer.status})"
@@ -281,7 +282,7 @@ class PreparedProvider(Provider):
         errors = answer.errors.lower()
         if "host key verification failed" in errors or "identification has changed" in errors:
             raise ProviderError(self._another_key(answer, host, record))
-        if answer.status == SSH_FAILED and "permission denied" not in errors:
+        if answer.status == FAILED and "permission denied" not in errors:
             raise ProviderError(_no_answer(host, record, _last(answer.errors) or "no answer"))
         if passed and not any(mark in errors for mark in passed):
             raise ProviderError(f"{host.name}: {_last(answer.errors) or f'exit status {answer.status}'}")

@@ -10,8 +10,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 from model.errors import ProviderError
 from model.log import Log
 from model.stage import Stage
+from remote.mother import process
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
 LOCK_TIMEOUT = 3600
@@ -227,12 +226,7 @@ class Machines:
     def _client(self, timeout: float, log: Log) -> Iterator[Any]:
         """Give a client of Vagrant's; what it said is in the message when it fails."""
         client = client_of(self.directory, timeout, log, getattr(self._held, "files", ()))
-        try:
-            yield client
-        except subprocess.CalledProcessError as error:
-            command = f"vagrant {' '.join(error.cmd[1:])}"
-            late = f": no end after {timeout:.0f} s" if client.was_late else ""
-            raise ProviderError(translate_errors(command + late, client.lines)) from error
+        yield client
 
     # -- what a killed run left in libvirt -----------------------------------------------------------------------------
 
@@ -306,36 +300,22 @@ def client_of(directory: Path, timeout: float, log: Log, held: Sequence[int] = (
                 root=str(directory), env=_environment()
             )
             self.lines: list[str] = []
-            self.was_late = False
 
         def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
             words = self._make_vagrant_command(args)  # type: ignore[no-untyped-call]
-            process = subprocess.Popen(
+            done = process.run(
                 words,
-                cwd=self.root,
+                timeout=timeout,
                 env=self.env,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=tuple(held),
+                cwd=directory,
+                stderr="merged",
+                log=self._hear,
+                new_session=True,
+                pass_fds=held,
             )
-            timer = threading.Timer(timeout, self._end, [process])
-            timer.start()
-            try:
-                for raw in process.stdout or ():
-                    self._hear(raw.decode(errors="replace"))
-                status = process.wait()
-            finally:
-                timer.cancel()
-                if process.stdout:
-                    process.stdout.close()
-            if status != 0:
-                raise subprocess.CalledProcessError(status, words)
-
-        def _end(self, process: "subprocess.Popen[bytes]") -> None:
-            self.was_late = True
-            os.killpg(process.pid, signal.SIGKILL)
+            if not done.ok:
+                late = f": {done.ending}" if done.status is None else ""
+                raise ProviderError(translate_errors(f"vagrant {' '.join(words[1:])}{late}", self.lines))
 
         def _hear(self, text: str) -> None:
             for line in _COLOUR.sub("\n", text).splitlines():
@@ -365,17 +345,12 @@ def virsh(*words: str, check: bool = True) -> str:
         ProviderError: It failed (with `check`).
 
     """
-    done = subprocess.run(
-        ["virsh", "--connect", _URI, *words],
-        capture_output=True,
-        text=True,
-        timeout=LIST_TIMEOUT,
-        check=False,
-        env={**os.environ, "LC_ALL": "C"},
-    )
-    if check and done.returncode != 0:
-        raise ProviderError(translate_errors(f"virsh {' '.join(words)}", done.stderr.splitlines()))
-    return done.stdout
+    command = ["virsh", "--connect", _URI, *words]
+    done = process.run(command, timeout=LIST_TIMEOUT, env={**os.environ, "LC_ALL": "C"})
+    if check and not done.ok:
+        late = f": {done.ending}" if done.status is None else ""
+        raise ProviderError(translate_errors(f"virsh {' '.join(words)}{late}", done.errors.splitlines()))
+    return done.output
 
 
 def _list_libvirt() -> tuple[set[str], set[str]]:
@@ -422,16 +397,5 @@ _WHY_NOT: Mapping[str, Callable[[], str]] = {"libvirt": _why_not_libvirt, "virtu
 
 def _output(words: list[str]) -> str:
     """Return what a command prints, on both its outputs."""
-    try:
-        done = subprocess.run(
-            words,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=LIST_TIMEOUT,
-            check=False,
-            env=_environment(),
-        )
-    except subprocess.TimeoutExpired:
-        return f"no answer within {LIST_TIMEOUT} s"
-    return done.stdout
+    done = process.run(words, timeout=LIST_TIMEOUT, stderr="merged", env=_environment())
+    return f"no answer within {LIST_TIMEOUT} s" if done.status is None else done.output

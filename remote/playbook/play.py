@@ -221,6 +221,7 @@ class _Process:
 
     def run(self, timeout: float) -> str | None:
         """Run it to its end; return why it is no good."""
+        # Not by `remote.mother.process`: the input stays open as long as this process lives, and its end ends the play.
         process = subprocess.Popen(
             [sys.executable, "-I", _PROGRAM],
             stdin=subprocess.PIPE,

@@ -72,6 +72,7 @@ def _descendants(process: int) -> list[int]:
             with suppress(OSError):
                 parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
     else:
+        # This program imports nothing of skep's.
         shown = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False)
         parents = {int(pid): int(parent) for pid, parent in map(str.split, shown.stdout.splitlines())}
     found = [process]

@@ -7,22 +7,19 @@ next run starts at once. It also forwards the host's `/var/run/docker.sock` to a
 import fcntl
 import hashlib
 import os
-import selectors
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import IO, cast
-
-from plumbum import CommandNotFound, local
 
 from model.errors import CommandError, HostError, StateError
 from model.keys.record import HostRecord
 from remote.mother.files import file_errors, write_whole
 from remote.ssh import commands as argv
+from remote.ssh.client import FAILED, run_ssh
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
@@ -32,7 +29,8 @@ _STARTING, _PAUSE = 15.0, 0.5
 """Seconds for which a refused connection is tried again, and between two tries: sshd may be just starting."""
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
-_CHUNK = 65536  # bytes read at once
+_OPENING, _ORDER = 3.0 * argv.CONNECT_TIMEOUT, 10.0
+"""Seconds for opening a connection, and for giving it an order."""
 _SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
 
 
@@ -218,13 +216,11 @@ class Connection:
         master = argv.ssh_master(
             self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
         )
-        try:
-            ended = _run(master, timeout=3 * argv.CONNECT_TIMEOUT)
-        except _TimedOutError:
-            ended = Ended(SSH_FAILED, "", f"no answer within {3 * argv.CONNECT_TIMEOUT} s")
-        if ended.status != 0:
+        ended = run_ssh(master, timeout=_OPENING)
+        if not ended.ok:
+            late = f"no answer within {_OPENING:.0f} s" if ended.status is None else "no answer"
             hint = f"try: ssh -F {self._files.config} {self.name}"
-            raise HostError(f"{self.name}: ssh: {_last_line(ended.said) or 'no answer'} ({hint})")
+            raise HostError(f"{self.name}: ssh: {_last_line(ended.lines) or late} ({hint})")
 
     def renew(self) -> None:
         """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
@@ -274,18 +270,16 @@ class Connection:
         self.open()
         words = argv.ssh_command(self._files.config, self._control, self.name, command)
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        try:
-            ended = _run(words, stdin=data, timeout=timeout, log=log)
-        except _TimedOutError as error:
-            raise CommandError(
-                self.name, label or command, None, error.output, f"no end after {timeout:.0f} s"
-            ) from error
-        if ended.status == SSH_FAILED and not self._alive():
+        ended = run_ssh(words, stdin=data, timeout=timeout, log=log)
+        output = "\n".join(ended.lines)
+        if ended.status is None:
+            raise CommandError(self.name, label or command, None, output, ended.ending)
+        if ended.status == FAILED and not self._alive():
             self._seen = _NEVER
-            raise HostError(f"{self.name}: the ssh connection broke: {_last_line(ended.said)}")
-        if check and ended.status != 0:
-            raise CommandError(self.name, label or command, ended.status, ended.said)
-        return ended.output
+            raise HostError(f"{self.name}: the ssh connection broke: {_last_line(ended.lines)}")
+        if check and not ended.ok:
+            raise CommandError(self.name, label or command, ended.status, output)
+        return "\n".join(line.rstrip("\r") for line in ended.output.removesuffix("\n").split("\n"))
 
     def script(
         self,
@@ -311,109 +305,9 @@ class Connection:
     def _order(self, order: str) -> bool:
         """Give the shared connection an order; return whether it took it."""
         words = argv.ssh_control(self._files.config, self._control, self.name, order)
-        try:
-            return _run(words, timeout=10).status == 0
-        except _TimedOutError:
-            return False
+        return run_ssh(words, timeout=_ORDER).ok
 
 
-class _TimedOutError(Exception):
-    """A local command took too long; it holds what was printed until then."""
-
-    def __init__(self, output: str) -> None:
-        super().__init__(output)
-        self.output = output
-
-
-SSH_FAILED = 255
-"""ssh's own exit status when the connection, not the command, failed."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a local command came to.
-
-    Args:
-        status: Its exit status.
-        output: What it printed on its standard output.
-        said: What it printed on both outputs, in the order in which it came.
-
-    """
-
-    status: int
-    output: str
-    said: str
-
-
-def forget_variables(names: Iterable[str]) -> None:
-    """Have no ssh process inherit these environment variables: plumbum keeps a copy of the environment of its own.
-
-    Args:
-        names: The variables.
-
-    """
-    for name in names:
-        local.env.pop(name, "")
-
-
-def _run(
-    words: list[str], *, stdin: bytes = b"", timeout: float, log: Callable[[str], None] | None = None
-) -> Ended:
-    """Run a local command to its end.
-
-    Raises:
-        _TimedOutError: It took longer than `timeout` seconds.
-
-    """
-    with tempfile.TemporaryFile() as source:
-        source.write(stdin)
-        source.seek(0)
-        # A file, not a pipe: nothing here must be fed while output is read.
-        try:
-            process = local[words[0]][words[1:]].popen(stdin=source)
-        except (CommandNotFound, FileNotFoundError) as error:
-            raise HostError(f"{words[0]}: not found: install OpenSSH's client") from error
-    outputs = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
-    output: list[str] = []
-    said: list[str] = []
-    timer = threading.Timer(timeout, process.kill)
-    timer.start()
-    started = time.monotonic()
-    try:
-        for source_of, line in _lines(outputs):
-            said.append(line)
-            if source_of is outputs[0]:
-                output.append(line)
-            if log is not None:
-                log(line)
-        status = process.wait()
-    finally:
-        timer.cancel()
-        for each in outputs:
-            each.close()
-    if status < 0 and time.monotonic() - started >= timeout:
-        raise _TimedOutError("\n".join(said))
-    return Ended(status, "\n".join(output), "\n".join(said))
-
-
-def _lines(outputs: Sequence[IO[bytes]]) -> Iterator[tuple[IO[bytes], str]]:
-    """Yield each line of several outputs as it comes, with where it came from, until all are closed."""
-    begun = dict.fromkeys(outputs, b"")
-    with selectors.DefaultSelector() as selector:
-        for output in outputs:
-            selector.register(output, selectors.EVENT_READ, output)
-        while selector.get_map():
-            for key, _ in selector.select():
-                output = key.data
-                data = os.read(key.fd, _CHUNK)
-                *whole, begun[output] = (begun[output] + data).split(b"\n")
-                if not data:
-                    selector.unregister(output)
-                    whole = [begun[output]] if begun[output] else []
-                for line in whole:
-                    yield output, line.decode(errors="replace").rstrip("\r")
-
-
-def _last_line(text: str) -> str:
-    """Return the last line that says something."""
-    return next((line for line in reversed(text.splitlines()) if line.strip()), "")
+def _last_line(lines: Sequence[str]) -> str:
+    """Return the last line that is not blank."""
+    return next((line for line in reversed(lines) if line.strip()), "")

@@ -1,6 +1,5 @@
 """Logging in to a host before the stage's ssh files know it: every option is said on the command line."""
 
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -8,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.keys.record import HostRecord
+from remote.ssh import client
 from remote.ssh.commands import CONNECT_TIMEOUT, path_value
-from remote.ssh.connection import SSH_FAILED
 
 LOGIN_TIMEOUT = 30.0
 
@@ -88,22 +87,11 @@ def run_ssh(
         env: Its whole environment, if not ours.
 
     """
-    try:
-        done = subprocess.run(
-            words,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            env=env,
-            check=False,
-            # No terminal that ssh could ask on behind our back.
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired:
-        return Answer(SSH_FAILED, "", f"no answer within {timeout:.0f} s")
-    return Answer(
-        done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace").strip()
-    )
+    # A session of its own: no terminal that ssh could ask on behind our back.
+    done = client.run_ssh(words, timeout=timeout, stdin=stdin, env=env, new_session=True)
+    if done.status is None:
+        return Answer(client.FAILED, "", f"no answer within {timeout:.0f} s")
+    return Answer(done.status, done.output, done.errors)
 
 
 def log_in(record: HostRecord, key: Path, command: str) -> Answer:

@@ -14,7 +14,6 @@ from model.site_file.load import load, select
 from model.stage import Stage
 from providers import create
 from providers.base import Provider
-from remote.ssh.connection import forget_variables
 from tasks.images.resolve import Upstream
 from tasks.observe.live_state import LiveState
 from tasks.observe.observer import Observer
@@ -57,7 +56,6 @@ def open_run(asked: str | None) -> Run:
         site = load(directory / "site.toml")
         stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
         taken = take(stage, os.environ)
-        forget_variables(taken)
         may_replace = frozenset(filter(None, (doit.get_var("replace") or "").split(",")))
         state = State(directory / "state" / stage.name)
         return new_run(directory, stage, state, captured_env=taken, may_replace=may_replace)

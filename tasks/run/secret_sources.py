@@ -1,7 +1,6 @@
 """Secrets from where `[secrets]` says: the environment, files, commands. Those that skep makes are in the vault."""
 
 import os
-import subprocess
 import threading
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from model.errors import ConfigError
 from model.secrets.secret import Secret, UnaskedSecret
 from model.site import SecretSource
 from model.stage import Stage
+from remote.mother import process
 
 COMMAND_TIMEOUT = 120
 """Seconds that a command may take: a person may have to unlock something."""
@@ -97,22 +97,12 @@ class Sources:
         words = ["/bin/sh", "-c", command] if isinstance(command, str) else command
         by_hand = f"type it in {self._directory} to see why"
         try:
-            done = subprocess.run(
-                words,
-                cwd=self._directory,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                check=False,
-                timeout=COMMAND_TIMEOUT,
-            )
+            # In this process's session: the command may ask on the terminal.
+            done = process.run(words, cwd=self._directory, timeout=COMMAND_TIMEOUT, stderr="discarded")
         except OSError as error:
             raise ConfigError([f"{path}: {words[0]}: {error.strerror}"]) from None
-        except subprocess.TimeoutExpired:
-            # `from None`: the error holds what it had printed.
-            raise ConfigError([f"{path}: no end after {COMMAND_TIMEOUT} s; {by_hand}"]) from None
-        if done.returncode != 0:
-            raise ConfigError([f"{path}: exit status {done.returncode}; {by_hand}"])
+        if not done.ok:
+            raise ConfigError([f"{path}: {done.ending}; {by_hand}"])
         return _text(path, done.stdout)
 
 

@@ -98,7 +98,7 @@ def test_a_broken_tunnel_is_opened_again(run: Run) -> None:
     session = tunnel._session
     assert session is not None
     session.kill()
-    session.wait()
+    session.wait(5)
     tunnel._next = time.monotonic()
     broken = tunnel.needs_care()
     tunnel.tend(said.append)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from plumbum import local
 
 from model.errors import CommandError, HostError, StateError
 from model.keys.record import HostRecord
+from remote.mother.process import Completed
 from remote.ssh import commands as argv
 from remote.ssh import connection as ssh
-from remote.ssh.connection import Connection, Ended, SshFiles, write_ssh_files
+from remote.ssh.connection import Connection, SshFiles, write_ssh_files
 from remote.ssh.login import ssh_words, with_key
 
 
@@ -21,11 +21,11 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Make every connection fail, and count the attempts."""
     attempts: list[str] = []
 
-    def fail(words: list[str], **_: object) -> Ended:
+    def fail(words: list[str], **_: object) -> Completed:
         attempts.append(words[0])
-        return Ended(255, "", "No route to host")
+        return Completed(tuple(words), 255, lines=("No route to host",))
 
-    monkeypatch.setattr(ssh, "_run", fail)
+    monkeypatch.setattr(ssh, "run_ssh", fail)
     return attempts
 
 
@@ -161,14 +161,3 @@ def test_a_learned_host_key_stays_while_its_host_has_no_record(tmp_path: Path) -
     pinned = msgspec.structs.replace(record, host_keys=("ssh-ed25519 C",))
     ssh.write_ssh_files(files, {"hive0": pinned})
     assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 C\np-hive1.test ssh-ed25519 B\n"
-
-
-def test_no_ssh_inherits_a_variable_that_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plumbum has copied the environment when it was imported: what was taken out since is taken out there, too."""
-    monkeypatch.setitem(local.env._curr, "SKEP_TAKEN", "told")
-    words = ["sh", "-c", "echo ${SKEP_TAKEN:-nothing}"]
-    assert ssh._run(words, timeout=9).output == "told"
-
-    ssh.forget_variables(["SKEP_TAKEN", "SKEP_NEVER_THERE"])
-
-    assert ssh._run(words, timeout=9).output == "nothing"

@@ -1,0 +1,320 @@
+"""Processes on the mother: run to their end within a time, or kept beside this one until they are stopped."""
+
+import contextlib
+import errno
+import os
+import select
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Literal, Self, cast
+
+from plumbum import local
+
+from model.errors import SkepError
+from model.log import Log
+
+TAIL = 15
+"""Lines of a failed command's output that its message repeats."""
+_CHUNK = 65536  # bytes read at once
+
+# plumbum copies the environment when it is imported, and hands the copy to every process. A secret that was taken out
+# of `os.environ` since would be in it: emptied, so that a process gets what `os.environ` holds when it starts.
+local.env.clear()
+
+Stderr = Literal["apart", "merged", "discarded"]
+"""What becomes of the error output: kept apart, written into the standard output as it comes, or thrown away."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that has ended. Neither output is in its `repr`: it may hold secrets.
+
+    Args:
+        words: Its command line.
+        status: Its exit status, negative for a signal; None if it was killed because its time was over.
+        stdout: Its standard output.
+        stderr: Its error output, if that was kept apart.
+        lines: The lines of both, in the order in which they came.
+        timeout: Seconds that it was given.
+
+    """
+
+    words: tuple[str, ...]
+    status: int | None
+    stdout: bytes = field(default=b"", repr=False)
+    stderr: bytes = field(default=b"", repr=False)
+    lines: tuple[str, ...] = field(default=(), repr=False)
+    timeout: float = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself, with 0."""
+        return self.status == 0
+
+    @property
+    def output(self) -> str:
+        """Its standard output as text."""
+        return self.stdout.decode(errors="replace")
+
+    @property
+    def errors(self) -> str:
+        """Its error output as text, without white space around it."""
+        return self.stderr.decode(errors="replace").strip()
+
+    @property
+    def ending(self) -> str:
+        """How it ended: `exit status 1`, `signal 9`, `no end after 60 s`."""
+        if self.status is None:
+            return f"no end after {self.timeout:g} s"
+        return f"exit status {self.status}" if self.status >= 0 else f"signal {-self.status}"
+
+    def checked(self, kind: type[SkepError], advice: str = "") -> "Completed":
+        """Return this if it ended well.
+
+        Args:
+            kind: The error to raise.
+            advice: What to do about it.
+
+        Raises:
+            SkepError: It did not; the message has the command, how it ended, the advice, and the last lines.
+
+        """
+        if self.ok:
+            return self
+        last = [line for line in self.lines if line.strip()][-TAIL:]
+        message = ": ".join(part for part in (" ".join(self.words), self.ending, advice) if part)
+        raise kind(message + "".join(f"\n    {line}" for line in last))
+
+
+def run(  # noqa: PLR0913 - as those of `subprocess.run`, each with a default
+    words: Sequence[str | Path],
+    *,
+    timeout: float,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stderr: Stderr = "apart",
+    log: Log | None = None,
+    new_session: bool = False,
+    pass_fds: Sequence[int] = (),
+) -> Completed:
+    """Run a process to its end, or kill it when its time is over.
+
+    Args:
+        words: The program, looked up in `PATH`, and its arguments. Nothing secret: others see them.
+        timeout: Seconds.
+        stdin: Its input, through a pipe: it is in no file.
+        env: Its whole environment, by default this process's own as it is now.
+        cwd: Where it runs, by default where this process does.
+        stderr: What becomes of its error output.
+        log: Takes each line of both outputs as it comes.
+        new_session: Whether it has a session of its own: no terminal to ask on, out of Ctrl-C's reach, and killed with
+            all that it started.
+        pass_fds: Open files that it inherits.
+
+    Raises:
+        OSError: The program is not there, or can't be started.
+
+    """
+    deadline = time.monotonic() + timeout
+    process = _popen(
+        words,
+        env,
+        cwd,
+        stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr={"apart": subprocess.PIPE, "merged": subprocess.STDOUT, "discarded": subprocess.DEVNULL}[
+            stderr
+        ],
+        new_session=new_session,
+        pass_fds=tuple(pass_fds),
+    )
+    outputs = {stream: _Output() for stream in (process.stdout, process.stderr) if stream is not None}
+    lines: list[str] = []
+    try:
+        for line in _talk(process.stdin, stdin, outputs, deadline):
+            lines.append(line)
+            if log is not None:
+                log(line)
+        status = _wait(process, deadline, new_session=new_session)
+    finally:
+        _end(process, new_session=new_session)
+    stdout, errors = (outputs[s].data if s in outputs else b"" for s in (process.stdout, process.stderr))
+    return Completed(tuple(map(str, words)), status, bytes(stdout), bytes(errors), tuple(lines), timeout)
+
+
+class Running:
+    """A process beside this one, until `stop`. As a context manager it is stopped at the end of the block.
+
+    Args:
+        words: The program, looked up in `PATH`, and its arguments. Nothing secret: others see them.
+        stdin: Whether it has an input, which stays open as long as it is not stopped, or this process ends.
+        stdout: Whether its standard output is read here, from `stdout`; else it is thrown away.
+        stderr: Whether its error output is read here, from `stderr`; else it is thrown away.
+        new_session: As of `run`.
+
+    Raises:
+        OSError: The program is not there, or can't be started.
+
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str | Path],
+        *,
+        stdin: bool = False,
+        stdout: bool = False,
+        stderr: bool = False,
+        new_session: bool = False,
+    ) -> None:
+        self._new_session = new_session
+        pipes = {
+            name: subprocess.PIPE if is_open else subprocess.DEVNULL
+            for name, is_open in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr))
+        }
+        self._process = _popen(words, None, None, new_session=new_session, **pipes)
+        self.stdout: IO[bytes] | None = self._process.stdout
+        self.stderr: IO[bytes] | None = self._process.stderr
+
+    def __enter__(self) -> Self:
+        """Give the process."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Kill it, and where it has a session of its own all that it started."""
+        _kill(self._process, new_session=self._new_session)
+
+    def wait(self, timeout: float) -> int | None:
+        """Return its exit status, negative for a signal; None if it has not ended after these seconds."""
+        try:
+            return int(self._process.wait(timeout))
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, grace: float = 0) -> None:
+        """End its input, give it these seconds to end by itself, then kill it."""
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
+        if grace:
+            self.wait(grace)
+        _end(self._process, new_session=self._new_session)
+
+
+def _popen(
+    words: Sequence[str | Path], env: Mapping[str, str] | None, cwd: Path | None, **more: Any
+) -> "subprocess.Popen[bytes]":
+    """Start a process, with nothing of what plumbum has remembered of this one."""
+    environment = dict(os.environ if env is None else env)
+    program, *arguments = map(str, words)
+    # As the process itself would find it: a relative path from where it runs, a name in its own PATH.
+    path = (
+        str((cwd or Path()) / program)
+        if "/" in program
+        else shutil.which(program, path=environment.get("PATH"))
+    )
+    if path is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    # The whole path: plumbum would look a bare name up in the PATH that it has kept.
+    command = local[str(Path(path).absolute())][arguments]
+    return cast("subprocess.Popen[bytes]", command.popen(cwd=str(cwd or "."), env=environment, **more))
+
+
+class _Output:
+    """What has come of one output: all of it, and where its unfinished line begins."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+        self._begun = 0
+
+    def lines(self, data: bytes) -> Iterator[str]:
+        """Take data, and yield the lines that are whole by it; at the end (no data) the rest."""
+        self.data += data
+        end = self.data.rfind(b"\n") + 1 if data else len(self.data)
+        if end <= self._begun:
+            return
+        text = self.data[self._begun : end].decode(errors="replace").removesuffix("\n")
+        self._begun = end
+        for line in text.split("\n"):
+            yield line.rstrip("\r")
+
+
+def _talk(
+    source: IO[bytes] | None, data: bytes, outputs: Mapping[IO[bytes], _Output], deadline: float
+) -> Iterator[str]:
+    """Feed a process its input, and yield its outputs' lines as they come, until all are closed or time is over."""
+    left = memoryview(data)
+    with selectors.DefaultSelector() as selector:
+        for output in outputs:
+            selector.register(output, selectors.EVENT_READ)
+        if source is not None:
+            selector.register(source, selectors.EVENT_WRITE)
+        while selector.get_map() and (rest := deadline - time.monotonic()) > 0:
+            for key, _ in selector.select(rest):
+                stream: Any = key.fileobj
+                if stream in outputs:
+                    chunk = os.read(key.fd, _CHUNK)
+                    yield from outputs[stream].lines(chunk)
+                    is_done = not chunk
+                else:
+                    left = _feed(key.fd, left)
+                    is_done = not left
+                if is_done:
+                    selector.unregister(stream)
+                    with contextlib.suppress(OSError):
+                        stream.close()
+
+
+def _feed(descriptor: int, data: memoryview) -> memoryview:
+    """Write as much as a pipe that is ready takes without waiting, and return the rest: none if nobody reads it."""
+    try:
+        return data[os.write(descriptor, data[: select.PIPE_BUF]) :]
+    except BrokenPipeError:
+        return data[:0]
+
+
+def _wait(process: "subprocess.Popen[bytes]", deadline: float, *, new_session: bool) -> int | None:
+    """Return a process's exit status; None if it was killed because its time was over."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        rest = deadline - time.monotonic()
+        if rest > 0:
+            return process.wait(rest)
+    # It may have ended long ago, and what it started holds its outputs: that is killed, and its own status counts.
+    _kill(process, new_session=new_session)
+    status = process.wait()
+    return None if status < 0 else status
+
+
+def _kill(process: "subprocess.Popen[bytes]", *, new_session: bool) -> None:
+    """Kill a process, and where it has a session of its own all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        if new_session:
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+
+
+def _end(process: "subprocess.Popen[bytes]", *, new_session: bool) -> None:
+    """Kill a process that has not ended, and close its pipes."""
+    if process.poll() is None:
+        _kill(process, new_session=new_session)
+        process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with contextlib.suppress(OSError):
+                stream.close()
