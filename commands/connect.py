@@ -91,7 +91,7 @@ With --print it does not wait: the tunnels then stay for a minute after they wer
         self._print(run, [tunnel.host for tunnel in tunnels])
         sys.stderr.write("the tunnels are open; Ctrl-C closes them\n")
         with ThreadPoolExecutor(max_workers=len(tunnels)) as pool:
-            while True:
+            while True:  # until Ctrl-C
                 # One that does not answer takes a while to say so; the others are looked after meanwhile.
                 for tunnel in tunnels:
                     if tunnel.needs_care():

@@ -61,6 +61,7 @@ installed again, end this and begin anew. It ends when all hosts answer ssh; the
         server = InstallServer(provider.served, config.netboot_url, log, lambda short: short not in waiting)
         with server.serving() as port:
             log(f"serving {provider.served} on port {port}, as {config.netboot_url}")
+            # Without an end: somebody watches, and goes from machine to machine.
             while waiting:
                 for short, host in list(waiting.items()):
                     if provider.is_installed(host):

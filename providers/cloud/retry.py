@@ -1,51 +1,16 @@
 """Waiting for a cloud: for what passes by itself, and for what it is still making. Every wait ends."""
 
-import random
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
 from model.errors import ProviderError
 from model.log import Log
+from remote.mother.wait import Pace, attempts, wait_for
 
 T = TypeVar("T")
 
-
-@dataclass(frozen=True)
-class Pace:
-    """How often a cloud is asked.
-
-    Args:
-        first: Seconds before the second question.
-        longest: Seconds between two questions at most.
-        factor: By how much the pause grows.
-
-    """
-
-    first: float = 0.5
-    longest: float = 10.0
-    factor: float = 1.7
-
-    def pauses(self) -> "Pauses":
-        """Return the pauses of one wait."""
-        return Pauses(self)
-
-
-class Pauses:
-    """The pauses of one wait, each a little longer and none the same for two waiters: threads don't march in step."""
-
-    def __init__(self, pace: Pace) -> None:
-        self._pace, self._next = pace, pace.first
-
-    def sleep(self, until: float) -> None:
-        """Sleep, but not longer than to a time of the monotonic clock."""
-        pause = min(self._next * random.uniform(0.5, 1.0), max(0.0, until - time.monotonic()))  # noqa: S311 - no secret
-        self._next = min(self._next * self._pace.factor, self._pace.longest)
-        time.sleep(pause)
-
-
-PACE = Pace()
+PACE = Pace(first=0.5, longest=10.0, factor=1.7, spread=0.5)
+"""How often a cloud is asked."""
 
 
 def retry(
@@ -67,18 +32,18 @@ def retry(
         pace: How often it is called.
 
     """
-    deadline, pauses = time.monotonic() + timeout, pace.pauses()
-    told = ""
-    while True:
+    last, told = Exception(), ""
+    for _ in attempts(timeout, pace):
         try:
             return call()
         except Exception as error:
-            if not is_transient(error) or time.monotonic() >= deadline:
+            if not is_transient(error):
                 raise
-            if str(error) != told:
-                told = str(error)
-                log(f"again soon: {told}")
-        pauses.sleep(deadline)
+            last = error
+        if str(last) != told:
+            told = str(last)
+            log(f"again soon: {told}")
+    raise last
 
 
 def poll(
@@ -97,10 +62,4 @@ def poll(
         ProviderError: Time is over.
 
     """
-    deadline, pauses = time.monotonic() + timeout, pace.pauses()
-    while True:
-        if (answer := ask()) is not None:
-            return answer
-        if time.monotonic() >= deadline:
-            raise ProviderError(f"waited {timeout:.0f} s for {what}: {now()}")
-        pauses.sleep(deadline)
+    return wait_for(ask, what, timeout, kind=ProviderError, reason=now, pace=pace)

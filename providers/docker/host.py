@@ -3,7 +3,6 @@
 import io
 import tarfile
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +29,7 @@ from providers.docker.engine import (
     tolerated,
     translate_errors,
 )
+from remote.mother.wait import attempts, wait_for
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import wait_for_login
 
@@ -45,7 +45,8 @@ replaced keeps its images, its services' data and its place in the swarm."""
 
 ADMIN = "skep"
 SSH_TIMEOUT = 120.0
-_ATTEMPTS = 8
+_RACES = 20.0
+"""Seconds for which a refusal is taken for another run at work on the same host."""
 _MODULES = "/lib/modules"
 _BOOT = Path(__file__).with_name("boot.sh")
 
@@ -190,7 +191,7 @@ class DockerHosts:
         # Each round looks at what there is and does one thing about it. Another run may do the same at the same time:
         # who loses, looks again.
         with engine(timeout=180) as client:
-            for _ in range(_ATTEMPTS):
+            for _ in attempts(_RACES):
                 try:
                     container = self._ensure_running(client, host, key, log)
                     return self._admit(client, host, container, log)
@@ -198,7 +199,6 @@ class DockerHosts:
                     if status(error) not in {NOT_FOUND, CONFLICT}:
                         raise
                     refused = error
-                    time.sleep(0.2)
             found = self._find(client, host)
             said = last_lines(client, found["Id"]) if found else ""
             raise ProviderError(
@@ -420,17 +420,18 @@ def await_gone(client: "APIClient", container: str, timeout: float = 60) -> None
     """Wait until the engine has done with removing a container, which another run may have begun."""
     from docker.errors import NotFound
 
-    deadline = time.monotonic() + timeout
-    while True:
+    state = ""
+
+    def is_gone() -> bool:
+        nonlocal state
         try:
             state = client.inspect_container(container)["State"]["Status"]
         except NotFound:
-            return
-        if time.monotonic() > deadline:
-            raise ProviderError(
-                f"container {container[:12]} is {state} and is not gone after {timeout:.0f} s"
-            )
-        time.sleep(0.1)
+            return True
+        return False
+
+    what = f"container {container[:12]} to be gone"
+    wait_for(is_gone, what, timeout, kind=ProviderError, reason=lambda: f"it is {state}")
 
 
 def execute(client: "APIClient", container: str, script: str, environment: dict[str, str]) -> tuple[int, str]:

@@ -27,6 +27,7 @@ from providers.kickstart import block_device
 from providers.kickstart import iso as kickstart_iso
 from providers.kickstart.host_keys import WWW, HostKeyStore, Kept
 from providers.kickstart.netboot import make_directory
+from remote.mother.wait import Pace, attempts
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh, ssh_words, with_key
 
@@ -191,25 +192,21 @@ class KickstartProvider(Provider):
 
     def _await(self, host: Host, log: Log) -> HostRecord:
         """Wait until a host answers as the one that was installed, and take it over."""
-        deadline = time.monotonic() + seconds(self._config.install_timeout)
-        said = float("-inf")
-        while True:
-            kept = self._keeper.read(host.short)
-            problem = self._take_over(host, kept, log)
-            if isinstance(problem, HostRecord):
-                return problem
-            now = time.monotonic()
-            if now > deadline:
-                raise ProviderError(
-                    f"{host.name}: does not answer as installed within {self._config.install_timeout}: {problem}: "
-                    f"look at its screen; install it from {self._medium()}, then run doit again"
-                )
-            if now - said > _SAY_AGAIN:
+        problem, told = "", float("-inf")
+        for _ in attempts(seconds(self._config.install_timeout), Pace(first=_ASK_AGAIN, longest=_ASK_AGAIN)):
+            answer = self._take_over(host, self._keeper.read(host.short), log)
+            if isinstance(answer, HostRecord):
+                return answer
+            problem = answer
+            if time.monotonic() - told > _SAY_AGAIN:
                 log(
                     f"{host.name}: waiting for it at {host.address}; install it from {self._medium()} ({problem})"
                 )
-                said = now
-            time.sleep(_ASK_AGAIN)
+                told = time.monotonic()
+        raise ProviderError(
+            f"{host.name}: does not answer as installed within {self._config.install_timeout}: {problem}: "
+            f"look at its screen; install it from {self._medium()}, then run doit again"
+        )
 
     def _medium(self) -> str:
         """Return what a person starts hosts from."""

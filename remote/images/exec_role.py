@@ -14,7 +14,7 @@ from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images.layers import heartbeat
 from remote.images.role_archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
-from remote.mother.wait import wait_for
+from remote.mother.wait import Pace, wait_for
 from remote.playbook import play as playbook
 
 _TAIL = 15
@@ -148,7 +148,11 @@ def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
 
     try:
         wait_for(
-            gone, "the end of the container", _PATIENCE, retry=(APIError, OSError, SkepError), longest=0.5
+            gone,
+            "the end of the container",
+            _PATIENCE,
+            retry=(APIError, OSError, SkepError),
+            pace=Pace(longest=0.5),
         )
     except HostError:
         return False

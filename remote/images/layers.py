@@ -16,6 +16,7 @@ from model.log import Log
 from model.secrets.secret import Secret
 from remote.images import systemd
 from remote.images.role_archive import BUILD_ROLE, CLEAN_INIT, CLEAN_PLAY, STAY, blank_secrets, role_archive
+from remote.mother.wait import attempts
 from remote.playbook import play as playbook
 
 _SHELL = ["/bin/sh", "-c"]
@@ -199,8 +200,8 @@ def _run_alone(container: Any, timeout: float, log: Log) -> str | None:
 def _run_beside_init(container: Any, timeout: float, log: Log) -> str | None:
     """Run the role beside a container's init, then have that end in order; return why it is no good."""
     api = container.client.api
-    if not _init_is_up(api, container.id):
-        return f"{systemd.INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
+    if problem := _init_problem(api, container.id):
+        return problem
     late, cancel = _kill_after(container, timeout)
     try:
         status = _exec(api, container.id, BUILD_ROLE, log)
@@ -222,8 +223,8 @@ def _run_play(
 ) -> str | None:
     """Have Ansible run a role from outside, then have the container end; return why it is no good."""
     api = container.client.api
-    if with_init and not _init_is_up(api, container.id):
-        return f"{systemd.INIT} did not come up within {_INIT_TIMEOUT:.0f} s"
+    if with_init and (problem := _init_problem(api, container.id)):
+        return problem
     try:
         reason = playbook.run(play, container, _PLAY_ENVIRONMENT, timeout, log)
         # Of a failed one too: its temporary files may hold secrets.
@@ -308,18 +309,21 @@ def _has_init(container: Any) -> bool:
     return True
 
 
-def _init_is_up(api: Any, container: str) -> bool:
-    """Wait until systemd has started what it should, or seen that something can't be; other inits are up at once."""
+def _init_problem(api: Any, container: str) -> str:
+    """Wait until systemd has started its units, also if some failed; return why it has not. Other inits don't count."""
     asked = "command -v systemctl >/dev/null || { echo running; exit; }; systemctl is-system-running || true"
-    deadline = time.monotonic() + _INIT_TIMEOUT
-    while time.monotonic() < deadline:
-        said: list[str] = []
-        with suppress(APIError):
-            _exec(api, container, asked, said.append)
-        if said and said[-1] in ("running", "degraded"):
-            return True
-        time.sleep(0.2)
-    return False
+    reason = ""
+    for _ in attempts(_INIT_TIMEOUT):
+        states: list[str] = []
+        try:
+            _exec(api, container, asked, states.append)
+        except APIError as error:
+            reason = str(error.explanation)
+            continue
+        if states and states[-1] in ("running", "degraded"):
+            return ""
+        reason = f"systemctl is-system-running: {states[-1] if states else 'no answer'}"
+    return f"{systemd.INIT} did not come up within {_INIT_TIMEOUT:.0f} s: {reason}"
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from model.errors import CommandError, HostError, StateError
 from model.keys.record import HostRecord
 from remote.mother.files import file_errors, write_whole
+from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as argv
 from remote.ssh.client import FAILED, run_ssh
 
@@ -25,8 +26,9 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
 _SHARED_FAILURE = 5.0
 """Seconds for which one failure to connect stands for all who ask."""
-_STARTING, _PAUSE = 15.0, 0.5
-"""Seconds for which a refused connection is tried again, and between two tries: sshd may be just starting."""
+_STARTING = 15.0
+"""Seconds for which a refused connection is tried again: sshd may be just starting."""
+_PACE = Pace(first=0.5, longest=0.5)
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
 _OPENING, _ORDER = 3.0 * argv.CONNECT_TIMEOUT, 10.0
@@ -197,18 +199,20 @@ class Connection:
 
     def _try_to_open(self) -> None:
         """Open the shared connection; a host that is just starting is given a little time."""
-        deadline = time.monotonic() + _STARTING
-        while True:
+        failure: HostError | None = None
+        for _ in attempts(_STARTING, _PACE):
             try:
                 self._open_master()
             except HostError as error:
-                if "Connection refused" in str(error) and time.monotonic() < deadline:
-                    time.sleep(_PAUSE)
+                failure = error
+                if "Connection refused" in str(error):
                     continue
-                self._failure, self._failed = error, time.monotonic()
-                raise
-            self._failure = None
-            return
+            else:
+                failure = None
+            break
+        self._failure, self._failed = failure, time.monotonic()
+        if failure is not None:
+            raise failure
 
     def _open_master(self) -> None:
         """Open the shared connection in the background."""

@@ -1,12 +1,12 @@
 """Logging in to a host before the stage's ssh files know it: every option is said on the command line."""
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.keys.record import HostRecord
+from remote.mother.wait import Pace, attempts
 from remote.ssh import client
 from remote.ssh.commands import CONNECT_TIMEOUT, path_value
 
@@ -111,15 +111,15 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
         alive: Asked between attempts; False ends the wait at once.
 
     """
-    deadline = time.monotonic() + timeout
-    while True:
+    reason = ""
+    for _ in attempts(timeout, Pace(first=0.2, longest=0.2)):
         answer = log_in(record, key, "sudo -n true")
         if answer.worked:
             return ""
-        if time.monotonic() > deadline or not alive():
-            return answer.errors or f"exit status {answer.status}"
-        # ssh tells nothing of when a host will answer: it has to be asked again.
-        time.sleep(0.2)
+        reason = answer.errors or f"exit status {answer.status}"
+        if not alive():
+            break
+    return reason
 
 
 def pinned(record: HostRecord, directory: Path) -> Path:

@@ -11,7 +11,7 @@ from model.json_types import Json
 from model.labels import SPEC_LABEL
 from model.log import Log
 from remote.engine.client import engine_errors
-from remote.mother.wait import wait_for
+from remote.mother.wait import Pace, wait_for
 from remote.swarm import jobs
 from remote.swarm.poller import SwarmPoller
 from remote.swarm.services import set_labels
@@ -89,7 +89,7 @@ def wait_until_converged(
                 f"service {name} to run",
                 patience.timeout,
                 kind=NotRunningError,
-                longest=ROUND,
+                pace=Pace(longest=ROUND),
             )
     except _HopelessError:
         raise

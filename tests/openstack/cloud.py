@@ -21,12 +21,12 @@ from model.keys.digest import canonical
 from model.stage import Stage
 from providers.cloud import host as cloud_host
 from providers.cloud import provider as shared
-from providers.cloud.retry import Pace
 from providers.fake.provider import KilledError
 from providers.openstack import api as openstack_api
 from providers.openstack import host as openstack_host
 from providers.openstack import nfs as openstack_nfs
 from providers.openstack.api import LOST, NOT_FOUND, TOO_MANY, OpenStackApi, OpenStackError
+from remote.mother.wait import Pace
 from tests import rig as make
 from tests.openstack.plane.settings import PORTS
 

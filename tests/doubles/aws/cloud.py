@@ -20,7 +20,7 @@ from providers.aws import host as aws_host
 from providers.aws import nfs as aws_nfs
 from providers.cloud import host as cloud_host
 from providers.cloud import provider as shared
-from providers.cloud.retry import Pace
+from remote.mother.wait import Pace
 from remote.ssh.connection import SshFiles
 from tests import rig as make
 

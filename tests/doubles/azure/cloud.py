@@ -17,7 +17,7 @@ from providers.azure import nfs as azure_nfs
 from providers.azure.api import AzureEndpoint
 from providers.cloud import host as cloud_host
 from providers.cloud import provider as shared
-from providers.cloud.retry import Pace
+from remote.mother.wait import Pace
 from tests import rig as make
 from tests.doubles.azure.server import REGION, SUBSCRIPTION, TOKEN, Cloud
 

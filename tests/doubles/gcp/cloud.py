@@ -12,11 +12,11 @@ from model import site as types
 from model.stage import Stage
 from providers.cloud import host as cloud_host
 from providers.cloud import provider as shared
-from providers.cloud.retry import Pace
 from providers.gcp import api as gcp_api
 from providers.gcp import check as gcp_check
 from providers.gcp import host as gcp_host
 from providers.gcp import nfs as gcp_nfs
+from remote.mother.wait import Pace
 from tests import rig as make
 from tests.doubles.gcp.server import PROJECT, REGION, Google, served
 

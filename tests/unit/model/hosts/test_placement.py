@@ -12,7 +12,8 @@ from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule, inbound, rule_inputs
 from model.hosts.placement import places, subnets
 from model.stage import Stage
-from providers.cloud.retry import Pace, poll, retry
+from providers.cloud.retry import poll, retry
+from remote.mother.wait import Pace
 from tests.rig import quiet
 
 
