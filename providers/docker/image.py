@@ -1,7 +1,5 @@
 """The image that hosts are containers of: made once, known by a label with its key, shared by stages and sites."""
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -28,6 +26,7 @@ from model.log import Log
 from model.site import DockerStage
 from providers.docker.engine import CONFLICT, NOT_FOUND, engine, tolerated
 from remote.images.debian_suites import DEBIAN
+from remote.mother.lock import lock
 from remote.mother.process import Running
 
 if TYPE_CHECKING:
@@ -116,7 +115,8 @@ def ensure(config: DockerStage, key: str, log: Log) -> str:
     with engine(timeout=SILENCE) as client:
         if image := find(client, key):
             return image
-        with _build_lock(key, log):
+        path = _build_directory() / f"host-image-{key[:16]}"
+        with lock(path, "another run is building the host image", BUILD_TIMEOUT, kind=ProviderError, log=log):
             if image := find(client, key):
                 return image
             sweep(client, key)
@@ -171,29 +171,6 @@ def _build_directory() -> Path:
         raise ProviderError(f"{directory}: is not yours; remove it")
     directory.chmod(0o700)
     return directory
-
-
-@contextlib.contextmanager
-def _build_lock(key: str, log: Log) -> Iterator[None]:
-    """Hold the right to build the image on this mother; the kernel gives it back when the holder dies."""
-    directory = _build_directory()
-    deadline = time.monotonic() + BUILD_TIMEOUT
-    with (directory / f"host-image-{key[:16]}").open("w") as lock:
-        waiting = False
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise ProviderError(
-                        f"another run has been building the host image for {BUILD_TIMEOUT:.0f} s; end it and run again"
-                    ) from None
-                if not waiting:
-                    log("another run is building the host image: waiting for it")
-                    waiting = True
-                time.sleep(0.2)
-        yield
 
 
 def _build(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:

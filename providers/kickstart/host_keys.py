@@ -1,7 +1,6 @@
 """What is kept of hosts that are installed: by which ssh host keys they are known, and the one that the medium has."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,9 +12,12 @@ import msgspec
 from model.errors import StateError
 from model.secrets.secret import Secret
 from providers.cloud.cloud_init import new_host_key
+from remote.mother.lock import lock
 
 WWW = "www"
 """The directory that hosts are booted from over the network."""
+LOCK_TIMEOUT = 7200.0
+"""Seconds that another run may take to make media: an image of some gigabytes, written to a stick."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,7 @@ class HostKeyStore:
     def lock(self) -> Iterator[None]:
         """Make media one at a time."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.directory / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with lock(self.directory / "lock", "another run is making media", LOCK_TIMEOUT):
             yield
 
     def read(self, short: str) -> Kept:

@@ -5,13 +5,11 @@ person's programs keep their data; so two checkouts of one site see the same mac
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +18,7 @@ from model.errors import ProviderError
 from model.log import Log
 from model.stage import Stage
 from remote.mother import process
+from remote.mother.lock import lock
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
 LOCK_TIMEOUT = 3600
@@ -161,23 +160,10 @@ class Machines:
 
         """
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        deadline = time.monotonic() + LOCK_TIMEOUT
         # Beside the directory, which goes with its last machine.
-        with self.directory.with_name(f".{self.directory.name}.{name}.lock").open("w") as file:
-            waited = False
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise ProviderError(
-                            f"{name}: another run has been at work on it for an hour"
-                        ) from None
-                if not waited:
-                    log(f"{name}: waiting for another run that is at work on it")
-                    waited = True
-                time.sleep(0.2)
+        path = self.directory.with_name(f".{self.directory.name}.{name}.lock")
+        busy = f"{name}: another run is at work on it"
+        with lock(path, busy, LOCK_TIMEOUT, kind=ProviderError, log=log) as file:
             # What is started meanwhile holds it, too: a vagrant that outlives a killed run is waited for.
             before = getattr(self._held, "files", ())
             self._held.files = (*before, file.fileno())

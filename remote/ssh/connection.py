@@ -4,7 +4,7 @@ The connection is shared (OpenSSH's ControlMaster) by all commands of a run and 
 next run starts at once. It also forwards the host's `/var/run/docker.sock` to a socket of the stage's own.
 """
 
-import fcntl
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -18,6 +18,7 @@ from pathlib import Path
 from model.errors import CommandError, HostError, StateError
 from model.keys.record import HostRecord
 from remote.mother.files import file_errors, write_whole
+from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as argv
 from remote.ssh.client import FAILED, run_ssh
@@ -31,6 +32,8 @@ _STARTING = 15.0
 _PACE = Pace(first=0.5, longest=0.5)
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
+_WRITING = 60.0
+"""Seconds that writing the ssh files may take another."""
 _OPENING, _ORDER = 3.0 * argv.CONNECT_TIMEOUT, 10.0
 """Seconds for opening a connection, and for giving it an order."""
 _SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
@@ -117,9 +120,7 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
     }
     pinned = {record.name: record.host_keys for record in records.values() if record.host_keys}
     # One writer at a time: hosts are made in parallel, and each adds its lines.
-    lock_path = files.config.parent / ".ssh.lock"
-    with file_errors(lock_path), lock_path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _writing(files):
         # Those of hosts without a record, too: the next log-in, maybe with a password, must find the key of the first.
         learned = [line for line in _known_lines(files.known_hosts) if line.split(" ")[0] not in pinned]
         lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
@@ -135,19 +136,23 @@ def learn(files: SshFiles, lines: Iterable[str]) -> None:
         lines: As ssh writes them; empty ones don't count.
 
     """
-    lock_path = files.config.parent / ".ssh.lock"
-    with file_errors(lock_path), lock_path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _writing(files):
         known = _known_lines(files.known_hosts)
         new = [line for line in dict.fromkeys(lines) if line and line not in known]
         if new:
             write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
 
 
+def _writing(files: SshFiles) -> contextlib.AbstractContextManager[object]:
+    """Hold the right to write a stage's ssh files."""
+    return lock(files.config.parent / ".ssh.lock", "another run writes the stage's ssh files", _WRITING)
+
+
 def _known_lines(path: Path) -> list[str]:
     """Return the lines of a file that need not be there."""
     try:
-        return path.read_text().splitlines()
+        with file_errors(path, except_=(FileNotFoundError,)):
+            return path.read_text().splitlines()
     except FileNotFoundError:
         return []
 
@@ -191,8 +196,8 @@ class Connection:
                 raise HostError(str(self._failure))
             _own_directory(self._files.sockets)
             # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
-            with self._control.with_suffix(".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            busy = f"{self.name}: another run is opening the connection"
+            with lock(self._control.with_suffix(".lock"), busy, 2 * (_STARTING + _OPENING), kind=HostError):
                 if not (self._control.exists() and self._alive() and self.docker_socket.exists()):
                     self._try_to_open()
             self._seen = time.monotonic()

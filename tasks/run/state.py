@@ -12,7 +12,6 @@ All of it but `secrets/` is a cache of what the real things carry as labels.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -29,11 +28,11 @@ from model.errors import StateError
 from model.keys.record import HostRecord, Record, SwarmRecord
 from model.stage import Host, Stage
 from remote.mother.files import file_errors, write_whole
+from remote.mother.lock import try_lock
 from tasks.names import host_task, swarm_tasks
 
 R = TypeVar("R", bound=Record)
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
-_TRIES = 10
 
 
 @contextmanager
@@ -209,47 +208,20 @@ class State:
             "command": command,
         }
         path = self.root / "lock"
-        for _ in range(_TRIES):
-            with file_errors(path, except_=(BlockingIOError,)):
-                handle = self._open_lock(path)
-                if handle is None:
-                    continue
-                try:
-                    handle.truncate(0)
-                    handle.write(json.dumps(about))
-                    handle.flush()
-                except OSError:
-                    _let_go(handle)
-                    raise
-                self._lock = handle
-                return
-        raise StateError(f"{path}: is removed again and again by others; try once more")
-
-    def _open_lock(self, path: Path) -> IO[str] | None:
-        """Return the lock's file, held by this process; None if somebody removed it meanwhile, as `destroy` does."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        try:
-            # Never truncated before it is ours: it holds what the second one is told.
-            handle = path.open("a+", encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            handle.seek(0)
-            holder = _holder(handle.read())
-            _let_go(handle)
-            raise StateError(f"{self.root.name}: {holder}; wait for it, or end it") from error
-        try:
-            there = path.stat()
-        except FileNotFoundError:
-            there = None
-        ours = os.fstat(handle.fileno())
-        # A lock on a file that is not there any more keeps nobody away.
-        if there is None or (there.st_dev, there.st_ino) != (ours.st_dev, ours.st_ino):
-            _let_go(handle)
-            return None
-        return handle
+        handle = try_lock(path)
+        if handle is None:
+            with file_errors(path):
+                holder = _holder(path.read_text(encoding="utf-8"))
+            raise StateError(f"{self.root.name}: {holder}; wait for it, or end it")
+        with file_errors(path):
+            try:
+                handle.truncate(0)
+                handle.write(json.dumps(about))
+                handle.flush()
+            except OSError:
+                _let_go(handle)
+                raise
+        self._lock = handle
 
     @property
     def is_held(self) -> bool:

@@ -32,7 +32,7 @@ from tests.doubles.gcp.server import Google
 from tests.openstack import cloud as openstack_cloud
 from tests.vm import libvirt
 
-STAND_IN = make.ROOT / "tests" / "vagrant_stand_in.py"
+STAND_IN = make.ROOT / "tests" / "doubles" / "vagrant.py"
 LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
 """For what makes real hosts: the host image may have to be made first."""
 
