@@ -14,7 +14,6 @@ from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
 from model.stage import Stage, service_networks
 from model.templates import Rendered
-from model.units import seconds
 from remote.mother.files import write_whole
 from remote.swarm.spec import ServiceParts, service_spec
 from tasks.names import (
@@ -144,7 +143,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         if changed:
             run.progress.redeployed.add(name)
         patience = ConvergencePolicy(
-            seconds(service.converge_timeout), seconds(service.update_config.monitor), run.coordination.idle
+            service.converge_timeout, service.update_config.monitor, run.coordination.idle
         )
         wait = partial(
             wait_until_converged,

@@ -10,7 +10,7 @@ from model.keys.digest import canonical, sha256
 from model.labels import VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.stage import Stage, config_uses, scalar, secret_uses, service_networks
-from model.units import Port, nanoseconds, size
+from model.units import Port, size
 from remote.images import systemd
 
 MODES = {
@@ -40,11 +40,16 @@ def healthcheck(check: types.Healthcheck | None) -> Json | None:
         return None
     return {
         "Test": ["CMD-SHELL", check.test] if isinstance(check.test, str) else ["CMD", *check.test],
-        "Interval": nanoseconds(check.interval),
-        "Timeout": nanoseconds(check.timeout),
+        "Interval": _nanoseconds(check.interval),
+        "Timeout": _nanoseconds(check.timeout),
         "Retries": check.retries,
-        "StartPeriod": nanoseconds(check.start_period),
+        "StartPeriod": _nanoseconds(check.start_period),
     }
+
+
+def _nanoseconds(seconds: float) -> int:
+    """Return a duration in the unit of Docker's API."""
+    return round(seconds * 1_000_000_000)
 
 
 def image_config(image: types.Image) -> Json:
@@ -110,9 +115,9 @@ def service_spec(
                 "Resources": _resources(service),
                 "RestartPolicy": {
                     "Condition": _condition(service),
-                    "Delay": nanoseconds(service.restart_config.delay),
+                    "Delay": _nanoseconds(service.restart_config.delay),
                     "MaxAttempts": service.restart_config.max_attempts,
-                    "Window": nanoseconds(service.restart_config.window),
+                    "Window": _nanoseconds(service.restart_config.window),
                 },
                 "Placement": _given(
                     {
@@ -175,9 +180,9 @@ def _rollout(config: types.UpdateConfig | types.RollbackConfig) -> Json:
     """Return how an update or a rollback replaces tasks."""
     return {
         "Parallelism": config.parallelism,
-        "Delay": nanoseconds(config.delay),
+        "Delay": _nanoseconds(config.delay),
         "FailureAction": config.failure_action,
-        "Monitor": nanoseconds(config.monitor),
+        "Monitor": _nanoseconds(config.monitor),
         "MaxFailureRatio": config.max_failure_ratio,
         "Order": config.order,
     }
@@ -225,7 +230,7 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "User": service.user,
             "Dir": service.working_dir,
             "StopSignal": service.stop_signal or (systemd.STOP_SIGNAL if service.standalone else None),
-            "StopGracePeriod": nanoseconds(service.stop_grace_period),
+            "StopGracePeriod": _nanoseconds(service.stop_grace_period),
             "Init": service.init or None,
             "ReadOnly": service.read_only or None,
             "CapabilityAdd": _capabilities(service) or None,

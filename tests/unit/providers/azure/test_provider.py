@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
-import msgspec
 import pytest
 
 from model import site as types
 from model.checks import check
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule
+from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.azure.api import (
     AzureApi,
@@ -40,7 +40,7 @@ def site_of(**config: Any) -> types.Site:
         "cidr": "10.1.0.0/24",
         **config,
     }
-    return msgspec.convert({"site": "a.test", "stages": {"production": table}}, types.Site)
+    return parse_site({"site": "a.test", "stages": {"production": table}})
 
 
 def stage_of(**config: Any) -> Stage:

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from model import site as types
 from model.checks import check
 from model.errors import ProviderError
 from model.hosts.firewall import INSIDE, Rule, inbound
+from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.cloud.host import parse_tag, tag
 from providers.openstack.api import OpenStackError, is_transient
@@ -23,7 +23,7 @@ from remote.ssh.connection import SshFiles
 def site_of(**config: Any) -> types.Site:
     """Return a site with a stage at OpenStack."""
     table = {"provider": "openstack", "instance_type": "m1.small", "cidr": "10.1.0.0/24", **config}
-    return msgspec.convert({"site": "o.test", "stages": {"production": table}}, types.Site)
+    return parse_site({"site": "o.test", "stages": {"production": table}})
 
 
 def stage_of(**config: Any) -> Stage:
