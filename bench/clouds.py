@@ -111,7 +111,7 @@ def in_order(needs: Mapping[str, set[str]], do: Callable[[str], object]) -> None
 
 
 def create(provider: Provider) -> None:
-    """Do what a run does that makes all."""
+    """Make all resources as a run does."""
     problems = provider.check()
     if problems:
         sys.exit("\n".join(problems))
@@ -128,12 +128,12 @@ def _ensure(provider: Provider, wanted: Mapping[str, Resource], name: str) -> ob
 
 
 def look(provider: Provider) -> None:
-    """Do what a run asks of the cloud that has nothing to do."""
+    """Ask the cloud as a run does that has nothing to do."""
     provider.found()
 
 
 def destroy(provider: Provider) -> None:
-    """Do what `doit destroy` does: hosts beside each other, then the rest one after another."""
+    """Remove all as `doit destroy` does: hosts beside each other, then the rest one after another."""
     found = provider.found()
     hosts = [name for name, one in found.items() if one.is_host]
     in_order({name: set() for name in hosts}, lambda name: provider.remove(name, rig.quiet))
@@ -147,7 +147,7 @@ WORK = {"create": create, "no-op": look, "destroy": destroy}
 
 
 def measure(cloud: str, times: int, requests: Requests) -> dict[str, str]:
-    """Return what each piece of work took in a cloud."""
+    """Return the seconds and requests of each piece of work in a cloud."""
     seconds: dict[str, list[float]] = {name: [] for name in WORK}
     counts: dict[str, set[int]] = {name: set() for name in WORK}
     with tempfile.TemporaryDirectory() as place, CLOUDS[cloud](Path(place)) as stage:

@@ -1,4 +1,4 @@
-"""Four ways to build the same three images on one repository host: skep, and what it is measured against.
+"""Four ways to build the same three images on one repository host: skep, and three others.
 
 Each is given the same texts and writes them as its own kind of sources: roles for skep, Dockerfiles for Docker's two
 builders, a playbook for hive-builder's method. An image has an apt layer and a file that all three share, then two
@@ -98,7 +98,7 @@ class Host(Peer):
     """
 
     def __init__(self, site: Path, name: str) -> None:
-        """Have what the builders need there."""
+        """Prepare the host for the builders."""
         super().__init__(site, name, "hive0")
         base = json.loads((self.state / "build_images" / "base.debian-12.json").read_text())
         self.base = "bench-base"
@@ -113,22 +113,22 @@ class Host(Peer):
         )
 
     def digest(self, repository: str) -> str:
-        """Return the digest of what the registry has as the latest of a repository."""
-        said = self.run(
+        """Return the digest of a repository's latest image in the registry."""
+        output = self.run(
             f"curl -sS --fail --cacert /etc/skep/registry/ca.crt -K - -I "
             f"-H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "
             f"https://{self.registry}/v2/{repository}/manifests/latest",
             f'user = "skep:{self.password}"\n',
         )
-        [line] = [line for line in said.splitlines() if line.lower().startswith("docker-content-digest:")]
+        [line] = [line for line in output.splitlines() if line.lower().startswith("docker-content-digest:")]
         return line.partition(":")[2].strip()
 
     def look(self, reference: str) -> dict[str, str]:
-        """Return what is in an image, by path, and its variable."""
+        """Return an image's files, by path, and its variable."""
         paths = "/etc/bench/packages /etc/bench/common /etc/bench/config /srv/content /srv/extra"
         script = f'for path in {paths}; do echo "$path=$(cat $path 2>/dev/null)"; done; echo "WORD=$WORD"'
-        said = self.ran(["docker", "run", "--rm", "--entrypoint", "sh", reference, "-c", script])
-        return dict(line.split("=", 1) for line in said.splitlines())
+        output = self.ran(["docker", "run", "--rm", "--entrypoint", "sh", reference, "-c", script])
+        return dict(line.split("=", 1) for line in output.splitlines())
 
 
 class Builder(ABC):
@@ -152,7 +152,7 @@ class Builder(ABC):
 
     @abstractmethod
     def build(self) -> None:
-        """Have the registry hold the three images: what is measured."""
+        """Build and push the three images: this is measured."""
 
     def forget(self) -> None:  # noqa: B027 - most have nothing to do
         """Make it so that nothing of an earlier build is of use, beside that all texts are new."""
@@ -169,7 +169,7 @@ class Skep(Builder):
     name = "skep"
 
     def __init__(self, host: Host) -> None:
-        """Keep what its site.toml begins with."""
+        """Keep the beginning of its site.toml."""
         super().__init__(host)
         self._head = (self.directory / "site.toml").read_text().partition("\n[images.")[0] + "\n"
 
@@ -188,7 +188,7 @@ class Skep(Builder):
         self.host.ran([str(ROOT / "setup"), "doit", "build_images"], {**os.environ, "CI": "true"})
 
     def reference(self, image: str) -> str:
-        """Return what its record says."""
+        """Return the digest in its record."""
         record = json.loads((self.host.state / "build_images" / f"{image}.json").read_text())
         return str(record["reference"])
 
@@ -234,7 +234,7 @@ class Hive(Builder):
     name = "hive"
 
     def __init__(self, host: Host, environment: Path) -> None:
-        """Write what does not change.
+        """Write the files that do not change.
 
         Args:
             host: The repository host.

@@ -56,7 +56,7 @@ class Row:
 
 @dataclass
 class Cell:
-    """What one builder did in one row.
+    """One builder's figures in one row.
 
     Args:
         seconds: How long each build took.
@@ -79,7 +79,7 @@ def changed(*names: str) -> Callable[[Texts], Texts]:
 
 
 def rows() -> Iterator[Row]:
-    """Yield the rows, in an order in which each finds what it needs."""
+    """Yield the rows, each after those that it builds on."""
     yield Row("from nothing", changed(*FIRST), len(IMAGES), fresh=True)
     yield Row("nothing to do", dict, 0)
     yield Row("last layer changed", changed("content.web"), 1)
@@ -96,7 +96,7 @@ def rows() -> Iterator[Row]:
 
 
 class Bench:
-    """The builders, and what each has done.
+    """The builders, and the figures of each.
 
     Args:
         host: The repository host.
@@ -134,7 +134,7 @@ class Bench:
         return sum(took) + _LOOK * len(took)
 
     def measure(self, builder: Builder, row: Row, texts: Texts) -> None:
-        """Measure one build, and look at what it made."""
+        """Measure one build, and look into its images."""
         builder.write(texts)
         if row.fresh:
             builder.forget()
@@ -168,11 +168,11 @@ class Bench:
         yield "|---" * (len(names) + 1) + "|"
         for row in rows():
             cells = [self.cells[row.name, name] for name in names]
-            yield f"| {row.name} | " + " | ".join(said(cell, row) for cell in cells) + " |"
+            yield f"| {row.name} | " + " | ".join(cell_text(cell, row) for cell in cells) + " |"
 
 
-def said(cell: Cell, row: Row) -> str:
-    """Return what a cell of the table says."""
+def cell_text(cell: Cell, row: Row) -> str:
+    """Return a cell's text."""
     if not cell.seconds:
         return "-"
     took = f"{statistics.median(cell.seconds):.2f} s (n={len(cell.seconds)})"
@@ -183,7 +183,7 @@ def said(cell: Cell, row: Row) -> str:
 
 
 def expected(texts: Texts, name: str) -> dict[str, str]:
-    """Return what an image is to have, by path, and its variable."""
+    """Return the files that an image is to have, by path, and its variable."""
     return {
         "/etc/bench/packages": texts["packages"],
         "/etc/bench/common": texts["common"],

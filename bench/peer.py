@@ -23,7 +23,7 @@ class Peer:
     """
 
     def __init__(self, site: Path, name: str, repository: str, short: str = "hive0") -> None:
-        """Read what skep has recorded, and open one ssh connection for all that are not skep."""
+        """Read skep's records, and open one ssh connection for all builders but skep."""
         self.site, self.state, self.short = site, site / "state" / "private", short
         self.name = name
         self.registry = f"p-{repository}.{name}:5000"
@@ -69,7 +69,7 @@ class Peer:
         stdin: str = "",
         cwd: Path | None = None,
     ) -> str:
-        """Run a command that must end well, by default with the host's engine as Docker's, and return what it says."""
+        """Run a command that must end well, by default with the host's engine as Docker's, and return its output."""
         done = subprocess.run(
             command, env=environment or self.environment, input=stdin, cwd=cwd or self.site,
             capture_output=True, text=True, check=False,
@@ -90,7 +90,7 @@ def docker_client() -> Path:
         has_buildx = (
             subprocess.run([client, "buildx", "version"], capture_output=True, check=False).returncode == 0
         )
-        said = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
-        if has_buildx or int(said.split()[2].split(".")[0]) < 23:  # noqa: PLR2004 - from then on buildx does it
+        version = subprocess.run([client, "--version"], capture_output=True, text=True, check=True).stdout
+        if has_buildx or int(version.split()[2].split(".")[0]) < 23:  # noqa: PLR2004 - from then on buildx does it
             return client
     sys.exit("no docker client on the path has BuildKit: install docker-buildx")

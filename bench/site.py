@@ -64,10 +64,10 @@ class Bench:
             took = time.perf_counter() - began
             process.returncode = os.waitstatus_to_exitcode(status)
             output.seek(0)
-            said = output.read()
+            text = output.read()
         if process.returncode != 0:
-            sys.exit(f"doit {' '.join(arguments)} ended with {process.returncode}:\n{said}")
-        return took, usage.ru_maxrss // 1024, LINE.findall(said)
+            sys.exit(f"doit {' '.join(arguments)} ended with {process.returncode}:\n{text}")
+        return took, usage.ru_maxrss // 1024, LINE.findall(text)
 
     def row(
         self, name: str, goal: str, *arguments: str, times: int = 1, before: Callable[[], None] | None = None

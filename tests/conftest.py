@@ -26,7 +26,7 @@ _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 
 def group_of(nodeid: str) -> str:
-    """Return the name of what a test stays together with: OpenStack, a played cloud, a shared site, a file."""
+    """Return the name of a test's group: OpenStack, a played cloud, a shared site, a file."""
     path = PurePosixPath(nodeid.partition("::")[0])
     if "openstack" in nodeid:
         return "openstack"
@@ -38,7 +38,7 @@ def group_of(nodeid: str) -> str:
 
 
 class TogetherScheduling(LoadScopeScheduling):
-    """Keeps together what shares something, and begins with what takes longest."""
+    """Keeps groups together, and begins with the longest."""
 
     def _split_scope(self, nodeid: str) -> str:
         """Return the name of a test's group."""

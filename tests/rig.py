@@ -1,4 +1,4 @@
-"""What tests that make real things share: names and addresses of this checkout's own, and their removal by label.
+"""Names and networks of this checkout's own for tests that make real things, and their removal by label.
 
 Two checkouts can test on one engine at the same time: every site's name and network comes from a digest of the path of
 the checkout. Whatever a killed test run has left is known by the site's name, and removed before the next.
@@ -213,7 +213,7 @@ def process_directories() -> list[Path]:
 
 
 def run_in(container: str, script: str) -> str:
-    """Run a shell script as root in a container and return what it printed; it must end well."""
+    """Run a shell script as root in a container and return its output; it must end well."""
     done = subprocess.run(
         ["docker", "exec", "-i", container, "sh", "-eu"],
         input=script,
@@ -235,7 +235,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) ->
 
 @contextmanager
 def other_process(stage: Stage, files: SshFiles, names: list[str]) -> Iterator["subprocess.Popen[str]"]:
-    """Ensure resources of a docker stage in a process of its own, whose output is what it says; kill it at the end."""
+    """Ensure resources of a docker stage in a process of its own, which prints its log; kill it at the end."""
     config = stage.config
     assert isinstance(config, types.DockerStage)
     order = {
@@ -264,18 +264,18 @@ def other_process(stage: Stage, files: SshFiles, names: list[str]) -> Iterator["
 
 
 def read_until(process: "subprocess.Popen[str]", mark: str) -> list[str]:
-    """Read what a process says until a line with a mark, and return it all; AssertionError if it ends before."""
+    """Read a process's output until a line with a mark, and return it all; AssertionError if it ends before."""
     lines = []
     for line in process.stdout or ():
         lines.append(line.rstrip())
         if mark in line:
             return lines
-    msg = f"{mark!r} was not said, but:\n" + "\n".join(lines)
+    msg = f"{mark!r} did not come, but:\n" + "\n".join(lines)
     raise AssertionError(msg)
 
 
 def _main(order: dict[str, Any]) -> None:
-    """Do what `other_process` wants of this one."""
+    """Be the process of `other_process`: ensure the resources of an order."""
     table = types.DockerStage(
         cidr=order["cidr"],
         number_of_hosts=order["hosts"],

@@ -32,7 +32,7 @@ KEYS = {
 
 
 def apply(container: str, user_data: str) -> None:
-    """Do in a container what cloud-init does with user data: run it if it is a script, else apply the settings.
+    """Apply user data to a container, as cloud-init does: run it if it is a script, else apply its settings.
 
     https://cloudinit.readthedocs.io/en/latest/reference/modules.html: set_hostname, users_groups and
     ssh, as far as skep's user data goes.

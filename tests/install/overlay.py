@@ -29,7 +29,7 @@ MODULES = ("crc16", "mbcache", "jbd2", "ext4", "virtio_blk", "md-mod", "dm-mod")
 
 
 def stanzas(text: str) -> dict[str, str]:
-    """Return a list of packages: name to what stands there of it."""
+    """Return the stanzas of a list of packages, by the packages' names."""
     found = {}
     for stanza in text.split("\n\n"):
         if match := re.search(r"^Package: (.*)$", stanza, re.MULTILINE):
@@ -146,7 +146,7 @@ class Overlay:
         return self._udeb("e2fsprogs-udeb", version, root, {"Priority": "optional"})
 
     def _modules(self, name: str, ordinary: dict[str, str]) -> str:
-        """Repack what the installer needs of the kernel's modules."""
+        """Repack the kernel modules that the installer needs."""
         image = f"linux-image-{self.kernel}"
         source = self._unpacked(ordinary, image)
         root = self.directory / "root-modules"
@@ -197,7 +197,7 @@ class Overlay:
         overlay = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Answers from what was made, else from the mirror."""
+            """Answers from the repacked files, else from the mirror."""
 
             protocol_version = "HTTP/1.1"
 

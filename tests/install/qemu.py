@@ -39,7 +39,7 @@ _ASKED = re.compile(r"Prompt: |!! ERROR|\[!!\]|^-{8,}\r?$", re.MULTILINE)
 
 
 def install_packages() -> None:
-    """Install what these tests need; root, on Debian."""
+    """Install the packages that these tests need; root, on Debian."""
     debian.install(PACKAGES)
 
 
@@ -110,12 +110,12 @@ class Machine:
 
     @property
     def shown(self) -> str:
-        """What it has written to its serial line, without what moves a terminal's cursor."""
+        """The text on its serial line so far, without a terminal's control sequences."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]", "", text)
 
     def press(self, *keys: str) -> None:
-        """Press keys of its keyboard (`down`, `ret`), as slowly as somebody would: firmware loses what comes faster."""
+        """Press keys (`down`, `ret`), one a second: firmware loses faster ones, and gives no sign to wait for."""
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.connect(str(self.directory / "monitor"))
             for key in keys:
@@ -138,8 +138,8 @@ class Machine:
 
     def reason(self) -> str:
         """Return why it stopped, as QEMU says."""
-        said = (self.directory / "qmp.log").read_text() if (self.directory / "qmp.log").exists() else ""
-        events = [json.loads(line) for line in said.splitlines() if '"SHUTDOWN"' in line]
+        output = (self.directory / "qmp.log").read_text() if (self.directory / "qmp.log").exists() else ""
+        events = [json.loads(line) for line in output.splitlines() if '"SHUTDOWN"' in line]
         return str(events[-1]["data"]["reason"]) if events else ""
 
 

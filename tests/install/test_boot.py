@@ -1,4 +1,4 @@
-"""Machines that boot what skep has made, until their installers work by their own answers. Minutes each."""
+"""Machines that boot skep's media, until their installers work by their own answers. Minutes each."""
 
 import socket
 import threading
@@ -25,7 +25,7 @@ MOTHER = "10.0.2.2"
 
 
 class Mirror:
-    """Where the installer looks for packages: it has none, and keeps what is asked for."""
+    """A package mirror that has nothing, and keeps the paths that the installer asks for."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -125,13 +125,13 @@ def test_the_network_boots_into_a_hosts_answers(firmware: str, mirror: Mirror, t
         found.bind(("", 0))
         url = f"http://{MOTHER}:{found.getsockname()[1]}"
     provider = provider_of(tmp_path, mirror, netboot_url=url, netboot_src=str(qemu.INSTALLER))
-    said: list[str] = []
-    server = InstallServer(provider.served, url, said.append, lambda _short: False)
+    log: list[str] = []
+    server = InstallServer(provider.served, url, log.append, lambda _short: False)
     net = network()
     net[1] += f",bootfile={url}/start.ipxe"
 
     with server.serving(), qemu.machine(tmp_path / "vm", *net, firmware=firmware) as machine:
         works_by_answers(machine, mirror)
 
-    assert "hive1: has its answers (answers.img)" in said
-    assert not any("hive0" in line for line in said)
+    assert "hive1: has its answers (answers.img)" in log
+    assert not any("hive0" in line for line in log)

@@ -141,14 +141,14 @@ def test_a_machine_installs_itself_and_is_taken_over(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """No key is typed; what boots from the disk has the pinned host key, the stage's key, no password but the given."""
+    """No key is typed; the installed system has the pinned host key, the stage's key, and no password but the given."""
     began = time.monotonic()
     interface, prefix = network
-    said: list[str] = []
+    log: list[str] = []
 
     def tell(line: str) -> None:
         minutes = (time.monotonic() - began) / 60
-        said.append(line)
+        log.append(line)
         with capsys.disabled():
             sys.stdout.write(f"{minutes:6.1f} min  {line}\n")
             sys.stdout.flush()
@@ -196,5 +196,5 @@ def test_a_machine_installs_itself_and_is_taken_over(
     assert "\next4\n" in answer.output
     assert re.search(r"^root:\$y\$", answer.output, re.MULTILINE)
     assert re.search(r"^skep:\*:", answer.output, re.MULTILINE)
-    assert "hive0: has its answers (answers.img)" in said
-    assert "hive0: boots its disk, as it has had its answers; to install it again, serve again" in said
+    assert "hive0: has its answers (answers.img)" in log
+    assert "hive0: boots its disk, as it has had its answers; to install it again, serve again" in log

@@ -59,14 +59,14 @@ class Ended:
         return self.status == 0 and not self.ran and bool(_NOTHING.search(self.text))
 
     def well(self) -> "Ended":
-        """Return it, having made sure that it ended well and that its last line counts what was done."""
+        """Return it, having made sure that it ended well and that its last line counts its tasks."""
         assert self.status == 0, self.text
         counted = _COUNT.search(self.text)
         assert len(self.ran) == (int(counted[1]) if counted else 0), self.text
         return self
 
     def failed(self) -> str:
-        """Return what it printed, having made sure that it failed and shows no traceback."""
+        """Return its output, having made sure that it failed and shows no traceback."""
         assert self.status not in {0, None}, self.text
         assert "Traceback" not in self.text, self.text
         return self.text
@@ -106,11 +106,11 @@ class Running:
 
     @property
     def text(self) -> str:
-        """What it has printed so far."""
+        """Its output so far."""
         return self._output.read_text(errors="replace")
 
     def wait(self, timeout: float = RUN_TIMEOUT) -> Ended:
-        """Wait for its end; AssertionError, with what it printed, if that does not come."""
+        """Wait for its end; AssertionError, with its output, if that does not come."""
         try:
             status = self.process.wait(timeout)
         except subprocess.TimeoutExpired:

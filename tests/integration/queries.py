@@ -56,7 +56,7 @@ def http_get(
 
 
 def powerdns_api(address: str) -> Any:
-    """Ask the name server's API through the proxy for what the server is."""
+    """Return the name server's description of itself, by its API through the proxy."""
     status, text = http_get(address, "/api/v1/servers/localhost")
     if status != http.client.OK:
         msg = f"{address}: HTTP status {status}: {text}"

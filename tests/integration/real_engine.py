@@ -66,7 +66,7 @@ def registry(directory: Path, program: Path) -> Iterator[str]:
 
 
 class RealEngine(EngineDouble):
-    """A real engine where calls are counted, what roles see is noted, and calls can be made to fail."""
+    """A real engine whose calls are counted, noted with the roles that they run, and made to fail."""
 
     def __init__(self, client: docker.DockerClient) -> None:
         """Stand before a client."""
@@ -89,7 +89,7 @@ class RealEngine(EngineDouble):
                     self.client.images.remove(tag)
 
     def result(self, name: str, args: tuple[Any, ...], options: Mapping[str, Any], found: Any) -> Any:
-        """Note what a call means, and return what it gave, with this engine before it."""
+        """Note a call's meaning, and return its result, wrapped so that further calls come by here."""
         if name == "container.put_archive" and any(p.startswith(".skep/role") for p in _unpacked(args[1])):
             self.ran.append(view_of(_unpacked(args[1])))
         elif name == "container.commit" and options.get("repository", "").startswith(f"{PREFIX}/layer"):

@@ -59,7 +59,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a run, with what a test adds as `variables`."""
+        """The environment of a run, with the test's `variables`."""
         kept = {name: value for name, value in os.environ.items() if name != "SKEP_STAGE"}
         paths = [str(self.scratch), *filter(None, [kept.get("PYTHONPATH")])]
         return {
@@ -103,7 +103,7 @@ class Site:
         return {task for task in ended.ran if " found " not in self.log(task)}
 
     def forget_log(self, task: str) -> None:
-        """Remove a task's log, so that what appears there is of a new run."""
+        """Remove a task's log, so that a new one is of a new run."""
         phase, _, name = task.partition(":")
         (self.state / "logs" / phase / f"{name}.log").unlink(missing_ok=True)
 
@@ -125,7 +125,7 @@ class Site:
         path.write_text(script)
 
     def write_idle(self, head: str) -> None:
-        """Be a small site: what its site.toml begins with, and one service that does nothing."""
+        """Be a small site: a head for its site.toml, and one service that does nothing."""
         self.toml.write_text(head + IDLE_TOML)
         self.write_role("idle", "echo idle >/idle\n")
 

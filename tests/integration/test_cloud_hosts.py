@@ -1,4 +1,4 @@
-"""All phases on what a cloud's provider returned: a host of each cloud is mapped to a container host."""
+"""All phases on a host of each cloud, for which a container host stands."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -112,13 +112,13 @@ def gcp(_: pytest.FixtureRequest) -> Iterator[Cloud]:
 
         def user_data() -> str:
             with google.lock:
-                told = [
+                scripts = [
                     item["value"]
                     for thing in google.things.values()
                     for item in thing.get("metadata", {}).get("items", ())
                     if item["key"] == "startup-script"
                 ]
-            return told[0] if told else ""
+            return scripts[0] if scripts else ""
 
         yield Cloud(
             f'region = "{gcp_server.REGION}"\nproject = "{gcp_server.PROJECT}"\ninstance_type = "e2-medium"',
@@ -163,7 +163,7 @@ CLOUDS: dict[str, Callable[[pytest.FixtureRequest], AbstractContextManager[Cloud
 
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], DockerRig]]:
-    """Give what makes a machine with systemd and sshd for a purpose, or gives the one that it has made for it."""
+    """Give a function that returns the container host for a purpose, made at its first call."""
     made: dict[str, DockerRig] = {}
     with ExitStack() as stack:
 
@@ -182,7 +182,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 def test_all_phases_on_a_clouds_host(
     provider: str, hosts: Callable[[str], DockerRig], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """What is to be made is planned; the host is logged in to by its pinned key, and runs a service; no more to do."""
+    """The plan counts hosts and disks; the host is logged in to by its pinned key, and runs a service."""
     # OpenStack's tests may run in another process.
     purpose = PURPOSE + ("-os" if provider == "openstack" else "")
     host = hosts(purpose)

@@ -54,10 +54,10 @@ def test_host_that_left_goes_by_prune(three: Site) -> None:
         kept = three.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data")
         words = ("prune", f"confirm={three.name}")
 
-        said = three.run(*words).text
+        output = three.run(*words).text
 
-        assert "hive2" in said
-        assert "volumes=data" in said, said
+        assert "hive2" in output
+        assert "volumes=data" in output, output
         assert managers(three) == 3
 
         assert three.run(*words, "volumes=data").status == 0
@@ -72,7 +72,7 @@ def test_host_that_left_goes_by_prune(three: Site) -> None:
 
 def managers(site: Site) -> int:
     """Return how many managers the swarm has that are reachable; no other node is in it."""
-    said = site.on("hive0", "docker node ls --format '{{.Status}} {{.ManagerStatus}}'").splitlines()
-    assert {line.split()[0] for line in said} == {"Ready"}, said
-    assert {line.split()[1] for line in said} <= {"Leader", "Reachable"}, said
-    return len(said)
+    output = site.on("hive0", "docker node ls --format '{{.Status}} {{.ManagerStatus}}'").splitlines()
+    assert {line.split()[0] for line in output} == {"Ready"}, output
+    assert {line.split()[1] for line in output} <= {"Leader", "Reachable"}, output
+    return len(output)

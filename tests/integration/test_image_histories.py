@@ -74,7 +74,7 @@ def test_a_history_on_a_real_engine(
     world = _local(first_world())
     assert build(bench, world, None) is None
     past = [copy.deepcopy(world)]
-    said: str | None = None
+    failure: str | None = None
     history = []
     for _ in range(LENGTH):
         a, b, c = (chance.randrange(60) for _ in range(3))
@@ -85,12 +85,12 @@ def test_a_history_on_a_real_engine(
             fault = Fault(chance.randint(1, 60), chance.random() < 0.5, kind)
         history.append((edit, fault))
         world = _local(edited(bench, world, past, edit))
-        said = build(bench, world, fault)
+        failure = build(bench, world, fault)
         past.append(copy.deepcopy(world))
-    said = build(bench, world, None)
+    failure = build(bench, world, None)
     monkeypatch.setattr(images, "LAYERS", f"{PREFIX}/layer-fresh")
 
-    compare(bench, world, said, fresh)
+    compare(bench, world, failure, fresh)
 
 
 def _local(world: World) -> World:
@@ -117,7 +117,7 @@ def _shell(script: str) -> str:
 def test_old_versions_go_and_the_rest_stays_whole(
     tmp_path: Path, programs: Path, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is neither in use nor new is gone from the registry, with its bytes; all else can be pulled and pushed."""
+    """Images that are neither in use nor new are gone from the registry, with their bytes; all others are whole."""
     monkeypatch.setattr(images, "LAYERS", f"{PREFIX}/layer")
     monkeypatch.setattr(registry_gc, "_LAYERS", f"{PREFIX}/layer")
     monkeypatch.setattr(registry_gc, "_LOCAL", (f"{PREFIX}/none",))
@@ -152,13 +152,13 @@ def test_old_versions_go_and_the_rest_stays_whole(
                 start=":",
             )
             before = _bytes(storage)
-            said = _shell(script)
+            output = _shell(script)
 
             assert [
                 any(f"web@{each.digest}" == reference.partition("/")[2] for each in old)
                 for reference in references
             ] == [False, True, True, True, False, False]
-            freed = registry_gc.freed(said)
+            freed = registry_gc.freed(output)
             assert freed is not None
             assert before - _bytes(storage) > 2_900_000
             assert freed > 2_900_000

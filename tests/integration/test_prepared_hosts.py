@@ -49,7 +49,7 @@ root_password = "root"
 
 
 def answers(address: str) -> list[str]:
-    """Return what a name server says of the zone; nothing while it does not answer."""
+    """Return a name server's addresses for the zone; none while it does not answer."""
     try:
         return queries.dns(address, "www.example.test")
     except OSError:
@@ -59,7 +59,7 @@ def answers(address: str) -> list[str]:
 @pytest.mark.integration
 @pytest.mark.timeout(900)
 def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) -> None:
-    """From a root password to answered queries; again it does nothing; destroy takes off what skep put on."""
+    """From a root password to answered queries; again it does nothing; destroy removes all of skep's."""
     site = site_on(hosts, tmp_path / "site")
     address = hosts.stage.hosts[0].address
 

@@ -1,4 +1,4 @@
-"""The house: imports point one way and never in circles, what is expensive is imported late, a name means one thing."""
+"""The house: imports point one way and never in circles, SDKs are imported late, a name means one thing."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ LARGEST_FOLDER = 20
 
 
 def report(problem: str, places: Iterable[str], way_out: str) -> str:
-    """Return a message with the rule that was broken, where, and what to do."""
+    """Return a message with the broken rule, the places, and the way out."""
     return "\n".join([problem, *(f"  {place}" for place in places), way_out])
 
 
@@ -134,7 +134,7 @@ def test_listing_imports_no_sdk() -> None:
 
 
 def test_a_run_with_nothing_to_do_needs_no_sdk() -> None:
-    """What it looks at, and what it does before and after its tasks, is read without the docker SDK: decision 44."""
+    """It reads the live state, and does its work before and after tasks, without the docker SDK: decision 44."""
     code = (
         "import sys, commands.run, commands.shared.reporter, tasks.phases, tasks.observe.live_state;"
         "import tasks.cleanup.orphans, tasks.cleanup.content_gc, tasks.services.pinned_revisions;"

@@ -1,4 +1,4 @@
-"""`setup`, with a machine made of stubs: what it looks at, what it would install, and what it becomes."""
+"""`setup` on a machine made of stubs: its checks, its installations, and the command that it becomes."""
 
 import json
 import os
@@ -53,7 +53,7 @@ class Machine:
 
     @property
     def root(self) -> Path:
-        """What stands for `/`."""
+        """The directory that stands for `/`."""
         return self.home / "root"
 
     def stub(self, name: str, script: str = "") -> None:
@@ -67,7 +67,7 @@ class Machine:
         path.chmod(0o755)
 
     def is_run_by(self, user: str, system: str = "Linux") -> None:
-        """Say what `id` and `uname` are to answer."""
+        """Set the answers of `id` and `uname`."""
         self.stub("id", f'if [ "$1" = -u ]; then echo {0 if user == "root" else 1000}; else echo {user}; fi')
         self.stub("uname", f"echo {system}")
 
@@ -139,8 +139,8 @@ def ready(machine: Machine) -> Machine:
     return machine
 
 
-def told(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the lines that name what is missing."""
+def missing(result: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the lines that name missing things."""
     return [
         line.removeprefix("setup:   ") for line in result.stderr.splitlines() if line.startswith("setup:   ")
     ]
@@ -243,7 +243,7 @@ class TestMayNotInstall:
         result = machine.setup("true")
 
         assert result.returncode == 1
-        assert told(result) == [
+        assert missing(result) == [
             "Python 3.11 or newer with venv: sudo apt-get install python3-venv",
             "an OpenSSH client: sudo apt-get install openssh-client",
             "debootstrap, for base images: sudo apt-get install debootstrap",
@@ -291,7 +291,7 @@ class TestMayNotInstall:
         ],
     )
     def test_other_systems(self, machine: Machine, manager: str, system: str, lines: list[str]) -> None:
-        """Other systems than Debian's are told what to install, in their own words; what can run, runs."""
+        """On other systems than Debian the packages are named for their package manager, and the command still runs."""
         machine.is_run_by("root", system)
         machine.has_venv(engine=ENGINE_ABSENT)
         if manager:
@@ -299,7 +299,7 @@ class TestMayNotInstall:
 
         result = machine.setup("printf", "ran")
 
-        assert told(result) == [line.format(socket=machine.root / "var/run/docker.sock") for line in lines]
+        assert missing(result) == [line.format(socket=machine.root / "var/run/docker.sock") for line in lines]
         assert (result.returncode, result.stdout) == (0, "ran")
 
     @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ class TestMayNotInstall:
         result = ready.setup("printf", "ran")
 
         socket = ready.root / "var/run/docker.sock"
-        assert told(result) == [line.format(socket=socket, checkout=ready.checkout)]
+        assert missing(result) == [line.format(socket=socket, checkout=ready.checkout)]
         assert (result.returncode, result.stdout) == (0, "ran")
 
     def test_engine_elsewhere(self, ready: Machine) -> None:
@@ -343,18 +343,18 @@ class TestMayNotInstall:
 
         result = ready.setup("true", DOCKER_HOST="unix:///nowhere.sock")
 
-        assert told(result) == [
+        assert missing(result) == [
             "a Docker engine: none answers at DOCKER_HOST=unix:///nowhere.sock: start it, or unset DOCKER_HOST"
         ]
         assert not [call for call in ready.calls if call.startswith(("apt-get", "dockerd"))]
 
 
 class TestInstalls:
-    """As root on Debian, setup installs and starts what is missing."""
+    """As root on Debian, setup installs missing packages and starts the engine."""
 
     @pytest.fixture
     def debian(self, machine: Machine) -> Machine:
-        """A bare Debian, root, whose apt-get says so much and installs what it is asked for."""
+        """A bare Debian, as root, whose apt-get installs the packages that it is asked for."""
         machine.is_run_by("root")
         machine.stub(
             "apt-get",
@@ -383,7 +383,7 @@ class TestInstalls:
         assert "setup: installing openssh-client" in result.stderr
 
     def test_what_only_tests_need(self, debian: Machine) -> None:
-        """Vagrant and what reads images are installed for `setup tox`, and for nothing else."""
+        """Vagrant and the readers of images are installed for `setup tox`, and for nothing else."""
         debian.has("ssh")
         debian.write_script(debian.bin / "tox", "")
         debian.setup("true")
@@ -412,7 +412,7 @@ class TestInstalls:
         result = debian.setup("printf", "ran")
 
         assert (result.returncode, result.stdout) == (1, "")
-        assert told(result) == ["E: Temporary failure resolving"]
+        assert missing(result) == ["E: Temporary failure resolving"]
         assert f"{debian.checkout}/.setup.log" in result.stderr
 
     def test_engine_that_ends_at_once(self, debian: Machine) -> None:
@@ -426,7 +426,7 @@ class TestInstalls:
         result = debian.setup("printf", "ran")
 
         assert (result.returncode, result.stdout) == (1, "")
-        assert told(result) == ["no iptables"]
+        assert missing(result) == ["no iptables"]
         assert "SKEP_SETUP_ENGINE=no" in result.stderr
 
     def test_engine_not_wanted(self, debian: Machine) -> None:
@@ -491,7 +491,7 @@ class TestVenv:
         assert (again.stderr, later.stderr) == ("", "")
 
     def test_one_extra_after_another(self, equipped: Machine) -> None:
-        """What was added stays when something else is."""
+        """An added extra stays when another is added."""
         for asked in ("ansible", "openstack", "ansible"):
             last = equipped.setup("true", SKEP_EXTRAS=asked)
 
@@ -500,7 +500,7 @@ class TestVenv:
         assert last.stderr == ""
 
     def test_unknown_extra(self, equipped: Machine) -> None:
-        """What SKEP_EXTRAS can't add is said, and nothing is done."""
+        """An unknown word in SKEP_EXTRAS is named, and nothing is done."""
         result = equipped.setup("true", SKEP_EXTRAS="ansibel")
 
         assert result.returncode == 1
@@ -605,7 +605,7 @@ while True:
 
         assert (living.returncode, living.stderr) == (0, "")
         assert (real.home / "e").exists()
-        assert told(dead) == [
+        assert missing(dead) == [
             f"a Docker engine: none answers at DOCKER_HOST=unix://{path}: start it, or unset DOCKER_HOST"
         ]
 
@@ -615,4 +615,4 @@ while True:
 
         result = real.setup("true", SKEP_SETUP_ENGINE="no")
 
-        assert told(result)[0].startswith("Python 3.11 or newer with venv: ")
+        assert missing(result)[0].startswith("Python 3.11 or newer with venv: ")

@@ -32,7 +32,7 @@ BOOT_TIMEOUT = "30m"
 
 @contextmanager
 def running() -> Iterator[None]:
-    """Have libvirt run; what is not running is started, and ended by its id."""
+    """Have libvirt run: its daemons are started if they do not run, and ended by their ids."""
     debian.install(PACKAGES)
     started = []
     if subprocess.run(
@@ -57,7 +57,7 @@ def running() -> Iterator[None]:
 
 
 def config(directory: Path) -> dict[str, Any]:
-    """Return what a stage of the tests' machines says, with a box that is made if it is not there yet."""
+    """Return the settings of a stage on virtual machines, with a box that is made if it is not there yet."""
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skep-tests"
     digest = hashlib.sha256(MAKE_BOX.read_bytes()).hexdigest()[:12]
     box = kept / f"{digest}.box"
@@ -77,7 +77,7 @@ def config(directory: Path) -> dict[str, Any]:
 
 
 def remove(provider: Provider) -> None:
-    """Remove all machines of a stage, and what a killed run left of one."""
+    """Remove all machines of a stage, and the rest of one that a killed run left."""
     names = {resource.name for resource in provider.resources()} | set(provider.found())
     for name in sorted(names):
         provider.remove(name, print)

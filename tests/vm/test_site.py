@@ -1,4 +1,4 @@
-"""A site on a real virtual machine: what container hosts can't show. An hour or more: `tox -e vm`.
+"""A site on a real virtual machine, for the features that container hosts lack. An hour or more: `tox -e vm`.
 
 The kernel of the machine that the tests run on may have neither ip_vs nor NFS; the virtual machine's own has both.
 """
@@ -86,7 +86,7 @@ class Live:
         sys.stdout.flush()
 
     def on(self, script: str) -> str:
-        """Run a script as root in the machine, and return what it printed; it must end well."""
+        """Run a script as root in the machine, and return its output; it must end well."""
         words = ["ssh", "-F", str(self.site.state / "ssh_config"), "hive0", "sudo -n sh -eu -s"]
         done = subprocess.run(words, input=script, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -104,9 +104,9 @@ def live(tmp_path: Path) -> Iterator[Live]:
     with libvirt.running():
         config = {**libvirt.config(tmp_path), "memory_size": 1536}
         site = Site(tmp_path / "site", "onvm")
-        said = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in config.items())
+        settings = "\n".join(f"{key} = {value!r}".replace("'", '"') for key, value in config.items())
         site.toml.write_text(
-            f'site = "{site.name}"\n[stages.private]\nprovider = "vagrant"\n{said}\ncidr = "{CIDR}"\n'
+            f'site = "{site.name}"\n[stages.private]\nprovider = "vagrant"\n{settings}\ncidr = "{CIDR}"\n'
             f'ip_address_list = ["{ADDRESS}"]\nnumber_of_hosts = 1\nseparate_repository = false\n{TOML}'
         )
         programs = debian.unpacked(tmp_path / "debian", "busybox-static")
@@ -144,7 +144,7 @@ def page(address: str, port: int) -> str:
 def test_all_seven_phases_with_a_virtual_ip_an_ingress_port_and_nfs(
     live: Live, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What the routing mesh, a virtual IP and a volume on an NFS server promise is so; again there is nothing to do."""
+    """The routing mesh, a virtual IP and a volume on an NFS server work; again there is nothing to do."""
     with capsys.disabled():
         live.run("build_infra").well()
         live.on(NFS_SERVER)

@@ -1,4 +1,4 @@
-"""A copy of the repository's example, and what must be true of it: it is whole, and its services answer."""
+"""A copy of the repository's example, and the checks that it is whole and that its services answer."""
 
 import json
 import re
@@ -92,7 +92,7 @@ class Example(Site):
     # -- runs ----------------------------------------------------------------------------------------------------------
 
     def settle(self) -> list[str]:
-        """Run doit until nothing is left to do, which must be after one run; return what that did.
+        """Run doit until nothing is left to do, which must be after one run; return the tasks of that run.
 
         A further run may only wait for services that the swarm itself is just moving, as from a lost host.
         """

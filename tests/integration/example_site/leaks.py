@@ -52,7 +52,7 @@ class Processes:
 
 
 def own_secrets(site: Example) -> list[str]:
-    """Return what skep made for a site: its generated secrets, and those of the stage."""
+    """Return the secrets that skep made: the generated ones, and those of the stage."""
     vault = json.loads((site.state / "secrets" / "vault.json").read_text())
     keys = [vault["stage"]["ca_key"], (site.state / "secrets/id_ed25519").read_text()]
     # A key's text may be folded anywhere: a line from its middle stands for it.

@@ -58,12 +58,12 @@ def test_nothing_else_answers(site: Example) -> None:
             queries.http_get(site.addresses["hive0"], "/", port=port, timeout=2)
 
 
-def test_what_is_said_can_be_pasted(site: Example) -> None:
+def test_printed_commands_can_be_pasted(site: Example) -> None:
     """Each line that a run prints under "the services answer" works as it is."""
     text = site.run().text
     lines = re.findall(r"^  (\w+) +(.+)$", text.partition("the services answer:")[2], re.MULTILINE)
-    said = tomllib.loads(site.toml.read_text())["services"]
-    assert sum(len(service.get("try", ())) for service in said.values()) == len(lines), text
+    services = tomllib.loads(site.toml.read_text())["services"]
+    assert sum(len(service.get("try", ())) for service in services.values()) == len(lines), text
     for service, line in lines:
         # Where there is no dig, the test of the name server's ports above says the same.
         if subprocess.run(["which", line.split()[0]], capture_output=True, check=False).returncode == 0:
@@ -84,19 +84,19 @@ def test_ssh_config_works(site: Example, host: str) -> None:
     """`ssh -F state/<stage>/ssh_config <host>` logs in, and only to the host whose key was pinned."""
     ssh = ["ssh", "-F", "state/private/ssh_config"]
 
-    def said(*words: str) -> str:
+    def output(*words: str) -> str:
         return subprocess.run(
             [*ssh, *words], cwd=site.directory, capture_output=True, text=True, check=True, timeout=30
         ).stdout
 
-    assert f"p-{host}.{site.name}\n" == said(host, "hostname")
-    assert re.search("^stricthostkeychecking (yes|true)$", said("-G", host), re.MULTILINE)
+    assert f"p-{host}.{site.name}\n" == output(host, "hostname")
+    assert re.search("^stricthostkeychecking (yes|true)$", output("-G", host), re.MULTILINE)
     known = (site.state / "known_hosts").read_text()
     assert f"p-{host}.{site.name} " in known
 
 
 def test_secrets_are_their_owners(site: Example) -> None:
-    """What the state directory keeps of secrets nobody else can read."""
+    """Nobody else can read the secrets in the state directory."""
     for path in [site.state / "secrets", *(site.state / "secrets").iterdir()]:
         assert path.stat().st_mode & 0o077 == 0 or path.suffix == ".pub", path
 

@@ -1,4 +1,4 @@
-"""What somebody changed or stopped by hand is put back, and nothing else is done."""
+"""Changes by hand (a file, a unit, a service, a paused host) are put back, and nothing else is done."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""What a change makes stale is done, and nothing else."""
+"""A change is followed by the tasks that it makes stale, and by no others."""
 
 import re
 from itertools import pairwise
@@ -73,7 +73,7 @@ def test_configuration_of_the_engines(site: Example) -> None:
             assert '"max-concurrent-uploads": 3' in text, host
         # All hosts have this machine's clock.
         script = "systemctl show docker --value -p InactiveEnterTimestampMonotonic -p ActiveEnterTimestampMonotonic"
-        times = [sorted(map(int, said.split())) for said in site.everywhere(HIVES, script).values()]
+        times = [sorted(map(int, stamps.split())) for stamps in site.everywhere(HIVES, script).values()]
         downs = sorted(times)
         assert all(back < gone for (_, back), (gone, _) in pairwise(downs)), downs
         site.answers()

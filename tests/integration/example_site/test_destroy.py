@@ -1,4 +1,4 @@
-"""`doit destroy` removes what the stage made, when it is told to, and leaves nothing."""
+"""`doit destroy` removes the whole stage when it is told the site's name, and leaves nothing."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def test_destroy_wants_the_name(site: Example) -> None:
-    """Without the site's name, or with another's, nothing is removed, and it is said what to type."""
+    """Without the site's name, or with another's, nothing is removed, and the message has the words to type."""
     before = site.identity()
     for words in ((), ("confirm=example",), ("confirm=yes", "volumes=all")):
         text = site.run("destroy", *words, timeout=60).failed()

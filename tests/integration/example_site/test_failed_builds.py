@@ -18,8 +18,8 @@ def test_role_that_fails(site: Example) -> None:
     ):
         text = site.run().failed()
         assert re.search(r"^FAILED  build_images:proxy on hive3", text, re.MULTILINE), text
-        for said in ("hive3: role nginx: setup.sh: exit status 7", "the brown fox", "jumps"):
-            assert said in text, text
+        for words in ("hive3: role nginx: setup.sh: exit status 7", "the brown fox", "jumps"):
+            assert words in text, text
         assert "state/private/logs/build_images/proxy.log" in text
         assert "failed: build_images:proxy" in text.splitlines()[-1]
         # What had nothing to do with it was done, and stays done.
@@ -34,7 +34,7 @@ def test_role_that_fails(site: Example) -> None:
 
 
 def test_base_that_cannot_be_had(site: Example) -> None:
-    """A base image that can't be pulled: the message says which, and what to write instead."""
+    """A base image that can't be pulled: the message says which, and how to make one instead."""
     added = """
 [images.strange]
 from = "127.0.0.1:9/strange:1"

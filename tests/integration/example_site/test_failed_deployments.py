@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
 
 
 def test_services_that_can_not_run(site: Example) -> None:
-    """What would keep services from running is said all at once, before the first is touched; mended, it goes on.
+    """All that would keep services from running is said at once, before the first is touched; mended, it goes on.
 
     The path to hive1 is closed, that to hive2 takes less than overlay networks send: found by sending.
     """
@@ -37,7 +37,7 @@ placement = { constraints = ["node.labels.disk==ssd"] }
         site.on("hive2", "ip link set eth0 mtu 1500")
     assert len(re.findall("no service was touched, since", text)) == 1, text
     assert len(re.findall(r"no service was touched: deploy_services:\w+ says why", text)) == 1, text
-    for said in (
+    for message in (
         'services.strange: the kernel of hive0, hive1, hive2 has no ip_vs, .* set "dnsrr"',
         'services.strange.ports: the kernel of .* set mode = "host"',
         "services.strange.ports: 323/udp is taken on hive0 by chronyd",
@@ -45,7 +45,7 @@ placement = { constraints = ["node.labels.disk==ssd"] }
         r"hive0 → hive1: nothing arrives that overlay networks send \(VXLAN, udp/4789\)",
         r"hive0 → hive2: packets of 1500 bytes do not arrive, those of 140\d do: .* = \"1400\"",
     ):
-        assert re.search(said, text), f"{said}\n{text}"
+        assert re.search(message, text), f"{message}\n{text}"
     assert before == site.identity()
     with site.edited(old, 'SITE_NAME = "once"'):
         site.run("deploy_services:proxy").well()

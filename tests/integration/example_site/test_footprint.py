@@ -1,4 +1,4 @@
-"""What a run takes of the machine: memory, and imports."""
+"""A run's footprint: memory, and imports."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`doit list` tells what a run would do, without a connection."""
+"""`doit list` shows the state of all resources, without a connection."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is lost behind skep's back (state/, a service, a host) is found again or comes back, with what depends on it."""
+"""Losses behind skep's back (state/, a service, a host) are found again or made anew, with all that depends on them."""
 
 import shutil
 import subprocess
@@ -37,7 +37,7 @@ def test_service_removed(site: Example) -> None:
 
 
 def test_host_restarted(site: Example) -> None:
-    """A host that was restarted comes back as the same node of the swarm, with what ran there."""
+    """A host that was restarted comes back as the same node of the swarm, with its services."""
     node = "docker info -f '{{.Swarm.NodeID}}'"
     before = site.on("hive1", node)
     site.restart("hive1")
@@ -71,7 +71,7 @@ def test_killed_while_a_host_is_made(site: Example) -> None:
 
 
 def test_leader_and_repository_killed_during_a_deployment(site: Example) -> None:
-    """What runs on the other hives goes on, no run ends with a traceback, and the next one brings all back."""
+    """Services on the other hives go on, no run ends with a traceback, and the next one brings all back."""
     leader = site.on(
         "hive1", "docker node ls --filter role=manager --format '{{.ManagerStatus}} {{.Hostname}}'"
     )

@@ -32,7 +32,7 @@ def test_bad_input_touches_nothing(site: Example) -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "named"),
     [
         ('site = "', "site = ", "line "),
         ('provider = "docker"', 'provider = "dokcer"', "docker"),
@@ -44,9 +44,9 @@ def test_bad_input_touches_nothing(site: Example) -> None:
     ],
     ids=["no TOML", "provider", "volume", "network", "role", "stage", "address outside"],
 )
-def test_each_mistake_is_named(site: Example, old: str, new: str, said: str) -> None:
+def test_each_mistake_is_named(site: Example, old: str, new: str, named: str) -> None:
     """Each kind of mistake gives a message that names it, no traceback, and status 3."""
     with site.edited(old, new):
         ended = site.run(timeout=30)
-    assert said in ended.failed()
+    assert named in ended.failed()
     assert ended.status == 3

@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def test_second_run_does_nothing(site: Example) -> None:
-    """The second run does nothing, and says so in one line; what runs is left alone."""
+    """The second run does nothing, and says so in one line; no id of anything changes."""
     before = site.identity()
     again = site.run()
     assert again.did_nothing, again.text

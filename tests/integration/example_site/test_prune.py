@@ -1,4 +1,4 @@
-"""What a run would have to remove stays until somebody says that it may go: `doit prune`, and `replace=`."""
+"""A run removes nothing by itself: orphans go by `doit prune`, a network in use by `replace=`."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
 def test_service_added_and_pruned(site: Example) -> None:
-    """What is added is deployed alone; what is taken out again is named by each run, and goes by `doit prune` alone.
+    """An added service is deployed alone; taken out again, it is named by each run, and goes by `doit prune` alone.
 
     A volume stays until it is named. What else there is, is left alone.
     """

@@ -98,7 +98,7 @@ def _beginning(site: Example, running: Running, except_: str) -> tuple[str, str]
 
     def begun() -> bool:
         here = site.everywhere(HIVES, script)
-        found[:] = [(host, said.strip()) for host, said in here.items() if said.strip() not in {"", except_}]
+        found[:] = [(host, ids.strip()) for host, ids in here.items() if ids.strip() not in {"", except_}]
         return bool(found)
 
     running.wait_for(begun, "the role to begin")
@@ -112,13 +112,13 @@ def initialized(site: Example) -> str:
 
 
 def version(site: Example) -> str:
-    """Return what the running container of the service has in its environment."""
+    """Return the VERSION in the environment of the service's running container."""
     where = site.hive_with("first")
     return site.inside(where, "first", 'echo "$VERSION"').strip()
 
 
 def _fails_and_is_undone(site: Example) -> None:
-    """Deploy what never becomes healthy: the old task comes back, and the next run tries again."""
+    """Deploy a version that never becomes healthy: the old task comes back, and the next run tries again."""
     with site.edited("sleep 2; touch /tmp/well", "echo no use; exit 7"):
         failed = site.run()
         assert failed.status == 1
@@ -131,7 +131,7 @@ def _fails_and_is_undone(site: Example) -> None:
 
 
 def _back_and_forth(site: Example) -> None:
-    """Take the service back, look at what is said of it, and end that."""
+    """Roll the service back, read the commands' messages about it, and end that."""
     unknown = site.run("rollback", "first", "to=77")
     assert unknown.status == 1
     assert re.search(r"has no revision 77; there are:\n +to=2 .*runs now\n +to=1 .*VERSION", unknown.text)
@@ -139,19 +139,19 @@ def _back_and_forth(site: Example) -> None:
     back = site.run("rollback", "first")
     assert back.status == 0, back.text
     assert version(site) == "one"
-    said = "first is pinned to revision 1, behind site.toml"
-    assert said in back.text
-    assert said in site.run("list").text
+    pinned = "first is pinned to revision 1, behind site.toml"
+    assert pinned in back.text
+    assert pinned in site.run("list").text
     again = site.run().well()
     assert again.ran == []
-    assert said in again.text
+    assert pinned in again.text
     assert site.run("plan").status == 0
     # What is known of it here is a cache.
     (site.state / "pinned.json").unlink()
     (site.state / "traces" / "deploy_services" / "first.json").unlink()
     assert site.run().well().ran == ["deploy_services:first"]
     assert version(site) == "one"
-    assert said in site.run("list").text
+    assert pinned in site.run("list").text
     ended = site.run("rollback", "first", "to=latest")
     assert ended.status == 0, ended.text
     assert site.settle() == ["deploy_services:first"]

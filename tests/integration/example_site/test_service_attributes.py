@@ -119,7 +119,7 @@ converge_timeout = "90s"
 
 
 def inspected(site: Example, host: str, service: str) -> dict[str, object]:
-    """Return what the engine says of a service's container."""
+    """Return `docker inspect` of a service's container."""
     found = f"$(docker ps -qf label=com.docker.swarm.service.name={service} | head -n 1)"
     [table] = json.loads(site.on(host, f"docker inspect {found}"))
     assert isinstance(table, dict)
@@ -127,7 +127,7 @@ def inspected(site: Example, host: str, service: str) -> dict[str, object]:
 
 
 def test_every_attribute(site: Example, processes: Processes) -> None:
-    """What site.toml says of a service is so in its containers; a job is done once; chosen ports are read by others.
+    """Each attribute in site.toml is so in the containers; a job is done once; chosen ports are read by others.
 
     No secret is seen by anybody who was not given it; older contents of configs go.
     """
@@ -153,8 +153,8 @@ def test_every_attribute(site: Example, processes: Processes) -> None:
 
 
 def _looked_at_from_inside(site: Example) -> None:
-    """Look at what the processes see."""
-    said = site.inside(
+    """Check the attributes that a process in the container sees."""
+    lines = site.inside(
         "hive1",
         "many",
         """
@@ -168,12 +168,12 @@ def _looked_at_from_inside(site: Example) -> None:
         cat /proc/1/comm
         """,
     ).split("\n")
-    assert said[:3] == ["www-data", "/var", "box"]
-    assert said[3] == "7 true"
-    assert said[4].split() == ["192.0.2.1", "db.example.test"]
-    assert said[5:7] == ["80", "4321"]
+    assert lines[:3] == ["www-data", "/var", "box"]
+    assert lines[3] == "7 true"
+    assert lines[4].split() == ["192.0.2.1", "db.example.test"]
+    assert lines[5:7] == ["80", "4321"]
     # The tmpfs is root's, and of mode 1770: this user may not write there.
-    assert said[8:11] == ["no", "1770", "docker-init"]
+    assert lines[8:11] == ["no", "1770", "docker-init"]
     resolver = site.inside("hive1", "many", "cat /etc/resolv.conf")
     assert "search example.test" in resolver
     assert "ndots:2" in resolver
@@ -184,7 +184,7 @@ def _looked_at_from_inside(site: Example) -> None:
 
 
 def _looked_at_by_the_engine(site: Example) -> None:
-    """Look at what the engine was told, where a process does not see it."""
+    """Check the attributes that only the engine knows."""
     table = inspected(site, "hive1", "many")
     host, config = table["HostConfig"], table["Config"]
     assert isinstance(host, dict)
@@ -196,8 +196,7 @@ def _looked_at_by_the_engine(site: Example) -> None:
     mounts = table["Mounts"]
     assert isinstance(mounts, list)
     assert [m["Propagation"] for m in mounts if m["Destination"] == "/skep"] == ["rslave"]
-    said = site.on("hive0", "docker service inspect many")
-    [service] = json.loads(said)
+    [service] = json.loads(site.on("hive0", "docker service inspect many"))
     assert {name: service["Spec"]["Labels"][name] for name in ("text", "list")} == {
         "text": "a",
         "list": "[1, 2]",
@@ -221,11 +220,11 @@ def _looked_at_by_the_engine(site: Example) -> None:
 
 
 def _files(site: Example, told: str, printed: str) -> None:
-    """Look at the files that secrets and configs are: what is in them, whose they are, what Docker calls them."""
+    """Check the files of secrets and configs: their contents, owners and modes, and their names in Docker."""
     paths = "/run/secrets/told /etc/printed /etc/plain.conf /keyed"
     script = f"stat -c '%a %u %g' {paths}; cat /etc/plain.conf /keyed; ! cat /run/secrets/told 2>/dev/null"
-    said = site.inside("hive1", "many", script).split("\n")
-    assert said == ["400 0 0", "440 33 34", "640 33 0", "444 0 0", "private one", told + printed]
+    lines = site.inside("hive1", "many", script).split("\n")
+    assert lines == ["400 0 0", "440 33 34", "640 33 0", "444 0 0", "private one", told + printed]
     root = "docker exec -u 0 $(docker ps -qf label=com.docker.swarm.service.name=many) cat"
     assert site.on("hive1", f"{root} /run/secrets/told /etc/printed") == told + printed
     kinds = {kind: _contents(site, kind) for kind in ("secret", "config")}
@@ -257,7 +256,7 @@ def _another_content(site: Example) -> None:
 
 
 def _ports(site: Example) -> None:
-    """Look at the ports that were chosen: kept on the service, published on each hive, told to others."""
+    """Check the chosen ports: kept on the service, published on each hive, told to others."""
     [service] = json.loads(site.on("hive0", "docker service inspect each"))
     labels = service["Spec"]["Labels"]
     chosen = {labels["skep.port.7.tcp"], labels["skep.port.7.udp"]}
@@ -276,7 +275,7 @@ def _ports(site: Example) -> None:
 
 
 def _job(site: Example) -> None:
-    """Look at a job: as many tasks as it wanted have ended well, and run again for a change, and only then."""
+    """Check a job: as many tasks as it wants have ended well, and run again for a change, and only then."""
     done = "docker service ps once --format '{{.CurrentState}}' | grep -c ^Complete || true"
     assert site.on("hive0", done) == "3\n"
     with site.edited('"echo done"', '"echo again"'):
@@ -292,7 +291,7 @@ def _job(site: Example) -> None:
 
 
 def _job_everywhere(site: Example) -> None:
-    """Look at a job that runs once on each hive, and what its container said there."""
+    """Check a job that runs once on each hive, and its output there."""
     nodes = [f"p-{host}.{site.name}" for host in HIVES]
     states = site.on(
         "hive0",
@@ -308,7 +307,7 @@ def test_standalone(site: Example) -> None:
     with site.added(STANDALONE):
         assert {"build_images:whole", "deploy_services:whole"} <= set(site.run().well().ran)
         where = site.hive_with("whole")
-        said = site.inside(
+        lines = site.inside(
             where,
             "whole",
             """
@@ -318,9 +317,9 @@ def test_standalone(site: Example) -> None:
             stat -f -c %T /run /run/lock /tmp
             """,
         ).split("\n")
-        assert said[:2] == ["systemd", "running"]
-        assert re.search(r"^unit /.*/run-\w+\.service$", said[2])
-        assert said[3:] == ["tmpfs", "tmpfs", "tmpfs", ""]
+        assert lines[:2] == ["systemd", "running"]
+        assert re.search(r"^unit /.*/run-\w+\.service$", lines[2])
+        assert lines[3:] == ["tmpfs", "tmpfs", "tmpfs", ""]
         container = site.on(where, "docker ps -qf label=com.docker.swarm.service.name=whole").strip()
         site.on("hive0", "docker service scale --detach whole=0")
         ends = f"docker events --since 5m --until 0s -f container={container} -f event=die"

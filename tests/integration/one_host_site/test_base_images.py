@@ -63,7 +63,7 @@ def test_a_moved_tag_is_noticed_and_said(site: OneHost, first: str) -> None:
 
 
 def test_an_upstream_that_is_away_makes_nothing_stale(site: OneHost, first: str) -> None:
-    """An upstream that does not answer, or is gone, changes nothing; without the record, what the engine has counts."""
+    """An upstream that does not answer, or is gone, makes nothing stale, not even without the record."""
     del first
     site.on_host("systemctl kill -s STOP upstream-5999")
     try:

@@ -29,7 +29,7 @@ def test_certificates_of_the_sites_ca_on_debian(site: OneHost) -> None:
     site.ran()
 
     container = "$(docker ps -q -f label=com.docker.swarm.service.name=tls | head -n 1)"
-    said = site.on_host(f"docker exec -i {container} python3 - <<'END'\n{check}\nEND\n")
-    assert said.strip() == "(('DNS', 'www.example.com'),)"
+    output = site.on_host(f"docker exec -i {container} python3 - <<'END'\n{check}\nEND\n")
+    assert output.strip() == "(('DNS', 'www.example.com'),)"
     assert site.on_host(f"docker exec {container} stat -c %a:%U /etc/tls/tls.key").strip() == "600:root"
     assert site.ran() == {}
