@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
 from model.hosts.placement import subnets
-from model.json_types import Json
-from model.stage import Host, Stage
-from providers.aws.api import BUSY, AwsApi, AwsError
-from providers.aws.host import config_of
+from model.site import AwsStage
+from model.stage import Stage
+from providers.aws.api import AwsApi
+from providers.aws.errors import BUSY, AwsError
 from providers.aws.image import AwsImages
 from providers.base import Found
-from providers.cloud.check import Ask, CloudCheck
-from providers.cloud.host import instance_type
-from providers.cloud.provider import NETWORK
+from providers.cloud.check import CloudCheck, Question
+from providers.cloud.host import HostSpec
+from providers.cloud.resources import NETWORK
 
 if TYPE_CHECKING:
     from model.json_types import Json
@@ -27,25 +27,31 @@ https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 _DENIED = {"UnauthorizedOperation", "AccessDeniedException", "AccessDenied"}
 
 
-class AwsCheck(CloudCheck):
+class AwsCheck(CloudCheck[AwsStage]):
     """The questions that are asked before a stage is made.
 
     Args:
         stage: The stage.
-        api: The region's API.
-        images: What its hosts are made from.
+        config: The stage's table.
         found: Lists what there is of the stage already.
+        api: The region's API.
+        images: The images of its hosts.
 
     """
 
     def __init__(
-        self, stage: Stage, api: AwsApi, images: AwsImages, found: Callable[[], Mapping[str, Found]]
+        self,
+        stage: Stage,
+        config: AwsStage,
+        found: Callable[[], Mapping[str, Found]],
+        api: AwsApi,
+        images: AwsImages,
     ) -> None:
-        super().__init__(stage, found)
+        super().__init__(stage, config, found)
         self._api, self._images = api, images
 
     def problems(self) -> Iterator[str]:
-        """Yield what stands in the way, one line each. Who may not list, may yet be told all the rest."""
+        """Yield the problems, one line each. An account that may not list is still told of all the others."""
         try:
             self._api.call("get_caller_identity", service="sts")
         except AwsError as error:
@@ -57,7 +63,7 @@ class AwsCheck(CloudCheck):
             yield str(error)
         yield from self._asked()
 
-    def _asks(self) -> Sequence[Ask]:
+    def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
         return self._zones, self._types, self._images_of, self._permissions, self._quotas
 
@@ -65,7 +71,7 @@ class AwsCheck(CloudCheck):
         """Yield the zones that the region does not have for this account."""
         listed = self._api.listing("describe_availability_zones", "AvailabilityZones")
         known = sorted(zone["ZoneName"] for zone in listed if zone["State"] == "available")
-        for zone in dict.fromkeys(plan.zone for plan in subnets(config_of(self._stage))):
+        for zone in dict.fromkeys(plan.zone for plan in subnets(self._config)):
             if zone not in known:
                 yield (
                     f"{self._path}.available_zones: {self._api.region} has no zone {zone} for this account; it has "
@@ -102,16 +108,16 @@ class AwsCheck(CloudCheck):
                 yield f"{self._path}.{error}"
 
     def _permissions(self) -> Iterator[str]:
-        """Yield what this account may not do, as far as Amazon says so without doing it."""
+        """Yield the permissions that this account lacks, as far as a dry run shows it."""
         probes: dict[str, Json] = {
-            "create_vpc": {"CidrBlock": self._stage.config.cidr},
+            "create_vpc": {"CidrBlock": self._config.cidr},
             "create_internet_gateway": {},
             "create_security_group": {"GroupName": "skep-check", "Description": "skep"},
             "allocate_address": {"Domain": "vpc"},
         }
-        if not any(map(self._stage.has_public_address, self._stage.hosts)):
+        if not any(spec.is_public for spec in self._specs):
             del probes["allocate_address"]
-        kind = instance_type(self._stage, self._stage.hosts[0])
+        kind = self._specs[0].instance_type
         try:
             image = self._images.of(kind)["ImageId"]
             probes["run_instances"] = {"ImageId": image, "InstanceType": kind, "MinCount": 1, "MaxCount": 1}
@@ -151,15 +157,15 @@ class AwsCheck(CloudCheck):
             )
 
     def _used_addresses(self) -> int:
-        """Return how many public addresses the account has."""
+        """Return the number of public addresses that the account has."""
         return len(self._api.listing("describe_addresses", "Addresses"))
 
     def _used_vpcs(self) -> int:
-        """Return how many VPCs the account has."""
+        """Return the number of VPCs that the account has."""
         return len(self._api.listing("describe_vpcs", "Vpcs"))
 
     def _used_cpus(self) -> int:
-        """Return how many CPUs the account's standard instances have."""
+        """Return the CPUs of all standard instances that the account has."""
         reservations = self._api.listing("describe_instances", "Reservations")
         kinds = Counter(
             instance["InstanceType"]
@@ -170,9 +176,9 @@ class AwsCheck(CloudCheck):
         )
         return sum(self._cpus_of(kind) * count for kind, count in kinds.items())
 
-    def _cpus(self, hosts: list[Host]) -> int:
-        """Return how many CPUs hosts need of the quota."""
-        kinds = [instance_type(self._stage, host) for host in hosts]
+    def _cpus(self, specs: list[HostSpec]) -> int:
+        """Return the CPUs that hosts need of the quota."""
+        kinds = [spec.instance_type for spec in specs]
         return sum(self._cpus_of(kind) for kind in kinds if kind[0] in _STANDARD)
 
     def _cpus_of(self, kind: str) -> int:

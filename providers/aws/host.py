@@ -1,55 +1,45 @@
-"""A host that is an instance at Amazon, and its public address."""
+"""A host that is an instance at Amazon."""
+
+from typing import ClassVar
 
 from model.errors import ProviderError
 from model.json_types import Json
 from model.keys.digest import Inputs, sha256
-from model.keys.record import HostRecord
-from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, KEY_LABEL
+from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, KEY_LABEL, NAME_LABEL
 from model.log import Log
 from model.site import AwsStage
-from model.stage import Host, Stage
-from providers.aws.api import AwsApi, AwsError, of_stage, specification, tags_for, tags_of, tolerated
+from model.stage import Stage
+from providers.aws.api import AwsApi, of_stage, specification, tags_for, tags_of
+from providers.aws.errors import AwsError, tolerated
 from providers.aws.image import AwsImages
 from providers.aws.network import AwsNetwork
-from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
-from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
-from providers.cloud.provider import ADDRESS, FIREWALL, SUBNET
-from providers.cloud.retry import PACE, poll
+from providers.cloud.cloud_init import SshKeys, user_data
+from providers.cloud.errors import gone
+from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.resources import ADDRESS, FIREWALL, SUBNET
+from providers.cloud.retry import poll
 from remote.ssh.connection import SshFiles
-
-LAYOUT = "1"
-"""Raised when hosts must be made anew for a new version of this file."""
-
 
 DATA_DEVICE = "/dev/sdf"
 """Of the extra disk; in the host it is called otherwise (`/dev/nvme1n1`)."""
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
-_FOUND_TIMEOUT = 30.0
+_LISTED_TIMEOUT = 30.0
 _DEAD = {"shutting-down", "terminated"}
 
 
-def inputs(stage: Stage, host: Host) -> Inputs:
-    """Return what makes a host another host. Pure."""
-    config, place = config_of(stage), stage.place(host)
-    return {
-        "layout": LAYOUT,
-        "name": host.name,
-        "address": place.address,
-        "subnet": place.subnet.cidr,
-        "zone": place.zone,
-        "image_name": config.image_name,
-        "disk_encrypted": str(config.disk_encrypted),
-        "kms_key_id": str(config.kms_key_id),
-        "mirrored_disk": str(bool(data_size(stage, host))),
-    }
-
-
-def config_of(stage: Stage) -> AwsStage:
-    """Return the stage's table, which is one of `provider = "aws"`."""
-    if not isinstance(stage.config, AwsStage):
-        raise TypeError(f"stage {stage.name} is not one of the aws provider")
-    return stage.config
+def machine_of(instance: Json) -> Machine:
+    """Return an instance as a host's machine. Pure."""
+    tags = tags_of(instance)
+    return Machine(
+        name=tags.get(NAME_LABEL, ""),
+        id=str(instance["InstanceId"]),
+        key=tags.get(KEY_LABEL, "") if is_alive(instance) else "",
+        is_running=instance["State"]["Name"] == "running",
+        host_key=tags.get(HOST_KEY_TAG, ""),
+        authorized_key=tags.get(AUTHORIZED_KEY_TAG, ""),
+        answer=instance,
+    )
 
 
 def is_alive(instance: Json) -> bool:
@@ -57,91 +47,73 @@ def is_alive(instance: Json) -> bool:
     return instance["State"]["Name"] not in _DEAD
 
 
-class AwsHosts:
+class AwsHosts(CloudHosts[AwsStage]):
     """The hosts of a stage.
 
     Args:
         stage: The stage.
-        files: Its ssh files; the key pair is there.
+        config: The stage's table.
+        files: Its ssh files; the key pair is there before `ensure` is called.
         api: The region's API.
-        network: What they are in.
-        images: What they are made from.
+        network: The network that they are in.
+        images: The images that they are made from.
 
     """
 
-    def __init__(
-        self, stage: Stage, files: SshFiles, api: AwsApi, network: AwsNetwork, images: AwsImages
-    ) -> None:
-        self._stage, self._files, self._api = stage, files, api
-        self._network, self._images = network, images
+    layout: ClassVar[str] = "1"
 
-    # -- what there is -------------------------------------------------------------------------------------------------
+    def __init__(
+        self,
+        stage: Stage,
+        config: AwsStage,
+        files: SshFiles,
+        api: AwsApi,
+        network: AwsNetwork,
+        images: AwsImages,
+    ) -> None:
+        super().__init__(stage, config, files)
+        self._api, self._network, self._images = api, network, images
+
+    # -- what is wanted, and what there is -----------------------------------------------------------------------------
+
+    def _own_inputs(self) -> Inputs:
+        """Return how the disks are encrypted."""
+        return {
+            "disk_encrypted": str(self._config.disk_encrypted),
+            "kms_key_id": str(self._config.kms_key_id),
+        }
+
+    def pending_change(self, spec: HostSpec, machine: Machine) -> str:
+        """Return that an instance is of another type, or nothing."""
+        there = machine.answer["InstanceType"]
+        return f"is a {there}" if there != spec.instance_type else ""
 
     def instances(self, name: str = "") -> list[Json]:
-        """Return the stage's instances, or those of a name: first the living, the oldest first. The dead stay listed.
+        """Return the stage's instances, or those of a name.
 
+        Live ones come first, the oldest first; EC2 lists terminated ones for a while.
         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/terminating-instances.html
         """
         found = self._api.listing("describe_instances", "Reservations", Filters=of_stage(self._stage, name))
         every = [instance for reservation in found for instance in reservation["Instances"]]
         return sorted(every, key=lambda i: (not is_alive(i), str(i["LaunchTime"]), i["InstanceId"]))
 
-    def addresses(self, name: str = "") -> list[Json]:
-        """Return the stage's public addresses, or those of a name."""
-        found = self._api.listing("describe_addresses", "Addresses", Filters=of_stage(self._stage, name))
-        return sorted(found, key=lambda address: str(address["AllocationId"]))
+    def _machines(self, name: str) -> list[Machine]:
+        """Return the instances of a name that are alive, the oldest first."""
+        return [machine_of(instance) for instance in self.instances(name) if is_alive(instance)]
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
-        """Make the host be there, as its settings say, running, reachable and open for the stage's key."""
-        instance = self._ensure_instance(host, key, log)
-        identifier = str(instance["InstanceId"])
-        if instance["InstanceType"] != instance_type(self._stage, host):
-            instance = self._resize(host, instance, log)
-        if instance["State"]["Name"] == "stopping":
-            instance = self._wait_for_state(host, identifier, "stopped", STOP_TIMEOUT)
-        if instance["State"]["Name"] == "stopped":
-            self._api.call("start_instances", InstanceIds=[identifier])
-            log(f"started {identifier}")
-        if instance["State"]["Name"] != "running":
-            instance = self._wait_for_state(host, identifier, "running", START_TIMEOUT)
-        self._grow(host, instance, log)
-        public = self._ensure_public(host, identifier, log)
-        tags = tags_of(instance)
-        record = HostRecord(
-            name=host.name,
-            id=identifier,
-            address=host.address,
-            ssh_host=public or host.address,
-            user=ADMIN,
-            host_keys=(tags[HOST_KEY_TAG],) if HOST_KEY_TAG in tags else (),
-        )
-        console = f"aws ec2 get-console-output --latest --region {self._api.region} --instance-id {record.id}"
-        log_in(record, self._files, tags.get(AUTHORIZED_KEY_TAG, ""), "terminate", console, log)
-        return record
-
-    def _ensure_instance(self, host: Host, key: str, log: Log) -> Json:
-        """Return the host's instance, made if there is none with that key."""
-        found = self.instances(host.short)
-        living = [instance for instance in found if is_alive(instance)]
-        if living and tags_of(living[0]).get(KEY_LABEL) == key:
-            return living[0]
-        for instance in living:
-            log(f"{host.name}: is made anew; {instance['InstanceId']} and its disks go")
-            self._terminate(instance["InstanceId"])
-        # Until they are wholly gone they have the host's address.
-        self._wait_until_gone(host.short)
-        return self._create(host, key, {str(instance.get("ClientToken")) for instance in found}, log)
-
-    def _create(self, host: Host, key: str, used: set[str], log: Log) -> Json:
+    def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
         """Have the instance made, once: for a token that was used before Amazon makes no second one.
 
         https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
         """
-        request = self._request(host, key)
+        dead = self._wait_until_gone(spec.short)
+        used = {str(instance.get("ClientToken")) for instance in dead}
+        request = self._request(spec, key, keys)
         for n in range(len(used) + 8):
-            token = sha256("/".join([self._stage.site_name, self._stage.name, host.short, key, str(n)]))
+            token = sha256("/".join([self._stage.site_name, self._stage.name, spec.short, key, str(n)]))
             if token in used:
                 continue
             try:
@@ -151,66 +123,56 @@ class AwsHosts:
                     raise
                 # Of a run that was killed, or is at work elsewhere, and gave it another host key; or of a host that
                 # is long gone, and then the next token is free.
-                if (other := self._appears(host, key)) is None:
+                if (other := self._appears(spec.short, key)) is None:
                     continue
                 return other
             log(
-                f"made {made['InstanceId']} ({request['InstanceType']}, {request['ImageId']}) at {host.address}"
+                f"made {made['InstanceId']} ({request['InstanceType']}, {request['ImageId']}) at {spec.place.address}"
             )
-            return made
-        raise ProviderError(f"{host.name}: none of the tokens for it is free: run again in an hour")
+            return machine_of(made)
+        raise ProviderError(f"{spec.name}: none of the tokens for it is free: run again in an hour")
 
-    def _appears(self, host: Host, key: str) -> Json | None:
-        """Return the living instance that somebody else made, which may take a moment to be listed."""
+    def _appears(self, name: str, key: str) -> Machine | None:
+        """Return the instance that another run made, which may take a moment to be listed; None if it is not."""
 
-        def look() -> Json | None:
-            living = [one for one in self.instances(host.short) if is_alive(one)]
-            return next((one for one in living if tags_of(one).get(KEY_LABEL) == key), None)
+        def find() -> Machine | None:
+            return next((machine for machine in self._machines(name) if machine.key == key), None)
 
         try:
-            return poll(look, f"{host.short} to be listed", _FOUND_TIMEOUT, str, PACE)
+            return poll(find, f"{name} to be listed", _LISTED_TIMEOUT, str)
         except ProviderError:
             return None
 
-    def _request(self, host: Host, key: str) -> Json:
-        """Return what Amazon is asked to make."""
-        config, place = config_of(self._stage), self._stage.place(host)
-        subnets, groups = self._network.subnets(SUBNET + place.subnet.name), self._network.groups()
-        for what, found in ((SUBNET + place.subnet.name, subnets), (FIREWALL, groups)):
+    def _request(self, spec: HostSpec, key: str, keys: SshKeys) -> Json:
+        """Return the arguments of `run_instances`."""
+        subnets, groups = self._network.subnets(SUBNET + spec.place.subnet.name), self._network.groups()
+        for resource, found in ((SUBNET + spec.place.subnet.name, subnets), (FIREWALL, groups)):
             if not found:
-                raise ProviderError(f"{host.name}: its {what} is gone: run `doit build_infra:{what}` first")
-        wanted_type = instance_type(self._stage, host)
-        image = self._images.of(wanted_type)
-        host_key, public = new_host_key(), public_key(self._files)
-        disk: Json = {"VolumeType": "gp3", "DeleteOnTermination": True, "Encrypted": config.disk_encrypted}
-        if config.kms_key_id is not None:
-            disk["KmsKeyId"] = config.kms_key_id
-        disks = [(image["RootDeviceName"], disk_size(self._stage, host))]
-        if data_size(self._stage, host):
-            disks.append((DATA_DEVICE, data_size(self._stage, host)))
-        tags = tags_for(
-            self._stage,
-            host.short,
-            key,
-            **{HOST_KEY_TAG: host_key.public, AUTHORIZED_KEY_TAG: fingerprint(public)},
-        )
-        of_disks = {
-            name: value for name, value in tags.items() if name not in {HOST_KEY_TAG, AUTHORIZED_KEY_TAG}
+                raise gone(spec.name, f"its {resource}", resource)
+        image = self._images.of(spec.instance_type)
+        disk: Json = {
+            "VolumeType": "gp3",
+            "DeleteOnTermination": True,
+            "Encrypted": self._config.disk_encrypted,
         }
+        if self._config.kms_key_id is not None:
+            disk["KmsKeyId"] = self._config.kms_key_id
+        sizes = self._disk_sizes(spec, image["RootDeviceName"])
+        tags = tags_for(self._stage, spec.short, key)
         return {
             "MinCount": 1,
             "MaxCount": 1,
             "ImageId": image["ImageId"],
-            "InstanceType": wanted_type,
-            "UserData": user_data(host, host_key, public).reveal(),
+            "InstanceType": spec.instance_type,
+            "UserData": user_data(spec.host, keys).reveal(),
             "BlockDeviceMappings": [
-                {"DeviceName": device, "Ebs": {**disk, "VolumeSize": size}} for device, size in disks
+                {"DeviceName": device, "Ebs": {**disk, "VolumeSize": size}} for device, size in sizes.items()
             ],
             "NetworkInterfaces": [
                 {
                     "DeviceIndex": 0,
                     "SubnetId": subnets[0]["SubnetId"],
-                    "PrivateIpAddress": place.address,
+                    "PrivateIpAddress": spec.place.address,
                     "Groups": [groups[0]["GroupId"]],
                     "AssociatePublicIpAddress": False,
                     "DeleteOnTermination": True,
@@ -223,181 +185,166 @@ class AwsHosts:
                 "HttpEndpoint": "enabled",
             },
             "TagSpecifications": [
-                specification("instance", tags),
-                specification("volume", of_disks),
-                specification("network-interface", of_disks),
+                specification("instance", {**tags, **keys.tags}),
+                specification("volume", tags),
+                specification("network-interface", tags),
             ],
         }
 
+    def _disk_sizes(self, spec: HostSpec, root_device: str) -> dict[str, int]:
+        """Return the GiB of each disk by its device."""
+        sizes = {root_device: spec.disk_size}
+        return {**sizes, DATA_DEVICE: spec.data_size} if spec.data_size else sizes
+
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def _resize(self, host: Host, instance: Json, log: Log) -> Json:
-        """Give an instance another type, for which it has to be stopped."""
-        identifier, wanted = str(instance["InstanceId"]), instance_type(self._stage, host)
-        log(f"{host.name}: {instance['InstanceType']} becomes {wanted}, for which it is stopped")
-        self.stop(host.short, log)
-        self._api.call("modify_instance_attribute", InstanceId=identifier, InstanceType={"Value": wanted})
-        return self._instance(host, identifier)
+    def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
+        """Make disks larger, and give an instance another type, for which it has to be stopped."""
+        if machine.answer["State"]["Name"] == "pending":  # its disks may not be attached yet
+            machine = self._wait_for(machine, {"running", "stopped"}, START_TIMEOUT)
+        self._grow(spec, machine, log)
+        if not self.pending_change(spec, machine):
+            return machine
+        there, wanted = machine.answer["InstanceType"], spec.instance_type
+        log(f"{spec.name}: {there} becomes {wanted}, for which it is stopped")
+        self.stop(spec.short, log)
+        self._api.call("modify_instance_attribute", InstanceId=machine.id, InstanceType={"Value": wanted})
+        changed = next((one for one in self._machines(spec.short) if one.id == machine.id), None)
+        if changed is None:
+            raise AwsError("DescribeInstances", "InvalidInstanceID.NotFound", f"{machine.id} is not listed")
+        return changed
 
-    def _grow(self, host: Host, instance: Json, log: Log) -> None:
-        """Make the disks of an instance larger, as it runs.
+    def _grow(self, spec: HostSpec, machine: Machine, log: Log) -> None:
+        """Make the disks of an instance larger, whether it runs or not.
 
         Raises:
             ProviderError: They are larger than they should be.
 
         """
-        sizes = {instance["RootDeviceName"]: disk_size(self._stage, host)}
-        if data_size(self._stage, host):
-            sizes[DATA_DEVICE] = data_size(self._stage, host)
+        sizes = self._disk_sizes(spec, machine.answer["RootDeviceName"])
         attached = {
             mapping["Ebs"]["VolumeId"]: sizes[mapping["DeviceName"]]
-            for mapping in instance.get("BlockDeviceMappings") or ()
+            for mapping in machine.answer.get("BlockDeviceMappings") or ()
             if mapping["DeviceName"] in sizes
         }
         if not attached:
             return
         for volume in self._api.listing("describe_volumes", "Volumes", VolumeIds=sorted(attached)):
-            identifier, wanted = volume["VolumeId"], attached[volume["VolumeId"]]
-            if volume["Size"] > wanted:
+            identifier, there, wanted = volume["VolumeId"], volume["Size"], attached[volume["VolumeId"]]
+            if there > wanted:
                 raise ProviderError(
-                    f"{host.name}: its disk {identifier} has {volume['Size']} GiB, and can't be made smaller: put the "
-                    "size back"
+                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: put the size back"
                 )
-            if volume["Size"] < wanted:
+            if there < wanted:
                 with tolerated("VolumeModificationRateExceeded", "IncorrectModificationState"):
                     self._api.call("modify_volume", VolumeId=identifier, Size=wanted)
-                    log(
-                        f"{identifier}: {volume['Size']} GiB become {wanted}; file systems grow at the next start"
-                    )
+                    log(f"{identifier}: {there} GiB become {wanted}; file systems grow at the next start")
 
-    def _ensure_public(self, host: Host, instance: str, log: Log) -> str:
+    def _start(self, machine: Machine, log: Log) -> Machine:
+        """Start an instance that does not run."""
+        if machine.is_running:
+            return machine
+        if machine.answer["State"]["Name"] == "stopping":
+            machine = self._wait_for(machine, {"stopped"}, STOP_TIMEOUT)
+        self._api.call("start_instances", InstanceIds=[machine.id])
+        log(f"started {machine.id}")
+        return self._wait_for(machine, {"running"}, START_TIMEOUT)
+
+    def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
         """Associate the host's public address, or none, and return it."""
-        ours = self.addresses(ADDRESS + host.short)
-        if not self._stage.has_public_address(host):
-            for address in ours:
-                self._disassociate(address, log)
+        addresses = self._network.addresses(ADDRESS + spec.short)
+        if not spec.is_public:
+            for address in addresses:
+                self._network.disassociate(address, log)
             return ""
-        if not ours:
-            task = f"build_infra:{ADDRESS}{host.short}"
-            raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
-        address = ours[0]
-        if address.get("InstanceId") != instance:
+        if not addresses:
+            raise gone(spec.name, "its public address", ADDRESS + spec.short)
+        address = addresses[0]
+        if address.get("InstanceId") != machine.id:
             self._api.call(
                 "associate_address",
                 AllocationId=address["AllocationId"],
-                InstanceId=instance,
+                InstanceId=machine.id,
                 AllowReassociation=True,
             )
-            log(f"{host.name}: has the public address {address['PublicIp']}")
+            log(f"{spec.name}: has the public address {address['PublicIp']}")
         return str(address["PublicIp"])
 
-    # -- public addresses ----------------------------------------------------------------------------------------------
+    def _console_command(self, machine: Machine) -> str:
+        """Return the command that prints an instance's console."""
+        return f"aws ec2 get-console-output --latest --region {self._api.region} --instance-id {machine.id}"
 
-    def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Have a public address; it stays when its host is made anew."""
-        found = self.addresses(name)
-        if found:
-            return str(found[0]["AllocationId"])
-        made = self._api.call(
-            "allocate_address",
-            Domain="vpc",
-            TagSpecifications=[specification("elastic-ip", tags_for(self._stage, name, key))],
-        )
-        identifier = str(made["AllocationId"])
-        log(f"allocated {made['PublicIp']}")
-        self._api.await_listed(lambda: self.addresses(name), identifier)
-        return identifier
-
-    def release_address(self, name: str, log: Log) -> None:
-        """Give a public address back."""
-        for address in self.addresses(name):
-            self._disassociate(address, log)
-            with tolerated("InvalidAllocationID.NotFound"):
-                self._api.call("release_address", AllocationId=address["AllocationId"])
-                log(f"released {address['PublicIp']}")
-
-    def _disassociate(self, address: Json, log: Log) -> None:
-        """Take a public address off its host."""
-        if address.get("AssociationId"):
-            with tolerated("InvalidAssociationID.NotFound"):
-                self._api.call("disassociate_address", AssociationId=address["AssociationId"])
-                log(f"took {address['PublicIp']} off {address.get('InstanceId')}")
+    def _removal_words(self, machine: Machine) -> str:
+        """Return how to remove an instance by hand."""
+        return f"terminate {machine.id}"
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
     def stop(self, name: str, log: Log) -> None:
         """Stop the instances of a name in order."""
-        for instance in self.instances(name):
-            identifier, state = str(instance["InstanceId"]), instance["State"]["Name"]
-            if not is_alive(instance) or state == "stopped":
+        for machine in self._machines(name):
+            state = machine.answer["State"]["Name"]
+            if state == "stopped":
                 continue
             if state == "pending":
-                self._wait_for_states(name, identifier, {"running", "stopped"}, START_TIMEOUT)
+                self._wait_for(machine, {"running", "stopped"}, START_TIMEOUT)
             if state != "stopping":
-                self._api.call("stop_instances", InstanceIds=[identifier])
-            self._wait_for_states(name, identifier, {"stopped"}, STOP_TIMEOUT)
-            log(f"stopped {identifier}")
+                self._api.call("stop_instances", InstanceIds=[machine.id])
+            self._wait_for(machine, {"stopped"}, STOP_TIMEOUT)
+            log(f"stopped {machine.id}")
 
     def remove(self, name: str, log: Log) -> None:
         """Remove the instances of a name and their disks, and come back when they are gone."""
-        for instance in self.instances(name):
-            if is_alive(instance):
-                self._terminate(instance["InstanceId"])
-                log(f"removing {instance['InstanceId']}")
+        for machine in self._machines(name):
+            self._discard(machine, log)
         self._wait_until_gone(name)
 
-    def _terminate(self, instance: str) -> None:
-        """Have an instance removed."""
+    def _discard(self, machine: Machine, log: Log) -> None:
+        """Have an instance terminated; its disks go with it."""
         with tolerated("InvalidInstanceID.NotFound"):
-            self._api.call("terminate_instances", InstanceIds=[instance])
+            self._api.call("terminate_instances", InstanceIds=[machine.id])
+            log(f"removing {machine.id}")
 
-    def _wait_until_gone(self, name: str) -> None:
-        """Wait until no instance of a name has an address or disks any more."""
+    def _wait_until_gone(self, name: str) -> list[Json]:
+        """Wait until no instance of a name has an address or disks any more; return those that are still listed."""
+        left: list[Json] = []
 
-        def left() -> list[Json]:
-            return [one for one in self.instances(name) if one["State"]["Name"] != "terminated"]
+        def terminated() -> list[Json] | None:
+            instances = self.instances(name)
+            left[:] = [one for one in instances if one["State"]["Name"] != "terminated"]
+            return None if left else instances
 
-        poll(
-            lambda: None if left() else True,
+        return poll(
+            terminated,
             f"the instance of {name} to be gone",
             STOP_TIMEOUT,
-            lambda: ", ".join(f"{one['InstanceId']} is {one['State']['Name']}" for one in left()),
-            PACE,
+            lambda: ", ".join(f"{one['InstanceId']} is {one['State']['Name']}" for one in left),
         )
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
-    def _instance(self, host: Host, identifier: str) -> Json:
-        """Return an instance as it is now."""
-        found = [one for one in self.instances(host.short) if one["InstanceId"] == identifier]
-        if not found:
-            raise AwsError("DescribeInstances", "InvalidInstanceID.NotFound", f"{identifier} is not listed")
-        return found[0]
-
-    def _wait_for_state(self, host: Host, identifier: str, state: str, timeout: float) -> Json:
-        """Wait until an instance is in a state, and return it."""
-        return self._wait_for_states(host.short, identifier, {state}, timeout)
-
-    def _wait_for_states(self, name: str, identifier: str, states: set[str], timeout: float) -> Json:
+    def _wait_for(self, machine: Machine, states: set[str], timeout: float) -> Machine:
         """Wait until an instance is in one of several states, and return it.
 
         Raises:
             ProviderError: It is not in time, or Amazon gave it up.
 
         """
+        what = f"{machine.name} ({machine.id}) to be {' or '.join(sorted(states))}"
+        state = "not listed"
 
-        def listed() -> Json | None:
-            return next((one for one in self.instances(name) if one["InstanceId"] == identifier), None)
-
-        def look() -> Json | None:
-            instance = listed()
-            if instance is not None and not is_alive(instance):
+        def find() -> Machine | None:
+            nonlocal state
+            listed = self.instances(machine.name)
+            instance = next((one for one in listed if one["InstanceId"] == machine.id), None)
+            if instance is None:
+                return None
+            state = instance["State"]["Name"]
+            if not is_alive(instance):
                 why = (instance.get("StateReason") or {}).get("Message") or "it gave no reason"
-                raise ProviderError(f"{name}: Amazon ended {identifier}: {why}: mend that, then run again")
-            return instance if instance is not None and instance["State"]["Name"] in states else None
+                raise ProviderError(
+                    f"{machine.name}: Amazon ended {machine.id}: {why}: mend that, then run again"
+                )
+            return machine_of(instance) if state in states else None
 
-        def now() -> str:
-            instance = listed()
-            return f"it is {instance['State']['Name']}" if instance is not None else "it is not listed"
-
-        return poll(look, f"{name} ({identifier}) to be {' or '.join(sorted(states))}", timeout, now, PACE)
+        return poll(find, what, timeout, lambda: f"it is {state}")

@@ -1,10 +1,9 @@
-"""Which image a host at Amazon is made from."""
-
-import threading
+"""The images that hosts at Amazon are made from."""
 
 from model.errors import ProviderError
 from model.json_types import Json
 from providers.aws.api import AwsApi
+from providers.cloud.memo import Memo
 
 FAMILIES = {
     "debian-11": ("136693071363", "debian-11-{deb}-*"),
@@ -34,9 +33,8 @@ class AwsImages:
 
     def __init__(self, api: AwsApi, name: str) -> None:
         self._api, self._name = api, name
-        self._lock = threading.Lock()
-        self._types: dict[str, Json] = {}
-        self._found: dict[str, Json] = {}
+        self._types: Memo[str, Json] = Memo()
+        self._found: Memo[str, Json] = Memo()
 
     def of(self, instance_type: str) -> Json:
         """Return the newest image that runs on a type of instance, as Amazon describes it.
@@ -52,22 +50,19 @@ class AwsImages:
             raise ProviderError(
                 f"instance_type {instance_type}: runs {', '.join(architectures)}, and skep knows no image"
             )
-        with self._lock:
-            if architecture not in self._found:
-                self._found[architecture] = self._find(architecture, instance_type)
-            return self._found[architecture]
+        return self._found.get(architecture, lambda: self._find(architecture, instance_type))
 
     def instance_type(self, name: str) -> Json:
-        """Return what Amazon says of a type of instance."""
-        with self._lock:
-            if name not in self._types:
-                [self._types[name]] = self._api.listing(
-                    "describe_instance_types", "InstanceTypes", InstanceTypes=[name]
-                )
-            return self._types[name]
+        """Return a type of instance, as Amazon describes it."""
+
+        def ask() -> Json:
+            [found] = self._api.listing("describe_instance_types", "InstanceTypes", InstanceTypes=[name])
+            return found
+
+        return self._types.get(name, ask)
 
     def _find(self, architecture: str, instance_type: str) -> Json:
-        """Look for the image."""
+        """Return the newest image of an architecture."""
         if self._name.startswith("ami-"):
             [image] = self._api.listing("describe_images", "Images", ImageIds=[self._name])
             if image["Architecture"] != architecture:

@@ -1,4 +1,4 @@
-"""The network of a stage at Amazon: a VPC with its way out, a subnet in each zone, a security group."""
+"""The network of a stage at Amazon: a VPC with its way out, subnets, a security group, public addresses."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,11 @@ from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.labels import KEY_LABEL
 from model.log import Log
+from model.site import AwsStage
 from model.stage import Stage
-from providers.aws.api import AwsApi, as_tags, of_stage, specification, tags_for, tags_of, tolerated
-from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
+from providers.aws.api import AwsApi, as_tags, of_stage, specification, tags_for, tags_of
+from providers.aws.errors import tolerated
+from providers.cloud.resources import FIREWALL, NETWORK, SUBNET
 
 _ANYWHERE = "0.0.0.0/0"
 _PROTOCOLS = {"icmp": "icmp", "tcp": "tcp", "udp": "udp", "esp": "50", "sctp": "132"}
@@ -19,16 +21,17 @@ _WITH_PORTS = {"tcp", "udp"}
 
 
 class AwsNetwork:
-    """What the hosts of a stage are in.
+    """The network of a stage.
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: The region's API.
 
     """
 
-    def __init__(self, stage: Stage, api: AwsApi) -> None:
-        self._stage, self._api = stage, api
+    def __init__(self, stage: Stage, config: AwsStage, api: AwsApi) -> None:
+        self._stage, self._config, self._api = stage, config, api
 
     # -- the VPC -------------------------------------------------------------------------------------------------------
 
@@ -56,21 +59,21 @@ class AwsNetwork:
         found = self.vpcs()
         if found:
             vpc = found[0]
-            identifier, said = str(vpc["VpcId"]), tags_of(vpc).get(KEY_LABEL)
-            if said == key:
+            identifier, made_with = str(vpc["VpcId"]), tags_of(vpc).get(KEY_LABEL)
+            if made_with == key:
                 return identifier
-            if said is not None:
+            if made_with is not None:
                 self._refuse_change(NETWORK, identifier, "vpc-id", "cidr")
                 self._remove_vpc(identifier, log)
                 return self.ensure(key, log)
         else:
             made = self._api.call(
                 "create_vpc",
-                CidrBlock=self._stage.config.cidr,
+                CidrBlock=self._config.cidr,
                 TagSpecifications=[specification("vpc", tags_for(self._stage, NETWORK))],
             )
             identifier = str(made["Vpc"]["VpcId"])
-            log(f"made VPC {identifier} {self._stage.config.cidr}")
+            log(f"made VPC {identifier} {self._config.cidr}")
             self._api.await_listed(self.vpcs, identifier)
         self._api.call("modify_vpc_attribute", VpcId=identifier, EnableDnsHostnames={"Value": True})
         gateway = self._gateway(identifier, log)
@@ -148,8 +151,8 @@ class AwsNetwork:
             self._api.call("delete_internet_gateway", InternetGatewayId=identifier)
             log(f"removed internet gateway {identifier}")
 
-    def _refuse_change(self, what: str, identifier: str, filter_name: str, keys: str) -> None:
-        """Raise if there are hosts in what has to be made anew.
+    def _refuse_change(self, name: str, identifier: str, filter_name: str, keys: str) -> None:
+        """Raise if hosts are in a thing that has to be made anew.
 
         Raises:
             ProviderError: There are.
@@ -162,7 +165,7 @@ class AwsNetwork:
         )
         if inside:
             raise ProviderError(
-                f"{what}: {keys} can't be changed while something is in it ({len(inside)} network interfaces): put it "
+                f"{name}: {keys} can't be changed while something is in it ({len(inside)} network interfaces): put it "
                 f"back, or remove the stage first (`doit destroy`)"
             )
 
@@ -255,6 +258,43 @@ class AwsNetwork:
                 self._api.call("delete_security_group", GroupId=group["GroupId"])
                 log(f"removed security group {group['GroupId']}")
 
+    # -- public addresses ----------------------------------------------------------------------------------------------
+
+    def addresses(self, name: str = "") -> list[Json]:
+        """Return the stage's public addresses, or those of a name."""
+        found = self._api.listing("describe_addresses", "Addresses", Filters=of_stage(self._stage, name))
+        return sorted(found, key=lambda address: str(address["AllocationId"]))
+
+    def ensure_address(self, name: str, key: str, log: Log) -> str:
+        """Have a public address; it stays when its host is made anew."""
+        found = self.addresses(name)
+        if found:
+            return str(found[0]["AllocationId"])
+        made = self._api.call(
+            "allocate_address",
+            Domain="vpc",
+            TagSpecifications=[specification("elastic-ip", tags_for(self._stage, name, key))],
+        )
+        identifier = str(made["AllocationId"])
+        log(f"allocated {made['PublicIp']}")
+        self._api.await_listed(lambda: self.addresses(name), identifier)
+        return identifier
+
+    def remove_address(self, name: str, log: Log) -> None:
+        """Give a public address back."""
+        for address in self.addresses(name):
+            self.disassociate(address, log)
+            with tolerated("InvalidAllocationID.NotFound"):
+                self._api.call("release_address", AllocationId=address["AllocationId"])
+                log(f"released {address['PublicIp']}")
+
+    def disassociate(self, address: Json, log: Log) -> None:
+        """Take a public address off its host."""
+        if address.get("AssociationId"):
+            with tolerated("InvalidAssociationID.NotFound"):
+                self._api.call("disassociate_address", AssociationId=address["AssociationId"])
+                log(f"took {address['PublicIp']} off {address.get('InstanceId')}")
+
 
 def as_kept(rule: Rule) -> Rule:
     """Return a rule as Amazon keeps it: without a port where the protocol is not one of those that it knows ports of.
@@ -287,20 +327,20 @@ def rules_of(group: Json) -> dict[Rule, Json]:
     """
     names = {number: name for name, number in _PROTOCOLS.items()}
     found: dict[Rule, Json] = {}
-    for said in group.get("IpPermissions") or ():
-        protocol = names.get(said["IpProtocol"], said["IpProtocol"])
-        ports = {name: said[name] for name in ("FromPort", "ToPort") if said.get(name) is not None}
+    for entry in group.get("IpPermissions") or ():
+        protocol = names.get(entry["IpProtocol"], entry["IpProtocol"])
+        ports = {name: entry[name] for name in ("FromPort", "ToPort") if entry.get(name) is not None}
         first, last = ports.get("FromPort", -1), ports.get("ToPort", -1)
         if first != last:
             protocol = f"{protocol} {first} to {last}"
         port = max(0, first) if protocol in _WITH_PORTS else 0
-        base = {"IpProtocol": said["IpProtocol"], **ports}
+        base = {"IpProtocol": entry["IpProtocol"], **ports}
         for key, inner in (
             ("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId")
         ):  # fmt: skip
-            for source in said.get(key) or ():
+            for source in entry.get(key) or ():
                 found[Rule(protocol, port, source[inner])] = {**base, key: [{inner: source[inner]}]}
-        for pair in said.get("UserIdGroupPairs") or ():
+        for pair in entry.get("UserIdGroupPairs") or ():
             inside = pair.get("GroupId") == group["GroupId"]
             source = INSIDE if inside else f"group {pair.get('GroupId')}"
             found[Rule(protocol, port, source)] = {

@@ -5,23 +5,25 @@ from model.hosts.placement import SubnetPlan, subnets, usable
 from model.json_types import Json
 from model.labels import KEY_LABEL
 from model.log import Log
+from model.site import AwsStage
 from model.stage import Stage
-from providers.aws.api import PATIENCE, AwsApi, AwsError, as_tags, tags_for, tags_of, tolerated
-from providers.aws.host import config_of
+from providers.aws.api import RETRY_TIMEOUT, AwsApi, as_tags, tags_for, tags_of
+from providers.aws.errors import AwsError, tolerated
 from providers.aws.network import AwsNetwork
-from providers.cloud.provider import NFS, SUBNET
-from providers.cloud.retry import PACE, poll
+from providers.cloud.errors import gone
+from providers.cloud.resources import FIREWALL, NFS, SUBNET
+from providers.cloud.retry import poll
 
 _MADE_TIMEOUT = 300.0
 
 
-def target_address(stage: Stage, plan: SubnetPlan) -> str:
+def target_address(stage: Stage, config: AwsStage, plan: SubnetPlan) -> str:
     """Return the address of the target in a subnet: the last that no host has. Pure.
 
     Left to Amazon, it may be one that a host is to have.
     """
     taken = {host.address for host in stage.hosts}
-    for index in reversed(usable(config_of(stage), plan.network)):
+    for index in reversed(usable(config, plan.network)):
         if (address := str(plan.network[index])) not in taken:
             return address
     raise ProviderError(f"{NFS}: {plan.cidr} has no address left for it: set a larger cidr, or subnets")
@@ -32,13 +34,14 @@ class AwsFileSystem:
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: The region's API.
-        network: What its targets are in.
+        network: The network of its targets.
 
     """
 
-    def __init__(self, stage: Stage, api: AwsApi, network: AwsNetwork) -> None:
-        self._stage, self._api, self._network = stage, api, network
+    def __init__(self, stage: Stage, config: AwsStage, api: AwsApi, network: AwsNetwork) -> None:
+        self._stage, self._config, self._api, self._network = stage, config, api, network
         self._token = tags_for(stage, NFS)["Name"]
 
     def find(self) -> Json | None:
@@ -49,17 +52,19 @@ class AwsFileSystem:
         return next((one for one in found if one["LifeCycleState"] not in {"deleting", "deleted"}), None)
 
     def listing(self) -> list[Json]:
-        """Return the file system, if there is one: also where none is wanted any more, unless nobody may ask."""
+        """Return the file system, if there is one: also where none is wanted any more, if the account may list them."""
         try:
             found = self.find()
         except AwsError as error:
-            if error.code == "AccessDeniedException" and not config_of(self._stage).nfs:
+            if error.code == "AccessDeniedException" and not self._config.nfs:
                 return []
             raise
         return [found] if found is not None else []
 
-    def address(self, found: Json) -> str:
-        """Return where a file system is mounted from: its name leads to the target in the zone of who asks. Pure.
+    def mount_source(self, found: Json) -> str:
+        """Return the source from which a file system is mounted. Pure.
+
+        Its name leads each host to the target in the host's own zone.
 
         https://docs.aws.amazon.com/efs/latest/ug/mounting-fs-mount-cmd-dns-name.html
         """
@@ -69,7 +74,7 @@ class AwsFileSystem:
 
     def ensure(self, key: str, log: Log) -> str:
         """Make the file system and its targets, and return its address, as `server:/`."""
-        config = config_of(self._stage)
+        config = self._config
         found = self.find()
         if found is not None and tags_of(found).get(KEY_LABEL) != key:
             raise ProviderError(
@@ -98,15 +103,13 @@ class AwsFileSystem:
             zones.add(plan.zone)
             there = self._network.subnets(SUBNET + plan.name)
             if not there:
-                raise ProviderError(
-                    f"{NFS}: subnet {plan.name} is gone: run `doit build_infra:{SUBNET}{plan.name}` first"
-                )
+                raise gone(NFS, f"subnet {plan.name}", SUBNET + plan.name)
             self._api.call(
                 "create_mount_target",
                 service="efs",
                 FileSystemId=identifier,
                 SubnetId=there[0]["SubnetId"],
-                IpAddress=target_address(self._stage, plan),
+                IpAddress=target_address(self._stage, self._config, plan),
                 SecurityGroups=[group],
             )
             log(f"made its target in {plan.zone}")
@@ -117,9 +120,8 @@ class AwsFileSystem:
             lambda: ", ".join(
                 f"{t['MountTargetId']} is {t['LifeCycleState']}" for t in self._targets(identifier)
             ),
-            PACE,
         )
-        return self.address(found)
+        return self.mount_source(found)
 
     def remove(self, log: Log) -> None:
         """Remove the file system, and the data on it."""
@@ -135,7 +137,6 @@ class AwsFileSystem:
             f"the targets of {identifier} to be gone",
             _MADE_TIMEOUT,
             lambda: f"{len(self._targets(identifier))} are left",
-            PACE,
         )
         with tolerated("FileSystemNotFound"):
             self._api.call("delete_file_system", service="efs", FileSystemId=identifier)
@@ -156,7 +157,7 @@ class AwsFileSystem:
         """Return the security group of the targets, which is the hosts' own."""
         groups = self._network.groups()
         if not groups:
-            raise ProviderError(f"{NFS}: the firewall is gone: run `doit build_infra:firewall` first")
+            raise gone(NFS, "the firewall", FIREWALL)
         return str(groups[0]["GroupId"])
 
     def _wait_until_available(self, identifier: str) -> None:
@@ -169,7 +170,6 @@ class AwsFileSystem:
         poll(
             lambda: state() == "available" or None,
             f"file system {identifier}",
-            PATIENCE,
+            RETRY_TIMEOUT,
             lambda: f"it is {state()}",
-            PACE,
         )

@@ -6,14 +6,15 @@ from fnmatch import fnmatchcase
 from model.errors import ProviderError
 from model.hosts.firewall import inbound
 from model.json_types import Json
+from model.site import AzureStage
 from model.stage import Stage
-from providers.azure.api import AzureApi, AzureError, config_of
+from providers.azure.api import AzureApi
+from providers.azure.errors import AzureError
 from providers.azure.image import AzureImages, capability, is_closed, zones_of
 from providers.azure.network import GROUP
 from providers.base import Found
-from providers.cloud.check import Ask, CloudCheck
-from providers.cloud.host import instance_type
-from providers.cloud.provider import NETWORK
+from providers.cloud.check import CloudCheck, Question
+from providers.cloud.resources import NETWORK
 
 _PERMISSIONS = (
     "Microsoft.Resources/subscriptions/resourceGroups/write",
@@ -28,7 +29,7 @@ _PERMISSIONS = (
     "Microsoft.Compute/virtualMachines/delete",
     "Microsoft.Compute/disks/write",
 )
-"""What skep does, as far as roles tell it apart."""
+"""The actions that skep needs, as far as roles tell them apart."""
 _OF_NFS = (
     "Microsoft.Storage/storageAccounts/write",
     "Microsoft.Storage/storageAccounts/fileServices/shares/write",
@@ -50,24 +51,30 @@ def is_allowed(action: str, permissions: Sequence[Json]) -> bool:
     return any(fits(one.get("actions")) and not fits(one.get("notActions")) for one in permissions)
 
 
-class AzureCheck(CloudCheck):
+class AzureCheck(CloudCheck[AzureStage]):
     """The questions that are asked before a stage is made.
 
     Args:
         stage: The stage.
-        api: Azure as the stage sees it.
-        images: What its hosts are made from.
+        config: The stage's table.
         found: Lists what there is of the stage already.
+        api: Azure as the stage sees it.
+        images: The images of its hosts, and their sizes.
 
     """
 
     def __init__(
-        self, stage: Stage, api: AzureApi, images: AzureImages, found: Callable[[], Mapping[str, Found]]
+        self,
+        stage: Stage,
+        config: AzureStage,
+        found: Callable[[], Mapping[str, Found]],
+        api: AzureApi,
+        images: AzureImages,
     ) -> None:
-        super().__init__(stage, found)
+        super().__init__(stage, config, found)
         self._api, self._images = api, images
 
-    def _asks(self) -> Sequence[Ask]:
+    def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
         return (
             self._permissions,
@@ -79,9 +86,9 @@ class AzureCheck(CloudCheck):
         )
 
     def _permissions(self) -> Iterator[str]:
-        """Yield what these credentials may not do, in the resource group if it is there, else in the subscription."""
+        """Yield the permissions that these credentials lack: in the resource group if there is one, else in all."""
         scope, where = f"/subscriptions/{self._api.subscription}", "the subscription"
-        wanted = [*_PERMISSIONS, *(_OF_NFS if config_of(self._stage).nfs else ())]
+        wanted = [*_PERMISSIONS, *(_OF_NFS if self._config.nfs else ())]
         if GROUP in self._there:
             scope, where = f"{scope}/resourceGroups/{self._api.group}", f"resource group {self._api.group}"
             wanted = wanted[1:]
@@ -101,7 +108,7 @@ class AzureCheck(CloudCheck):
     def _services(self) -> Iterator[str]:
         """Yield the services that the subscription does not use yet."""
         wanted = ["Microsoft.Compute", "Microsoft.Network"]
-        if config_of(self._stage).nfs:
+        if self._config.nfs:
             wanted.append("Microsoft.Storage")
         for namespace in wanted:
             state = self._api.call("resource.providers.get", namespace).get("registrationState")
@@ -112,7 +119,7 @@ class AzureCheck(CloudCheck):
                 )
 
     def _protocols(self) -> Iterator[str]:
-        """Yield what Azure's networks don't carry."""
+        """Yield the protocols that Azure's networks don't carry."""
         if any(rule.protocol == "sctp" for rule in inbound(self._stage)):
             yield f"{self._path}: a service publishes an SCTP port, and Azure's networks carry no SCTP"
 
@@ -153,8 +160,8 @@ class AzureCheck(CloudCheck):
     def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing."""
         missing, wanted = self._missing(), dict[str, int]()
-        for host in missing:
-            size = self._images.sizes().get(instance_type(self._stage, host))
+        for spec in missing:
+            size = self._images.sizes().get(spec.instance_type)
             if size is not None:
                 cpus = int(capability(size, "vCPUs", "0"))
                 for name in ("cores", str(size["family"])):

@@ -1,242 +1,214 @@
-"""A host that is a virtual machine at Azure."""
+"""A host that is a virtual machine at Azure: its network interface, which keeps its address, and the machine itself."""
 
 import base64
 from collections.abc import Iterator
+from typing import ClassVar
 
 from model.errors import ProviderError
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.keys.record import HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
-from model.stage import Host, Stage
-from providers.azure.api import (
-    CONFLICT,
-    PRECONDITION,
-    AzureApi,
-    AzureError,
-    config_of,
-    properties,
-    tags_for,
-    tags_of,
-)
+from model.site import AzureStage
+from model.stage import Stage
+from providers.azure.api import AzureApi, properties, tags_for, tags_of
+from providers.azure.errors import CONFLICT, PRECONDITION, AzureError
 from providers.azure.image import AzureImages, image_name
 from providers.azure.network import AzureNetwork
-from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
-from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
-from providers.cloud.provider import ADDRESS
-from providers.cloud.retry import PACE, poll
+from providers.cloud.cloud_init import ADMIN, SshKeys, user_data
+from providers.cloud.errors import gone
+from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.resources import ADDRESS
+from providers.cloud.retry import poll
 from remote.ssh.connection import SshFiles
 
-LAYOUT = "1"
-"""Raised when hosts must be made anew for a new version of this file."""
-
 DISK = "StandardSSD_LRS"
-"""The kind of the disks: one that every size can have."""
+"""The type of the disks: one that every size can have."""
 DATA_UNIT = 0
 MADE_TIMEOUT = 1200.0
-_RUNNING, _BROKEN, _GOING = "PowerState/running", {"Failed", "Canceled"}, "Deleting"
+_RUNNING, _DEALLOCATED = "PowerState/running", "PowerState/deallocated"
+_AT_WORK, _BROKEN = {"Creating", "Updating", "Deleting"}, {"Failed", "Canceled", "Deleting"}
+"""States of provisioning in which something is being done to a machine, and in which it can't become the host."""
 
 
-def inputs(stage: Stage, host: Host) -> Inputs:
-    """Return what makes a host another host. Pure."""
-    config, place = config_of(stage), stage.place(host)
-    return {
-        "layout": LAYOUT,
-        "name": host.name,
-        "address": place.address,
-        "subnet": place.subnet.cidr,
-        "zone": place.zone,
-        "image_name": config.image_name,
-        "kms_key_id": str(config.kms_key_id),
-        "mirrored_disk": str(bool(data_size(stage, host))),
-    }
+def machine_of(machine: Json, *, is_running: bool) -> Machine:
+    """Return a virtual machine as a host's machine. Pure.
+
+    Args:
+        machine: The virtual machine.
+        is_running: Whether it runs, which only some answers say.
+
+    """
+    tags, there = tags_of(machine), properties(machine)
+    is_broken = there["provisioningState"] in _BROKEN
+    return Machine(
+        name=tags.get(NAME_LABEL) or str(machine["name"]),
+        id=str(there["vmId"]),
+        key="" if is_broken else tags.get(KEY_LABEL, ""),
+        is_running=is_running and not is_broken,
+        host_key=tags.get(HOST_KEY_TAG, ""),
+        authorized_key=tags.get(AUTHORIZED_KEY_TAG, ""),
+        answer=machine,
+    )
 
 
-class AzureHosts:
+class AzureHosts(CloudHosts[AzureStage]):
     """The hosts of a stage.
 
     Args:
         stage: The stage.
-        files: Its ssh files; the key pair is there.
+        config: The stage's table.
+        files: Its ssh files; the key pair is there before `ensure` is called.
         api: Azure as the stage sees it.
-        network: What they are in.
-        images: What they are made from.
+        network: The network that they are in.
+        images: The images that they are made from.
 
     """
 
+    layout: ClassVar[str] = "1"
+
     def __init__(
-        self, stage: Stage, files: SshFiles, api: AzureApi, network: AzureNetwork, images: AzureImages
+        self,
+        stage: Stage,
+        config: AzureStage,
+        files: SshFiles,
+        api: AzureApi,
+        network: AzureNetwork,
+        images: AzureImages,
     ) -> None:
-        self._stage, self._files, self._api = stage, files, api
-        self._network, self._images = network, images
+        super().__init__(stage, config, files)
+        self._api, self._network, self._images = api, network, images
 
-    # -- what there is -------------------------------------------------------------------------------------------------
+    # -- what is wanted, and what there is -----------------------------------------------------------------------------
 
-    def machines(self) -> list[Json]:
-        """Return the stage's virtual machines."""
+    def _own_inputs(self) -> Inputs:
+        """Return the key that encrypts the disks."""
+        return {"kms_key_id": str(self._config.kms_key_id)}
+
+    def pending_change(self, spec: HostSpec, machine: Machine) -> str:
+        """Return that a machine has another size or smaller disks, or nothing. Pure."""
+        size = properties(machine.answer)["hardwareProfile"]["vmSize"]
+        changes = [f"is a {size}"] if size != spec.instance_type else []
+        changes += [
+            f"{name} has {there} GiB"
+            for name, there, wanted in self._disk_sizes(spec, machine)
+            if there < wanted
+        ]
+        return ", ".join(changes)
+
+    def _disk_sizes(self, spec: HostSpec, machine: Machine) -> Iterator[tuple[str, int, int]]:
+        """Yield name, GiB and wanted GiB of each disk of a machine whose size Azure says. Pure."""
+        profile = properties(machine.answer)["storageProfile"]
+        disks = [(profile["osDisk"], spec.disk_size)]
+        disks += [(disk, spec.data_size) for disk in profile.get("dataDisks") or ()]
+        for disk, wanted in disks:
+            if disk.get("diskSizeGB"):
+                yield str(disk["name"]), int(disk["diskSizeGB"]), wanted
+
+    def virtual_machines(self) -> list[Json]:
+        """Return the stage's virtual machines, without their power states."""
         found = self._api.listing("compute.virtual_machines.list", self._api.group)
         return [one for one in found if belongs_to(tags_of(one), self._stage.labels)]
 
-    def running(self) -> set[str]:
-        """Return the ids of the virtual machines of the subscription that run, in small letters.
+    def power_states(self) -> list[Json]:
+        """Return all virtual machines of the subscription with their power states, and little else.
 
-        A listing with that and a listing of what machines are made from are two: Azure has none with both.
+        Azure has no listing with both these and a machine's properties.
         """
-        found = self._api.listing("compute.virtual_machines.list_all", status_only="true")
-        return {str(one["id"]).lower() for one in found if _power(one) == _RUNNING}
+        return self._api.listing("compute.virtual_machines.list_all", status_only="true")
 
-    def machine(self, name: str) -> Json | None:
-        """Return a machine with its state, if it is there."""
-        found: Json | None = self._api.find(
-            "compute.virtual_machines.get", self._api.group, name, expand="instanceView"
-        )
-        return found
+    def _machines(self, name: str) -> list[Machine]:
+        """Return the machine of a name, once nothing is being done to it any more."""
+        state = ""
 
-    def changes(self, host: Host, machine: Json) -> str:
-        """Return what of a machine can only be changed while it is stopped; empty for nothing. Pure."""
-        there = properties(machine)
-        said = []
-        if there["hardwareProfile"]["vmSize"] != instance_type(self._stage, host):
-            said.append(f"is a {there['hardwareProfile']['vmSize']}")
-        said += [f"{name} has {size} GiB" for name, size, wanted in self._disks(host, there) if size < wanted]
-        return ", ".join(said)
+        def settled() -> list[Machine] | None:
+            nonlocal state
+            found = self._api.find(
+                "compute.virtual_machines.get", self._api.group, name, expand="instanceView"
+            )
+            if found is None:
+                return []
+            state = properties(found)["provisioningState"]
+            return None if state in _AT_WORK else [machine_of(found, is_running=is_running(found))]
 
-    def _disks(self, host: Host, there: Json) -> Iterator[tuple[str, int, int]]:
-        """Yield name, GiB and wanted GiB of each disk of a machine whose size Azure says. Pure."""
-        profile = there["storageProfile"]
-        wanted = [(profile["osDisk"], disk_size(self._stage, host))]
-        wanted += [(disk, data_size(self._stage, host)) for disk in profile.get("dataDisks") or ()]
-        for disk, size in wanted:
-            if disk.get("diskSizeGB"):
-                yield str(disk["name"]), int(disk["diskSizeGB"]), size
+        return poll(settled, f"virtual machine {name}", MADE_TIMEOUT, lambda: f"it is {state}")
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
-        """Make the host be there, as its settings say, running, reachable and open for the stage's key."""
-        is_public = self._stage.has_public_address(host)
-        address = self._network.address(ADDRESS + host.short) if is_public else None
-        if is_public and address is None:
-            task = f"build_infra:{ADDRESS}{host.short}"
-            raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
-        machine = self._settled(host.short)
-        if machine is not None and not self._is_good(machine, key):
-            log(f"{host.name}: is made anew; {properties(machine)['vmId']} and its disks go")
-            self._remove_machine(host.short, log)
-            machine = None
-        place = self._stage.place(host)
-        public_name = ADDRESS + host.short if is_public else ""
-        self._network.ensure_interface(host.short, place.subnet.name, place.address, public_name, log)
-        if machine is None:
-            machine = self._create(host, key, log)
-        self._refuse_to_shrink(host, machine)
-        if self.changes(host, machine):
-            machine = self._change(host, machine, log)
-        if _power(machine) != _RUNNING:
-            self._api.call("compute.virtual_machines.begin_start", self._api.group, host.short)
-            log(f"started {host.short}")
-        tags = tags_of(machine)
-        record = HostRecord(
-            name=host.name,
-            id=str(properties(machine)["vmId"]),
-            address=host.address,
-            ssh_host=str(properties(address)["ipAddress"]) if address is not None else host.address,
-            user=ADMIN,
-            host_keys=(tags[HOST_KEY_TAG],) if HOST_KEY_TAG in tags else (),
-        )
-        console = f"az vm boot-diagnostics get-boot-log -g {self._api.group} -n {host.short}"
-        log_in(
-            record, self._files, tags.get(AUTHORIZED_KEY_TAG, ""), f"delete {host.short}, vmId", console, log
-        )
-        return record
-
-    def _is_good(self, machine: Json, key: str) -> bool:
-        """Return whether a machine is the wanted one. Pure."""
-        return (
-            tags_of(machine).get(KEY_LABEL) == key and properties(machine)["provisioningState"] not in _BROKEN
-        )
-
-    def _settled(self, name: str) -> Json | None:
-        """Return a machine that nothing is being done to any more, or None if there is none."""
-        state = ""
-
-        def look() -> tuple[Json | None] | None:
-            nonlocal state
-            found = self.machine(name)
-            state = properties(found)["provisioningState"] if found is not None else "gone"
-            return None if state in {"Creating", "Updating", _GOING} else (found,)
-
-        return poll(look, f"virtual machine {name}", MADE_TIMEOUT, lambda: f"it is {state}", PACE)[0]
-
-    def _create(self, host: Host, key: str, log: Log) -> Json:
+    def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
         """Have the machine made, unless another run was first."""
-        self._remove_disks(host.short, log)  # of one that could not be made
-        body = self._request(host, key)
+        self._ensure_interface(spec, log)
+        self._remove_disks(spec.short, log)  # of one that could not be made
+        body = self._request(spec, key, keys)
         try:
             self._api.call(
                 "compute.virtual_machines.begin_create_or_update",
                 self._api.group,
-                host.short,
+                spec.short,
                 body=body,
                 if_none_match="*",
             )
-            size, image = instance_type(self._stage, host), body["tags"][IMAGE_LABEL]
-            log(f"made {host.short} ({size}, {image}) at {host.address}")
+            log(
+                f"made {spec.short} ({spec.instance_type}, {body['tags'][IMAGE_LABEL]}) at {spec.place.address}"
+            )
         except AzureError as error:
-            if error.status not in {CONFLICT, PRECONDITION} or self.machine(host.short) is None:
+            if error.status not in {CONFLICT, PRECONDITION} or not self._is_there(spec.short):
                 raise
             if error.status == CONFLICT and error.code not in {"Conflict", "PropertyChangeNotAllowed"}:
                 raise
-        machine = self._settled(host.short)
-        if machine is None or not self._is_good(machine, key):
-            raise ProviderError(f"{host.name}: Azure could not make it, or somebody removed it: run again")
-        return machine
+        made = next((machine for machine in self._machines(spec.short) if machine.key == key), None)
+        if made is None:
+            raise ProviderError(f"{spec.name}: Azure could not make it, or somebody removed it: run again")
+        return made
 
-    def _request(self, host: Host, key: str) -> Json:
-        """Return what Azure is asked to make."""
-        place, size = self._stage.place(host), instance_type(self._stage, host)
-        image, host_key, public = self._images.of(size), new_host_key(), public_key(self._files)
-        tags = {
-            HOST_KEY_TAG: host_key.public,
-            AUTHORIZED_KEY_TAG: fingerprint(public),
-            IMAGE_LABEL: image_name(image),
-        }
-        disks: Json = {
-            "imageReference": image,
-            "osDisk": {
-                "name": os_disk(host.short),
-                "createOption": "FromImage",
-                "osType": "Linux",
-                **self._disk(disk_size(self._stage, host)),
-            },
-        }
-        if data := data_size(self._stage, host):
-            more = {"name": data_disk(host.short), "lun": DATA_UNIT, "createOption": "Empty"}
-            disks["dataDisks"] = [{**more, **self._disk(data)}]
-        text = user_data(host, host_key, public).reveal()
+    def _is_there(self, name: str) -> bool:
+        """Return whether there is a machine of a name, in whatever state."""
+        return self._api.find("compute.virtual_machines.get", self._api.group, name) is not None
+
+    def _ensure_interface(self, spec: HostSpec, log: Log) -> str:
+        """Have the host's network interface as wanted, and return its public address; empty for none."""
+        public_name, public_address = "", ""
+        if spec.is_public:
+            public_name = ADDRESS + spec.short
+            address = self._network.address(public_name)
+            if address is None:
+                raise gone(spec.name, "its public address", public_name)
+            public_address = str(properties(address)["ipAddress"])
+        place = spec.place
+        self._network.ensure_interface(spec.short, place.subnet.name, place.address, public_name, log)
+        return public_address
+
+    def _request(self, spec: HostSpec, key: str, keys: SshKeys) -> Json:
+        """Return the body of the request for a new machine."""
+        image = self._images.of(spec.instance_type)
+        text = user_data(spec.host, keys).reveal()
         body: Json = {
             "location": self._api.region,
-            "tags": tags_for(self._stage, host.short, key, **tags),
+            "tags": tags_for(self._stage, spec.short, key, **keys.tags, **{IMAGE_LABEL: image_name(image)}),
             "properties": {
-                "hardwareProfile": {"vmSize": size},
-                "storageProfile": disks,
+                "hardwareProfile": {"vmSize": spec.instance_type},
+                "storageProfile": self._disks(spec, image),
                 "osProfile": {
-                    "computerName": host.name.partition(".")[0],
+                    "computerName": spec.name.partition(".")[0],
                     "adminUsername": ADMIN,
                     # The metadata service of Azure does not show it: no container reads the host's private key.
                     "customData": base64.b64encode(text.encode()).decode(),
                     "linuxConfiguration": {
                         "disablePasswordAuthentication": True,
                         "ssh": {
-                            "publicKeys": [{"path": f"/home/{ADMIN}/.ssh/authorized_keys", "keyData": public}]
+                            "publicKeys": [
+                                {
+                                    "path": f"/home/{ADMIN}/.ssh/authorized_keys",
+                                    "keyData": keys.authorized_key,
+                                }
+                            ]
                         },
                     },
                 },
                 "networkProfile": {
                     "networkInterfaces": [
                         {
-                            "id": self._network.interface_id(host.short),
+                            "id": self._network.interface_id(spec.short),
                             # It stays when the host is made anew.
                             "properties": {"primary": True, "deleteOption": "Detach"},
                         }
@@ -245,72 +217,106 @@ class AzureHosts:
                 "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
             },
         }
-        if place.zone:
-            body["zones"] = [place.zone]
+        if spec.place.zone:
+            body["zones"] = [spec.place.zone]
         return body
 
-    def _disk(self, size: int) -> Json:
-        """Return what all disks are like: Azure encrypts every one, by the stage's key set if it names one. Pure."""
+    def _disks(self, spec: HostSpec, image: Json) -> Json:
+        """Return the disks of a new machine: Azure encrypts every one, by the stage's key set if it names one. Pure."""
         managed: Json = {"storageAccountType": DISK}
-        if key := config_of(self._stage).kms_key_id:
+        if key := self._config.kms_key_id:
             managed["diskEncryptionSet"] = {"id": key}
-        return {
-            "diskSizeGB": size,
-            "caching": "ReadWrite",
-            "deleteOption": "Delete",
-            "managedDisk": managed,
+        common = {"caching": "ReadWrite", "deleteOption": "Delete", "managedDisk": managed}
+        disks: Json = {
+            "imageReference": image,
+            "osDisk": {
+                "name": os_disk(spec.short),
+                "createOption": "FromImage",
+                "osType": "Linux",
+                "diskSizeGB": spec.disk_size,
+                **common,
+            },
         }
+        if spec.data_size:
+            disks["dataDisks"] = [
+                {
+                    "name": data_disk(spec.short),
+                    "lun": DATA_UNIT,
+                    "createOption": "Empty",
+                    "diskSizeGB": spec.data_size,
+                    **common,
+                }
+            ]
+        return disks
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def _refuse_to_shrink(self, host: Host, machine: Json) -> None:
-        """Refuse what would make a disk smaller.
-
-        Raises:
-            ProviderError: A disk is larger than it should be.
-
-        """
-        for name, size, wanted in self._disks(host, properties(machine)):
-            if size > wanted:
-                raise ProviderError(
-                    f"{host.name}: its disk {name} has {size} GiB, and can't be made smaller: put the size back"
-                )
-
-    def _change(self, host: Host, machine: Json, log: Log) -> Json:
+    def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
         """Give a machine another size and larger disks, for which it is stopped."""
-        log(f"{host.name}: {self.changes(host, machine)}, which is changed while it is stopped")
-        self.stop(host.short, log)
-        there, size = properties(machine), instance_type(self._stage, host)
-        for name, now, wanted in self._disks(host, there):
-            if now < wanted:
+        sizes = list(self._disk_sizes(spec, machine))
+        for name, there, wanted in sizes:
+            if there > wanted:
+                raise ProviderError(
+                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: put the size back"
+                )
+        changes = self.pending_change(spec, machine)
+        if not changes:
+            return machine
+        log(f"{spec.name}: {changes}, which is changed while it is stopped")
+        self.stop(spec.short, log)
+        for name, there, wanted in sizes:
+            if there < wanted:
                 body: Json = {"properties": {"diskSizeGB": wanted}}
                 self._api.call("compute.disks.begin_update", self._api.group, name, body=body)
-                log(f"{name}: {now} GiB become {wanted}")
-        if there["hardwareProfile"]["vmSize"] != size:
-            body = {"properties": {"hardwareProfile": {"vmSize": size}}}
-            self._api.call("compute.virtual_machines.begin_update", self._api.group, host.short, body=body)
-        changed = self.machine(host.short)
-        if changed is None:
-            raise ProviderError(f"{host.name}: is gone: somebody removed it; run again")
-        return changed
+                log(f"{name}: {there} GiB become {wanted}")
+        if properties(machine.answer)["hardwareProfile"]["vmSize"] != spec.instance_type:
+            body = {"properties": {"hardwareProfile": {"vmSize": spec.instance_type}}}
+            self._api.call("compute.virtual_machines.begin_update", self._api.group, spec.short, body=body)
+        changed = self._machines(spec.short)
+        if not changed:
+            raise ProviderError(f"{spec.name}: is gone: somebody removed it; run again")
+        return changed[0]
+
+    def _start(self, machine: Machine, log: Log) -> Machine:
+        """Start a machine that does not run."""
+        if not machine.is_running:
+            self._api.call("compute.virtual_machines.begin_start", self._api.group, machine.name)
+            log(f"started {machine.name}")
+        return machine
+
+    def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
+        """Have the network interface as wanted, and return its public address; empty for none."""
+        del machine  # it has the interface
+        return self._ensure_interface(spec, log)
+
+    def _console_command(self, machine: Machine) -> str:
+        """Return the command that prints a machine's console."""
+        return f"az vm boot-diagnostics get-boot-log -g {self._api.group} -n {machine.name}"
+
+    def _removal_words(self, machine: Machine) -> str:
+        """Return how to remove a machine by hand."""
+        return f"delete {machine.name}, vmId {machine.id}"
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
     def stop(self, name: str, log: Log) -> None:
         """Stop a machine in order, so that it costs nothing but its disks."""
-        machine = self._settled(name)
-        if machine is None or _power(machine) == "PowerState/deallocated":
-            return
-        self._api.call("compute.virtual_machines.begin_deallocate", self._api.group, name)
-        log(f"stopped {name}")
+        for machine in self._machines(name):
+            if power_state(machine.answer) != _DEALLOCATED:
+                self._api.call("compute.virtual_machines.begin_deallocate", self._api.group, name)
+                log(f"stopped {name}")
 
     def remove(self, name: str, log: Log) -> None:
         """Remove a machine, its disks and its network interface, and come back when they are gone."""
         self._remove_machine(name, log)
         self._network.remove_interface(name, log)
 
+    def _discard(self, machine: Machine, log: Log) -> None:
+        """Remove a machine and its disks; the network interface stays."""
+        self._remove_machine(machine.name, log)
+
     def _remove_machine(self, name: str, log: Log) -> None:
-        """Remove a machine and its disks."""
+        """Remove the machine of a name, if there is one, and its disks."""
         if self._api.drop("compute.virtual_machines.begin_delete", self._api.group, name):
             log(f"removed virtual machine {name}")
         self._remove_disks(name, log)
@@ -334,13 +340,13 @@ def data_disk(short: str) -> str:
     return f"{short}-data"
 
 
-def name_of(machine: Json) -> str:
-    """Return a host's name by its machine's tags. Pure."""
-    return tags_of(machine).get(NAME_LABEL, "")
+def is_running(machine: Json) -> bool:
+    """Return whether a machine runs, by an answer with power states. Pure."""
+    return power_state(machine) == _RUNNING
 
 
-def _power(machine: Json) -> str:
-    """Return whether a machine runs, in Azure's words. Pure."""
+def power_state(machine: Json) -> str:
+    """Return a machine's power state; empty in an answer without it. Pure."""
     view = properties(machine).get("instanceView") or {}
     states = [str(one["code"]) for one in view.get("statuses") or ()]
     return next((state for state in states if state.startswith("PowerState/")), "")

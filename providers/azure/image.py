@@ -1,10 +1,10 @@
-"""Which image a host at Azure is made from, and what its size is."""
-
-import threading
+"""The images that hosts at Azure are made from, and their sizes."""
 
 from model.errors import ProviderError
 from model.json_types import Json
-from providers.azure.api import NOT_FOUND, AzureApi, AzureError
+from providers.azure.api import AzureApi
+from providers.azure.errors import NOT_FOUND, AzureError
+from providers.cloud.memo import Memo
 
 FAMILIES = {
     "debian-11": ("Debian", "debian-11", "11-gen2", "11-backports-arm64"),
@@ -40,22 +40,21 @@ class AzureImages:
 
     def __init__(self, api: AzureApi, name: str) -> None:
         self._api, self._name = api, name
-        self._lock = threading.Lock()
-        self._sizes: dict[str, Json] | None = None
-        self._found: dict[str, Json] = {}
+        self._sizes: Memo[str, dict[str, Json]] = Memo()
+        self._found: Memo[str, Json] = Memo()
 
     def sizes(self) -> dict[str, Json]:
         """Return the sizes that the region has, by name: one listing for a run."""
-        with self._lock:
-            if self._sizes is None:
-                found = self._api.listing(
-                    "compute.resource_skus.list", filter=f"location eq '{self._api.region}'"
-                )
-                self._sizes = {one["name"]: one for one in found if one["resourceType"] == "virtualMachines"}
-            return self._sizes
+        region = self._api.region
+
+        def ask() -> dict[str, Json]:
+            found = self._api.listing("compute.resource_skus.list", filter=f"location eq '{region}'")
+            return {one["name"]: one for one in found if one["resourceType"] == "virtualMachines"}
+
+        return self._sizes.get(region, ask)
 
     def size(self, name: str) -> Json:
-        """Return what Azure says of a size.
+        """Return a size, as Azure describes it.
 
         Raises:
             ProviderError: The region has none of that name.
@@ -77,13 +76,10 @@ class AzureImages:
 
         """
         architecture = capability(self.size(size), "CpuArchitectureType", "x64")
-        with self._lock:
-            if architecture not in self._found:
-                self._found[architecture] = self._find(architecture)
-            return self._found[architecture]
+        return self._found.get(architecture, lambda: self._find(architecture))
 
     def _find(self, architecture: str) -> Json:
-        """Look for the image."""
+        """Return the reference of the newest image of an architecture."""
         if self._name.startswith("/"):
             return {"id": self._name}
         if self._name in FAMILIES:
@@ -119,13 +115,13 @@ class AzureImages:
 
 
 def capability(size: Json, name: str, default: str = "") -> str:
-    """Return what a size can do. Pure."""
+    """Return the value of a size's capability. Pure."""
     found = {one["name"]: one["value"] for one in size.get("capabilities") or ()}
     return str(found.get(name, default))
 
 
 def zones_of(size: Json, region: str) -> list[str]:
-    """Return the zones of a region in which a size is to be had. Pure."""
+    """Return the zones of a region that have a size. Pure."""
     here = [one for one in size.get("locationInfo") or () if one["location"].lower() == region]
     closed = {
         zone

@@ -8,10 +8,11 @@ from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
+from model.site import AzureStage
 from model.stage import Stage
-from providers.azure.api import OPERATION_TIMEOUT, AzureApi, config_of, properties, tags_for, tags_of
-from providers.cloud.provider import FIREWALL, NETWORK, rules_drift
-from providers.cloud.retry import PACE, poll
+from providers.azure.api import OPERATION_TIMEOUT, AzureApi, properties, tags_for, tags_of
+from providers.cloud.resources import FIREWALL, NETWORK, rules_drift
+from providers.cloud.retry import poll
 
 GROUP = "group"
 _STORAGE = "Microsoft.Storage"
@@ -20,16 +21,17 @@ _PROTOCOLS = {"tcp": "Tcp", "udp": "Udp", "icmp": "Icmp", "esp": "Esp"}
 
 
 class AzureNetwork:
-    """What the hosts of a stage are in.
+    """The network of a stage.
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: Azure as the stage sees it.
 
     """
 
-    def __init__(self, stage: Stage, api: AzureApi) -> None:
-        self._stage, self._api = stage, api
+    def __init__(self, stage: Stage, config: AzureStage, api: AzureApi) -> None:
+        self._stage, self._config, self._api = stage, config, api
 
     # -- the resource group --------------------------------------------------------------------------------------------
 
@@ -61,9 +63,7 @@ class AzureNetwork:
             return None if is_going(found) else (found,)
 
         name = f"resource group {self._api.group}"
-        return poll(
-            look, f"{name} to be gone", OPERATION_TIMEOUT, lambda: "Azure is still deleting it", PACE
-        )[0]
+        return poll(look, f"{name} to be gone", OPERATION_TIMEOUT, lambda: "Azure is still deleting it")[0]
 
     def remove_group(self, log: Log) -> None:
         """Remove the resource group, if nothing is left in it: all that is in it would go with it.
@@ -90,7 +90,7 @@ class AzureNetwork:
         return self._ours("network.virtual_networks.list")
 
     def _ours(self, what: str) -> list[Json]:
-        """Return what has the stage's tags."""
+        """Return the listed things that have the stage's tags."""
         return [
             one
             for one in self._api.listing(what, self._api.group)
@@ -100,7 +100,7 @@ class AzureNetwork:
     def ensure(self, key: str, log: Log) -> str:
         """Make the virtual network. Its subnets are sent along: without them Azure would remove them."""
         found = self._api.find("network.virtual_networks.get", self._api.group, NETWORK)
-        tags, wanted = tags_for(self._stage, NETWORK, key), [str(config_of(self._stage).cidr)]
+        tags, wanted = tags_for(self._stage, NETWORK, key), [str(self._config.cidr)]
         there = properties(found or {})
         if found is None or there["addressSpace"]["addressPrefixes"] != wanted or tags_of(found) != tags:
             body = {
@@ -124,7 +124,7 @@ class AzureNetwork:
     def wanted_subnet(self, plan: SubnetPlan) -> Json:
         """Return the properties that a subnet is to have. Pure."""
         found: Json = {"addressPrefix": plan.cidr}
-        if config_of(self._stage).nfs:
+        if self._config.nfs:
             found["serviceEndpoints"] = [{"service": _STORAGE}]
         return found
 
@@ -132,9 +132,7 @@ class AzureNetwork:
         """Return whether a subnet is as planned. Pure."""
         there = properties(subnet)
         services = {one["service"] for one in there.get("serviceEndpoints") or ()}
-        return there.get("addressPrefix") == plan.cidr and (
-            not config_of(self._stage).nfs or _STORAGE in services
-        )
+        return there.get("addressPrefix") == plan.cidr and (not self._config.nfs or _STORAGE in services)
 
     def ensure_subnet(self, plan: SubnetPlan, log: Log) -> str:
         """Make a subnet."""
@@ -171,7 +169,7 @@ class AzureNetwork:
 
         Azure's own default lets in all of the virtual network, and of those that are joined to it.
         """
-        inside = str(config_of(self._stage).cidr)
+        inside = str(self._config.cidr)
         found = [
             _rule(
                 f"{rule.protocol}-{rule.port}-{n}",
@@ -190,11 +188,11 @@ class AzureNetwork:
         return rules_drift(self._rules_of(there), self._rules_of(self.wanted_rules(rules)))
 
     def _rules_of(self, there: Iterable[Json]) -> set[Rule]:
-        """Return what rules let in, whatever they are called. Pure.
+        """Return Azure's rules as rules of ours, whatever their names. Pure.
 
         One that skep would not make keeps out, goes out, or has several ports or sources, and so is one too many.
         """
-        return {_rule_of(properties(one), str(config_of(self._stage).cidr)) for one in there}
+        return {_rule_of(properties(one), str(self._config.cidr)) for one in there}
 
     def ensure_firewall(self, rules: list[Rule], key: str, log: Log) -> str:
         """Make the network security group have these rules and no others: all are changed at once."""
@@ -233,7 +231,7 @@ class AzureNetwork:
         return self._api.id("Microsoft.Network/publicIPAddresses", name)
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Have a public address; it stays when its host is made anew."""
+        """Allocate a public address; it stays when its host is made anew."""
         found, tags = self.address(name), tags_for(self._stage, name, key)
         if found is None or tags_of(found) != tags:
             body = {
@@ -248,7 +246,7 @@ class AzureNetwork:
         return self.address_id(name)
 
     def remove_address(self, name: str, log: Log) -> None:
-        """Give a public address back."""
+        """Release a public address."""
         if self._api.drop("network.public_ip_addresses.begin_delete", self._api.group, name):
             log(f"removed public address {name}")
 
@@ -355,7 +353,7 @@ def _rule(
 
 
 def _rule_of(there: Json, inside: str) -> Rule:
-    """Return what a rule does. Pure."""
+    """Return one of Azure's rules as a rule of ours. Pure."""
     names = {name: protocol for protocol, name in _PROTOCOLS.items()}
     source, port = there.get("sourceAddressPrefix"), str(there.get("destinationPortRange"))
     protocol = str(names.get(there["protocol"], there["protocol"]))

@@ -5,15 +5,17 @@ from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from model.labels import belongs_to
 from model.log import Log
+from model.site import AzureStage
 from model.stage import Stage
-from providers.azure.api import AzureApi, AzureError, config_of, properties, tags_for, tags_of
+from providers.azure.api import AzureApi, properties, tags_for, tags_of
+from providers.azure.errors import AzureError
 from providers.azure.network import AzureNetwork
-from providers.cloud.provider import NFS
-from providers.cloud.retry import PACE, poll
+from providers.cloud.resources import NFS
+from providers.cloud.retry import poll
 
 SHARE = "volumes"
 SMALLEST = 100
-"""GiB: what a share of NFS has at least."""
+"""The fewest GiB that a share of NFS can have."""
 _MADE_TIMEOUT = 300.0
 
 
@@ -27,13 +29,14 @@ class AzureFileSystem:
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: Azure as the stage sees it.
-        network: From where it can be reached, and from nowhere else.
+        network: The network from which alone it can be reached.
 
     """
 
-    def __init__(self, stage: Stage, api: AzureApi, network: AzureNetwork) -> None:
-        self._stage, self._api, self._network = stage, api, network
+    def __init__(self, stage: Stage, config: AzureStage, api: AzureApi, network: AzureNetwork) -> None:
+        self._stage, self._config, self._api, self._network = stage, config, api, network
 
     def listing(self) -> list[Json]:
         """Return the stage's storage account, if there is one."""
@@ -45,12 +48,12 @@ class AzureFileSystem:
         account = account_name(self._stage, self._api.subscription)
         found = self._account(account)
         tags = tags_for(self._stage, NFS, key)
-        subnet_ids = [self._network.subnet_id(plan.name) for plan in subnets(config_of(self._stage))]
+        subnet_ids = [self._network.subnet_id(plan.name) for plan in subnets(self._config)]
         if found is None or tags_of(found) != tags or not self._lets_in(found, subnet_ids):
             body = {
                 "location": self._api.region,
                 "tags": tags,
-                # NFS is a matter of premium shares, and of unencrypted ways inside the stage's own network.
+                # NFS needs a premium share, and goes unencrypted inside the stage's own network.
                 "kind": "FileStorage",
                 "sku": {"name": "Premium_LRS"},
                 "properties": {
@@ -77,10 +80,10 @@ class AzureFileSystem:
             }
             self._api.call("storage.file_shares.create", self._api.group, account, SHARE, body=body)
             log(f"made share {SHARE} of {SMALLEST} GiB")
-        return self.address(account)
+        return self.mount_source(account)
 
-    def address(self, account: str) -> str:
-        """Return where the share is mounted from. Pure."""
+    def mount_source(self, account: str) -> str:
+        """Return the source from which the share is mounted. Pure."""
         return f"{account}.file.core.windows.net:/{account}/{SHARE}"
 
     def remove(self, log: Log) -> None:
@@ -112,4 +115,4 @@ class AzureFileSystem:
                 return str(error)
             return str(properties(found)["provisioningState"]) if found is not None else "not there"
 
-        poll(lambda: state() == "Succeeded" or None, account, _MADE_TIMEOUT, lambda: f"it is {state()}", PACE)
+        poll(lambda: state() == "Succeeded" or None, account, _MADE_TIMEOUT, lambda: f"it is {state()}")

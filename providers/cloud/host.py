@@ -1,106 +1,257 @@
-"""What hosts of every cloud have in common: their sizes, their tag, and the wait for ssh."""
+"""Hosts in a cloud: what a stage wants of each, the machines that there are, and the way from one to the other."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from model.errors import ProviderError
-from model.hosts.cloud_name import cloud_name
-from model.keys.digest import Inputs, sha256
+from model.hosts.placement import HostLocation
+from model.keys.digest import Inputs
 from model.keys.record import HostRecord
 from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
+from providers.cloud.cloud_init import ADMIN, SshKeys, fingerprint, new_host_key, public_key
 from remote.ssh.connection import SshFiles
 from remote.ssh.login import wait_for_login
 
 SSH_TIMEOUT = 300.0
 UNKNOWN_KEY_TIMEOUT = 20.0
 """Seconds for ssh where the host was made for another key, which somebody may have changed by hand."""
-_WORDS = 3
+
+Config = TypeVar("Config", bound=CloudStage)
+"""The type of a stage's table."""
 
 
-def _cloud(stage: Stage) -> CloudStage:
-    """Return the table of a stage in a cloud."""
-    if not isinstance(stage.config, CloudStage):
-        raise TypeError(f"stage {stage.name} is in no cloud")
-    return stage.config
-
-
-def instance_type(stage: Stage, host: Host) -> str:
-    """Return the size of a host, by the cloud's own name. Pure."""
-    config = _cloud(stage)
-    return (config.repository_instance_type if host.is_repository else None) or config.instance_type
-
-
-def disk_size(stage: Stage, host: Host) -> int:
-    """Return the GiB of a host's disk. Pure."""
-    config = _cloud(stage)
-    return (config.repository_disk_size if host.is_repository else None) or config.disk_size
-
-
-def data_size(stage: Stage, host: Host) -> int:
-    """Return the GiB of a host's extra disk, 0 if it has none. Pure."""
-    return (_cloud(stage).mirrored_disk_size or 0) if host.is_hive else 0
-
-
-def settings(stage: Stage, host: Host) -> Inputs:
-    """Return what is changed while a host stays the one that it is, where the cloud can do so. Pure."""
-    found = {
-        "instance_type": instance_type(stage, host),
-        "disk_size": str(disk_size(stage, host)),
-        "public_address": str(stage.has_public_address(host)),
-    }
-    if data_size(stage, host):
-        found["mirrored_disk_size"] = str(data_size(stage, host))
-    return found
-
-
-def tag(stage: Stage, name: str, key: str) -> str:
-    """Return the tag that a thing carries as its description: stage, name, key; at most 255 characters. Pure."""
-    return f"{cloud_name(stage)} {name} {key}"
-
-
-def parse_tag(stage: Stage, text: object) -> tuple[str, str]:
-    """Return name and key from a description that is a tag of the stage, else two empty strings. Pure."""
-    words = str(text or "").split()
-    if len(words) != _WORDS or words[0] != cloud_name(stage):
-        return "", ""
-    return words[1], words[2]
-
-
-def public_key(files: SshFiles) -> str:
-    """Return the stage's public key."""
-    return files.key.with_name(files.key.name + ".pub").read_text().strip()
-
-
-def fingerprint(public: str) -> str:
-    """Return what an ssh key is known by: its own text without the comment, as a digest."""
-    return sha256(" ".join(public.split()[:2]))[:16]
-
-
-def log_in(record: HostRecord, files: SshFiles, admitted: str, end: str, console: str, log: Log) -> None:
-    """Wait until the stage's key logs in.
+@dataclass(frozen=True)
+class HostSpec:
+    """A host as the stage wants it, in the terms that all clouds share.
 
     Args:
-        record: The host.
-        files: The stage's ssh files.
-        admitted: The fingerprint of the key that it was made with; empty where that is unknown.
-        end: What ends the host in the cloud's own words, as in `delete`, before its id.
-        console: The command that shows what the host says.
-        log: Hears what is waited for.
-
-    Raises:
-        ProviderError: It does not.
+        host: The host.
+        place: Its address, subnet and zone.
+        image_name: The image that it is made from.
+        instance_type: Its size, by the cloud's own name.
+        disk_size: GiB of its disk.
+        data_size: GiB of its extra disk; 0 if it has none.
+        is_public: Whether it has a public address.
 
     """
-    is_stranger = admitted not in {"", fingerprint(public_key(files))}
-    timeout = UNKNOWN_KEY_TIMEOUT if is_stranger else SSH_TIMEOUT
-    log(f"{record.name}: waiting for ssh on {record.ssh_host}")
-    reason = wait_for_login(record, files.key, timeout, lambda: True)
-    if reason and is_stranger:
-        raise ProviderError(
-            f"{record.name}: was made for another ssh key than {files.key}, and lets nobody else in: put the old one "
-            f"back; or {end} {record.id}, whose disks go with it, and run again ({reason})"
+
+    host: Host
+    place: HostLocation
+    image_name: str
+    instance_type: str
+    disk_size: int
+    data_size: int
+    is_public: bool
+
+    @property
+    def name(self) -> str:
+        """Its full name, for messages."""
+        return self.host.name
+
+    @property
+    def short(self) -> str:
+        """Its short name, which is its resource's."""
+        return self.host.short
+
+    @property
+    def inputs(self) -> Inputs:
+        """The inputs that a host has in every cloud; a host with others is another host."""
+        return {
+            "name": self.name,
+            "address": self.place.address,
+            "subnet": self.place.subnet.cidr,
+            "zone": self.place.zone,
+            "image_name": self.image_name,
+            "mirrored_disk": str(bool(self.data_size)),
+        }
+
+    @property
+    def settings(self) -> Inputs:
+        """Its settings that change in place."""
+        settings = {
+            "instance_type": self.instance_type,
+            "disk_size": str(self.disk_size),
+            "public_address": str(self.is_public),
+        }
+        return {**settings, "mirrored_disk_size": str(self.data_size)} if self.data_size else settings
+
+
+def spec_of(stage: Stage, config: CloudStage, host: Host) -> HostSpec:
+    """Return the specification of a host. Pure."""
+    own_type, own_size = config.repository_instance_type, config.repository_disk_size
+    return HostSpec(
+        host=host,
+        place=stage.place(host),
+        image_name=config.image_name,
+        instance_type=(own_type if host.is_repository else None) or config.instance_type,
+        disk_size=(own_size if host.is_repository else None) or config.disk_size,
+        data_size=(config.mirrored_disk_size or 0) if host.is_hive else 0,
+        is_public=stage.has_public_address(host),
+    )
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that a cloud has for a host.
+
+    Args:
+        name: The host's short name.
+        id: The cloud's id.
+        key: The key that it was made with; empty if it is broken or being removed, and so can't become the host.
+        is_running: Whether it runs.
+        host_key: Its public ssh host key; empty if that is unknown.
+        authorized_key: The fingerprint of the ssh key that it was made for; empty if that is unknown.
+        answer: All that the cloud says of it, in the API's words.
+
+    """
+
+    name: str
+    id: str
+    key: str
+    is_running: bool
+    host_key: str
+    authorized_key: str
+    answer: Any
+
+
+class CloudHosts(ABC, Generic[Config]):
+    """The hosts of a stage: one way to make them, of which each cloud supplies the calls.
+
+    Args:
+        stage: The stage.
+        config: The stage's table.
+        files: Its ssh files; the key pair is there before `ensure` is called.
+
+    """
+
+    layout: ClassVar[str]
+    """Raised when hosts must be made anew for a new version of a cloud's file."""
+
+    def __init__(self, stage: Stage, config: Config, files: SshFiles) -> None:
+        self._stage, self._config, self._files = stage, config, files
+
+    # -- what is wanted ------------------------------------------------------------------------------------------------
+
+    def spec(self, host: Host) -> HostSpec:
+        """Return the specification of a host. Pure."""
+        return spec_of(self._stage, self._config, host)
+
+    def inputs(self, spec: HostSpec) -> Inputs:
+        """Return a host's inputs. Pure."""
+        return {"layout": self.layout, **spec.inputs, **self._own_inputs()}
+
+    @abstractmethod
+    def _own_inputs(self) -> Inputs:
+        """Return the inputs that hosts have in this cloud only. Pure."""
+
+    @abstractmethod
+    def pending_change(self, spec: HostSpec, machine: Machine) -> str:
+        """Return how a machine differs, as "is a t3.small", in what changes only while it is stopped; or nothing."""
+
+    # -- making --------------------------------------------------------------------------------------------------------
+
+    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
+        """Make a host exist as specified, running, reachable, and open for the stage's ssh key."""
+        spec = self.spec(host)
+        machine = self._adopt(spec, key, log) or self._create(spec, key, self._new_keys(), log)
+        machine = self._change(spec, machine, log)
+        machine = self._start(machine, log)
+        public_address = self._connect(spec, machine, log)
+        record = HostRecord(
+            name=host.name,
+            id=machine.id,
+            address=host.address,
+            ssh_host=public_address or host.address,
+            user=ADMIN,
+            host_keys=(machine.host_key,) if machine.host_key else (),
         )
-    if reason:
-        raise ProviderError(
-            f"{record.name}: no ssh log-in on {record.ssh_host} within {timeout:.0f} s: {reason}\n"
-            f"    is this machine in ssh_source_ips? What the host says: {console}"
-        )
+        self._log_in(record, machine, log)
+        return record
+
+    def _adopt(self, spec: HostSpec, key: str, log: Log) -> Machine | None:
+        """Return the machine that was made with the key, if there is one; remove all others of the host."""
+        machines = self._machines(spec.short)
+        adopted = next((machine for machine in machines if machine.key == key), None)
+        for machine in machines:
+            if machine is not adopted:
+                log(f"{spec.name}: is made anew; {machine.id} and its disks go")
+                self._discard(machine, log)
+        return adopted
+
+    def _new_keys(self) -> SshKeys:
+        """Return the ssh keys for a new machine."""
+        return SshKeys(new_host_key(), public_key(self._files))
+
+    @abstractmethod
+    def _machines(self, name: str) -> list[Machine]:
+        """Return the machines of a host that nothing is being done to, the one to use first."""
+
+    @abstractmethod
+    def _discard(self, machine: Machine, log: Log) -> None:
+        """Remove a machine that is not as wanted, with its disks."""
+
+    @abstractmethod
+    def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
+        """Make the host's machine; of two runs that do so at once, both return the same one."""
+
+    @abstractmethod
+    def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
+        """Give a machine the size and disks of the specification, stopping it if need be, and return it.
+
+        Raises:
+            ProviderError: A disk would become smaller.
+
+        """
+
+    @abstractmethod
+    def _start(self, machine: Machine, log: Log) -> Machine:
+        """Start a machine that does not run, and return it as it runs."""
+
+    @abstractmethod
+    def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
+        """Give a machine its public address, or take it off, and return the address; empty for none."""
+
+    # -- the first login -----------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _console_command(self, machine: Machine) -> str:
+        """Return the command that prints a machine's console. Pure."""
+
+    @abstractmethod
+    def _removal_words(self, machine: Machine) -> str:
+        """Return how to remove a machine by hand, as "terminate i-12". Pure."""
+
+    def _log_in(self, record: HostRecord, machine: Machine, log: Log) -> None:
+        """Wait until the stage's key logs in.
+
+        Raises:
+            ProviderError: It does not.
+
+        """
+        is_for_other_key = machine.authorized_key not in {"", fingerprint(public_key(self._files))}
+        timeout = UNKNOWN_KEY_TIMEOUT if is_for_other_key else SSH_TIMEOUT
+        log(f"{record.name}: waiting for ssh on {record.ssh_host}")
+        reason = wait_for_login(record, self._files.key, timeout, lambda: True)
+        if reason and is_for_other_key:
+            raise ProviderError(
+                f"{record.name}: was made for another ssh key than {self._files.key}, and lets nobody else in: put the "
+                f"old one back; or {self._removal_words(machine)}, whose disks go with it, and run again ({reason})"
+            )
+        if reason:
+            raise ProviderError(
+                f"{record.name}: no ssh log-in on {record.ssh_host} within {timeout:.0f} s: {reason}\n"
+                f"    is this machine in ssh_source_ips? What the host says: {self._console_command(machine)}"
+            )
+
+    # -- stopping and removing -----------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def stop(self, name: str, log: Log) -> None:
+        """Stop a host in order, and come back when it has stopped."""
+
+    @abstractmethod
+    def remove(self, name: str, log: Log) -> None:
+        """Remove a host with all that is its own, and come back when it is gone."""

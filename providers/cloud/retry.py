@@ -1,6 +1,7 @@
-"""Waiting for a cloud: for what passes by itself, and for what it is still making. Every wait ends."""
+"""Wait for a cloud: call again what fails for a while, and poll what takes long. Every wait ends."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from model.errors import ProviderError
@@ -10,34 +11,44 @@ from remote.mother.wait import Pace, attempts, wait_for
 T = TypeVar("T")
 
 PACE = Pace(first=0.5, longest=10.0, factor=1.7, spread=0.5)
-"""How often a cloud is asked."""
+"""How often a cloud is asked; tests ask more often."""
 
 
-def retry(
-    call: Callable[[], T],
-    is_transient: Callable[[Exception], bool],
-    timeout: float,
-    log: Log,
-    pace: Pace = PACE,
-) -> T:
-    """Return what a call returns; while it fails with what passes by itself, call again.
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Which of a cloud's errors are waited out, and for how long.
 
-    Throttling passes, and so does "not found" just after something was created, and "in use" just before it is not.
+    Args:
+        is_transient: Whether the call may succeed a moment later.
+        timeout: Seconds.
+
+    """
+
+    is_transient: Callable[[Exception], bool]
+    timeout: float
+
+
+def _silent(_line: str) -> None:
+    """Log nothing: that a cloud is busy with questions is nobody's concern."""
+
+
+def retry(call: Callable[[], T], policy: RetryPolicy, log: Log = _silent) -> T:
+    """Return the result of a call; repeat the call while it fails with a transient error.
+
+    Throttling is transient, and so is "not found" just after something was created, and "in use" just before it is not.
 
     Args:
         call: Asks the cloud; must be harmless to repeat.
-        is_transient: Whether an error is one to wait out. It and all others are raised as they are when time is over.
-        timeout: Seconds.
+        policy: Which errors to wait out. They are raised as they are when its time is over, and all others at once.
         log: Hears of each kind of error once.
-        pace: How often it is called.
 
     """
     last, told = Exception(), ""
-    for _ in attempts(timeout, pace):
+    for _ in attempts(policy.timeout, PACE):
         try:
             return call()
         except Exception as error:
-            if not is_transient(error):
+            if not policy.is_transient(error):
                 raise
             last = error
         if str(last) != told:
@@ -46,20 +57,17 @@ def retry(
     raise last
 
 
-def poll(
-    ask: Callable[[], T | None], what: str, timeout: float, now: Callable[[], str], pace: Pace = PACE
-) -> T:
-    """Ask until there is an answer.
+def poll(ask: Callable[[], T | None], what: str, timeout: float, state: Callable[[], str]) -> T:
+    """Ask until there is an answer, and return it.
 
     Args:
-        ask: Returns None as long as there is none.
-        what: What is waited for, for the message.
+        ask: Returns None as long as there is no answer.
+        what: The event that is waited for, for the message.
         timeout: Seconds.
-        now: Says how it stands when time is over: the state that the cloud reports, its request's id, what to do.
-        pace: How often it is asked.
+        state: Returns how it stands when time is over: the state that the cloud reports, its request's id, what to do.
 
     Raises:
         ProviderError: Time is over.
 
     """
-    return wait_for(ask, what, timeout, kind=ProviderError, reason=now, pace=pace)
+    return wait_for(ask, what, timeout, kind=ProviderError, reason=state, pace=PACE)

@@ -1,4 +1,4 @@
-"""Google's API: clients, what it says when it refuses, operations, and the labels by which skep's things are known.
+"""Google's API: its clients, its calls, its operations, and the labels by which skep's things are known.
 
 Bodies and answers are the API's own JSON: the SDK's types check them on the way. google.cloud.compute_v1 takes seconds
 to import, so that is done when Google is asked something, never before.
@@ -11,112 +11,26 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.stage import Stage
-from providers.cloud.retry import PACE, poll, retry
+from providers.cloud.retry import RetryPolicy, poll, retry
+from providers.gcp.errors import GONE, GcpError, is_busy, translate_errors
 
-PATIENCE = 120.0
-"""Seconds for which an error that passes by itself is waited out."""
+RETRY_TIMEOUT = 120.0
+"""Seconds for which a transient error is waited out."""
 OPERATION_TIMEOUT = 900.0
+WHILE_BUSY = RetryPolicy(is_busy, RETRY_TIMEOUT)
+"""Of calls that are harmless to repeat."""
 
 
-LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
-_CLEAR = {404, 409, 429, *range(500, 600)}
-"""Those of HTTP's that say what is the matter themselves."""
 OWNER = "skep"
 """The label whose value is this stage's alone; the others are for people."""
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-_BUSY = frozenset(
-    {LOST, "429", "500", "502", "503", "504", "rateLimitExceeded", "userRateLimitExceeded", "backendError"}
-    | {"INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "RATE_LIMIT_EXCEEDED"}
-)
-"""What passes by itself, whatever was asked."""
-GONE = frozenset({"404", "notFound", "RESOURCE_NOT_FOUND"})
-_CONFLICT = frozenset(
-    {"409", "alreadyExists", "resourceNotReady", "RESOURCE_NOT_READY", "RESOURCE_ALREADY_EXISTS", "ABORTED"}
-)
-"""Another run was first, or is at work on the same thing: the next look finds it."""
-IN_USE = frozenset(
-    {
-        "resourceInUseByAnotherResource",
-        "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE",
-        "resourceNotReady",
-        "RESOURCE_NOT_READY",
-        "IP_IN_USE_BY_ANOTHER_RESOURCE",
-    }
-)
-"""What is said of a thing whose user was removed a moment ago, and of one that is really used."""
-
-_LOG_IN = (
-    "log in (`gcloud auth application-default login`), or set GOOGLE_APPLICATION_CREDENTIALS: skep uses what the SDK "
-    "finds; then run again, it goes on where it was"
-)
-_QUOTA = "ask for more at IAM & Admin > Quotas, or remove what the project no longer needs"
-_ADVICE = {
-    NO_CREDENTIALS: _LOG_IN,
-    LOST: "this machine can't reach Google: see to its network, then run again",
-    "401": _LOG_IN,
-    "authError": _LOG_IN,
-    "forbidden": "have it allowed: docs/providers.md has the roles that skep needs",
-    "403": "have it allowed: docs/providers.md has the roles that skep needs",
-    "accessNotConfigured": "enable that API (`gcloud services enable compute.googleapis.com`)",
-    "SERVICE_DISABLED": "enable that API (`gcloud services enable compute.googleapis.com file.googleapis.com`)",
-    "quotaExceeded": _QUOTA,
-    "QUOTA_EXCEEDED": _QUOTA,
-    "ZONE_RESOURCE_POOL_EXHAUSTED": "Google has no room for it in that zone now: run again later, or set another "
-    "instance_type or available_zones",
-    "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS": "Google has no room for it in that zone now: run again later, or set "
-    "another instance_type or available_zones",
-    "IP_IN_USE_BY_ANOTHER_RESOURCE": "something that is not skep's has that address: remove it, or set ip_address_list",
-    "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": "something that is not skep's uses it: remove that, then run again",
-    "resourceInUseByAnotherResource": "something that is not skep's uses it: remove that, then run again",
-}
-
-
-class GcpError(ProviderError):
-    """Google refused something.
-
-    Args:
-        what: What was asked, as `instances.insert`.
-        code: The reason in the API's words, or HTTP's status.
-        said: Its message.
-        request: The operation's name, or the request's id, by which Google's support finds it.
-
-    """
-
-    def __init__(self, what: str, code: str, said: str, request: str = "") -> None:
-        """Keep the parts and make the message from them."""
-        self.what, self.code, self.request = what, code, request
-        where = f" (request {request})" if request else ""
-        advice = f": {_ADVICE[code]}" if code in _ADVICE else ""
-        shown = "" if code.startswith("skep.") else f" {code}:"
-        super().__init__(f"Google {what}:{shown} {said.strip().rstrip('.')}{where}{advice}")
-
-
-def is_transient(error: Exception) -> bool:
-    """Return whether an error is one that a new look, a moment later, may not meet."""
-    return isinstance(error, GcpError) and error.code in _BUSY | _CONFLICT | GONE
-
-
-def is_transient_on_delete(error: Exception) -> bool:
-    """Return whether an error is one that passes when what used a thing is gone."""
-    return isinstance(error, GcpError) and error.code in _BUSY | IN_USE
-
-
-def is_busy(error: Exception) -> bool:
-    """Return whether an error passes by itself, whatever was asked."""
-    return isinstance(error, GcpError) and error.code in _BUSY
-
-
-def quiet(_line: str) -> None:
-    """Say nothing: that Google is busy with questions is nobody's concern."""
 
 
 class GcpApi:
@@ -161,7 +75,7 @@ class GcpApi:
             if self._credentials is None:
                 import google.auth
 
-                with _translate_errors("sign in", ""):
+                with translate_errors("sign in", ""):
                     found, project = google.auth.default(scopes=[_SCOPE])
                 self._credentials, self._project = found, self._project or project
 
@@ -180,12 +94,12 @@ class GcpApi:
     # -- one call ------------------------------------------------------------------------------------------------------
 
     def call(self, what: str, body: Json | None = None, **fields: str) -> Json:
-        """Ask once, and return the answer; that of a change is its operation.
+        """Call once, and return the answer; that of a change is its operation.
 
         Args:
             what: Kind and method, as `Instances.insert`, or `file.POST` for a path of Filestore's.
-            body: What is sent.
-            fields: Of the request: `zone`, `instance` and so on.
+            body: The body of the request.
+            fields: The request's: `zone`, `instance` and so on.
 
         Raises:
             GcpError: Google refused, or did not answer.
@@ -203,12 +117,12 @@ class GcpApi:
             name = next(name for name in request.meta.fields if name.endswith("_resource"))
             sent[name] = request.meta.fields[name].message.from_json(json.dumps(body))
         function = getattr(client, f"{method}_unary", None) or getattr(client, method)
-        with _translate_errors(what, fields.get("request_id", "")):
+        with translate_errors(what, fields.get("request_id", "")):
             answer = function(request=request(**sent), retry=None, timeout=60)
         return _as_json(answer)
 
     def _rest(self, service: str, method: str, body: Json | None, path: str, **query: str) -> Json:
-        """Ask a service that the SDK's package does not have."""
+        """Call a service that the SDK's package does not have."""
         self._sign_in()
         with self._lock:
             if self._session is None:
@@ -216,29 +130,29 @@ class GcpApi:
 
                 self._session = AuthorizedSession(self._credentials, max_refresh_attempts=1)
         url = f"{self.endpoints[service]}/v1/{path}"
-        with _translate_errors(f"{service} {method} {path}", ""):
+        with translate_errors(f"{service} {method} {path}", ""):
             answer = self._session.request(method, url, json=body, params=query or None, timeout=60)
-        said = answer.json() if answer.content else {}
+        told = answer.json() if answer.content else {}
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's line
-            error = said.get("error") or {}
+            error = told.get("error") or {}
             reasons = [one["reason"] for one in error.get("details") or () if "reason" in one]
             code = reasons[0] if reasons else str(answer.status_code)
             raise GcpError(f"{service} {method} {path}", code, str(error.get("message") or answer.text))
-        return said
+        return told
 
     # -- questions -----------------------------------------------------------------------------------------------------
 
     def get(self, what: str, **fields: str) -> Json | None:
         """Return a thing, asked for again while Google is busy; None if there is none."""
         try:
-            return retry(lambda: self.call(what, None, **fields), is_busy, PATIENCE, quiet, PACE)
+            return retry(lambda: self.call(what, None, **fields), WHILE_BUSY)
         except GcpError as error:
             if error.code not in GONE:
                 raise
             return None
 
     def listing(self, what: str, **fields: str) -> list[Json]:
-        """Return all that a question lists, from as many pages as there are."""
+        """Return all items of a list method, from all its pages."""
         kind, _, method = what.partition(".")
 
         def ask() -> list[Json]:
@@ -247,7 +161,7 @@ class GcpApi:
 
             request = getattr(compute_v1, _request_name(kind, method))(project=self.project, **fields)
             found: list[Json] = []
-            with _translate_errors(what, ""):
+            with translate_errors(what, ""):
                 for page in getattr(client, method)(request=request, retry=None, timeout=60).pages:
                     items = _as_json(page).get("items") or []
                     if isinstance(items, list):
@@ -256,25 +170,23 @@ class GcpApi:
                         found += [one for scope in items.values() for one in _of_scope(scope)]
             return found
 
-        return retry(ask, is_busy, PATIENCE, quiet, PACE)
+        return retry(ask, WHILE_BUSY)
 
     def mine(self, what: str, stage: Stage, **fields: str) -> list[Json]:
-        """Return what carries a stage's tag as its description."""
+        """Return the things that carry a stage's tag as their description."""
         return self.listing(what, filter=f'description eq "{cloud_name(stage)} .*"', **fields)
 
     # -- changes -------------------------------------------------------------------------------------------------------
 
     def change(self, what: str, body: Json | None = None, **fields: str) -> None:
-        """Have something changed, and come back when it is; what was lost on the way is asked for again, and done once.
+        """Change something, and come back when it is changed; a request that was lost is sent again, and done once.
 
         Raises:
             GcpError: Google refused.
 
         """
         token = str(uuid.uuid4())
-        done = retry(
-            lambda: self.call(what, body, request_id=token, **fields), is_busy, PATIENCE, quiet, PACE
-        )
+        done = retry(lambda: self.call(what, body, request_id=token, **fields), WHILE_BUSY)
         self._wait(what, done)
 
     def drop(self, what: str, **fields: str) -> bool:
@@ -303,7 +215,7 @@ class GcpApi:
                 now = self.get(f"{kind}.get", **place) or {"status": "DONE"}
             return now if now["status"] == "DONE" else None
 
-        poll(look, f"{what} ({name})", OPERATION_TIMEOUT, lambda: f"it is {now['status']}", PACE)
+        poll(look, f"{what} ({name})", OPERATION_TIMEOUT, lambda: f"it is {now['status']}")
         for error in (now.get("error") or {}).get("errors") or ():
             raise GcpError(what, error.get("code", "UNKNOWN"), error.get("message", "no reason given"), name)
 
@@ -318,7 +230,7 @@ def _request_name(kind: str, method: str) -> str:
 
 
 def _of_scope(scope: Any) -> list[Json]:
-    """Return what one zone has in a listing of all; where there is nothing a warning says so."""
+    """Return the items of one zone in a listing of all; a zone without any has a warning instead."""
     return [one for many in scope.values() if isinstance(many, list) for one in many]
 
 
@@ -330,36 +242,11 @@ def _as_json(message: Any) -> Json:
     return found
 
 
-@contextmanager
-def _translate_errors(what: str, request: str) -> Iterator[None]:
-    """Turn what the SDK raises into ours."""
-    import requests
-    from google.api_core import exceptions as api
-    from google.auth import exceptions as auth
-
-    try:
-        yield
-    except api.GoogleAPICallError as error:
-        errors = [one for one in error.errors or () if isinstance(one, dict)]
-        status = int(error.code or 0)
-        code = str(errors[0].get("reason")) if errors and status not in _CLEAR else str(status)
-        text = str(
-            errors[0].get("message") if errors else re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")
-        )
-        raise GcpError(what, code, text, request) from error
-    except auth.TransportError as error:
-        raise GcpError(what, LOST, str(error), request) from error
-    except auth.GoogleAuthError as error:
-        raise GcpError(what, NO_CREDENTIALS, str(error)) from error
-    except (api.RetryError, requests.RequestException) as error:
-        raise GcpError(what, LOST, str(error), request) from error
-
-
 # -- labels ------------------------------------------------------------------------------------------------------------
 
 
 def labels_for(stage: Stage, name: str, key: str) -> dict[str, str]:
-    """Return the labels of a thing; they are for people and bills, what is exact is its description. Pure."""
+    """Return the labels of a thing, which are for people and bills; its description is exact. Pure."""
 
     def fit(text: str) -> str:
         return re.sub(r"[^a-z0-9_-]", "_", text.lower())[:63]

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from model.errors import ProviderError
-from model.stage import Host, Stage
+from model.site import GcpStage
+from model.stage import Stage
 from providers.base import Found
-from providers.cloud.check import Ask, CloudCheck
-from providers.cloud.host import data_size, disk_size, instance_type
-from providers.cloud.retry import PACE, retry
-from providers.gcp.api import PATIENCE, GcpApi, is_busy, quiet
+from providers.cloud.check import CloudCheck, Question
+from providers.cloud.host import HostSpec
+from providers.cloud.retry import retry
+from providers.gcp.api import WHILE_BUSY, GcpApi
 from providers.gcp.image import GcpImages
-from providers.gcp.network import config_of
 
 PERMISSIONS = (
     "compute.addresses.create",
@@ -24,37 +24,39 @@ PERMISSIONS = (
 _OF_NFS = "file.instances.create"
 
 
-class GcpCheck(CloudCheck):
+class GcpCheck(CloudCheck[GcpStage]):
     """The questions that are asked before a stage is made.
 
     Args:
         stage: The stage.
-        api: The project's API.
-        images: What its hosts are made from.
+        config: The stage's table.
         found: Lists what there is of the stage already.
+        api: The project's API.
+        images: The images of its hosts.
 
     """
 
     def __init__(
-        self, stage: Stage, api: GcpApi, images: GcpImages, found: Callable[[], Mapping[str, Found]]
+        self,
+        stage: Stage,
+        config: GcpStage,
+        found: Callable[[], Mapping[str, Found]],
+        api: GcpApi,
+        images: GcpImages,
     ) -> None:
-        super().__init__(stage, found)
+        super().__init__(stage, config, found)
         self._api, self._images = api, images
 
-    def _asks(self) -> Sequence[Ask]:
+    def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
         return self._permissions, self._zones, self._types, self._quotas
 
     def _permissions(self) -> Iterator[str]:
-        """Yield what these credentials may not do."""
-        wanted = [*PERMISSIONS, *([_OF_NFS] if config_of(self._stage).nfs else [])]
+        """Yield the permissions that these credentials lack."""
+        wanted = [*PERMISSIONS, *([_OF_NFS] if self._config.nfs else [])]
         path = f"projects/{self._api.project}:testIamPermissions"
         answer = retry(
-            lambda: self._api.call("projects.POST", {"permissions": wanted}, path=path),
-            is_busy,
-            PATIENCE,
-            quiet,
-            PACE,
+            lambda: self._api.call("projects.POST", {"permissions": wanted}, path=path), WHILE_BUSY
         )
         missing = sorted(set(wanted) - set(answer.get("permissions") or ()))
         if missing:
@@ -73,7 +75,7 @@ class GcpCheck(CloudCheck):
         )
         if not known:
             yield f"{self._path}.region: there is no region {self._api.region}"
-        for zone in sorted({self._stage.place(host).zone for host in self._stage.hosts} - set(known)):
+        for zone in sorted({spec.place.zone for spec in self._specs} - set(known)):
             if known:
                 yield (
                     f"{self._path}.available_zones: {self._api.region} has no zone {zone}; it has {', '.join(known)}"
@@ -93,8 +95,8 @@ class GcpCheck(CloudCheck):
         if region is None:
             return  # said already
         missing = self._missing()
-        disk = sum(disk_size(self._stage, h) + data_size(self._stage, h) for h in missing)
-        metric = "DISKS_TOTAL_GB" if config_of(self._stage).disk_type == "pd-standard" else "SSD_TOTAL_GB"
+        disk = sum(spec.disk_size + spec.data_size for spec in missing)
+        metric = "DISKS_TOTAL_GB" if self._config.disk_type == "pd-standard" else "SSD_TOTAL_GB"
         wanted = {
             "INSTANCES": len(missing),
             "STATIC_ADDRESSES": self._missing_addresses(),
@@ -107,7 +109,7 @@ class GcpCheck(CloudCheck):
             advice = "ask for more at IAM & Admin > Quotas"
             yield from self._too_few(what, wanted.get(what, 0), limit, taken, who, advice)
 
-    def _cpus(self, host: Host) -> int:
-        """Return the CPUs of a host; 0 of a machine type that is unknown, which is said elsewhere."""
-        kind = self._images.machine_type(instance_type(self._stage, host), self._stage.place(host).zone)
+    def _cpus(self, spec: HostSpec) -> int:
+        """Return the CPUs of a host; 0 of a machine type that is unknown, which another question reports."""
+        kind = self._images.machine_type(spec.instance_type, spec.place.zone)
         return int(kind["guestCpus"]) if kind is not None else 0

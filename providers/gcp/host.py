@@ -1,72 +1,67 @@
 """A host that is an instance of Compute Engine."""
 
 import shlex
+from typing import ClassVar
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.keys.record import HostRecord
+from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL
 from model.log import Log
 from model.secrets.secret import Secret
+from model.site import GcpStage
 from model.stage import Host, Stage
-from providers.cloud.cloud_init import ADMIN, HostKey, new_host_key
-from providers.cloud.host import (
-    data_size,
-    disk_size,
-    fingerprint,
-    instance_type,
-    log_in,
-    parse_tag,
-    public_key,
-    tag,
-)
-from providers.cloud.provider import ADDRESS, SUBNET
-from providers.cloud.retry import PACE, poll
-from providers.gcp.api import GcpApi, GcpError, labels_for
+from providers.cloud.cloud_init import ADMIN, SshKeys
+from providers.cloud.errors import gone
+from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.resources import ADDRESS, SUBNET
+from providers.cloud.retry import poll
+from providers.cloud.tag import parse_tag, tag
+from providers.gcp.api import GcpApi, labels_for
+from providers.gcp.errors import GcpError
 from providers.gcp.image import GcpImages
-from providers.gcp.network import GcpNetwork, config_of
+from providers.gcp.network import GcpNetwork
 from remote.ssh.connection import SshFiles
-
-LAYOUT = "1"
-"""Raised when hosts must be made anew for a new version of this file."""
-
-HOST_KEY, AUTHORIZED_KEY_TAG, IMAGE = "skep-host-key", "skep-admitted", "skep-image"
-"""Metadata: the public host key, the fingerprint of the key that was let in, and the image's id."""
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
 _STOPPED, _RUNNING = {"TERMINATED"}, {"RUNNING"}
 _NAT = "external-nat"
 
 
-def inputs(stage: Stage, host: Host) -> Inputs:
-    """Return what makes a host another host. Pure."""
-    config, place = config_of(stage), stage.place(host)
-    return {
-        "layout": LAYOUT,
-        "name": host.name,
-        "address": place.address,
-        "subnet": place.subnet.cidr,
-        "zone": place.zone,
-        "image_name": config.image_name,
-        "disk_type": config.disk_type,
-        "kms_key_id": str(config.kms_key_id),
-        "mirrored_disk": str(bool(data_size(stage, host))),
-    }
+def machine_of(stage: Stage, instance: Json) -> Machine:
+    """Return an instance as a host's machine. Pure."""
+    name, key = parse_tag(stage, instance.get("description"))
+    items = (instance.get("metadata") or {}).get("items") or ()
+    metadata = {item["key"]: item.get("value", "") for item in items}
+    return Machine(
+        name=name,
+        id=str(instance["id"]),
+        key=key,
+        is_running=instance["status"] in _RUNNING,
+        host_key=metadata.get(metadata_key(HOST_KEY_TAG), ""),
+        authorized_key=metadata.get(metadata_key(AUTHORIZED_KEY_TAG), ""),
+        answer=instance,
+    )
+
+
+def metadata_key(tag_name: str) -> str:
+    """Return a tag's name as a key of metadata, which has no dots. Pure."""
+    return tag_name.replace(".", "-")
 
 
 def last(url: str) -> str:
-    """Return the last part of a URL: the name of what it is of. Pure."""
+    """Return the last part of a URL, which is a name. Pure."""
     return url.rpartition("/")[2]
 
 
-def is_public(instance: Json) -> bool:
+def is_public(machine: Machine) -> bool:
     """Return whether an instance has a public address. Pure."""
-    return any(face.get("accessConfigs") for face in instance.get("networkInterfaces") or ())
+    return any(face.get("accessConfigs") for face in machine.answer.get("networkInterfaces") or ())
 
 
-def first_start(host: Host, host_key: HostKey, authorized_key: str) -> Secret:
-    """Return what a host runs at its first start: its ssh host key, the admin user and the stage's key. Pure.
+def startup_script(host: Host, keys: SshKeys) -> Secret:
+    """Return the script of a host's first start: its ssh host key, the admin user and the stage's key. Pure.
 
     Google's own agent runs it, which all public images have; cloud-init is in some of them only. It is a no-op at later
     starts, and so does not undo what was changed since.
@@ -80,15 +75,15 @@ hostname -F /etc/hostname
 umask 077
 rm -f /etc/ssh/ssh_host_*
 cat >/etc/ssh/ssh_host_ed25519_key <<'END'
-{host_key.private.reveal().strip()}
+{keys.host_key.private.reveal().strip()}
 END
-printf '%s\\n' {q(host_key.public)} >/etc/ssh/ssh_host_ed25519_key.pub
+printf '%s\\n' {q(keys.host_key.public)} >/etc/ssh/ssh_host_ed25519_key.pub
 chmod 644 /etc/ssh/ssh_host_ed25519_key.pub
 id {ADMIN} >/dev/null 2>&1 || useradd -m -s /bin/bash {ADMIN}
 passwd -l {ADMIN}
 printf '%s ALL=(ALL) NOPASSWD:ALL\\n' {ADMIN} >/etc/sudoers.d/90-skep
 install -d -m 700 -o {ADMIN} -g {ADMIN} ~{ADMIN}/.ssh
-printf '%s\\n' {q(authorized_key.strip())} >~{ADMIN}/.ssh/authorized_keys
+printf '%s\\n' {q(keys.authorized_key.strip())} >~{ADMIN}/.ssh/authorized_keys
 chown {ADMIN}:{ADMIN} ~{ADMIN}/.ssh/authorized_keys
 systemctl restart ssh 2>/dev/null || systemctl restart sshd
 mkdir -p /var/lib/skep
@@ -96,25 +91,43 @@ mkdir -p /var/lib/skep
 """)
 
 
-class GcpHosts:
+class GcpHosts(CloudHosts[GcpStage]):
     """The hosts of a stage.
 
     Args:
         stage: The stage.
-        files: Its ssh files; the key pair is there.
-        api: The region's API.
-        network: What they are in.
-        images: What they are made from.
+        config: The stage's table.
+        files: Its ssh files; the key pair is there before `ensure` is called.
+        api: The project's API.
+        network: The network that they are in.
+        images: The images that they are made from.
 
     """
 
-    def __init__(
-        self, stage: Stage, files: SshFiles, api: GcpApi, network: GcpNetwork, images: GcpImages
-    ) -> None:
-        self._stage, self._files, self._api = stage, files, api
-        self._network, self._images = network, images
+    layout: ClassVar[str] = "1"
 
-    # -- what there is -------------------------------------------------------------------------------------------------
+    def __init__(
+        self,
+        stage: Stage,
+        config: GcpStage,
+        files: SshFiles,
+        api: GcpApi,
+        network: GcpNetwork,
+        images: GcpImages,
+    ) -> None:
+        super().__init__(stage, config, files)
+        self._api, self._network, self._images = api, network, images
+
+    # -- what is wanted, and what there is -----------------------------------------------------------------------------
+
+    def _own_inputs(self) -> Inputs:
+        """Return the type of the disks and how they are encrypted."""
+        return {"disk_type": self._config.disk_type, "kms_key_id": str(self._config.kms_key_id)}
+
+    def pending_change(self, spec: HostSpec, machine: Machine) -> str:
+        """Return that an instance is of another machine type, or nothing."""
+        there = last(machine.answer["machineType"])
+        return f"is a {there}" if there != spec.instance_type else ""
 
     def instances(self) -> list[Json]:
         """Return the stage's instances in all zones, in one listing."""
@@ -122,134 +135,85 @@ class GcpHosts:
             "Instances.aggregated_list", filter=f'labels.skep eq "{cloud_name(self._stage)}"'
         )
 
-    def named(self, name: str) -> list[Json]:
+    def _machines(self, name: str) -> list[Machine]:
         """Return the instances of a name: in one zone, unless the zone was changed."""
-        return [one for one in self.instances() if parse_tag(self._stage, one.get("description"))[0] == name]
-
-    def _at(self, instance: Json) -> dict[str, str]:
-        """Return what names an instance in a request."""
-        return {"zone": last(instance["zone"]), "instance": instance["name"]}
-
-    def _look(self, instance: Json) -> Json | None:
-        """Return an instance as it is now."""
-        return self._api.get("Instances.get", **self._at(instance))
+        machines = (machine_of(self._stage, instance) for instance in self.instances())
+        return [machine for machine in machines if machine.name == name]
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
-        """Make the host be there, as its settings say, running, reachable and open for the stage's key."""
-        instance = self._ensure_instance(host, key, log)
-        if last(instance["machineType"]) != instance_type(self._stage, host):
-            self.stop(host.short, log)
-            zone, wanted = last(instance["zone"]), instance_type(self._stage, host)
-            log(f"{host.name}: {last(instance['machineType'])} becomes {wanted}")
-            body = {"machineType": f"zones/{zone}/machineTypes/{wanted}"}
-            self._api.change("Instances.set_machine_type", body, **self._at(instance))
-            instance = self._wait_for(host.short, instance, _STOPPED, STOP_TIMEOUT)
-        if instance["status"] in {"STOPPING", "SUSPENDING"}:
-            instance = self._wait_for(host.short, instance, _STOPPED, STOP_TIMEOUT)
-        if instance["status"] == "SUSPENDED":
-            self._api.change("Instances.resume", None, **self._at(instance))
-        if instance["status"] in _STOPPED:
-            self._api.change("Instances.start", None, **self._at(instance))
-            log(f"started {instance['name']}")
-        instance = self._wait_for(host.short, instance, _RUNNING, START_TIMEOUT)
-        self._grow(host, instance, log)
-        public = self._ensure_public(host, instance, log)
-        told = _metadata(instance)
-        record = HostRecord(
-            name=host.name,
-            id=str(instance["id"]),
-            address=host.address,
-            ssh_host=public or host.address,
-            user=ADMIN,
-            host_keys=(told[HOST_KEY],) if HOST_KEY in told else (),
-        )
-        console = (
-            f"gcloud compute instances get-serial-port-output {instance['name']} --zone {last(instance['zone'])} "
-            f"--project {self._api.project}"
-        )
-        log_in(record, self._files, told.get(AUTHORIZED_KEY_TAG, ""), "delete", console, log)
-        return record
-
-    def _ensure_instance(self, host: Host, key: str, log: Log) -> Json:
-        """Return the host's instance, made if there is none with that key."""
-        for instance in self.named(host.short):
-            if parse_tag(self._stage, instance.get("description"))[1] == key:
-                return instance
-            log(f"{host.name}: is made anew; {instance['name']} and its disks go")
-            self._delete(instance)
-        request = self._request(host, key)
-        zone = self._stage.place(host).zone
+    def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
+        """Have the instance made; its name is the project's own, so that two runs come to one."""
+        request, zone = self._request(spec, key, keys), spec.place.zone
         self._api.change("Instances.insert", request, zone=zone)
-        log(f"made {request['name']} ({instance_type(self._stage, host)}) in {zone} at {host.address}")
+        log(f"made {request['name']} ({spec.instance_type}) in {zone} at {spec.place.address}")
         found = self._api.get("Instances.get", zone=zone, instance=request["name"])
         if found is None:
             raise GcpError("Instances.get", "404", f"{request['name']} was made, and is not known yet")
-        return found
+        return machine_of(self._stage, found)
 
-    def _request(self, host: Host, key: str) -> Json:
-        """Return what Google is asked to make."""
-        config, place = config_of(self._stage), self._stage.place(host)
-        kind = instance_type(self._stage, host)
-        image = self._images.of(kind, place.zone)
-        host_key, public = new_host_key(), public_key(self._files)
-        labels = labels_for(self._stage, host.short, key)
-        name = self._network.name(host.short)
+    def _request(self, spec: HostSpec, key: str, keys: SshKeys) -> Json:
+        """Return the body of `Instances.insert`."""
+        zone = spec.place.zone
+        image = self._images.of(spec.instance_type, zone)
+        face: Json = {
+            "subnetwork": self._network.subnet_url(SUBNET + spec.place.subnet.name),
+            "networkIP": spec.place.address,
+        }
+        if spec.is_public:
+            face["accessConfigs"] = [self._access(spec)]
+        metadata = {
+            "startup-script": startup_script(spec.host, keys).reveal(),
+            "block-project-ssh-keys": "TRUE",
+            "enable-oslogin": "FALSE",
+            **{metadata_key(name): value for name, value in keys.tags.items()},
+            metadata_key(IMAGE_LABEL): str(image["id"]),
+        }
+        return {
+            "name": self._network.name(spec.short),
+            "description": tag(self._stage, spec.short, key),
+            "machineType": f"zones/{zone}/machineTypes/{spec.instance_type}",
+            "disks": self._disks(spec, key, image),
+            "networkInterfaces": [face],
+            "labels": labels_for(self._stage, spec.short, key),
+            "tags": {"items": [self._network.name()]},
+            "metadata": {"items": [{"key": name, "value": value} for name, value in metadata.items()]},
+            "shieldedInstanceConfig": {"enableVtpm": True, "enableIntegrityMonitoring": True},
+        }
+
+    def _disks(self, spec: HostSpec, key: str, image: Json) -> list[Json]:
+        """Return the disks of a new instance, the one with the image first."""
         disks = []
-        sizes = [("boot", disk_size(self._stage, host)), ("data", data_size(self._stage, host))]
-        for use, size in sizes:
-            if not size:
-                continue
+        for use, size in self._disk_sizes(spec).items():
             disk: Json = {
                 "autoDelete": True,
                 "boot": use == "boot",
                 "deviceName": use,
                 "initializeParams": {
-                    "diskName": self._network.name(host.short, use),
+                    "diskName": self._network.name(spec.short, use),
                     "diskSizeGb": str(size),
-                    "diskType": f"zones/{place.zone}/diskTypes/{config.disk_type}",
-                    "description": tag(self._stage, host.short, key),
-                    "labels": labels,
+                    "diskType": f"zones/{spec.place.zone}/diskTypes/{self._config.disk_type}",
+                    "description": tag(self._stage, spec.short, key),
+                    "labels": labels_for(self._stage, spec.short, key),
                 },
             }
             if use == "boot":
                 disk["initializeParams"]["sourceImage"] = _path(image["selfLink"])
-            if config.kms_key_id is not None:
-                disk["diskEncryptionKey"] = {"kmsKeyName": config.kms_key_id}
+            if self._config.kms_key_id is not None:
+                disk["diskEncryptionKey"] = {"kmsKeyName": self._config.kms_key_id}
             disks.append(disk)
-        face: Json = {
-            "subnetwork": self._network.subnet_url(SUBNET + place.subnet.name),
-            "networkIP": place.address,
-        }
-        if self._stage.has_public_address(host):
-            face["accessConfigs"] = [self._access(host)]
-        told = {
-            "startup-script": first_start(host, host_key, public).reveal(),
-            "block-project-ssh-keys": "TRUE",
-            "enable-oslogin": "FALSE",
-            HOST_KEY: host_key.public,
-            AUTHORIZED_KEY_TAG: fingerprint(public),
-            IMAGE: str(image["id"]),
-        }
-        return {
-            "name": name,
-            "description": tag(self._stage, host.short, key),
-            "machineType": f"zones/{place.zone}/machineTypes/{kind}",
-            "disks": disks,
-            "networkInterfaces": [face],
-            "labels": labels,
-            "tags": {"items": [self._network.name()]},
-            "metadata": {"items": [{"key": name, "value": value} for name, value in told.items()]},
-            "shieldedInstanceConfig": {"enableVtpm": True, "enableIntegrityMonitoring": True},
-        }
+        return disks
 
-    def _access(self, host: Host) -> Json:
-        """Return the way in from outside, by the host's own public address."""
-        address = self._network.address(ADDRESS + host.short)
+    def _disk_sizes(self, spec: HostSpec) -> dict[str, int]:
+        """Return the GiB of each disk by its device. Pure."""
+        sizes = {"boot": spec.disk_size}
+        return {**sizes, "data": spec.data_size} if spec.data_size else sizes
+
+    def _access(self, spec: HostSpec) -> Json:
+        """Return the access configuration that holds the host's own public address."""
+        address = self._network.address(ADDRESS + spec.short)
         if address is None:
-            task = f"build_infra:{ADDRESS}{host.short}"
-            raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
+            raise gone(spec.name, "its public address", ADDRESS + spec.short)
         return {
             "name": _NAT,
             "type": "ONE_TO_ONE_NAT",
@@ -259,94 +223,129 @@ class GcpHosts:
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def _grow(self, host: Host, instance: Json, log: Log) -> None:
-        """Make the disks of an instance larger, as it runs.
+    def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
+        """Make disks larger, and give an instance another machine type, for which it has to be stopped."""
+        self._grow(spec, machine, log)
+        if not self.pending_change(spec, machine):
+            return machine
+        zone, there = last(machine.answer["zone"]), last(machine.answer["machineType"])
+        log(f"{spec.name}: {there} becomes {spec.instance_type}, for which it is stopped")
+        self.stop(spec.short, log)
+        body = {"machineType": f"zones/{zone}/machineTypes/{spec.instance_type}"}
+        self._api.change("Instances.set_machine_type", body, **self._at(machine))
+        return self._wait_for(machine, _STOPPED, STOP_TIMEOUT)
+
+    def _grow(self, spec: HostSpec, machine: Machine, log: Log) -> None:
+        """Make the disks of an instance larger, whether it runs or not.
 
         Raises:
             ProviderError: They are larger than they should be.
 
         """
-        sizes = {"boot": disk_size(self._stage, host), "data": data_size(self._stage, host)}
-        for disk in instance.get("disks") or ():
+        sizes = self._disk_sizes(spec)
+        for disk in machine.answer.get("disks") or ():
             wanted, there = sizes.get(disk["deviceName"], 0), int(disk["diskSizeGb"])
             if not wanted or wanted == there:
                 continue
             name = last(disk["source"])
             if there > wanted:
                 raise ProviderError(
-                    f"{host.name}: its disk {name} has {there} GiB, and can't be made smaller: put the size back"
+                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: put the size back"
                 )
             body = {"sizeGb": str(wanted)}
-            self._api.change("Disks.resize", body, zone=last(instance["zone"]), disk=name)
+            self._api.change("Disks.resize", body, zone=last(machine.answer["zone"]), disk=name)
             log(f"{name}: {there} GiB become {wanted}; file systems grow at the next start")
 
-    def _ensure_public(self, host: Host, instance: Json, log: Log) -> str:
-        """Have the host's public address on it, or none, and return it."""
-        face = instance["networkInterfaces"][0]
+    def _start(self, machine: Machine, log: Log) -> Machine:
+        """Start an instance that does not run; one that is suspended goes on."""
+        status = machine.answer["status"]
+        if status in {"STOPPING", "SUSPENDING"}:
+            machine = self._wait_for(machine, {*_STOPPED, "SUSPENDED"}, STOP_TIMEOUT)
+            status = machine.answer["status"]
+        if status == "SUSPENDED":
+            self._api.change("Instances.resume", None, **self._at(machine))
+        if status in _STOPPED:
+            self._api.change("Instances.start", None, **self._at(machine))
+            log(f"started {machine.answer['name']}")
+        return self._wait_for(machine, _RUNNING, START_TIMEOUT)
+
+    def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
+        """Have the host's public address on the instance, or none, and return it."""
+        face = machine.answer["networkInterfaces"][0]
         there = next(iter(face.get("accessConfigs") or ()), None)
-        wanted = self._access(host) if self._stage.has_public_address(host) else None
-        where = {**self._at(instance), "network_interface": face["name"]}
+        wanted = self._access(spec) if spec.is_public else None
+        where = {**self._at(machine), "network_interface": face["name"]}
         if there is not None and (wanted is None or there.get("natIP") != wanted["natIP"]):
             self._api.change("Instances.delete_access_config", access_config=there["name"], **where)
-            log(f"{host.name}: took {there.get('natIP')} off")
+            log(f"{spec.name}: took {there.get('natIP')} off")
             there = None
         if wanted is None:
             return ""
         if there is None:
             self._api.change("Instances.add_access_config", wanted, **where)
-            log(f"{host.name}: has the public address {wanted['natIP']}")
+            log(f"{spec.name}: has the public address {wanted['natIP']}")
         return str(wanted["natIP"])
+
+    def _console_command(self, machine: Machine) -> str:
+        """Return the command that prints an instance's console."""
+        name, zone = machine.answer["name"], last(machine.answer["zone"])
+        return f"gcloud compute instances get-serial-port-output {name} --zone {zone} --project {self._api.project}"
+
+    def _removal_words(self, machine: Machine) -> str:
+        """Return how to remove an instance by hand."""
+        return f"delete {machine.id}"
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
     def stop(self, name: str, log: Log) -> None:
         """Stop the instances of a name in order."""
-        for instance in self.named(name):
-            if instance["status"] in _STOPPED:
+        for machine in self._machines(name):
+            status = machine.answer["status"]
+            if status in _STOPPED:
                 continue
-            if instance["status"] in {"PROVISIONING", "STAGING"}:
-                self._wait_for(name, instance, _RUNNING, START_TIMEOUT)
-            self._api.change("Instances.stop", None, **self._at(instance))
-            self._wait_for(name, instance, _STOPPED, STOP_TIMEOUT)
-            log(f"stopped {instance['name']}")
+            if status in {"PROVISIONING", "STAGING"}:
+                self._wait_for(machine, _RUNNING, START_TIMEOUT)
+            self._api.change("Instances.stop", None, **self._at(machine))
+            self._wait_for(machine, _STOPPED, STOP_TIMEOUT)
+            log(f"stopped {machine.answer['name']}")
 
     def remove(self, name: str, log: Log) -> None:
         """Remove the instances of a name and their disks, and come back when they are gone."""
-        for instance in self.named(name):
-            self._delete(instance)
-            log(f"removed {instance['name']}")
+        for machine in self._machines(name):
+            self._discard(machine, log)
 
-    def _delete(self, instance: Json) -> None:
+    def _discard(self, machine: Machine, log: Log) -> None:
         """Delete an instance; its disks go with it."""
-        self._api.drop("Instances.delete", **self._at(instance))
+        self._api.drop("Instances.delete", **self._at(machine))
+        log(f"removed {machine.answer['name']}")
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
-    def _wait_for(self, name: str, instance: Json, states: set[str], timeout: float) -> Json:
+    def _at(self, machine: Machine) -> dict[str, str]:
+        """Return the fields that name an instance in a request. Pure."""
+        return {"zone": last(machine.answer["zone"]), "instance": machine.answer["name"]}
+
+    def _wait_for(self, machine: Machine, states: set[str], timeout: float) -> Machine:
         """Wait until an instance is in one of several states, and return it.
 
         Raises:
             ProviderError: It is not in time, or somebody removed it.
 
         """
-        status = instance["status"]
+        what = f"{machine.name} ({machine.answer['name']}) to be {' or '.join(sorted(states))}"
+        status = machine.answer["status"]
 
-        def look() -> Json | None:
+        def find() -> Machine | None:
             nonlocal status
-            found = self._look(instance)
+            found = self._api.get("Instances.get", **self._at(machine))
             if found is None:
-                raise ProviderError(f"{name}: {instance['name']} is gone: somebody removed it; run again")
+                raise ProviderError(
+                    f"{machine.name}: {machine.answer['name']} is gone: somebody removed it; run again"
+                )
             status = found["status"]
-            return found if status in states else None
+            return machine_of(self._stage, found) if status in states else None
 
-        what = f"{name} ({instance['name']}) to be {' or '.join(sorted(states))}"
-        return poll(look, what, timeout, lambda: f"it is {status}", PACE)
-
-
-def _metadata(instance: Json) -> dict[str, str]:
-    """Return what an instance was told."""
-    items = (instance.get("metadata") or {}).get("items") or ()
-    return {item["key"]: item.get("value", "") for item in items}
+        return poll(find, what, timeout, lambda: f"it is {status}")
 
 
 def _path(url: str) -> str:

@@ -1,10 +1,10 @@
-"""Which image a host at Google is made from."""
+"""The images that hosts at Google are made from."""
 
 import re
-import threading
 
 from model.errors import ProviderError
 from model.json_types import Json
+from providers.cloud.memo import Memo
 from providers.gcp.api import GcpApi
 
 FAMILIES = {
@@ -15,7 +15,7 @@ FAMILIES = {
     "ubuntu-24.04": ("ubuntu-os-cloud", "ubuntu-2404-lts-amd64", "ubuntu-2404-lts-arm64"),
     "almalinux-9": ("almalinux-cloud", "almalinux-9", "almalinux-9-arm64"),
 }
-"""Family to the project that publishes it, and what it is called there for x86 and for Arm.
+"""Family to the project that publishes it, and its names there, for x86 and for Arm.
 
 https://cloud.google.com/compute/docs/images/os-details
 """
@@ -33,11 +33,10 @@ class GcpImages:
 
     def __init__(self, api: GcpApi, name: str) -> None:
         self._api, self._name = api, name
-        self._lock = threading.Lock()
-        self._found: dict[bool, Json] = {}
+        self._found: Memo[bool, Json] = Memo()
 
     def machine_type(self, name: str, zone: str) -> Json | None:
-        """Return what Google says of a machine type in a zone; None if it is not there."""
+        """Return a machine type of a zone, as Google describes it; None if the zone has none of that name."""
         return self._api.get("MachineTypes.get", zone=zone, machine_type=name)
 
     def of(self, machine_type: str, zone: str) -> Json:
@@ -51,13 +50,10 @@ class GcpImages:
         if kind is None:
             raise ProviderError(f"instance_type: zone {zone} has no {machine_type}")
         is_arm = kind.get("architecture") == _ARM
-        with self._lock:
-            if is_arm not in self._found:
-                self._found[is_arm] = self._find(is_arm=is_arm)
-            return self._found[is_arm]
+        return self._found.get(is_arm, lambda: self._find(is_arm=is_arm))
 
     def _find(self, *, is_arm: bool) -> Json:
-        """Look for the image."""
+        """Return the newest image of an architecture."""
         if self._name in FAMILIES:
             project, x86, arm = FAMILIES[self._name]
             name = arm if is_arm else x86

@@ -8,24 +8,16 @@ from model.hosts.firewall import INSIDE, Rule
 from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.log import Log
-from model.site import GcpStage
 from model.stage import Stage
-from providers.cloud.host import parse_tag, tag
-from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
+from providers.cloud.resources import FIREWALL, NETWORK, SUBNET
+from providers.cloud.tag import parse_tag, tag
 from providers.gcp.api import GcpApi
 
 _WITH_PORTS = {"tcp", "udp", "sctp"}
 
 
-def config_of(stage: Stage) -> GcpStage:
-    """Return the stage's table, which is one of `provider = "gcp"`."""
-    if not isinstance(stage.config, GcpStage):
-        raise TypeError(f"stage {stage.name} is not one of the gcp provider")
-    return stage.config
-
-
 class GcpNetwork:
-    """What the hosts of a stage are in.
+    """The network of a stage.
 
     Args:
         stage: The stage.
@@ -144,10 +136,10 @@ class GcpNetwork:
         for name, body in wanted.items():
             if name not in there:
                 self._api.change("Firewalls.insert", body)
-                log(f"opened {_said(body)}")
+                log(f"opened {_rules_text(body)}")
             elif rules_of([there[name]]) != rules_of([body]) or _key(self._stage, there[name]) != key:
                 self._api.change("Firewalls.update", body, firewall=name)
-                log(f"now open: {_said(body)}")
+                log(f"now open: {_rules_text(body)}")
         for name in sorted(there.keys() - wanted):
             self._api.drop("Firewalls.delete", firewall=name)
             log(f"closed {name}")
@@ -194,7 +186,7 @@ class GcpNetwork:
         return self._api.get("Addresses.get", region=self._api.region, address=self.name(name))
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Have a public address; it stays when its host is made anew."""
+        """Reserve a public address; it stays when its host is made anew."""
         found = self.address(name)
         if found is None:
             body = {
@@ -207,8 +199,8 @@ class GcpNetwork:
             log(f"reserved {found['address']}")
         return str(found["id"])
 
-    def release_address(self, name: str, log: Log) -> None:
-        """Give a public address back."""
+    def remove_address(self, name: str, log: Log) -> None:
+        """Release a public address."""
         if self._api.drop("Addresses.delete", region=self._api.region, address=self.name(name)):
             log(f"released {self.name(name)}")
 
@@ -218,13 +210,13 @@ def _key(stage: Stage, thing: Json) -> str:
     return parse_tag(stage, thing.get("description"))[1]
 
 
-def _said(body: Json) -> str:
-    """Return a firewall rule for a log."""
+def _rules_text(body: Json) -> str:
+    """Return the rules of a firewall rule for a log."""
     return ", ".join(map(str, sorted(rules_of([body]))))
 
 
 def rules_of(firewalls: Iterable[Json]) -> set[Rule]:
-    """Return what firewall rules let in. Pure.
+    """Return the rules of all firewall rules: Google's have several ports each. Pure.
 
     One that skep would not make has a source or protocol that no wanted rule has, and so is one too many.
     """

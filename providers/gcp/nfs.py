@@ -4,20 +4,22 @@ from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import zones
 from model.json_types import Json
 from model.log import Log
+from model.site import GcpStage
 from model.stage import Stage
-from providers.cloud.host import parse_tag, tag
-from providers.cloud.provider import NFS
-from providers.cloud.retry import PACE, poll, retry
-from providers.gcp.api import GONE, OPERATION_TIMEOUT, PATIENCE, GcpApi, GcpError, is_busy, labels_for, quiet
-from providers.gcp.network import GcpNetwork, config_of
+from providers.cloud.resources import NFS
+from providers.cloud.retry import poll, retry
+from providers.cloud.tag import parse_tag, tag
+from providers.gcp.api import OPERATION_TIMEOUT, WHILE_BUSY, GcpApi, labels_for
+from providers.gcp.errors import GONE, GcpError
+from providers.gcp.network import GcpNetwork
 
 SHARE = "skep"
 """The name of the share: it is mounted as `<address>:/skep`."""
 _DISABLED = {"SERVICE_DISABLED", "accessNotConfigured"}
 
 
-def mount_of(thing: Json) -> str:
-    """Return what a file system is mounted from; its name as long as it has no address. Pure."""
+def mount_source(thing: Json) -> str:
+    """Return the source from which a file system is mounted; its name as long as it has no address. Pure."""
     addresses = [address for one in thing.get("networks") or () for address in one.get("ipAddresses") or ()]
     return f"{addresses[0]}:/{SHARE}" if addresses else str(thing["name"])
 
@@ -27,13 +29,14 @@ class GcpFileSystem:
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: The project's API.
-        network: What its hosts are in.
+        network: The network of its hosts.
 
     """
 
-    def __init__(self, stage: Stage, api: GcpApi, network: GcpNetwork) -> None:
-        self._stage, self._api, self._network = stage, api, network
+    def __init__(self, stage: Stage, config: GcpStage, api: GcpApi, network: GcpNetwork) -> None:
+        self._stage, self._config, self._api, self._network = stage, config, api, network
 
     def listing(self) -> list[Json]:
         """Return the stage's file systems; none where that API is not enabled, since nothing can have been made."""
@@ -48,21 +51,21 @@ class GcpFileSystem:
                     break
                 query["pageToken"] = answer["nextPageToken"]
         except GcpError as error:
-            if error.code not in _DISABLED or config_of(self._stage).nfs:
+            if error.code not in _DISABLED or self._config.nfs:
                 raise
         return [one for one in found if parse_tag(self._stage, one.get("description"))[0]]
 
     def _ask(self, method: str, body: Json | None, **words: str) -> Json:
         """Ask, again while Google is busy: names are unique, so that nothing is made twice."""
-        return retry(lambda: self._api.call(f"file.{method}", body, **words), is_busy, PATIENCE, quiet, PACE)
+        return retry(lambda: self._api.call(f"file.{method}", body, **words), WHILE_BUSY)
 
     def ensure(self, key: str, log: Log) -> str:
         """Make the file system."""
-        name, zone = self._network.name(NFS), zones(config_of(self._stage))[0]
+        name, zone = self._network.name(NFS), zones(self._config)[0]
         parent = f"projects/{self._api.project}/locations/{zone}"
         found = next(iter(self.listing()), None)
         if found is None:
-            config = config_of(self._stage)
+            config = self._config
             body: Json = {
                 "tier": config.filestore_tier,
                 "description": tag(self._stage, NFS, key),
@@ -81,8 +84,8 @@ class GcpFileSystem:
             there = self._ask("GET", None, path=path)
             return there if there.get("state") == "READY" else None
 
-        ready = poll(look, f"Filestore {name}", OPERATION_TIMEOUT, lambda: "it is not READY", PACE)
-        return mount_of(ready)
+        ready = poll(look, f"Filestore {name}", OPERATION_TIMEOUT, lambda: "it is not READY")
+        return mount_source(ready)
 
     def remove(self, log: Log) -> None:
         """Remove the file system, with its data."""
@@ -104,6 +107,6 @@ class GcpFileSystem:
                 now = self._ask("GET", None, path=now["name"])
             return now if now.get("done") else None
 
-        poll(look, what, OPERATION_TIMEOUT, lambda: f"{operation['name']} is not done", PACE)
+        poll(look, what, OPERATION_TIMEOUT, lambda: f"{operation['name']} is not done")
         if "error" in now:
             raise GcpError(what, str(now["error"].get("code")), now["error"].get("message", ""), now["name"])

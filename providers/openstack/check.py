@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
-from model.json_types import Json
+from model.site import OpenStackStage
 from model.stage import Stage
 from providers.base import Found
-from providers.cloud.check import Ask, CloudCheck
-from providers.cloud.host import instance_type
-from providers.openstack.api import FORBIDDEN, OpenStackApi, OpenStackError
-from providers.openstack.host import OpenStackHosts
-from providers.openstack.network import OpenStackNetwork, config_of
+from providers.cloud.check import CloudCheck, Question
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import FORBIDDEN, OpenStackError
+from providers.openstack.image import OpenStackImages
+from providers.openstack.network import OpenStackNetwork
 from providers.openstack.nfs import SERVICE, OpenStackFileSystem
 
 if TYPE_CHECKING:
@@ -21,32 +21,34 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 """The id of nothing that there is."""
 
 
-class OpenStackCheck(CloudCheck):
+class OpenStackCheck(CloudCheck[OpenStackStage]):
     """The questions that are asked before a stage is made.
 
     Args:
         stage: The stage.
-        api: The services.
-        network: What its hosts are in.
-        hosts: Its hosts, which know flavors and images.
-        nfs: Its file system.
+        config: The stage's table.
         found: Lists what there is of the stage already.
+        api: The services.
+        images: The image and the flavors of its hosts.
+        network: The network of its hosts.
+        nfs: Its file system.
 
     """
 
     def __init__(
         self,
         stage: Stage,
-        api: OpenStackApi,
-        network: OpenStackNetwork,
-        hosts: OpenStackHosts,
-        nfs: OpenStackFileSystem,
+        config: OpenStackStage,
         found: Callable[[], Mapping[str, Found]],
+        api: OpenStackApi,
+        images: OpenStackImages,
+        network: OpenStackNetwork,
+        nfs: OpenStackFileSystem,
     ) -> None:
-        super().__init__(stage, found)
-        self._api, self._network, self._hosts, self._nfs = api, network, hosts, nfs
+        super().__init__(stage, config, found)
+        self._api, self._images, self._network, self._nfs = api, images, network, nfs
 
-    def _asks(self) -> Sequence[Ask]:
+    def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
         return (
             self._permissions,
@@ -59,9 +61,10 @@ class OpenStackCheck(CloudCheck):
         )
 
     def _permissions(self) -> Iterator[str]:
-        """Yield what these credentials may not do, by asking for what can't be done: who may is told so in other words.
+        """Yield the calls that these credentials may not make.
 
-        OpenStack has no question for it. A role's name tells nothing, since what it may do is each cloud's own matter.
+        OpenStack has no question for it, and a role's name tells nothing: each cloud decides what the role may do. So
+        the calls are made with an id that does not exist: credentials that may make them get another refusal.
         """
         server = {
             "name": "skep-check",
@@ -73,7 +76,7 @@ class OpenStackCheck(CloudCheck):
             ("network", "/floatingips", {"floatingip": {"floating_network_id": _NOBODY}}),
             ("compute", "/servers", {"server": server}),
         ]
-        if config_of(self._stage).nfs and self._api.has(SERVICE):
+        if self._config.nfs and self._api.has(SERVICE):
             share = {"share_proto": "NFS", "size": 1, "share_type": _NOBODY}
             probes.append((SERVICE, "/shares", {"share": share}))
         for service, path, body in probes:
@@ -87,14 +90,14 @@ class OpenStackCheck(CloudCheck):
         """Yield the flavors that there are not."""
         for name in self._sizes():
             try:
-                self._hosts.flavor(name)
+                self._images.flavor(name)
             except ProviderError as error:
                 yield f"{self._path}.{error}"
 
     def _image(self) -> Iterator[str]:
         """Yield why there is no image."""
         try:
-            self._hosts.image()
+            self._images.image()
         except ProviderError as error:
             yield f"{self._path}.{error}"
 
@@ -102,7 +105,7 @@ class OpenStackCheck(CloudCheck):
         """Yield the zones that there are not."""
         answer = self._api.ask("GET", "compute", "/os-availability-zone")["availabilityZoneInfo"]
         known = sorted(zone["zoneName"] for zone in answer if zone["zoneState"]["available"])
-        for zone in sorted({self._stage.place(host).zone for host in self._stage.hosts} - {"", *known}):
+        for zone in sorted({spec.place.zone for spec in self._specs} - {"", *known}):
             yield f"{self._path}.available_zones: there is no zone {zone}; there are {', '.join(known)}"
 
     def _leads_out(self) -> Iterator[str]:
@@ -112,7 +115,7 @@ class OpenStackCheck(CloudCheck):
 
     def _file_system(self) -> Iterator[str]:
         """Yield why there can be no file system."""
-        if config_of(self._stage).nfs:
+        if self._config.nfs:
             try:
                 self._nfs.type()
             except OpenStackError:
@@ -123,8 +126,8 @@ class OpenStackCheck(CloudCheck):
     def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for what is missing; a flavor that is unknown was said already."""
         limits = self._api.ask("GET", "compute", "/limits")["limits"]["absolute"]
-        known = {name: flavor for flavor in self._hosts.flavors() for name in (flavor["id"], flavor["name"])}
-        names = [instance_type(self._stage, host) for host in self._missing()]
+        known = {name: flavor for flavor in self._images.flavors() for name in (flavor["id"], flavor["name"])}
+        names = [spec.instance_type for spec in self._missing()]
         flavors = [known[name] for name in names if name in known]
         for what, most, used, needs in (
             ("servers", "maxTotalInstances", "totalInstancesUsed", len(names)),

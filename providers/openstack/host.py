@@ -1,64 +1,95 @@
 """A host that is a server at OpenStack: its port, which keeps its address, and the server itself."""
 
 import base64
-import threading
+from typing import ClassVar
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.keys.record import HostRecord
-from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
+from model.labels import (
+    AUTHORIZED_KEY_TAG,
+    HOST_KEY_TAG,
+    IMAGE_LABEL,
+    KEY_LABEL,
+    NAME_LABEL,
+    belongs_to,
+)
 from model.log import Log
-from model.stage import Host, Stage
-from providers.cloud.cloud_init import ADMIN, new_host_key, user_data
-from providers.cloud.host import data_size, disk_size, fingerprint, instance_type, log_in, public_key
-from providers.cloud.provider import ADDRESS, FIREWALL, NETWORK, SUBNET
-from providers.cloud.retry import PACE, poll
-from providers.openstack.api import CONFLICT, NOT_FOUND, OpenStackApi, OpenStackError
-from providers.openstack.network import OpenStackNetwork, config_of
+from model.site import OpenStackStage
+from model.stage import Stage
+from providers.cloud.cloud_init import SshKeys, user_data
+from providers.cloud.errors import gone
+from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.resources import ADDRESS, FIREWALL, NETWORK, SUBNET
+from providers.cloud.retry import poll
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import CONFLICT, NOT_FOUND, OpenStackError
+from providers.openstack.image import OpenStackImages
+from providers.openstack.network import OpenStackNetwork
 from remote.ssh.connection import SshFiles
 
-LAYOUT = "1"
-"""Raised when hosts must be made anew for a new version of this file."""
-
 START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
-_STOPPED, _RESIZED = "SHUTOFF", "VERIFY_RESIZE"
+_RUNNING, _STOPPED, _RESIZED, _BROKEN = "ACTIVE", "SHUTOFF", "VERIFY_RESIZE", "ERROR"
 _ATTACHED = "os-extended-volumes:volumes_attached"
+_TASK = "OS-EXT-STS:task_state"
 
 
-def inputs(stage: Stage, host: Host) -> Inputs:
-    """Return what makes a host another host. Pure."""
-    config, place = config_of(stage), stage.place(host)
-    return {
-        "layout": LAYOUT,
-        "name": host.name,
-        "address": place.address,
-        "subnet": place.subnet.cidr,
-        "zone": place.zone,
-        "image_name": config.image_name,
-        "mirrored_disk": str(bool(data_size(stage, host))),
-        "volume_type": str(config.volume_type),
-    }
+def machine_of(server: Json) -> Machine:
+    """Return a server as a host's machine. Pure."""
+    metadata = server["metadata"]
+    return Machine(
+        name=metadata.get(NAME_LABEL, ""),
+        id=str(server["id"]),
+        key="" if server["status"] in {_BROKEN, "DELETED"} else metadata.get(KEY_LABEL, ""),
+        is_running=server["status"] == _RUNNING,
+        host_key=metadata.get(HOST_KEY_TAG, ""),
+        authorized_key=metadata.get(AUTHORIZED_KEY_TAG, ""),
+        answer=server,
+    )
 
 
-class OpenStackHosts:
+class OpenStackHosts(CloudHosts[OpenStackStage]):
     """The hosts of a stage.
 
     Args:
         stage: The stage.
-        files: Its ssh files; the key pair is there.
+        config: The stage's table.
+        files: Its ssh files; the key pair is there before `ensure` is called.
         api: The services.
-        network: What they are in.
+        network: The network that they are in.
+        images: The image that they are made from, and their flavors.
 
     """
 
-    def __init__(self, stage: Stage, files: SshFiles, api: OpenStackApi, network: OpenStackNetwork) -> None:
-        self._stage, self._files, self._api, self._network = stage, files, api, network
-        self._lock = threading.Lock()
-        self._image: Json | None = None
+    layout: ClassVar[str] = "1"
 
-    # -- what there is -------------------------------------------------------------------------------------------------
+    def __init__(
+        self,
+        stage: Stage,
+        config: OpenStackStage,
+        files: SshFiles,
+        api: OpenStackApi,
+        network: OpenStackNetwork,
+        images: OpenStackImages,
+    ) -> None:
+        super().__init__(stage, config, files)
+        self._api, self._network, self._images = api, network, images
+
+    # -- what is wanted, and what there is -----------------------------------------------------------------------------
+
+    def _own_inputs(self) -> Inputs:
+        """Return the type of the volumes."""
+        return {"volume_type": str(self._config.volume_type)}
+
+    def pending_change(self, spec: HostSpec, machine: Machine) -> str:
+        """Return that a server has another flavor than is wanted, which may be named by its id; or nothing."""
+        wanted, there = spec.instance_type, machine.answer["flavor"]["original_name"]
+        if wanted == there or any(
+            flavor["id"] == wanted and flavor["name"] == there for flavor in self._images.flavors()
+        ):
+            return ""
+        return f"is a {there}"
 
     def servers(self, name: str = "") -> list[Json]:
         """Return the stage's servers, or those of a name, the oldest first."""
@@ -68,180 +99,94 @@ class OpenStackHosts:
         ours = [server for server in found if belongs_to(server["metadata"], wanted)]
         return sorted(ours, key=lambda server: (server["created"], server["id"]))
 
-    def flavors(self) -> list[Json]:
-        """Return all flavors that the project may use."""
-        return self._api.listing("compute", "/flavors/detail", "flavors")
-
-    def flavor(self, name: str) -> Json:
-        """Return a flavor by its name or id.
-
-        Raises:
-            ProviderError: There is none.
-
-        """
-        flavors = self.flavors()
-        found = next((flavor for flavor in flavors if name in {flavor["name"], flavor["id"]}), None)
-        if found is None:
-            known = ", ".join(sorted(flavor["name"] for flavor in flavors))
-            raise ProviderError(f"instance_type: there is no flavor {name}; the project has {known}")
-        return found
-
-    def image(self) -> Json:
-        """Return the image of the hosts: of that id or name, or the newest of that family; the same for all of a run.
-
-        Raises:
-            ProviderError: There is none.
-
-        """
-        with self._lock:
-            if self._image is None:
-                self._image = self._find_image(config_of(self._stage).image_name)
-            return self._image
-
-    def _find_image(self, name: str) -> Json:
-        """Look for an image."""
-        distro, _, version = name.partition("-")
-        for query in ({"id": name}, {"name": name}, {"os_distro": distro, "os_version": version}):
-            found = self._api.listing("image", "/images", "images", status="active", **query)
-            if found:
-                # In one and the same second, the id decides: two runs must come to the same.
-                newest: Json = max(found, key=lambda image: (image["created_at"], image["id"]))
-                return newest
-        raise ProviderError(
-            f"image_name: there is no image {name}, and none with os_distro {distro} and os_version {version}: upload "
-            f"one, or name another"
-        )
+    def _machines(self, name: str) -> list[Machine]:
+        """Return the servers of a name; of two that a race made, first the one that has the port."""
+        machines = [machine_of(server) for server in self.servers(name)]
+        if len(machines) > 1:
+            with_port = {port["device_id"] for port in self._network.listing("ports", name)}
+            machines.sort(key=lambda machine: machine.id not in with_port)
+        return machines
 
     # -- making --------------------------------------------------------------------------------------------------------
 
-    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
-        """Make the host be there, running, reachable and open for the stage's key."""
-        port = self._ensure_port(host, key, log)
-        server = self._confirmed(host.short, self._ensure_server(host, key, port, log))
-        if not self.is_of_size(host, server):
-            server = self._resize(host, server, log)
-        self._grow(host, server, log)
-        if server["status"] == _STOPPED:
-            self._act(server, "os-start")
-            log(f"started {server['id']}")
-        if server["status"] != "ACTIVE":
-            server = self._wait_for(host.short, server["id"], {"ACTIVE"}, START_TIMEOUT)
-        is_public = self._stage.has_public_address(host)
-        public = self._network.associate(ADDRESS + host.short, port["id"] if is_public else None, log)
-        if is_public and not public:
-            task = f"build_infra:{ADDRESS}{host.short}"
-            raise ProviderError(f"{host.name}: its public address is gone: run `doit {task}` first")
-        metadata = server["metadata"]
-        record = HostRecord(
-            name=host.name,
-            id=server["id"],
-            address=host.address,
-            ssh_host=public if is_public else host.address,
-            user=ADMIN,
-            host_keys=(metadata[HOST_KEY_TAG],) if HOST_KEY_TAG in metadata else (),
-        )
-        console = f"openstack console log show {record.id}"
-        log_in(record, self._files, metadata.get(AUTHORIZED_KEY_TAG, ""), "delete server", console, log)
-        return record
+    def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
+        """Have the server made; a second one of another run gets no port."""
+        port = self._ensure_port(spec, key, log)
+        request = self._request(spec, key, keys, port)
+        made = self._api.ask("POST", "compute", "/servers", {"server": request})["server"]
+        log(f"made server {made['id']} ({spec.instance_type}) at {spec.place.address}")
+        return self._wait_for(spec.short, made["id"], {_RUNNING}, START_TIMEOUT)
 
-    def _ensure_port(self, host: Host, key: str, log: Log) -> Json:
+    def _ensure_port(self, spec: HostSpec, key: str, log: Log) -> Json:
         """Return the host's port, made if need be: Neutron gives an address once, so that two runs come to one."""
-        place = self._stage.place(host)
-        subnet = self._network.need("subnets", SUBNET + place.subnet.name)
+        subnet = self._network.need("subnets", SUBNET + spec.place.subnet.name)
         group = self._network.need("security-groups", FIREWALL)
-        fixed = [{"subnet_id": subnet["id"], "ip_address": place.address}]
-        for port in self._network.listing("ports", host.short):
-            if port["fixed_ips"] == fixed:
-                if port["security_groups"] != [group["id"]]:
-                    change = {"port": {"security_groups": [group["id"]]}}
-                    self._api.ask("PUT", "network", f"/ports/{port['id']}", change)
-                return port
-            # Another address is another host.
-            self._remove_servers(host.short, log)
-            self._network.drop("ports", port, log)
-        body: Json = {
-            "network_id": self._network.need("networks", NETWORK)["id"],
-            "fixed_ips": fixed,
+        wanted: Json = {
+            "fixed_ips": [{"subnet_id": subnet["id"], "ip_address": spec.place.address}],
             "security_groups": [group["id"]],
         }
-        return self._network.make("ports", host.short, key, body, log)
+        port = self._network.first("ports", spec.short)
+        if port is None:
+            network = self._network.need("networks", NETWORK)
+            body = {"network_id": network["id"], **wanted}
+            return self._network.make("ports", spec.short, key, body, log)
+        if any(port[name] != value for name, value in wanted.items()):
+            self._api.ask("PUT", "network", f"/ports/{port['id']}", {"port": wanted})
+        return port
 
-    def _ensure_server(self, host: Host, key: str, port: Json, log: Log) -> Json:
-        """Return the host's server, made if there is none with that key."""
-        found = self.servers(host.short)
-        good = [
-            one
-            for one in found
-            if one["metadata"].get(KEY_LABEL) == key and one["status"] not in {"ERROR", "DELETED"}
-        ]
-        # Of two that a race made, the one that has the port is the host.
-        good.sort(key=lambda one: one["id"] != port["device_id"])
-        for server in found:
-            if server not in good[:1]:
-                log(f"{host.name}: is made anew; {server['id']} ({server['status']}) and its disks go")
-                self._delete(host.short, server["id"])
-        if good:
-            return good[0]
-        made = self._api.ask("POST", "compute", "/servers", self._request(host, key, port))["server"]
-        log(f"made server {made['id']} ({instance_type(self._stage, host)}) at {host.address}")
-        return self._wait_for(host.short, made["id"], {"ACTIVE"}, START_TIMEOUT)
-
-    def _request(self, host: Host, key: str, port: Json) -> Json:
-        """Return what Nova is asked to make."""
-        config, place = config_of(self._stage), self._stage.place(host)
-        image, flavor = self.image(), self.flavor(instance_type(self._stage, host))
-        host_key, public = new_host_key(), public_key(self._files)
-        text = user_data(host, host_key, public).reveal()
+    def _request(self, spec: HostSpec, key: str, keys: SshKeys, port: Json) -> Json:
+        """Return the server that Nova is to make."""
+        image, flavor = self._images.image(), self._images.flavor(spec.instance_type)
+        text = user_data(spec.host, keys).reveal()
         server: Json = {
-            "name": cloud_name(self._stage, host.short),
+            "name": cloud_name(self._stage, spec.short),
             "flavorRef": flavor["id"],
             "networks": [{"port": port["id"]}],
             "user_data": base64.b64encode(text.encode()).decode(),
             "config_drive": True,
             "metadata": {
                 **self._stage.labels,
-                NAME_LABEL: host.short,
+                NAME_LABEL: spec.short,
                 KEY_LABEL: key,
                 IMAGE_LABEL: image["id"],
-                HOST_KEY_TAG: host_key.public,
-                AUTHORIZED_KEY_TAG: fingerprint(public),
+                **keys.tags,
             },
+            "block_device_mapping_v2": self._disks(spec, image, flavor),
         }
-        if place.zone:
-            server["availability_zone"] = place.zone
-        size, data = disk_size(self._stage, host), data_size(self._stage, host)
-        typed = {"volume_type": config.volume_type} if config.volume_type else {}
-        if flavor["disk"] == size and not config.volume_type:
+        if self._is_local(spec, flavor):
             server["imageRef"] = image["id"]
-            root: Json = {"source_type": "image", "destination_type": "local"}
+        if spec.place.zone:
+            server["availability_zone"] = spec.place.zone
+        return server
+
+    def _is_local(self, spec: HostSpec, flavor: Json) -> bool:
+        """Return whether a new host's disk is its flavor's own, and no volume. Pure."""
+        return bool(flavor["disk"] == spec.disk_size and not self._config.volume_type)
+
+    def _disks(self, spec: HostSpec, image: Json, flavor: Json) -> list[Json]:
+        """Return the disks of a new server, the one with the image first. Pure."""
+        kind = {"volume_type": self._config.volume_type} if self._config.volume_type else {}
+        volume: Json = {"destination_type": "volume", "delete_on_termination": True, **kind}
+        root: Json = {"source_type": "image", "uuid": image["id"], "boot_index": 0}
+        if self._is_local(spec, flavor):
+            disks = [{**root, "destination_type": "local", "delete_on_termination": True}]
         else:
-            root = {"source_type": "image", "destination_type": "volume", "volume_size": size, **typed}
-        disks = [{**root, "uuid": image["id"], "boot_index": 0, "delete_on_termination": True}]
-        if data:
-            disks.append(
-                {
-                    "source_type": "blank",
-                    "destination_type": "volume",
-                    "volume_size": data,
-                    "boot_index": -1,
-                    "delete_on_termination": True,
-                    **typed,
-                }
-            )
-        server["block_device_mapping_v2"] = disks
-        return {"server": server}
+            disks = [{**volume, **root, "volume_size": spec.disk_size}]
+        if spec.data_size:
+            disks.append({**volume, "source_type": "blank", "volume_size": spec.data_size, "boot_index": -1})
+        return disks
 
     # -- changing ------------------------------------------------------------------------------------------------------
 
-    def is_of_size(self, host: Host, server: Json) -> bool:
-        """Return whether a server has the flavor that is wanted, which may be said by its id."""
-        wanted, there = instance_type(self._stage, host), server["flavor"]["original_name"]
-        if wanted == there:
-            return True
-        known = {flavor["id"]: flavor["name"] for flavor in self.flavors()}
-        return bool(known.get(wanted) == there)
+    def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
+        """Give a server another flavor, for which Nova stops it, and make its volumes larger."""
+        machine = self._confirmed(machine)
+        if self.pending_change(spec, machine):
+            machine = self._resize(spec, machine, log)
+        self._grow(spec, machine, log)
+        return machine
 
-    def _resize(self, host: Host, server: Json, log: Log) -> Json:
+    def _resize(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
         """Give a server another flavor, for which Nova stops it.
 
         https://docs.openstack.org/api-guide/compute/server_concepts.html
@@ -250,70 +195,68 @@ class OpenStackHosts:
             ProviderError: Its disk is the flavor's own and would have another size than is wanted; or no host has room.
 
         """
-        flavor, before = self.flavor(instance_type(self._stage, host)), server["flavor"]
-        is_volume, wanted = not server["image"], disk_size(self._stage, host)
-        if not is_volume and flavor["disk"] != wanted:
+        flavor, before = self._images.flavor(spec.instance_type), machine.answer["flavor"]
+        is_volume = not machine.answer["image"]
+        if not is_volume and flavor["disk"] != spec.disk_size:
             raise ProviderError(
-                f"{host.name}: its disk is its flavor's own, and that of {flavor['name']} has {flavor['disk']} GiB: "
+                f"{spec.name}: its disk is its flavor's own, and that of {flavor['name']} has {flavor['disk']} GiB: "
                 f"set disk_size to that, or instance_type back ({before['original_name']})"
             )
         if not is_volume and flavor["disk"] < before["disk"]:
             raise ProviderError(
-                f"{host.name}: its disk has {before['disk']} GiB, and can't be made smaller: put the sizes back"
+                f"{spec.name}: its disk has {before['disk']} GiB, and can't be made smaller: put the sizes back"
             )
-        log(f"{host.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
-        self._act(server, "resize", {"flavorRef": flavor["id"]})
+        log(f"{spec.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
+        self._act(machine, "resize", {"flavorRef": flavor["id"]})
         # Where the cloud confirms by itself, that may be over before it is seen.
-        self._wait_for(host.short, server["id"], {"ACTIVE", _STOPPED, _RESIZED}, START_TIMEOUT, is_idle=True)
-        changed = self._confirmed(host.short, self._server(host.short, server["id"]))
-        if changed["flavor"]["original_name"] != flavor["name"]:
+        states = {_RUNNING, _STOPPED, _RESIZED}
+        changed = self._confirmed(
+            self._wait_for(machine.name, machine.id, states, START_TIMEOUT, is_idle=True)
+        )
+        if changed.answer["flavor"]["original_name"] != flavor["name"]:
             raise ProviderError(
-                f"{host.name}: no host of the cloud has room for {flavor['name']}: set another instance_type, or ask "
+                f"{spec.name}: no host of the cloud has room for {flavor['name']}: set another instance_type, or ask "
                 "the cloud's operators; it stays as it was"
             )
         return changed
 
-    def _confirmed(self, name: str, server: Json) -> Json:
+    def _confirmed(self, machine: Machine) -> Machine:
         """Return a server whose resize, if it was in one, is confirmed, also that of a run that was killed in it."""
-        if server["status"] not in {"RESIZE", _RESIZED}:
-            return server
-        if server["status"] == "RESIZE":
-            server = self._wait_for(name, server["id"], {"ACTIVE", _STOPPED, _RESIZED}, START_TIMEOUT)
-        if server["status"] == _RESIZED:
-            self._act(server, "confirmResize")
-            server = self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
-        return server
+        if machine.answer["status"] == "RESIZE":
+            machine = self._wait_for(machine.name, machine.id, {_RUNNING, _STOPPED, _RESIZED}, START_TIMEOUT)
+        if machine.answer["status"] == _RESIZED:
+            self._act(machine, "confirmResize")
+            machine = self._wait_for(machine.name, machine.id, {_RUNNING, _STOPPED}, START_TIMEOUT)
+        return machine
 
-    def _grow(self, host: Host, server: Json, log: Log) -> None:
-        """Make a server's volumes larger, as it runs.
+    def _grow(self, spec: HostSpec, machine: Machine, log: Log) -> None:
+        """Make a server's volumes larger, whether it runs or not.
 
         Raises:
             ProviderError: A disk is larger than it should be, or is the flavor's own and smaller.
 
         """
-        data, wanted = data_size(self._stage, host), disk_size(self._stage, host)
-        if server["image"] and server["flavor"]["disk"] != wanted:
+        server = machine.answer
+        if server["image"] and server["flavor"]["disk"] != spec.disk_size:
             raise ProviderError(
-                f"{host.name}: its disk is its flavor's own and has {server['flavor']['disk']} GiB, which another "
+                f"{spec.name}: its disk is its flavor's own and has {server['flavor']['disk']} GiB, which another "
                 "instance_type alone can change: put disk_size back"
             )
         for attached in server[_ATTACHED]:
             volume = self._api.ask("GET", "block_storage", f"/volumes/{attached['id']}")["volume"]
-            size = data if volume["bootable"] == "false" else wanted
-            if volume["size"] > size:
+            identifier, there = volume["id"], volume["size"]
+            wanted = spec.data_size if volume["bootable"] == "false" else spec.disk_size
+            if there > wanted:
                 raise ProviderError(
-                    f"{host.name}: its disk {volume['id']} has {volume['size']} GiB, and can't be made smaller: put "
-                    "the size back"
+                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: put the size back"
                 )
-            if volume["size"] < size:
-                self._extend(host, volume, size)
-                log(
-                    f"{volume['id']}: {volume['size']} GiB become {size}; file systems grow at the next start"
-                )
+            if there < wanted:
+                self._extend(spec, identifier, wanted)
+                log(f"{identifier}: {there} GiB become {wanted}; file systems grow at the next start")
 
-    def _extend(self, host: Host, volume: Json, size: int) -> None:
+    def _extend(self, spec: HostSpec, volume: str, size: int) -> None:
         """Make a volume larger, and come back when it is."""
-        path = f"/volumes/{volume['id']}"
+        path = f"/volumes/{volume}"
         self._api.ask("POST", "block_storage", f"{path}/action", {"os-extend": {"new_size": size}})
         status = ""
 
@@ -323,60 +266,78 @@ class OpenStackHosts:
             status = now["status"]
             if status == "error_extending":
                 raise ProviderError(
-                    f"{host.name}: OpenStack could not make volume {volume['id']} larger: ask the cloud's operators"
+                    f"{spec.name}: OpenStack could not make volume {volume} larger: ask the cloud's operators"
                 )
             return True if now["size"] >= size and status in {"in-use", "available"} else None
 
-        poll(
-            is_done,
-            f"volume {volume['id']} to have {size} GiB",
-            STOP_TIMEOUT,
-            lambda: f"it is {status}",
-            PACE,
-        )
+        poll(is_done, f"volume {volume} to have {size} GiB", STOP_TIMEOUT, lambda: f"it is {status}")
+
+    def _start(self, machine: Machine, log: Log) -> Machine:
+        """Start a server that does not run."""
+        if machine.is_running:
+            return machine
+        if machine.answer["status"] == _STOPPED:
+            self._act(machine, "os-start")
+            log(f"started {machine.id}")
+        return self._wait_for(machine.name, machine.id, {_RUNNING}, START_TIMEOUT)
+
+    def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
+        """Have the port as wanted, and the host's floating IP lead to it, or to nothing; return the floating IP."""
+        port = self._ensure_port(spec, machine.key, log)
+        address = self._network.associate(ADDRESS + spec.short, port["id"] if spec.is_public else None, log)
+        if spec.is_public and not address:
+            raise gone(spec.name, "its public address", ADDRESS + spec.short)
+        return address if spec.is_public else ""
+
+    def _console_command(self, machine: Machine) -> str:
+        """Return the command that prints a server's console."""
+        return f"openstack console log show {machine.id}"
+
+    def _removal_words(self, machine: Machine) -> str:
+        """Return how to remove a server by hand."""
+        return f"delete server {machine.id}"
 
     # -- stopping and removing -----------------------------------------------------------------------------------------
 
     def stop(self, name: str, log: Log) -> None:
         """Stop the servers of a name in order."""
-        for server in self.servers(name):
-            if server["status"] in {_STOPPED, "ERROR"}:
+        for machine in self._machines(name):
+            if machine.answer["status"] in {_STOPPED, _BROKEN}:
                 continue
-            if self._confirmed(name, server)["status"] != "ACTIVE":
-                self._wait_for(name, server["id"], {"ACTIVE", _STOPPED}, START_TIMEOUT)
-            self._act(server, "os-stop")
-            self._wait_for(name, server["id"], {_STOPPED}, STOP_TIMEOUT)
-            log(f"stopped {server['id']}")
+            if not self._confirmed(machine).is_running:
+                self._wait_for(name, machine.id, {_RUNNING, _STOPPED}, START_TIMEOUT)
+            self._act(machine, "os-stop")
+            self._wait_for(name, machine.id, {_STOPPED}, STOP_TIMEOUT)
+            log(f"stopped {machine.id}")
 
     def remove(self, name: str, log: Log) -> None:
         """Remove the servers of a name, their disks and their port, and come back when they are gone."""
-        self._remove_servers(name, log)
+        for machine in self._machines(name):
+            self._discard(machine, log)
         self._network.remove_named("ports", name, log)
 
-    def _remove_servers(self, name: str, log: Log) -> None:
-        """Remove the servers of a name."""
-        for server in self.servers(name):
-            self._delete(name, server["id"])
-            log(f"removed server {server['id']}")
-
-    def _delete(self, name: str, identifier: str) -> None:
+    def _discard(self, machine: Machine, log: Log) -> None:
         """Delete a server and wait until it is gone: until then it has the host's port."""
-        self._api.drop("compute", f"/servers/{identifier}")
+        self._api.drop("compute", f"/servers/{machine.id}")
 
         def is_gone() -> bool | None:
-            server = self._look(identifier)
-            if server is not None and server["status"] == "ERROR" and not server.get("OS-EXT-STS:task_state"):
-                raise ProviderError(f"{name}: {identifier} can't be removed: {_fault(server)}: run again")
+            server = self._look(machine.id)
+            if server is not None and server["status"] == _BROKEN and not server.get(_TASK):
+                raise ProviderError(
+                    f"{machine.name}: {machine.id} can't be removed: {_fault(server)}: run again"
+                )
             return True if server is None else None
 
-        poll(is_gone, f"{name} ({identifier}) to be gone", STOP_TIMEOUT, lambda: self._now(identifier), PACE)
+        what = f"{machine.name} ({machine.id}) to be gone"
+        poll(is_gone, what, STOP_TIMEOUT, lambda: self._state(machine.id))
+        log(f"removed server {machine.id}")
 
     # -- waiting -------------------------------------------------------------------------------------------------------
 
-    def _act(self, server: Json, action: str, body: Json | None = None) -> None:
-        """Have a server do something; that it is at it already is no error."""
+    def _act(self, machine: Machine, action: str, body: Json | None = None) -> None:
+        """Start an action of a server; that the server is at it already is no error."""
         try:
-            self._api.ask("POST", "compute", f"/servers/{server['id']}/action", {action: body})
+            self._api.ask("POST", "compute", f"/servers/{machine.id}/action", {action: body})
         except OpenStackError as error:
             if error.status != CONFLICT:
                 raise
@@ -391,27 +352,20 @@ class OpenStackHosts:
             return None
         return server
 
-    def _now(self, identifier: str) -> str:
-        """Return how a server is, for a message."""
+    def _state(self, identifier: str) -> str:
+        """Return the state of a server, for a message."""
         server = self._look(identifier)
         return f"it is {server['status']}" if server is not None else "it is not there"
 
-    def _server(self, name: str, identifier: str) -> Json:
-        """Return a server as it is now."""
-        server = self._look(identifier)
-        if server is None:
-            raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
-        return server
-
     def _wait_for(
         self, name: str, identifier: str, states: set[str], timeout: float, *, is_idle: bool = False
-    ) -> Json:
+    ) -> Machine:
         """Wait until a server is in one of several states, and return it.
 
         Args:
-            name: The host's.
-            identifier: The server's.
-            states: Any of them will do.
+            name: The host's short name.
+            identifier: The server's id.
+            states: The states; one of them is enough.
             timeout: Seconds.
             is_idle: Whether Nova must have nothing in hand for it any more as well.
 
@@ -420,18 +374,20 @@ class OpenStackHosts:
 
         """
 
-        def look() -> Json | None:
-            server = self._server(name, identifier)
-            if server["status"] == "ERROR":
+        def find() -> Machine | None:
+            server = self._look(identifier)
+            if server is None:
+                raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
+            if server["status"] == _BROKEN:
                 raise ProviderError(
                     f"{name}: OpenStack gave server {identifier} up: {_fault(server)}: set another instance_type or "
                     "available_zones, or ask the cloud's operators; then run again"
                 )
-            is_busy = is_idle and server.get("OS-EXT-STS:task_state")
-            return server if server["status"] in states and not is_busy else None
+            is_busy = is_idle and server.get(_TASK)
+            return machine_of(server) if server["status"] in states and not is_busy else None
 
         what = f"{name} ({identifier}) to be {' or '.join(sorted(states))}"
-        return poll(look, what, timeout, lambda: self._now(identifier), PACE)
+        return poll(find, what, timeout, lambda: self._state(identifier))
 
 
 def _fault(server: Json) -> str:

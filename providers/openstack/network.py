@@ -11,9 +11,10 @@ from model.json_types import Json
 from model.log import Log
 from model.site import OpenStackStage
 from model.stage import Stage
-from providers.cloud.host import parse_tag, tag
-from providers.cloud.provider import FIREWALL, NETWORK, SUBNET
-from providers.openstack.api import CONFLICT, NOT_FOUND, OpenStackApi, OpenStackError
+from providers.cloud.resources import FIREWALL, NETWORK, SUBNET
+from providers.cloud.tag import parse_tag, tag
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import CONFLICT, NOT_FOUND, OpenStackError
 
 _INTERFACE = "network:router_interface"
 _POOL = range(2, 10)
@@ -22,24 +23,18 @@ _WITH_PORTS = {"tcp", "udp", "sctp"}
 _NUMBERS = {"esp": "50", "sctp": "132"}
 
 
-def config_of(stage: Stage) -> OpenStackStage:
-    """Return the stage's table, which is one of `provider = "openstack"`."""
-    if not isinstance(stage.config, OpenStackStage):
-        raise TypeError(f"stage {stage.name} is not one of the openstack provider")
-    return stage.config
-
-
 class OpenStackNetwork:
-    """What the hosts of a stage are in.
+    """The network of a stage.
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: The services.
 
     """
 
-    def __init__(self, stage: Stage, api: OpenStackApi) -> None:
-        self._stage, self._api = stage, api
+    def __init__(self, stage: Stage, config: OpenStackStage, api: OpenStackApi) -> None:
+        self._stage, self._config, self._api = stage, config, api
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -50,7 +45,7 @@ class OpenStackNetwork:
         """
         query = {"name": cloud_name(self._stage, name)} if name and kind != "floatingips" else {}
         found = self._api.listing("network", f"/{kind}", kind.replace("-", "_"), **query)
-        ours = [thing for thing in found if (its := self.parse_tag(thing)[0]) and name in {"", its}]
+        ours = [thing for thing in found if (own := self.parse_tag(thing)[0]) and name in {"", own}]
         return sorted(ours, key=lambda thing: (str(thing.get("created_at")), str(thing["id"])))
 
     def parse_tag(self, thing: Json) -> tuple[str, str]:
@@ -78,10 +73,10 @@ class OpenStackNetwork:
     def make(self, kind: str, name: str, key: str, body: Json, log: Log) -> Json:
         """Make a thing, and return the one that is used: of two that two runs made at once, the first."""
         one = kind.rstrip("s").replace("-", "_")
-        said: Json = {"description": tag(self._stage, name, key), **body}
+        wanted: Json = {"description": tag(self._stage, name, key), **body}
         if kind != "floatingips":
-            said["name"] = cloud_name(self._stage, name)
-        made = self._api.ask("POST", "network", f"/{kind}", {one: said})[one]
+            wanted["name"] = cloud_name(self._stage, name)
+        made = self._api.ask("POST", "network", f"/{kind}", {one: wanted})[one]
         log(f"made {one} {made['id']}")
         for other in self.listing(kind, name)[1:]:
             self.drop(kind, other, log)
@@ -99,6 +94,11 @@ class OpenStackNetwork:
             body = {one: {"description": tag(self._stage, name, key)}}
             self._api.ask("PUT", "network", f"/{kind}/{thing['id']}", body)
 
+    def remove_named(self, kind: str, name: str, log: Log) -> None:
+        """Remove all things of a kind and a name."""
+        for thing in self.listing(kind, name):
+            self.drop(kind, thing, log)
+
     # -- network and router --------------------------------------------------------------------------------------------
 
     def external(self) -> Json:
@@ -108,7 +108,7 @@ class OpenStackNetwork:
             ProviderError: There is none, or it is not clear which.
 
         """
-        wanted = config_of(self._stage).external_network
+        wanted = self._config.external_network
         found = self._api.listing("network", "/networks", "networks", **{"router:external": "True"})
         fitting = [net for net in found if wanted in {None, net["id"], net["name"]}]
         if len(fitting) != 1:
@@ -173,7 +173,7 @@ class OpenStackNetwork:
         return str(subnet["id"])
 
     def _pool(self, plan: SubnetPlan) -> Json | None:
-        """Return what Neutron may take addresses from, so that it never takes a host's; None where there's no room."""
+        """Return the addresses that Neutron may take, so that it takes no host's; None where there is no room."""
         if plan.network.num_addresses <= _POOL.stop:
             return None
         own = [plan.network[i] for i in _POOL]
@@ -219,10 +219,14 @@ class OpenStackNetwork:
         self.sign("security-groups", group, FIREWALL, key)
         return str(group["id"])
 
+    def remove_firewall(self, log: Log) -> None:
+        """Remove the security group; nothing may be in it any more."""
+        self.remove_named("security-groups", FIREWALL, log)
+
     # -- floating IPs --------------------------------------------------------------------------------------------------
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Have a floating IP; it stays when its host is made anew."""
+        """Allocate a floating IP; it stays when its host is made anew."""
         found = self.first("floatingips", name)
         if found is None:
             body = {"floating_network_id": self.external()["id"]}
@@ -241,10 +245,9 @@ class OpenStackNetwork:
             log(f"{found['floating_ip_address']} leads to {port or 'nothing'}")
         return str(found["floating_ip_address"])
 
-    def remove_named(self, kind: str, name: str, log: Log) -> None:
-        """Remove all things of a kind and a name."""
-        for thing in self.listing(kind, name):
-            self.drop(kind, thing, log)
+    def remove_address(self, name: str, log: Log) -> None:
+        """Release a floating IP."""
+        self.remove_named("floatingips", name, log)
 
 
 def _as_rule(rule: Rule, group: str) -> Json:
@@ -273,18 +276,18 @@ def rules_of(group: Json) -> dict[Rule, str]:
     """
     names = {number: name for name, number in _NUMBERS.items()}
     found: dict[Rule, str] = {}
-    for said in group.get("security_group_rules") or ():
-        if said["direction"] != "ingress":
+    for entry in group.get("security_group_rules") or ():
+        if entry["direction"] != "ingress":
             continue
-        protocol = str(said["protocol"] or "any")
+        protocol = str(entry["protocol"] or "any")
         protocol = names.get(protocol, protocol)
-        first, last = said["port_range_min"], said["port_range_max"]
-        if first != last or said["ethertype"] != "IPv4" or (first and protocol not in _WITH_PORTS):
-            protocol = f"{protocol} {said['ethertype']} {first} to {last}"
-        other = said["remote_group_id"]
+        first, last = entry["port_range_min"], entry["port_range_max"]
+        if first != last or entry["ethertype"] != "IPv4" or (first and protocol not in _WITH_PORTS):
+            protocol = f"{protocol} {entry['ethertype']} {first} to {last}"
+        other = entry["remote_group_id"]
         if other == group["id"]:
             source = INSIDE
         else:
-            source = f"group {other}" if other else said["remote_ip_prefix"] or "0.0.0.0/0"
-        found[Rule(protocol, first or 0, source)] = str(said["id"])
+            source = f"group {other}" if other else entry["remote_ip_prefix"] or "0.0.0.0/0"
+        found[Rule(protocol, first or 0, source)] = str(entry["id"])
     return found

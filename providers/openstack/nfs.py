@@ -1,26 +1,27 @@
 """The stage's file system at OpenStack (Manila), which every host can mount as NFS."""
 
-import threading
-
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import subnets
 from model.json_types import Json
 from model.log import Log
+from model.site import OpenStackStage
 from model.stage import Stage
-from providers.cloud.host import parse_tag, tag
-from providers.cloud.provider import NETWORK, NFS, SUBNET
-from providers.cloud.retry import PACE, poll
-from providers.openstack.api import CONFLICT, NOT_FOUND, OpenStackApi, OpenStackError
-from providers.openstack.network import OpenStackNetwork, config_of
+from providers.cloud.memo import Memo
+from providers.cloud.resources import NETWORK, NFS, SUBNET
+from providers.cloud.retry import poll
+from providers.cloud.tag import parse_tag, tag
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import CONFLICT, NOT_FOUND, OpenStackError
+from providers.openstack.network import OpenStackNetwork
 
 SERVICE = "shared_file_system"
 _MADE_TIMEOUT = 900.0
 _OWN_SERVERS = "driver_handles_share_servers"
 
 
-def mount_of(share: Json) -> str:
-    """Return what a share is mounted from; its id as long as it has no address. Pure."""
+def mount_source(share: Json) -> str:
+    """Return the source from which a share is mounted; its id as long as it has no address. Pure."""
     return str(share.get("export_location") or share["id"])
 
 
@@ -29,15 +30,17 @@ class OpenStackFileSystem:
 
     Args:
         stage: The stage.
+        config: The stage's table.
         api: The services.
-        network: What its hosts are in.
+        network: The network of its hosts.
 
     """
 
-    def __init__(self, stage: Stage, api: OpenStackApi, network: OpenStackNetwork) -> None:
-        self._stage, self._api, self._network = stage, api, network
-        self._lock = threading.Lock()
-        self._type: Json | None = None
+    def __init__(
+        self, stage: Stage, config: OpenStackStage, api: OpenStackApi, network: OpenStackNetwork
+    ) -> None:
+        self._stage, self._config, self._api, self._network = stage, config, api, network
+        self._type: Memo[str, Json] = Memo()
 
     # -- what there is -------------------------------------------------------------------------------------------------
 
@@ -60,13 +63,11 @@ class OpenStackFileSystem:
         """
         if not self._api.has(SERVICE):
             raise ProviderError("nfs: this cloud has no Manila: leave it out")
-        with self._lock:
-            if self._type is None:
-                self._type = self._find_type(config_of(self._stage).share_type)
-            return self._type
+        name = self._config.share_type
+        return self._type.get(name or "", lambda: self._find_type(name))
 
     def _find_type(self, name: str | None) -> Json:
-        """Look for a type."""
+        """Return the type of that name or id, or the default."""
         if name is None:
             try:
                 default: Json = self._api.ask("GET", SERVICE, "/types/default")["share_type"]
@@ -105,7 +106,7 @@ class OpenStackFileSystem:
         share = self._wait_for(share["id"])
         self._grow(share, log)
         self._let_in(share, log)
-        return mount_of(share)
+        return mount_source(share)
 
     def _make(self, key: str, log: Log) -> Json:
         """Make a share, and return the one that is used: of two that two runs made at once, the first."""
@@ -115,7 +116,7 @@ class OpenStackFileSystem:
             "description": tag(self._stage, NFS, key),
             "share_proto": "NFS",
             "share_type": kind["id"],
-            "size": config_of(self._stage).share_size,
+            "size": self._config.share_size,
         }
         if str((kind.get("required_extra_specs") or {}).get(_OWN_SERVERS)).lower() == "true":
             body["share_network_id"] = self._ensure_share_network(key, log)["id"]
@@ -131,7 +132,7 @@ class OpenStackFileSystem:
         found = self._listing("/share-networks/detail", "share_networks")
         if found:
             return found[0]
-        plan = subnets(config_of(self._stage))[0]
+        plan = subnets(self._config)[0]
         body = {
             "name": cloud_name(self._stage, NFS),
             "description": tag(self._stage, NFS, key),
@@ -149,7 +150,7 @@ class OpenStackFileSystem:
             ProviderError: It is larger than it should be.
 
         """
-        wanted = config_of(self._stage).share_size
+        wanted = self._config.share_size
         if share["size"] > wanted:
             raise ProviderError(
                 f"{NFS}: share {share['id']} has {share['size']} GiB, and is not made smaller, since it may hold data: "
@@ -163,7 +164,7 @@ class OpenStackFileSystem:
     def _let_in(self, share: Json, log: Log) -> None:
         """Let the stage's subnets use the share, and nobody whom skep did not let in before."""
         there = {rule["access_to"] for rule in self._act(share, "access_list", None)["access_list"]}
-        for plan in subnets(config_of(self._stage)):
+        for plan in subnets(self._config):
             if plan.cidr in there:
                 continue
             rule = {"access_type": "ip", "access_to": plan.cidr, "access_level": "rw"}
@@ -183,7 +184,7 @@ class OpenStackFileSystem:
                 )
             return True if all(rule["state"] == "active" for rule in rules) else None
 
-        poll(is_done, f"{NFS} to let the hosts in", _MADE_TIMEOUT, lambda: "it does not yet", PACE)
+        poll(is_done, f"{NFS} to let the hosts in", _MADE_TIMEOUT, lambda: "it does not yet")
 
     # -- removing ------------------------------------------------------------------------------------------------------
 
@@ -208,13 +209,13 @@ class OpenStackFileSystem:
                 raise ProviderError(f"{NFS}: share {share['id']} can't be removed: ask the cloud's operators")
             return True if found is None else None
 
-        poll(is_gone, f"share {share['id']} to be gone", _MADE_TIMEOUT, lambda: "it is still there", PACE)
+        poll(is_gone, f"share {share['id']} to be gone", _MADE_TIMEOUT, lambda: "it is still there")
         log(f"removed share {share['id']}")
 
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def _act(self, share: Json, action: str, body: Json | None) -> Json:
-        """Have something done to a share, and return the answer."""
+        """Start an action of a share, and return the answer."""
         return self._api.ask("POST", SERVICE, f"/shares/{share['id']}/action", {action: body})
 
     def _look(self, identifier: str) -> Json | None:
@@ -249,4 +250,4 @@ class OpenStackFileSystem:
                 )
             return share if status == "available" else None
 
-        return poll(look, f"share {identifier}", _MADE_TIMEOUT, lambda: f"it is {status}", PACE)
+        return poll(look, f"share {identifier}", _MADE_TIMEOUT, lambda: f"it is {status}")

@@ -1,48 +1,49 @@
 """Provider `openstack`: each host is a server of OpenStack, in a network of the stage's own.
 
-What belongs to a stage carries its tag, and those tags are all that is known of it: nothing is kept elsewhere.
+All that belongs to a stage carries its tag, and those tags are all that is known of it: nothing is kept elsewhere.
 openstacksdk is an extra, and is imported when OpenStack is asked something, never before.
 
-OpenStack knows no idempotency tokens. Whatever fails with what passes by itself is not repeated call by call: the whole
-resource is ensured again, and looks before it makes. Of two things that two runs made at once, both use the older.
+OpenStack knows no idempotency tokens: of two things that two runs made at once, both use the older.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 from model.hosts.firewall import inbound
 from model.hosts.placement import subnets
 from model.json_types import Json
-from model.labels import KEY_LABEL, NAME_LABEL
+from model.site import OpenStackStage
 from model.stage import Stage
 from providers.base import Found, Resource
-from providers.cloud.host import settings
-from providers.cloud.provider import (
+from providers.cloud.provider import CloudProvider, ResourceKind, together
+from providers.cloud.resources import (
     ADDRESS,
     FIREWALL,
     NETWORK,
     NFS,
     SUBNET,
-    CloudProvider,
-    Kind,
-    RetryPolicy,
-    only,
+    address_resources,
+    firewall_resource,
+    host_resources,
     rules_drift,
 )
-from providers.openstack.api import PATIENCE, OpenStackApi, is_transient
+from providers.cloud.retry import RetryPolicy
+from providers.openstack.api import RETRY_TIMEOUT, OpenStackApi
 from providers.openstack.check import OpenStackCheck
-from providers.openstack.host import OpenStackHosts, inputs
-from providers.openstack.network import OpenStackNetwork, config_of, rules_of
-from providers.openstack.nfs import OpenStackFileSystem, mount_of
+from providers.openstack.errors import is_transient
+from providers.openstack.host import OpenStackHosts, machine_of
+from providers.openstack.image import OpenStackImages
+from providers.openstack.network import OpenStackNetwork, rules_of
+from providers.openstack.nfs import OpenStackFileSystem, mount_source
 from remote.ssh.connection import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""
 
 
-class OpenStackProvider(CloudProvider):
+class OpenStackProvider(CloudProvider[OpenStackStage]):
     """Hosts that are servers at OpenStack.
 
     Args:
@@ -54,27 +55,32 @@ class OpenStackProvider(CloudProvider):
     """
 
     name: ClassVar[str] = "openstack"
-    patience: ClassVar[RetryPolicy] = RetryPolicy(is_transient, is_transient, PATIENCE, PATIENCE)
+    retry_policy: ClassVar[RetryPolicy] = RetryPolicy(is_transient, RETRY_TIMEOUT)
+    delete_policy: ClassVar[RetryPolicy] = retry_policy
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
     ) -> None:
         del state, secret
-        self._stage, self._config = stage, config_of(stage)
-        self._api = OpenStackApi(self._config.cloud, self._config.region)
-        self._network = OpenStackNetwork(stage, self._api)
-        self._nfs = OpenStackFileSystem(stage, self._api, self._network)
-        self._hosts: OpenStackHosts = OpenStackHosts(stage, files, self._api, self._network)
+        super().__init__(stage, OpenStackStage)
+        config = self._config
+        self._api = OpenStackApi(config.cloud, config.region)
+        self._images = OpenStackImages(self._api, config.image_name)
+        self._network = OpenStackNetwork(stage, config, self._api)
+        self._nfs = OpenStackFileSystem(stage, config, self._api, self._network)
+        self._hosts: OpenStackHosts = OpenStackHosts(
+            stage, config, files, self._api, self._network, self._images
+        )
 
     # -- what is wanted ------------------------------------------------------------------------------------------------
 
     def resources(self) -> Sequence[Resource]:
         """Return network, subnets, firewall, floating IPs, file system and hosts."""
-        plans = subnets(self._config)
+        config, plans = self._config, subnets(self._config)
         return (
             Resource(
                 NETWORK,
-                {"layout": LAYOUT, "external_network": str(self._config.external_network)},
+                {"layout": LAYOUT, "external_network": str(config.external_network)},
                 doc="the network of the hosts, and the router that leads out of it",
                 quota_usage={"networks": 1, "routers": 1},
             ),
@@ -84,30 +90,36 @@ class OpenStackProvider(CloudProvider):
                 )
                 for plan in plans
             ),
-            self._firewall_resource(LAYOUT),
-            *self._address_resources((NETWORK,), "floating IP"),
+            firewall_resource(self._stage, LAYOUT),
+            *address_resources(self._stage, (NETWORK,), "floating IP"),
             *(
                 [
                     Resource(
                         NFS,
-                        {"share_type": str(self._config.share_type)},
-                        settings={"share_size": str(self._config.share_size)},
+                        {"share_type": str(config.share_type)},
+                        settings={"share_size": str(config.share_size)},
                         needs=(NETWORK, *(SUBNET + plan.name for plan in plans)),
                         doc="the share of Manila for volumes, and the data on it",
-                        quota_usage={"file systems": 1, "GiB of file system": self._config.share_size},
+                        quota_usage={"file systems": 1, "GiB of file system": config.share_size},
                     )
                 ]
-                if self._config.nfs
+                if config.nfs
                 else []
             ),
-            *self._host_resources(inputs, settings),
+            *host_resources(self._specs(), self._hosts.inputs),
         )
 
     def check(self) -> Sequence[str]:
-        """Return what stands in the way: credentials, roles, flavors, image, zones, external network, quotas."""
+        """Return the problems with credentials, roles, flavors, image, zones, external network and quotas."""
         return list(
             OpenStackCheck(
-                self._stage, self._api, self._network, self._hosts, self._nfs, self.found
+                self._stage,
+                self._config,
+                self.found,
+                self._api,
+                self._images,
+                self._network,
+                self._nfs,
             ).problems()
         )
 
@@ -115,18 +127,17 @@ class OpenStackProvider(CloudProvider):
 
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's tag: one listing for each kind of thing, all at a time."""
-        kinds = ("networks", "routers", "subnets", "security-groups", "floatingips")
-        looks: list[Callable[[], list[Json]]] = [
-            *(lambda kind=kind: self._network.listing(kind) for kind in kinds),
+        self._api.project  # noqa: B018 - to sign in is no matter for threads
+        networks, routers, parts, groups, addresses, ports, shares, servers = together(
+            partial(self._network.listing, "networks"),
+            partial(self._network.listing, "routers"),
+            partial(self._network.listing, "subnets"),
+            partial(self._network.listing, "security-groups"),
+            partial(self._network.listing, "floatingips"),
             lambda: self._api.listing("network", "/ports", "ports"),
             self._nfs.listing,
             self._hosts.servers,
-        ]
-        self._api.project  # noqa: B018 - to sign in is no matter for threads
-        with ThreadPoolExecutor(max_workers=len(looks)) as pool:
-            networks, routers, parts, groups, addresses, ports, shares, servers = pool.map(
-                lambda look: look(), looks
-            )
+        )
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)
         for thing in (*networks, *routers, *parts, *groups, *addresses):
@@ -140,34 +151,28 @@ class OpenStackProvider(CloudProvider):
         for share in shares:
             name, key = self._network.parse_tag(share)
             is_good = share["status"] not in {"error", "deleting", "error_deleting"}
-            found.setdefault(name, Found(name, key if is_good else "", mount_of(share)))
-        named = ((self._network.parse_tag(port)[0], port) for port in ports)
-        homes = {name: port for name, port in named if name}
-        public = {address["port_id"] for address in addresses}
-        for server in servers:
-            name = server["metadata"][NAME_LABEL]
-            is_public = homes.get(name, {}).get("id") in public
-            found.setdefault(name, self._found_host(server, is_public=is_public))
-        for name, port in homes.items():
-            # What is left of a host, or not yet one.
-            found.setdefault(name, Found(name, "", str(port["id"]), running=False, is_host=True))
+            found.setdefault(name, Found(name, key if is_good else "", mount_source(share)))
+        public = {address["port_id"] for address in addresses if address["port_id"]}
+        for host in self._found_hosts(servers, ports, public):
+            found.setdefault(host.name, host)
         return found
 
-    def _found_host(self, server: Json, *, is_public: bool) -> Found:
-        """Return a host as it was found."""
-        name = server["metadata"][NAME_LABEL]
-        host, broken = self._wanted(name), server["status"] == "ERROR"
-        is_other = not broken and host is not None and not self._hosts.is_of_size(host, server)
-        drift = f"{name} is a {server['flavor']['original_name']}" if is_other else ""
-        return Found(
-            name,
-            "" if broken else server["metadata"].get(KEY_LABEL, ""),
-            str(server["id"]),
-            running=server["status"] == "ACTIVE",
-            is_host=True,
-            drift=drift or self._public_drift(name, has=is_public),
-            must_stop=is_other,
-        )
+    def _found_hosts(self, servers: list[Json], ports: list[Json], public: set[str]) -> Iterator[Found]:
+        """Yield the hosts as they were found; a port without a server is what is left of one, or not yet one.
+
+        Args:
+            servers: The stage's servers.
+            ports: All ports of the project.
+            public: The ids of the ports that floating IPs lead to.
+
+        """
+        named = ((self._network.parse_tag(port)[0], port) for port in ports)
+        own_ports = {name: port for name, port in named if name}
+        for machine in map(machine_of, servers):
+            port = own_ports.get(machine.name, {})
+            yield self._found_host(machine, is_public=port.get("id") in public)
+        for name, port in own_ports.items():
+            yield Found(name, "", str(port["id"]), running=False, is_host=True)
 
     def _rules_drift(self, group: Json) -> str:
         """Return how the security group's rules differ from those that are wanted."""
@@ -176,21 +181,17 @@ class OpenStackProvider(CloudProvider):
 
     # -- making it so --------------------------------------------------------------------------------------------------
 
-    def _kinds(self) -> Mapping[str, Kind]:
-        """Return how all but hosts is made."""
-        network, nfs, rules = self._network, self._nfs, inbound(self._stage)
+    def _kinds(self) -> Mapping[str, ResourceKind]:
+        """Return all kinds but hosts."""
+        network, nfs = self._network, self._nfs
+        rules = inbound(self._stage)
         return {
-            NETWORK: only(network.ensure, network.remove),
-            FIREWALL: Kind(
-                lambda _, key, log: network.ensure_firewall(rules, key, log),
-                lambda name, log: network.remove_named("security-groups", name, log),
-            ),
-            NFS: only(nfs.ensure, nfs.remove),
-            ADDRESS: Kind(
-                network.ensure_address, lambda name, log: network.remove_named("floatingips", name, log)
-            ),
-            SUBNET: Kind(
+            NETWORK: ResourceKind.single(network.ensure, network.remove),
+            SUBNET: ResourceKind(
                 lambda name, key, log: network.ensure_subnet(self._plan(name), key, log),
                 network.remove_subnet,
             ),
+            FIREWALL: ResourceKind.single(partial(network.ensure_firewall, rules), network.remove_firewall),
+            ADDRESS: ResourceKind(network.ensure_address, network.remove_address),
+            NFS: ResourceKind.single(nfs.ensure, nfs.remove),
         }

@@ -1,4 +1,4 @@
-"""A swarm's built-in networks: the routing mesh's, and the bridge by which services reach the outside."""
+"""The networks that a swarm has of itself: the routing mesh's, and the bridge by which services reach the outside."""
 
 from docker import DockerClient
 from docker.errors import APIError
@@ -47,10 +47,10 @@ def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, log: Log
         return
     subnet = wants.division.ingress
     with engine_errors(host.short, "making the ingress network"):
-        existing = [network for network in client.api.networks() if network.get("Ingress")]
-        if [_subnets(network) for network in existing] == [[str(subnet)]]:
+        there = [network for network in client.api.networks() if network.get("Ingress")]
+        if [_subnets(network) for network in there] == [[str(subnet)]]:
             return
-        for network in existing:
+        for network in there:
             log(
                 f"removing network {network['Name']} with its addresses out of {', '.join(_subnets(network))}"
             )

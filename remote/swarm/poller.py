@@ -1,4 +1,4 @@
-"""A swarm's services and tasks, listed once for all who wait for something there."""
+"""What a swarm's services and tasks are like, asked for by many at a time and listed once for all of them."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ from model.json_types import Json
 
 @dataclass(frozen=True)
 class SwarmTasks:
-    """A snapshot of a swarm's services and tasks.
+    """One look.
 
     Args:
-        services: The services by name, as the engine lists them with `ServiceStatus`.
+        services: Service to what the swarm says of it, with `ServiceStatus`.
         tasks: A service's id to its tasks.
-        began: When the listing began, by the clock of `time.monotonic`.
-        ended: When it ended, by the same clock.
+        began: When it was begun, by the clock of `time.monotonic`.
+        ended: When it was ended.
 
     """
 
@@ -30,7 +30,7 @@ class SwarmTasks:
 
 
 class SwarmPoller:
-    """Lists a swarm's services and tasks for all who wait for something there. Thread-safe.
+    """Looks at a swarm for all who wait for something there. Thread-safe.
 
     Fifty services that are waited for cost as many calls as one: two listings for each round.
 
@@ -42,12 +42,12 @@ class SwarmPoller:
     def __init__(self, client: DockerClient) -> None:
         self.client = client
         self._lock = threading.Lock()
-        self._snapshot = SwarmTasks()
+        self._seen = SwarmTasks()
         self.cost = 0.0
-        """Seconds that the last listing took."""
+        """Seconds that the last look took."""
 
     def since(self, moment: float) -> SwarmTasks:
-        """Return a snapshot that was begun at this moment or later, by the clock of `time.monotonic`.
+        """Return a look that was begun at this moment or later, by the clock of `time.monotonic`.
 
         Raises:
             APIError: The engine refused.
@@ -55,12 +55,12 @@ class SwarmPoller:
 
         """
         with self._lock:
-            if self._snapshot.began < moment:
-                self._snapshot = self._list()
-            return self._snapshot
+            if self._seen.began < moment:
+                self._seen = self._look()
+            return self._seen
 
-    def _list(self) -> SwarmTasks:
-        """Take a snapshot."""
+    def _look(self) -> SwarmTasks:
+        """Take a look."""
         began = time.monotonic()
         services = {service["Spec"]["Name"]: service for service in self.client.api.services(status=True)}
         tasks: dict[str, list[Json]] = {}

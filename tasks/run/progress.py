@@ -8,7 +8,7 @@ from tasks.run.log import TaskLog
 
 @dataclass
 class Progress:
-    """The progress of a run's tasks.
+    """What the tasks of a run have done until now.
 
     Args:
         reasons: Task to why it is stale, filled as doit asks.

@@ -10,7 +10,7 @@ import pytest
 
 from model.errors import ProviderError
 from model.keys.record import HostRecord
-from providers.aws.api import AwsError
+from providers.aws.errors import AwsError
 from providers.aws.provider import AwsProvider
 from providers.base import Provider
 from tests import rig as make
@@ -222,6 +222,6 @@ def test_what_is_in_use_is_not_removed(aws: Cloud, tmp_path: Path, monkeypatch: 
     del aws
     provider = provider_of(tmp_path, **ONE)
     make.ensure_all(provider)
-    monkeypatch.setattr(AwsProvider, "patience", replace(AwsProvider.patience, removal_seconds=0.05))
+    monkeypatch.setattr(AwsProvider, "delete_policy", replace(AwsProvider.delete_policy, timeout=0.05))
     with pytest.raises(AwsError, match="something that is not skep's uses it"):
         provider.remove("network", make.quiet)

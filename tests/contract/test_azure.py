@@ -11,7 +11,8 @@ import pytest
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.keys.record import HostRecord
-from providers.azure.api import AzureApi, AzureError
+from providers.azure.api import AzureApi
+from providers.azure.errors import AzureError
 from providers.fake.provider import KilledError
 from remote.ssh.connection import SshFiles
 from tests import rig as make

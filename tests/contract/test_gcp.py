@@ -11,7 +11,8 @@ import pytest
 
 from model.errors import ProviderError
 from model.keys.record import HostRecord
-from providers.gcp.api import GcpApi, GcpError
+from providers.gcp.api import GcpApi
+from providers.gcp.errors import GcpError
 from providers.gcp.network import GcpNetwork
 from providers.gcp.provider import GcpProvider
 from remote.ssh.connection import SshFiles
@@ -317,7 +318,7 @@ class TestTrouble:
     ) -> None:
         """A network with something in it that is not skep's stays, and the message says why."""
         life.make()
-        monkeypatch.setattr(GcpProvider, "patience", replace(GcpProvider.patience, removal_seconds=0.05))
+        monkeypatch.setattr(GcpProvider, "delete_policy", replace(GcpProvider.delete_policy, timeout=0.05))
         with pytest.raises(GcpError, match="something that is not skep's uses it"):
             life.provider().remove("network", make.quiet)
 

@@ -12,7 +12,8 @@ from model.keys.record import FactRecord, HostRecord
 from model.stage import Stage
 from providers.base import Provider
 from providers.fake.provider import KilledError
-from providers.openstack.api import OpenStackApi, OpenStackError
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import OpenStackError
 from remote.ssh.connection import SshFiles
 from tests import rig as make
 from tests.contract import faults

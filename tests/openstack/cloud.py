@@ -13,18 +13,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from model import site as types
 from model.keys.digest import canonical
-from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.cloud import host as cloud_host
-from providers.cloud import provider as shared
+from providers.cloud import retry
 from providers.fake.provider import KilledError
 from providers.openstack import api as openstack_api
-from providers.openstack import host as openstack_host
-from providers.openstack import nfs as openstack_nfs
-from providers.openstack.api import LOST, NOT_FOUND, TOO_MANY, OpenStackApi, OpenStackError
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import LOST, NOT_FOUND, TOO_MANY, OpenStackError
 from remote.mother.wait import Pace
 from tests import rig as make
 from tests.openstack.plane.settings import PORTS
@@ -46,7 +46,7 @@ def stage_of(site: str = "openstack.test", name: str = "private", **config: Any)
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
     return Stage(whole, name, whole.stages[name])
 
 
@@ -141,8 +141,7 @@ def used(clouds: Path, pace: Pace = QUICK) -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds))
         patch.setattr(openstack_api, "_connect", kept)
-        for module in (shared, openstack_host, openstack_nfs):
-            patch.setattr(module, "PACE", pace)
+        patch.setattr(retry, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield

@@ -13,13 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from model.site_file.load import parse_site
+from model import site as types
 from model.stage import Stage
-from providers.aws import api as aws_api
 from providers.aws import host as aws_host
-from providers.aws import nfs as aws_nfs
 from providers.cloud import host as cloud_host
-from providers.cloud import provider as shared
+from providers.cloud import retry
 from remote.mother.wait import Pace
 from remote.ssh.connection import SshFiles
 from tests import rig as make
@@ -39,7 +37,7 @@ def stage_of(site: str = "aws.test", name: str = "production", **config: Any) ->
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
     return Stage(whole, name, whole.stages[name])
 
 
@@ -105,10 +103,9 @@ def used(cloud: Cloud, access_key: str = "test", pace: Pace = QUICK) -> Iterator
         patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
         patch.setenv("AWS_CONFIG_FILE", os.devnull)
         patch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        for module in (shared, aws_api, aws_host, aws_nfs):
-            patch.setattr(module, "PACE", pace)
+        patch.setattr(retry, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
-        patch.setattr(aws_host, "_FOUND_TIMEOUT", 0.1)
+        patch.setattr(aws_host, "_LISTED_TIMEOUT", 0.1)
         make.hold_to_loopback(patch)
         yield
 

@@ -5,17 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
-from model.site_file.load import parse_site
+from model import site as types
 from model.stage import Stage
 from providers.azure import api as azure_api
-from providers.azure import host as azure_host
-from providers.azure import network as azure_network
-from providers.azure import nfs as azure_nfs
 from providers.azure.api import AzureEndpoint
 from providers.cloud import host as cloud_host
-from providers.cloud import provider as shared
+from providers.cloud import retry
 from remote.mother.wait import Pace
 from tests import rig as make
 from tests.doubles.azure.server import REGION, SUBSCRIPTION, TOKEN, Cloud
@@ -37,7 +35,7 @@ def stage_of(site: str = "azure.test", name: str = "production", **config: Any) 
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
     return Stage(whole, name, whole.stages[name])
 
 
@@ -49,7 +47,7 @@ def seams(url: str, token: str = TOKEN) -> list[tuple[object, str, object]]:
         # The SDK's own policy refuses to sign what is not encrypted on its way.
         return HeadersPolicy({"Authorization": f"Bearer {token}"})
 
-    return [(azure_api, "connection", lambda: AzureEndpoint(object(), signs, url))]
+    return [(azure_api, "endpoint", lambda: AzureEndpoint(object(), signs, url))]
 
 
 @contextmanager
@@ -68,8 +66,7 @@ def used(cloud: Cloud, token: str = TOKEN, pace: Pace = QUICK) -> Iterator[None]
             patch.delenv(name)
         for where, name, seam in seams(cloud.url, token):
             patch.setattr(where, name, seam)
-        for module in (shared, azure_api, azure_host, azure_network, azure_nfs):
-            patch.setattr(module, "PACE", pace)
+        patch.setattr(retry, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield

@@ -5,16 +5,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import pytest
 
-from model.site_file.load import parse_site
+from model import site as types
 from model.stage import Stage
 from providers.cloud import host as cloud_host
-from providers.cloud import provider as shared
+from providers.cloud import retry
 from providers.gcp import api as gcp_api
-from providers.gcp import check as gcp_check
-from providers.gcp import host as gcp_host
-from providers.gcp import nfs as gcp_nfs
 from remote.mother.wait import Pace
 from tests import rig as make
 from tests.doubles.gcp.server import PROJECT, REGION, Google, served
@@ -33,7 +31,7 @@ def stage_of(site: str = "gcp.test", name: str = "production", **config: Any) ->
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
     return Stage(whole, name, whole.stages[name])
 
 
@@ -81,8 +79,7 @@ def used(url: str, pace: Pace = QUICK) -> Iterator[None]:
             patch.delenv(name)
         for where, name, seam in seams(url):
             patch.setattr(where, name, seam)
-        for module in (shared, gcp_api, gcp_check, gcp_host, gcp_nfs):
-            patch.setattr(module, "PACE", pace)
+        patch.setattr(retry, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)
         yield

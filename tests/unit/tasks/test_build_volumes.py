@@ -9,13 +9,11 @@ import pytest
 from model.errors import ConfigError
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
-from providers.aws.nfs import AwsFileSystem
 from tasks import build_volumes
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tests import rig as make
-from tests.doubles.aws import cloud as aws_cloud
 
 SITE = """\
 site = "example"
@@ -118,13 +116,3 @@ def test_mistakes_are_said_before_anything_is_touched(tmp_path: Path, old: str, 
         run_of(tmp_path, text)
 
     assert f"site.toml: volumes.shared.driver_opts.{said}" in caught.value.problems
-
-
-@pytest.mark.parametrize(("region", "end"), [("eu-central-1", ""), ("cn-north-1", ".cn")])
-def test_amazons_name(region: str, end: str) -> None:
-    """EFS is mounted by its name, whose root is the file system's."""
-    stage = aws_cloud.stage_of(region=region, nfs=True)
-    api: Any = SimpleNamespace(region=region)
-    system = AwsFileSystem(stage, api, SimpleNamespace())  # type: ignore[arg-type]
-
-    assert system.address({"FileSystemId": "fs-1"}) == f"fs-1.efs.{region}.amazonaws.com{end}:/"

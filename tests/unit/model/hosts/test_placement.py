@@ -2,19 +2,15 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from model import site as types
 from model.checks import check
-from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule, inbound, rule_inputs
 from model.hosts.placement import places, subnets
-from model.site_file.load import parse_site
 from model.stage import Stage
-from providers.cloud.retry import poll, retry
-from remote.mother.wait import Pace
-from tests.rig import quiet
 
 
 def stage_of(name: str = "production", site: str = "example.test", **config: Any) -> Stage:
@@ -23,7 +19,7 @@ def stage_of(name: str = "production", site: str = "example.test", **config: Any
     table = {
         "provider": "aws", "region": "eu-central-1", "instance_type": "t3.medium", "cidr": "10.1.0.0/24", **config
     }  # fmt: skip
-    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
+    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
     return Stage(whole, name, whole.stages[name])
 
 
@@ -227,44 +223,3 @@ class TestNames:
             True
         ] * 10
         assert names[0].startswith("skep-a-b-c-hive0-")
-
-
-class TestWaiting:
-    """What passes by itself."""
-
-    QUICK = Pace(first=0.001, longest=0.001)
-
-    def test_what_passes_is_waited_out_and_told_once(self) -> None:
-        """The call is repeated until it works; each kind of error is said one time."""
-        errors = [TimeoutError("slow down"), TimeoutError("slow down"), TimeoutError("not found")]
-        said: list[str] = []
-
-        def call() -> str:
-            if errors:
-                raise errors.pop(0)
-            return "made"
-
-        assert retry(call, lambda e: isinstance(e, TimeoutError), 30, said.append, self.QUICK) == "made"
-        assert said == ["again soon: slow down", "again soon: not found"]
-
-    def test_what_does_not_pass_is_raised_at_once(self) -> None:
-        """And what passes, when time is over: as it is, for the caller to explain."""
-        calls: list[str] = []
-
-        def call() -> None:
-            calls.append("called")
-            raise ValueError(len(calls))
-
-        with pytest.raises(ValueError, match=r"^[12]$"):
-            retry(call, lambda _: False, 30, quiet, self.QUICK)
-        with pytest.raises(ValueError, match=r"^[12]$"):
-            retry(call, lambda _: True, 0, quiet, self.QUICK)
-        assert len(calls) == 2
-
-    def test_a_wait_ends_with_how_it_stands(self) -> None:
-        """The message says what was waited for, and what the cloud said last."""
-        answers = iter([None, "running"])
-
-        assert poll(lambda: next(answers), "hive0 to run", 30, lambda: "", self.QUICK) == "running"
-        with pytest.raises(ProviderError, match="waited 0 s for hive0 to run: it is pending, request 12"):
-            poll(lambda: None, "hive0 to run", 0, lambda: "it is pending, request 12", self.QUICK)

@@ -1,11 +1,11 @@
-"""What a new machine in a cloud is told at its first start."""
+"""The first start of a new machine in a cloud."""
 
 import json
 
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
 from model.stage import Host
-from providers.cloud.cloud_init import new_host_key, user_data
+from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key, user_data
 
 HOST = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
 
@@ -24,7 +24,7 @@ def test_the_halves_of_a_host_key_belong_together() -> None:
 def test_the_stages_key_is_let_in_and_no_password() -> None:
     """The admin user has sudo and the stage's key; nobody has a password, and root can't log in."""
     key = new_host_key()
-    text = user_data(HOST, key, "ssh-ed25519 AAAA skep@example\n").reveal()
+    text = user_data(HOST, SshKeys(key, "ssh-ed25519 AAAA skep@example\n")).reveal()
     first, _, rest = text.partition("\n")
     config = json.loads(rest)
 
@@ -39,4 +39,16 @@ def test_the_stages_key_is_let_in_and_no_password() -> None:
 
 def test_it_does_not_print() -> None:
     """The user data has a private key in it, and is a secret."""
-    assert "PRIVATE" not in repr(user_data(HOST, new_host_key(), "ssh-ed25519 AAAA"))
+    assert "PRIVATE" not in repr(user_data(HOST, SshKeys(new_host_key(), "ssh-ed25519 AAAA")))
+
+
+def test_keys_are_known_by_a_machines_tags() -> None:
+    """The public host key is one, and the fingerprint of the stage's key, whatever its comment."""
+    key = new_host_key()
+    tags = SshKeys(key, "ssh-ed25519 AAAA skep@example\n").tags
+
+    assert tags == {
+        "skep.host-key": key.public,
+        "skep.admitted": fingerprint("ssh-ed25519 AAAA other@example"),
+    }
+    assert fingerprint("ssh-ed25519 AAAA") != fingerprint("ssh-ed25519 AAAB")

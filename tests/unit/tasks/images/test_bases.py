@@ -12,6 +12,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 import requests
 from docker.errors import APIError, ImageNotFound
@@ -20,7 +21,8 @@ from model.errors import BuildError, ConfigError, HostError
 from model.images import bases
 from model.images.reference import parse
 from model.keys.record import HostRecord, ImageRecord
-from model.site_file.load import load, parse_site
+from model.site import Site
+from model.site_file.load import load
 from model.stage import Stage
 from remote.images.bases import (
     RefusedError,
@@ -55,7 +57,7 @@ def run_of(directory: Path, **tables: Any) -> Run:
         "services": {"web": {"image": "web"}},
         **tables,
     }
-    site = parse_site(given)
+    site = msgspec.convert(given, Site)
     stage = Stage(site, "private", site.stages["private"])
     return new_run(directory, stage, State(directory / "state" / "private"))
 
