@@ -17,7 +17,6 @@ from model.json_types import Json
 from model.keys.digest import Inputs, key_of
 from model.keys.record import ServiceRecord
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
-from model.units import seconds
 from tasks.deploy_services import log_tail, secret_environment
 from tasks.names import service_task
 from tasks.run.context import Run
@@ -136,7 +135,7 @@ class Back:
         wait_until_converged(
             run.connections.swarm_poller,
             name,
-            ConvergencePolicy(seconds(config.converge_timeout), seconds(config.update_config.monitor)),
+            ConvergencePolicy(config.converge_timeout, config.update_config.monitor),
             partial(log_tail, run),
             log,
             changed=True,

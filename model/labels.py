@@ -33,8 +33,8 @@ INITIALIZED_LABEL = "skep.initialized."
 """On a service, with a role's name behind it: the key that the role last initialized the service with."""
 PORT_LABEL = "skep.port."
 """On a service, with `TARGET.PROTOCOL` behind it: the published port that was chosen."""
-TAKEN_OUT_LABEL = "skep.taken-out."
-"""On a service, with a network's name behind it: how to put the service back into the network, as JSON."""
+DISCONNECTED_LABEL = "skep.taken-out."
+"""On a service, with a network's name behind it: how to connect the service to the network again, as JSON."""
 
 # -- nodes and volumes -------------------------------------------------------------------------------------------------
 VOLUME_LABEL = "skep.volume."

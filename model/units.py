@@ -1,10 +1,10 @@
-"""Durations, sizes and ports, as people write them."""
+"""The units of a site's numbers, and how people write those."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated
 
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([kmgt]?)b?$", re.IGNORECASE)
 _FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _PORT = re.compile(r"^(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?$")
@@ -13,19 +13,28 @@ FIRST_FREE_PORT = 61001
 """Where ports are chosen from that nobody named: hive-builder's first one, above what Linux itself hands out."""
 
 
-def seconds(text: str) -> float:
-    """Return a duration such as `1m30s` in seconds."""
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION.findall(text))
+def duration(seconds: float) -> str:
+    """Return a duration with its unit: `500ms`, `90s`, `5m`, `2h`."""
+    if seconds > 60:  # noqa: PLR2004 - a minute is written `60s`
+        for unit, length in (("h", 3600), ("m", 60)):
+            if seconds % length == 0:
+                return f"{seconds / length:.12g}{unit}"
+    return f"{seconds * 1000:.12g}ms" if 0 < seconds < 1 else f"{seconds:.12g}s"
 
 
-def age(text: str) -> int:
-    """Return an age such as `12h` or `7d` in seconds."""
-    return int(text[:-1]) * {"h": 3_600, "d": 86_400}[text[-1]]
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a number.
+
+    Args:
+        text: Returns a number with the unit, as people write it in site.toml.
+
+    """
+
+    text: Callable[[float], str]
 
 
-def nanoseconds(text: str) -> int:
-    """Return a duration in nanoseconds, the unit of Docker's API."""
-    return round(seconds(text) * 1_000_000_000)
+Seconds = Annotated[float, Unit(duration)]
 
 
 def size(text: str) -> int:

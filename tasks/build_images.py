@@ -14,7 +14,6 @@ from model.keys.digest import Entry, Inputs, flatten, read_tree, tree_inputs
 from model.keys.record import ImageRecord
 from model.labels import NAME_LABEL
 from model.stage import role_uses
-from model.units import age, seconds
 from remote.images.dockerfile import build_command, context_archive
 from remote.swarm.spec import image_config
 from tasks.images.ansible_inventory import SiteInventory, image_host, play, seen
@@ -160,7 +159,7 @@ class DockerfileImage:
             run.connections.to(repository).run(
                 build_command(tag, anew=self._image.max_age is not None),
                 stdin=context_archive(self._context),
-                timeout=seconds(self._image.timeout),
+                timeout=self._image.timeout,
                 log=work.log,
                 label=f"docker build {self._image.build}",
             )
@@ -276,7 +275,7 @@ class BuiltImage:
             role.name,
             () if role.is_ansible else role.entries(),
             {} if role.is_ansible else role.variables,
-            seconds(self.image.timeout),
+            self.image.timeout,
             secrets=secrets,
             fingerprints=self._fingerprints(),
             privileged=self.image.privileged,
@@ -300,8 +299,7 @@ def _period(image: types.Image) -> Inputs:
     """
     if image.max_age is None:
         return {}
-    length = age(image.max_age)
-    since = time.time() // length * length
+    since = time.time() // image.max_age * image.max_age
     return {PERIOD: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(since))}
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from model import site as types
 from model.errors import ServiceError, SkepError
+from model.json_types import Json
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
@@ -13,7 +14,6 @@ from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
 from model.stage import Stage, service_networks
 from model.templates import Rendered
-from model.units import seconds
 from remote.mother.files import write_whole
 from remote.swarm.spec import ServiceParts, service_spec
 from tasks.names import (
@@ -143,7 +143,7 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
         if changed:
             run.progress.redeployed.add(name)
         patience = ConvergencePolicy(
-            seconds(service.converge_timeout), seconds(service.update_config.monitor), run.coordination.idle
+            service.converge_timeout, service.update_config.monitor, run.coordination.idle
         )
         wait = partial(
             wait_until_converged,
@@ -184,10 +184,10 @@ def _service_step(run: Run, name: str, service: types.Service) -> Step:
 
 def _undo(run: Run, client: "DockerClient", name: str, wait: Callable[[], None], log: Log) -> str:
     """Put a service back to what it last ran well with, where the swarm has not; return what became of it."""
-    from remote.swarm.restore import put_back
+    from remote.swarm.restore import restore_service
 
     try:
-        said = put_back(client, name, run.stage.labels, lambda: secret_environment(run, name), log)
+        said = restore_service(client, name, run.stage.labels, lambda: secret_environment(run, name), log)
         if said is None:
             return "there is nothing that it ran well with before, to go back to: it stays as it is until the next run"
         run.progress.redeployed.discard(name)

@@ -28,7 +28,8 @@ from tasks import build_volumes, phases, setup_hosts
 from tasks.explain.status import StatusTable
 from tasks.hosts.setup_steps import HostSteps
 from tasks.names import CONFIG, swarm_task
-from tasks.observe.live_state import HostState, LiveState, SwarmState
+from tasks.observe.live_state import LiveState
+from tasks.observe.states import HostState, SwarmState
 from tasks.observe.tag_moves import TagMoves
 from tasks.run.context import Run
 from tasks.run.log import TaskLog

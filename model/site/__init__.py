@@ -1,14 +1,15 @@
-"""The types of `site.toml`. They are the only description of its format.
+"""A site: its stages, images, networks, volumes and services.
 
-The loader, the JSON Schema that editors complete from and the reference in `docs/site.md` are made from them.
-Attribute names are hive-builder's wherever it has the thing. Nothing here knows of TOML.
+Ports, mounts, secrets, configs and roles are in their long form, durations in seconds, sizes in bytes.
+Attribute names are hive-builder's wherever it has the thing. Types whose attributes have a `Meta` are also tables of
+`site.toml`; the tables that are written otherwise are in `model.site_file.tables`.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta
+from msgspec import Struct
 
-from model.site.base import Age, Domain, Duration, Frozen, Label, Name, Port, Scalar, Size, Value, Variable
+from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Size, Value, Variable
 from model.site.hosts import SetupHosts, Users
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
@@ -44,7 +45,6 @@ from model.site.stages import (
 from model.site.volumes import Volume
 
 __all__ = [
-    "Age",
     "AwsStage",
     "AzureStage",
     "Base",
@@ -53,7 +53,6 @@ __all__ = [
     "ConfigUse",
     "DockerStage",
     "Domain",
-    "Duration",
     "ExternalRegistry",
     "Frozen",
     "GcpStage",
@@ -101,49 +100,20 @@ __all__ = [
 ]
 
 
-class Site(Frozen, frozen=True):
-    """A whole site."""
+class Site(Struct, frozen=True, kw_only=True):
+    """A whole site; the keys of each table are names."""
 
-    site: Annotated[
-        Domain, Meta(description="The site's name, and the domain of its hosts: a DNS name in lower case.")
-    ]
-    stages: Annotated[dict[Label, Stage], Meta(min_length=1, description="Its environments.")]
-    stage: Annotated[Label, Meta(description="The stage to work on where none is asked for.")] | None = None
-    setup_hosts: Annotated[SetupHosts, Meta(description="What is made the same on every host.")] = (
-        SetupHosts()
-    )
-    secrets: Annotated[
-        dict[Name, SecretSource], Meta(description="Name to where the secret comes from.")
-    ] = {}
-    configs: Annotated[
-        dict[Name, Config], Meta(description="Name to a file that services get; it may be a template.")
-    ] = {}
-    vars: Annotated[
-        dict[Variable, Any],
-        Meta(
-            description="What templates find as `vars.<name>`; a stage may say others. They may be templates."
-        ),
-    ] = {}
-    bases: Annotated[
-        dict[str, Base],
-        Meta(
-            description="Image of elsewhere, as `from` of an image or `image` of a service names it, to how it is had; "
-            "one that is not here is pulled."
-        ),
-    ] = {}
-    registries: Annotated[
-        dict[str, ExternalRegistry],
-        Meta(
-            description="Host of a registry, as in `docker.io` or `registry.example:5000`, to how it is used."
-        ),
-    ] = {}
-    images: Annotated[dict[Name, Image], Meta(description="The images that skep builds.")] = {}
-    registry: Annotated[Registry, Meta(description="Where they are kept, and how long.")] = Registry()
-    networks: Annotated[
-        dict[Name, Network],
-        Meta(description="Overlay networks; where none is here, services share one all the same."),
-    ] = {}
-    volumes: Annotated[
-        dict[Name, Volume], Meta(description="Named volumes, made where a service of the stage mounts them.")
-    ] = {}
-    services: Annotated[dict[Label, Service], Meta(description="What runs.")] = {}
+    site: str
+    stages: dict[str, Stage]
+    stage: str | None = None
+    setup_hosts: SetupHosts = SetupHosts()
+    secrets: dict[str, SecretSource] = {}
+    configs: dict[str, Config] = {}
+    vars: dict[str, Any] = {}
+    bases: dict[str, Base] = {}
+    registries: dict[str, ExternalRegistry] = {}
+    images: dict[str, Image] = {}
+    registry: Registry = Registry()
+    networks: dict[str, Network] = {}
+    volumes: dict[str, Volume] = {}
+    services: dict[str, Service] = {}

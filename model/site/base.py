@@ -25,20 +25,9 @@ Domain = Annotated[
         description="A DNS name in lower case.",
     ),
 ]
-Duration = Annotated[
-    str,
-    Meta(
-        pattern=r"^([0-9]+(\.[0-9]+)?(ms|h|m|s))+$",
-        description="A duration with its unit, as in `90s`, `1m30s`, `500ms`.",
-    ),
-]
 Size = Annotated[
     str,
     Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
-]
-Age = Annotated[
-    str,
-    Meta(pattern=r"^[1-9][0-9]*[hd]$", description="Hours or days, as in `12h` or `7d`."),
 ]
 Variable = Annotated[
     str,

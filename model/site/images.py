@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from msgspec import Meta, field
+from msgspec import Meta, Struct, field
 
-from model.site.base import Age, Duration, Frozen, Label, Scalar, Value, Variable
+from model.site.base import Frozen, Label, Scalar, Value, Variable
+from model.units import Seconds
 
 
 class Base(Frozen, frozen=True):
@@ -77,19 +78,17 @@ class RoleUse(Frozen, frozen=True):
     ] = {}
 
 
-class Healthcheck(Frozen, frozen=True):
-    """How Docker finds out whether a container is well: it runs `test` every `interval`."""
+class Healthcheck(Struct, frozen=True, kw_only=True):
+    """How Docker tests a container: it runs `test` every `interval`."""
 
-    test: Annotated[str | list[str], Meta(description="A command for the shell, or its words.")]
-    interval: Duration = "30s"
-    timeout: Annotated[Duration, Meta(description="How long one test may take, as in `10s`.")] = "30s"
-    retries: Annotated[int, Meta(ge=1, description="Failed tests in a row that make it unhealthy.")] = 3
-    start_period: Annotated[
-        Duration, Meta(description="How long after its start failed tests don't count, as in `60s`.")
-    ] = "0s"
+    test: str | list[str]
+    interval: Seconds = 30.0
+    timeout: Seconds = 30.0
+    retries: int = 3
+    start_period: Seconds = 0.0
 
 
-class Image(Frozen, frozen=True):
+class ImageBase(Frozen, frozen=True):
     """An image that skep builds."""
 
     from_: Annotated[str, Meta(description="The base image; `[bases]` may say how it is had.")] | None = (
@@ -132,16 +131,6 @@ class Image(Frozen, frozen=True):
         Annotated[str, Meta(description="Its reference in another registry, as in `hub.example/web:1.2`.")]
         | None
     ) = None
-    max_age: (
-        Annotated[
-            Age,
-            Meta(
-                description="Its layers are built anew this often, as for security updates. All images with the same "
-                "`max_age` are so at the same time, counted from 1970, so that they go on sharing layers."
-            ),
-        ]
-        | None
-    ) = None
     env: Annotated[dict[str, Scalar], Meta(description="Environment of its containers.")] = {}
     entrypoint: (
         Annotated[
@@ -176,11 +165,20 @@ class Image(Frozen, frozen=True):
         ),
     ] = []
     labels: Annotated[dict[str, str], Meta(description="Labels of the image, beside skep's own.")] = {}
-    healthcheck: (
-        Annotated[Healthcheck, Meta(description="How its containers are tested; a service may say another.")]
-        | None
-    ) = None
-    timeout: Annotated[Duration, Meta(description="How long one role may take, as in `30m`.")] = "30m"
+
+
+class Image(ImageBase, frozen=True):
+    """An image that skep builds.
+
+    Attributes beside those of the table in site.toml:
+
+    max_age: Its layers are built anew this often, counted from 1970.
+    timeout: How long one role may take.
+    """
+
+    max_age: Seconds | None = None
+    healthcheck: Healthcheck | None = None
+    timeout: Seconds = 1800.0
 
 
 class Registry(Frozen, frozen=True):

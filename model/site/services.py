@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, field
+from msgspec import Meta, Struct, field
 
-from model.site.base import Duration, Frozen, Label, Name, Port, Scalar, Size
+from model.site.base import Frozen, Label, Name, Port, Scalar, Size
 from model.site.images import Healthcheck, RoleUse
 from model.site.secrets import ConfigUse, SecretUse
+from model.units import Seconds
 
 
 class PortMap(Frozen, frozen=True):
@@ -88,23 +89,6 @@ class Placement(Frozen, frozen=True):
     ) = None
 
 
-class RestartConfig(Frozen, frozen=True):
-    """When a task that ended is started again."""
-
-    condition: Annotated[
-        str,
-        Meta(
-            pattern="^(none|on-failure|any)$",
-            description="`any` (however it ended), `on-failure` (exit status not 0) or `none` (never).",
-        ),
-    ] = "any"
-    delay: Annotated[Duration, Meta(description="Before it is started again, as in `5s`.")] = "5s"
-    max_attempts: Annotated[int, Meta(ge=0, description="How often; 0 is without end.")] = 0
-    window: Annotated[
-        Duration, Meta(description="In which attempts are counted, as in `2m`; `0s` is for ever.")
-    ] = "0s"
-
-
 class Logging(Frozen, frozen=True):
     """Where Docker puts what a service's containers print."""
 
@@ -123,63 +107,8 @@ class Ulimit(Frozen, frozen=True):
     hard: Annotated[int, Meta(ge=-1, description="What the processes may raise it to; -1 is no limit.")]
 
 
-class RollbackConfig(Frozen, frozen=True):
-    """How a service goes back to what it was."""
-
-    parallelism: Annotated[int, Meta(ge=0, description="Tasks at a time; 0 is all.")] = 1
-    delay: Annotated[Duration, Meta(description="Between two tasks, as in `10s`.")] = "0s"
-    failure_action: Annotated[
-        str,
-        Meta(pattern="^(pause|continue)$", description="When old tasks fail, too: `pause` or `continue`."),
-    ] = "pause"
-    monitor: Annotated[Duration, Meta(description="How long a task is watched for failure, as in `5s`.")] = (
-        "5s"
-    )
-    max_failure_ratio: Annotated[
-        float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
-    ] = 0.0
-    order: Annotated[
-        str,
-        Meta(
-            pattern="^(start-first|stop-first)$",
-            description="`stop-first` (one task ends, then the other starts) or `start-first`.",
-        ),
-    ] = "stop-first"
-
-
-class UpdateConfig(Frozen, frozen=True):
-    """How a changed service is rolled out."""
-
-    parallelism: Annotated[int, Meta(ge=0, description="Tasks at a time; 0 is all.")] = 1
-    delay: Annotated[Duration, Meta(description="Between two tasks, as in `10s`.")] = "0s"
-    failure_action: Annotated[
-        str,
-        Meta(
-            pattern="^(pause|continue|rollback)$",
-            description="When new tasks fail: `rollback` (the old ones come back), `pause` or `continue`.",
-        ),
-    ] = "rollback"
-    monitor: Annotated[
-        Duration,
-        Meta(
-            description="How long a new task is watched for failure once it runs and is healthy, as in `5s`; a "
-            "deployment takes as long."
-        ),
-    ] = "2s"
-    max_failure_ratio: Annotated[
-        float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
-    ] = 0.0
-    order: Annotated[
-        str,
-        Meta(
-            pattern="^(start-first|stop-first)$",
-            description="`stop-first` (the old task ends, then the new one starts) or `start-first`.",
-        ),
-    ] = "stop-first"
-
-
-class Service(Frozen, frozen=True):
-    """A Swarm service."""
+class ServiceBase(Frozen, frozen=True):
+    """The keys of a service that mean what is written."""
 
     image: Annotated[
         str,
@@ -256,12 +185,6 @@ class Service(Frozen, frozen=True):
         ]
         | None
     ) = None
-    healthcheck: (
-        Annotated[
-            Healthcheck, Meta(description="How its containers are tested, in place of the image's way.")
-        ]
-        | None
-    ) = None
     labels: Annotated[
         dict[str, Any], Meta(description="Labels of the service; values that are no text are kept as JSON.")
     ] = {}
@@ -277,19 +200,6 @@ class Service(Frozen, frozen=True):
         list[str | PortMap],
         Meta(description="`published:target[/protocol]`, `target[/protocol]`, or a table."),
     ] = []
-    restart_config: Annotated[RestartConfig, Meta(description="When a task that ended is started again.")] = (
-        RestartConfig()
-    )
-    update_config: Annotated[UpdateConfig, Meta(description="How a changed service is rolled out.")] = (
-        UpdateConfig()
-    )
-    rollback_config: Annotated[
-        RollbackConfig, Meta(description="How a service goes back when an update fails.")
-    ] = RollbackConfig()
-    stop_grace_period: Annotated[
-        Duration,
-        Meta(description="How long its containers may take to end, as in `60s`; then they are killed."),
-    ] = "10s"
     stop_signal: (
         Annotated[str, Meta(description="What ends its containers, if not what the image says.")] | None
     ) = None
@@ -351,10 +261,49 @@ class Service(Frozen, frozen=True):
     initialize_roles: Annotated[
         list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
     ] = []
-    converge_timeout: Annotated[
-        Duration, Meta(description="How long it may take until it runs, as in `5m`.")
-    ] = "5m"
     try_: Annotated[
         list[str],
         Meta(description="Commands to paste, said when a run ends; `{address}` is a host where it answers."),
     ] = field(name="try", default_factory=list)
+
+
+class RestartConfig(Struct, frozen=True, kw_only=True):
+    """When a task that ended is started again."""
+
+    condition: str = "any"
+    delay: Seconds = 5.0
+    max_attempts: int = 0
+    window: Seconds = 0.0
+
+
+class UpdateConfig(Struct, frozen=True, kw_only=True):
+    """How a changed service is rolled out."""
+
+    parallelism: int = 1
+    delay: Seconds = 0.0
+    failure_action: str = "rollback"
+    monitor: Seconds = 2.0
+    max_failure_ratio: float = 0.0
+    order: str = "stop-first"
+
+
+class RollbackConfig(Struct, frozen=True, kw_only=True):
+    """How a service goes back to what it was."""
+
+    parallelism: int = 1
+    delay: Seconds = 0.0
+    failure_action: str = "pause"
+    monitor: Seconds = 5.0
+    max_failure_ratio: float = 0.0
+    order: str = "stop-first"
+
+
+class Service(ServiceBase, frozen=True):
+    """A Swarm service."""
+
+    healthcheck: Healthcheck | None = None
+    restart_config: RestartConfig = RestartConfig()
+    update_config: UpdateConfig = UpdateConfig()
+    rollback_config: RollbackConfig = RollbackConfig()
+    stop_grace_period: Seconds = 10.0
+    converge_timeout: Seconds = 300.0

@@ -4,8 +4,9 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta
 
-from model.site.base import Duration, Frozen, Label, Port, Variable
+from model.site.base import Frozen, Label, Port, Variable
 from model.site.install import Device, Firmware, InstallHost, InstallNetwork, Partition
+from model.units import Seconds
 
 
 class StageBase(Frozen, frozen=True):
@@ -307,8 +308,8 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
     share_size: Annotated[int, Meta(ge=1, description="With `nfs`: its size in GiB.")] = 100
 
 
-class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
-    """Hosts that are virtual machines on this machine, made by Vagrant."""
+class VagrantStageBase(StageBase, frozen=True):
+    """The keys of a stage of Vagrant's that mean what is written."""
 
     provider_backend: (
         Annotated[
@@ -338,9 +339,6 @@ class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
             description="libvirt's: `kvm`, or `qemu` where the processor can't (software emulation, slow).",
         ),
     ] = "kvm"
-    boot_timeout: Annotated[
-        Duration, Meta(description="How long a machine may take until it answers, as in `15m`.")
-    ] = "10m"
     memory_size: Annotated[int, Meta(ge=256, description="Memory of one host in MiB.")] = 2048
     repository_memory_size: (
         Annotated[int, Meta(ge=256, description="The same of the repository, if it differs.")] | None
@@ -374,8 +372,14 @@ class VagrantStage(StageBase, frozen=True, tag_field="provider", tag="vagrant"):
     ) = None
 
 
-class KickstartStage(StageBase, frozen=True, kw_only=True, tag_field="provider", tag="kickstart"):
-    """Hosts with no operating system: skep makes what installs them, and waits for them."""
+class VagrantStage(VagrantStageBase, frozen=True, tag_field="provider", tag="vagrant"):
+    """Hosts that are virtual machines on this machine, made by Vagrant."""
+
+    boot_timeout: Seconds = 600.0
+
+
+class KickstartStageBase(StageBase, frozen=True, kw_only=True):
+    """The keys of a stage of hosts with no operating system that mean what is written."""
 
     release: Annotated[
         str,
@@ -473,9 +477,12 @@ class KickstartStage(StageBase, frozen=True, kw_only=True, tag_field="provider",
     timezone: Annotated[str, Meta(description="The hosts' time zone.")] = "Etc/UTC"
     locale: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.@-]+$", description="The hosts' locale.")] = "C.UTF-8"
     keyboard: Annotated[str, Meta(pattern=r"^[a-z]{2,8}$", description="The keyboard's layout.")] = "us"
-    install_timeout: Annotated[
-        Duration, Meta(description="How long `build_infra` waits for a host to be installed and answer.")
-    ] = "2h"
+
+
+class KickstartStage(KickstartStageBase, frozen=True, kw_only=True, tag_field="provider", tag="kickstart"):
+    """Hosts with no operating system: skep makes what installs them, and waits for them."""
+
+    install_timeout: Seconds = 7200.0
 
 
 Stage = (

@@ -1,4 +1,4 @@
-"""The reference of site.toml and its JSON Schema, made from the types of `model.site` and from nothing else.
+"""The reference of site.toml and its JSON Schema, made from its tables' types and from nothing else.
 
     python -m model.site_file.docs            writes docs/site.md and docs/site.schema.json
     python -m model.site_file.docs --check    writes nothing; exit status 1 where one of them is out of date
@@ -18,9 +18,10 @@ from typing import Annotated, get_origin
 
 from msgspec import NODEFAULT, Struct, UnsetType, inspect, to_builtins
 
-from model import site as types
 from model.site import base
+from model.site_file import forms
 from model.site_file.load import schema
+from model.site_file.tables import SiteTable
 
 DIRECTORY = Path(__file__).resolve().parents[2] / "docs"
 COMMAND = "./setup python -m model.site_file.docs"
@@ -28,7 +29,7 @@ COMMAND = "./setup python -m model.site_file.docs"
 _INTRODUCTION = f"""\
 # site.toml
 
-<!-- Made by `{COMMAND}` from the types in model/site/. Changes here are lost: change the types, then run it again. -->
+<!-- Made by `{COMMAND}` from the types in model/site/ and model/site_file/: change those, then run it again. -->
 
 Everything that a site is stands in one `site.toml`.
 This page lists its tables, each with all of its keys.
@@ -48,7 +49,7 @@ _KINDS = """\
 Some keys take a text or a number of a certain form.
 """
 
-_WHY = "Both are made from the types in model/site/ and must not be changed by hand."
+_WHY = "Both are made from the types in model/site/ and model/site_file/, and must not be changed by hand."
 
 
 @dataclass
@@ -110,19 +111,18 @@ def tables() -> list[Table]:
             for inner, step, is_many in _structs(key.type):
                 meet(inner, below + step, many=is_many)
 
-    whole = inspect.type_info(types.Site)
+    whole = inspect.type_info(SiteTable)
     if not isinstance(whole, inspect.StructType):
-        raise TypeError("model.site.Site is no struct")
+        raise TypeError("SiteTable is no struct")
     meet(whole, "")
     return list(found.values())
 
 
 @cache
 def kinds() -> dict[str, inspect.Type]:
-    """Return the named kinds of texts and numbers of `model.site`, in its order."""
-    return {
-        name: inspect.type_info(value) for name, value in vars(base).items() if get_origin(value) is Annotated
-    }
+    """Return the named kinds of texts and numbers, in the order of their modules."""
+    named = {**vars(base), **vars(forms)}
+    return {name: inspect.type_info(value) for name, value in named.items() if get_origin(value) is Annotated}
 
 
 # -- types in words ----------------------------------------------------------------------------------------------------
@@ -298,8 +298,8 @@ def toml(value: object) -> str:
 
 
 def _anchor(cls: type) -> str:
-    """Return the name that links lead to: `docker-stage` for DockerStage."""
-    return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+    """Return the name that links lead to: `docker-stage` for DockerStage, `service` for ServiceTable."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__.removesuffix("Table")).lower()
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

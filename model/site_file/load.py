@@ -14,6 +14,8 @@ import tomli
 from model import checks
 from model import site as types
 from model.errors import ConfigError
+from model.site_file import convert
+from model.site_file.tables import SiteTable
 from model.stage import Stage
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ def load(path: Path) -> types.Site:
     except tomli.TOMLDecodeError as error:
         raise ConfigError([f"{path.name}: {error}"]) from error
     try:
-        site = parse(data, path.name)
+        site = parse_site(data, path.name)
     except ConfigError as error:
         more = [f"{path.name}: {problem}" for problem in _sense_of_the_rest(data, path.parent)]
         raise ConfigError([*error.problems, *more]) from error
@@ -78,13 +80,13 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
             else:
                 rest.pop(path[0], None)
     try:
-        site = msgspec.convert(rest, types.Site)
+        site = convert.site(msgspec.convert(rest, SiteTable))
     except msgspec.ValidationError:
         return []
     return [line for line in checks.check(site, directory) if not any(repr(name) in line for name in out)]
 
 
-def parse(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
+def parse_site(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
     """Turn what a TOML file holds into the site's types.
 
     Raises:
@@ -92,7 +94,7 @@ def parse(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
 
     """
     try:
-        return msgspec.convert(data, types.Site)
+        return convert.site(msgspec.convert(data, SiteTable))
     except msgspec.ValidationError as error:
         problems = list(_problems(data)) or [str(error)]
         raise ConfigError([f"{name}: {problem}" for problem in problems]) from error
@@ -118,7 +120,7 @@ def select(site: types.Site, asked: str | None) -> Stage:
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of site.toml, made from the types."""
-    made = msgspec.json.schema(types.Site)
+    made = msgspec.json.schema(SiteTable)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "skep's site.toml", **made}
 
 

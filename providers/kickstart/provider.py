@@ -21,7 +21,7 @@ from model.log import Log
 from model.secrets.secret import Secret
 from model.site import KickstartStage
 from model.stage import Host, Stage
-from model.units import seconds
+from model.units import duration
 from providers.base import Found, Provider, Resource
 from providers.kickstart import block_device
 from providers.kickstart import iso as kickstart_iso
@@ -193,7 +193,7 @@ class KickstartProvider(Provider):
     def _await(self, host: Host, log: Log) -> HostRecord:
         """Wait until a host answers as the one that was installed, and take it over."""
         problem, told = "", float("-inf")
-        for _ in attempts(seconds(self._config.install_timeout), Pace(first=_ASK_AGAIN, longest=_ASK_AGAIN)):
+        for _ in attempts(self._config.install_timeout, Pace(first=_ASK_AGAIN, longest=_ASK_AGAIN)):
             answer = self._take_over(host, self._keeper.read(host.short), log)
             if isinstance(answer, HostRecord):
                 return answer
@@ -204,7 +204,7 @@ class KickstartProvider(Provider):
                 )
                 told = time.monotonic()
         raise ProviderError(
-            f"{host.name}: does not answer as installed within {self._config.install_timeout}: {problem}: "
+            f"{host.name}: does not answer as installed within {duration(self._config.install_timeout)}: {problem}: "
             f"look at its screen; install it from {self._medium()}, then run doit again"
         )
 

@@ -15,7 +15,6 @@ from model.labels import NAME_LABEL
 from model.log import Log
 from model.site import VagrantStage
 from model.stage import Host, Stage
-from model.units import seconds
 from providers.base import Found, Provider, Resource
 from providers.vagrant import machines as vagrant_machine
 from providers.vagrant.machines import BACKENDS, GONE, RUNNING, Machine, Machines
@@ -229,7 +228,7 @@ class VagrantProvider(Provider):
     @property
     def _patience(self) -> float:
         """Seconds that one command of Vagrant's may take: the boot, and as much for the box and the disks."""
-        return 2 * seconds(self._config.boot_timeout) + 600
+        return 2 * self._config.boot_timeout + 600
 
     def _record(self, host: Host, kept: Machine) -> HostRecord:
         """Return a host's record."""
@@ -284,7 +283,7 @@ class VagrantProvider(Provider):
         return {
             "box": config.box,
             "box_url": self._box_url(),
-            "boot_timeout": int(seconds(config.boot_timeout)),
+            "boot_timeout": int(config.boot_timeout),
             "backend": self._backend,
             "driver": config.driver,
             "prefix": vagrant_machine.prefix_of(stage),

@@ -1,4 +1,4 @@
-"""The networks that a swarm has of itself: the routing mesh's, and the bridge by which services reach the outside."""
+"""A swarm's built-in networks: the routing mesh's, and the bridge by which services reach the outside."""
 
 from docker import DockerClient
 from docker.errors import APIError
@@ -47,10 +47,10 @@ def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, log: Log
         return
     subnet = wants.division.ingress
     with engine_errors(host.short, "making the ingress network"):
-        there = [network for network in client.api.networks() if network.get("Ingress")]
-        if [_subnets(network) for network in there] == [[str(subnet)]]:
+        existing = [network for network in client.api.networks() if network.get("Ingress")]
+        if [_subnets(network) for network in existing] == [[str(subnet)]]:
             return
-        for network in there:
+        for network in existing:
             log(
                 f"removing network {network['Name']} with its addresses out of {', '.join(_subnets(network))}"
             )

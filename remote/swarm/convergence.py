@@ -21,18 +21,18 @@ LogTail = Callable[[str, str], tuple[str, list[str]]]
 """Given a node's and a container's id, returns the node's host and the container's last log lines."""
 
 ROUND = 0.2
-"""Seconds between two looks."""
-REST, SHORT_REST, OLDEST = 40, 10, 2.0
-"""How old a look may be: as a multiple of what it took (the lower one where the next may be the last), and in
-seconds."""
+"""Seconds between two snapshots."""
+AGE_FACTOR, SHORT_AGE_FACTOR, MAX_AGE = 40, 10, 2.0
+"""How old a snapshot may be: as a multiple of the seconds that it took (the second one where the next snapshot may be
+the last), and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
-_BECAME = {
+_OUTCOMES = {
     "rollback_completed": "was undone",
-    "rollback_paused": "could not be undone, since what was there before fails, too",
+    "rollback_paused": "could not be undone, since the specification before fails, too",
 }
-"""State of an update that failed to what became of it."""
+"""State of an update that failed to its outcome, for messages."""
 _LOST = {"failed", "rejected", "orphaned"}
 
 
@@ -46,7 +46,7 @@ class _HopelessError(NotRunningError):
 
 @dataclass(frozen=True)
 class ConvergencePolicy:
-    """How long a service is waited for, and how.
+    """How a service is waited for.
 
     Args:
         timeout: Seconds until it is given up.
@@ -61,19 +61,19 @@ class ConvergencePolicy:
 
 
 def wait_until_converged(
-    look: SwarmPoller, name: str, patience: ConvergencePolicy, log_tail: LogTail, log: Log, *,
+    poller: SwarmPoller, name: str, policy: ConvergencePolicy, log_tail: LogTail, log: Log, *,
     changed: bool, labels: Callable[[Json], Mapping[str, str]] = lambda _service: {},
 ) -> None:  # fmt: skip
     """Wait until all tasks of a service run as specified, and have for a moment, then mark it as seen to run.
 
     Args:
-        look: What looks at the swarm, shared by all who wait.
+        poller: Lists the swarm's services and tasks, shared by all who wait.
         name: The service.
-        patience: How long.
+        policy: How long, and how.
         log_tail: Returns a container's last log lines.
         log: Takes a line for the log.
-        changed: Whether this run made or changed it; if not, what became of an older update means nothing.
-        labels: Given the service as it then is, returns what else it is marked with.
+        changed: Whether this run made or changed it; if not, the outcome of an older update means nothing.
+        labels: Given the service as it then is, returns further labels for it.
 
     Raises:
         NotRunningError: Tasks fail again and again, an update was rolled back, or the time is over. The message has a
@@ -81,13 +81,13 @@ def wait_until_converged(
         ServiceError: The swarm does not answer.
 
     """
-    watch = _Watch(look, name, patience.stable, log_tail, log, changed=changed)
+    watch = _Watch(poller, name, policy.stable, log_tail, log, changed=changed)
     try:
-        with patience.idle():
+        with policy.idle():
             wait_for(
                 watch.converged,
                 f"service {name} to run",
-                patience.timeout,
+                policy.timeout,
                 kind=NotRunningError,
                 pace=Pace(longest=ROUND),
             )
@@ -100,44 +100,50 @@ def wait_until_converged(
     if jobs.is_job(watch.service):
         return
     digest = spec_digest(watch.service["Spec"])
-    set_labels(look.client, name, {**labels(watch.service), SPEC_LABEL: digest}, watch.service)
+    set_labels(poller.client, name, {**labels(watch.service), SPEC_LABEL: digest}, watch.service)
 
 
 class _Watch:
-    """Looks at a service again and again, and remembers what it saw."""
+    """Observes a service from snapshot to snapshot, since what counts is for how long its tasks have been running."""
 
     def __init__(
-        self, look: SwarmPoller, name: str, stable: float, log_tail: LogTail, log: Log, *, changed: bool
+        self, poller: SwarmPoller, name: str, stable: float, log_tail: LogTail, log: Log, *, changed: bool
     ) -> None:
-        self._look, self._name, self._stable, self._log_tail, self._say = look, name, stable, log_tail, log
-        # What was seen before this may be of the service as it was.
-        self._from = time.monotonic()
+        self._poller, self._name, self._stable, self._log_tail, self._log = (
+            poller,
+            name,
+            stable,
+            log_tail,
+            log,
+        )
+        # An older snapshot may be of the service as it was before this run changed it.
+        self._began = time.monotonic()
         self._changed = changed
-        self._said = ""
+        self._logged = ""
         # By this process's own clock: the hosts' may differ.
         self._since: dict[str, float] = {}
-        # Tasks that had failed before this run looked: their time is over.
-        self._old: frozenset[str] | None = None
+        # Tasks that had failed before the first snapshot do not count.
+        self._lost_before: frozenset[str] | None = None
         self._due = inf
         """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
-        self._undone = ""
+        self._report_of_rollback = ""
         self.tasks: list[Json] = []
         self.service: Json = {}
-        """As it was seen last."""
+        """The service in the last snapshot."""
 
     def converged(self) -> bool:
         """Return whether every task runs as specified, and has for a moment."""
         with engine_errors(self._name, "looking at the service's tasks", ServiceError):
-            # Where a look takes long, as while fifty services start, looking again at once would only hold that up.
-            rest = SHORT_REST if time.monotonic() >= self._due else REST
-            age = max(ROUND, min(rest * self._look.cost, OLDEST))
-            seen = self._look.since(max(self._from, time.monotonic() - age))
-        service = seen.services.get(self._name)
+            # Where listing takes long, as while fifty services start, to list again at once would only hold that up.
+            factor = SHORT_AGE_FACTOR if time.monotonic() >= self._due else AGE_FACTOR
+            age = max(ROUND, min(factor * self._poller.cost, MAX_AGE))
+            snapshot = self._poller.since(max(self._began, time.monotonic() - age))
+        service = snapshot.services.get(self._name)
         if service is None:
             raise _HopelessError(f"service {self._name}: was removed by somebody else")
         self.service = service
-        self.tasks = list(seen.tasks.get(service["ID"], ()))
+        self.tasks = list(snapshot.tasks.get(service["ID"], ()))
         status = service["ServiceStatus"]
         self._give_up_if_hopeless(service)
         if jobs.is_job(service):
@@ -145,15 +151,12 @@ class _Watch:
         running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
         for task in running:
             if task["Status"]["State"] == "running":
-                self._since.setdefault(task["ID"], seen.ended)
-        # Not by the clock: between two looks a task may have ended.
-        settled = [t for t in running if seen.ended - self._since.get(t["ID"], inf) >= self._stable]
+                self._since.setdefault(task["ID"], snapshot.ended)
+        # Not by the clock: between two snapshots a task may have ended.
+        settled = [t for t in running if snapshot.ended - self._since.get(t["ID"], inf) >= self._stable]
         since = [self._since.get(task["ID"], inf) for task in running]
         self._due = max(since, default=inf) + self._stable
-        state = f"{len(settled)} of {status['DesiredTasks']} tasks run"
-        if state != self._said:
-            self._say(state)
-            self._said = state
+        self._log_once(f"{len(settled)} of {status['DesiredTasks']} tasks run")
         updating = (service.get("UpdateStatus") or {}).get("State") in {"updating", "rollback_started"}
         # Of a global service the engine counts tasks that are there already: none, while it is quite new.
         wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
@@ -162,11 +165,14 @@ class _Watch:
     def _job_is_done(self, service: Json) -> bool:
         """Return whether the tasks of a job's last run have ended well."""
         done, wanted = jobs.progress(service, self.tasks)
-        state = f"{done} of {wanted} tasks are done"
-        if state != self._said:
-            self._say(state)
-            self._said = state
+        self._log_once(f"{done} of {wanted} tasks are done")
         return done >= wanted
+
+    def _log_once(self, state: str) -> None:
+        """Log a state unless it is the one that was logged last."""
+        if state != self._logged:
+            self._log(state)
+            self._logged = state
 
     def _give_up_if_hopeless(self, service: Json) -> None:
         """Raise when waiting longer makes no sense."""
@@ -174,19 +180,20 @@ class _Watch:
         state = update.get("State", "")
         # The swarm forgets an update's status when the next one begins; so this one is of this run's, if it made one.
         if state == "rollback_started":
-            # It is waited for: who is told that it failed finds the service as it was.
-            self._undone = self._undone or _report(self.tasks, self._log_tail)
+            # Its end is waited for: whoever reads that the update failed then finds the service as it was.
+            self._report_of_rollback = self._report_of_rollback or _report(self.tasks, self._log_tail)
             return
         if self._changed and (state.startswith("rollback") or state == "paused"):
-            became = _BECAME.get(state, "was stopped")
+            outcome = _OUTCOMES.get(state, "was stopped")
             raise _HopelessError(
-                f"service {self._name}: the update failed and {became} "
-                f"({update.get('Message', 'no reason given')}){self._undone or _report(self.tasks, self._log_tail)}"
+                f"service {self._name}: the update failed and {outcome} "
+                f"({update.get('Message', 'no reason given')})"
+                f"{self._report_of_rollback or _report(self.tasks, self._log_tail)}"
             )
         lost = [task for task in self.tasks if task["Status"]["State"] in _LOST]
-        if self._old is None:
-            self._old = frozenset(task["ID"] for task in lost)
-        lost = [task for task in lost if task["ID"] not in self._old]
+        if self._lost_before is None:
+            self._lost_before = frozenset(task["ID"] for task in lost)
+        lost = [task for task in lost if task["ID"] not in self._lost_before]
         # While an update is under way, the swarm itself counts its failures, and undoes it.
         if len(lost) >= GIVE_UP_AFTER and state != "updating":
             raise _HopelessError(
@@ -219,9 +226,12 @@ def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
     last = max(troubled, key=lambda t: str(t["Status"].get("Timestamp", "")))
     status = last["Status"]
     node, container = last.get("NodeID", ""), (status.get("ContainerStatus") or {}).get("ContainerID", "")
-    said = status.get("Err") or status.get("Message")
+    message = status.get("Err") or status.get("Message")
     host, tail = log_tail(node, container) if node else ("no host", [])
-    lines = [f"task {last['ID'][:12]} on {host}: {status['State']}: {said}", *(f"| {line}" for line in tail)]
+    lines = [
+        f"task {last['ID'][:12]} on {host}: {status['State']}: {message}",
+        *(f"| {line}" for line in tail),
+    ]
     return "".join(f"\n    {line}" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""Services whose tasks end by themselves. Pure.
+"""Jobs: services whose tasks end by themselves. Pure.
 
 The swarm runs a job again at every update of its service, be it of a label alone (seen with Engine 20.10): so nothing
 is written on it once it has run.

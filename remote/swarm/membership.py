@@ -1,4 +1,4 @@
-"""The swarm: one of its hives makes it, and the others join."""
+"""Membership of the swarm: one hive makes it, the others join; all leave one that is to be made anew."""
 
 import contextlib
 import ipaddress
@@ -31,9 +31,9 @@ def ensure_member(
     log: Log,
     wants: SwarmWants,
 ) -> SwarmRecord:
-    """Make a hive a manager of the stage's swarm, and return its place there.
+    """Make a hive a manager of the stage's swarm, and return the swarm's and its node's id.
 
-    The leader is found by looking, never fixed: if any other hive is in a swarm, this one joins it. It makes a new one
+    The leader is found by asking, never fixed: if any other hive is in a swarm, this one joins it. It makes a new one
     only when every other hive that exists was asked and is in none, or never was: two halves of a site must not each
     make their own.
 
@@ -41,27 +41,27 @@ def ensure_member(
         host: The hive.
         others: The other hives that exist: short name to host and whether it was in the swarm before.
         client: The hive's engine.
-        engine: Returns another's; raises HostError where it does not answer.
+        engine: Returns the engine of another hive; raises HostError where that does not answer.
         log: Takes a line for the log.
         wants: How the swarm is to be made.
 
     Raises:
-        HostError: It can't be told whether there is a swarm, joining it failed, or it was made otherwise.
+        HostError: It can't be told whether there is a swarm, joining it failed, or it has other settings.
 
     """
     managers, silent = _managers(others, engine)
-    mine = _settled(host, client, log)
-    state = mine.get("LocalNodeState")
-    if state == "active" and _belongs(host, client, mine, managers):
-        log(f"{host.short} is node {mine['NodeID']}")
-        if different := differs(wants, mine.get("Cluster") or {}):
+    membership = _settled_membership(host, client, log)
+    state = membership.get("LocalNodeState")
+    if state == "active" and _is_in_swarm_of(host, client, membership, managers):
+        log(f"{host.short} is node {membership['NodeID']}")
+        if different := differs(wants, membership.get("Cluster") or {}):
             raise HostError(stays(host.short, different))
         ensure_ingress(host, client, wants, log)
-        return SwarmRecord(cluster=_cluster(host, client), node=mine["NodeID"])
+        return SwarmRecord(cluster=_cluster(host, client), node=membership["NodeID"])
     if not managers and silent:
         raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
     if state != "inactive":
-        log(f"{host.short} leaves what it was in")
+        log(f"{host.short} leaves the swarm that it was in")
         with engine_errors(host.short, "leaving a swarm"):
             client.swarm.leave(force=True)
     ensure_gwbridge(host, client, wants, log)
@@ -103,7 +103,7 @@ def take_down(
 
     Args:
         hives: Those that exist, each with its engine.
-        labels: Those of what is the stage's.
+        labels: The stage's labels.
         wants: How the swarm is wanted.
         log: Takes a line for the log.
 
@@ -128,16 +128,16 @@ def take_down(
         _remove_services(short, client, labels, log)
         return True
 
-    ends = True
+    services_end = True
     try:
         # Engines that were just started anew elect a leader first.
         wait_for(removed, "a manager of the old swarm", READY_PATIENCE, retry=HostError)
     except HostError as error:
         log(f"{error}: its services end with it")
-        ends = False
+        services_end = False
     for short, (_, client) in old.items():
         with engine_errors(short, "leaving the swarm"):
-            if ends:
+            if services_end:
                 wait_for(partial(_runs_nothing, client), f"the services on {short} to end", DRAIN_TIMEOUT)
             client.swarm.leave(force=True)
         log(f"{short} left the swarm")
@@ -164,7 +164,7 @@ def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str],
         log(f"removed service {service['Spec']['Name']}, to deploy it again in the new swarm")
 
 
-def _settled(host: Host, client: DockerClient, log: Log) -> Json:
+def _settled_membership(host: Host, client: DockerClient, log: Log) -> Json:
     """Return a hive's swarm state, having waited for a join that is under way.
 
     A join that a killed run had begun goes on in the engine. To leave in the middle of it would leave a member behind
@@ -181,16 +181,15 @@ def _settled(host: Host, client: DockerClient, log: Log) -> Json:
         log(f"{host.short} is just joining a swarm: waiting for that")
         with contextlib.suppress(HostError):
             wait_for(settled, f"{host.short} to join a swarm", JOIN_TIMEOUT, retry=HostError)
-    mine = states[-1]
-    if mine.get("LocalNodeState") not in {"inactive", "active"}:
-        log(
-            f"{host.short} is in state {mine.get('LocalNodeState')}: {mine.get('Error') or 'no reason given'}"
-        )
-    return mine
+    membership = states[-1]
+    state = membership.get("LocalNodeState")
+    if state not in {"inactive", "active"}:
+        log(f"{host.short} is in state {state}: {membership.get('Error') or 'no reason given'}")
+    return membership
 
 
 def _cannot_tell(host: Host, silent: Mapping[str, str], addresses: Iterable[str]) -> str:
-    """Return why a hive neither joins a swarm nor makes one, and what to do."""
+    """Return the message for a hive that neither joins a swarm nor makes one, with the way out."""
     lines = "".join(f"\n    {line}" for line in silent.values())
     way_out = "bring it back, or if it is lost for good remove its setup_hosts/<host>.swarm.json in state/"
     if any("leader" in line for line in silent.values()):
@@ -206,7 +205,7 @@ def _cannot_tell(host: Host, silent: Mapping[str, str], addresses: Iterable[str]
 
 
 def address_pool(addresses: Iterable[str]) -> str:
-    """Return where the overlay networks' addresses come from: a network that none of the hosts is in.
+    """Return the address pool of the overlay networks: a network that none of the hosts is in.
 
     Docker itself would begin at 10.0.0.0 whatever the hosts' network is, and two that overlap reach nothing.
     """
@@ -234,14 +233,14 @@ def _managers(
     return managers, silent
 
 
-def _belongs(
+def _is_in_swarm_of(
     host: Host,
     client: DockerClient,
-    mine: Json,
+    membership: Json,
     managers: Mapping[str, tuple[Host, DockerClient]],
 ) -> bool:
     """Return whether an active node is in the same swarm as the other managers, and can manage it."""
-    if not mine.get("ControlAvailable"):
+    if not membership.get("ControlAvailable"):
         return False
     if not managers:
         return True

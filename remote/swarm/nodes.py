@@ -1,4 +1,4 @@
-"""The nodes of a swarm: labelled, waited for, set aside, and taken out in order."""
+"""The nodes of a swarm: labelled, waited for, cordoned, and removed in order."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -62,7 +62,7 @@ def has_node(beside: str, client: DockerClient, host: Host) -> bool:
 
 
 def remove_node(beside: str, client: DockerClient, host: Host, log: Log) -> None:
-    """Take a hive that will be gone out of the swarm in order: its tasks first, then its vote, then the node.
+    """Remove a hive's node from the swarm in order: its tasks end first, then it loses its vote, then the node goes.
 
     Args:
         beside: Another hive.
@@ -74,17 +74,17 @@ def remove_node(beside: str, client: DockerClient, host: Host, log: Log) -> None
         HostError: The swarm refuses.
 
     """
-    with engine_errors(beside, f"taking {host.short} out of the swarm"):
+    with engine_errors(beside, f"removing {host.short} from the swarm"):
         for node in client.api.nodes():
             if not is_of(node, host):
                 continue
             log(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
             _drain(client, node)
-            _expel(client, client.api.inspect_node(node["ID"]))
+            _demote_and_remove(client, client.api.inspect_node(node["ID"]))
 
 
 def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) -> None:
-    """Have no task run on nodes any more; `ensure_node_labels` takes them in again.
+    """Drain nodes, so that no task runs there any more; `ensure_node_labels` makes them active again.
 
     Args:
         host: A hive.
@@ -109,18 +109,18 @@ def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) 
 
 
 def _drain(client: DockerClient, node: Json) -> None:
-    """Have a node's tasks end and run elsewhere, as far as they can within a time."""
+    """Drain a node, and wait until its tasks have ended, but not for ever."""
     spec = {**node["Spec"], "Availability": "drain"}
     client.api.update_node(node["ID"], node["Version"]["Index"], spec)
     with contextlib.suppress(HostError):
         wait_for(lambda: not _tasks_on(client, node["ID"]), "its tasks to end", DRAIN_TIMEOUT)
 
 
-def _expel(client: DockerClient, node: Json) -> None:
+def _demote_and_remove(client: DockerClient, node: Json) -> None:
     """Remove a node, a manager after it has lost its vote."""
     if node["Spec"]["Role"] == "manager":
         client.api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Role": "worker"})
-    _remove_node(client, node["ID"])
+    _remove(client, node["ID"])
 
 
 def _tasks_on(client: DockerClient, node: str) -> list[str]:
@@ -178,11 +178,11 @@ def ensure_node_labels(
     log: Log,
     keep: Callable[[str], bool] = lambda _label: False,
 ) -> None:
-    """Give a node these labels, leaving those that are not skep's alone, and those of skep's that are to be kept."""
+    """Give a node these labels. Those that are not skep's stay, and those of skep's that `keep` names."""
 
     def labelled() -> bool:
-        attrs = client.api.inspect_node(node)
-        spec = attrs["Spec"]
+        found = client.api.inspect_node(node)
+        spec = found["Spec"]
         kept = {
             name: value
             for name, value in labels_of(spec).items()
@@ -194,7 +194,7 @@ def ensure_node_labels(
             changed = {**spec, "Labels": wanted}
             if CORDONED_LABEL in labels_of(spec):
                 changed["Availability"] = "active"  # the host is back in the stage
-            client.api.update_node(node, attrs["Version"]["Index"], changed)
+            client.api.update_node(node, found["Version"]["Index"], changed)
         return True
 
     with engine_errors(host, f"labelling node {node}"):
@@ -212,21 +212,21 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
 
     """
     with engine_errors(host.short, "removing its former nodes from the swarm"):
-        for attrs in manager.api.nodes():
-            if not is_of(attrs, host):
+        for node in manager.api.nodes():
+            if not is_of(node, host):
                 continue
-            log(f"removing {host.name}'s former node {attrs['ID']} from the swarm")
-            _expel(manager, attrs)
+            log(f"removing {host.name}'s former node {node['ID']} from the swarm")
+            _demote_and_remove(manager, node)
 
 
 def is_of(node: Json, host: Host) -> bool:
-    """Return whether a node is of a host; one that never came has no name, but its address."""
+    """Return whether a node is a host's; a node that never came up has no name, but an address."""
     addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
     name = (node.get("Description") or {}).get("Hostname")
     return name == host.name or host.address in {address.partition(":")[0] for address in addresses}
 
 
-def _remove_node(client: DockerClient, node: str) -> None:
+def _remove(client: DockerClient, node: str) -> None:
     """Remove a node; the swarm takes a moment to see it demoted."""
 
     def removed() -> bool:

@@ -1,9 +1,8 @@
-"""Overlay networks."""
+"""Overlay networks, which can't be changed in place: services are disconnected first, and connected again."""
 
 import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -12,7 +11,7 @@ from docker.types import IPAMConfig, IPAMPool
 from model import site as types
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import KEY_LABEL, SITE_LABEL, TAKEN_OUT_LABEL, label_filter, labels_of
+from model.labels import DISCONNECTED_LABEL, KEY_LABEL, SITE_LABEL, label_filter, labels_of
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
@@ -21,7 +20,7 @@ from remote.swarm.services import write_service
 FREE_TIMEOUT = 120
 """Seconds that containers get to end, so that their network can be removed."""
 NOWHERE = "node.id==nowhere"
-"""A constraint that no node meets: what ends the tasks of a global service, which has no number of them."""
+"""A constraint that no node meets: it ends the tasks of a global service, which has no number of them."""
 
 
 def ensure_network(
@@ -36,7 +35,8 @@ def ensure_network(
     """Make a network exist with its key, and return its id.
 
     One that was defined otherwise is made anew. Where services use it, only if that was asked for: they are stopped and
-    taken out of it first, and put into the new one as they were. Their own steps follow, which are not part of this.
+    disconnected from it first, and connected to the new one as they were. Their own steps follow, which are not part of
+    this.
 
     Args:
         host: The manager's host.
@@ -45,7 +45,7 @@ def ensure_network(
         network: Its definition.
         labels: Its labels.
         log: Takes a line for the log.
-        replace: Given if it may be replaced under its services: returns the containers that are in it beside them.
+        replace: Given if it may be replaced under its services: returns the other containers that are in it.
 
     Raises:
         ServiceError: Services use the network as it was; or another site's has its name.
@@ -55,19 +55,19 @@ def ensure_network(
         for found in client.api.networks(names=[name]):
             if found["Name"] != name:
                 continue
-            theirs = labels_of(found)
-            if theirs.get(KEY_LABEL) == labels[KEY_LABEL]:
+            existing = labels_of(found)
+            if existing.get(KEY_LABEL) == labels[KEY_LABEL]:
                 log(f"found {found['Id']}")
-                _put_back(client, name, found["Id"], labels[SITE_LABEL], log)
+                _connect_services(client, name, found["Id"], labels[SITE_LABEL], log)
                 return str(found["Id"])
-            if theirs.get(SITE_LABEL) != labels[SITE_LABEL]:
+            if existing.get(SITE_LABEL) != labels[SITE_LABEL]:
                 raise ServiceError(
                     f"network {name}: there is one that skep did not make; rename or remove it"
                 )
             log(f"{found['Id']} was defined otherwise")
-            _make_room(client, name, found["Id"], labels[SITE_LABEL], replace, log)
+            _remove_network(client, name, found["Id"], labels[SITE_LABEL], replace, log)
         made = _create(client, name, network, labels, log)
-        _put_back(client, name, made, labels[SITE_LABEL], log)
+        _connect_services(client, name, made, labels[SITE_LABEL], log)
         return made
 
 
@@ -102,7 +102,7 @@ def _ipam(ipam: types.Ipam | None) -> IPAMConfig | None:
 # -- replacing ---------------------------------------------------------------------------------------------------------
 
 
-def users(services: Sequence[Json], network: str) -> list[Json]:
+def services_in(services: Sequence[Json], network: str) -> list[Json]:
     """Return the services that are in a network."""
     return [
         service
@@ -113,7 +113,7 @@ def users(services: Sequence[Json], network: str) -> list[Json]:
     ]
 
 
-def _make_room(
+def _remove_network(
     client: DockerClient,
     name: str,
     network: str,
@@ -121,8 +121,8 @@ def _make_room(
     replace: Callable[[], Sequence[str]] | None,
     log: Log,
 ) -> None:
-    """Remove a network, from which services are taken out first if that was asked for; else they stay as they are."""
-    using = users(client.api.services(), network)
+    """Remove a network, from which services are disconnected first if that was asked for; else all stays as it is."""
+    using = services_in(client.api.services(), network)
     names = sorted(service["Spec"]["Name"] for service in using)
     if using and replace is None:
         raise ServiceError(
@@ -139,8 +139,8 @@ def _make_room(
         )
     try:
         for service in using:
-            _give(client, service, lambda spec: taken_out(spec, name, network))
-            log(f"stopping {service['Spec']['Name']}, which was taken out of the network")
+            _change_service(client, service, lambda spec: disconnected(spec, name, network))
+            log(f"stopping {service['Spec']['Name']}, which was disconnected from the network")
         wait_for(
             lambda: _remove(client, network),
             f"network {name} to be free",
@@ -148,15 +148,15 @@ def _make_room(
             retry=APIError,
             kind=ServiceError,
         )
-        wait_for(lambda: not _named(client, name), f"network {name} to be gone", 30, kind=ServiceError)
+        wait_for(lambda: not _exists(client, name), f"network {name} to be gone", 30, kind=ServiceError)
     except (ServiceError, APIError, OSError):
         for service in using:
-            was = service["Spec"]
-            log(f"putting {was['Name']} back")
+            before = service["Spec"]
+            log(f"putting {before['Name']} back")
             try:
-                _give(client, service, lambda _spec, was=was: (was, labels_of(was)))  # type: ignore[misc]
+                _change_service(client, service, lambda _spec, before=before: (before, labels_of(before)))  # type: ignore[misc]
             except (ServiceError, OSError) as error:
-                log(f"{was['Name']} could not be put back: {error}")
+                log(f"{before['Name']} could not be put back: {error}")
         raise
     log(f"removed {network}")
 
@@ -168,11 +168,11 @@ def _remove(client: DockerClient, network: str) -> bool:
     return True
 
 
-def taken_out(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a service's specification, and its labels, without tasks and out of a network. Pure.
+def disconnected(spec: Json, name: str, network: str) -> tuple[Json, dict[str, str]]:
+    """Return a service's specification, and its labels, without tasks and disconnected from a network. Pure.
 
-    It stays the same service. Without its key the next look sees that it is not as it should be, whatever becomes of
-    this run; a label says how it is put back.
+    It stays the same service. Without its key the next run sees that it is not as it should be, whatever becomes of
+    this one; a label says how it is connected again.
 
     Args:
         spec: The specification.
@@ -182,9 +182,9 @@ def taken_out(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict
     """
     labels = {label: value for label, value in labels_of(spec).items() if label != KEY_LABEL}
     template = dict(spec["TaskTemplate"])
-    was = _taken_out_before(labels) or {"mode": spec["Mode"], "placement": template.get("Placement")}
+    was = _before(labels) or {"mode": spec["Mode"], "placement": template.get("Placement")}
     joined = [[i, each] for i, each in enumerate(template["Networks"]) if each["Target"] == network]
-    labels[f"{TAKEN_OUT_LABEL}{name}"] = json.dumps({**was, "joined": joined})
+    labels[f"{DISCONNECTED_LABEL}{name}"] = json.dumps({**was, "joined": joined})
     template["Networks"] = [each for each in template["Networks"] if each["Target"] != network]
     placement = dict(template.get("Placement") or {})
     template["Placement"] = {**placement, "Constraints": [*(placement.get("Constraints") or ()), NOWHERE]}
@@ -192,32 +192,32 @@ def taken_out(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict
     return {**spec, "TaskTemplate": template, "Mode": mode}, labels
 
 
-def _taken_out_before(labels: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return how a service was before it was taken out of a first network; None if it is in all of its own."""
-    said: list[dict[str, Any]] = [
-        json.loads(labels[label]) for label in labels if label.startswith(TAKEN_OUT_LABEL)
+def _before(labels: Mapping[str, str]) -> Json | None:
+    """Return how a service was before it was disconnected from a first network; None if it is in all of its own."""
+    states: list[Json] = [
+        json.loads(value) for label, value in labels.items() if label.startswith(DISCONNECTED_LABEL)
     ]
-    return said[0] if said else None
+    return states[0] if states else None
 
 
-def put_back(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """Return a service's specification, and its labels, in a network again and as it was before. Pure.
+def connected(spec: Json, name: str, network: str) -> tuple[Json, dict[str, str]]:
+    """Return a service's specification, and its labels, connected to a network again and as it was before. Pure.
 
     Args:
-        spec: The specification of the service that was taken out.
+        spec: The specification of the service that was disconnected.
         name: The network's name.
         network: The new network's id.
 
     """
     labels = dict(spec["Labels"])
-    was = json.loads(labels.pop(f"{TAKEN_OUT_LABEL}{name}"))
+    was = json.loads(labels.pop(f"{DISCONNECTED_LABEL}{name}"))
     template = dict(spec["TaskTemplate"])
     networks = list(template.get("Networks") or ())
     for i, each in was["joined"]:
         networks.insert(i, {**each, "Target": network})
     template["Networks"] = networks
-    if _taken_out_before(labels) is not None:
-        # It is still out of another one, and runs when it is back in that, too.
+    if _before(labels) is not None:
+        # It is still disconnected from another one, and runs when it is back in that, too.
         return {**spec, "TaskTemplate": template}, labels
     del template["Placement"]
     if was["placement"] is not None:
@@ -225,28 +225,28 @@ def put_back(spec: Json, name: str, network: str) -> tuple[dict[str, Any], dict[
     return {**spec, "TaskTemplate": template, "Mode": was["mode"]}, labels
 
 
-def _put_back(client: DockerClient, name: str, network: str, site: str, log: Log) -> None:
-    """Put the services that were taken out of a network into the new one, and have them run as they did."""
-    filters = label_filter({SITE_LABEL: site}, f"{TAKEN_OUT_LABEL}{name}")
+def _connect_services(client: DockerClient, name: str, network: str, site: str, log: Log) -> None:
+    """Connect the services that were disconnected from a network to the new one, and have them run as they did."""
+    filters = label_filter({SITE_LABEL: site}, f"{DISCONNECTED_LABEL}{name}")
     for service in client.api.services(filters=filters):
-        log(f"putting {service['Spec']['Name']} into the new network, as it was")
+        log(f"connecting {service['Spec']['Name']} to the new network, as it was")
 
         def back(spec: Json) -> tuple[Json, Mapping[str, str]] | None:
-            is_out = f"{TAKEN_OUT_LABEL}{name}" in labels_of(spec)
-            return put_back(spec, name, network) if is_out else None
+            is_disconnected = f"{DISCONNECTED_LABEL}{name}" in labels_of(spec)
+            return connected(spec, name, network) if is_disconnected else None
 
-        _give(client, service, back, "put back")
+        _change_service(client, service, back, "connected")
 
 
-def _give(
+def _change_service(
     client: DockerClient,
     service: Json,
     change: Callable[[Json], tuple[Json, Mapping[str, str]] | None],
-    what: str = "changed",
+    done: str = "changed",
 ) -> None:
-    """Give a service what a function makes of its present specification; nothing, if that returns None."""
+    """Write the specification that a function makes of a service's present one, unless that returns None."""
 
-    def done() -> bool:
+    def is_written() -> bool:
         found = client.api.inspect_service(service["ID"])
         changed = change(found["Spec"])
         if changed is not None:
@@ -255,9 +255,11 @@ def _give(
         return True
 
     # "update out of sequence": the swarm itself may change the service between reading and writing.
-    wait_for(done, f"service {service['Spec']['Name']} to be {what}", 30, retry=APIError, kind=ServiceError)
+    wait_for(
+        is_written, f"service {service['Spec']['Name']} to be {done}", 30, retry=APIError, kind=ServiceError
+    )
 
 
-def _named(client: DockerClient, name: str) -> bool:
+def _exists(client: DockerClient, name: str) -> bool:
     """Return whether there is a network of that name."""
     return any(found["Name"] == name for found in client.api.networks(names=[name]))

@@ -1,4 +1,4 @@
-"""What a swarm's services and tasks are like, asked for by many at a time and listed once for all of them."""
+"""A swarm's services and tasks, listed once for all who wait for something there."""
 
 import threading
 import time
@@ -13,13 +13,13 @@ from model.json_types import Json
 
 @dataclass(frozen=True)
 class SwarmTasks:
-    """One look.
+    """A snapshot of a swarm's services and tasks.
 
     Args:
-        services: Service to what the swarm says of it, with `ServiceStatus`.
+        services: The services by name, as the engine lists them with `ServiceStatus`.
         tasks: A service's id to its tasks.
-        began: When it was begun, by the clock of `time.monotonic`.
-        ended: When it was ended.
+        began: When the listing began, by the clock of `time.monotonic`.
+        ended: When it ended, by the same clock.
 
     """
 
@@ -30,7 +30,7 @@ class SwarmTasks:
 
 
 class SwarmPoller:
-    """Looks at a swarm for all who wait for something there. Thread-safe.
+    """Lists a swarm's services and tasks for all who wait for something there. Thread-safe.
 
     Fifty services that are waited for cost as many calls as one: two listings for each round.
 
@@ -42,12 +42,12 @@ class SwarmPoller:
     def __init__(self, client: DockerClient) -> None:
         self.client = client
         self._lock = threading.Lock()
-        self._seen = SwarmTasks()
+        self._snapshot = SwarmTasks()
         self.cost = 0.0
-        """Seconds that the last look took."""
+        """Seconds that the last listing took."""
 
     def since(self, moment: float) -> SwarmTasks:
-        """Return a look that was begun at this moment or later, by the clock of `time.monotonic`.
+        """Return a snapshot that was begun at this moment or later, by the clock of `time.monotonic`.
 
         Raises:
             APIError: The engine refused.
@@ -55,12 +55,12 @@ class SwarmPoller:
 
         """
         with self._lock:
-            if self._seen.began < moment:
-                self._seen = self._look()
-            return self._seen
+            if self._snapshot.began < moment:
+                self._snapshot = self._list()
+            return self._snapshot
 
-    def _look(self) -> SwarmTasks:
-        """Take a look."""
+    def _list(self) -> SwarmTasks:
+        """Take a snapshot."""
         began = time.monotonic()
         services = {service["Spec"]["Name"]: service for service in self.client.api.services(status=True)}
         tasks: dict[str, list[Json]] = {}

@@ -1,4 +1,4 @@
-"""Putting a service back to what it last ran well with, where the swarm itself does not."""
+"""Restoring a service whose change failed, where the swarm itself has not rolled it back."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from model.errors import ServiceError
 from model.json_types import Json
 from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
+from model.log import Log
 from remote.swarm import jobs
 from remote.swarm.revisions import Revision, revisions, with_secrets
 from remote.swarm.services import find_service, put_service
@@ -15,24 +16,25 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 
-def put_back(
+def restore_service(
     client: "DockerClient",
     name: str,
     labels: Mapping[str, str],
-    secret: Callable[[], Sequence[str]],
-    log: Callable[[str], None],
+    secret_environment: Callable[[], Sequence[str]],
+    log: Log,
 ) -> str | None:
     """Give a service whose change failed the specification that it was last seen to run with. Waits for no task.
 
     Args:
         client: A manager's engine.
         name: The service.
-        labels: Those of the stage.
-        secret: Returns the lines `NAME=value` of its environment that a secret is in.
+        labels: The stage's labels.
+        secret_environment: Returns the lines `NAME=value` of its variables that hold a secret.
         log: Takes a line for the log.
 
     Returns:
-        What it was put back to, in words; empty if that is what it already is again; None if it never ran well.
+        The restored revision, for messages; empty if the service has that specification already; None if it never ran
+        well.
 
     Raises:
         ServiceError: The engine refuses, or the specification needs a secret that is none any more.
@@ -40,39 +42,34 @@ def put_back(
     """
     from remote.engine.client import engine_errors
 
-    with engine_errors(name, "putting the service back", ServiceError):
+    with engine_errors(name, "restoring the service", ServiceError):
         service = find_service(client, name)
         if service is None or jobs.is_job(service):
             return None
-        if was_seen(service["Spec"]):
+        if has_run(service["Spec"]):
             return ""
-        before = service.get("PreviousSpec") or {}
-        if was_seen(before):
-            spec, said = before, _called(before)
+        previous = service.get("PreviousSpec") or {}
+        if has_run(previous):
+            number = labels_of(previous).get(REVISION_LABEL)
+            spec, name_of_spec = previous, f"revision {number}" if number else "the specification before"
         else:
             kept = revisions(client, name, labels)
             if not kept:
                 return None
-            spec = {**with_secrets(kept[0], secret()), "Labels": _labels(service, kept[0])}
-            said = f"revision {kept[0].number}"
-        log(f"putting back {said}")
+            spec = {**with_secrets(kept[0], secret_environment()), "Labels": _labels(service, kept[0])}
+            name_of_spec = f"revision {kept[0].number}"
+        log(f"restoring {name_of_spec}")
         put_service(client, service, {**spec, "Name": name})
-    return said
+    return name_of_spec
 
 
-def was_seen(spec: Json) -> bool:
-    """Return whether a service was seen to run with a specification, by the mark that it got then. Pure."""
-    mark = labels_of(spec or {}).get(SPEC_LABEL)
-    return mark is not None and mark == spec_digest(spec)
-
-
-def _called(spec: Json) -> str:
-    """Return what a specification is called."""
-    number = labels_of(spec).get(REVISION_LABEL)
-    return f"revision {number}" if number else "what it ran before"
+def has_run(spec: Json) -> bool:
+    """Return whether a service was seen to run with a specification: it then got a label with its digest. Pure."""
+    digest = labels_of(spec).get(SPEC_LABEL)
+    return digest is not None and digest == spec_digest(spec)
 
 
 def _labels(service: Json, revision: Revision) -> dict[str, str]:
-    """Return the labels of a revision that is put back: its own, and skep's without the key of what failed."""
+    """Return the labels for a revision that is restored: its own, and skep's without the key that failed."""
     own = {n: v for n, v in own_labels(labels_of(service)).items() if n not in {KEY_LABEL, SPEC_LABEL}}
     return {**labels_of(revision.spec), **own, REVISION_LABEL: str(revision.number)}

@@ -1,4 +1,4 @@
-"""What a service was before: its last specifications, kept in the swarm as Docker configs, to go back to.
+"""A service's revisions: the last specifications that it ran with, each kept in the swarm as a Docker config.
 
 They are there whoever runs skep from where, and go with the swarm. None holds a secret: where a secret is in a
 service's environment, only the variable's name is kept.
@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from model.errors import ServiceError
 from model.json_types import Json
@@ -41,11 +41,11 @@ class Revision:
     Args:
         number: Counted up with each.
         id: The config's id.
-        made: When, in Docker's own words.
+        made: When it was made, as Docker writes a time.
         image: The image's reference.
         digest: Of the specification.
         spec: The specification, without skep's labels and without what is secret.
-        networks: A network's id in it to the network's name.
+        networks: The ids of networks in `spec` to the networks' names.
 
     """
 
@@ -58,7 +58,7 @@ class Revision:
     networks: Mapping[str, str] = field(default_factory=dict)
 
     def differs(self, other: Json) -> list[str]:
-        """Return what is different in another specification, one sentence each."""
+        """Return the differences to another specification, one sentence each."""
         return [
             difference.sentence()
             for difference in differences(flatten("spec", dict(self.spec)), flatten("spec", dict(other)))
@@ -66,7 +66,7 @@ class Revision:
 
 
 def is_revision(config: Json) -> bool:
-    """Return whether a config of the swarm is a service's revision."""
+    """Return whether a Docker config holds a service's revision."""
     return REVISION_LABEL in labels_of(config)
 
 
@@ -86,7 +86,7 @@ def revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -
     Args:
         client: A manager's engine.
         service: The service.
-        labels: Those of the stage.
+        labels: The stage's labels.
 
     Raises:
         ServiceError: The engine refuses.
@@ -121,14 +121,14 @@ def _revision(config: Json) -> Revision:
 
 
 class RevisionStore:
-    """Keeps what services run with. Thread-safe.
+    """Stores the revisions of a stage's services. Thread-safe.
 
-    What there is already is listed once for all services; of one that was kept, again when it is kept again.
+    Revisions are listed once for all services; a service's own again when it is stored again.
 
     Args:
         client: A manager's engine.
-        labels: Those of the stage.
-        count: How many revisions of a service stay.
+        labels: The stage's labels.
+        count: How many revisions of a service are kept.
         networks: Ids of networks to their names, as far as they are known.
 
     """
@@ -141,15 +141,15 @@ class RevisionStore:
         self._count = count
         self._networks = networks
         self._lock = threading.Lock()
-        self._kept: set[str] = set()
-        self._seen: dict[str, list[Json]] | None = None
+        self._stored: set[str] = set()
+        self._listed: dict[str, list[Json]] | None = None
 
-    def keep(self, service: Json, secret: Collection[str]) -> int:
-        """Keep what a service runs with as its newest revision, unless it is that already; return its number.
+    def keep(self, service: Json, secret_variables: Collection[str]) -> int:
+        """Store a service's specification as its newest revision, unless that is equal; return the number.
 
         Args:
             service: The service as the swarm has it.
-            secret: The environment variables that a secret is in.
+            secret_variables: The environment variables that hold a secret.
 
         Raises:
             ServiceError: The engine refuses.
@@ -160,68 +160,68 @@ class RevisionStore:
         from remote.engine.client import engine_errors
 
         name = service["Spec"]["Name"]
-        spec = without_secrets(service["Spec"], secret)
-        with engine_errors(name, "keeping what it runs with", ServiceError):
+        spec = without_secrets(service["Spec"], secret_variables)
+        with engine_errors(name, "storing its revision", ServiceError):
             try:
-                return self._keep(name, spec, self._before(name))
+                return self._store(name, spec, self._revisions(name))
             except APIError as error:
                 if error.status_code != _CONFLICT:
                     raise
-            # Another one was kept since they were listed.
-            return self._keep(name, spec, revisions(self.client, name, self._labels))
+            # Another revision was stored since they were listed.
+            return self._store(name, spec, revisions(self.client, name, self._labels))
 
-    def _before(self, name: str) -> list[Revision]:
-        """Return what is kept of a service, the newest first."""
+    def _revisions(self, name: str) -> list[Revision]:
+        """Return a service's revisions, the newest first."""
         with self._lock:
-            if self._seen is None:
-                seen: dict[str, list[Json]] = {}
+            if self._listed is None:
+                listed: dict[str, list[Json]] = {}
                 for config in _configs(self.client, self._labels):
-                    seen.setdefault(labels_of(config).get(NAME_LABEL, ""), []).append(config)
-                self._seen = seen
-            elif name in self._kept:
-                self._seen[name] = _configs(self.client, {**self._labels, NAME_LABEL: name})
-            self._kept.add(name)
-            return _newest_first(self._seen.get(name, []))
+                    listed.setdefault(labels_of(config).get(NAME_LABEL, ""), []).append(config)
+                self._listed = listed
+            elif name in self._stored:
+                self._listed[name] = _configs(self.client, {**self._labels, NAME_LABEL: name})
+            self._stored.add(name)
+            return _newest_first(self._listed.get(name, []))
 
-    def _keep(self, name: str, spec: Json, before: Sequence[Revision]) -> int:
-        """Keep a specification, unless the newest that is kept is equal; return its number."""
+    def _store(self, name: str, spec: Json, before: Sequence[Revision]) -> int:
+        """Store a specification unless the newest revision is equal, and remove the oldest; return the number."""
         digest = spec_digest(spec)
         if before and before[0].digest == digest:
             return before[0].number
         number = before[0].number + 1 if before else 1
         container = spec["TaskTemplate"]["ContainerSpec"]
         files = [f[f"{kind}ID"] for kind in ("Secret", "Config") for f in container.get(f"{kind}s") or ()]
-        own = {
+        labels = {
             **self._labels, NAME_LABEL: name, REVISION_LABEL: str(number), SPEC_LABEL: digest,
             IMAGE_LABEL: container["Image"], FILES_LABEL: ",".join(files),
         }  # fmt: skip
-        if joined := [each["Target"] for each in spec["TaskTemplate"].get("Networks") or ()]:
-            own[NETWORKS_LABEL] = json.dumps(self._names(joined))
-        self.client.api.create_config(config_name(name, number), json.dumps(spec).encode(), own)
+        if ids := [network["Target"] for network in spec["TaskTemplate"].get("Networks") or ()]:
+            labels[NETWORKS_LABEL] = json.dumps(self._network_names(ids))
+        self.client.api.create_config(config_name(name, number), json.dumps(spec).encode(), labels)
         for old in before[max(0, self._count - 1) :]:
-            _remove(self.client, old.id)
+            _remove_config(self.client, old.id)
         return number
 
-    def _names(self, joined: Sequence[str]) -> dict[str, str]:
+    def _network_names(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the names of networks by their ids."""
-        if set(joined) <= self._networks.keys():
-            return {network: self._networks[network] for network in joined}
-        return {found["Id"]: found["Name"] for found in self.client.api.networks(ids=list(joined))}
+        if set(ids) <= self._networks.keys():
+            return {network: self._networks[network] for network in ids}
+        return {network["Id"]: network["Name"] for network in self.client.api.networks(ids=list(ids))}
 
 
 def config_name(service: str, number: int) -> str:
-    """Return what a revision's config is called: nobody reads it, so a digest stands for a long service. Pure."""
+    """Return the name of a revision's config: nobody reads it, so a digest stands for a long service. Pure."""
     name = f"skep-generation.{service}.{number}"
     return name if len(name) <= _LONGEST_NAME else f"skep-generation.{sha256(service)[:24]}.{number}"
 
 
-def forget(client: "DockerClient", service: str, labels: Mapping[str, str]) -> None:
-    """Keep nothing of what a service was.
+def remove_revisions(client: "DockerClient", service: str, labels: Mapping[str, str]) -> None:
+    """Remove all revisions of a service.
 
     Args:
         client: A manager's engine.
         service: The service.
-        labels: Those of the stage.
+        labels: The stage's labels.
 
     Raises:
         ServiceError: The engine refuses.
@@ -230,11 +230,11 @@ def forget(client: "DockerClient", service: str, labels: Mapping[str, str]) -> N
     from remote.engine.client import engine_errors
 
     for revision in revisions(client, service, labels):
-        with engine_errors(service, "removing what is kept of it", ServiceError):
-            _remove(client, revision.id)
+        with engine_errors(service, "removing its revisions", ServiceError):
+            _remove_config(client, revision.id)
 
 
-def _remove(client: "DockerClient", config: str) -> None:
+def _remove_config(client: "DockerClient", config: str) -> None:
     """Remove a config; one that is gone is no error."""
     from docker.errors import APIError
 
@@ -245,35 +245,31 @@ def _remove(client: "DockerClient", config: str) -> None:
             raise
 
 
-def without_secrets(spec: Json, secret: Collection[str]) -> dict[str, Any]:
+def without_secrets(spec: Json, secret_variables: Collection[str]) -> Json:
     """Return a specification without skep's labels and without the values of these environment variables. Pure."""
-    kept: dict[str, Any] = json.loads(json.dumps(spec))
-    kept["Labels"] = labels_of_others(labels_of(kept))
-    container = kept["TaskTemplate"]["ContainerSpec"]
+    copy: Json = json.loads(json.dumps(spec))
+    copy["Labels"] = labels_of_others(labels_of(copy))
+    container = copy["TaskTemplate"]["ContainerSpec"]
     if container.get("Env"):
-        container["Env"] = [_kept(line, secret) for line in container["Env"]]
-    return kept
+        names = [line.partition("=")[0] for line in container["Env"]]
+        lines = zip(names, container["Env"], strict=True)
+        container["Env"] = [name if name in secret_variables else line for name, line in lines]
+    return copy
 
 
-def _kept(line: str, secret: Collection[str]) -> str:
-    """Return a line of an environment; of a secret one the name alone."""
-    name = line.partition("=")[0]
-    return name if name in secret else line
-
-
-def with_secrets(revision: Revision, environment: Sequence[str]) -> dict[str, Any]:
-    """Return a revision's specification with what its secret variables and its networks are today. Pure.
+def with_secrets(revision: Revision, secret_environment: Sequence[str]) -> Json:
+    """Return a revision's specification with today's values of its secret variables, and today's networks. Pure.
 
     Args:
         revision: The revision.
-        environment: The lines `NAME=value` of those that are secret today.
+        secret_environment: The lines `NAME=value` of the variables that hold a secret today.
 
     Raises:
-        ServiceError: There is none for a variable that was.
+        ServiceError: A variable that held a secret holds none today.
 
     """
-    known = {line.partition("=")[0]: line for line in environment}
-    spec: dict[str, Any] = json.loads(json.dumps(revision.spec))
+    known = {line.partition("=")[0]: line for line in secret_environment}
+    spec: Json = json.loads(json.dumps(revision.spec))
     container = spec["TaskTemplate"]["ContainerSpec"]
     lines = container.get("Env") or []
     if missing := [line for line in lines if "=" not in line and line not in known]:
@@ -283,7 +279,7 @@ def with_secrets(revision: Revision, environment: Sequence[str]) -> dict[str, An
         )
     if lines:
         container["Env"] = [line if "=" in line else known[line] for line in lines]
-    for joined in spec["TaskTemplate"].get("Networks") or ():
+    for network in spec["TaskTemplate"].get("Networks") or ():
         # The engine finds it by its name, which stays.
-        joined["Target"] = revision.networks.get(joined["Target"], joined["Target"])
+        network["Target"] = revision.networks.get(network["Target"], network["Target"])
     return spec

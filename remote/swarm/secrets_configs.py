@@ -1,11 +1,11 @@
 """Docker secrets and configs, whose names hold their content's digest."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from docker import DockerClient
 
 from model.errors import ServiceError
+from model.json_types import Json
 from model.log import Log
 from model.secrets.secret import Secret
 from remote.engine.client import engine_errors
@@ -27,20 +27,20 @@ def ensure_config(
 
 
 def _ensure(
-    found: Callable[..., Any],
-    create: Callable[..., Any],
+    list_named: Callable[..., list[Json]],
+    create: Callable[..., Json],
     kind: str,
     name: str,
     content: bytes,
     labels: Mapping[str, str],
     log: Log,
 ) -> str:
-    """Find one by its name, or make it."""
+    """Find a Docker secret or config by its name, or make it."""
     with engine_errors(name, f"making the Docker {kind}", ServiceError):
-        for there in found(filters={"name": name}):
-            if there["Spec"]["Name"] == name:
+        for found in list_named(filters={"name": name}):
+            if found["Spec"]["Name"] == name:
                 log(f"found {name}")
-                return str(there["ID"])
+                return str(found["ID"])
         made = create(name, content, labels=dict(labels))
         log(f"made {name}")
         return str(made["ID"])

@@ -1,4 +1,4 @@
-"""Swarm services: made and changed."""
+"""Making and changing services of the swarm."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -35,20 +35,20 @@ def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, boo
                 raise ServiceError(
                     f"service {name}: there is one that skep did not make; rename or remove it"
                 )
-            untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
-            same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and untouched
-            if same and not _must_run_again(client, found):
+            is_untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
+            is_same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and is_untouched
+            if is_same and not _must_run_again(client, found):
                 log(f"found service {found['ID']}")
                 return str(found["ID"]), False
             if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
                 log("its mode changed, which Docker can't do in place: removing it and making it anew")
-                number = replace_service(client, found, spec)
-                log(f"made service {number}")
-                return number, True
+                identifier = replace_service(client, found, spec)
+                log(f"made service {identifier}")
+                return identifier, True
         if found is None:
-            number = _create(client, spec)
-            log(f"made service {number}")
-            return number, True
+            identifier = _create(client, spec)
+            log(f"made service {identifier}")
+            return identifier, True
         kept = {label: value for label, value in labels.items() if label.startswith(INITIALIZED_LABEL)}
         put_service(client, found, {**spec, "Labels": {**kept, **spec["Labels"]}})
         log(f"changed service {found['ID']}")
@@ -149,7 +149,7 @@ def set_labels(
         client: A manager's engine.
         service: Its name.
         labels: The labels.
-        seen: The service as it was seen a moment ago, if it was: it is looked at again only where it changed since.
+        seen: The service as it was listed a moment ago: it is read again only where it changed since.
 
     Raises:
         ServiceError: The engine refused, or the service is gone.

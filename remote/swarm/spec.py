@@ -1,4 +1,4 @@
-"""Definitions of images, services and volumes in the words of Docker's API. Pure."""
+"""Definitions of images and services as Docker's API takes them. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from model.keys.digest import canonical, sha256
 from model.labels import VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.stage import Stage, config_uses, scalar, secret_uses, service_networks
-from model.units import Port, nanoseconds, size
+from model.units import Port, size
 from remote.images import systemd
 
 MODES = {
@@ -40,15 +40,20 @@ def healthcheck(check: types.Healthcheck | None) -> Json | None:
         return None
     return {
         "Test": ["CMD-SHELL", check.test] if isinstance(check.test, str) else ["CMD", *check.test],
-        "Interval": nanoseconds(check.interval),
-        "Timeout": nanoseconds(check.timeout),
+        "Interval": _nanoseconds(check.interval),
+        "Timeout": _nanoseconds(check.timeout),
         "Retries": check.retries,
-        "StartPeriod": nanoseconds(check.start_period),
+        "StartPeriod": _nanoseconds(check.start_period),
     }
 
 
+def _nanoseconds(seconds: float) -> int:
+    """Return a duration in the unit of Docker's API."""
+    return round(seconds * 1_000_000_000)
+
+
 def image_config(image: types.Image) -> Json:
-    """Return an image's configuration; what its definition does not say is left out."""
+    """Return an image's configuration, without what its definition leaves out."""
     # An entrypoint of its own makes the base's command meaningless, as in a Dockerfile.
     command = words(image.command) if image.command is not None or image.entrypoint is None else []
     return _given(
@@ -68,15 +73,15 @@ def image_config(image: types.Image) -> Json:
 
 @dataclass(frozen=True)
 class ServiceParts:
-    """What a service's specification needs of other resources.
+    """The other resources that a service's specification refers to.
 
     Args:
         image: The reference with digest that it runs.
         networks: Network name to id.
         secrets: Name in `[secrets]` to the Docker secret's name and id.
         configs: Name in `[configs]` to the Docker config's name and id, and whether that is a Docker secret.
-        environment: Those environment variables that a secret is in.
-        ports: Its published ports, with those that were chosen.
+        environment: The environment variables that hold a secret.
+        ports: Its published ports, those that were chosen among them.
 
     """
 
@@ -97,7 +102,7 @@ def service_spec(
         name: The service's name.
         service: Its definition.
         stage: The stage.
-        parts: What it needs of other resources.
+        parts: The other resources that it refers to.
         labels: Labels beside those of its definition.
 
     """
@@ -110,9 +115,9 @@ def service_spec(
                 "Resources": _resources(service),
                 "RestartPolicy": {
                     "Condition": _condition(service),
-                    "Delay": nanoseconds(service.restart_config.delay),
+                    "Delay": _nanoseconds(service.restart_config.delay),
                     "MaxAttempts": service.restart_config.max_attempts,
-                    "Window": nanoseconds(service.restart_config.window),
+                    "Window": _nanoseconds(service.restart_config.window),
                 },
                 "Placement": _given(
                     {
@@ -157,12 +162,12 @@ def is_job(service: types.Service) -> bool:
 
 def _condition(service: types.Service) -> str:
     """Return when a task that ended is started again; a job's that ended well never is."""
-    said = service.restart_config.condition
-    return "on-failure" if is_job(service) and said == "any" else said
+    condition = service.restart_config.condition
+    return "on-failure" if is_job(service) and condition == "any" else condition
 
 
 def _mode(service: types.Service) -> Json:
-    """Return how many tasks a service has."""
+    """Return a service's mode, with the number of its tasks."""
     if service.mode == "replicated":
         return {"Replicated": {"Replicas": service.replicas}}
     if service.mode == "replicated-job":
@@ -172,31 +177,31 @@ def _mode(service: types.Service) -> Json:
 
 
 def _rollout(config: types.UpdateConfig | types.RollbackConfig) -> Json:
-    """Return how tasks are replaced by others."""
+    """Return how an update or a rollback replaces tasks."""
     return {
         "Parallelism": config.parallelism,
-        "Delay": nanoseconds(config.delay),
+        "Delay": _nanoseconds(config.delay),
         "FailureAction": config.failure_action,
-        "Monitor": nanoseconds(config.monitor),
+        "Monitor": _nanoseconds(config.monitor),
         "MaxFailureRatio": config.max_failure_ratio,
         "Order": config.order,
     }
 
 
 def _logging(logging: types.Logging | None) -> Json | None:
-    """Return where what containers print goes."""
+    """Return a service's log driver."""
     if logging is None:
         return None
     return {"Name": logging.driver, "Options": {n: scalar(v) for n, v in logging.options.items()}}
 
 
 def spec_digest(spec: Json) -> str:
-    """Return the digest of what a service's specification says beside its labels."""
+    """Return the digest of a service's specification without its labels."""
     return sha256(canonical({name: value for name, value in spec.items() if name != "Labels"}))
 
 
 def constraints(service: types.Service, stage: Stage) -> list[str]:
-    """Return where a service may run: what it says, and the hosts that hold its volumes."""
+    """Return a service's placement constraints: its own, and the hosts that hold its volumes."""
     held = [
         f"node.labels.{VOLUME_LABEL}{mount.source}==true"
         for mount in service.volumes
@@ -206,7 +211,7 @@ def constraints(service: types.Service, stage: Stage) -> list[str]:
 
 
 def _container(service: types.Service, parts: ServiceParts) -> Json:
-    """Return what a service's containers are like."""
+    """Return the specification of a service's containers."""
     return _given(
         {
             "Image": parts.image,
@@ -225,10 +230,10 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "User": service.user,
             "Dir": service.working_dir,
             "StopSignal": service.stop_signal or (systemd.STOP_SIGNAL if service.standalone else None),
-            "StopGracePeriod": nanoseconds(service.stop_grace_period),
+            "StopGracePeriod": _nanoseconds(service.stop_grace_period),
             "Init": service.init or None,
             "ReadOnly": service.read_only or None,
-            "CapabilityAdd": _added(service) or None,
+            "CapabilityAdd": _capabilities(service) or None,
             "CapabilityDrop": service.cap_drop or None,
             "Sysctls": {name: scalar(value) for name, value in service.sysctls.items()} or None,
             "Hosts": [f"{address} {name}" for name, address in service.hosts.items()] or None,
@@ -254,10 +259,12 @@ def _revealed(secrets: Mapping[str, Secret]) -> dict[str, str]:
     return {name: secret.reveal() for name, secret in secrets.items()}
 
 
-def _added(service: types.Service) -> list[str]:
-    """Return the capabilities that its containers have beyond Docker's choice."""
-    own = systemd.CAPABILITIES if service.standalone else ()
-    return list(dict.fromkeys([*service.cap_add, *(name for name in own if name not in service.cap_drop)]))
+def _capabilities(service: types.Service) -> list[str]:
+    """Return the capabilities that its containers have beyond Docker's defaults."""
+    of_init = systemd.CAPABILITIES if service.standalone else ()
+    return list(
+        dict.fromkeys([*service.cap_add, *(name for name in of_init if name not in service.cap_drop)])
+    )
 
 
 def _ulimit(name: str, limit: int | types.Ulimit) -> Json:
@@ -288,14 +295,14 @@ def _mount(mount: types.Mount) -> Json:
 
 
 def _init_mounts(service: types.Service) -> list[Json]:
-    """Return what systemd wants mounted, but for what the service mounts there itself."""
-    own = {mount.target.rstrip("/") for mount in service.volumes}
-    wanted = [path for path in _INIT_TMPFS if path not in own] if service.standalone else []
+    """Return systemd's own mounts, but for paths that the service mounts itself."""
+    mounted = {mount.target.rstrip("/") for mount in service.volumes}
+    wanted = [path for path in _INIT_TMPFS if path not in mounted] if service.standalone else []
     return [{"Type": "tmpfs", "Target": path, "ReadOnly": False} for path in wanted]
 
 
 def _secrets(service: types.Service, parts: ServiceParts) -> list[Json]:
-    """Return the Docker secrets of its containers: its secrets, and the configs that a secret is in."""
+    """Return the Docker secrets of its containers: its secrets, and the configs that hold a secret."""
     return [
         *(_file("Secret", *parts.secrets[use.source], use) for use in secret_uses(service)),
         *_configs(service, parts, are_secret=True),
@@ -303,10 +310,10 @@ def _secrets(service: types.Service, parts: ServiceParts) -> list[Json]:
 
 
 def _configs(service: types.Service, parts: ServiceParts, *, are_secret: bool) -> list[Json]:
-    """Return the configs of its containers that a secret is in, or those that none is in."""
-    found = [(*parts.configs[use.source], use) for use in config_uses(service)]
+    """Return the configs of its containers that hold a secret, or those that hold none."""
+    configs = [(*parts.configs[use.source], use) for use in config_uses(service)]
     kind = "Secret" if are_secret else "Config"
-    return [_file(kind, name, of, use) for name, of, is_secret, use in found if is_secret == are_secret]
+    return [_file(kind, name, of, use) for name, of, is_secret, use in configs if is_secret == are_secret]
 
 
 def _file(kind: str, docker_name: str, docker_id: str, use: types.SecretUse | types.ConfigUse) -> Json:
@@ -325,7 +332,7 @@ def _file(kind: str, docker_name: str, docker_id: str, use: types.SecretUse | ty
 
 
 def _resources(service: types.Service) -> Json | None:
-    """Return what a service's containers may use, and what a hive must have to spare."""
+    """Return the limits of a service's containers, and the reservations that a hive must have to spare."""
     return (
         _given(
             {
@@ -348,10 +355,10 @@ def _amounts(cpus: float | None, memory: str | None) -> Json:
 
 
 def _label(value: object) -> str:
-    """Return a label's value; what is no text is JSON."""
+    """Return a label's value: a text as it is, anything else as JSON."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _given(parts: Json) -> Json:
-    """Return the parts that are given."""
+    """Return an object without the names whose value is None."""
     return {name: value for name, value in parts.items() if value is not None}

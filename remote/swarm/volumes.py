@@ -19,16 +19,17 @@ from model.labels import (
     labels_of,
     labels_of_others,
 )
+from model.log import Log
 from remote.engine.client import engine_errors
 
 
 @dataclass(frozen=True)
 class VolumeInspector:
-    """What only the host itself can tell of a volume, asked where it matters.
+    """Answers of the host itself about a volume, asked for only where they matter.
 
     Args:
-        has_data: Whether there is something in it.
-        elsewhere: Before one is made: why that may not be, since its data is on another host; empty if it may.
+        has_data: Whether the volume holds data.
+        elsewhere: Before the volume is made: the message if its data is on another host, else empty.
 
     """
 
@@ -42,14 +43,14 @@ def ensure_volume(
     name: str,
     volume: types.Volume,
     labels: Mapping[str, str],
-    log: Callable[[str], None],
-    look: VolumeInspector,
+    log: Log,
+    inspector: VolumeInspector,
 ) -> str:
     """Make a volume exist, and return the id of its incarnation.
 
     The id is a label that skep gives it. Docker's own `CreatedAt` is the time of a directory, and moves.
 
-    One that was defined otherwise is made anew if it is empty and nobody uses it, else it is left alone.
+    A volume with another definition is made anew if it is empty and nobody uses it, else it is left alone.
 
     Raises:
         ServiceError: It exists with another definition, or is not skep's; or the data is elsewhere.
@@ -60,13 +61,13 @@ def ensure_volume(
             found = client.api.inspect_volume(name)
         except NotFound:
             found = {}
-            if elsewhere := look.elsewhere():
+            if elsewhere := inspector.elsewhere():
                 raise ServiceError(elsewhere) from None
         else:
             _refuse_foreign(host, name, found, labels)
             if not is_as_defined(labels_of(found), labels):
-                _refuse_data(host, client, name, look)
-                log(f"volume {name} on {host} was defined otherwise, and is empty: making it anew")
+                _refuse_data(host, client, name, inspector)
+                log(f"volume {name} on {host} had another definition, and is empty: making it anew")
                 client.api.remove_volume(name)
                 found = {}
         if not found:
@@ -80,7 +81,7 @@ def ensure_volume(
 
 
 def is_as_defined(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Return whether a volume's labels say that it was defined as it is now: its driver, and its own labels. Pure.
+    """Return whether a volume's labels say that its definition is today's: its driver, and its own labels. Pure.
 
     Its own labels are compared as they are, not as a digest: volumes that were made before that mattered stay.
     """
@@ -97,17 +98,17 @@ def _refuse_foreign(host: str, name: str, found: Json, labels: Mapping[str, str]
         )
 
 
-def _refuse_data(host: str, client: DockerClient, name: str, look: VolumeInspector) -> None:
-    """Raise for a volume that can't be made anew without losing something."""
+def _refuse_data(host: str, client: DockerClient, name: str, inspector: VolumeInspector) -> None:
+    """Raise for a volume that holds data or is in use, which can't be made anew."""
     remove_ended(client, name)
     using = [
         container["Names"][0].lstrip("/")
         for container in client.api.containers(all=True, filters={"volume": name})
     ]
-    what = "has data in it" if look.has_data() else f"is in use by {', '.join(using)}" if using else ""
-    if what:
+    state = "has data in it" if inspector.has_data() else f"is in use by {', '.join(using)}" if using else ""
+    if state:
         raise ServiceError(
-            f"{host}: the definition of volume {name} changed, and it {what}, so it is left alone. Either put "
+            f"{host}: the definition of volume {name} changed, and it {state}, so it is left alone. Either put "
             f"the definition back, give the new one another name and move the data, or, if the data is not needed, "
             f"remove its services and it (docker service rm …; docker volume rm {name} on {host}) and run doit again"
         )

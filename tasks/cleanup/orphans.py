@@ -12,7 +12,7 @@ from remote.swarm.revisions import files_of, is_revision
 from tasks import build_images, build_infra, build_volumes, names, setup_hosts
 from tasks.explain.plan import LEFT, REMOVE, Item
 from tasks.names import config_task, network_task, secret_task, service_task, volume_task
-from tasks.observe.live_state import SwarmState
+from tasks.observe.states import SwarmState
 from tasks.run.context import Run
 from tasks.services import secrets_configs
 

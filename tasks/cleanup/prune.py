@@ -79,10 +79,10 @@ def _one(run: Run, going: Mapping[str, Orphan], log: Log, words: str) -> None:
 
 def _service(run: Run, left: Orphan) -> None:
     """Remove a service with its revisions; its containers end in their own time."""
-    from remote.swarm.revisions import forget
+    from remote.swarm.revisions import remove_revisions
 
     host, client = run.connections.manager()
-    forget(client, left.name, run.stage.labels)
+    remove_revisions(client, left.name, run.stage.labels)
     remove_when_free(client.api.remove_service, left.id, host.short, left.words)
 
 

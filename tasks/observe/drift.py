@@ -1,4 +1,4 @@
-"""What an answer of the live look may mean beside "not as recorded". A plain text means that alone."""
+"""Answers of the live state that say more than "not as recorded". A plain text says that alone."""
 
 
 class Missing(str):
@@ -8,6 +8,6 @@ class Missing(str):
 
 
 class Unknown(str):
-    """What the real thing is like can't be found out, since what it is on does not answer."""
+    """The state of the real thing can't be observed, since the host or manager that it is on does not answer."""
 
     __slots__ = ()

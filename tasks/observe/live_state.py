@@ -1,13 +1,13 @@
-"""The live look: one listing of the provider, one ssh command and one look at the engine per host, one of the swarm.
+"""The live state: one listing of the provider, one ssh command and one read of the engine per host, one of the swarm.
 
-Taken once a run, all hosts at the same time, in the background while doit loads. Each question below is then answered
-from memory: None when the real thing is as recorded, else why it is not.
+Taken once a run, from all hosts at the same time, in the background while doit loads. Each question below is then
+answered from memory: None when the real thing is as recorded, else why it is not.
 """
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from model.errors import SkepError
@@ -22,11 +22,12 @@ from model.labels import (
     own_labels,
 )
 from model.stage import Host, Stage
-from remote.hostsetup.apply import Applied, parse_probe, probe_script
+from remote.hostsetup.apply import parse_probe, probe_script
 from remote.hostsetup.removal import CARE
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
+from tasks.observe.states import HostState, SwarmState
 from tasks.observe.tag_moves import TagMoves
 from tasks.run.connections import Connections
 from tasks.run.state import State
@@ -48,51 +49,15 @@ cd {REGISTRY_TAGS} 2>/dev/null && find . -path '*/_manifests/tags/*/current/link
 PROBE_TIMEOUT = 30
 
 
-@dataclass(frozen=True)
-class HostState:
-    """What one host looks like.
-
-    Args:
-        steps: Set-up step to how it was applied.
-        accounts: The accounts that skep made for people.
-        tags: What the registry holds, as `repository:tag`.
-        info: The engine's own description; empty where none answers.
-        volumes: Volume to its labels and time.
-        services: Service to the containers of it that run here.
-        error: Why there is nothing to see, if so.
-
-    """
-
-    steps: Mapping[str, Applied] = field(default_factory=dict)
-    accounts: tuple[str, ...] = ()
-    tags: frozenset[str] = frozenset()
-    info: Json = field(default_factory=dict)
-    volumes: Mapping[str, Json] = field(default_factory=dict)
-    services: Mapping[str, int] = field(default_factory=dict)
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class SwarmState:
-    """What the swarm looks like, seen by one manager."""
-
-    nodes: Mapping[str, Json] = field(default_factory=dict)
-    networks: Mapping[str, Json] = field(default_factory=dict)
-    services: Mapping[str, Json] = field(default_factory=dict)
-    secrets: Mapping[str, Json] = field(default_factory=dict)
-    configs: Mapping[str, Json] = field(default_factory=dict)
-    error: str = ""
-
-
 class LiveState:
-    """The live look at a stage.
+    """The live state of a stage.
 
     Args:
         stage: The stage.
         state: Its state directory: a host that has no record there is not asked.
-        connections: Which it uses.
-        provider: Lists its things.
-        tag_moves: Tells whether tags were moved upstream.
+        connections: To its hosts and their engines.
+        provider: Lists its hosts and what else it made.
+        tag_moves: Tells whether upstream moved a tag.
 
     """
 
@@ -104,7 +69,7 @@ class LiveState:
         provider: "Provider",
         tag_moves: TagMoves,
     ) -> None:
-        """Start looking at all that has a record; nothing waits yet."""
+        """Begin to observe all that has a record; nothing waits yet."""
         self._stage, self._connections = stage, connections
         self.tag_moves = tag_moves
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
@@ -112,14 +77,14 @@ class LiveState:
         self._provider: Future[Mapping[str, Found]] | None = (
             self._pool.submit(provider.found) if provider.owns else None
         )
-        self._engines = {host.short: self._pool.submit(self._look_at_engine, host) for host in known}
-        self._hosts = {host.short: self._pool.submit(self._look_at_host, host) for host in known}
-        self._swarm = self._pool.submit(self._look_at_swarm)
+        self._engines = {host.short: self._pool.submit(self._read_engine, host) for host in known}
+        self._hosts = {host.short: self._pool.submit(self._read_host, host) for host in known}
+        self._swarm = self._pool.submit(self._read_swarm)
 
     # -- questions -----------------------------------------------------------------------------------------------
 
     def resource(self, name: str, key: str) -> str | None:
-        """Ask for a resource of the provider."""
+        """Compare a resource of the provider."""
         if self._provider is None:
             return None
         found = self._provider.result().get(name)
@@ -137,11 +102,11 @@ class LiveState:
         return {} if self._provider is None else self._provider.result()
 
     def step(self, host: Host, name: str, key: str) -> str | None:
-        """Ask for a set-up step of a host."""
-        look = self.host(host)
-        if look.error:
-            return Unknown(look.error)
-        applied = look.steps.get(name)
+        """Compare a set-up step of a host."""
+        state = self.host(host)
+        if state.error:
+            return Unknown(state.error)
+        applied = state.steps.get(name)
         if applied is None:
             return Missing(f"{host.short} has no mark of it")
         if applied.key != key:
@@ -149,16 +114,16 @@ class LiveState:
         return f"changed on {host.short}: {', '.join(applied.drift)}" if applied.drift else None
 
     def swarm_member(self, host: Host, cluster: str, node: str) -> str | None:
-        """Ask whether a hive is the node of the swarm that it was; any will do where none is given."""
-        look = self.host(host)
-        if look.error:
-            return Unknown(look.error)
-        swarm = look.info.get("Swarm", {})
+        """Compare the node that a hive is in the swarm; any will do where none is given."""
+        state = self.host(host)
+        if state.error:
+            return Unknown(state.error)
+        swarm = state.info.get("Swarm", {})
         if swarm.get("LocalNodeState") != "active":
-            if not look.info:
-                return _silent(host, look)
-            said = f"{host.short} is in no swarm ({swarm.get('LocalNodeState')})"
-            return Missing(said) if swarm.get("LocalNodeState") == "inactive" else said
+            if not state.info:
+                return _silent(host, state)
+            message = f"{host.short} is in no swarm ({swarm.get('LocalNodeState')})"
+            return Missing(message) if swarm.get("LocalNodeState") == "inactive" else message
         if not node:
             return None
         # While managers elect a leader, they don't know either: that is no other swarm.
@@ -167,12 +132,12 @@ class LiveState:
             return f"{host.short} is another node, or in another swarm"
         if self.swarm.error:
             return Unknown(self.swarm.error)
-        state = self.swarm.nodes.get(node, {}).get("Status", {}).get("State", "no node of its own")
+        status = self.swarm.nodes.get(node, {}).get("Status", {}).get("State", "no node of its own")
         # A leader that was just elected has not heard of the nodes yet.
-        return None if state in {"ready", "unknown"} else f"the swarm sees {host.short} as {state}"
+        return None if status in {"ready", "unknown"} else f"the swarm sees {host.short} as {status}"
 
     def node_labels(self, node: str, wanted: Mapping[str, str], stays: Callable[[str], bool]) -> str | None:
-        """Ask whether a node has these labels and no other of skep's, but for those that may stay."""
+        """Compare skep's labels of a node, without those that may stay."""
         if self.swarm.error:
             return Unknown(self.swarm.error)
         labels = labels_of(self.swarm.nodes.get(node, {}))
@@ -180,41 +145,41 @@ class LiveState:
         return None if found == dict(wanted) else "the node's labels are others"
 
     def image(self, repository: str, key: str) -> str | None:
-        """Ask for an image in the registry."""
-        look = self.host(self._stage.repository)
-        if look.error:
-            return Unknown(look.error)
-        return None if f"{repository}:{key}" in look.tags else Missing("the registry does not have it")
+        """Look for an image in the registry."""
+        state = self.host(self._stage.repository)
+        if state.error:
+            return Unknown(state.error)
+        return None if f"{repository}:{key}" in state.tags else Missing("the registry does not have it")
 
     def network(self, name: str, key: str) -> str | None:
-        """Ask for a network."""
+        """Compare an overlay network."""
         return self._labelled("network", self.swarm.networks.get(name), key)
 
     def secret(self, name: str) -> str | None:
-        """Ask for a Docker secret; its name holds its content's digest."""
+        """Look for a Docker secret; its name holds its content's digest."""
         if self.swarm.error:
             return Unknown(self.swarm.error)
         return None if name in self.swarm.secrets else Missing("the secret is gone")
 
     def config(self, name: str) -> str | None:
-        """Ask for a Docker config; its name holds its content's digest."""
+        """Look for a Docker config; its name holds its content's digest."""
         if self.swarm.error:
             return Unknown(self.swarm.error)
         return None if name in self.swarm.configs else Missing("the config is gone")
 
     def volume(self, host: Host, name: str, incarnation: str) -> str | None:
-        """Ask for a volume on a host, in the incarnation that was recorded."""
-        look = self.host(host)
-        if look.error:
-            return Unknown(look.error)
-        volume = look.volumes.get(name)
+        """Compare a volume on a host with the incarnation that was recorded."""
+        state = self.host(host)
+        if state.error:
+            return Unknown(state.error)
+        volume = state.volumes.get(name)
         if volume is None:
-            return Missing(f"the volume is gone from {host.short}") if look.info else _silent(host, look)
+            return Missing(f"the volume is gone from {host.short}") if state.info else _silent(host, state)
         found = labels_of(volume).get(INCARNATION_LABEL, "")
         return None if found == incarnation else f"the volume on {host.short} is another one"
 
     def service(self, name: str, key: str) -> str | None:
-        """Ask for a service: made with this key, and not changed since by somebody else."""
+        """Compare a service: made with this key, not changed since by somebody else, and running."""
         found = self.swarm.services.get(name)
         problem = self._labelled("service", found, key)
         if problem or found is None:
@@ -232,7 +197,7 @@ class LiveState:
         return f"{running} of {desired} tasks run" if running < desired else None
 
     def initialized(self, service: str, label: str, key: str) -> str | None:
-        """Ask whether a service carries the mark of an initialization."""
+        """Compare the label of an initialization on its service."""
         found = self.swarm.services.get(service)
         if self.swarm.error or found is None:
             return Unknown(self.swarm.error) if self.swarm.error else Missing("the service is gone")
@@ -247,20 +212,20 @@ class LiveState:
         labels = labels_of(found)
         return None if labels.get(KEY_LABEL) == key else f"the {kind} carries another key"
 
-    # -- looks ---------------------------------------------------------------------------------------------------
+    # -- states --------------------------------------------------------------------------------------------------
 
     def host(self, host: Host) -> HostState:
-        """Return the look at a host."""
+        """Return the state of a host."""
         future = self._hosts.get(host.short)
         return future.result() if future is not None else HostState(error=f"{host.short} is not made yet")
 
     @property
     def swarm(self) -> SwarmState:
-        """The look at the swarm."""
+        """The state of the swarm."""
         return self._swarm.result()
 
     def swarm_now(self) -> SwarmState:
-        """Look at the swarm once more, as after services were deployed; what was seen before stays what it was.
+        """Read the state of the swarm once more, as after services were deployed; `swarm` stays what it was.
 
         Raises:
             SkepError: No manager answers.
@@ -270,38 +235,38 @@ class LiveState:
         return self._swarm_of(host)
 
     def close(self) -> None:
-        """Wait for nothing."""
+        """Wait for no answer any more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _look_at_host(self, host: Host) -> HostState:
-        """Take one ssh command; what the engine says comes from `_look_at_engine`."""
+    def _read_host(self, host: Host) -> HostState:
+        """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.
             script = f"( {probe_script()}){_LIST_ACCOUNTS}"
             if host.is_repository:
                 script += _LIST_TAGS
-            said = self._connections.to(host).script(
+            output = self._connections.to(host).script(
                 script, timeout=PROBE_TIMEOUT, label="looking at what is set up"
             )
         except SkepError as error:
             return HostState(error=str(error))
-        said, _, tags = said.partition(_TAGS)
-        steps, _, accounts = said.partition(_ACCOUNTS)
-        look = HostState(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
-        seen = self._engines[host.short].result()
-        if seen is None:
-            return look
-        info, volumes, running = seen
+        output, _, tags = output.partition(_TAGS)
+        steps, _, accounts = output.partition(_ACCOUNTS)
+        state = HostState(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
+        engine = self._engines[host.short].result()
+        if engine is None:
+            return state
+        info, volumes, running = engine
         counts: dict[str, int] = {}
         for container in running:
             name = container["Labels"]["com.docker.swarm.service.name"]
             counts[name] = counts.get(name, 0) + 1
         return replace(
-            look, info=info, volumes={volume["Name"]: volume for volume in volumes}, services=counts
+            state, info=info, volumes={volume["Name"]: volume for volume in volumes}, services=counts
         )
 
-    def _look_at_engine(self, host: Host) -> tuple[Any, Any, Any] | None:
-        """Return what a host's engine says of itself, its volumes and its services' containers; None if nothing."""
+    def _read_engine(self, host: Host) -> tuple[Any, Any, Any] | None:
+        """Return an engine's description, volumes and services' containers; None if it does not answer."""
         try:
             with closing(self._connections.reader(host)) as engine:
                 return (
@@ -312,22 +277,22 @@ class LiveState:
         except SkepError:
             return None
 
-    def _look_at_swarm(self) -> SwarmState:
-        """Ask the first manager that answers for all of the swarm."""
-        said = []
+    def _read_swarm(self) -> SwarmState:
+        """Read the swarm's state from the first manager that answers."""
+        problems = []
         for host in self._stage.hives:
-            look = self.host(host)
-            if look.error or not look.info.get("Swarm", {}).get("ControlAvailable"):
-                said.append(look.error or f"{host.short} is no manager of a swarm")
+            state = self.host(host)
+            if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
+                problems.append(state.error or f"{host.short} is no manager of a swarm")
                 continue
             try:
                 return self._swarm_of(host)
             except SkepError as error:
-                said.append(str(error))
-        return SwarmState(error="; ".join(dict.fromkeys(said)) or "there is no swarm yet")
+                problems.append(str(error))
+        return SwarmState(error="; ".join(dict.fromkeys(problems)) or "there is no swarm yet")
 
     def _swarm_of(self, host: Host) -> SwarmState:
-        """List what one manager knows.
+        """Read the swarm's state from one manager.
 
         Raises:
             HostError: It does not answer.
@@ -346,10 +311,10 @@ class LiveState:
             )
 
 
-def _silent(host: Host, look: HostState) -> str:
-    """Return what it means that a host's engine does not answer: where it was never set up, there is nothing on it."""
-    said = f"{host.short}: its engine does not answer"
-    return Unknown(said) if "docker" in look.steps else Missing(said)
+def _silent(host: Host, state: HostState) -> str:
+    """Return the answer where a host's engine is silent: where none was ever set up, nothing is on the host."""
+    message = f"{host.short}: its engine does not answer"
+    return Unknown(message) if "docker" in state.steps else Missing(message)
 
 
 def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:
@@ -359,9 +324,9 @@ def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:
 
 def _tags(text: str) -> frozenset[str]:
     """Return `repository:tag` for each link file of the registry's storage."""
-    found = set()
+    tags = set()
     for line in text.split():
         repository, _, rest = line.removeprefix("./").partition("/_manifests/tags/")
         if rest:
-            found.add(f"{repository}:{rest.removesuffix('/current/link')}")
-    return frozenset(found)
+            tags.add(f"{repository}:{rest.removesuffix('/current/link')}")
+    return frozenset(tags)

@@ -1,4 +1,4 @@
-"""Who takes the live state of a run, when somebody first asks for it."""
+"""The observer of a run, which takes the live state when it is first asked for."""
 
 import threading
 from collections.abc import Callable

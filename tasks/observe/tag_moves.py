@@ -54,7 +54,7 @@ class TagMoves:
             threading.Thread(target=self._ask, args=(name, reference), name=name, daemon=True).start()
 
     def moved(self, name: str) -> str | None:
-        """Return that a tag points elsewhere than when it was resolved; None where it does not, or nobody knows."""
+        """Say that a tag points elsewhere than when it was resolved; None where it does not, or nobody knows."""
         host = self._stage.repository
         if self._state.host_record(host) is None:
             return Unknown(f"{host.short} is not made yet")

@@ -1,1 +1,1 @@
-"""One run: its stage, state, connections, secrets and logs."""
+"""One run: its state, secrets, connections, locks and logs."""

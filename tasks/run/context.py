@@ -1,4 +1,4 @@
-"""What the tasks of one `doit` have in common. `tasks/run/open.py` puts it together."""
+"""The context of one `doit`: all that its tasks share. `tasks/run/open.py` puts it together."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class Run:
         directory: The site's directory, with site.toml, roles/ and state/.
         stage: The stage.
         state: Its state directory.
-        secrets: Its secrets.
+        secrets: Reads its secrets, and keeps them out of logs.
         connections: To its hosts and their engines.
         coordination: Locks, and places for tasks at work.
         provider: Makes its hosts; its SDK is imported only when it acts.
@@ -34,7 +34,7 @@ class Run:
         observer: Takes the live state.
         may_replace: The hosts, networks and volumes, or `swarm`, that a person lets be made anew although something
             is lost by it (`replace=`).
-        progress: What its tasks have done until now.
+        progress: How far its tasks have come.
 
     """
 

@@ -1,4 +1,4 @@
-"""What a task says while it runs: its log, in which no secret is."""
+"""The logs of tasks, without any secret."""
 
 import contextlib
 import threading
@@ -10,8 +10,8 @@ from model.errors import StateError
 from model.secrets.secret import Secret, UnaskedSecret
 
 SHORTEST = 4
-"""Characters that a secret must have at least: a shorter one is found everywhere, which would hide the log, and give
-it away."""
+"""Characters that a secret must have at least. A shorter one occurs all over a log: to redact it would hide the log,
+and give it away."""
 
 
 class Redactor:
@@ -33,7 +33,7 @@ class Redactor:
 
         Args:
             secret: The secret.
-            template: What it was rendered from; the lines that it has from there tell nothing.
+            template: The text that it was rendered from; lines that are in there as well are no secret.
 
         """
         if isinstance(secret, UnaskedSecret):
@@ -41,7 +41,7 @@ class Redactor:
         known = set(template.splitlines())
         lines = {line for line in secret.reveal().splitlines() if len(line) >= SHORTEST} - known
         with self._lock:
-            # Another set, not a larger one: other threads may be looking through this one.
+            # A new set instead of a larger one: other threads may be iterating over this one.
             self._hidden |= lines
 
 
@@ -62,7 +62,7 @@ class TaskLog:
     def write(self, line: str) -> None:
         """Add a line, with the time and without secrets."""
         self.last = self._redact(line)
-        # What is done matters more than the log of it: a full disk shows when the record is written.
+        # The task matters more than its log: a full disk shows when the record is written.
         with contextlib.suppress(OSError):
             self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")
 

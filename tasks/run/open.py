@@ -1,4 +1,4 @@
-"""From where doit was started to the stage that is meant."""
+"""Open the run of the site and stage that doit was started for."""
 
 import os
 from collections.abc import Mapping
@@ -35,14 +35,14 @@ WORDS = {
     "to": "rollback: the revision to go back to",
     "replace": "the hosts, networks and volumes that may be made anew although something is lost by it; or `swarm`",
 }
-"""What may be said on the command line as `name=value`."""
+"""The words that the command line takes as `name=value`."""
 
 
 def open_run(asked: str | None) -> Run:
     """Return the run for the site in the directory where doit was started.
 
     Args:
-        asked: The stage that was asked for on the command line; else SKEP_STAGE counts.
+        asked: The stage on the command line; without one, SKEP_STAGE names it.
 
     Raises:
         InvalidDodoFile: The site can't be used as it is, or a word `name=value` of the command line is unknown. doit
@@ -125,7 +125,7 @@ def _refuse_unknown_words() -> None:
 
 
 def doit_config(run: Run) -> dict[str, object]:
-    """Return how doit is to run: in parallel, with skep's database and reporter."""
+    """Return doit's settings: run in parallel, with skep's database and reporter."""
     return {
         "backend": "skep",
         "dep_file": str(run.state.traces),

@@ -8,7 +8,7 @@ from tasks.run.log import TaskLog
 
 @dataclass
 class Progress:
-    """What the tasks of a run have done until now.
+    """The progress of a run's tasks.
 
     Args:
         reasons: Task to why it is stale, filled as doit asks.

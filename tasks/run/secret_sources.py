@@ -1,4 +1,4 @@
-"""Secrets from where `[secrets]` says: the environment, files, commands. Those that skep makes are in the vault."""
+"""Secrets from the sources that `[secrets]` names: environment, files, commands. Generated ones are in the vault."""
 
 import os
 import threading
@@ -14,13 +14,13 @@ from remote.mother import process
 COMMAND_TIMEOUT = 120
 """Seconds that a command may take: a person may have to unlock something."""
 _SDKS_OWN = {"aws": ("AWS_",), "gcp": ("GOOGLE_", "CLOUDSDK_"), "openstack": ("OS_",)}
-"""Provider to how the variables begin that its SDK reads itself."""
+"""Provider to the prefixes of the variables that its SDK reads itself."""
 
 
 def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
-    """Take the variables of secrets out of the environment, so that no process that is started gets them.
+    """Take the variables of secrets out of the environment, so that no child process inherits them.
 
-    What the provider's own SDK reads stays: it could not log in without.
+    Those that the provider's own SDK reads stay: it could not log in without them.
 
     Args:
         stage: The stage.
@@ -38,7 +38,7 @@ def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
 
 
 class Sources:
-    """Reads secrets; what a command printed is kept, so that it is run once.
+    """Reads secrets. A command is run once; its output is kept.
 
     Args:
         directory: The site's directory.
@@ -79,7 +79,7 @@ class Sources:
         return self._of_command(name, source.command or [])
 
     def _of_command(self, name: str, command: str | list[str]) -> Secret:
-        """Return what a command prints, or printed before; one that failed is not run again either."""
+        """Return the output of a command, which is run once, even if it fails."""
         # One at a time: two that ask a person for a password would read one another's.
         with self._lock:
             if name not in self._printed:
@@ -93,7 +93,7 @@ class Sources:
         return found
 
     def _run(self, path: str, command: str | list[str]) -> Secret:
-        """Run a command. What it says besides is left out: it may be the secret."""
+        """Run a command and return its output. Its standard error goes nowhere: it may hold the secret."""
         words = ["/bin/sh", "-c", command] if isinstance(command, str) else command
         by_hand = f"type it in {self._directory} to see why"
         try:

@@ -2,8 +2,8 @@
 
     state/<stage>/
         lock                      held by the run at work; says who
-        <phase>/<name>.json       records: what came back for each resource (doit's targets and file_deps)
-        traces/<phase>/<name>.json  what each was made from the last time it was made (doit's database)
+        <phase>/<name>.json       records: ids and digests of each resource (doit's targets and file_deps)
+        traces/<phase>/<name>.json  each one's inputs at its last good run (doit's database)
         logs/<phase>/<name>.log   the full output of each task's last run
         ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
         secrets/                  0700: the ssh key, the vault (site CA, passwords)
@@ -37,7 +37,7 @@ _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
 
 @contextmanager
 def noting_reads() -> Iterator[set[str]]:
-    """Note whose records are read meanwhile, by this thread: what a task's inputs are really made from."""
+    """Note the tasks whose records this thread reads meanwhile: those that a task's inputs really come from."""
     noted: set[str] = set()
     token = _READ.set(noted)
     try:
@@ -66,7 +66,7 @@ class State:
 
     @property
     def secrets(self) -> Path:
-        """The directory of what must not be read by others; made if it is missing."""
+        """The directory for files that nobody else may read; made if it is missing."""
         path = self.root / "secrets"
         with file_errors(path):
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,12 +74,12 @@ class State:
         return path
 
     def record_path(self, task: str) -> Path:
-        """Return where a task's record is kept."""
+        """Return the path of a task's record."""
         phase, _, name = task.partition(":")
         return self.root / phase / f"{name}.json"
 
     def log_path(self, task: str) -> Path:
-        """Return where the output of a task's last run is kept."""
+        """Return the path of the log of a task's last run."""
         phase, _, name = task.partition(":")
         return self.root / "logs" / phase / f"{name or phase}.log"
 
@@ -150,12 +150,12 @@ class State:
                 path.unlink(missing_ok=True)
 
     def trace_path(self, task: str) -> Path:
-        """Return where doit's database keeps what a task was made from (see `commands/shared/statedb.py`)."""
+        """Return the path of a task's trace: its inputs at its last good run (see `commands/shared/statedb.py`)."""
         phase, _, name = task.partition(":")
         return self.traces / phase / f"{name or phase}.json"
 
     def before_failure(self, task: str) -> dict[str, str] | None:
-        """Return what a task was made from before it failed (nothing if it never was made); None if it did not fail."""
+        """Return a failed task's inputs at its last good run (empty if there was none); None if it did not fail."""
         try:
             entry = json.loads(self.trace_path(task).read_bytes())
             if not entry.get("failed"):
@@ -169,7 +169,7 @@ class State:
         write_whole(self.record_path(task), msgspec.json.format(msgspec.json.encode(record)) + b"\n")
 
     def forget(self, task: str) -> None:
-        """Remove what is kept of a task that there is no longer: record, trace and log."""
+        """Remove the record, trace and log of a task that no longer exists."""
         for path in (self.record_path(task), self.trace_path(task), self.log_path(task)):
             with file_errors(path):
                 path.unlink(missing_ok=True)
@@ -185,7 +185,7 @@ class State:
         ]
 
     def members(self) -> list[str]:
-        """Return the hosts that have been made members of a swarm, those that the stage no longer has among them."""
+        """Return the hosts that became members of the swarm, also those that the stage no longer has."""
         return sorted(
             path.name.removesuffix(".swarm.json") for path in (self.root / "setup_hosts").glob("*.swarm.json")
         )
@@ -225,7 +225,7 @@ class State:
 
     @property
     def is_held(self) -> bool:
-        """Whether this process holds the stage, and so may write what is the run's."""
+        """Whether this process holds the stage, and so may write its state."""
         return self._lock is not None
 
     def unlock(self) -> None:
@@ -238,13 +238,13 @@ class State:
 
 
 def _let_go(handle: IO[str]) -> None:
-    """Close a lock's file, and with it end the lock."""
+    """Release a lock by closing its file."""
     with contextlib.suppress(OSError):
         handle.close()
 
 
 def _holder(text: str) -> str:
-    """Return who holds a lock, in words."""
+    """Describe the holder of a lock."""
     try:
         about = json.loads(text)
         return (

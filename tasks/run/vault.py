@@ -1,4 +1,4 @@
-"""The stage's own secrets in one file: what skep made for itself, and the generated ones of `[secrets]`."""
+"""The stage's own secrets in one file: skep's own, and the generated ones of `[secrets]`."""
 
 import json
 import secrets
@@ -29,10 +29,10 @@ class Vault:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Vault":
-        """Read what `to_bytes` wrote.
+        """Parse a vault's file.
 
         Raises:
-            StateError: It is not that. The message holds nothing of it.
+            StateError: It is none. The message holds nothing of it.
 
         """
         try:
@@ -56,7 +56,7 @@ class Vault:
         return json.dumps(held, indent=1).encode()
 
     def with_all(self, sources: Mapping[str, SecretSource]) -> "Vault":
-        """Return the vault with every secret that is to be generated; one that is there stays as it is."""
+        """Return the vault with a new secret for each generated one that it lacks."""
         made = {
             name: Secret("".join(secrets.choice(_LETTERS) for _ in range(source.generate)))
             for name, source in sources.items()
@@ -65,7 +65,7 @@ class Vault:
         return Vault(self.stage, {**self.generated, **made}) if made else self
 
     def with_those_of(self, other: "Vault | None") -> "Vault":
-        """Return the vault with generated secrets that another copy of it has and this one does not."""
+        """Return the vault with the generated secrets that only another copy of it has."""
         if other is None or other.stage != self.stage:
             return self
         return Vault(self.stage, {**other.generated, **self.generated})

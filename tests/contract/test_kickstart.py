@@ -345,7 +345,7 @@ class Installed:
             networks=[types.InstallNetwork(interface="eth0")],
             target="/dev/vda",
             root_password="root",
-            install_timeout="20s",
+            install_timeout=20,
         )
         site = types.Site(site=rig.stage.site_name, stages={"private": config})
         self.stage = Stage(site, "private", config)
@@ -422,7 +422,7 @@ def test_an_installed_host_is_taken_over(installed: Installed) -> None:
 
 def test_a_host_that_is_not_there_is_waited_for_and_named(tmp_path: Path) -> None:
     """The wait ends with the host, why, and what to install it from."""
-    stage = stage_of(ip_address_list=["127.0.0.2", "127.0.0.3"], cidr="127.0.0.0/24", install_timeout="1ms")
+    stage = stage_of(ip_address_list=["127.0.0.2", "127.0.0.3"], cidr="127.0.0.0/24", install_timeout=0.001)
     provider, _ = provider_of(stage, tmp_path)
 
     with pytest.raises(ProviderError, match=r"hive0.*does not answer as installed within 1ms"):

@@ -17,7 +17,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 from unittest import mock
 
-import msgspec
 from doit.exceptions import TaskFailed
 
 from model.errors import HostError
@@ -28,6 +27,7 @@ from model.keys.record import ImageRecord
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import StageSecrets
 from model.site import Site
+from model.site_file.load import parse_site
 from model.stage import Host, Stage
 from remote.playbook import play as playbook
 from tasks import build_images
@@ -102,7 +102,7 @@ class World:
             "secrets": self.secrets,
             "bases": {name: base for name, base in self.bases.items() if base},
         }
-        return msgspec.convert(data, Site)
+        return parse_site(data)
 
     def write(self, directory: Path, last: "World | None") -> None:
         """Write the roles' files; those that are there already, as the last state, are left alone."""

@@ -113,7 +113,7 @@ def stage_of(prefix: str, mirror: str, url: str, installer: Path) -> Stage:
         kernel_arguments=arguments,
         hosts={"hive0": types.InstallHost(mac=MAC)},
         root_password="root",
-        install_timeout="5h",
+        install_timeout=5 * 3600,
     )
     site = types.Site(site=rig.site_name("install"), stages={"production": table})
     return Stage(site, "production", table)

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from model import site as types
 from model.keys.digest import canonical
+from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.cloud import host as cloud_host
 from providers.cloud import retry
@@ -46,7 +45,7 @@ def stage_of(site: str = "openstack.test", name: str = "private", **config: Any)
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
     return Stage(whole, name, whole.stages[name])
 
 

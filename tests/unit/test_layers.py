@@ -72,6 +72,25 @@ def test_only_providers_import_cloud_sdks() -> None:
     )
 
 
+def test_short_forms_are_read_in_one_place() -> None:
+    """Durations, sizes and short forms of site.toml become the site's types in model/site_file/ and nowhere else."""
+    readers = {f"model.site_file.{name}" for name in ("forms", "tables", "convert")}
+    others = [name for name in TREE.paths if not name.startswith("model.site_file")]
+
+    wrong = [
+        f"{TREE.paths[name]}:{found.line} imports {found.name}"
+        for name in others
+        for found in TREE.imports[name]
+        if any(found.name == reader or found.name.startswith(f"{reader}.") for reader in readers)
+    ]
+
+    assert not wrong, report(
+        "site.toml's own forms are read outside of model/site_file/:",
+        wrong,
+        "`load` returns the site: convert there, once.",
+    )
+
+
 def test_folders_are_small() -> None:
     """No folder has more modules than fit on a screen."""
     folders = defaultdict(list)

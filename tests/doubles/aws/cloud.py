@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from model import site as types
+from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.aws import host as aws_host
 from providers.cloud import host as cloud_host
@@ -37,7 +37,7 @@ def stage_of(site: str = "aws.test", name: str = "production", **config: Any) ->
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
     return Stage(whole, name, whole.stages[name])
 
 

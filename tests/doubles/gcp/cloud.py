@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
 import pytest
 
-from model import site as types
+from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.cloud import host as cloud_host
 from providers.cloud import retry
@@ -31,7 +30,7 @@ def stage_of(site: str = "gcp.test", name: str = "production", **config: Any) ->
         "cidr": "10.1.0.0/24",
         **config,
     }
-    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
     return Stage(whole, name, whole.stages[name])
 
 

@@ -78,7 +78,7 @@ def _network_replaced(site: Example) -> None:
             assert running.kill()
         # Nobody is in the network any more, so that nothing has to be asked for. The phase alone stops no service.
         site.run("build_networks").well()
-        assert "putting aside into the new network" in site.log("build_networks:aside")
+        assert "connecting aside to the new network" in site.log("build_networks:aside")
         assert site.settle() == ["deploy_services:aside"]
         assert there == site.on("hive0", service)
         found = site.on(

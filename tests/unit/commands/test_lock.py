@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
@@ -13,7 +12,7 @@ from commands.lock import Lock
 from model.errors import BuildError
 from model.images.reference import Reference
 from model.keys.record import ImageRecord
-from model.site import Site
+from model.site_file.load import parse_site
 from model.stage import Stage
 from tasks.names import upstream_task
 from tasks.run.context import Run
@@ -65,7 +64,7 @@ class Locked:
             "images": {"web": {"from": "debian:12"}},
             "services": self.services,
         }
-        site = msgspec.convert(given, Site)
+        site = parse_site(given)
         stage = Stage(site, "private", site.stages["private"])
         run = new_run(self.directory, stage, State(self.directory / "state" / "private"))
         run.upstream.digest_now = self.ask  # type: ignore[method-assign]

@@ -17,8 +17,8 @@ from doit.exceptions import InvalidDodoFile
 from commands.run import missing_secrets
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
-from tasks.observe.live_state import HostState, SwarmState
 from tasks.observe.observer import Observer
+from tasks.observe.states import HostState, SwarmState
 from tasks.run.context import Run
 from tasks.run.open import doit_config, new_run, open_run
 from tasks.run.state import State

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from model import site as types
@@ -10,6 +9,7 @@ from model.checks import check
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule, inbound, rule_inputs
 from model.hosts.placement import places, subnets
+from model.site_file.load import parse_site
 from model.stage import Stage
 
 
@@ -19,7 +19,7 @@ def stage_of(name: str = "production", site: str = "example.test", **config: Any
     table = {
         "provider": "aws", "region": "eu-central-1", "instance_type": "t3.medium", "cidr": "10.1.0.0/24", **config
     }  # fmt: skip
-    whole = msgspec.convert({"site": site, "stages": {name: table}, "services": services}, types.Site)
+    whole = parse_site({"site": site, "stages": {name: table}, "services": services})
     return Stage(whole, name, whole.stages[name])
 
 

@@ -8,19 +8,21 @@ import msgspec
 import pytest
 
 from model import site as types
-from model.site_file import docs
+from model.site_file import docs, tables
 from model.site_file.load import schema
 
 
 def concrete(base: type[types.Frozen] = types.Frozen) -> list[type[types.Frozen]]:
-    """Return the types that tables are read into: all of the site's that no other is made from."""
+    """Return the types that tables are read into: all that no other is made from, nor is made from another."""
     below = base.__subclasses__()
-    return [found for cls in below for found in concrete(cls)] if below else [base]
+    if below:
+        return [found for cls in below for found in concrete(cls)]
+    return [] if hasattr(tables, f"{base.__name__}Table") else [base]
 
 
 def section(cls: type[types.Frozen]) -> str:
     """Return the section of a type, from its anchor to the next one."""
-    anchor = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
+    anchor = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__.removesuffix("Table")).lower()
     _, _, rest = docs.reference().partition(f'<a id="{anchor}"></a>')
     return rest.partition("<a id=")[0]
 

@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import ConfigError
 from model.site import DockerStage, PortMap, PreparedStage, RoleUse
-from model.site_file.load import load, parse, schema, select
+from model.site_file.load import load, parse_site, schema, select
 
 GOOD = """
 site = "example"
@@ -425,6 +425,6 @@ def test_the_schema_accepts_what_the_loader_accepts() -> None:
 def test_every_mistake_of_form_is_found_by_both() -> None:
     """What msgspec refuses, the message names; it never falls back to msgspec's single one for these."""
     with pytest.raises(ConfigError) as raised:
-        parse({"site": "Example", "stages": {}, "services": {"Web": {"image": "x:1"}}})
+        parse_site({"site": "Example", "stages": {}, "services": {"Web": {"image": "x:1"}}})
 
     assert len(raised.value.problems) == 3

@@ -3,18 +3,17 @@
 from typing import Any
 
 import pytest
-from msgspec import convert
 
-from model.site import Service
 from model.swarm.engine_versions import too_old_manager, too_old_nodes, version
 from model.swarm.scheduling import Node
+from tests.definitions import service_of
 
 NODES = [Node("hive0", engine="20.10.24+dfsg1"), Node("hive1", engine="19.03.15"), Node("hive2")]
 
 
 def said(*constraints: str, nodes: list[Node] = NODES, **keys: Any) -> list[str]:
     """Return what is said of service `web` with these keys."""
-    service = convert({"image": "web:1", **keys}, Service)
+    service = service_of({"image": "web:1", **keys})
     return list(too_old_nodes({"web": service}, {"web": constraints}, nodes))
 
 

@@ -3,11 +3,10 @@
 import subprocess
 from typing import Any
 
-import msgspec
 import pytest
 
-from model import site as types
 from model.hosts.firewall import published
+from model.site_file.load import parse_site
 from model.stage import Stage
 from remote.hostsetup.firewall import firewall_script, firewall_step
 
@@ -15,7 +14,7 @@ from remote.hostsetup.firewall import firewall_script, firewall_step
 def stage_of(stage: dict[str, Any] | None = None, **site: Any) -> Stage:
     """Return a stage of three hives and a repository."""
     config = {"provider": "docker", "cidr": "192.0.2.0/24"} if stage is None else stage
-    whole = msgspec.convert({"site": "example", "stages": {"private": config}, **site}, types.Site)
+    whole = parse_site({"site": "example", "stages": {"private": config}, **site})
     return Stage(whole, "private", whole.stages["private"])
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from model import site as types
 from model.errors import ConfigError
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import StageSecrets, generate
+from model.site_file.load import parse_site
 from model.stage import Stage
 from remote.hostsetup.apply import apply_script, step_key
 from remote.hostsetup.step import HostFile, HostStep
@@ -42,7 +42,7 @@ def stage_of(**changes: Any) -> Stage:
         for name in tables:
             table = table.setdefault(name, {})
         table[last] = value
-    site = msgspec.convert(raw, types.Site)
+    site = parse_site(raw)
     return Stage(site, "private", site.stages["private"])
 
 

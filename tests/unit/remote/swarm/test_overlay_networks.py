@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from remote.swarm.overlay_networks import NOWHERE, put_back, taken_out
+from remote.swarm.overlay_networks import NOWHERE, connected, disconnected
 
 LABELS = {"skep.site": "example", "skep.key": "k", "own": "1"}
 
@@ -26,14 +26,14 @@ def spec(mode: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("mode", [{"Replicated": {"Replicas": 3}}, {"Global": {}}])
 def test_a_service_is_put_back_as_it_was(mode: dict[str, Any]) -> None:
     """Number of tasks, constraints and aliases are those of before, the network is the new one; the key stays away."""
-    out, labels = taken_out(spec(mode), "front", "f1")
+    out, labels = disconnected(spec(mode), "front", "f1")
 
     assert out["TaskTemplate"]["Networks"] == [{"Target": "b1"}]
     assert out["Mode"] == ({"Replicated": {"Replicas": 0}} if "Replicated" in mode else mode)
     assert NOWHERE in out["TaskTemplate"]["Placement"]["Constraints"]
     assert "skep.key" not in labels
 
-    back, labels = put_back({**out, "Labels": labels}, "front", "f2")
+    back, labels = connected({**out, "Labels": labels}, "front", "f2")
 
     assert labels == {"skep.site": "example", "own": "1"}
     assert back["Mode"] == mode
@@ -47,16 +47,16 @@ def test_a_service_is_put_back_as_it_was(mode: dict[str, Any]) -> None:
 def test_a_run_that_was_killed_is_taken_up(order: tuple[str, str]) -> None:
     """Taken out of two networks, a service runs as before only when it is back in both, whichever comes first."""
     mode = {"Replicated": {"Replicas": 3}}
-    now, labels = taken_out(spec(mode), "front", "f1")
-    now, labels = taken_out({**now, "Labels": labels}, "back", "b1")
+    now, labels = disconnected(spec(mode), "front", "f1")
+    now, labels = disconnected({**now, "Labels": labels}, "back", "b1")
     new = {"front": "f2", "back": "b2"}
 
-    half, labels = put_back({**now, "Labels": labels}, order[0], new[order[0]])
+    half, labels = connected({**now, "Labels": labels}, order[0], new[order[0]])
 
     assert half["Mode"] == {"Replicated": {"Replicas": 0}}
     assert NOWHERE in half["TaskTemplate"]["Placement"]["Constraints"]
 
-    whole, labels = put_back({**half, "Labels": labels}, order[1], new[order[1]])
+    whole, labels = connected({**half, "Labels": labels}, order[1], new[order[1]])
 
     assert whole["Mode"] == mode
     assert whole["TaskTemplate"]["Placement"] == spec(mode)["TaskTemplate"]["Placement"]

@@ -1,4 +1,4 @@
-"""What a service is put back to when its change failed."""
+"""Which specification a service is restored to when its change failed."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model.labels import IMAGE_LABEL, REVISION_LABEL, SPEC_LABEL
-from remote.swarm.restore import put_back
+from remote.swarm.restore import restore_service
 from remote.swarm.spec import spec_digest
 
 STAGE = {"skep.site": "example", "skep.stage": "private"}
@@ -70,9 +70,9 @@ class Engine:
         return {"ID": "new"}
 
 
-def undo(engine: Any) -> str | None:
-    """Put the service back."""
-    return put_back(engine, "web", STAGE, list, lambda _: None)
+def restore(engine: Any) -> str | None:
+    """Restore the service."""
+    return restore_service(engine, "web", STAGE, list, lambda _: None)
 
 
 def test_what_the_swarm_still_has_of_before() -> None:
@@ -80,7 +80,7 @@ def test_what_the_swarm_still_has_of_before() -> None:
     before = spec("old", seen=True, **{REVISION_LABEL: "3"})
     engine = Engine(spec("new"), before)
 
-    assert undo(engine) == "revision 3"
+    assert restore(engine) == "revision 3"
     assert engine.calls == [("update", "old", before["Labels"])]
 
 
@@ -88,7 +88,7 @@ def test_a_revision_where_that_never_ran_well() -> None:
     """Two changes that failed one after the other: the newest revision is put back, without the key of either."""
     engine = Engine(spec("worse"), spec("bad"), spec("one"), spec("two"))
 
-    assert undo(engine) == "revision 2"
+    assert restore(engine) == "revision 2"
     assert engine.calls == [("update", "two", {**STAGE, REVISION_LABEL: "2"})]
 
 
@@ -96,7 +96,7 @@ def test_what_the_swarm_has_undone_is_left() -> None:
     """After its own rollback the service is what it was: to change it again would restart it."""
     engine = Engine(spec("old", seen=True), None, spec("old"))
 
-    assert undo(engine) == ""
+    assert restore(engine) == ""
     assert engine.calls == []
 
 
@@ -106,7 +106,7 @@ def test_a_mark_of_something_else_does_not_count() -> None:
     changed["TaskTemplate"]["ContainerSpec"]["Image"] = "changed"
     engine = Engine(spec("new"), changed)
 
-    assert undo(engine) is None
+    assert restore(engine) is None
     assert engine.calls == []
 
 
@@ -114,7 +114,7 @@ def test_a_first_deployment_has_nothing_to_go_back_to() -> None:
     """That is told from what is there, and nothing is done."""
     engine = Engine(spec("new"), None)
 
-    assert undo(engine) is None
+    assert restore(engine) is None
     assert engine.calls == []
 
 
@@ -122,7 +122,7 @@ def test_another_mode_is_made_anew() -> None:
     """A service that was removed for its mode comes back with the old one."""
     engine = Engine(spec("new", mode="Global"), None, spec("old"))
 
-    assert undo(engine) == "revision 1"
+    assert restore(engine) == "revision 1"
     assert [call[:2] for call in engine.calls] == [("remove", ""), ("create", "old")]
 
 
@@ -131,5 +131,5 @@ def test_a_job_is_left(mode: str) -> None:
     """To put a job back would run the old one again."""
     engine = Engine(spec("new", mode=mode), None, spec("old"))
 
-    assert undo(engine) is None
+    assert restore(engine) is None
     assert engine.calls == []

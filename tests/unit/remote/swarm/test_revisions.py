@@ -116,10 +116,10 @@ def test_nothing_is_kept_of_a_service_that_is_removed() -> None:
     engine: Any = Configs()
     keep(engine, service())
     keep(engine, service("other"))
-    kept.forget(engine, "web", {**LABELS, "skep.stage": "staging"})
+    kept.remove_revisions(engine, "web", {**LABELS, "skep.stage": "staging"})
     assert len(engine.all) == 2
 
-    kept.forget(engine, "web", LABELS)
+    kept.remove_revisions(engine, "web", LABELS)
 
     assert engine.all == {}
 

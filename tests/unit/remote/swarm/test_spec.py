@@ -4,34 +4,33 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from msgspec import convert
 
-from model.site import Image, Service, Site
+from model.site_file.load import parse_site
 from model.stage import Stage
 from model.swarm.ports import ports
 from remote.swarm.spec import ServiceParts, image_config, service_spec, spec_digest
+from tests.definitions import image_of, service_of
 
 PARTS = ServiceParts("registry/web@sha256:0", {"front": "net1", "back": "net2"}, {"key": ("key-0", "id0")})
 
 
 def stage(**parts: Any) -> Stage:
     """Return a stage of a small site."""
-    site = convert(
+    site = parse_site(
         {
             "site": "example",
             "stages": {"private": {"provider": "docker", "cidr": "10.0.0.0/24"}},
             "networks": {"front": {}, "back": {}},
             "volumes": {"data": {"hosts": ["hive0"]}, "shared": {}},
             **parts,
-        },
-        Site,
+        }
     )
     return Stage(site, "private", site.stages["private"])
 
 
 def spec(**definition: Any) -> dict[str, Any]:
     """Return the specification of a service."""
-    service = convert({"image": "web", **definition}, Service)
+    service = service_of({"image": "web", **definition})
     parts = replace(
         PARTS, ports=[replace(port, published=port.published or 61001) for port in ports(service)]
     )
@@ -289,4 +288,4 @@ def test_the_digest_of_a_specification_leaves_labels_out() -> None:
 )
 def test_every_attribute_of_an_image_arrives(definition: dict[str, Any], config: dict[str, Any]) -> None:
     """From TOML to the image's configuration; an entrypoint of its own drops the base's command."""
-    assert image_config(convert({"from": "debian:12", **definition}, Image)) == config
+    assert image_config(image_of({"from": "debian:12", **definition})) == config

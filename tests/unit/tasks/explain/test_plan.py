@@ -10,7 +10,7 @@ import pytest
 
 from commands.plan import LOOKS, PlanView, made_plan
 from remote.hostsetup.apply import Applied
-from tasks.observe.live_state import SwarmState
+from tasks.observe.states import SwarmState
 from tasks.phases import PHASES
 from tests import made as rig
 from tests.made import Made

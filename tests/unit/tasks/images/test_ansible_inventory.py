@@ -9,15 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 
 from model.errors import ConfigError
 from model.images import ansible
 from model.keys.digest import Entry
 from model.secrets.secret import Secret
-from model.site import Site
-from model.site_file.load import load
+from model.site_file.load import load, parse_site
 from model.stage import Stage
 from remote.playbook import play as playbook
 from remote.playbook.play import Play
@@ -63,7 +61,7 @@ def write(directory: Path, **files: str) -> None:
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     """Return a run of a site that has no roles."""
-    site = msgspec.convert(SITE, Site)
+    site = parse_site(SITE)
     return new_run(
         tmp_path, Stage(site, "private", site.stages["private"]), State(tmp_path / "state" / "private")
     )

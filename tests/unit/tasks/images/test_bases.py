@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import msgspec
 import pytest
 import requests
 from docker.errors import APIError, ImageNotFound
@@ -21,8 +20,7 @@ from model.errors import BuildError, ConfigError, HostError
 from model.images import bases
 from model.images.reference import parse
 from model.keys.record import HostRecord, ImageRecord
-from model.site import Site
-from model.site_file.load import load
+from model.site_file.load import load, parse_site
 from model.stage import Stage
 from remote.images.bases import (
     RefusedError,
@@ -57,7 +55,7 @@ def run_of(directory: Path, **tables: Any) -> Run:
         "services": {"web": {"image": "web"}},
         **tables,
     }
-    site = msgspec.convert(given, Site)
+    site = parse_site(given)
     stage = Stage(site, "private", site.stages["private"])
     return new_run(directory, stage, State(directory / "state" / "private"))
 

@@ -3,27 +3,26 @@
 from typing import Any
 
 import pytest
-from msgspec import convert
 
 from model.errors import ServiceError
 from model.hosts.firewall import left_open, published
-from model.site import Service, Site
+from model.site_file.load import parse_site
 from model.stage import Stage
 from model.swarm.ports import ports
 from model.units import FIRST_FREE_PORT, LAST_PORT, Port
 from remote.checks.host_facts import HostFacts
 from tasks.services import port_allocation as chosen
+from tests.definitions import service_of
 
 
 def stage(**services: list[Any]) -> Stage:
     """Return a stage whose services publish these ports."""
-    site = convert(
+    site = parse_site(
         {
             "site": "example",
             "stages": {"private": {"provider": "docker", "cidr": "10.0.0.0/24"}},
             "services": {name: {"image": "web", "ports": listed} for name, listed in services.items()},
-        },
-        Site,
+        }
     )
     return Stage(site, "private", site.stages["private"])
 
@@ -84,7 +83,7 @@ class TestChoose:
 
 def test_labels_are_read_back() -> None:
     """What a service carries as labels says what was chosen for it, and nothing of what site.toml says itself."""
-    service = convert({"image": "web", "ports": ["80", "53/udp", "8080:81"]}, Service)
+    service = service_of({"image": "web", "ports": ["80", "53/udp", "8080:81"]})
     labels = chosen.port_labels(service, [Port(80, 61001), Port(53, 61002, "udp"), Port(81, 8080)])
     spec = {"Spec": {"Name": "web", "Labels": {**labels, "other": "1"}}}
 
@@ -103,6 +102,6 @@ def test_only_the_stages_hosts_reach_them() -> None:
 
 def test_a_short_port_may_leave_the_hosts_open() -> None:
     """`80/udp` is a container's port alone."""
-    service = convert({"image": "web", "ports": ["80/udp"]}, Service)
+    service = service_of({"image": "web", "ports": ["80/udp"]})
 
     assert ports(service) == [Port(80, 0, "udp")]

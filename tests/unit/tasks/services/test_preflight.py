@@ -4,9 +4,9 @@ import subprocess
 from typing import Any
 
 import pytest
-from msgspec import convert
 
-from model.site import Network, Site
+from model.site import Network
+from model.site_file.load import parse_site
 from model.stage import Stage
 from model.swarm.scheduling import Node, Wants
 from remote.checks import host_facts, vxlan
@@ -40,14 +40,13 @@ nfs
 
 def stage(volumes: dict[str, Any] | None = None, **services: dict[str, Any]) -> Stage:
     """Return a stage with services, and volumes."""
-    site = convert(
+    site = parse_site(
         {
             "site": "example",
             "stages": {"private": {"provider": "docker", "cidr": "10.0.0.0/24"}},
             "volumes": volumes or {},
             "services": {name: {"image": "web:1", **table} for name, table in services.items()},
-        },
-        Site,
+        }
     )
     return Stage(site, "private", site.stages["private"])
 

@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import convert
 
 from model.errors import ConfigError
 from model.secrets.secret import Secret
-from model.site import Service
 from model.site_file.load import load
 from model.stage import config_uses, secret_uses
 from model.swarm.content_names import use_inputs
@@ -24,6 +22,7 @@ from tasks.services import secrets_configs
 from tasks.services.rendering import config_content
 from tasks.step import Step, Work
 from tests import made as rig
+from tests.definitions import service_of
 from tests.made import Made
 from tests.unit.remote.swarm.test_spec import stage
 
@@ -169,7 +168,7 @@ def test_a_mistake_has_its_line(site: Made) -> None:
 
 def container(**definition: Any) -> dict[str, Any]:
     """Return what a service's containers are like."""
-    service = convert({"image": "web", **definition}, Service)
+    service = service_of({"image": "web", **definition})
     parts = ServiceParts(
         "registry/web@sha256:0",
         {"front": "n1", "back": "n2"},
@@ -215,13 +214,12 @@ def test_long_forms() -> None:
 
 def test_a_default_that_is_written_out_is_no_input() -> None:
     """The short form, and the long one with defaults, are the same; the rest has its path."""
-    service = convert(
+    service = service_of(
         {
             "image": "web",
             "secrets": ["a", {"source": "b", "mode": "0400"}, {"source": "c", "mode": "0440"}],
             "configs": [{"source": "d", "target": "/d.conf"}],
-        },
-        Service,
+        }
     )
 
     assert use_inputs("secrets", secret_uses(service)) == {"service.secrets[2].mode": '"0440"'}

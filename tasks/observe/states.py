@@ -1,0 +1,54 @@
+"""What was observed of one host, and of the swarm. Plain data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from model.json_types import Json
+from remote.hostsetup.apply import Applied
+
+
+@dataclass(frozen=True)
+class HostState:
+    """The state of one host.
+
+    Args:
+        steps: Set-up step to how it was applied.
+        accounts: The accounts that skep made for people.
+        tags: The images in the registry, as `repository:tag`.
+        info: The engine's own description; empty where none answers.
+        volumes: Volume to its labels and time.
+        services: Service to the number of its containers that run here.
+        error: Why nothing is known of it, if so.
+
+    """
+
+    steps: Mapping[str, Applied] = field(default_factory=dict)
+    accounts: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
+    info: Mapping[str, Any] = field(default_factory=dict)
+    volumes: Mapping[str, Json] = field(default_factory=dict)
+    services: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class SwarmState:
+    """The state of the swarm, as one manager knows it.
+
+    Args:
+        nodes: Node's id to the node.
+        networks: Network to itself; these and all below are the stage's own.
+        services: Service to itself, with `ServiceStatus`.
+        secrets: Docker secret to itself.
+        configs: Docker config to itself.
+        error: Why nothing is known of it, if so.
+
+    """
+
+    nodes: Mapping[str, Json] = field(default_factory=dict)
+    networks: Mapping[str, Json] = field(default_factory=dict)
+    services: Mapping[str, Json] = field(default_factory=dict)
+    secrets: Mapping[str, Json] = field(default_factory=dict)
+    configs: Mapping[str, Json] = field(default_factory=dict)
+    error: str = ""

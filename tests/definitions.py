@@ -1,0 +1,19 @@
+"""Services and images from the words of site.toml."""
+
+from typing import Any
+
+import msgspec
+
+from model.site import Image, Service
+from model.site_file import convert
+from model.site_file.tables import ImageTable, ServiceTable
+
+
+def service_of(table: dict[str, Any]) -> Service:
+    """Return the service that a table describes."""
+    return convert.service(msgspec.convert(table, ServiceTable))
+
+
+def image_of(table: dict[str, Any]) -> Image:
+    """Return the image that a table describes."""
+    return convert.image(msgspec.convert(table, ImageTable))

@@ -1,0 +1,42 @@
+"""From the tables of site.toml to the site."""
+
+import msgspec
+import pytest
+
+from model import site as types
+from model.site_file import convert, tables
+
+PAIRS = [
+    (kind, getattr(types, kind.__name__.removesuffix("Table")))
+    for kind in vars(tables).values()
+    if isinstance(kind, type) and kind.__module__ == tables.__name__ and kind.__name__.endswith("Table")
+]
+"""Each table that is written otherwise than it is meant, with what it becomes."""
+
+
+@pytest.mark.parametrize(("table", "kind"), PAIRS)
+def test_a_table_and_its_type_have_the_same_keys(
+    table: type[msgspec.Struct], kind: type[msgspec.Struct]
+) -> None:
+    """A key that is added to one of them is added to the other."""
+    written = {field.name: field.encode_name for field in msgspec.structs.fields(table)}
+
+    assert {field.name: field.encode_name for field in msgspec.structs.fields(kind)} == written
+
+
+def test_defaults_are_the_same() -> None:
+    """A table that says nothing becomes a type that was given nothing."""
+    assert convert.site(tables.SiteTable(site="a", stages={})) == types.Site(site="a", stages={})
+    assert convert.image(tables.ImageTable(from_="a:1")) == types.Image(from_="a:1")
+    assert convert.service(tables.ServiceTable(image="a:1")) == types.Service(image="a:1")
+    assert convert.stage(tables.VagrantStageTable()) == types.VagrantStage()
+    check = tables.HealthcheckTable(test="true")
+    made = convert.service(tables.ServiceTable(image="a:1", healthcheck=check))
+    assert made == types.Service(image="a:1", healthcheck=types.Healthcheck(test="true"))
+    iron: dict[str, object] = {"networks": [types.InstallNetwork(interface="eth0")], "target": "/dev/sda"}
+    made_of_iron = convert.stage(
+        msgspec.convert(iron | {"provider": "kickstart"}, tables.KickstartStageTable)
+    )
+    assert made_of_iron == types.KickstartStage(
+        networks=[types.InstallNetwork(interface="eth0")], target="/dev/sda"
+    )
