@@ -14,7 +14,8 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import clean
 from commands.shared.current_run import site_run
 from model.errors import SkepError
-from tasks.cleanup.teardown import Inventory, forget, inventory, remove_from_hosts, remove_owned
+from tasks.cleanup.inventory import Inventory, inventory
+from tasks.cleanup.teardown import forget, take_down
 from tasks.run.context import Run
 
 ALL = "all"
@@ -68,8 +69,7 @@ Run it again if it was stopped in the middle or a host did not answer."""
         if there.owned and unnamed:
             raise InvalidCommand(self._unnamed(run, there, unnamed))
         log = Teller(self.outstream)
-        remove = remove_owned(run, there, log) if there.owned else remove_from_hosts(run, there, named, log)
-        if remove:
+        if take_down(run, there, named, log):
             log(
                 f"not all of stage {run.stage.name} is removed, see above; state/{run.stage.name} is kept. "
                 "Run it again when that is mended"

@@ -12,7 +12,7 @@ from doit.exceptions import InvalidCommand
 from commands.destroy import INTERRUPTED, Teller
 from commands.shared.current_run import site_run
 from model.errors import SkepError
-from tasks.cleanup.teardown import disconnect
+from tasks.hosts.disconnect import disconnect
 from tasks.run.context import Run
 
 

@@ -15,13 +15,13 @@ from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
 from model.errors import SkepError
-from tasks import build_infra
 from tasks.cleanup.orphans import items as left_over
-from tasks.explain.actions import BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
-from tasks.explain.plan import ADOPT, ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
+from tasks.explain.plan import ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
 from tasks.explain.status import StatusTable
+from tasks.names import infra_task
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
+from tasks.step import ADOPT, BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
 
 NOTHING_TO_DO, TROUBLE, CHANGES = 0, 1, 2
 """The exit status. doit's own is 3 for what can't be asked at all, as an unknown task or a broken site.toml."""
@@ -138,7 +138,7 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
 
 def made_plan(run: Run, table: StatusTable, names: Sequence[str], phases: Collection[str]) -> "PlanView":
     """Return the plan for some tasks, and for what is left over in some phases."""
-    planner = Planner(run, table)
+    planner = Planner(table)
     items = [planner[name] for name in names]
     left = [item for item in left_over(run) if item.task.partition(":")[0] in phases]
     order = {name: i for i, name in enumerate(dict.fromkeys(n.partition(":")[0] for n in table.names))}
@@ -229,7 +229,7 @@ class PlanView:
         new = {item.task for item in self.items if is_made_anew(item.action)}
         found: dict[str, int] = {}
         for resource in self.run.provider.resources():
-            if f"{build_infra.PHASE}:{resource.name}" in new:
+            if infra_task(resource.name) in new:
                 for what, number in resource.quota_usage.items():
                     found[what] = found.get(what, 0) + number
         return found

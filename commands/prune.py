@@ -3,7 +3,7 @@
 import shlex
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from doit import get_var
@@ -13,17 +13,14 @@ from doit.exceptions import InvalidCommand
 from commands.destroy import Teller
 from commands.shared.current_run import site_run
 from model.errors import SkepError
-from remote.hostsetup.removal import is_undone
-from tasks.cleanup.orphans import ACCOUNT, HOST, STEP, THING, VOLUME, Orphan, orphans
-from tasks.cleanup.prune import goes, prune
-from tasks.hosts.decommission import FormerHost, former
+from tasks.cleanup.orphans import orphans
+from tasks.cleanup.prune import prune
+from tasks.phase import Orphan
 from tasks.run.context import Run
 
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
 """The exit status; without confirm= it says whether there is something to remove, as that of `doit plan` does."""
 INTERRUPTED = 130
-OnHosts = Mapping[str, FormerHost]
-"""Host that is left over to what there is on it."""
 
 
 class Prune(DoitCmdBase):
@@ -74,15 +71,15 @@ Run it again if it was stopped in the middle or a host did not answer."""
             doubts = _doubts(run)
         finally:
             run.live_state.close()
-        on_hosts = {left.name: former(run, left.name) for left in found if left.kind == HOST}
-        _refuse_unknown(found, volumes, on_hosts)
-        going = [left for left in found if goes(left, volumes, _volumes_on(left, on_hosts))]
+        found = [orphan.examined(run) for orphan in found]
+        _refuse_unknown(found, volumes)
+        going = [orphan for orphan in found if orphan.may_go(volumes)]
         if not confirmed:
-            for line in [*self._would(run, found, going, volumes, on_hosts), *doubts]:
+            for line in [*self._would(run, found, going, volumes), *doubts]:
                 log(line)
             return THERE_IS if going else NOTHING
         problems = prune(run, going, log)
-        for line in [*_stays(found, going, on_hosts), *doubts]:
+        for line in [*_stays(found, going), *doubts]:
             log(line)
         if problems:
             log("not all of it is removed, see above; run it again when that is mended")
@@ -92,20 +89,15 @@ Run it again if it was stopped in the middle or a host did not answer."""
         return NOTHING
 
     def _would(
-        self,
-        run: Run,
-        found: Sequence[Orphan],
-        going: Sequence[Orphan],
-        volumes: set[str],
-        on_hosts: OnHosts,
+        self, run: Run, found: Sequence[Orphan], going: Sequence[Orphan], volumes: set[str]
     ) -> list[str]:
         """Return what would be removed, what would stay, and what to type."""
         stage = f"stage {run.stage.name} of {run.stage.site_name}"
         if not found:
             return [f"nothing is left over: all of {stage} is in site.toml"]
-        lines = [f"this would remove of {stage}:", *(f"    {_line(left, on_hosts)}" for left in going)]
+        lines = [f"this would remove of {stage}:", *(f"    {orphan.going}" for orphan in going)]
         lines = lines if going else [f"nothing of {stage} can be removed now:"]
-        lines += _stays(found, going, on_hosts)
+        lines += _stays(found, going)
         return [*lines, f"to do it, type: {self._to_type(run, volumes)}"] if going else lines
 
     def _to_type(self, run: Run, volumes: Collection[str] = ()) -> str:
@@ -118,44 +110,9 @@ Run it again if it was stopped in the middle or a host did not answer."""
         return shlex.join(words)
 
 
-def _volumes_on(left: Orphan, on_hosts: OnHosts) -> tuple[str, ...]:
-    """Return the volumes that are, or may be, on a host that is left over; none of whatever else is."""
-    return on_hosts[left.name].volumes if left.kind == HOST else ()
-
-
-def _line(left: Orphan, on_hosts: OnHosts) -> str:
-    """Return what goes, in words."""
-    if left.kind == HOST:
-        held = ", ".join(on_hosts[left.name].volumes)
-        return f"{left.words}, out of the swarm first; " + (
-            f"with volume {held}" if held else "no volume is on it"
-        )
-    if left.kind == ACCOUNT:
-        return f"{left.words}; its files stay"
-    if left.kind == STEP and not is_undone(left.name):
-        return f"the mark of {left.words}; what it had set up stays"
-    return left.words
-
-
-def _stays(found: Sequence[Orphan], going: Sequence[Orphan], on_hosts: OnHosts) -> list[str]:
-    """Return what is left over and stays, and why."""
-    lines = []
-    for left in found:
-        if left in going:
-            continue
-        if left.kind == HOST:
-            host = on_hosts[left.name]
-            held = ",".join(host.volumes)
-            may = f"may be on it ({host.doubt})" if host.doubt else "would go with it"
-            why = f"volume {held} {may}: save what you need of it; to remove it: volumes={held}"
-        elif left.kind == THING:
-            why = "it may hold data; remove it where it is, if nothing needs it"
-        elif left.held:
-            why = f"{left.held}, which site.toml no longer says; run doit first"
-        else:
-            why = f"it may hold data; to remove it: volumes={left.name}"
-        lines.append(f"  {left.words} stays: {why}")
-    return lines
+def _stays(found: Sequence[Orphan], going: Sequence[Orphan]) -> list[str]:
+    """Return the orphans that stay, each with the reason."""
+    return [f"  {orphan.words} stays: {orphan.staying}" for orphan in found if orphan not in going]
 
 
 def _doubts(run: Run) -> list[str]:
@@ -164,15 +121,14 @@ def _doubts(run: Run) -> list[str]:
     return [f"  not looked at: {error.splitlines()[0]}" for error in dict.fromkeys(found) if error]
 
 
-def _refuse_unknown(found: Sequence[Orphan], volumes: set[str], on_hosts: OnHosts) -> None:
-    """Refuse a volume that is not left over: most likely another was meant.
+def _refuse_unknown(found: Sequence[Orphan], volumes: set[str]) -> None:
+    """Refuse a volume that is no orphan nor goes with one: most likely another was meant.
 
     Raises:
         InvalidCommand: There is one.
 
     """
-    known = {left.name for left in found if left.kind == VOLUME}
-    known |= {volume for host in on_hosts.values() for volume in host.volumes}
+    known = {volume for orphan in found for volume in orphan.volumes}
     if volumes - known:
         listed = ", ".join(sorted(known)) or "none"
         raise InvalidCommand(

@@ -17,10 +17,10 @@ from model.json_types import Json
 from model.keys.digest import Inputs, key_of
 from model.keys.record import ServiceRecord
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
-from tasks.deploy_services import log_tail, secret_environment
 from tasks.names import service_task
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
+from tasks.services.deployed_service import log_tail, secret_environment
 from tasks.step import Step
 
 if TYPE_CHECKING:

@@ -190,7 +190,7 @@ class Telling:
             yield f"  made from: {summary(standing.last)}"
         if not self._live:
             yield self._dim("  (what really runs was not looked at; --live does)")
-        elif standing.step.real is not None:
+        elif standing.step.is_observed:
             yield "  and so is the real thing"
 
     def _never(self, standing: ResourceStatus) -> Iterator[str]:

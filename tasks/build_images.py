@@ -1,10 +1,10 @@
 """Phase 3: container images, built on the repository host and kept in the site's registry under their keys."""
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from model import site as types
 from model.errors import BuildError, CommandError, SkepError
@@ -12,114 +12,58 @@ from model.images import bases
 from model.images.dockerignore import counted
 from model.keys.digest import Entry, Inputs, flatten, read_tree, tree_inputs
 from model.keys.record import ImageRecord
-from model.labels import NAME_LABEL
+from model.labels import NAME_LABEL, labels_of
+from model.log import Log
 from model.stage import role_uses
 from remote.images.dockerfile import build_command, context_archive
+from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
+from tasks.cleanup.removing import each
 from tasks.images.ansible_inventory import SiteInventory, image_host, play, seen
 from tasks.images.bases import BaseImage
-from tasks.images.builder import builder_for, marks, pushed
+from tasks.images.builder import builder_for
+from tasks.images.registry_image import RegistryImage
 from tasks.images.roles import Role
-from tasks.names import base_task
+from tasks.names import base_task, own_image_task, service_task
+from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:
+    from remote.images.builder import Builder
     from remote.images.layers import Layer
 
-PHASE = "build_images"
-DOC = "build container images, one layer a role, found again by their keys"
-_DISKS = ("/var/lib/docker", "/var/lib/docker-registry", "/var/tmp")  # noqa: S108 - where builds write
 PERIOD = "max_age.since"
-_FULL = 1024
-"""KiB below which a disk is what a build failed on."""
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each base and each image that the stage's services use."""
-    repository = run.stage.repository
-    # Everything is built on the repository host: its engine and registry must be there, and nothing else.
-    after = (
-        f"setup_hosts:{repository.short}.docker",
-        f"setup_hosts:{repository.short}.registry",
-        f"setup_hosts:{repository.short}.trust",
-        f"setup_hosts:{repository.short}.build_tools",
-        f"setup_hosts:{repository.short}.vault",
-    )
-    # Asked before anything is built: later they are this run's own.
-    left = any(marks(run).glob("*"))
-    for resource in resources(run):
-        if isinstance(resource, BaseImage) and resource.upstream is not None:
-            yield resource.upstream.step(after)
-        yield _step(run, resource, after, left)
+    for image in images(run):
+        if isinstance(image, BaseImage) and image.upstream is not None:
+            yield image.upstream
+        yield image
 
 
-def resources(run: Run) -> "list[Resource]":
-    """Return what the registry is to hold: the bases, by name, what Dockerfiles make, then the images."""
-    images = [_image_of(run, name, image) for name, image in run.stage.images.items()]
+def images(run: Run) -> list[RegistryImage]:
+    """Return the images that the registry is to hold: the bases, by name, those of Dockerfiles, then the site's own."""
+    own = [_image_of(run, name, image) for name, image in run.stage.images.items()]
     dockerfiles = [
         image.base
-        for image in images
+        for image in own
         if isinstance(image, BuiltImage) and isinstance(image.base, DockerfileImage)
     ]
-    return [*(BaseImage(run, name) for name in bases.names(run.stage)), *dockerfiles, *images]
+    return [*(BaseImage(run, name) for name in bases.names(run.stage)), *dockerfiles, *own]
 
 
 def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledImage":
-    """Return how an image is had in this stage."""
+    """Return an image of `[images]`, built or pulled as this stage wants it."""
     if image.pull_from is not None and run.stage.name in image.pull_on:
         return PulledImage(run, name, image.pull_from)
     return BuiltImage(run, name, image)
 
 
-def _step(
-    run: Run,
-    resource: "Resource",
-    after: tuple[str, ...],
-    left: bool,  # noqa: FBT001
-) -> Step:
-    """Return the step of a base or an image."""
-    return Step(
-        PHASE,
-        resource.name,
-        partial(_with_disk_checked, run, resource.ensure),
-        resource.inputs,
-        real=partial(_real, run, resource.repository, left),
-        needs=resource.needs,
-        after=after,
-        host=run.stage.repository.short,
-        doc=resource.doc,
-    )
-
-
-def _with_disk_checked(run: Run, ensure: Callable[[Work], ImageRecord], work: Work) -> ImageRecord:
-    """Make an image; if that fails on a full disk, which engine and registry don't always say, say so."""
-    try:
-        return ensure(work)
-    except (BuildError, CommandError) as error:
-        repository = run.stage.repository
-        try:
-            said = run.connections.to(repository).run(f"df -Pk {' '.join(_DISKS)} 2>/dev/null", check=False)
-        except SkepError:
-            raise error from None
-        full = [line.split()[5] for line in said.splitlines()[1:] if int(line.split()[3]) < _FULL]
-        if not full:
-            raise
-        raise BuildError(
-            f"{error}\n    the disk under {', '.join(dict.fromkeys(full))} on {repository.name} is full: "
-            f"make room there (ssh -F {run.connections.files.config} {repository.short}), then run doit again"
-        ) from error
-
-
-def _real(run: Run, repository: str, left: bool, key: str) -> str | None:  # noqa: FBT001 - bound by `partial`
-    """Ask the live look for an image in the registry."""
-    if left:
-        return "a run that was killed may have left build containers behind"
-    return run.live_state.image(repository, key)
-
-
-class DockerfileImage:
-    """What a Dockerfile makes, as the base of an image that says `build`.
+class DockerfileImage(RegistryImage):
+    """The image of a Dockerfile, as the base of an image that says `build`.
 
     Args:
         run: The run.
@@ -128,35 +72,26 @@ class DockerfileImage:
 
     """
 
-    needs: tuple[str, ...] = ()
-
     def __init__(self, run: Run, name: str, image: types.Image) -> None:
-        """Name it; its context is read when it is asked for."""
-        self._run, self._image = run, image
-        self.name = f"dockerfile.{name}"
-        self.repository = f"dockerfile/{name}"
+        super().__init__(run, own_image_task(f"dockerfile.{name}"), f"dockerfile/{name}")
+        self._image = image
         self.doc = f"Dockerfile in {image.build}"
 
     @cached_property
     def _context(self) -> tuple[Entry, ...]:
-        """What the build sees, read once."""
+        """The build's context, read once."""
         return counted(read_tree(self._run.directory / str(self._image.build)))
 
     def inputs(self) -> Inputs:
-        """Return what it is made from."""
+        """Return the files of its context, and its period."""
         return {**tree_inputs(str(self._image.build), self._context), **_period(self._image)}
 
-    def ensure(self, work: Work) -> ImageRecord:
-        """Find it in the registry by its key, else build it and push it there."""
-        run, repository = self._run, self._run.stage.repository
-        builder = builder_for(run, work.log)
-        found = builder.find(self.repository, work.key)
-        if found is not None:
-            work.log(f"found {found}")
-            return ImageRecord(reference=found)
+    def make(self, builder: "Builder", work: Work) -> str:
+        """Build it by `docker build`."""
+        del builder
         tag = f"skep/dockerfile:{work.key}"
         try:
-            run.connections.to(repository).run(
+            self._run.connections.to(self._run.stage.repository).run(
                 build_command(tag, anew=self._image.max_age is not None),
                 stdin=context_archive(self._context),
                 timeout=self._image.timeout,
@@ -165,11 +100,11 @@ class DockerfileImage:
             )
         except CommandError as error:
             raise BuildError(str(error)) from error
-        return pushed(self._run, builder, tag, self.repository, work.key)
+        return tag
 
 
-class PulledImage:
-    """An image that this stage does not build, but has from elsewhere: a base, kept under the image's own name.
+class PulledImage(RegistryImage):
+    """An image that this stage pulls and does not build: a base, kept under the image's own name.
 
     Args:
         run: The run.
@@ -179,29 +114,22 @@ class PulledImage:
     """
 
     def __init__(self, run: Run, name: str, reference: str) -> None:
-        """Name it."""
-        self._run = run
-        self.name = self.repository = name
+        super().__init__(run, own_image_task(name), name)
         self.needs = (base_task(reference),)
         self.doc = f"image {name} from {reference}"
 
     def inputs(self) -> Inputs:
-        """Return what it is."""
+        """Return the digest of the base."""
         record = self._run.state.record(self.needs[0], ImageRecord)
         return {"base": record.reference.rpartition("@")[2]}
 
-    def ensure(self, work: Work) -> ImageRecord:
-        """Find it in the registry by its key, else copy it there."""
-        builder = builder_for(self._run, work.log)
-        found = builder.find(self.repository, work.key)
-        if found is not None:
-            work.log(f"found {found}")
-            return ImageRecord(reference=found)
-        image = builder.pull(self._run.state.record(self.needs[0], ImageRecord).reference)
-        return pushed(self._run, builder, image, self.repository, work.key)
+    def make(self, builder: "Builder", work: Work) -> str:
+        """Pull the base."""
+        del work
+        return builder.pull(self._run.state.record(self.needs[0], ImageRecord).reference)
 
 
-class BuiltImage:
+class BuiltImage(RegistryImage):
     """An image of `[images]`.
 
     Args:
@@ -212,12 +140,16 @@ class BuiltImage:
     """
 
     def __init__(self, run: Run, name: str, image: types.Image) -> None:
-        """Keep the definition; roles are read when they are asked for."""
-        self._run, self.image = run, image
-        self.name = self.repository = name
+        super().__init__(run, own_image_task(name), name)
+        self.image = image
         self.doc = f"image {name}"
         self.base = DockerfileImage(run, name, image) if image.from_ is None else BaseImage(run, image.from_)
-        self.needs = (f"{PHASE}:{self.base.name}",)
+        self.needs = (self.base.task,)
+        self.paths = {
+            "labels": f"images.{name}.labels",
+            "roles[": f"images.{name}.roles[",
+            "config.": f"images.{name}: ",
+        }
 
     @cached_property
     def _roles(self) -> list[Role]:
@@ -225,11 +157,11 @@ class BuiltImage:
         return [Role(self._run, use.role, use.vars, self.image.vars) for use in role_uses(self.image.roles)]
 
     def _seen(self, role: Role) -> SiteInventory:
-        """Return what a role of Ansible sees of the site."""
+        """Return the part of the site that a role of Ansible uses."""
         return seen(self._run, image_host(self.name), role)
 
     def inputs(self) -> Inputs:
-        """Return what the image is made from: its base, its roles with their variables, its configuration."""
+        """Return the image's inputs: its base, its roles with their variables, its configuration."""
         record = self._run.state.record(self.needs[0], ImageRecord)
         inputs = {"base": record.reference.rpartition("@")[2], **flatten("config", image_config(self.image))}
         inputs |= flatten("labels", dict(self.image.labels))
@@ -250,21 +182,18 @@ class BuiltImage:
             for name in self.image.secrets
         }
 
-    def ensure(self, work: Work) -> ImageRecord:
-        """Find the image in the registry by its key, else build it and push it there."""
-        run = self._run
-        builder = builder_for(run, work.log)
-        found = builder.find(self.name, work.key)
-        if found is not None:
-            work.log(f"found {found}")
-            builder.forget_failed(self.name)
-            return ImageRecord(reference=found)
+    def make(self, builder: "Builder", work: Work) -> str:
+        """Apply each role as a layer on the base."""
+        del work
         layers = [self._layer(role) for role in self._roles]
-        base = run.state.record(self.needs[0], ImageRecord)
+        base = self._run.state.record(self.needs[0], ImageRecord)
         # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
-        labels = {**self.image.labels, **run.stage.labels, NAME_LABEL: self.name}
-        image = builder.build(base.reference, layers, image_config(self.image), labels)
-        return pushed(self._run, builder, image, self.name, work.key)
+        labels = {**self.image.labels, **self._run.stage.labels, NAME_LABEL: self.name}
+        return builder.build(base.reference, layers, image_config(self.image), labels)
+
+    def was_found(self, builder: "Builder") -> None:
+        """Forget what a failed build of it left for a look inside."""
+        builder.forget_failed(self.name)
 
     def _layer(self, role: Role) -> "Layer":
         """Return a role, ready to be applied."""
@@ -289,9 +218,6 @@ class BuiltImage:
         )
 
 
-Resource = BaseImage | DockerfileImage | BuiltImage | PulledImage
-
-
 def _period(image: types.Image) -> Inputs:
     """Return the time since which an image is young enough; nothing if it may be of any age.
 
@@ -311,3 +237,106 @@ def failed_build(run: Run, name: str) -> str | None:
 
     """
     return builder_for(run, lambda _line: None, clear=False).failed(name)
+
+
+# -- what is used, and what no service uses any more -------------------------------------------------------------------
+
+
+def in_use(run: Run, removed: Collection[str] = ()) -> set[str]:
+    """Return the images that site.toml and the swarm's services use, as `repository@digest`.
+
+    Args:
+        run: The run.
+        removed: The tasks of services that don't count, since they are removed.
+
+    Raises:
+        SkepError: The swarm can't be observed.
+
+    """
+    swarm = run.live_state.swarm
+    if swarm.error:
+        raise SkepError(swarm.error)
+    found = set()
+    for image in images(run):
+        record = run.state.read(image.task, ImageRecord)
+        if record is not None:
+            found.add(record.reference)
+    for name, service in swarm.services.items():
+        if service_task(name) in removed:
+            continue
+        # What a rollback would go back to is in use, too.
+        for spec in (service.get("Spec"), service.get("PreviousSpec")):
+            if spec:
+                found.add(spec["TaskTemplate"]["ContainerSpec"]["Image"])
+    for config in filter(is_revision, swarm.configs.values()):
+        if service_task(labels_of(config)[NAME_LABEL]) not in removed:
+            found.add(image_of(config))
+    return {
+        reference.partition("/")[2] for reference in found if reference.startswith(f"{run.stage.registry}/")
+    }
+
+
+@dataclass(frozen=True)
+class OrphanImage(Orphan):
+    """An image in the registry that no service uses; the newest versions of others are kept for going back to them."""
+
+    kind, order, is_kept = "image", 50, True
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove all versions of it."""
+        _remove_repositories(run, {self.name}, (), log)
+
+    @classmethod
+    def remove_all(cls, run: Run, orphans: Sequence[Self], going: Collection[str], log: Log) -> list[str]:
+        """Remove all versions of all of them at once: the registry collects its garbage once."""
+
+        def remove(_: str) -> None:
+            _remove_repositories(run, {orphan.name for orphan in orphans}, going, log)
+            for orphan in orphans:
+                orphan.forget(run)
+
+        return each(["images"], remove, log)
+
+
+def _remove_repositories(run: Run, names: set[str], going: Collection[str], log: Log) -> None:
+    """Remove all versions of these images, but for those that a service that stays would go back to.
+
+    Args:
+        run: The run.
+        names: The images' repositories.
+        going: The tasks of services that go, too.
+        log: Tells the person.
+
+    Raises:
+        SkepError: The swarm can't be observed, or the repository host does not do it.
+
+    """
+    from tasks.images import registry
+
+    used = in_use(run, going)
+    known = registry.versions(run)
+    old = [
+        version
+        for version in known
+        if version.repository in names and f"{version.repository}@{version.digest}" not in used
+    ]
+    kept = [version for version in known if version not in old]
+    if old and registry.remove(run, old, kept, log):
+        for name in sorted(names - {version.repository for version in kept}):
+            log(f"removed image {name}")
+
+
+def orphans(run: Run) -> Iterator[Orphan]:
+    """Yield the images in the registry that no service uses."""
+    wanted = {image.repository for image in images(run)}
+    repository = run.stage.repository
+    tags = [tag.rpartition(":")[0] for tag in run.live_state.host(repository).tags]
+    for name in sorted(set(tags) - wanted):
+        count = tags.count(name)
+        note = f"no service uses it; {count} {'version' if count == 1 else 'versions'} in the registry"
+        yield OrphanImage(name, own_image_task(name), note, host=repository.short)
+
+
+PHASE = Phase(
+    "build_images", "build container images, one layer a role, found again by their keys", steps, orphans
+)

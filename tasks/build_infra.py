@@ -1,80 +1,197 @@
 """Phase 1: the hosts, and what they need of their provider."""
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from model.errors import ProviderError, SkepError, StateError
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
+from model.log import Log
 from providers.base import Resource
 from remote.mother.files import file_errors, write_whole
-from tasks.hosts.rolling_replace import one_at_a_time
+from tasks.cleanup.inventory import Inventory
+from tasks.cleanup.removing import each
+from tasks.hosts import decommission
+from tasks.hosts.disconnect import disconnect
+from tasks.hosts.rolling_replace import one_at_a_time, refusal
+from tasks.hosts.volumes_on import volumes_on
+from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.observe.drift import Missing
+from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
-from tasks.step import Step, Work
+from tasks.step import BLOCKED, CHANGE, CREATE, REPLACE, Finding, Names, Step, Work
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-PHASE = "build_infra"
-DOC = "make the hosts and what they need of their provider"
-SETTING = "setting."
+_SETTING = "setting."
 """Before the names of inputs that are changed in place."""
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for the ssh key, and one for each resource of the provider."""
-    yield Step(
-        PHASE,
-        "ssh_key",
-        lambda work: _ensure_ssh_key(run, work),
-        lambda: _ssh_key(run),
-        real=lambda _key: Missing("there is none") if _ssh_key(run)["public"] == "none" else None,
-        doc="the stage's ssh key",
-    )
+    yield SshKey(run)
     for resource in run.provider.resources():
-        yield Step(
-            PHASE,
-            resource.name,
-            partial(_ensure, run, resource),
-            partial(_inputs, run, resource),
-            real=partial(_real, run, resource),
-            needs=(f"{PHASE}:ssh_key",) if resource.is_host or resource.embeds_ssh_key else (),
-            after=tuple(f"{PHASE}:{name}" for name in resource.needs),
-            host=resource.name if resource.is_host else "",
-            doc=resource.doc,
-        )
+        yield ProviderResource(run, resource)
 
 
-def _real(run: Run, resource: Resource, _key: str) -> str | None:
-    """Ask the live look for a resource; its key there does not count the ssh key, which is no part of it."""
-    return run.live_state.resource(resource.name, resource.key)
+# -- the ssh key -------------------------------------------------------------------------------------------------------
 
 
-def _inputs(run: Run, resource: Resource) -> Inputs:
-    """Return a resource's inputs; a new ssh key counts where it goes in, as into every host."""
-    settings = {f"{SETTING}{name}": value for name, value in resource.settings.items()}
-    if not (resource.is_host or resource.embeds_ssh_key):
-        return {**resource.inputs, **settings}
-    return {**resource.inputs, **settings, "ssh_key": run.state.record(f"{PHASE}:ssh_key", FactRecord).id}
+class SshKey(Step):
+    """The stage's ssh key.
+
+    Args:
+        run: The run.
+
+    """
+
+    task = SSH_KEY_TASK
+    doc = "the stage's ssh key"
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def inputs(self) -> Inputs:
+        """Return the public key, or `none`."""
+        public = self._run.connections.files.key.with_suffix(".pub")
+        with file_errors(public):
+            there = public.exists() and self._run.connections.files.key.exists()
+            return {"public": public.read_text().strip() if there else "none"}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Make the key pair unless it is there."""
+        private, public = self._run.connections.files.key, self._run.connections.files.key.with_suffix(".pub")
+        _ = self._run.state.secrets
+        if private.exists() and public.exists():
+            work.log(f"found {private}")
+        else:
+            self._make(private, public, work.log)
+        work.inputs["public"] = public.read_text().strip()
+        return FactRecord(id=public.read_text().strip())
+
+    def _make(self, private: Path, public: Path, log: Log) -> None:
+        """Write the key pair, or only its public half where the private one is there."""
+        from cryptography.hazmat.primitives import serialization as form
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        if private.exists():
+            # Never replaced: it may be the only one that hosts let in.
+            key = _load_key(private)
+            log(f"found {private}, making its public half again")
+        else:
+            key = Ed25519PrivateKey.generate()
+            text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
+            write_whole(private, text, mode=0o600)
+            log(f"made {private}")
+        line = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
+        comment = f" skep@{self._run.stage.site_name}.{self._run.stage.name}\n"
+        write_whole(public, line + comment.encode())
+
+    def real(self, key: str) -> str | None:
+        """Say if there is no key."""
+        del key
+        return Missing("there is none") if self.inputs()["public"] == "none" else None
 
 
-def _ensure(run: Run, resource: Resource, work: Work) -> Record:
-    """Have the provider make a resource; a host's ssh entry is written at once, for the steps that follow."""
-    _check(run, work.task)
-    before = run.state.read(work.task, HostRecord) if resource.is_host else None
-    with one_at_a_time(run, resource, work.log):
-        record = run.provider.ensure(resource, work.log)
-    if isinstance(record, HostRecord):
-        host = run.stage.host(resource.name)
-        run.state.write(work.task, record)
-        # Before the old connection goes: whoever opens the next one must know the new host's key.
-        run.connections.write_ssh_files()
-        if before != record:
-            run.connections.reset(host)
-    return record
+def _load_key(path: Path) -> "Ed25519PrivateKey":
+    """Return the stage's private key.
+
+    Raises:
+        StateError: The file is no ed25519 key without a passphrase.
+
+    """
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    try:
+        key = load_ssh_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise StateError(f"{path}: is no ssh key that can be used: put a good copy back") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise StateError(f"{path}: is no ed25519 key: put the one back that skep made")
+    return key
+
+
+# -- the provider's resources ------------------------------------------------------------------------------------------
+
+
+class ProviderResource(Step):
+    """A host, or something that hosts need of their provider.
+
+    Args:
+        run: The run.
+        resource: The provider's description of it.
+
+    """
+
+    def __init__(self, run: Run, resource: Resource) -> None:
+        self._run, self._resource = run, resource
+        self.task, self.doc = infra_task(resource.name), resource.doc
+        self.host = resource.name if resource.is_host else ""
+        # A new ssh key counts where it goes in, as into every host.
+        self.needs = (SSH_KEY_TASK,) if resource.is_host or resource.embeds_ssh_key else ()
+        self.after = tuple(map(infra_task, resource.needs))
+
+    def inputs(self) -> Inputs:
+        """Return the resource's inputs and settings, and the ssh key that it holds."""
+        settings = {f"{_SETTING}{name}": value for name, value in self._resource.settings.items()}
+        ssh_key = {"ssh_key": self._run.state.record(SSH_KEY_TASK, FactRecord).id} if self.needs else {}
+        return {**self._resource.inputs, **settings, **ssh_key}
+
+    def ensure(self, work: Work) -> Record:
+        """Have the provider make it; a host's ssh entry is written at once, for the steps that follow."""
+        run, resource = self._run, self._resource
+        _check(run, work.task)
+        before = run.state.read(work.task, HostRecord) if resource.is_host else None
+        with one_at_a_time(run, resource, work.log):
+            record = run.provider.ensure(resource, work.log)
+        if isinstance(record, HostRecord):
+            host = run.stage.host(resource.name)
+            run.state.write(work.task, record)
+            # Before the old connection goes: whoever opens the next one must know the new host's key.
+            run.connections.write_ssh_files()
+            if before != record:
+                run.connections.reset(host)
+        return record
+
+    def real(self, key: str) -> str | None:
+        """Compare with the provider's listing; the key there does not count the ssh key, which is no part of it."""
+        del key
+        return self._run.live_state.resource(self.name, self._resource.key)
+
+    def effect(self, changed: Names) -> str:
+        """A host takes a new ssh key as it is, and a provider its settings; all else makes it another thing."""
+        return CHANGE if all(map(_is_in_place, changed)) else REPLACE
+
+    def shows(self, changed: Names) -> bool:
+        """The key of the real thing does not count what is changed in place."""
+        return not all(map(_is_in_place, changed))
+
+    def inspect(self, changed: Names) -> Finding | None:
+        """Tell a thing that has to be another one from a host that only does not run, or gets a new ssh key."""
+        del changed
+        found = self._run.live_state.things.get(self.name)
+        if found is None:
+            return None
+        if found.key == self._resource.key:
+            return Finding(CHANGE)
+        if not found.key:
+            return Finding(CREATE, "what is left of it is used")
+        if not self._resource.is_host:
+            return Finding(REPLACE)
+        host = self._run.stage.host(self.name)
+        if problem := refusal(self._run, host):
+            return Finding(BLOCKED, problem)
+        held = volumes_on(self._run, host)
+        return Finding(REPLACE, f"it holds volume {', '.join(held)}" if held else "")
+
+
+def _is_in_place(name: str) -> bool:
+    """Return whether an input of the provider's things is changed in place."""
+    return name in {"ssh_key", "format"} or name.startswith(_SETTING)
 
 
 def _check(run: Run, task: str) -> None:
@@ -96,53 +213,94 @@ def _problems(run: Run) -> list[str]:
         return [str(error)]
 
 
-def _ssh_key(run: Run) -> Inputs:
-    """Return what the ssh key's task depends on: that the key is there."""
-    public = run.connections.files.key.with_suffix(".pub")
-    with file_errors(public):
-        there = public.exists() and run.connections.files.key.exists()
-        return {"public": public.read_text().strip() if there else "none"}
+# -- what the stage no longer wants ------------------------------------------------------------------------------------
 
 
-def _ensure_ssh_key(run: Run, work: Work) -> FactRecord:
-    """Make the stage's ssh key pair unless it is there."""
-    private, public = run.connections.files.key, run.connections.files.key.with_suffix(".pub")
-    _ = run.state.secrets
-    if private.exists() and public.exists():
-        work.log(f"found {private}")
-    else:
-        from cryptography.hazmat.primitives import serialization as form
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+@dataclass(frozen=True)
+class OrphanHost(Orphan):
+    """A host that the stage no longer has.
 
-        if private.exists():
-            # Never replaced: it may be the only one that hosts let in.
-            key = _load_key(private)
-            work.log(f"found {private}, making its public half again")
-        else:
-            key = Ed25519PrivateKey.generate()
-            text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
-            write_whole(private, text, mode=0o600)
-            work.log(f"made {private}")
-        line = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
-        write_whole(public, line + f" skep@{run.stage.site_name}.{run.stage.name}\n".encode())
-    work.inputs["public"] = public.read_text().strip()
-    return FactRecord(id=public.read_text().strip())
-
-
-def _load_key(path: Path) -> "Ed25519PrivateKey":
-    """Return the stage's private key.
-
-    Raises:
-        StateError: The file is no ed25519 key without a passphrase.
+    Args:
+        former: What is on it; None as long as it was not asked.
 
     """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 
-    try:
-        key = load_ssh_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError) as error:
-        raise StateError(f"{path}: is no ssh key that can be used: put a good copy back") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise StateError(f"{path}: is no ed25519 key: put the one back that skep made")
-    return key
+    kind, order = "host", 80
+    former: decommission.FormerHost | None = None
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """The volumes that are, or may be, on it."""
+        return self.former.volumes if self.former is not None else ()
+
+    @property
+    def going(self) -> str:
+        """It, with its volumes."""
+        held = f"with volume {', '.join(self.volumes)}" if self.volumes else "no volume is on it"
+        return f"{self.words}, out of the swarm first; {held}"
+
+    @property
+    def staying(self) -> str:
+        """The volumes that nobody named."""
+        held = ",".join(self.volumes)
+        doubt = self.former.doubt if self.former is not None else ""
+        may = f"may be on it ({doubt})" if doubt else "would go with it"
+        return f"volume {held} {may}: save what you need of it; to remove it: volumes={held}"
+
+    def examined(self, run: Run) -> Self:
+        """Ask the host for its volumes."""
+        return replace(self, former=decommission.former(run, self.name))
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Take it out of the swarm, then remove it with its disk."""
+        decommission.remove(run, self.name, log)
+
+    @classmethod
+    def remove_all(cls, run: Run, orphans: Sequence[Self], going: Collection[str], log: Log) -> list[str]:
+        """Remove one after the other: each time the swarm has to do without one more."""
+        remove = super().remove_all
+        return [problem for orphan in orphans for problem in remove(run, [orphan], going, log)]
+
+
+class OrphanResource(Orphan):
+    """What the provider has beside hosts, as a file system. Nothing removes it: it may hold data."""
+
+    kind, order, is_kept = "provider's", 100, True
+
+    @property
+    def staying(self) -> str:
+        """What a person can do about it."""
+        return "it may hold data; remove it where it is, if nothing needs it"
+
+    def may_go(self, volumes: Collection[str]) -> bool:
+        """It never may."""
+        del volumes
+        return False
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove nothing."""
+
+
+def orphans(run: Run) -> Iterator[Orphan]:
+    """Yield the provider's things that the stage does not want: of all but hosts there is one each."""
+    wanted = {resource.name for resource in run.provider.resources()}
+    for name in sorted(run.live_state.things.keys() - wanted):
+        kind = OrphanHost if run.live_state.things[name].is_host else OrphanResource
+        yield kind(name, infra_task(name))
+
+
+def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
+    """Remove the hosts that the provider made, all at a time, then what else it made."""
+    del volumes
+    disconnect(run)
+    if not there.owned:
+        return []
+
+    def remove(name: str) -> None:
+        run.provider.remove(name, log)
+
+    problems = each(there.hosts, remove, log)
+    return [*problems, *(problem for name in there.others for problem in each([name], remove, log))]
+
+
+PHASE = Phase("build_infra", "make the hosts and what they need of their provider", steps, orphans, destroy)

@@ -1,57 +1,98 @@
 """Phase 4: overlay networks."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from model import site as types
-from model.errors import ServiceError
+from model.errors import ServiceError, SkepError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord
-from model.labels import KEY_LABEL, NAME_LABEL
-from tasks.names import swarm_tasks
+from model.labels import KEY_LABEL, NAME_LABEL, label_filter
+from model.log import Log
+from tasks.cleanup.inventory import Inventory
+from tasks.cleanup.removing import each, remove_when_free
+from tasks.names import network_task, swarm_tasks
+from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
-from tasks.step import Step, Work
-
-PHASE = "build_networks"
-DOC = "make the overlay networks"
+from tasks.step import BLOCKED, REPLACE, Finding, Names, Step, Work
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each network."""
     for name, network in run.stage.networks.items():
-        yield Step(
-            PHASE,
-            name,
-            partial(_ensure, run, name, network),
-            partial(_inputs, run, network),
-            real=partial(_real, run, name),
-            after=swarm_tasks(run.stage),
-            doc=f"overlay network {name}",
+        yield OverlayNetwork(run, name, network)
+
+
+class OverlayNetwork(Step):
+    """An overlay network.
+
+    Args:
+        run: The run.
+        name: Its name.
+        network: Its definition.
+
+    """
+
+    def __init__(self, run: Run, name: str, network: types.Network) -> None:
+        self._run, self._network = run, network
+        self.task = network_task(name)
+        self.after = self.containers = swarm_tasks(run.stage)
+        self.doc = f"overlay network {name}"
+        self.paths = {"network.": f"networks.{name}."}
+
+    def inputs(self) -> Inputs:
+        """Return the swarm and the definition; a new swarm has none of the old one's networks."""
+        return {
+            "swarm": self._run.state.swarm_id(self._run.stage),
+            **flatten("network", definition(self._network)),
+        }
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Make the network as defined."""
+        from remote.swarm.overlay_networks import ensure_network
+
+        run, name = self._run, self.name
+        host, client = run.connections.manager()
+        labels = {**self._network.labels, **run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
+        replace = partial(_inside, run, name) if name in run.may_replace else None
+        # One after the other: a service in two of them is put back into one before it is taken out of the other.
+        with run.coordination.lock("replacing a network") if replace else contextlib.nullcontext():
+            made = ensure_network(host.short, client, name, self._network, labels, work.log, replace)
+        return FactRecord(id=made)
+
+    def real(self, key: str) -> str | None:
+        """Compare with the network in the swarm."""
+        return self._run.live_state.network(self.name, key)
+
+    def effect(self, changed: Names) -> str:
+        """A network can't be changed in place."""
+        del changed
+        return REPLACE
+
+    def inspect(self, changed: Names) -> Finding:
+        """Tell a network that can be made anew from one that services use."""
+        del changed
+        swarm = self._run.live_state.swarm
+        network = swarm.networks.get(self.name, {}).get("Id")
+        users = ", ".join(sorted(name for name, seen in swarm.services.items() if network in _joined(seen)))
+        if not users:
+            return Finding(REPLACE)
+        if self.name in self._run.may_replace:
+            return Finding(REPLACE, f"{users} will be stopped and deployed again")
+        return Finding(
+            BLOCKED,
+            f"{users} use it as it is, and a network can't be changed in place: doit will refuse; with "
+            f"replace={self.name} they are stopped, and deployed again in the new one",
         )
 
 
-def _inputs(run: Run, network: types.Network) -> Inputs:
-    """Return what a network is made from; a new swarm has none of the old one's."""
-    return {"swarm": run.state.swarm_id(run.stage), **flatten("network", definition(network))}
-
-
-def _real(run: Run, name: str, key: str) -> str | None:
-    """Ask the live look for a network."""
-    return run.live_state.network(name, key)
-
-
-def _ensure(run: Run, name: str, network: types.Network, work: Work) -> FactRecord:
-    """Make the network exist as defined."""
-    from remote.swarm.overlay_networks import ensure_network
-
-    host, client = run.connections.manager()
-    labels = {**network.labels, **run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
-    replace = partial(_inside, run, name) if name in run.may_replace else None
-    # One after the other: a service in two of them is put back into one before it is taken out of the other.
-    with run.coordination.lock("replacing a network") if replace else contextlib.nullcontext():
-        return FactRecord(id=ensure_network(host.short, client, name, network, labels, work.log, replace))
+def _joined(service: Any) -> set[str]:
+    """Return the ids of the networks that a service is in now."""
+    return {joined["Target"] for joined in service["Spec"]["TaskTemplate"].get("Networks") or ()}
 
 
 def _inside(run: Run, name: str) -> list[str]:
@@ -78,3 +119,60 @@ def _inside(run: Run, name: str) -> list[str]:
             if container not in own and not container.startswith("lb-")
         ]
     return found
+
+
+# -- what the stage no longer wants ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrphanNetwork(Orphan):
+    """A network that site.toml no longer has."""
+
+    kind, order = "network", 20
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove it as soon as no container is in it."""
+        del log
+        host, client = run.connections.manager()
+        remove_when_free(client.api.remove_network, self.id, host.short, self.words)
+
+
+def orphans(run: Run) -> Iterator[Orphan]:
+    """Yield the swarm's networks that site.toml does not have."""
+    swarm, stage = run.live_state.swarm, run.stage
+    for name, network in sorted(swarm.networks.items()):
+        if name not in stage.networks:
+            users = tuple(
+                user
+                for user, seen in swarm.services.items()
+                if user in stage.services and network["Id"] in _joined(seen)
+            )
+            yield OrphanNetwork(name, network_task(name), id=network["Id"], users=users)
+
+
+def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
+    """Remove the stage's networks from a swarm that stays."""
+    from remote.engine.client import engine_errors
+
+    del volumes
+    if there.owned:
+        return []
+    try:
+        host, client = run.connections.manager()
+    except SkepError:
+        return []  # they go with the swarm's last node
+
+    def clear(short: str) -> None:
+        with engine_errors(short, "removing the stage's networks"):
+            networks = {
+                network["Id"]: network["Name"]
+                for network in client.api.networks(filters=label_filter(run.stage.labels))
+            }
+        for network, name in networks.items():
+            remove_when_free(client.api.remove_network, network, short, f"network {name}")
+            log(f"removed network {name}")
+
+    return each([host.short], clear, log)
+
+
+PHASE = Phase("build_networks", "make the overlay networks", steps, orphans, destroy)

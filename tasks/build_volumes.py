@@ -1,22 +1,26 @@
 """Phase 5: named volumes, on the hives that hold them."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 from model import site as types
+from model.errors import SkepError
 from model.keys.definition import definition
-from model.keys.digest import Inputs, flatten
+from model.keys.digest import Inputs, flatten, key_of
 from model.keys.record import HostRecord, VolumeRecord
 from model.labels import DEFINITION_LABEL, NAME_LABEL, belongs_to, labels_of
+from model.log import Log
 from model.stage import Host
 from model.templates import NFS, looks_at
-from tasks.names import NFS_TASK, host_task, volume_task
+from tasks.cleanup.inventory import Inventory
+from tasks.cleanup.removing import each, remove_when_free
+from tasks.names import NFS_TASK, host_task, setup_task, volume_task
+from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
 from tasks.services.rendering import rendered_volume
-from tasks.step import Step, Work
+from tasks.step import ADOPT, BLOCKED, REPLACE, Finding, Names, Step, Work
 
-PHASE = "build_volumes"
-DOC = "make the volumes on the hosts that hold them"
 ASK_TIMEOUT = 60
 
 
@@ -24,49 +28,96 @@ def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each volume on each host that holds it."""
     for name, volume in run.stage.volumes.items():
         for host in run.stage.volume_hosts(name):
-            yield _step(run, name, volume, host)
+            yield NamedVolume(run, name, volume, host)
 
 
-def _step(run: Run, name: str, volume: types.Volume, host: Host) -> Step:
-    """Return the step of one volume on one host."""
-    task = volume_task(name, host.short)
+class NamedVolume(Step):
+    """A volume on one host.
 
-    def inputs() -> Inputs:
-        # Where it is held is no part of the volume on this host; a host made anew is.
-        said = {k: v for k, v in definition(rendered_volume(run, name)).items() if k != "hosts"}
-        return {"host": run.state.record(host_task(host.short), HostRecord).id, **flatten("volume", said)}
+    Args:
+        run: The run.
+        name: Its name.
+        volume: Its definition.
+        host: The host.
 
-    def ensure(work: Work) -> VolumeRecord:
+    """
+
+    def __init__(self, run: Run, name: str, volume: types.Volume, host: Host) -> None:
+        self._run, self._name, self._volume, self._host = run, name, volume, host
+        self.task = volume_task(name, host.short)
+        self.host = host.short
+        self.containers = (host_task(host.short),)
+        nfs = (NFS_TASK,) if any(looks_at(text, NFS) for text in volume.driver_opts.values()) else ()
+        self.after = (*self.containers, setup_task(host.short, "docker"), *nfs)
+        self.doc = f"volume {name} on {host.name}"
+        self.paths = {"volume.": f"volumes.{name}."}
+
+    def inputs(self) -> Inputs:
+        """Return the host and the definition, but for the list of the volume's hosts: a host made anew counts."""
+        volume = definition(rendered_volume(self._run, self._name))
+        own = {key: value for key, value in volume.items() if key != "hosts"}
+        return {"host": self._run.state.record(host_task(self.host), HostRecord).id, **flatten("volume", own)}
+
+    def ensure(self, work: Work) -> VolumeRecord:
+        """Make the volume; one that is there and may hold data is never made anew."""
         from remote.swarm.volumes import VolumeInspector, ensure_volume
 
-        labels = volume_labels(run, name)
-        look = VolumeInspector(
-            partial(has_data, run, name, host), partial(elsewhere, run, name, volume, host)
+        run, name = self._run, self._name
+        inspector = VolumeInspector(
+            partial(has_data, run, name, self._host),
+            partial(elsewhere, run, name, self._volume, self._host),
         )
-        wanted = rendered_volume(run, name)
-        made = ensure_volume(host.short, run.connections.engine(host), name, wanted, labels, work.log, look)
+        wanted, labels = rendered_volume(run, name), volume_labels(run, name)
+        engine = run.connections.engine(self._host)
+        made = ensure_volume(self.host, engine, name, wanted, labels, work.log, inspector)
         return VolumeRecord(incarnation=made)
 
-    def real(_key: str) -> str | None:
-        record = run.state.read(task, VolumeRecord)
-        return run.live_state.volume(host, name, record.incarnation if record else "")
+    def real(self, key: str) -> str | None:
+        """Compare with the recorded incarnation."""
+        del key
+        record = self._run.state.read(self.task, VolumeRecord)
+        incarnation = record.incarnation if record is not None else ""
+        return self._run.live_state.volume(self._host, self._name, incarnation)
 
-    return Step(
-        PHASE,
-        f"{name}@{host.short}",
-        ensure,
-        inputs,
-        real,
-        after=(host_task(host.short), f"setup_hosts:{host.short}.docker", *_needs(volume)),
-        host=host.short,
-        doc=f"volume {name} on {host.name}",
-    )
+    def effect(self, changed: Names) -> str:
+        """Data is never destroyed on the way to something else."""
+        del changed
+        return BLOCKED
 
+    def shows(self, changed: Names) -> bool:
+        """The live state knows the volume's incarnation alone."""
+        del changed
+        return False
 
-def _needs(volume: types.Volume) -> tuple[str, ...]:
-    """Return the task of the file system that a volume is on."""
-    uses = any(looks_at(text, NFS) for text in volume.driver_opts.values())
-    return (NFS_TASK,) if uses else ()
+    def inspect(self, changed: Names) -> Finding:
+        """Tell a volume that is only not the recorded one from one that is defined otherwise, and may hold data."""
+        from remote.swarm.volumes import is_as_defined
+
+        del changed
+        run, name, host = self._run, self._name, self._host
+        labels = labels_of(run.live_state.host(host).volumes.get(name, {}))
+        if is_as_defined(labels, volume_labels(run, name)):
+            return Finding(ADOPT, "the one that is there is used")
+        if users := ", ".join(sorted(mounting(run, name, host))):
+            return Finding(
+                BLOCKED, f"it is defined otherwise, and {users} use it: doit will refuse, and leave it alone"
+            )
+        try:
+            data = has_data(run, name, host)
+        except SkepError:
+            data = True
+        if data:
+            return Finding(
+                BLOCKED, "it is defined otherwise and may hold data: doit will refuse, and leave it alone"
+            )
+        return Finding(REPLACE, "it is defined otherwise, and empty")
+
+    def refusal(self) -> str:
+        """Say if its data is on a host that is no longer to have it."""
+        try:
+            return elsewhere(self._run, self._name, self._volume, self._host)
+        except SkepError:
+            return ""
 
 
 def has_data(run: Run, name: str, host: Host) -> bool:
@@ -84,7 +135,7 @@ def is_on_host(volume: types.Volume) -> bool:
     return volume.driver == "local" and volume.driver_opts.get("type", "") in {"", "none"}
 
 
-def refused(run: Run) -> list[str]:
+def refused_volumes(run: Run) -> list[str]:
     """Return the tasks of volumes that may not be made on hosts that are new to them."""
     return [
         volume_task(name, host.short)
@@ -139,6 +190,71 @@ def volume_labels(run: Run, name: str) -> dict[str, str]:
 
 def definition_key(volume: types.Volume) -> str:
     """Return the digest of what a volume is, wherever it is held."""
-    from model.keys.digest import key_of
-
     return key_of(flatten("volume", {"driver": volume.driver, "driver_opts": dict(volume.driver_opts)}))
+
+
+# -- what the stage no longer wants ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class OrphanVolume(Orphan):
+    """A volume that the stage does not want on its host. It may hold data: it goes only if a person names it."""
+
+    kind, order, is_on_host, is_kept = "volume", 90, True, True
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """Its own name."""
+        return (self.name,)
+
+    @property
+    def staying(self) -> str:
+        """Who uses it, or that nobody named it."""
+        return super().staying if self.users else f"it may hold data; to remove it: volumes={self.name}"
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove it as soon as no container uses it."""
+        from remote.swarm.volumes import remove_ended
+
+        del log
+        client = run.connections.engine(run.stage.host(self.host))
+
+        def remove(name: str) -> None:
+            remove_ended(client, name)
+            client.api.remove_volume(name)
+
+        remove_when_free(remove, self.name, self.host, self.words)
+
+
+def orphans(run: Run) -> Iterator[Orphan]:
+    """Yield the volumes on hosts that are not to have them."""
+    stage = run.stage
+    for host in stage.hosts:
+        for name, volume in sorted(run.live_state.host(host).volumes.items()):
+            wanted = name in stage.volumes and host in stage.volume_hosts(name)
+            if belongs_to(labels_of(volume), stage.labels) and not wanted:
+                yield OrphanVolume(
+                    name,
+                    volume_task(name, host.short),
+                    "no longer in site.toml; left, since it may hold data",
+                    host=host.short,
+                    users=tuple(user for user in mounting(run, name, host) if user in stage.services),
+                )
+
+
+def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
+    """Remove the volumes that were named from hosts that stay."""
+    if there.owned:
+        return []
+
+    def clear(short: str) -> None:
+        for volume in sorted(volumes):
+            if short in there.volumes.get(volume, ()):
+                engine = run.connections.engine(run.stage.host(short))
+                remove_when_free(engine.api.remove_volume, volume, short, f"volume {volume}")
+                log(f"{short}: removed volume {volume}")
+
+    return each([host.short for host in run.stage.hosts if host.short in there.hosts], clear, log)
+
+
+PHASE = Phase("build_volumes", "make the volumes on the hosts that hold them", steps, orphans, destroy)

@@ -12,7 +12,8 @@ from model.labels import INITIALIZED_LABEL, labels_of
 from model.stage import role_uses, secret_uses
 from tasks.images.ansible_inventory import SiteInventory, play, seen
 from tasks.images.roles import Role
-from tasks.names import service_task, service_volume_tasks, swarm_task
+from tasks.names import initialization_task, service_task, service_volume_tasks, swarm_task
+from tasks.phase import Phase
 from tasks.run.context import Run
 from tasks.services.rendering import rendered_variables
 from tasks.services.secrets_configs import docker_secret_name
@@ -21,8 +22,6 @@ from tasks.step import Step, Work
 if TYPE_CHECKING:
     from docker import DockerClient
 
-PHASE = "initialize_services"
-DOC = "load first data by scripts inside the running services"
 TIMEOUT = 600
 
 
@@ -32,13 +31,13 @@ def steps(run: Run) -> Iterator[Step]:
         before: tuple[str, ...] = ()
         for i, use in enumerate(role_uses(service.initialize_roles)):
             path = f"services.{name}.initialize_roles[{i}].vars"
-            step = Initialization(run, name, service, use, path).step(before)
+            step = Initialization(run, name, service, use, path, before)
             before = (step.task,)
             yield step
 
 
-class Initialization:
-    """One role to be run inside one service.
+class Initialization(Step):
+    """One role that runs once inside one service.
 
     Args:
         run: The run.
@@ -46,30 +45,30 @@ class Initialization:
         service: Its definition.
         use: The role with its variables.
         path: Where in site.toml those are.
+        after: The task of the role before it in the same service.
 
     """
 
-    def __init__(self, run: Run, name: str, service: types.Service, use: types.RoleUse, path: str) -> None:
-        """Keep the definition; the role is read when it is asked for."""
-        self._run, self._name, self._service, self._use, self._path = run, name, service, use, path
-        self.label = f"{INITIALIZED_LABEL}{use.role}"
+    ends_with_container = True
 
-    def step(self, after: tuple[str, ...]) -> Step:
-        """Return the step."""
-        return Step(
-            PHASE,
-            f"{self._name}.{self._use.role}",
-            self.ensure,
-            self.inputs,
-            real=lambda key: self._run.live_state.initialized(self._name, self.label, key),
-            needs=(service_task(self._name), *self._volume_tasks()),
-            after=after,
-            doc=f"role {self._use.role} inside {self._name}",
-        )
-
-    def _volume_tasks(self) -> tuple[str, ...]:
-        """Return the tasks of the volumes that the service's data is on."""
-        return service_volume_tasks(self._run.stage, self._service)
+    def __init__(
+        self,
+        run: Run,
+        name: str,
+        service: types.Service,
+        use: types.RoleUse,
+        path: str,
+        after: tuple[str, ...],
+    ) -> None:
+        self._run, self._service_name, self._service, self._use, self._path = run, name, service, use, path
+        self._label = f"{INITIALIZED_LABEL}{use.role}"
+        self.task = initialization_task(name, use.role)
+        self._volumes = service_volume_tasks(run.stage, service)
+        self.needs = (service_task(name), *self._volumes)
+        self.after = after
+        self.containers = (service_task(name),)
+        self.doc = f"role {use.role} inside {name}"
+        self.paths = {"vars.": f"services.{name}.initialize_roles: vars."}
 
     @cached_property
     def _role(self) -> Role:
@@ -77,21 +76,20 @@ class Initialization:
         return Role(self._run, self._use.role, rendered_variables(self._run, self._path, self._use.vars))
 
     def _seen(self) -> SiteInventory:
-        """Return what a role of Ansible sees of the site."""
-        return seen(self._run, self._name, self._role)
+        """Return the part of the site that a role of Ansible uses."""
+        return seen(self._run, self._service_name, self._role)
 
     def inputs(self) -> Inputs:
-        """Return what it depends on: its files and variables, and that service and data are the same ones.
+        """Return its files and variables, the service and its volumes.
 
         Not the service's image: a new one does not undo what was loaded.
         """
         run = self._run
         volumes = {
-            task.partition(":")[2]: run.state.record(task, VolumeRecord).incarnation
-            for task in self._volume_tasks()
+            task.partition(":")[2]: run.state.record(task, VolumeRecord).incarnation for task in self._volumes
         }
         return {
-            "service": run.state.record(service_task(self._name), ServiceRecord).id,
+            "service": run.state.record(service_task(self._service_name), ServiceRecord).id,
             **flatten("volumes", volumes),
             # What it may install: a new password must get into the database as well.
             **flatten(
@@ -103,6 +101,10 @@ class Initialization:
             **(self._seen().inputs() if self._role.is_ansible else {}),
         }
 
+    def real(self, key: str) -> str | None:
+        """Look for its mark on the service."""
+        return self._run.live_state.initialized(self._service_name, self._label, key)
+
     def ensure(self, work: Work) -> FactRecord:
         """Run the role unless the service carries its mark, then mark it."""
         from remote.engine.client import engine_errors
@@ -110,11 +112,11 @@ class Initialization:
         from remote.swarm.services import find_service, set_labels
 
         _, client = self._run.connections.manager()
-        with engine_errors(self._name, "looking at its marks", ServiceError):
-            found = find_service(client, self._name)
+        with engine_errors(self._service_name, "looking at its marks", ServiceError):
+            found = find_service(client, self._service_name)
         if found is None:
-            raise ServiceError(f"service {self._name}: was removed by somebody else")
-        if labels_of(found).get(self.label) == work.key:
+            raise ServiceError(f"service {self._service_name}: was removed by somebody else")
+        if labels_of(found).get(self._label) == work.key:
             work.log("the service carries its mark")
             return FactRecord(id=work.key)
 
@@ -125,15 +127,15 @@ class Initialization:
         if role.is_ansible:
             secrets = {use.source: self._run.secrets.read(use.source) for use in secret_uses(self._service)}
             ready = play(self._run, role, self._seen(), secrets)
-            run_play(find, self._name, ready, TIMEOUT, work.log)
+            run_play(find, self._service_name, ready, TIMEOUT, work.log)
         else:
-            run_role(find, self._name, role.name, role.entries(), role.variables, TIMEOUT, work.log)
-        set_labels(client, self._name, {self.label: work.key})
+            run_role(find, self._service_name, role.name, role.entries(), role.variables, TIMEOUT, work.log)
+        set_labels(client, self._service_name, {self._label: work.key})
         return FactRecord(id=work.key)
 
     def _container(self, manager: "DockerClient") -> Any:
         """Return a running container of the service, on whatever hive it is; None while there is none."""
-        tasks = manager.api.tasks(filters={"service": self._name, "desired-state": "running"})
+        tasks = manager.api.tasks(filters={"service": self._service_name, "desired-state": "running"})
         for task in tasks:
             container = (task["Status"].get("ContainerStatus") or {}).get("ContainerID")
             if task["Status"]["State"] != "running" or not container:
@@ -142,5 +144,10 @@ class Initialization:
                 record = self._run.state.read(swarm_task(host.short), SwarmRecord)
                 if record is not None and record.node == task.get("NodeID"):
                     return self._run.connections.engine(host).containers.get(container)
-            raise ServiceError(f"service {self._name}: runs on a node that is none of the stage's hives")
+            raise ServiceError(
+                f"service {self._service_name}: runs on a node that is none of the stage's hives"
+            )
         return None
+
+
+PHASE = Phase("initialize_services", "load first data by scripts inside the running services", steps)

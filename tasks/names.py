@@ -24,9 +24,14 @@ BASE, UPSTREAM = "base.", "upstream."
 """How the names of the resources begin that are base images, and the digests of their tags."""
 
 
+def infra_task(name: str) -> str:
+    """Return the task that makes a resource of the provider."""
+    return f"build_infra:{name}"
+
+
 def host_task(short: str) -> str:
     """Return the task that makes a host."""
-    return f"build_infra:{short}"
+    return infra_task(short)
 
 
 def setup_task(short: str, step: str) -> str:
@@ -64,11 +69,14 @@ def upstream_task(reference: str) -> str:
     return f"build_images:{UPSTREAM}{readable(reference)}"
 
 
+def own_image_task(name: str) -> str:
+    """Return the task that brings an image of `[images]` into the registry."""
+    return f"build_images:{name}"
+
+
 def image_task(stage: Stage, service: types.Service) -> str:
     """Return the task that brings a service's image into the registry, built or pulled."""
-    if service.image in stage.site.images:
-        return f"build_images:{service.image}"
-    return base_task(service.image)
+    return own_image_task(service.image) if service.image in stage.site.images else base_task(service.image)
 
 
 def network_task(name: str) -> str:
@@ -104,3 +112,8 @@ def secret_task(name: str) -> str:
 def config_task(name: str) -> str:
     """Return the task that makes a Docker config."""
     return f"deploy_services:{CONFIG}{name}"
+
+
+def initialization_task(service: str, role: str) -> str:
+    """Return the task that runs a role inside a service."""
+    return f"initialize_services:{service}.{role}"

@@ -1,7 +1,6 @@
-"""The seven phases in order, each as doit tasks."""
+"""The seven phases in order."""
 
 from collections.abc import Iterator
-from types import ModuleType
 from typing import Any
 
 from doit.exceptions import InvalidDodoFile
@@ -16,28 +15,27 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
+from tasks.phase import Phase
 from tasks.run.context import Run
-from tasks.step import phase
 
-PHASES: dict[str, ModuleType] = {
-    module.PHASE: module
-    for module in (
-        build_infra,
-        setup_hosts,
-        build_images,
-        build_networks,
-        build_volumes,
-        deploy_services,
-        initialize_services,
+PHASES: dict[str, Phase] = {
+    phase.name: phase
+    for phase in (
+        build_infra.PHASE,
+        setup_hosts.PHASE,
+        build_images.PHASE,
+        build_networks.PHASE,
+        build_volumes.PHASE,
+        deploy_services.PHASE,
+        initialize_services.PHASE,
     )
 }
 
 
 def tasks(run: Run, name: str) -> Iterator[dict[str, Any]]:
     """Yield a phase's doit tasks."""
-    module = PHASES[name]
     try:
-        yield from phase(run, name, module.DOC, module.steps(run))
+        yield from PHASES[name].tasks(run)
     except SkepError as error:
         # A person's mistake that only shows here: printed alone, as those of site.toml's form are.
         raise InvalidDodoFile(str(error)) from None

@@ -1,27 +1,40 @@
-"""One resource of a phase as one doit task.
+"""A step: how one resource of the site is made, how it is judged, and what a plan has to know of it.
 
-A task is stale if and only if an input changed, or the real thing is not as recorded. doit is told so by its own means:
-the records that a resource is made from are `file_dep`, its own record is the target, and one `uptodate` callable
-compares the inputs with those of the last good run (kept by doit as the task's values) and asks the live look.
+Each kind of resource is a small class in its phase's module, or in the room of `tasks/` that its phase uses.
+`tasks/doit_task.py` makes a doit task of each.
 """
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple
 
-from doit.exceptions import TaskFailed
-
-from model.errors import SkepError
-from model.keys.digest import Inputs, changed, key_of
+from model.keys.digest import Inputs
 from model.keys.record import Record
+from model.log import Log
 from tasks.run.context import Run
-from tasks.run.log import TaskLog
 
-R = TypeVar("R", bound=Record)
 FORMAT = "1"
 """Part of every task's inputs. Raised when a new skep would make something else of the same definition."""
+CREATE, CHANGE, REPLACE, ADOPT, BLOCKED = "create", "change", "replace", "adopt", "blocked"
+"""What a run does to a real thing: make it, change it in place, make it anew, use what is there, refuse."""
+
+Names = Collection[str]
+"""The names of the inputs that changed."""
+
+
+class Finding(NamedTuple):
+    """What the real thing tells a plan.
+
+    Args:
+        action: What a run would do to it.
+        note: What to tell a person beside the reasons.
+
+    """
+
+    action: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,156 +54,96 @@ class Work:
     task: str
     inputs: Inputs
     key: str
-    log: Callable[[str], None]
+    log: Log
 
 
-@dataclass(frozen=True)
-class Step:
-    """One resource.
+class Step(ABC):
+    """One resource, which one doit task makes.
 
-    Args:
-        phase: The phase, which is also its module's and its doit group's name.
-        name: The resource's name in the phase.
-        ensure: Makes the real thing so, and returns its record. Finds before it creates.
-        inputs: Returns what it is made from. A KeyError says that something it needs is not made yet.
-        real: Asks the live look whether the real thing is as recorded; given the key, it returns the reason why it is
-            not, or None.
+    Attributes:
+        task: Its doit task's name, from `tasks/names.py`.
         needs: Tasks whose whole records it is made from: doit's `file_dep`.
         after: Tasks that only have to be done before it. What it takes of their records, as a host's id, is an input;
             the rest of such a record may change without it (a host's ssh port).
         host: The host that it is done on, for the screen.
         doc: One line for `doit list --all`.
+        containers: The tasks of the things that the resource is in. Where all are made anew, it is mostly gone.
+        paths: How the names of its inputs begin, and what site.toml calls that: `{"volume.": "volumes.data."}`.
+        is_observed: Whether `real` can tell anything of it.
+        is_found_by_key: Whether the real thing can be found by its key alone, as an image by its tag. Without its
+            inputs nothing is known of it then.
+        ends_with_container: Whether it is certain to be gone then.
 
     """
 
-    phase: str
-    name: str
-    ensure: Callable[[Work], Record]
-    inputs: Callable[[], Inputs]
-    real: Callable[[str], str | None] | None = None
+    task: str
     needs: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
     host: str = ""
     doc: str = ""
+    containers: tuple[str, ...] = ()
+    paths: Mapping[str, str] = MappingProxyType({})
+    is_observed: ClassVar[bool] = True
+    is_found_by_key: ClassVar[bool] = False
+    ends_with_container: ClassVar[bool] = False
 
     @property
-    def task(self) -> str:
-        """The doit task's name."""
-        return f"{self.phase}:{self.name}"
+    def phase(self) -> str:
+        """The name of its phase, and so of its doit group."""
+        return self.task.partition(":")[0]
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the phase."""
+        return self.task.partition(":")[2]
 
     def inputs_now(self) -> Inputs:
-        """Return all that the task depends on, as it is now; KeyError if something that it needs is not made yet."""
+        """Return all inputs of the task as they are now; KeyError if something that it needs is not made yet."""
         return {"format": FORMAT, **self.inputs()}
 
+    @abstractmethod
+    def inputs(self) -> Inputs:
+        """Return the inputs that the resource is made from.
 
-class UpToDate:
-    """doit's `uptodate` for a step; it also says why not."""
+        Raises:
+            KeyError: Something that it needs is not made yet; the argument names it.
 
-    def __init__(self, run: Run, step: Step) -> None:
-        """Keep the step; nothing is computed before doit asks."""
-        self._run = run
-        self.step = step
+        """
 
-    def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
-        """Return whether the task need not run, and keep its inputs for when it does end well."""
-        reasons, task.skep_inputs = self.reasons(values)
-        # Those that the action finds then, if they could not be had yet.
-        task.value_savers.append(lambda: {"inputs": task.skep_inputs})
-        self._run.progress.reasons[self.step.task] = reasons
-        return not reasons
+    @abstractmethod
+    def ensure(self, work: Work) -> Record:
+        """Make the real thing so, and return its record. Finds before it creates."""
 
-    def reasons(self, values: Mapping[str, Any]) -> tuple[list[str], Inputs]:
-        """Return why the task is stale (nothing if it is not), and its inputs as they are now."""
-        try:
-            inputs = self.step.inputs_now()
-        except KeyError as missing:
-            return [f"{missing.args[0]} is not there yet"], {}
-        except SkepError as error:
-            # The task runs, asks again, and fails with the whole message.
-            return [str(error).partition("\n")[0]], {}
-        last = values.get("inputs")
-        failed = self._run.state.before_failure(self.step.task) if last is None else None
-        if failed is not None:
-            # doit forgets what a task that failed was made from; skep does not.
-            return ["its last run failed", *(changed(failed, inputs) if failed else ())], inputs
-        if last is None:
-            # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
-            return ["never run, or not recorded"], inputs
-        reasons = changed(last, inputs)
-        if not reasons and self._run.observer.enabled and self.step.real is not None:
-            reasons = self._drift(self.step.real, inputs)
-        return reasons, inputs
+    def real(self, key: str) -> str | None:
+        """Return why the live state does not have the real thing as recorded with this key; None if it does."""
+        del key
+        return None
 
-    @staticmethod
-    def _drift(real: Callable[[str], str | None], inputs: Inputs) -> list[str]:
-        """Return why the real thing is not as recorded; one that can't be looked at is not known to be."""
-        try:
-            drift = real(key_of(inputs))
-        except SkepError as error:
-            drift = str(error).partition("\n")[0]
-        return [drift] if drift else []
+    # -- what a plan asks ----------------------------------------------------------------------------------------------
+
+    def effect(self, changed: Names) -> str:
+        """Return what making the resource anew does to the real thing, given which of its inputs changed. Pure.
+
+        What is changed in place stays the thing that it was, and its record with it.
+        """
+        del changed
+        return CHANGE
+
+    def shows(self, changed: Names) -> bool:
+        """Return whether the live state would tell a thing that is made with these inputs from one that is not."""
+        del changed
+        return True
+
+    def inspect(self, changed: Names) -> Finding | None:
+        """Return what only the real thing tells of what a run would do to it; None where `effect` is all there is."""
+        del changed
+        return None
+
+    def refusal(self) -> str:
+        """Return why a run will refuse to make it where it is to be; empty if it will not."""
+        return ""
 
 
-def doit_task(run: Run, step: Step) -> dict[str, Any]:
-    """Return a step as doit wants a task."""
-    check = UpToDate(run, step)
-    return {
-        "basename": step.phase,
-        "name": step.name,
-        "doc": step.doc,
-        "actions": [(_act, [run, step])],
-        "uptodate": [check],
-        "file_dep": [str(run.state.record_path(task)) for task in step.needs],
-        "task_dep": [*step.after, *step.needs],
-        "targets": [str(run.state.record_path(step.task))],
-        # Python actions swap sys.stdout while they run; with threads they would end up with one another's.
-        "io": {"capture": False},
-        "meta": {"run": run, "host": step.host, "step": step, "check": check},
-    }
-
-
-def _act(run: Run, step: Step, task: Any) -> Any:
-    """Run a step: its log begins with why, and a person's mistake fails it without a traceback."""
-    try:
-        log = run.progress.logs[step.task] = TaskLog(run.state.log_path(step.task), run.secrets.redact)
-    except SkepError as error:
-        return TaskFailed(str(error))
-    began = time.monotonic()
-    try:
-        # Where the inputs are the same, it may be doit's own reason: a record that it is made from was written anew.
-        run.progress.reasons[step.task] = run.progress.reasons.get(step.task) or [
-            f"{_record(path)} changed" for path in task.dep_changed
-        ]
-        for reason in run.progress.reasons[step.task] or ["asked for"]:
-            log.write(f"because: {reason}")
-        inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
-        with run.coordination.at_work():
-            record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.write))
-        run.state.write(step.task, record)
-        log.write(f"done in {time.monotonic() - began:.1f} s")
-    except SkepError as error:
-        message = run.secrets.redact(str(error))
-        _say_all(log, message)
-        return TaskFailed(message)
-    finally:
-        del run.progress.logs[step.task]
-        log.close()
-    return True
-
-
-def _record(path: str) -> str:
-    """Return the name of the task whose record is at a path."""
-    return f"{Path(path).parent.name}:{Path(path).stem}"
-
-
-def _say_all(log: TaskLog, message: str) -> None:
-    """Log a message of several lines."""
-    for line in message.splitlines():
-        log.write(line)
-
-
-def phase(run: Run, name: str, doc: str, steps: Iterator[Step]) -> Iterator[dict[str, Any]]:
-    """Yield a phase's group and its steps as doit tasks."""
-    yield {"basename": name, "name": None, "doc": doc}
-    for step in steps:
-        yield doit_task(run, step)
+def is_made_anew(action: str) -> bool:
+    """Return whether what others are made from (an id, a digest) is another one afterwards."""
+    return action in {CREATE, REPLACE}

@@ -24,8 +24,9 @@ from providers.fake.provider import FakeCloud, FakeProvider
 from remote.hostsetup.apply import Applied, step_key
 from remote.mother.files import write_whole
 from remote.swarm.spec import MODES, spec_digest
-from tasks import build_volumes, phases, setup_hosts
+from tasks import build_volumes, phases
 from tasks.explain.status import StatusTable
+from tasks.hosts.node_labels import node_labels
 from tasks.hosts.setup_steps import HostSteps
 from tasks.names import CONFIG, swarm_task
 from tasks.observe.live_state import LiveState
@@ -263,7 +264,7 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "node_labels":
         node = run.state.record(swarm_task(host.short), SwarmRecord).node
-        labels = {"Labels": setup_hosts.node_labels(run, host)}
+        labels = {"Labels": node_labels(run, host)}
         nodes = {**made.swarm.nodes, node: {"Status": {"State": "ready"}, "Spec": labels}}
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "vault":

@@ -6,12 +6,12 @@ Of what site.toml no longer has nothing goes: that is for `doit prune`.
 import contextlib
 
 from model.log import Log
-from tasks.cleanup.orphans import SECRET, older_contents
 from tasks.run.context import Run
+from tasks.services.orphans import older_contents
 
 
 def remove(run: Run, log: Log) -> None:
-    """Remove them. What a service uses, was before, or would go back to (its revisions) stays.
+    """Remove them, but for what a service uses, used before, or would go back to (its revisions).
 
     Args:
         run: The run, which ended well.
@@ -35,8 +35,7 @@ def remove(run: Run, log: Log) -> None:
     from remote.engine.client import engine_errors
 
     host, client = run.connections.manager()
-    for left in going:
-        remove_it = client.api.remove_secret if left.kind == SECRET else client.api.remove_config
-        with engine_errors(host.short, f"removing {left.words}"), contextlib.suppress(NotFound):
-            remove_it(left.id)
-        log(f"removed {left.words}, {left.said} that nothing uses any more")
+    for orphan in going:
+        with engine_errors(host.short, f"removing {orphan.words}"), contextlib.suppress(NotFound):
+            orphan.remover(client)(orphan.id)
+        log(f"removed {orphan.words}, {orphan.note} that nothing uses any more")

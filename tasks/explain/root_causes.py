@@ -1,4 +1,4 @@
-"""From a resource that is stale back to the roots: what a person changed, or what happened to the real thing."""
+"""From a stale resource back to the root causes: a person's edits, or changes of the real thing."""
 
 import time
 from collections.abc import Iterator
@@ -31,14 +31,14 @@ def root_causes(table: StatusTable, name: str, drift: str | None = None) -> list
     """Return every root of a resource's staleness; none if it is up to date and so is all that it is made from.
 
     Args:
-        table: How the resources stand.
+        table: The resources' status.
         name: The resource's task.
-        drift: What the live look says of it, if it was asked.
+        drift: Why the real thing is not as recorded, if that was asked and is so.
 
     """
     found = dict.fromkeys(_walk(table, name, ()))
     step = table[name].step
-    return [RootCause((step.name, *chain.links), chain.tasks) for chain in [*found, *_drifted(name, drift)]]
+    return [RootCause((step.name, *cause.links), cause.tasks) for cause in [*found, *_drifted(name, drift)]]
 
 
 def _drifted(name: str, drift: str | None) -> list[RootCause]:
@@ -51,45 +51,45 @@ def _walk(table: StatusTable, name: str, above: tuple[str, ...]) -> Iterator[Roo
     if name in above:
         return
     tasks = (*above, name)
-    standing = table[name]
-    if standing.status == NEVER:
+    status = table[name]
+    if status.status == NEVER:
         yield RootCause(("not made yet, as far as state/ knows",), tasks)
         return
-    for change in standing.changes:
-        yield RootCause(_root_of(table, standing, change), tasks)
-    if standing.missing:
+    for change in status.changes:
+        yield RootCause(_root_of(table, status, change), tasks)
+    if status.missing:
         maker = table.unmade(name)
         below = list(_walk(table, maker, tasks)) if maker is not None else []
         if maker is not None:
             doc = table[maker].step.doc
-            yield from (RootCause((doc, *chain.links), chain.tasks) for chain in below)
+            yield from (RootCause((doc, *cause.links), cause.tasks) for cause in below)
         if not below:
-            yield RootCause((f"{standing.missing} is not there yet",), tasks)
-    for text in (*standing.problems, *standing.notes):
+            yield RootCause((f"{status.missing} is not there yet",), tasks)
+    for text in (*status.problems, *status.notes):
         yield RootCause((text,), tasks)
-    if standing.status == FAILED and not (standing.changes or standing.missing or standing.problems):
+    if status.status == FAILED and not (status.changes or status.missing or status.problems):
         yield RootCause(("its last run failed",), tasks)
     for dep in table.follows(name):
-        if dep == standing.missing:
+        if dep == status.missing:
             continue
         doc = table[dep].step.doc
         yield from (
-            RootCause((doc, *chain.links), chain.tasks) for chain in _walk(table, dep, tasks) if chain.links
+            RootCause((doc, *cause.links), cause.tasks) for cause in _walk(table, dep, tasks) if cause.links
         )
 
 
-def _root_of(table: StatusTable, standing: ResourceStatus, change: Difference) -> tuple[str, ...]:
-    """Return the links from an input that changed to what made it change."""
-    source = table.source(standing, change.new)
+def _root_of(table: StatusTable, status: ResourceStatus, change: Difference) -> tuple[str, ...]:
+    """Return the links from a changed input to the cause of the change."""
+    source = table.source(status, change.new)
     if source is not None:
         # It is made already, and this one is not: its log says why it was.
         doc = table[source].step.doc
         past = table.was_because(source)
         if past is None:
-            return (doc, change.sentence(place(standing.step, change.name)))
+            return (doc, change.sentence(place(status.step, change.name)))
         when, reason = past
         return (doc, f"made anew at {time.strftime('%H:%M:%S', time.localtime(when))}: {reason}")
-    sentence = change.sentence(place(standing.step, change.name))
+    sentence = change.sentence(place(status.step, change.name))
     if change.name.startswith(ROLES):
         return (f"role {change.name.split('/')[1]}", sentence)
     return (sentence,)

@@ -1,7 +1,7 @@
-"""How each resource stands, input by input, and what made it so. Opens no connection; `drift` alone looks.
+"""Each resource's status, input by input, and its cause. Opens no connection; `drift` alone asks the live state.
 
-`tasks/step.py` answers doit's one question, whether to run. This answers a person's: which input, what was it, and
-from where did it come.
+`tasks/step.py` answers doit's one question, whether to run. This answers a person's: which input, its old value,
+and where the new one comes from.
 """
 
 import time
@@ -13,11 +13,10 @@ from typing import Any
 
 from model.errors import SkepError
 from model.keys.digest import Difference, Inputs, differences, key_of
-from tasks.explain.actions import effect, is_made_anew
 from tasks.observe.drift import Unknown
 from tasks.run.context import Run
 from tasks.run.state import noting_reads
-from tasks.step import Step
+from tasks.step import Step, is_made_anew
 
 UP_TO_DATE, STALE, NEVER, FAILED = "up to date", "stale", "never run", "failed"
 BECAUSE = " because: "
@@ -28,17 +27,17 @@ _TELLING = 8
 
 @dataclass(frozen=True)
 class ResourceStatus:
-    """How one resource stands, seen alone.
+    """One resource's status, seen alone.
 
     Args:
         step: Its step.
         status: One of the words above.
-        inputs: What it would be made from now; empty where `missing` or `problems` say why that is not known.
-        last: What it was made from the last time it went well; None if it never did.
-        changes: What differs between the two.
-        missing: What is not there yet that its inputs are read from; a task's name, mostly.
-        problems: What the person has to mend before inputs can be had at all.
-        notes: What doit finds beside the inputs: that its record is gone, or that one it needs was written anew.
+        inputs: The inputs now; empty where `missing` or `problems` say why they are not known.
+        last: The inputs of its last good run; None if it has none.
+        changes: The differences between the two.
+        missing: The task, mostly, whose record its inputs are read from and that has none yet.
+        problems: The mistakes that a person has to fix before the inputs can be read.
+        notes: doit's own reasons beside the inputs: its record is gone, or one that it needs was written anew.
         reads: The tasks whose records it is made from.
         made: When it was last made; None if it never was.
 
@@ -62,14 +61,17 @@ class ResourceStatus:
 
     def reasons(self) -> list[str]:
         """Return why it is not up to date, in words; its last run's failure and that it never ran are no reasons."""
-        said = [*self.problems, *(change.sentence(place(self.step, change.name)) for change in self.changes)]
+        reasons = [
+            *self.problems,
+            *(change.sentence(place(self.step, change.name)) for change in self.changes),
+        ]
         if self.missing:
-            said.append(f"{self.missing} is not there yet")
-        return [*said, *self.notes]
+            reasons.append(f"{self.missing} is not there yet")
+        return [*reasons, *self.notes]
 
 
 class StatusTable:
-    """How all resources of a stage stand; each is found out when it is first asked for.
+    """The status of all resources of a stage, each computed when it is first asked for.
 
     Args:
         run: The run.
@@ -89,9 +91,9 @@ class StatusTable:
         return tuple(name for name, task in self._tasks.items() if task.actions)
 
     def __getitem__(self, name: str) -> ResourceStatus:
-        """Return how a resource stands."""
+        """Return a resource's status."""
         if name not in self._known:
-            self._known[name] = self._stand(self._tasks[name])
+            self._known[name] = self._status_of(self._tasks[name])
         return self._known[name]
 
     def __contains__(self, name: object) -> bool:
@@ -101,8 +103,8 @@ class StatusTable:
         """Return the tasks that must be done before this one, whether it is made from them or not."""
         return tuple(dep for dep in self._tasks[name].task_dep if dep in self)
 
-    def _stand(self, task: Any) -> ResourceStatus:
-        """Find out how a resource stands."""
+    def _status_of(self, task: Any) -> ResourceStatus:
+        """Compute a resource's status."""
         step: Step = task.meta["step"]
         entry = self._dep_manager.backend.entry(task.name)
         failed, last = bool(entry.get("failed")), _last_inputs(entry)
@@ -122,10 +124,10 @@ class StatusTable:
             # A record that changed says nothing more where an input that is read from it did.
             notes = tuple(self._doits_reasons(task))
         stale = changes or missing or problems or notes
-        status = FAILED if failed else NEVER if last is None else STALE if stale else UP_TO_DATE
+        word = FAILED if failed else NEVER if last is None else STALE if stale else UP_TO_DATE
         made = entry.get("made") if last is not None else None
         depends = frozenset({*reads, *step.needs}) - {step.task}
-        return ResourceStatus(step, status, inputs, last, changes, missing, problems, notes, depends, made)
+        return ResourceStatus(step, word, inputs, last, changes, missing, problems, notes, depends, made)
 
     def _doits_reasons(self, task: Any) -> Iterator[str]:
         """Yield why doit would run a task whose inputs are what they were."""
@@ -138,7 +140,7 @@ class StatusTable:
         if found.get("added_file_dep") or found.get("removed_file_dep"):
             yield "it is made from other resources than before"
 
-    # -- what follows from what ----------------------------------------------------------------------------------------
+    # -- effects on others ----------------------------------------------------------------------------------------
 
     def follows(self, name: str) -> tuple[str, ...]:
         """Return those that a resource is made from and that will be made anew before it."""
@@ -151,28 +153,26 @@ class StatusTable:
         """
         if name not in self._moves:
             self._moves[name] = False  # ends a cycle; doit itself refuses one
-            standing = self[name]
-            if standing.last is None or not self._run.state.record_path(name).exists():
+            status = self[name]
+            if status.last is None or not self._run.state.record_path(name).exists():
                 self._moves[name] = True
-            elif standing.status != UP_TO_DATE:
-                changed = {change.name for change in standing.changes}
-                self._moves[name] = is_made_anew(effect(standing.step, changed))
+            elif status.status != UP_TO_DATE:
+                changed = {change.name for change in status.changes}
+                self._moves[name] = is_made_anew(status.step.effect(changed))
             else:
-                fed = {i for dep in self.follows(name) for i in self.fed_by(standing, dep)}
-                self._moves[name] = bool(self.follows(name)) and is_made_anew(effect(standing.step, fed))
+                fed = {i for dep in self.follows(name) for i in self.fed_by(status, dep)}
+                self._moves[name] = bool(self.follows(name)) and is_made_anew(status.step.effect(fed))
         return self._moves[name]
 
-    def fed_by(self, standing: ResourceStatus, dep: str) -> list[str]:
+    def fed_by(self, status: ResourceStatus, dep: str) -> list[str]:
         """Return the inputs of a resource whose present value comes from the record of another."""
-        return [name for name, value in standing.inputs.items() if self._is_from(value, dep)]
+        return [name for name, value in status.inputs.items() if self._is_from(value, dep)]
 
-    def source(self, standing: ResourceStatus, value: str | None) -> str | None:
+    def source(self, status: ResourceStatus, value: str | None) -> str | None:
         """Return the task from whose record a value comes, or None where it is a definition's or a file's."""
         if value is None:
             return None
-        return next(
-            (dep for dep in sorted(standing.reads) if dep in self and self._is_from(value, dep)), None
-        )
+        return next((dep for dep in sorted(status.reads) if dep in self and self._is_from(value, dep)), None)
 
     def _is_from(self, value: str, dep: str) -> bool:
         """Return whether a value is in the record of a task."""
@@ -187,12 +187,12 @@ class StatusTable:
             return ""
 
     def unmade(self, name: str) -> str | None:
-        """Return the task that makes what a resource is missing; None if none of its own does."""
-        standing = self[name]
-        if standing.missing in self:
-            return standing.missing
-        # What is missing is no record (a generated secret, the vault): whoever makes it comes before, and is stale.
-        before = sorted(self.before(name), key=lambda dep: dep not in standing.step.needs)
+        """Return the task that makes the thing that a resource is missing; None if none of its own does."""
+        status = self[name]
+        if status.missing in self:
+            return status.missing
+        # Not a record is missing (but a generated secret, the vault): the task that makes it comes before.
+        before = sorted(self.before(name), key=lambda dep: dep not in status.step.needs)
         return next((dep for dep in before if self[dep].status != UP_TO_DATE), None)
 
     # -- the past ------------------------------------------------------------------------------------------------------
@@ -224,12 +224,10 @@ class StatusTable:
     # -- the present ---------------------------------------------------------------------------------------------------
 
     def drift(self, name: str) -> str | None:
-        """Ask the live look whether the real thing is as it would be made now; None if it is."""
-        standing = self[name]
-        if standing.step.real is None:
-            return None
+        """Return why the live state is not as it would be made now; None if it is."""
+        status = self[name]
         try:
-            return standing.step.real(key_of(standing.inputs))
+            return status.step.real(key_of(status.inputs))
         except KeyError as missing:
             return f"{missing.args[0]} is not there yet"
         except SkepError as error:
@@ -238,39 +236,17 @@ class StatusTable:
 
 # -- names for people --------------------------------------------------------------------------------------------------
 
-_PLACES = {
-    "deploy_services": {
-        "service.": "services.{name}.",
-        "secret.": "the content of secret ",
-        "config.": "the content of config ",
-    },
-    "build_networks": {"network.": "networks.{name}."},
-    "build_volumes": {"volume.": "volumes.{name}."},
-    "build_images": {
-        "labels": "images.{name}.labels",
-        "roles[": "images.{name}.roles[",
-        "config.": "images.{name}: ",
-        "base.": "its definition in bases: ",
-        "pinned": "site.lock",
-    },
-    "initialize_services": {"vars.": "services.{name}.initialize_roles: vars."},
-}
-"""Phase to what its inputs' names begin with, and how site.toml calls that."""
-
 
 def place(step: Step, name: str) -> str:
     """Return an input's name as the person who wrote it knows it: a path, or the keys in site.toml."""
-    for begins, written in _PLACES.get(step.phase, {}).items():
+    for begins, written in step.paths.items():
         if name.startswith(begins):
-            resource = step.name.partition("@")[0] if step.phase == "build_volumes" else step.name
-            if step.phase == "initialize_services":
-                resource = resource.partition(".")[0]
-            return written.format(name=resource) + name[len(begins) :]
+            return written + name[len(begins) :]
     return name
 
 
 def _last_inputs(entry: Mapping[str, Any]) -> Inputs | None:
-    """Return what a task was made from the last time it went well; None if it never did."""
+    """Return the inputs of a task's last good run; None if it has none."""
     values = entry.get("good", {}).get("_values_:") or {}
     inputs: Inputs | None = values.get("inputs")
     return inputs

@@ -14,7 +14,7 @@ from model.log import Log
 from model.stage import Host
 from remote.mother.wait import wait_for
 from remote.ssh.connection import Connection
-from tasks.cleanup.teardown import maybe_on, stage_volumes
+from tasks.hosts.volumes_on import maybe_on, stage_volumes
 from tasks.names import host_task, swarm_task
 from tasks.run.context import Run
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import SwarmRecord
-from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host
 from providers.base import Resource
 from remote.mother.wait import wait_for
+from tasks.hosts.volumes_on import volumes_on
 from tasks.names import swarm_task
 from tasks.run.context import Run
 
@@ -93,18 +93,6 @@ def refusal(run: Run, host: Host) -> str:
     return (
         f"{host.short}: has to be made anew, and volume {', '.join(held)} would go with it: save what you need of it, "
         f"then type: doit replace={host.short}"
-    )
-
-
-def volumes_on(run: Run, host: Host) -> list[str]:
-    """Return the stage's volumes on a host; where it can't be asked, those that it may hold."""
-    from tasks.cleanup.teardown import maybe_on
-
-    look = run.live_state.host(host)
-    if look.error or not look.info:
-        return maybe_on(run, host.short, host)
-    return sorted(
-        name for name, volume in look.volumes.items() if belongs_to(labels_of(volume), run.stage.labels)
     )
 
 

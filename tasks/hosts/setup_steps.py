@@ -1,14 +1,34 @@
-"""The set-up steps of hosts as data, made of the stage and its secrets."""
+"""The steps by which hosts are set up, as data, and each as a resource."""
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
+from model.errors import HostError
+from model.keys.digest import Inputs
+from model.keys.record import FactRecord, HostRecord
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
+from model.swarm.address_pools import differs, stays, swarm_wants
+from remote.hostsetup.apply import apply_script, step_key, time_limit
+from remote.hostsetup.step import HostStep
+from remote.hostsetup.steps import steps as host_steps
+from tasks.hosts.rolling_replace import stopped_one_at_a_time
+from tasks.names import SWARM, host_task, setup_task, vault_task
+from tasks.run.context import Run
 from tasks.run.secrets import Secrets
+from tasks.step import Step, Work
 
 if TYPE_CHECKING:
-    from remote.hostsetup.step import HostStep
     from tasks.run.vault import Vault
+
+_BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
+
+
+def step_names(run: Run, host: Host) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the names of a host's set-up steps with the names of those that each needs; no secret decides on them."""
+    return [(step.name, step.needs) for step in host_steps(run.stage, host, _BLANK)]
 
 
 class HostSteps:
@@ -25,7 +45,7 @@ class HostSteps:
         self._guard = threading.Lock()
         self._made: dict[str, tuple[Vault, list[HostStep]]] = {}
 
-    def of(self, host: Host) -> "list[HostStep]":
+    def of(self, host: Host) -> list[HostStep]:
         """Return a host's set-up steps.
 
         Raises:
@@ -36,7 +56,86 @@ class HostSteps:
         with self._guard:
             known = self._made.get(host.short)
             if known is None or known[0] is not vault:
-                from remote.hostsetup.steps import steps
-
-                known = self._made[host.short] = vault, steps(self._stage, host, vault.stage)
+                known = self._made[host.short] = vault, host_steps(self._stage, host, vault.stage)
             return known[1]
+
+
+class SetupStep(Step):
+    """One set-up step of one host.
+
+    Args:
+        run: The run.
+        definitions: The steps of all hosts as data.
+        host: The host.
+        step: The step's name.
+        needs: The names of the steps that must be done before it.
+
+    """
+
+    ends_with_container = True
+
+    def __init__(
+        self, run: Run, definitions: HostSteps, host: Host, step: str, needs: tuple[str, ...]
+    ) -> None:
+        self._run, self._definitions, self._host, self._step = run, definitions, host, step
+        self.host = host.short
+        self.task = setup_task(host.short, step)
+        self.containers = (host_task(host.short),)
+        before = (setup_task(host.short, need) for need in needs)
+        self.after = (*self.containers, vault_task(run.stage), *before)
+        self.doc = f"{step.replace('_', ' ')} on {host.name}"
+
+    @property
+    def _definition(self) -> HostStep:
+        """The step as data; its secrets are known only once the vault is there."""
+        return next(step for step in self._definitions.of(self._host) if step.name == self._step)
+
+    def inputs(self) -> Inputs:
+        """Return the host, and the inputs of the step."""
+        record = self._run.state.record(host_task(self.host), HostRecord)
+        return {"host": record.id, **step_key(self._definition)[0]}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Apply the step on the host."""
+        step = self._definition
+        key = step_key(step)[1]
+        if self._step == "docker":
+            self._apply_docker(step, key, work)
+        else:
+            self._apply(step, key, work)
+        return FactRecord(id=key)
+
+    def _apply(self, step: HostStep, key: str, work: Work) -> None:
+        """Run the step's script on the host."""
+        self._run.connections.to(self._host).script(
+            apply_script(step, step.files(), key),
+            timeout=time_limit(step),
+            log=work.log,
+            label=f"step {step.name}",
+        )
+
+    def _apply_docker(self, step: HostStep, key: str, work: Work) -> None:
+        """Set up the engine; that may start it anew, and with it whatever runs there: one hive at a time."""
+        run, host = self._run, self._host
+        if refused := _made_otherwise(run, host):
+            # The engine's own part of it is not begun, for which it would be started anew.
+            raise HostError(refused)
+        swarm_state = (run.live_state.host(host).info.get("Swarm") or {}).get("LocalNodeState")
+        alone = swarm_state == "active"
+        with stopped_one_at_a_time(run, host, work.log) if alone else contextlib.nullcontext():
+            self._apply(step, key, work)
+        if "docker" not in run.connections.to(host).run("id -nG").split():
+            # The admin user just got into the group, and so may use the engine's socket: in new connections only.
+            run.connections.renew(host)
+
+    def real(self, key: str) -> str | None:
+        """Look for the step's mark on the host."""
+        del key
+        return self._run.live_state.step(self._host, self._step, step_key(self._definition)[1])
+
+
+def _made_otherwise(run: Run, host: Host) -> str:
+    """Return why a hive's swarm can't be as it is wanted, unless it may be made anew; empty if it can."""
+    cluster = (run.live_state.host(host).info.get("Swarm") or {}).get("Cluster")
+    different = differs(swarm_wants(run.stage.config), cluster) if cluster else ""
+    return stays(host.short, different) if different and SWARM not in run.may_replace else ""

@@ -1,14 +1,14 @@
-"""What images begin with, and services run that is not built here: had as `[bases]` says, kept in the site's registry.
+"""Base images, and images that services run as they are: obtained as `[bases]` says, kept in the site's registry.
 
-Two steps for each that is pulled: `upstream.<name>` finds out which digest is meant, as upstream or `site.lock` says,
-and `base.<name>` gets that digest into the registry. One that is made here has only the second.
+Two steps for each that is pulled: `upstream.<name>` resolves its tag to a digest, by upstream or by `site.lock`, and
+`base.<name>` brings that digest into the registry. One that is made here has only the second.
 """
 
 import contextlib
 import hashlib
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,12 +20,14 @@ from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 from model.keys.record import ImageRecord
 from remote.mother.files import write_whole
-from tasks.images.builder import builder_for, pushed
+from tasks.images.registry_image import RegistryImage, RepositoryStep
 from tasks.names import base_task, readable, upstream_task
 from tasks.run.context import Run
-from tasks.step import Step, Work
+from tasks.step import Work
 
-PHASE = "build_images"
+if TYPE_CHECKING:
+    from remote.images.builder import Builder
+
 DEBOOTSTRAP_TIMEOUT = 1800
 FILE = "digests.json"
 """In the state directory: the digests of large files of the site, and by what it is known that they are the same."""
@@ -39,8 +41,8 @@ def repository_of(name: str) -> str:
     return f"base/{readable(name)}"
 
 
-class UpstreamDigest:
-    """Which digest of what is pulled is meant.
+class UpstreamDigest(RepositoryStep):
+    """The digest that a base's reference stands for.
 
     Args:
         run: The run.
@@ -50,35 +52,23 @@ class UpstreamDigest:
     """
 
     def __init__(self, run: Run, reference: str, pulled: Reference) -> None:
-        """Keep the names."""
-        self._run = run
+        super().__init__(run, upstream_task(reference))
         self.reference, self.pulled = reference, pulled
-
-    def step(self, after: tuple[str, ...]) -> Step:
-        """Return its step.
-
-        Args:
-            after: What has to be done on the repository host before.
-
-        """
-        return Step(
-            PHASE,
-            upstream_task(self.reference).partition(":")[2],
-            self.ensure,
-            self.inputs,
-            real=lambda _key: self._run.live_state.tag_moves.moved(self.reference),
-            after=after,
-            host=self._run.stage.repository.short,
-            doc=f"{self.pulled} upstream",
-        )
+        self.doc = f"{pulled} upstream"
+        self.paths = {"pinned": "site.lock"}
 
     def inputs(self) -> Inputs:
-        """Return what decides which digest is meant, beside upstream itself."""
+        """Return the reference, and the digest that site.toml or site.lock holds it to."""
         pin = self._run.upstream.pinned(self.pulled).removeprefix("sha256:")
         return {"reference": str(self.pulled), **({"pinned": pin} if pin else {})}
 
+    def real(self, key: str) -> str | None:
+        """Ask upstream whether the tag has moved."""
+        del key
+        return self._run.live_state.tag_moves.moved(self.reference)
+
     def ensure(self, work: Work) -> ImageRecord:
-        """Return the digest that is meant, as a reference; asks upstream unless something pins it."""
+        """Return the reference with its digest; asks upstream unless something pins it."""
         digest = self._run.upstream.pinned(self.pulled)
         if digest:
             work.log(f"{self.pulled} is pinned to {digest}")
@@ -137,7 +127,7 @@ class UpstreamDigest:
         )
 
 
-class BaseImage:
+class BaseImage(RegistryImage):
     """A base image: pulled, loaded or made, then kept in the site's registry.
 
     Args:
@@ -147,19 +137,20 @@ class BaseImage:
     """
 
     def __init__(self, run: Run, reference: str) -> None:
-        """Find out what `[bases]` says of it."""
-        self._run = run
+        super().__init__(run, base_task(reference), repository_of(reference))
         self.reference = reference
         self.base = run.stage.site.bases.get(reference, types.Base())
-        self.name = base_task(reference).partition(":")[2]
-        self.repository = repository_of(reference)
         self.doc = f"base image {reference}"
+        self.paths = {"base.": "its definition in bases: "}
         pulled = bases.pulled(run.stage.site, reference)
         self.upstream = None if pulled is None else UpstreamDigest(run, reference, pulled)
         self.needs = () if pulled is None else (upstream_task(reference),)
 
     def inputs(self) -> Inputs:
-        """Return what the base is made from. Neither mirror nor login is: they don't change what is got."""
+        """Return the definition, the digest and the files of the base.
+
+        Neither mirror nor login is among them: the image is the same from wherever it comes.
+        """
         inputs = {"reference": self.reference, **flatten("base", definition(self.base))}
         if self.upstream is not None:
             inputs["upstream"] = self._run.upstream.resolved(self.reference).removeprefix("sha256:")
@@ -169,17 +160,8 @@ class BaseImage:
                 inputs[key] = f"file {file_digest(self._run, self._run.directory / file)}"
         return inputs
 
-    def ensure(self, work: Work) -> ImageRecord:
-        """Find the base in the registry by its key, else get it and push it there."""
-        builder = builder_for(self._run, work.log)
-        found = builder.find(self.repository, work.key)
-        if found is not None:
-            work.log(f"found {found}")
-            return ImageRecord(reference=found)
-        return pushed(self._run, builder, self._make(work), self.repository, work.key)
-
-    def _make(self, work: Work) -> str:
-        """Return the id or tag of the base on the repository host's engine."""
+    def make(self, builder: "Builder", work: Work) -> str:
+        """Get the base as `[bases]` says."""
         from remote.images.bases import debootstrap_script, load
 
         run, base = self._run, self.base
@@ -194,7 +176,7 @@ class BaseImage:
             )
             return tag
         if base.tarball is not None:
-            return builder_for(run, work.log).import_root(run.directory / base.tarball)
+            return builder.import_root(run.directory / base.tarball)
         if base.archive is not None:
             path = run.directory / base.archive
             return load(run.connections.engine(host), host.short, path, base.tag or self.reference, work.log)

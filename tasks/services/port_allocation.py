@@ -78,7 +78,7 @@ def wanted(stage: Stage) -> list[str]:
     )
 
 
-def said(stage: Stage) -> dict[int, str]:
+def named(stage: Stage) -> dict[int, str]:
     """Return the ports that site.toml names itself, where they may be among those to choose from."""
     return {
         port.published: name
@@ -128,56 +128,80 @@ def on_hosts(looks: Iterable[HostFacts]) -> set[int]:
     return {number for facts in looks for number, _protocol in (*facts.listeners, *facts.published)}
 
 
-def step(run: Run) -> Step:
-    """Return the step that chooses."""
+class PublishedPorts(Step):
+    """The choice of the published ports that site.toml leaves open.
 
-    def inputs() -> Inputs:
+    Args:
+        run: The run.
+
+    """
+
+    task = PORTS_TASK
+    doc = "the published ports that site.toml leaves open"
+    is_observed = False
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self.after = self.containers = swarm_tasks(run.stage)
+
+    def inputs(self) -> Inputs:
+        """Return the swarm, the ports that are to be chosen, and those that site.toml names itself."""
         return {
-            "swarm": run.state.swarm_id(run.stage),
-            **{f"open {name}": "yes" for name in wanted(run.stage)},
-            **{f"taken {number}": name for number, name in said(run.stage).items()},
+            "swarm": self._run.state.swarm_id(self._run.stage),
+            **{f"open {name}": "yes" for name in wanted(self._run.stage)},
+            **{f"taken {number}": name for number, name in named(self._run.stage).items()},
         }
 
-    def ensure(work: Work) -> PortsRecord:
-        from remote.engine.client import engine_errors
-
-        host, client = run.connections.manager()
-        with engine_errors(host.short, "listing services", ServiceError):
-            services = client.api.services()
-        mine = [s for s in services if belongs_to(labels_of(s), run.stage.labels)]
-        before = run.state.read(PORTS_TASK, PortsRecord)
-        known = {**(before.ports if before is not None else {}), **dict(on_services(mine))}
-        wants, there = wanted(run.stage), {service["Spec"]["Name"] for service in mine}
-        # A service that is no longer in site.toml keeps its ports until `doit prune` removes it.
-        kept = {name: n for name, n in known.items() if name in wants or name.partition(" ")[0] in there}
-        if clashes := [
-            f"services.{name}.ports: {number} was chosen for {other} and stays its: publish another"
-            for number, name in said(run.stage).items()
-            for other, chosen in kept.items()
-            if chosen == number
-        ]:
-            raise ServiceError("\n".join(clashes))
-        foreign = {
-            port["PublishedPort"]
-            for service in services
-            if service not in mine
-            for port in (service.get("Endpoint") or {}).get("Ports") or ()
-            if port.get("PublishedPort")
-        }
-        taken = {*said(run.stage), *foreign}
+    def ensure(self, work: Work) -> PortsRecord:
+        """Choose a number for each port that has none, and keep the others."""
+        own, foreign = self._services()
+        kept = self._kept(own)
+        wants = wanted(self._run.stage)
+        taken = {*named(self._run.stage), *_published(foreign)}
         if not set(wants) <= kept.keys():
-            taken |= on_hosts(look_at_hives(run, work.log).values())
+            taken |= on_hosts(look_at_hives(self._run, work.log).values())
         chosen = choose(wants, kept, taken)
         for name in wants:
             work.log(f"{name}: {chosen[name]}")
         return PortsRecord(ports=chosen)
 
-    phase, _, name = PORTS_TASK.partition(":")
-    return Step(
-        phase,
-        name,
-        ensure,
-        inputs,
-        after=swarm_tasks(run.stage),
-        doc="the published ports that site.toml leaves open",
-    )
+    def _services(self) -> tuple[list[Any], list[Any]]:
+        """Return the swarm's services: the stage's own, and others."""
+        from remote.engine.client import engine_errors
+
+        host, client = self._run.connections.manager()
+        with engine_errors(host.short, "listing services", ServiceError):
+            services = client.api.services()
+        own = [s for s in services if belongs_to(labels_of(s), self._run.stage.labels)]
+        return own, [service for service in services if service not in own]
+
+    def _kept(self, own: Iterable[Any]) -> dict[str, int]:
+        """Return the choices that stay.
+
+        Raises:
+            ServiceError: site.toml names a number that was chosen for another service.
+
+        """
+        before = self._run.state.read(PORTS_TASK, PortsRecord)
+        known = {**(before.ports if before is not None else {}), **dict(on_services(own))}
+        wants, there = wanted(self._run.stage), {service["Spec"]["Name"] for service in own}
+        # A service that is no longer in site.toml keeps its ports until `doit prune` removes it.
+        kept = {name: n for name, n in known.items() if name in wants or name.partition(" ")[0] in there}
+        if clashes := [
+            f"services.{name}.ports: {number} was chosen for {other} and stays its: publish another"
+            for number, name in named(self._run.stage).items()
+            for other, chosen in kept.items()
+            if chosen == number
+        ]:
+            raise ServiceError("\n".join(clashes))
+        return kept
+
+
+def _published(services: Iterable[Any]) -> set[int]:
+    """Return the ports that services of the swarm publish."""
+    return {
+        port["PublishedPort"]
+        for service in services
+        for port in (service.get("Endpoint") or {}).get("Ports") or ()
+        if port.get("PublishedPort")
+    }

@@ -1,4 +1,4 @@
-"""Docker secrets and configs, as services get them: each by its content's digest, so that another is another one."""
+"""Docker secrets and configs, each named by its content's digest: new content makes a new object."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
@@ -12,21 +12,19 @@ from model.labels import KEY_LABEL, NAME_LABEL
 from model.secrets.secret import Secret, UnaskedSecret
 from model.stage import config_uses, secret_uses
 from model.swarm.content_names import content_name, use_inputs
-from tasks.names import CONFIG, PORTS_TASK, SECRET, config_task, secret_task, swarm_tasks, vault_task
+from tasks.names import CONFIG, PORTS_TASK, config_task, secret_task, swarm_tasks, vault_task
 from tasks.run.context import Run
 from tasks.services import port_allocation
 from tasks.services.rendering import config_content
-from tasks.step import Step, Work
-
-PHASE = "deploy_services"
+from tasks.step import CREATE, Names, Step, Work
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each secret and each config that the stage's services use."""
     for name in run.stage.secrets:
-        yield _secret_step(run, name)
+        yield DockerSecret(run, name)
     for name in run.stage.configs:
-        yield _config_step(run, name)
+        yield DockerConfig(run, name)
 
 
 def tasks_of(service: types.Service) -> tuple[str, ...]:
@@ -87,7 +85,7 @@ def inputs_of(
     secrets: Mapping[str, tuple[str, str]],
     configs: Mapping[str, tuple[str, str, bool]],
 ) -> Inputs:
-    """Return what counts of a service's files: their contents, by the names, and how it gets them."""
+    """Return the inputs of a service's files: the Docker names, which tell their contents, and how it mounts them."""
     return {
         **flatten("secret", {name: part[0] for name, part in secrets.items()}),
         **(flatten("config", {name: part[0] for name, part in configs.items()}) if configs else {}),
@@ -97,7 +95,10 @@ def inputs_of(
 
 
 def current(run: Run) -> dict[str, str]:
-    """Return the Docker names of what services are to have, by the label `skep.name`; none that can't be told now."""
+    """Return the Docker names of the secrets and configs that are wanted, by the label `skep.name`.
+
+    Those whose content can't be read now are left out.
+    """
     wanted: dict[str, Callable[[], bytes | Secret]] = {
         name: partial(run.secrets.read, name) for name in run.stage.secrets
     }
@@ -111,63 +112,94 @@ def current(run: Run) -> dict[str, str]:
     return found
 
 
-def _secret_step(run: Run, name: str) -> Step:
-    """Return the step that makes one Docker secret."""
+class DockerSecret(Step):
+    """A secret of site.toml as a Docker secret.
 
-    def inputs() -> Inputs:
-        return {
-            "swarm": run.state.swarm_id(run.stage),
-            "content": run.secrets.read(name).fingerprint(run.secrets.pepper),
-        }
+    Args:
+        run: The run.
+        name: The secret's name.
 
-    def ensure(work: Work) -> FactRecord:
+    """
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self._secret = run, name
+        self.task = secret_task(name)
+        self.containers = swarm_tasks(run.stage)
+        self.after = (vault_task(run.stage), *self.containers)
+        self.doc = f"Docker secret {name}"
+
+    def inputs(self) -> Inputs:
+        """Return the swarm, and a keyed digest of the content."""
+        content = self._run.secrets.read(self._secret).fingerprint(self._run.secrets.pepper)
+        return {"swarm": self._run.state.swarm_id(self._run.stage), "content": content}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Make the Docker secret."""
         from remote.swarm.secrets_configs import ensure_secret
 
+        run = self._run
         _, client = run.connections.manager()
-        labels = {**run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
-        docker_name = docker_secret_name(run, name)
-        return FactRecord(id=ensure_secret(client, docker_name, run.secrets.read(name), labels, work.log))
+        labels = {**run.stage.labels, NAME_LABEL: self._secret, KEY_LABEL: work.key}
+        docker_name = docker_secret_name(run, self._secret)
+        return FactRecord(
+            id=ensure_secret(client, docker_name, run.secrets.read(self._secret), labels, work.log)
+        )
 
-    return Step(
-        PHASE,
-        f"{SECRET}{name}",
-        ensure,
-        inputs,
-        real=lambda _key: run.live_state.secret(docker_secret_name(run, name)),
-        after=(vault_task(run.stage), *swarm_tasks(run.stage)),
-        doc=f"Docker secret {name}",
-    )
+    def real(self, key: str) -> str | None:
+        """Look for it by its name, which holds its content's digest."""
+        del key
+        return self._run.live_state.secret(docker_secret_name(self._run, self._secret))
+
+    def effect(self, changed: Names) -> str:
+        """A new content is another Docker secret."""
+        del changed
+        return CREATE
 
 
-def _config_step(run: Run, name: str) -> Step:
-    """Return the step that makes one Docker config, or Docker secret if a secret is in it."""
+class DockerConfig(Step):
+    """A config of site.toml as a Docker config, or as a Docker secret if a secret is in it.
 
-    def inputs() -> Inputs:
-        return {"swarm": run.state.swarm_id(run.stage), "content": _digest(run, config_content(run, name))}
+    Args:
+        run: The run.
+        name: The config's name.
 
-    def ensure(work: Work) -> FactRecord:
+    """
+
+    def __init__(self, run: Run, name: str) -> None:
+        self._run, self._config = run, name
+        self.task = config_task(name)
+        self.containers = swarm_tasks(run.stage)
+        ports = (PORTS_TASK,) if port_allocation.is_open(run.stage) else ()
+        self.after = (vault_task(run.stage), *self.containers, *ports)
+        self.doc = f"Docker config {name}"
+
+    def inputs(self) -> Inputs:
+        """Return the swarm, and a digest of the content."""
+        content = _digest(self._run, config_content(self._run, self._config))
+        return {"swarm": self._run.state.swarm_id(self._run.stage), "content": content}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Make the Docker config, or Docker secret."""
         from remote.swarm.secrets_configs import ensure_config, ensure_secret
 
+        run = self._run
         _, client = run.connections.manager()
         # Not the bare name, which may be a secret's, too.
-        labels = {**run.stage.labels, NAME_LABEL: f"{CONFIG}{name}", KEY_LABEL: work.key}
-        content = config_content(run, name)
-        docker_name, _ = docker_config(run, name)
+        labels = {**run.stage.labels, NAME_LABEL: self.name, KEY_LABEL: work.key}
+        content = config_content(run, self._config)
+        docker_name, _ = docker_config(run, self._config)
         if isinstance(content, Secret):
             return FactRecord(id=ensure_secret(client, docker_name, content, labels, work.log))
         return FactRecord(id=ensure_config(client, docker_name, content, labels, work.log))
 
-    def real(_key: str) -> str | None:
-        docker_name, is_secret = docker_config(run, name)
-        return run.live_state.secret(docker_name) if is_secret else run.live_state.config(docker_name)
+    def real(self, key: str) -> str | None:
+        """Look for it by its name, which holds its content's digest."""
+        del key
+        docker_name, is_secret = docker_config(self._run, self._config)
+        state = self._run.live_state
+        return state.secret(docker_name) if is_secret else state.config(docker_name)
 
-    chosen = (PORTS_TASK,) if port_allocation.is_open(run.stage) else ()
-    return Step(
-        PHASE,
-        f"{CONFIG}{name}",
-        ensure,
-        inputs,
-        real=real,
-        after=(vault_task(run.stage), *swarm_tasks(run.stage), *chosen),
-        doc=f"Docker config {name}",
-    )
+    def effect(self, changed: Names) -> str:
+        """A new content is another Docker config."""
+        del changed
+        return CREATE

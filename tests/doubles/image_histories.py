@@ -31,13 +31,13 @@ from model.site_file.load import parse_site
 from model.stage import Host, Stage
 from remote.playbook import play as playbook
 from tasks import build_images
+from tasks.doit_task import UpToDate, _act
 from tasks.names import upstream_task
 from tasks.observe.observer import Observer
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
-from tasks.step import UpToDate, _act
 from tests.doubles.engine import EngineDouble, Fault, Image, Killed, Node, RegistryDouble, View, ansible
 
 Tree = dict[str, Node]

@@ -19,11 +19,12 @@ from model.errors import ConfigError
 from model.keys.record import FactRecord
 from model.site import DockerStage, Site
 from model.stage import Stage
+from tasks.doit_task import doit_task
 from tasks.run.context import Run
 from tasks.run.log import TaskLog
 from tasks.run.open import new_run
 from tasks.run.state import State
-from tasks.step import Step, doit_task
+from tests.doubles.steps import MadeUpStep
 
 ROOT = Path(__file__).resolve().parents[3]
 SITE = """
@@ -60,7 +61,7 @@ class Chain:
         made = {}
         for name in self.inputs:
             inputs = partial(self._inputs, name)
-            step = Step("p", name, lambda _work: FactRecord(), inputs, needs=needs[name])
+            step = MadeUpStep("p", name, lambda _work: FactRecord(), inputs, needs=needs[name])
             definition = doit_task(self.run, step)
             made[f"p:{name}"] = dict_to_task(
                 {k: v for k, v in definition.items() if k != "basename"} | {"name": f"p:{name}"}

@@ -21,11 +21,14 @@ from remote.hostsetup.apply import Applied
 from remote.hostsetup.removal import accounts_script, undo_script
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
-from tasks.cleanup.orphans import Orphan, line, orphans
-from tasks.cleanup.prune import goes
+from tasks.build_volumes import OrphanVolume
+from tasks.cleanup.orphans import line, orphans
 from tasks.cleanup.prune import prune as remove_all
+from tasks.phase import Orphan
 from tasks.run.connections import Connections
 from tasks.run.context import Run
+from tasks.services.orphans import OrphanService
+from tasks.setup_hosts import OrphanStep
 from tests import made as rig
 from tests.made import Made
 
@@ -88,7 +91,7 @@ def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
     (left,) = orphans(made.run())
 
     assert (left.words, left.held) == ("network back", "in use by web")
-    assert not goes(left, ())
+    assert not left.may_go(())
 
 
 @pytest.mark.parametrize("spec", ["Spec", "PreviousSpec"])
@@ -117,7 +120,7 @@ def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
 
     (left,) = orphans(made.run())
 
-    assert (left.name, left.said, goes(left, ())) == ("password-old", "an older content of password", True)
+    assert (left.name, left.note, left.may_go(())) == ("password-old", "an older content of password", True)
     assert line([left]) == ""
 
 
@@ -139,12 +142,12 @@ def test_somebody_elses_volume_is_none(made: Made) -> None:
 
 def test_a_volume_goes_only_if_it_is_named() -> None:
     """Data is never destroyed on the way to something else; one in use does not even go then."""
-    left = Orphan("volume", "data", "build_volumes:data@hive0", host="hive0")
+    left = OrphanVolume("data", "build_volumes:data@hive0", host="hive0")
 
-    assert not goes(left, ())
-    assert not goes(left, {"other"})
-    assert goes(left, {"data"})
-    assert not goes(replace(left, held="in use by web"), {"data"})
+    assert not left.may_go(())
+    assert not left.may_go({"other"})
+    assert left.may_go({"data"})
+    assert not replace(left, users=("web",)).may_go({"data"})
 
 
 def former_host(made: Made) -> None:
@@ -196,7 +199,7 @@ def test_what_a_provider_has_beside_hosts_stays(made: Made) -> None:
 
     (left,) = orphans(made.run())
 
-    assert (left.words, goes(left, ())) == ("provider's files", False)
+    assert (left.words, left.may_go(())) == ("provider's files", False)
     assert "provider's files stays: it may hold data" in prune(made)[1]
 
 
@@ -245,8 +248,8 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
 
 def test_a_run_says_it_in_one_line() -> None:
     """What is on several hosts is named once; of many things the first are."""
-    steps = [Orphan("set-up step", "chrony", "t", host=f"hive{n}") for n in range(3)]
-    services = [Orphan("service", f"s{n}", "t") for n in range(7)]
+    steps = [OrphanStep("chrony", "t", host=f"hive{n}") for n in range(3)]
+    services = [OrphanService(f"s{n}", "t") for n in range(7)]
 
     assert line(steps) == (
         "no longer in site.toml, and left: set-up step chrony on hive0, hive1, hive2 (see: doit prune)"

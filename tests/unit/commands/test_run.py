@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,14 @@ from doit.exceptions import InvalidDodoFile
 from commands.run import missing_secrets
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
+from tasks.doit_task import doit_task
 from tasks.observe.observer import Observer
 from tasks.observe.states import HostState, SwarmState
 from tasks.run.context import Run
 from tasks.run.open import doit_config, new_run, open_run
 from tasks.run.state import State
-from tasks.step import Step, Work, doit_task
+from tasks.step import Step, Work
+from tests.doubles.steps import MadeUpStep
 
 ROOT = Path(__file__).parents[3]
 SITE = """
@@ -208,7 +209,7 @@ def step(name: str, made: list[str], do: Callable[[], object] = lambda: None) ->
         do()
         return FactRecord(id=name)
 
-    return Step("p", name, ensure, dict)
+    return MadeUpStep("p", name, ensure, dict)
 
 
 @pytest.mark.parametrize("text", ["{", "\0\0"])
@@ -237,7 +238,8 @@ def test_traces_that_can_not_be_written_end_the_run_with_a_message(
     made: list[str] = []
     traces = site / "state" / "private" / "traces"
     first = step("a", made, lambda: traces.write_text("in the way"))
-    second = replace(step("b", made), after=("p:a",))
+    second = step("b", made)
+    second.after = ("p:a",)
 
     assert doit_here(first, second) == 2
 

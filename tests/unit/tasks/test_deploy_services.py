@@ -48,7 +48,7 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
     client = Mock()
     monkeypatch.setattr(run.connections, "manager", lambda: (None, client))
     monkeypatch.setattr(Connections, "swarm_poller", None)
-    monkeypatch.setattr(deploy_services, "preflight", lambda *_: None)
+    monkeypatch.setattr("tasks.services.deployed_service.preflight", lambda *_: None)
     monkeypatch.setattr("remote.swarm.services.ensure_service", lambda *_: ("id", changed))
     monkeypatch.setattr("remote.swarm.convergence.wait_until_converged", wait)
     monkeypatch.setattr("remote.swarm.revisions.RevisionStore.keep", keep)

@@ -277,7 +277,7 @@ def test_another_content_rolls_the_service(made: Made, path: str, task: str) -> 
     """A changed file makes its config and its services stale, and nothing else; the plan says the same."""
     (made.directory / "conf" / path).write_text("other {{ secrets.password }}")
     run = made.run()
-    planner = Planner(run, made.standings_of(run))
+    planner = Planner(made.standings_of(run))
 
     assert stale(made) == {task, "deploy_services:web"}
     assert planner[task].action == "create"
@@ -288,7 +288,7 @@ def test_a_config_that_is_gone_is_made_again(made: Made) -> None:
     """The live look sees that somebody removed it."""
     made.swarm = replace(made.swarm, configs={})
     run = made.run()
-    planner = Planner(run, made.standings_of(run))
+    planner = Planner(made.standings_of(run))
 
     assert planner["deploy_services:config.plain"].action == "create"
 
@@ -309,7 +309,7 @@ def test_configs_are_left_over(made: Made) -> None:
     """One that site.toml no longer has is named for prune, with the task that it had; one with a secret, too."""
     made.edit(USES, 'secrets = ["password"]')
 
-    found = {(left.kind, left.task) for left in orphans(made.run()) if left.counts}
+    found = {(left.kind, left.task) for left in orphans(made.run()) if left.is_reported}
 
     assert found == {
         ("Docker config", "deploy_services:config.plain"),

@@ -17,12 +17,14 @@ from model.keys.record import FactRecord
 from model.secrets.secret import Secret
 from model.site import DockerStage, SecretSource, Site
 from model.stage import Stage
+from tasks.doit_task import doit_task
 from tasks.run.context import Run
 from tasks.run.coordination import AT_A_TIME
 from tasks.run.log import TaskLog
 from tasks.run.open import new_run
 from tasks.run.state import State
-from tasks.step import Step, Work, doit_task
+from tasks.step import Step, Work
+from tests.doubles.steps import MadeUpStep
 
 
 @pytest.fixture
@@ -45,7 +47,9 @@ class Thing:
 
     def step(self) -> Step:
         """Return its step."""
-        return Step("build_things", "one", self.ensure, lambda: dict(self.inputs), lambda _key: self.drift)
+        return MadeUpStep(
+            "build_things", "one", self.ensure, lambda: dict(self.inputs), lambda _key: self.drift
+        )
 
     def ensure(self, work: Work) -> FactRecord:
         """Make it."""
@@ -159,7 +163,7 @@ def test_our_own_fault_keeps_its_traceback(run: Run) -> None:
 
 def test_what_is_missing_is_waited_for(run: Run) -> None:
     """Inputs that can't be had yet make the task stale, not the run fail."""
-    step = Step(
+    step = MadeUpStep(
         "build_things", "two", Thing(run).ensure, lambda: {"id": run.state.record("x:y", FactRecord).id}
     )
 

@@ -8,9 +8,8 @@ import pytest
 
 from model.errors import HostError
 from model.secrets.stage_secrets import generate
-from tasks import setup_hosts
+from tasks.hosts.stage_vault import VAULT_FILE, copy_on
 from tasks.run.vault import Vault
-from tasks.setup_hosts import VAULT
 from tests import made as rig
 
 
@@ -27,11 +26,11 @@ def test_a_hosts_bad_copy_is_said_to_be_the_hosts(
     work: Any = SimpleNamespace(log=lambda _line: None)
     host = run.stage.repository
 
-    found = setup_hosts._vault_on(run, host, work)
+    found = copy_on(run, host, work)
     assert found is not None
     assert found.to_bytes().decode() == good
-    assert setup_hosts._vault_on(run, host, work) is None
+    assert copy_on(run, host, work) is None
     with pytest.raises(
-        HostError, match=f"^{host.short}: {VAULT}, the host's copy of the stage's secrets, can't"
+        HostError, match=f"^{host.short}: {VAULT_FILE}, the host's copy of the stage's secrets, can't"
     ):
-        setup_hosts._vault_on(run, host, work)
+        copy_on(run, host, work)

@@ -1,0 +1,86 @@
+"""What there is of a stage, for `doit destroy`."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from model.errors import SkepError
+from tasks.hosts.volumes_on import maybe_on, stage_volumes
+from tasks.run.context import Run
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What there is of a stage.
+
+    Args:
+        owned: Whether the provider made the hosts, so that they go, too.
+        hosts: The hosts by short name; where they are not owned, those that were set up.
+        others: What else the provider made, in the order in which it can be removed.
+        volumes: Volume to the hosts that hold it.
+        doubts: Host to why it could not be asked for its volumes. The volumes that it may hold are in `volumes`.
+        docs: What each of the provider's things is, in words.
+
+    """
+
+    owned: bool
+    hosts: tuple[str, ...]
+    others: tuple[str, ...]
+    volumes: Mapping[str, tuple[str, ...]]
+    doubts: Mapping[str, str]
+    docs: Mapping[str, str]
+
+
+def inventory(run: Run) -> Inventory:
+    """Find out what there is: one listing of the provider, and one question to each host. Changes nothing.
+
+    Raises:
+        SkepError: The provider's listing can't be had.
+
+    """
+    provider = run.provider
+    wanted = {resource.name: resource for resource in provider.resources()}
+    others: list[str] = []
+    stopped: set[str] = set()
+    if provider.owns:
+        found = provider.found()
+        hosts = [name for name in found if found[name].is_host]
+        others = [name for name in reversed(list(found)) if not found[name].is_host]
+        stopped = {name for name in hosts if not found[name].running}
+    else:
+        hosts = [host.short for host in run.stage.hosts if run.state.host_record(host) is not None]
+    with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
+        answers = dict(
+            zip(
+                hosts,
+                pool.map(lambda name: _volumes_on(run, name, running=name not in stopped), hosts),
+                strict=True,
+            )
+        )
+    volumes: dict[str, list[str]] = {}
+    for name, (held, _) in answers.items():
+        for volume in held:
+            volumes.setdefault(volume, []).append(name)
+    return Inventory(
+        provider.owns,
+        tuple(sorted(hosts)),
+        tuple(others),
+        {volume: tuple(sorted(where)) for volume, where in sorted(volumes.items())},
+        {name: why for name, (_, why) in sorted(answers.items()) if why},
+        {name: resource.doc for name, resource in wanted.items()},
+    )
+
+
+def _volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
+    """Return the volumes that a host holds, and why it could not be asked, if so; then those that it may hold."""
+    host = next((host for host in run.stage.hosts if host.short == name), None)
+    if host is None:
+        return maybe_on(run, name, None), "the stage has no such host any more"
+    if run.state.host_record(host) is None or not run.connections.files.key.exists():
+        return maybe_on(run, name, host), "state/ does not say how to log in"
+    if not running:
+        return maybe_on(run, name, host), "it does not run"
+    try:
+        return stage_volumes(run, run.connections.to(host)), ""
+    except SkepError as error:
+        return maybe_on(run, name, host), str(error).splitlines()[0]

@@ -1,0 +1,126 @@
+"""skep's labels of a hive's node in the swarm: which host it is, and the volumes that it holds."""
+
+from functools import partial
+
+from model.errors import HostError
+from model.keys.digest import Inputs, flatten, sha256
+from model.keys.record import FactRecord, SwarmRecord
+from model.labels import NAME_LABEL, VOLUME_LABEL, labels_of
+from model.log import Log
+from model.stage import Host
+from tasks.build_volumes import refused_volumes
+from tasks.cleanup.removing import each
+from tasks.names import NODE_LABELS, setup_task, swarm_task
+from tasks.run.context import Run
+from tasks.step import Step, Work
+
+
+class NodeLabels(Step):
+    """The labels of a hive's node. A new host may become the node again: they are in no host.
+
+    Args:
+        run: The run.
+        host: The hive.
+
+    """
+
+    ends_with_container = True
+
+    def __init__(self, run: Run, host: Host) -> None:
+        self._run, self._host = run, host
+        self.host = host.short
+        self.task = setup_task(host.short, NODE_LABELS)
+        self._swarm_task = swarm_task(host.short)
+        self.needs = (self._swarm_task,)
+        self.doc = f"labels of {host.name} in the swarm"
+
+    def inputs(self) -> Inputs:
+        """Return the node and its labels."""
+        record = self._run.state.record(self._swarm_task, SwarmRecord)
+        return {"node": record.node, **flatten("labels", node_labels(self._run, self._host))}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Label the node."""
+        from remote.swarm import nodes as swarm_nodes
+
+        run, labels = self._run, node_labels(self._run, self._host)
+        # The swarm moves a service with the label that holds it: not to where its data is missing.
+        if refused := refused_volumes(run):
+            raise HostError(f"{self.host} keeps its labels: {', '.join(refused)} says why")
+        node = run.state.record(self._swarm_task, SwarmRecord).node
+        manager, client = run.connections.manager()
+        swarm_nodes.ensure_node_labels(
+            manager.short, client, node, labels, work.log, partial(_is_of_orphan, run)
+        )
+        return FactRecord(id=sha256(str(sorted(labels.items()))))
+
+    def real(self, key: str) -> str | None:
+        """Compare with the labels of the node."""
+        del key
+        run = self._run
+        node = run.state.record(self._swarm_task, SwarmRecord).node
+        return run.live_state.node_labels(node, node_labels(run, self._host), partial(_is_of_orphan, run))
+
+
+def node_labels(run: Run, host: Host) -> dict[str, str]:
+    """Return skep's labels of a node."""
+    labels = {**run.stage.labels, NAME_LABEL: host.short}
+    for name in run.stage.volumes:
+        if host in run.stage.volume_hosts(name):
+            labels[f"{VOLUME_LABEL}{name}"] = "true"
+    return labels
+
+
+def _is_of_orphan(run: Run, label: str) -> bool:
+    """Return whether a node's label is of a volume that the stage no longer has.
+
+    It stays until `doit prune`: without it the swarm would end a service that site.toml no longer has as well.
+    """
+    return label.startswith(VOLUME_LABEL) and label.removeprefix(VOLUME_LABEL) not in run.stage.volumes
+
+
+def prune_labels(run: Run, log: Log) -> list[str]:
+    """Take the labels of volumes that the stage no longer has off the hives; return what went wrong.
+
+    A service that stays may still be held where it is by one, as long as it was not deployed anew.
+    """
+    stays = partial(_is_constraint, _constraints(run))
+    nodes = _nodes_to_prune(run)
+
+    def clear(short: str) -> None:
+        from remote.swarm import nodes as swarm_nodes
+
+        manager, client = run.connections.manager()
+        labels = node_labels(run, run.stage.host(short))
+        swarm_nodes.ensure_node_labels(manager.short, client, nodes[short], labels, log, stays)
+
+    return each(nodes, clear, log)
+
+
+def _constraints(run: Run) -> set[str]:
+    """Return the placement constraints of the services that stay, as they are deployed."""
+    services = run.live_state.swarm.services
+    templates = [
+        seen["Spec"]["TaskTemplate"] for name, seen in services.items() if name in run.stage.services
+    ]
+    return {
+        constraint
+        for template in templates
+        for constraint in (template.get("Placement") or {}).get("Constraints") or ()
+    }
+
+
+def _is_constraint(constraints: set[str], label: str) -> bool:
+    """Return whether a constraint asks for a label."""
+    return f"node.labels.{label}==true" in constraints
+
+
+def _nodes_to_prune(run: Run) -> dict[str, str]:
+    """Return the hives whose nodes have the label of a volume that the stage no longer has, each with its node."""
+    nodes = {}
+    for hive in run.stage.hives:
+        record = run.state.read(swarm_task(hive.short), SwarmRecord)
+        node = run.live_state.swarm.nodes.get(record.node, {}) if record is not None else {}
+        if record is not None and any(_is_of_orphan(run, label) for label in labels_of(node)):
+            nodes[hive.short] = record.node
+    return nodes

@@ -1,0 +1,113 @@
+"""The stage's own secrets, and the copy of them that the repository host keeps.
+
+The copy is what makes state/ dispensable: a fresh clone reads it back.
+"""
+
+from model.errors import HostError, StateError
+from model.keys.digest import Inputs, flatten
+from model.keys.record import FactRecord, HostRecord
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import generate
+from model.stage import Host
+from remote.hostsetup.apply import apply_script, step_key, time_limit
+from remote.hostsetup.step import HostFile, HostStep
+from tasks.names import VAULT, host_task, vault_task
+from tasks.run.context import Run
+from tasks.run.vault import Vault
+from tasks.services.rendering import secrets_of
+from tasks.step import Names, Step, Work
+
+VAULT_FILE = "/var/lib/skep/vault.json"
+
+
+class StageVault(Step):
+    """The stage's own secrets, with a copy on the repository host.
+
+    Args:
+        run: The run.
+
+    """
+
+    doc = "the stage's own secrets: site CA, passwords"
+    ends_with_container = True
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._host = run, run.stage.repository
+        self.host = self._host.short
+        self.task = vault_task(run.stage)
+        self.after = self.containers = (host_task(self.host),)
+        names = {*run.stage.secrets, *run.stage.build_secrets, *secrets_of(run, run.stage.services)}
+        self._wanted = {name: source for name, source in run.stage.site.secrets.items() if name in names}
+        self._generated = {name for name, source in self._wanted.items() if source.generate is not None}
+
+    def inputs(self) -> Inputs:
+        """Return the host, a digest of the vault, and the secrets that skep generates."""
+        return {
+            "host": self._run.state.record(host_task(self.host), HostRecord).id,
+            "content": self._run.secrets.fingerprint(),
+            **flatten("generated", sorted(self._generated)),
+        }
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Take the vault from here, else from the host, else make it; then keep it in both places."""
+        run = self._run
+        try:
+            vault = run.secrets.vault
+        except KeyError:
+            kept = copy_on(run, self._host, work)
+            if kept is None:
+                work.log("no vault here nor on the repository host: making a new one")
+            vault = kept or Vault(generate(run.stage.site_name, run.stage.name), {})
+        if self._generated - vault.generated.keys():
+            # Another checkout may have made them already; then the repository host keeps them.
+            vault = vault.with_those_of(copy_on(run, self._host, work))
+        run.secrets.keep(vault.with_all(self._wanted))
+        work.inputs["content"] = run.secrets.fingerprint()
+        step = self._copy()
+        script = apply_script(step, step.files(), step_key(step)[1])
+        run.connections.to(self._host).script(
+            script, timeout=time_limit(step), log=work.log, label="step vault"
+        )
+        work.log(f"a copy of the stage's secrets is kept on {self._host.name}, readable by root only")
+        return FactRecord(id=run.secrets.fingerprint())
+
+    def real(self, key: str) -> str | None:
+        """Look for the mark of the copy on the host."""
+        del key
+        return self._run.live_state.step(self._host, VAULT, step_key(self._copy())[1])
+
+    def shows(self, changed: Names) -> bool:
+        """The mark on the host tells of the content alone."""
+        del changed
+        return False
+
+    def _copy(self) -> HostStep:
+        """Return the set-up step that puts the copy on the host."""
+
+        def files() -> list[HostFile]:
+            return [HostFile(VAULT_FILE, Secret(self._run.secrets.vault.to_bytes().decode()), 0o600)]
+
+        return HostStep(VAULT, {"content": self._run.secrets.fingerprint()}, files=files)
+
+
+def copy_on(run: Run, host: Host, work: Work) -> Vault | None:
+    """Return the copy of the vault that a host keeps, as when state/ was deleted; None if it keeps none.
+
+    Raises:
+        HostError: The copy can't be read.
+
+    """
+    text = run.connections.to(host).script(
+        f"cat {VAULT_FILE} 2>/dev/null || true", label="looking for the vault"
+    )
+    if not text.strip():
+        return None
+    work.log(f"reading the copy of the vault on {host.name}")
+    try:
+        return Vault.from_bytes(text.encode())
+    except StateError as error:
+        raise HostError(
+            f"{host.short}: {VAULT_FILE}, the host's copy of the stage's secrets, can't be read; put a good copy "
+            "there as root, as from state/ of another checkout or from a backup; if there is none, remove it there: "
+            "what this checkout has, or else new secrets, take its place"
+        ) from error

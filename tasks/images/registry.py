@@ -1,0 +1,46 @@
+"""The content of the site's registry: listed, and removed, on the repository host."""
+
+from collections.abc import Sequence
+
+from model.log import Log
+from remote.images.registry_gc import ImageTag, collect_script, freed, list_script, parse_list
+from tasks.run.context import Run
+
+COLLECT_TIMEOUT = 900
+
+
+def versions(run: Run) -> list[ImageTag]:
+    """Return the versions of all images in the registry.
+
+    Raises:
+        SkepError: The repository host does not say.
+
+    """
+    connection = run.connections.to(run.stage.repository)
+    return parse_list(connection.script(list_script(), label="listing the registry"))
+
+
+def remove(run: Run, old: Sequence[ImageTag], kept: Sequence[ImageTag], log: Log) -> bool:
+    """Remove images from the registry, and local ones that none of the kept is made of; return whether it was done.
+
+    Raises:
+        SkepError: The repository host does not do it.
+
+    """
+    from remote.images.registry_gc import remove_local
+
+    repository = run.stage.repository
+    output = run.connections.to(repository).script(
+        collect_script(old, kept), timeout=COLLECT_TIMEOUT, label="collecting garbage"
+    )
+    space = freed(output)
+    if space is None:
+        log("the registry keeps its old images for now: somebody is pushing to it")
+        return False
+    local = remove_local(run.connections.engine(repository), repository.short, run.stage.registry, kept)
+    versions = "version" if len(old) == 1 else "versions"
+    log(
+        f"removed {len(old)} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "
+        f"and {local} local names on {repository.short}"
+    )
+    return True

@@ -1,0 +1,157 @@
+"""A phase, which answers for what it makes: its steps, its orphans, and how `doit destroy` takes it down."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from model.log import Log
+from tasks.cleanup.inventory import Inventory
+from tasks.cleanup.removing import each
+from tasks.doit_task import doit_task
+from tasks.run.context import Run
+from tasks.step import Step
+
+PRUNES = "no longer in site.toml; `doit prune` removes it"
+
+
+@dataclass(frozen=True)
+class Orphan(ABC):
+    """One thing that carries the stage's labels and is no longer in site.toml. Each kind is a class in its phase.
+
+    Args:
+        name: The thing's name.
+        task: The task that it had.
+        note: What a plan says of it.
+        host: Where it is, if it is on one host.
+        id: By which its engine knows it.
+        users: Who of those that stay still uses it, so that it can't go before a run.
+
+    """
+
+    kind: ClassVar[str]
+    """The word for people, as `service`."""
+    order: ClassVar[int]
+    """When it goes, the lowest first: what uses something before that which it uses, and data last."""
+    is_on_host: ClassVar[bool] = False
+    """Whether there may be one of the same name on another host."""
+    is_kept: ClassVar[bool] = False
+    """Whether a plan only shows it: it holds data, or is kept for going back to it."""
+
+    name: str
+    task: str
+    note: str = PRUNES
+    host: str = ""
+    id: str = ""
+    users: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """It, in words."""
+        return f"{self.kind} {self.name}" + (f" on {self.host}" if self.is_on_host else "")
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether a person has to know of it."""
+        return True
+
+    @property
+    def held(self) -> str:
+        """Who still uses it, in words; empty if nobody does."""
+        return f"in use by {', '.join(sorted(self.users))}" if self.users else ""
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """The volumes that go with it, each of which a person has to name."""
+        return ()
+
+    @property
+    def going(self) -> str:
+        """What `doit prune` would remove, in words."""
+        return self.words
+
+    @property
+    def staying(self) -> str:
+        """Why it stays, and what a person can do about it."""
+        return f"{self.held}, which site.toml no longer says; run doit first"
+
+    def examined(self, run: Run) -> Self:
+        """Return it with what only its host can tell, by asking that; `doit prune` does so before it decides."""
+        del run
+        return self
+
+    def may_go(self, volumes: Collection[str]) -> bool:
+        """Return whether it can go now, given the volumes that a person named."""
+        return not self.users and set(self.volumes) <= set(volumes)
+
+    @abstractmethod
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove it; nothing there is no error.
+
+        Raises:
+            SkepError: It can't be removed.
+
+        """
+
+    def forget(self, run: Run) -> None:
+        """Remove what state/ keeps of its task."""
+        run.state.forget(self.task)
+
+    @classmethod
+    def remove_all(cls, run: Run, orphans: Sequence[Self], going: Collection[str], log: Log) -> list[str]:
+        """Remove several of this kind at a time; return what went wrong.
+
+        Args:
+            run: The run, which holds the stage.
+            orphans: Those that go.
+            going: The tasks of all that goes.
+            log: Tells the person.
+
+        """
+        del going
+        there = {orphan.words: orphan for orphan in orphans}
+
+        def remove(words: str) -> None:
+            there[words].remove(run, log)
+            there[words].forget(run)
+            log(f"removed {words}")
+
+        return each(there, remove, log)
+
+
+def _no_orphans(_run: Run) -> Iterable[Orphan]:
+    """Return none."""
+    return ()
+
+
+def _nothing_to_destroy(_run: Run, _there: Inventory, _volumes: Collection[str], _log: Log) -> list[str]:
+    """Remove nothing."""
+    return []
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the build.
+
+    Args:
+        name: Its name, and its doit group's.
+        doc: One line for `doit list`.
+        steps: Yields the step of each of its resources.
+        orphans: Yields what is no longer in site.toml, of the kinds that the phase makes. Told from the live state,
+            without a further question.
+        destroy: Removes what the phase made, so far as it does not go with a host that goes; given the stage's
+            inventory, and the volumes that a person named. Returns what could not be removed.
+
+    """
+
+    name: str
+    doc: str
+    steps: Callable[[Run], Iterator[Step]]
+    orphans: Callable[[Run], Iterable[Orphan]] = _no_orphans
+    destroy: Callable[[Run, Inventory, Collection[str], Log], list[str]] = _nothing_to_destroy
+
+    def tasks(self, run: Run) -> Iterator[dict[str, Any]]:
+        """Yield the phase's group and its steps as doit tasks."""
+        yield {"basename": self.name, "name": None, "doc": self.doc}
+        for step in self.steps(run):
+            yield doit_task(run, step)

@@ -1,0 +1,297 @@
+"""A service in the swarm, by its image's digest, waited for until it runs."""
+
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from model import site as types
+from model.errors import ServiceError, SkepError
+from model.json_types import Json
+from model.keys.definition import definition
+from model.keys.digest import Inputs, flatten
+from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
+from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
+from model.log import Log
+from model.stage import Stage, service_networks
+from model.templates import Rendered
+from remote.mother.files import write_whole
+from remote.swarm.spec import MODES, ServiceParts, service_spec
+from tasks.names import (
+    PORTS_TASK,
+    image_task,
+    network_task,
+    service_task,
+    service_volume_tasks,
+    setup_task,
+    swarm_task,
+    swarm_tasks,
+    vault_task,
+)
+from tasks.run.context import Run
+from tasks.services import port_allocation, secrets_configs
+from tasks.services.preflight import preflight
+from tasks.services.rendering import rendered
+from tasks.step import CHANGE, REPLACE, Finding, Names, Step, Work
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+    from remote.swarm.revisions import RevisionStore
+
+LOG_LINES = 10
+_NO_REVISION = "there is nothing that it ran well with before, to go back to"
+_NOT_INPUTS = {
+    "depends_on",
+    "available_on",
+    "try",
+    "converge_timeout",
+    "initialize_roles",
+    "networks",
+    "secrets",
+    "configs",
+    "image",
+}
+"""What says how to deploy, or is an input in another form."""
+
+
+def depends_on(stage: Stage, service: types.Service) -> list[str]:
+    """Return the services of the stage that a service is started after."""
+    return [name for name in service.depends_on if name in stage.services]
+
+
+class DeployedService(Step):
+    """A service.
+
+    Args:
+        run: The run.
+        name: Its name.
+        service: Its definition.
+
+    """
+
+    def __init__(self, run: Run, name: str, service: types.Service) -> None:
+        stage = run.stage
+        self._run, self._service = run, service
+        self.task = service_task(name)
+        self._image_task = image_task(stage, service)
+        self._networks = service_networks(service, stage.networks)
+        self._volumes = {
+            mount.source: list(stage.site.volumes[mount.source].hosts)
+            for mount in service.volumes
+            if mount.type == "volume" and mount.source
+        }
+        networks = (network_task(network) for network in self._networks)
+        self.needs = (*networks, *secrets_configs.tasks_of(service), self._image_task)
+        self.after = tuple(self._tasks_before())
+        self.containers = swarm_tasks(run.stage)
+        self.doc = f"service {name}"
+        self.paths = {
+            "service.": f"services.{name}.",
+            "secret.": "the content of secret ",
+            "config.": "the content of config ",
+        }
+
+    def _tasks_before(self) -> Iterator[str]:
+        """Yield the tasks that only have to be done before it."""
+        stage = self._run.stage
+        for host in stage.hives:
+            yield from (setup_task(host.short, step) for step in ("swarm", "node_labels", "trust"))
+        yield from service_volume_tasks(stage, self._service)
+        if port_allocation.is_open(stage):
+            yield PORTS_TASK
+        # A service that another one depends on is done when it is healthy.
+        yield from map(service_task, depends_on(stage, self._service))
+        yield vault_task(self._run.stage)
+
+    @cached_property
+    def _rendered(self) -> Rendered:
+        """The definition without templates, rendered once: its inputs are those of what is deployed."""
+        return rendered(self._run, self.name)
+
+    def _parts(self) -> ServiceParts:
+        """Return the real things that the service is made from, by the records of their tasks."""
+        run = self._run
+        return ServiceParts(
+            image=run.state.record(self._image_task, ImageRecord).reference,
+            networks={name: run.state.record(network_task(name), FactRecord).id for name in self._networks},
+            secrets=secrets_configs.secret_parts(run, self._service),
+            configs=secrets_configs.config_parts(run, self._service),
+            environment=self._rendered.environment,
+            ports=port_allocation.published_ports(run, self.name),
+        )
+
+    def inputs(self) -> Inputs:
+        """Return the definition without templates, and the real things that it is made from."""
+        run, service, parts = self._run, self._service, self._parts()
+        own = {k: v for k, v in definition(self._rendered.service).items() if k not in _NOT_INPUTS}
+        environment = {
+            name: secret.fingerprint(run.secrets.pepper) for name, secret in parts.environment.items()
+        }
+        networks = {name: [id_, self._networks[name]] for name, id_ in parts.networks.items()}
+        return {
+            "image": parts.image.rpartition("@")[2],
+            # The hives pull with the password that came with the service. A job has pulled, and must not run again.
+            **({} if service.mode.endswith("-job") else {"registry": self._registry_password()}),
+            **flatten("service", own),
+            **{f"service.environment.{name}": digest for name, digest in environment.items()},
+            **flatten("network", networks),
+            **secrets_configs.inputs_of(service, parts.secrets, parts.configs),
+            **flatten("port", port_allocation.port_labels(service, parts.ports)),
+            **flatten("volume", self._volumes),
+        }
+
+    def _registry_password(self) -> str:
+        """Return a digest of the registry's password."""
+        secrets = self._run.secrets.vault.stage
+        return secrets.fingerprint(secrets.registry_password)
+
+    def ensure(self, work: Work) -> ServiceRecord:
+        """Deploy the service and wait until it runs; put it back to what it was if it does not.
+
+        Raises:
+            ServiceError: It does not run.
+
+        """
+        from remote.swarm.convergence import NotRunningError
+        from remote.swarm.services import ensure_service
+
+        run = self._run
+        preflight(run, work.task, work.log)
+        _, client = run.connections.manager()
+        client.api.reload_config(str(docker_config(run)))
+        number, changed = ensure_service(client, self._spec(work.key), work.log)
+        if changed:
+            run.progress.redeployed.add(self.name)
+        wait = self._waiting(work.log, changed=changed)
+        try:
+            wait(labels=self._keep)
+        except NotRunningError as error:
+            if not changed:
+                raise
+            raise ServiceError(f"{error}\n    {self._put_back(client, wait, work.log)}") from error
+        run.progress.deployed = True
+        return ServiceRecord(id=number)
+
+    def _spec(self, key: str) -> dict[str, Any]:
+        """Return the specification that the swarm gets."""
+        stage, parts = self._run.stage, self._parts()
+        labels = {**stage.labels, NAME_LABEL: self.name, KEY_LABEL: key}
+        labels |= port_allocation.port_labels(self._service, parts.ports)
+        return service_spec(self.name, self._rendered.service, stage, parts, labels)
+
+    def _waiting(self, log: Log, *, changed: bool) -> Callable[..., None]:
+        """Return a function that waits until the service runs."""
+        from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
+
+        run, service = self._run, self._service
+        policy = ConvergencePolicy(
+            service.converge_timeout, service.update_config.monitor, run.coordination.idle
+        )
+        return partial(
+            wait_until_converged,
+            run.connections.swarm_poller,
+            self.name,
+            policy,
+            partial(log_tail, run),
+            log,
+            changed=changed,
+        )
+
+    def _put_back(self, client: "DockerClient", wait: Callable[[], None], log: Log) -> str:
+        """Put the service back to what it last ran well with, where the swarm has not; return what became of it."""
+        from remote.swarm.restore import restore_service
+
+        run, name = self._run, self.name
+        try:
+            revision = restore_service(
+                client, name, run.stage.labels, lambda: secret_environment(run, name), log
+            )
+            if revision is None:
+                return f"{_NO_REVISION}: it stays as it is until the next run"
+            run.progress.redeployed.discard(name)
+            if not revision:
+                return "it is again what it was before"
+            wait()
+        except SkepError as error:
+            return f"it could not be put back to what it was before: {error}"
+        return f"{revision} was put back, and runs"
+
+    def _keep(self, service: Json) -> dict[str, str]:
+        """Keep the service's revision, now that it is seen to run; return the label with its number.
+
+        One that has the label is kept already. One without may have been deployed by a run that did not see it run.
+        """
+        from remote.swarm.revisions import RevisionStore
+
+        if REVISION_LABEL in labels_of(service):
+            return {}
+        store = self._run.connections.shared(RevisionStore, partial(_revision_store, self._run))
+        return {REVISION_LABEL: str(store.keep(service, self._rendered.environment))}
+
+    def real(self, key: str) -> str | None:
+        """Compare with the service in the swarm."""
+        return self._run.live_state.service(self.name, key)
+
+    def effect(self, changed: Names) -> str:
+        """A service is updated, but for its mode."""
+        return REPLACE if "service.mode" in changed else CHANGE
+
+    def inspect(self, changed: Names) -> Finding:
+        """Tell a service that is updated from one whose mode has to be another."""
+        del changed
+        mode = self._run.live_state.swarm.services.get(self.name, {}).get("Spec", {}).get("Mode", {})
+        if mode and MODES[self._service.mode] not in mode:
+            return Finding(REPLACE, "its mode can't be changed in place")
+        return Finding(CHANGE)
+
+
+def _revision_store(run: Run, client: "DockerClient") -> "RevisionStore":
+    """Return the store of the stage's services' revisions."""
+    from remote.swarm.revisions import RevisionStore
+
+    networks = {
+        record.id: name
+        for name in run.stage.networks
+        if (record := run.state.read(network_task(name), FactRecord)) is not None
+    }
+    return RevisionStore(client, run.stage.labels, run.stage.site.registry.keep, networks)
+
+
+def secret_environment(run: Run, name: str) -> list[str]:
+    """Return the lines `NAME=value` of a service's environment that a secret is in, as they are today."""
+    made = rendered(run, name).environment
+    return [f"{variable}={value.reveal()}" for variable, value in made.items()]
+
+
+def docker_config(run: Run) -> str:
+    """Write the registry's password as Docker's own configuration file, and return its path.
+
+    The SDK reads credentials from such a file, and hands them to the hives with the service.
+    """
+    import base64
+    import json
+
+    login = f"skep:{run.secrets.vault.stage.registry_password.reveal()}"
+    path = run.state.secrets / "docker.json"
+    auths = {run.stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
+    write_whole(path, json.dumps({"auths": auths}).encode(), mode=0o600)
+    return str(path)
+
+
+def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
+    """Return the host of a node of the swarm, and the last log lines of a container there."""
+    for host in run.stage.hives:
+        record = run.state.read(swarm_task(host.short), SwarmRecord)
+        if record is None or record.node != node:
+            continue
+        if not container:
+            return host.short, []
+        try:
+            from remote.engine.client import engine_errors
+
+            with engine_errors(host.short, "reading a container's log", ServiceError):
+                text = run.connections.engine(host).api.logs(container, tail=LOG_LINES)
+        except SkepError as error:
+            return host.short, [f"(its log can't be read: {error})"]
+        return host.short, str(text, errors="replace").splitlines()
+    return f"node {node}", []

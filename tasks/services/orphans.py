@@ -1,0 +1,192 @@
+"""Services, Docker secrets and Docker configs that are in the swarm and no longer in site.toml."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from model.labels import NAME_LABEL, labels_of
+from model.log import Log
+from remote.swarm.revisions import files_of, is_revision
+from tasks.cleanup.removing import remove_when_free
+from tasks.names import CONFIG, config_task, secret_task, service_task
+from tasks.observe.states import SwarmState
+from tasks.phase import PRUNES, Orphan
+from tasks.run.context import Run
+from tasks.services import secrets_configs
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True)
+class OrphanService(Orphan):
+    """A service that site.toml no longer has."""
+
+    kind, order = "service", 10
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove it with its revisions; its containers end in their own time."""
+        from remote.swarm.revisions import remove_revisions
+
+        del log
+        host, client = run.connections.manager()
+        remove_revisions(client, self.name, run.stage.labels)
+        remove_when_free(client.api.remove_service, self.id, host.short, self.words)
+
+
+@dataclass(frozen=True)
+class OrphanContent(Orphan):
+    """A Docker secret or config that no service is to have.
+
+    Args:
+        of: Its label `skep.name`: the secret or config of site.toml that it is a content of.
+        is_older: Whether site.toml still has that, with another content. Nobody has to know of it then.
+
+    """
+
+    of: str = ""
+    is_older: bool = False
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether a person has to know of it."""
+        return not self.is_older
+
+    @abstractmethod
+    def remover(self, client: "DockerClient") -> Callable[[str], Any]:
+        """Return the engine's function that removes such a thing by its id."""
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove it."""
+        del log
+        host, client = run.connections.manager()
+        remove_when_free(self.remover(client), self.id, host.short, self.words)
+
+    def forget(self, run: Run) -> None:
+        """Remove what state/ keeps of its task, unless that makes a newer content."""
+        if not self.is_older:
+            super().forget(run)
+
+
+@dataclass(frozen=True)
+class OrphanSecret(OrphanContent):
+    """A Docker secret."""
+
+    kind, order = "Docker secret", 30
+
+    def remover(self, client: "DockerClient") -> Callable[[str], Any]:
+        """Return the engine's function for secrets."""
+        return client.api.remove_secret  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class OrphanConfig(OrphanContent):
+    """A Docker config."""
+
+    kind, order = "Docker config", 40
+
+    def remover(self, client: "DockerClient") -> Callable[[str], Any]:
+        """Return the engine's function for configs."""
+        return client.api.remove_config  # type: ignore[no-any-return]
+
+
+def orphans(run: Run) -> Iterator[Orphan]:
+    """Yield the swarm's services, secrets and configs that site.toml does not have."""
+    swarm = run.live_state.swarm
+    staying = {name: seen for name, seen in swarm.services.items() if name in run.stage.services}
+    for name, service in sorted(swarm.services.items()):
+        if name not in staying:
+            yield OrphanService(name, service_task(name), id=service.get("ID", ""))
+    yield from _contents(run, swarm, staying)
+
+
+def older_contents(run: Run, swarm: SwarmState) -> list[OrphanContent]:
+    """Return the older contents that nothing in the swarm uses, nor would go back to, of what site.toml still has.
+
+    Args:
+        run: The run.
+        swarm: The swarm as it is now.
+
+    """
+    known = secrets_configs.current(run)
+    return [
+        orphan
+        for orphan in _contents(run, swarm, swarm.services)
+        # Where the content that is wanted can't be told, none is older.
+        if orphan.is_older and not orphan.users and orphan.of in known
+    ]
+
+
+def _contents(run: Run, swarm: SwarmState, staying: Mapping[str, Any]) -> Iterator[OrphanContent]:
+    """Yield the Docker secrets and configs other than those that site.toml wants.
+
+    Args:
+        run: The run.
+        swarm: The swarm.
+        staying: The services that count as users.
+
+    """
+    current = set(secrets_configs.current(run).values())
+    configs = {f"{CONFIG}{name}" for name in run.stage.configs}
+    users = _users(swarm, staying)
+    for docker_name, thing in sorted(swarm.secrets.items()):
+        if docker_name not in current:
+            yield _orphan(OrphanSecret, docker_name, thing, configs | run.stage.secrets.keys(), users)
+    deployed = {*swarm.services, *run.stage.services}
+    for docker_name, thing in sorted(swarm.configs.items()):
+        if is_revision(thing) and labels_of(thing)[NAME_LABEL] in deployed:
+            continue  # it goes with its service; one that somebody removed is deployed again
+        if docker_name not in current and not users.get(thing.get("ID", "")):
+            yield _orphan(OrphanConfig, docker_name, thing, configs, users)
+
+
+def _orphan(
+    kind: type[OrphanContent],
+    docker_name: str,
+    thing: Mapping[str, Any],
+    wanted: Iterable[str],
+    users: Mapping[str, tuple[str, ...]],
+) -> OrphanContent:
+    """Return a Docker secret or config as an orphan, with its users."""
+    of = labels_of(thing).get(NAME_LABEL, docker_name)
+    is_older = of in wanted
+    is_config = kind is OrphanConfig or of.startswith(CONFIG)
+    task = config_task if is_config else secret_task
+    return kind(
+        docker_name,
+        task(of.removeprefix(CONFIG) if is_config else of),
+        f"an older content of {of.replace('.', ' ')}" if is_older else f"{PRUNES}; as {docker_name}",
+        id=thing.get("ID", ""),
+        users=users.get(thing.get("ID", ""), ()),
+        of=of,
+        is_older=is_older,
+    )
+
+
+def _users(swarm: SwarmState, staying: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Return the ids of secrets and configs, each with the services that use it, or would go back to it."""
+    used = [(name, file) for name, service in staying.items() for file in _files(service)]
+    # What an earlier revision of a service needs, it may go back to.
+    for config in filter(is_revision, swarm.configs.values()):
+        user = labels_of(config)[NAME_LABEL]
+        if user in staying:
+            used += [(user, file) for file in files_of(config)]
+    users: dict[str, dict[str, None]] = {}
+    for name, file in used:
+        users.setdefault(file, {})[name] = None
+    return {file: tuple(names) for file, names in users.items()}
+
+
+def _files(service: Any) -> set[str]:
+    """Return the ids of the secrets and configs that a service uses, or used before its last update.
+
+    A rollback goes back to the latter.
+    """
+    templates = [spec["TaskTemplate"] for spec in (service.get("Spec"), service.get("PreviousSpec")) if spec]
+    return {
+        file[f"{kind}ID"]
+        for template in templates
+        for kind in ("Secret", "Config")
+        for file in (template.get("ContainerSpec") or {}).get(f"{kind}s") or ()
+    }
