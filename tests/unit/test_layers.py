@@ -16,6 +16,22 @@ TREE = SourceTree(ROOT)
 PURE = {"docker", "plumbum", "doit", "boto3", "google", "vagrant", "requests", "socket", "subprocess"}
 """Packages that connect to something or run something."""
 CLOUD_SDKS = {"boto3", "botocore", "google", "azure", "openstack", "vagrant"}
+ROOMS = {
+    "model": (
+        "site",
+        "secrets",
+        "keys",
+        "swarm",
+        "hosts",
+        "images",
+        "install",
+        "templates",
+        "checks",
+        "site_file",
+    ),
+    "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "images playbook", "swarm"),
+}
+"""The folders of a layer, from the lowest to the highest; those in one word stand on one floor."""
 LARGEST_FOLDER = 20
 
 
@@ -88,6 +104,35 @@ def test_short_forms_are_read_in_one_place() -> None:
         "site.toml's own forms are read outside of model/site_file/:",
         wrong,
         "`load` returns the site: convert there, once.",
+    )
+
+
+def test_the_rooms_of_a_layer_have_an_order() -> None:
+    """Between the folders of a layer imports point one way as well: no back and forth."""
+    floors = {
+        f"{layer}/{room}": floor
+        for layer, rooms in ROOMS.items()
+        for floor, names in enumerate(rooms)
+        for room in names.split()
+    }
+    rooms_of = {
+        name: "/".join(path.parts[:2])
+        for name, path in TREE.paths.items()
+        if path.parts[0] in ROOMS and len(path.parts) > 2
+    }
+    wrong = [f"{room} is not in ROOMS" for room in {*rooms_of.values()} - {*floors}]
+    for name, targets in TREE.graph().items():
+        for target in targets:
+            here, there = rooms_of.get(name, ""), rooms_of.get(target, "")
+            if here.partition("/")[0] == there.partition("/")[0] and floors.get(there, 0) > floors.get(
+                here, 0
+            ):
+                wrong.append(f"{TREE.paths[name]} imports {TREE.paths[target]}")
+
+    assert not wrong, report(
+        "A folder imports from one that stands above it in ROOMS:",
+        sorted(wrong),
+        "Move what both need down, or pass it in as an argument. A new folder gets its place in ROOMS.",
     )
 
 
