@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -165,12 +165,7 @@ class Stage:
     @property
     def volumes(self) -> dict[str, types.Volume]:
         """The volumes that this stage's services mount."""
-        used = {
-            mount.source
-            for service in self.services.values()
-            for mount in service.volumes
-            if mount.type == "volume"
-        }
+        used = {name for service in self.services.values() for name in service.named_volumes}
         return {name: volume for name, volume in self.site.volumes.items() if name in used}
 
     def volume_hosts(self, name: str) -> tuple[Host, ...]:
@@ -183,16 +178,20 @@ class Stage:
         """The site's networks; one called `site` where it names none."""
         return dict(self.site.networks) or {"site": types.Network()}
 
+    def networks_of(self, service: types.Service) -> dict[str, list[str]]:
+        """Return the networks that a service joins, each with its further names there: all if it names none."""
+        return service.networks or {name: [] for name in self.networks}
+
     @property
     def secrets(self) -> dict[str, types.SecretSource]:
         """The secrets that this stage's services use."""
-        used = {use.source for service in self.services.values() for use in secret_uses(service)}
+        used = {use.source for service in self.services.values() for use in service.secrets}
         return {name: source for name, source in self.site.secrets.items() if name in used}
 
     @property
     def configs(self) -> dict[str, types.Config]:
         """The configs that this stage's services use."""
-        used = {use.source for service in self.services.values() for use in config_uses(service)}
+        used = {use.source for service in self.services.values() for use in service.configs}
         return {name: config for name, config in self.site.configs.items() if name in used}
 
     @property
@@ -205,32 +204,6 @@ class Stage:
     def labels(self) -> dict[str, str]:
         """The labels by which everything of this stage is known."""
         return {SITE_LABEL: self.site_name, STAGE_LABEL: self.name}
-
-
-def service_networks(service: types.Service, networks: Iterable[str]) -> dict[str, list[str]]:
-    """Return the networks that a service joins, with its aliases there; all of them if it names none."""
-    joined: dict[str, list[str]] = {}
-    for network in service.networks or networks:
-        if isinstance(network, str):
-            joined[network] = []
-        else:
-            joined[network.name] = list(network.aliases)
-    return joined
-
-
-def secret_uses(service: types.Service) -> list[types.SecretUse]:
-    """Return the secrets of a service in their long form."""
-    return [types.SecretUse(source=use) if isinstance(use, str) else use for use in service.secrets]
-
-
-def config_uses(service: types.Service) -> list[types.ConfigUse]:
-    """Return the configs of a service in their long form."""
-    return [types.ConfigUse(source=use) if isinstance(use, str) else use for use in service.configs]
-
-
-def role_uses(roles: list[str | types.RoleUse]) -> list[types.RoleUse]:
-    """Return the roles of an image or service in their long form."""
-    return [types.RoleUse(role=role) if isinstance(role, str) else role for role in roles]
 
 
 def scalar(value: Any) -> str:

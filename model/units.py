@@ -1,16 +1,10 @@
-"""The units of a site's numbers, and how people write those."""
+"""The units of a site's numbers, and how site.toml has them."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-_SIZE = re.compile(r"^([0-9]+(?:\.[0-9]+)?)([kmgt]?)b?$", re.IGNORECASE)
-_FACTOR = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
-_PORT = re.compile(r"^(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?$")
-LAST_PORT = 65535
-FIRST_FREE_PORT = 61001
-"""Where ports are chosen from that nobody named: hive-builder's first one, above what Linux itself hands out."""
+_FACTORS = {"T": 2**40, "G": 2**30, "M": 2**20, "K": 2**10}
 
 
 def duration(seconds: float) -> str:
@@ -22,62 +16,32 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.12g}ms" if 0 < seconds < 1 else f"{seconds:.12g}s"
 
 
-@dataclass(frozen=True)
-class Unit:
-    """The unit of a number.
-
-    Args:
-        text: Returns a number with the unit, as people write it in site.toml.
-
-    """
-
-    text: Callable[[float], str]
+def size(number: float) -> str:
+    """Return a number of bytes with its unit: `512M`, `1G`, `1000`; the units are powers of 1,024."""
+    for unit, factor in _FACTORS.items():
+        if number and number % factor == 0:
+            return f"{number // factor:.0f}{unit}"
+    return f"{number:.0f}"
 
 
-Seconds = Annotated[float, Unit(duration)]
-
-
-def size(text: str) -> int:
-    """Return a size such as `512M` in bytes; the units are powers of 1,024."""
-    found = _SIZE.match(text)
-    if not found:
-        msg = f"{text!r} is no size"
-        raise ValueError(msg)
-    return int(float(found[1]) * _FACTOR[found[2].lower()])
+def age(seconds: float) -> str:
+    """Return an age in days or hours: `7d`, `12h`."""
+    return f"{seconds // 86_400:.0f}d" if seconds % 86_400 == 0 else f"{seconds // 3_600:.0f}h"
 
 
 @dataclass(frozen=True)
-class Port:
-    """A published port.
+class Written:
+    """How a value is written in site.toml, where that is not the value itself.
 
     Args:
-        target: The container's.
-        published: The host's; 0 where it is to be chosen.
-        protocol: `tcp`, `udp` or `sctp`.
-        mode: `ingress` or `host`.
+        form: Returns what is written.
 
     """
 
-    target: int
-    published: int
-    protocol: str = "tcp"
-    mode: str = "ingress"
+    form: Callable[[Any], object]
 
 
-def short_port(text: str) -> Port:
-    """Read a port in short form, `[published:]target[/protocol]`.
-
-    Raises:
-        ValueError: It is none; the message says why.
-
-    """
-    found = _PORT.match(text)
-    if not found:
-        msg = f"{text!r} is not of the form [published:]target[/protocol]"
-        raise ValueError(msg)
-    published, target = int(found[1] or 0), int(found[2])
-    for number in (published, target) if found[1] else (target,):
-        if not 1 <= number <= LAST_PORT:
-            msg = f"{text!r}: {number} is not a port (1 to {LAST_PORT})"
-            raise ValueError(msg)
-    return Port(target, published, found[3] or "tcp")
+Seconds = Annotated[float, Written(duration)]
+Age = Annotated[float, Written(age)]
+"""Seconds, written in days or hours."""
+Bytes = Annotated[int, Written(size)]

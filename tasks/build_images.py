@@ -14,7 +14,6 @@ from model.keys.digest import Entry, Inputs, flatten, read_tree, tree_inputs
 from model.keys.record import ImageRecord
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
-from model.stage import role_uses
 from remote.images.dockerfile import build_command, context_archive
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
@@ -154,7 +153,7 @@ class BuiltImage(RegistryImage):
     @cached_property
     def _roles(self) -> list[Role]:
         """The roles in order, each read once: what is hashed is what is built."""
-        return [Role(self._run, use.role, use.vars, self.image.vars) for use in role_uses(self.image.roles)]
+        return [Role(self._run, use.role, use.vars, self.image.vars) for use in self.image.roles]
 
     def _seen(self, role: Role) -> SiteInventory:
         """Return the part of the site that a role of Ansible uses."""

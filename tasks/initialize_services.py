@@ -9,7 +9,6 @@ from model.errors import ServiceError
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.labels import INITIALIZED_LABEL, labels_of
-from model.stage import role_uses, secret_uses
 from tasks.images.ansible_inventory import SiteInventory, play, seen
 from tasks.images.roles import Role
 from tasks.names import initialization_task, service_task, service_volume_tasks, swarm_task
@@ -29,7 +28,7 @@ def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each role of each service; those of one service one after another."""
     for name, service in run.stage.services.items():
         before: tuple[str, ...] = ()
-        for i, use in enumerate(role_uses(service.initialize_roles)):
+        for i, use in enumerate(service.initialize_roles):
             path = f"services.{name}.initialize_roles[{i}].vars"
             step = Initialization(run, name, service, use, path, before)
             before = (step.task,)
@@ -94,7 +93,7 @@ class Initialization(Step):
             # What it may install: a new password must get into the database as well.
             **flatten(
                 "secret",
-                {use.source: docker_secret_name(run, use.source) for use in secret_uses(self._service)},
+                {use.source: docker_secret_name(run, use.source) for use in self._service.secrets},
             ),
             **self._role.variable_inputs("vars"),
             **self._role.inputs(),
@@ -125,7 +124,7 @@ class Initialization(Step):
 
         role = self._role
         if role.is_ansible:
-            secrets = {use.source: self._run.secrets.read(use.source) for use in secret_uses(self._service)}
+            secrets = {use.source: self._run.secrets.read(use.source) for use in self._service.secrets}
             ready = play(self._run, role, self._seen(), secrets)
             run_play(find, self._service_name, ready, TIMEOUT, work.log)
         else:

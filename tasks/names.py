@@ -92,10 +92,9 @@ def volume_task(name: str, short: str) -> str:
 def service_volume_tasks(stage: Stage, service: types.Service) -> tuple[str, ...]:
     """Return the tasks that make the named volumes that a service mounts, on all hosts that hold them."""
     return tuple(
-        volume_task(mount.source, host.short)
-        for mount in service.volumes
-        if mount.type == "volume" and mount.source
-        for host in stage.volume_hosts(mount.source)
+        volume_task(volume, host.short)
+        for volume in service.named_volumes
+        for host in stage.volume_hosts(volume)
     )
 
 

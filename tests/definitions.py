@@ -11,7 +11,10 @@ from model.site_file.tables import ImageTable, ServiceTable
 
 def service_of(table: dict[str, Any]) -> Service:
     """Return the service that a table describes."""
-    return convert.service(msgspec.convert(table, ServiceTable))
+    problems: list[str] = []
+    service = convert.service(msgspec.convert(table, ServiceTable), "service", problems)
+    assert problems == []
+    return service
 
 
 def image_of(table: dict[str, Any]) -> Image:

@@ -13,10 +13,9 @@ from model.checks.services import check_collisions, check_service
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage
 from model.errors import ConfigError
+from model.site import PublishedPort
 from model.stage import Stage
 from model.swarm.content_names import template
-from model.swarm.ports import ports
-from model.units import Port
 
 
 def check(site: types.Site, directory: Path) -> list[str]:
@@ -61,8 +60,8 @@ def check(site: types.Site, directory: Path) -> list[str]:
 def _templates(stage: Stage, directory: Path) -> Iterator[str]:
     """Yield the mistakes in a stage's templates, and in what they make as far as its form is checked elsewhere."""
 
-    def published(name: str) -> list[Port]:
-        return ports(stage.services[name])
+    def published(name: str) -> list[PublishedPort]:
+        return stage.services[name].ports
 
     configs: dict[str, str] = {}
     for name, config in stage.configs.items():

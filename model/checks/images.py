@@ -1,6 +1,6 @@
 """Whether what images are made from is there: bases, registries, roles."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model import site as types
@@ -9,7 +9,7 @@ from model.errors import ConfigError
 from model.images import ansible, bases, roles
 from model.images.reference import is_registry
 from model.labels import LABEL_PREFIX
-from model.stage import role_uses, scalar
+from model.stage import scalar
 
 
 def check_image(path: str, image: types.Image, site: types.Site, directory: Path) -> Iterator[str]:
@@ -70,10 +70,10 @@ def check_registry(path: str, name: str, registry: types.ExternalRegistry, site:
 
 
 def check_roles(
-    path: str, uses: list[str | types.RoleUse], directory: Path, common: Mapping[str, types.Value]
+    path: str, uses: Iterable[types.RoleUse], directory: Path, common: Mapping[str, types.Value]
 ) -> Iterator[str]:
     """Yield the mistakes of a list of roles, all of which see some variables in common."""
-    for i, use in enumerate(role_uses(uses)):
+    for i, use in enumerate(uses):
         role = roles.find(directory, use.role)
         if role is None:
             yield f"{path}[{i}]: there is no directory roles/{use.role} in {directory}"
@@ -101,7 +101,7 @@ def check_ansible(site: types.Site, directory: Path) -> Iterator[str]:
     """Yield a line if there is a role of Ansible, and no Ansible to run it."""
     lists = [image.roles for image in site.images.values()]
     lists += [service.initialize_roles for service in site.services.values()]
-    for use in (use for uses in lists for use in role_uses(uses)):
+    for use in (use for uses in lists for use in uses):
         role = roles.find(directory, use.role)
         if role is not None and ansible.is_role(role) and ansible.feature_release() is None:
             yield f"roles/{use.role} is a role of Ansible, which is not installed: {ansible.HOW} adds it"

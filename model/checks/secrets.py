@@ -7,7 +7,6 @@ from pathlib import Path
 from model import site as types
 from model.checks.shared import known_are
 from model.errors import ConfigError
-from model.stage import config_uses, secret_uses
 from model.swarm.content_names import LONGEST, template
 
 _SOURCES = ("generate", "env", "file", "command")
@@ -45,11 +44,11 @@ def check_config(path: str, name: str, config: types.Config, directory: Path) ->
 def check_uses(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
     """Yield the mistakes in what a service gets of secrets and configs."""
     named: list[tuple[str, types.SecretUse | types.ConfigUse]] = []
-    for i, secret in enumerate(secret_uses(service)):
+    for i, secret in enumerate(service.secrets):
         named.append((f"{path}.secrets[{i}]", secret))
         if secret.source not in site.secrets:
             yield f"{named[-1][0]}: there is no secret {secret.source!r}{known_are(site.secrets)}"
-    for i, config in enumerate(config_uses(service)):
+    for i, config in enumerate(service.configs):
         named.append((f"{path}.configs[{i}]", config))
         if config.source not in site.configs:
             yield f"{named[-1][0]}: there is no config {config.source!r}{known_are(site.configs)}"

@@ -9,9 +9,8 @@ from model import site as types
 from model.checks.images import check_roles
 from model.checks.secrets import check_uses
 from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
-from model.stage import REGISTRY_PORT, Stage, role_uses
-from model.swarm.ports import ports
-from model.units import short_port, size
+from model.stage import REGISTRY_PORT, Stage
+from model.units import size
 
 _SKEPS_PORTS = {
     (22, "tcp"): "ssh",
@@ -26,8 +25,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     for i, stage in enumerate(service.available_on):
         if stage not in site.stages:
             yield f"{path}.available_on[{i}]: there is no stage {stage!r}{known_are(site.stages)}"
-    for i, network in enumerate(service.networks):
-        name = network if isinstance(network, str) else network.name
+    for i, name in enumerate(service.networks):
         if name not in site.networks:
             yield f"{path}.networks[{i}]: there is no network {name!r}{known_are(site.networks)}"
     yield from _dependencies(path, service, site)
@@ -38,16 +36,10 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from check_hosts(f"{path}.hosts", service.hosts)
     yield from check_servers(f"{path}.dns", service.dns)
     yield from check_uses(path, service, site)
-    for i, port in enumerate(service.ports):
-        if isinstance(port, str):
-            try:
-                short_port(port)
-            except ValueError as error:
-                yield f"{path}.ports[{i}]: {error}"
-    asked = [(port.target, port.protocol) for port in ports(service) if not port.published]
+    asked = [(port.target, port.protocol) for port in service.open_ports]
     for target, protocol in sorted({pair for pair in asked if asked.count(pair) > 1}):
         yield f"{path}.ports: {target}/{protocol} is left open twice; what is chosen is kept under that name"
-    in_host_mode = [(port.target, port.protocol) for port in ports(service) if port.mode == "host"]
+    in_host_mode = [(port.target, port.protocol) for port in service.ports if port.mode == "host"]
     for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
         yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
     if service.image not in {*site.images, *site.bases}:
@@ -58,12 +50,12 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
                 f"{path}.image: {service.image!r} is none of [images]{known_are(site.images)}; "
                 "a reference to pull has a tag, as in nginx:1.27"
             )
-    if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in ports(service)):
+    if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in service.ports):
         yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
     if service.read_only and service.initialize_roles:
         yield f"{path}.read_only: initialize_roles writes into the container's root; only one of both can be"
     yield from check_roles(f"{path}.initialize_roles", service.initialize_roles, directory, {})
-    used = [use.role for use in role_uses(service.initialize_roles)]
+    used = [use.role for use in service.initialize_roles]
     for role in sorted({role for role in used if used.count(role) > 1}):
         yield f"{path}.initialize_roles: {role} is there twice; what ran is marked by the role's name"
 
@@ -96,14 +88,13 @@ def _reached(site: types.Site, name: str) -> set[str]:
 
 def _mode(path: str, service: types.Service) -> Iterator[str]:
     """Yield the mistakes in what does not go together with a service's mode."""
-    is_job, is_global = service.mode.endswith("-job"), service.mode.startswith("global")
-    if is_global and service.replicas != 1:
+    if service.is_global and service.replicas != 1:
         yield f'{path}.replicas: a service with mode = "{service.mode}" has a task on each hive'
     if service.max_concurrent is not None and service.mode != "replicated-job":
         yield f'{path}.max_concurrent: only a service with mode = "replicated-job" has it'
-    if is_global and service.placement.max_replicas_per_node is not None:
+    if service.is_global and service.placement.max_replicas_per_node is not None:
         yield f'{path}.placement.max_replicas_per_node: mode = "{service.mode}" is one on each hive'
-    if not is_job:
+    if not service.is_job:
         return
     if service.update_config != types.UpdateConfig():
         yield f"{path}.update_config: a job is not rolled out; it runs once for each change"
@@ -118,13 +109,13 @@ def _mode(path: str, service: types.Service) -> Iterator[str]:
 def _limits(path: str, service: types.Service) -> Iterator[str]:
     """Yield the mistakes in limits."""
     for name, limit in service.ulimits.items():
-        if isinstance(limit, types.Ulimit) and 0 <= limit.hard < limit.soft:
+        if 0 <= limit.hard < limit.soft:
             yield f"{path}.ulimits.{name}: soft {limit.soft} is more than hard {limit.hard}"
     if service.cpu_limit and service.cpu_reservation and service.cpu_reservation > service.cpu_limit:
         yield f"{path}.cpu_reservation: {service.cpu_reservation:g} is more than cpu_limit {service.cpu_limit:g}"
     most, reserved = service.mem_limit, service.mem_reservation
-    if most and reserved and size(reserved) > size(most):
-        yield f"{path}.mem_reservation: {reserved} is more than mem_limit {most}"
+    if most and reserved and reserved > most:
+        yield f"{path}.mem_reservation: {size(reserved)} is more than mem_limit {size(most)}"
     for key in ("cap_add", "cap_drop"):
         for i, name in enumerate(getattr(service, key)):
             if not _CAPABILITY.match(name):
@@ -165,7 +156,7 @@ def check_collisions(stage: Stage) -> Iterator[str]:
     if not stage.config.separate_repository:
         taken[REGISTRY_PORT, "tcp"] = "the registry"
     for name, service in stage.services.items():
-        for port in ports(service):
+        for port in service.ports:
             where = (port.published, port.protocol)
             if where in taken and port.published:
                 yield f"services.{name}.ports: {port.published}/{port.protocol} is {taken[where]}'s already"

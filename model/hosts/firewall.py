@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from model.keys.digest import Inputs
 from model.site import CloudStage
 from model.stage import REGISTRY_PORT, Host, Stage
-from model.swarm.ports import ports
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
 INSIDE = "the stage's hosts"
@@ -54,7 +53,7 @@ def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
         {
             (port.protocol, port.published)
             for service in stage.services.values()
-            for port in ports(service)
+            for port in service.ports
             if port.published
         }
     )
@@ -64,7 +63,7 @@ def left_open(stage: Stage, host: Host) -> list[str]:
     """Return the protocols of ports that skep chooses: as with hive-builder, only the stage's hosts may reach those."""
     if not host.is_hive:
         return []
-    return sorted({port.protocol for s in stage.services.values() for port in ports(s) if not port.published})
+    return sorted({port.protocol for s in stage.services.values() for port in s.open_ports})
 
 
 def inbound(stage: Stage, version: int = 4) -> list[Rule]:

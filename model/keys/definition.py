@@ -1,4 +1,4 @@
-"""A definition as plain values, without what it leaves to its defaults: durations and sizes with their units.
+"""A definition as plain values, as short as site.toml has it: without defaults, in short forms, numbers with units.
 
 A default that is written out means nothing, so it must not be in a key; and a new attribute of a later skep, at its
 default, must not change old keys. (msgspec's own `omit_defaults` compares some values by identity: not enough here.)
@@ -9,15 +9,18 @@ from typing import Any, get_args
 
 import msgspec
 
-from model.units import Unit
+from model.site.base import ShortForm
+from model.units import Written
 
 
 def definition(value: object) -> Any:
     """Return a type of `model.site` as tables, lists and scalars, under the keys of site.toml."""
+    if isinstance(value, ShortForm) and value.short is not None:
+        return value.short
     if isinstance(value, msgspec.Struct):
         return {
-            field.encode_name: unit.text(held) if unit is not None else definition(held)
-            for field, unit in _fields(type(value))
+            field.encode_name: written.form(held) if written is not None else definition(held)
+            for field, written in _fields(type(value))
             if (held := getattr(value, field.name)) != _default(field)
         }
     if isinstance(value, list | tuple):
@@ -28,16 +31,16 @@ def definition(value: object) -> Any:
 
 
 @cache
-def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[msgspec.structs.FieldInfo, Unit | None], ...]:
-    """Return a type's fields with their units; cached, as finding them takes longer than all else here."""
-    return tuple((field, _unit(field.type)) for field in msgspec.structs.fields(kind))
+def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[msgspec.structs.FieldInfo, Written | None], ...]:
+    """Return a type's fields with their written forms; cached, as finding them takes longer than all else here."""
+    return tuple((field, _written(field.type)) for field in msgspec.structs.fields(kind))
 
 
-def _unit(annotation: object) -> Unit | None:
-    """Return the unit of a field's numbers."""
+def _written(annotation: object) -> Written | None:
+    """Return the form that a field is written in, where that is not its value."""
     for part in (annotation, *get_args(annotation)):
         for said in getattr(part, "__metadata__", ()):
-            if isinstance(said, Unit):
+            if isinstance(said, Written):
                 return said
     return None
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Size, Value, Variable
+from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Value, Variable
 from model.site.hosts import SetupHosts, Users
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
@@ -19,11 +19,10 @@ from model.site.services import (
     Logging,
     Mount,
     Placement,
-    PortMap,
+    PublishedPort,
     RestartConfig,
     RollbackConfig,
     Service,
-    ServiceNetwork,
     Ulimit,
     UpdateConfig,
 )
@@ -72,9 +71,9 @@ __all__ = [
     "Placement",
     "Pool",
     "Port",
-    "PortMap",
     "PreparedHost",
     "PreparedStage",
+    "PublishedPort",
     "Registry",
     "RestartConfig",
     "RoleUse",
@@ -83,10 +82,8 @@ __all__ = [
     "SecretSource",
     "SecretUse",
     "Service",
-    "ServiceNetwork",
     "SetupHosts",
     "Site",
-    "Size",
     "Stage",
     "StageBase",
     "Subnet",

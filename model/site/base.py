@@ -1,4 +1,4 @@
-"""What the types of `site.toml` are made of: kinds of texts and numbers, and their base."""
+"""What the types of a site are made of: kinds of texts and numbers, and their bases."""
 
 from typing import Annotated, Any
 
@@ -25,18 +25,24 @@ Domain = Annotated[
         description="A DNS name in lower case.",
     ),
 ]
-Size = Annotated[
-    str,
-    Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
-]
 Variable = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="A shell variable: letters, digits and `_`."),
 ]
-Port = Annotated[int, Meta(ge=1, le=65535, description="A port's number.")]
+LAST_PORT = 65535
+Port = Annotated[int, Meta(ge=1, le=LAST_PORT, description="A port's number.")]
 Scalar = str | int | float | bool
 Value = Scalar | list[Any] | dict[str, Any]
 
 
 class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Base of all types of the site: immutable, unknown keys refused, defaults left out of keys."""
+
+
+class ShortForm(Struct, frozen=True):
+    """A part of a site that may have a short form in site.toml."""
+
+    @property
+    def short(self) -> str | int | None:
+        """The short form; None where there is more to say."""
+        raise NotImplementedError

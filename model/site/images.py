@@ -4,8 +4,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from model.site.base import Frozen, Label, Scalar, Value, Variable
-from model.units import Seconds
+from model.site.base import Frozen, Label, Scalar, ShortForm, Value, Variable
+from model.units import Age, Seconds, Written
 
 
 class Base(Frozen, frozen=True):
@@ -60,7 +60,7 @@ class ExternalRegistry(Frozen, frozen=True):
     ) = None
 
 
-class RoleUse(Frozen, frozen=True):
+class RoleUse(Frozen, ShortForm, frozen=True):
     """A role with variables of its own."""
 
     role: Annotated[
@@ -76,6 +76,11 @@ class RoleUse(Frozen, frozen=True):
             description="Its variables. A script gets lists and tables as JSON, a role of Ansible as they are."
         ),
     ] = {}
+
+    @property
+    def short(self) -> str | None:
+        """The role's name, if it has no variables of its own."""
+        return None if self.vars else self.role
 
 
 class Healthcheck(Struct, frozen=True, kw_only=True):
@@ -104,7 +109,6 @@ class ImageBase(Frozen, frozen=True):
         ]
         | None
     ) = None
-    roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
     vars: Annotated[dict[Variable, Value], Meta(description="Variables that all its roles see.")] = {}
     secrets: Annotated[
         list[str],
@@ -158,13 +162,12 @@ class ImageBase(Frozen, frozen=True):
     stop_signal: (
         Annotated[str, Meta(description="What ends its containers in order, as in `SIGQUIT`.")] | None
     ) = None
-    expose: Annotated[
-        list[str | int],
-        Meta(
-            description="The ports that its containers listen on, as in `53/udp` or `80`. Nothing is opened by it."
-        ),
-    ] = []
     labels: Annotated[dict[str, str], Meta(description="Labels of the image, beside skep's own.")] = {}
+
+
+def _exposed(ports: list[str]) -> list[str]:
+    """Return ports as site.toml has them."""
+    return [port.removesuffix("/tcp") for port in ports]
 
 
 class Image(ImageBase, frozen=True):
@@ -172,11 +175,15 @@ class Image(ImageBase, frozen=True):
 
     Attributes beside those of the table in site.toml:
 
+    roles: Applied in order, one layer each.
+    expose: The ports that its containers listen on, as in `53/udp`.
     max_age: Its layers are built anew this often, counted from 1970.
     timeout: How long one role may take.
     """
 
-    max_age: Seconds | None = None
+    roles: list[RoleUse] = []
+    expose: Annotated[list[str], Written(_exposed)] = []
+    max_age: Age | None = None
     healthcheck: Healthcheck | None = None
     timeout: Seconds = 1800.0
 

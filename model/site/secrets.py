@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from model.site.base import Frozen, Name
+from model.site.base import Frozen, Name, ShortForm
 
 _ID = Annotated[int, Meta(ge=0)] | Annotated[str, Meta(pattern="^[0-9]+$")]
 _PERMISSIONS = "^[01]?[0-7]{3}$"
@@ -41,7 +41,7 @@ class SecretSource(Frozen, frozen=True):
     ) = None
 
 
-class SecretUse(Frozen, frozen=True):
+class SecretUse(Frozen, ShortForm, frozen=True):
     """A secret as a service gets it, in long form."""
 
     source: Annotated[Name, Meta(description="A name of `[secrets]`.")]
@@ -59,6 +59,11 @@ class SecretUse(Frozen, frozen=True):
     gid: Annotated[_ID, Meta(description="Which group's the file is, as a number.")] = 0
     mode: Annotated[str, Meta(pattern=_PERMISSIONS, description="Its permissions, as in `0440`.")] = "0400"
 
+    @property
+    def short(self) -> str | None:
+        """The secret's name, if nothing else is said."""
+        return self.source if self == SecretUse(source=self.source) else None
+
 
 class Config(Frozen, frozen=True):
     """A file that services get, from a text or a file: exactly one of these."""
@@ -70,7 +75,7 @@ class Config(Frozen, frozen=True):
     ] = True
 
 
-class ConfigUse(Frozen, frozen=True):
+class ConfigUse(Frozen, ShortForm, frozen=True):
     """A config as a service gets it, in long form."""
 
     source: Annotated[Name, Meta(description="A name of `[configs]`.")]
@@ -87,3 +92,8 @@ class ConfigUse(Frozen, frozen=True):
     uid: Annotated[_ID, Meta(description="Whose the file is, as a number.")] = 0
     gid: Annotated[_ID, Meta(description="Which group's the file is, as a number.")] = 0
     mode: Annotated[str, Meta(pattern=_PERMISSIONS, description="Its permissions, as in `0440`.")] = "0444"
+
+    @property
+    def short(self) -> str | None:
+        """The config's name, if nothing else is said."""
+        return self.source if self == ConfigUse(source=self.source) else None

@@ -2,79 +2,12 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct, field, structs
 
-from model.site.base import Frozen, Label, Name, Port, Scalar, Size
+from model.site.base import Frozen, Label, Scalar, ShortForm
 from model.site.images import Healthcheck, RoleUse
 from model.site.secrets import ConfigUse, SecretUse
-from model.units import Seconds
-
-
-class PortMap(Frozen, frozen=True):
-    """A published port, in long form."""
-
-    target_port: Annotated[Port, Meta(description="The container's port.")]
-    published_port: (
-        Annotated[
-            Port,
-            Meta(
-                description="The host's port; by default the lowest that is free from 61001, which it then keeps."
-            ),
-        ]
-        | None
-    ) = None
-    protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$", description="`tcp`, `udp` or `sctp`.")] = "tcp"
-    mode: Annotated[
-        str,
-        Meta(
-            pattern="^(ingress|host)$",
-            description="`host` publishes on the hosts where it runs, `ingress` on all (needs ip_vs in the kernel).",
-        ),
-    ] = "ingress"
-
-
-class Mount(Frozen, frozen=True):
-    """Something mounted into a service's containers."""
-
-    target: Annotated[
-        str, Meta(pattern="^/", description="Where in the container: a path that begins with `/`.")
-    ]
-    source: Annotated[str, Meta(description="A name of `[volumes]`, or a host's directory.")] | None = None
-    type: Annotated[
-        str,
-        Meta(
-            pattern="^(volume|bind|tmpfs)$",
-            description="`volume` (one of `[volumes]`), `bind` (a host's directory) or `tmpfs` (memory).",
-        ),
-    ] = "volume"
-    readonly: Annotated[bool, Meta(description="Whether its containers can't write there.")] = False
-    no_copy: Annotated[
-        bool, Meta(description="Whether a new volume stays empty, where the image has something at `target`.")
-    ] = False
-    propagation: (
-        Annotated[
-            str,
-            Meta(
-                pattern="^r?(private|shared|slave)$",
-                description="How mounts below a bind mount are shared with the host, as in `rslave`.",
-            ),
-        ]
-        | None
-    ) = None
-    tmpfs_size: (
-        Annotated[Size, Meta(description="Limit of a tmpfs: bytes, or with a unit, as in `64M`.")] | None
-    ) = None
-    tmpfs_mode: (
-        Annotated[str, Meta(pattern="^[01]?[0-7]{3}$", description="Permissions of a tmpfs, as in `1777`.")]
-        | None
-    ) = None
-
-
-class ServiceNetwork(Frozen, frozen=True):
-    """A network of a service, with further names for it there."""
-
-    name: Annotated[Name, Meta(description="A name of `[networks]`.")]
-    aliases: Annotated[list[str], Meta(description="What the service is called there, beside its name.")] = []
+from model.units import Bytes, Seconds, Written
 
 
 class Placement(Frozen, frozen=True):
@@ -100,11 +33,16 @@ class Logging(Frozen, frozen=True):
     ] = {}
 
 
-class Ulimit(Frozen, frozen=True):
+class Ulimit(Frozen, ShortForm, frozen=True):
     """A limit of what a container's processes may use."""
 
     soft: Annotated[int, Meta(ge=-1, description="What holds at first; -1 is no limit.")]
     hard: Annotated[int, Meta(ge=-1, description="What the processes may raise it to; -1 is no limit.")]
+
+    @property
+    def short(self) -> int | None:
+        """The limit, if both are the same."""
+        return self.soft if self.soft == self.hard else None
 
 
 class ServiceBase(Frozen, frozen=True):
@@ -188,18 +126,11 @@ class ServiceBase(Frozen, frozen=True):
     labels: Annotated[
         dict[str, Any], Meta(description="Labels of the service; values that are no text are kept as JSON.")
     ] = {}
-    networks: Annotated[
-        list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
-    ] = []
     placement: Annotated[Placement, Meta(description="Where its tasks may run.")] = Placement()
     logging: (
         Annotated[Logging, Meta(description="Where what they print goes; by default as the engine has it.")]
         | None
     ) = None
-    ports: Annotated[
-        list[str | PortMap],
-        Meta(description="`published:target[/protocol]`, `target[/protocol]`, or a table."),
-    ] = []
     stop_signal: (
         Annotated[str, Meta(description="What ends its containers, if not what the image says.")] | None
     ) = None
@@ -211,10 +142,6 @@ class ServiceBase(Frozen, frozen=True):
     cap_add: Annotated[list[str], Meta(description="Capabilities beyond Docker's own choice.")] = []
     cap_drop: Annotated[list[str], Meta(description="Capabilities less than Docker's own choice.")] = []
     sysctls: Annotated[dict[str, Scalar], Meta(description="Kernel settings of its containers.")] = {}
-    ulimits: Annotated[
-        dict[str, int | Ulimit],
-        Meta(description="Limits by name, as in `nofile = 65536`, or with `soft` and `hard`."),
-    ] = {}
     tty: Annotated[bool, Meta(description="Whether its containers have a terminal.")] = False
     standalone: Annotated[
         bool,
@@ -224,33 +151,9 @@ class ServiceBase(Frozen, frozen=True):
         ),
     ] = False
     cpu_limit: Annotated[float, Meta(gt=0, description="CPUs that one task may use.")] | None = None
-    mem_limit: (
-        Annotated[
-            Size, Meta(description="Memory that one task may use: bytes, or with a unit, as in `512M`.")
-        ]
-        | None
-    ) = None
     cpu_reservation: (
         Annotated[float, Meta(gt=0, description="CPUs that a hive must have to spare for a task.")] | None
     ) = None
-    mem_reservation: (
-        Annotated[Size, Meta(description="Memory that a hive must have to spare for a task, as in `256M`.")]
-        | None
-    ) = None
-    volumes: Annotated[list[Mount], Meta(description="What is mounted.")] = []
-    secrets: Annotated[
-        list[str | SecretUse],
-        Meta(
-            description="Of `[secrets]`: names, each a file in `/run/secrets/` that root can read, or tables."
-        ),
-    ] = []
-    configs: Annotated[
-        list[str | ConfigUse],
-        Meta(
-            description="Of `[configs]`: names, each a file in `/` that everybody can read, or tables. One with a "
-            "secret in it is delivered as a Docker secret."
-        ),
-    ] = []
     depends_on: Annotated[
         list[Label],
         Meta(
@@ -258,13 +161,74 @@ class ServiceBase(Frozen, frozen=True):
             "when they change."
         ),
     ] = []
-    initialize_roles: Annotated[
-        list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
-    ] = []
     try_: Annotated[
         list[str],
         Meta(description="Commands to paste, said when a run ends; `{address}` is a host where it answers."),
     ] = field(name="try", default_factory=list)
+
+
+FIRST_FREE_PORT = 61001
+"""The first port that skep chooses for a service: hive-builder's, above the range that Linux hands out by itself."""
+
+
+class PublishedPort(ShortForm, frozen=True):
+    """A published port.
+
+    Args:
+        target: The container's port.
+        published: The host's port; 0 is one that skep chooses and then keeps.
+        protocol: `tcp`, `udp` or `sctp`.
+        mode: `ingress` publishes on all hives, `host` on those where the service runs.
+
+    """
+
+    target: int = field(name="target_port")
+    published: int = field(name="published_port", default=0)
+    protocol: str = "tcp"
+    mode: str = "ingress"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether skep chooses the host's port."""
+        return self.published == 0
+
+    def at(self, published: int) -> "PublishedPort":
+        """Return the same port with a port of the host."""
+        return structs.replace(self, published=published)
+
+    @property
+    def short(self) -> str | None:
+        """`published:target/protocol`, without what is the default."""
+        if self.mode != "ingress":
+            return None
+        published = "" if self.is_open else f"{self.published}:"
+        protocol = "" if self.protocol == "tcp" else f"/{self.protocol}"
+        return f"{published}{self.target}{protocol}"
+
+
+class Mount(Struct, frozen=True, kw_only=True):
+    """Something mounted into a service's containers.
+
+    Args:
+        target: The path in the container.
+        source: The name of a volume, or a host's directory; None for a tmpfs.
+        type: `volume`, `bind` or `tmpfs`.
+        readonly: Whether the containers can't write there.
+        no_copy: Whether a new volume stays empty where the image has files at `target`.
+        propagation: How a bind mount shares mounts below it with the host.
+        tmpfs_size: The limit of a tmpfs.
+        tmpfs_mode: The permissions of a tmpfs, as in `1777`.
+
+    """
+
+    target: str
+    source: str | None = None
+    type: str = "volume"
+    readonly: bool = False
+    no_copy: bool = False
+    propagation: str | None = None
+    tmpfs_size: Bytes | None = None
+    tmpfs_mode: str | None = None
 
 
 class RestartConfig(Struct, frozen=True, kw_only=True):
@@ -298,12 +262,52 @@ class RollbackConfig(Struct, frozen=True, kw_only=True):
     order: str = "stop-first"
 
 
-class Service(ServiceBase, frozen=True):
-    """A Swarm service."""
+def _networks(networks: dict[str, list[str]]) -> list[object]:
+    """Return networks with further names as site.toml has them."""
+    return [{"name": name, "aliases": aliases} if aliases else name for name, aliases in networks.items()]
 
+
+class Service(ServiceBase, frozen=True):
+    """A Swarm service.
+
+    Attributes beside those of the table in site.toml:
+
+    networks: Network to the further names of the service there; empty for all networks of the stage.
+    """
+
+    ports: list[PublishedPort] = []
+    networks: Annotated[dict[str, list[str]], Written(_networks)] = {}
+    volumes: list[Mount] = []
+    secrets: list[SecretUse] = []
+    configs: list[ConfigUse] = []
+    initialize_roles: list[RoleUse] = []
+    mem_limit: Bytes | None = None
+    mem_reservation: Bytes | None = None
+    ulimits: dict[str, Ulimit] = {}
     healthcheck: Healthcheck | None = None
     restart_config: RestartConfig = RestartConfig()
     update_config: UpdateConfig = UpdateConfig()
     rollback_config: RollbackConfig = RollbackConfig()
     stop_grace_period: Seconds = 10.0
     converge_timeout: Seconds = 300.0
+
+    @property
+    def is_job(self) -> bool:
+        """Whether its tasks end by themselves."""
+        return self.mode.endswith("-job")
+
+    @property
+    def is_global(self) -> bool:
+        """Whether each hive runs one task of it."""
+        return self.mode.startswith("global")
+
+    @property
+    def named_volumes(self) -> tuple[str, ...]:
+        """The volumes of the site that it mounts, each once."""
+        mounts = (mount for mount in self.volumes if mount.type == "volume")
+        return tuple(dict.fromkeys(mount.source for mount in mounts if mount.source))
+
+    @property
+    def open_ports(self) -> tuple[PublishedPort, ...]:
+        """Its published ports whose number skep chooses."""
+        return tuple(port for port in self.ports if port.is_open)

@@ -1,17 +1,21 @@
-"""From the tables of `site.toml` to the site: durations in seconds."""
+"""From the tables of `site.toml` to the site: long forms, durations in seconds, sizes in bytes."""
 
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from msgspec import Struct, structs
 
 from model import site as types
-from model.site_file.forms import age, seconds
+from model.site_file.forms import age, published_port, seconds, size_in_bytes
 from model.site_file.tables import (
     HealthcheckTable,
     ImageTable,
     KickstartStageTable,
+    MountTable,
+    PortMap,
     RestartConfigTable,
     RollbackConfigTable,
+    ServiceNetwork,
     ServiceTable,
     SiteTable,
     StageTable,
@@ -23,15 +27,17 @@ _Kind = TypeVar("_Kind", bound=Struct)
 _Rollout = TypeVar("_Rollout", types.UpdateConfig, types.RollbackConfig)
 
 
-def site(table: SiteTable) -> types.Site:
-    """Return the site that a file describes."""
-    return _with(
+def site(table: SiteTable) -> tuple[types.Site, list[str]]:
+    """Return the site that a file describes, and a line for each text without a meaning, which is left out."""
+    problems: list[str] = []
+    made = _with(
         types.Site,
         table,
         stages={name: stage(part) for name, part in table.stages.items()},
         images={name: image(part) for name, part in table.images.items()},
-        services={name: service(part) for name, part in table.services.items()},
+        services={name: service(part, f"services.{name}", problems) for name, part in table.services.items()},
     )
+    return made, problems
 
 
 def stage(table: StageTable) -> types.Stage:
@@ -48,17 +54,38 @@ def image(table: ImageTable) -> types.Image:
     return _with(
         types.Image,
         table,
+        roles=_roles(table.roles),
+        expose=[_exposed(port) for port in table.expose],
         max_age=age(table.max_age) if table.max_age is not None else None,
         healthcheck=_healthcheck(table.healthcheck),
         timeout=seconds(table.timeout),
     )
 
 
-def service(table: ServiceTable) -> types.Service:
-    """Return a service."""
+def service(table: ServiceTable, path: str, problems: list[str]) -> types.Service:
+    """Return a service.
+
+    Args:
+        table: Its table.
+        path: The table's path, for problems.
+        problems: Takes a line for each port that can't be read.
+
+    """
     return _with(
         types.Service,
         table,
+        ports=list(_ports(table.ports, f"{path}.ports", problems)),
+        networks=_networks(table.networks),
+        volumes=[_mount(mount) for mount in table.volumes],
+        secrets=[types.SecretUse(source=use) if isinstance(use, str) else use for use in table.secrets],
+        configs=[types.ConfigUse(source=use) if isinstance(use, str) else use for use in table.configs],
+        initialize_roles=_roles(table.initialize_roles),
+        mem_limit=_size(table.mem_limit),
+        mem_reservation=_size(table.mem_reservation),
+        ulimits={
+            name: types.Ulimit(soft=limit, hard=limit) if isinstance(limit, int) else limit
+            for name, limit in table.ulimits.items()
+        },
         healthcheck=_healthcheck(table.healthcheck),
         restart_config=_restart_config(table.restart_config),
         update_config=_rollout(types.UpdateConfig, table.update_config),
@@ -66,6 +93,43 @@ def service(table: ServiceTable) -> types.Service:
         stop_grace_period=seconds(table.stop_grace_period),
         converge_timeout=seconds(table.converge_timeout),
     )
+
+
+def _ports(written: Iterable[str | PortMap], path: str, problems: list[str]) -> Iterator[types.PublishedPort]:
+    """Yield published ports; those that can't be read are problems."""
+    for i, port in enumerate(written):
+        if isinstance(port, PortMap):
+            yield types.PublishedPort(port.target_port, port.published_port or 0, port.protocol, port.mode)
+            continue
+        try:
+            yield published_port(port)
+        except ValueError as error:
+            problems.append(f"{path}[{i}]: {error}")
+
+
+def _networks(written: Iterable[str | ServiceNetwork]) -> dict[str, list[str]]:
+    """Return networks by their names, with the service's further names there."""
+    return dict((use, []) if isinstance(use, str) else (use.name, use.aliases) for use in written)
+
+
+def _mount(table: MountTable) -> types.Mount:
+    """Return a mount."""
+    return _with(types.Mount, table, tmpfs_size=_size(table.tmpfs_size))
+
+
+def _roles(written: Iterable[str | types.RoleUse]) -> list[types.RoleUse]:
+    """Return roles with their variables."""
+    return [types.RoleUse(role=use) if isinstance(use, str) else use for use in written]
+
+
+def _exposed(port: str | int) -> str:
+    """Return a port with its protocol."""
+    return str(port) if "/" in str(port) else f"{port}/tcp"
+
+
+def _size(text: str | None) -> int | None:
+    """Return a size, where one is given, in bytes."""
+    return None if text is None else size_in_bytes(text)
 
 
 def _healthcheck(table: HealthcheckTable | None) -> types.Healthcheck | None:

@@ -8,6 +8,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from model.site.base import LAST_PORT
+from model.site.services import PublishedPort
+
 Duration = Annotated[
     str,
     Meta(
@@ -19,8 +22,15 @@ Age = Annotated[
     str,
     Meta(pattern=r"^[1-9][0-9]*[hd]$", description="Hours or days, as in `12h` or `7d`."),
 ]
+Size = Annotated[
+    str,
+    Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
+]
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)b?", re.IGNORECASE)
+_FACTORS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+_PORT = re.compile(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -32,3 +42,33 @@ def seconds(duration: str) -> float:
 def age(text: str) -> int:
     """Return an age such as `12h` or `7d` in seconds."""
     return int(text[:-1]) * {"h": 3_600, "d": 86_400}[text[-1]]
+
+
+def size_in_bytes(text: str) -> int:
+    """Return a size such as `512M` in bytes; the units are powers of 1,024.
+
+    Raises:
+        ValueError: The text is not a size.
+
+    """
+    parts = _SIZE.fullmatch(text)
+    if not parts:
+        raise ValueError(f"{text!r} is not a valid size (example: 512M)")
+    return int(float(parts[1]) * _FACTORS[parts[2].lower()])
+
+
+def published_port(text: str) -> PublishedPort:
+    """Return a port written in its short form, `[published:]target[/protocol]`.
+
+    Raises:
+        ValueError: The text is not of this form, or has a number that is not a port.
+
+    """
+    parts = _PORT.fullmatch(text)
+    if not parts:
+        raise ValueError(f"{text!r} is not of the form [published:]target[/protocol]")
+    published, target = int(parts[1] or 0), int(parts[2])
+    for number in (published, target) if parts[1] else (target,):
+        if not 1 <= number <= LAST_PORT:
+            raise ValueError(f"{text!r}: {number} is not a port (1 to {LAST_PORT})")
+    return PublishedPort(target, published, parts[3] or "tcp")

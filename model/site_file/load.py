@@ -44,11 +44,12 @@ def load(path: Path) -> types.Site:
     except tomli.TOMLDecodeError as error:
         raise ConfigError([f"{path.name}: {error}"]) from error
     try:
-        site = parse_site(data, path.name)
+        table = _table(data, path.name)
     except ConfigError as error:
         more = [f"{path.name}: {problem}" for problem in _sense_of_the_rest(data, path.parent)]
         raise ConfigError([*error.problems, *more]) from error
-    problems = checks.check(site, path.parent)
+    site, problems = convert.site(table)
+    problems += checks.check(site, path.parent)
     if problems:
         raise ConfigError([f"{path.name}: {problem}" for problem in problems])
     return site
@@ -80,21 +81,35 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
             else:
                 rest.pop(path[0], None)
     try:
-        site = convert.site(msgspec.convert(rest, SiteTable))
+        site, problems = convert.site(msgspec.convert(rest, SiteTable))
     except msgspec.ValidationError:
         return []
-    return [line for line in checks.check(site, directory) if not any(repr(name) in line for name in out)]
+    problems += checks.check(site, directory)
+    return [line for line in problems if not any(repr(name) in line for name in out)]
 
 
 def parse_site(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
-    """Turn what a TOML file holds into the site's types.
+    """Return the site that a TOML file's content describes, unchecked but for its form.
+
+    Raises:
+        ConfigError: All mistakes of form, each with its path.
+
+    """
+    site, problems = convert.site(_table(data, name))
+    if problems:
+        raise ConfigError([f"{name}: {problem}" for problem in problems])
+    return site
+
+
+def _table(data: Mapping[str, Any], name: str) -> SiteTable:
+    """Return a TOML file's content as the types of its tables.
 
     Raises:
         ConfigError: All mistakes of form, each with its path.
 
     """
     try:
-        return convert.site(msgspec.convert(data, SiteTable))
+        return msgspec.convert(data, SiteTable)
     except msgspec.ValidationError as error:
         problems = list(_problems(data)) or [str(error)]
         raise ConfigError([f"{name}: {problem}" for problem in problems]) from error

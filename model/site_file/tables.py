@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from model.site.base import Domain, Frozen, Label, Name, Variable
+from model.site.base import Domain, Frozen, Label, Name, Port, Variable
 from model.site.hosts import SetupHosts
-from model.site.images import Base, ExternalRegistry, ImageBase, Registry
+from model.site.images import Base, ExternalRegistry, ImageBase, Registry, RoleUse
 from model.site.networks import Network
-from model.site.secrets import Config, SecretSource
-from model.site.services import ServiceBase
+from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
+from model.site.services import ServiceBase, Ulimit
 from model.site.stages import (
     AwsStage,
     AzureStage,
@@ -24,7 +24,7 @@ from model.site.stages import (
     VagrantStageBase,
 )
 from model.site.volumes import Volume
-from model.site_file.forms import Age, Duration
+from model.site_file.forms import Age, Duration, Size
 
 
 class HealthcheckTable(Frozen, frozen=True):
@@ -114,6 +114,13 @@ class UpdateConfigTable(Frozen, frozen=True):
 class ImageTable(ImageBase, frozen=True):
     """An image that skep builds."""
 
+    roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
+    expose: Annotated[
+        list[str | int],
+        Meta(
+            description="The ports that its containers listen on, as in `53/udp` or `80`. Nothing is opened by it."
+        ),
+    ] = []
     max_age: (
         Annotated[
             Age,
@@ -133,9 +140,114 @@ class ImageTable(ImageBase, frozen=True):
     timeout: Annotated[Duration, Meta(description="How long one role may take, as in `30m`.")] = "30m"
 
 
+class PortMap(Frozen, frozen=True):
+    """A published port, in long form."""
+
+    target_port: Annotated[Port, Meta(description="The container's port.")]
+    published_port: (
+        Annotated[
+            Port,
+            Meta(
+                description="The host's port; by default the lowest that is free from 61001, which it then keeps."
+            ),
+        ]
+        | None
+    ) = None
+    protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$", description="`tcp`, `udp` or `sctp`.")] = "tcp"
+    mode: Annotated[
+        str,
+        Meta(
+            pattern="^(ingress|host)$",
+            description="`host` publishes on the hosts where it runs, `ingress` on all (needs ip_vs in the kernel).",
+        ),
+    ] = "ingress"
+
+
+class MountTable(Frozen, frozen=True):
+    """Something mounted into a service's containers."""
+
+    target: Annotated[
+        str, Meta(pattern="^/", description="Where in the container: a path that begins with `/`.")
+    ]
+    source: Annotated[str, Meta(description="A name of `[volumes]`, or a host's directory.")] | None = None
+    type: Annotated[
+        str,
+        Meta(
+            pattern="^(volume|bind|tmpfs)$",
+            description="`volume` (one of `[volumes]`), `bind` (a host's directory) or `tmpfs` (memory).",
+        ),
+    ] = "volume"
+    readonly: Annotated[bool, Meta(description="Whether its containers can't write there.")] = False
+    no_copy: Annotated[
+        bool, Meta(description="Whether a new volume stays empty, where the image has something at `target`.")
+    ] = False
+    propagation: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^r?(private|shared|slave)$",
+                description="How mounts below a bind mount are shared with the host, as in `rslave`.",
+            ),
+        ]
+        | None
+    ) = None
+    tmpfs_size: (
+        Annotated[Size, Meta(description="Limit of a tmpfs: bytes, or with a unit, as in `64M`.")] | None
+    ) = None
+    tmpfs_mode: (
+        Annotated[str, Meta(pattern="^[01]?[0-7]{3}$", description="Permissions of a tmpfs, as in `1777`.")]
+        | None
+    ) = None
+
+
+class ServiceNetwork(Frozen, frozen=True):
+    """A network of a service, with further names for it there."""
+
+    name: Annotated[Name, Meta(description="A name of `[networks]`.")]
+    aliases: Annotated[list[str], Meta(description="What the service is called there, beside its name.")] = []
+
+
 class ServiceTable(ServiceBase, frozen=True):
     """A Swarm service."""
 
+    ports: Annotated[
+        list[str | PortMap],
+        Meta(description="`published:target[/protocol]`, `target[/protocol]`, or a table."),
+    ] = []
+    networks: Annotated[
+        list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
+    ] = []
+    volumes: Annotated[list[MountTable], Meta(description="What is mounted.")] = []
+    secrets: Annotated[
+        list[str | SecretUse],
+        Meta(
+            description="Of `[secrets]`: names, each a file in `/run/secrets/` that root can read, or tables."
+        ),
+    ] = []
+    configs: Annotated[
+        list[str | ConfigUse],
+        Meta(
+            description="Of `[configs]`: names, each a file in `/` that everybody can read, or tables. One with a "
+            "secret in it is delivered as a Docker secret."
+        ),
+    ] = []
+    initialize_roles: Annotated[
+        list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
+    ] = []
+    mem_limit: (
+        Annotated[
+            Size, Meta(description="Memory that one task may use: bytes, or with a unit, as in `512M`.")
+        ]
+        | None
+    ) = None
+    mem_reservation: (
+        Annotated[Size, Meta(description="Memory that a hive must have to spare for a task, as in `256M`.")]
+        | None
+    ) = None
+    ulimits: Annotated[
+        dict[str, int | Ulimit],
+        Meta(description="Limits by name, as in `nofile = 65536`, or with `soft` and `hard`."),
+    ] = {}
     healthcheck: (
         Annotated[
             HealthcheckTable, Meta(description="How its containers are tested, in place of the image's way.")

@@ -1,6 +1,6 @@
 """What Docker secrets and configs hold, and what they are called: by their content, so that another is another one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from model import site as types
@@ -61,7 +61,7 @@ def template(path: str, config: types.Config, directory: Path) -> tuple[str, str
         raise ConfigError([f"{where}: is no text in UTF-8; template = false takes it as it is"]) from None
 
 
-def use_inputs(key: str, uses: Sequence[object]) -> Inputs:
+def use_inputs(key: str, uses: Sequence[types.SecretUse | types.ConfigUse]) -> Inputs:
     """Return what counts of how a service gets its secrets, or configs, beside which they are.
 
     Args:
@@ -69,11 +69,9 @@ def use_inputs(key: str, uses: Sequence[object]) -> Inputs:
         uses: What it says there, in long form.
 
     """
-    return {name: text for i, use in enumerate(uses) for name, text in _said(f"service.{key}[{i}]", use)}
-
-
-def _said(path: str, use: object) -> Iterator[tuple[str, str]]:
-    """Yield what a use says that is not its default."""
-    said = {key: value for key, value in definition(use).items() if key != "source"}
-    if said:
-        yield from flatten(path, said).items()
+    inputs: Inputs = {}
+    for i, use in enumerate(uses):
+        if use.short is None:
+            stated = {name: value for name, value in definition(use).items() if name != "source"}
+            inputs |= flatten(f"service.{key}[{i}]", stated)
+    return inputs

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from model.errors import ConfigError
 from model.secrets.secret import Secret
+from model.site import PublishedPort
 from model.stage import Stage
 from model.templates.paths import ENVIRONMENT, role_variables, templated, texts, variables
 from model.templates.rendering import IN_VOLUME, SEEN, Renderer
-from model.units import Port
 
 
-def guessing(stage: Stage, ports: Callable[[str], Sequence[Port]], guessed: list[str]) -> Renderer:
+def guessing(stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], guessed: list[str]) -> Renderer:
     """Return a renderer for before a run: with secrets that are only of the form of the real ones.
 
     Args:
@@ -30,7 +30,7 @@ def guessing(stage: Stage, ports: Callable[[str], Sequence[Port]], guessed: list
 
 
 def problems(
-    stage: Stage, ports: Callable[[str], Sequence[Port]], configs: Mapping[str, str]
+    stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], configs: Mapping[str, str]
 ) -> Iterator[str]:
     """Yield a line for each template of a stage that can't be rendered, as far as that can be told before a run.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from model.units import Port
+from model.site import PublishedPort
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -60,7 +60,7 @@ class Ports:
 
     __slots__ = ("_ports", "_service")
 
-    def __init__(self, service: str, ports: Sequence[Port]) -> None:
+    def __init__(self, service: str, ports: Sequence[PublishedPort]) -> None:
         self._service, self._ports = service, ports
 
     def __getitem__(self, target: object) -> int:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from msgspec import Struct, structs
+
 from model import site as types
-from model.keys.definition import definition
 from model.stage import Stage
 
 FIXED = frozenset(
@@ -23,8 +24,11 @@ def is_template(value: object) -> bool:
 
 
 def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
-    """Yield every template in a value of tables and lists, each with its path."""
-    if isinstance(value, Mapping):
+    """Yield every template in a part of a site, each with its path."""
+    if isinstance(value, Struct):
+        for name, key in _fields(value):
+            yield from texts(f"{path}.{key}", getattr(value, name))
+    elif isinstance(value, Mapping):
         for key, part in value.items():
             yield from texts(f"{path}.{key}", part)
     elif isinstance(value, list | tuple):
@@ -35,7 +39,10 @@ def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
 
 
 def mapped(path: str, value: object, change: Callable[[str, str], object]) -> Any:
-    """Return a value of tables and lists with its templates replaced, each given to `change` with its path."""
+    """Return a part of a site with its templates replaced, each given to `change` with its path."""
+    if isinstance(value, Struct):
+        parts = {name: mapped(f"{path}.{key}", getattr(value, name), change) for name, key in _fields(value)}
+        return structs.replace(value, **parts)
     if isinstance(value, Mapping):
         return {key: mapped(f"{path}.{key}", part, change) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -54,12 +61,16 @@ def variables(stage: Stage) -> dict[str, Any]:
 
 
 def templated(service: types.Service) -> dict[str, Any]:
-    """Return those keys of a service in which there may be templates."""
-    return {key: value for key, value in definition(service).items() if key not in FIXED}
+    """Return the attributes of a service that may hold templates."""
+    return {name: getattr(service, name) for name, key in _fields(service) if key not in FIXED}
+
+
+def _fields(value: Struct) -> Iterator[tuple[str, str]]:
+    """Yield a type's attributes with their keys in site.toml."""
+    return zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
 
 
 def role_variables(name: str, service: types.Service) -> Iterator[tuple[str, Mapping[str, types.Value]]]:
     """Yield the variables of the roles that a service is initialized by, each with their path."""
     for i, use in enumerate(service.initialize_roles):
-        if not isinstance(use, str):
-            yield f"services.{name}.initialize_roles[{i}].vars", use.vars
+        yield f"services.{name}.initialize_roles[{i}].vars", use.vars

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from model.errors import ConfigError, SkepError
 from model.secrets.secret import Secret, UnaskedSecret
+from model.site import PublishedPort
 from model.stage import Host, Stage
 from model.templates.names import Names, Ports, compiled
 from model.templates.paths import NFS, has_nfs, mapped, variables
-from model.units import Port
 
 _DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }}"
 
@@ -36,7 +36,7 @@ class RenderContext:
 
     stage: Stage
     secret: Callable[[str], Secret]
-    ports: Callable[[str], Sequence[Port]]
+    ports: Callable[[str], Sequence[PublishedPort]]
     nfs: Callable[[], str]
     used: list[str] = field(default_factory=list)
     _open: list[str] = field(default_factory=list)

@@ -10,12 +10,11 @@ import msgspec
 
 from model import site as types
 from model.errors import ConfigError
-from model.keys.definition import definition
 from model.secrets.secret import Secret, UnaskedSecret
+from model.site import PublishedPort
 from model.stage import Stage
 from model.templates.paths import ENVIRONMENT, is_template, mapped, templated, texts
 from model.templates.render_context import NotYetError, RenderContext, UnaskedError
-from model.units import Port
 
 SEEN = (
     "there is a secret in it, which would be seen by whoever looks at the service or its processes; "
@@ -55,7 +54,7 @@ class Renderer:
         self,
         stage: Stage,
         secret: Callable[[str], Secret],
-        ports: Callable[[str], Sequence[Port]],
+        ports: Callable[[str], Sequence[PublishedPort]],
         nfs: Callable[[], str],
     ) -> None:
         self._stage, self._secret, self._ports, self._nfs = stage, secret, ports, nfs
@@ -134,7 +133,6 @@ class Renderer:
         path = f"services.{name}"
         if not any(True for _ in texts(path, templated(service))):
             return Rendered(service, {})
-        whole = definition(service)
         free = {key: value for key, value in templated(service).items() if key != ENVIRONMENT}
         problems: list[str] = []
         environment: dict[str, types.Value | Secret] = {}
@@ -159,7 +157,4 @@ class Renderer:
             raise ConfigError(problems)
         secret = {key: value for key, value in environment.items() if isinstance(value, Secret)}
         made[ENVIRONMENT] = {key: value for key, value in environment.items() if key not in secret}
-        try:
-            return Rendered(msgspec.convert({**whole, **made}, types.Service), secret)
-        except msgspec.ValidationError as error:
-            raise ConfigError([f"{path}: {error}"]) from None
+        return Rendered(msgspec.structs.replace(service, **made), secret)

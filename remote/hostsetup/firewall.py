@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from model.hosts.firewall import ANYWHERE, left_open, published, swarm_ports
 from model.keys.digest import Inputs
 from model.site import PreparedStage
+from model.site.base import LAST_PORT
+from model.site.services import FIRST_FREE_PORT
 from model.stage import REGISTRY_PORT, Host, Stage
-from model.units import FIRST_FREE_PORT, LAST_PORT
 from remote.hostsetup.file_step import plain_step
 from remote.hostsetup.step import HostFile, HostStep
 

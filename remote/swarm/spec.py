@@ -9,8 +9,8 @@ from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from model.labels import VOLUME_LABEL
 from model.secrets.secret import Secret
-from model.stage import Stage, config_uses, scalar, secret_uses, service_networks
-from model.units import Port, size
+from model.site import PublishedPort
+from model.stage import Stage, scalar
 from remote.images import systemd
 
 MODES = {
@@ -64,8 +64,7 @@ def image_config(image: types.Image) -> Json:
             "User": image.user,
             "WorkingDir": image.working_dir,
             "StopSignal": image.stop_signal,
-            "ExposedPorts": {str(port) if "/" in str(port) else f"{port}/tcp": {} for port in image.expose}
-            or None,
+            "ExposedPorts": {port: {} for port in image.expose} or None,
             "Healthcheck": healthcheck(image.healthcheck),
         }
     )
@@ -90,7 +89,7 @@ class ServiceParts:
     secrets: Mapping[str, tuple[str, str]]
     configs: Mapping[str, tuple[str, str, bool]] = field(default_factory=dict)
     environment: Mapping[str, Secret] = field(default_factory=dict)
-    ports: Sequence[Port] = ()
+    ports: Sequence[PublishedPort] = ()
 
 
 def service_spec(
@@ -131,15 +130,15 @@ def service_spec(
                 ),
                 "Networks": [
                     _given({"Target": parts.networks[network], "Aliases": aliases or None})
-                    for network, aliases in service_networks(service, stage.networks).items()
+                    for network, aliases in stage.networks_of(service).items()
                 ],
                 "LogDriver": _logging(service.logging),
             }
         ),
         "Mode": _mode(service),
         # A job has neither; the engine refuses it.
-        "UpdateConfig": None if is_job(service) else _rollout(service.update_config),
-        "RollbackConfig": None if is_job(service) else _rollout(service.rollback_config),
+        "UpdateConfig": None if service.is_job else _rollout(service.update_config),
+        "RollbackConfig": None if service.is_job else _rollout(service.rollback_config),
         "EndpointSpec": {
             "Mode": service.endpoint_mode,
             "Ports": [
@@ -155,15 +154,10 @@ def service_spec(
     }
 
 
-def is_job(service: types.Service) -> bool:
-    """Return whether a service's tasks end by themselves."""
-    return service.mode.endswith("-job")
-
-
 def _condition(service: types.Service) -> str:
     """Return when a task that ended is started again; a job's that ended well never is."""
     condition = service.restart_config.condition
-    return "on-failure" if is_job(service) and condition == "any" else condition
+    return "on-failure" if service.is_job and condition == "any" else condition
 
 
 def _mode(service: types.Service) -> Json:
@@ -237,7 +231,11 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "CapabilityDrop": service.cap_drop or None,
             "Sysctls": {name: scalar(value) for name, value in service.sysctls.items()} or None,
             "Hosts": [f"{address} {name}" for name, address in service.hosts.items()] or None,
-            "Ulimits": [_ulimit(name, limit) for name, limit in sorted(service.ulimits.items())] or None,
+            "Ulimits": [
+                {"Name": name, "Soft": limit.soft, "Hard": limit.hard}
+                for name, limit in sorted(service.ulimits.items())
+            ]
+            or None,
             "DNSConfig": _given(
                 {
                     "Nameservers": service.dns or None,
@@ -267,17 +265,11 @@ def _capabilities(service: types.Service) -> list[str]:
     )
 
 
-def _ulimit(name: str, limit: int | types.Ulimit) -> Json:
-    """Return a limit of a container's processes."""
-    soft, hard = (limit, limit) if isinstance(limit, int) else (limit.soft, limit.hard)
-    return {"Name": name, "Soft": soft, "Hard": hard}
-
-
 def _mount(mount: types.Mount) -> Json:
     """Return a mount."""
     tmpfs = _given(
         {
-            "SizeBytes": size(mount.tmpfs_size) if mount.tmpfs_size is not None else None,
+            "SizeBytes": mount.tmpfs_size,
             "Mode": int(mount.tmpfs_mode, 8) if mount.tmpfs_mode is not None else None,
         }
     )
@@ -304,14 +296,14 @@ def _init_mounts(service: types.Service) -> list[Json]:
 def _secrets(service: types.Service, parts: ServiceParts) -> list[Json]:
     """Return the Docker secrets of its containers: its secrets, and the configs that hold a secret."""
     return [
-        *(_file("Secret", *parts.secrets[use.source], use) for use in secret_uses(service)),
+        *(_file("Secret", *parts.secrets[use.source], use) for use in service.secrets),
         *_configs(service, parts, are_secret=True),
     ]
 
 
 def _configs(service: types.Service, parts: ServiceParts, *, are_secret: bool) -> list[Json]:
     """Return the configs of its containers that hold a secret, or those that hold none."""
-    configs = [(*parts.configs[use.source], use) for use in config_uses(service)]
+    configs = [(*parts.configs[use.source], use) for use in service.configs]
     kind = "Secret" if are_secret else "Config"
     return [_file(kind, name, of, use) for name, of, is_secret, use in configs if is_secret == are_secret]
 
@@ -344,12 +336,12 @@ def _resources(service: types.Service) -> Json | None:
     )
 
 
-def _amounts(cpus: float | None, memory: str | None) -> Json:
+def _amounts(cpus: float | None, memory: int | None) -> Json:
     """Return amounts of CPU and memory, as far as they are given."""
     return _given(
         {
             "NanoCPUs": round(cpus * 1e9) if cpus else None,
-            "MemoryBytes": size(memory) if memory else None,
+            "MemoryBytes": memory or None,
         }
     )
 

@@ -15,14 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from model import site as types
 from model.images import ansible
+from model.keys.definition import definition
 from model.keys.digest import Entry, Inputs, flatten
 from model.secrets.secret import Secret
-from model.stage import PREFIXES, Stage, role_uses
-from model.swarm.ports import ports
+from model.stage import PREFIXES, Stage
 from tasks.images.roles import Role
 from tasks.run.context import Run
 from tasks.services.rendering import rendered
@@ -151,28 +149,28 @@ def _groups(stage: Stage, everything: list[str]) -> dict[str, list[str]]:
 def _service(run: Run, name: str) -> dict[str, Any]:
     """Return a service's definition as hive-builder's variables, without what has a secret in it."""
     service = rendered(run, name).service
-    found = _variables(msgspec.to_builtins(service))
+    found = _variables(definition(service))
     if service.ports:
         found["hive_ports"] = [
             {"target_port": port.target, "published_port": port.published, "protocol": port.protocol}
-            for port in ports(service)
+            for port in service.ports
         ]
     if service.initialize_roles:
-        found["hive_initialize_roles"] = [use.role for use in role_uses(service.initialize_roles)]
+        found["hive_initialize_roles"] = [use.role for use in service.initialize_roles]
     return found
 
 
 def _image(image: types.Image) -> dict[str, Any]:
     """Return an image's definition as hive-builder's variables."""
-    found = _variables(msgspec.to_builtins(image))
+    found = _variables(definition(image))
     if image.roles:
-        found["hive_roles"] = [use.role for use in role_uses(image.roles)]
+        found["hive_roles"] = [use.role for use in image.roles]
     return found
 
 
-def _variables(definition: Mapping[str, Any]) -> dict[str, Any]:
+def _variables(keys: Mapping[str, Any]) -> dict[str, Any]:
     """Return a definition's keys as variables."""
-    return {f"hive_{key}": value for key, value in definition.items() if key not in _NOT_GIVEN}
+    return {f"hive_{key}": value for key, value in keys.items() if key not in _NOT_GIVEN}
 
 
 def play(run: Run, role: Role, found: SiteInventory, secrets: Mapping[str, Secret]) -> "Play":

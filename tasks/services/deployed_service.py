@@ -12,7 +12,7 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
-from model.stage import Stage, service_networks
+from model.stage import Stage
 from model.templates import Rendered
 from remote.mother.files import write_whole
 from remote.swarm.spec import MODES, ServiceParts, service_spec
@@ -74,12 +74,8 @@ class DeployedService(Step):
         self._run, self._service = run, service
         self.task = service_task(name)
         self._image_task = image_task(stage, service)
-        self._networks = service_networks(service, stage.networks)
-        self._volumes = {
-            mount.source: list(stage.site.volumes[mount.source].hosts)
-            for mount in service.volumes
-            if mount.type == "volume" and mount.source
-        }
+        self._networks = stage.networks_of(service)
+        self._volumes = {volume: list(stage.site.volumes[volume].hosts) for volume in service.named_volumes}
         networks = (network_task(network) for network in self._networks)
         self.needs = (*networks, *secrets_configs.tasks_of(service), self._image_task)
         self.after = tuple(self._tasks_before())
@@ -131,7 +127,7 @@ class DeployedService(Step):
         return {
             "image": parts.image.rpartition("@")[2],
             # The hives pull with the password that came with the service. A job has pulled, and must not run again.
-            **({} if service.mode.endswith("-job") else {"registry": self._registry_password()}),
+            **({} if service.is_job else {"registry": self._registry_password()}),
             **flatten("service", own),
             **{f"service.environment.{name}": digest for name, digest in environment.items()},
             **flatten("network", networks),

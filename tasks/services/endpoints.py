@@ -1,7 +1,7 @@
 """Where the services answer, in lines that can be pasted."""
 
+from model.site import PublishedPort
 from model.stage import Host
-from model.units import Port
 from tasks.run.context import Run
 from tasks.services.port_allocation import published_ports
 
@@ -36,7 +36,7 @@ def lines(run: Run) -> list[str]:
     return said
 
 
-def _guess(port: Port) -> str:
+def _guess(port: PublishedPort) -> str:
     """Return a command that speaks to a port."""
     known = _GUESS.get(port.published)
     if known is not None:
@@ -44,7 +44,7 @@ def _guess(port: Port) -> str:
     return f"nc -z{'u' if port.protocol == 'udp' else ''} {{address}} {port.published}"
 
 
-def _address(run: Run, name: str, published: list[Port], running: dict[str, set[str]]) -> str | None:
+def _address(run: Run, name: str, published: list[PublishedPort], running: dict[str, set[str]]) -> str | None:
     """Return the address of a hive where a service answers: any for the ingress, else one where it runs.
 
     Args:

@@ -5,7 +5,6 @@ themselves, as a label for each port, and read back from there when `state/` is 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from model import site as types
@@ -13,9 +12,10 @@ from model.errors import ServiceError
 from model.keys.digest import Inputs
 from model.keys.record import PortsRecord
 from model.labels import PORT_LABEL, belongs_to, labels_of
+from model.site import PublishedPort
+from model.site.base import LAST_PORT
+from model.site.services import FIRST_FREE_PORT
 from model.stage import Stage
-from model.swarm.ports import ports
-from model.units import FIRST_FREE_PORT, LAST_PORT, Port
 from remote.checks.host_facts import HostFacts
 from tasks.names import PORTS_TASK, swarm_tasks
 from tasks.run.context import Run
@@ -28,24 +28,24 @@ Choices = Mapping[str, int]
 
 def is_open(stage: Stage) -> bool:
     """Return whether any service leaves a published port open."""
-    return any(port.published == 0 for service in stage.services.values() for port in ports(service))
+    return any(service.open_ports for service in stage.services.values())
 
 
-def published_ports(run: Run, name: str) -> list[Port]:
+def published_ports(run: Run, name: str) -> list[PublishedPort]:
     """Return a service's published ports, with those that were chosen.
 
     Raises:
         KeyError: One is not chosen yet.
 
     """
-    found = ports(run.stage.services[name])
-    if all(port.published for port in found):
-        return found
+    service = run.stage.services[name]
+    if not service.open_ports:
+        return service.ports
     chosen = run.state.record(PORTS_TASK, PortsRecord).ports
-    return [replace(port, published=port.published or _of(chosen, name, port)) for port in found]
+    return [port.at(_of(chosen, name, port)) if port.is_open else port for port in service.ports]
 
 
-def _of(chosen: Choices, name: str, port: Port) -> int:
+def _of(chosen: Choices, name: str, port: PublishedPort) -> int:
     """Return what was chosen for a port."""
     try:
         return chosen[key(name, port)]
@@ -53,9 +53,9 @@ def _of(chosen: Choices, name: str, port: Port) -> int:
         raise KeyError(PORTS_TASK) from None
 
 
-def port_labels(service: types.Service, published: Iterable[Port]) -> dict[str, str]:
+def port_labels(service: types.Service, published: Iterable[PublishedPort]) -> dict[str, str]:
     """Return the labels that keep a service's chosen ports."""
-    left_open = {(port.target, port.protocol) for port in ports(service) if port.published == 0}
+    left_open = {(port.target, port.protocol) for port in service.open_ports}
     return {
         f"{PORT_LABEL}{port.target}.{port.protocol}": str(port.published)
         for port in published
@@ -63,19 +63,14 @@ def port_labels(service: types.Service, published: Iterable[Port]) -> dict[str, 
     }
 
 
-def key(name: str, port: Port) -> str:
+def key(name: str, port: PublishedPort) -> str:
     """Return the name of a choice; no two services and ports have the same."""
     return f"{name} {port.target}/{port.protocol}"
 
 
 def wanted(stage: Stage) -> list[str]:
     """Return the ports that are to be chosen, by name."""
-    return sorted(
-        key(name, port)
-        for name, service in stage.services.items()
-        for port in ports(service)
-        if port.published == 0
-    )
+    return sorted(key(name, port) for name, service in stage.services.items() for port in service.open_ports)
 
 
 def named(stage: Stage) -> dict[int, str]:
@@ -83,7 +78,7 @@ def named(stage: Stage) -> dict[int, str]:
     return {
         port.published: name
         for name, service in stage.services.items()
-        for port in ports(service)
+        for port in service.ports
         if port.published >= FIRST_FREE_PORT
     }
 

@@ -19,11 +19,9 @@ from model.keys.digest import canonical, sha256
 from model.keys.record import PortsRecord, SwarmRecord
 from model.labels import belongs_to, labels_of
 from model.log import Log
-from model.stage import Host, Stage, service_networks
+from model.stage import Host, Stage
 from model.swarm import engine_versions
-from model.swarm.ports import ports
 from model.swarm.scheduling import Node, Wants, meets, misfits
-from model.units import size
 from remote.checks import host_facts, vxlan
 from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
@@ -97,11 +95,10 @@ def _choices(run: Run) -> chosen.Choices:
 
 def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
     """Return what a service wants of the nodes."""
-    memory = service.mem_reservation
-    tasks = None if service.mode.startswith("global") else service.replicas
-    reserved = service.cpu_reservation or 0.0, size(memory) if memory else 0
+    tasks = None if service.is_global else service.replicas
+    reserved = service.cpu_reservation or 0.0, service.mem_reservation or 0
     where = tuple(constraints(service, stage))
-    if service.mode.endswith("-job"):
+    if service.is_job:
         # Its tasks wait for one another where there is no room for all of them; one must fit.
         return Wants(name, where, None if tasks is None else min(tasks, 1), None, *reserved)
     return Wants(
@@ -110,7 +107,7 @@ def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
         tasks,
         service.placement.max_replicas_per_node,
         *reserved,
-        alone=any(port.mode == "host" for port in ports(service)),
+        alone=any(port.mode == "host" for port in service.ports),
         start_first=service.update_config.order == "start-first",
     )
 
@@ -201,9 +198,9 @@ def _without_ip_vs(
         return
     for name, service in services.items():
         why = f"the kernel of {lacking} has no ip_vs, so that nothing would reach it"
-        if service.endpoint_mode == "vip" and service_networks(service, stage.networks):
+        if service.endpoint_mode == "vip" and stage.networks_of(service):
             yield f'services.{name}: {why}: endpoint_mode = "vip" (the default) needs it: set "dnsrr"'
-        if any(port.mode == "ingress" for port in ports(service)):
+        if any(port.mode == "ingress" for port in service.ports):
             yield f'services.{name}.ports: {why}: mode = "ingress" (the default) needs it: set mode = "host"'
 
 
@@ -224,7 +221,7 @@ def _taken_ports(
     }
     for name, service in services.items():
         may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
-        for port in ports(service):
+        for port in service.ports:
             # What was chosen was free then, and is kept for life: somebody may have taken it since.
             number = port.published or choices.get(chosen.key(name, port), 0)
             if not number:
@@ -340,7 +337,7 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
 
 def used_networks(stage: Stage) -> dict[str, types.Network]:
     """Return the networks that the stage's services are in."""
-    used = {name for service in stage.services.values() for name in service_networks(service, stage.networks)}
+    used = {name for service in stage.services.values() for name in stage.networks_of(service)}
     return {name: network for name, network in stage.networks.items() if name in used}
 
 

@@ -6,10 +6,9 @@ from model import site as types
 from model.errors import ConfigError
 from model.keys.record import FactRecord
 from model.secrets.secret import Secret, UnaskedSecret
-from model.stage import config_uses
+from model.site import PublishedPort
 from model.swarm import content_names
 from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
-from model.units import Port
 from tasks.names import NFS_TASK
 from tasks.run.context import Run
 from tasks.services.port_allocation import published_ports
@@ -18,7 +17,7 @@ from tasks.services.port_allocation import published_ports
 def renderer(run: Run) -> Renderer:
     """Return what renders the templates of a run's stage."""
 
-    def published(service: str) -> Sequence[Port]:
+    def published(service: str) -> Sequence[PublishedPort]:
         return published_ports(run, service)
 
     return Renderer(run.stage, run.secrets.read, published, lambda: run.state.record(NFS_TASK, FactRecord).id)
@@ -114,7 +113,7 @@ def _texts(run: Run, service: types.Service, name: str) -> list[str]:
     """Return all templates of a service, and of the configs that it gets."""
     tables = [templated(service), *(table for _, table in role_variables(name, service))]
     found = [text for table in tables for _, text in texts(name, table)]
-    for use in config_uses(service):
+    for use in service.configs:
         config = run.stage.site.configs[use.source]
         made = content_names.template(f"configs.{use.source}", config, run.directory)
         found += [made[1]] if made is not None else []
@@ -127,7 +126,7 @@ def problems(run: Run, services: Collection[str]) -> list[str]:
     Those that need no secret were looked at when site.toml was read; what is not made yet is left to its task.
     """
     found: list[str] = []
-    for name in dict.fromkeys(use.source for s in services for use in config_uses(run.stage.services[s])):
+    for name in dict.fromkeys(use.source for s in services for use in run.stage.services[s].configs):
         try:
             config_content(run, name)
         except ConfigError as error:

@@ -10,7 +10,6 @@ from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.secrets.secret import Secret, UnaskedSecret
-from model.stage import config_uses, secret_uses
 from model.swarm.content_names import content_name, use_inputs
 from tasks.names import CONFIG, PORTS_TASK, config_task, secret_task, swarm_tasks, vault_task
 from tasks.run.context import Run
@@ -29,8 +28,8 @@ def steps(run: Run) -> Iterator[Step]:
 
 def tasks_of(service: types.Service) -> tuple[str, ...]:
     """Return the tasks that make the files of a service, each once."""
-    made = [secret_task(use.source) for use in secret_uses(service)]
-    made += [config_task(use.source) for use in config_uses(service)]
+    made = [secret_task(use.source) for use in service.secrets]
+    made += [config_task(use.source) for use in service.configs]
     return tuple(dict.fromkeys(made))
 
 
@@ -67,14 +66,14 @@ def secret_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str]]
             docker_secret_name(run, use.source),
             run.state.record(secret_task(use.source), FactRecord).id,
         )
-        for use in secret_uses(service)
+        for use in service.secrets
     }
 
 
 def config_parts(run: Run, service: types.Service) -> dict[str, tuple[str, str, bool]]:
     """Return a service's configs, each with the Docker config's name and id, and whether that is a Docker secret."""
     found = {}
-    for use in config_uses(service):
+    for use in service.configs:
         docker_name, is_secret = docker_config(run, use.source)
         found[use.source] = (docker_name, run.state.record(config_task(use.source), FactRecord).id, is_secret)
     return found
@@ -89,8 +88,8 @@ def inputs_of(
     return {
         **flatten("secret", {name: part[0] for name, part in secrets.items()}),
         **(flatten("config", {name: part[0] for name, part in configs.items()}) if configs else {}),
-        **use_inputs("secrets", secret_uses(service)),
-        **use_inputs("configs", config_uses(service)),
+        **use_inputs("secrets", service.secrets),
+        **use_inputs("configs", service.configs),
     }
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from model.site_file.forms import seconds
-from model.units import duration
+from model.site_file import forms
+from model.units import age, duration, size
 
 
 @pytest.mark.parametrize(
@@ -13,4 +13,21 @@ from model.units import duration
 def test_a_duration_is_written_in_the_largest_unit_that_fits(number: float, text: str) -> None:
     """What is written is a duration of site.toml, and the same one."""
     assert duration(number) == text
-    assert seconds(text) == number
+    assert forms.seconds(text) == number
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (1000, "1000"), (1024, "1K"), (1536 * 2**20, "1536M"), (2**30, "1G"), (2**41, "2T")],
+)
+def test_a_size_is_written_in_the_largest_unit_that_fits(number: int, text: str) -> None:
+    """What is written is a size of site.toml, and the same one."""
+    assert size(number) == text
+    assert forms.size_in_bytes(text) == number
+
+
+@pytest.mark.parametrize(("number", "text"), [(3_600, "1h"), (86_400, "1d"), (90_000, "25h")])
+def test_an_age_is_written_in_days_where_they_are_whole(number: int, text: str) -> None:
+    """What is written is an age of site.toml, and the same one."""
+    assert age(number) == text
+    assert forms.age(text) == number

@@ -5,6 +5,7 @@ import pytest
 
 from model import site as types
 from model.site_file import convert, tables
+from tests.definitions import service_of
 
 PAIRS = [
     (kind, getattr(types, kind.__name__.removesuffix("Table")))
@@ -26,12 +27,11 @@ def test_a_table_and_its_type_have_the_same_keys(
 
 def test_defaults_are_the_same() -> None:
     """A table that says nothing becomes a type that was given nothing."""
-    assert convert.site(tables.SiteTable(site="a", stages={})) == types.Site(site="a", stages={})
+    assert convert.site(tables.SiteTable(site="a", stages={})) == (types.Site(site="a", stages={}), [])
     assert convert.image(tables.ImageTable(from_="a:1")) == types.Image(from_="a:1")
-    assert convert.service(tables.ServiceTable(image="a:1")) == types.Service(image="a:1")
+    assert service_of({"image": "a:1"}) == types.Service(image="a:1")
     assert convert.stage(tables.VagrantStageTable()) == types.VagrantStage()
-    check = tables.HealthcheckTable(test="true")
-    made = convert.service(tables.ServiceTable(image="a:1", healthcheck=check))
+    made = service_of({"image": "a:1", "healthcheck": {"test": "true"}})
     assert made == types.Service(image="a:1", healthcheck=types.Healthcheck(test="true"))
     iron: dict[str, object] = {"networks": [types.InstallNetwork(interface="eth0")], "target": "/dev/sda"}
     made_of_iron = convert.stage(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import ConfigError
-from model.site import DockerStage, PortMap, PreparedStage, RoleUse
+from model.site import DockerStage, PreparedStage, PublishedPort, RoleUse
 from model.site_file.load import load, parse_site, schema, select
 
 GOOD = """
@@ -67,8 +67,8 @@ def test_a_good_site_becomes_types(site_dir: Path) -> None:
 
     assert isinstance(site.stages["private"], DockerStage)
     assert isinstance(site.stages["production"], PreparedStage)
-    assert site.images["web"].roles == ["nginx", RoleUse(role="nginx", vars={"PORT": 80})]
-    assert site.services["web"].ports[1] == PortMap(target_port=443, published_port=443, mode="host")
+    assert site.images["web"].roles == [RoleUse(role="nginx"), RoleUse(role="nginx", vars={"PORT": 80})]
+    assert site.services["web"].ports == [PublishedPort(80, 8080), PublishedPort(443, 443, mode="host")]
     with pytest.raises(AttributeError):
         site.site = "other"  # type: ignore[misc]
 

@@ -11,11 +11,10 @@ from commands.run import missing_secrets
 from model.errors import ConfigError
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
+from model.site import PublishedPort
 from model.site_file.load import load, select
 from model.stage import Stage
-from model.swarm.ports import ports
 from model.templates import Renderer, secrets_in
-from model.units import Port
 from tasks.deploy_services import steps
 from tasks.run.context import Run
 from tasks.run.open import new_run
@@ -66,8 +65,8 @@ def site(directory: Path, web: str, stage: str = "private") -> Stage:
 def renderer(stage: Stage) -> Renderer:
     """Return what renders with secrets that are known."""
 
-    def published(name: str) -> Sequence[Port]:
-        return ports(stage.services[name])
+    def published(name: str) -> Sequence[PublishedPort]:
+        return stage.services[name].ports
 
     return Renderer(stage, lambda _name: Secret(SECRET), published, lambda: "files.example:/volumes/a")
 

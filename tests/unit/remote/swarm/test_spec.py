@@ -7,7 +7,6 @@ import pytest
 
 from model.site_file.load import parse_site
 from model.stage import Stage
-from model.swarm.ports import ports
 from remote.swarm.spec import ServiceParts, image_config, service_spec, spec_digest
 from tests.definitions import image_of, service_of
 
@@ -31,9 +30,7 @@ def stage(**parts: Any) -> Stage:
 def spec(**definition: Any) -> dict[str, Any]:
     """Return the specification of a service."""
     service = service_of({"image": "web", **definition})
-    parts = replace(
-        PARTS, ports=[replace(port, published=port.published or 61001) for port in ports(service)]
-    )
+    parts = replace(PARTS, ports=[port.at(port.published or 61001) for port in service.ports])
     return service_spec("web", service, stage(), parts, {"skep.key": "k"})
 
 

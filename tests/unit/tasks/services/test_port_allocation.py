@@ -6,10 +6,11 @@ import pytest
 
 from model.errors import ServiceError
 from model.hosts.firewall import left_open, published
+from model.site import PublishedPort
+from model.site.base import LAST_PORT
+from model.site.services import FIRST_FREE_PORT
 from model.site_file.load import parse_site
 from model.stage import Stage
-from model.swarm.ports import ports
-from model.units import FIRST_FREE_PORT, LAST_PORT, Port
 from remote.checks.host_facts import HostFacts
 from tasks.services import port_allocation as chosen
 from tests.definitions import service_of
@@ -84,7 +85,9 @@ class TestChoose:
 def test_labels_are_read_back() -> None:
     """What a service carries as labels says what was chosen for it, and nothing of what site.toml says itself."""
     service = service_of({"image": "web", "ports": ["80", "53/udp", "8080:81"]})
-    labels = chosen.port_labels(service, [Port(80, 61001), Port(53, 61002, "udp"), Port(81, 8080)])
+    labels = chosen.port_labels(
+        service, [PublishedPort(80, 61001), PublishedPort(53, 61002, "udp"), PublishedPort(81, 8080)]
+    )
     spec = {"Spec": {"Name": "web", "Labels": {**labels, "other": "1"}}}
 
     assert labels == {"skep.port.80.tcp": "61001", "skep.port.53.udp": "61002"}
@@ -104,4 +107,4 @@ def test_a_short_port_may_leave_the_hosts_open() -> None:
     """`80/udp` is a container's port alone."""
     service = service_of({"image": "web", "ports": ["80/udp"]})
 
-    assert ports(service) == [Port(80, 0, "udp")]
+    assert service.ports == [PublishedPort(80, 0, "udp")]

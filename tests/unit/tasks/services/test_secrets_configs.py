@@ -9,7 +9,6 @@ import pytest
 from model.errors import ConfigError
 from model.secrets.secret import Secret
 from model.site_file.load import load
-from model.stage import config_uses, secret_uses
 from model.swarm.content_names import use_inputs
 from remote.swarm.secrets_configs import ensure_config, ensure_secret
 from remote.swarm.spec import ServiceParts, service_spec
@@ -222,8 +221,8 @@ def test_a_default_that_is_written_out_is_no_input() -> None:
         }
     )
 
-    assert use_inputs("secrets", secret_uses(service)) == {"service.secrets[2].mode": '"0440"'}
-    assert use_inputs("configs", config_uses(service)) == {"service.configs[0].target": '"/d.conf"'}
+    assert use_inputs("secrets", service.secrets) == {"service.secrets[2].mode": '"0440"'}
+    assert use_inputs("configs", service.configs) == {"service.configs[0].target": '"/d.conf"'}
 
 
 class Api:
