@@ -74,9 +74,8 @@ def shell(run: Run, name: str) -> int:
         run.connections.files.sockets / f"{repository.short}.ssh",
         repository.short,
         command(kept, terminal=terminal),
+        terminal=terminal,
     )
-    if terminal:
-        words[words.index("-T")] = "-t"
     # The shell has this process's terminal, which `remote.mother.process` gives to nobody.
     return subprocess.call(words)
 

@@ -20,7 +20,7 @@ from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS
 from providers.cloud.retry import poll
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 
 DISK = "StandardSSD_LRS"
 """The type of the disks: one that every size can have."""

@@ -11,7 +11,7 @@ from model.keys.digest import sha256
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG
 from model.secrets.secret import Secret
 from model.stage import Host
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 
 ADMIN = "skep"
 

@@ -12,7 +12,7 @@ from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
 from providers.cloud.cloud_init import ADMIN, SshKeys, fingerprint, new_host_key, public_key
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 from remote.ssh.login import wait_for_login
 
 SSH_TIMEOUT = 300.0

@@ -30,7 +30,7 @@ from providers.docker.engine import (
     translate_errors,
 )
 from remote.mother.wait import attempts, wait_for
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 from remote.ssh.login import wait_for_login
 
 if TYPE_CHECKING:
@@ -335,7 +335,7 @@ class DockerHosts:
 
     def _admit(self, client: "APIClient", host: Host, container: str, log: Log) -> HostRecord:
         """Install the stage's key, read the host's keys, and wait until it lets us in."""
-        public = self._files.key.with_name(self._files.key.name + ".pub").read_text().strip()
+        public = self._files.public_key
         code, output = execute(client, container, _ADMIT, {"ADMIN": ADMIN, "AUTHORIZED_KEY": public})
         if code != 0:
             raise ProviderError(f"{host.name}: its admin user can't be made: {output.strip()[-500:]}")

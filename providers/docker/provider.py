@@ -21,7 +21,7 @@ from providers.docker import host as docker_host
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
 from providers.docker.engine import engine, engine_host, reading
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 
 IMAGE, NETWORK = "image", docker_network.NETWORK
 _HOSTNAME_MAX = 64  # bytes: Linux's HOST_NAME_MAX

@@ -28,8 +28,9 @@ from providers.kickstart import iso as kickstart_iso
 from providers.kickstart.host_keys import WWW, HostKeyStore, Kept
 from providers.kickstart.netboot import make_directory
 from remote.mother.wait import Pace, attempts
-from remote.ssh.connection import SshFiles
-from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh, ssh_words, with_key
+from remote.ssh.commands import ssh_login, with_key
+from remote.ssh.files import SshFiles
+from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh
 
 MEDIUM = "medium"
 LAYOUT = "1"
@@ -155,7 +156,7 @@ class KickstartProvider(Provider):
 
     def _make_medium(self, key: str, log: Log) -> FactRecord:
         """Make image and directory with the answers of all hosts."""
-        public = self._files.key.with_suffix(".pub").read_text()
+        public = self._files.public_key
         # What is on the medium names a key, so that one whose making was killed goes with the next.
         hosts: list[tuple[InstallPlan, Answers]] = []
         with self._keeper.lock():
@@ -284,7 +285,7 @@ class KickstartProvider(Provider):
     def _run_as_root(self, record: HostRecord, script: str) -> str:
         """Run a script on a host, and return what it printed; what is in it goes on no command line."""
         with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
-            words = ssh_words(
+            words = ssh_login(
                 record, pinned(record, Path(directory)), with_key(self._files.key), "sudo -n sh -s"
             )
             answer = run_ssh(words, timeout=LOGIN_TIMEOUT, stdin=script.encode())

@@ -24,8 +24,9 @@ from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
 from providers.base import Found, Provider, Resource
 from remote.ssh.client import FAILED
-from remote.ssh.connection import SshFiles, learn
-from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh, ssh_words, with_key
+from remote.ssh.commands import ssh_login, with_any, with_key
+from remote.ssh.files import SshFiles, learn
+from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
 
 ADMIN = "skep"
 ADMIT_TIMEOUT = 300.0
@@ -203,7 +204,7 @@ class PreparedProvider(Provider):
 
     def _identify(self, record: HostRecord, known_hosts: Path) -> Answer:
         """Log in as the admin user with the stage's key, try sudo, and read who the machine is."""
-        words = ssh_words(record, known_hosts, with_key(self._files.key), _IDENTIFY)
+        words = ssh_login(record, known_hosts, with_key(self._files.key), _IDENTIFY)
         return run_ssh(words, timeout=LOGIN_TIMEOUT)
 
     def _admit(self, host: Host, record: HostRecord, known_hosts: Path) -> None:
@@ -218,15 +219,15 @@ class PreparedProvider(Provider):
             user=user,
             host_keys=record.host_keys,
         )
-        public = self._files.key.with_name(f"{self._files.key.name}.pub").read_text().strip()
+        public = self._files.public_key
         script = f"ADMIN={ADMIN}\nAUTHORIZED_KEY={shlex.quote(public)}\n{_SCRIPT.read_text()}"
         command = "sh -eu -s"
         if user != "root":
             command = f"sh -c {shlex.quote(_AS_SUDOER)}"
             script = f"{password.reveal() if password else ''}\n{script}"
-        words = ssh_words(
-            first, known_hosts, authentication(self._config, has_password=bool(password)), command
-        )
+        named = self._config.private_key
+        key = None if named is None else Path(named).expanduser()
+        words = ssh_login(first, known_hosts, with_any(key, has_password=bool(password)), command)
         with _askpass(password) as env:
             answer = run_ssh(words, timeout=ADMIT_TIMEOUT, stdin=script.encode(), env=env)
         if answer.worked:
@@ -303,22 +304,6 @@ class PreparedProvider(Provider):
             f"was installed anew, run `ssh-keygen -f {stages} -R {record.name}` and then again; if not, it is another "
             "machine"
         )
-
-
-def authentication(config: PreparedStage, *, has_password: bool) -> dict[str, str]:
-    """Return ssh's options for the first log-in: the key that is named, or the password, or what ssh finds. Pure."""
-    methods: list[str] = []
-    options: dict[str, str] = {}
-    if config.private_key is not None:
-        methods.append("publickey")
-        options |= {"IdentityFile": f'"{Path(config.private_key).expanduser()}"', "IdentitiesOnly": "yes"}
-    if has_password:
-        methods += ["password", "keyboard-interactive"]
-        # One attempt: a wrong password stays wrong, and fail2ban counts.
-        options["NumberOfPasswordPrompts"] = "1"
-    else:
-        options["BatchMode"] = "yes"
-    return {**options, "PreferredAuthentications": ",".join(methods or ["publickey"])}
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ from model.stage import Host, Stage
 from providers.base import Found, Provider, Resource
 from providers.vagrant import machines as vagrant_machine
 from providers.vagrant.machines import BACKENDS, GONE, RUNNING, Machine, Machines
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 from remote.ssh.login import log_in, wait_for_login
 
 LAYOUT = "1"
@@ -291,7 +291,7 @@ class VagrantProvider(Provider):
             "bridge": config.bridge,
             "dev": config.dev,
             "proxy": config.vagrant_proxy,
-            "authorized_key": self._files.key.with_suffix(".pub").read_text().strip(),
+            "authorized_key": self._files.public_key,
             "hosts": {
                 host.short: {
                     "address": host.address,

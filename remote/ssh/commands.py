@@ -1,13 +1,110 @@
-"""Command lines, as data. Pure: nothing is run here."""
+"""Command lines and options of ssh, all of them. Pure: nothing is run here."""
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
+
+from model.keys.record import HostRecord
 
 CONNECT_TIMEOUT = 10
 PERSIST = 60
 """Seconds that a shared connection stays open after its last use, as Ansible has it."""
 
+_ALWAYS = {
+    "GlobalKnownHostsFile": "/dev/null",
+    "ConnectTimeout": str(CONNECT_TIMEOUT),
+    "ServerAliveInterval": "5",
+    "ServerAliveCountMax": "3",
+    "LogLevel": "ERROR",
+}
+"""What holds for all log-ins."""
 
-def ssh_master(config: Path, control: Path, sockets: dict[Path, str], host: str) -> list[str]:
+
+def host_options(record: HostRecord) -> dict[str, str]:
+    """Return the options for reaching a host, and knowing it by its key."""
+    return {
+        "HostName": record.ssh_host,
+        "Port": str(record.ssh_port),
+        "User": record.user,
+        "HostKeyAlias": record.name,
+        # A host without a key known beforehand: the first connection's is kept, and every later one verified.
+        "StrictHostKeyChecking": "yes" if record.host_keys else "accept-new",
+    }
+
+
+def with_key(key: Path) -> dict[str, str]:
+    """Return the options for logging in with this private key and nothing else."""
+    return {"BatchMode": "yes", "PreferredAuthentications": "publickey", **_identity(key)}
+
+
+def with_any(key: Path | None, *, has_password: bool) -> dict[str, str]:
+    """Return the options for logging in with a person's means: this key, or a password, or what ssh finds by itself."""
+    methods = ["publickey"] if key is not None else []
+    options = _identity(key) if key is not None else {}
+    if has_password:
+        methods += ["password", "keyboard-interactive"]
+        # One attempt: a wrong password stays wrong, and fail2ban counts.
+        options["NumberOfPasswordPrompts"] = "1"
+    else:
+        options["BatchMode"] = "yes"
+    return {**options, "PreferredAuthentications": ",".join(methods or ["publickey"])}
+
+
+def _identity(key: Path) -> dict[str, str]:
+    """Return the options for trying no key but this one."""
+    return {"IdentityFile": path_value(key), "IdentitiesOnly": "yes"}
+
+
+def stage_config(key: Path, known_hosts: Path, records: Mapping[str, HostRecord]) -> str:
+    """Return the text of a stage's ssh_config: one block per host, then what holds for all of them.
+
+    Args:
+        key: The stage's private key.
+        known_hosts: Its known_hosts.
+        records: Short host name to record.
+
+    """
+    common = {
+        **_identity(key),
+        "UserKnownHostsFile": path_value(known_hosts),
+        "PasswordAuthentication": "no",
+        "BatchMode": "yes",
+        **_ALWAYS,
+    }
+    blocks = [
+        _block(f"{short} {record.name}", host_options(record)) for short, record in sorted(records.items())
+    ]
+    return "\n\n".join([*blocks, _block("*", common)]) + "\n"
+
+
+def _block(hosts: str, options: Mapping[str, str]) -> str:
+    """Return a block of ssh_config(5)."""
+    return "\n".join([f"Host {hosts}", *(f"    {name} {_quoted(value)}" for name, value in options.items())])
+
+
+def ssh_login(record: HostRecord, known_hosts: Path, options: Mapping[str, str], command: str) -> list[str]:
+    """Return the command that runs a shell command on a host before the stage's ssh_config knows it.
+
+    No configuration file is read, neither the person's nor the machine's: later phases log in without them as well.
+
+    Args:
+        record: The host; `user` is who logs in.
+        known_hosts: Where its host key is looked up, and kept if none was known.
+        options: How to authenticate: `with_key` or `with_any`.
+        command: For the host's shell.
+
+    """
+    every = {
+        **host_options(record),
+        "UserKnownHostsFile": path_value(known_hosts),
+        "UpdateHostKeys": "no",
+        **_ALWAYS,
+        **options,
+    }
+    return ["ssh", "-F", "/dev/null", *_options(every), "-T", record.name, command]
+
+
+def ssh_master(config: Path, control: Path, sockets: Mapping[Path, str], host: str) -> list[str]:
     """Return the command that opens a shared connection in the background and forwards sockets through it.
 
     Args:
@@ -18,48 +115,46 @@ def ssh_master(config: Path, control: Path, sockets: dict[Path, str], host: str)
 
     """
     forwards = [word for local, there in sockets.items() for word in ("-L", f"{local}:{there}")]
-    options = [
-        f"ControlPath={path_value(control)}",
-        "ControlMaster=yes",
-        f"ControlPersist={PERSIST}",
+    options = {
+        "ControlPath": path_value(control),
+        "ControlMaster": "yes",
+        "ControlPersist": str(PERSIST),
         # A socket that a killed run left behind never stands in the way.
-        "StreamLocalBindUnlink=yes",
-        "StreamLocalBindMask=0177",
-    ]
+        "StreamLocalBindUnlink": "yes",
+        "StreamLocalBindMask": "0177",
+    }
     return ["ssh", "-F", str(config), *_options(options), *forwards, "-f", "-N", "-T", host]
 
 
-def ssh_command(config: Path, control: Path, host: str, command: str) -> list[str]:
-    """Return the command that runs a shell command on a host over its shared connection."""
-    return [
-        "ssh",
-        "-F",
-        str(config),
-        *_options([f"ControlPath={path_value(control)}", "ControlMaster=no"]),
-        "-T",
-        host,
-        command,
-    ]
+def ssh_command(config: Path, control: Path, host: str, command: str, *, terminal: bool = False) -> list[str]:
+    """Return the command that runs a shell command on a host over its shared connection.
+
+    Args:
+        config: The stage's ssh_config.
+        control: The path of the connection's control socket.
+        host: The host's name in `config`.
+        command: For the host's shell.
+        terminal: Whether it gets a terminal there.
+
+    """
+    options = _options({"ControlPath": path_value(control), "ControlMaster": "no"})
+    return ["ssh", "-F", str(config), *options, "-t" if terminal else "-T", host, command]
 
 
 def ssh_control(config: Path, control: Path, host: str, order: str) -> list[str]:
-    """Return the command that asks a shared connection to `check` or `exit`."""
-    return ["ssh", "-F", str(config), *_options([f"ControlPath={path_value(control)}"]), "-O", order, host]
+    """Return the command that gives a shared connection an order: `check`, `stop` or `exit`."""
+    options = _options({"ControlPath": path_value(control)})
+    return ["ssh", "-F", str(config), *options, "-O", order, host]
 
 
-def _options(options: list[str]) -> list[str]:
-    """Return `-o` before each option."""
-    return [word for option in options for word in ("-o", option)]
+def ansible_ssh_args(config: Path) -> str:
+    """Return Ansible's `ansible_ssh_common_args`, with which it opens connections of its own to the stage's hosts."""
+    return shlex.join(["-F", str(config), *_options({"ControlPath": "none"})])
 
 
-def ssh_config(entries: list[dict[str, str]], common: dict[str, str]) -> str:
-    """Return the text of an ssh_config: one block per host, then what holds for all of them."""
-    blocks = []
-    for entry in entries:
-        lines = [f"Host {entry['Host']}", *(f"    {k} {_quoted(v)}" for k, v in entry.items() if k != "Host")]
-        blocks.append("\n".join(lines))
-    blocks.append("\n".join(["Host *", *(f"    {key} {_quoted(value)}" for key, value in common.items())]))
-    return "\n\n".join(blocks) + "\n"
+def _options(options: Mapping[str, str]) -> list[str]:
+    """Return options as words of a command line."""
+    return [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
 
 
 def path_value(path: Path) -> str:

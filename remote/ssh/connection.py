@@ -4,24 +4,18 @@ The connection is shared (OpenSSH's ControlMaster) by all commands of a run and 
 next run starts at once. It also forwards the host's `/var/run/docker.sock` to a socket of the stage's own.
 """
 
-import contextlib
-import hashlib
 import os
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from math import inf
-from pathlib import Path
 
 from model.errors import CommandError, HostError, StateError
-from model.keys.record import HostRecord
-from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as argv
 from remote.ssh.client import FAILED, run_ssh
+from remote.ssh.files import SUN_PATH, SshFiles, own_directory
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
@@ -32,129 +26,8 @@ _STARTING = 15.0
 _PACE = Pace(first=0.5, longest=0.5)
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
-_WRITING = 60.0
-"""Seconds that writing the ssh files may take another."""
 _OPENING, _ORDER = 3.0 * argv.CONNECT_TIMEOUT, 10.0
 """Seconds for opening a connection, and for giving it an order."""
-_SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
-
-
-@dataclass(frozen=True)
-class SshFiles:
-    """Where a stage's ssh files are.
-
-    Args:
-        config: Its ssh_config, for skep and for people.
-        key: The stage's private key; the public one is beside it with `.pub`.
-        known_hosts: The pinned host keys.
-        sockets: A directory with a short path, for sockets.
-
-    """
-
-    config: Path
-    key: Path
-    known_hosts: Path
-    sockets: Path
-
-
-def socket_directory(state: Path) -> Path:
-    """Return a directory of the stage's own whose path is short, however deep the state directory lies.
-
-    It is made by `Connection.open`, and not before: who only lists leaves nothing behind.
-    """
-    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "")
-    # It may name what is gone, as after `su` or a log-out, or may be somebody else's.
-    if not (base.is_absolute() and base.is_dir() and os.access(base, os.W_OK)):
-        base = Path(tempfile.gettempdir())
-    if len(os.fsencode(base)) > _SUN_PATH // 3:
-        base = Path("/tmp")  # noqa: S108 - made 0700 and checked to be ours below
-    digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
-    return base / f"skep-{os.getuid()}-{digest}"
-
-
-def _own_directory(directory: Path) -> None:
-    """Make a directory that only this user can read.
-
-    Raises:
-        StateError: There is one of that name, and it is not so.
-
-    """
-    directory.mkdir(mode=0o700, exist_ok=True)
-    info = directory.lstat()
-    if info.st_uid != os.getuid() or info.st_mode & 0o077 or directory.is_symlink():
-        msg = f"{directory}: is not a directory that only you can read; remove it"
-        raise StateError(msg)
-
-
-def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
-    """Write ssh_config and known_hosts for the hosts that exist.
-
-    Args:
-        files: Where.
-        records: Short host name to record.
-
-    """
-    entries = [
-        {
-            "Host": f"{short} {record.name}",
-            "HostName": record.ssh_host,
-            "Port": str(record.ssh_port),
-            "User": record.user,
-            "HostKeyAlias": record.name,
-            # A host without a key known beforehand: the first connection's is kept, and every later one verified.
-            "StrictHostKeyChecking": "yes" if record.host_keys else "accept-new",
-        }
-        for short, record in sorted(records.items())
-    ]
-    common = {
-        "IdentityFile": argv.path_value(files.key),
-        "IdentitiesOnly": "yes",
-        "UserKnownHostsFile": argv.path_value(files.known_hosts),
-        "GlobalKnownHostsFile": "/dev/null",
-        "PasswordAuthentication": "no",
-        "BatchMode": "yes",
-        "ConnectTimeout": str(argv.CONNECT_TIMEOUT),
-        "ServerAliveInterval": "5",
-        "ServerAliveCountMax": "3",
-        "LogLevel": "ERROR",
-    }
-    pinned = {record.name: record.host_keys for record in records.values() if record.host_keys}
-    # One writer at a time: hosts are made in parallel, and each adds its lines.
-    with _writing(files):
-        # Those of hosts without a record, too: the next log-in, maybe with a password, must find the key of the first.
-        learned = [line for line in _known_lines(files.known_hosts) if line.split(" ")[0] not in pinned]
-        lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
-        write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
-        write_whole(files.config, argv.ssh_config(entries, common).encode())
-
-
-def learn(files: SshFiles, lines: Iterable[str]) -> None:
-    """Add lines to known_hosts, those that are not in it yet.
-
-    Args:
-        files: The stage's ssh files.
-        lines: As ssh writes them; empty ones don't count.
-
-    """
-    with _writing(files):
-        known = _known_lines(files.known_hosts)
-        new = [line for line in dict.fromkeys(lines) if line and line not in known]
-        if new:
-            write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
-
-
-def _writing(files: SshFiles) -> contextlib.AbstractContextManager[object]:
-    """Hold the right to write a stage's ssh files."""
-    return lock(files.config.parent / ".ssh.lock", "another run writes the stage's ssh files", _WRITING)
-
-
-def _known_lines(path: Path) -> list[str]:
-    """Return the lines of a file that need not be there."""
-    try:
-        with file_errors(path, except_=(FileNotFoundError,)):
-            return path.read_text().splitlines()
-    except FileNotFoundError:
-        return []
 
 
 class Connection:
@@ -176,7 +49,7 @@ class Connection:
         self._seen = self._failed = _NEVER
         self._failure: HostError | None = None
         longest = len(os.fsencode(self._control)) + 17  # ssh adds a random suffix while it binds
-        if longest > _SUN_PATH:
+        if longest > SUN_PATH:
             msg = f"{self._control}: longer than a socket's path may be; set XDG_RUNTIME_DIR to a shorter directory"
             raise StateError(msg)
 
@@ -194,7 +67,7 @@ class Connection:
             if self._failure is not None and time.monotonic() - self._failed < _SHARED_FAILURE:
                 # Those who waited while somebody else tried in vain need not try, and wait, one after another.
                 raise HostError(str(self._failure))
-            _own_directory(self._files.sockets)
+            own_directory(self._files.sockets)
             # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
             busy = f"{self.name}: another run is opening the connection"
             with lock(self._control.with_suffix(".lock"), busy, 2 * (_STARTING + _OPENING), kind=HostError):

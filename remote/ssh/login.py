@@ -1,14 +1,14 @@
 """Logging in to a host before the stage's ssh files know it: every option is said on the command line."""
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from model.keys.record import HostRecord
 from remote.mother.wait import Pace, attempts
 from remote.ssh import client
-from remote.ssh.commands import CONNECT_TIMEOUT, path_value
+from remote.ssh.commands import ssh_login, with_key
 
 LOGIN_TIMEOUT = 30.0
 
@@ -34,47 +34,6 @@ class Answer:
         return self.status == 0
 
 
-def ssh_words(record: HostRecord, known_hosts: Path, options: Mapping[str, str], command: str) -> list[str]:
-    """Return the command that runs a command on a host. Pure.
-
-    No configuration file is read, neither the person's nor the machine's: later phases log in without them as well.
-
-    Args:
-        record: The host; `user` is who logs in.
-        known_hosts: Where its host key is looked up, and kept if none was known.
-        options: Further options, as of ssh_config(5): how to authenticate.
-        command: For the host's shell.
-
-    """
-    every = {
-        "HostName": record.ssh_host,
-        "Port": str(record.ssh_port),
-        "User": record.user,
-        "HostKeyAlias": record.name,
-        "StrictHostKeyChecking": "yes" if record.host_keys else "accept-new",
-        "UserKnownHostsFile": path_value(known_hosts),
-        "GlobalKnownHostsFile": "/dev/null",
-        "UpdateHostKeys": "no",
-        "ConnectTimeout": str(CONNECT_TIMEOUT),
-        "ServerAliveInterval": "5",
-        "ServerAliveCountMax": "3",
-        "LogLevel": "ERROR",
-        **options,
-    }
-    said = [word for name, value in every.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "/dev/null", *said, "-T", record.name, command]
-
-
-def with_key(key: Path) -> dict[str, str]:
-    """Return the options for logging in with this private key and nothing else. Pure."""
-    return {
-        "IdentityFile": path_value(key),
-        "IdentitiesOnly": "yes",
-        "PreferredAuthentications": "publickey",
-        "BatchMode": "yes",
-    }
-
-
 def run_ssh(
     words: list[str], *, timeout: float, stdin: bytes = b"", env: dict[str, str] | None = None
 ) -> Answer:
@@ -97,7 +56,7 @@ def run_ssh(
 def log_in(record: HostRecord, key: Path, command: str) -> Answer:
     """Run a command on a host with the stage's key, knowing the host by the keys of its record."""
     with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
-        words = ssh_words(record, pinned(record, Path(directory)), with_key(key), command)
+        words = ssh_login(record, pinned(record, Path(directory)), with_key(key), command)
         return run_ssh(words, timeout=LOGIN_TIMEOUT)
 
 

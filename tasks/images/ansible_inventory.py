@@ -5,7 +5,6 @@ for other services is not stale when one of them changes; and what it does not a
 """
 
 import re
-import shlex
 import shutil
 import sys
 import uuid
@@ -27,6 +26,7 @@ from tasks.services.rendering import rendered
 
 if TYPE_CHECKING:
     from remote.playbook.play import Play
+from remote.ssh.commands import ansible_ssh_args
 
 _ALONE = "container"
 """What the container is called for a role that does not ask for names."""
@@ -207,9 +207,7 @@ def play(run: Run, role: Role, found: SiteInventory, secrets: Mapping[str, Secre
 
 def _means(run: Run) -> dict[str, dict[str, Any]]:
     """Return how the hosts are reached by a task that is delegated to them."""
-    ssh = {
-        "ansible_ssh_common_args": f"-F {shlex.quote(str(run.connections.files.config))} -o ControlPath=none"
-    }
+    ssh = {"ansible_ssh_common_args": ansible_ssh_args(run.connections.files.config)}
     mother = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     return {_mother(run.stage): mother, **{host.name: ssh for host in run.stage.hosts}}
 

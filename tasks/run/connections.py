@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from model.errors import HostError, SkepError
 from model.keys.record import HostRecord
 from model.stage import Host, Stage
-from remote.ssh.connection import Connection, SshFiles, socket_directory, write_ssh_files
+from remote.ssh.connection import Connection
+from remote.ssh.files import SshFiles, socket_directory, write_ssh_files
 from tasks.run.coordination import Coordination
 from tasks.run.state import State
 

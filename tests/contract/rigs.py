@@ -14,7 +14,7 @@ from providers.base import Provider
 from providers.docker.engine import engine, thing
 from providers.fake.provider import FakeCloud, FakeProvider
 from providers.vagrant.machines import prefix_of, virsh
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 from remote.ssh.login import Answer
 from tests import rig as make
 

@@ -18,7 +18,7 @@ from providers.docker import network as docker_network
 from providers.docker.engine import translate_errors
 from providers.docker.host import EngineFeatures, container_spec
 from providers.docker.provider import DockerProvider
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 
 PLACE = EngineFeatures(image="sha256:1", network="net", publish=False, privileged=False, modules=False)
 

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 
 from model import site as types
-from model.keys.record import HostRecord
 from model.secrets.secret import Secret
 from model.site import PreparedHost
 from model.stage import Stage
-from providers.prepared.provider import _AS_SUDOER, PreparedProvider, _askpass, authentication
-from remote.ssh.connection import SshFiles
-from remote.ssh.login import ssh_words, with_key
+from providers.prepared.provider import _AS_SUDOER, PreparedProvider, _askpass
+from remote.ssh.files import SshFiles
 
 
 def a_provider(directory: Path, **config: Any) -> PreparedProvider:
@@ -85,29 +83,8 @@ class TestCheck:
         assert said == ["stages.production.hosts.hive7: the stage has no such host"]
 
 
-class TestAuthentication:
-    """How ssh is told to log in the first time."""
-
-    def test_key(self) -> None:
-        """A key that is named is the only one tried, and nothing is asked."""
-        options = authentication(types.PreparedStage(private_key="/k"), has_password=False)
-
-        assert options["IdentityFile"] == '"/k"'
-        assert options["PreferredAuthentications"] == "publickey"
-        assert options["BatchMode"] == "yes"
-
-    def test_password(self) -> None:
-        """A password is tried once, without the keys that would use up sshd's patience."""
-        options = authentication(types.PreparedStage(), has_password=True)
-
-        assert options["PreferredAuthentications"] == "password,keyboard-interactive"
-        assert options["NumberOfPasswordPrompts"] == "1"
-
-    def test_nothing_said(self) -> None:
-        """Otherwise ssh's own keys and agent are tried."""
-        options = authentication(types.PreparedStage(), has_password=False)
-
-        assert options == {"BatchMode": "yes", "PreferredAuthentications": "publickey"}
+class TestPassword:
+    """How the password of the first log-in reaches ssh and sudo."""
 
     def test_askpass(self) -> None:
         """The helper prints the password as it is; it is in no file and not in our own environment."""
@@ -144,26 +121,3 @@ class TestAuthentication:
 
         assert done.stdout == f"said {'touch ran' if asks else ''}\n"
         assert not (tmp_path / "ran").exists()
-
-
-class TestSshWords:
-    """The ssh command."""
-
-    RECORD = HostRecord(name="h.test", id="", address="10.0.0.1", ssh_host="10.0.0.1", ssh_port=23)
-
-    def test_is_all_there_is(self) -> None:
-        """No configuration file of the person or the machine has a say."""
-        words = ssh_words(self.RECORD, Path("/k h"), with_key(Path("/a key")), "true")
-
-        assert words[:3] == ["ssh", "-F", "/dev/null"]
-        assert words[-3:] == ["-T", "h.test", "true"]
-        assert 'UserKnownHostsFile="/k h"' in words
-        assert 'IdentityFile="/a key"' in words
-        assert "Port=23" in words
-
-    @pytest.mark.parametrize(("host_keys", "checking"), [((), "accept-new"), (("ssh-ed25519 A",), "yes")])
-    def test_host_keys(self, host_keys: tuple[str, ...], checking: str) -> None:
-        """A key that is known is demanded; else the first one is kept."""
-        record = HostRecord(name="h", id="", address="a", ssh_host="a", host_keys=host_keys)
-
-        assert f"StrictHostKeyChecking={checking}" in ssh_words(record, Path("k"), {}, "true")

@@ -1,19 +1,15 @@
 """The shared connection to a host, without a host."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from model.errors import CommandError, HostError, StateError
-from model.keys.record import HostRecord
+from model.errors import CommandError, HostError
 from remote.mother.process import Completed
 from remote.ssh import commands as argv
 from remote.ssh import connection as ssh
-from remote.ssh.connection import Connection, SshFiles, write_ssh_files
-from remote.ssh.login import ssh_words, with_key
+from remote.ssh.connection import Connection
+from remote.ssh.files import SshFiles
 
 
 @pytest.fixture
@@ -58,17 +54,6 @@ def test_a_host_made_anew_is_tried_again(connection: Connection, tried: list[str
     assert len(tried) == 2
 
 
-def test_the_socket_directory_is_short_however_deep_the_site_lies(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A socket's path has a limit; a runtime directory that is gone, or too long, is not used."""
-    deep = tmp_path / ("d" * 200) / ("e" * 200)
-    for runtime in ("", "/run/user/none", f"/tmp/{'x' * 100}"):
-        monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
-
-        assert len(str(ssh.socket_directory(deep))) < 60
-
-
 @pytest.fixture
 def shell(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """Return a connection whose commands are run by a shell on this machine."""
@@ -103,61 +88,3 @@ def test_a_long_output_is_whole(shell: Connection) -> None:
 
     assert output.splitlines() == [str(number) for number in range(1, 40001)]
     assert len(said) == 80000
-
-
-RECORD = HostRecord(
-    id="1", name="hive0.example.test", address="192.0.2.1", ssh_host="192.0.2.1", ssh_port=22, user="skep",
-    host_keys=("ssh-ed25519 AAAA",),
-)  # fmt: skip
-
-
-def configured(words: list[str]) -> dict[str, str]:
-    """Return what ssh makes of its options."""
-    said = subprocess.run([words[0], "-G", *words[1:]], capture_output=True, text=True, check=True).stdout
-    return {line.partition(" ")[0]: line.partition(" ")[2] for line in said.splitlines()}
-
-
-@pytest.mark.parametrize("name", ["100%done", "a b", "tab\there", "%h"])
-def test_ssh_takes_any_path(tmp_path: Path, name: str) -> None:
-    """Ssh expands `%` in the paths of its files and splits them at white space: neither is in the way."""
-    if shutil.which("ssh") is None:
-        raise AssertionError("install OpenSSH's client")
-    root = tmp_path / name
-    root.mkdir()
-    files = SshFiles(root / "ssh_config", root / "key", root / "known_hosts", tmp_path)
-    write_ssh_files(files, {"hive0": RECORD})
-
-    written = configured(["ssh", "-F", str(files.config), "hive0"])
-    said = configured(ssh_words(RECORD, files.known_hosts, with_key(files.key), "true"))
-
-    for found in (written, said):
-        # `ssh -G` shows them before they are expanded.
-        assert found["identityfile"].strip('"').replace("%%", "%") == str(files.key)
-        assert found["userknownhostsfile"].strip('"').replace("%%", "%") == str(files.known_hosts)
-        assert found["identityfile"].count("%") == 2 * str(files.key).count("%")
-
-
-def test_ssh_files_that_can_not_be_written(tmp_path: Path) -> None:
-    """That is a person's to mend, with the path; nothing half written is left."""
-    (tmp_path / "ssh_config").mkdir()
-    files = SshFiles(tmp_path / "ssh_config", tmp_path / "key", tmp_path / "known_hosts", tmp_path)
-
-    with pytest.raises(StateError, match=f"^{tmp_path}/ssh_config: Is a directory; "):
-        write_ssh_files(files, {"hive0": RECORD})
-
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".ssh.lock", "known_hosts", "ssh_config"]
-
-
-def test_a_learned_host_key_stays_while_its_host_has_no_record(tmp_path: Path) -> None:
-    """The log-in that carries a password comes after the first one: meanwhile another host may have been made."""
-    files = SshFiles(tmp_path / "config", tmp_path / "key", tmp_path / "known", tmp_path)
-    ssh.learn(files, ["p-hive0.test ssh-ed25519 A", "", "p-hive1.test ssh-ed25519 B"])
-    ssh.learn(files, ["p-hive1.test ssh-ed25519 B"])
-    record = HostRecord(name="p-hive0.test", id="1", address="10.0.0.1", ssh_host="10.0.0.1", user="skep")
-
-    ssh.write_ssh_files(files, {"hive0": record})
-
-    assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 A\np-hive1.test ssh-ed25519 B\n"
-    pinned = msgspec.structs.replace(record, host_keys=("ssh-ed25519 C",))
-    ssh.write_ssh_files(files, {"hive0": pinned})
-    assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 C\np-hive1.test ssh-ed25519 B\n"

@@ -1,0 +1,118 @@
+"""A stage's ssh files: keys, ssh_config, known_hosts, and where its sockets are."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.errors import StateError
+from model.keys.record import HostRecord
+from remote.mother.files import file_errors, write_whole
+from remote.mother.lock import lock
+from remote.ssh.commands import stage_config
+
+SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
+_WRITING = 60.0
+"""Seconds that another may take to write the ssh files."""
+
+
+@dataclass(frozen=True)
+class SshFiles:
+    """Where a stage's ssh files are.
+
+    Args:
+        config: Its ssh_config, for skep and for people.
+        key: The stage's private key.
+        known_hosts: The pinned host keys.
+        sockets: A directory with a short path, for sockets.
+
+    """
+
+    config: Path
+    key: Path
+    known_hosts: Path
+    sockets: Path
+
+    @property
+    def public_key(self) -> str:
+        """The stage's public key, in one line, as it is beside the private one."""
+        return self.key.with_name(f"{self.key.name}.pub").read_text().strip()
+
+
+def socket_directory(state: Path) -> Path:
+    """Return a directory of the stage's own whose path is short, however deep the state directory lies.
+
+    It is made by `Connection.open`, and not before: who only lists leaves nothing behind.
+    """
+    base = Path(os.environ.get("XDG_RUNTIME_DIR") or "")
+    # It may name what is gone, as after `su` or a log-out, or may be somebody else's.
+    if not (base.is_absolute() and base.is_dir() and os.access(base, os.W_OK)):
+        base = Path(tempfile.gettempdir())
+    if len(os.fsencode(base)) > SUN_PATH // 3:
+        base = Path("/tmp")  # noqa: S108 - made 0700 and checked to be ours below
+    digest = hashlib.sha256(os.fsencode(state.resolve())).hexdigest()[:12]
+    return base / f"skep-{os.getuid()}-{digest}"
+
+
+def own_directory(directory: Path) -> None:
+    """Make a directory that only this user can read.
+
+    Raises:
+        StateError: There is one of that name, and it is not so.
+
+    """
+    directory.mkdir(mode=0o700, exist_ok=True)
+    info = directory.lstat()
+    if info.st_uid != os.getuid() or info.st_mode & 0o077 or directory.is_symlink():
+        msg = f"{directory}: is not a directory that only you can read; remove it"
+        raise StateError(msg)
+
+
+def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
+    """Write ssh_config and known_hosts for the hosts that exist.
+
+    Args:
+        files: Where.
+        records: Short host name to record.
+
+    """
+    pinned = {record.name: record.host_keys for record in records.values() if record.host_keys}
+    # One writer at a time: hosts are made in parallel, and each adds its lines.
+    with _writing(files):
+        # Those of hosts without a record, too: the next log-in, maybe with a password, must find the key of the first.
+        learned = [line for line in _known_lines(files.known_hosts) if line.split(" ")[0] not in pinned]
+        lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
+        write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
+        write_whole(files.config, stage_config(files.key, files.known_hosts, records).encode())
+
+
+def learn(files: SshFiles, lines: Iterable[str]) -> None:
+    """Add lines to known_hosts, those that are not in it yet.
+
+    Args:
+        files: The stage's ssh files.
+        lines: As ssh writes them; empty ones don't count.
+
+    """
+    with _writing(files):
+        known = _known_lines(files.known_hosts)
+        new = [line for line in dict.fromkeys(lines) if line and line not in known]
+        if new:
+            write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
+
+
+def _writing(files: SshFiles) -> contextlib.AbstractContextManager[object]:
+    """Hold the right to write a stage's ssh files."""
+    return lock(files.config.parent / ".ssh.lock", "another run writes the stage's ssh files", _WRITING)
+
+
+def _known_lines(path: Path) -> list[str]:
+    """Return the lines of a file that need not be there."""
+    try:
+        with file_errors(path, except_=(FileNotFoundError,)):
+            return path.read_text().splitlines()
+    except FileNotFoundError:
+        return []
