@@ -27,7 +27,7 @@ from model.secrets.secret import Secret
 from model.stage import Stage
 from providers import create
 from providers.base import Provider, Resource
-from providers.docker.engine import engine
+from providers.docker.api import engine
 from remote.ssh.files import SshFiles
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from model.install.plan import ADMIN, BOND, ESP_MIB, Answers, InstallPlan, joined
+from model.install.plan import BOND, ESP_MIB, Answers, InstallPlan, joined
+from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 from model.site import Partition
 

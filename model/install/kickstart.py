@@ -2,8 +2,9 @@
 
 import shlex
 
-from model.install.plan import ADMIN, BOND, Answers, InstallPlan, Net, primary
+from model.install.plan import BOND, Answers, InstallPlan, Net, primary
 from model.install.script import admit
+from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 
 FILE = "ks.cfg"

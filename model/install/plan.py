@@ -8,7 +8,6 @@ from model.secrets.secret import Secret
 from model.site import InstallHost, InstallNetwork, KickstartStage, Partition
 from model.stage import Host, Stage
 
-ADMIN = "skep"
 DEFAULT_PARTITIONS = (Partition(mount="swap", size=1024), Partition(mount="/"))
 FAMILIES = {"debian": "debian", "ubuntu": "ubuntu", "rhel": "rhel", "almalinux": "rhel", "rocky": "rhel"}
 """Distribution to the family whose installer it has."""

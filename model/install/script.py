@@ -2,7 +2,8 @@
 
 import shlex
 
-from model.install.plan import ADMIN, InstallPlan
+from model.install.plan import InstallPlan
+from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 
 _SCRIPT = """\

@@ -7,6 +7,9 @@ image (*early cutoff*).
 
 from msgspec import Struct
 
+ADMIN = "skep"
+"""The user on hosts that skep logs in as: it has sudo and the stage's key."""
+
 
 class Record(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base of all records."""
@@ -32,7 +35,7 @@ class HostRecord(Record, frozen=True):
     address: str
     ssh_host: str
     ssh_port: int = 22
-    user: str = "skep"
+    user: str = ADMIN
     host_keys: tuple[str, ...] = ()
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from model.errors import ProviderError
 from model.json_types import Json
 from model.keys.digest import Inputs
+from model.keys.record import ADMIN
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.site import AzureStage
@@ -15,7 +16,7 @@ from providers.azure.api import AzureApi, properties, tags_for, tags_of
 from providers.azure.errors import CONFLICT, PRECONDITION, AzureError
 from providers.azure.image import AzureImages, image_name
 from providers.azure.network import AzureNetwork
-from providers.cloud.cloud_init import ADMIN, SshKeys, user_data
+from providers.cloud.cloud_init import SshKeys, user_data
 from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS

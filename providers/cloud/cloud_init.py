@@ -8,12 +8,10 @@ import json
 from dataclasses import dataclass
 
 from model.keys.digest import sha256
+from model.keys.record import ADMIN
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG
 from model.secrets.secret import Secret
 from model.stage import Host
-from remote.ssh.files import SshFiles
-
-ADMIN = "skep"
 
 
 @dataclass(frozen=True)
@@ -39,11 +37,6 @@ def new_host_key() -> HostKey:
     private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
     public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
     return HostKey(Secret(private.decode()), public.decode())
-
-
-def public_key(files: SshFiles) -> str:
-    """Return the stage's public key."""
-    return files.key.with_name(files.key.name + ".pub").read_text().strip()
 
 
 def fingerprint(public: str) -> str:

@@ -7,11 +7,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 from model.errors import ProviderError
 from model.hosts.placement import HostLocation
 from model.keys.digest import Inputs
-from model.keys.record import HostRecord
+from model.keys.record import ADMIN, HostRecord
 from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
-from providers.cloud.cloud_init import ADMIN, SshKeys, fingerprint, new_host_key, public_key
+from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key
 from remote.ssh.files import SshFiles
 from remote.ssh.login import wait_for_login
 
@@ -183,7 +183,7 @@ class CloudHosts(ABC, Generic[Config]):
 
     def _new_keys(self) -> SshKeys:
         """Return the ssh keys for a new machine."""
-        return SshKeys(new_host_key(), public_key(self._files))
+        return SshKeys(new_host_key(), self._files.public_key)
 
     @abstractmethod
     def _machines(self, name: str) -> list[Machine]:
@@ -231,7 +231,7 @@ class CloudHosts(ABC, Generic[Config]):
             ProviderError: It does not.
 
         """
-        is_for_other_key = machine.authorized_key not in {"", fingerprint(public_key(self._files))}
+        is_for_other_key = machine.authorized_key not in {"", fingerprint(self._files.public_key)}
         timeout = UNKNOWN_KEY_TIMEOUT if is_for_other_key else SSH_TIMEOUT
         log(f"{record.name}: waiting for ssh on {record.ssh_host}")
         reason = wait_for_login(record, self._files.key, timeout, lambda: True)

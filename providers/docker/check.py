@@ -1,114 +1,66 @@
-"""What an engine can do for hosts, found out by a container that says it and is gone."""
+"""What stands in the way of making a stage on this machine's engine."""
 
-import time
+import ipaddress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
-from model.json_types import Json
-from model.labels import CHECK_LABEL, NAME_LABEL, belongs_to, label_filter, labels_of
+from model.labels import NAME_LABEL, belongs_to, labels_of
+from model.site import DockerStage
 from model.stage import Stage
-from providers.docker.engine import CONFLICT, NOT_FOUND, engine, tolerated
+from providers.docker import image as docker_host_image
+from providers.docker import network as docker_network
+from providers.docker.api import engine, engine_host
 
 if TYPE_CHECKING:
     from docker import APIClient
 
+_HOSTNAME_MAX = 64  # bytes: Linux's HOST_NAME_MAX
 _WATCHES, _WATCHES_ELSEWHERE = 8, 16
 """inotify instances that one host uses (systemd, its journal, dbus, the engine), and that the mother may use itself."""
-_AT_WORK = 120.0
-"""Seconds after which a probe is surely a killed run's."""
-_FALLBACK = ["8.8.8.8", "8.8.4.4"]
-"""What Docker gives to containers when the mother's own resolver listens on a loopback address."""
-
-# Without --privileged, which is refused where the mother itself lacks a capability: all of what is left of it.
-_UNPRIVILEGED: Json = {
-    "CapAdd": ["ALL"],
-    "CapDrop": ["SYS_RESOURCE"],
-    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-    "MaskedPaths": [],
-    "ReadonlyPaths": [],
-    "DeviceCgroupRules": ["a *:* rwm"],
-}
-_PRIVILEGED: Json = {
-    "Privileged": True,
-    "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-}
 
 
-def rights(*, privileged: bool) -> Json:
-    """Return what of a container's HostConfig lets systemd and a Docker Engine live in it. Pure."""
-    return dict(_PRIVILEGED if privileged else _UNPRIVILEGED)
-
-
-def probe(client: "APIClient", stage: Stage, image: str) -> tuple[bool, list[str]]:
-    """Return whether --privileged works, and the name servers that containers can reach."""
-    from docker.errors import APIError
-
-    sweep(client, stage, older_than=_AT_WORK)
-    for privileged in (True, False):
-        container = client.create_container_from_config(
-            {
-                "Image": image,
-                "Entrypoint": ["cat", "/etc/resolv.conf"],
-                "Cmd": [],
-                "Labels": {**stage.labels, CHECK_LABEL: "true"},
-                "HostConfig": {"NetworkMode": "bridge", **rights(privileged=privileged)},
-            }
-        )["Id"]
-        try:
-            client.start(container)
-            client.wait(container, timeout=30)
-            text = client.logs(container).decode(errors="replace")
-        except APIError as error:
-            if not privileged:
-                raise ProviderError(
-                    f"this engine runs no container with the rights that a host needs: {error.explanation}; "
-                    "a rootless engine or one inside a locked-down container can't have hosts"
-                ) from error
-            continue
-        finally:
-            with tolerated(NOT_FOUND, CONFLICT):
-                client.remove_container(container, force=True)
-        return privileged, nameservers(text)
-    raise AssertionError
-
-
-def nameservers(resolv_conf: str) -> list[str]:
-    """Return the name servers of a container's resolv.conf that are of use in a host. Pure.
-
-    Docker's fallback means that the mother's own resolver can't be reached from a container. Its embedded resolver can
-    still ask it: that one comes first, for the host itself; its containers use the fallback.
-    """
-    servers = [line.split()[1] for line in resolv_conf.splitlines() if line.startswith("nameserver ")]
-    return ["127.0.0.11", *servers] if servers[:2] == _FALLBACK else servers
-
-
-def sweep(client: "APIClient", stage: Stage, older_than: float = 0) -> None:
-    """Remove the probes of killed runs.
-
-    Args:
-        client: The engine.
-        stage: The stage.
-        older_than: Seconds; younger ones may be at work.
-
-    """
-    for container in client.containers(all=True, filters=label_filter({**stage.labels, CHECK_LABEL: "true"})):
-        if time.time() - container["Created"] < older_than:
-            continue
-        with tolerated(NOT_FOUND, CONFLICT):
-            client.remove_container(container["Id"], force=True)
-
-
-def sweep_stage(stage: Stage) -> None:
-    """Remove the stage's probes, before its network goes: a killed run may have left one and nothing else."""
-    with engine() as client:
-        sweep(client, stage)
+def problems(stage: Stage, config: DockerStage) -> list[str]:
+    """Return a line for each problem of names and addresses, the engine, the image and the network."""
+    path = f"stages.{stage.name}"
+    lines = [
+        f"{path}: the host name {host.name} is longer than {_HOSTNAME_MAX} characters: shorten the site's name"
+        for host in stage.hosts
+        if len(host.name) > _HOSTNAME_MAX
+    ]
+    if config.cidr is None:
+        return [*lines, f'{path}.cidr: is missing; the hosts need a network, as in cidr = "10.231.7.0/24"']
+    network = ipaddress.ip_network(config.cidr)
+    reserved = {network.network_address, network.broadcast_address, network[1]}
+    lines += [
+        f"{path}: {host.name} can't have {host.address}, the network's own, its gateway's or the broadcast address"
+        for host in stage.hosts
+        if ipaddress.ip_address(host.address) in reserved
+    ]
+    where = engine_host() or ""
+    if where.startswith(("ssh://", "tcp://")) and not where.startswith(("tcp://127.", "tcp://localhost")):
+        lines.append(
+            f"Docker Engine at {where}: its hosts can't be reached from here: unset DOCKER_HOST, or run doit there"
+        )
+    try:
+        with engine() as client:
+            if any("rootless" in option for option in client.info().get("SecurityOptions") or ()):
+                lines.append(
+                    "Docker Engine: runs rootless, which can't hold hosts: use the system's own engine"
+                )
+            if shortage := watch_shortage(client, stage):
+                lines.append(shortage)
+        lines += docker_host_image.problems(config)
+        lines += docker_network.problems(stage)
+    except ProviderError as error:
+        lines.append(str(error))
+    return lines
 
 
 def watch_shortage(
     client: "APIClient", stage: Stage, limit: Path = Path("/proc/sys/fs/inotify/max_user_instances")
 ) -> str:
-    """Return what to raise if this machine's kernel gives too few inotify instances for all the hosts on it, else "".
+    """Return a problem if this machine's kernel gives too few inotify instances for all hosts on it, else "".
 
     Root's are shared by all containers. Where they run out systemd does not start, or starts and hears nothing.
     """

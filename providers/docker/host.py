@@ -1,24 +1,20 @@
-"""A host that is a container: what it is made with, how it is brought up, how a changed one is replaced."""
+"""Hosts that are containers: how one is brought up, how a changed one is replaced, how one is stopped and removed."""
 
-import io
-import tarfile
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.keys.record import HostRecord
+from model.keys.record import ADMIN, HostRecord
 from model.labels import ADDRESS_LABEL, KEY_LABEL, NAME_LABEL, PUBLISH_LABEL, label_filter, labels_of
 from model.log import Log
-from model.site import DockerStage
 from model.stage import Host, Stage
-from providers.docker import check as docker_probe
+from providers.docker import features as docker_features
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
-from providers.docker.engine import (
+from providers.docker.api import (
     CONFLICT,
     NOT_FOUND,
     NOT_MODIFIED,
@@ -29,7 +25,20 @@ from providers.docker.engine import (
     tolerated,
     translate_errors,
 )
-from remote.mother.wait import attempts, wait_for
+from providers.docker.container import (
+    MODULES,
+    VOLUMES,
+    EngineFeatures,
+    archive,
+    await_gone,
+    config_of,
+    container_spec,
+    discard,
+    execute,
+    is_running,
+    last_lines,
+)
+from remote.mother.wait import attempts
 from remote.ssh.files import SshFiles
 from remote.ssh.login import wait_for_login
 
@@ -39,15 +48,9 @@ if TYPE_CHECKING:
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file; what can be changed in place does not need it."""
 
-VOLUMES = {"docker": "/var/lib/docker", "containerd": "/var/lib/containerd"}
-"""Where a host's engine keeps its data, by the volume's last word. Volumes outlive the container: a host that is
-replaced keeps its images, its services' data and its place in the swarm."""
-
-ADMIN = "skep"
 SSH_TIMEOUT = 120.0
 _RACES = 20.0
 """Seconds for which a refusal is taken for another run at work on the same host."""
-_MODULES = "/lib/modules"
 _BOOT = Path(__file__).with_name("boot.sh")
 
 # Run as root in the container each time: the stage's key may be another one than when the host was made.
@@ -77,8 +80,8 @@ cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub
 
 
 def inputs(stage: Stage, host: Host) -> Inputs:
-    """Return what makes a host another host. Its authorized key, name servers and boot script are not among it."""
-    config = _config(stage)
+    """Return a host's inputs; its authorized key, name servers and boot script are none: they change in place."""
+    config = config_of(stage)
     return {
         "layout": LAYOUT,
         "name": host.name,
@@ -88,81 +91,6 @@ def inputs(stage: Stage, host: Host) -> Inputs:
         "cpus": str(config.cpus),
         "memory_size": str(config.memory_size),
         "publish": str(config.publish),
-    }
-
-
-def _config(stage: Stage) -> DockerStage:
-    """Return the stage's table, which is one of `provider = "docker"`."""
-    if not isinstance(stage.config, DockerStage):
-        raise TypeError(f"stage {stage.name} is not one of the docker provider")
-    return stage.config
-
-
-@dataclass(frozen=True)
-class EngineFeatures:
-    """What the engine has for a host, and can do.
-
-    Args:
-        image: The id of the host image.
-        network: The name of the network; by name, so that one that was made anew is found at the next start.
-        publish: Whether ssh ports are published on 127.0.0.1.
-        privileged: Whether the engine can do that.
-        modules: Whether the mother has kernel modules that a host's engine may ask for (ip_vs, vxlan).
-
-    """
-
-    image: str
-    network: str
-    publish: bool
-    privileged: bool
-    modules: bool
-
-
-def container_spec(stage: Stage, host: Host, key: str, place: EngineFeatures) -> Json:
-    """Return what the engine is told to create for a host. Pure."""
-    config = _config(stage)
-    return {
-        "Image": place.image,
-        "Hostname": host.name,
-        "Entrypoint": ["/bin/sh", "/etc/skep/boot"],
-        "Cmd": [],
-        "Env": ["container=docker"],
-        # A console, on which systemd says what fails at start: `docker logs`.
-        "Tty": True,
-        # How systemd is told to shut down in order; it stops the host's services and containers first.
-        "StopSignal": "SIGRTMIN+3",
-        "StopTimeout": 60,
-        "Labels": {
-            **stage.labels,
-            NAME_LABEL: host.short,
-            KEY_LABEL: key,
-            PUBLISH_LABEL: str(place.publish).lower(),
-        },
-        "ExposedPorts": {"22/tcp": {}} if place.publish else {},
-        "HostConfig": {
-            **docker_probe.rights(privileged=place.privileged),
-            "CgroupnsMode": "private",
-            # Docker's default for these is noexec, which systemd's own /run is not.
-            "Tmpfs": {"/run": "exec,nosuid,nodev,mode=755", "/run/lock": "nosuid,nodev,noexec,mode=1777"},
-            "Mounts": [
-                {"Type": "volume", "Source": thing(stage, host.short, word), "Target": path}
-                for word, path in VOLUMES.items()
-            ],
-            "Binds": [f"{_MODULES}:{_MODULES}:ro"] if place.modules else [],
-            "NetworkMode": place.network,
-            "RestartPolicy": {"Name": "unless-stopped"},
-            "PortBindings": {"22/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]} if place.publish else {},
-            "NanoCpus": int(config.cpus * 1e9) if config.cpus else 0,
-            "Memory": config.memory_size * 2**20 if config.memory_size else 0,
-        },
-        "NetworkingConfig": {
-            "EndpointsConfig": {
-                place.network: {
-                    "IPAMConfig": {"IPv4Address": host.address},
-                    "Aliases": [host.name, host.short],
-                }
-            }
-        },
     }
 
 
@@ -200,9 +128,9 @@ class DockerHosts:
                         raise
                     refused = error
             found = self._find(client, host)
-            said = last_lines(client, found["Id"]) if found else ""
+            lines = last_lines(client, found["Id"]) if found else ""
             raise ProviderError(
-                f"{host.name}: {translate_errors(refused) if refused else 'is not made'}{said}"
+                f"{host.name}: {translate_errors(refused) if refused else 'is not made'}{lines}"
             )
 
     def _ensure_running(self, client: "APIClient", host: Host, key: str, log: Log) -> str:
@@ -217,11 +145,11 @@ class DockerHosts:
         if found is not None:
             labels = labels_of(found)
             if found["State"] in {"dead", "removing"}:
-                self._discard(client, found["Id"])
+                discard(client, found["Id"])
                 found = None
             elif labels.get(KEY_LABEL) != key or labels.get(PUBLISH_LABEL) != str(publish).lower():
                 log(f"{host.name}: is made anew; its engine's data is kept")
-                self._discard(client, found["Id"])
+                discard(client, found["Id"])
                 found = None
         container = (
             found["Id"] if found else self._create(client, host, key, network["Name"], log, publish=publish)
@@ -239,7 +167,7 @@ class DockerHosts:
             except APIError as error:
                 if "network" in str(error.explanation) and "not found" in str(error.explanation):
                     # Made for a network that was removed since.
-                    self._discard(client, container)
+                    discard(client, container)
                     raise
                 raise self._start_failed(client, host, network, error) from error
         self._attach(client, host, container, network, log)
@@ -266,10 +194,10 @@ class DockerHosts:
                     f"{host.name}: keeps its engine's data, made at {before}: a swarm in it knows that address"
                 )
         log(f"creating container {thing(self._stage, host.short)} at {host.address}")
-        place = EngineFeatures(image, network, publish, privileged, modules=Path(_MODULES).is_dir())
-        spec = container_spec(self._stage, host, key, place)
+        means = EngineFeatures(image, network, publish, privileged, modules=Path(MODULES).is_dir())
+        spec = container_spec(self._stage, host, key, means)
         try:
-            return str(client.create_container_from_config(spec, thing(self._stage, host.short))["Id"])
+            return str(client.create_container_fromconfig_of(spec, thing(self._stage, host.short))["Id"])
         except APIError as error:
             if status(error) == CONFLICT:
                 # Another run was first; or the name is taken by something that is not ours.
@@ -287,16 +215,6 @@ class DockerHosts:
             all=True, filters=label_filter({**self._stage.labels, NAME_LABEL: host.short})
         )
         return min(containers, key=lambda c: (c["Created"], c["Id"])) if containers else None
-
-    @staticmethod
-    def _discard(client: "APIClient", container: str) -> None:
-        """Remove a container by its id, never by its name: another run may have put the next one there already."""
-        with tolerated(NOT_MODIFIED, NOT_FOUND):
-            # In order, so that databases in its volumes are shut down and not cut off.
-            client.stop(container)
-        with tolerated(NOT_FOUND, CONFLICT):
-            client.remove_container(container, force=True)
-        await_gone(client, container)
 
     def _put_boot(self, client: "APIClient", container: str) -> None:
         """Write the boot script and the name servers of today into the container; the next start uses them."""
@@ -373,7 +291,7 @@ class DockerHosts:
 
     def _publish(self, client: "APIClient") -> bool:
         """Return whether hosts are reached by published ports."""
-        wanted = _config(self._stage).publish
+        wanted = config_of(self._stage).publish
         return engine_is_remote(client.info()) if wanted is None else wanted
 
     def _probe(self, client: "APIClient", image: str) -> tuple[bool, list[str]]:
@@ -384,7 +302,7 @@ class DockerHosts:
         """
         with self._lock:
             if self._probed is None:
-                self._probed = docker_probe.probe(client, self._stage, image)
+                self._probed = docker_features.probe(client, self._stage, image)
             return self._probed
 
 
@@ -400,7 +318,7 @@ def halt(stage: Stage, name: str, log: Log) -> None:
 def remove(stage: Stage, name: str, log: Log) -> None:
     """Remove a host and its volumes, wanted by the stage or not."""
     with engine(timeout=180) as client:
-        docker_probe.sweep(client, stage)
+        docker_features.sweep(client, stage)
         for container in client.containers(
             all=True, filters=label_filter({**stage.labels, NAME_LABEL: name})
         ):
@@ -414,58 +332,3 @@ def remove(stage: Stage, name: str, log: Log) -> None:
             with tolerated(NOT_FOUND):
                 client.remove_volume(volume["Name"])
                 log(f"removed volume {volume['Name']}")
-
-
-def await_gone(client: "APIClient", container: str, timeout: float = 60) -> None:
-    """Wait until the engine has done with removing a container, which another run may have begun."""
-    from docker.errors import NotFound
-
-    state = ""
-
-    def is_gone() -> bool:
-        nonlocal state
-        try:
-            state = client.inspect_container(container)["State"]["Status"]
-        except NotFound:
-            return True
-        return False
-
-    what = f"container {container[:12]} to be gone"
-    wait_for(is_gone, what, timeout, kind=ProviderError, reason=lambda: f"it is {state}")
-
-
-def execute(client: "APIClient", container: str, script: str, environment: dict[str, str]) -> tuple[int, str]:
-    """Run a shell script as root in a container; return its exit status and what it printed."""
-    made = client.exec_create(container, ["/bin/sh", "-c", script], environment=environment, user="root")
-    output = client.exec_start(made["Id"]).decode(errors="replace")
-    return int(client.exec_inspect(made["Id"])["ExitCode"] or 0), output
-
-
-def archive(files: dict[str, bytes]) -> bytes:
-    """Return a tar archive of files that root owns."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for name, data in files.items():
-            info = tarfile.TarInfo(name)
-            info.size, info.mode = len(data), 0o644
-            tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
-
-
-def is_running(client: "APIClient", container: str) -> bool:
-    """Return whether a container runs."""
-    return bool(client.inspect_container(container)["State"]["Running"])
-
-
-def last_lines(client: "APIClient", container: str) -> str:
-    """Return the end of what a host says of itself, as indented lines: its journal, or its console if it is down."""
-    text = ""
-    if is_running(client, container):
-        _, text = execute(client, container, "journalctl --no-pager -n 15 -o short-monotonic 2>&1", {})
-    console = client.logs(container, tail=15).decode(errors="replace")
-    lines = (text.strip() or console.strip()).splitlines()[-15:]
-    if "too many open files" in (text + console).lower():
-        lines.append(
-            "(inotify instances ran out: `sysctl -w fs.inotify.max_user_instances=1024` on this machine)"
-        )
-    return "".join(f"\n    {line.rstrip()}" for line in lines)

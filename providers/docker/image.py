@@ -24,7 +24,7 @@ from model.labels import (
 )
 from model.log import Log
 from model.site import DockerStage
-from providers.docker.engine import CONFLICT, NOT_FOUND, engine, tolerated
+from providers.docker.api import CONFLICT, NOT_FOUND, engine, tolerated
 from remote.images.debian_suites import DEBIAN
 from remote.mother.lock import lock
 from remote.mother.process import Running

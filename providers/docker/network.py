@@ -11,7 +11,7 @@ from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Stage
-from providers.docker.engine import NOT_FOUND, engine, status, thing, tolerated, translate_errors
+from providers.docker.api import NOT_FOUND, engine, status, thing, tolerated, translate_errors
 
 if TYPE_CHECKING:
     from docker import APIClient

@@ -3,12 +3,10 @@
 What belongs to a stage carries its labels, and those labels are all that is known of it: nothing is kept elsewhere.
 """
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from model.errors import ProviderError
 from model.keys.digest import key_of
 from model.keys.record import FactRecord, Record
 from model.labels import KEY_LABEL, NAME_LABEL, label_filter, labels_of
@@ -16,15 +14,15 @@ from model.log import Log
 from model.site import DockerStage
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
-from providers.docker import check as docker_probe
+from providers.docker import features as docker_features
 from providers.docker import host as docker_host
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
-from providers.docker.engine import engine, engine_host, reading
+from providers.docker.api import reading
+from providers.docker.check import problems
 from remote.ssh.files import SshFiles
 
 IMAGE, NETWORK = "image", docker_network.NETWORK
-_HOSTNAME_MAX = 64  # bytes: Linux's HOST_NAME_MAX
 
 
 class DockerProvider(Provider):
@@ -49,12 +47,12 @@ class DockerProvider(Provider):
             raise TypeError(f"stage {stage.name} is not one of the docker provider")
         self._stage = stage
         self._config = stage.config
-        # The image is shared by stages, so its key is made from what it is made from, and from nothing of the stage.
+        # Stages share the image, so that nothing of the stage is in its key.
         self._image_key = key_of(docker_host_image.inputs(self._config))
         self._hosts = docker_host.DockerHosts(stage, files, self._image_key)
 
     def resources(self) -> Sequence[Resource]:
-        """Return image, network and hosts."""
+        """List image, network and hosts."""
         return (
             Resource(
                 IMAGE,
@@ -80,40 +78,8 @@ class DockerProvider(Provider):
         )
 
     def check(self) -> Sequence[str]:
-        """Return what stands in the way: of names and addresses, of the engine, of the image, of the network."""
-        path = f"stages.{self._stage.name}"
-        said = [
-            f"{path}: the host name {host.name} is longer than {_HOSTNAME_MAX} characters: shorten the site's name"
-            for host in self._stage.hosts
-            if len(host.name) > _HOSTNAME_MAX
-        ]
-        if self._config.cidr is None:
-            return [*said, f'{path}.cidr: is missing; the hosts need a network, as in cidr = "10.231.7.0/24"']
-        network = ipaddress.ip_network(self._config.cidr)
-        reserved = {network.network_address, network.broadcast_address, network[1]}
-        said += [
-            f"{path}: {host.name} can't have {host.address}, the network's own, its gateway's or the broadcast address"
-            for host in self._stage.hosts
-            if ipaddress.ip_address(host.address) in reserved
-        ]
-        where = engine_host() or ""
-        if where.startswith(("ssh://", "tcp://")) and not where.startswith(("tcp://127.", "tcp://localhost")):
-            said.append(
-                f"Docker Engine at {where}: its hosts can't be reached from here: unset DOCKER_HOST, or run doit there"
-            )
-        try:
-            with engine() as client:
-                if any("rootless" in option for option in client.info().get("SecurityOptions") or ()):
-                    said.append(
-                        "Docker Engine: runs rootless, which can't hold hosts: use the system's own engine"
-                    )
-                if shortage := docker_probe.watch_shortage(client, self._stage):
-                    said.append(shortage)
-            said += docker_host_image.problems(self._config)
-            said += docker_network.problems(self._stage)
-        except ProviderError as error:
-            said.append(str(error))
-        return said
+        """Check names and addresses, the engine, the image and the network."""
+        return problems(self._stage, self._config)
 
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's labels, and the host image that it uses."""
@@ -166,7 +132,7 @@ class DockerProvider(Provider):
         if name == IMAGE:
             docker_host_image.remove(self._image_key, log)
         elif name == NETWORK:
-            docker_probe.sweep_stage(self._stage)
+            docker_features.sweep_stage(self._stage)
             docker_network.remove(self._stage, log)
         else:
             docker_host.remove(self._stage, name, log)

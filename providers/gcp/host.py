@@ -7,12 +7,13 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.keys.digest import Inputs
+from model.keys.record import ADMIN
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL
 from model.log import Log
 from model.secrets.secret import Secret
 from model.site import GcpStage
 from model.stage import Host, Stage
-from providers.cloud.cloud_init import ADMIN, SshKeys
+from providers.cloud.cloud_init import SshKeys
 from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS, SUBNET

@@ -14,9 +14,9 @@ from typing import ClassVar
 from model import install
 from model.errors import ProviderError
 from model.install import Answers, InstallPlan
-from model.install.plan import ADMIN, family_of
+from model.install.plan import family_of
 from model.keys.digest import Inputs
-from model.keys.record import FactRecord, HostRecord, Record
+from model.keys.record import ADMIN, FactRecord, HostRecord, Record
 from model.log import Log
 from model.secrets.secret import Secret
 from model.site import KickstartStage

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from model.errors import ProviderError
 from model.keys.digest import Inputs, key_of, sha256
-from model.keys.record import HostRecord, Record
+from model.keys.record import ADMIN, HostRecord, Record
 from model.labels import NAME_LABEL
 from model.log import Log
 from model.site import VagrantStage
@@ -23,7 +23,6 @@ from remote.ssh.login import log_in, wait_for_login
 
 LAYOUT = "1"
 """Raised when machines must be made anew for a new version of this provider."""
-ADMIN = "skep"
 _VAGRANTFILE = Path(__file__).with_name("Vagrantfile.rb")
 _ADMIT = Path(__file__).with_name("admit.sh")
 _INTERFACE_MAX = 15  # characters: Linux's IFNAMSIZ, less its end

@@ -11,7 +11,7 @@ from model.keys.record import HostRecord
 from model.secrets.secret import Secret
 from model.stage import Stage
 from providers.base import Provider
-from providers.docker.engine import engine, thing
+from providers.docker.api import engine, thing
 from providers.fake.provider import FakeCloud, FakeProvider
 from providers.vagrant.machines import prefix_of, virsh
 from remote.ssh.files import SshFiles

@@ -15,7 +15,7 @@ from model.keys.record import HostRecord
 from model.labels import HOST_IMAGE_BUILD_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL
 from model.stage import Stage
 from providers.docker import image as docker_host_image
-from providers.docker.engine import engine, thing
+from providers.docker.api import engine, thing
 from remote.ssh.login import log_in
 from tests import rig as make
 from tests.contract.rigs import DockerRig

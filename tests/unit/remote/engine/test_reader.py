@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from model.errors import HostError, ProviderError
-from providers.docker import engine as docker_engine
+from providers.docker import api as docker_engine
 from remote.engine.reader import Reader
 
 ROOT = Path(__file__).parents[4]
@@ -124,7 +124,7 @@ def test_the_mothers_engine_is_read_without_the_sdk(engine: Engine) -> None:
     """To import it takes a third of a second, as long as all else that a run with nothing to do does."""
     engine.answers["/containers/json"] = 200, b'[{"Id": "1"}]'
     program = (
-        "import sys; from providers.docker.engine import reading\n"
+        "import sys; from providers.docker.api import reading\n"
         "with reading() as client: print(client.containers(all=True), 'docker' in sys.modules)"
     )
     environment = {"DOCKER_HOST": f"unix://{engine.server_address!s}", "PYTHONPATH": str(ROOT)}
