@@ -7,45 +7,23 @@ person's programs keep their data; so two checkouts of one site see the same mac
 import contextlib
 import json
 import os
-import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from model.errors import ProviderError
 from model.log import Log
+from model.site import VagrantStage
 from model.stage import Stage
-from remote.mother import process
+from providers.vagrant.api import BACKENDS, client_of, list_machines, virsh, why_not
 from remote.mother.lock import lock
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
 LOCK_TIMEOUT = 3600
-LIST_TIMEOUT = 60
-_URI = "qemu:///system"
-_COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-_PROGRESS = re.compile(r"Progress: \d+%")
 _HOST_KEY = "skep-host-key "
-_ERROR_LINES = 15
-
-_ADVICE: tuple[tuple[str, str], ...] = (
-    ("failed to connect socket", "libvirt is not running: start it (`systemctl start libvirtd`)"),
-    (
-        "authentication unavailable",
-        "you may not use libvirt: join its group (`sudo usermod -aG libvirt $USER`), then log in again",
-    ),
-    ("could not be accessed in the remote", "the box can't be had: look at `box` and `box_url`"),
-    ("couldn't open file", "the box can't be had: look at `box` and `box_url`"),
-    ("hypervisor", 'this machine may lack KVM: set driver = "qemu" (software emulation, slow)'),
-    ("kvm", 'this machine may lack KVM: set driver = "qemu" (software emulation, slow)'),
-    (
-        "timed out while waiting for the machine to boot",
-        "give it longer with boot_timeout, or look at its console",
-    ),
-    ("could not detect virtualbox", "install VirtualBox, or vagrant-libvirt and libvirt"),
-)
-"""A part of Vagrant's message, in lower case, and what to do."""
 
 
 class Machine(NamedTuple):
@@ -80,13 +58,35 @@ class Machines:
 
     Args:
         stage: The stage.
+        config: Its table of site.toml.
 
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, config: VagrantStage) -> None:
+        self._forced = config.provider_backend
         self.directory = directory_of(stage)
         self._prefix = prefix_of(stage)
         self._held = threading.local()
+
+    @cached_property
+    def backend(self) -> str:
+        """The backend: the one that is asked for, else that of the machines that are there, else the first that works.
+
+        Raises:
+            ProviderError: None works.
+
+        """
+        forced = self._forced
+        if forced is None:
+            for backend in self.known().values():
+                return backend
+        problems = {}
+        for backend in BACKENDS if forced is None else (forced,):
+            problems[backend] = why_not(backend)
+            if not problems[backend]:
+                return backend
+        lines = "; ".join(f"{backend}: {problem}" for backend, problem in problems.items())
+        raise ProviderError(f"Vagrant can make no machine here: {lines}")
 
     # -- what is there -------------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Machines:
         """
         found = {}
         ids = {short: (backend, self.id_of(short)) for short, backend in self.known().items()}
-        lists = {backend: _LISTS[backend]() for backend in {backend for backend, _ in ids.values()}}
+        lists = {backend: list_machines(backend) for backend in {backend for backend, _ in ids.values()}}
         for short, (backend, number) in ids.items():
             every, running = lists[backend]
             found[short] = GONE if number not in every else RUNNING if number in running else STOPPED
@@ -233,155 +233,3 @@ class Machines:
                 if volume == f"{name}.img" or volume.startswith(f"{name}-vd"):
                     log(f"removing disk {volume}, which a killed run left behind")
                     virsh("vol-delete", volume, "--pool", pool)
-
-
-def executable() -> str:
-    """Return the vagrant program.
-
-    Raises:
-        ProviderError: There is none.
-
-    """
-    found = shutil.which("vagrant")
-    if found is None:
-        raise ProviderError("vagrant: not found: install Vagrant (`apt-get install vagrant vagrant-libvirt`)")
-    return found
-
-
-def _environment() -> dict[str, str]:
-    """Return what vagrant runs with: the person's own, without what would lead it elsewhere."""
-    own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
-    return {**own, "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
-
-
-_ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE", "VAGRANT_DEFAULT_PROVIDER"}
-
-
-def translate_errors(command: str, lines: list[str]) -> str:
-    """Return a failed command with the end of what it said, and what to do where that is known. Pure."""
-    text = "\n".join(lines)
-    low = text.lower()
-    advice = next((advice for mark, advice in _ADVICE if mark in low), "")
-    tail = "".join(f"\n    {line}" for line in lines[-_ERROR_LINES:])
-    return f"{command} failed{': ' + advice if advice else ''}{tail}"
-
-
-def client_of(directory: Path, timeout: float, log: Log, held: Sequence[int] = ()) -> Any:
-    """Return python-vagrant's client, whose commands are heard while they run, and end.
-
-    Args:
-        directory: Where the Vagrantfile is.
-        timeout: Seconds after which a command is ended, with all that it started.
-        log: Takes each line that it prints.
-        held: Open files that what is started holds, too.
-
-    """
-    import vagrant
-
-    class Client(vagrant.Vagrant):
-        """A client that keeps what its commands print."""
-
-        def __init__(self) -> None:
-            super().__init__(  # type: ignore[no-untyped-call]
-                root=str(directory), env=_environment()
-            )
-            self.lines: list[str] = []
-
-        def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
-            words = self._make_vagrant_command(args)  # type: ignore[no-untyped-call]
-            done = process.run(
-                words,
-                timeout=timeout,
-                env=self.env,
-                cwd=directory,
-                stderr="merged",
-                log=self._hear,
-                new_session=True,
-                pass_fds=held,
-            )
-            if not done.ok:
-                late = f": {done.ending}" if done.status is None else ""
-                raise ProviderError(translate_errors(f"vagrant {' '.join(words[1:])}{late}", self.lines))
-
-        def _hear(self, text: str) -> None:
-            for line in _COLOUR.sub("\n", text).splitlines():
-                if line.strip() and not _PROGRESS.search(line):
-                    self.lines.append(line.rstrip())
-                    log(line.rstrip())
-
-    executable()
-    return Client()
-
-
-# -- backends ----------------------------------------------------------------------------------------------------------
-
-BACKENDS = ("libvirt", "virtualbox")
-"""In the order in which they are tried, as hive-builder has it."""
-
-
-def why_not(backend: str) -> str:
-    """Return why a backend can't be used here; empty if it can."""
-    return _WHY_NOT[backend]()
-
-
-def virsh(*words: str, check: bool = True) -> str:
-    """Run virsh and return what it printed.
-
-    Raises:
-        ProviderError: It failed (with `check`).
-
-    """
-    command = ["virsh", "--connect", _URI, *words]
-    done = process.run(command, timeout=LIST_TIMEOUT, env={**os.environ, "LC_ALL": "C"})
-    if check and not done.ok:
-        late = f": {done.ending}" if done.status is None else ""
-        raise ProviderError(translate_errors(f"virsh {' '.join(words)}{late}", done.errors.splitlines()))
-    return done.output
-
-
-def _list_libvirt() -> tuple[set[str], set[str]]:
-    """Return the ids of all of libvirt's machines, and of those that run."""
-    return set(virsh("list", "--all", "--uuid").split()), set(virsh("list", "--uuid").split())
-
-
-def _list_virtualbox() -> tuple[set[str], set[str]]:
-    """Return the ids of all of VirtualBox's machines, and of those that run: `"name" {id}` in each line."""
-    every, running = (_output(["VBoxManage", "list", what]) for what in ("vms", "runningvms"))
-    return set(_BRACED.findall(every)), set(_BRACED.findall(running))
-
-
-_BRACED = re.compile(r"\{([0-9a-f-]+)\}\s*$", re.MULTILINE)
-_LISTS: Mapping[str, Callable[[], tuple[set[str], set[str]]]] = {
-    "libvirt": _list_libvirt,
-    "virtualbox": _list_virtualbox,
-}
-
-
-def _why_not_libvirt() -> str:
-    """Return why libvirt can't be used."""
-    if "vagrant-libvirt" not in _output([executable(), "plugin", "list"]):
-        return "vagrant-libvirt is not installed (`apt-get install vagrant-libvirt`, or `vagrant plugin install`)"
-    if shutil.which("virsh") is None:
-        return "virsh: not found (`apt-get install libvirt-clients`)"
-    try:
-        virsh("version")
-    except ProviderError as error:
-        return str(error).partition("\n")[0]
-    return ""
-
-
-def _why_not_virtualbox() -> str:
-    """Return why VirtualBox can't be used."""
-    if shutil.which("VBoxManage") is None:
-        return "VBoxManage: not found: install VirtualBox"
-    said = _output(["VBoxManage", "--version"])
-    return "" if re.match(r"\d", said) else f"VBoxManage --version: {said.strip()}"
-
-
-_WHY_NOT: Mapping[str, Callable[[], str]] = {"libvirt": _why_not_libvirt, "virtualbox": _why_not_virtualbox}
-
-
-def _output(words: list[str]) -> str:
-    """Return what a command prints, on both its outputs."""
-    done = process.run(words, timeout=LIST_TIMEOUT, stderr="merged", env=_environment())
-    return f"no answer within {LIST_TIMEOUT} s" if done.status is None else done.output

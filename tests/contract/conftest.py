@@ -80,9 +80,9 @@ def vagrant_rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> VagrantRig:
     rig = VagrantRig(
         stage, make.ssh_files(tmp_path / "site" / "state" / "private"), stand_in(tmp_path, monkeypatch)
     )
-    monkeypatch.setattr("providers.vagrant.provider.log_in", rig.log_in)
+    monkeypatch.setattr("providers.vagrant.host.log_in", rig.log_in)
     monkeypatch.setattr(
-        "providers.vagrant.provider.wait_for_login",
+        "providers.vagrant.host.wait_for_login",
         lambda record, key, *_: rig.log_in(record, key, "").errors,
     )
     return rig

@@ -13,7 +13,8 @@ from model.stage import Stage
 from providers.base import Provider
 from providers.docker.api import engine, thing
 from providers.fake.provider import FakeCloud, FakeProvider
-from providers.vagrant.machines import prefix_of, virsh
+from providers.vagrant.api import virsh
+from providers.vagrant.machines import prefix_of
 from remote.ssh.files import SshFiles
 from remote.ssh.login import Answer
 from tests import rig as make

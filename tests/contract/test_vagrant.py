@@ -11,8 +11,10 @@ import pytest
 
 from model.errors import ProviderError
 from model.keys.record import HostRecord
-from providers.vagrant import machines as vagrant_machine
+from providers.vagrant import api as vagrant_api
+from providers.vagrant.host import VagrantHosts
 from providers.vagrant.provider import VagrantProvider
+from providers.vagrant.vagrantfile import stage_table
 from tests import rig as make
 from tests.contract.rigs import VagrantRig, vagrant_stage
 
@@ -35,6 +37,11 @@ def ensured(rig: VagrantRig, **settings: str) -> tuple[HostRecord, list[str]]:
     return record, said
 
 
+def table_of(provider: VagrantProvider, directory: Path) -> dict[str, Any]:
+    """Return what a provider's Vagrantfile reads."""
+    return stage_table(provider._stage, provider._config, "libvirt", "ssh-ed25519 A", directory)
+
+
 def sites_provider(directory: Path, **config: Any) -> VagrantProvider:
     """Return the provider of a stage that says these things."""
     stage = vagrant_stage(**config)
@@ -47,8 +54,8 @@ def validated(provider: VagrantProvider, backend: str) -> str:
 
     Of VirtualBox only its configuration is there to be validated.
     """
-    provider.__dict__["_backend"] = backend
-    provider._write_stage()
+    provider._machines.__dict__["backend"] = backend
+    provider._hosts.write_files()
     words = ["vagrant", "validate", *(["--ignore-provider"] if backend == "virtualbox" else [])]
     done = subprocess.run(
         words, cwd=provider._machines.directory, capture_output=True, text=True, check=False, timeout=60
@@ -159,7 +166,7 @@ class TestMessages:
     def test_no_backend(self, vagrant_rig: VagrantRig, monkeypatch: pytest.MonkeyPatch) -> None:
         """Where neither libvirt nor VirtualBox works, each says why."""
         monkeypatch.setattr(
-            vagrant_machine, "_WHY_NOT", {"libvirt": lambda: "is off", "virtualbox": lambda: "is not there"}
+            vagrant_api, "_WHY_NOT", {"libvirt": lambda: "is off", "virtualbox": lambda: "is not there"}
         )
 
         assert vagrant_rig.provider().check() == [
@@ -191,7 +198,7 @@ class TestMessages:
     )
     def test_advice(self, line: str, advice: str) -> None:
         """Vagrant's own error is shown, with what to do."""
-        said = vagrant_machine.translate_errors("vagrant up hive0", line.splitlines())
+        said = vagrant_api.translate_errors("vagrant up hive0", line.splitlines())
 
         assert advice in said.splitlines()[0]
         assert line.splitlines()[-1] in said
@@ -200,7 +207,7 @@ class TestMessages:
         """A command that does not end is ended with all that it started, and said to be."""
         slow = next(Path(part) for part in [shutil.which("vagrant") or ""])
         slow.write_text("#!/bin/sh\ncase $1 in up) echo begun; sleep 600;; *) echo vagrant-libvirt;; esac\n")
-        monkeypatch.setattr(VagrantProvider, "_patience", 1.0)
+        monkeypatch.setattr(VagrantHosts, "_timeout", 1.0)
 
         with pytest.raises(ProviderError, match=r"vagrant up hive0 .*: no end after 1 s failed\n    begun"):
             ensured(vagrant_rig)
@@ -230,18 +237,18 @@ class TestBackend:
             name: (lambda name=name: "" if name in working else "is off")
             for name in ("libvirt", "virtualbox")
         }
-        monkeypatch.setattr(vagrant_machine, "_WHY_NOT", why_not)
+        monkeypatch.setattr(vagrant_api, "_WHY_NOT", why_not)
 
-        assert sites_provider(tmp_path, provider_backend=forced)._backend == taken
+        assert sites_provider(tmp_path, provider_backend=forced)._machines.backend == taken
 
     def test_the_one_that_is_asked_for_does_not_work(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Then no other is taken in its place."""
-        monkeypatch.setattr(vagrant_machine, "_WHY_NOT", {"libvirt": str, "virtualbox": lambda: "is off"})
+        monkeypatch.setattr(vagrant_api, "_WHY_NOT", {"libvirt": str, "virtualbox": lambda: "is off"})
 
         with pytest.raises(ProviderError, match=r"no machine here: virtualbox: is off$"):
-            _ = sites_provider(tmp_path, provider_backend="virtualbox")._backend
+            _ = sites_provider(tmp_path, provider_backend="virtualbox")._machines.backend
 
     def test_that_of_the_machines_that_are_there(
         self, vagrant_rig: VagrantRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -251,7 +258,7 @@ class TestBackend:
         provider = sites_provider(tmp_path)
         monkeypatch.setattr(provider._machines, "known", lambda: {"hive0": "virtualbox"})
 
-        assert provider._backend == "virtualbox"
+        assert provider._machines.backend == "virtualbox"
 
 
 class TestRealVagrant:
@@ -286,13 +293,13 @@ class TestRealVagrant:
         """Vagrant lists its plug-in for libvirt, as `why_not` looks for it."""
         del directory
 
-        assert "vagrant-libvirt" in vagrant_machine._output([vagrant_machine.executable(), "plugin", "list"])
+        assert "vagrant-libvirt" in vagrant_api.output([vagrant_api.executable(), "plugin", "list"])
 
     def test_refuses_a_machine_that_it_does_not_have(self, directory: Path) -> None:
         """A failure of Vagrant's own is one of the provider's, with Vagrant's words."""
         provider = sites_provider(directory)
-        provider.__dict__["_backend"] = "libvirt"
-        provider._write_stage()
+        provider._machines.__dict__["backend"] = "libvirt"
+        provider._hosts.write_files()
 
         with pytest.raises(ProviderError, match=r"vagrant halt hive9 failed\n.*hive9"):
             provider._machines.halt("hive9", 60, make.quiet)
@@ -303,7 +310,7 @@ def test_the_vagrantfile_reads_all_that_is_written(tmp_path: Path, vagrant_rig: 
     del vagrant_rig
     provider = sites_provider(tmp_path)
     text = (make.ROOT / "providers" / "vagrant" / "Vagrantfile.rb").read_text()
-    table = provider.stage_table()
+    table = table_of(provider, tmp_path)
 
     unread = [key for key in [*table, *table["hosts"]["hive0"]] if f'["{key}"]' not in text]
     assert unread == []
@@ -313,7 +320,8 @@ def test_the_vagrantfile_reads_all_that_is_written(tmp_path: Path, vagrant_rig: 
 def test_sizes_of_the_repository(tmp_path: Path, vagrant_rig: VagrantRig) -> None:
     """The repository may be larger; only hives get the further disk."""
     del vagrant_rig
-    hosts = sites_provider(tmp_path, repository_memory_size=4096, mirrored_disk_size=4).stage_table()["hosts"]
+    provider = sites_provider(tmp_path, repository_memory_size=4096, mirrored_disk_size=4)
+    hosts = table_of(provider, tmp_path)["hosts"]
 
     assert [host["memory"] for host in hosts.values()] == [2048, 4096]
     assert [host["mirrored_disk"] for host in hosts.values()] == [4, None]
