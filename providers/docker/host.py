@@ -197,7 +197,7 @@ class DockerHosts:
         means = EngineFeatures(image, network, publish, privileged, modules=Path(MODULES).is_dir())
         spec = container_spec(self._stage, host, key, means)
         try:
-            return str(client.create_container_fromconfig_of(spec, thing(self._stage, host.short))["Id"])
+            return str(client.create_container_from_config(spec, thing(self._stage, host.short))["Id"])
         except APIError as error:
             if status(error) == CONFLICT:
                 # Another run was first; or the name is taken by something that is not ours.

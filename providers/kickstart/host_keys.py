@@ -14,8 +14,6 @@ from model.secrets.secret import Secret
 from providers.cloud.cloud_init import new_host_key
 from remote.mother.lock import lock
 
-WWW = "www"
-"""The directory that hosts are booted from over the network."""
 LOCK_TIMEOUT = 7200.0
 """Seconds that another run may take to make media: an image of some gigabytes, written to a stick."""
 
@@ -54,6 +52,11 @@ class HostKeyStore:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+
+    @property
+    def www(self) -> Path:
+        """The directory that hosts are booted from over the network."""
+        return self.directory / "www"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -99,7 +102,7 @@ class HostKeyStore:
 
     def remove_files(self) -> None:
         """Remove what is served, and keys that media have: whoever is installed by them is not known any more."""
-        shutil.rmtree(self.directory / WWW, ignore_errors=True)
+        shutil.rmtree(self.www, ignore_errors=True)
         for path in self.directory.glob("*.json"):
             self.write(path.stem, self.read(path.stem).settled())
 

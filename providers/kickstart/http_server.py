@@ -39,7 +39,7 @@ class Asked:
 
 
 class InstallServer:
-    """Serves a directory made by `kickstart_netboot`, as long as its context lasts.
+    """Serves a directory made by `make_directory`, as long as its context lasts.
 
     Args:
         directory: The directory.
@@ -59,7 +59,7 @@ class InstallServer:
             raise ProviderError("nothing was made to be served: type: doit build_infra:medium") from None
         self._directory = directory
         self._url = url
-        self._say = log
+        self._log = log
         self._lock = threading.Lock()
         self.hosts = {short: Asked(short, said["mac"], said["place"]) for short, said in table.items()}
         for short, asked in self.hosts.items():
@@ -182,4 +182,4 @@ class InstallServer:
                 if line in host.said:
                     return
                 host.said.add(line)
-            self._say(line)
+            self._log(line)
