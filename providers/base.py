@@ -1,8 +1,8 @@
 """The contract that every provider keeps; `tests/contract` runs one suite against all of them.
 
-A provider makes *resources*: hosts, and what hosts need (a network, an image, a firewall). It answers for
-three things: what the stage wants (`resources`, pure), what there is (`found`, one bulk listing), and making the
-one be the other (`ensure`, `halt`, `remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
+A provider makes *resources*: hosts, and their needs (a network, an image, a firewall). It answers three questions:
+which the stage wants (`resources`), which there are (`found`), and how one becomes the other (`ensure`, `halt`,
+`remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
 """
 
 from abc import ABC, abstractmethod
@@ -21,14 +21,13 @@ class Resource:
 
     Args:
         name: Unique in the stage: a host's short name (`hive0`), else its kind (`network`).
-        inputs: What it is made from. Their digest is its key, which the real thing carries as a label or tag.
-            Only what makes the thing *another* thing counts.
-        settings: What `ensure` changes in place, as a firewall's rules: a change makes the task stale, and the thing
-            stays the one that it is. (A host's authorized key is seen to by `ensure` each time it runs.)
+        inputs: Values that it is made from: a change of one means another thing.
+        settings: Values that `ensure` changes in place, as a firewall's rules: a change makes the task stale, and the
+            thing stays the same. (`ensure` installs a host's authorized key each time it runs.)
         needs: Names of the resources that must be there before it.
         is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
         embeds_ssh_key: Whether it holds the stage's public ssh key, so that another key makes it anew. Hosts always do.
-        doc: What a person reads on the task's line in `doit list --all`.
+        doc: The text on the task's line in `doit list --all`.
         quota_usage: Amounts that a provider limits or charges for, by unit: `{"hosts": 1, "GiB of disk": 20}`.
             `doit plan` prints the sum over all resources that are to be made.
 
@@ -45,7 +44,7 @@ class Resource:
 
     @property
     def key(self) -> str:
-        """The digest of its inputs, which the real thing carries."""
+        """The digest of its inputs, which the real thing carries as a label or tag."""
         return key_of(self.inputs)
 
 
@@ -58,11 +57,11 @@ class Found:
         key: The key that it was made with; empty if it has none.
         id: The provider's id of this incarnation.
         running: Whether it can be used as it is. A stopped host is found, and `ensure` starts it.
-        is_host: Whether it is a host, or what is left of one.
-        drift: Why it is not as `ensure` left it, where the listing shows that, as for a firewall's rules that
-            somebody else changed; `ensure` mends it in place. Empty if it is.
-        must_stop: Whether `ensure` has to stop it for a while to make it as wanted, as for another size. Hosts of
-            which that is so are ensured in turn.
+        is_host: Whether it is a host, or the remains of one.
+        drift: How it differs from what `ensure` left, as a firewall's rules that somebody else changed; `ensure` mends
+            it in place. Empty if it does not, or if the listing can't tell.
+        must_stop: Whether `ensure` has to stop it for a while to change it in place, as for another size. Such hosts
+            are ensured one at a time.
 
     """
 
@@ -78,30 +77,40 @@ class Found:
 class Provider(ABC):
     """Where a stage's hosts come from.
 
-    Implementations are thread-safe: `ensure` is called for several resources at a time.
+    All methods are thread-safe, and safe to repeat. `ensure` is called for several resources at a time, and by several
+    runs. Real things are known by their labels alone; `state/` may be deleted at any time.
     """
 
     name: ClassVar[str]
     """The value of `provider =` in site.toml."""
 
+    owns: ClassVar[bool] = True
+    """Whether hosts are made by `ensure` and gone after `remove`. Those of `prepared` and `kickstart` are borrowed:
+    their existence is not looked up, and `remove` leaves them as they are."""
+
+    halts: ClassVar[bool] = True
+    """Whether `halt` can stop hosts, and `ensure` start them. A host that skep can't switch on is never halted."""
+
+    keeps_volumes: bool = False
+    """Whether a host that is made anew keeps the volumes, and the place in the swarm, of the one before it."""
+
     @abstractmethod
     def resources(self) -> Sequence[Resource]:
-        """Return what the stage wants, in an order in which it can be made. Pure: opens no connection."""
+        """List the resources of the stage in an order in which they can be made. Pure: opens no connection."""
 
     @abstractmethod
     def check(self) -> Sequence[str]:
-        """Return what stands in the way of making the stage, all at once, one line each. Changes nothing.
+        """List all problems that would keep the stage from being made, one line each, with the way out.
 
-        Asked before a run makes the first host, when parts of the stage (a network) may be there already.
+        Changes nothing. Called before a run makes the first host; other resources, as a network, may be there already.
         """
 
     @abstractmethod
     def found(self) -> Mapping[str, Found]:
-        """Return all that exists with this stage's labels, by resource name, wanted or not. One bulk listing.
+        """List the real things with the stage's labels, by resource name, wanted or not, in one bulk call.
 
-        What others need comes before them: in the opposite order all can be removed.
-        A provider that owns nothing (`prepared`) returns nothing here that it can't look up without logging in to
-        each host; `owns` says so.
+        Things come after those that they need, so that all can be removed in the opposite order. Where `owns` is false
+        nothing is listed for which skep would have to log in to each host.
 
         Raises:
             ProviderError: The listing can't be had.
@@ -110,23 +119,26 @@ class Provider(ABC):
 
     @abstractmethod
     def ensure(self, resource: Resource, log: Log) -> Record:
-        """Make the resource exist as wanted, and return its record.
+        """Make a resource exist as wanted, and return its record: of a host a `HostRecord`.
 
-        Finds before it creates: safe to repeat, to be raced by another thread or process, and to be killed in.
-        A thing found with another key is replaced; one with other settings is changed in place; a stopped host is
-        started; a half-made thing is adopted or removed. A host comes back when its ssh port answers and the stage's
-        key logs in.
+        Finds before it creates, so that it may be raced by another thread or process, and killed at any point. A thing
+        with another key is replaced; one with other settings is changed in place; a stopped host is started; a
+        half-made thing is adopted or removed. Of a host it returns when ssh answers and the stage's key logs in.
+
+        Args:
+            resource: One of `resources`; what it needs is there.
+            log: Takes a line for each thing that is done.
 
         Raises:
-            ProviderError: It can't be made; the message says what to do.
+            ProviderError: It can't be made; the message has the resource and the way out.
 
         """
 
     @abstractmethod
     def halt(self, name: str, log: Log) -> None:
-        """Stop a host in order, and come back when it has stopped; `ensure` starts it again.
+        """Stop a host in order, and return when it has stopped; `ensure` starts it again.
 
-        One that is stopped, or is not there, is no error. Not called where `halts` is false.
+        A host that is stopped, or is not there, is no error. Not called where `halts` is false.
 
         Raises:
             ProviderError: It does not stop.
@@ -135,14 +147,11 @@ class Provider(ABC):
 
     @abstractmethod
     def remove(self, name: str, log: Log) -> None:
-        """Remove what `ensure` made under that name, with what belongs to it. Nothing there is no error."""
+        """Remove a resource, wanted or not, with all that belongs to it. One that is not there is no error.
 
-    owns: ClassVar[bool] = True
-    """Whether the things it lists are its own: made by `ensure` and gone after `remove`. `prepared` only
-    borrows; nothing of its hosts is probed for existence."""
+        May be killed at any point: `found` lists it until all of it is gone.
 
-    halts: ClassVar[bool] = True
-    """Whether `halt` can stop its hosts, and `ensure` start them. `prepared` can't reach a host that is off."""
+        Raises:
+            ProviderError: It can't be removed; the message has the reason, as another thing that still uses it.
 
-    keeps_volumes: bool = False
-    """Whether a host that is made anew still has the volumes, and the place in the swarm, of the one before it."""
+        """

@@ -1,4 +1,4 @@
-"""The mother's Docker Engine: how it is found, what it says when it refuses, and how skep's things on it are named."""
+"""The mother's Docker Engine: its address, its clients, its errors, and the names of skep's things on it."""
 
 import contextlib
 import json
@@ -60,7 +60,7 @@ def engine(timeout: float = 60) -> Iterator["APIClient"]:
 
 @contextlib.contextmanager
 def reading(timeout: float = 60) -> Iterator["APIClient"]:
-    """Open what only reads from the mother's engine, without Docker's SDK where that is not needed.
+    """Open a client that only reads from the mother's engine, without Docker's SDK where that is not needed.
 
     Args:
         timeout: Seconds that one answer may take.
@@ -166,7 +166,7 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
 
 
 def status(error: BaseException) -> int:
-    """Return the HTTP status of what the engine refused, 0 if that is not what happened."""
+    """Return the HTTP status of an error of the engine; 0 for other errors."""
     response = getattr(error, "response", None)
     return int(getattr(response, "status_code", None) or 0)
 

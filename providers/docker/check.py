@@ -1,4 +1,4 @@
-"""What stands in the way of making a stage on this machine's engine."""
+"""Problems that would keep a stage from being made on this machine's engine."""
 
 import ipaddress
 from pathlib import Path

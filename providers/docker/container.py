@@ -1,4 +1,4 @@
-"""A host's container: its specification, and what is done in it."""
+"""A host's container: its specification, and commands and files in it."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""What an engine can do for hosts, found out by a probe: a container that tells it and is removed."""
+"""An engine's abilities, found out by a probe: a container that tells them and is removed."""
 
 import time
 from typing import TYPE_CHECKING

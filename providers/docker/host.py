@@ -95,7 +95,7 @@ def inputs(stage: Stage, host: Host) -> Inputs:
 
 
 class DockerHosts:
-    """The hosts of one stage. Thread-safe: what is found out about the engine is found out once.
+    """The hosts of one stage. Thread-safe; the engine is probed once.
 
     Args:
         stage: The stage.
@@ -240,8 +240,8 @@ class DockerHosts:
         self, client: "APIClient", host: Host, network: Json, error: Exception
     ) -> ProviderError:
         """Return why a container does not start, and who has its address if it is that."""
-        told = translate_errors(error)
-        if "address already in use" in str(told).lower():
+        reason = translate_errors(error)
+        if "address already in use" in str(reason).lower():
             attached = client.inspect_network(network["Id"])["Containers"] or {}
             for endpoint in attached.values():
                 if endpoint["IPv4Address"].split("/")[0] == host.address:
@@ -249,7 +249,7 @@ class DockerHosts:
                         f"{host.name}: its address {host.address} is taken by the container {endpoint['Name']} in "
                         f"network {network['Name']}: remove that, or set ip_address_list"
                     )
-        return ProviderError(f"{host.name}: {told}")
+        return ProviderError(f"{host.name}: {reason}")
 
     def _admit(self, client: "APIClient", host: Host, container: str, log: Log) -> HostRecord:
         """Install the stage's key, read the host's keys, and wait until it lets us in."""

@@ -66,7 +66,7 @@ tar -C "$root" --numeric-owner --exclude='./etc/hostname' --exclude='./etc/resol
 
 
 def inputs(config: DockerStage) -> Inputs:
-    """Return what the host image is made from."""
+    """Return the host image's inputs."""
     return {
         "host_image": config.host_image,
         **({"mirror": config.mirror} if config.host_image.startswith(DEBOOTSTRAP) else {}),
@@ -83,7 +83,7 @@ def find(client: "APIClient", key: str) -> str | None:
 
 
 def problems(config: DockerStage) -> list[str]:
-    """Return what stands in the way of making the image, if it is not there already."""
+    """Return a line for each problem that would keep the image from being made; none if it is there."""
     if not config.host_image.startswith(DEBOOTSTRAP):
         return []
     with engine() as client:
@@ -93,14 +93,14 @@ def problems(config: DockerStage) -> list[str]:
     pull = 'pull it: host_image = "debian:12"'
     if sys.platform != "linux":
         return [f"{wanted}: debootstrap runs on Linux only: {pull}"]
-    said = []
+    lines = []
     if os.geteuid() != 0:
-        said.append(f"{wanted}: debootstrap needs root: run as root, or {pull}")
+        lines.append(f"{wanted}: debootstrap needs root: run as root, or {pull}")
     missing = [tool for tool in ("debootstrap", "unshare", "setpriv", "tar") if not shutil.which(tool)]
     if missing:
         install = "`apt-get install debootstrap util-linux tar`"
-        said.append(f"{wanted}: {', '.join(missing)} not found: {install}, or {pull}")
-    return said
+        lines.append(f"{wanted}: {', '.join(missing)} not found: {install}, or {pull}")
+    return lines
 
 
 def ensure(config: DockerStage, key: str, log: Log) -> str:
@@ -142,7 +142,7 @@ def remove(key: str, log: Log) -> None:
 
 
 def sweep(client: "APIClient", key: str) -> None:
-    """Remove what killed builds left. The caller holds the build lock, so that none of this mother's is in work."""
+    """Remove the leftovers of killed builds. The caller holds the build lock: no build of this mother is at work."""
     for container in client.containers(all=True, filters=label_filter({HOST_IMAGE_BUILD_LABEL: key})):
         labels = container["Labels"]
         if SITE_LABEL in labels:
@@ -158,12 +158,12 @@ def sweep(client: "APIClient", key: str) -> None:
 
 
 def _builder() -> str:
-    """Return what tells this mother's builds from those of another that uses the same engine."""
+    """Return this mother's mark on its builds, which another mother may share the engine with."""
     return f"{socket.gethostname()}:{os.getuid()}"
 
 
 def _build_directory() -> Path:
-    """Return a directory of this user's for what builds need on the mother: locks, and a place to mount on."""
+    """Return this user's directory for builds on the mother: locks, and a place to mount on."""
     directory = Path(tempfile.gettempdir()) / f"skep-{os.getuid()}-build"
     (directory / "root").mkdir(mode=0o700, parents=True, exist_ok=True)
     info = directory.lstat()
@@ -281,16 +281,16 @@ def _import(client: "APIClient", process: Running, first: bytes, labels: dict[st
     answer = str(client.import_image_from_stream(chunks(), changes=changes))
     # One JSON document a line, the last with the image's id: the progress API, which has errors in it too.
     for line in reversed(answer.splitlines()):
-        said = json.loads(line)
-        if "error" in said:
-            raise ProviderError(f"the host image's base can't be imported: {said['error']}")
-        if str(said.get("status", "")).startswith("sha256:"):
-            return str(said["status"])
+        event = json.loads(line)
+        if "error" in event:
+            raise ProviderError(f"the host image's base can't be imported: {event['error']}")
+        if str(event.get("status", "")).startswith("sha256:"):
+            return str(event["status"])
     raise ProviderError(f"the host image's base can't be imported: {answer[-200:]}")
 
 
 def _follow(process: Running, tail: "deque[str]", log: Log) -> None:
-    """Pass on what a process says on its error output."""
+    """Pass the lines of a process's error output on to the log."""
     for raw in process.stderr or ():
         line = raw.decode(errors="replace").rstrip()
         tail.append(line)

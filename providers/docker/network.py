@@ -113,7 +113,7 @@ def remove(stage: Stage, log: Log) -> None:
 
 
 def problems(stage: Stage) -> list[str]:
-    """Return what stands in the way of making the network."""
+    """Return a line for each problem that would keep the network from being made."""
     with engine() as client:
         return list(_clashes(client, stage))
 

@@ -19,7 +19,7 @@ IMAGE, NETWORK = "image", "network"
 
 
 class KilledError(BaseException):
-    """What a test's `kill` raises: no `Exception`, so that nothing handles it, as nothing handles SIGKILL."""
+    """The death that a test's `kill` asks for: no `Exception`, as nothing handles SIGKILL either."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class FakeCloud:
             del self.things[stage.site_name, stage.name, name]
 
     def next_error(self, name: str) -> BaseException | None:
-        """Return what the next attempt on a thing should fail with."""
+        """Return the error of the next attempt on a thing, if a test asked for one."""
         return self._errors[name].pop(0) if self._errors[name] else None
 
 
@@ -188,6 +188,6 @@ class FakeProvider(Provider):
                 self._note(f"removed {name}", log)
 
     def _note(self, line: str, log: Log) -> None:
-        """Log what was done, for the test and for the task."""
+        """Log an action, for the test and for the task."""
         self.cloud.log.append(line)
         log(line)

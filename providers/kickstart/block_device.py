@@ -49,7 +49,7 @@ def why_not(path: Path) -> str:
 
 
 def _uses(nodes: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what uses a device or what is on it."""
+    """Yield a line for each use of a device, or of its parts."""
     mounts, swaps = _Mounts(), _swaps()
     for node in nodes:
         for place in mounts.of(node):
@@ -70,7 +70,7 @@ def _uses(nodes: list[dict[str, Any]]) -> Iterator[str]:
 
 
 class _Mounts:
-    """What is mounted now, in this process's sight and in that of process 1, and what this machine lives on."""
+    """The mounts of now, as this process and process 1 see them, and the devices of this machine's own system."""
 
     def __init__(self) -> None:
         self._places: dict[str, list[str]] = {}
@@ -87,8 +87,8 @@ class _Mounts:
 
     def of(self, node: dict[str, Any]) -> list[str]:
         """Return where a device is mounted."""
-        said = [place for place in node.get("mountpoints") or [] if place and place != "[SWAP]"]
-        return said + self._places.get(node["maj:min"], [])
+        places = [place for place in node.get("mountpoints") or [] if place and place != "[SWAP]"]
+        return places + self._places.get(node["maj:min"], [])
 
 
 def _swaps() -> set[str]:
@@ -104,7 +104,7 @@ def _swaps() -> set[str]:
 
 
 def _holders(number: str) -> list[str]:
-    """Return what the kernel says is made of a device."""
+    """Return the devices that the kernel has made of a device."""
     directory = Path("/sys/dev/block") / number / "holders"
     return sorted(path.name for path in directory.iterdir()) if directory.is_dir() else []
 

@@ -1,4 +1,4 @@
-"""What stands in the way of making a stage's medium."""
+"""Problems that would keep a stage's medium from being made."""
 
 import shutil
 from pathlib import Path

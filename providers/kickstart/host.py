@@ -145,7 +145,7 @@ class KickstartHosts:
         return record
 
     def _run_as_root(self, record: HostRecord, script: str) -> str:
-        """Run a script on a host, and return what it printed; what is in it goes on no command line."""
+        """Run a script on a host and return its output; its text goes on no command line."""
         with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
             words = ssh_login(
                 record, pinned(record, Path(directory)), with_key(self._files.key), "sudo -n sh -s"

@@ -1,4 +1,4 @@
-"""What is kept of hosts that are installed: by which ssh host keys they are known, and the one that the medium has."""
+"""The ssh host keys of hosts that are installed: the one that a medium gives to a host, and the host's own."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ LOCK_TIMEOUT = 7200.0
 
 @dataclass(frozen=True)
 class Kept:
-    """What is known of a host.
+    """The ssh host keys of a host.
 
     Args:
         current: The public host key that the host made itself; empty before it has answered.
@@ -34,11 +34,11 @@ class Kept:
     private: Secret = Secret("")  # noqa: RUF009 - a Secret never changes
 
     def exchanged(self, current: str) -> "Kept":
-        """Return what is known once the host has made a key: both, until it uses it."""
+        """Return the keys once the host has made its own: both, until it uses that."""
         return replace(self, current=current)
 
     def settled(self) -> "Kept":
-        """Return what is known once the host uses its own key, and the medium's is worth nothing any more."""
+        """Return the keys once the host uses its own: the medium's is worth nothing any more."""
         return Kept(self.current)
 
 
@@ -66,7 +66,7 @@ class HostKeyStore:
             yield
 
     def read(self, short: str) -> Kept:
-        """Return what is known of a host.
+        """Return a host's keys.
 
         Raises:
             StateError: It can't be read.
@@ -84,7 +84,7 @@ class HostKeyStore:
         return Kept(table.get("current", ""), table.get("pending", ""), Secret(table.get("private", "")))
 
     def write(self, short: str, kept: Kept) -> None:
-        """Keep what is known of a host, whole or not at all."""
+        """Keep a host's keys, whole or not at all."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(short)
         table = {"current": kept.current, "pending": kept.pending, "private": kept.private.reveal()}
@@ -94,14 +94,14 @@ class HostKeyStore:
         temporary.replace(path)
 
     def renewed(self, short: str) -> Kept:
-        """Make a host key for a host's next installation, and return what is known."""
+        """Make a key for a host's next installation, and return its keys."""
         made = new_host_key()
         kept = replace(self.read(short), pending=made.public, private=made.private)
         self.write(short, kept)
         return kept
 
     def remove_files(self) -> None:
-        """Remove what is served, and keys that media have: whoever is installed by them is not known any more."""
+        """Remove the served directory and the media's keys: hosts that are installed by them are not known any more."""
         shutil.rmtree(self.www, ignore_errors=True)
         for path in self.directory.glob("*.json"):
             self.write(path.stem, self.read(path.stem).settled())

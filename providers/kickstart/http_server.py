@@ -1,4 +1,4 @@
-"""The server that hosts are booted and installed from, and what each of them has asked for."""
+"""The server that hosts are booted and installed from, and the requests of each."""
 
 import contextlib
 import json
@@ -20,14 +20,14 @@ _BLOCK = 1024**2
 
 @dataclass
 class Asked:
-    """What a host has asked for.
+    """The requests of a host.
 
     Args:
         short: The host.
         mac: Its MAC, as in names of scripts.
         place: The directory of its answers.
         has_answers: Whether it has had them: the next time that it boots from the network, it boots its disk.
-        said: What was said of it already.
+        told: The lines about it that were told already: each is told once.
 
     """
 
@@ -35,7 +35,7 @@ class Asked:
     mac: str
     place: str
     has_answers: bool = False
-    said: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
 
 
 class InstallServer:
@@ -61,7 +61,7 @@ class InstallServer:
         self._url = url
         self._log = log
         self._lock = threading.Lock()
-        self.hosts = {short: Asked(short, said["mac"], said["place"]) for short, said in table.items()}
+        self.hosts = {short: Asked(short, entry["mac"], entry["place"]) for short, entry in table.items()}
         for short, asked in self.hosts.items():
             asked.has_answers = is_installed(short)
 
@@ -90,18 +90,18 @@ class InstallServer:
         asked = self
 
         class Handler(BaseHTTPRequestHandler):
-            """Answers with what the server decides."""
+            """Passes requests on to the server."""
 
             def do_GET(self) -> None:
                 """Send a file."""
                 asked.answer(self, with_body=True)
 
             def do_HEAD(self) -> None:
-                """Send what is known of a file."""
+                """Send a file's size and type."""
                 asked.answer(self, with_body=False)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the server says what matters."""
+                """Drop the library's own lines: the server tells what matters."""
 
         problem: OSError | None = None
         for address in (host, ""):
@@ -127,7 +127,7 @@ class InstallServer:
             self._tell(f"{request.client_address[0]}: asks for /{path}, which is not there")
             request.send_error(HTTPStatus.NOT_FOUND)
             return
-        host = next((each for each in self.hosts.values() if path.startswith(f"{each.place}/")), None)
+        host = next((host for host in self.hosts.values() if path.startswith(f"{host.place}/")), None)
         if host is None:
             self._tell(f"{request.client_address[0]}: asks for /{path}")
         with file.open("rb") as source:
@@ -151,9 +151,9 @@ class InstallServer:
         if not path.startswith("mac/"):
             return None
         mac = path.removeprefix("mac/").removesuffix(".ipxe").lower()
-        host = next((each for each in self.hosts.values() if each.mac == mac), None)
+        host = next((host for host in self.hosts.values() if host.mac == mac), None)
         if host is None:
-            known = ", ".join(sorted(each.mac.replace("-", ":") for each in self.hosts.values()))
+            known = ", ".join(sorted(host.mac.replace("-", ":") for host in self.hosts.values()))
             self._tell(
                 f"{address}: has MAC {mac.replace('-', ':')}, which no host in site.toml has; those are {known}"
             )
@@ -179,7 +179,7 @@ class InstallServer:
         """Say a line; of one host each only once."""
         with self._lock:
             if host is not None:
-                if line in host.said:
+                if line in host.told:
                     return
-                host.said.add(line)
+                host.told.add(line)
             self._log(line)

@@ -18,7 +18,7 @@ _EFI = ("images/efiboot.img", "boot/grub/efi.img")
 
 
 def xorriso(*words: str | Path) -> str:
-    """Run xorriso and return what it printed.
+    """Run xorriso and return its output.
 
     Raises:
         ProviderError: It failed.
@@ -141,7 +141,7 @@ def write_answers(directory: Path, answers: Answers) -> None:
 
 
 def _efi_menu(source: Path, files: Sequence[str], menus: Mapping[str, str], below: Path) -> list[str | Path]:
-    """Return what replaces the menu within the EFI image, from where Red Hat's GRUB reads it when booted from a CD."""
+    """Return xorriso's arguments that replace the menu in the EFI image, where Red Hat's GRUB reads it from a CD."""
     text = next((text for path, text in menus.items() if path in _MENUS), "")
     for path in (path for path in _EFI if path in files and text):
         image, menu = below / "efi.img", below / "efi-menu"

@@ -1,4 +1,4 @@
-"""Provider `kickstart`: hosts with no operating system. skep makes what installs them, and waits for them.
+"""Provider `kickstart`: hosts with no operating system. skep makes the medium that installs them, and waits for them.
 
 From then on they are borrowed, as those of provider `prepared`: skep can't start them again, and erases none.
 """
@@ -25,7 +25,7 @@ MEDIUM = "medium"
 
 
 class KickstartProvider(Provider):
-    """Hosts that are installed by what skep made.
+    """Hosts that are installed from a medium that skep made.
 
     Args:
         stage: The stage.

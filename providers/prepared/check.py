@@ -1,4 +1,4 @@
-"""What stands in the way of using a stage's hosts: ssh, the key, their names, whether they answer."""
+"""Problems that would keep a stage's hosts from being used: ssh, the key, their names, whether they answer."""
 
 import os
 import shutil

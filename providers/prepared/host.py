@@ -105,7 +105,7 @@ class PreparedHosts:
 
     @contextlib.contextmanager
     def _known_hosts(self, record: HostRecord) -> Iterator[Path]:
-        """Give the file in which ssh looks up the host's key: what site.toml says, else what the stage has learned.
+        """Give the known_hosts file of a log-in: the keys of site.toml, else those that the stage has learned.
 
         A copy of that: other hosts' log-ins replace the stage's own meanwhile, and ssh only appends.
         """
@@ -172,7 +172,7 @@ class PreparedHosts:
         )
 
     def _refused(self, user: str, password: Secret | None) -> str:
-        """Return what did not let the person's user in, and what to do."""
+        """Return which means of the person's user was refused, and the way out."""
         path = f"stages.{self._stage.name}"
         if password and not self._config.private_key:
             return (
@@ -193,7 +193,7 @@ class PreparedHosts:
     def _refuse_all_but(
         self, answer: Answer, host: Host, record: HostRecord, passed: tuple[str, ...]
     ) -> None:
-        """Raise what ssh itself said, unless it is among what the caller sees to.
+        """Raise ssh's own error, unless the caller handles it.
 
         Raises:
             ProviderError: The host does not answer, or has another key than it should have.

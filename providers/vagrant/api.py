@@ -50,7 +50,7 @@ def executable() -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Return what vagrant runs with: the person's own, without what would lead it elsewhere."""
+    """Return vagrant's environment: the person's own, without the variables that would lead it to other machines."""
     own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
     return {**own, "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1", "LC_ALL": "C.UTF-8"}
 
@@ -59,7 +59,7 @@ _ELSEWHERE = {"VAGRANT_CWD", "VAGRANT_DOTFILE_PATH", "VAGRANT_VAGRANTFILE", "VAG
 
 
 def translate_errors(command: str, lines: list[str]) -> str:
-    """Return a failed command with the end of what it said, and what to do where that is known. Pure."""
+    """Return a failed command with its last lines, and the way out where that is known. Pure."""
     text = "\n".join(lines)
     low = text.lower()
     advice = next((advice for mark, advice in _ADVICE if mark in low), "")
@@ -80,7 +80,7 @@ def client_of(directory: Path, timeout: float, log: Log, held: Sequence[int] = (
     import vagrant
 
     class Client(vagrant.Vagrant):
-        """A client that keeps what its commands print."""
+        """A client that keeps its commands' lines."""
 
         def __init__(self) -> None:
             super().__init__(  # type: ignore[no-untyped-call]
@@ -124,7 +124,7 @@ def why_not(backend: str) -> str:
 
 
 def virsh(*words: str, check: bool = True) -> str:
-    """Run virsh and return what it printed.
+    """Run virsh and return its output.
 
     Raises:
         ProviderError: It failed (with `check`).
@@ -178,14 +178,14 @@ def _why_not_virtualbox() -> str:
     """Return why VirtualBox can't be used."""
     if shutil.which("VBoxManage") is None:
         return "VBoxManage: not found: install VirtualBox"
-    said = output(["VBoxManage", "--version"])
-    return "" if re.match(r"\d", said) else f"VBoxManage --version: {said.strip()}"
+    version = output(["VBoxManage", "--version"])
+    return "" if re.match(r"\d", version) else f"VBoxManage --version: {version.strip()}"
 
 
 _WHY_NOT: Mapping[str, Callable[[], str]] = {"libvirt": _why_not_libvirt, "virtualbox": _why_not_virtualbox}
 
 
 def output(words: list[str]) -> str:
-    """Return what a command prints, on both its outputs."""
+    """Run a command and return both its outputs as one text."""
     done = process.run(words, timeout=LIST_TIMEOUT, stderr="merged", env=_environment())
     return f"no answer within {LIST_TIMEOUT} s" if done.status is None else done.output

@@ -1,4 +1,4 @@
-"""What stands in the way of making a stage's machines."""
+"""Problems that would keep a stage's machines from being made."""
 
 import shutil
 from pathlib import Path

@@ -107,24 +107,24 @@ class VagrantHosts:
         return record
 
     def _bring_up(self, host: Host, kept: Machine, settings: str, *, running: bool, log: Log) -> Machine:
-        """Start and provision a machine, and keep what it told."""
+        """Start and provision a machine, and keep its settings and host keys."""
         if running and kept.settings not in {"", settings}:
             log(f"{host.name}: restarts with its new settings")
             # One at a time, and no other run meanwhile: the swarm does not lose its majority by it.
             with self._machines.lock("restart", log):
-                told = self._machines.reload(host.short, self._timeout, log)
+                host_keys = self._machines.reload(host.short, self._timeout, log)
         elif running:
             # `up` would do it twice: vagrant-libvirt 0.11.
-            told = self._machines.provision(host.short, self._timeout, log)
+            host_keys = self._machines.provision(host.short, self._timeout, log)
         elif self._machines.known():
-            told = self._machines.up(host.short, self._machines.backend, self._timeout, log)
+            host_keys = self._machines.up(host.short, self._machines.backend, self._timeout, log)
         else:
             # The first one brings the box and the network, which others would make at the same time.
             with self._machines.lock("first", log):
-                told = self._machines.up(host.short, self._machines.backend, self._timeout, log)
-        if not told:
+                host_keys = self._machines.up(host.short, self._machines.backend, self._timeout, log)
+        if not host_keys:
             raise ProviderError(f"{host.name}: told no host key when it was provisioned")
-        kept = Machine(kept.key, settings, tuple(told))
+        kept = Machine(kept.key, settings, tuple(host_keys))
         self._machines.keep(host.short, kept)
         return kept
 

@@ -1,4 +1,4 @@
-"""Vagrant's machines of one stage: its directory, its commands, what they answer.
+"""Vagrant's machines of one stage: their directory, their states, and the commands on them.
 
 Vagrant knows its machines by a directory. The stage's is not in `state/`, which may be deleted at any time, but where a
 person's programs keep their data; so two checkouts of one site see the same machines, as with provider docker.
@@ -27,12 +27,12 @@ _HOST_KEY = "skep-host-key "
 
 
 class Machine(NamedTuple):
-    """What is kept of a machine, beside what Vagrant itself keeps.
+    """Facts about a machine that Vagrant itself does not keep.
 
     Args:
         key: The key that it was made with.
         settings: The digest of the settings that it has; empty until it has been up with them.
-        host_keys: Its public host keys; none until it has told them.
+        host_keys: Its public host keys; none until it was provisioned.
 
     """
 
@@ -49,7 +49,7 @@ def directory_of(stage: Stage) -> Path:
 
 
 def prefix_of(stage: Stage) -> str:
-    """Return what the names of a stage's machines begin with, in libvirt and VirtualBox."""
+    """Return the beginning of the names of a stage's machines in libvirt and VirtualBox."""
     return f"skep.{stage.site_name}.{stage.name}."
 
 
@@ -119,7 +119,7 @@ class Machines:
         return {path.parent.parent.name: path.parent.name for path in paths}
 
     def kept(self, short: str) -> Machine | None:
-        """Return what is kept of a machine."""
+        """Return the facts that are kept of a machine, if there are any."""
         try:
             table = json.loads(self._kept_path(short).read_text())
             return Machine(table["key"], table["settings"], tuple(table["host_keys"]))
@@ -175,19 +175,19 @@ class Machines:
     # -- commands ------------------------------------------------------------------------------------------------------
 
     def up(self, short: str, backend: str, timeout: float, log: Log) -> list[str]:
-        """Create, start and provision a machine, and return the host keys that it told."""
+        """Create, start and provision a machine, and return its host keys."""
         with self._client(timeout, log) as client:
             client.up(vm_name=short, provision=True, provider=backend)
             return self._told(client)
 
     def provision(self, short: str, timeout: float, log: Log) -> list[str]:
-        """Provision a machine that runs, and return the host keys that it told."""
+        """Provision a machine that runs, and return its host keys."""
         with self._client(timeout, log) as client:
             client.provision(vm_name=short)
             return self._told(client)
 
     def reload(self, short: str, timeout: float, log: Log) -> list[str]:
-        """Stop a machine, start it with its settings of today, provision it, and return the host keys that it told."""
+        """Stop a machine, start it with its settings of today, provision it, and return its host keys."""
         with self._client(timeout, log) as client:
             client.reload(vm_name=short, provision=True)
             return self._told(client)
@@ -204,13 +204,13 @@ class Machines:
 
     @staticmethod
     def _told(client: Any) -> list[str]:
-        """Return the host keys that a machine told when it was provisioned."""
+        """Return the host keys that a machine printed when it was provisioned."""
         marked = [line.partition(_HOST_KEY)[2] for line in client.lines if _HOST_KEY in line]
         return [" ".join(line.split()[:2]) for line in marked]
 
     @contextlib.contextmanager
     def _client(self, timeout: float, log: Log) -> Iterator[Any]:
-        """Give a client of Vagrant's; what it said is in the message when it fails."""
+        """Give a client of Vagrant's; its last lines are in the message when it fails."""
         client = client_of(self.directory, timeout, log, getattr(self._held, "files", ()))
         yield client
 

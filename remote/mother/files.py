@@ -1,4 +1,4 @@
-"""Files on the mother that are written whole or not at all, and what is said where that can't be."""
+"""Files on the mother: written whole or not at all, and errors with the way out."""
 
 import contextlib
 import errno
@@ -62,7 +62,7 @@ def _sync_directory(directory: Path) -> None:
 
 @contextmanager
 def file_errors(path: Path, except_: tuple[type[OSError], ...] = ()) -> Iterator[None]:
-    """Have what this machine refuses said with the path and a way out; errors of the types `except_` pass."""
+    """Re-raise OSError as StateError with path and remedy; errors of the types `except_` pass."""
     try:
         yield
     except OSError as error:
@@ -72,12 +72,12 @@ def file_errors(path: Path, except_: tuple[type[OSError], ...] = ()) -> Iterator
 
 
 def _way_out(path: Path, error: OSError) -> str:
-    """Return what a person can do about an error of the file system."""
+    """Return the remedy for an error of the file system."""
     if error.errno in _FORBIDDEN:
-        return "doit must be able to write the site's state/; mend who owns it, or its file system"
+        return "doit must be able to write the site's state/: correct its owner, its permissions or its file system"
     in_place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
     if in_place is not None:
         return f"{in_place} is no directory: move it away, and run doit again"
     if error.errno in _FULL:
         return "make room on this machine, and run doit again"
-    return "mend that, and run doit again; what is not secrets/ there may be removed, and is found anew"
+    return "mend that, and run doit again; everything in state/ except secrets/ is a cache and may be deleted"

@@ -219,7 +219,7 @@ class Running:
 def _popen(
     words: Sequence[str | Path], env: Mapping[str, str] | None, cwd: Path | None, **more: Any
 ) -> "subprocess.Popen[bytes]":
-    """Start a process, with nothing of what plumbum has remembered of this one."""
+    """Start a process with this environment and directory, whatever plumbum remembers of its own."""
     environment = dict(os.environ if env is None else env)
     program, *arguments = map(str, words)
     # As the process itself would find it: a relative path from where it runs, a name in its own PATH.
@@ -236,7 +236,7 @@ def _popen(
 
 
 class _Output:
-    """What has come of one output: all of it, and where its unfinished line begins."""
+    """One output as far as it has come: all of it, and where its unfinished line begins."""
 
     def __init__(self) -> None:
         self.data = bytearray()

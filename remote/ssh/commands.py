@@ -38,7 +38,7 @@ def with_key(key: Path) -> dict[str, str]:
 
 
 def with_any(key: Path | None, *, has_password: bool) -> dict[str, str]:
-    """Return the options for logging in with a person's means: this key, or a password, or what ssh finds by itself."""
+    """Return the options for a person's log-in: with this key, or a password, or ssh's own keys and agent."""
     methods = ["publickey"] if key is not None else []
     options = _identity(key) if key is not None else {}
     if has_password:
@@ -56,7 +56,7 @@ def _identity(key: Path) -> dict[str, str]:
 
 
 def stage_config(key: Path, known_hosts: Path, records: Mapping[str, HostRecord]) -> str:
-    """Return the text of a stage's ssh_config: one block per host, then what holds for all of them.
+    """Return the text of a stage's ssh_config: one block per host, then the common options.
 
     Args:
         key: The stage's private key.

@@ -131,7 +131,7 @@ class Connection:
         check: bool = True,
         label: str = "",
     ) -> str:
-        """Run a shell command on the host, and return what it printed on its standard output.
+        """Run a shell command on the host, and return its standard output.
 
         The error output is no part of that, since what is returned is parsed: sudo and a host's shell warn there. It
         is in `log` and in messages.

@@ -1,4 +1,4 @@
-"""Logging in to a host before the stage's ssh files know it: every option is said on the command line."""
+"""Logging in to a host before the stage's ssh files know it: all options are on the command line."""
 
 import tempfile
 from collections.abc import Callable
@@ -15,12 +15,12 @@ LOGIN_TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class Answer:
-    """What an ssh command came to.
+    """The end of an ssh command.
 
     Args:
         status: The command's exit status; 255 if ssh itself failed, or did not end in time.
-        output: What it printed.
-        errors: What it or ssh said on the error output.
+        output: Its standard output.
+        errors: Its and ssh's error output.
 
     """
 

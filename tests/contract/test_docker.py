@@ -1,4 +1,4 @@
-"""What the docker provider promises beyond the contract: data, restarts, races of processes, kill -9."""
+"""Promises of the docker provider beyond the contract: data, restarts, races of processes, kill -9."""
 
 import subprocess
 import time
@@ -80,7 +80,7 @@ class TestHost:
         assert not int(said[1], 16) >> 25 & 1  # CAP_SYS_TIME
 
     def test_survives_a_restart(self, up: DockerRig) -> None:
-        """After `docker restart` it has its address and its keys, and what was written to /etc/hosts is there."""
+        """After `docker restart` it has its address and its keys, and lines written to /etc/hosts are there."""
         before = make.ensure_host(up.provider(), "hive0")
         make.run_in(
             up.container("hive0"),
@@ -168,7 +168,7 @@ class TestData:
 
 
 class TestHalfMade:
-    """What a killed run left is adopted or removed."""
+    """The leftovers of a killed run are adopted or removed."""
 
     def test_a_container_that_was_never_started(self, up: DockerRig) -> None:
         """A created container is adopted: the same id, now a host."""
@@ -236,7 +236,7 @@ class TestNetwork:
     """The network of a stage."""
 
     def test_another_sites_addresses_are_refused(self, up: DockerRig, tmp_path: Path) -> None:
-        """A cidr that another site has is refused before anything is made, with who has it and what to change."""
+        """A cidr that another site has is refused before anything is made, with who has it and the way out."""
         config = up.stage.config
         other = make.docker_stage("overlap", 1, cidr=config.cidr)
         provider = make.provider_of(other, make.ssh_files(tmp_path))
@@ -410,7 +410,7 @@ class TestImage:
 
 
 def leftovers(key: str) -> list[str]:
-    """Return what a build of the host image has left."""
+    """Return the leftovers of a build of the host image."""
     with engine() as client:
         wanted = {"label": f"{HOST_IMAGE_BUILD_LABEL}={key}"}
         return [

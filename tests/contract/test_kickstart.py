@@ -1,4 +1,4 @@
-"""What provider kickstart does on this machine: images, devices, what is served, hosts that were installed."""
+"""Provider kickstart on this machine: images, devices, the server, hosts that were installed."""
 
 import contextlib
 import http.client
@@ -152,7 +152,7 @@ class TestImage:
         assert "'/INSTALL.AMD/VMLINUZ'" in names.splitlines()
 
     def test_of_another_distribution_is_refused(self, image: Path, tmp_path: Path) -> None:
-        """What has no installer of the release is no source, and nothing is written."""
+        """An image without the release's installer is no source, and nothing is written."""
         stage = stage_of(iso_src=str(image), iso_dest=str(tmp_path / "out.iso"), release="almalinux-9")
         provider, _ = provider_of(stage, tmp_path)
 
@@ -189,10 +189,10 @@ def mounted(device: Path, directory: Path) -> Iterator[None]:
 
 
 class TestDevice:
-    """Writing to devices, with loop devices: what anything lives on is left alone."""
+    """Writing to devices, with loop devices: one that is in use is left alone."""
 
     def test_free_one_is_written_whole(self, image: Path, tmp_path: Path) -> None:
-        """What is on it afterwards is the image, from its first byte."""
+        """It holds the image afterwards, from its first byte."""
         with loop(tmp_path) as device:
             stage = stage_of(iso_src=str(image), iso_dest=str(device))
             provider, _ = provider_of(stage, tmp_path)
@@ -203,7 +203,7 @@ class TestDevice:
         assert not list(tmp_path.rglob("image.iso"))
 
     def test_mounted_one_is_left_alone(self, image: Path, tmp_path: Path) -> None:
-        """Neither check nor write touches it, and what is on it stays as it is."""
+        """Neither check nor write touches it, and its content stays as it is."""
         with loop(tmp_path) as device:
             subprocess.run(["mkfs.ext2", "-q", str(device)], check=True)
             with mounted(device, tmp_path / "mnt"):
@@ -241,7 +241,7 @@ class TestDevice:
             assert device.read_bytes()[:8] == bytes(8)
 
     def test_nothing_but_a_disk_is_written_to(self, tmp_path: Path) -> None:
-        """What is no device, or none that lsblk knows, is refused by its name."""
+        """A path that is no device, or none that lsblk knows, is refused by its name."""
         link = tmp_path / "link"
         link.symlink_to("/dev/null")
 
@@ -258,7 +258,7 @@ class TestDevice:
 
 
 class TestServing:
-    """What hosts are told that boot from the network."""
+    """The answers to hosts that boot from the network."""
 
     def test_each_host_is_installed_once(self, image: Path, tmp_path: Path) -> None:
         """A host gets its own answers, and boots its disk from then on; strangers boot theirs."""
@@ -319,7 +319,7 @@ def free_port() -> int:
 
 
 def ask(port: int, path: str) -> bytes:
-    """Return what is served; nothing where it is not there."""
+    """Return a served file; nothing where it is not there."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request("GET", path)
@@ -358,7 +358,7 @@ class Installed:
         return KickstartProvider(self.stage, self.files, self.state, lambda _name: Secret(self.PASSWORD))
 
     def install(self) -> str:
-        """Run what an installation runs at its end, with the medium's new key, and return that."""
+        """Run the last script of an installation, with the medium's new key, and return that."""
         make.ensure(self.provider(), "medium", make.quiet)
         kept = self.keeper.read("hive0")
         public = self.files.key.with_suffix(".pub").read_text()
@@ -377,7 +377,7 @@ class Installed:
 
 @pytest.fixture
 def installed(prepared_rig: PreparedRig, tmp_path: Path) -> Iterator[Installed]:
-    """Give a host that is installed, and afterwards is again what it was."""
+    """Give a host that is installed; afterwards this machine is as it was."""
     rig = prepared_rig
     container = rig.below.container("hive0")
     make.run_in(container, "rm -rf /root/was && cp -a /etc/ssh /root/was\n")
@@ -421,7 +421,7 @@ def test_an_installed_host_is_taken_over(installed: Installed) -> None:
 
 
 def test_a_host_that_is_not_there_is_waited_for_and_named(tmp_path: Path) -> None:
-    """The wait ends with the host, why, and what to install it from."""
+    """The wait ends with the host, the reason, and the medium to install it from."""
     stage = stage_of(ip_address_list=["127.0.0.2", "127.0.0.3"], cidr="127.0.0.0/24", install_timeout=0.001)
     provider, _ = provider_of(stage, tmp_path)
 

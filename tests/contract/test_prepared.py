@@ -1,4 +1,4 @@
-"""What the prepared provider promises beyond the contract: every way in, and a clear word where there is none."""
+"""Promises of the prepared provider beyond the contract: every way in, and a clear word where there is none."""
 
 import shutil
 import subprocess
@@ -124,7 +124,7 @@ class TestWaysIn:
         assert record.id == make.run_in(fresh.below.container("hive0"), "cat /etc/machine-id").strip()
 
     def test_a_host_key_that_is_known_is_pinned(self, fresh: PreparedRig) -> None:
-        """A host key in site.toml is what the host must have, and is in its record."""
+        """A host must have the host key of site.toml, which is in its record."""
         key = make.run_in(fresh.below.container("hive0"), "cat /etc/ssh/ssh_host_ed25519_key.pub").strip()
         record = make.ensure_host(provider(fresh, hosts={"hive0": PreparedHost(host_keys=[key])}), "hive0")
 
@@ -133,10 +133,10 @@ class TestWaysIn:
 
 
 class TestRefusals:
-    """Every refusal names the host, says what is wrong in one line, and what to do."""
+    """Every refusal has the host, the reason and the way out in one line."""
 
     def refusal(self, of: Provider) -> str:
-        """Return what `ensure` refuses with: one line, of this host."""
+        """Return `ensure`'s refusal: one line, of this host."""
         with pytest.raises(ProviderError) as caught:
             make.ensure(of, "hive0")
         said = str(caught.value)
@@ -189,7 +189,7 @@ class TestRefusals:
         assert "installed anew" in said
 
     def test_another_host_key_than_before(self, fresh: PreparedRig) -> None:
-        """A host that has another key than at the first time says which line knows the old one, and what to do."""
+        """A host with another key than at the first time is refused, with the line of the old one and the way out."""
         make.ensure_host(provider(fresh), "hive0")
         container = fresh.below.container("hive0")
         make.run_in(

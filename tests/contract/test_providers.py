@@ -15,7 +15,7 @@ from tests.contract.rigs import FakeRig, PreparedRig, Rig
 
 
 class TestResources:
-    """What a stage wants."""
+    """The resources of a stage."""
 
     def test_is_pure(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         """Asking for the resources opens no connection, and gives the same each time."""
@@ -119,7 +119,7 @@ class TestEnsure:
 
 
 class TestFound:
-    """What there is."""
+    """The listing of real things."""
 
     def test_lists_what_was_made(self, owner: Rig) -> None:
         """Everything that was made is found under its name, with its key, the id of its record, and running."""
@@ -212,7 +212,7 @@ class TestRemove:
     """Taking it away."""
 
     def test_twice_is_once(self, rig: Rig) -> None:
-        """What is not there is no error, whether it was there once or never."""
+        """A resource that is not there is no error, whether it was there once or never."""
         provider = rig.provider()
         provider.remove("hive1", make.quiet)
         provider.remove("hive1", make.quiet)
@@ -221,7 +221,7 @@ class TestRemove:
         assert "hive1" not in rig.provider().found()
 
     def test_leaves_nothing(self, owner: Rig) -> None:
-        """What is found comes after what it needs; removed the other way round, nothing of the site is left."""
+        """Each thing is listed after its needs; removed the other way round, nothing of the site is left."""
         provider = owner.provider()
         make.ensure_all(provider)
         found = provider.found()
@@ -247,7 +247,7 @@ class TestRemove:
 
 
 def test_the_fake_refuses_a_caller_that_breaks_the_contract(fake_rig: FakeRig) -> None:
-    """A host before what it needs, and a resource that nobody wants, are the caller's faults and no ProviderError."""
+    """A host before its needs, and a resource that nobody wants, are the caller's faults and no ProviderError."""
     provider = fake_rig.provider()
     with pytest.raises(AssertionError, match="before image, network"):
         make.ensure(provider, "hive0")

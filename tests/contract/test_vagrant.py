@@ -1,4 +1,4 @@
-"""What the vagrant provider promises beyond the contract: killed anywhere it goes on, Vagrant takes what it writes."""
+"""Promises of the vagrant provider beyond the contract: killed anywhere it goes on, Vagrant takes its Vagrantfile."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ INTERFACE = next(
 
 
 def ensured(rig: VagrantRig, **settings: str) -> tuple[HostRecord, list[str]]:
-    """Ensure hive0 with these settings, and return its record and what was said."""
+    """Ensure hive0 with these settings, and return its record and the log."""
     provider = rig.provider()
     said: list[str] = []
     wanted = make.resource(provider, "hive0")
@@ -38,7 +38,7 @@ def ensured(rig: VagrantRig, **settings: str) -> tuple[HostRecord, list[str]]:
 
 
 def table_of(provider: VagrantProvider, directory: Path) -> dict[str, Any]:
-    """Return what a provider's Vagrantfile reads."""
+    """Return the inputs of a provider's Vagrantfile."""
     return stage_table(provider._stage, provider._config, "libvirt", "ssh-ed25519 A", directory)
 
 
@@ -50,7 +50,7 @@ def sites_provider(directory: Path, **config: Any) -> VagrantProvider:
 
 
 def validated(provider: VagrantProvider, backend: str) -> str:
-    """Have Vagrant validate what the provider writes; return what it finds wrong.
+    """Have Vagrant validate a provider's Vagrantfile; return its complaints.
 
     Of VirtualBox only its configuration is there to be validated.
     """
@@ -65,7 +65,7 @@ def validated(provider: VagrantProvider, backend: str) -> str:
 
 
 class TestKilled:
-    """Vagrant is killed in the middle of what it does."""
+    """Vagrant is killed in the middle of its work."""
 
     @pytest.mark.parametrize("moment", ["disk", "domain", "note", "provision"])
     def test_goes_on(self, vagrant_rig: VagrantRig, moment: str) -> None:
@@ -102,7 +102,7 @@ class TestKilled:
 
 
 class TestInPlace:
-    """What a restart changes."""
+    """Settings that a restart changes."""
 
     def test_settings_restart_a_machine(self, vagrant_rig: VagrantRig) -> None:
         """Other settings restart the machine, once, and it stays the one that it is."""
@@ -151,10 +151,10 @@ def test_a_host_that_is_not_wanted_any_more_can_be_removed(vagrant_rig: VagrantR
 
 
 class TestMessages:
-    """What a person reads when it does not work."""
+    """Messages of failures."""
 
     def test_no_vagrant(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Without Vagrant one line says what to install."""
+        """Without Vagrant one line has the packages to install."""
         provider = sites_provider(tmp_path)
         monkeypatch.setenv("PATH", "/nowhere")
 
@@ -197,7 +197,7 @@ class TestMessages:
         ],
     )
     def test_advice(self, line: str, advice: str) -> None:
-        """Vagrant's own error is shown, with what to do."""
+        """Vagrant's own error is shown, with the way out."""
         said = vagrant_api.translate_errors("vagrant up hive0", line.splitlines())
 
         assert advice in said.splitlines()[0]
@@ -214,7 +214,7 @@ class TestMessages:
 
 
 class TestBackend:
-    """What makes the machines."""
+    """The backend that makes the machines."""
 
     @pytest.mark.parametrize(
         ("forced", "working", "taken"),
@@ -262,7 +262,7 @@ class TestBackend:
 
 
 class TestRealVagrant:
-    """What Vagrant itself says, where no machine is needed for it."""
+    """Vagrant itself, as far as no machine is needed."""
 
     @pytest.fixture
     def directory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -281,7 +281,7 @@ class TestRealVagrant:
     )
     @pytest.mark.parametrize("backend", ["libvirt", "virtualbox"])
     def test_takes_the_vagrantfile(self, directory: Path, config: dict[str, Any], backend: str) -> None:
-        """Whatever a stage says, `vagrant validate` finds nothing wrong in what is written for it."""
+        """Whatever a stage says, `vagrant validate` has no complaint about its Vagrantfile."""
         assert validated(sites_provider(directory, **config), backend) == ""
 
     @pytest.mark.parametrize("config", [{"bridge": INTERFACE}, {"dev": INTERFACE}])

@@ -57,12 +57,12 @@ class Domain:
         self.disks = [LIBVIRT / "disks" / f"{name}.img"]
 
     def table(self) -> dict[str, object]:
-        """Return what is known of it."""
+        """Return the machine's facts."""
         found: dict[str, object] = json.loads(self.path.read_text())
         return found
 
     def write(self, **changed: object) -> None:
-        """Change what is known of it."""
+        """Change the machine's facts."""
         self.path.write_text(json.dumps({**(self.table() if self.path.exists() else {}), **changed}))
 
 

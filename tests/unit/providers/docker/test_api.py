@@ -6,7 +6,7 @@ from providers.docker.api import translate_errors
 
 
 class TestErrors:
-    """What the engine's refusals become."""
+    """The engine's refusals as messages."""
 
     @pytest.mark.parametrize(
         ("text", "advice"),
@@ -22,7 +22,7 @@ class TestErrors:
         ],
     )
     def test_way_out(self, text: str, advice: str) -> None:
-        """Each known refusal keeps the engine's words and says what to do."""
+        """Each known refusal keeps the engine's words and has the way out."""
         said = str(translate_errors(RuntimeError(text)))
 
         assert text in said

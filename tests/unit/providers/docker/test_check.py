@@ -1,4 +1,4 @@
-"""What stands in the way of making a stage on this machine's engine."""
+"""Problems that would keep a stage from being made on this machine's engine."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ def files(directory: Path) -> SshFiles:
 
 
 class TestCheck:
-    """What can be seen before the engine is asked."""
+    """Problems that show before the engine is asked."""
 
     @pytest.fixture(autouse=True)
     def _no_engine(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ class TestWatches:
 
     @pytest.mark.parametrize(("allowed", "enough"), [(128, True), (64, True), (63, False)])
     def test_counts_all_hosts(self, tmp_path: Path, allowed: int, *, enough: bool) -> None:
-        """The hosts of other stages count too, and a limit that is too low is said with what to do."""
+        """The hosts of other stages count too, and a limit that is too low is said with the way out."""
         limit = tmp_path / "limit"
         limit.write_text(f"{allowed}\n")
         said = watch_shortage(self.Engine(), a_stage(), limit)

@@ -17,13 +17,13 @@ def a_stage(**config: Any) -> Stage:
 
 
 def spec(features: EngineFeatures = FEATURES, **config: Any) -> Any:
-    """Return what the engine is told for the first host."""
+    """Return the specification of the first host's container."""
     stage = a_stage(**config)
     return container_spec(stage, stage.hosts[0], "key", features)
 
 
 class TestContainerSpec:
-    """What the engine is told to create."""
+    """The specification of a container."""
 
     def test_data_outlives_the_container(self) -> None:
         """Volumes are named by site, stage and host, so that the next container of the host finds them."""

@@ -1,4 +1,4 @@
-"""What an engine can do for hosts."""
+"""An engine's abilities."""
 
 from providers.docker.features import nameservers
 

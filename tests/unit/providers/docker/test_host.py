@@ -37,7 +37,7 @@ def test_a_host_is_another_for(config: dict[str, Any]) -> None:
     "config", [{"mirror": "http://other"}, {"number_of_hosts": 3}, {"ssh_source_ips": ["::1"]}]
 )
 def test_a_host_is_the_same_for(config: dict[str, Any]) -> None:
-    """What a host is not made from does not replace it."""
+    """A change of other settings does not replace a host."""
     stage, other = a_stage(), a_stage(**config)
 
     assert docker_host.inputs(stage, stage.hosts[0]) == docker_host.inputs(other, other.hosts[0])

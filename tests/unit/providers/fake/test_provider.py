@@ -1,4 +1,4 @@
-"""What the fake can be told to do."""
+"""The fake's faults, and its log."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What stands in the way of using a stage's hosts, as far as nobody has to log in."""
+"""Problems that would keep a stage's hosts from being used, as far as nobody has to log in."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ def a_provider(directory: Path, **config: Any) -> PreparedProvider:
 
 
 class TestCheck:
-    """What can be seen without logging in."""
+    """Problems that show without logging in."""
 
     @pytest.fixture(autouse=True)
     def _nobody_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:

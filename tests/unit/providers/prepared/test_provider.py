@@ -25,7 +25,7 @@ def keys(provider: PreparedProvider) -> list[str]:
 
 
 class TestResources:
-    """What a prepared stage wants."""
+    """The resources of a prepared stage."""
 
     def test_what_differs_at_one_host_counts_for_it_alone(self, tmp_path: Path) -> None:
         """Another port of one host makes that host stale, and no other."""

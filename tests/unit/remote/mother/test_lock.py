@@ -1,4 +1,4 @@
-"""Locks on the mother: who gets them, who waits, what is said, and when they are given back."""
+"""Locks on the mother: who gets them, who waits, the message, and when they are given back."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def test_who_waits_is_told_once_and_gets_it(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_stays_taken(tmp_path: Path) -> None:
-    """Waiting ends, with the file, who has it, and what to do."""
+    """Waiting ends, with the file, who has it, and the way out."""
     path = tmp_path / "lock"
 
     with (
@@ -60,7 +60,7 @@ def test_a_lock_that_stays_taken(tmp_path: Path) -> None:
 
 
 def test_what_is_in_the_file_stays(tmp_path: Path) -> None:
-    """Who tries a lock does not wipe out what its holder has written there."""
+    """Trying a lock does not wipe out its holder's text."""
     path = tmp_path / "lock"
     path.write_text("process 12")
 
@@ -71,7 +71,7 @@ def test_what_is_in_the_file_stays(tmp_path: Path) -> None:
 
 
 def test_an_error_within_gives_it_back(tmp_path: Path) -> None:
-    """Whatever happens within, the next one gets the lock; an error of the files there stays what it is."""
+    """Whatever happens within, the next one gets the lock; an error of other files passes as it is."""
     path = tmp_path / "lock"
 
     with pytest.raises(FileNotFoundError, match="other"), lock(path, "another run is at work", 5):

@@ -1,4 +1,4 @@
-"""Processes on the mother: how they are fed, heard, ended, and what they inherit."""
+"""Processes on the mother: their input and outputs, their end, and their environment."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def test_outputs_apart_merged_and_discarded() -> None:
 
 
 def test_lines_come_while_it_runs() -> None:
-    """A line is told as soon as it is whole, the last one without an end too; what is no UTF-8 is no fault."""
+    """A line is told as soon as it is whole, the last one without an end too; bytes that are no UTF-8 are no fault."""
     heard: list[tuple[float, str]] = []
     began = time.monotonic()
 
@@ -74,7 +74,7 @@ def test_without_input_it_reads_nothing() -> None:
 
 
 def test_a_late_process_is_killed() -> None:
-    """What does not end in time is killed; what it has said until then is kept."""
+    """A process that does not end in time is killed; its lines until then are kept."""
     began = time.monotonic()
     late = sh("echo begun; exec sleep 60", timeout=0.5)
 
@@ -91,7 +91,7 @@ def test_a_late_process_is_killed_with_its_group() -> None:
 
 
 def test_its_own_status_counts_where_a_child_holds_its_output() -> None:
-    """A process that has ended is not late because what it left behind keeps its output open; that is killed."""
+    """A process that has ended is not late because its child keeps its output open; the child is killed."""
     ended = sh("sleep 60 & echo $!; exit 3", timeout=0.5, new_session=True)
 
     assert ended.status == 3
@@ -146,7 +146,7 @@ def test_a_program_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_its_environment_and_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has this process's environment and directory as they are now, or what is given and nothing else."""
+    """It has this process's environment and directory as they are now, or the given ones and nothing else."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SKEP_TEST", "now")
 
@@ -156,7 +156,7 @@ def test_its_environment_and_directory(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_no_process_inherits_a_variable_that_was_taken() -> None:
-    """Plumbum copies the environment when it is imported: what was taken out since is in no process's."""
+    """Plumbum copies the environment when it is imported: a variable that was taken out since is in no process's."""
     script = """
 import os
 from remote.mother.process import run
@@ -174,7 +174,7 @@ print(before + run(words, timeout=9).output, end="")
 
 
 def test_a_running_process_ends_with_its_input() -> None:
-    """What waits for its input ends in order when it is stopped; what does not is killed."""
+    """A process that waits for its input ends in order when it is stopped; another is killed."""
     with Running(["cat"], stdin=True, new_session=True) as process:
         assert process.is_running
         assert process.wait(0.05) is None

@@ -1,4 +1,4 @@
-"""Waiting: what ends it, what it says then, and how often is asked."""
+"""Waiting: its end, its message, and its pauses."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -17,7 +17,7 @@ RECORD = HostRecord(
 
 
 def configured(words: list[str]) -> dict[str, str]:
-    """Return what ssh makes of its options."""
+    """Return the options of a command as ssh understands them."""
     said = subprocess.run([words[0], "-G", *words[1:]], capture_output=True, text=True, check=True).stdout
     return {line.partition(" ")[0]: line.partition(" ")[2] for line in said.splitlines()}
 

@@ -43,7 +43,7 @@ def test_one_failure_stands_for_all_who_ask(connection: Connection, tried: list[
 
 @pytest.mark.parametrize("forget", [Connection.close, Connection.renew])
 def test_a_host_made_anew_is_tried_again(connection: Connection, tried: list[str], forget: object) -> None:
-    """What failed with the former host says nothing of the new one."""
+    """A failure of the former host says nothing of the new one."""
     assert callable(forget)
     with pytest.raises(HostError):
         connection.open()
@@ -63,7 +63,7 @@ def shell(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection
 
 
 def test_a_warning_is_no_part_of_what_is_returned(shell: Connection) -> None:
-    """What is parsed is the standard output alone; both are said as they come, the last line without an end too."""
+    """Only the standard output is returned; both are logged line by line, the last one without an end too."""
     said: list[str] = []
 
     output = shell.run("echo 'sudo: unable to resolve host' >&2; echo one; printf two", log=said.append)
