@@ -152,9 +152,9 @@ class Made:
 
     def table(self) -> StatusTable:
         """Return how all resources stand, for a fresh process."""
-        return self.standings_of(self.run())
+        return self.table_of(self.run())
 
-    def standings_of(self, run: Run) -> StatusTable:
+    def table_of(self, run: Run) -> StatusTable:
         """Return how all resources stand for a run."""
         return StatusTable(run, self.tasks(run), Dependency(StateDb, str(run.state.traces)))
 

@@ -31,7 +31,7 @@ def told(made: Made, *names: str, live: bool = False) -> list[str]:
     """Return what `doit why` prints of one task, or of several."""
     run = made.run()
     run.observer.enabled = live
-    telling = Telling(run, made.standings_of(run), live=live, coloured=False)
+    telling = Telling(run, made.table_of(run), live=live, coloured=False)
     return telling.one(names[0]) if len(names) == 1 else telling.phase("several", names)
 
 

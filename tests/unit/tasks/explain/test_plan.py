@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Made:
 def view(made: Made, *names: str) -> PlanView:
     """Return what `doit plan` shows in a fresh process."""
     run = made.run()
-    table = made.standings_of(run)
+    table = made.table_of(run)
     return made_plan(run, table, names or table.names, PHASES)
 
 

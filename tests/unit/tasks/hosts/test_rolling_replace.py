@@ -226,7 +226,7 @@ def test_the_plan_says_that_it_is_refused(made: Made) -> None:
 
     def plan() -> PlanView:
         run = made.run()
-        table = made.standings_of(run)
+        table = made.table_of(run)
         return made_plan(run, table, table.names, PHASES)
 
     def action(task: str) -> str:

@@ -160,7 +160,7 @@ def stale(made: Made, *, asks: bool) -> set[str]:
     """Return what is stale."""
     run = made.run()
     run.secrets.may_run_commands = asks
-    table = made.standings_of(run)
+    table = made.table_of(run)
     return {name for name in table.names if table[name].status != UP_TO_DATE}
 
 

@@ -276,7 +276,7 @@ def test_another_content_rolls_the_service(made: Made, path: str, task: str) -> 
     """A changed file makes its config and its services stale, and nothing else; the plan says the same."""
     (made.directory / "conf" / path).write_text("other {{ secrets.password }}")
     run = made.run()
-    planner = Planner(made.standings_of(run))
+    planner = Planner(made.table_of(run))
 
     assert stale(made) == {task, "deploy_services:web"}
     assert planner[task].action == "create"
@@ -287,7 +287,7 @@ def test_a_config_that_is_gone_is_made_again(made: Made) -> None:
     """The live look sees that somebody removed it."""
     made.swarm = replace(made.swarm, configs={})
     run = made.run()
-    planner = Planner(made.standings_of(run))
+    planner = Planner(made.table_of(run))
 
     assert planner["deploy_services:config.plain"].action == "create"
 
