@@ -1,5 +1,6 @@
 """The house: imports point one way and never in circles, SDKs are imported late, a name means one thing."""
 
+import ast
 import subprocess
 import sys
 from collections import defaultdict
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source_tree import LAYERS, SourceTree
+from tests.unit.source_tree import LAYERS, SourceTree, circles
 
 ROOT = Path(__file__).parents[2]
 TREE = SourceTree(ROOT)
@@ -68,6 +69,17 @@ def test_a_layer_imports_only_those_below(layer: str) -> None:
     )
 
 
+def test_no_imports_in_a_circle() -> None:
+    """No module imports itself by way of others, also not by an import inside a function."""
+    found = circles(TREE.graph())
+
+    assert not found, report(
+        "Modules import each other in a circle:",
+        [" → ".join(str(TREE.paths[name]) for name in circle) for circle in found],
+        "Move what they share to a module that both import, or pass it in as an argument.",
+    )
+
+
 def test_the_model_is_pure() -> None:
     """model/ opens no connection: it imports no SDK, no doit, nothing that runs or connects."""
     wrong = importing(["model"], PURE)
@@ -85,25 +97,6 @@ def test_only_providers_import_cloud_sdks() -> None:
         "A cloud's SDK is imported outside of providers/:",
         wrong,
         "Ask the provider (providers/base.py) instead.",
-    )
-
-
-def test_short_forms_are_read_in_one_place() -> None:
-    """Durations, sizes and short forms of site.toml become the site's types in model/site_file/ and nowhere else."""
-    readers = {f"model.site_file.{name}" for name in ("forms", "tables", "convert")}
-    others = [name for name in TREE.paths if not name.startswith("model.site_file")]
-
-    wrong = [
-        f"{TREE.paths[name]}:{found.line} imports {found.name}"
-        for name in others
-        for found in TREE.imports[name]
-        if any(found.name == reader or found.name.startswith(f"{reader}.") for reader in readers)
-    ]
-
-    assert not wrong, report(
-        "site.toml's own forms are read outside of model/site_file/:",
-        wrong,
-        "`load` returns the site: convert there, once.",
     )
 
 
@@ -149,6 +142,30 @@ def test_folders_are_small() -> None:
         f"A folder has more than {LARGEST_FOLDER} modules:",
         wrong,
         "Give those that belong together a folder.",
+    )
+
+
+def test_a_phase_answers_for_itself() -> None:
+    """No module but the list of phases names another one's PHASE."""
+    wrong = [
+        f"{place} names {ast.unparse(node)}"
+        for name in TREE.paths
+        if name != "tasks.phases"
+        for place, node in TREE.lines(name)
+        if isinstance(node, ast.Attribute) and node.attr == "PHASE"
+    ]
+    wrong += [
+        f"{TREE.paths[name]}:{found.line} imports {found.name}"
+        for name, imports in TREE.imports.items()
+        if name != "tasks.phases"
+        for found in imports
+        if found.name.endswith(".PHASE")
+    ]
+
+    assert not wrong, report(
+        "A module decides by another one's PHASE:",
+        wrong,
+        "Ask the phase: what differs from phase to phase is an attribute of it (tasks/phases.py lists them).",
     )
 
 
