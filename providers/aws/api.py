@@ -119,7 +119,7 @@ def as_tags(tags: dict[str, str]) -> list[Json]:
 
 
 def tags_for(stage: Stage, name: str, key: str = "", **more: str) -> dict[str, str]:
-    """Return the tags of a thing of a stage; `Name` is what the console shows."""
+    """Return the tags of a thing of a stage; the console shows `Name`."""
     found = {"Name": cloud_name(stage, name), **stage.labels, NAME_LABEL: name, **more}
     return {**found, KEY_LABEL: key} if key else found
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a stage at Amazon, found out before anything is made. Changes nothing."""
+"""The problems of a stage at Amazon, found before anything is made. Changes nothing."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -133,7 +133,7 @@ class AwsCheck(CloudCheck[AwsStage]):
     # -- quotas --------------------------------------------------------------------------------------------------------
 
     def _quotas(self) -> Iterator[str]:
-        """Yield the quotas that are too small for what is missing; one that may not be asked for is no problem."""
+        """Yield the quotas that are too small for the missing hosts; one that may not be asked for is no problem."""
         checks: list[tuple[str, str, str, int, Callable[[], int]]] = [
             ("ec2", "L-0263D0A3", "public addresses", self._missing_addresses(), self._used_addresses),
             ("vpc", "L-F678F1CE", "VPCs", int(NETWORK not in self._there), self._used_vpcs),

@@ -50,7 +50,7 @@ _CONFLICT = frozenset(
         "Resource.AlreadyAssociated",
     }
 )
-"""Codes for what another run made first, or is at work on: the next attempt finds it."""
+"""Codes for a thing that another run made first, or is changing: the next attempt finds it."""
 IN_USE = frozenset({"DependencyViolation", "InvalidIPAddress.InUse", "FileSystemInUse", "VolumeInUse"})
 """Codes for a thing whose user was removed a moment ago, and for one that is really used."""
 
@@ -61,6 +61,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
 _ROOM = "Amazon has no room for it in that zone now: run again later, or set another instance_type or available_zones"
 _CREDENTIALS = "log in (`aws sso login`, `aws configure`), or set AWS_PROFILE: skep uses what boto3 finds"
+_UNREACHABLE = "this machine can't reach Amazon: check its network connection, then run doit again"
 _ADVICE = {
     NO_CREDENTIALS: _CREDENTIALS,
     "AuthFailure": _CREDENTIALS,
@@ -84,7 +85,9 @@ _ADVICE = {
     "OptInRequired": "the account has to accept the image's terms, or to be activated for that region",
     "UnsupportedOperation": "set another instance_type or image_name",
     "Unsupported": "set another instance_type, image_name or available_zones",
-    LOST: "this machine can't reach Amazon: check its network connection, then run doit again",
+    LOST: _UNREACHABLE,
+    "ConnectTimeoutError": _UNREACHABLE,
+    "EndpointConnectionError": _UNREACHABLE,
 }
 
 

@@ -36,7 +36,7 @@ class AwsNetwork:
     # -- the VPC -------------------------------------------------------------------------------------------------------
 
     def vpcs(self) -> list[Json]:
-        """Return the stage's VPCs, the one to use first: more than one are what a race of two machines left."""
+        """Return the stage's VPCs, the one to use first: two runs that raced may have left more than one."""
         found = self._api.listing("describe_vpcs", "Vpcs", Filters=of_stage(self._stage, NETWORK))
         return sorted(found, key=lambda vpc: (KEY_LABEL not in tags_of(vpc), vpc["VpcId"]))
 
@@ -55,7 +55,7 @@ class AwsNetwork:
         return str(found[0]["VpcId"])
 
     def ensure(self, key: str, log: Log) -> str:
-        """Make the VPC with an internet gateway and the route to it; its key is what it gets last."""
+        """Make the VPC with an internet gateway and the route to it; it gets its key last."""
         found = self.vpcs()
         if found:
             vpc = found[0]
@@ -124,14 +124,14 @@ class AwsNetwork:
         )
 
     def remove(self, log: Log) -> None:
-        """Remove the VPC and its gateway; what is in it must be gone."""
+        """Remove the VPC and its gateway; it must be empty."""
         for vpc in self.vpcs():
             self._remove_vpc(str(vpc["VpcId"]), log)
         for gateway in self._gateways():
             self._remove_gateway(gateway, log)
 
     def _remove_vpc(self, vpc: str, log: Log) -> None:
-        """Remove one VPC and what is attached to it; its key goes first, so that it is not taken for a whole one."""
+        """Remove one VPC and its gateways; its key goes first, so that it is not taken for a whole one."""
         with tolerated("InvalidVpcID.NotFound"):
             self._api.call("delete_tags", Resources=[vpc], Tags=[{"Key": KEY_LABEL}])
         for gateway in self._gateways():
@@ -297,7 +297,7 @@ class AwsNetwork:
 
 
 def as_kept(rule: Rule) -> Rule:
-    """Return a rule as Amazon keeps it: without a port where the protocol is not one of those that it knows ports of.
+    """Return a rule as Amazon keeps it: without a port, where Amazon knows no ports of the protocol.
 
     "If you specify a protocol number other than tcp, udp, icmp, or icmpv6, traffic on all ports is allowed":
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
@@ -321,7 +321,7 @@ def permission(rule: Rule, group: str) -> Json:
 
 
 def rules_of(group: Json) -> dict[Rule, Json]:
-    """Return the rules of a security group, each with what the API takes to revoke it. Pure.
+    """Return the rules of a security group, each with the permission that revokes it. Pure.
 
     One that skep would not make has a source or protocol that no wanted rule has, and so is one too many.
     """

@@ -1,4 +1,4 @@
-"""What stands in the way of a stage at Azure, found out before anything is made. Changes nothing."""
+"""The problems of a stage at Azure, found before anything is made. Changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -158,7 +158,7 @@ class AzureCheck(CloudCheck[AzureStage]):
     # -- quotas --------------------------------------------------------------------------------------------------------
 
     def _quotas(self) -> Iterator[str]:
-        """Yield the quotas that are too small for what is missing."""
+        """Yield the quotas that are too small for the missing hosts."""
         missing, wanted = self._missing(), dict[str, int]()
         for spec in missing:
             size = self._images.sizes().get(spec.instance_type)

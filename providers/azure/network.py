@@ -145,7 +145,7 @@ class AzureNetwork:
         return self.subnet_id(plan.name)
 
     def remove(self, log: Log) -> None:
-        """Remove the virtual network; what is in it must be gone."""
+        """Remove the virtual network; it must be empty."""
         if self._api.drop("network.virtual_networks.begin_delete", self._api.group, NETWORK):
             log(f"removed virtual network {NETWORK}")
 

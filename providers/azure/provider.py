@@ -159,7 +159,7 @@ class AzureProvider(CloudProvider[AzureStage]):
     def _found_hosts(
         self, machines: list[Json], power_states: list[Json], interfaces: list[Json]
     ) -> Iterator[Found]:
-        """Yield the hosts as they were found; an interface without a machine is what is left of one, or not yet one."""
+        """Yield the hosts as they were found; an interface without a machine is a half made host."""
         running = {str(one["id"]).lower() for one in power_states if is_running(one)}
         own_interfaces = {name: thing for name, _, thing in named(interfaces)}
         for answer in machines:

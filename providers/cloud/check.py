@@ -1,4 +1,4 @@
-"""The common part of the clouds' checks: what stands in the way of a stage, found out before anything is made."""
+"""The common part of the clouds' checks, which find a stage's problems before anything is made."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Hosts in a cloud: what a stage wants of each, the machines that there are, and the way from one to the other."""
+"""Hosts in a cloud: their specifications, their machines, and the way from one to the other."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -149,7 +149,7 @@ class CloudHosts(ABC, Generic[Config]):
 
     @abstractmethod
     def pending_change(self, spec: HostSpec, machine: Machine) -> str:
-        """Return how a machine differs, as "is a t3.small", in what changes only while it is stopped; or nothing."""
+        """Return a difference that changes only while the machine is stopped, as "is a t3.small"; empty for none."""
 
     # -- making --------------------------------------------------------------------------------------------------------
 

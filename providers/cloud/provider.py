@@ -1,4 +1,4 @@
-"""The common part of the clouds' providers: locks, retries, and what a host is found as."""
+"""The common part of the clouds' providers: locks, retries, and how hosts are found."""
 
 import threading
 from abc import abstractmethod
@@ -23,7 +23,7 @@ _locks: dict[tuple[str, ...], threading.Lock] = {}
 
 
 def lock_of(provider: str, stage: Stage, resource: Resource) -> threading.Lock:
-    """Return the lock for one resource: an API makes two of what two threads make at once."""
+    """Return the lock of a resource: an API makes two things of one name for two threads."""
     with _guard:
         return _locks.setdefault((provider, stage.site_name, stage.name, resource.name), threading.Lock())
 
@@ -79,7 +79,7 @@ class CloudProvider(Provider, Generic[Config]):
 
     retry_policy: ClassVar[RetryPolicy]
     delete_policy: ClassVar[RetryPolicy]
-    """The same as something is removed, and what used it may take a moment to be gone."""
+    """The policy for removals, in which a resource may stay in use for a moment."""
 
     _hosts: CloudHosts[Config]
 
@@ -114,7 +114,7 @@ class CloudProvider(Provider, Generic[Config]):
         retry(lambda: self._hosts.stop(name, log), self.retry_policy, log)
 
     def remove(self, name: str, log: Log) -> None:
-        """Remove a resource; what used it may take a moment to be gone."""
+        """Remove a resource; wait for a moment while it is still in use."""
         kind = self._kind_of(name)
         remove = self._hosts.remove if kind is None else kind.remove
         retry(lambda: remove(name, log), self.delete_policy, log)

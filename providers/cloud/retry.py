@@ -1,4 +1,4 @@
-"""Wait for a cloud: call again what fails for a while, and poll what takes long. Every wait ends."""
+"""Wait for a cloud: repeat calls after transient errors, and poll long operations. Every wait ends."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What stands in the way of a stage at Google, found out before anything is made. Changes nothing."""
+"""The problems of a stage at Google, found before anything is made. Changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -90,7 +90,7 @@ class GcpCheck(CloudCheck[GcpStage]):
                 yield f"{self._path}.{error}"
 
     def _quotas(self) -> Iterator[str]:
-        """Yield the quotas that are too small for what is missing."""
+        """Yield the quotas that are too small for the missing hosts."""
         region = self._api.get("Regions.get", region=self._api.region)
         if region is None:
             return  # said already

@@ -21,7 +21,7 @@ GONE = frozenset({"404", "notFound", "RESOURCE_NOT_FOUND"})
 _CONFLICT = frozenset(
     {"409", "alreadyExists", "resourceNotReady", "RESOURCE_NOT_READY", "RESOURCE_ALREADY_EXISTS", "ABORTED"}
 )
-"""Codes for what another run made first, or is at work on: the next attempt finds it."""
+"""Codes for a thing that another run made first, or is changing: the next attempt finds it."""
 IN_USE = frozenset(
     {
         "resourceInUseByAnotherResource",

@@ -118,7 +118,7 @@ class GcpNetwork:
             )
 
     def remove(self, log: Log) -> None:
-        """Remove the network; what is in it must be gone."""
+        """Remove the network; it must be empty."""
         if self._api.drop("Networks.delete", network=self.name(NETWORK)):
             log(f"removed network {self.name(NETWORK)}")
 

@@ -1,4 +1,4 @@
-"""What stands in the way of a stage at OpenStack, found out before anything is made. Changes nothing."""
+"""The problems of a stage at OpenStack, found before anything is made. Changes nothing."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -124,7 +124,7 @@ class OpenStackCheck(CloudCheck[OpenStackStage]):
                 yield f"{self._path}.{error}"
 
     def _quotas(self) -> Iterator[str]:
-        """Yield the quotas that are too small for what is missing; a flavor that is unknown was said already."""
+        """Yield the quotas that are too small for the missing hosts; another question reports unknown flavors."""
         limits = self._api.ask("GET", "compute", "/limits")["limits"]["absolute"]
         known = {name: flavor for flavor in self._images.flavors() for name in (flavor["id"], flavor["name"])}
         names = [spec.instance_type for spec in self._missing()]

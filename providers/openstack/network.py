@@ -121,7 +121,7 @@ class OpenStackNetwork:
         return fitting[0]
 
     def ensure(self, key: str, log: Log) -> str:
-        """Make the network, and the router that leads out of it; the router is what is made last."""
+        """Make the network, and last the router that leads out of it."""
         network = self.first("networks", NETWORK)
         if network is None:
             network = self.make("networks", NETWORK, key, {}, log)
@@ -136,7 +136,7 @@ class OpenStackNetwork:
         return str(network["id"])
 
     def remove(self, log: Log) -> None:
-        """Remove router and network; what is in it must be gone."""
+        """Remove router and network; the network must be empty."""
         for kind in ("routers", "networks"):
             for thing in self.listing(kind, NETWORK):
                 self.drop(kind, thing, log)

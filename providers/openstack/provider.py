@@ -158,7 +158,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
         return found
 
     def _found_hosts(self, servers: list[Json], ports: list[Json], public: set[str]) -> Iterator[Found]:
-        """Yield the hosts as they were found; a port without a server is what is left of one, or not yet one.
+        """Yield the hosts as they were found; a port without a server is a half made host.
 
         Args:
             servers: The stage's servers.

@@ -1,4 +1,4 @@
-"""Provider aws against moto's server behind a strict layer: what the common suite does not ask."""
+"""Provider aws against moto's server behind a strict layer: questions beyond the common suite's."""
 
 from collections import Counter
 from dataclasses import replace
@@ -89,7 +89,7 @@ def test_a_look_is_one_listing_for_each_kind(aws: Cloud, tmp_path: Path) -> None
 
 
 def test_a_new_port_changes_one_group(aws: Cloud, tmp_path: Path) -> None:
-    """Nothing but the firewall is asked to change; what somebody else opened is drift, and is closed."""
+    """Nothing but the firewall changes; a port that somebody else opened is drift, and is closed."""
     make.ensure_all(provider_of(tmp_path, **ONE))
     [group] = [thing.split()[1] for thing in aws.things() if thing.startswith("group ")]
     client = boto3.client("ec2", region_name=aws_cloud.REGION, endpoint_url=aws.url)
@@ -177,7 +177,7 @@ def test_a_check_says_it_all_beforehand(aws: Cloud, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("key", "code"), [("wrong", "InvalidClientTokenId"), ("expired", "ExpiredToken")])
 def test_credentials_that_are_none(aws: Cloud, tmp_path: Path, key: str, code: str) -> None:
-    """Wrong and expired credentials are said in one line, with the request's id and what to do."""
+    """The message for wrong and for expired credentials is one line, with the request's id and the way out."""
     with aws_cloud.used(aws, access_key=key):
         [said] = provider_of(tmp_path, **ONE).check()
 
@@ -200,7 +200,7 @@ def test_credentials_that_expire_on_the_way(aws: Cloud, tmp_path: Path) -> None:
 
 
 def test_no_room(aws: Cloud, tmp_path: Path) -> None:
-    """Where a zone is full that is said, with the request's id and what to do; a later run makes the host."""
+    """The message for a full zone has the request's id and the way out; a later run makes the host."""
     aws.ask(full=["eu-central-1a"])
     with pytest.raises(AwsError, match=r"InsufficientInstanceCapacity.*\(request .*\): Amazon has no room"):
         make.ensure_all(provider_of(tmp_path, **ONE))

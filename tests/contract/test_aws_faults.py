@@ -58,7 +58,7 @@ class AwsLife(faults.PlayedLife):
         return self.cloud.things()
 
     def counts(self, what: str) -> bool:
-        """Return that every call does: what only looks may have been the last."""
+        """Return that every call does: a call that only reads may have been the last."""
         return bool(what)
 
 
@@ -106,7 +106,7 @@ def test_a_process_that_is_killed(life: AwsLife, operation: str) -> None:
 
 
 def test_a_busy_cloud(life: AwsLife) -> None:
-    """Where every third call is one too many, and what was made is not known for a while, all is made once."""
+    """Where every third call is throttled, and new things are not known for a while, each is made once."""
     life.cloud.ask(throttle=3, lag=2, slow=2)
 
     life.make()

@@ -1,4 +1,4 @@
-"""Provider azure against Azure as it is published: faults, and what the common suite does not ask."""
+"""Provider azure against Azure as it is published: faults, and questions beyond the common suite's."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -117,7 +117,7 @@ class TestDestroying(faults.Destroying):
 
 
 def test_a_busy_cloud(life: AzureLife) -> None:
-    """Where every third call is one too many, and what was made is not known for a while, all is made once."""
+    """Where every third call is throttled, and new things are not known for a while, each is made once."""
     life.cloud.settings.throttle, life.cloud.settings.lag, life.cloud.settings.slow = 3, 2, 3
 
     life.make()
@@ -218,7 +218,7 @@ def test_rules_are_changed_in_place(life: AzureLife) -> None:
 
 
 def test_no_room(life: AzureLife) -> None:
-    """Where a zone is full that is said, with the request's id and what to do; the next run makes the host anew."""
+    """The message for a full zone has the request's id and the way out; the next run makes the host anew."""
     life.cloud.settings.full = ("1",)
     with pytest.raises(
         ProviderError, match=r"ZonalAllocationFailed.*\(request request-\d+\): Azure has no room"
@@ -231,7 +231,7 @@ def test_no_room(life: AzureLife) -> None:
 
 
 def test_a_quota_that_is_met_on_the_way(life: AzureLife) -> None:
-    """What others took since it was looked at is said by Azure, with the request's id and what to do."""
+    """The message for a quota that others used up since the check has the request's id and the way out."""
     life.cloud.settings.limits = {"cores": 0}
     with pytest.raises(
         ProviderError, match=r"OperationNotAllowed.*\(request request-\d+\): ask for more under Quotas"
@@ -286,7 +286,7 @@ def test_wrong_credentials(azure: Cloud, tmp_path: Path) -> None:
 
 
 def test_credentials_that_expire_on_the_way(life: AzureLife, azure: Cloud) -> None:
-    """The run ends at once, with the request's id and what to do; the next one goes on where it was."""
+    """The run ends at once, with the request's id and the way out; the next one goes on where it was."""
     provider = life.provider()
     for name in ("group", "network"):
         make.ensure(provider, name)

@@ -1,4 +1,4 @@
-"""Provider gcp against a Google of the tests' own, which holds each request against what Google publishes."""
+"""Provider gcp against a Google of the tests' own, which holds each request against Google's publications."""
 
 import subprocess
 import sys
@@ -88,7 +88,7 @@ class TestDestroying(faults.Destroying):
 
 @pytest.mark.usefixtures("google")
 class TestStage:
-    """What a stage is made of."""
+    """The things that a stage is made of."""
 
     def test_a_host_is_as_it_was_asked_for(self, google: Google, tmp_path: Path) -> None:
         """Zones, addresses, disks, keys and labels are those of site.toml; the host key is pinned."""
@@ -128,7 +128,7 @@ class TestStage:
         assert records["hive1"].ssh_host == "10.1.0.11"
 
     def test_a_new_port_changes_one_rule(self, google: Google, tmp_path: Path) -> None:
-        """Nothing but the firewall is asked to change; what somebody else opened is drift, and is closed."""
+        """Nothing but the firewall changes; a port that somebody else opened is drift, and is closed."""
         files = make.ssh_files(tmp_path)
         make.ensure_all(
             make.provider_of(gcp_cloud.stage_of(number_of_hosts=1, separate_repository=False), files)
@@ -196,7 +196,7 @@ class TestStage:
 
 
 class TestTrouble:
-    """What Google refuses."""
+    """Google's refusals."""
 
     def test_a_check_says_it_all_beforehand(self, google: Google, tmp_path: Path) -> None:
         """Permissions, zones, machine types, images and quotas are said at once, and nothing is made."""
@@ -226,7 +226,7 @@ class TestTrouble:
 
     @pytest.mark.usefixtures("google")
     def test_places_that_there_are_not(self, tmp_path: Path) -> None:
-        """A zone, and a region, that there is not is said with what there is."""
+        """The message for an unknown zone or region names the known ones."""
         said = make.provider_of(
             gcp_cloud.stage_of(available_zones=["europe-west3-x"]), make.ssh_files(tmp_path)
         ).check()
@@ -265,7 +265,7 @@ class TestTrouble:
         )
 
     def test_credentials_that_expire_on_the_way(self, life: GcpLife, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The run ends at once and says what to do; the next one goes on where it was."""
+        """The run ends at once and tells the way out; the next one goes on where it was."""
         from google.auth.credentials import AnonymousCredentials
         from google.auth.exceptions import RefreshError
 
@@ -286,7 +286,7 @@ class TestTrouble:
         life.assert_whole()
 
     def test_a_zone_without_room(self, google: Google, tmp_path: Path) -> None:
-        """An operation that fails is said with its name, by which Google finds it, and what to do."""
+        """The message of a failed operation has its name, by which Google finds it, and the way out."""
         google.full_zones.add("europe-west3-a")
         stage = gcp_cloud.stage_of(number_of_hosts=1, separate_repository=False)
         with pytest.raises(GcpError) as caught:
@@ -296,7 +296,7 @@ class TestTrouble:
         assert "set another instance_type or available_zones" in str(caught.value)
 
     def test_a_quota_that_is_met_on_the_way(self, life: GcpLife) -> None:
-        """What others took since it was looked at is said by Google, with what to do; the next run goes on."""
+        """The message for a quota that others used up since the check has the way out; the next run goes on."""
         life.google.quotas["INSTANCES"] = 0.0
         with pytest.raises(GcpError, match=r"quotaExceeded.*ask for more at IAM & Admin > Quotas"):
             life.make()
@@ -326,7 +326,7 @@ class TestTrouble:
 
 
 class TestPublished:
-    """What requests are held against."""
+    """Google's published form of requests."""
 
     @pytest.mark.parametrize(
         ("body", "said"),

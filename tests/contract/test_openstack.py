@@ -1,4 +1,4 @@
-"""Provider openstack against a real control plane: what the common suite does not ask."""
+"""Provider openstack against a real control plane: questions beyond the common suite's."""
 
 from collections import Counter
 from ipaddress import ip_address, ip_network
@@ -137,10 +137,10 @@ class TestFaults:
 
 
 class TestChecks:
-    """What is said before anything is made."""
+    """The problems that a check finds."""
 
     def test_unknown_names(self, life: OpenStackLife) -> None:
-        """Flavors, images, zones and networks that there are not are said all at once, with what there is."""
+        """Unknown flavors, images, zones and networks are all named at once, with the known ones."""
         said = life.except_(
             instance_type="huge",
             image_name="plan9-4",
@@ -185,7 +185,7 @@ class TestChecks:
     def test_credentials_that_expire_on_the_way(
         self, life: OpenStackLife, openstack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The run ends at once, with the request's id and what to do; the next one goes on where it was."""
+        """The run ends at once, with the request's id and the way out; the next one goes on where it was."""
         from openstack import connect
 
         person: Any = connect(cloud="loopback")
@@ -220,7 +220,7 @@ class TestChecks:
 
 
 class TestChanges:
-    """What changes while hosts stay, and what does not go well."""
+    """Changes while hosts stay, and failures."""
 
     def test_rules_are_changed_in_place(self, life: OpenStackLife) -> None:
         """A rule that somebody else made is drift, and goes; one that is missing comes; the group stays."""
@@ -355,7 +355,7 @@ class TestChanges:
         assert life.kinds() == Counter()
 
     def test_a_quota_that_is_met_on_the_way(self, life: OpenStackLife, openstack: Path) -> None:
-        """What the project may have no more of is said at once, with the request's id and what to do."""
+        """The message for a used up quota comes at once, with the request's id and the way out."""
         network = cloud.administrator(openstack).network
         path = f"/quotas/{life.api.project}"
         make.ensure(life.provider(), "network")
@@ -370,7 +370,7 @@ class TestChanges:
         life.destroy()
 
     def test_no_valid_host(self, life: OpenStackLife) -> None:
-        """Where no host has room, Nova's reason is said, and the next run removes what is in ERROR."""
+        """Where no host has room, the message has Nova's reason, and the next run removes the server in ERROR."""
         provider = life.except_(volume_type="no-such-type")
         for resource in provider.resources()[:-1]:
             make.ensure(provider, resource.name)

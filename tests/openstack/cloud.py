@@ -1,4 +1,7 @@
-"""OpenStack as the tests have it: a control plane that is started here, spoken to, and held to the loopback."""
+"""OpenStack for tests: starts the control plane (`plane/`), and has openstacksdk use it and nothing else.
+
+No double: these are OpenStack's own services, with Nova's fake hypervisor.
+"""
 
 import hashlib
 import itertools
@@ -87,13 +90,13 @@ def _plane(*options: str, **how: Any) -> "subprocess.Popen[str]":
 
 
 def _cache() -> Path:
-    """Return where it is kept what is made once."""
+    """Return the directory of things that are made once."""
     digest = hashlib.sha256((PLANE / "requirements.txt").read_bytes()).hexdigest()[:8]
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "skep" / f"openstack-{digest}"
 
 
 def preparing() -> "subprocess.Popen[str]":
-    """Begin to make what takes minutes the first time on a machine; end what it began if it is ended."""
+    """Begin to install the services and schemas, which takes minutes the first time on a machine."""
     return _plane("--prepare", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -152,7 +155,7 @@ def connection(cloud: str) -> Any:
 
 
 def administrator(clouds: Path) -> Any:
-    """Return a connection of the cloud's administrator, who sees what servers were told."""
+    """Return a connection of the cloud's administrator, who sees the servers' user data."""
     from openstack.config import OpenStackConfig
     from openstack.connection import Connection
 
@@ -181,7 +184,7 @@ def things(api: OpenStackApi) -> list[str]:
 
 
 def settled(api: OpenStackApi) -> list[str]:
-    """Return all that there is once deleted servers have let go of their volumes; after a while, what there is."""
+    """Return all things of the project once deleted servers have released their volumes, or after a while."""
     deadline = time.monotonic() + 20
     while True:
         found = things(api)
@@ -241,5 +244,5 @@ class Faults:
             yield
 
     def calls(self) -> set[str]:
-        """Return what failed, without ids and bodies."""
+        """Return the calls that failed, without ids and bodies."""
         return {re.sub(r"/[0-9a-f-]{36}", "/ID", " ".join(call.split()[:2])) for call in self.met}

@@ -1,4 +1,7 @@
-"""Amazon as the tests have it: started, spoken to, and held to the loopback."""
+"""Amazon for tests: starts the server (`server.py`), and has boto3 use it and nothing else.
+
+Held against: see `strict.py`.
+"""
 
 import json
 import os
@@ -53,7 +56,7 @@ class Cloud:
         self.url = f"http://127.0.0.1:{port}"
 
     def ask(self, **order: Any) -> dict[str, Any]:
-        """Have the strict layer do something, and return what it knows."""
+        """Give the strict layer an order, and return its state."""
         request = urllib.request.Request(f"{self.url}/skep", json.dumps(order).encode())
         with urllib.request.urlopen(request, timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -138,7 +141,7 @@ def process_of(stage: Stage, files: SshFiles) -> "Iterator[subprocess.Popen[str]
 
 
 def _main(order: dict[str, Any], url: str) -> None:
-    """Do what `process_of` wants of this process."""
+    """Do the work of the process that `process_of` starts."""
     config = {name: value for name, value in order["config"].items() if name != "provider"}
     stage = stage_of(order["site"], order["name"], **config)
     cloud = Cloud(0)

@@ -2,7 +2,7 @@
 
     python -m tests.doubles.aws.server DIRECTORY
 
-prints the port that it listens on. DIRECTORY is for what it has to write.
+prints the port that it listens on. DIRECTORY is for the files that it writes. Held against: see `strict.py`.
 """
 
 import json

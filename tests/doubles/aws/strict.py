@@ -1,7 +1,9 @@
-"""What Amazon refuses and moto accepts: a layer in front of moto's server, in the server's own process.
+"""A layer in front of moto's server, in its process, that refuses requests which Amazon refuses and moto accepts.
 
-Each rule names the page of Amazon's documentation that it is from. It looks into moto's memory for what there is, so
-that it keeps next to nothing itself.
+It looks into moto's memory for the things that there are, so that it keeps next to nothing itself.
+
+Held against: Amazon's documentation, whose page each rule names, and botocore's models of the services. Not against an
+account: whether Amazon does as it documents is not shown.
 """
 
 import ipaddress
@@ -39,7 +41,7 @@ _ID = re.compile(rb"\b(vpc|subnet|sg|igw|i|eipalloc)-[0-9a-f]{8,17}\b")
 
 
 class RefusedError(Exception):
-    """Amazon's answer to what it does not do.
+    """A refusal of Amazon's.
 
     Args:
         code: The error's code.
@@ -147,7 +149,7 @@ class Strict:
         return [answer]
 
     def _control(self, order: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Do what a test wants: begin anew, change a setting, tell what was called and what there is."""
+        """Carry out a test's order: begin anew, change a setting, tell the calls and the things."""
         with self._lock:
             if order.pop("reset", False):
                 from moto.moto_api._internal.models import moto_api_backend
@@ -231,7 +233,7 @@ class Strict:
     # -- rules ---------------------------------------------------------------------------------------------------------
 
     def _judge(self, call: Call) -> bytes | None:
-        """Raise for what Amazon refuses; return the answer to a request that was answered before."""
+        """Raise for a request that Amazon refuses; return the answer to one that was answered before."""
         if call.service == "ec2":
             check_model(call)
             self._check_young(call)
@@ -243,7 +245,7 @@ class Strict:
         return self._check_token(call)
 
     def _check_young(self, call: Call) -> None:
-        """Refuse what names a thing that is not known everywhere yet.
+        """Refuse a request that names a thing which is not known everywhere yet.
 
         https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
         """
@@ -310,7 +312,7 @@ class Strict:
                 raise RefusedError("InvalidIPAddress.InUse", f"Address {address} is in use.")
 
     def check_state(self, call: Call) -> None:
-        """Refuse what an instance can't do while it is on its way from one state to another.
+        """Refuse a request that an instance can't take between two states.
 
         https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
         """
@@ -437,7 +439,7 @@ class Strict:
     # -- what is kept --------------------------------------------------------------------------------------------------
 
     def _note(self, call: Call, answer: bytes) -> bytes:
-        """Remember what a request has begun, and have the answer show it."""
+        """Remember the operation that a request began, and have the answer show it."""
         if call.form.get("DryRun") == "true":
             return answer
         made = {found.group().decode() for found in _ID.finditer(answer)}
@@ -477,7 +479,7 @@ class Strict:
                     subnet.del_subnet_ip(address)
 
     def _mended_listing(self, call: Call, answer: bytes) -> bytes:
-        """Leave out what is too young to be listed, and show states that take a while."""
+        """Leave out things that are too young to be listed, and show states that take a while."""
         if not (self._young or self._moving):
             return answer
         ET.register_namespace("", _NAMESPACE)
@@ -546,7 +548,7 @@ class _Body:
 
 
 def _call(environ: dict[str, Any], body: bytes) -> Call:
-    """Return what a request asks for."""
+    """Return the operation and parameters of a request."""
     found = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", environ.get("HTTP_AUTHORIZATION", ""))
     region, service = found.groups() if found else ("", "")
     form = (
@@ -760,7 +762,7 @@ def _targets(region: str) -> list[Any]:
 
 
 def things(region: str) -> Iterator[str]:
-    """Yield all that there is in a region beyond what an account begins with, as `kind id name`."""
+    """Yield all things in a region that a new account does not have, as `kind id name`."""
     from moto.ec2.models import ec2_backends
     from moto.efs.models import efs_backends
 

@@ -1,4 +1,7 @@
-"""Azure as the tests have it: spoken to by its own SDK, and held to the loopback."""
+"""Azure for tests: has Azure's own SDK use the server (`server.py`) and nothing else.
+
+Held against: see `server.py`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -39,7 +42,7 @@ def stage_of(site: str = "azure.test", name: str = "production", **config: Any) 
 
 
 def seams(url: str, token: str = TOKEN) -> list[tuple[object, str, object]]:
-    """Return what is another where the SDK is to find the cloud: of what, its name, and what it is."""
+    """Return the attributes to replace so that the SDK finds the server: owner, name, value."""
     from azure.core.pipeline.policies import HeadersPolicy
 
     def signs() -> Any:

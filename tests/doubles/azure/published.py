@@ -1,6 +1,6 @@
-"""What Azure publishes of the form of requests, in its SDK: which keys there are, and what each may hold.
+"""The form of requests as Azure publishes it in its SDK: the keys, and the values that each may have.
 
-The models of these releases (azure-mgmt-compute 34 and its like) say it; those of later ones leave it to the service.
+Held against: the models of azure-mgmt-compute 34 and its like; those of later releases leave the form to the service.
 """
 
 import enum
@@ -25,7 +25,7 @@ def model_of(where: str) -> type:
 
 
 def mistakes(value: Any, model: Any, path: str = "") -> Iterator[str]:
-    """Yield what is wrong with the body of a request, by what the model says of each key."""
+    """Yield the mistakes in the body of a request, by the model's keys."""
     if not isinstance(value, dict):
         yield f"{path or 'the body'} is no object"
         return
@@ -74,7 +74,7 @@ def _limits(value: Any, rules: dict[str, Any], path: str) -> Iterator[str]:
 
 
 def _typed(value: Any, kind: str, path: str, module: Any) -> Iterator[str]:
-    """Yield what is of the wrong type, and go on inside."""
+    """Yield values of the wrong type, and go on inside."""
     if kind in _KINDS:
         if not isinstance(value, _KINDS[kind]) or (kind == "int" and isinstance(value, bool)):  # type: ignore[arg-type]
             yield f"{path}: {value!r} is no {kind}"

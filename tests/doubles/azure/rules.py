@@ -1,4 +1,7 @@
-"""What Azure refuses beside what has the wrong form: references, addresses, what is in use, sizes, quotas."""
+"""The rules by which Azure refuses well-formed requests: references, addresses, things in use, sizes, quotas.
+
+Held against: Azure's documentation, whose page each rule names. See `server.py`.
+"""
 
 import base64
 import ipaddress
@@ -45,7 +48,7 @@ _LARGEST_DATA = 65535
 
 
 class RefusedError(Exception):
-    """Azure's answer to what it does not do.
+    """A refusal of Azure's.
 
     Args:
         code: The error's code.
@@ -98,7 +101,7 @@ def kind_of(identifier: str) -> str:
 
 
 def parent_of(identifier: str) -> str:
-    """Return the id of what a thing is in; empty for what is in the group itself."""
+    """Return the id of a thing's parent; empty for a thing in the group itself."""
     kind = kind_of(identifier)
     if kind.endswith("/fileServices/shares"):
         return identifier.rsplit("/", 4)[0]
@@ -111,7 +114,7 @@ def props(thing: Any) -> Any:
 
 
 def _id(reference: Json | None) -> str:
-    """Return the id of what is referred to."""
+    """Return the id in a reference."""
     return str((reference or {}).get("id", "")).lower()
 
 
@@ -119,7 +122,7 @@ def _id(reference: Json | None) -> str:
 
 
 def on_put(cloud: "Cloud", made: Json, there: Json | None) -> Callable[[], None]:
-    """Refuse what can't be made; return what is done when it is."""
+    """Refuse a thing that can't be made; return the effect of its making."""
     hooks: dict[str, Callable[[Cloud, Json, Json | None], Callable[[], None] | None]] = {
         "virtualNetworks": _network,
         "subnets": _subnet,
@@ -137,7 +140,7 @@ def on_put(cloud: "Cloud", made: Json, there: Json | None) -> Callable[[], None]
 
 
 def _network(cloud: "Cloud", made: Json, _: Json | None) -> None:
-    """See to a virtual network; what its subnets are is what is sent along.
+    """Check a virtual network; its subnets are those of the request.
 
     Those that are left out are removed: https://learn.microsoft.com/azure/templates/microsoft.network/virtualnetworks
     """
@@ -201,7 +204,7 @@ def _address(_: "Cloud", made: Json, there: Json | None) -> None:
 
 
 def _interface(cloud: "Cloud", made: Json, there: Json | None) -> None:
-    """See to a network interface: what it refers to, and whether its address is free."""
+    """Check a network interface: its references, and whether its address is free."""
     own = props(made)
     firewall = _id(own.get("networkSecurityGroup"))
     homes = own["ipConfigurations"]
@@ -396,7 +399,7 @@ def _refuse_used_subnet(cloud: "Cloud", subnet: Json) -> None:
 
 
 def on_delete(cloud: "Cloud", there: Json) -> None:
-    """Refuse to remove what is in use."""
+    """Refuse to remove a thing that is in use."""
     kind, own = kind_of(there["id"]).rpartition("/")[2], there["id"].lower()
     interfaces = cloud.of_kind("Microsoft.Network/networkInterfaces")
     if kind == "virtualNetworks":
@@ -418,7 +421,7 @@ def on_delete(cloud: "Cloud", there: Json) -> None:
 
 
 def on_deleted(cloud: "Cloud", there: Json) -> None:
-    """Do what goes with a removal: a machine lets go of its interfaces, and takes the disks with it that it may."""
+    """Carry out a removal's effects: a machine releases its interfaces, and takes along the disks that it may."""
     if not kind_of(there["id"]).endswith("/virtualMachines"):
         return
     own = props(there)
@@ -443,7 +446,7 @@ def of_subscription(
     words: list[str],
     paged: "Callable[[Request, list[Json]], Answer]",
 ) -> "Answer":
-    """Answer what is asked of no group."""
+    """Answer a request that names no group."""
     from tests.doubles.azure.server import Answer
 
     namespace, *rest = words
@@ -518,7 +521,7 @@ def _skus(request: "Request") -> Iterator[Json]:
 
 
 def _usages(cloud: "Cloud", namespace: str) -> Iterator[Json]:
-    """Yield what a subscription has of what is limited."""
+    """Yield a subscription's usage of its quotas."""
     machines = cloud.of_kind("Microsoft.Compute/virtualMachines")
     if namespace == "Microsoft.Compute":
         families = {size["family"] for size in SIZES.values()}

@@ -1,8 +1,10 @@
-"""Azure's Resource Manager, as far as skep asks it: stateful, and as strict as what is published.
+"""Azure's Resource Manager, as far as skep uses it: stateful, and as strict as Azure's publications.
 
-Bodies are held to the models of Azure's own SDK (`published.py`), states and references to the documents that each rule
-names. It shows that requests agree with what is published, and not what Azure does with them. Operations that take long
-go on by one step with every request, so that no clock is in it.
+Operations that take long go on by one step with every request, so that no clock is in it.
+
+Held against: the models of Azure's own SDK (`published.py`) for the form of requests, and Azure's documentation, whose
+page each rule names, for states and references. Not against a subscription: whether Azure does as it publishes is not
+shown.
 """
 
 import copy
@@ -257,7 +259,7 @@ class Cloud:
         )
 
     def _route(self, request: Request) -> Answer:
-        """Answer by what the address names."""
+        """Answer by the kind of address."""
         words = [unquote(word) for word in request.path.strip("/").split("/")][2:]
         low = [word.lower() for word in words]
         if low[0] == "resourcegroups" and len(words) == 2:
@@ -298,7 +300,7 @@ class Cloud:
         return Answer(200, found)
 
     def _shown(self, thing: Json, *, has_view: bool = False) -> Json:
-        """Return a thing as it is shown: no secrets, and what is below it."""
+        """Return a thing as Azure shows it: without secrets, with its children."""
         shown = copy.deepcopy({name: value for name, value in thing.items() if name != "hidden"})
         if not has_view:
             props(shown).pop("instanceView", None)
@@ -425,14 +427,14 @@ class Cloud:
         return self.begin(identifier, end, 202)
 
     def _forget(self, identifier: str) -> None:
-        """Have a thing, and what is below it, no longer."""
+        """Drop a thing with its children."""
         prefix = identifier.lower()
         self.things = {
             key: one for key, one in self.things.items() if key != prefix and not key.startswith(prefix + "/")
         }
 
     def _act(self, request: Request, kind: str, action: str) -> Answer:
-        """Answer to what is done to a machine."""
+        """Answer an action on a machine."""
         identifier = request.path.rpartition("/")[0]
         there = self.find(identifier)
         if kind != "Microsoft.Compute/virtualMachines" or action not in {"start", "deallocate"}:

@@ -1,1 +1,1 @@
-"""Google as the tests have it."""
+"""Google for tests."""

@@ -1,4 +1,7 @@
-"""Google as the tests have it: started, spoken to through the real SDK, and held to the loopback."""
+"""Google for tests: starts the server (`server.py`), and has the real SDK use it and nothing else.
+
+Held against: see `server.py`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -59,7 +62,7 @@ def started() -> Iterator[tuple[Google, str]]:
 
 
 def seams(url: str) -> list[tuple[object, str, object]]:
-    """Return what is another where the SDK is to find the server: of what, its name, and what it is."""
+    """Return the attributes to replace so that the SDK finds the server: owner, name, value."""
     import google.auth
     from google.auth.credentials import AnonymousCredentials
 

@@ -1,4 +1,7 @@
-"""What Google publishes of its API: requests are held against the discovery documents of google-api-python-client."""
+"""The form of requests as Google publishes it: the discovery documents of google-api-python-client.
+
+Held against: those documents alone.
+"""
 
 import json
 import re
@@ -69,7 +72,7 @@ def _methods(name: str) -> list[tuple[str, re.Pattern[str], Json]]:
 
 
 def understood(name: str, verb: str, path: str, query: dict[str, str], body: Json | None) -> Call:
-    """Return what a request asks for.
+    """Return the call that a request makes.
 
     Raises:
         RefusedError: It is not one that the document has.
@@ -102,7 +105,7 @@ def understood(name: str, verb: str, path: str, query: dict[str, str], body: Jso
 
 
 def _check_body(name: str, table: Json, body: Json, method: str, where: str) -> None:
-    """Refuse what a schema does not take."""
+    """Refuse a value that a schema does not take."""
     known = table.get("properties") or {}
     if not isinstance(body, dict):
         raise RefusedError(400, "invalid", f"{where}: must be an object")
@@ -116,7 +119,7 @@ def _check_body(name: str, table: Json, body: Json, method: str, where: str) -> 
 
 
 def _check(name: str, rule: Json, value: Any, method: str, where: str) -> None:
-    """Refuse what a rule does not take."""
+    """Refuse a value that a rule does not take."""
     if "$ref" in rule:
         _check_body(name, document(name)["schemas"][rule["$ref"]], value, method, where)
     elif "properties" in rule:

@@ -1,8 +1,10 @@
-"""A stateful Google: what is made stays until it is deleted, and what is used can't be.
+"""A stateful Google: a thing stays until it is deleted, and one that is used can't be.
 
 Every request is held against the published schema first (`published.py`). Operations take a few questions until they
-are done; a request id that is known answers with the operation that it began. The rules of state are ours, from
-Google's documentation: this shows agreement with what is published, not with the cloud.
+are done; a request id that is known answers with the operation that it began. The rules of state are ours.
+
+Held against: Google's discovery documents and documentation. Not against a project: whether Google does as it publishes
+is not shown.
 """
 
 import ipaddress
@@ -80,7 +82,7 @@ class Google:
             return None if hit else answer
 
     def _do(self, call: Call) -> Json:
-        """Do what is asked for."""
+        """Carry out a call."""
         product, _, rest = call.method.partition(".")
         words = call.words
         token = words.get("requestId")
@@ -162,7 +164,7 @@ class Google:
         return thing
 
     def _users(self, path: str) -> list[str]:
-        """Return the paths of what uses a thing."""
+        """Return the paths of the things that use a thing."""
         return [
             other
             for other, thing in self.things.items()
@@ -219,7 +221,7 @@ class Google:
         return re.fullmatch(match[2], str(value or "")) is not None
 
     def _listed(self, kind: str, scope: str, words: dict[str, str]) -> tuple[list[tuple[str, Json]], str]:
-        """Return a page of what there is, and where the next one begins."""
+        """Return a page of a list, and where the next one begins."""
         every = [
             (path, thing)
             for path, thing in self.things.items()
@@ -432,7 +434,7 @@ class Google:
         return self._operation("resize", words)
 
     def settle(self) -> None:
-        """Have what is on its way arrive."""
+        """Move instances on to their next state."""
         with self.lock:
             for thing in self.things.values():
                 if (status := thing.get("status")) in {"PROVISIONING", "STAGING", "STOPPING"}:
@@ -446,7 +448,7 @@ class Google:
     # -- Filestore -----------------------------------------------------------------------------------------------------
 
     def _file(self, call: Call) -> Json:
-        """Do what Filestore is asked for."""
+        """Carry out a call to Filestore."""
         words, method = call.words, call.method.rpartition(".")[2]
         where = f"projects/{PROJECT}/locations/{words['locationsId']}"
         if ".operations." in call.method:

@@ -24,7 +24,7 @@ def test_amazons_name(region: str, end: str) -> None:
 
 
 def test_a_target_has_the_last_address_that_no_host_has() -> None:
-    """Amazon keeps the last one; where hosts have all others, the message says what to set."""
+    """Amazon keeps the last one; where hosts have all others, the message names the key to set."""
     stage = stage_of(number_of_hosts=1, available_zones=["eu-central-1a"])
     config = config_of(stage, AwsStage)
     [plan] = subnets(config)

@@ -1,4 +1,4 @@
-"""What Azure's roles allow."""
+"""Permissions that Azure's roles give."""
 
 from providers.azure.check import is_allowed
 

@@ -27,7 +27,7 @@ def test_what_passes() -> None:
 
 
 def test_a_log_in_that_has_expired_is_said() -> None:
-    """What gives out tokens refuses in words and with a status of its own; what to do is said all the same."""
+    """The token service refuses in words and with a status of its own; the message has the way out all the same."""
     from azure.core.exceptions import ClientAuthenticationError
 
     class Response:

@@ -33,7 +33,7 @@ def test_what_passes_is_waited_out_and_told_once() -> None:
 
 
 def test_what_does_not_pass_is_raised_at_once() -> None:
-    """And what passes, when time is over: as it is, for the caller to explain."""
+    """So is a transient error when time is over: as it is, for the caller to explain."""
     calls: list[str] = []
 
     def call() -> None:
@@ -48,7 +48,7 @@ def test_what_does_not_pass_is_raised_at_once() -> None:
 
 
 def test_a_wait_ends_with_how_it_stands() -> None:
-    """The message says what was waited for, and what the cloud said last."""
+    """The message has the event that was waited for, and the cloud's last answer."""
     answers = iter([None, "running"])
 
     assert poll(lambda: next(answers), "hive0 to run", 30, lambda: "") == "running"

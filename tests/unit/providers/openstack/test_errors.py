@@ -5,7 +5,7 @@ from providers.openstack.errors import OpenStackError, is_transient
 
 
 def test_an_error_is_said_with_its_request_and_what_to_do() -> None:
-    """The request's id is in the message; a quota is told from a missing role, and from what passes."""
+    """The request's id is in the message; a quota is told from a missing role, and from a transient error."""
     quota = OpenStackError("POST network /ports", 409, "OverQuota: Quota exceeded for port.", "req-1")
 
     assert str(quota) == (

@@ -1,0 +1,194 @@
+"""The way to a host that all clouds share, in a cloud of the test's own."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import ProviderError
+from model.keys.digest import Inputs
+from model.log import Log
+from model.site import AwsStage
+from model.stage import Stage
+from providers.cloud import host as module
+from providers.cloud.cloud_init import SshKeys, fingerprint, public_key
+from providers.cloud.host import CloudHosts, HostSpec, Machine, spec_of
+from providers.cloud.provider import config_of
+from remote.ssh.connection import SshFiles
+from tests import rig as make
+from tests.doubles.aws.cloud import stage_of
+
+MACHINE = Machine(
+    "hive0", "m-1", "key", is_running=True, host_key="ssh-ed25519 H", authorized_key="", answer={}
+)
+
+
+class ToyHosts(CloudHosts[AwsStage]):
+    """Hosts in a cloud that only notes what is asked of it.
+
+    Args:
+        stage: The stage.
+        files: Its ssh files.
+        machines: The machines that there are.
+
+    """
+
+    layout = "7"
+
+    def __init__(self, stage: Stage, files: SshFiles, *machines: Machine) -> None:
+        super().__init__(stage, config_of(stage, AwsStage), files)
+        self.machines, self.public_address = list(machines), ""
+        self.calls: list[str] = []
+
+    def _own_inputs(self) -> Inputs:
+        return {"colour": "red"}
+
+    def pending_change(self, spec: HostSpec, machine: Machine) -> str:
+        """Return nothing: all sizes are one here."""
+        del spec, machine
+        return ""
+
+    def _machines(self, name: str) -> list[Machine]:
+        return [machine for machine in self.machines if machine.name == name]
+
+    def _discard(self, machine: Machine, log: Log) -> None:
+        del log
+        self.calls.append(f"discard {machine.id}")
+
+    def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
+        del log
+        self.calls.append(f"create {spec.short} {key}")
+        return replace(MACHINE, id="m-new", key=key, is_running=False, host_key=keys.host_key.public)
+
+    def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
+        del spec, log
+        self.calls.append(f"change {machine.id}")
+        return machine
+
+    def _start(self, machine: Machine, log: Log) -> Machine:
+        del log
+        self.calls.append(f"start {machine.id}")
+        return replace(machine, is_running=True)
+
+    def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
+        del spec, log
+        self.calls.append(f"connect {machine.id}")
+        return self.public_address
+
+    def _console_command(self, machine: Machine) -> str:
+        return f"toy console {machine.id}"
+
+    def _removal_words(self, machine: Machine) -> str:
+        return f"smash {machine.id}"
+
+    def stop(self, name: str, log: Log) -> None:
+        """Stop nothing."""
+
+    def remove(self, name: str, log: Log) -> None:
+        """Remove nothing."""
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshFiles:
+    """Give ssh files, whose key logs in everywhere at once."""
+    monkeypatch.setattr(module, "wait_for_login", lambda *_: "")
+    return make.ssh_files(tmp_path)
+
+
+def ensure(hosts: ToyHosts, log: Log = make.quiet) -> Any:
+    """Ensure hive0 under a key."""
+    return hosts.ensure(hosts._stage.host("hive0"), "key", log)
+
+
+def test_a_machine_with_the_key_is_adopted_and_the_others_go(files: SshFiles) -> None:
+    """Of several with the key the first is the host; one of another host is left alone."""
+    other, second = replace(MACHINE, id="m-0", key="old"), replace(MACHINE, id="m-2")
+    hosts = ToyHosts(stage_of(), files, other, MACHINE, second, replace(MACHINE, name="hive1", id="m-3"))
+    record = ensure(hosts)
+
+    assert hosts.calls == ["discard m-0", "discard m-2", "change m-1", "start m-1", "connect m-1"]
+    assert (record.id, record.host_keys) == ("m-1", ("ssh-ed25519 H",))
+
+
+def test_a_broken_machine_is_no_host(files: SshFiles) -> None:
+    """One without a key is removed, and another made, which gets a host key of its own."""
+    hosts = ToyHosts(stage_of(), files, replace(MACHINE, key=""))
+    log: list[str] = []
+    record = ensure(hosts, log.append)
+
+    assert hosts.calls == ["discard m-1", "create hive0 key", "change m-new", "start m-new", "connect m-new"]
+    assert log[0] == "hive0.aws.test: is made anew; m-1 and its disks go"
+    assert record.host_keys[0].startswith("ssh-ed25519 ")
+
+
+def test_ssh_is_by_the_public_address_where_there_is_one(files: SshFiles) -> None:
+    """Else by the address in the stage's own network."""
+    hosts = ToyHosts(stage_of(), files, MACHINE)
+    assert ensure(hosts).ssh_host == "10.1.0.10"
+    hosts.public_address = "192.0.2.1"
+    assert (ensure(hosts).ssh_host, ensure(hosts).address) == ("192.0.2.1", "10.1.0.10")
+
+
+def test_no_login(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message tells the console's command; for a machine made for another key, how to remove the machine."""
+    waits: list[float] = []
+
+    def refused(_record: object, _key: Path, timeout: float, _is_there: object) -> str:
+        waits.append(timeout)
+        return "permission denied"
+
+    monkeypatch.setattr(module, "wait_for_login", refused)
+    own = replace(MACHINE, authorized_key=fingerprint(public_key(files)))
+    with pytest.raises(
+        ProviderError,
+        match=r"no ssh log-in on 10\.1\.0\.10 within 300 s: permission denied\n.*toy console m-1",
+    ):
+        ensure(ToyHosts(stage_of(), files, own))
+    with pytest.raises(
+        ProviderError, match=r"was made for another ssh key than .*; or smash m-1, whose disks go with it"
+    ):
+        ensure(ToyHosts(stage_of(), files, replace(MACHINE, authorized_key="of another")))
+
+    assert waits == [300.0, 20.0]
+
+
+def test_sizes_of_the_repository_are_its_own() -> None:
+    """Only hives have the extra disk."""
+    stage = stage_of(
+        number_of_hosts=2,
+        repository_instance_type="t3.large",
+        repository_disk_size=100,
+        mirrored_disk_size=5,
+        public_addresses=["hive0"],
+    )
+    config = config_of(stage, AwsStage)
+    hive, repository = (spec_of(stage, config, host) for host in stage.hosts)
+
+    assert (hive.instance_type, hive.disk_size, hive.data_size, hive.is_public) == ("t3.medium", 20, 5, True)
+    assert (repository.instance_type, repository.disk_size, repository.data_size, repository.is_public) == (
+        "t3.large",
+        100,
+        0,
+        False,
+    )
+
+
+def test_a_size_changes_in_place_and_an_address_does_not(files: SshFiles) -> None:
+    """Inputs make a host another host; settings don't."""
+    stage = stage_of(number_of_hosts=1, separate_repository=False)
+    hosts = ToyHosts(stage, files)
+    spec = hosts.spec(stage.hosts[0])
+
+    assert hosts.inputs(spec) == {
+        "layout": "7",
+        "name": "hive0.aws.test",
+        "address": "10.1.0.10",
+        "subnet": "10.1.0.0/26",
+        "zone": "eu-central-1a",
+        "image_name": "debian-12",
+        "mirrored_disk": "False",
+        "colour": "red",
+    }
+    assert spec.settings == {"instance_type": "t3.medium", "disk_size": "20", "public_address": "True"}
+    assert replace(spec, data_size=5).settings["mirrored_disk_size"] == "5"
