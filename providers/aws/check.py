@@ -97,7 +97,7 @@ class AwsCheck(CloudCheck[AwsStage]):
                 yield f"{self._path}.instance_type: zone {zone} has no {name}; {', '.join(zones)} have"
 
     def _images_of(self) -> Iterator[str]:
-        """Yield why there is no image for a type of instance; a type that is unknown was said already."""
+        """Yield why there is no image for a type of instance; `_types` reports unknown types."""
         for name in self._sizes():
             try:
                 self._images.of(name)
@@ -122,7 +122,7 @@ class AwsCheck(CloudCheck[AwsStage]):
             image = self._images.of(kind)["ImageId"]
             probes["run_instances"] = {"ImageId": image, "InstanceType": kind, "MinCount": 1, "MaxCount": 1}
         except ProviderError:
-            pass  # said already
+            pass  # `_images_of` reports it
         for operation, arguments in probes.items():
             try:
                 self._api.call(operation, DryRun=True, **arguments)
@@ -182,7 +182,7 @@ class AwsCheck(CloudCheck[AwsStage]):
         return sum(self._cpus_of(kind) for kind in kinds if kind[0] in _STANDARD)
 
     def _cpus_of(self, kind: str) -> int:
-        """Return the CPUs of a type of instance; 0 for one that is unknown, which is said elsewhere."""
+        """Return the CPUs of a type of instance; 0 for an unknown one, which `_types` reports."""
         try:
             return int(self._images.instance_type(kind)["VCpuInfo"]["DefaultVCpus"])
         except AwsError:

@@ -105,7 +105,7 @@ class AwsHosts(CloudHosts[AwsStage]):
     # -- making --------------------------------------------------------------------------------------------------------
 
     def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
-        """Have the instance made, once: for a token that was used before Amazon makes no second one.
+        """Make the instance, once: Amazon makes no second one for a token that was used before.
 
         https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
         """
@@ -300,7 +300,7 @@ class AwsHosts(CloudHosts[AwsStage]):
         self._wait_until_gone(name)
 
     def _discard(self, machine: Machine, log: Log) -> None:
-        """Have an instance terminated; its disks go with it."""
+        """Terminate an instance; its disks go with it."""
         with tolerated("InvalidInstanceID.NotFound"):
             self._api.call("terminate_instances", InstanceIds=[machine.id])
             log(f"removing {machine.id}")

@@ -266,7 +266,7 @@ class AwsNetwork:
         return sorted(found, key=lambda address: str(address["AllocationId"]))
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Have a public address; it stays when its host is made anew."""
+        """Allocate a public address; it stays when its host is made anew."""
         found = self.addresses(name)
         if found:
             return str(found[0]["AllocationId"])
@@ -281,7 +281,7 @@ class AwsNetwork:
         return identifier
 
     def remove_address(self, name: str, log: Log) -> None:
-        """Give a public address back."""
+        """Release a public address."""
         for address in self.addresses(name):
             self.disassociate(address, log)
             with tolerated("InvalidAllocationID.NotFound"):

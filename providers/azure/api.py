@@ -222,7 +222,7 @@ class AzureApi:
         found: list[Json] = []
         while url:
             assert_ours(url, self._endpoint)
-            answer = _asked(label, partial(self._look, label, url))[1]
+            answer = _asked(label, partial(self._get, label, url))[1]
             found += answer["value"]
             url = answer.get("nextLink")
         return found
@@ -248,10 +248,10 @@ class AzureApi:
         assert_ours(url, self._endpoint)
         state = "not known"
 
-        def look() -> bool | None:
+        def is_done() -> bool | None:
             nonlocal state
             try:
-                status, answer = self._look(label, url)
+                status, answer = self._get(label, url)
             except AzureError as error:
                 if not is_transient(error):
                     raise
@@ -269,9 +269,9 @@ class AzureApi:
             return True if state == "Succeeded" else None
 
         request = headers.get("x-ms-request-id", "")
-        poll(look, label, OPERATION_TIMEOUT, lambda: f"it is {state} (request {request})")
+        poll(is_done, label, OPERATION_TIMEOUT, lambda: f"it is {state} (request {request})")
 
-    def _look(self, label: str, url: str) -> tuple[int, Json]:
+    def _get(self, label: str, url: str) -> tuple[int, Json]:
         """Return status and answer of a GET."""
         from azure.core.rest import HttpRequest
 

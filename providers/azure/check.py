@@ -145,7 +145,7 @@ class AzureCheck(CloudCheck[AzureStage]):
                 )
 
     def _images_of(self) -> Iterator[str]:
-        """Yield why there is no image for a size; a size that is unknown was said already."""
+        """Yield why there is no image for a size; `_zones` reports unknown sizes."""
         for name in self._sizes():
             if name in self._images.sizes():
                 try:

@@ -137,7 +137,7 @@ class AzureHosts(CloudHosts[AzureStage]):
     # -- making --------------------------------------------------------------------------------------------------------
 
     def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
-        """Have the machine made, unless another run was first."""
+        """Make the machine, unless another run was first."""
         self._ensure_interface(spec, log)
         self._remove_disks(spec.short, log)  # of one that could not be made
         body = self._request(spec, key, keys)
@@ -167,7 +167,7 @@ class AzureHosts(CloudHosts[AzureStage]):
         return self._api.find("compute.virtual_machines.get", self._api.group, name) is not None
 
     def _ensure_interface(self, spec: HostSpec, log: Log) -> str:
-        """Have the host's network interface as wanted, and return its public address; empty for none."""
+        """Make or change the host's network interface, and return its public address; empty for none."""
         public_name, public_address = "", ""
         if spec.is_public:
             public_name = ADDRESS + spec.short
@@ -286,7 +286,7 @@ class AzureHosts(CloudHosts[AzureStage]):
         return machine
 
     def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
-        """Have the network interface as wanted, and return its public address; empty for none."""
+        """Change the network interface where it differs, and return its public address; empty for none."""
         del machine  # it has the interface
         return self._ensure_interface(spec, log)
 

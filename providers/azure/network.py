@@ -58,12 +58,12 @@ class AzureNetwork:
     def _group_that_stays(self) -> Json | None:
         """Return the resource group; None if there is none, or no longer."""
 
-        def look() -> tuple[Json | None] | None:
+        def settled() -> tuple[Json | None] | None:
             found = self.group()
             return None if is_going(found) else (found,)
 
         name = f"resource group {self._api.group}"
-        return poll(look, f"{name} to be gone", OPERATION_TIMEOUT, lambda: "Azure is still deleting it")[0]
+        return poll(settled, f"{name} to be gone", OPERATION_TIMEOUT, lambda: "Azure is still deleting it")[0]
 
     def remove_group(self, log: Log) -> None:
         """Remove the resource group, if nothing is left in it: all that is in it would go with it.

@@ -1,1 +1,1 @@
-"""What the four clouds share."""
+"""The common part of the four clouds."""

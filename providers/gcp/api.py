@@ -70,7 +70,7 @@ class GcpApi:
         return self._project
 
     def _sign_in(self) -> None:
-        """Have credentials from wherever the SDK finds them."""
+        """Find credentials as the SDK does, and keep them."""
         with self._lock:
             if self._credentials is None:
                 import google.auth
@@ -209,13 +209,13 @@ class GcpApi:
                 kind, place[scope] = f"{scope.title()}Operations", operation[scope].rpartition("/")[2]
         now = operation
 
-        def look() -> Json | None:
+        def done() -> Json | None:
             nonlocal now
             if now["status"] != "DONE":
                 now = self.get(f"{kind}.get", **place) or {"status": "DONE"}
             return now if now["status"] == "DONE" else None
 
-        poll(look, f"{what} ({name})", OPERATION_TIMEOUT, lambda: f"it is {now['status']}")
+        poll(done, f"{what} ({name})", OPERATION_TIMEOUT, lambda: f"it is {now['status']}")
         for error in (now.get("error") or {}).get("errors") or ():
             raise GcpError(what, error.get("code", "UNKNOWN"), error.get("message", "no reason given"), name)
 

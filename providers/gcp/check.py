@@ -93,7 +93,7 @@ class GcpCheck(CloudCheck[GcpStage]):
         """Yield the quotas that are too small for the missing hosts."""
         region = self._api.get("Regions.get", region=self._api.region)
         if region is None:
-            return  # said already
+            return  # `_zones` reports it
         missing = self._missing()
         disk = sum(spec.disk_size + spec.data_size for spec in missing)
         metric = "DISKS_TOTAL_GB" if self._config.disk_type == "pd-standard" else "SSD_TOTAL_GB"

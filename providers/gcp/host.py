@@ -144,7 +144,7 @@ class GcpHosts(CloudHosts[GcpStage]):
     # -- making --------------------------------------------------------------------------------------------------------
 
     def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
-        """Have the instance made; its name is the project's own, so that two runs come to one."""
+        """Make the instance; its name is unique in the project, so that two runs come to one."""
         request, zone = self._request(spec, key, keys), spec.place.zone
         self._api.change("Instances.insert", request, zone=zone)
         log(f"made {request['name']} ({spec.instance_type}) in {zone} at {spec.place.address}")
@@ -271,7 +271,7 @@ class GcpHosts(CloudHosts[GcpStage]):
         return self._wait_for(machine, _RUNNING, START_TIMEOUT)
 
     def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
-        """Have the host's public address on the instance, or none, and return it."""
+        """Give the instance the host's public address, or take it off, and return it."""
         face = machine.answer["networkInterfaces"][0]
         there = next(iter(face.get("accessConfigs") or ()), None)
         wanted = self._access(spec) if spec.is_public else None

@@ -80,12 +80,12 @@ class GcpFileSystem:
             found = {"name": f"{parent}/instances/{name}"}
         path = found["name"]
 
-        def look() -> Json | None:
+        def ready() -> Json | None:
             there = self._ask("GET", None, path=path)
             return there if there.get("state") == "READY" else None
 
-        ready = poll(look, f"Filestore {name}", OPERATION_TIMEOUT, lambda: "it is not READY")
-        return mount_source(ready)
+        made = poll(ready, f"Filestore {name}", OPERATION_TIMEOUT, lambda: "it is not READY")
+        return mount_source(made)
 
     def remove(self, log: Log) -> None:
         """Remove the file system, with its data."""
@@ -101,12 +101,12 @@ class GcpFileSystem:
         """Wait until an operation is done."""
         now = operation
 
-        def look() -> Json | None:
+        def done() -> Json | None:
             nonlocal now
             if not now.get("done"):
                 now = self._ask("GET", None, path=now["name"])
             return now if now.get("done") else None
 
-        poll(look, what, OPERATION_TIMEOUT, lambda: f"{operation['name']} is not done")
+        poll(done, what, OPERATION_TIMEOUT, lambda: f"{operation['name']} is not done")
         if "error" in now:
             raise GcpError(what, str(now["error"].get("code")), now["error"].get("message", ""), now["name"])

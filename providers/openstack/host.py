@@ -110,7 +110,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
     # -- making --------------------------------------------------------------------------------------------------------
 
     def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
-        """Have the server made; a second one of another run gets no port."""
+        """Make the server; a second one of another run gets no port."""
         port = self._ensure_port(spec, key, log)
         request = self._request(spec, key, keys, port)
         made = self._api.ask("POST", "compute", "/servers", {"server": request})["server"]
@@ -282,7 +282,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         return self._wait_for(machine.name, machine.id, {_RUNNING}, START_TIMEOUT)
 
     def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
-        """Have the port as wanted, and the host's floating IP lead to it, or to nothing; return the floating IP."""
+        """Change the port where it differs; associate the floating IP with it, or with nothing, and return it."""
         port = self._ensure_port(spec, machine.key, log)
         address = self._network.associate(ADDRESS + spec.short, port["id"] if spec.is_public else None, log)
         if spec.is_public and not address:
@@ -321,7 +321,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         self._api.drop("compute", f"/servers/{machine.id}")
 
         def is_gone() -> bool | None:
-            server = self._look(machine.id)
+            server = self._get(machine.id)
             if server is not None and server["status"] == _BROKEN and not server.get(_TASK):
                 raise ProviderError(
                     f"{machine.name}: {machine.id} can't be removed: {_fault(server)}: run again"
@@ -342,7 +342,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             if error.status != CONFLICT:
                 raise
 
-    def _look(self, identifier: str) -> Json | None:
+    def _get(self, identifier: str) -> Json | None:
         """Return a server as it is now; None if it is gone."""
         try:
             server: Json = self._api.ask("GET", "compute", f"/servers/{identifier}")["server"]
@@ -354,7 +354,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
 
     def _state(self, identifier: str) -> str:
         """Return the state of a server, for a message."""
-        server = self._look(identifier)
+        server = self._get(identifier)
         return f"it is {server['status']}" if server is not None else "it is not there"
 
     def _wait_for(
@@ -375,7 +375,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         """
 
         def find() -> Machine | None:
-            server = self._look(identifier)
+            server = self._get(identifier)
             if server is None:
                 raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
             if server["status"] == _BROKEN:

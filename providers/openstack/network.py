@@ -235,7 +235,7 @@ class OpenStackNetwork:
         return str(found["id"])
 
     def associate(self, name: str, port: str | None, log: Log) -> str:
-        """Have a host's floating IP lead to a port, or to none, and return it; empty if there is none."""
+        """Associate a host's floating IP with a port, or with none, and return it; empty if there is none."""
         found = self.first("floatingips", name)
         if found is None:
             return ""

@@ -204,7 +204,7 @@ class OpenStackFileSystem:
             self._api.drop(SERVICE, f"/shares/{share['id']}")
 
         def is_gone() -> bool | None:
-            found = self._look(share["id"])
+            found = self._get(share["id"])
             if found is not None and found["status"] == "error_deleting":
                 raise ProviderError(f"{NFS}: share {share['id']} can't be removed: ask the cloud's operators")
             return True if found is None else None
@@ -218,7 +218,7 @@ class OpenStackFileSystem:
         """Start an action of a share, and return the answer."""
         return self._api.ask("POST", SERVICE, f"/shares/{share['id']}/action", {action: body})
 
-    def _look(self, identifier: str) -> Json | None:
+    def _get(self, identifier: str) -> Json | None:
         """Return a share as it is now; None if it is gone."""
         try:
             share: Json = self._api.ask("GET", SERVICE, f"/shares/{identifier}")["share"]
@@ -237,9 +237,9 @@ class OpenStackFileSystem:
         """
         status = ""
 
-        def look() -> Json | None:
+        def available() -> Json | None:
             nonlocal status
-            share = self._look(identifier)
+            share = self._get(identifier)
             if share is None:
                 raise ProviderError(f"{NFS}: share {identifier} is gone: somebody removed it; run again")
             status = share["status"]
@@ -250,4 +250,4 @@ class OpenStackFileSystem:
                 )
             return share if status == "available" else None
 
-        return poll(look, f"share {identifier}", _MADE_TIMEOUT, lambda: f"it is {status}")
+        return poll(available, f"share {identifier}", _MADE_TIMEOUT, lambda: f"it is {status}")
