@@ -12,10 +12,10 @@ from model.log import Log
 from model.site import AwsStage
 from model.stage import Stage
 from providers.cloud import host as module
-from providers.cloud.cloud_init import SshKeys, fingerprint, public_key
+from providers.cloud.cloud_init import SshKeys, fingerprint
 from providers.cloud.host import CloudHosts, HostSpec, Machine, spec_of
 from providers.cloud.provider import config_of
-from remote.ssh.connection import SshFiles
+from remote.ssh.files import SshFiles
 from tests import rig as make
 from tests.doubles.aws.cloud import stage_of
 
@@ -139,7 +139,7 @@ def test_no_login(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
         return "permission denied"
 
     monkeypatch.setattr(module, "wait_for_login", refused)
-    own = replace(MACHINE, authorized_key=fingerprint(public_key(files)))
+    own = replace(MACHINE, authorized_key=fingerprint(files.public_key))
     with pytest.raises(
         ProviderError,
         match=r"no ssh log-in on 10\.1\.0\.10 within 300 s: permission denied\n.*toy console m-1",
