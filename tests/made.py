@@ -21,7 +21,8 @@ from model.labels import INCARNATION_LABEL
 from model.secrets.stage_secrets import generate
 from model.site_file.load import load, select
 from providers.fake.provider import FakeCloud, FakeProvider
-from remote.hostsetup.apply import Applied, step_key
+from remote.hostsetup.apply import step_key
+from remote.hostsetup.markers import AppliedStep
 from remote.mother.files import write_whole
 from remote.swarm.spec import MODES, spec_digest
 from tasks import build_volumes, phases
@@ -271,10 +272,10 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
         from remote.hostsetup.step import HostStep
 
         mark = step_key(HostStep("vault", {"content": run.secrets.fingerprint()}))[1]
-        made.look(host.short, steps={**look.steps, name: Applied(mark)})
+        made.look(host.short, steps={**look.steps, name: AppliedStep(mark)})
     else:
         mark = step_key(next(s for s in HostSteps(run.stage, run.secrets).of(host) if s.name == name))[1]
-        made.look(host.short, steps={**look.steps, name: Applied(mark)})
+        made.look(host.short, steps={**look.steps, name: AppliedStep(mark)})
 
 
 def _image_appears(made: Made, run: Run, step: Step, key: str, _record: Record) -> None:

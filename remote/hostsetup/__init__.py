@@ -1,1 +1,1 @@
-"""What `setup_hosts` does on each host: small steps as data, and how one is applied and checked."""
+"""The set-up of a host: small steps as data, applied, read from their markers, and removed."""

@@ -1,21 +1,12 @@
-"""How a step is applied in one ssh command, and how all steps of a host are found applied in another. Pure.
+"""How a step is applied: one script for one ssh command. Pure.
 
-A *marker* is a text file named after its step:
-
-    key <key>
-    unit <unit>                     for each unit that must be active
-    sha256 <digest>  <path>         for each file of the step
-    mode <octal> <owner> <path>     the same files
-    test <command>                  for each that must end well, where there is neither unit nor file
-
-It is removed first and written last, whole and by a rename: a step whose script was cut off has none, even if it was
-cut off between writing a file and restarting what reads it.
+The script removes the step's marker first and writes it last, whole and by a rename: a step whose script was cut off
+has none, even if it was cut off between writing a file and restarting what reads it.
 """
 
 import base64
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from model.keys.digest import Inputs, key_of, sha256
 from model.secrets.secret import Secret
@@ -30,26 +21,12 @@ _PLAIN_PATH = re.compile(r"/[A-Za-z0-9_.:@+/-]+")
 PLAIN_NAME = re.compile(r"[a-z0-9_]+")
 
 
-@dataclass(frozen=True)
-class Applied:
-    """What a host's marker says of a step.
-
-    Args:
-        key: The key it was applied with; empty if the marker can't be read.
-        drift: The files and units that are no longer as they were then, as a person may read them.
-
-    """
-
-    key: str
-    drift: tuple[str, ...] = ()
-
-
 def step_key(step: HostStep) -> tuple[Inputs, str]:
-    """Return all that a step depends on, and the key made from it.
+    """Return a step's inputs, its script and units among them, and their key.
 
-    `PRELUDE` is not in it. It says how a host is brought to a state, not which state: where a step was applied, a
-    better way of installing a package is no reason to do it again, and where it failed it is run again anyway. What
-    a step wants of the tables is in its script by name, and its files' digests are among its inputs.
+    `PRELUDE` is not among them. It says how a host is brought to a state, not which state: where a step was applied, a
+    better way of installing a package is no reason to do it again, and where it failed it is run again anyway. A step
+    names in its script the entries of the tables that it uses, and its files' digests are among its inputs.
     """
     inputs = dict(step.inputs)
     inputs["script"] = f"sha256:{sha256(step.script)}"
@@ -58,12 +35,12 @@ def step_key(step: HostStep) -> tuple[Inputs, str]:
 
 
 def time_limit(step: HostStep) -> float:
-    """Return the seconds after which the script of a step has surely ended, one way or the other."""
+    """Return the seconds within which the script of a step ends, whether it succeeds or not."""
     return step.timeout + LOCK_WAIT + _UNIT_WAIT
 
 
 def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
-    """Return the POSIX shell script that applies a step; run as root, it says what it changes, and only that.
+    """Return the POSIX shell script that applies a step. Run as root, it prints its changes and nothing else.
 
     It holds the secrets of the step's files: it goes to the shell's standard input and nowhere else.
 
@@ -96,15 +73,15 @@ def apply_script(step: HostStep, files: Sequence[HostFile], key: str) -> str:
     )
 
 
-def lock(what: str) -> str:
-    """Return the lines that keep other scripts off the host until this one, with all it started, has ended."""
+def lock(holder: str) -> str:
+    """Return the lines that hold the host's lock until this script, with every process of it, has ended."""
     return f"""\
 mkdir -p /etc/skep "$LIBRARY"
 exec 9>>/run/skep.lock
 if ! flock -w {LOCK_WAIT} 9; then
     fail "another set-up step ($(cat /run/skep.lock)) has been at work on this host for {LOCK_WAIT} s"
 fi
-echo {what} >/run/skep.lock"""
+echo {holder} >/run/skep.lock"""
 
 
 def _put(file: HostFile) -> str:
@@ -132,98 +109,3 @@ chmod 0700 {MARKERS}
     printf '%s' "$TESTS"
 }} >"$LIBRARY/marker"
 mv "$LIBRARY/marker" {MARKERS}/{step.name}"""
-
-
-def probe_script() -> str:
-    """Return the script that reads all markers of a host and looks at what they name; `parse_probe` reads its output.
-
-    A dozen processes, however many steps there are, and one for each test.
-    """
-    return f"""\
-export LC_ALL=C
-cd {MARKERS} 2>/dev/null || exit 0
-set -- *
-[ -e "$1" ] || exit 0
-echo = markers
-grep -H '' -- "$@" /dev/null 2>/dev/null || :
-echo = digests
-sed -n 's/^sha256 //p' -- "$@" 2>/dev/null | sha256sum --check --quiet 2>/dev/null || :
-echo = modes
-stat -L -c '%a %U %n' -- / $(sed -n 's/^mode [^ ]* [^ ]* //p' -- "$@" 2>/dev/null) 2>/dev/null || :
-echo = units
-systemctl is-active -- $(sed -n 's/^unit //p' -- "$@" 2>/dev/null) || :
-echo = tests
-sed -n 's/^test //p' -- "$@" 2>/dev/null | while read -r test; do
-    if $test </dev/null >/dev/null 2>&1; then echo holds; else echo fails; fi
-done
-echo = end
-"""
-
-
-def parse_probe(text: str) -> dict[str, Applied]:
-    """Return each step that the host has a marker of. A host without markers gives none.
-
-    Args:
-        text: What `probe_script` printed.
-
-    """
-    parts = _parts(text)
-    broken = {
-        path: "is gone" if why.startswith("FAILED open") else "was changed"
-        for path, _, why in (line.rpartition(": ") for line in parts.get("digests", []))
-    }
-    modes = {
-        path: f"{mode} {owner}"
-        for mode, owner, path in (line.split(" ", 2) for line in parts.get("modes", []))
-    }
-    markers: dict[str, list[str]] = {}
-    for line in parts.get("markers", []):
-        name, _, entry = line.partition(":")
-        markers.setdefault(name, []).append(entry)
-    # One for each line of its kind, in their order. Cut-off output leaves the rest unknown, which is no `active`.
-    states, tests = iter(parts.get("units", [])), iter(parts.get("tests", []))
-    return {name: _applied(entries, broken, modes, states, tests) for name, entries in markers.items()}
-
-
-def _parts(text: str) -> dict[str, list[str]]:
-    """Return the lines of each part of the probe's output, by the part's name."""
-    parts: dict[str, list[str]] = {}
-    lines: list[str] = []
-    for line in text.splitlines():
-        if line.startswith("= "):
-            lines = parts.setdefault(line[2:], [])
-        else:
-            lines.append(line)
-    return parts
-
-
-def _applied(
-    entries: Sequence[str],
-    broken: dict[str, str],
-    modes: dict[str, str],
-    states: Iterator[str],
-    tests: Iterator[str],
-) -> Applied:
-    """Return what one marker says, against what was found."""
-    key, drift = "", []
-    for entry in entries:
-        kind, _, rest = entry.partition(" ")
-        if kind == "key":
-            key = rest
-        elif kind == "unit":
-            state = next(states, "unknown")
-            if state != "active":
-                drift.append(f"{rest} is {state}")
-        elif kind == "test":
-            result = next(tests, "unknown")
-            if result != "holds":
-                drift.append(f"`{rest}` {result}")
-        elif kind == "sha256":
-            path = rest.partition("  ")[2]
-            if path in broken:
-                drift.append(f"{path} {broken[path]}")
-        elif kind == "mode":
-            mode, owner, path = rest.split(" ", 2)
-            if modes.get(path, f"{mode} {owner}") != f"{mode} {owner}":
-                drift.append(f"{path} is {modes[path]}, not {mode} {owner}")
-    return Applied(key, tuple(drift))

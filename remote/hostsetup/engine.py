@@ -13,7 +13,7 @@ from model.secrets.secret import Secret
 from model.secrets.stage_secrets import REGISTRY_USER, StageSecrets
 from model.stage import REGISTRY_PORT, Host, Stage
 from model.swarm.address_pools import divide
-from remote.hostsetup.file_step import file_digests, plain_step
+from remote.hostsetup.file_step import file_digests, file_step
 from remote.hostsetup.packages import script
 from remote.hostsetup.step import HostFile, HostStep
 
@@ -24,7 +24,7 @@ DAEMON: Mapping[str, Any] = {
     # Swarm and live restore exclude each other.
     "live-restore": False,
 }
-"""What skep writes into `daemon.json`; `setup_hosts.daemon` has the last word."""
+"""skep's keys of `daemon.json`; those of `setup_hosts.daemon` take precedence."""
 
 _REFUSED = {
     "live-restore": (True, "Swarm and live restore exclude each other"),
@@ -58,14 +58,14 @@ auth:
 
 
 def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) -> dict[str, Any]:
-    """Return what `daemon.json` says: skep's keys, and on top of them the site's.
+    """Return the content of `daemon.json`: skep's keys, and on top of them the site's.
 
     Args:
-        extra: The site's.
-        internal_cidr: What the address of `docker0` comes from, if the stage says so.
+        extra: The site's keys.
+        internal_cidr: The network that the address of `docker0` comes from, if the stage names one.
 
     Raises:
-        ConfigError: The site's contradict what skep needs.
+        ConfigError: A key of the site contradicts one that skep needs.
 
     """
     problems = [
@@ -90,7 +90,7 @@ def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) ->
 def docker_step(stage: Stage, admin: str) -> HostStep:
     """Return the step that installs and configures Docker Engine."""
     config = daemon_config(stage.site.setup_hosts.daemon, stage.config.internal_cidr)
-    return plain_step(
+    return file_step(
         "docker",
         {"admin": admin, **flatten("daemon", config)},
         [
@@ -107,7 +107,7 @@ def docker_step(stage: Stage, admin: str) -> HostStep:
 def trust_step(stage: Stage, secrets: StageSecrets) -> HostStep:
     """Return the step that makes a host, and its engine, trust the site's CA."""
     name = f"skep-{stage.site_name}-{stage.name}"
-    return plain_step(
+    return file_step(
         "trust",
         {"ca": f"sha256:{sha256(secrets.ca_certificate)}", "registry": stage.registry},
         [

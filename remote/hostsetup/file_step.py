@@ -7,7 +7,7 @@ from remote.hostsetup.packages import script
 from remote.hostsetup.step import HostFile, HostStep
 
 
-def plain_step(
+def file_step(
     name: str,
     inputs: Inputs,
     files: Sequence[HostFile] = (),
@@ -16,10 +16,10 @@ def plain_step(
     needs: tuple[str, ...] = (),
     timeout: float = 600,
 ) -> HostStep:
-    """Return the step whose script is `scripts/<name>.sh`, with what its files hold among its inputs.
+    """Return the step whose script is `scripts/<name>.sh`, with its files' digests among its inputs.
 
-    Its scripts are the same for every host and site: what differs is in files below `/etc/skep`, which they read. So
-    the input that a person changed is seen under its name, and the file beside it tells of a new way to write it.
+    The script is the same for every host and site: it reads the differences from files below `/etc/skep`. So a change
+    in site.toml shows under the name of its input, and a change in how skep writes a file under that of the file.
     """
     return HostStep(
         name=name,
@@ -34,9 +34,9 @@ def plain_step(
 
 def file_digests(files: Sequence[HostFile]) -> Inputs:
     """Return one input for each file. Not for files that hold a secret: they have keyed digests of their own."""
-    found = {}
+    digests = {}
     for file in files:
         if not isinstance(file.content, str):
             raise TypeError(f"{file.path}: a secret is no input")
-        found[f"file {file.path}"] = f"file {file.mode:04o} {sha256(file.content)}"
-    return found
+        digests[f"file {file.path}"] = f"file {file.mode:04o} {sha256(file.content)}"
+    return digests

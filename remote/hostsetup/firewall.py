@@ -14,7 +14,7 @@ from model.site import PreparedStage
 from model.site.base import LAST_PORT
 from model.site.services import FIRST_FREE_PORT
 from model.stage import REGISTRY_PORT, Host, Stage
-from remote.hostsetup.file_step import plain_step
+from remote.hostsetup.file_step import file_step
 from remote.hostsetup.step import HostFile, HostStep
 
 CHAIN = "SKEP-INPUT"
@@ -150,15 +150,15 @@ esac
 
 
 def firewall_step(stage: Stage, host: Host) -> HostStep:
-    """Return the step that guards a host, or takes the guard away that it had made."""
+    """Return the step that sets up a host's firewall, or removes the one that it had set up."""
     if not stage.site.setup_hosts.firewall:
-        return plain_step("firewall", {"firewall": "false"}, [HostFile("/etc/skep/firewall.on", "no\n")])
+        return file_step("firewall", {"firewall": "false"}, [HostFile("/etc/skep/firewall.on", "no\n")])
     files = [
         HostFile("/etc/skep/firewall.on", "yes\n"),
         HostFile(SCRIPT, firewall_script(stage, host), 0o755),
         HostFile("/etc/skep/firewall.unit", _UNIT),
     ]
-    return plain_step("firewall", _inputs(stage, host), files, units=("firewall",))
+    return file_step("firewall", _inputs(stage, host), files, units=("firewall",))
 
 
 def firewall_script(stage: Stage, host: Host) -> str:
@@ -184,23 +184,23 @@ def _ssh_ports(stage: Stage, host: Host) -> list[int]:
 
 
 def _inputs(stage: Stage, host: Host) -> Inputs:
-    """Return what the rules depend on, each under a name of its own, so that one more port is one more input."""
-    found = {"firewall": "true"}
-    found |= {f"ssh port {port}": "open" for port in _ssh_ports(stage, host)}
-    found |= {f"ssh from {source}": "open" for source in stage.config.ssh_source_ips}
+    """Return the inputs of the rules, each under a name of its own, so that one more port is one more input."""
+    inputs: Inputs = {"firewall": "true"}
+    inputs |= {f"ssh port {port}": "open" for port in _ssh_ports(stage, host)}
+    inputs |= {f"ssh from {source}": "open" for source in stage.config.ssh_source_ips}
     if host.is_hive:
-        found |= {f"swarm from {hive.address}": "open" for hive in stage.hives}
-    found |= {f"published {port}/{protocol}": "open" for protocol, port in published(stage, host)}
+        inputs |= {f"swarm from {hive.address}": "open" for hive in stage.hives}
+    inputs |= {f"published {port}/{protocol}": "open" for protocol, port in published(stage, host)}
     for protocol in left_open(stage, host):
-        found |= {f"chosen {protocol} from {other.address}": "open" for other in stage.hosts}
+        inputs |= {f"chosen {protocol} from {other.address}": "open" for other in stage.hosts}
     if host.is_repository:
-        found |= {f"registry from {other.address}": "open" for other in stage.hosts}
-    return found
+        inputs |= {f"registry from {other.address}": "open" for other in stage.hosts}
+    return inputs
 
 
 def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     """Yield the rules of one IP version, but for those of ssh."""
-    yield from (_accept(what) for what in _ALWAYS[version])
+    yield from (_accept(packets) for packets in _ALWAYS[version])
     if host.is_hive:
         for peer in _of_version(version, [hive.address for hive in stage.hives]):
             for protocol, port in swarm_ports(stage):
@@ -216,9 +216,9 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
         yield _accept(f"-p {protocol} --dport {port}")
 
 
-def _accept(what: str) -> str:
+def _accept(packets: str) -> str:
     """Return the rule that accepts packets."""
-    return f"-A {CHAIN} {what} -j ACCEPT"
+    return f"-A {CHAIN} {packets} -j ACCEPT"
 
 
 def _of_version(version: int, networks: Iterable[str]) -> list[str]:

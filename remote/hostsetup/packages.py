@@ -1,4 +1,4 @@
-"""What differs between the families of distributions, as tables; and the shell functions that every step may use.
+"""The differences between families of distributions, as tables; and the shell functions that every step may use.
 
 Families are called by their package manager: `apt` (Debian, Ubuntu) and `dnf` (Enterprise Linux and its kin).
 **The dnf column is data that has never been run**: no mirror of such packages is reachable where skep is developed.
@@ -48,7 +48,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "registry_user": {"apt": "docker-registry", "dnf": "root"},
 }
-"""Whatever else is called otherwise: paths, commands, variables."""
+"""Paths, commands and variables whose names differ."""
 
 REPOSITORIES: Mapping[str, Mapping[str, str]] = {
     "docker": {"apt": "", "dnf": "https://download.docker.com/linux/centos/docker-ce.repo"},
@@ -73,12 +73,12 @@ def script(name: str, *, comments: bool = False) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _lookup(function: str, what: str, table: Mapping[str, Mapping[str, str]], *, default: str = "") -> str:
+def _lookup(function: str, kind: str, table: Mapping[str, Mapping[str, str]], *, default: str = "") -> str:
     """Return a shell function that prints the entry of a table for this host's family."""
     cases = [
         f"    {family}:{name}) echo '{row[family]}' ;;" for name, row in table.items() for family in FAMILIES
     ]
-    otherwise = default or f'fail "{what} $1 is not known for $FAMILY"'
+    otherwise = default or f'fail "{kind} $1 is not known for $FAMILY"'
     return "\n".join(
         [f"{function}() {{", '    case "$FAMILY:$1" in', *cases, f"    *) {otherwise} ;;", "    esac", "}\n"]
     )

@@ -1,8 +1,9 @@
-"""A set-up step of a host: what it is, how it is applied in one ssh command, how it is found applied.
+"""A set-up step of a host.
 
 A step that was applied leaves a *marker* on the host, `/var/lib/skep/steps/<name>`: its key, then the SHA-256 of each
-file that it wrote and the units that it wants active. The marker is the truth (a label on the real thing); one probe
-script reads all markers of a host and checks the files and units, so that a file edited by hand makes its step stale.
+file that it wrote and the units that it wants active. The marker is the truth (a label on the real thing); one script
+(`markers.py`) reads all markers of a host and checks the files and units, so that a file edited by hand makes its step
+stale.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +37,7 @@ class HostStep:
 
     Args:
         name: Unique on the host.
-        inputs: What it depends on; with the text of its script they make its key.
+        inputs: Its inputs; with the text of its script they make its key.
         script: POSIX shell, run as root with `set -eu` after the files are written; safe to repeat. It may use the
             functions of `packages.PRELUDE`.
         files: Makes the files when the step is applied, and not before, so that a certificate is issued only then.

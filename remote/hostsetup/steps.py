@@ -1,4 +1,4 @@
-"""What is set up on a host: the list of its steps, and the short ones among them.
+"""The list of a host's set-up steps, and the short ones among them.
 
 The firewall is in `firewall.py`; the engine, the registry and the trust in its CA are in `engine.py`. Joining the swarm
 is no step: it is done through the engines' API.
@@ -12,7 +12,7 @@ from model.keys.digest import Inputs, flatten
 from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
 from remote.hostsetup.engine import docker_step, registry_step, trust_step
-from remote.hostsetup.file_step import plain_step
+from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import firewall_step
 from remote.hostsetup.packages import script
 from remote.hostsetup.step import HostFile, HostStep
@@ -93,7 +93,7 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets, admin: str = "skep") 
         _users(stage, admin),
         trust_step(stage, secrets),
         registry_step(stage, host, secrets) if host.is_repository else None,
-        plain_step("build_tools", {}) if host.is_repository else None,
+        file_step("build_tools", {}) if host.is_repository else None,
     ]
     return [step for step in found if step is not None]
 
@@ -110,11 +110,11 @@ def _hostname(host: Host) -> HostStep:
         HostFile("/etc/skep/boot.d/hostname", _host_script("boot-hostname"), 0o755),
         _BOOT_UNIT,
     ]
-    return plain_step("hostname", {"name": host.name}, files, units=("boot",))
+    return file_step("hostname", {"name": host.name}, files, units=("boot",))
 
 
 def _hosts_file(stage: Stage) -> HostStep:
-    """Return the step that makes all hosts of the stage known by name, and what else `setup_hosts.hosts` says."""
+    """Return the step that makes the stage's hosts, and those of `setup_hosts.hosts`, known by name."""
     known = {
         other.name: [other.address, *dict.fromkeys([other.name, other.name.partition(".")[0], other.short])]
         for other in stage.hosts
@@ -126,13 +126,13 @@ def _hosts_file(stage: Stage) -> HostStep:
         _BOOT_UNIT,
     ]
     inputs = {f"hosts.{name}": " ".join(words) for name, words in known.items()}
-    return plain_step("hosts_file", inputs, files, units=("boot",))
+    return file_step("hosts_file", inputs, files, units=("boot",))
 
 
 def _timezone(stage: Stage) -> HostStep:
     """Return the step that sets the time zone."""
     zone = stage.site.setup_hosts.timezone
-    return plain_step("timezone", {"timezone": zone}, [HostFile("/etc/skep/timezone", f"{zone}\n")])
+    return file_step("timezone", {"timezone": zone}, [HostFile("/etc/skep/timezone", f"{zone}\n")])
 
 
 def _chrony(stage: Stage) -> HostStep | None:
@@ -144,16 +144,16 @@ def _chrony(stage: Stage) -> HostStep | None:
         HostFile("/etc/skep/chrony.servers", "".join(f"server {server} iburst\n" for server in servers)),
         HostFile("/etc/skep/chrony.override", _CHRONY_OVERRIDE),
     ]
-    return plain_step("chrony", flatten("ntp_servers", servers), files, units=("chrony",))
+    return file_step("chrony", flatten("ntp_servers", servers), files, units=("chrony",))
 
 
 def _sshd() -> HostStep:
     """Return the step that lets nobody in by password."""
-    return plain_step("sshd", {}, [HostFile("/etc/skep/sshd.conf", _SSHD_CONF)], units=("ssh",))
+    return file_step("sshd", {}, [HostFile("/etc/skep/sshd.conf", _SSHD_CONF)], units=("ssh",))
 
 
 def _users(stage: Stage, admin: str) -> HostStep:
-    """Return the step that sees to people's accounts. The list may be empty: accounts once made are then locked."""
+    """Return the step that manages people's accounts. If the list is empty, accounts that it made before are locked."""
     users = stage.site.setup_hosts.users
     if admin in users:
         raise ConfigError([f"setup_hosts.users.{admin}: is the account as which skep itself logs in"])
@@ -174,7 +174,7 @@ def _users(stage: Stage, admin: str) -> HostStep:
     if problems:
         raise ConfigError(problems)
     grouped = any(user.groups for user in users.values())
-    return plain_step(
+    return file_step(
         "users",
         inputs,
         [HostFile("/etc/skep/users", "".join(f"{line}\n" for line in lines))],
@@ -188,7 +188,7 @@ def _dns_stub(stage: Stage, host: Host) -> HostStep | None:
     if not any(port == DNS_PORT for _, port in published(stage, host)):
         return None
     conf = "# Made by skep: a service of the site has port 53.\n[Resolve]\nDNSStubListener=no\n"
-    return plain_step("dns_stub", {"published 53": "yes"}, [HostFile("/etc/skep/resolved.conf", conf)])
+    return file_step("dns_stub", {"published 53": "yes"}, [HostFile("/etc/skep/resolved.conf", conf)])
 
 
 def _host_script(name: str) -> str:

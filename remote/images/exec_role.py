@@ -1,9 +1,9 @@
-"""Running a role inside a container that is already running."""
+"""Running a role inside a service's container, which is already running."""
 
-import codecs
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from docker.errors import APIError, NotFound
@@ -12,16 +12,15 @@ from model.errors import HostError, ServiceError, SkepError
 from model.keys.digest import Entry
 from model.log import Log
 from remote.engine.client import engine_errors
-from remote.images.layers import heartbeat
 from remote.images.role_archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
+from remote.images.role_output import TAIL, as_message, lines, logged_output
 from remote.mother.wait import Pace, wait_for
 from remote.playbook import play as playbook
 
-_TAIL = 15
 _TRIES = 3
 _CONTAINER_TIMEOUT = 60
 _PATIENCE = 5.0
-"""Seconds until a container whose role failed counts as one that stays."""
+"""Seconds after which a container whose role failed counts as one that stays."""
 
 
 def run_role(
@@ -53,15 +52,14 @@ def run_role(
     token = uuid.uuid4().hex
     archive = role_archive(entries, variables, token=token)
 
-    def execute(container: Any) -> tuple[str | None, list[str]]:
-        status, tail = _exec(container, archive, token, timeout, log)
+    def execute(container: Any) -> tuple[str | None, Sequence[str]]:
+        status, tail = _exec_script(container, archive, token, timeout, log)
         if status == 0:
             return None, tail
-        return "setup.sh: " + (
-            f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
-        ), tail
+        reason = f"no end after {timeout:.0f} s" if status is None else f"exit status {status}"
+        return f"setup.sh: {reason}", tail
 
-    _run(find, service, role, execute, log)
+    _run_in_container(find, service, role, execute, log)
 
 
 def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout: float, log: Log) -> None:
@@ -79,17 +77,17 @@ def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout
 
     """
 
-    def execute(container: Any) -> tuple[str | None, list[str]]:
-        return _play(container, play, timeout, log)
+    def execute(container: Any) -> tuple[str | None, Sequence[str]]:
+        return _exec_play(container, play, timeout, log)
 
-    _run(find, service, play.role, execute, log)
+    _run_in_container(find, service, play.role, execute, log)
 
 
-def _run(
+def _run_in_container(
     find: Callable[[], Any],
     service: str,
     role: str,
-    execute: Callable[[Any], tuple[str | None, list[str]]],
+    execute: Callable[[Any], tuple[str | None, Sequence[str]]],
     log: Log,
 ) -> None:
     """Execute a role in a service's container, and again in the next one if that goes away meanwhile."""
@@ -105,8 +103,7 @@ def _run(
         else:
             if reason is None:
                 return
-            lines = "".join(f"\n    {line}" for line in tail if line.strip())
-            failure = ServiceError(f"service {service}: role {role}: {reason}{lines}")
+            failure = ServiceError(f"service {service}: role {role}: {reason}{as_message(tail)}")
         if last or not _goes_away(container, find):
             raise failure
         log("the container went away meanwhile; trying again in the next one")
@@ -114,10 +111,10 @@ def _run(
 
 
 def _wait_for_container(find: Callable[[], Any], service: str, gone: Collection[str]) -> Any:
-    """Return the service's running container; none of those that are gone, which the swarm may not know yet."""
+    """Return the service's running container, but none that is gone: the swarm may not know that yet."""
     found: list[Any] = []
 
-    def there() -> bool:
+    def is_running() -> bool:
         with engine_errors(service, "finding its container", ServiceError):
             try:
                 found[:] = [find()]
@@ -125,17 +122,17 @@ def _wait_for_container(find: Callable[[], Any], service: str, gone: Collection[
                 return False
         return found[0] is not None and found[0].id not in gone
 
-    wait_for(there, f"a running container of service {service}", _CONTAINER_TIMEOUT, kind=ServiceError)
+    wait_for(is_running, f"a running container of service {service}", _CONTAINER_TIMEOUT, kind=ServiceError)
     return found[0]
 
 
 def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
-    """Return whether a container has ended, or is to: a role that failed may have lost what it spoke to.
+    """Return whether a container has ended or is about to, which may be why its role failed.
 
-    What ends it takes its processes away first, and the engine and the swarm hear of that later.
+    Its processes end first, and the engine and the swarm hear of that later.
     """
 
-    def gone() -> bool:
+    def is_gone() -> bool:
         try:
             container.reload()
         except (APIError, OSError):
@@ -148,7 +145,7 @@ def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
 
     try:
         wait_for(
-            gone,
+            is_gone,
             "the end of the container",
             _PATIENCE,
             retry=(APIError, OSError, SkepError),
@@ -159,63 +156,46 @@ def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
     return True
 
 
-def _exec(
+def _exec_script(
     container: Any, archive: bytes, token: str, timeout: float, log: Log
-) -> tuple[int | None, list[str]]:
+) -> tuple[int | None, Sequence[str]]:
     """Put the role into the container, run it, and return its exit status (None: too late) and its last lines."""
     api = container.client.api
-    # Docker does not end what a run that was killed had begun there: two would load the same data at once, and the
-    # first one's end would take this one's files away.
+    # Docker does not end the processes of a run that was killed: two would load the same data at once, and the first
+    # one's end would remove this one's files.
     _quietly(container, END_ROLE)
     container.put_archive("/", archive)
     # timeout(1) would have to be in the image; so a second shell watches, and ends a second after the role at most.
-    # At the end of the time it ends all of this session, whatever the role has started, and takes the role away.
+    # At the end of the time it ends all processes of this session and removes the role.
     watch = f"n=0; while [ $n -lt {timeout:.0f} ]; do sleep 1; n=$((n+1)); done; rm -rf /{ROOT}; kill -KILL 0"
     command = f"({RUN_ROLE}) & child=$!; ({watch}) >/dev/null 2>&1 & watch=$!; wait $child; s=$?; kill $watch; exit $s"
     began = time.monotonic()
     started = api.exec_create(
         container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/", environment={TOKEN: token}
     )
-    tail: list[str] = []
-    for line in _lines(api.exec_start(started["Id"], stream=True)):
+    tail: deque[str] = deque(maxlen=TAIL)
+    for line in lines(api.exec_start(started["Id"], stream=True)):
         log(line)
-        tail = [*tail[1 - _TAIL :], line]
+        tail.append(line)
     status = api.exec_inspect(started["Id"])["ExitCode"]
-    return (None if time.monotonic() - began >= timeout else status), tail
+    return (None if time.monotonic() - began >= timeout else status), list(tail)
 
 
-def _play(container: Any, play: playbook.Play, timeout: float, log: Log) -> tuple[str | None, list[str]]:
-    """Run a role of Ansible against the container; return why it is no good, and its last lines."""
-    # What a run that was killed had begun there.
+def _exec_play(
+    container: Any, play: playbook.Play, timeout: float, log: Log
+) -> tuple[str | None, Sequence[str]]:
+    """Run a role of Ansible against the container; return the reason if it failed, and its last lines."""
+    # A run that was killed may have left processes there.
     _quietly(container, END_ROLE)
     container.put_archive("/", play.workplace)
-    tail: list[str] = []
-    with heartbeat(log) as beat:
-
-        def heard(line: str) -> None:
-            beat()
-            log(line)
-            tail[:] = [*tail[1 - _TAIL :], line]
-
-        reason = playbook.run(play, container, {}, timeout, heard)
+    with logged_output(log) as (take, tail):
+        reason = playbook.run(play, container, {}, timeout, take)
     _quietly(container, CLEAN_PLAY if reason is None else END_ROLE)
     return reason, tail
 
 
 def _quietly(container: Any, command: str) -> None:
-    """Run a shell command in a container to its end."""
+    """Run a shell command in a container, and ignore its output and status."""
     api = container.client.api
     started = api.exec_create(container.id, ["/bin/sh", "-c", command], user="0:0", workdir="/")
     api.exec_start(started["Id"])
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield the lines of an output that comes in pieces, cut anywhere; the last one also without its line break."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    rest = ""
-    for chunk in chunks:
-        *lines, rest = (rest + decoder.decode(chunk)).split("\n")
-        yield from lines
-    rest += decoder.decode(b"", final=True)
-    if rest:
-        yield rest

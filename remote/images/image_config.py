@@ -1,9 +1,9 @@
 """An image's configuration, put together by skep and not by a commit. Pure.
 
-A commit merges what it is given with the build container's own configuration, so that what is not said shows through:
-the build's user, its working directory, its switched-off health check. And it makes another image each time. So the
-configuration is written out whole and handed to the engine as a `docker load` archive without layers, which the engine
-has already. Equal layers and equal definitions make the same image, byte for byte: the same digest.
+A commit merges the given configuration with the build container's own, so that where one is not given the other shows
+through: the build's user, its working directory, its switched-off health check. And it makes another image each time.
+So the configuration is written out whole and handed to the engine as a `docker load` archive without layers, which the
+engine has already. Equal layers and equal definitions make the same image, byte for byte: the same digest.
 """
 
 import io
@@ -28,16 +28,16 @@ _OF_A_CONTAINER = frozenset(
         "Image",
     ]
 )
-"""What the engine shows in an image's configuration and belongs to the container that it was committed from."""
+"""Parts of an image's configuration that belong to the container that it was committed from."""
 
 
 @dataclass(frozen=True)
-class Composed:
-    """An image that is only a configuration on top of layers.
+class ImageArchive:
+    """An image without its layers, which the engine has already.
 
     Args:
-        id: Its id: the digest of its configuration.
-        archive: What `docker load` takes.
+        id: The image's id: the digest of its configuration.
+        archive: The image as `docker load` takes it.
 
     """
 
@@ -50,21 +50,20 @@ def merged_config(base: Json, config: Json, labels: Mapping[str, str]) -> Json:
 
     Environment, ports and labels are added to the base's; all else takes the place of the base's.
     """
-    own = {name: value for name, value in base.items() if name not in _OF_A_CONTAINER and value}
-    merged = {**own, **{name: value for name, value in config.items() if value is not None}}
-    given = {entry.partition("=")[0]: entry for entry in config.get("Env") or ()}
-    inherited = {entry.partition("=")[0]: entry for entry in base.get("Env") or ()}
-    merged["Env"] = list({**inherited, **given}.values())
+    inherited = {name: value for name, value in base.items() if name not in _OF_A_CONTAINER and value}
+    merged = {**inherited, **{name: value for name, value in config.items() if value is not None}}
+    variables = [*(base.get("Env") or ()), *(config.get("Env") or ())]
+    merged["Env"] = list({variable.partition("=")[0]: variable for variable in variables}.values())
     merged["ExposedPorts"] = {**(base.get("ExposedPorts") or {}), **(config.get("ExposedPorts") or {})}
     merged["Labels"] = {**(base.get("Labels") or {}), **labels}
     return {name: value for name, value in merged.items() if value not in (None, "", [], {})}
 
 
-def compose(image: Json, config: Json) -> Composed:
+def image_archive(image: Json, config: Json) -> ImageArchive:
     """Return an image with the layers of another and a configuration of its own.
 
     Args:
-        image: What the engine says of the image whose layers it has.
+        image: The attributes of the image whose layers it has.
         config: Its whole configuration.
 
     """
@@ -89,4 +88,4 @@ def compose(image: Json, config: Json) -> Composed:
             info = tarfile.TarInfo(name)
             info.size = len(content.encode())
             archive.addfile(info, io.BytesIO(content.encode()))
-    return Composed(f"sha256:{digest}", buffer.getvalue())
+    return ImageArchive(f"sha256:{digest}", buffer.getvalue())

@@ -1,7 +1,7 @@
-"""Images that share layers are pushed in turns, as far as the registry does not have the shared ones yet.
+"""Images that share layers are pushed one after another, until the registry has the shared layers.
 
 Pushed at the same time, each would compress and send them all. The first does; to the others the registry then gives
-them from the first's repository, and they go on while it still sends what is its own.
+them from the first's repository, and they go on while it still sends its own layers.
 """
 
 import threading
@@ -11,35 +11,40 @@ from contextlib import contextmanager
 from model.json_types import Json
 
 _SHORT = 12
-"""Letters by which an engine names a layer in what it says of a push."""
-_THERE = ("Pushed", "Mounted from", "Layer already exists")
-"""How what it says begins when the registry has a layer."""
+"""Letters by which an engine names a layer in the events of a push."""
+_DONE = ("Pushed", "Mounted from", "Layer already exists")
+"""How the status of an event begins when the registry has a layer."""
 
 
 @contextmanager
-def turn(lock: Callable[[str], threading.Lock], layers: Sequence[str]) -> Iterator[Callable[[Json], None]]:
-    """Wait until nobody else is sending any of an image's layers; give what is to hear the events of its push.
+def push_lock(
+    lock: Callable[[str], threading.Lock], layers: Sequence[str]
+) -> Iterator[Callable[[Json], None]]:
+    """Lock an image's layers while the image is pushed, so that nobody else sends one of them.
 
     Args:
         lock: Returns the lock of a name.
         layers: The digests of the layers.
 
+    Yields:
+        The function that takes each event of the push, and releases the layers that the registry has.
+
     """
     names = {layer.rpartition(":")[2] for layer in layers}
     # In an order that is the same for all: no two wait for each other.
-    held = {name[:_SHORT]: lock(f"pushing {name}") for name in sorted(names)}
-    mine: list[str] = []
+    locks = {name[:_SHORT]: lock(f"pushing {name}") for name in sorted(names)}
+    held: list[str] = []
 
-    def heard(event: Json) -> None:
-        if event.get("id") in mine and str(event.get("status", "")).startswith(_THERE):
-            mine.remove(event["id"])
-            held[event["id"]].release()
+    def release(event: Json) -> None:
+        if event.get("id") in held and str(event.get("status", "")).startswith(_DONE):
+            held.remove(event["id"])
+            locks[event["id"]].release()
 
     try:
-        for name, each in held.items():
-            each.acquire()
-            mine.append(name)
-        yield heard
+        for name, layer_lock in locks.items():
+            layer_lock.acquire()
+            held.append(name)
+        yield release
     finally:
-        for name in mine:
-            held[name].release()
+        for name in held:
+            locks[name].release()

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
-    from remote.images.builder import Builder, SiteRegistry
+    from remote.images.builder import Builder
+    from remote.images.registry import SiteRegistry
 
     repository = run.stage.repository
     registry = SiteRegistry(run.stage.registry, "skep", run.secrets.vault.stage.registry_password.reveal())
@@ -35,7 +36,7 @@ def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
 def pushed(run: Run, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
     """Push an image, and return its record."""
     run.progress.pushed = True
-    return ImageRecord(reference=builder.push(image, repository, key))
+    return ImageRecord(reference=builder.registry.push(image, repository, key))
 
 
 def marks(run: Run) -> Path:

@@ -22,8 +22,8 @@ from model.labels import (
     own_labels,
 )
 from model.stage import Host, Stage
-from remote.hostsetup.apply import parse_probe, probe_script
-from remote.hostsetup.removal import CARE
+from remote.hostsetup import markers
+from remote.hostsetup.removal import MANAGED_USERS
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
@@ -39,7 +39,7 @@ REGISTRY_TAGS = "/var/lib/docker-registry/docker/registry/v2/repositories"
 _ACCOUNTS, _TAGS = "== accounts", "== registry tags"
 _LIST_ACCOUNTS = f"""
 echo '{_ACCOUNTS}'
-sed -n 's/^made //p' {CARE} 2>/dev/null || :
+sed -n 's/^made //p' {MANAGED_USERS} 2>/dev/null || :
 """
 # The registry's own storage is one listing; its API would take one call per image.
 _LIST_TAGS = f"""
@@ -242,7 +242,7 @@ class LiveState:
         """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.
-            script = f"( {probe_script()}){_LIST_ACCOUNTS}"
+            script = f"( {markers.read_script()}){_LIST_ACCOUNTS}"
             if host.is_repository:
                 script += _LIST_TAGS
             output = self._connections.to(host).script(
@@ -252,7 +252,7 @@ class LiveState:
             return HostState(error=str(error))
         output, _, tags = output.partition(_TAGS)
         steps, _, accounts = output.partition(_ACCOUNTS)
-        state = HostState(steps=parse_probe(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
+        state = HostState(steps=markers.parse(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
         engine = self._engines[host.short].result()
         if engine is None:
             return state

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.json_types import Json
-from remote.hostsetup.apply import Applied
+from remote.hostsetup.markers import AppliedStep
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class HostState:
 
     """
 
-    steps: Mapping[str, Applied] = field(default_factory=dict)
+    steps: Mapping[str, AppliedStep] = field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
     info: Mapping[str, Any] = field(default_factory=dict)

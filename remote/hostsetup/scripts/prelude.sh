@@ -110,7 +110,7 @@ remember() {
     REMEMBERED="$REMEMBERED $*"
 }
 
-# must_hold COMMAND WORD...: the marker holds this too: each probe runs it. For what is neither a file nor a unit.
+# must_hold COMMAND WORD...: the marker holds this too: each reading of the markers runs it. For what is neither a file nor a unit.
 must_hold() {
     "$@" >/dev/null 2>&1 || fail "does not hold, though the step was applied: $*"
     TESTS="${TESTS}test $*

@@ -2,7 +2,6 @@
 
 import io
 import re
-import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,8 +16,7 @@ from commands import prune as command
 from commands.prune import Prune
 from model.errors import HostError
 from model.keys.record import FactRecord, HostRecord
-from remote.hostsetup.apply import Applied
-from remote.hostsetup.removal import accounts_script, undo_script
+from remote.hostsetup.markers import AppliedStep
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
 from tasks.build_volumes import OrphanVolume
@@ -67,7 +65,7 @@ def test_the_order_in_which_things_go(made: Made) -> None:
     """What uses something goes before it, and data last; nothing holds anything, as its users go as well."""
     without_services(made)
     made.edit("[networks.back]", "[networks.front]")
-    made.look("hive0", steps={**made.hosts["hive0"].steps, "old": Applied("k")}, accounts=("alice",))
+    made.look("hive0", steps={**made.hosts["hive0"].steps, "old": AppliedStep("k")}, accounts=("alice",))
 
     found = orphans(made.run())
 
@@ -126,7 +124,7 @@ def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
 
 def test_a_vault_on_a_former_repository(made: Made) -> None:
     """A copy of the secrets that a host should no longer have is left over; the repository's is not."""
-    made.look("hive0", steps={**made.hosts["hive0"].steps, "vault": Applied("k")})
+    made.look("hive0", steps={**made.hosts["hive0"].steps, "vault": AppliedStep("k")})
 
     assert names(made) == ["set-up step vault on hive0"]
 
@@ -352,20 +350,3 @@ def test_a_slip_removes_nothing(
     assert removed == []
 
 
-# -- scripts -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "text", [undo_script("registry"), undo_script("chrony"), accounts_script(["a", "b"])]
-)
-def test_scripts_are_posix_shell(text: str) -> None:
-    """They can be parsed."""
-    subprocess.run(["sh", "-n"], input=text.encode(), check=True)
-
-
-def test_a_marker_goes_last() -> None:
-    """A prune that was killed in the middle is seen to have left something."""
-    lines = undo_script("registry").splitlines()
-
-    marker = lines.index("rm -f /var/lib/skep/steps/registry")
-    assert marker > lines.index('systemctl --quiet disable --now "$its_unit"')

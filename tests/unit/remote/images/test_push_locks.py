@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from remote.images.push_locks import turn
+from remote.images.push_locks import push_lock
 
 BASE, WEB, API = (f"sha256:{letter * 64}" for letter in "abc")
 
@@ -36,17 +36,17 @@ def test_the_next_goes_on_when_what_they_share_is_there(said: str) -> None:
     locks, went_on = Locks(), threading.Event()
 
     def second() -> None:
-        with turn(locks, [BASE, API]):
+        with push_lock(locks, [BASE, API]):
             went_on.set()
 
-    with ThreadPoolExecutor() as pool, turn(locks, [BASE, WEB]) as heard:
+    with ThreadPoolExecutor() as pool, push_lock(locks, [BASE, WEB]) as release:
         other = pool.submit(second)
         for status in ("Preparing", "Waiting", "Pushing"):
-            heard({"id": "a" * 12, "status": status})
-        heard({"id": "b" * 12, "status": "Pushing"})
+            release({"id": "a" * 12, "status": status})
+        release({"id": "b" * 12, "status": "Pushing"})
         assert not went_on.is_set()
         assert locks("pushing " + "a" * 64).locked()
-        heard({"id": "a" * 12, "status": said})
+        release({"id": "a" * 12, "status": said})
         other.result(timeout=30)
         assert locks("pushing " + "b" * 64).locked()
     assert locks.free()
@@ -56,7 +56,7 @@ def test_what_share_nothing_do_not_wait() -> None:
     """Two at the same time, each inside the other."""
     locks = Locks()
 
-    with turn(locks, [WEB]), turn(locks, [API]):
+    with push_lock(locks, [WEB]), push_lock(locks, [API]):
         pass
 
     assert locks.free()
@@ -67,11 +67,11 @@ def test_a_push_that_fails_is_waited_for_no_longer() -> None:
     locks = Locks()
 
     def push() -> None:
-        with turn(locks, [BASE, WEB]) as heard:
-            heard({"status": "The push refers to repository [x]"})
-            heard({"id": "latest", "status": "Pushed"})
-            heard({"id": "a" * 12, "status": "Pushed"})
-            heard({"id": "a" * 12, "status": "Pushed"})
+        with push_lock(locks, [BASE, WEB]) as release:
+            release({"status": "The push refers to repository [x]"})
+            release({"id": "latest", "status": "Pushed"})
+            release({"id": "a" * 12, "status": "Pushed"})
+            release({"id": "a" * 12, "status": "Pushed"})
             raise OSError("broke")
 
     with pytest.raises(OSError, match="broke"):
@@ -86,7 +86,7 @@ def test_no_two_wait_for_each_other() -> None:
 
     def push(layers: list[str]) -> None:
         for _ in range(200):
-            with turn(locks, layers):
+            with push_lock(locks, layers):
                 pass
 
     with ThreadPoolExecutor(4) as pool:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands.plan import LOOKS, PlanView, made_plan
-from remote.hostsetup.apply import Applied
+from remote.hostsetup.markers import AppliedStep
 from tasks.observe.states import SwarmState
 from tasks.phases import PHASES
 from tests import made as rig
@@ -216,7 +216,7 @@ def test_where_a_volume_is_gone(made: Made) -> None:
 
 def test_drift(made: Made) -> None:
     """What somebody did to the real things is part of the plan, though no input changed."""
-    made.look("hive0", steps={**made.hosts["hive0"].steps, "timezone": Applied("another key")})
+    made.look("hive0", steps={**made.hosts["hive0"].steps, "timezone": AppliedStep("another key")})
     made.swarm.services["web"]["Spec"]["TaskTemplate"]["Placement"] = {"MaxReplicas": 1}
 
     assert actions(made) == {"setup_hosts:hive0.timezone": "change", "deploy_services:web": "change"}

@@ -1,0 +1,68 @@
+"""An image's configuration on top of its base's, and the archive that the engine takes."""
+
+import json
+import tarfile
+from io import BytesIO
+from typing import Any
+
+import pytest
+
+from remote.images.image_config import image_archive, merged_config
+
+BASE: dict[str, Any] = {
+    "Hostname": "abc",
+    "Image": "sha256:0",
+    "Env": ["PATH=/bin", "LANG=C"],
+    "Cmd": ["hub"],
+    "Entrypoint": None,
+    "User": "daemon",
+    "ExposedPorts": {"9/tcp": {}},
+    "Labels": {"a": "1", "b": "1"},
+    "Volumes": {"/data": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "labels", "key", "value"),
+    [
+        ({}, {}, "Hostname", None),
+        ({}, {}, "Image", None),
+        ({}, {}, "Volumes", {"/data": {}}),
+        ({"Env": ["LANG=de", "A=1"]}, {}, "Env", ["PATH=/bin", "LANG=de", "A=1"]),
+        ({"ExposedPorts": {"80/tcp": {}}}, {}, "ExposedPorts", {"9/tcp": {}, "80/tcp": {}}),
+        ({}, {"b": "2", "c": "3"}, "Labels", {"a": "1", "b": "2", "c": "3"}),
+        ({}, {}, "Cmd", ["hub"]),
+        ({"Entrypoint": ["run"], "Cmd": []}, {}, "Cmd", None),
+        ({"User": "root"}, {}, "User", "root"),
+        ({"User": None}, {}, "User", "daemon"),
+        ({}, {}, "Healthcheck", None),
+        ({}, {}, "WorkingDir", None),
+    ],
+)
+def test_a_definition_on_top_of_a_base(
+    config: dict[str, Any], labels: dict[str, str], key: str, value: Any
+) -> None:
+    """As a Dockerfile's lines would set it; nothing of the build containers is in it."""
+    assert merged_config(BASE, config, labels).get(key) == value
+
+
+def test_equal_images_are_one() -> None:
+    """The same layers and configuration make the same bytes, whatever else the engine says of the image."""
+    image = {
+        "RootFS": {"Layers": ["sha256:1", "sha256:2"]},
+        "Architecture": "amd64",
+        "Os": "linux",
+        "Created": "T",
+    }
+
+    one, two = (
+        image_archive(image, {"User": "a", "Env": []}),
+        image_archive({**image, "Id": "x"}, {"Env": [], "User": "a"}),
+    )
+
+    assert one == two
+    assert image_archive(image, {"User": "b"}).id != one.id
+    with tarfile.open(fileobj=BytesIO(one.archive)) as archive:
+        (manifest,) = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
+    assert len(manifest["Layers"]) == 2
+    assert f"sha256:{manifest['Config']}" == f"{one.id}.json"
