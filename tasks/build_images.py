@@ -125,7 +125,7 @@ class PulledImage(RegistryImage):
     def make(self, builder: "Builder", work: Work) -> str:
         """Pull the base."""
         del work
-        return builder.pull(self._run.state.record(self.needs[0], ImageRecord).reference)
+        return builder.registry.pull(self._run.state.record(self.needs[0], ImageRecord).reference)
 
 
 class BuiltImage(RegistryImage):

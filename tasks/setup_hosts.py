@@ -8,7 +8,7 @@ from model.errors import SkepError
 from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host
-from remote.hostsetup.removal import accounts_script, is_undone, undo_script
+from remote.hostsetup.removal import account_removal_script, has_removal, removal_script
 from remote.hostsetup.step import MARKERS
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
@@ -55,12 +55,12 @@ class OrphanStep(Orphan):
     @property
     def going(self) -> str:
         """It, or its mark where that is all that can be undone."""
-        return self.words if is_undone(self.name) else f"the mark of {self.words}; what it had set up stays"
+        return self.words if has_removal(self.name) else f"the mark of {self.words}; what it had set up stays"
 
     def remove(self, run: Run, log: Log) -> None:
         """Undo the step."""
         del log
-        _run_script(run, self, undo_script(self.name))
+        _run_script(run, self, removal_script(self.name))
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class OrphanAccount(Orphan):
     def remove(self, run: Run, log: Log) -> None:
         """Remove the account; its files stay."""
         del log
-        _run_script(run, self, accounts_script([self.name]))
+        _run_script(run, self, account_removal_script([self.name]))
 
     def forget(self, run: Run) -> None:
         """Keep what is known of the accounts' task."""

@@ -1,11 +1,11 @@
-"""What a host is like before services are put on it: its kernel, who listens on it, which engine it is. Pure."""
+"""Facts about a host, read before services are deployed: its kernel, listeners, mounts, and its engine. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from shlex import quote
 
-_LOOK = """\
+_SCRIPT = """\
 export LC_ALL=C
 echo = ip_vs
 [ -e /proc/net/ip_vs ] || modprobe -q ip_vs || :
@@ -20,12 +20,12 @@ docker ps --format '{{.Names}}|{{.Label "com.docker.swarm.service.name"}}|{{.Por
 """
 
 
-def look(filesystems: Iterable[str], paths: Iterable[str]) -> str:
-    """Return the script that looks at a host; `parse` reads what it prints.
+def script(filesystems: Iterable[str], paths: Iterable[str]) -> str:
+    """Return the script that reads a host's facts; `parse` reads its output.
 
     Args:
-        filesystems: Kinds of file systems that are to be mounted there, if it can.
-        paths: What is to be mounted into containers, if it is there.
+        filesystems: Types of file systems to be mounted there.
+        paths: Paths to be mounted into containers.
 
     """
     mounted = "\n".join(
@@ -34,41 +34,41 @@ def look(filesystems: Iterable[str], paths: Iterable[str]) -> str:
         for name in filesystems
     )
     there = "\n".join(f"[ -e {quote(path)} ] || echo {quote(path)}" for path in paths)
-    return f"{_LOOK}echo = unmountable\n{mounted}\necho = missing\n{there}\n"
+    return f"{_SCRIPT}echo = unmountable\n{mounted}\necho = missing\n{there}\n"
 
 
 _USERS = re.compile(r'users:\(\("([^"]+)"')
 _PUBLISHED = re.compile(r":(\d+)->\d+/(tcp|udp|sctp)")
 _DOCKERS = {"docker-proxy", "dockerd"}
 
-Where = tuple[int, str]
+HostPort = tuple[int, str]
 """A port and its protocol."""
 
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What a host is like.
+    """Facts about a host.
 
     Args:
         has_ip_vs: Whether its kernel can do virtual IPs and the routing mesh.
-        incarnation: What changes when it, or its engine, is started anew.
-        listeners: Port to the program that listens there; what Docker itself publishes is left out.
-        unmountable: The file systems that its kernel does not know.
-        missing: The paths that are not there.
-        published: Port to the container that publishes it, and the service that this belongs to, if to one.
+        incarnation: A text that changes when the host, or its engine, is started anew.
+        listeners: Port to the program that listens there, without the ports that Docker publishes.
+        unmountable: The types of file systems that its kernel does not know.
+        missing: The paths that do not exist.
+        published: Port to the container that publishes it, and the service of that container, if it has one.
 
     """
 
     has_ip_vs: bool = False
     incarnation: str = ""
-    listeners: Mapping[Where, str] = field(default_factory=dict)
-    published: Mapping[Where, tuple[str, str]] = field(default_factory=dict)
+    listeners: Mapping[HostPort, str] = field(default_factory=dict)
+    published: Mapping[HostPort, tuple[str, str]] = field(default_factory=dict)
     unmountable: frozenset[str] = frozenset()
     missing: frozenset[str] = frozenset()
 
 
 def parse(text: str) -> HostFacts:
-    """Return what the script of `look` printed."""
+    """Return the facts in the output of `script`."""
     parts: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.splitlines():
@@ -86,24 +86,24 @@ def parse(text: str) -> HostFacts:
     )
 
 
-def _listeners(lines: list[str]) -> dict[Where, str]:
-    """Return who listens where, but for Docker."""
-    found: dict[Where, str] = {}
+def _listeners(lines: list[str]) -> dict[HostPort, str]:
+    """Return the programs that listen, but for Docker."""
+    listeners: dict[HostPort, str] = {}
     for line in lines:
         words = line.split()
         protocol, port = words[0], words[4].rpartition(":")[2]
         users = _USERS.search(line)
         program = users[1] if users else "the kernel"
         if port.isdecimal() and program not in _DOCKERS:
-            found.setdefault((int(port), protocol), program)
-    return found
+            listeners.setdefault((int(port), protocol), program)
+    return listeners
 
 
-def _published(lines: list[str]) -> dict[Where, tuple[str, str]]:
-    """Return which container publishes what."""
-    found: dict[Where, tuple[str, str]] = {}
+def _published(lines: list[str]) -> dict[HostPort, tuple[str, str]]:
+    """Return the containers that publish ports."""
+    published: dict[HostPort, tuple[str, str]] = {}
     for line in lines:
         name, service, ports = line.split("|", 2)
         for port, protocol in _PUBLISHED.findall(ports):
-            found[int(port), protocol] = (name, service)
-    return found
+            published[int(port), protocol] = (name, service)
+    return published

@@ -1,4 +1,4 @@
-"""Whether what an overlay network sends from host to host arrives: found out by sending it. Pure.
+"""Check that packets of overlay networks arrive from host to host, by sending some. Pure.
 
 Each hive makes VXLAN devices of its own, on the swarm's data port, in a network namespace of their own, one for each
 other hive. Through them it sends datagrams to a port where nobody listens; the refusal that comes back says that one
@@ -11,13 +11,13 @@ from itertools import combinations
 from shlex import quote
 
 MTU = "com.docker.network.driver.mtu"
-"""The option of a network that says what the path takes, with what VXLAN adds."""
+"""The option of a network that sets its MTU, VXLAN's overhead included."""
 IPV6_OVERHEAD, IPV4_OVERHEAD = 70, 50
-"""What VXLAN adds to a packet."""
+"""Bytes that VXLAN adds to a packet."""
 _HEADERS = 28
-"""IP's and UDP's, inside."""
+"""Bytes of the inner IP and UDP headers."""
 _HELD = 45
-"""Seconds for which the namespace stays: as long as the others may still be trying."""
+"""Seconds for which the namespace stays: as long as the other hives may still be sending."""
 TIMEOUT = 40.0
 
 _PROGRAM = r"""
@@ -25,10 +25,10 @@ arrives() {
     exec 3<>"/dev/udp/$1/9" || return 1
     head -c "$2" /dev/zero >&3 2>/dev/null
     read -r -t 0.4 -u 3 _ 2>/dev/null
-    said=$?
+    status=$?
     exec 3>&-
     # A timeout is more than 128; a refusal is 1.
-    [ $said -le 128 ]
+    [ $status -le 128 ]
 }
 surely() {
     arrives "$@" || arrives "$@" || arrives "$@"
@@ -62,12 +62,12 @@ sed -n 's/^ *skep\([0-9]*\): *[0-9]* *\([0-9]*\) .*/heard \1 \2/p' /proc/net/dev
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What one hive found out.
+class Measurements:
+    """One hive's measurements.
 
     Args:
-        sent: Other hive to the largest inner datagram that arrived there and came back as a refusal; None if none did.
-        received: Other hive to how many packets came from there.
+        sent: Other hive to the bytes of the largest packet that it received and refused; None if it received none.
+        received: Other hive to the number of packets that came from there.
 
     """
 
@@ -76,24 +76,24 @@ class Heard:
 
 
 def pairs(hives: Sequence[str]) -> list[tuple[str, str]]:
-    """Return each two hives, in an order that all agree on."""
+    """Return all pairs of hives, in the same order on every hive."""
     return list(combinations(sorted(hives), 2))
 
 
 def overhead(address: str) -> int:
-    """Return what VXLAN adds to a packet between addresses like this one."""
+    """Return the bytes that VXLAN adds to a packet between addresses of this IP version."""
     return IPV6_OVERHEAD if ":" in address else IPV4_OVERHEAD
 
 
 def script(me: str, addresses: Mapping[str, str], port: int, mtu: int, first: int) -> str:
-    """Return the script with which a hive tries the paths to all others; run by root on all of them at once.
+    """Return the script with which a hive tests the paths to all others; run by root on all hives at once.
 
     Args:
         me: The hive.
         addresses: Hive to its address in the stage's network.
         port: The swarm's data port.
-        mtu: The largest packet that is to arrive, with what VXLAN adds.
-        first: The first of the VXLAN identifiers that are used, one for each pair; not one of the swarm's.
+        mtu: The largest packet that is to arrive, VXLAN's overhead included.
+        first: The first VXLAN identifier to use, of one for each pair; the swarm must use none of them.
 
     """
     inner = mtu - overhead(addresses[me])
@@ -130,7 +130,7 @@ def _mine(me: str, hives: Mapping[str, str]) -> Iterator[tuple[int, str, int]]:
 
 
 def _device(me: str, addresses: Mapping[str, str], port: int, inner: int, first: int) -> Iterator[str]:
-    """Yield the commands that make a hive's devices: nothing has to be asked for on them, all is known."""
+    """Yield the commands that make a hive's devices, with all neighbours known beforehand."""
     for n, other, side in _mine(me, addresses):
         name = f"skep{n}"
         yield (
@@ -155,8 +155,8 @@ def _mac(pair: int, side: int) -> str:
     return f"02:73:6b:{pair >> 8:02x}:{pair & 255:02x}:{side:02x}"
 
 
-def parse(me: str, hives: Sequence[str], mtu: int, address: str, text: str) -> Heard:
-    """Return what a script printed: sizes as those of whole packets, with what VXLAN adds."""
+def parse(me: str, hives: Sequence[str], mtu: int, address: str, text: str) -> Measurements:
+    """Return the measurements in a script's output; sizes are those of whole packets, VXLAN's overhead included."""
     extra = _HEADERS + overhead(address)
     others = {str(n): other for n, other, _ in _mine(me, dict.fromkeys(hives, ""))}
     sent: dict[str, int | None] = {}
@@ -168,26 +168,26 @@ def parse(me: str, hives: Sequence[str], mtu: int, address: str, text: str) -> H
         elif len(words) == 2 and words[0] in others:  # noqa: PLR2004 - a pair and what became of it
             size = {"none": None, "whole": mtu}.get(words[1], -1)
             sent[others[words[0]]] = int(words[1]) + extra if size == -1 else size
-    return Heard(sent, received)
+    return Measurements(sent, received)
 
 
-def problems(found: Mapping[str, Heard], port: int, networks: Mapping[str, int]) -> list[str]:
-    """Return a line for each two hives between which something does not arrive, with what was measured.
+def problems(measured: Mapping[str, Measurements], port: int, networks: Mapping[str, int]) -> list[str]:
+    """Return a line for each pair of hives between which packets do not arrive, with the measurements.
 
     Args:
-        found: Hive to what it found out.
+        measured: Hive to its measurements.
         port: The swarm's data port.
-        networks: Network to the largest packet that it sends; the largest of all was tried.
+        networks: Network to the largest packet that it sends; the largest of all was tested.
 
     """
-    mtu, said = max(networks.values()), []
-    for one, other in pairs(list(found)):
-        way, back = found[one].sent.get(other), found[other].sent.get(one)
+    mtu, lines = max(networks.values()), []
+    for one, other in pairs(list(measured)):
+        way, back = measured[one].sent.get(other), measured[other].sent.get(one)
         if way is None and back is None:
             deaf = [
-                f"{a} → {b}" for a, b in ((one, other), (other, one)) if not found[b].received.get(a)
+                f"{a} → {b}" for a, b in ((one, other), (other, one)) if not measured[b].received.get(a)
             ] or [f"{one} ↔ {other}"]
-            said.append(
+            lines.append(
                 f"{', '.join(deaf)}: nothing arrives that overlay networks send (VXLAN, udp/{port}): open the port "
                 "between the hives (firewall, security group), or set the stage's data_path_port to one that is open"
             )
@@ -195,8 +195,8 @@ def problems(found: Mapping[str, Heard], port: int, networks: Mapping[str, int])
         for a, b, size in ((one, other, way), (other, one, back)):
             if size is not None and size < mtu:
                 large = sorted(name for name, most in networks.items() if most > size)
-                said.append(
+                lines.append(
                     f"{a} → {b}: packets of {mtu} bytes do not arrive, those of {size} do: let the path take more, or "
                     f'set networks.{", ".join(large)}.driver_opts = {{ "{MTU}" = "{size // 10 * 10}" }}'
                 )
-    return said
+    return lines

@@ -13,7 +13,7 @@ from model.errors import HostError, SkepError
 
 TIMEOUT = 120
 POOL = 80
-"""Calls at a time on one engine whose connections are kept: as many as there are threads, and some for the probe."""
+"""Connections to one engine that are kept: as many as there are threads, and some for the live state."""
 
 
 class _OnePool(UnixHTTPAdapter):  # type: ignore[misc] # the SDK has no types
@@ -29,7 +29,7 @@ class _OnePool(UnixHTTPAdapter):  # type: ignore[misc] # the SDK has no types
 
 
 class Engine(docker.DockerClient):  # type: ignore[misc] # the SDK has no types
-    """A client that knows the socket which it talks to, for others that are to talk to the same engine."""
+    """A Docker client that knows its socket, for other programs that connect to the same engine."""
 
     def __init__(self, socket: Path) -> None:
         """Connect."""
@@ -55,11 +55,11 @@ def connect(host: str, socket: Path) -> Engine:
 
 @contextmanager
 def engine_errors(host: str, doing: str, kind: type[SkepError] = HostError) -> Iterator[None]:
-    """Turn what the SDK raises into an error of skep's, with host and what was being done.
+    """Translate the SDK's errors into one of skep's, with the host and the action that failed.
 
     Args:
         host: The host's name.
-        doing: What was being done, for the message.
+        doing: The action, for the message: `pulling web`.
         kind: The error to raise.
 
     """
@@ -83,7 +83,7 @@ def _root(error: BaseException) -> str:
 
 
 def _way_out(explanation: str) -> str:
-    """Return what to do about an engine's error, where that is known."""
+    """Return the way out of an engine's error, where one is known."""
     if "no space left on device" in explanation:
         return "\n    the host's disk is full: make room there (docker system df), then run doit again"
     return ""

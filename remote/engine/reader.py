@@ -1,7 +1,7 @@
-"""What a Docker Engine says of itself and of its things, read without Docker's SDK.
+"""Listings of a Docker Engine, read without Docker's SDK.
 
-To import the SDK takes as long as a whole look at a site. What a run with nothing to do asks is a few listings; they
-are here, called and answered as by the SDK's `APIClient`.
+Importing the SDK takes as long as observing a whole site. A run with nothing to do needs a few listings only; they are
+here, with the names and answers of the SDK's `APIClient`.
 """
 
 import http.client
@@ -44,10 +44,10 @@ class Reader:
     """Reads from the engine behind a Unix socket; changes nothing there. Thread-safe: each call has its connection.
 
     Args:
-        where: What the engine is called in messages, as `hive0: its Docker Engine`.
+        where: The engine's name in messages, as `hive0: its Docker Engine`.
         path: The socket.
         timeout: Seconds that one answer may take.
-        error: What is raised.
+        error: The error to raise.
 
     """
 
@@ -96,7 +96,7 @@ class Reader:
         return self._list("/configs", filters)
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         with self._guard:
             idle, self._idle = self._idle, []
         for connection in idle:
@@ -116,7 +116,7 @@ class Reader:
         """Return the engine's answer.
 
         Raises:
-            SkepError: It does not answer, or refuses; of the kind that was asked for.
+            SkepError: It does not answer, or refuses; of the type `error`.
 
         """
         if filters:

@@ -1,4 +1,4 @@
-"""Reading the markers of a host: which steps were applied there, and what has changed since. Pure.
+"""Reading the markers of a host: the steps that were applied there, and changes since. Pure.
 
 A *marker* is a text file named after its step, which `apply.py` writes:
 

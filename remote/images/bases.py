@@ -1,7 +1,7 @@
 """Base images on the repository host's engine: pulled, loaded from a file, or made by a script.
 
-What is pulled is first *resolved*: the upstream registry is asked for the digest that a tag has there, and it is the
-digest that is pulled. So what was got is known, and a tag that has moved shows.
+A reference is first *resolved*: the upstream registry is asked for the digest that the tag has there, and the image is
+pulled by that digest. So it is known which image was pulled, and a tag that has moved shows.
 """
 
 import json
@@ -24,7 +24,7 @@ from remote.engine.client import engine_errors
 from remote.images.debian_suites import DEBIAN
 
 BASE_COMMAND = 'CMD ["/bin/sh"]'
-"""What a base that skep makes runs by itself, as the distributions' own images do."""
+"""The command of a base that skep makes, as that of the distributions' own images."""
 
 PULL_SILENCE = 300.0
 """Seconds that a pull may show no progress."""
@@ -38,7 +38,7 @@ class RefusedError(BuildError):
 
 
 class UnreachableError(BuildError):
-    """An upstream registry did not answer, or with a fault of its own; what it has is not known."""
+    """An upstream registry did not answer, or with an error of its own: whether it has the image is not known."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,10 @@ class Source:
     """Where an image is pulled from.
 
     Args:
-        reference: What is meant, as site.toml names it.
-        contact: Where it is asked for: the same, or a mirror's.
-        auth: What logs in there, as the engine's API takes it; empty for nobody.
-        login: Where site.toml says so, for messages: `user ann with secret hub`; empty for nobody.
+        reference: The image, as site.toml names it.
+        contact: The reference to ask for: the same, or a mirror's.
+        auth: The credentials for it, as the engine's API takes them; empty without a login.
+        login: The login in the words of site.toml, for messages: `user ann with secret hub`; empty without one.
 
     """
 
@@ -60,7 +60,7 @@ class Source:
 
     @property
     def place(self) -> str:
-        """What is asked, for messages."""
+        """The registry that is asked, for messages."""
         registry = self.contact.registry
         mirror = f" (mirror of {self.reference.registry})" if registry != self.reference.registry else ""
         return f"{registry}{mirror}"
@@ -80,7 +80,7 @@ def resolve(client: DockerClient, host: str, source: Source) -> str:
             # Without credentials of its own this call would look for some in the home directory of whoever runs doit.
             found = client.api.inspect_distribution(str(source.contact), auth_config=dict(source.auth))
         except APIError as error:
-            raise _refusal(host, doing, source, _said(error), error.status_code) from error
+            raise _refusal(host, doing, source, _explanation(error), error.status_code) from error
     return str(found["Descriptor"]["digest"])
 
 
@@ -102,7 +102,7 @@ def pull(client: DockerClient, host: str, source: Source, digest: str, log: Log)
     """Pull an image by its digest, and return its id on the engine, where it then also has its usual name.
 
     Raises:
-        BuildError: It can't be had; the message says what to do.
+        BuildError: It can't be pulled; the message says what to do.
 
     """
     wanted = source.contact.at(digest)
@@ -119,7 +119,7 @@ def pull(client: DockerClient, host: str, source: Source, digest: str, log: Log)
                 if event.get("status") in {"Pull complete", "Already exists"}:
                     log(f"{event.get('id', '')}: {event['status']}")
         except APIError as error:
-            raise _refusal(host, doing, source, _said(error), error.status_code) from error
+            raise _refusal(host, doing, source, _explanation(error), error.status_code) from error
         image = str(client.images.get(str(wanted)).id)
         if source.reference.tag:
             client.api.tag(image, source.reference.name, source.reference.tag, force=True)
@@ -127,7 +127,7 @@ def pull(client: DockerClient, host: str, source: Source, digest: str, log: Log)
 
 
 def _pull_events(client: DockerClient, wanted: Reference, auth: Mapping[str, str]) -> Iterator[Any]:
-    """Yield what the engine says while it pulls. The SDK's own call would wait for ever."""
+    """Yield the engine's events while it pulls. The SDK's own call would wait for ever."""
     api = client.api
     answer = api.post(
         f"{api.base_url}/v{api.api_version}/images/create",
@@ -147,15 +147,15 @@ def _pull_events(client: DockerClient, wanted: Reference, auth: Mapping[str, str
                 yield json.loads(line)
 
 
-def _said(error: APIError) -> str:
-    """Return what the engine says of an error."""
+def _explanation(error: APIError) -> str:
+    """Return the engine's own explanation of an error."""
     return str(error.explanation or error)
 
 
-def _refusal(host: str, doing: str, source: Source, said: str, status: int) -> BuildError:
-    """Return the error for what upstream answered, with the way out where there is one."""
-    message = f"{host}: {doing}: {said.strip()}"
-    low = said.lower()
+def _refusal(host: str, doing: str, source: Source, answer: str, status: int) -> BuildError:
+    """Return the error for an answer of upstream, with the way out where there is one."""
+    message = f"{host}: {doing}: {answer.strip()}"
+    low = answer.lower()
     registry = source.contact.registry
     if status in _REFUSED or any(word in low for word in _REFUSALS):
         table = f'[registries."{registry}"]'
@@ -175,7 +175,7 @@ def _refusal(host: str, doing: str, source: Source, said: str, status: int) -> B
 
 
 def archived(path: Path, tag: str) -> str:
-    """Return under which name the image of a tag is in a `docker save` file; its id where it has no name there.
+    """Return the name of a tag's image in a `docker save` file; its id where it has no name there.
 
     Raises:
         BuildError: It is no such file, or has no such image; the message names those that it has.
@@ -220,7 +220,7 @@ def load(client: DockerClient, host: str, path: Path, tag: str, log: Log) -> str
 
 
 def _canonical(name: str) -> str:
-    """Return a name in full; one that can't be read, as it is."""
+    """Return a name in full; one that is no reference, as it is."""
     try:
         reference = parse(name)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The suites of a distribution that are beside the one that debootstrap takes packages from."""
+"""Debian's suites of updates, beside the one that debootstrap installs from."""
 
 DEBIAN = """\
 # Debian's own server has security updates under a second name; a mirror's place for them is not known.
@@ -9,4 +9,4 @@ sid,* | unstable,*) ;;
         >>"$root/etc/apt/sources.list" ;;
 esac
 """
-"""A shell text that adds Debian's updates of `$suite` from `$mirror` to what apt in `$root` uses."""
+"""Shell lines that add Debian's updates of `$suite` from `$mirror` to the sources of apt in `$root`."""

@@ -1,4 +1,4 @@
-"""What of the registry and of the repository host's engine is kept, and how the rest goes. Pure but for `Engine` calls.
+"""Garbage collection of image versions, in the registry and on the repository host's engine.
 
 The registry's storage is changed only while the registry is stopped: its own garbage collection must not run beside
 pushes, and its memory of which blobs there are would be wrong afterwards. That takes about a second; who pulls or
@@ -32,20 +32,20 @@ _TAG = re.compile(
     r"(?P<pushed>\d+(\.\d+)?) (?P<digest>\w+:\w+) "
     r"\./(?P<repository>\S+)/_manifests/tags/(?P<key>[^/\s]+)/current/link"
 )
-"""A line of what `list_script` prints."""
+"""A line of the output of `list_script`."""
 _END = 15
-"""Lines that are kept of what the registry's garbage collection said before it failed."""
+"""Lines of the output of a failed garbage collection that are kept."""
 
 
 @dataclass(frozen=True)
 class ImageTag:
-    """A tag of the registry.
+    """A tag of the registry: one version of an image.
 
     Args:
         repository: Its repository.
-        key: The tag, which is a key.
-        digest: What it is a tag of.
-        pushed: When, in seconds.
+        key: The tag, which is the image's key.
+        digest: The digest that it points to.
+        pushed: When it was pushed, in seconds since 1970.
 
     """
 
@@ -68,7 +68,7 @@ done
 
 
 def parse_list(text: str) -> list[ImageTag]:
-    """Return what `list_script` printed; a tag that went while it was read is none, and neither is any other line."""
+    """Return the tags in the output of `list_script`. Tags that went meanwhile, and other lines, are left out."""
     return [
         ImageTag(found["repository"], found["key"], found["digest"], float(found["pushed"]))
         for line in text.splitlines()
@@ -77,21 +77,21 @@ def parse_list(text: str) -> list[ImageTag]:
 
 
 def surplus(tags: Iterable[ImageTag], used: Collection[str], keep: int) -> list[ImageTag]:
-    """Return what need not be kept: neither in use, nor one of the newest of its repository.
+    """Return the tags that need not be kept: neither in use, nor among the newest of their repository.
 
     Args:
-        tags: All that there is.
-        used: What is in use, as `repository@digest`.
+        tags: All tags of the registry.
+        used: The images in use, as `repository@digest`.
         keep: How many of each repository stay.
 
     """
     by_repository: dict[str, list[ImageTag]] = {}
-    for each in tags:
-        by_repository.setdefault(each.repository, []).append(each)
+    for tag in tags:
+        by_repository.setdefault(tag.repository, []).append(tag)
     old = []
-    for found in by_repository.values():
-        newest = sorted(found, key=lambda each: (each.pushed, each.key), reverse=True)
-        old += [each for each in newest[keep:] if f"{each.repository}@{each.digest}" not in used]
+    for of_repository in by_repository.values():
+        newest = sorted(of_repository, key=lambda tag: (tag.pushed, tag.key), reverse=True)
+        old += [tag for tag in newest[keep:] if f"{tag.repository}@{tag.digest}" not in used]
     return old
 
 
@@ -110,11 +110,11 @@ def collect_script(
     Args:
         old: The tags to remove.
         kept: All others. A digest that one of them has stays.
-        storage: Where the registry keeps things.
+        storage: The directory of the registry's data.
         config: Its configuration.
-        program: The registry's own.
-        stop: Stops it.
-        start: Starts it; this happens however the script ends.
+        program: The registry's program.
+        stop: The command that stops it.
+        start: The command that starts it; it runs however the script ends.
 
     """
     stays = {(each.repository, each.digest) for each in kept}
@@ -138,9 +138,9 @@ trap '' PIPE HUP
 {stop}
 {removed}
 # It says a line for each blob, of which only those of a failure are of use.
-said=$("$program" garbage-collect {quote(config)} 2>&1) || {{
+output=$("$program" garbage-collect {quote(config)} 2>&1) || {{
     status=$?
-    printf '%s\\n' "$said" | tail -n {_END} >&2
+    printf '%s\\n' "$output" | tail -n {_END} >&2
     exit "$status"
 }}
 echo "after $(du -s --block-size=1 {quote(storage)} | cut -f1)"
@@ -149,10 +149,10 @@ echo "after $(du -s --block-size=1 {quote(storage)} | cut -f1)"
 
 def freed(text: str) -> int | None:
     """Return the bytes that `collect_script` says it freed; None if it was put off."""
-    said = dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(("before ", "after ")))
+    sizes = dict(line.split(" ", 1) for line in text.splitlines() if line.startswith(("before ", "after ")))
     if BUSY in text.splitlines():
         return None
-    return int(said["before"]) - int(said["after"])
+    return int(sizes["before"]) - int(sizes["after"])
 
 
 def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[ImageTag]) -> int:
@@ -162,7 +162,7 @@ def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[I
         client: The repository host's engine.
         host: Its name, for messages.
         address: The registry's, as references begin.
-        kept: What the registry keeps.
+        kept: The tags that the registry keeps.
 
     """
     kept = list(kept)

@@ -8,7 +8,7 @@ from model.keys.digest import Entry
 from model.secrets.secret import Secret
 
 ROOT = ".skep"
-"""Where a role is put in a container while it runs; it is gone before a layer is committed."""
+"""The directory of a role in a container while it runs; it is removed before a layer is committed."""
 
 _KINDS = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile.DIRTYPE}
 
@@ -21,8 +21,8 @@ def role_archive(
 ) -> bytes:
     """Return a tar of a role below `.skep/role`, with its variables in `.skep/env` and secrets in `.skep/secrets`.
 
-    All belongs to root and has no time of its own, so that equal roles make equal archives; but for the token, if one
-    is given, by which `END_ROLE` knows the role's processes.
+    Everything belongs to root and has no time, so that equal roles make equal archives; unless there is a token, by
+    which `END_ROLE` knows the role's processes.
     """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -39,7 +39,7 @@ def role_archive(
 
 
 def workplace_archive(token: str) -> bytes:
-    """Return a tar of what a role of Ansible needs: a directory to work in, and a token that says whose it is."""
+    """Return a tar for a role of Ansible: a directory to work in, and a token that says whose that is."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         # Open to all: a task may be another user's.
@@ -82,7 +82,7 @@ BUILD_ROLE = (
     "sh -e ./setup.sh </dev/null; status=$?; cd /; rm -rf /.skep/secrets; "
     "[ $status -ne 0 ] || rm -rf /.skep; exit $status"
 )
-"""The same for a build: of a role that failed all but its secrets stays, for who looks into it."""
+"""The same for a build: a role that failed stays, but for its secrets, so that it can be looked into."""
 
 STAY = "read -r _; exit 0"
 """The shell command of a container in which others run things: it waits for an input that never comes."""
@@ -91,17 +91,17 @@ TOKEN = "SKEP_ROLE"  # noqa: S105 - no password
 """The variable by which the processes of a role are known in a container that others use as well."""
 
 CLEAN_PLAY = "rm -rf /.skep"
-"""The shell command that removes what `workplace_archive` has put there, and all that Ansible left in it."""
+"""The shell command that removes the directory of `workplace_archive`, with everything that Ansible left in it."""
 
 END_ROLE = (
     '[ -r /.skep/token ] || exit 0; read -r token </.skep/token || [ -n "$token" ] || exit 0; '
     'for each in /proc/[0-9]*; do if grep -qs "SKEP_ROLE=$token" "$each/environ"; then '
     'kill -9 "${each#/proc/}" 2>/dev/null || :; fi; done; rm -rf /.skep'
 )
-"""What is done before a role is put where one was cut off: what that had begun in the container ends, and it goes."""
+"""The shell command that ends the processes of a role that was cut off in this container, and removes the role."""
 
 CLEAN_INIT = "[ ! -e /etc/machine-id ] || : >/etc/machine-id; rm -rf /var/log/journal/*"
-"""The shell command that removes what an init has made for this one container: each container gets its own."""
+"""The shell command that removes an init's files that each container must have of its own, as the machine id."""
 
 
 def add_entry(archive: tarfile.TarFile, name: str, mode: int, data: bytes, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""What a container needs to run its image's init, as systemd: while roles are applied, and as a service. Pure."""
+"""Containers that run their image's init, as systemd: while roles are applied, and as a service. Pure."""
 
 INIT = "/sbin/init"
 # As the first process: makes writable what Docker mounts read-only without --privileged, then becomes the image's init.
@@ -11,7 +11,7 @@ done </proc/self/mounts
 exec {INIT}
 """
 STOP_SIGNAL = "SIGRTMIN+3"
-"""What systemd takes as an order to shut down."""
+"""The signal at which systemd shuts down."""
 CAPABILITIES = ("SYS_ADMIN", "NET_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH")
-"""What systemd and common units use. Not `ALL`: an engine on a host that is a container lacks some of them."""
+"""Capabilities for systemd and common units. Not `ALL`: an engine on a host that is a container lacks some of them."""
 ENVIRONMENT = {"container": "docker"}

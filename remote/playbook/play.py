@@ -30,7 +30,7 @@ _PROGRAM = Path(__file__).parent / "program.py"
 _OWN = "skep_own_"
 _MARK = "\x1e"
 _GRACE = 10
-"""Seconds in which what is told to end does so."""
+"""Seconds that a process gets to end by itself."""
 _PASSED = ("PATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _NO_PYTHON = re.compile(r"/python[\d.]*'?:? (was |command )?(not found|No such file)")
 _NEEDS_PYTHON = "there is no Python in it, which modules of Ansible need: put role `python` before this one"
@@ -43,13 +43,13 @@ class Play:
     Args:
         role: Its name, which it sees.
         entries: Its files and those of the roles that it uses, each below its role's name.
-        version: Of Ansible, as far as it counts.
+        version: Ansible's release, as far as it is an input.
         own: Variables of this use of the role, over everything else.
         common: Variables over its defaults, the site's among them.
-        target: What the container is called.
+        target: The container's name in the inventory.
         groups: Group to the hosts in it.
         hosts: Host to its variables, as far as the role may ask for them.
-        means: Host to how it is reached, which does not count.
+        means: Host to its connection variables, which are no input.
         secrets: Secrets that it sees as variables.
         plugins: The site's own modules and filters, below `lib/` and `plugins/filter/`.
         directory: Where this process may keep files while it runs.
@@ -71,11 +71,11 @@ class Play:
 
     @property
     def workplace(self) -> bytes:
-        """What is put into its container: a directory for Ansible's own files, and whose it is."""
+        """The archive to unpack in its container: a directory for Ansible's own files, and whose that is."""
         return workplace_archive(self.directory.name)
 
     def inputs(self) -> Inputs:
-        """Return what counts of it: all that can be seen from inside but the values of secrets."""
+        """Return its inputs: everything that the role can see but the values of secrets."""
         return {
             "role": self.role,
             "ansible": self.version,
@@ -95,12 +95,12 @@ def _digests(label: str, values: Mapping[str, Any]) -> Inputs:
 
 
 def run(play: Play, container: Any, environment: Mapping[str, str], timeout: float, log: Log) -> str | None:
-    """Run a role against a running container, in which `workplace` was unpacked; return why it is no good.
+    """Run a role against a running container, in which `workplace` was unpacked; return the reason if it failed.
 
     Args:
         play: The role.
         container: The container, of an engine behind a socket.
-        environment: What is added to the environment of all that is run in it.
+        environment: Variables for every process that is run in it.
         timeout: Seconds that it may take.
         log: Takes each line.
 
@@ -113,7 +113,7 @@ def run(play: Play, container: Any, environment: Mapping[str, str], timeout: flo
         (play.directory / "ansible.cfg").touch()
         book = play.directory / "play.yml"
         book.write_text(json.dumps(_playbook(play)), encoding="utf-8")
-        return _Process(play, _order(play, container, environment, timeout), log).run(timeout)
+        return _Process(play, _request(play, container, environment, timeout), log).run(timeout)
     finally:
         shutil.rmtree(play.directory, ignore_errors=True)
 
@@ -141,8 +141,8 @@ def _playbook(play: Play) -> list[dict[str, Any]]:
     return [{"hosts": play.target, "gather_facts": False, "tasks": [use]}]
 
 
-def _order(play: Play, container: Any, environment: Mapping[str, str], timeout: float) -> dict[str, Any]:
-    """Return what the process is told."""
+def _request(play: Play, container: Any, environment: Mapping[str, str], timeout: float) -> dict[str, Any]:
+    """Return the request to the process: the first line of its input."""
     means: dict[str, Any] = {
         "ansible_connection": "community.docker.docker_api",
         "ansible_host": container.id,
@@ -175,12 +175,12 @@ def _order(play: Play, container: Any, environment: Mapping[str, str], timeout: 
 
 
 def _revealed(value: Any) -> Any:
-    """Return a variable's value, for the process that is told of it and for nobody else."""
+    """Return a variable's value, a secret in clear: it goes to the process and nowhere else."""
     return value.reveal() if isinstance(value, Secret) else value
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    """Return the environment of the process: nothing of the person's own that could change what is built."""
+    """Return the environment of the process: no variable of the person's that could change the image."""
     return {
         **{name: os.environ[name] for name in _PASSED if name in os.environ},
         "HOME": str(directory),
@@ -212,15 +212,14 @@ def _environment(directory: Path) -> dict[str, str]:
 class _Process:
     """A process that runs a playbook."""
 
-    def __init__(self, play: Play, order: Mapping[str, Any], log: Log) -> None:
-        """Keep what it is to do."""
-        self._play, self._say = play, log
-        self._line = json.dumps(order).encode() + b"\n"
+    def __init__(self, play: Play, request: Mapping[str, Any], log: Log) -> None:
+        self._play, self._log = play, log
+        self._line = json.dumps(request).encode() + b"\n"
         self._failure: dict[str, Any] | None = None
         self._processed: list[str] = []
 
     def run(self, timeout: float) -> str | None:
-        """Run it to its end; return why it is no good."""
+        """Run it to its end; return the reason if it failed."""
         # Not by `remote.mother.process`: the input stays open as long as this process lives, and its end ends the play.
         process = subprocess.Popen(
             [sys.executable, "-I", _PROGRAM],
@@ -245,7 +244,7 @@ class _Process:
             life.write(self._line)
             life.flush()
             for raw in cast("IO[bytes]", process.stdout):
-                self._hear(raw.decode(errors="replace").rstrip("\r\n"))
+                self._take(raw.decode(errors="replace").rstrip("\r\n"))
             status = process.wait()
         except BrokenPipeError:
             status = process.wait()
@@ -255,20 +254,20 @@ class _Process:
             cast("IO[bytes]", process.stdout).close()
         return self._reason(status, timeout if late.is_set() else None)
 
-    def _hear(self, line: str) -> None:
-        """Take a line: one for the log, or what is told behind the mark."""
+    def _take(self, line: str) -> None:
+        """Take a line: one for the log, or a message behind the mark."""
         if not line.startswith(_MARK):
-            # Where the files lie while it runs tells nobody anything.
-            self._say(line.replace(f"{self._play.directory}/", ""))
+            # The directory of this run means nothing to a person.
+            self._log(line.replace(f"{self._play.directory}/", ""))
             return
-        told = json.loads(line.removeprefix(_MARK))
-        if "processed" in told:
-            self._processed = told["processed"]
+        message = json.loads(line.removeprefix(_MARK))
+        if "processed" in message:
+            self._processed = message["processed"]
         else:
-            self._failure = told
+            self._failure = message
 
     def _reason(self, status: int, late: float | None) -> str | None:
-        """Return why its end is no good one."""
+        """Return the reason if it failed."""
         if late is not None:
             return f"no end after {late:.0f} s"
         if status == 0 and self._play.target in self._processed:
@@ -276,14 +275,14 @@ class _Process:
         if status == 0 or self._failure is None:
             return f"ansible-playbook: exit status {status}"
         path = self._failure["path"].removeprefix(f"{self._play.directory}/")
-        said = (self._failure["texts"] or ["it failed"])[0]
+        reason = (self._failure["texts"] or ["it failed"])[0]
         if any(_NO_PYTHON.search(text) for text in self._failure["texts"]):
-            said = _NEEDS_PYTHON
-        return f"task {self._failure['task']!r} ({path}): {said}"
+            reason = _NEEDS_PYTHON
+        return f"task {self._failure['task']!r} ({path}): {reason}"
 
 
 def _end(process: "subprocess.Popen[bytes]", life: IO[bytes]) -> None:
-    """Have a process and all that it started end, if it has not."""
+    """End a process with all that it started, if it has not ended."""
     with suppress(OSError):
         life.close()
     try:

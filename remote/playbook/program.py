@@ -1,7 +1,7 @@
 """Ansible itself, in a process of its own: `python -I program.py`, started by `remote.playbook.play`.
 
-The first line of standard input is what to do, as JSON. The rest of it never comes: when it ends, whoever started this
-process is gone, and all that belongs to it ends too.
+The first line of standard input is the request, as JSON. Nothing follows it: when the input ends, the process that
+started this one is gone, and this one ends with everything that belongs to it.
 """
 
 import json
@@ -15,13 +15,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-ORDER: dict[str, Any] = {}
-"""What to do; the plug-ins read it here, so that what is secret in it is in no file."""
+REQUEST: dict[str, Any] = {}
+"""The request. The plug-ins read it here, so that its secrets are in no file."""
 
 
 def main() -> None:
-    """Read the order, leave a guard behind, and become `ansible-playbook`."""
-    ORDER.update(json.loads(_first_line()))
+    """Read the request, leave a guard behind, and become `ansible-playbook`."""
+    REQUEST.update(json.loads(_first_line()))
     life = os.dup(0)
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
@@ -36,7 +36,7 @@ def main() -> None:
 
     from ansible.cli.playbook import PlaybookCLI
 
-    PlaybookCLI.cli_executor(["ansible-playbook", *ORDER["words"]])
+    PlaybookCLI.cli_executor(["ansible-playbook", *REQUEST["words"]])
 
 
 def _first_line() -> bytes:
@@ -60,7 +60,7 @@ def _guard(ansible: int, life: int, end: int) -> None:
             for each in (*_descendants(ansible), ansible):
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(each, signal.SIGKILL)
-            shutil.rmtree(ORDER["directory"], ignore_errors=True)
+            shutil.rmtree(REQUEST["directory"], ignore_errors=True)
     os._exit(0)
 
 

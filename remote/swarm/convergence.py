@@ -104,7 +104,7 @@ def wait_until_converged(
 
 
 class _Watch:
-    """Observes a service from snapshot to snapshot, since what counts is for how long its tasks have been running."""
+    """Observes a service from snapshot to snapshot, to know for how long its tasks have been running."""
 
     def __init__(
         self, poller: SwarmPoller, name: str, stable: float, log_tail: LogTail, log: Log, *, changed: bool

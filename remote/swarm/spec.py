@@ -53,7 +53,7 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def image_config(image: types.Image) -> Json:
-    """Return an image's configuration, without what its definition leaves out."""
+    """Return the parts of an image's configuration that its definition sets."""
     # An entrypoint of its own makes the base's command meaningless, as in a Dockerfile.
     command = words(image.command) if image.command is not None or image.entrypoint is None else []
     return _given(

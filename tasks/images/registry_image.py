@@ -67,7 +67,7 @@ class RegistryImage(RepositoryStep):
         """
         try:
             builder = builder_for(self._run, work.log)
-            reference = builder.find(self.repository, work.key)
+            reference = builder.registry.find(self.repository, work.key)
             if reference is not None:
                 work.log(f"found {reference}")
                 self.was_found(builder)

@@ -25,7 +25,7 @@ def look_at_hives(
         paths: What is to be mounted into containers, if it is there.
 
     """
-    script = host_facts.look(filesystems, paths)
+    script = host_facts.script(filesystems, paths)
 
     def ask(host: Host) -> HostFacts | None:
         try:

@@ -237,7 +237,9 @@ def _taken_ports(
 _OTHER = "publish another, or remove that one (doit prune, if it was this stage's)"
 
 
-def _taken(shown: str, short: str, where: host_facts.Where, facts: HostFacts, stage: Stage) -> Iterator[str]:
+def _taken(
+    shown: str, short: str, where: host_facts.HostPort, facts: HostFacts, stage: Stage
+) -> Iterator[str]:
     """Yield who has a port on a host."""
     program = facts.listeners.get(where)
     if program == "sshd":
@@ -309,7 +311,7 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
     addresses = {short: host.address for short, host in hives.items()}
     first, mtu = random.randrange(*_OWN_VNIS), max(sizes.values())  # noqa: S311 - nobody must not guess it
 
-    def send(short: str) -> vxlan.Heard | str:
+    def send(short: str) -> vxlan.Measurements | str:
         script = vxlan.script(short, addresses, stage.data_path_port, mtu, first)
         try:
             said = run.connections.to(hives[short]).script(

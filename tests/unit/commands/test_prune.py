@@ -348,5 +348,3 @@ def test_a_slip_removes_nothing(
 
     assert said in str(caught.value)
     assert removed == []
-
-

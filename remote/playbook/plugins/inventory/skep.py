@@ -1,4 +1,4 @@
-"""The inventory plug-in of `remote.playbook.program`: hosts, groups and variables, as they were ordered."""
+"""The inventory plug-in of `remote.playbook.program`: hosts, groups and variables, as the request has them."""
 
 from typing import Any
 
@@ -9,23 +9,23 @@ import __main__ as program
 
 
 class InventoryModule(BaseInventoryPlugin):
-    """What Ansible calls."""
+    """Ansible's interface of an inventory plug-in."""
 
     NAME = "skep"
 
     def verify_file(self, path: str) -> bool:
-        """Take whatever is named: what counts is in the order."""
+        """Accept any path: the inventory is in the request."""
         return bool(path)
 
     def parse(self, inventory: Any, loader: Any, path: str, cache: Any = None) -> None:
         """Fill the inventory."""
         super().parse(inventory, loader, path, cache)
-        order = program.ORDER["inventory"]
-        for group, hosts in order["groups"].items():
+        inventory_request = program.REQUEST["inventory"]
+        for group, hosts in inventory_request["groups"].items():
             inventory.add_group(group)
             for host in hosts:
                 inventory.add_host(host, group=group)
-        for host, variables in order["variables"].items():
+        for host, variables in inventory_request["variables"].items():
             inventory.add_host(host)
             for name, value in variables.items():
                 # A text is a text, whatever is in it: never a template.

@@ -1,12 +1,8 @@
 """Roles of Ansible: what they are, what they use, what they see, and what is said of one that fails."""
 
-import json
-import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,18 +10,15 @@ import pytest
 from model.errors import ConfigError
 from model.images import ansible
 from model.keys.digest import Entry
-from model.secrets.secret import Secret
 from model.site_file.load import load, parse_site
 from model.stage import Stage
-from remote.playbook import play as playbook
-from remote.playbook.play import Play
 from tasks.images.ansible_inventory import SiteInventory, seen
 from tasks.images.ansible_inventory import play as ansible_play
 from tasks.images.roles import Role
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
-from tests import rig
+from tests.unit.remote.playbook.test_play import a_play
 
 SITE = {
     "site": "example",
@@ -263,224 +256,3 @@ class TestInputs:
         before = a_play(tmp_path, "[]", plugins=(module,)).inputs()
 
         assert before != a_play(tmp_path, "[]", plugins=other).inputs()
-
-
-def a_play(directory: Path, tasks: str, **parts: Any) -> Play:
-    """Return a play of a role that is one file."""
-    whole: dict[str, Any] = {
-        "role": "web",
-        "entries": (Entry("web/tasks/main.yml", 0o644, tasks.encode(), "file"),),
-        "version": "2.19",
-        "own": {},
-        "common": {},
-        "target": "container",
-        "groups": {},
-        "hosts": {"container": {}},
-        "directory": directory / "play",
-    }
-    return Play(**{**whole, **parts})
-
-
-@pytest.fixture
-def local(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., tuple[str | None, list[str]]]]:
-    """Return what runs a role with the real Ansible, against this machine in place of a container."""
-    order = playbook._order
-
-    def here(play: Play, *rest: Any) -> dict[str, Any]:
-        made = order(play, *rest)
-        variables = made["inventory"]["variables"][play.target]
-        variables |= {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-        for name in ("ansible_user", "ansible_remote_tmp", "ansible_system_tmpdirs"):
-            del variables[name]
-        return made
-
-    monkeypatch.setattr(playbook, "_order", here)
-    container = SimpleNamespace(id="c", client=SimpleNamespace(socket="/nowhere"))
-
-    def run_it(tasks: str, timeout: float = 50, **parts: Any) -> tuple[str | None, list[str]]:
-        said: list[str] = []
-        return playbook.run(a_play(tmp_path, tasks, **parts), container, {}, timeout, said.append), said
-
-    yield run_it
-    assert not (tmp_path / "play").exists()
-
-
-class TestPlay:
-    """One play, by the real Ansible."""
-
-    def test_what_the_log_has(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
-        """Each task with how it ended, what commands printed, variables as they are; nothing of a no_log task."""
-        reason, said = local(
-            "- {name: first, shell: echo one}\n"
-            "- {name: second, shell: 'echo {{ item }}', loop: [a, b]}\n"
-            "- {name: third, shell: echo hidden, no_log: true}\n"
-            "- {name: fourth, command: 'false', ignore_errors: true}\n"
-            "- {name: fifth, debug: {msg: '{{ own }} {{ common + number }} {{ role_name }}'}, when: common == 1}\n",
-            own={"own": "own {{ common }}", "number": 2},
-            common={"common": 1},
-        )
-
-        assert reason is None
-        text = "\n".join(said)
-        assert "task web : first\n    changed\n    one\ntask web : second\n    changed: a\n    a\n" in text
-        assert "hidden" not in text
-        assert "    failed, which is ignored\n" in text
-        assert "    own {{ common }} 3 web" in text
-
-    def test_why_it_failed(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
-        """The message names the task, its place in the role, and what it says; its output is in the log."""
-        reason, said = local(
-            "- {name: good, command: 'true'}\n- {name: bad, shell: 'echo x; echo y >&2; exit 3'}\n"
-        )
-
-        assert reason is not None
-        assert reason.startswith("task 'web : bad' (roles/web/tasks/main.yml:2): ")
-        assert "non-zero return code" in reason.lower()
-        assert "    y" in said
-
-    def test_a_role_that_can_not_be_read(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
-        """What Ansible refuses is a failure, and never taken for a role with nothing to do."""
-        reason, said = local("- {name: bad, no.such.module: {}}\n")
-
-        assert reason is not None
-        assert "no.such.module" in "\n".join([*said, reason])
-
-    def test_modules_and_filters_of_the_sites_own(
-        self, local: Callable[..., tuple[str | None, list[str]]]
-    ) -> None:
-        """They are found where hive-builder's sites have them, and what modules share as well."""
-        module = (
-            "from ansible.module_utils.basic import AnsibleModule\n"
-            "from ansible.module_utils.shared import WORD\n"
-            "AnsibleModule({}).exit_json(changed=False, word=WORD)\n"
-        )
-        filters = (
-            "class FilterModule:\n    def filters(self):\n        return {'twice': lambda text: text * 2}\n"
-        )
-        texts = {
-            "lib/mine.py": module,
-            "lib/module_utils/shared.py": "WORD = 'hum'\n",
-            "plugins/filter/twice.py": filters,
-        }
-
-        reason, said = local(
-            "- {mine: {}, register: found}\n- {debug: {msg: '{{ found.word | twice }}'}}\n",
-            plugins=tuple(Entry(path, 0o644, text.encode(), "file") for path, text in texts.items()),
-        )
-
-        assert reason is None, said
-        assert "    humhum" in said
-
-    def test_a_secret_is_a_text(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
-        """A secret is a variable as it is, never a template; nothing of it is in a file or on a command line."""
-        find = "grep -rl 'correct[-]horse' . || ps -ef | grep 'correct[-]horse' || echo clean"
-        reason, said = local(
-            f"- {{shell: \"{find}\", args: {{chdir: '{{{{ hive_temp_dir }}}}'}}}}\n"
-            "- {debug: {msg: '{{ (db_password | length) }}'}}\n",
-            secrets={"db_password": Secret("correct-horse {{ x }}")},
-            own={"url": Secret("correct-horse@db")},
-        )
-
-        assert reason is None, said
-        assert "    clean" in said
-        assert "    21" in said
-
-    def test_nothing_of_the_persons_own_counts(
-        self,
-        local: Callable[..., tuple[str | None, list[str]]],
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        """Neither the environment, nor a person's settings of Ansible, reach a role."""
-        (tmp_path / "ansible.cfg").write_text("[defaults]\nroles_path = /nowhere\n")
-        monkeypatch.setenv("ANSIBLE_CONFIG", str(tmp_path / "ansible.cfg"))
-        monkeypatch.setenv("ANSIBLE_ROLES_PATH", "/nowhere")
-        monkeypatch.setenv("OF_MINE", "seen")
-
-        reason, said = local("- debug: {msg: \"<{{ lookup('env', 'OF_MINE') }}>\"}\n")
-
-        assert reason is None, said
-        assert "    <>" in said
-
-    def test_too_slow(self, local: Callable[..., tuple[str | None, list[str]]], tmp_path: Path) -> None:
-        """At the end of its time it ends, with all that it has started."""
-        mark = tmp_path / "pid"
-        reason, _ = local(f"- shell: echo $$ >{mark}; exec sleep 300\n", timeout=10)
-
-        assert reason == "no end after 10 s"
-        rig.wait_until(lambda: not _lives(int(mark.read_text())), "its end", 20)
-
-    def test_it_ends_with_who_started_it(self, tmp_path: Path) -> None:
-        """When this process is killed, the play ends by itself and leaves no files."""
-        order = {
-            "directory": str(tmp_path / "play"),
-            "words": ["-i", "play.yml", "play.yml"],
-            "inventory": {
-                "target": "here",
-                "groups": {},
-                "variables": {
-                    "here": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-                },
-            },
-        }
-        mark = tmp_path / "pid"
-        (tmp_path / "play").mkdir()
-        tasks = [{"shell": f"echo $$ >{mark}; exec sleep 300"}]
-        book = [{"hosts": "here", "gather_facts": False, "tasks": tasks}]
-        (tmp_path / "play" / "play.yml").write_text(json.dumps(book))
-        (tmp_path / "play" / "ansible.cfg").touch()
-        process = subprocess.Popen(
-            [sys.executable, "-I", playbook._PROGRAM],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=tmp_path / "play",
-            env=playbook._environment(tmp_path / "play"),
-            start_new_session=True,
-        )
-        assert process.stdin is not None
-        process.stdin.write(json.dumps(order).encode() + b"\n")
-        process.stdin.flush()
-        rig.wait_until(lambda: mark.exists() and mark.read_text().endswith("\n"), "the task", 30)
-
-        process.stdin.close()
-        process.wait(20)
-
-        rig.wait_until(lambda: not _lives(int(mark.read_text())), "its end", 20)
-        rig.wait_until(lambda: not (tmp_path / "play").exists(), "the end of its files", 20)
-
-
-def _lives(process: int) -> bool:
-    """Return whether a process is there."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "/bin/sh: 1: /usr/bin/python3: not found",
-        "/bin/sh: /usr/bin/python3: No such file or directory",
-        "The module interpreter '/usr/bin/python3.11' was not found.",
-    ],
-)
-def test_an_image_without_python(said: str, tmp_path: Path) -> None:
-    """A task that fails for want of a Python says what to do."""
-    process = playbook._Process(a_play(tmp_path, ""), {}, lambda _line: None)
-    told = {
-        "task": "t",
-        "path": f"{tmp_path}/play/roles/web/tasks/main.yml:1",
-        "texts": ["Task failed", said],
-    }
-    process._hear(f"{playbook._MARK}{json.dumps(told)}")
-
-    reason = process._reason(2, None)
-
-    assert reason is not None
-    assert reason.startswith("task 't' (roles/web/tasks/main.yml:1): there is no Python in it")
-    assert "role `python`" in reason

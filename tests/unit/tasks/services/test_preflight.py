@@ -1,6 +1,5 @@
 """What is found out about hosts before services are deployed: programs, ports, paths between the hives."""
 
-import subprocess
 from typing import Any
 
 import pytest
@@ -9,33 +8,10 @@ from model.site import Network
 from model.site_file.load import parse_site
 from model.stage import Stage
 from model.swarm.scheduling import Node, Wants
-from remote.checks import host_facts, vxlan
+from remote.checks import vxlan
 from remote.checks.host_facts import HostFacts, parse
-from remote.checks.vxlan import Heard, problems, script
 from tasks.services import preflight
-
-HIVES = {"hive0": "10.0.0.10", "hive1": "10.0.0.11", "hive2": "10.0.0.12"}
-LOOK = """\
-= ip_vs
-= incarnation
-b90f29f9-19eb-4571-bb32-f6816650abf4
-2026-11-25 20:44:48.240158226 +0000
-= listeners
-udp UNCONN 0      0         0.0.0.0:4789  0.0.0.0:*
-udp UNCONN 0      0       127.0.0.1:323   0.0.0.0:* users:(("chronyd",pid=2522,fd=5))
-tcp LISTEN 0      4096      0.0.0.0:80    0.0.0.0:* users:(("docker-proxy",pid=2046,fd=4))
-tcp LISTEN 0      4096            *:2377        *:* users:(("dockerd",pid=1657,fd=30))
-tcp LISTEN 0      128          [::]:2222     [::]:* users:(("sshd",pid=92,fd=4))
-= containers
-web.1.abc|web|0.0.0.0:80->80/tcp, :::80->80/tcp
-db.1.abc|db|
-mine||0.0.0.0:8080->80/tcp
-old.1.abc|old|0.0.0.0:53->53/udp
-= unmountable
-nfs
-= missing
-/srv/none
-"""
+from tests.unit.remote.checks.test_host_facts import OUTPUT
 
 
 def stage(volumes: dict[str, Any] | None = None, **services: dict[str, Any]) -> Stage:
@@ -56,26 +32,11 @@ def taken(*ports: Any, foreign: tuple[Any, ...] = (), choices: dict[str, int] | 
     site = stage(web={"ports": list(ports), "endpoint_mode": "dnsrr"})
     nodes = [Node(name) for name in ("hive0", "hive1")]
     return list(
-        preflight._taken_ports(site, site.services, {"hive0": parse(LOOK)}, nodes, foreign, choices or {})
+        preflight._taken_ports(site, site.services, {"hive0": parse(OUTPUT)}, nodes, foreign, choices or {})
     )
 
 
 # -- hosts -------------------------------------------------------------------------------------------------------------
-
-
-def test_what_a_host_says_is_read() -> None:
-    """Docker's own listeners are left out; what its containers publish is read from itself."""
-    facts = parse(LOOK)
-
-    assert not facts.has_ip_vs
-    assert facts.incarnation.startswith("b90f29f9")
-    assert facts.listeners == {(4789, "udp"): "the kernel", (323, "udp"): "chronyd", (2222, "tcp"): "sshd"}
-    assert facts.published == {
-        (80, "tcp"): ("web.1.abc", "web"),
-        (8080, "tcp"): ("mine", ""),
-        (53, "udp"): ("old.1.abc", "old"),
-    }
-    assert parse("= ip_vs\nyes\n").has_ip_vs
 
 
 def test_ports_that_are_taken() -> None:
@@ -144,97 +105,12 @@ def test_what_can_not_be_mounted() -> None:
         volumes={"shared": {"driver_opts": {"type": "nfs", "device": ":/x"}}},
     )
     nodes = [Node(name) for name in ("hive0", "hive1")]
-    facts = {"hive0": parse(LOOK), "hive1": HostFacts()}
+    facts = {"hive0": parse(OUTPUT), "hive1": HostFacts()}
 
     nfs, bind = preflight._mounts(site, site.services, facts, nodes)
 
     assert nfs.startswith("volumes.shared.driver_opts: the kernel of hive0 can't mount nfs")
     assert bind.startswith("services.web.volumes[1].source: there is no /srv/none on hive0")
-
-
-def test_the_look_is_posix_shell() -> None:
-    """Whatever is asked for, and whatever it is called."""
-    text = host_facts.look(["nfs"], ["/srv/it's", "/srv/a b"])
-
-    subprocess.run(["sh", "-n"], input=text.encode(), check=True)
-    assert "[ -e '/srv/a b' ]" in text
-
-
-# -- from hive to hive -------------------------------------------------------------------------------------------------
-
-
-def test_the_script_is_posix_shell() -> None:
-    """And the program inside is bash."""
-    subprocess.run(["sh", "-n"], input=script("hive1", HIVES, 4789, 1500, 0xF00000).encode(), check=True)
-    subprocess.run(["bash", "-n"], input=vxlan._PROGRAM.encode(), check=True)
-
-
-def test_both_ends_of_a_pair_agree() -> None:
-    """Identifier, addresses and hardware addresses are those that the other end expects; all pairs have their own."""
-    ends = {name: script(name, HIVES, 4789, 1500, 1000) for name in HIVES}
-
-    # The pair of hive1 and hive2 is the third.
-    assert "id 1002 dstport 4789 local 10.0.0.11" in ends["hive1"]
-    assert "id 1002 dstport 4789 local 10.0.0.12" in ends["hive2"]
-    assert "skep2 address 02:73:6b:00:02:00 mtu 1450" in ends["hive1"]
-    assert "fdb replace 02:73:6b:00:02:00 dev skep2 dst 10.0.0.11" in ends["hive2"]
-    assert "try 0=198.18.0.1 2=198.18.0.10" in ends["hive1"]
-    assert "addr add 198.18.0.10/30 dev skep2" in ends["hive2"]
-
-
-def test_many_hives_have_addresses() -> None:
-    """The numbers of pairs go beyond one byte."""
-    assert vxlan._address(64, 0) == "198.18.1.1"
-    assert vxlan._address(16384, 1) == "198.19.0.2"
-    assert vxlan._mac(300, 1) == "02:73:6b:01:2c:01"
-
-
-def test_what_a_hive_found_out_is_read() -> None:
-    """Sizes are those of whole packets."""
-    heard = vxlan.parse("hive1", list(HIVES), 1500, "10.0.0.11", "2 1324\n0 none\nheard 0 0\nheard 2 14\n")
-
-    assert heard == Heard({"hive2": 1402, "hive0": None}, {"hive0": 0, "hive2": 14})
-    assert vxlan.parse("hive0", list(HIVES), 1500, "10.0.0.10", "0 whole\n").sent == {"hive1": 1500}
-
-
-def found(**changed: Heard) -> dict[str, Heard]:
-    """Return what all found out where all arrives, with some of it changed."""
-    well = {
-        me: Heard(
-            {other: 1500 for other in HIVES if other != me}, {other: 9 for other in HIVES if other != me}
-        )
-        for me in HIVES
-    }
-    return {**well, **changed}
-
-
-def test_all_arrives() -> None:
-    """Nothing is said."""
-    assert problems(found(), 4789, {"front": 1500}) == []
-
-
-def test_a_port_that_is_closed() -> None:
-    """The direction that is closed is told by what the others heard; it is one line for two hives."""
-    deaf = {
-        "hive0": Heard({"hive1": None, "hive2": 1500}, {"hive1": 15, "hive2": 4}),
-        "hive1": Heard({"hive0": None, "hive2": 1500}, {"hive0": 0, "hive2": 4}),
-    }
-
-    (line,) = problems(found(**deaf), 4790, {"front": 1500})
-
-    assert line.startswith("hive0 → hive1: nothing arrives")
-    assert "udp/4790" in line
-    assert "data_path_port" in line
-
-
-def test_a_path_that_takes_less() -> None:
-    """What was measured, and what to set on the networks that send more."""
-    small = {"hive0": Heard({"hive1": 1402, "hive2": 1500}, {"hive1": 9, "hive2": 9})}
-
-    (line,) = problems(found(**small), 4789, {"front": 1500, "back": 1400})
-
-    assert line.startswith("hive0 → hive1: packets of 1500 bytes do not arrive, those of 1402 do")
-    assert 'networks.front.driver_opts = { "com.docker.network.driver.mtu" = "1400" }' in line
 
 
 @pytest.mark.parametrize(
