@@ -2,7 +2,7 @@
 
 It is as strict as the real one where that matters: unknown arguments, references that are none, containers that are not
 there or not stopped, names that are taken, registries that want a password. Its answers are the real one's in the parts
-that are used. What a container runs is interpreted: `BUILD_ROLE` runs the role's `setup.sh`, of which `Shell` knows a
+that are used. A container's command is interpreted: `BUILD_ROLE` runs the role's `setup.sh`, of which `Shell` knows a
 few commands; they mean the same to a real shell, so that the histories can be run on a real engine too.
 `ansible` stands for Ansible: with it, all that a role gets shows in the image.
 
@@ -74,7 +74,7 @@ Files = dict[str, Node]
 
 @dataclass(frozen=True)
 class Layer:
-    """What one commit changed; None is a path that it removed."""
+    """The changes of one commit; None is a path that it removed."""
 
     changes: tuple[tuple[str, Node | None], ...]
 
@@ -117,7 +117,7 @@ class Image:
 
 @dataclass
 class Fault:
-    """What goes wrong.
+    """A failure of one call.
 
     Args:
         at: At which call, counted from now.
@@ -280,7 +280,7 @@ class ImagesDouble:
         return SimpleNamespace(id=image.id, attrs=attrs)
 
     def get_registry_data(self, name: str, auth_config: Mapping[str, str] | None = None) -> SimpleNamespace:
-        """Ask a registry what a tag is."""
+        """Ask a registry for the digest of a tag."""
 
         def ask() -> SimpleNamespace:
             registry = self.engine.registry_of(name)
@@ -420,7 +420,7 @@ class ApiDouble:
         return self.engine.call("exec_create", create)
 
     def exec_start(self, made: str, *, stream: bool = False) -> Iterator[bytes]:
-        """Run it: it removes what Ansible works in."""
+        """Run it: it removes Ansible's working directory."""
         assert stream
 
         def start() -> None:
@@ -598,7 +598,7 @@ class ContainerDouble:
         self._call("start", run)
 
     def logs(self, *, stream: bool, follow: bool) -> Iterator[bytes]:
-        """Yield what it printed, cut anywhere."""
+        """Yield its output, cut anywhere."""
         assert stream
         assert follow
         data = self._call("logs", self.printed.encode)
@@ -609,7 +609,7 @@ class ContainerDouble:
         return self._call("wait", lambda: {"StatusCode": self.status})
 
     def diff(self) -> list[Json] | None:
-        """Return what differs from its image; None, and not an empty list, where nothing does."""
+        """Return the differences from its image; None, and not an empty list, where there are none."""
         return self._call("diff", lambda: [{"Path": f"/{p}", "Kind": 0} for p, _ in self._changes()] or None)
 
     def _changes(self) -> list[tuple[str, Node | None]]:
@@ -622,7 +622,7 @@ class ContainerDouble:
     def commit(
         self, repository: str | None = None, tag: str | None = None, conf: Json | None = None
     ) -> SimpleNamespace:
-        """Make an image of it, as the engine merges what is given with the container's own."""
+        """Make an image of it; the engine merges the given configuration with the container's own."""
 
         def commit() -> SimpleNamespace:
             changes = self._changes()
@@ -643,7 +643,7 @@ class ContainerDouble:
         self._call("kill", kill)
 
     def must_run(self) -> None:
-        """Refuse what only a running container does."""
+        """Refuse unless it runs."""
         if self.state != "running":
             refuse(409, f"Container {self.name} is not running")
 
@@ -690,7 +690,7 @@ def ansible(
 
 
 def _merged(conf: Json | None, own: Json) -> Json:
-    """Return the configuration that a commit makes: moby's `merge` of what is given and the container's."""
+    """Return the configuration that a commit makes: moby's `merge` of the given one and the container's."""
     if conf is None:
         return dict(own)
     merged = {**conf}
@@ -710,7 +710,7 @@ def _merged(conf: Json | None, own: Json) -> Json:
 
 
 def view_of(files: Files) -> View:
-    """Return what a role sees of its own in a container."""
+    """Return a role's own files and variables in a container."""
     root = ".skep/role/"
     seen = {
         path.removeprefix(root): (node.kind, node.mode, node.data)
@@ -722,7 +722,7 @@ def view_of(files: Files) -> View:
 
 
 def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    """Return what a member of an archive holds."""
+    """Return the content of a member of an archive."""
     file = archive.extractfile(member)
     return file.read() if file else b""
 
@@ -756,7 +756,7 @@ class Shell:
         self.printed: list[str] = []
 
     def run_role(self) -> int:
-        """Do what `BUILD_ROLE` says."""
+        """Run a role as `BUILD_ROLE` does."""
         env = self.files[".skep/env"].data.decode()
         self.variables |= dict(word.split("=", 1) for word in shlex.split(env))
         script = self.files.get(".skep/role/setup.sh")

@@ -27,8 +27,8 @@ nfs
 """
 
 
-def test_what_a_host_says_is_read() -> None:
-    """Docker's own listeners are left out; what its containers publish is read from itself."""
+def test_the_output_is_read() -> None:
+    """Docker's own listeners are left out; published ports are read from its containers."""
     facts = parse(OUTPUT)
 
     assert not facts.has_ip_vs

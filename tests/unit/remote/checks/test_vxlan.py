@@ -34,7 +34,7 @@ def test_many_hives_have_addresses() -> None:
     assert vxlan._mac(300, 1) == "02:73:6b:01:2c:01"
 
 
-def test_what_a_hive_found_out_is_read() -> None:
+def test_the_output_is_read() -> None:
     """Sizes are those of whole packets."""
     measurements = vxlan.parse(
         "hive1", list(HIVES), 1500, "10.0.0.11", "2 1324\n0 none\nheard 0 0\nheard 2 14\n"
@@ -61,7 +61,7 @@ def test_all_arrives() -> None:
 
 
 def test_a_port_that_is_closed() -> None:
-    """The direction that is closed is told by what the others heard; it is one line for two hives."""
+    """The closed direction is told by the packets that the others received; it is one line for two hives."""
     deaf = {
         "hive0": Measurements({"hive1": None, "hive2": 1500}, {"hive1": 15, "hive2": 4}),
         "hive1": Measurements({"hive0": None, "hive2": 1500}, {"hive0": 0, "hive2": 4}),
@@ -75,7 +75,7 @@ def test_a_port_that_is_closed() -> None:
 
 
 def test_a_path_that_takes_less() -> None:
-    """What was measured, and what to set on the networks that send more."""
+    """The message has the measurement, and the setting for the networks that send more."""
     small = {"hive0": Measurements({"hive1": 1402, "hive2": 1500}, {"hive1": 9, "hive2": 9})}
 
     (line,) = problems(measured(**small), 4789, {"front": 1500, "back": 1400})

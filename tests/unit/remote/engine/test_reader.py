@@ -1,4 +1,4 @@
-"""Reading from an engine without Docker's SDK: what is asked, what comes back, and what is said when nothing does."""
+"""Reading from an engine without Docker's SDK: requests, answers, and the message where there is none."""
 
 import json
 import socketserver
@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[4]
 
 
 class Engine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """An engine that answers what it was told to, and notes what it was asked."""
+    """An engine that gives prepared answers, and notes the requests."""
 
     daemon_threads = True
 

@@ -59,7 +59,7 @@ def test_a_host_as_recorded_has_no_drift() -> None:
     ],
 )
 def test_drift_is_named_and_is_of_its_step_only(output: str, step: str, drift: str) -> None:
-    """A person reads what is not as recorded; no other step is stale for it."""
+    """A person reads each difference from the marker; no other step is stale for it."""
     applied = parse(output)
 
     assert applied[step].drift == (drift,)
@@ -68,7 +68,7 @@ def test_drift_is_named_and_is_of_its_step_only(output: str, step: str, drift: s
 
 @pytest.mark.parametrize("end", ["= digests", "= modes", "= units", "= tests"])
 def test_cut_off_output_is_never_mistaken_for_a_host_in_order(end: str) -> None:
-    """What was not seen is not known."""
+    """A part that is missing leaves its entries unknown."""
     applied = parse(found()[: found().index(end)])
 
     assert applied["firewall"].drift

@@ -73,7 +73,7 @@ def test_an_unknown_name_ends_the_script(tmp_path: Path) -> None:
 
 
 def test_a_comment_in_a_script_makes_no_step_stale() -> None:
-    """What is run has none."""
+    """Comments are left out before a script is run."""
     assert "# " in script("chrony", comments=True)
     assert not [line for line in script("chrony").splitlines() if line.lstrip().startswith("#")]
 

@@ -1,4 +1,4 @@
-"""The steps of a host: which there are, in which order, what each depends on, and that nothing secret leaks."""
+"""The steps of a host: their order, the inputs of each, and that nothing secret leaks."""
 
 import subprocess
 from typing import Any
@@ -57,7 +57,7 @@ def of(stage: Stage, short: str, name: str, secrets: StageSecrets) -> HostStep:
 
 
 def content(step: HostStep, path: str) -> str:
-    """Return what a step writes into a file."""
+    """Return the content of a file of a step."""
     text = {file.path: file.content for file in step.files()}[path]
     return text.reveal() if isinstance(text, Secret) else text
 

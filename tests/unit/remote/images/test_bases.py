@@ -38,8 +38,8 @@ def test_upstreams_answers_are_told_apart(error: Exception, kind: type[BuildErro
     assert said in str(caught.value)
 
 
-def test_what_the_engine_has_is_known_by_the_mirrors_name_too() -> None:
-    """What came from a mirror is listed under its name."""
+def test_an_image_is_known_by_the_mirrors_name_too() -> None:
+    """An image that came from a mirror is listed under the mirror's name."""
     where = Source(parse("debian:12"), parse("m.example/library/debian:12"))
 
     engine = Engine(ONE, {"debian:12": [f"m.example/library/debian@{TWO}"]})

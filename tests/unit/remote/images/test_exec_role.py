@@ -1,4 +1,4 @@
-"""Roles inside running containers: what they print."""
+"""Roles inside running containers: their output, and their end."""
 
 import signal
 import subprocess

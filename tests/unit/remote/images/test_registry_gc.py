@@ -39,7 +39,7 @@ def image_tags(*names: str) -> list[ImageTag]:
         ([], set(), 1, []),
     ],
 )
-def test_what_goes(found: list[str], used: set[str], keep: int, old: list[str]) -> None:
+def test_tags_that_go(found: list[str], used: set[str], keep: int, old: list[str]) -> None:
     """The newest of each repository stay, and what is in use, however old."""
     assert old == [each.key for each in surplus(image_tags(*found), used, keep)]
 

@@ -1,4 +1,4 @@
-"""Running a layer's role, and what is left of one that failed."""
+"""Running a layer's role, and the traces of one that failed."""
 
 import tarfile
 from io import BytesIO

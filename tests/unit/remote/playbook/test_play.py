@@ -38,7 +38,7 @@ def a_play(directory: Path, tasks: str, **parts: Any) -> Play:
 def local(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., tuple[str | None, list[str]]]]:
-    """Return what runs a role with the real Ansible, against this machine in place of a container."""
+    """Return a function that runs a role with the real Ansible, against this machine in place of a container."""
     order = playbook._request
 
     def here(play: Play, *rest: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def local(
 class TestPlay:
     """One play, by the real Ansible."""
 
-    def test_what_the_log_has(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
+    def test_the_log(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
         """Each task with how it ended, what commands printed, variables as they are; nothing of a no_log task."""
         reason, said = local(
             "- {name: first, shell: echo one}\n"

@@ -1,4 +1,4 @@
-"""Waiting for services: one look for all who wait, and what counts as running."""
+"""Waiting for services: one snapshot for all who wait, and when a service counts as running."""
 
 import threading
 import time
@@ -76,7 +76,7 @@ class Engine:
 
 
 def wait(engine: Engine, name: str, *, changed: bool = True) -> list[str]:
-    """Wait for a service, and return what was said."""
+    """Wait for a service, and return the log."""
     said: list[str] = []
     client: Any = engine
     wait_until_converged(
@@ -113,7 +113,7 @@ class TestLook:
         assert look.since(time.monotonic()) is not seen[0]
 
     def test_is_never_older_than_asked_for(self) -> None:
-        """What was seen before a service was changed says nothing of it as it is."""
+        """A snapshot from before a service was changed says nothing of it as it is."""
         client: Any = Engine("web")
         look = SwarmPoller(client)
         look.since(0)
@@ -126,7 +126,7 @@ class TestConverged:
     """When a service runs."""
 
     def test_runs(self) -> None:
-        """A service all of whose tasks run is marked with what it was seen to run as."""
+        """A service all of whose tasks run is labelled with the digest of its specification."""
         engine = Engine("web")
 
         assert wait(engine, "web") == ["1 of 1 tasks run"]
@@ -164,7 +164,7 @@ class TestConverged:
         assert seen[-1] - seen[1] >= 1.0
 
     def test_somebody_else_is_not_written_over(self) -> None:
-        """A service that was changed since it was seen to run is not marked with what it was seen to run as."""
+        """A service that was changed since it was seen to run is not labelled as running."""
         engine = Engine("web")
         other = {"ContainerSpec": {"Image": "other"}}
 
@@ -206,7 +206,7 @@ class TestConverged:
             )
 
     def test_an_update_that_was_undone(self) -> None:
-        """What the swarm rolled back is a failure, with the task's own error, where this run made the update."""
+        """An update that the swarm rolled back is a failure, with the task's own error, where this run made it."""
         engine = Engine("web")
         engine.lists["web"]["UpdateStatus"] = {"State": "rollback_completed", "Message": "update rolled back"}
         engine.all_tasks.append(engine.task("web", "rejected", Err="No such image: x"))
@@ -216,7 +216,7 @@ class TestConverged:
         assert wait(engine, "web", changed=False) == ["1 of 1 tasks run"]
 
     def test_an_update_that_could_not_be_undone(self) -> None:
-        """Where what was there before fails as well, it is not said to run again."""
+        """Where the specification before fails as well, the message does not say that it runs again."""
         engine = Engine("web")
         engine.lists["web"]["UpdateStatus"] = {"State": "rollback_paused", "Message": "update paused"}
 

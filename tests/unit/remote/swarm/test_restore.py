@@ -75,7 +75,7 @@ def restore(engine: Any) -> str | None:
     return restore_service(engine, "web", STAGE, list, lambda _: None)
 
 
-def test_what_the_swarm_still_has_of_before() -> None:
+def test_the_specification_before_is_restored() -> None:
     """A paused update: the specification before is put back whole, its key and revision with it."""
     before = spec("old", seen=True, **{REVISION_LABEL: "3"})
     engine = Engine(spec("new"), before)
@@ -92,7 +92,7 @@ def test_a_revision_where_that_never_ran_well() -> None:
     assert engine.calls == [("update", "two", {**STAGE, REVISION_LABEL: "2"})]
 
 
-def test_what_the_swarm_has_undone_is_left() -> None:
+def test_a_rollback_of_the_swarms_own_is_left() -> None:
     """After its own rollback the service is what it was: to change it again would restart it."""
     engine = Engine(spec("old", seen=True), None, spec("old"))
 
@@ -111,7 +111,7 @@ def test_a_mark_of_something_else_does_not_count() -> None:
 
 
 def test_a_first_deployment_has_nothing_to_go_back_to() -> None:
-    """That is told from what is there, and nothing is done."""
+    """The service has neither a former specification nor a revision, and is left as it is."""
     engine = Engine(spec("new"), None)
 
     assert restore(engine) is None

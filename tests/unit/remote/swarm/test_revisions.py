@@ -1,4 +1,4 @@
-"""What is kept of a service to go back to: its specification, and nothing that is secret."""
+"""Revisions of a service: its specifications, and nothing that is secret."""
 
 import base64
 from types import SimpleNamespace
@@ -74,7 +74,7 @@ def service(image: str = "registry/web@sha256:1", **labels: str) -> dict[str, An
 
 
 def keep(engine: Any, of: dict[str, Any], count: int = 3) -> int:
-    """Keep what a service runs with."""
+    """Store a service's revision."""
     return kept.RevisionStore(engine, LABELS, count, {}).keep(of, {"PASSWORD"})
 
 
@@ -93,7 +93,7 @@ def test_no_secret_is_kept() -> None:
 
 
 def test_each_is_kept_once() -> None:
-    """What is the newest revision already is no other one, whatever skep's labels say."""
+    """A specification that equals the newest revision is no new one, whatever skep's labels say."""
     engine: Any = Configs()
 
     assert keep(engine, service()) == 1
@@ -146,7 +146,7 @@ def test_secret_variables_get_what_they_are_today() -> None:
 
 
 def test_differences_are_said() -> None:
-    """Revisions are told apart by what is different in them."""
+    """Revisions are told apart by their differences."""
     one = Revision(1, "", "", "a", "", {"TaskTemplate": {"ContainerSpec": {"Image": "a"}}})
 
     assert one.differs(one.spec) == []
@@ -155,7 +155,7 @@ def test_differences_are_said() -> None:
     assert "b" in said
 
 
-def test_what_is_no_revision() -> None:
+def test_other_configs_are_no_revisions() -> None:
     """A config of the site's own is none."""
     assert not kept.is_revision({"Spec": {"Labels": {"skep.name": "x"}}})
 
@@ -177,7 +177,7 @@ def test_a_long_service_is_kept_as_well() -> None:
 
 
 def test_a_network_that_was_made_anew_is_no_obstacle() -> None:
-    """What is gone back to is in the network of that name, whatever id that has by now."""
+    """A restored revision is in the network of that name, whatever id that has by now."""
     engine: Any = Configs()
     joined = service()
     joined["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "n1", "Aliases": ["www"]}]
@@ -214,7 +214,7 @@ def test_one_that_was_kept_meanwhile_is_counted() -> None:
 
 
 def test_going_back_is_kept_as_new() -> None:
-    """What is kept again is compared with what is there then: the newest one, whoever kept it."""
+    """A specification is compared with the newest revision at that time, whoever stored it."""
     engine: Any = Configs()
     keeper = kept.RevisionStore(engine, LABELS, 3, {})
     assert keeper.keep(service(), ()) == 1

@@ -22,7 +22,7 @@ SPEC: dict[str, Any] = {
 
 
 class Engine:
-    """A manager that finds a service as Docker does: by its id, its name, or what its id begins with."""
+    """A manager that finds a service as Docker does: by its id, its name, or the beginning of its id."""
 
     def __init__(self) -> None:
         self.api = self

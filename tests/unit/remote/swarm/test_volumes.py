@@ -1,4 +1,4 @@
-"""Named volumes: which are as they are defined, and what becomes of those that are not."""
+"""Named volumes: those that are as they are defined, and those that are not."""
 
 from typing import Any
 
@@ -64,7 +64,7 @@ def test_labels_are_a_part_of_the_definition() -> None:
 
 
 def test_a_volume_without_labels_stays() -> None:
-    """What was made before labels counted is as it is defined, whatever skep itself wrote on it."""
+    """A volume from before labels counted is as it is defined, whatever skep's own labels say."""
     engine = Engine(**{"skep.key": "of another version"})
 
     assert ensure(engine) == "first"
