@@ -187,7 +187,7 @@ class Tunnel:
         if not self.reach((lambda _line: None) if quiet else log):
             self._lose()
             return
-        control = _control(self._run, self.host.short)
+        control = self._run.connections.files.control(self.host.short)
         words = argv.ssh_command(self._run.connections.files.config, control, self.host.short, "cat")
         try:
             self._session = Running(words, stdin=True, new_session=True)
@@ -226,14 +226,9 @@ def _close(run: Run, tunnels: Sequence[Tunnel]) -> None:
             pool.submit(tunnel.close if tunnel.opened and not in_use else tunnel.release)
 
 
-def _control(run: Run, short: str) -> Any:
-    """Return the path of a host's control socket, as `Connection` has it."""
-    return run.connections.files.sockets / f"{short}.ssh"
-
-
 def _answers(run: Run, connection: Connection) -> bool:
     """Return whether a host's shared connection is open already."""
-    control = _control(run, connection.name)
+    control = run.connections.files.control(connection.name)
     if not control.exists():
         return False
     check = argv.ssh_control(run.connections.files.config, control, connection.name, "check")

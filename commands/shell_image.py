@@ -71,7 +71,7 @@ def shell(run: Run, name: str) -> int:
     terminal = sys.stdin.isatty()
     words = argv.ssh_command(
         run.connections.files.config,
-        run.connections.files.sockets / f"{repository.short}.ssh",
+        run.connections.files.control(repository.short),
         repository.short,
         command(kept, terminal=terminal),
         terminal=terminal,

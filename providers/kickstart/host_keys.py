@@ -1,7 +1,6 @@
 """The ssh host keys of hosts that are installed: the one that a medium gives to a host, and the host's own."""
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ import msgspec
 from model.errors import StateError
 from model.secrets.secret import Secret
 from providers.cloud.cloud_init import new_host_key
+from remote.mother.files import write_whole
 from remote.mother.lock import lock
 
 LOCK_TIMEOUT = 7200.0
@@ -88,10 +88,7 @@ class HostKeyStore:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._path(short)
         table = {"current": kept.current, "pending": kept.pending, "private": kept.private.reveal()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(msgspec.json.encode(table))
-        temporary.replace(path)
+        write_whole(path, msgspec.json.encode(table), mode=0o600)
 
     def renewed(self, short: str) -> Kept:
         """Make a key for a host's next installation, and return its keys."""

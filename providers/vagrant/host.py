@@ -10,7 +10,7 @@ from model.site import VagrantStage
 from model.stage import Host, Stage
 from providers.base import Resource
 from providers.vagrant import vagrantfile
-from providers.vagrant.machines import GONE, RUNNING, Machine, Machines
+from providers.vagrant.machines import GONE, RUNNING, MachineFacts, Machines
 from providers.vagrant.vagrantfile import size_of
 from remote.ssh.files import SshFiles
 from remote.ssh.login import log_in, wait_for_login
@@ -91,9 +91,9 @@ class VagrantHosts:
         if state == GONE:
             if self._machines.backend == "libvirt":
                 self._machines.sweep(host.short, log)
-            kept = Machine(key)
+            kept = MachineFacts(key)
         # One that Vagrant knows and that has nothing kept of it is adopted: it is the stage's, by its directory.
-        kept = kept or Machine(key)
+        kept = kept or MachineFacts(key)
         self._machines.keep(host.short, kept)
         if state == RUNNING and kept.settings == settings and kept.host_keys:
             record = self._record(host, kept)
@@ -106,7 +106,9 @@ class VagrantHosts:
             raise ProviderError(f"{host.name}: is up, and the stage's key does not log in: {problem}")
         return record
 
-    def _bring_up(self, host: Host, kept: Machine, settings: str, *, running: bool, log: Log) -> Machine:
+    def _bring_up(
+        self, host: Host, kept: MachineFacts, settings: str, *, running: bool, log: Log
+    ) -> MachineFacts:
         """Start and provision a machine, and keep its settings and host keys."""
         if running and kept.settings not in {"", settings}:
             log(f"{host.name}: restarts with its new settings")
@@ -124,7 +126,7 @@ class VagrantHosts:
                 host_keys = self._machines.up(host.short, self._machines.backend, self._timeout, log)
         if not host_keys:
             raise ProviderError(f"{host.name}: told no host key when it was provisioned")
-        kept = Machine(kept.key, settings, tuple(host_keys))
+        kept = MachineFacts(kept.key, settings, tuple(host_keys))
         self._machines.keep(host.short, kept)
         return kept
 
@@ -133,7 +135,7 @@ class VagrantHosts:
         """Seconds that one command of Vagrant's may take: the boot, and as much for the box and the disks."""
         return 2 * self._config.boot_timeout + 600
 
-    def _record(self, host: Host, kept: Machine) -> HostRecord:
+    def _record(self, host: Host, kept: MachineFacts) -> HostRecord:
         """Return a host's record."""
         return HostRecord(
             name=host.name,

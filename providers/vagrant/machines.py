@@ -19,6 +19,7 @@ from model.log import Log
 from model.site import VagrantStage
 from model.stage import Stage
 from providers.vagrant.api import BACKENDS, client_of, list_machines, virsh, why_not
+from remote.mother.files import write_whole
 from remote.mother.lock import lock
 
 RUNNING, STOPPED, GONE = "running", "stopped", "gone"
@@ -26,7 +27,7 @@ LOCK_TIMEOUT = 3600
 _HOST_KEY = "skep-host-key "
 
 
-class Machine(NamedTuple):
+class MachineFacts(NamedTuple):
     """Facts about a machine that Vagrant itself does not keep.
 
     Args:
@@ -118,15 +119,15 @@ class Machines:
         paths = sorted(self.directory.glob(".vagrant/machines/*/*/id"))
         return {path.parent.parent.name: path.parent.name for path in paths}
 
-    def kept(self, short: str) -> Machine | None:
+    def kept(self, short: str) -> MachineFacts | None:
         """Return the facts that are kept of a machine, if there are any."""
         try:
             table = json.loads(self._kept_path(short).read_text())
-            return Machine(table["key"], table["settings"], tuple(table["host_keys"]))
+            return MachineFacts(table["key"], table["settings"], tuple(table["host_keys"]))
         except (OSError, ValueError, KeyError):
             return None
 
-    def keep(self, short: str, machine: Machine) -> None:
+    def keep(self, short: str, machine: MachineFacts) -> None:
         """Keep something of a machine."""
         self.write(self._kept_path(short), json.dumps(machine._asdict()))
 
@@ -142,14 +143,7 @@ class Machines:
     def write(self, path: Path, text: str) -> None:
         """Write a file as a whole, for its owner only, unless it is so already."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if path.exists() and path.read_text() == text:
-            return
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, text.encode(), mode=0o600)
 
     @contextlib.contextmanager
     def lock(self, name: str, log: Log) -> Iterator[None]:

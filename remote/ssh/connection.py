@@ -43,7 +43,7 @@ class Connection:
         """Name the host; nothing is opened yet."""
         self.name = name
         self._files = files
-        self._control = files.sockets / f"{name}.ssh"
+        self._control = files.control(name)
         self.docker_socket = files.sockets / f"{name}.docker"
         self._lock = threading.Lock()
         self._seen = self._failed = _NEVER

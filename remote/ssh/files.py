@@ -36,6 +36,10 @@ class SshFiles:
     known_hosts: Path
     sockets: Path
 
+    def control(self, short: str) -> Path:
+        """Return the path of the control socket of a host's shared connection."""
+        return self.sockets / f"{short}.ssh"
+
     @property
     def public_key(self) -> str:
         """The stage's public key, in one line, as it is beside the private one."""
