@@ -10,7 +10,7 @@ from tasks.run.open import doit_config, open_run
 
 Tasks = Iterator[dict[str, Any]]
 RUN = open_run(get_var("stage"))
-DOIT_CONFIG = doit_config(RUN)
+DOIT_CONFIG = doit_config(RUN.state)
 
 
 def task_build_infra() -> Tasks:

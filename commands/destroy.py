@@ -75,7 +75,7 @@ Run it again if it was stopped in the middle or a host did not answer."""
                 "Run it again when that is mended"
             )
             return 1
-        forget(run)
+        forget(run.state, run.connections.files.sockets)
         if not there.owned and there.hosts:
             for line in _left(there, unnamed):
                 log(line)
@@ -140,7 +140,7 @@ def _look(run: Run) -> Inventory:
 
     """
     try:
-        return inventory(run)
+        return inventory(run.stage, run.state, run.connections, run.provider)
     except SkepError as error:
         raise InvalidCommand(
             f"what there is of stage {run.stage.name} can't be found out: {error}"

@@ -12,7 +12,6 @@ from doit.exceptions import InvalidCommand
 from commands.destroy import INTERRUPTED, Teller
 from commands.shared.current_run import site_run
 from model.errors import SkepError
-from tasks.hosts.disconnect import disconnect
 from tasks.run.context import Run
 
 
@@ -63,7 +62,7 @@ Nothing is removed: data, addresses and the swarm are there again when the hosts
             )
         running = [name for name in dict.fromkeys(wanted) if found[name].running]
         # Connections to hosts that are off would only be waited for.
-        disconnect(run)
+        run.connections.disconnect()
         log = Teller(self.outstream)
 
         def stop(name: str) -> bool:

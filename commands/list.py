@@ -228,7 +228,7 @@ class ListView:
             "stage": stage.name,
             "provider": stage.provider,
             "at_work": holder(self.run.state),
-            "pinned": pinned_revisions.pinned(self.run),
+            "pinned": pinned_revisions.pinned(self.run.state),
             "phases": [
                 {
                     "name": name,
@@ -277,7 +277,7 @@ class ListView:
                 lines += _resource_lines(shown, named, coloured=coloured, width=width)
         lines += [
             paint(line, YELLOW, on=coloured)
-            for line in pinned_revisions.lines(pinned_revisions.pinned(self.run))
+            for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
         if not asked and all(one.status == NEVER for resources in self.phases.values() for one in resources):
             lines.append("nothing is made yet, as far as state/ knows: `doit` builds the stage")

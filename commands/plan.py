@@ -201,7 +201,7 @@ class PlanView:
                 },
             },
             "takes": self.takes(),
-            "pinned": pinned_revisions.seen(self.run),
+            "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -220,7 +220,9 @@ class PlanView:
             lines += [row.line(names, hosts, width, coloured=coloured) for row in of]
         lines += [
             paint(line, YELLOW, on=coloured)
-            for line in pinned_revisions.lines(pinned_revisions.seen(self.run))
+            for line in pinned_revisions.lines(
+                pinned_revisions.observed(self.run.stage, self.run.live_state.swarm)
+            )
         ]
         return [*lines, paint(self._verdict(), BOLD, on=coloured)]
 

@@ -21,6 +21,7 @@ from tasks.names import service_task
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 from tasks.services.deployed_service import log_tail, secret_environment
+from tasks.services.rendering import renderer_of
 from tasks.step import Step
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ The service is then pinned: `doit` leaves it as it is until its definition, its 
                 return 0
             inputs = back.go(get_var("to"), log)
             self._note(name, inputs)
-            pinned_revisions.note(run, {**pinned_revisions.pinned(run), name: back.number})
+            pinned_revisions.note(run.state, {**pinned_revisions.pinned(run.state), name: back.number})
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1
@@ -136,7 +137,7 @@ class Back:
             run.connections.swarm_poller,
             name,
             ConvergencePolicy(config.converge_timeout, config.update_config.monitor),
-            partial(log_tail, run),
+            partial(log_tail, run.stage, run.state, run.connections),
             log,
             changed=True,
             labels=lambda _service: {REVISION_LABEL: str(chosen.number)},
@@ -149,7 +150,7 @@ class Back:
 
         _, client = self._run.connections.manager()
         labels = labels_of(self._found(client))
-        left = {name: n for name, n in pinned_revisions.pinned(self._run).items() if name != self._name}
+        left = {name: n for name, n in pinned_revisions.pinned(self._run.state).items() if name != self._name}
         if PINNED_LABEL in labels:
             # A key that is no longer its own makes the next run deploy it.
             set_labels(client, self._name, {PINNED_LABEL: None, KEY_LABEL: ""})
@@ -158,7 +159,7 @@ class Back:
             )
         else:
             log(f"{self._name} is not pinned")
-        pinned_revisions.note(self._run, left)
+        pinned_revisions.note(self._run.state, left)
 
     def _found(self, client: "DockerClient") -> "Json":
         """Return the service as the swarm has it."""
@@ -208,7 +209,11 @@ class Back:
     def _secret_lines(self, revision: "Revision") -> list[str]:
         """Return the secret lines of the service's environment as they are today, if any are needed."""
         lines = revision.spec["TaskTemplate"]["ContainerSpec"].get("Env") or []
-        return secret_environment(self._run, self._name) if any("=" not in line for line in lines) else []
+        return (
+            secret_environment(renderer_of(self._run), self._name)
+            if any("=" not in line for line in lines)
+            else []
+        )
 
     def _labels(self, service: "Json", spec: "Json", inputs: Inputs | None) -> dict[str, str]:
         """Return the labels that the service gets: those of the revision, and skep's own of today.

@@ -109,7 +109,7 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
     """
     deployed = [name for name in run.stage.services if service_task(name) in tasks]
     needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
-    needed += sorted(rendering.secrets_of(run, deployed))
+    needed += sorted(rendering.secrets_of(run.stage, run.directory, deployed))
     for image, config in run.stage.images.items():
         pulled = config.pull_from is not None and run.stage.name in config.pull_on
         if f"build_images:{image}" in tasks and not pulled:
@@ -122,7 +122,7 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
             except ConfigError as error:
                 problems += error.problems
     # With a secret missing, more would only be said of what follows from that.
-    return problems or rendering.problems(run, deployed)
+    return problems or rendering.problems(run.stage, rendering.renderer_of(run), deployed)
 
 
 def _print(line: str) -> None:
@@ -136,10 +136,10 @@ def _name_pinned(run: SiteRun) -> None:
         return
     found = {
         name: number
-        for name, number in pinned_revisions.seen(run).items()
+        for name, number in pinned_revisions.observed(run.stage, run.live_state.swarm).items()
         if name not in run.progress.redeployed
     }
-    pinned_revisions.note(run, found)
+    pinned_revisions.note(run.state, found)
     for said in pinned_revisions.lines(found):
         _print(said)
 

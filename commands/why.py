@@ -176,9 +176,9 @@ class Telling:
         """Return that a service was taken back to a revision and stays there; nothing of what is not pinned."""
         run = self._run
         found = (
-            pinned_revisions.seen(run)
+            pinned_revisions.observed(run.stage, run.live_state.swarm)
             if self._live and not run.live_state.swarm.error
-            else pinned_revisions.pinned(run)
+            else pinned_revisions.pinned(run.state)
         )
         return pinned_revisions.lines({n: g for n, g in found.items() if service_task(n) == name})
 

@@ -18,7 +18,7 @@ from remote.images.dockerfile import build_command, context_archive
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
 from tasks.cleanup.removing import each
-from tasks.images.ansible_inventory import SiteInventory, image_host, play, seen
+from tasks.images.ansible_inventory import SiteInventory, image_host, inventory_for, play
 from tasks.images.bases import BaseImage
 from tasks.images.builder import builder_for
 from tasks.images.registry_image import RegistryImage
@@ -26,6 +26,7 @@ from tasks.images.roles import Role
 from tasks.names import base_task, own_image_task, service_task
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
+from tasks.services.rendering import renderer_of
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:
@@ -153,11 +154,12 @@ class BuiltImage(RegistryImage):
     @cached_property
     def _roles(self) -> list[Role]:
         """The roles in order, each read once: what is hashed is what is built."""
-        return [Role(self._run, use.role, use.vars, self.image.vars) for use in self.image.roles]
+        directory, secrets = self._run.directory, self._run.secrets
+        return [Role(directory, secrets, use.role, use.vars, self.image.vars) for use in self.image.roles]
 
     def _seen(self, role: Role) -> SiteInventory:
         """Return the part of the site that a role of Ansible uses."""
-        return seen(self._run, image_host(self.name), role)
+        return inventory_for(self._run.stage, renderer_of(self._run), image_host(self.name), role)
 
     def inputs(self) -> Inputs:
         """Return the image's inputs: its base, its roles with their variables, its configuration."""
@@ -313,14 +315,14 @@ def _remove_repositories(run: Run, names: set[str], going: Collection[str], log:
     from tasks.images import registry
 
     used = in_use(run, going)
-    known = registry.versions(run)
+    known = registry.versions(run.stage, run.connections)
     old = [
         version
         for version in known
         if version.repository in names and f"{version.repository}@{version.digest}" not in used
     ]
     kept = [version for version in known if version not in old]
-    if old and registry.remove(run, old, kept, log):
+    if old and registry.remove(run.stage, run.connections, old, kept, log):
         for name in sorted(names - {version.repository for version in kept}):
             log(f"removed image {name}")
 

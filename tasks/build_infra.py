@@ -9,18 +9,19 @@ from model.errors import ProviderError, SkepError, StateError
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
 from model.log import Log
-from providers.base import Resource
+from model.stage import Stage
+from providers.base import Provider, Resource
 from remote.mother.files import file_errors, write_whole
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts import decommission
-from tasks.hosts.disconnect import disconnect
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.observe.drift import Missing
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
+from tasks.run.state import State
 from tasks.step import BLOCKED, CHANGE, CREATE, REPLACE, Finding, Names, Step, Work
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class ProviderResource(Step):
         host = self._run.stage.host(self.name)
         if problem := refusal(self._run, host):
             return Finding(BLOCKED, problem)
-        held = volumes_on(self._run, host)
+        held = volumes_on(self._run.stage, self._run.state, host, self._run.live_state.host(host))
         return Finding(REPLACE, f"it holds volume {', '.join(held)}" if held else "")
 
 
@@ -196,19 +197,21 @@ def _is_in_place(name: str) -> bool:
 
 def _check(run: Run, task: str) -> None:
     """Raise for all that stands in the way, before the stage's first host is made; looked for once a run."""
-    first, problems = run.coordination.found_once("check the provider", task, lambda: _problems(run))
+    first, problems = run.coordination.found_once(
+        "check the provider", task, lambda: _problems(run.stage, run.state, run.provider)
+    )
     if problems and first != task:
         raise ProviderError(f"nothing was made: {first} says why")
     if problems:
         raise ProviderError("\n".join(problems))
 
 
-def _problems(run: Run) -> list[str]:
+def _problems(stage: Stage, state: State, provider: Provider) -> list[str]:
     """Return all that stands in the way of the stage's first host."""
-    if any(run.state.host_record(host) is not None for host in run.stage.hosts):
+    if any(state.host_record(host) is not None for host in stage.hosts):
         return []
     try:
-        return list(run.provider.check())
+        return list(provider.check())
     except SkepError as error:
         return [str(error)]
 
@@ -249,7 +252,7 @@ class OrphanHost(Orphan):
 
     def examined(self, run: Run) -> Self:
         """Ask the host for its volumes."""
-        return replace(self, former=decommission.former(run, self.name))
+        return replace(self, former=decommission.former(run.stage, run.state, run.connections, self.name))
 
     def remove(self, run: Run, log: Log) -> None:
         """Take it out of the swarm, then remove it with its disk."""
@@ -292,7 +295,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
     """Remove the hosts that the provider made, all at a time, then what else it made."""
     del volumes
-    disconnect(run)
+    run.connections.disconnect()
     if not there.owned:
         return []
 

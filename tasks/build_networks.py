@@ -13,10 +13,12 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord
 from model.labels import KEY_LABEL, NAME_LABEL, label_filter
 from model.log import Log
+from model.stage import Stage
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
 from tasks.names import network_task, swarm_tasks
 from tasks.phase import Orphan, Phase
+from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.step import BLOCKED, REPLACE, Finding, Names, Step, Work
 
@@ -58,7 +60,7 @@ class OverlayNetwork(Step):
         run, name = self._run, self.name
         host, client = run.connections.manager()
         labels = {**self._network.labels, **run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
-        replace = partial(_inside, run, name) if name in run.may_replace else None
+        replace = partial(_inside, run.stage, run.connections, name) if name in run.may_replace else None
         # One after the other: a service in two of them is put back into one before it is taken out of the other.
         with run.coordination.lock("replacing a network") if replace else contextlib.nullcontext():
             made = ensure_network(host.short, client, name, self._network, labels, work.log, replace)
@@ -95,15 +97,15 @@ def _joined(service: Any) -> set[str]:
     return {joined["Target"] for joined in service["Spec"]["TaskTemplate"].get("Networks") or ()}
 
 
-def _inside(run: Run, name: str) -> list[str]:
+def _inside(stage: Stage, connections: Connections, name: str) -> list[str]:
     """Return the containers that are in a network and belong to no service, on all hives."""
     from docker.errors import NotFound
 
     from remote.engine.client import engine_errors
 
     found = []
-    for hive in run.stage.hives:
-        engine = run.connections.engine(hive).api
+    for hive in stage.hives:
+        engine = connections.engine(hive).api
         with engine_errors(hive.short, f"looking at who is in network {name}", ServiceError):
             try:
                 network = engine.inspect_network(name)

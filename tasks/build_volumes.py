@@ -11,17 +11,17 @@ from model.keys.digest import Inputs, flatten, key_of
 from model.keys.record import HostRecord, VolumeRecord
 from model.labels import DEFINITION_LABEL, NAME_LABEL, belongs_to, labels_of
 from model.log import Log
-from model.stage import Host
+from model.stage import Host, Stage
 from model.templates import NFS, looks_at
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
+from tasks.hosts.volume_data import elsewhere, has_data
 from tasks.names import NFS_TASK, host_task, setup_task, volume_task
+from tasks.observe.live_state import LiveState
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
-from tasks.services.rendering import rendered_volume
+from tasks.services.rendering import renderer_of
 from tasks.step import ADOPT, BLOCKED, REPLACE, Finding, Names, Step, Work
-
-ASK_TIMEOUT = 60
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -54,7 +54,7 @@ class NamedVolume(Step):
 
     def inputs(self) -> Inputs:
         """Return the host and the definition, but for the list of the volume's hosts: a host made anew counts."""
-        volume = definition(rendered_volume(self._run, self._name))
+        volume = definition(renderer_of(self._run).volume(self._name))
         own = {key: value for key, value in volume.items() if key != "hosts"}
         return {"host": self._run.state.record(host_task(self.host), HostRecord).id, **flatten("volume", own)}
 
@@ -64,10 +64,11 @@ class NamedVolume(Step):
 
         run, name = self._run, self._name
         inspector = VolumeInspector(
-            partial(has_data, run, name, self._host),
+            partial(has_data, run.connections, name, self._host),
             partial(elsewhere, run, name, self._volume, self._host),
         )
-        wanted, labels = rendered_volume(run, name), volume_labels(run, name)
+        wanted = renderer_of(run).volume(name)
+        labels = volume_labels(run.stage, wanted, name)
         engine = run.connections.engine(self._host)
         made = ensure_volume(self.host, engine, name, wanted, labels, work.log, inspector)
         return VolumeRecord(incarnation=made)
@@ -96,14 +97,15 @@ class NamedVolume(Step):
         del changed
         run, name, host = self._run, self._name, self._host
         labels = labels_of(run.live_state.host(host).volumes.get(name, {}))
-        if is_as_defined(labels, volume_labels(run, name)):
+        wanted = volume_labels(run.stage, renderer_of(run).volume(name), name)
+        if is_as_defined(labels, wanted):
             return Finding(ADOPT, "the one that is there is used")
-        if users := ", ".join(sorted(mounting(run, name, host))):
+        if users := ", ".join(sorted(mounting(run.live_state, name, host))):
             return Finding(
                 BLOCKED, f"it is defined otherwise, and {users} use it: doit will refuse, and leave it alone"
             )
         try:
-            data = has_data(run, name, host)
+            data = has_data(run.connections, name, host)
         except SkepError:
             data = True
         if data:
@@ -120,69 +122,22 @@ class NamedVolume(Step):
             return ""
 
 
-def has_data(run: Run, name: str, host: Host) -> bool:
-    """Ask a host whether there is something in a volume."""
-    from remote.swarm.volumes import data_script
-
-    said = run.connections.to(host).script(
-        data_script(name), timeout=ASK_TIMEOUT, label=f"looking into volume {name}"
-    )
-    return "data" in said.split()
-
-
-def is_on_host(volume: types.Volume) -> bool:
-    """Return whether a volume's data is on the host that has the volume, and not on a server, or in memory."""
-    return volume.driver == "local" and volume.driver_opts.get("type", "") in {"", "none"}
-
-
-def refused_volumes(run: Run) -> list[str]:
-    """Return the tasks of volumes that may not be made on hosts that are new to them."""
-    return [
-        volume_task(name, host.short)
-        for name, volume in run.stage.volumes.items()
-        for host in run.stage.volume_hosts(name)
-        if elsewhere(run, name, volume, host)
-    ]
-
-
-def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
-    """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
-    if not is_on_host(volume) or name in run.may_replace or name in run.live_state.host(host).volumes:
-        return ""
-    for other in run.stage.hosts:
-        held = labels_of(run.live_state.host(other).volumes.get(name, {}))
-        if other in run.stage.volume_hosts(name) or not belongs_to(held, run.stage.labels):
-            continue
-        if has_data(run, name, other):
-            config = run.connections.files.config
-            copy = f"sudo tar -C /var/lib/docker/volumes/{name}/_data"
-            return (
-                f"volume {name}: its data is on {other.short}, which is no longer among its hosts, and would not be "
-                f"on {host.short}. Either put volumes.{name}.hosts back. Or move the data: stop its services (docker "
-                f"service scale …=0), and type: doit build_volumes replace={name}; then: ssh -F {config} {other.short} "
-                f"{copy} -c . | ssh -F {config} {host.short} {copy} -x; then: doit. Or, if it is not needed: doit "
-                f"replace={name}"
-            )
-    return ""
-
-
-def mounting(run: Run, volume: str, host: Host) -> list[str]:
-    """Return the services that mount a volume and run on a host, as the live look has seen them."""
+def mounting(live_state: LiveState, volume: str, host: Host) -> list[str]:
+    """Return the services that mount a volume and run on a host, as the live state has them."""
     return [
         name
-        for name, seen in run.live_state.swarm.services.items()
-        if run.live_state.host(host).services.get(name)
+        for name, seen in live_state.swarm.services.items()
+        if live_state.host(host).services.get(name)
         for mount in (seen["Spec"]["TaskTemplate"].get("ContainerSpec") or {}).get("Mounts") or ()
         if mount.get("Type") == "volume" and mount.get("Source") == volume
     ]
 
 
-def volume_labels(run: Run, name: str) -> dict[str, str]:
-    """Return the labels that a volume is made with, but for its incarnation."""
-    volume = rendered_volume(run, name)
+def volume_labels(stage: Stage, volume: types.Volume, name: str) -> dict[str, str]:
+    """Return the labels of a volume without templates, but for its incarnation."""
     return {
         **volume.labels,
-        **run.stage.labels,
+        **stage.labels,
         NAME_LABEL: name,
         DEFINITION_LABEL: definition_key(volume),
     }
@@ -238,7 +193,9 @@ def orphans(run: Run) -> Iterator[Orphan]:
                     volume_task(name, host.short),
                     "no longer in site.toml; left, since it may hold data",
                     host=host.short,
-                    users=tuple(user for user in mounting(run, name, host) if user in stage.services),
+                    users=tuple(
+                        user for user in mounting(run.live_state, name, host) if user in stage.services
+                    ),
                 )
 
 

@@ -9,16 +9,17 @@ from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.phase import Phase
 from tasks.run.context import Run
-from tasks.services import port_allocation, secrets_configs
+from tasks.services import secrets_configs
 from tasks.services.deployed_service import DeployedService
 from tasks.services.orphans import orphans
 from tasks.services.port_allocation import PublishedPorts
+from tasks.services.published_ports import leaves_ports_open
 from tasks.step import Step
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each secret, each config and each service of the stage."""
-    if port_allocation.is_open(run.stage):
+    if leaves_ports_open(run.stage):
         yield PublishedPorts(run)
     yield from secrets_configs.steps(run)
     for name, service in run.stage.services.items():

@@ -9,13 +9,13 @@ from model.errors import ServiceError
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.labels import INITIALIZED_LABEL, labels_of
-from tasks.images.ansible_inventory import SiteInventory, play, seen
+from tasks.images.ansible_inventory import SiteInventory, inventory_for, play
 from tasks.images.roles import Role
 from tasks.names import initialization_task, service_task, service_volume_tasks, swarm_task
 from tasks.phase import Phase
 from tasks.run.context import Run
-from tasks.services.rendering import rendered_variables
-from tasks.services.secrets_configs import docker_secret_name
+from tasks.services.docker_names import docker_names_of
+from tasks.services.rendering import renderer_of
 from tasks.step import Step, Work
 
 if TYPE_CHECKING:
@@ -72,18 +72,19 @@ class Initialization(Step):
     @cached_property
     def _role(self) -> Role:
         """The role, read once: what is hashed is what is run."""
-        return Role(self._run, self._use.role, rendered_variables(self._run, self._path, self._use.vars))
+        run, use = self._run, self._use
+        return Role(run.directory, run.secrets, use.role, renderer_of(run).variables(self._path, use.vars))
 
     def _seen(self) -> SiteInventory:
         """Return the part of the site that a role of Ansible uses."""
-        return seen(self._run, self._service_name, self._role)
+        return inventory_for(self._run.stage, renderer_of(self._run), self._service_name, self._role)
 
     def inputs(self) -> Inputs:
         """Return its files and variables, the service and its volumes.
 
         Not the service's image: a new one does not undo what was loaded.
         """
-        run = self._run
+        run, names = self._run, docker_names_of(self._run)
         volumes = {
             task.partition(":")[2]: run.state.record(task, VolumeRecord).incarnation for task in self._volumes
         }
@@ -93,7 +94,7 @@ class Initialization(Step):
             # What it may install: a new password must get into the database as well.
             **flatten(
                 "secret",
-                {use.source: docker_secret_name(run, use.source) for use in self._service.secrets},
+                {use.source: names.secret(use.source) for use in self._service.secrets},
             ),
             **self._role.variable_inputs("vars"),
             **self._role.inputs(),

@@ -3,12 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from model.log import Log
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
-from tasks.doit_task import doit_task
 from tasks.run.context import Run
 from tasks.step import Step
 
@@ -149,9 +148,3 @@ class Phase:
     steps: Callable[[Run], Iterator[Step]]
     orphans: Callable[[Run], Iterable[Orphan]] = _no_orphans
     destroy: Callable[[Run, Inventory, Collection[str], Log], list[str]] = _nothing_to_destroy
-
-    def tasks(self, run: Run) -> Iterator[dict[str, Any]]:
-        """Yield the phase's group and its steps as doit tasks."""
-        yield {"basename": self.name, "name": None, "doc": self.doc}
-        for step in self.steps(run):
-            yield doit_task(run, step)

@@ -1,4 +1,4 @@
-"""The seven phases in order."""
+"""The seven phases in order, and their doit tasks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,6 +15,7 @@ from tasks import (
     initialize_services,
     setup_hosts,
 )
+from tasks.doit_task import doit_task
 from tasks.phase import Phase
 from tasks.run.context import Run
 
@@ -33,9 +34,11 @@ PHASES: dict[str, Phase] = {
 
 
 def tasks(run: Run, name: str) -> Iterator[dict[str, Any]]:
-    """Yield a phase's doit tasks."""
+    """Yield a phase's doit tasks: its group, then one for each step."""
     try:
-        yield from PHASES[name].tasks(run)
+        yield {"basename": name, "name": None, "doc": PHASES[name].doc}
+        for step in PHASES[name].steps(run):
+            yield doit_task(run, step)
     except SkepError as error:
         # A person's mistake that only shows here: printed alone, as those of site.toml's form are.
         raise InvalidDodoFile(str(error)) from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from model.errors import SkepError
 from model.labels import belongs_to, labels_of
 from model.log import Log
-from model.stage import Host
+from model.stage import Host, Stage
 from remote.hostsetup.removal import account_removal_script, has_removal, removal_script
 from remote.hostsetup.step import MARKERS
 from tasks.cleanup.inventory import Inventory
@@ -18,6 +18,7 @@ from tasks.hosts.stage_vault import VAULT_FILE, StageVault
 from tasks.hosts.swarm_member import SwarmMember
 from tasks.names import VAULT, setup_task
 from tasks.phase import PRUNES, Orphan, Phase
+from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.step import Step
 
@@ -34,7 +35,7 @@ def steps(run: Run) -> Iterator[Step]:
     """Yield the step of the stage's own secrets, then every step of every host."""
     yield StageVault(run)
     definitions = HostSteps(run.stage, run.secrets)
-    names = {host: step_names(run, host) for host in run.stage.hosts}
+    names = {host: step_names(run.stage, host) for host in run.stage.hosts}
     for host, wanted in names.items():
         for name, needs in wanted:
             yield SetupStep(run, definitions, host, name, needs)
@@ -60,7 +61,7 @@ class OrphanStep(Orphan):
     def remove(self, run: Run, log: Log) -> None:
         """Undo the step."""
         del log
-        _run_script(run, self, removal_script(self.name))
+        _run_script(run.stage, run.connections, self, removal_script(self.name))
 
 
 @dataclass(frozen=True)
@@ -77,15 +78,15 @@ class OrphanAccount(Orphan):
     def remove(self, run: Run, log: Log) -> None:
         """Remove the account; its files stay."""
         del log
-        _run_script(run, self, account_removal_script([self.name]))
+        _run_script(run.stage, run.connections, self, account_removal_script([self.name]))
 
     def forget(self, run: Run) -> None:
         """Keep what is known of the accounts' task."""
 
 
-def _run_script(run: Run, orphan: Orphan, script: str) -> None:
+def _run_script(stage: Stage, connections: Connections, orphan: Orphan, script: str) -> None:
     """Run a script on the host of an orphan."""
-    connection = run.connections.to(run.stage.host(orphan.host))
+    connection = connections.to(stage.host(orphan.host))
     connection.script(script, timeout=UNDO_TIMEOUT, label=f"removing {orphan.words}")
 
 
@@ -94,7 +95,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
     users = run.stage.site.setup_hosts.users
     for host in run.stage.hosts:
         seen = run.live_state.host(host)
-        wanted = {name for name, _ in step_names(run, host)}
+        wanted = {name for name, _ in step_names(run.stage, host)}
         if host.is_repository:
             wanted.add(VAULT)
         for name in sorted(seen.steps.keys() - wanted):
@@ -111,7 +112,7 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
     del volumes
     if there.owned:
         return []
-    foreign = _foreign_services(run)
+    foreign = _foreign_services(run.stage, run.connections)
     if foreign:
         log(f"the swarm stays: it has services that are not this stage's: {', '.join(foreign)}")
 
@@ -125,27 +126,27 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
         )
         log(f"{name}: removed the marks of its set-up, and the copy of the stage's secrets")
         if host.is_hive and not foreign:
-            _leave(run, host, log)
+            _leave(run.connections, host, log)
 
     return each([host.short for host in run.stage.hosts if host.short in there.hosts], clear, log)
 
 
-def _foreign_services(run: Run) -> list[str]:
+def _foreign_services(stage: Stage, connections: Connections) -> list[str]:
     """Return the swarm's services that are not this stage's."""
     try:
-        _, client = run.connections.manager()
+        _, client = connections.manager()
         services = client.api.services()
     except (SkepError, OSError):
         return []
-    return sorted(s["Spec"]["Name"] for s in services if not belongs_to(labels_of(s), run.stage.labels))
+    return sorted(s["Spec"]["Name"] for s in services if not belongs_to(labels_of(s), stage.labels))
 
 
-def _leave(run: Run, host: Host, log: Log) -> None:
+def _leave(connections: Connections, host: Host, log: Log) -> None:
     """Take a hive out of the swarm, when its services have ended in their own time: leaving would kill them."""
     from remote.engine.client import engine_errors
     from remote.mother.wait import wait_for
 
-    client: DockerClient = run.connections.engine(host)
+    client: DockerClient = connections.engine(host)
     with engine_errors(host.short, "leaving the swarm"):
         if client.info()["Swarm"].get("LocalNodeState") == "inactive":
             return

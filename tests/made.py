@@ -38,7 +38,8 @@ from tasks.run.log import TaskLog
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
-from tasks.services import secrets_configs
+from tasks.services.docker_names import docker_names_of
+from tasks.services.rendering import renderer_of
 from tasks.step import Step
 
 SITE = """\
@@ -265,7 +266,7 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "node_labels":
         node = run.state.record(swarm_task(host.short), SwarmRecord).node
-        labels = {"Labels": node_labels(run, host)}
+        labels = {"Labels": node_labels(run.stage, host)}
         nodes = {**made.swarm.nodes, node: {"Status": {"State": "ready"}, "Spec": labels}}
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "vault":
@@ -300,7 +301,10 @@ def _volume_appears(made: Made, run: Run, step: Step, _key: str, record: Record)
     """Have a look find a volume."""
     name = step.name.partition("@")[0]
     assert isinstance(record, VolumeRecord)
-    labels = {**build_volumes.volume_labels(run, name), INCARNATION_LABEL: record.incarnation}
+    labels = {
+        **build_volumes.volume_labels(run.stage, renderer_of(run).volume(name), name),
+        INCARNATION_LABEL: record.incarnation,
+    }
     made.look(step.host, volumes={**made.hosts[step.host].volumes, name: {"Name": name, "Labels": labels}})
 
 
@@ -310,9 +314,7 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record)
     if name != step.name:
         is_config = step.name.startswith(CONFIG)
         docker_name, is_secret = (
-            secrets_configs.docker_config(run, name)
-            if is_config
-            else (secrets_configs.docker_secret_name(run, name), True)
+            docker_names_of(run).config(name) if is_config else (docker_names_of(run).secret(name), True)
         )
         labels = {**run.stage.labels, "skep.name": step.name if is_config else name}
         assert isinstance(record, FactRecord)

@@ -5,8 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from model.errors import SkepError
+from model.stage import Stage
+from providers.base import Provider
 from tasks.hosts.volumes_on import maybe_on, stage_volumes
-from tasks.run.context import Run
+from tasks.run.connections import Connections
+from tasks.run.state import State
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,13 @@ class Inventory:
     docs: Mapping[str, str]
 
 
-def inventory(run: Run) -> Inventory:
+def inventory(stage: Stage, state: State, connections: Connections, provider: Provider) -> Inventory:
     """Find out what there is: one listing of the provider, and one question to each host. Changes nothing.
 
     Raises:
         SkepError: The provider's listing can't be had.
 
     """
-    provider = run.provider
     wanted = {resource.name: resource for resource in provider.resources()}
     others: list[str] = []
     stopped: set[str] = set()
@@ -48,12 +50,15 @@ def inventory(run: Run) -> Inventory:
         others = [name for name in reversed(list(found)) if not found[name].is_host]
         stopped = {name for name in hosts if not found[name].running}
     else:
-        hosts = [host.short for host in run.stage.hosts if run.state.host_record(host) is not None]
+        hosts = [host.short for host in stage.hosts if state.host_record(host) is not None]
     with ThreadPoolExecutor(max_workers=max(1, len(hosts))) as pool:
         answers = dict(
             zip(
                 hosts,
-                pool.map(lambda name: _volumes_on(run, name, running=name not in stopped), hosts),
+                pool.map(
+                    lambda name: _volumes_on(stage, state, connections, name, running=name not in stopped),
+                    hosts,
+                ),
                 strict=True,
             )
         )
@@ -71,16 +76,18 @@ def inventory(run: Run) -> Inventory:
     )
 
 
-def _volumes_on(run: Run, name: str, *, running: bool) -> tuple[list[str], str]:
+def _volumes_on(
+    stage: Stage, state: State, connections: Connections, name: str, *, running: bool
+) -> tuple[list[str], str]:
     """Return the volumes that a host holds, and why it could not be asked, if so; then those that it may hold."""
-    host = next((host for host in run.stage.hosts if host.short == name), None)
+    host = next((host for host in stage.hosts if host.short == name), None)
     if host is None:
-        return maybe_on(run, name, None), "the stage has no such host any more"
-    if run.state.host_record(host) is None or not run.connections.files.key.exists():
-        return maybe_on(run, name, host), "state/ does not say how to log in"
+        return maybe_on(stage, state, name, None), "the stage has no such host any more"
+    if state.host_record(host) is None or not connections.files.key.exists():
+        return maybe_on(stage, state, name, host), "state/ does not say how to log in"
     if not running:
-        return maybe_on(run, name, host), "it does not run"
+        return maybe_on(stage, state, name, host), "it does not run"
     try:
-        return stage_volumes(run, run.connections.to(host)), ""
+        return stage_volumes(stage, connections.to(host)), ""
     except SkepError as error:
-        return maybe_on(run, name, host), str(error).splitlines()[0]
+        return maybe_on(stage, state, name, host), str(error).splitlines()[0]

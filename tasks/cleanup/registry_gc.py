@@ -14,9 +14,9 @@ def prune(run: Run, log: Log) -> None:
         SkepError: The repository host does not do it.
 
     """
-    known = versions(run)
+    known = versions(run.stage, run.connections)
     keep = run.stage.site.registry.keep
     # What runs is asked only if something would go: a new site has no swarm to ask.
     old = surplus(known, in_use(run), keep) if surplus(known, (), keep) else []
     if old:
-        remove(run, old, [version for version in known if version not in old], log)
+        remove(run.stage, run.connections, old, [version for version in known if version not in old], log)

@@ -6,11 +6,13 @@ The state directory goes last: as long as anything is left, what is known of it 
 
 import shutil
 from collections.abc import Collection
+from pathlib import Path
 
 from model.log import Log
 from tasks.cleanup.inventory import Inventory
 from tasks.phases import PHASES
 from tasks.run.context import Run
+from tasks.run.state import State
 
 
 def take_down(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
@@ -28,11 +30,11 @@ def take_down(run: Run, there: Inventory, volumes: Collection[str], log: Log) ->
     ]
 
 
-def forget(run: Run) -> None:
+def forget(state: State, sockets: Path) -> None:
     """Remove what this machine keeps of the stage, sockets and secrets among it. The lock ends last."""
-    shutil.rmtree(run.connections.files.sockets, ignore_errors=True)
-    lock = run.state.root / "lock"
-    for path in run.state.root.iterdir():
+    shutil.rmtree(sockets, ignore_errors=True)
+    lock = state.root / "lock"
+    for path in state.root.iterdir():
         if path == lock:
             continue
         if path.is_dir() and not path.is_symlink():
@@ -40,8 +42,8 @@ def forget(run: Run) -> None:
         else:
             path.unlink()
     lock.unlink(missing_ok=True)
-    run.state.unlock()
-    for directory in (run.state.root, run.state.root.parent):
+    state.unlock()
+    for directory in (state.root, state.root.parent):
         try:
             directory.rmdir()
         except OSError:

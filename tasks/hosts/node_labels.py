@@ -7,11 +7,13 @@ from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord, SwarmRecord
 from model.labels import NAME_LABEL, VOLUME_LABEL, labels_of
 from model.log import Log
-from model.stage import Host
-from tasks.build_volumes import refused_volumes
+from model.stage import Host, Stage
 from tasks.cleanup.removing import each
+from tasks.hosts.volume_data import refused_volumes
 from tasks.names import NODE_LABELS, setup_task, swarm_task
+from tasks.observe.states import SwarmState
 from tasks.run.context import Run
+from tasks.run.state import State
 from tasks.step import Step, Work
 
 
@@ -37,20 +39,20 @@ class NodeLabels(Step):
     def inputs(self) -> Inputs:
         """Return the node and its labels."""
         record = self._run.state.record(self._swarm_task, SwarmRecord)
-        return {"node": record.node, **flatten("labels", node_labels(self._run, self._host))}
+        return {"node": record.node, **flatten("labels", node_labels(self._run.stage, self._host))}
 
     def ensure(self, work: Work) -> FactRecord:
         """Label the node."""
         from remote.swarm import nodes as swarm_nodes
 
-        run, labels = self._run, node_labels(self._run, self._host)
+        run, labels = self._run, node_labels(self._run.stage, self._host)
         # The swarm moves a service with the label that holds it: not to where its data is missing.
         if refused := refused_volumes(run):
             raise HostError(f"{self.host} keeps its labels: {', '.join(refused)} says why")
         node = run.state.record(self._swarm_task, SwarmRecord).node
         manager, client = run.connections.manager()
         swarm_nodes.ensure_node_labels(
-            manager.short, client, node, labels, work.log, partial(_is_of_orphan, run)
+            manager.short, client, node, labels, work.log, partial(_is_of_orphan, run.stage)
         )
         return FactRecord(id=sha256(str(sorted(labels.items()))))
 
@@ -59,24 +61,26 @@ class NodeLabels(Step):
         del key
         run = self._run
         node = run.state.record(self._swarm_task, SwarmRecord).node
-        return run.live_state.node_labels(node, node_labels(run, self._host), partial(_is_of_orphan, run))
+        return run.live_state.node_labels(
+            node, node_labels(run.stage, self._host), partial(_is_of_orphan, run.stage)
+        )
 
 
-def node_labels(run: Run, host: Host) -> dict[str, str]:
+def node_labels(stage: Stage, host: Host) -> dict[str, str]:
     """Return skep's labels of a node."""
-    labels = {**run.stage.labels, NAME_LABEL: host.short}
-    for name in run.stage.volumes:
-        if host in run.stage.volume_hosts(name):
+    labels = {**stage.labels, NAME_LABEL: host.short}
+    for name in stage.volumes:
+        if host in stage.volume_hosts(name):
             labels[f"{VOLUME_LABEL}{name}"] = "true"
     return labels
 
 
-def _is_of_orphan(run: Run, label: str) -> bool:
+def _is_of_orphan(stage: Stage, label: str) -> bool:
     """Return whether a node's label is of a volume that the stage no longer has.
 
     It stays until `doit prune`: without it the swarm would end a service that site.toml no longer has as well.
     """
-    return label.startswith(VOLUME_LABEL) and label.removeprefix(VOLUME_LABEL) not in run.stage.volumes
+    return label.startswith(VOLUME_LABEL) and label.removeprefix(VOLUME_LABEL) not in stage.volumes
 
 
 def prune_labels(run: Run, log: Log) -> list[str]:
@@ -84,24 +88,23 @@ def prune_labels(run: Run, log: Log) -> list[str]:
 
     A service that stays may still be held where it is by one, as long as it was not deployed anew.
     """
-    stays = partial(_is_constraint, _constraints(run))
-    nodes = _nodes_to_prune(run)
+    stays = partial(_is_constraint, _constraints(run.stage, run.live_state.swarm))
+    nodes = _nodes_to_prune(run.stage, run.state, run.live_state.swarm)
 
     def clear(short: str) -> None:
         from remote.swarm import nodes as swarm_nodes
 
         manager, client = run.connections.manager()
-        labels = node_labels(run, run.stage.host(short))
+        labels = node_labels(run.stage, run.stage.host(short))
         swarm_nodes.ensure_node_labels(manager.short, client, nodes[short], labels, log, stays)
 
     return each(nodes, clear, log)
 
 
-def _constraints(run: Run) -> set[str]:
+def _constraints(stage: Stage, swarm: SwarmState) -> set[str]:
     """Return the placement constraints of the services that stay, as they are deployed."""
-    services = run.live_state.swarm.services
     templates = [
-        seen["Spec"]["TaskTemplate"] for name, seen in services.items() if name in run.stage.services
+        service["Spec"]["TaskTemplate"] for name, service in swarm.services.items() if name in stage.services
     ]
     return {
         constraint
@@ -115,12 +118,12 @@ def _is_constraint(constraints: set[str], label: str) -> bool:
     return f"node.labels.{label}==true" in constraints
 
 
-def _nodes_to_prune(run: Run) -> dict[str, str]:
+def _nodes_to_prune(stage: Stage, state: State, swarm: SwarmState) -> dict[str, str]:
     """Return the hives whose nodes have the label of a volume that the stage no longer has, each with its node."""
     nodes = {}
-    for hive in run.stage.hives:
-        record = run.state.read(swarm_task(hive.short), SwarmRecord)
-        node = run.live_state.swarm.nodes.get(record.node, {}) if record is not None else {}
-        if record is not None and any(_is_of_orphan(run, label) for label in labels_of(node)):
+    for hive in stage.hives:
+        record = state.read(swarm_task(hive.short), SwarmRecord)
+        node = swarm.nodes.get(record.node, {}) if record is not None else {}
+        if record is not None and any(_is_of_orphan(stage, label) for label in labels_of(node)):
             nodes[hive.short] = record.node
     return nodes

@@ -1,8 +1,7 @@
-"""Hosts that have to be made anew, or stopped: in turn, never the majority of the swarm, no volume without its name.
+"""Make hosts anew, or stop them, one at a time: never the majority of the swarm, no volume that nobody named.
 
-A provider says by a host's key that it can't be changed in place, and by `Found.must_stop` that it can, but not as it
-runs. Where a hive is made anew, its place in the swarm is given up in order first; the next one goes when the one
-before it is back.
+A host whose key changed can't be changed in place; one with `Found.must_stop` can, but not while it runs. A hive that
+is made anew leaves the swarm in order first. The next hive goes when the one before it is back.
 """
 
 import contextlib
@@ -23,16 +22,16 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 TURN_TIMEOUT = 1800
-"""Seconds for which a hive waits until the one before it is set up again and back in the swarm."""
+"""Seconds for which a hive waits for the one before it to be back in the swarm."""
 
 
 @contextlib.contextmanager
 def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
-    """Let a host be made anew, or stopped, within, if it has to be; other resources pass at once.
+    """Hold a host's turn within, if it has to be made anew or stopped; other resources pass at once.
 
     Args:
         run: The run.
-        resource: What is ensured within.
+        resource: The resource that is ensured within.
         log: Takes a line for the log.
 
     Raises:
@@ -65,7 +64,7 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
 
 @contextlib.contextmanager
 def stopped_one_at_a_time(run: Run, host: Host, log: Log) -> Iterator[None]:
-    """Let a host's engine be started anew within, when the swarm can do without it.
+    """Hold a host's turn within, to start its engine anew when the swarm can do without it.
 
     Args:
         run: The run.
@@ -81,13 +80,15 @@ def stopped_one_at_a_time(run: Run, host: Host, log: Log) -> Iterator[None]:
             _give_up_place(run, host, log, goes=False)
         yield
         run.progress.replaced.add(host.short)
-    # What was seen before says nothing of what came up again.
+    # The live state is of before the restart.
     run.observer.look_again()
 
 
 def refusal(run: Run, host: Host) -> str:
     """Return why a host may not be made anew: its volumes would go with it, and nobody said that they may."""
-    held = [] if run.provider.keeps_volumes or host.short in run.may_replace else volumes_on(run, host)
+    if run.provider.keeps_volumes or host.short in run.may_replace:
+        return ""
+    held = volumes_on(run.stage, run.state, host, run.live_state.host(host))
     if not held:
         return ""
     return (

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
 
 
-def step_names(run: Run, host: Host) -> list[tuple[str, tuple[str, ...]]]:
+def step_names(stage: Stage, host: Host) -> list[tuple[str, tuple[str, ...]]]:
     """Return the names of a host's set-up steps with the names of those that each needs; no secret decides on them."""
-    return [(step.name, step.needs) for step in host_steps(run.stage, host, _BLANK)]
+    return [(step.name, step.needs) for step in host_steps(stage, host, _BLANK)]
 
 
 class HostSteps:

@@ -6,12 +6,14 @@ The copy is what makes state/ dispensable: a fresh clone reads it back.
 from model.errors import HostError, StateError
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, HostRecord
+from model.log import Log
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
 from model.stage import Host
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.step import HostFile, HostStep
 from tasks.names import VAULT, host_task, vault_task
+from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.vault import Vault
 from tasks.services.rendering import secrets_of
@@ -36,7 +38,11 @@ class StageVault(Step):
         self.host = self._host.short
         self.task = vault_task(run.stage)
         self.after = self.containers = (host_task(self.host),)
-        names = {*run.stage.secrets, *run.stage.build_secrets, *secrets_of(run, run.stage.services)}
+        names = {
+            *run.stage.secrets,
+            *run.stage.build_secrets,
+            *secrets_of(run.stage, run.directory, run.stage.services),
+        }
         self._wanted = {name: source for name, source in run.stage.site.secrets.items() if name in names}
         self._generated = {name for name, source in self._wanted.items() if source.generate is not None}
 
@@ -54,13 +60,13 @@ class StageVault(Step):
         try:
             vault = run.secrets.vault
         except KeyError:
-            kept = copy_on(run, self._host, work)
+            kept = copy_on(run.connections, self._host, work.log)
             if kept is None:
                 work.log("no vault here nor on the repository host: making a new one")
             vault = kept or Vault(generate(run.stage.site_name, run.stage.name), {})
         if self._generated - vault.generated.keys():
             # Another checkout may have made them already; then the repository host keeps them.
-            vault = vault.with_those_of(copy_on(run, self._host, work))
+            vault = vault.with_those_of(copy_on(run.connections, self._host, work.log))
         run.secrets.keep(vault.with_all(self._wanted))
         work.inputs["content"] = run.secrets.fingerprint()
         step = self._copy()
@@ -90,19 +96,17 @@ class StageVault(Step):
         return HostStep(VAULT, {"content": self._run.secrets.fingerprint()}, files=files)
 
 
-def copy_on(run: Run, host: Host, work: Work) -> Vault | None:
+def copy_on(connections: Connections, host: Host, log: Log) -> Vault | None:
     """Return the copy of the vault that a host keeps, as when state/ was deleted; None if it keeps none.
 
     Raises:
         HostError: The copy can't be read.
 
     """
-    text = run.connections.to(host).script(
-        f"cat {VAULT_FILE} 2>/dev/null || true", label="looking for the vault"
-    )
+    text = connections.to(host).script(f"cat {VAULT_FILE} 2>/dev/null || true", label="looking for the vault")
     if not text.strip():
         return None
-    work.log(f"reading the copy of the vault on {host.name}")
+    log(f"reading the copy of the vault on {host.name}")
     try:
         return Vault.from_bytes(text.encode())
     except StateError as error:

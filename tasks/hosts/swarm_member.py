@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord, SwarmRecord
-from model.stage import Host
+from model.stage import Host, Stage
 from model.swarm.address_pools import DATA_PATH_PORT, differs, swarm_wants
 from tasks.names import SWARM, host_task, setup_task, swarm_task
+from tasks.run.connections import Connections
 from tasks.run.context import Run
+from tasks.run.state import State
 from tasks.step import BLOCKED, REPLACE, Finding, Names, Step, Work
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ class SwarmMember(Step):
             if SWARM in run.may_replace:
                 run.coordination.once(
                     "the old swarm",
-                    lambda: membership.take_down(_hives(run), run.stage.labels, wants, work.log),
+                    lambda: membership.take_down(
+                        _hives(run.stage, run.state, run.connections), run.stage.labels, wants, work.log
+                    ),
                 )
             record = membership.ensure_member(
                 host, self._others(), run.connections.engine(host), run.connections.engine, work.log, wants
@@ -115,10 +119,10 @@ class SwarmMember(Step):
         )
 
 
-def _hives(run: Run) -> "dict[str, tuple[Host, DockerClient]]":
+def _hives(stage: Stage, state: State, connections: Connections) -> "dict[str, tuple[Host, DockerClient]]":
     """Return the hives that exist, each with its engine."""
     return {
-        hive.short: (hive, run.connections.engine(hive))
-        for hive in run.stage.hives
-        if run.state.host_record(hive) is not None
+        hive.short: (hive, connections.engine(hive))
+        for hive in stage.hives
+        if state.host_record(hive) is not None
     }

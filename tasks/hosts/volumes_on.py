@@ -1,9 +1,10 @@
-"""The stage's volumes on a host: seen, asked for, or possible."""
+"""The stage's volumes on a host: those that were observed, those that it tells, those that it may hold."""
 
 from model.labels import belongs_to, label_filter, labels_of
-from model.stage import Host
+from model.stage import Host, Stage
 from remote.ssh.connection import Connection
-from tasks.run.context import Run
+from tasks.observe.states import HostState
+from tasks.run.state import State
 
 ASK_TIMEOUT = 30
 
@@ -20,35 +21,40 @@ fi
 """
 
 
-def stage_volumes(run: Run, connection: Connection) -> list[str]:
+def stage_volumes(stage: Stage, connection: Connection) -> list[str]:
     """Return the stage's volumes on a host, by asking it.
 
     Raises:
         HostError: It does not answer.
 
     """
-    filters = " ".join(f"--filter label={label}" for label in label_filter(run.stage.labels)["label"])
+    filters = " ".join(f"--filter label={label}" for label in label_filter(stage.labels)["label"])
     return connection.script(
         _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, label="looking for volumes"
     ).split()
 
 
-def maybe_on(run: Run, name: str, host: Host | None) -> list[str]:
-    """Return the volumes that a host may hold: those recorded there, and those that site.toml puts there."""
-    records = run.state.root / "build_volumes"
+def maybe_on(stage: Stage, state: State, name: str, host: Host | None) -> list[str]:
+    """Return the volumes that a host may hold: those recorded there, and those that site.toml puts there.
+
+    Args:
+        stage: The stage.
+        state: Its state directory.
+        name: The host's short name.
+        host: The host; None if the stage has no such host any more.
+
+    """
+    records = state.root / "build_volumes"
     found = {path.stem.partition("@")[0] for path in records.glob(f"*@{name}.json")}
     if host is None or host.is_hive:
-        found |= {
-            volume for volume in run.stage.volumes if host is None or host in run.stage.volume_hosts(volume)
-        }
+        found |= {volume for volume in stage.volumes if host is None or host in stage.volume_hosts(volume)}
     return sorted(found)
 
 
-def volumes_on(run: Run, host: Host) -> list[str]:
-    """Return the stage's volumes on a host; where it can't be asked, those that it may hold."""
-    look = run.live_state.host(host)
-    if look.error or not look.info:
-        return maybe_on(run, host.short, host)
+def volumes_on(stage: Stage, state: State, host: Host, observed: HostState) -> list[str]:
+    """Return the stage's volumes on a host; where it did not answer, those that it may hold."""
+    if observed.error or not observed.info:
+        return maybe_on(stage, state, host.short, host)
     return sorted(
-        name for name, volume in look.volumes.items() if belongs_to(labels_of(volume), run.stage.labels)
+        name for name, volume in observed.volumes.items() if belongs_to(labels_of(volume), stage.labels)
     )

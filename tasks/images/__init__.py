@@ -1,1 +1,1 @@
-"""What build_images is made of: bases, digests, roles."""
+"""The parts of build_images: bases, digests, roles, the builder."""

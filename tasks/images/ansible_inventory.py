@@ -1,4 +1,4 @@
-"""What roles of Ansible see beside their variables: the inventory that hive-builder gave them, as far as they ask.
+"""The inventory of a role of Ansible: as hive-builder gave it, so far as the role asks for it.
 
 A name is given, and counts, only if it is in one of the role's files. So a role that does not ask
 for other services is not stale when one of them changes; and what it does not ask for it can't depend on.
@@ -22,7 +22,9 @@ from model.secrets.secret import Secret
 from model.stage import PREFIXES, Stage
 from tasks.images.roles import Role
 from tasks.run.context import Run
-from tasks.services.rendering import rendered
+from tasks.run.coordination import Coordination
+from tasks.run.state import State
+from tasks.services.rendering import StageRenderer
 
 if TYPE_CHECKING:
     from remote.playbook.play import Play
@@ -39,10 +41,10 @@ _NOT_GIVEN = {"configs", "secrets", "try", "vars"}
 
 @dataclass(frozen=True)
 class SiteInventory:
-    """What one role sees of the site.
+    """The part of the site that one role sees.
 
     Args:
-        target: What its container is called.
+        target: The name of its container.
         groups: Group to its hosts.
         hosts: Host to its variables.
 
@@ -53,7 +55,7 @@ class SiteInventory:
     hosts: Mapping[str, Mapping[str, Any]]
 
     def inputs(self) -> Inputs:
-        """Return what counts of it."""
+        """Return it as inputs."""
         found: Inputs = {}
         if self.groups:
             found |= {"inventory_hostname": self.target, **flatten("groups", self.groups)}
@@ -63,22 +65,22 @@ class SiteInventory:
         return found
 
 
-def seen(run: Run, target: str, role: Role) -> SiteInventory:
-    """Return what a role sees of the stage.
+def inventory_for(stage: Stage, renderer: StageRenderer, target: str, role: Role) -> SiteInventory:
+    """Return the inventory of the stage that a role sees.
 
     Args:
-        run: The run.
-        target: What its container is called: a service's name, or `image_` and an image's.
+        stage: The stage.
+        renderer: Renders its services.
+        target: The name of the role's container: a service's name, or `image_` and an image's.
         role: The role.
 
     Raises:
         KeyError: A service that it may ask for has a template for which something is not made yet.
 
     """
-    stage = run.stage
     texts = [entry.data for tree in role.trees.values() for entry in tree]
     names = {name.decode() for text in texts for name in _NAMES.findall(text)}
-    everywhere, hosts = _everywhere(stage), _hosts(run)
+    everywhere, hosts = _everywhere(stage), _hosts(stage, renderer)
 
     def variables(host: str) -> dict[str, Any]:
         # A service is only rendered if something of it is asked for.
@@ -102,13 +104,12 @@ def _everywhere(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _hosts(run: Run) -> dict[str, Callable[[], dict[str, Any]]]:
-    """Return what gives each host's own variables; as in hive-builder, services, images and the like are hosts, too."""
-    stage = run.stage
+def _hosts(stage: Stage, renderer: StageRenderer) -> dict[str, Callable[[], dict[str, Any]]]:
+    """Return a function for each host's own variables; as in hive-builder, services, images and the like are hosts."""
     return {
         _mother(stage): dict,
         **{host.name: partial(dict, hive_private_ip=host.address) for host in stage.hosts},
-        **{name: partial(_service, run, name) for name in stage.services},
+        **{name: partial(_service, renderer, name) for name in stage.services},
         **{image_host(name): partial(_image, image) for name, image in stage.images.items()},
         **{f"volume_{name}": dict for name in stage.volumes},
         **{f"network_{name}": dict for name in stage.networks},
@@ -116,12 +117,12 @@ def _hosts(run: Run) -> dict[str, Callable[[], dict[str, Any]]]:
 
 
 def image_host(name: str) -> str:
-    """Return what an image's build container is called."""
+    """Return the name of an image's build container."""
     return f"image_{name}"
 
 
 def _mother(stage: Stage) -> str:
-    """Return what the mother is called."""
+    """Return the mother's name."""
     prefix = PREFIXES.get(stage.name, "") if stage.config.prefix is None else stage.config.prefix
     return f"{prefix}mother.{stage.site_name}"
 
@@ -146,9 +147,9 @@ def _groups(stage: Stage, everything: list[str]) -> dict[str, list[str]]:
     }
 
 
-def _service(run: Run, name: str) -> dict[str, Any]:
-    """Return a service's definition as hive-builder's variables, without what has a secret in it."""
-    service = rendered(run, name).service
+def _service(renderer: StageRenderer, name: str) -> dict[str, Any]:
+    """Return a service's definition as hive-builder's variables, without values that a secret is in."""
+    service = renderer.service(name).service
     found = _variables(definition(service))
     if service.ports:
         found["hive_ports"] = [
@@ -173,13 +174,13 @@ def _variables(keys: Mapping[str, Any]) -> dict[str, Any]:
     return {f"hive_{key}": value for key, value in keys.items() if key not in _NOT_GIVEN}
 
 
-def play(run: Run, role: Role, found: SiteInventory, secrets: Mapping[str, Secret]) -> "Play":
+def play(run: Run, role: Role, inventory: SiteInventory, secrets: Mapping[str, Secret]) -> "Play":
     """Return a role, ready to be run once.
 
     Args:
         run: The run.
         role: The role.
-        found: What it sees of the site.
+        inventory: The part of the site that it sees.
         secrets: The secrets that it sees, by their names in site.toml.
 
     """
@@ -196,24 +197,24 @@ def play(run: Run, role: Role, found: SiteInventory, secrets: Mapping[str, Secre
         version=str(ansible.feature_release()),
         own=role.own,
         common=role.common,
-        target=found.target,
-        groups=found.groups,
-        hosts=found.hosts,
-        means=_means(run) if found.groups else {},
+        target=inventory.target,
+        groups=inventory.groups,
+        hosts=inventory.hosts,
+        means=_means(run.stage, run.connections.files.config) if inventory.groups else {},
         secrets={name.replace("-", "_"): secret for name, secret in secrets.items()},
-        directory=_directory(run),
+        directory=_directory(run.state, run.coordination),
     )
 
 
-def _means(run: Run) -> dict[str, dict[str, Any]]:
-    """Return how the hosts are reached by a task that is delegated to them."""
-    ssh = {"ansible_ssh_common_args": ansible_ssh_args(run.connections.files.config)}
+def _means(stage: Stage, ssh_config: Path) -> dict[str, dict[str, Any]]:
+    """Return the connection variables of the hosts, for tasks that are delegated to them."""
+    ssh = {"ansible_ssh_common_args": ansible_ssh_args(ssh_config)}
     mother = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    return {_mother(run.stage): mother, **{host.name: ssh for host in run.stage.hosts}}
+    return {_mother(stage): mother, **{host.name: ssh for host in stage.hosts}}
 
 
-def _directory(run: Run) -> Path:
+def _directory(state: State, coordination: Coordination) -> Path:
     """Return a directory for one play; the first of a run clears what a killed one left behind."""
-    root = run.state.root / "ansible"
-    run.coordination.once("clear plays", lambda: shutil.rmtree(root, ignore_errors=True))
+    root = state.root / "ansible"
+    coordination.once("clear plays", lambda: shutil.rmtree(root, ignore_errors=True))
     return root / uuid.uuid4().hex

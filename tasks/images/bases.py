@@ -23,6 +23,8 @@ from remote.mother.files import write_whole
 from tasks.images.registry_image import RegistryImage, RepositoryStep
 from tasks.names import base_task, readable, upstream_task
 from tasks.run.context import Run
+from tasks.run.coordination import Coordination
+from tasks.run.state import State
 from tasks.step import Work
 
 if TYPE_CHECKING:
@@ -157,7 +159,9 @@ class BaseImage(RegistryImage):
         for key in ("tarball", "archive"):
             file = getattr(self.base, key)
             if file is not None:
-                inputs[key] = f"file {file_digest(self._run, self._run.directory / file)}"
+                inputs[key] = (
+                    f"file {file_digest(self._run.state, self._run.coordination, self._run.directory / file)}"
+                )
         return inputs
 
     def make(self, builder: "Builder", work: Work) -> str:
@@ -185,14 +189,14 @@ class BaseImage(RegistryImage):
         raise BuildError(f"{self.reference}: site.toml does not say how it is had")
 
 
-def file_digest(run: Run, path: Path) -> str:
+def file_digest(state: State, coordination: Coordination, path: Path) -> str:
     """Return the digest of a file of the site, which may be larger than memory.
 
     It is read again only if it may be another one: what the file system says of it is kept beside the digest, as git
     keeps it in its index. Of a file that was just written that is not enough: its times may not tell two writes apart.
     """
-    kept = run.state.root / FILE
-    with run.coordination.lock(FILE):
+    kept = state.root / FILE
+    with coordination.lock(FILE):
         try:
             known: dict[str, list[Any]] = msgspec.json.decode(kept.read_bytes(), type=dict[str, list[Any]])
         except (OSError, msgspec.MsgspecError):

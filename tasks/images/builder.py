@@ -1,4 +1,4 @@
-"""The builder on the repository host, with what all that build share."""
+"""The builder on the repository host."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 from model.keys.record import ImageRecord
 from model.log import Log
 from tasks.run.context import Run
+from tasks.run.progress import Progress
+from tasks.run.state import State
 
 if TYPE_CHECKING:
     from remote.images.builder import Builder
@@ -25,7 +27,7 @@ def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
         registry,
         owner,
         run.coordination.lock,
-        marks(run),
+        marks(run.state),
         log,
     )
     if clear:
@@ -33,12 +35,12 @@ def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     return builder
 
 
-def pushed(run: Run, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
+def pushed(progress: Progress, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
     """Push an image, and return its record."""
-    run.progress.pushed = True
+    progress.pushed = True
     return ImageRecord(reference=builder.registry.push(image, repository, key))
 
 
-def marks(run: Run) -> Path:
-    """Return where there is a file for each build container that may be there."""
-    return run.state.root / "building"
+def marks(state: State) -> Path:
+    """Return the directory that holds a file for each build container that may be there."""
+    return state.root / "building"

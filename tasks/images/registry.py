@@ -3,24 +3,27 @@
 from collections.abc import Sequence
 
 from model.log import Log
+from model.stage import Stage
 from remote.images.registry_gc import ImageTag, collect_script, freed, list_script, parse_list
-from tasks.run.context import Run
+from tasks.run.connections import Connections
 
 COLLECT_TIMEOUT = 900
 
 
-def versions(run: Run) -> list[ImageTag]:
+def versions(stage: Stage, connections: Connections) -> list[ImageTag]:
     """Return the versions of all images in the registry.
 
     Raises:
         SkepError: The repository host does not say.
 
     """
-    connection = run.connections.to(run.stage.repository)
+    connection = connections.to(stage.repository)
     return parse_list(connection.script(list_script(), label="listing the registry"))
 
 
-def remove(run: Run, old: Sequence[ImageTag], kept: Sequence[ImageTag], log: Log) -> bool:
+def remove(
+    stage: Stage, connections: Connections, old: Sequence[ImageTag], kept: Sequence[ImageTag], log: Log
+) -> bool:
     """Remove images from the registry, and local ones that none of the kept is made of; return whether it was done.
 
     Raises:
@@ -29,15 +32,15 @@ def remove(run: Run, old: Sequence[ImageTag], kept: Sequence[ImageTag], log: Log
     """
     from remote.images.registry_gc import remove_local
 
-    repository = run.stage.repository
-    output = run.connections.to(repository).script(
+    repository = stage.repository
+    output = connections.to(repository).script(
         collect_script(old, kept), timeout=COLLECT_TIMEOUT, label="collecting garbage"
     )
     space = freed(output)
     if space is None:
         log("the registry keeps its old images for now: somebody is pushing to it")
         return False
-    local = remove_local(run.connections.engine(repository), repository.short, run.stage.registry, kept)
+    local = remove_local(connections.engine(repository), repository.short, stage.registry, kept)
     versions = "version" if len(old) == 1 else "versions"
     log(
         f"removed {len(old)} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "

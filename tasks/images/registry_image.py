@@ -56,7 +56,7 @@ class RegistryImage(RepositoryStep):
         super().__init__(run, task)
         self.repository = repository
         # Asked before anything is built: later they are this run's own.
-        self._was_killed = any(marks(run).glob("*"))
+        self._was_killed = any(marks(run.state).glob("*"))
 
     def ensure(self, work: Work) -> ImageRecord:
         """Find it in the registry by its key, else make it and push it there.
@@ -72,7 +72,7 @@ class RegistryImage(RepositoryStep):
                 work.log(f"found {reference}")
                 self.was_found(builder)
                 return ImageRecord(reference=reference)
-            return pushed(self._run, builder, self.make(builder, work), self.repository, work.key)
+            return pushed(self._run.progress, builder, self.make(builder, work), self.repository, work.key)
         except (BuildError, CommandError) as error:
             full = self._full_disks()
             if not full:

@@ -1,7 +1,8 @@
-"""The files of roles: those in their directories, and those that skep makes for some that come with it."""
+"""The files of roles: those in their directories, and those that skep makes for some of its own roles."""
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from model.errors import ConfigError
@@ -10,17 +11,18 @@ from model.keys.digest import Entry, Inputs, flatten, read_tree, sha256, tree_in
 from model.secrets import certificate
 from model.secrets.secret import Secret
 from model.stage import scalar
-from tasks.run.context import Run
+from tasks.run.secrets import Secrets
 
 _OF_THE_CA = {roles.TRUST, roles.CERTIFICATE, roles.CERTIFICATES}
 """The roles that get the site's CA."""
 
 
 class Role:
-    """One role as it is used once, read when it is asked for: what is hashed is what is run.
+    """One use of a role. Its files are read once: those that are hashed are those that run.
 
     Args:
-        run: The run.
+        directory: The site's directory.
+        secrets: The stage's secrets, with its CA.
         name: The role's name.
         own: The variables of this use of it.
         common: Those that it shares with the other roles of an image.
@@ -31,13 +33,17 @@ class Role:
     """
 
     def __init__(
-        self, run: Run, name: str, own: Mapping[str, Any], common: Mapping[str, Any] | None = None
+        self,
+        directory: Path,
+        secrets: Secrets,
+        name: str,
+        own: Mapping[str, Any],
+        common: Mapping[str, Any] | None = None,
     ) -> None:
-        """Find it."""
-        path = roles.find(run.directory, name)
+        path = roles.find(directory, name)
         if path is None:
-            raise ConfigError([f"there is no directory roles/{name} in {run.directory}"])
-        self._run, self.name, self.path = run, name, path
+            raise ConfigError([f"there is no directory roles/{name} in {directory}"])
+        self._directory, self._secrets, self.name, self.path = directory, secrets, name, path
         defaults = roles.SEEDS_VARIABLES.get(name, {}) if roles.is_built_in(path) else {}
         self.own, self.common = dict(own), dict(common or {})
         self.own |= {key: value for key, value in defaults.items() if key not in {**self.common, **self.own}}
@@ -47,7 +53,7 @@ class Role:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a script sees in its environment."""
+        """The environment variables of a script."""
         return {
             name: value.reveal() if isinstance(value, Secret) else scalar(value)
             for name, value in {**self.common, **self.own}.items()
@@ -61,18 +67,18 @@ class Role:
     @cached_property
     def trees(self) -> dict[str, tuple[Entry, ...]]:
         """The files of a role of Ansible, and of those that it uses, by the roles' names."""
-        return ansible.trees(self._run.directory, self.name)
+        return ansible.trees(self._directory, self.name)
 
     @cached_property
     def plugins(self) -> dict[str, tuple[Entry, ...]]:
         """The site's own modules and filters that a role of Ansible may use, by their directories."""
-        return ansible.plugins(self._run.directory, self.trees)
+        return ansible.plugins(self._directory, self.trees)
 
     def variable_inputs(self, label: str) -> Inputs:
-        """Return what counts of its variables; of one that a secret is in, a keyed digest.
+        """Return its variables as inputs; of one that a secret is in, a keyed digest.
 
         Args:
-            label: What those of this use are called, as in `roles[0].vars`.
+            label: The name of this use's inputs, as `roles[0].vars`.
 
         """
         own = {**({} if self.is_ansible else self.common), **self.own}
@@ -85,16 +91,13 @@ class Role:
         }
         return {
             **flatten(label, plain),
-            **{
-                f"{label}.{name}": value.fingerprint(self._run.secrets.pepper)
-                for name, value in secret.items()
-            },
+            **{f"{label}.{name}": value.fingerprint(self._secrets.pepper) for name, value in secret.items()},
             # Those of this use are over what a role of Ansible itself sets, the others are not.
             **(flatten("vars", self.common) if self.is_ansible and self.common else {}),
         }
 
     def inputs(self) -> Inputs:
-        """Return what counts of its files. Of those that skep makes: what they are made from; none is made here.
+        """Return its files as inputs. For those that skep makes it returns their inputs; none is made here.
 
         Raises:
             KeyError: It wants the site's CA, and there is no vault yet.
@@ -104,7 +107,7 @@ class Role:
             return self._inputs_of_ansible()
         found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
         if self._kind in _OF_THE_CA:
-            found[f"{self.name}.ca"] = f"sha256:{sha256(self._run.secrets.vault.stage.ca_certificate)}"
+            found[f"{self.name}.ca"] = f"sha256:{sha256(self._secrets.vault.stage.ca_certificate)}"
         if self._kind in {roles.CERTIFICATE, roles.CERTIFICATES}:
             found[f"{self.name}.form"] = certificate.FORM
         return found
@@ -113,7 +116,7 @@ class Role:
         """Return the files of a role of Ansible and of those that it uses, and Ansible's own release."""
         found = {"ansible": str(ansible.feature_release())}
         for name, tree in self.trees.items():
-            path = roles.find(self._run.directory, name) or self.path
+            path = roles.find(self._directory, name) or self.path
             found |= tree_inputs(f"{path.parent.name}/{name}", tree)
         for place, entries in self.plugins.items():
             found |= tree_inputs(place, entries)
@@ -134,7 +137,7 @@ class Role:
             )
         if self._kind not in _OF_THE_CA:
             return self.tree
-        made = {"ca.crt": self._run.secrets.vault.stage.ca_certificate}
+        made = {"ca.crt": self._secrets.vault.stage.ca_certificate}
         try:
             if self._kind == roles.CERTIFICATE:
                 made |= self._issued("tls", *roles.names(self.variables))
@@ -149,7 +152,14 @@ class Role:
         return (*self.tree, directory, *files)
 
     def _issued(self, word: str, names: list[str], addresses: list[str]) -> dict[str, str]:
-        """Return the files of a certificate of the site's CA, which are called by this word."""
-        secrets = self._run.secrets.vault.stage
+        """Issue a certificate by the site's CA, and return its files.
+
+        Args:
+            word: The files' name, without suffix.
+            names: The DNS names.
+            addresses: The IP addresses.
+
+        """
+        secrets = self._secrets.vault.stage
         key, issued = certificate.issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
         return {f"{word}.crt": issued, f"{word}.key": key.reveal()}

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -80,6 +81,11 @@ class Connections:
                 self._connections[host.short] = Connection(host.short, self.files)
             return self._connections[host.short]
 
+    def to_former(self, short: str, record: HostRecord) -> Connection:
+        """Return a connection to a host that the stage no longer has, by its record."""
+        self.write_ssh_files({short: record})
+        return Connection(short, self.files)
+
     def reset(self, host: Host) -> None:
         """Forget the connection to a host that was made anew."""
         self.forget_engine(host)
@@ -95,6 +101,15 @@ class Connections:
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
+
+    def disconnect(self) -> None:
+        """Close all ssh connections of the stage, those to hosts that it no longer wants, too."""
+        self.close()
+        self.write_ssh_files()
+        names = {path.stem for path in self.files.sockets.glob("*.ssh")}
+        connections = [Connection(name, self.files) for name in sorted(names)]
+        with ThreadPoolExecutor(max_workers=max(1, len(connections))) as pool:
+            list(pool.map(Connection.close, connections))
 
     # -- engines -------------------------------------------------------------------------------------------------------
 

@@ -124,11 +124,11 @@ def _refuse_unknown_words() -> None:
         raise InvalidDodoFile(f"{unknown[0]}=… is not known on the command line; there are: {known}")
 
 
-def doit_config(run: Run) -> dict[str, object]:
+def doit_config(state: State) -> dict[str, object]:
     """Return doit's settings: run in parallel, with skep's database and reporter."""
     return {
         "backend": "skep",
-        "dep_file": str(run.state.traces),
+        "dep_file": str(state.traces),
         "reporter": "skep",
         "par_type": "thread",
         "num_process": THREADS,

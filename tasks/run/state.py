@@ -29,7 +29,6 @@ from model.keys.record import HostRecord, Record, SwarmRecord
 from model.stage import Host, Stage
 from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import try_lock
-from tasks.names import host_task, swarm_tasks
 
 R = TypeVar("R", bound=Record)
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
@@ -119,7 +118,7 @@ class State:
 
     def host_record(self, host: Host) -> HostRecord | None:
         """Return the record of a host, or None before it is made."""
-        return self.read(host_task(host.short), HostRecord)
+        return self.read(f"build_infra:{host.short}", HostRecord)
 
     def swarm_id(self, stage: Stage) -> str:
         """Return the id of the stage's swarm, as its first hive's record has it.
@@ -128,7 +127,7 @@ class State:
             KeyError: There is no swarm yet.
 
         """
-        return self.record(swarm_tasks(stage)[0], SwarmRecord).cluster
+        return self.record(f"setup_hosts:{stage.hives[0].short}.swarm", SwarmRecord).cluster
 
     def remove_broken(self) -> None:
         """Remove each record that is no JSON, before doit looks at the first one; only for who holds the stage.

@@ -1,1 +1,1 @@
-"""What deploy_services is made of: preflight, ports, contents, rendering."""
+"""The parts of deploy_services: preflight, ports, rendering, secrets and configs."""

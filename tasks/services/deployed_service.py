@@ -27,10 +27,14 @@ from tasks.names import (
     swarm_tasks,
     vault_task,
 )
+from tasks.run.connections import Connections
 from tasks.run.context import Run
-from tasks.services import port_allocation, secrets_configs
+from tasks.run.secrets import Secrets
+from tasks.run.state import State
+from tasks.services import docker_names
 from tasks.services.preflight import preflight
-from tasks.services.rendering import rendered
+from tasks.services.published_ports import leaves_ports_open, port_labels, published_ports
+from tasks.services.rendering import StageRenderer, renderer_of
 from tasks.step import CHANGE, REPLACE, Finding, Names, Step, Work
 
 if TYPE_CHECKING:
@@ -77,7 +81,7 @@ class DeployedService(Step):
         self._networks = stage.networks_of(service)
         self._volumes = {volume: list(stage.site.volumes[volume].hosts) for volume in service.named_volumes}
         networks = (network_task(network) for network in self._networks)
-        self.needs = (*networks, *secrets_configs.tasks_of(service), self._image_task)
+        self.needs = (*networks, *docker_names.tasks_of(service), self._image_task)
         self.after = tuple(self._tasks_before())
         self.containers = swarm_tasks(run.stage)
         self.doc = f"service {name}"
@@ -93,7 +97,7 @@ class DeployedService(Step):
         for host in stage.hives:
             yield from (setup_task(host.short, step) for step in ("swarm", "node_labels", "trust"))
         yield from service_volume_tasks(stage, self._service)
-        if port_allocation.is_open(stage):
+        if leaves_ports_open(stage):
             yield PORTS_TASK
         # A service that another one depends on is done when it is healthy.
         yield from map(service_task, depends_on(stage, self._service))
@@ -102,18 +106,18 @@ class DeployedService(Step):
     @cached_property
     def _rendered(self) -> Rendered:
         """The definition without templates, rendered once: its inputs are those of what is deployed."""
-        return rendered(self._run, self.name)
+        return renderer_of(self._run).service(self.name)
 
     def _parts(self) -> ServiceParts:
         """Return the real things that the service is made from, by the records of their tasks."""
-        run = self._run
+        run, names = self._run, docker_names.docker_names_of(self._run)
         return ServiceParts(
             image=run.state.record(self._image_task, ImageRecord).reference,
             networks={name: run.state.record(network_task(name), FactRecord).id for name in self._networks},
-            secrets=secrets_configs.secret_parts(run, self._service),
-            configs=secrets_configs.config_parts(run, self._service),
+            secrets=docker_names.secret_parts(names, run.state, self._service),
+            configs=docker_names.config_parts(names, run.state, self._service),
             environment=self._rendered.environment,
-            ports=port_allocation.published_ports(run, self.name),
+            ports=published_ports(run.stage, run.state, self.name),
         )
 
     def inputs(self) -> Inputs:
@@ -131,8 +135,8 @@ class DeployedService(Step):
             **flatten("service", own),
             **{f"service.environment.{name}": digest for name, digest in environment.items()},
             **flatten("network", networks),
-            **secrets_configs.inputs_of(service, parts.secrets, parts.configs),
-            **flatten("port", port_allocation.port_labels(service, parts.ports)),
+            **docker_names.inputs_of(service, parts.secrets, parts.configs),
+            **flatten("port", port_labels(service, parts.ports)),
             **flatten("volume", self._volumes),
         }
 
@@ -154,7 +158,7 @@ class DeployedService(Step):
         run = self._run
         preflight(run, work.task, work.log)
         _, client = run.connections.manager()
-        client.api.reload_config(str(docker_config(run)))
+        client.api.reload_config(str(docker_config(run.stage, run.state, run.secrets)))
         number, changed = ensure_service(client, self._spec(work.key), work.log)
         if changed:
             run.progress.redeployed.add(self.name)
@@ -172,7 +176,7 @@ class DeployedService(Step):
         """Return the specification that the swarm gets."""
         stage, parts = self._run.stage, self._parts()
         labels = {**stage.labels, NAME_LABEL: self.name, KEY_LABEL: key}
-        labels |= port_allocation.port_labels(self._service, parts.ports)
+        labels |= port_labels(self._service, parts.ports)
         return service_spec(self.name, self._rendered.service, stage, parts, labels)
 
     def _waiting(self, log: Log, *, changed: bool) -> Callable[..., None]:
@@ -188,7 +192,7 @@ class DeployedService(Step):
             run.connections.swarm_poller,
             self.name,
             policy,
-            partial(log_tail, run),
+            partial(log_tail, run.stage, run.state, run.connections),
             log,
             changed=changed,
         )
@@ -200,7 +204,7 @@ class DeployedService(Step):
         run, name = self._run, self.name
         try:
             revision = restore_service(
-                client, name, run.stage.labels, lambda: secret_environment(run, name), log
+                client, name, run.stage.labels, lambda: secret_environment(renderer_of(run), name), log
             )
             if revision is None:
                 return f"{_NO_REVISION}: it stays as it is until the next run"
@@ -221,7 +225,9 @@ class DeployedService(Step):
 
         if REVISION_LABEL in labels_of(service):
             return {}
-        store = self._run.connections.shared(RevisionStore, partial(_revision_store, self._run))
+        store = self._run.connections.shared(
+            RevisionStore, partial(_revision_store, self._run.stage, self._run.state)
+        )
         return {REVISION_LABEL: str(store.keep(service, self._rendered.environment))}
 
     def real(self, key: str) -> str | None:
@@ -241,25 +247,25 @@ class DeployedService(Step):
         return Finding(CHANGE)
 
 
-def _revision_store(run: Run, client: "DockerClient") -> "RevisionStore":
+def _revision_store(stage: Stage, state: State, client: "DockerClient") -> "RevisionStore":
     """Return the store of the stage's services' revisions."""
     from remote.swarm.revisions import RevisionStore
 
     networks = {
         record.id: name
-        for name in run.stage.networks
-        if (record := run.state.read(network_task(name), FactRecord)) is not None
+        for name in stage.networks
+        if (record := state.read(network_task(name), FactRecord)) is not None
     }
-    return RevisionStore(client, run.stage.labels, run.stage.site.registry.keep, networks)
+    return RevisionStore(client, stage.labels, stage.site.registry.keep, networks)
 
 
-def secret_environment(run: Run, name: str) -> list[str]:
+def secret_environment(renderer: StageRenderer, name: str) -> list[str]:
     """Return the lines `NAME=value` of a service's environment that a secret is in, as they are today."""
-    made = rendered(run, name).environment
+    made = renderer.service(name).environment
     return [f"{variable}={value.reveal()}" for variable, value in made.items()]
 
 
-def docker_config(run: Run) -> str:
+def docker_config(stage: Stage, state: State, secrets: Secrets) -> str:
     """Write the registry's password as Docker's own configuration file, and return its path.
 
     The SDK reads credentials from such a file, and hands them to the hives with the service.
@@ -267,17 +273,19 @@ def docker_config(run: Run) -> str:
     import base64
     import json
 
-    login = f"skep:{run.secrets.vault.stage.registry_password.reveal()}"
-    path = run.state.secrets / "docker.json"
-    auths = {run.stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
+    login = f"skep:{secrets.vault.stage.registry_password.reveal()}"
+    path = state.secrets / "docker.json"
+    auths = {stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
     write_whole(path, json.dumps({"auths": auths}).encode(), mode=0o600)
     return str(path)
 
 
-def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
+def log_tail(
+    stage: Stage, state: State, connections: Connections, node: str, container: str
+) -> tuple[str, list[str]]:
     """Return the host of a node of the swarm, and the last log lines of a container there."""
-    for host in run.stage.hives:
-        record = run.state.read(swarm_task(host.short), SwarmRecord)
+    for host in stage.hives:
+        record = state.read(swarm_task(host.short), SwarmRecord)
         if record is None or record.node != node:
             continue
         if not container:
@@ -286,7 +294,7 @@ def log_tail(run: Run, node: str, container: str) -> tuple[str, list[str]]:
             from remote.engine.client import engine_errors
 
             with engine_errors(host.short, "reading a container's log", ServiceError):
-                text = run.connections.engine(host).api.logs(container, tail=LOG_LINES)
+                text = connections.engine(host).api.logs(container, tail=LOG_LINES)
         except SkepError as error:
             return host.short, [f"(its log can't be read: {error})"]
         return host.short, str(text, errors="replace").splitlines()

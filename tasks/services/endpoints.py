@@ -1,9 +1,9 @@
-"""Where the services answer, in lines that can be pasted."""
+"""The services' endpoints, in lines that can be pasted."""
 
 from model.site import PublishedPort
-from model.stage import Host
+from model.stage import Host, Stage
 from tasks.run.context import Run
-from tasks.services.port_allocation import published_ports
+from tasks.services.published_ports import published_ports
 
 _SERVICE = "com.docker.swarm.service.name"
 _GUESS = {53: "dig @{address}", 80: "curl http://{address}/", 443: "curl -k https://{address}/"}
@@ -12,28 +12,28 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 def lines(run: Run) -> list[str]:
     """Return a heading and a line for each way in, or nothing where no service publishes a port."""
-    found = []
-    running: dict[str, set[str]] = {}
+    endpoints = []
+    running = _Running(run)
     for name, service in run.stage.services.items():
-        published = published_ports(run, name)
+        published = published_ports(run.stage, run.state, name)
         if not published:
             continue
-        address = _address(run, name, published, running)
+        address = _address(run.stage, name, published, running)
         if address is None:
             continue
-        said = service.try_ or [_guess(port) for port in published]
-        found += [(name, text.replace("{address}", address)) for text in dict.fromkeys(said)]
-    if not found:
+        commands = service.try_ or [_guess(port) for port in published]
+        endpoints += [(name, text.replace("{address}", address)) for text in dict.fromkeys(commands)]
+    if not endpoints:
         return []
-    width = max(len(name) for name, _ in found)
-    said = ["the services answer:", *(f"  {name:<{width}}  {text}" for name, text in found)]
+    width = max(len(name) for name, _ in endpoints)
+    found = ["the services answer:", *(f"  {name:<{width}}  {text}" for name, text in endpoints)]
     first = run.stage.hives[0]
     record = run.state.host_record(first)
     if record is not None and record.ssh_host in _LOOPBACK:
         config = run.connections.files.config
-        said.append("  (these addresses are behind the engine's virtual machine; forward what you need:")
-        said.append(f"   ssh -F {config} -N -L 8080:{first.address}:80 {first.short})")
-    return said
+        found.append("  (these addresses are behind the engine's virtual machine; forward what you need:")
+        found.append(f"   ssh -F {config} -N -L 8080:{first.address}:80 {first.short})")
+    return found
 
 
 def _guess(port: PublishedPort) -> str:
@@ -44,29 +44,36 @@ def _guess(port: PublishedPort) -> str:
     return f"nc -z{'u' if port.protocol == 'udp' else ''} {{address}} {port.published}"
 
 
-def _address(run: Run, name: str, published: list[PublishedPort], running: dict[str, set[str]]) -> str | None:
-    """Return the address of a hive where a service answers: any for the ingress, else one where it runs.
+class _Running:
+    """Tells on which hives a service has containers; each hive is asked once.
 
     Args:
-        run: The run.
-        name: The service.
-        published: What it publishes.
-        running: A hive to the services that run there, filled as hives are looked at.
+        run: The run. The live state answers, unless the run deployed something since that was taken.
 
     """
-    for host in run.stage.hives:
-        if any(port.mode == "ingress" for port in published):
-            return host.address
-        if host.short not in running:
-            running[host.short] = _running(run, host)
-        if name in running[host.short]:
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._services: dict[str, set[str]] = {}
+
+    def on(self, host: Host) -> set[str]:
+        """Return the services that have a container on a host."""
+        if host.short not in self._services:
+            self._services[host.short] = self._ask(host)
+        return self._services[host.short]
+
+    def _ask(self, host: Host) -> set[str]:
+        """Read them from the live state, or from the host's engine."""
+        if not self._run.progress.deployed:
+            return set(self._run.live_state.host(host).services)
+        engine = self._run.connections.engine(host)
+        containers = engine.api.containers(filters={"label": _SERVICE})
+        return {container["Labels"][_SERVICE] for container in containers}
+
+
+def _address(stage: Stage, name: str, published: list[PublishedPort], running: _Running) -> str | None:
+    """Return the address of a hive where a service answers: any for the ingress, else one where it runs."""
+    for host in stage.hives:
+        if any(port.mode == "ingress" for port in published) or name in running.on(host):
             return host.address
     return None
-
-
-def _running(run: Run, host: Host) -> set[str]:
-    """Return the services of which a container runs on a host; as the live look saw it if nothing changed since."""
-    if not run.progress.deployed:
-        return set(run.live_state.host(host).services)
-    containers = run.connections.engine(host).api.containers(filters={"label": _SERVICE})
-    return {container["Labels"][_SERVICE] for container in containers}

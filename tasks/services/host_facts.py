@@ -1,43 +1,48 @@
-"""One look at every hive, all at the same time: its kernel, who listens there, what its containers publish."""
+"""Facts of every hive, read at the same time: kernel, listening programs, published ports of containers."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from model.errors import SkepError
 from model.log import Log
-from model.stage import Host
+from model.stage import Host, Stage
 from remote.checks import host_facts
 from remote.checks.host_facts import HostFacts
-from tasks.run.context import Run
+from tasks.run.connections import Connections
 
 LOOK_TIMEOUT = 60
 
 
-def look_at_hives(
-    run: Run, log: Log, filesystems: Iterable[str] = (), paths: Iterable[str] = ()
+def facts_of_hives(
+    stage: Stage,
+    connections: Connections,
+    log: Log,
+    filesystems: Iterable[str] = (),
+    paths: Iterable[str] = (),
 ) -> dict[str, HostFacts]:
-    """Return what the hives are like, by short name; one that does not answer is said and left out.
+    """Return the hives' facts by short name. One that does not answer is logged and left out.
 
     Args:
-        run: The run.
+        stage: The stage.
+        connections: To its hosts.
         log: Takes a line for the log.
-        filesystems: Kinds of file systems that are to be mounted there, if it can.
-        paths: What is to be mounted into containers, if it is there.
+        filesystems: File systems, as `nfs`, of which is asked whether the kernel can mount them.
+        paths: Paths of which is asked whether they are there.
 
     """
     script = host_facts.script(filesystems, paths)
 
     def ask(host: Host) -> HostFacts | None:
         try:
-            said = run.connections.to(host).script(
+            output = connections.to(host).script(
                 script, timeout=LOOK_TIMEOUT, label="looking before services are deployed"
             )
         except SkepError as error:
             log(f"not looked at: {error}")
             return None
-        return host_facts.parse(said)
+        return host_facts.parse(output)
 
-    hives = run.stage.hives
+    hives = stage.hives
     with ThreadPoolExecutor(len(hives)) as pool:
         found = zip(hives, pool.map(ask, hives), strict=True)
         return {host.short: facts for host, facts in found if facts is not None}

@@ -13,7 +13,7 @@ from tasks.names import CONFIG, config_task, secret_task, service_task
 from tasks.observe.states import SwarmState
 from tasks.phase import PRUNES, Orphan
 from tasks.run.context import Run
-from tasks.services import secrets_configs
+from tasks.services.docker_names import docker_names_of
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -109,7 +109,7 @@ def older_contents(run: Run, swarm: SwarmState) -> list[OrphanContent]:
         swarm: The swarm as it is now.
 
     """
-    known = secrets_configs.current(run)
+    known = docker_names_of(run).wanted()
     return [
         orphan
         for orphan in _contents(run, swarm, swarm.services)
@@ -127,7 +127,7 @@ def _contents(run: Run, swarm: SwarmState, staying: Mapping[str, Any]) -> Iterat
         staying: The services that count as users.
 
     """
-    current = set(secrets_configs.current(run).values())
+    current = set(docker_names_of(run).wanted().values())
     configs = {f"{CONFIG}{name}" for name in run.stage.configs}
     users = _users(swarm, staying)
     for docker_name, thing in sorted(swarm.secrets.items()):

@@ -1,40 +1,42 @@
 """Services that went back to an earlier revision, and stay there until their definition changes.
 
-The pin is a label on the service. What is known of it here is only for `doit list`, which looks at nothing.
+The pin is a label on the service. The file in state/ is only for `doit list`, which observes nothing.
 """
 
 import json
 from collections.abc import Mapping
 
 from model.labels import PINNED_LABEL, labels_of
+from model.stage import Stage
 from remote.mother.files import write_whole
-from tasks.run.context import Run
+from tasks.observe.states import SwarmState
+from tasks.run.state import State
 
 FILE = "pinned.json"
 
 
-def pinned(run: Run) -> dict[str, int]:
-    """Return the services that were pinned when the swarm was last looked at, each with its revision."""
+def pinned(state: State) -> dict[str, int]:
+    """Return the services that were pinned when a run last noted it, each with its revision."""
     try:
-        found = json.loads((run.state.root / FILE).read_text())
+        found = json.loads((state.root / FILE).read_text())
     except (OSError, ValueError):
         return {}
     return {str(name): int(number) for name, number in found.items()}
 
 
-def seen(run: Run) -> dict[str, int]:
-    """Return the services that the live look saw pinned."""
+def observed(stage: Stage, swarm: SwarmState) -> dict[str, int]:
+    """Return the services that are pinned in the swarm, each with its revision."""
     found = {}
-    for name, service in run.live_state.swarm.services.items():
+    for name, service in swarm.services.items():
         number = labels_of(service).get(PINNED_LABEL, "")
-        if name in run.stage.services and number.isdecimal():
+        if name in stage.services and number.isdecimal():
             found[name] = int(number)
     return found
 
 
-def note(run: Run, found: Mapping[str, int]) -> None:
+def note(state: State, found: Mapping[str, int]) -> None:
     """Keep which services are pinned."""
-    path = run.state.root / FILE
+    path = state.root / FILE
     if found:
         write_whole(path, json.dumps(dict(found)).encode())
     else:

@@ -7,70 +7,26 @@ themselves, as a label for each port, and read back from there when `state/` is 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from model import site as types
 from model.errors import ServiceError
 from model.keys.digest import Inputs
 from model.keys.record import PortsRecord
 from model.labels import PORT_LABEL, belongs_to, labels_of
-from model.site import PublishedPort
 from model.site.base import LAST_PORT
 from model.site.services import FIRST_FREE_PORT
 from model.stage import Stage
 from remote.checks.host_facts import HostFacts
 from tasks.names import PORTS_TASK, swarm_tasks
 from tasks.run.context import Run
-from tasks.services.host_facts import look_at_hives
+from tasks.services.host_facts import facts_of_hives
+from tasks.services.published_ports import Choices, choice_name
 from tasks.step import Step, Work
-
-Choices = Mapping[str, int]
-"""`<service> <container's port>/<protocol>` to the host's port."""
-
-
-def is_open(stage: Stage) -> bool:
-    """Return whether any service leaves a published port open."""
-    return any(service.open_ports for service in stage.services.values())
-
-
-def published_ports(run: Run, name: str) -> list[PublishedPort]:
-    """Return a service's published ports, with those that were chosen.
-
-    Raises:
-        KeyError: One is not chosen yet.
-
-    """
-    service = run.stage.services[name]
-    if not service.open_ports:
-        return service.ports
-    chosen = run.state.record(PORTS_TASK, PortsRecord).ports
-    return [port.at(_of(chosen, name, port)) if port.is_open else port for port in service.ports]
-
-
-def _of(chosen: Choices, name: str, port: PublishedPort) -> int:
-    """Return what was chosen for a port."""
-    try:
-        return chosen[key(name, port)]
-    except KeyError:
-        raise KeyError(PORTS_TASK) from None
-
-
-def port_labels(service: types.Service, published: Iterable[PublishedPort]) -> dict[str, str]:
-    """Return the labels that keep a service's chosen ports."""
-    left_open = {(port.target, port.protocol) for port in service.open_ports}
-    return {
-        f"{PORT_LABEL}{port.target}.{port.protocol}": str(port.published)
-        for port in published
-        if (port.target, port.protocol) in left_open
-    }
-
-
-def key(name: str, port: PublishedPort) -> str:
-    """Return the name of a choice; no two services and ports have the same."""
-    return f"{name} {port.target}/{port.protocol}"
 
 
 def wanted(stage: Stage) -> list[str]:
     """Return the ports that are to be chosen, by name."""
-    return sorted(key(name, port) for name, service in stage.services.items() for port in service.open_ports)
+    return sorted(
+        choice_name(name, port) for name, service in stage.services.items() for port in service.open_ports
+    )
 
 
 def named(stage: Stage) -> dict[int, str]:
@@ -118,9 +74,9 @@ def on_services(services: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, in
                 yield f"{service['Spec']['Name']} {target}/{protocol}", int(number)
 
 
-def on_hosts(looks: Iterable[HostFacts]) -> set[int]:
-    """Return the numbers that somebody has on a hive: programs that listen, and containers, whosever they are."""
-    return {number for facts in looks for number, _protocol in (*facts.listeners, *facts.published)}
+def on_hosts(facts: Iterable[HostFacts]) -> set[int]:
+    """Return the ports that are taken on a hive: by programs that listen, and by anybody's containers."""
+    return {number for host in facts for number, _protocol in (*host.listeners, *host.published)}
 
 
 class PublishedPorts(Step):
@@ -154,7 +110,7 @@ class PublishedPorts(Step):
         wants = wanted(self._run.stage)
         taken = {*named(self._run.stage), *_published(foreign)}
         if not set(wants) <= kept.keys():
-            taken |= on_hosts(look_at_hives(self._run, work.log).values())
+            taken |= on_hosts(facts_of_hives(self._run.stage, self._run.connections, work.log).values())
         chosen = choose(wants, kept, taken)
         for name in wants:
             work.log(f"{name}: {chosen[name]}")

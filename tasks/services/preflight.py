@@ -1,7 +1,7 @@
-"""What would keep services from running, found before the first of them is touched, and said all at once.
+"""Check whether the stage's services can run, before the first of them is touched; report all problems at once.
 
-One look at each hive and one at the swarm, and only by a run that is about to deploy something. Packets are sent from
-hive to hive only if none were since the hives and their engines were started; that is kept in `state/`.
+Each hive and the swarm are asked once, and only by a run that is about to deploy something. Packets are sent from hive
+to hive only if none were since the hives and their engines were started; that is kept in `state/`.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from model import site as types
 from model.errors import ServiceError, SkepError
 from model.hosts.firewall import swarm_ports
 from model.keys.digest import canonical, sha256
-from model.keys.record import PortsRecord, SwarmRecord
+from model.keys.record import SwarmRecord
 from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage
@@ -27,27 +27,29 @@ from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
 from remote.swarm.spec import constraints
 from tasks.hosts import decommission
-from tasks.names import PORTS_TASK, swarm_task
+from tasks.names import swarm_task
+from tasks.run.connections import Connections
 from tasks.run.context import Run
-from tasks.services import port_allocation as chosen
-from tasks.services.host_facts import look_at_hives
-from tasks.services.rendering import rendered
+from tasks.run.state import State
+from tasks.services.host_facts import facts_of_hives
+from tasks.services.published_ports import Choices, choice_name, choices_of
+from tasks.services.rendering import StageRenderer, renderer_of
 
 FILE = "preflight.json"
 _OWN_VNIS = (0xF00000, 0xFF0000)
-"""The VXLAN identifiers of which those that try the paths are taken; the swarm counts up from 4096."""
+"""The range of VXLAN identifiers for test packets; the swarm counts up from 4096."""
 
 
 def preflight(run: Run, task: str, log: Log) -> None:
-    """Look whether the stage's services can run, once a run; whoever asks later is told the same.
+    """Check whether the stage's services can run, once a run.
 
     Args:
         run: The run.
-        task: Who asks.
+        task: The caller.
         log: Takes a line for its log.
 
     Raises:
-        ServiceError: They can't. The first who asks gets all problems, others who that was.
+        ServiceError: They can't. The first caller gets every problem; later callers get that caller's name.
 
     """
     first, found = run.coordination.found_once("preflight", task, lambda: problems(run, log))
@@ -61,40 +63,34 @@ def preflight(run: Run, task: str, log: Log) -> None:
 
 def problems(run: Run, log: Log) -> list[str]:
     """Return a line for each problem, beginning with the path in site.toml, or with hosts."""
-    stage = run.stage
-    decommission.cordon(run, log)
-    services = dict(_services(run))
-    facts = _facts(run, services, log)
-    manager, client = run.connections.manager()
-    nodes, drained, foreign = _swarm(run)
+    stage, connections = run.stage, run.connections
+    decommission.cordon(stage, run.state, connections, log)
+    services = dict(_services(stage, renderer_of(run)))
+    facts = _facts(stage, connections, services, log)
+    manager, client = connections.manager()
+    nodes, drained, foreign = _swarm(stage, run.state, connections)
     wants = [wanted(name, service, stage) for name, service in services.items()]
     where = {name: constraints(service, stage) for name, service in services.items()}
     return [
         *engine_versions.too_old_manager(manager.short, client.api.api_version),
         *engine_versions.too_old_nodes(services, where, nodes),
         *_without_ip_vs(stage, services, facts),
-        *_taken_ports(stage, services, facts, nodes, foreign, _choices(run)),
+        *_taken_ports(stage, services, facts, nodes, foreign, choices_of(run.state)),
         *_mounts(stage, services, facts, nodes),
         *misfits(wants, nodes, [_foreign_wants(service) for service in foreign], drained),
-        *_paths(run, facts, log),
+        *_paths(stage, run.state, connections, facts, log),
     ]
 
 
-def _services(run: Run) -> Iterator[tuple[str, types.Service]]:
-    """Yield the stage's services without templates; one that can't be had so fails by itself."""
-    for name in run.stage.services:
+def _services(stage: Stage, renderer: StageRenderer) -> Iterator[tuple[str, types.Service]]:
+    """Yield the stage's services without templates. One that can't be rendered is left out: its own task fails."""
+    for name in stage.services:
         with contextlib.suppress(KeyError, SkepError):
-            yield name, rendered(run, name).service
-
-
-def _choices(run: Run) -> chosen.Choices:
-    """Return the published ports that site.toml leaves open, as they were chosen."""
-    record = run.state.read(PORTS_TASK, PortsRecord)
-    return record.ports if record is not None else {}
+            yield name, renderer.service(name).service
 
 
 def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
-    """Return what a service wants of the nodes."""
+    """Return a service's demands on the nodes."""
     tasks = None if service.is_global else service.replicas
     reserved = service.cpu_reservation or 0.0, service.mem_reservation or 0
     where = tuple(constraints(service, stage))
@@ -115,34 +111,37 @@ def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
 # -- looking -----------------------------------------------------------------------------------------------------------
 
 
-def _facts(run: Run, services: Mapping[str, types.Service], log: Log) -> dict[str, HostFacts]:
-    """Return what the hives are like, all asked at the same time; one that does not answer is left out."""
-    kinds = sorted({kind for volume in run.stage.volumes.values() if (kind := _filesystem(volume))})
+def _facts(
+    stage: Stage, connections: Connections, services: Mapping[str, types.Service], log: Log
+) -> dict[str, HostFacts]:
+    """Return the hives' facts; one that does not answer is left out."""
+    kinds = sorted({kind for volume in stage.volumes.values() if (kind := _filesystem(volume))})
     paths = sorted(
         {path for service in services.values() for mount in service.volumes if (path := _bound(mount))}
     )
-    return look_at_hives(run, log, kinds, paths)
+    return facts_of_hives(stage, connections, log, kinds, paths)
 
 
-def _swarm(run: Run) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
+def _swarm(
+    stage: Stage, state: State, connections: Connections
+) -> tuple[list[Node], list[Node], list[Mapping[str, Any]]]:
     """Return the nodes that take tasks, by their hosts' names, the stage's that don't, and services of others."""
     from remote.engine.client import engine_errors
 
-    host, client = run.connections.manager()
+    host, client = connections.manager()
     with engine_errors(host.short, "looking at the swarm before services are deployed", ServiceError):
         nodes, services = client.api.nodes(), client.api.services()
     shorts = {
         record.node: hive.short
-        for hive in run.stage.hives
-        if (record := run.state.read(swarm_task(hive.short), SwarmRecord)) is not None
+        for hive in stage.hives
+        if (record := state.read(swarm_task(hive.short), SwarmRecord)) is not None
     }
     # One that is down is to come back; whether it must is the set-up's to say.
     usable = [node for node in nodes if node["Spec"]["Availability"] == "active"]
     foreign = [
         service
         for service in services
-        if service["Spec"]["Name"] not in run.stage.services
-        or not belongs_to(labels_of(service), run.stage.labels)
+        if service["Spec"]["Name"] not in stage.services or not belongs_to(labels_of(service), stage.labels)
     ]
     named = [_node(node, shorts.get(node["ID"], node["ID"])) for node in usable]
     drained = [
@@ -175,7 +174,7 @@ def _node(node: Mapping[str, Any], name: str) -> Node:
 
 
 def _foreign_wants(service: Mapping[str, Any]) -> Wants:
-    """Return what a service that is not of the stage has reserved; where it may run is its own affair."""
+    """Return the reservations of a service that is not of the stage; where it may run is its own affair."""
     reserved = (service["Spec"]["TaskTemplate"].get("Resources") or {}).get("Reservations") or {}
     replicated = service["Spec"]["Mode"].get("Replicated")
     return Wants(
@@ -192,7 +191,7 @@ def _foreign_wants(service: Mapping[str, Any]) -> Wants:
 def _without_ip_vs(
     stage: Stage, services: Mapping[str, types.Service], facts: Mapping[str, HostFacts]
 ) -> Iterator[str]:
-    """Yield which services want what kernels without ip_vs can't do: Docker accepts it, and then nothing arrives."""
+    """Yield the services that need ip_vs, where a kernel has none: Docker accepts them, and then nothing arrives."""
     lacking = ", ".join(short for short, found in facts.items() if not found.has_ip_vs)
     if not lacking:
         return
@@ -210,7 +209,7 @@ def _taken_ports(
     facts: Mapping[str, HostFacts],
     nodes: Sequence[Node],
     foreign: Sequence[Mapping[str, Any]],
-    choices: chosen.Choices,
+    choices: Choices,
 ) -> Iterator[str]:
     """Yield the published ports that somebody else has on a host where they would be."""
     routed = {
@@ -223,7 +222,7 @@ def _taken_ports(
         may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
         for port in service.ports:
             # What was chosen was free then, and is kept for life: somebody may have taken it since.
-            number = port.published or choices.get(chosen.key(name, port), 0)
+            number = port.published or choices.get(choice_name(name, port), 0)
             if not number:
                 continue
             where = (number, port.protocol)
@@ -296,15 +295,16 @@ def _mounts(
 # -- from hive to hive -------------------------------------------------------------------------------------------------
 
 
-def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
-    """Return what does not arrive from hive to hive, and keep that all did until something is started anew."""
-    stage = run.stage
+def _paths(
+    stage: Stage, state: State, connections: Connections, facts: Mapping[str, HostFacts], log: Log
+) -> list[str]:
+    """Return the paths from hive to hive that packets do not pass; keep that all did until something is restarted."""
     sizes = {name: _mtu(network) for name, network in used_networks(stage).items()}
     hives = {host.short: host for host in stage.hives if host.short in facts}
     if len(hives) < 2 or not sizes:  # noqa: PLR2004 - a pair
         return []
-    known = _key(run, hives, facts, sizes)
-    path = run.state.root / FILE
+    known = _key(stage, hives, facts, sizes)
+    path = state.root / FILE
     if _kept(path) == known:
         log("packets were sent between the hives since they were started")
         return []
@@ -314,12 +314,12 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
     def send(short: str) -> vxlan.Measurements | str:
         script = vxlan.script(short, addresses, stage.data_path_port, mtu, first)
         try:
-            said = run.connections.to(hives[short]).script(
+            output = connections.to(hives[short]).script(
                 script, timeout=vxlan.TIMEOUT, label="sending packets to the other hives"
             )
         except SkepError as error:
             return str(error)
-        return vxlan.parse(short, list(hives), mtu, addresses[short], said)
+        return vxlan.parse(short, list(hives), mtu, addresses[short], output)
 
     with ThreadPoolExecutor(len(hives)) as pool:
         answers = dict(zip(hives, pool.map(send, hives), strict=True))
@@ -330,11 +330,11 @@ def _paths(run: Run, facts: Mapping[str, HostFacts], log: Log) -> list[str]:
             log(f"packets between the hives were not tried: {answer}")
         return []
     found = {short: answer for short, answer in answers.items() if not isinstance(answer, str)}
-    said = vxlan.problems(found, stage.data_path_port, sizes)
-    if not said:
+    found_problems = vxlan.problems(found, stage.data_path_port, sizes)
+    if not found_problems:
         log(f"packets of {mtu} bytes arrive between {', '.join(hives)}")
         write_whole(path, json.dumps({"paths": known}).encode())
-    return said
+    return found_problems
 
 
 def used_networks(stage: Stage) -> dict[str, types.Network]:
@@ -345,25 +345,24 @@ def used_networks(stage: Stage) -> dict[str, types.Network]:
 
 def _mtu(network: types.Network) -> int:
     """Return the largest packet that a network sends from host to host."""
-    said = network.driver_opts.get(vxlan.MTU, "")
-    return int(said) if said.isdecimal() and int(said) else 1500
+    mtu = network.driver_opts.get(vxlan.MTU, "")
+    return int(mtu) if mtu.isdecimal() and int(mtu) else 1500
 
 
 def _key(
-    run: Run, hives: Mapping[str, Host], facts: Mapping[str, HostFacts], sizes: Mapping[str, int]
+    stage: Stage, hives: Mapping[str, Host], facts: Mapping[str, HostFacts], sizes: Mapping[str, int]
 ) -> str:
-    """Return the digest of all that what was found out hangs on.
+    """Return the digest of all that the result of the test packets depends on.
 
-    Of the hosts' firewalls that is what they have for what hives send to each other: one more port that a service
-    publishes changes nothing of that.
+    Of the hosts' firewalls only the rules between hives count: one more port that a service publishes changes nothing.
     """
-    rules = [*swarm_ports(run.stage), "esp"] if run.stage.site.setup_hosts.firewall else []
+    rules = [*swarm_ports(stage), "esp"] if stage.site.setup_hosts.firewall else []
     return sha256(
         canonical(
             {
                 "hives": {short: [host.address, facts[short].incarnation] for short, host in hives.items()},
                 "firewall": rules,
-                "port": run.stage.data_path_port,
+                "port": stage.data_path_port,
                 "mtu": max(sizes.values()),
             }
         )
@@ -371,7 +370,7 @@ def _key(
 
 
 def _kept(path: Path) -> str:
-    """Return what the last time was kept under; empty if there is nothing that can be used."""
+    """Return the digest that was kept the last time; empty if there is none that can be used."""
     try:
         return str(json.loads(path.read_bytes())["paths"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,93 +1,105 @@
-"""Services without their templates: rendered with what this run knows of secrets and ports."""
+"""The stage's definitions without their templates: rendered with the secrets, ports and addresses of this run."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 
 from model import site as types
 from model.errors import ConfigError
 from model.keys.record import FactRecord
 from model.secrets.secret import Secret, UnaskedSecret
 from model.site import PublishedPort
+from model.stage import Stage
 from model.swarm import content_names
 from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
 from tasks.names import NFS_TASK
 from tasks.run.context import Run
-from tasks.services.port_allocation import published_ports
-
-
-def renderer(run: Run) -> Renderer:
-    """Return what renders the templates of a run's stage."""
-
-    def published(service: str) -> Sequence[PublishedPort]:
-        return published_ports(run, service)
-
-    return Renderer(run.stage, run.secrets.read, published, lambda: run.state.record(NFS_TASK, FactRecord).id)
-
-
-def rendered_volume(run: Run, name: str) -> types.Volume:
-    """Return a volume of the stage without templates.
-
-    Raises:
-        ConfigError: All that can't be rendered.
-        KeyError: Something is needed that is not made yet.
-
-    """
-    return renderer(run).volume(name, run.stage.volumes[name])
-
-
-def rendered(run: Run, name: str) -> Rendered:
-    """Return a service of the stage without templates; what holds a secret is kept out of the logs.
-
-    Raises:
-        ConfigError: All that can't be rendered.
-        KeyError: Something is needed that is not made yet.
-
-    """
-    service = run.stage.services[name]
-    made = renderer(run).service(name, service)
-    for variable, value in made.environment.items():
-        run.secrets.hide(value, str(service.environment[variable]))
-    return made
-
-
-def rendered_variables(
-    run: Run, path: str, table: Mapping[str, types.Value]
-) -> dict[str, types.Value | Secret]:
-    """Return a role's variables without templates; see `rendered`."""
-    made = renderer(run).table(path, table)
-    for name, value in made.items():
-        if isinstance(value, Secret):
-            run.secrets.hide(value, str(table[name]))
-    return made
-
+from tasks.run.secrets import Secrets
+from tasks.run.state import State
+from tasks.services.published_ports import published_ports
 
 _LARGEST_CONFIG, _LARGEST_SECRET = 1000 * 1024 - 1, 500 * 1024 - 1
 """Bytes that Docker takes."""
 
 
-def config_content(run: Run, name: str) -> bytes | Secret:
-    """Return what a config holds: a secret as soon as its template may look at one.
+class StageRenderer:
+    """Renders the stage's definitions. A text with a secret in it is kept out of the logs.
 
-    Raises:
-        ConfigError: It can't be read or rendered, or Docker does not take it.
-        KeyError: Something is needed that is not made yet.
+    Every method raises ConfigError with all that can't be rendered, and KeyError if something is needed that is not
+    made yet.
+
+    Args:
+        directory: The site's directory.
+        stage: The stage.
+        state: Its state directory.
+        secrets: Its secrets.
 
     """
-    path, config = f"configs.{name}", run.stage.site.configs[name]
-    found = content_names.template(path, config, run.directory)
-    if found is None:
-        where, data = content_names.source(path, config, run.directory)
-        return _fitting(where, data, _LARGEST_CONFIG)
-    where, text = found
-    made = renderer(run).text(where, text)
-    if isinstance(made, UnaskedSecret):
+
+    def __init__(self, directory: Path, stage: Stage, state: State, secrets: Secrets) -> None:
+        def published(service: str) -> Sequence[PublishedPort]:
+            return published_ports(stage, state, service)
+
+        def nfs() -> str:
+            return state.record(NFS_TASK, FactRecord).id
+
+        self._directory, self._stage, self._secrets = directory, stage, secrets
+        self._renderer = Renderer(stage, secrets.read, published, nfs)
+
+    def volume(self, name: str) -> types.Volume:
+        """Return a volume of the stage without templates."""
+        return self._renderer.volume(name, self._stage.volumes[name])
+
+    def service(self, name: str) -> Rendered:
+        """Return a service of the stage without templates."""
+        service = self._stage.services[name]
+        made = self._renderer.service(name, service)
+        for variable, value in made.environment.items():
+            self._secrets.hide(value, str(service.environment[variable]))
         return made
-    if not isinstance(made, Secret) and not secrets_in(text, run.stage):
-        return _fitting(where, made.encode(), _LARGEST_CONFIG)
-    # Also where it did not look this time: what it is delivered as does not change with a value.
-    secret = made if isinstance(made, Secret) else Secret(made)
-    run.secrets.hide(secret, text)
-    _fitting(where, secret.reveal().encode(), _LARGEST_SECRET)
-    return secret
+
+    def variables(self, path: str, table: Mapping[str, types.Value]) -> dict[str, types.Value | Secret]:
+        """Return a role's variables without templates.
+
+        Args:
+            path: Their place in site.toml, for messages.
+            table: The variables.
+
+        """
+        made = self._renderer.table(path, table)
+        for name, value in made.items():
+            if isinstance(value, Secret):
+                self._secrets.hide(value, str(table[name]))
+        return made
+
+    def config(self, name: str) -> bytes | Secret:
+        """Return the content of a config: a secret as soon as its template may look at one.
+
+        Raises:
+            ConfigError: It can't be read or rendered, or Docker does not take it.
+            KeyError: Something is needed that is not made yet.
+
+        """
+        path, config = f"configs.{name}", self._stage.site.configs[name]
+        template = content_names.template(path, config, self._directory)
+        if template is None:
+            where, data = content_names.source(path, config, self._directory)
+            return _fitting(where, data, _LARGEST_CONFIG)
+        where, text = template
+        made = self._renderer.text(where, text)
+        if isinstance(made, UnaskedSecret):
+            return made
+        if not isinstance(made, Secret) and not secrets_in(text, self._stage):
+            return _fitting(where, made.encode(), _LARGEST_CONFIG)
+        # Also where it did not look this time: what it is delivered as does not change with a value.
+        secret = made if isinstance(made, Secret) else Secret(made)
+        self._secrets.hide(secret, text)
+        _fitting(where, secret.reveal().encode(), _LARGEST_SECRET)
+        return secret
+
+
+def renderer_of(run: Run) -> StageRenderer:
+    """Return the renderer of a run's stage."""
+    return StageRenderer(run.directory, run.stage, run.state, run.secrets)
 
 
 def _fitting(where: str, data: bytes, largest: int) -> bytes:
@@ -99,46 +111,46 @@ def _fitting(where: str, data: bytes, largest: int) -> bytes:
     return data
 
 
-def secrets_of(run: Run, services: Iterable[str]) -> set[str]:
+def secrets_of(stage: Stage, directory: Path, services: Iterable[str]) -> set[str]:
     """Return the secrets that templates of these services may look at."""
     return {
         secret
         for name in services
-        for text in _texts(run, run.stage.services[name], name)
-        for secret in secrets_in(text, run.stage)
+        for text in _texts(stage, directory, name)
+        for secret in secrets_in(text, stage)
     }
 
 
-def _texts(run: Run, service: types.Service, name: str) -> list[str]:
+def _texts(stage: Stage, directory: Path, name: str) -> list[str]:
     """Return all templates of a service, and of the configs that it gets."""
+    service = stage.services[name]
     tables = [templated(service), *(table for _, table in role_variables(name, service))]
     found = [text for table in tables for _, text in texts(name, table)]
     for use in service.configs:
-        config = run.stage.site.configs[use.source]
-        made = content_names.template(f"configs.{use.source}", config, run.directory)
-        found += [made[1]] if made is not None else []
+        config = stage.site.configs[use.source]
+        template = content_names.template(f"configs.{use.source}", config, directory)
+        found += [template[1]] if template is not None else []
     return found
 
 
-def problems(run: Run, services: Collection[str]) -> list[str]:
+def problems(stage: Stage, renderer: StageRenderer, services: Collection[str]) -> list[str]:
     """Return a line for each template of these services, and their configs, that can't be rendered with the secrets.
 
     Those that need no secret were looked at when site.toml was read; what is not made yet is left to its task.
     """
     found: list[str] = []
-    for name in dict.fromkeys(use.source for s in services for use in run.stage.services[s].configs):
+    for name in dict.fromkeys(use.source for s in services for use in stage.services[s].configs):
         try:
-            config_content(run, name)
+            renderer.config(name)
         except ConfigError as error:
             found += error.problems
         except KeyError:
             continue
     for name in services:
-        service = run.stage.services[name]
         try:
-            rendered(run, name)
-            for path, table in role_variables(name, service):
-                rendered_variables(run, path, table)
+            renderer.service(name)
+            for path, table in role_variables(name, stage.services[name]):
+                renderer.variables(path, table)
         except ConfigError as error:
             found += error.problems
         except KeyError:

@@ -192,7 +192,7 @@ def doit_here(site: Path) -> Iterator[Callable[..., int]]:
             for step in steps:
                 yield doit_task(run, step)
 
-        names = {"RUN": run, "DOIT_CONFIG": doit_config(run), "task_p": task_p}
+        names = {"RUN": run, "DOIT_CONFIG": doit_config(run.state), "task_p": task_p}
         return int(
             DoitMain(ModuleTaskLoader(names)).run(list(words)) or 0
         )  # None, where a command says nothing

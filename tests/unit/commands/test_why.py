@@ -230,7 +230,7 @@ def test_the_real_thing_only_when_asked(made: Made) -> None:
 
 def test_a_pinned_service_is_said_to_be(made: Made) -> None:
     """A service that was taken back counts as up to date: that it is behind site.toml must be said."""
-    pinned_revisions.note(made.run(), {"web": 3})
+    pinned_revisions.note(made.run().state, {"web": 3})
     said = (
         "  web is pinned to revision 3, behind site.toml, until its definition changes "
         "(doit rollback web to=latest)"

@@ -20,7 +20,7 @@ from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
-from tasks.services.rendering import rendered, secrets_of
+from tasks.services.rendering import renderer_of, secrets_of
 from tests import made
 
 SITE = """
@@ -296,8 +296,8 @@ def test_a_generated_secret_of_a_template_is_made(tmp_path: Path) -> None:
     """The vault holds what templates look at, and what roles get through them."""
     run = run_of(tmp_path, 'initialize_roles = [{ role = "trust-ca", vars = { X = "{{ vars.url }}" } }]')
 
-    assert secrets_of(run, ["web"]) == {"db"}
-    assert secrets_of(run, ["db"]) == set()
+    assert secrets_of(run.stage, run.directory, ["web"]) == {"db"}
+    assert secrets_of(run.stage, run.directory, ["db"]) == set()
 
 
 def test_what_a_secret_made_is_kept_out_of_logs(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_what_a_secret_made_is_kept_out_of_logs(tmp_path: Path) -> None:
         tmp_path, 'environment = { A = "{{ secrets.db | upper }}", B = "long enough\\n{{ secrets.db }}" }'
     )
 
-    rendered(run, "web")
+    renderer_of(run).service("web")
 
     assert run.secrets.redact(f"{SECRET.upper()} {SECRET}") == "[redacted] [redacted]"
     assert run.secrets.redact("long enough") == "long enough"
@@ -363,4 +363,4 @@ def test_a_template_is_revealed_only_to_the_engine(world: made.Made) -> None:
     password = run.secrets.read("password").reveal()
 
     assert password not in repr([*steps(run)])
-    assert password not in repr(rendered(run, "web"))
+    assert password not in repr(renderer_of(run).service("web"))

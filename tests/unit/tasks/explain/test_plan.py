@@ -182,6 +182,7 @@ def test_a_volumes_definition_is_refused(
 ) -> None:
     """Data is never destroyed on the way to something else; an empty volume is made anew."""
     monkeypatch.setattr("tasks.build_volumes.has_data", lambda *_: data)
+    monkeypatch.setattr("tasks.hosts.volume_data.has_data", lambda *_: data)
     made.edit("[volumes.data]", f"[volumes.data]\n{changed}")
 
     assert actions(made)["build_volumes:data@hive0"] == action
@@ -194,6 +195,7 @@ def test_a_volume_whose_hosts_changed(
 ) -> None:
     """A service must not begin without its data: what is on the old host is refused to be left there."""
     monkeypatch.setattr("tasks.build_volumes.has_data", lambda *_: data)
+    monkeypatch.setattr("tasks.hosts.volume_data.has_data", lambda *_: data)
     made.edit('hosts = ["hive0"]', 'hosts = ["hive1"]')
 
     found = actions(made)

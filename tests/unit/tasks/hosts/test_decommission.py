@@ -50,8 +50,8 @@ def test_nothing_is_put_on_a_host_that_left_until_it_comes_back(
     monkeypatch.setattr(run.connections, "manager", lambda: (SimpleNamespace(short="hive0"), manager))
     said: list[str] = []
 
-    cordon(run, said.append)
-    cordon(run, said.append)
+    cordon(run.stage, run.state, run.connections, said.append)
+    cordon(run.stage, run.state, run.connections, said.append)
 
     assert len(said) == 1
     assert said[0].startswith("hive9 is no longer a hive")

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -23,14 +22,13 @@ def test_a_hosts_bad_copy_is_said_to_be_the_hosts(
     kept = [good, "", text]
     ssh = SimpleNamespace(script=lambda *_, **__: kept.pop(0))
     monkeypatch.setattr(run.connections, "to", lambda _host: ssh)
-    work: Any = SimpleNamespace(log=lambda _line: None)
     host = run.stage.repository
 
-    found = copy_on(run, host, work)
+    found = copy_on(run.connections, host, lambda _line: None)
     assert found is not None
     assert found.to_bytes().decode() == good
-    assert copy_on(run, host, work) is None
+    assert copy_on(run.connections, host, lambda _line: None) is None
     with pytest.raises(
         HostError, match=f"^{host.short}: {VAULT_FILE}, the host's copy of the stage's secrets, can't"
     ):
-        copy_on(run, host, work)
+        copy_on(run.connections, host, lambda _line: None)

@@ -12,12 +12,13 @@ from model.images import ansible
 from model.keys.digest import Entry
 from model.site_file.load import load, parse_site
 from model.stage import Stage
-from tasks.images.ansible_inventory import SiteInventory, seen
+from tasks.images.ansible_inventory import SiteInventory, inventory_for
 from tasks.images.ansible_inventory import play as ansible_play
 from tasks.images.roles import Role
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
+from tasks.services.rendering import renderer_of
 from tests.unit.remote.playbook.test_play import a_play
 
 SITE = {
@@ -167,7 +168,12 @@ class TestSeen:
     def see(self, run: Run, text: str, target: str = "image_web") -> Any:
         """Return what a role with a text in it sees."""
         write(run.directory, role__tasks__main="[]", role__vars__main=text)
-        return seen(run, target, Role(run, "role", {"A": "{{ hive_stage }}"}))
+        return inventory_for(
+            run.stage,
+            renderer_of(run),
+            target,
+            Role(run.directory, run.secrets, "role", {"A": "{{ hive_stage }}"}),
+        )
 
     def test_nothing_that_it_does_not_name(self, run: Run) -> None:
         """Its container has a name that means nothing, and those of its variables that are named somewhere."""
@@ -214,7 +220,7 @@ class TestInputs:
         monkeypatch.setattr(ansible, "feature_release", lambda: "2.19")
         write(run.directory, web__tasks__main="[]", web__meta__main="dependencies: [common]")
         write(run.directory, common__tasks__main="[]")
-        role = Role(run, "web", {"A": True}, {"A": 1, "B": "true"})
+        role = Role(run.directory, run.secrets, "web", {"A": True}, {"A": 1, "B": "true"})
 
         assert sorted(role.inputs()) == [
             "ansible",
@@ -240,11 +246,22 @@ class TestInputs:
             (run.directory / name).parent.mkdir(parents=True, exist_ok=True)
             (run.directory / name).write_text(name)
 
-        found = set(Role(run, "web", {}).inputs()) - {"ansible", "roles/web/tasks/main.yml"}
+        found = set(Role(run.directory, run.secrets, "web", {}).inputs()) - {
+            "ansible",
+            "roles/web/tasks/main.yml",
+        }
         assert found == {"lib/dns_zone.py", "lib/module_utils/dns.py", "plugins/filter/mine.py"}
-        others = set(Role(run, "db", {}).inputs()) - {"ansible", "roles/db/tasks/main.yml"}
+        others = set(Role(run.directory, run.secrets, "db", {}).inputs()) - {
+            "ansible",
+            "roles/db/tasks/main.yml",
+        }
         assert others == {"plugins/filter/mine.py"}
-        play = ansible_play(run, Role(run, "web", {}), SiteInventory("container", {}, {"container": {}}), {})
+        play = ansible_play(
+            run,
+            Role(run.directory, run.secrets, "web", {}),
+            SiteInventory("container", {}, {"container": {}}),
+            {},
+        )
         assert {entry.path for entry in play.plugins} == found
 
     @pytest.mark.parametrize("text", [b"", b"two"])

@@ -54,6 +54,11 @@ def base_of(run: Run, name: str = "debian:12") -> BaseImage:
     return BaseImage(run, name)
 
 
+def file_digest_of(run: Run, file: Path) -> str:
+    """Return the digest of a file of a run's site."""
+    return base_tasks.file_digest(run.state, run.coordination, file)
+
+
 def tag_moves_of(run: Run) -> TagMoves:
     """Begin to ask upstream for the tags of a run."""
     return TagMoves(run.stage, run.state, run.secrets, run.upstream)
@@ -178,15 +183,15 @@ def test_a_large_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(hashlib, "file_digest", counted)
     monkeypatch.setattr(time, "time", lambda: now + 1)
-    one = [base_tasks.file_digest(run_of(tmp_path), file) for _ in range(2)]
+    one = [file_digest_of(run_of(tmp_path), file) for _ in range(2)]
     assert len(read) == 2, "it was just written"
     monkeypatch.setattr(time, "time", lambda: now + 60)
-    one += [base_tasks.file_digest(run_of(tmp_path), file) for _ in range(3)]
+    one += [file_digest_of(run_of(tmp_path), file) for _ in range(3)]
     assert len(read) == 3
 
     file.write_bytes(b"2")
 
-    assert base_tasks.file_digest(run_of(tmp_path), file) not in one
+    assert file_digest_of(run_of(tmp_path), file) not in one
     assert len(set(one)) == 1
 
 

@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,11 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
+def role_of(run: Run, name: str, own: Mapping[str, Any], common: Mapping[str, Any] | None = None) -> Role:
+    """Return a use of a role in a run's site."""
+    return Role(run.directory, run.secrets, name, own, common)
+
+
 def own(run: Run, name: str) -> None:
     """Give the site a role of its own."""
     directory = run.directory / "roles" / name
@@ -52,49 +59,49 @@ def test_a_role_of_the_sites_own_wins(run: Run, name: str) -> None:
     own(run, name)
 
     assert roles.find(run.directory, name) == run.directory / "roles" / name
-    assert [entry.path for entry in Role(run, name, {}).entries()] == ["setup.sh"]
-    assert list(Role(run, name, {}).inputs()) == [f"roles/{name}/setup.sh"]
+    assert [entry.path for entry in role_of(run, name, {}).entries()] == ["setup.sh"]
+    assert list(role_of(run, name, {}).inputs()) == [f"roles/{name}/setup.sh"]
 
 
 def test_a_role_that_is_not_there(run: Run) -> None:
     """It is never taken for an empty one."""
     assert roles.find(run.directory, "nginx") is None
     with pytest.raises(ConfigError, match="no directory roles/nginx"):
-        Role(run, "nginx", {})
+        role_of(run, "nginx", {})
 
 
 def test_lists_and_tables_are_json_for_a_script(run: Run) -> None:
     """A shell has texts alone; and what is written otherwise but means the same is no other input."""
     own(run, "web")
     value = {"LISTENERS": [{"port": 80, "tls": False}, {"port": 443, "name": "ä"}], "ON": True}
-    role = Role(run, "web", value)
+    role = role_of(run, "web", value)
 
     assert role.variables["LISTENERS"] == '[{"port":80,"tls":false},{"port":443,"name":"ä"}]'
     assert role.variables["ON"] == "true"
     before = role.variable_inputs("vars")
     changed = {**value, "LISTENERS": [{"port": 80, "tls": True}, {"port": 443, "name": "ä"}]}
-    assert Role(run, "web", changed).variable_inputs("vars") != before
+    assert role_of(run, "web", changed).variable_inputs("vars") != before
 
 
 def test_the_sites_ca_is_an_input_of_trust(run: Run) -> None:
     """Another CA makes another layer; the role gets its certificate, and never its key."""
-    before = Role(run, "trust-ca", {})
+    before = role_of(run, "trust-ca", {})
     files = {entry.path: entry.data for entry in before.entries()}
 
     assert files["files/ca.crt"].decode() == run.secrets.vault.stage.ca_certificate
     assert not any(b"PRIVATE KEY" in data for data in files.values())
     inputs = before.inputs()
     run.secrets.keep(Vault(generate("example", "private"), {}))
-    changed = {name for name, text in Role(run, "trust-ca", {}).inputs().items() if inputs[name] != text}
+    changed = {name for name, text in role_of(run, "trust-ca", {}).inputs().items() if inputs[name] != text}
     assert changed == {"trust-ca.ca"}
 
 
 def test_a_certificate_is_the_same_each_time(run: Run) -> None:
     """Built anew, a layer has the same bytes; for other names it has others."""
-    assert Role(run, "certificate", NAMES).entries() == Role(run, "certificate", NAMES).entries()
+    assert role_of(run, "certificate", NAMES).entries() == role_of(run, "certificate", NAMES).entries()
     assert (
-        Role(run, "certificate", NAMES).entries()
-        != Role(run, "certificate", {"NAMES": "example.com"}).entries()
+        role_of(run, "certificate", NAMES).entries()
+        != role_of(run, "certificate", {"NAMES": "example.com"}).entries()
     )
 
 
@@ -102,7 +109,7 @@ def test_a_certificate_is_for_its_names(run: Run) -> None:
     """Names and addresses are told apart, the first name is the subject's."""
     from cryptography import x509
 
-    files = {entry.path: entry.data for entry in Role(run, "certificate", NAMES).entries()}
+    files = {entry.path: entry.data for entry in role_of(run, "certificate", NAMES).entries()}
     issued = x509.load_pem_x509_certificate(files["files/tls.crt"])
     names = issued.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
 
@@ -124,15 +131,15 @@ SEEDS = [
 
 def test_hive_builders_role_trusts_the_ca_under_the_name_that_it_had_there(run: Run) -> None:
     """Images written for it read /etc/ssl/certs/cacert.pem; another name that is asked for wins."""
-    role = Role(run, "hive-trust-ca", {})
+    role = role_of(run, "hive-trust-ca", {})
 
-    assert role.entries() == Role(run, "trust-ca", {}).entries()
+    assert role.entries() == role_of(run, "trust-ca", {}).entries()
     assert role.variables == {"NAME": "cacert"}
-    assert Role(run, "hive-trust-ca", {}, {"NAME": "mine"}).variables == {"NAME": "mine"}
-    assert Role(run, "trust-ca", {}).variables == {}
+    assert role_of(run, "hive-trust-ca", {}, {"NAME": "mine"}).variables == {"NAME": "mine"}
+    assert role_of(run, "trust-ca", {}).variables == {}
     assert "hive-trust-ca.ca" in role.inputs()
     own(run, "hive-trust-ca")
-    assert Role(run, "hive-trust-ca", {}).variables == {}
+    assert role_of(run, "hive-trust-ca", {}).variables == {}
 
 
 def test_hive_builders_certificates_go_where_its_sites_say(run: Run, tmp_path: Path) -> None:
@@ -148,7 +155,7 @@ def test_hive_builders_certificates_go_where_its_sites_say(run: Run, tmp_path: P
         for each in SEEDS
     ]
     listed[1]["key_dest"] = f"{place}/e/b.key"
-    role = Role(run, "hive-certificate", {"certificates": listed})
+    role = role_of(run, "hive-certificate", {"certificates": listed})
     for entry in role.entries():
         path = tmp_path / "role" / entry.path
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +196,7 @@ def test_certificates_that_lack_something(variables: dict[str, object], said: st
 
 def test_no_digest_of_a_private_key_is_an_input(run: Run) -> None:
     """What decides over a certificate is counted, not what is secret of it; so listing makes none."""
-    inputs = Role(run, "certificate", NAMES).inputs()
+    inputs = role_of(run, "certificate", NAMES).inputs()
 
     assert sorted(inputs) == ["builtin_roles/certificate/setup.sh", "certificate.ca", "certificate.form"]
 
@@ -200,7 +207,7 @@ def test_without_a_vault_it_is_not_there_yet(run: Run) -> None:
     fresh = new_run(run.directory, run.stage, run.state)
 
     with pytest.raises(KeyError):
-        Role(fresh, "trust-ca", {}).inputs()
+        role_of(fresh, "trust-ca", {}).inputs()
 
 
 @pytest.mark.parametrize("text", ["", "10.0.0.1", "a_b.example", "-a", "https://a"])

@@ -13,6 +13,7 @@ from model.site_file.load import parse_site
 from model.stage import Stage
 from remote.checks.host_facts import HostFacts
 from tasks.services import port_allocation as chosen
+from tasks.services.published_ports import leaves_ports_open, port_labels
 from tests.definitions import service_of
 
 
@@ -42,7 +43,7 @@ class TestWanted:
         one = stage(web=["8080:80", {"target_port": 81, "published_port": 81}])
 
         assert chosen.wanted(one) == []
-        assert not chosen.is_open(one)
+        assert not leaves_ports_open(one)
 
 
 def test_what_somebody_has_on_a_host_is_taken() -> None:
@@ -85,7 +86,7 @@ class TestChoose:
 def test_labels_are_read_back() -> None:
     """What a service carries as labels says what was chosen for it, and nothing of what site.toml says itself."""
     service = service_of({"image": "web", "ports": ["80", "53/udp", "8080:81"]})
-    labels = chosen.port_labels(
+    labels = port_labels(
         service, [PublishedPort(80, 61001), PublishedPort(53, 61002, "udp"), PublishedPort(81, 8080)]
     )
     spec = {"Spec": {"Name": "web", "Labels": {**labels, "other": "1"}}}

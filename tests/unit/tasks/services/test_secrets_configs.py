@@ -17,8 +17,8 @@ from tasks.cleanup.orphans import orphans
 from tasks.explain.plan import Planner
 from tasks.explain.status import UP_TO_DATE
 from tasks.run.context import Run
-from tasks.services import secrets_configs
-from tasks.services.rendering import config_content
+from tasks.services.docker_names import docker_names_of
+from tasks.services.rendering import renderer_of
 from tasks.step import Step, Work
 from tests import made as rig
 from tests.definitions import service_of
@@ -70,9 +70,9 @@ def test_what_configs_hold(made: Made) -> None:
     """A text or a file is a template unless it says that it is none; a secret in it makes it one as a whole."""
     run = made.run()
 
-    assert config_content(run, "plain") == b"example on 2\n"
-    assert config_content(run, "raw") == b"\xff{{ raw }}"
-    keyed = config_content(run, "keyed")
+    assert renderer_of(run).config("plain") == b"example on 2\n"
+    assert renderer_of(run).config("raw") == b"\xff{{ raw }}"
+    keyed = renderer_of(run).config("keyed")
     assert isinstance(keyed, Secret)
     assert keyed.reveal() == KEYED.replace("{{ secrets.password }}", run.secrets.read("password").reveal())
 
@@ -81,13 +81,13 @@ def test_a_secret_that_is_not_looked_at_now(made: Made) -> None:
     """What may look at one is a secret also when it does not: how it is delivered depends on no value."""
     (made.directory / "conf/keyed.conf").write_text("{% if stage == 'x' %}{{ secrets.password }}{% endif %}y")
 
-    assert isinstance(config_content(made.run(), "keyed"), Secret)
+    assert isinstance(renderer_of(made.run()).config("keyed"), Secret)
 
 
 def test_its_own_lines_are_not_hidden(made: Made) -> None:
     """Logs leave the line with the secret out, and not what the config says besides."""
     run = made.run()
-    config_content(run, "keyed")
+    renderer_of(run).config("keyed")
     password = run.secrets.read("password").reveal()
 
     assert run.secrets.redact(f"listen 80\nkey = {password}\n# a file") == "listen 80\n[redacted]\n# a file"
@@ -105,7 +105,7 @@ def test_what_docker_does_not_take(made: Made, content: bytes, said: str) -> Non
     (made.directory / "conf/raw.bin").write_bytes(content)
 
     with pytest.raises(ConfigError) as refusal:
-        config_content(made.run(), "raw")
+        renderer_of(made.run()).config("raw")
     assert str(refusal.value) == f"configs.raw: conf/raw.bin: {said}"
 
 
@@ -295,10 +295,10 @@ def test_a_config_that_is_gone_is_made_again(made: Made) -> None:
 def test_a_new_secret_changes_the_config(made: Made) -> None:
     """A config that a secret is in is another one with another secret."""
     run = made.run()
-    before = secrets_configs.docker_config(run, "keyed")
+    before = docker_names_of(run).config("keyed")
     run.secrets.keep(replace(run.secrets.vault, generated={"password": Secret("another-battery")}))
 
-    after = secrets_configs.docker_config(run, "keyed")
+    after = docker_names_of(run).config("keyed")
 
     assert before != after
     assert after[1] is True
