@@ -20,7 +20,7 @@ from tasks.step import Step, Work
 
 
 class UpToDate:
-    """doit's `uptodate` for a step; it also says why not."""
+    """doit's `uptodate` for a step, with the reasons."""
 
     def __init__(self, run: Run, step: Step) -> None:
         """Keep the step; nothing is computed before doit asks."""
@@ -28,15 +28,15 @@ class UpToDate:
         self.step = step
 
     def __call__(self, task: Any, values: Mapping[str, Any]) -> bool:
-        """Return whether the task need not run, and keep its inputs for when it does end well."""
+        """Return whether the task is up to date, and keep its inputs in case it runs and ends well."""
         reasons, task.skep_inputs = self.reasons(values)
-        # Those that the action finds then, if they could not be had yet.
+        # Those that the action finds then, if they are not known yet.
         task.value_savers.append(lambda: {"inputs": task.skep_inputs})
         self._run.progress.reasons[self.step.task] = reasons
         return not reasons
 
     def reasons(self, values: Mapping[str, Any]) -> tuple[list[str], Inputs]:
-        """Return why the task is stale (nothing if it is not), and its inputs as they are now."""
+        """Return why the task is stale (no reason if it is not), and its inputs as they are now."""
         try:
             inputs = self.step.inputs_now()
         except KeyError as missing:
@@ -47,7 +47,7 @@ class UpToDate:
         last = values.get("inputs")
         failed = self._run.state.before_failure(self.step.task) if last is None else None
         if failed is not None:
-            # doit forgets what a task that failed was made from; skep does not.
+            # doit forgets the inputs of a task that failed; skep does not.
             return ["its last run failed", *(changed(failed, inputs) if failed else ())], inputs
         if last is None:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
@@ -67,7 +67,7 @@ class UpToDate:
 
 
 def doit_task(run: Run, step: Step) -> dict[str, Any]:
-    """Return a step as doit wants a task."""
+    """Return a step as doit's dictionary of a task."""
     check = UpToDate(run, step)
     return {
         "basename": step.phase,
@@ -100,7 +100,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
             log.write(f"because: {reason}")
         inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
         with run.coordination.at_work():
-            record = step.ensure(Work(run, step.task, inputs, key_of(inputs), log.write))
+            record = step.ensure(Work(step.task, inputs, key_of(inputs), log.write))
         run.state.write(step.task, record)
         log.write(f"done in {time.monotonic() - began:.1f} s")
     except SkepError as error:

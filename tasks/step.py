@@ -1,4 +1,4 @@
-"""A step: how one resource of the site is made, how it is judged, and what a plan has to know of it.
+"""A step: makes one resource of the site, compares it with the live state, and answers the plan's questions about it.
 
 Each kind of resource is a small class in its phase's module, or in the room of `tasks/` that its phase uses.
 `tasks/doit_task.py` makes a doit task of each.
@@ -13,23 +13,22 @@ from typing import ClassVar, NamedTuple
 from model.keys.digest import Inputs
 from model.keys.record import Record
 from model.log import Log
-from tasks.run.context import Run
 
 FORMAT = "1"
 """Part of every task's inputs. Raised when a new skep would make something else of the same definition."""
 CREATE, CHANGE, REPLACE, ADOPT, BLOCKED = "create", "change", "replace", "adopt", "blocked"
-"""What a run does to a real thing: make it, change it in place, make it anew, use what is there, refuse."""
+"""What a run does to a real thing: make it, change it in place, make it anew, use the one that is there, refuse."""
 
 Names = Collection[str]
 """The names of the inputs that changed."""
 
 
 class Finding(NamedTuple):
-    """What the real thing tells a plan.
+    """The action that a plan derives from the real thing.
 
     Args:
-        action: What a run would do to it.
-        note: What to tell a person beside the reasons.
+        action: One of the words above.
+        note: A remark for a person, beside the reasons.
 
     """
 
@@ -39,10 +38,9 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """What a step's `ensure` gets.
+    """The arguments of one run of a step's `ensure`.
 
     Args:
-        run: The run.
         task: The task's name.
         inputs: Its inputs.
         key: Their digest, for the label on the real thing.
@@ -50,7 +48,6 @@ class Work:
 
     """
 
-    run: Run
     task: str
     inputs: Inputs
     key: str
@@ -67,11 +64,12 @@ class Step(ABC):
             the rest of such a record may change without it (a host's ssh port).
         host: The host that it is done on, for the screen.
         doc: One line for `doit list --all`.
-        containers: The tasks of the things that the resource is in. Where all are made anew, it is mostly gone.
-        paths: How the names of its inputs begin, and what site.toml calls that: `{"volume.": "volumes.data."}`.
+        containers: The tasks of the things that the resource is in, as a volume is in a host. Where all of them are
+            made anew, it is mostly gone.
+        paths: The prefixes of its inputs' names, each with its path in site.toml: `{"volume.": "volumes.data."}`.
         is_observed: Whether `real` can tell anything of it.
-        is_found_by_key: Whether the real thing can be found by its key alone, as an image by its tag. Without its
-            inputs nothing is known of it then.
+        is_found_by_key: Whether the real thing can be found by its key alone, as an image by its tag. As long as its
+            inputs are not known, nothing is known of it.
         ends_with_container: Whether it is certain to be gone then.
 
     """
@@ -119,23 +117,23 @@ class Step(ABC):
         del key
         return None
 
-    # -- what a plan asks ----------------------------------------------------------------------------------------------
+    # -- questions of a plan -------------------------------------------------------------------------------------------
 
     def effect(self, changed: Names) -> str:
-        """Return what making the resource anew does to the real thing, given which of its inputs changed. Pure.
+        """Return the action on the real thing that a change of these inputs causes. Pure.
 
-        What is changed in place stays the thing that it was, and its record with it.
+        A thing that is changed in place stays the same thing, and keeps its record.
         """
         del changed
         return CHANGE
 
     def shows(self, changed: Names) -> bool:
-        """Return whether the live state would tell a thing that is made with these inputs from one that is not."""
+        """Return whether a difference in these inputs shows in the live state."""
         del changed
         return True
 
     def inspect(self, changed: Names) -> Finding | None:
-        """Return what only the real thing tells of what a run would do to it; None where `effect` is all there is."""
+        """Return the action that only the real thing can tell; None where `effect` decides."""
         del changed
         return None
 
@@ -145,5 +143,5 @@ class Step(ABC):
 
 
 def is_made_anew(action: str) -> bool:
-    """Return whether what others are made from (an id, a digest) is another one afterwards."""
+    """Return whether an action gives the thing another record (an id, a digest), from which others are made."""
     return action in {CREATE, REPLACE}

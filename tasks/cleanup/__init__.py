@@ -1,1 +1,1 @@
-"""What no site.toml asks for any more: found, named and removed."""
+"""Orphans and old versions: found, reported and removed; and a whole stage, taken down."""

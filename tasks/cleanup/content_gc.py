@@ -11,7 +11,7 @@ from tasks.services.orphans import older_contents
 
 
 def remove(run: Run, log: Log) -> None:
-    """Remove them, but for what a service uses, used before, or would go back to (its revisions).
+    """Remove them, but for those that a service uses, used before, or would go back to (its revisions).
 
     Args:
         run: The run, which ended well.

@@ -1,6 +1,6 @@
-"""What is on a stage with its labels, and no longer in site.toml. Told from the live state, without a further question.
+"""Orphans: things with the stage's labels that are no longer in site.toml, as the live state has them.
 
-A run leaves it and names it, the plan shows it, and `doit prune` removes it (`tasks/cleanup/prune.py`).
+A run leaves and names them, the plan shows them, and `doit prune` removes them (`tasks/cleanup/prune.py`).
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def orphans(run: Run) -> list[Orphan]:
 
 
 def items(run: Run) -> list[Item]:
-    """Return them as the plan shows them."""
+    """Return the orphans as items of the plan."""
     return [
         Item(
             orphan.task,
@@ -33,7 +33,7 @@ def items(run: Run) -> list[Item]:
 
 
 def line(found: Sequence[Orphan]) -> str:
-    """Return one line that names the orphans; empty if there is nothing that a person has to know of."""
+    """Return one line that names the orphans; empty if none of them has to be reported."""
     hosts: dict[tuple[str, str], list[str]] = {}
     for orphan in found:
         if orphan.is_reported:

@@ -13,7 +13,7 @@ from tasks.run.context import Run
 
 
 def prune(run: Run, going: Sequence[Orphan], log: Log) -> list[str]:
-    """Remove these, kind by kind; return what could not be removed.
+    """Remove orphans, kind by kind; return the problems.
 
     Args:
         run: The run, which holds the stage.

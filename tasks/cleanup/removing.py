@@ -33,7 +33,7 @@ def remove_when_free(remove: Callable[[str], Any], name: str, host: str, what: s
 
 
 def each(names: Iterable[str], remove: Callable[[str], None], log: Log) -> list[str]:
-    """Remove several things at a time; return what went wrong, which is said at once and stops none of the others."""
+    """Remove several things at a time; return the problems. One is logged at once, and stops none of the others."""
 
     def one(name: str) -> str:
         try:
@@ -51,5 +51,5 @@ def each(names: Iterable[str], remove: Callable[[str], None], log: Log) -> list[
 
 
 def _named(message: str, name: str) -> str:
-    """Return a message that begins with the name of what it is about."""
+    """Return a message with the name of its thing in front, unless it has it."""
     return message if message.startswith(name) else f"{name}: {message}"

@@ -1,1 +1,1 @@
-"""How resources stand and what a run would do. Changes nothing, ever."""
+"""The status of resources, its root causes, and the plan of the next run. Changes nothing, ever."""

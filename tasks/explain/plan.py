@@ -1,4 +1,4 @@
-"""What the next run would do to each resource, and why, by the live state. Changes nothing.
+"""The plan: the action of the next run on each resource, and the reasons, by the live state. Changes nothing.
 
 `tasks/explain/status.py` compares inputs with traces, the live state has the real thing, and the resource's own step
 (`tasks/step.py`) knows the effect of a change. Where a resource waits for another one's record, the plan says so and
@@ -26,7 +26,7 @@ class Item:
         task: Its task; an orphan's is the task that it had.
         action: One of `tasks.step`'s words, or of those above.
         reasons: Why.
-        after: The tasks that it waits for, where what is done depends on what they bring.
+        after: The tasks that it waits for, where the action depends on their records.
         host: Where it is; empty where it belongs to no one host.
 
     """
@@ -51,7 +51,7 @@ class Planner:
         self._known: dict[str, Item] = {}
 
     def __getitem__(self, name: str) -> Item:
-        """Return what a run would do to a resource."""
+        """Return the action of a run on a resource."""
         if name not in self._known:
             self._known[name] = Item(name, NOTHING)  # ends a cycle; doit itself refuses one
             self._known[name] = self._decide(self._table[name])
@@ -130,7 +130,7 @@ class Planner:
                 return Item(task, ADOPT, (AS_WANTED,), host=step.host)
             return Item(task, UNKNOWN, (READ_BACK,), after, step.host)
         if maker is not None and is_made_anew(made) and self._table[maker].last is None:
-            # It never was made from that one, so that it can't be what it will be.
+            # It never was made from that one, so that it can't be as wanted.
             return Item(task, step.effect(()), (problem,), after, step.host)
         return Item(task, MAY_CHANGE, (problem,), after, step.host)
 
@@ -157,7 +157,7 @@ class Planner:
         return Missing(problem) if is_new and recorded and status.last is None else problem
 
     def _unknown(self, status: ResourceStatus, answer: Unknown) -> Item:
-        """Decide on what can't be observed: its container may only have to be found again, else it is an error."""
+        """Decide on a thing that can't be observed: an error, unless its container only has to be found again."""
         task, host = status.task, status.step.host
         waits = tuple(
             container

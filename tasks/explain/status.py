@@ -1,6 +1,6 @@
 """Each resource's status, input by input, and its cause. Opens no connection; `drift` alone asks the live state.
 
-`tasks/step.py` answers doit's one question, whether to run. This answers a person's: which input, its old value,
+`tasks/doit_task.py` answers doit's one question, whether to run. This answers a person's: which input, its old value,
 and where the new one comes from.
 """
 
@@ -20,7 +20,7 @@ from tasks.step import Step, is_made_anew
 
 UP_TO_DATE, STALE, NEVER, FAILED = "up to date", "stale", "never run", "failed"
 BECAUSE = " because: "
-"""How a task's log begins, after the time (see `tasks/step.py`)."""
+"""How a task's log begins, after the time (see `tasks/doit_task.py`)."""
 _TELLING = 8
 """Letters from which on a value is surely found in a record because it comes from there."""
 
@@ -60,7 +60,7 @@ class ResourceStatus:
         return self.step.task
 
     def reasons(self) -> list[str]:
-        """Return why it is not up to date, in words; its last run's failure and that it never ran are no reasons."""
+        """Return why it is not up to date, in words, beside that it failed or never ran."""
         reasons = [
             *self.problems,
             *(change.sentence(place(self.step, change.name)) for change in self.changes),
@@ -130,7 +130,7 @@ class StatusTable:
         return ResourceStatus(step, word, inputs, last, changes, missing, problems, notes, depends, made)
 
     def _doits_reasons(self, task: Any) -> Iterator[str]:
-        """Yield why doit would run a task whose inputs are what they were."""
+        """Yield doit's own reasons to run a task whose inputs are unchanged."""
         found = self._dep_manager.get_status(task, self._tasks, get_log=True).reasons
         if found.get("missing_target"):
             yield "its record is gone"

@@ -76,9 +76,9 @@ def digest_of(run: Run, name: str = "debian:12") -> UpstreamDigest:
     return found
 
 
-def work(run: Run, said: list[str], name: str = "debian:12") -> Work:
+def work(said: list[str], name: str = "debian:12") -> Work:
     """Return what `ensure` gets."""
-    return Work(run, upstream_task(name), {}, "key", said.append)
+    return Work(upstream_task(name), {}, "key", said.append)
 
 
 # -- which bases there are -------------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_pinned_and_unpinned_ask_for_the_same_base(tmp_path: Path) -> None:
     locked = run_of(tmp_path)
 
     said: list[str] = []
-    record = digest_of(locked).ensure(work(locked, said))
+    record = digest_of(locked).ensure(work(said))
 
     assert record == locked.state.record(upstream_task("debian:12"), ImageRecord)
     assert said == [f"debian:12 is pinned to {ONE}"]
@@ -274,7 +274,7 @@ def test_upstream_is_asked_by_the_repository_hosts_engine(tmp_path: Path) -> Non
     engine = Engine(ONE)
     run = with_engine(run_of(tmp_path), engine)
 
-    assert digest_of(run).ensure(work(run, [])) == ImageRecord(reference=f"debian@{ONE}")
+    assert digest_of(run).ensure(work([])) == ImageRecord(reference=f"debian@{ONE}")
     assert engine.asked == [("debian:12", {})]
 
 
@@ -308,7 +308,7 @@ def test_a_wrong_password_is_said_by_its_names(tmp_path: Path, monkeypatch: pyte
     with_engine(run, Engine(refused(401, "unauthorized: incorrect username or password")))
 
     with pytest.raises(RefusedError) as caught:
-        digest_of(run).ensure(work(run, []))
+        digest_of(run).ensure(work([]))
 
     assert str(caught.value).splitlines()[1:] == [
         '    docker.io did not let in user ann with the secret hub: see [registries."docker.io"] in site.toml'
@@ -321,9 +321,9 @@ def test_an_upstream_that_is_away_changes_nothing(tmp_path: Path) -> None:
     run = with_engine(run_of(tmp_path), Engine(away, {"debian:12": [f"other@{ONE}", f"debian@{TWO}"]}))
     said: list[str] = []
 
-    assert digest_of(run).ensure(work(run, said)).reference == f"debian@{TWO}"
+    assert digest_of(run).ensure(work(said)).reference == f"debian@{TWO}"
     resolve_to(run, ONE)
-    assert digest_of(run).ensure(work(run, said)).reference == f"debian@{ONE}"
+    assert digest_of(run).ensure(work(said)).reference == f"debian@{ONE}"
     assert "debian:12 stays what it was" in said
 
 
@@ -334,7 +334,7 @@ def test_another_repositorys_digest_is_not_taken(tmp_path: Path) -> None:
     resolve_to(run, ONE)
 
     with pytest.raises(BuildError, match=r'\[bases\."debian:12"\]'):
-        digest_of(run).ensure(work(run, []))
+        digest_of(run).ensure(work([]))
 
 
 # -- the live look ---------------------------------------------------------------------------------------------------

@@ -402,7 +402,7 @@ def test_what_carries_which_name(made: Made) -> None:
     tasks = made.tasks(run)
     for name in ("config.plain", "config.keyed", "secret.password"):
         step: Step = tasks[f"deploy_services:{name}"].meta["step"]
-        step.ensure(Work(run, step.task, {}, "k", lambda _line: None))
+        step.ensure(Work(step.task, {}, "k", lambda _line: None))
 
     labels = {name.rpartition("-")[0]: labels["skep.name"] for name, (_, labels) in api.made.items()}
     assert labels == {"plain": "config.plain", "keyed": "config.keyed", "password": "password"}
