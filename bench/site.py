@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from remote.ssh.files import socket_directory
+from remote.ssh.ssh_files import socket_directory
 
 ROOT = Path(__file__).parents[1]
 # Of this checkout's own, so that two can be measured on one machine, though not at the same time.

@@ -8,7 +8,7 @@ from model.errors import ConfigError
 from model.secrets.secret import Secret
 from model.stage import Stage
 from providers.base import Provider
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 PROVIDERS = {
     "aws": "providers.aws.provider:AwsProvider",

@@ -8,8 +8,8 @@ from model.errors import SkepError
 from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage
+from remote.hostsetup.host_step import MARKERS
 from remote.hostsetup.removal import account_removal_script, has_removal, removal_script
-from remote.hostsetup.step import MARKERS
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts.node_labels import NodeLabels

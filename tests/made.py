@@ -270,7 +270,7 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
         nodes = {**made.swarm.nodes, node: {"Status": {"State": "ready"}, "Spec": labels}}
         made.swarm = replace(made.swarm, nodes=nodes)
     elif name == "vault":
-        from remote.hostsetup.step import HostStep
+        from remote.hostsetup.host_step import HostStep
 
         mark = step_key(HostStep("vault", {"content": run.secrets.fingerprint()}))[1]
         made.look(host.short, steps={**look.steps, name: AppliedStep(mark)})

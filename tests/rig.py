@@ -28,7 +28,7 @@ from model.stage import Stage
 from providers import create
 from providers.base import Provider, Resource
 from providers.docker.api import engine
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, is_address, known_are
-from model.install.plan import family_of
+from model.install.install_plan import family_of
 from model.stage import Stage
 
 _TIMEZONE = re.compile(r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")

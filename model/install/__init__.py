@@ -1,7 +1,7 @@
 """Unattended installation: the answers of each host, in the words of its distribution's installer. Pure."""
 
 from model.install import autoinstall, kickstart, preseed
-from model.install.plan import Answers, InstallPlan, plan
+from model.install.install_plan import Answers, InstallPlan, plan
 
 __all__ = ["Answers", "InstallPlan", "answers", "plan"]
 

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from model.install.plan import BOND, ESP_MIB, Answers, InstallPlan, joined
+from model.install.install_plan import BOND, ESP_MIB, Answers, InstallPlan, joined
 from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 from model.site import Partition

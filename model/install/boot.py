@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model.install.plan import BOND, Answers, InstallPlan, primary
+from model.install.install_plan import BOND, Answers, InstallPlan, primary
 from model.secrets.secret import Secret
 
 ARCHIVE = "answers.img"

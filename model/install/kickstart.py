@@ -2,7 +2,7 @@
 
 import shlex
 
-from model.install.plan import BOND, Answers, InstallPlan, Net, primary
+from model.install.install_plan import BOND, Answers, InstallPlan, Net, primary
 from model.install.script import admit
 from model.keys.record import ADMIN
 from model.secrets.secret import Secret

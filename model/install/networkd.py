@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from model.install.plan import Net, joined
+from model.install.install_plan import Net, joined
 
 DIRECTORY = "/etc/systemd/network"
 

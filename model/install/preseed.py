@@ -9,7 +9,7 @@ import shlex
 from urllib.parse import urlsplit
 
 from model.install import networkd
-from model.install.plan import BOND, ESP_MIB, Answers, InstallPlan, Net, primary
+from model.install.install_plan import BOND, ESP_MIB, Answers, InstallPlan, Net, primary
 from model.install.script import admit
 from model.secrets.secret import Secret
 

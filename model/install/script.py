@@ -2,7 +2,7 @@
 
 import shlex
 
-from model.install.plan import InstallPlan
+from model.install.install_plan import InstallPlan
 from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 
 from model.stage import Stage
-from model.templates.names import environment
 from model.templates.paths import is_template, texts, variables
+from model.templates.sandbox import environment
 
 
 def secrets_in(text: str, stage: Stage) -> frozenset[str]:

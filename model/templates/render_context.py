@@ -7,8 +7,8 @@ from model.errors import ConfigError, SkepError
 from model.secrets.secret import Secret, UnaskedSecret
 from model.site import PublishedPort
 from model.stage import Host, Stage
-from model.templates.names import Names, Ports, compiled
 from model.templates.paths import NFS, has_nfs, mapped, variables
+from model.templates.sandbox import Names, Ports, compiled
 
 _DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }}"
 

@@ -18,7 +18,7 @@ from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS, FIREWALL, SUBNET
 from providers.cloud.retry import poll
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 DATA_DEVICE = "/dev/sdf"
 """Of the extra disk; in the host it is called otherwise (`/dev/nvme1n1`)."""

@@ -36,7 +36,7 @@ from providers.cloud.resources import (
     rules_drift,
 )
 from providers.cloud.retry import RetryPolicy
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""

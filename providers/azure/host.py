@@ -21,7 +21,7 @@ from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS
 from providers.cloud.retry import poll
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 DISK = "StandardSSD_LRS"
 """The type of the disks: one that every size can have."""

@@ -12,8 +12,8 @@ from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
 from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key
-from remote.ssh.files import SshFiles
 from remote.ssh.login import wait_for_login
+from remote.ssh.ssh_files import SshFiles
 
 SSH_TIMEOUT = 300.0
 UNKNOWN_KEY_TIMEOUT = 20.0

@@ -39,8 +39,8 @@ from providers.docker.container import (
     last_lines,
 )
 from remote.mother.wait import attempts
-from remote.ssh.files import SshFiles
 from remote.ssh.login import wait_for_login
+from remote.ssh.ssh_files import SshFiles
 
 if TYPE_CHECKING:
     from docker import APIClient

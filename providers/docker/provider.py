@@ -20,7 +20,7 @@ from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
 from providers.docker.api import reading
 from providers.docker.check import problems
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 IMAGE, NETWORK = "image", docker_network.NETWORK
 

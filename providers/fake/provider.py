@@ -13,7 +13,7 @@ from model.keys.record import FactRecord, HostRecord, Record
 from model.log import Log
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 IMAGE, NETWORK = "image", "network"
 

@@ -23,7 +23,7 @@ from providers.gcp.api import GcpApi, labels_for
 from providers.gcp.errors import GcpError
 from providers.gcp.image import GcpImages
 from providers.gcp.network import GcpNetwork
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
 _STOPPED, _RUNNING = {"TERMINATED"}, {"RUNNING"}

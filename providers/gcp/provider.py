@@ -39,7 +39,7 @@ from providers.gcp.host import GcpHosts, is_public, machine_of
 from providers.gcp.image import GcpImages
 from providers.gcp.network import GcpNetwork, rules_of
 from providers.gcp.nfs import GcpFileSystem, mount_source
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from model.install.plan import family_of
+from model.install.install_plan import family_of
 from model.site import KickstartStage
 from model.stage import Stage
 from providers.kickstart import block_device

@@ -17,8 +17,8 @@ from providers.kickstart.host_keys import HostKeyStore, Kept
 from providers.kickstart.image import ways_to_install
 from remote.mother.wait import Pace, attempts
 from remote.ssh.commands import ssh_login, with_key
-from remote.ssh.files import SshFiles
 from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh
+from remote.ssh.ssh_files import SshFiles
 
 _IDENTIFY = "sudo -n cat /etc/machine-id"
 _ASK_AGAIN = 5.0

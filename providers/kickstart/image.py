@@ -14,7 +14,7 @@ from providers.kickstart import block_device
 from providers.kickstart import iso as kickstart_iso
 from providers.kickstart.host_keys import HostKeyStore
 from providers.kickstart.netboot import make_directory
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
 """Raised when media must be made anew for a new version of this provider."""

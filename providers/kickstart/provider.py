@@ -19,7 +19,7 @@ from providers.kickstart.check import problems
 from providers.kickstart.host import KickstartHosts
 from providers.kickstart.host_keys import HostKeyStore
 from providers.kickstart.image import Medium
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 MEDIUM = "medium"
 

@@ -27,7 +27,7 @@ from providers.openstack.api import OpenStackApi
 from providers.openstack.errors import CONFLICT, NOT_FOUND, OpenStackError
 from providers.openstack.image import OpenStackImages
 from providers.openstack.network import OpenStackNetwork
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
 _RUNNING, _STOPPED, _RESIZED, _BROKEN = "ACTIVE", "SHUTOFF", "VERIFY_RESIZE", "ERROR"

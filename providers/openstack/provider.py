@@ -37,7 +37,7 @@ from providers.openstack.host import OpenStackHosts, machine_of
 from providers.openstack.image import OpenStackImages
 from providers.openstack.network import OpenStackNetwork, rules_of
 from providers.openstack.nfs import OpenStackFileSystem, mount_source
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
 """Raised when the network has to be another one for a new version of skep."""

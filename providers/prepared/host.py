@@ -14,10 +14,10 @@ from model.log import Log
 from model.secrets.secret import Secret
 from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
-from remote.ssh.client import FAILED
 from remote.ssh.commands import ssh_login, with_any, with_key
-from remote.ssh.files import SshFiles, learn
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
+from remote.ssh.openssh import FAILED
+from remote.ssh.ssh_files import SshFiles, learn
 
 ADMIT_TIMEOUT = 300.0
 """Seconds for making the admin user: sudo may have to be installed."""

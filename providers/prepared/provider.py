@@ -16,7 +16,7 @@ from model.stage import Stage
 from providers.base import Found, Provider, Resource
 from providers.prepared.check import problems
 from providers.prepared.host import PreparedHosts, record_of
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 
 class PreparedProvider(Provider):

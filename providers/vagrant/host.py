@@ -12,8 +12,8 @@ from providers.base import Resource
 from providers.vagrant import vagrantfile
 from providers.vagrant.machines import GONE, RUNNING, MachineFacts, Machines
 from providers.vagrant.vagrantfile import size_of
-from remote.ssh.files import SshFiles
 from remote.ssh.login import log_in, wait_for_login
+from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
 """Raised when machines must be made anew for a new version of this provider."""

@@ -12,7 +12,7 @@ from providers.base import Found, Provider, Resource
 from providers.vagrant.check import problems
 from providers.vagrant.host import VagrantHosts, inputs, quota_usage, settings
 from providers.vagrant.machines import GONE, RUNNING, Machines
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 
 class VagrantProvider(Provider):

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from model.keys.digest import Inputs, key_of, sha256
 from model.secrets.secret import Secret
+from remote.hostsetup.host_step import MARKERS, HostFile, HostStep
 from remote.hostsetup.packages import PRELUDE
-from remote.hostsetup.step import MARKERS, HostFile, HostStep
 
 LOCK_WAIT = 600
 """Seconds that a step waits for another one of its host, such as one whose run was killed."""

@@ -14,8 +14,8 @@ from model.secrets.stage_secrets import REGISTRY_USER, StageSecrets
 from model.stage import REGISTRY_PORT, Host, Stage
 from model.swarm.address_pools import divide
 from remote.hostsetup.file_step import file_digests, file_step
+from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
-from remote.hostsetup.step import HostFile, HostStep
 
 DAEMON: Mapping[str, Any] = {
     # `local` rotates by itself and costs least; `docker service logs` reads it.

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from model.keys.digest import Inputs, sha256
+from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
-from remote.hostsetup.step import HostFile, HostStep
 
 
 def file_step(

@@ -15,7 +15,7 @@ from model.site.base import LAST_PORT
 from model.site.services import FIRST_FREE_PORT
 from model.stage import REGISTRY_PORT, Host, Stage
 from remote.hostsetup.file_step import file_step
-from remote.hostsetup.step import HostFile, HostStep
+from remote.hostsetup.host_step import HostFile, HostStep
 
 CHAIN = "SKEP-INPUT"
 SCRIPT = "/etc/skep/firewall"

@@ -12,7 +12,7 @@ A *marker* is a text file named after its step, which `apply.py` writes:
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from remote.hostsetup.step import MARKERS
+from remote.hostsetup.host_step import MARKERS
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from shlex import quote
 
 from remote.hostsetup.apply import PLAIN_NAME, lock
+from remote.hostsetup.host_step import MARKERS
 from remote.hostsetup.packages import PRELUDE, script
-from remote.hostsetup.step import MARKERS
 
 MANAGED_USERS = "/var/lib/skep/users"
 """Where the step `users` keeps the names of the accounts that skep manages."""

@@ -14,8 +14,8 @@ from model.stage import Host, Stage
 from remote.hostsetup.engine import docker_step, registry_step, trust_step
 from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import firewall_step
+from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
-from remote.hostsetup.step import HostFile, HostStep
 
 DNS_PORT = 53
 

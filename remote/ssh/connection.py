@@ -14,8 +14,8 @@ from model.errors import CommandError, HostError, StateError
 from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as argv
-from remote.ssh.client import FAILED, run_ssh
-from remote.ssh.files import SUN_PATH, SshFiles, own_directory
+from remote.ssh.openssh import FAILED, run_ssh
+from remote.ssh.ssh_files import SUN_PATH, SshFiles, own_directory
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model.keys.record import HostRecord
 from remote.mother.wait import Pace, attempts
-from remote.ssh import client
+from remote.ssh import openssh
 from remote.ssh.commands import ssh_login, with_key
 
 LOGIN_TIMEOUT = 30.0
@@ -47,9 +47,9 @@ def run_ssh(
 
     """
     # A session of its own: no terminal that ssh could ask on behind our back.
-    done = client.run_ssh(words, timeout=timeout, stdin=stdin, env=env, new_session=True)
+    done = openssh.run_ssh(words, timeout=timeout, stdin=stdin, env=env, new_session=True)
     if done.status is None:
-        return Answer(client.FAILED, "", f"no answer within {timeout:.0f} s")
+        return Answer(openssh.FAILED, "", f"no answer within {timeout:.0f} s")
     return Answer(done.status, done.output, done.errors)
 
 

@@ -12,7 +12,7 @@ from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
 from model.swarm.address_pools import differs, stays, swarm_wants
 from remote.hostsetup.apply import apply_script, step_key, time_limit
-from remote.hostsetup.step import HostStep
+from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks.hosts.rolling_replace import stopped_one_at_a_time
 from tasks.names import SWARM, host_task, setup_task, vault_task

@@ -11,7 +11,7 @@ from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
 from model.stage import Host
 from remote.hostsetup.apply import apply_script, step_key, time_limit
-from remote.hostsetup.step import HostFile, HostStep
+from remote.hostsetup.host_step import HostFile, HostStep
 from tasks.names import VAULT, host_task, vault_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run

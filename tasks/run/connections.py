@@ -12,7 +12,7 @@ from model.errors import HostError, SkepError
 from model.keys.record import HostRecord
 from model.stage import Host, Stage
 from remote.ssh.connection import Connection
-from remote.ssh.files import SshFiles, socket_directory, write_ssh_files
+from remote.ssh.ssh_files import SshFiles, socket_directory, write_ssh_files
 from tasks.run.coordination import Coordination
 from tasks.run.state import State
 

@@ -12,7 +12,7 @@ from model import site as types
 from model.stage import Stage
 from providers.gcp import api as gcp_api
 from providers.openstack.api import OpenStackApi
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract.rigs import (
     CloudRig,

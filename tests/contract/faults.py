@@ -14,7 +14,7 @@ import pytest
 from model.stage import Stage
 from providers.base import Provider
 from providers.fake.provider import KilledError
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 
 _MOST = 100

@@ -15,8 +15,8 @@ from providers.docker.api import engine, thing
 from providers.fake.provider import FakeCloud, FakeProvider
 from providers.vagrant.api import virsh
 from providers.vagrant.machines import prefix_of
-from remote.ssh.files import SshFiles
 from remote.ssh.login import Answer
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from providers.aws.api import AwsApi
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests.contract import faults
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.aws.cloud import Cloud

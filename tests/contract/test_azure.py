@@ -14,7 +14,7 @@ from model.keys.record import HostRecord
 from providers.azure.api import AzureApi
 from providers.azure.errors import AzureError
 from providers.fake.provider import KilledError
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract import faults
 from tests.doubles.azure import cloud as azure_cloud

@@ -15,7 +15,7 @@ from providers.gcp.api import GcpApi
 from providers.gcp.errors import GcpError
 from providers.gcp.network import GcpNetwork
 from providers.gcp.provider import GcpProvider
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract import faults
 from tests.doubles.gcp import cloud as gcp_cloud
@@ -358,7 +358,7 @@ def test_the_sdk_is_left_alone() -> None:
     code = (
         "import sys; from tests.doubles.gcp import cloud; from providers.gcp.provider import GcpProvider;"
         "from pathlib import Path;"
-        "from remote.ssh.files import SshFiles; h = Path('x');"
+        "from remote.ssh.ssh_files import SshFiles; h = Path('x');"
         "GcpProvider(cloud.stage_of(), SshFiles(h, h, h, h)).resources();"
         "sys.exit(any(name.startswith('google') for name in sys.modules))"
     )

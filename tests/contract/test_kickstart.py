@@ -22,8 +22,8 @@ from providers.kickstart import iso as kickstart_iso
 from providers.kickstart.host_keys import HostKeyStore
 from providers.kickstart.http_server import InstallServer
 from providers.kickstart.provider import KickstartProvider
-from remote.ssh.files import SshFiles
 from remote.ssh.login import log_in
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract.rigs import PreparedRig
 

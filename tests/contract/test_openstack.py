@@ -14,7 +14,7 @@ from providers.base import Provider
 from providers.fake.provider import KilledError
 from providers.openstack.api import OpenStackApi
 from providers.openstack.errors import OpenStackError
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract import faults
 from tests.contract.rigs import CloudRig

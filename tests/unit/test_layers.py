@@ -33,6 +33,32 @@ ROOMS = {
     "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "images playbook", "swarm"),
 }
 """The folders of a layer, from the lowest to the highest; those in one word stand on one floor."""
+SAME_FILES = {
+    "providers/": "providers/*",  # each provider has its part of the same work in a file of the same name
+    "model/checks": "model/site",  # each checks what the file of the same name defines
+    "remote/playbook/plugins/": "remote/playbook/plugins",  # Ansible's plugins go by their files' names
+}
+"""Folders that have the same files on purpose: how they begin, and as which one they count."""
+SAME_SUBJECT = {
+    "base": ("what the others in its folder are built on", "model/site providers"),
+    "bases": ("base images: names, presence on a host, steps", "model/images remote/images tasks/images"),
+    "builder": ("the build on the repository host, and its connection", "remote/images tasks/images"),
+    "check": ("whether a definition can work", "model/templates providers/*"),
+    "errors": ("errors that tell a person what to do", "model providers/*"),
+    "firewall": ("the hosts' firewall: its rules, and its step", "model/hosts remote/hostsetup"),
+    "host_facts": ("facts about a host: read, and kept for a run", "remote/checks tasks/services"),
+    "log": ("a task's log: the type, and the files", "model tasks/run"),
+    "orphans": ("what is no longer in site.toml", "tasks/cleanup tasks/services"),
+    "registry": ("the stage's registry: as a build uses it, and in a run", "remote/images tasks/images"),
+    "registry_gc": ("old images in the registry: on its host, and in a run", "remote/images tasks/cleanup"),
+    "rendering": ("templates: rendered, and rendered in a run", "model/templates tasks/services"),
+    "roles": ("an image's roles: their files, and a build's use of them", "model/images tasks/images"),
+    "secrets": ("a site's secrets: the types, and a run's values", "model/site tasks/run"),
+    "secrets_configs": ("Docker secrets and configs, and their steps", "remote/swarm tasks/services"),
+    "services": ("services: the types, and in the swarm", "model/site remote/swarm"),
+    "volumes": ("volumes: the types, and on a host", "model/site remote/swarm"),
+}
+"""Module names that stand in several folders: the subject that they have in common, and the folders."""
 LARGEST_FOLDER = 20
 
 
@@ -142,6 +168,33 @@ def test_folders_are_small() -> None:
         f"A folder has more than {LARGEST_FOLDER} modules:",
         wrong,
         "Give those that belong together a folder.",
+    )
+
+
+def test_a_module_name_means_one_thing() -> None:
+    """Modules of the same name are about the same subject, and listed with it."""
+    modules = defaultdict(set)
+    for path in TREE.paths.values():
+        folder = str(path.parent)
+        # A command's file goes by the word that people type, and a package by its folder's name.
+        if path.name != "__init__.py" and folder != "commands":
+            modules[path.stem].add(
+                next((name for above, name in SAME_FILES.items() if folder.startswith(above)), folder)
+            )
+    shared = {name: folders for name, folders in modules.items() if len(folders) > 1}
+    listed = {name: set(folders.split()) for name, (_, folders) in SAME_SUBJECT.items()}
+
+    wrong = [
+        f"{name}: in {', '.join(sorted(shared.get(name, ())) or ['one folder'])}; "
+        f"listed: {', '.join(sorted(listed.get(name, ()))) or 'nowhere'}"
+        for name in sorted(shared.keys() | listed.keys())
+        if shared.get(name) != listed.get(name)
+    ]
+
+    assert not wrong, report(
+        "Modules of the same name are not as SAME_SUBJECT lists them:",
+        wrong,
+        "Rename all but one; if they are about the same subject, list their folders in SAME_SUBJECT with it.",
     )
 
 

@@ -22,7 +22,7 @@ from providers.aws import host as aws_host
 from providers.cloud import host as cloud_host
 from providers.cloud import retry
 from remote.mother.wait import Pace
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 
 REGION = "eu-central-1"

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from remote.ssh.files import socket_directory
+from remote.ssh.ssh_files import socket_directory
 from tests.integration import queries
 from tests.integration.example_site.example import (
     HIVES,

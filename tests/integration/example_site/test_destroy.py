@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from remote.ssh.files import socket_directory
+from remote.ssh.ssh_files import socket_directory
 from tests import rig
 from tests.integration.example_site.example import Example
 

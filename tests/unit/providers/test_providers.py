@@ -8,7 +8,7 @@ from model import site as types
 from model.errors import ConfigError
 from model.stage import Stage
 from providers import PROVIDERS, create
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 
 def files(directory: Path) -> SshFiles:

@@ -13,7 +13,7 @@ import pytest
 from model import install
 from model.checks.stages import check_stage
 from model.install import autoinstall, boot, networkd, preseed
-from model.install.plan import InstallPlan
+from model.install.install_plan import InstallPlan
 from model.secrets.secret import Secret
 from model.site import InstallHost, InstallNetwork, KickstartStage, Partition, Site
 from model.stage import Stage

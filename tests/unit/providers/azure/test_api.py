@@ -9,7 +9,7 @@ from model.site import AzureStage
 from providers.azure.api import AzureApi, AzureEndpoint, assert_ours
 from providers.azure.provider import AzureProvider
 from providers.cloud.provider import config_of
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests.doubles.azure.cloud import stage_of
 
 

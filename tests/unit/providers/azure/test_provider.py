@@ -8,7 +8,7 @@ import pytest
 
 from model.stage import Stage
 from providers.azure.provider import AzureProvider
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests.doubles.azure.cloud import stage_of
 
 

@@ -15,7 +15,7 @@ from providers.cloud import host as module
 from providers.cloud.cloud_init import SshKeys, fingerprint
 from providers.cloud.host import CloudHosts, HostSpec, Machine, spec_of
 from providers.cloud.provider import config_of
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.doubles.aws.cloud import stage_of
 

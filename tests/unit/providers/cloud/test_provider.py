@@ -13,7 +13,7 @@ from providers.aws.network import AwsNetwork
 from providers.aws.provider import AwsProvider
 from providers.cloud.host import Machine
 from providers.cloud.provider import ResourceKind, together
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.doubles.aws.cloud import stage_of
 

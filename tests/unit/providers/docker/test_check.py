@@ -9,7 +9,7 @@ from model import site as types
 from model.stage import Stage
 from providers.docker.check import watch_shortage
 from providers.docker.provider import DockerProvider
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 
 def a_stage(**config: Any) -> Stage:

@@ -9,7 +9,7 @@ import pytest
 from model import site as types
 from model.stage import Stage
 from providers.openstack.provider import OpenStackProvider
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 from tests.openstack.cloud import stage_of
 
 

@@ -10,7 +10,7 @@ from model.secrets.secret import Secret
 from model.site import PreparedHost
 from model.stage import Stage
 from providers.prepared.provider import PreparedProvider
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 
 def a_provider(directory: Path, **config: Any) -> PreparedProvider:

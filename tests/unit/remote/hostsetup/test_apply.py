@@ -7,7 +7,7 @@ import pytest
 
 from model.secrets.secret import Secret
 from remote.hostsetup.apply import apply_script, step_key, time_limit
-from remote.hostsetup.step import HostFile, HostStep
+from remote.hostsetup.host_step import HostFile, HostStep
 
 STEP = HostStep("chrony", {"ntp_servers[0]": '"a"'}, "say hello\n", units=("chrony",))
 FILES = [

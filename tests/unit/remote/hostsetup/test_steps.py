@@ -12,7 +12,7 @@ from model.secrets.stage_secrets import StageSecrets, generate
 from model.site_file.load import parse_site
 from model.stage import Stage
 from remote.hostsetup.apply import apply_script, step_key
-from remote.hostsetup.step import HostFile, HostStep
+from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.steps import steps
 
 SITE: dict[str, Any] = {

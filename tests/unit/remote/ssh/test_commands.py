@@ -8,7 +8,7 @@ import pytest
 
 from model.keys.record import HostRecord
 from remote.ssh.commands import ansible_ssh_args, ssh_command, ssh_login, with_any, with_key
-from remote.ssh.files import SshFiles, write_ssh_files
+from remote.ssh.ssh_files import SshFiles, write_ssh_files
 
 RECORD = HostRecord(
     id="1", name="hive0.example.test", address="192.0.2.1", ssh_host="192.0.2.1", ssh_port=22, user="skep",

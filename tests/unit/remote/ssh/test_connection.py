@@ -9,7 +9,7 @@ from remote.mother.process import Completed
 from remote.ssh import commands as argv
 from remote.ssh import connection as ssh
 from remote.ssh.connection import Connection
-from remote.ssh.files import SshFiles
+from remote.ssh.ssh_files import SshFiles
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What templates are given by name, and the sandbox that they are rendered in. Pure.
+"""The sandbox in which templates are rendered, and the names that it gives them. Pure.
 
 jinja2 is imported when the first value is a template, never before.
 """

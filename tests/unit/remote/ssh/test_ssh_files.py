@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import StateError
 from model.keys.record import HostRecord
-from remote.ssh.files import SshFiles, learn, socket_directory, write_ssh_files
+from remote.ssh.ssh_files import SshFiles, learn, socket_directory, write_ssh_files
 
 
 def test_the_socket_directory_is_short_however_deep_the_site_lies(
