@@ -1,1 +1,1 @@
-"""When things are done: one module per phase, each yielding doit tasks, one per resource."""
+"""The phases, one module each, and the rooms that they use. Each resource is a step, and so a doit task."""

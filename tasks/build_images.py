@@ -153,7 +153,7 @@ class BuiltImage(RegistryImage):
 
     @cached_property
     def _roles(self) -> list[Role]:
-        """The roles in order, each read once: what is hashed is what is built."""
+        """The roles in order, each read once, so that the files that are hashed are those that are built."""
         directory, secrets = self._run.directory, self._run.secrets
         return [Role(directory, secrets, use.role, use.vars, self.image.vars) for use in self.image.roles]
 
@@ -188,12 +188,12 @@ class BuiltImage(RegistryImage):
         del work
         layers = [self._layer(role) for role in self._roles]
         base = self._run.state.record(self.needs[0], ImageRecord)
-        # Not its key, which is its tag: what is made of something else but comes out the same shall be the same.
+        # Not its key, which is its tag: an image that comes out the same of other inputs has the same digest.
         labels = {**self.image.labels, **self._run.stage.labels, NAME_LABEL: self.name}
         return builder.build(base.reference, layers, image_config(self.image), labels)
 
     def was_found(self, builder: "Builder") -> None:
-        """Forget what a failed build of it left for a look inside."""
+        """Forget the remains of a failed build, which `doit shell_image` opens."""
         builder.forget_failed(self.name)
 
     def _layer(self, role: Role) -> "Layer":
@@ -220,7 +220,7 @@ class BuiltImage(RegistryImage):
 
 
 def _period(image: types.Image) -> Inputs:
-    """Return the time since which an image is young enough; nothing if it may be of any age.
+    """Return the time since which an image is young enough; no input if it may be of any age.
 
     Equal for all who ask within one period, whoever built the image, so that it is found again by its key.
     """
@@ -231,7 +231,7 @@ def _period(image: types.Image) -> Inputs:
 
 
 def failed_build(run: Run, name: str) -> str | None:
-    """Return the local image on the repository host that holds what an image's failed build left, or None.
+    """Return the local image on the repository host that a failed build of an image ended with; None if there is none.
 
     Raises:
         SkepError: The host or its engine does not answer.
@@ -279,7 +279,7 @@ def in_use(run: Run, removed: Collection[str] = ()) -> set[str]:
 
 @dataclass(frozen=True)
 class OrphanImage(Orphan):
-    """An image in the registry that no service uses; the newest versions of others are kept for going back to them."""
+    """An image in the registry that no service uses."""
 
     kind, order, is_kept = "image", 50, True
 
@@ -300,7 +300,7 @@ class OrphanImage(Orphan):
 
 
 def _remove_repositories(run: Run, names: set[str], going: Collection[str], log: Log) -> None:
-    """Remove all versions of these images, but for those that a service that stays would go back to.
+    """Remove all versions of these images, but for those that a remaining service would go back to.
 
     Args:
         run: The run.

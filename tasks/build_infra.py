@@ -1,4 +1,4 @@
-"""Phase 1: the hosts, and what they need of their provider."""
+"""Phase 1: the hosts, and the networks, images and firewalls that they need of their provider."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -92,7 +92,7 @@ class SshKey(Step):
         write_whole(public, line + comment.encode())
 
     def real(self, key: str) -> str | None:
-        """Say if there is no key."""
+        """Return that there is no key, if so."""
         del key
         return Missing("there is none") if self.inputs()["public"] == "none" else None
 
@@ -159,20 +159,20 @@ class ProviderResource(Step):
         return record
 
     def real(self, key: str) -> str | None:
-        """Compare with the provider's listing; the key there does not count the ssh key, which is no part of it."""
+        """Compare with the provider's listing, whose key does not cover the ssh key."""
         del key
         return self._run.live_state.resource(self.name, self._resource.key)
 
     def effect(self, changed: Names) -> str:
-        """A host takes a new ssh key as it is, and a provider its settings; all else makes it another thing."""
+        """Return CHANGE for a new ssh key and for settings; all else makes it another thing."""
         return CHANGE if all(map(_is_in_place, changed)) else REPLACE
 
     def shows(self, changed: Names) -> bool:
-        """The key of the real thing does not count what is changed in place."""
+        """Return False for inputs that are changed in place: the real thing's key does not cover them."""
         return not all(map(_is_in_place, changed))
 
     def inspect(self, changed: Names) -> Finding | None:
-        """Tell a thing that has to be another one from a host that only does not run, or gets a new ssh key."""
+        """Tell a thing that has to be replaced from a host that only is stopped, or gets a new ssh key."""
         del changed
         found = self._run.live_state.things.get(self.name)
         if found is None:
@@ -196,7 +196,7 @@ def _is_in_place(name: str) -> bool:
 
 
 def _check(run: Run, task: str) -> None:
-    """Raise for all that stands in the way, before the stage's first host is made; looked for once a run."""
+    """Raise with all obstacles before the stage's first host is made; checked once a run."""
     first, problems = run.coordination.found_once(
         "check the provider", task, lambda: _problems(run.stage, run.state, run.provider)
     )
@@ -207,7 +207,7 @@ def _check(run: Run, task: str) -> None:
 
 
 def _problems(stage: Stage, state: State, provider: Provider) -> list[str]:
-    """Return all that stands in the way of the stage's first host."""
+    """Return all obstacles to the stage's first host."""
     if any(state.host_record(host) is not None for host in stage.hosts):
         return []
     try:
@@ -238,13 +238,13 @@ class OrphanHost(Orphan):
 
     @property
     def going(self) -> str:
-        """It, with its volumes."""
+        """It, with its volumes, in words."""
         held = f"with volume {', '.join(self.volumes)}" if self.volumes else "no volume is on it"
         return f"{self.words}, out of the swarm first; {held}"
 
     @property
     def staying(self) -> str:
-        """The volumes that nobody named."""
+        """Why it stays: nobody named its volumes."""
         held = ",".join(self.volumes)
         doubt = self.former.doubt if self.former is not None else ""
         may = f"may be on it ({doubt})" if doubt else "would go with it"
@@ -266,17 +266,17 @@ class OrphanHost(Orphan):
 
 
 class OrphanResource(Orphan):
-    """What the provider has beside hosts, as a file system. Nothing removes it: it may hold data."""
+    """A thing of the provider that is no host, as a file system. Nothing removes it: it may hold data."""
 
     kind, order, is_kept = "provider's", 100, True
 
     @property
     def staying(self) -> str:
-        """What a person can do about it."""
+        """Why it stays: nothing removes it."""
         return "it may hold data; remove it where it is, if nothing needs it"
 
     def may_go(self, volumes: Collection[str]) -> bool:
-        """It never may."""
+        """Return False."""
         del volumes
         return False
 
@@ -285,7 +285,7 @@ class OrphanResource(Orphan):
 
 
 def orphans(run: Run) -> Iterator[Orphan]:
-    """Yield the provider's things that the stage does not want: of all but hosts there is one each."""
+    """Yield the provider's things that the stage does not want."""
     wanted = {resource.name for resource in run.provider.resources()}
     for name in sorted(run.live_state.things.keys() - wanted):
         kind = OrphanHost if run.live_state.things[name].is_host else OrphanResource
@@ -293,7 +293,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 
 
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
-    """Remove the hosts that the provider made, all at a time, then what else it made."""
+    """Remove the hosts that the provider made, all at a time, then its other things."""
     del volumes
     run.connections.disconnect()
     if not there.owned:

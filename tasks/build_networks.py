@@ -71,12 +71,12 @@ class OverlayNetwork(Step):
         return self._run.live_state.network(self.name, key)
 
     def effect(self, changed: Names) -> str:
-        """A network can't be changed in place."""
+        """Return REPLACE: a network can't be changed in place."""
         del changed
         return REPLACE
 
     def inspect(self, changed: Names) -> Finding:
-        """Tell a network that can be made anew from one that services use."""
+        """Tell a network that can be replaced from one that services use."""
         del changed
         swarm = self._run.live_state.swarm
         network = swarm.networks.get(self.name, {}).get("Id")
@@ -98,7 +98,7 @@ def _joined(service: Any) -> set[str]:
 
 
 def _inside(stage: Stage, connections: Connections, name: str) -> list[str]:
-    """Return the containers that are in a network and belong to no service, on all hives."""
+    """Return the containers in a network, on all hives, that belong to no service."""
     from docker.errors import NotFound
 
     from remote.engine.client import engine_errors

@@ -81,17 +81,17 @@ class NamedVolume(Step):
         return self._run.live_state.volume(self._host, self._name, incarnation)
 
     def effect(self, changed: Names) -> str:
-        """Data is never destroyed on the way to something else."""
+        """Return BLOCKED: data is never destroyed on the way to something else."""
         del changed
         return BLOCKED
 
     def shows(self, changed: Names) -> bool:
-        """The live state knows the volume's incarnation alone."""
+        """Return False: the live state has the volume's incarnation alone."""
         del changed
         return False
 
     def inspect(self, changed: Names) -> Finding:
-        """Tell a volume that is only not the recorded one from one that is defined otherwise, and may hold data."""
+        """Tell a volume that merely is not the recorded one from one with another definition, which may hold data."""
         from remote.swarm.volumes import is_as_defined
 
         del changed
@@ -115,7 +115,7 @@ class NamedVolume(Step):
         return Finding(REPLACE, "it is defined otherwise, and empty")
 
     def refusal(self) -> str:
-        """Say if its data is on a host that is no longer to have it."""
+        """Return that its data is on a host that is no longer to have it, if so."""
         try:
             return elsewhere(self._run, self._name, self._volume, self._host)
         except SkepError:
@@ -144,7 +144,7 @@ def volume_labels(stage: Stage, volume: types.Volume, name: str) -> dict[str, st
 
 
 def definition_key(volume: types.Volume) -> str:
-    """Return the digest of what a volume is, wherever it is held."""
+    """Return the digest of a volume's driver and options, the same on every host."""
     return key_of(flatten("volume", {"driver": volume.driver, "driver_opts": dict(volume.driver_opts)}))
 
 
@@ -153,7 +153,7 @@ def definition_key(volume: types.Volume) -> str:
 
 @dataclass(frozen=True)
 class OrphanVolume(Orphan):
-    """A volume that the stage does not want on its host. It may hold data: it goes only if a person names it."""
+    """A volume that the stage does not want on its host. It may hold data, so it goes only if a person names it."""
 
     kind, order, is_on_host, is_kept = "volume", 90, True, True
 
@@ -164,7 +164,7 @@ class OrphanVolume(Orphan):
 
     @property
     def staying(self) -> str:
-        """Who uses it, or that nobody named it."""
+        """Why it stays: a service uses it, or nobody named it."""
         return super().staying if self.users else f"it may hold data; to remove it: volumes={self.name}"
 
     def remove(self, run: Run, log: Log) -> None:
@@ -182,7 +182,7 @@ class OrphanVolume(Orphan):
 
 
 def orphans(run: Run) -> Iterator[Orphan]:
-    """Yield the volumes on hosts that are not to have them."""
+    """Yield the volumes on hosts that should not have them."""
     stage = run.stage
     for host in stage.hosts:
         for name, volume in sorted(run.live_state.host(host).volumes.items()):
@@ -200,7 +200,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 
 
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
-    """Remove the volumes that were named from hosts that stay."""
+    """Remove the named volumes from hosts that stay."""
     if there.owned:
         return []
 

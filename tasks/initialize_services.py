@@ -1,4 +1,4 @@
-"""Phase 7: first data. Roles run inside a service's running container, wherever it is, once per key."""
+"""Phase 7: first data. Roles run inside a service's running container, on whatever hive, once for each key."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -71,7 +71,7 @@ class Initialization(Step):
 
     @cached_property
     def _role(self) -> Role:
-        """The role, read once: what is hashed is what is run."""
+        """The role, read once, so that the files that are hashed are those that run."""
         run, use = self._run, self._use
         return Role(run.directory, run.secrets, use.role, renderer_of(run).variables(self._path, use.vars))
 

@@ -1,4 +1,4 @@
-"""A phase, which answers for what it makes: its steps, its orphans, and how `doit destroy` takes it down."""
+"""A phase as an object: its steps, its orphans, and its part of `doit destroy`."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -31,11 +31,11 @@ class Orphan(ABC):
     kind: ClassVar[str]
     """The word for people, as `service`."""
     order: ClassVar[int]
-    """When it goes, the lowest first: what uses something before that which it uses, and data last."""
+    """Its place in the order of removal, the lowest first: a user goes before the things that it uses, data last."""
     is_on_host: ClassVar[bool] = False
     """Whether there may be one of the same name on another host."""
     is_kept: ClassVar[bool] = False
-    """Whether a plan only shows it: it holds data, or is kept for going back to it."""
+    """Whether a plan calls it left and not to be removed: it holds data, or services may go back to it."""
 
     name: str
     task: str
@@ -46,7 +46,7 @@ class Orphan(ABC):
 
     @property
     def words(self) -> str:
-        """It, in words."""
+        """Its kind, name and host, for people."""
         return f"{self.kind} {self.name}" + (f" on {self.host}" if self.is_on_host else "")
 
     @property
@@ -66,16 +66,16 @@ class Orphan(ABC):
 
     @property
     def going(self) -> str:
-        """What `doit prune` would remove, in words."""
+        """Its line in the list of things that `doit prune` would remove."""
         return self.words
 
     @property
     def staying(self) -> str:
-        """Why it stays, and what a person can do about it."""
+        """Why it stays, and the way out."""
         return f"{self.held}, which site.toml no longer says; run doit first"
 
     def examined(self, run: Run) -> Self:
-        """Return it with what only its host can tell, by asking that; `doit prune` does so before it decides."""
+        """Ask the orphan's host for details, and return it with them; `doit prune` does so before it decides."""
         del run
         return self
 
@@ -93,17 +93,17 @@ class Orphan(ABC):
         """
 
     def forget(self, run: Run) -> None:
-        """Remove what state/ keeps of its task."""
+        """Remove the record, trace and log of its task."""
         run.state.forget(self.task)
 
     @classmethod
     def remove_all(cls, run: Run, orphans: Sequence[Self], going: Collection[str], log: Log) -> list[str]:
-        """Remove several of this kind at a time; return what went wrong.
+        """Remove several of this kind at a time; return the problems.
 
         Args:
             run: The run, which holds the stage.
-            orphans: Those that go.
-            going: The tasks of all that goes.
+            orphans: The orphans.
+            going: The tasks of all orphans that are removed, of other kinds as well.
             log: Tells the person.
 
         """
@@ -119,7 +119,7 @@ class Orphan(ABC):
 
 
 def _no_orphans(_run: Run) -> Iterable[Orphan]:
-    """Return none."""
+    """Return no orphan."""
     return ()
 
 
@@ -136,10 +136,9 @@ class Phase:
         name: Its name, and its doit group's.
         doc: One line for `doit list`.
         steps: Yields the step of each of its resources.
-        orphans: Yields what is no longer in site.toml, of the kinds that the phase makes. Told from the live state,
-            without a further question.
-        destroy: Removes what the phase made, so far as it does not go with a host that goes; given the stage's
-            inventory, and the volumes that a person named. Returns what could not be removed.
+        orphans: Yields the things that the phase made and that are no longer in site.toml, as the live state has them.
+        destroy: Removes the things that the phase made, but for those that go with a host; given the stage's inventory
+            and the volumes that a person named. Returns the problems.
 
     """
 

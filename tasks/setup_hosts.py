@@ -55,7 +55,7 @@ class OrphanStep(Orphan):
 
     @property
     def going(self) -> str:
-        """It, or its mark where that is all that can be undone."""
+        """It, or its mark where nothing else can be undone."""
         return self.words if has_removal(self.name) else f"the mark of {self.words}; what it had set up stays"
 
     def remove(self, run: Run, log: Log) -> None:
@@ -66,13 +66,13 @@ class OrphanStep(Orphan):
 
 @dataclass(frozen=True)
 class OrphanAccount(Orphan):
-    """A person's account on a host, of somebody who has none any more. Its task stays: it makes the others'."""
+    """An account on a host of a person who is no longer in site.toml. Its task stays: it makes the others'."""
 
     kind, order, is_on_host = "account", 70, True
 
     @property
     def going(self) -> str:
-        """It, without its files."""
+        """It, and that its files stay."""
         return f"{self.words}; its files stay"
 
     def remove(self, run: Run, log: Log) -> None:
@@ -81,7 +81,7 @@ class OrphanAccount(Orphan):
         _run_script(run.stage, run.connections, self, account_removal_script([self.name]))
 
     def forget(self, run: Run) -> None:
-        """Keep what is known of the accounts' task."""
+        """Keep the record of the accounts' task."""
 
 
 def _run_script(stage: Stage, connections: Connections, orphan: Orphan, script: str) -> None:
@@ -91,7 +91,7 @@ def _run_script(stage: Stage, connections: Connections, orphan: Orphan, script: 
 
 
 def orphans(run: Run) -> Iterator[Orphan]:
-    """Yield the set-up steps that a host no longer has, and the accounts of people who have none any more."""
+    """Yield the set-up steps and the people's accounts that a host should no longer have."""
     users = run.stage.site.setup_hosts.users
     for host in run.stage.hosts:
         seen = run.live_state.host(host)
@@ -108,7 +108,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 
 
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
-    """Remove the marks of the set-up and the place in the swarm from hosts that stay."""
+    """Remove the marks of set-up steps from hosts that stay, and take them out of the swarm."""
     del volumes
     if there.owned:
         return []
@@ -142,7 +142,7 @@ def _foreign_services(stage: Stage, connections: Connections) -> list[str]:
 
 
 def _leave(connections: Connections, host: Host, log: Log) -> None:
-    """Take a hive out of the swarm, when its services have ended in their own time: leaving would kill them."""
+    """Take a hive out of the swarm as soon as its services have ended: leaving would kill them."""
     from remote.engine.client import engine_errors
     from remote.mother.wait import wait_for
 

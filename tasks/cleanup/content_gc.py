@@ -1,6 +1,6 @@
 """Removing older contents of secrets and configs that nothing uses any more, at the end of a run that went well.
 
-Of what site.toml no longer has nothing goes: that is for `doit prune`.
+Contents of secrets and configs that site.toml no longer has are orphans: `doit prune` removes them.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from tasks.services.orphans import older_contents
 
 
 def remove(run: Run, log: Log) -> None:
-    """Remove them, but for those that a service uses, used before, or would go back to (its revisions).
+    """Remove older contents, but for those that a service uses, used before, or would go back to (its revisions).
 
     Args:
         run: The run, which ended well.
@@ -25,7 +25,7 @@ def remove(run: Run, log: Log) -> None:
     if seen.error:
         return
     if run.progress.deployed:
-        # What was seen at the beginning of the run is not what is there now.
+        # The live state is from the beginning of the run.
         seen = run.live_state.swarm_now()
     going = older_contents(run, seen)
     if not going:

@@ -1,4 +1,4 @@
-"""What there is of a stage, for `doit destroy`."""
+"""The inventory of a stage: its hosts, volumes and other things, for `doit destroy`."""
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +14,15 @@ from tasks.run.state import State
 
 @dataclass(frozen=True)
 class Inventory:
-    """What there is of a stage.
+    """A stage's hosts, volumes and other things.
 
     Args:
         owned: Whether the provider made the hosts, so that they go, too.
         hosts: The hosts by short name; where they are not owned, those that were set up.
-        others: What else the provider made, in the order in which it can be removed.
+        others: The provider's other things, in the order in which it can be removed.
         volumes: Volume to the hosts that hold it.
         doubts: Host to why it could not be asked for its volumes. The volumes that it may hold are in `volumes`.
-        docs: What each of the provider's things is, in words.
+        docs: The provider's things, each in words.
 
     """
 
@@ -35,7 +35,7 @@ class Inventory:
 
 
 def inventory(stage: Stage, state: State, connections: Connections, provider: Provider) -> Inventory:
-    """Find out what there is: one listing of the provider, and one question to each host. Changes nothing.
+    """Take the inventory, by one listing of the provider and one question to each host. Changes nothing.
 
     Raises:
         SkepError: The provider's listing can't be had.

@@ -16,11 +16,11 @@ from tasks.run.state import State
 
 
 def take_down(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
-    """Have each phase remove what it made, the last phase first; return what could not be removed.
+    """Have each phase remove the things that it made, the last phase first; return the problems.
 
     Args:
         run: The run, which holds the stage.
-        there: What there is.
+        there: Its inventory.
         volumes: The volumes that a person named.
         log: Tells the person.
 
@@ -31,7 +31,7 @@ def take_down(run: Run, there: Inventory, volumes: Collection[str], log: Log) ->
 
 
 def forget(state: State, sockets: Path) -> None:
-    """Remove what this machine keeps of the stage, sockets and secrets among it. The lock ends last."""
+    """Remove the stage's files on this machine, with its sockets and secrets. The lock ends last."""
     shutil.rmtree(sockets, ignore_errors=True)
     lock = state.root / "lock"
     for path in state.root.iterdir():
