@@ -58,7 +58,7 @@ upgrade=all for all of them. Keep site.lock in git, beside site.toml."""
             asked = ALL in upgraded or text in upgraded or not names.isdisjoint(upgraded)
             known = None if asked else old.get(text) or run.upstream.last_resolved(names, reference)
             new[text] = known or run.upstream.digest_now(reference)
-        write_whole(run.directory / lockfile.FILE, lockfile.text(new).encode())
+        write_whole(run.directory / lockfile.FILE, lockfile.lockfile_text(new).encode())
         lines = list(changes(old, new))
         if not new:
             lines.append("nothing is pulled, so nothing is pinned")
@@ -77,7 +77,7 @@ def references(run: Run) -> dict[str, tuple[set[str], Reference]]:
     return found
 
 
-def changes(old: lockfile.Pins, new: lockfile.Pins) -> list[str]:
+def changes(old: lockfile.Lockfile, new: lockfile.Lockfile) -> list[str]:
     """Return a line for each reference that is pinned otherwise than before."""
     lines = []
     for text in sorted(old.keys() | new.keys()):

@@ -111,8 +111,7 @@ def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
     needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
     needed += sorted(rendering.secrets_of(run.stage, run.directory, deployed))
     for image, config in run.stage.images.items():
-        pulled = config.pull_from is not None and run.stage.name in config.pull_on
-        if f"build_images:{image}" in tasks and not pulled:
+        if f"build_images:{image}" in tasks and config.pulled_on(run.stage.name) is None:
             needed += config.secrets
     problems: list[str] = []
     for name in dict.fromkeys(needed):

@@ -9,7 +9,7 @@ from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_col
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
-from model.keys.digest import Difference, Inputs, shown
+from model.keys.digest import Difference, Inputs, abbreviated
 from tasks.explain.root_causes import RootCause, is_settled, root_causes
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE, ResourceStatus, StatusTable, ago, place
 from tasks.names import service_task
@@ -267,13 +267,13 @@ def shown_value(value: str | None) -> str:
     kind, _, rest = value.partition(" ")
     if kind == "file":
         mode, _, digest = rest.partition(" ")
-        return f"{mode} {shown(digest)}".rstrip()
+        return f"{mode} {abbreviated(digest)}".rstrip()
     name, _, digest = value.partition(":")
     if name == "hmac":
         return "(secret)"
     if name == "sha256":
-        return f"{name}:{shown(digest)}"
-    text = shown(value.strip('"') or value)
+        return f"{name}:{abbreviated(digest)}"
+    text = abbreviated(value.strip('"') or value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from model import site as types
-from model.hosts.placement import HostLocation, places
+from model.hosts.placement import HostLocation, host_locations
 from model.labels import SITE_LABEL, STAGE_LABEL
 
-PREFIXES = {"private": "p-", "staging": "s-"}
+HOST_PREFIXES = {"private": "p-", "staging": "s-"}
 """What hive-builder puts before host names, by stage; other stages say theirs or have none."""
 
 REGISTRY_PORT = 5000
@@ -76,7 +76,7 @@ class Stage:
     def hosts(self) -> tuple[Host, ...]:
         """Every host, in order."""
         config, count = self.config, self.number_of_hosts
-        prefix = PREFIXES.get(self.name, "") if config.prefix is None else config.prefix
+        prefix = HOST_PREFIXES.get(self.name, "") if config.prefix is None else config.prefix
         addresses = list(self._addresses(count))
         shorts = [f"{config.custom_hostname}{n}" for n in range(count)]
         return tuple(
@@ -100,12 +100,17 @@ class Stage:
             yield from self.config.ip_address_list
             return
         if isinstance(self.config, types.CloudStage):
-            yield from (place.address for place in places(self.config, count))
+            yield from (place.address for place in host_locations(self.config, count))
             return
         network = ipaddress.ip_network(self.config.cidr or "192.0.2.0/24")
         first = 10 if network.num_addresses > count + 11 else 4
         for n in range(count):
             yield str(network[first + n])
+
+    @property
+    def has_nfs(self) -> bool:
+        """Whether the cloud makes a file system for volumes."""
+        return isinstance(self.config, types.CloudStage) and self.config.nfs
 
     @property
     def hives(self) -> tuple[Host, ...]:
@@ -127,7 +132,7 @@ class Stage:
         """The registry's host and port, as image references begin."""
         return f"{self.repository.name}:{REGISTRY_PORT}"
 
-    def place(self, host: Host) -> HostLocation:
+    def location(self, host: Host) -> HostLocation:
         """Return where a host in a cloud is: subnet and zone.
 
         Raises:
@@ -136,7 +141,7 @@ class Stage:
         """
         if not isinstance(self.config, types.CloudStage):
             raise TypeError(f"stage {self.name} is in no cloud")
-        return list(places(self.config, self.number_of_hosts))[self.hosts.index(host)]
+        return list(host_locations(self.config, self.number_of_hosts))[self.hosts.index(host)]
 
     def has_public_address(self, host: Host) -> bool:
         """Return whether a host in a cloud has a public address."""
@@ -206,7 +211,7 @@ class Stage:
         return {SITE_LABEL: self.site_name, STAGE_LABEL: self.name}
 
 
-def scalar(value: Any) -> str:
+def scalar_text(value: Any) -> str:
     """Return a TOML value as the text that an environment variable gets; lists and tables are JSON there."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -57,8 +57,8 @@ def images(run: Run) -> list[RegistryImage]:
 
 def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledImage":
     """Return an image of `[images]`, built or pulled as this stage wants it."""
-    if image.pull_from is not None and run.stage.name in image.pull_on:
-        return PulledImage(run, name, image.pull_from)
+    if (reference := image.pulled_on(run.stage.name)) is not None:
+        return PulledImage(run, name, reference)
     return BuiltImage(run, name, image)
 
 

@@ -12,7 +12,7 @@ from model.keys.record import HostRecord, VolumeRecord
 from model.labels import DEFINITION_LABEL, NAME_LABEL, belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage
-from model.templates import NFS, looks_at
+from model.templates import NFS, refers_to
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
 from tasks.hosts.volume_data import elsewhere, has_data
@@ -47,7 +47,7 @@ class NamedVolume(Step):
         self.task = volume_task(name, host.short)
         self.host = host.short
         self.containers = (host_task(host.short),)
-        nfs = (NFS_TASK,) if any(looks_at(text, NFS) for text in volume.driver_opts.values()) else ()
+        nfs = (NFS_TASK,) if any(refers_to(text, NFS) for text in volume.driver_opts.values()) else ()
         self.after = (*self.containers, setup_task(host.short, "docker"), *nfs)
         self.doc = f"volume {name} on {host.name}"
         self.paths = {"volume.": f"volumes.{name}."}

@@ -9,7 +9,7 @@ from model.errors import ConfigError
 from model.images import ansible, bases, roles
 from model.images.reference import is_registry
 from model.labels import LABEL_PREFIX
-from model.stage import scalar
+from model.stage import scalar_text
 
 
 def check_image(path: str, image: types.Image, site: types.Site, directory: Path) -> Iterator[str]:
@@ -90,7 +90,7 @@ def _certificates(path: str, kind: str, variables: Mapping[str, types.Value]) ->
     name = {roles.CERTIFICATE: roles.NAMES, roles.CERTIFICATES: roles.LIST}.get(kind, "")
     try:
         if kind == roles.CERTIFICATE:
-            roles.names({name: scalar(value) for name, value in variables.items()})
+            roles.names({name: scalar_text(value) for name, value in variables.items()})
         if kind == roles.CERTIFICATES:
             roles.certificates(variables)
     except ValueError as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, known_are
 from model.stage import Stage
-from model.swarm.address_pools import divide
+from model.swarm.address_pools import address_pools
 
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
 
@@ -75,12 +75,12 @@ def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site)
 def _parts(stage: types.Stage) -> dict[str, ipaddress.IPv4Network]:
     """Return what a stage's `internal_cidr` has for Docker itself; one that can't be divided is another mistake."""
     try:
-        division = divide(stage.internal_cidr) if stage.internal_cidr is not None else None
+        pools = address_pools(stage.internal_cidr) if stage.internal_cidr is not None else None
     except ValueError:
         return {}
-    if division is None:
+    if pools is None:
         return {}
-    return {"ingress": division.ingress, "docker_gwbridge": division.gwbridge, "docker0": division.docker0}
+    return {"ingress": pools.ingress, "docker_gwbridge": pools.gwbridge, "docker0": pools.docker0}
 
 
 def overlaps(network: IpNetwork, cidr: str | None) -> bool:

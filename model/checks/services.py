@@ -50,7 +50,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
                 f"{path}.image: {service.image!r} is none of [images]{known_are(site.images)}; "
                 "a reference to pull has a tag, as in nginx:1.27"
             )
-    if service.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in service.ports):
+    if service.endpoint_mode == "dnsrr" and "ingress" in service.port_modes:
         yield f'{path}.ports: endpoint_mode dnsrr allows only ports with mode = "host"'
     if service.read_only and service.initialize_roles:
         yield f"{path}.read_only: initialize_roles writes into the container's root; only one of both can be"

@@ -7,9 +7,9 @@ from model import site as types
 from model.checks.install import check_kickstart_stage
 from model.checks.networks import overlaps
 from model.checks.shared import IPV4, IpNetwork, check_reference, is_address, known_are
-from model.hosts.placement import places, subnets
+from model.hosts.placement import host_locations, subnets
 from model.stage import Stage
-from model.swarm.address_pools import divide
+from model.swarm.address_pools import address_pools
 
 
 def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> Iterator[str]:
@@ -68,7 +68,7 @@ def _internal(path: str, config: types.Stage) -> Iterator[str]:
     if config.internal_cidr is None:
         return
     try:
-        divide(config.internal_cidr)
+        address_pools(config.internal_cidr)
     except ValueError as error:
         yield f"{path}: {error}"
         return
@@ -114,7 +114,7 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
     )
     if len(inside) == len(config.subnets) and _are_addresses(config):
         try:
-            list(places(config, count))
+            list(host_locations(config, count))
             if isinstance(config, types.AwsStage):
                 yield from _aws_sizes(path, config)
         except ValueError as error:

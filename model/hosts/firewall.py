@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from model.keys.digest import Inputs
-from model.site import CloudStage
 from model.stage import REGISTRY_PORT, Host, Stage
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
@@ -97,5 +96,5 @@ def _inbound(stage: Stage, version: int) -> Iterator[Rule]:
         yield Rule(protocol, port, INSIDE)
     yield Rule("esp", 0, INSIDE)
     yield Rule("tcp", REGISTRY_PORT, INSIDE)
-    if isinstance(stage.config, CloudStage) and stage.config.nfs:
+    if stage.has_nfs:
         yield Rule("tcp", NFS_PORT, INSIDE)

@@ -94,7 +94,7 @@ def usable(config: CloudStage, network: ipaddress.IPv4Network) -> range:
     )
 
 
-def places(config: CloudStage, count: int) -> Iterator[HostLocation]:
+def host_locations(config: CloudStage, count: int) -> Iterator[HostLocation]:
     """Yield where each host is: they are put into the subnets, and into the zones, in turn.
 
     Args:

@@ -17,9 +17,7 @@ def names(stage: Stage) -> list[str]:
 
 def of_image(stage: Stage, image: types.Image) -> str | None:
     """Return the base of an image: what it begins with, or is where it is pulled; None for a Dockerfile's."""
-    if image.pull_from is not None and stage.name in image.pull_on:
-        return image.pull_from
-    return image.from_
+    return image.pulled_on(stage.name) or image.from_
 
 
 def all_names(site: types.Site) -> list[str]:

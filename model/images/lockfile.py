@@ -19,11 +19,11 @@ from model.images.reference import parse
 FILE = "site.lock"
 TABLE = "images"
 
-Pins = Mapping[str, str]
+Lockfile = Mapping[str, str]
 """Reference to digest."""
 
 
-def read(directory: Path) -> Pins:
+def read_lockfile(directory: Path) -> Lockfile:
     """Return what a site's lock pins; nothing where there is none.
 
     Raises:
@@ -54,7 +54,7 @@ def read(directory: Path) -> Pins:
     return {str(parse(name)): digest for name, digest in pins.items()}
 
 
-def text(pins: Pins) -> str:
+def lockfile_text(pins: Lockfile) -> str:
     """Return a lock as a file's text: sorted, so that what `doit lock` changed is what a diff shows."""
     lines = [f"{json.dumps(name)} = {json.dumps(digest)}\n" for name, digest in sorted(pins.items())]
     return "".join([f"[{TABLE}]\n", *lines])

@@ -9,9 +9,9 @@ from typing import Any
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "builtin_roles"
 CERTIFICATE, TRUST, CERTIFICATES = "certificate", "trust-ca", "hive-certificate"
-SEEDS_NAMES = {"python-aptk": "python", "hive-trust-ca": TRUST}
+HIVE_BUILDER_NAMES = {"python-aptk": "python", "hive-trust-ca": TRUST}
 """What hive-builder calls a role that comes with both, so that its image definitions stay as they are."""
-SEEDS_VARIABLES = {"hive-trust-ca": {"NAME": "cacert"}}
+HIVE_BUILDER_VARIABLES = {"hive-trust-ca": {"NAME": "cacert"}}
 """Their variables where nothing else is said, so that the files are called as there."""
 NAMES, LIST = "NAMES", "certificates"
 """The variables of roles `certificate` and `hive-certificate` that say what they are for."""
@@ -30,7 +30,7 @@ def find(directory: Path, role: str) -> Path | None:
 
     """
     own = directory / "roles" / role
-    with_skep = BUILT_IN / SEEDS_NAMES.get(role, role)
+    with_skep = BUILT_IN / HIVE_BUILDER_NAMES.get(role, role)
     return next((path for path in (own, with_skep) if path.is_dir()), None)
 
 

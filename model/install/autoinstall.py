@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from model.install.install_plan import BOND, ESP_MIB, Answers, InstallPlan, joined
+from model.install.install_plan import BOND, ESP_MIB, Answers, InstallPlan, links
 from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 from model.site import Partition
@@ -86,7 +86,7 @@ def _user_data(host: InstallPlan) -> dict[str, Any]:
 def _network(host: InstallPlan) -> dict[str, Any]:
     """Return the networks, in netplan's words."""
     made: dict[str, dict[str, Any]] = {"ethernets": {}, "bonds": {}, "vlans": {}}
-    for link in joined(host.nets):
+    for link in links(host.nets):
         if link.ports:
             made["ethernets"].update({port: {"dhcp4": False, "dhcp6": False} for port in link.ports})
             made["bonds"][link.interface] = {

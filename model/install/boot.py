@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model.install.install_plan import BOND, Answers, InstallPlan, primary
+from model.install.install_plan import BOND, Answers, InstallPlan, primary_interface
 from model.secrets.secret import Secret
 
 ARCHIVE = "answers.img"
@@ -157,7 +157,7 @@ def ipxe(
     if host.family == "rhel":
         arguments = [f"inst.stage2={host.mirror}/BaseOS/x86_64/os", *dracut(host), *arguments]
     elif host.family == "ubuntu":
-        net = primary(host.nets)
+        net = primary_interface(host.nets)
         port = (net.ports or (net.interface,))[0]
         address = f"ip={net.ip}::{net.gateway}:{net.netmask}:{host.short}:{port}:off"
         arguments = [address, f"url={url}/{image}", *arguments]
@@ -180,7 +180,7 @@ IPXE_DISK = "#!ipxe\necho skep: boots the disk\nexit\n"
 
 def dracut(host: InstallPlan) -> tuple[str, ...]:
     """Return how Red Hat's initrd sets up the network before it has the kickstart file."""
-    net = primary(host.nets)
+    net = primary_interface(host.nets)
     words = [f"ip={net.ip}::{net.gateway}:{net.netmask}:{host.name}:{net.device}:none"]
     words += [f"nameserver={server}" for server in net.nameservers]
     if net.ports:

@@ -191,12 +191,12 @@ def _net(network: InstallNetwork, index: int, stages: tuple[str, str | None] | N
     )
 
 
-def primary(nets: tuple[Net, ...]) -> Net:
+def primary_interface(nets: tuple[Net, ...]) -> Net:
     """Return the interface that packages are fetched by: the one with the default route, else the first."""
     return next((net for net in nets if net.gateway), nets[0])
 
 
-def joined(nets: tuple[Net, ...]) -> tuple[Net, ...]:
+def links(nets: tuple[Net, ...]) -> tuple[Net, ...]:
     """Return each bond and each plain interface once, whatever number of VLANs is on it."""
     seen: dict[str, Net] = {}
     for net in nets:

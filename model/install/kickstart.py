@@ -2,8 +2,8 @@
 
 import shlex
 
-from model.install.install_plan import BOND, Answers, InstallPlan, Net, primary
-from model.install.script import admit
+from model.install.install_plan import BOND, Answers, InstallPlan, Net, primary_interface
+from model.install.script import access_script
 from model.keys.record import ADMIN
 from model.secrets.secret import Secret
 
@@ -22,7 +22,7 @@ def _text(host: InstallPlan) -> str:
     """Return the kickstart file."""
     disk = host.target.removeprefix("/dev/")
     # The grammar takes one line for an interface: further VLANs on it are told to NetworkManager itself.
-    chosen = {net.interface: net for net in (*reversed(host.nets), primary(host.nets))}
+    chosen = {net.interface: net for net in (*reversed(host.nets), primary_interface(host.nets))}
     first = [net for net in host.nets if chosen[net.interface] is net]
     lines = [
         f"# {host.name}: made by skep, which erases {host.target}.",
@@ -31,7 +31,7 @@ def _text(host: InstallPlan) -> str:
         f"lang {host.locale}",
         f"keyboard --xlayouts={host.keyboard}",
         f"timezone {host.timezone} --utc",
-        *(_network(net, is_primary=net is primary(host.nets)) for net in first),
+        *(_network(net, is_primary=net is primary_interface(host.nets)) for net in first),
         f"network --hostname={host.name}",
         "rootpw --lock",
         # The script below would do; Anaconda asks for a user where root can't log in and nobody else is there.
@@ -59,7 +59,7 @@ def _text(host: InstallPlan) -> str:
         "",
         "%post --erroronfail --interpreter=/bin/sh",
         *(line for net in host.nets if net not in first for line in _keyfile(net)),
-        admit(host).reveal().rstrip("\n"),
+        access_script(host).reveal().rstrip("\n"),
         # The installer keeps what it was told, with the host key in it.
         "rm -f /root/anaconda-ks.cfg /root/original-ks.cfg",
         "%end",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from model.install.install_plan import Net, joined
+from model.install.install_plan import Net, links
 
 DIRECTORY = "/etc/systemd/network"
 
@@ -14,7 +14,7 @@ def files(nets: tuple[Net, ...]) -> dict[str, str]:
 
 def _files(nets: tuple[Net, ...]) -> Iterator[tuple[str, str]]:
     """Yield each file's name and text."""
-    for link in joined(nets):
+    for link in links(nets):
         own = [net for net in nets if net.interface == link.interface]
         tagged = [net for net in own if net.vlan is not None]
         if link.ports:

@@ -9,8 +9,8 @@ import shlex
 from urllib.parse import urlsplit
 
 from model.install import networkd
-from model.install.install_plan import BOND, ESP_MIB, Answers, InstallPlan, Net, primary
-from model.install.script import admit
+from model.install.install_plan import BOND, ESP_MIB, Answers, InstallPlan, Net, primary_interface
+from model.install.script import access_script
 from model.secrets.secret import Secret
 
 FILE = "preseed.cfg"
@@ -23,10 +23,10 @@ _REST = 1000000000
 
 def answers(host: InstallPlan) -> Answers:
     """Return a host's preseed and late script, for the initrd."""
-    script = early(primary(host.nets))
+    script = early_script(primary_interface(host.nets))
     more = {EARLY: Secret(script)} if script else {}
     return Answers(
-        {FILE: Secret(_text(host)), SCRIPT: late(host), **more},
+        {FILE: Secret(_text(host)), SCRIPT: late_script(host), **more},
         # The installer reads `/preseed.cfg` of its initrd by itself. Named with `preseed/file` it would be read again
         # later, and the script that makes bonds run twice; `auto=true` would wait for that.
         ("priority=critical", "DEBIAN_FRONTEND=text", *_console(host)),
@@ -41,14 +41,14 @@ def _console(host: InstallPlan) -> tuple[str, ...]:
 
 def _text(host: InstallPlan) -> str:
     """Return the preseed."""
-    net, (short, _, domain) = primary(host.nets), host.name.partition(".")
+    net, (short, _, domain) = primary_interface(host.nets), host.name.partition(".")
     mirror = urlsplit(host.mirror or _DEFAULT_MIRROR)
     said = {
         "debian-installer/language string": "C" if host.locale.startswith("C") else host.locale[:2],
         "debian-installer/locale string": host.locale,
         "debian-installer/country string": host.locale[3:5] if host.locale[2:3] == "_" else "US",
         "keyboard-configuration/xkb-keymap select": host.keyboard,
-        **({"preseed/early_command string": f"sh /{EARLY}"} if early(net) else {}),
+        **({"preseed/early_command string": f"sh /{EARLY}"} if early_script(net) else {}),
         "netcfg/choose_interface select": net.device,
         "netcfg/disable_autoconfig boolean": "true",
         "netcfg/get_ipaddress string": net.ip,
@@ -131,7 +131,7 @@ def _recipe(host: InstallPlan) -> str:
     return "skep :: " + " . ".join(parts) + " ."
 
 
-def early(net: Net) -> str:
+def early_script(net: Net) -> str:
     """Return the script that makes a bond and a VLAN for the installer; empty if there is none to make."""
     lines = []
     if net.ports:
@@ -159,7 +159,7 @@ def early(net: Net) -> str:
     return "\n".join(["set -e", *lines]) + "\n" if lines else ""
 
 
-def late(host: InstallPlan) -> Secret:
+def late_script(host: InstallPlan) -> Secret:
     """Return the script that runs in the installed system: its network, then the admin user and the host key."""
     lines = ["set -eu", f"mkdir -p {networkd.DIRECTORY}"]
     lines += [
@@ -173,4 +173,4 @@ def late(host: InstallPlan) -> Secret:
         f"printf %s {shlex.quote(servers)} >/etc/resolv.conf",
         "systemctl enable systemd-networkd.service",
     ]
-    return Secret("\n".join(lines) + "\n" + admit(host).reveal())
+    return Secret("\n".join(lines) + "\n" + access_script(host).reveal())

@@ -26,7 +26,7 @@ if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home" /etc/ssh /e
 """
 
 
-def admit(host: InstallPlan) -> Secret:
+def access_script(host: InstallPlan) -> Secret:
     """Return the script that runs in the new system as root, by a POSIX shell. Safe to repeat."""
     given = {
         "admin": ADMIN,

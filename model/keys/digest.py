@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.secrets.secret import UNASKED
+from model.secrets.secret import UNKNOWN_FINGERPRINT
 
 Inputs = dict[str, str]
 """Input name to its value, or to the digest of a value that is long or not text."""
@@ -80,7 +80,7 @@ class Difference:
             return f"{name} added"
         if self.is_opaque:
             return f"{name} changed"
-        return f"{name}: {shown(self.old)} → {shown(self.new)}"
+        return f"{name}: {abbreviated(self.old)} → {abbreviated(self.new)}"
 
     @property
     def is_opaque(self) -> bool:
@@ -115,10 +115,10 @@ def _same(name: str, old: str | None, new: str | None) -> bool:
         return True
     if old is None or new is None:
         return False
-    if new == UNASKED:
+    if new == UNKNOWN_FINGERPRINT:
         return old.startswith("hmac:")
     # In a Docker secret's name there is a part of its digest.
-    begin, unasked, _ = new.rpartition(UNASKED.removeprefix("hmac:"))
+    begin, unasked, _ = new.rpartition(UNKNOWN_FINGERPRINT.removeprefix("hmac:"))
     return bool(unasked) and name.startswith(_NAMED_BY_CONTENT) and old.startswith(begin)
 
 
@@ -127,7 +127,7 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     return [difference.sentence() for difference in differences(old, new)]
 
 
-def shown(text: str) -> str:
+def abbreviated(text: str) -> str:
     """Return a value for a sentence; an id or a digest is cut to what people compare."""
     return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else text
 
@@ -208,8 +208,8 @@ def _read(path: Path, name: str) -> Entry:
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
     except UnicodeError as error:
-        shown = os.fsencode(path).decode(errors="backslashreplace")
-        raise ConfigError([f"{shown}: its name, or where it points, is not UTF-8"]) from error
+        readable = os.fsencode(path).decode(errors="backslashreplace")
+        raise ConfigError([f"{readable}: its name, or where it points, is not UTF-8"]) from error
     raise ConfigError([f"{path}: is no file, directory or link; a role may hold nothing else"])
 
 

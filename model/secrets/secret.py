@@ -2,7 +2,7 @@
 
 import hmac
 
-UNASKED = "hmac:unasked"
+UNKNOWN_FINGERPRINT = "hmac:unasked"
 """The keyed digest of a secret that was not asked for: no difference to any other."""
 
 
@@ -48,7 +48,7 @@ class Secret:
     __str__ = __repr__
 
 
-class UnaskedSecret(Secret):
+class UnknownSecret(Secret):
     """A secret that its command was not asked for, as in `doit list`, or a text with one in it."""
 
     __slots__ = ()
@@ -69,4 +69,4 @@ class UnaskedSecret(Secret):
     def fingerprint(self, pepper: bytes) -> str:
         """Return what counts as no difference."""
         del pepper
-        return UNASKED
+        return UNKNOWN_FINGERPRINT

@@ -187,6 +187,10 @@ class Image(ImageBase, frozen=True):
     healthcheck: Healthcheck | None = None
     timeout: Seconds = 1800.0
 
+    def pulled_on(self, stage: str) -> str | None:
+        """Return the reference that a stage pulls the image from; None in a stage that builds it."""
+        return self.pull_from if stage in self.pull_on else None
+
 
 class Registry(Frozen, frozen=True):
     """The site's registry, on the repository host."""

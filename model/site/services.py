@@ -230,6 +230,11 @@ class Mount(Struct, frozen=True, kw_only=True):
     tmpfs_size: Bytes | None = None
     tmpfs_mode: str | None = None
 
+    @property
+    def host_directory(self) -> str:
+        """The host's directory that a bind mount mounts; empty for other mounts."""
+        return (self.source or "") if self.type == "bind" else ""
+
 
 class RestartConfig(Struct, frozen=True, kw_only=True):
     """When a task that ended is started again."""
@@ -306,6 +311,11 @@ class Service(ServiceBase, frozen=True):
         """The volumes of the site that it mounts, each once."""
         mounts = (mount for mount in self.volumes if mount.type == "volume")
         return tuple(dict.fromkeys(mount.source for mount in mounts if mount.source))
+
+    @property
+    def port_modes(self) -> set[str]:
+        """The modes of its published ports: `ingress`, `host`."""
+        return {port.mode for port in self.ports}
 
     @property
     def open_ports(self) -> tuple[PublishedPort, ...]:

@@ -24,3 +24,14 @@ class Volume(Frozen, frozen=True):
         ),
     ] = {}
     labels: Annotated[dict[str, str], Meta(description="Labels of the volume, beside skep's own.")] = {}
+
+    @property
+    def filesystem(self) -> str:
+        """The file system that Docker's `local` driver mounts for it, as in `nfs`; empty if it mounts none."""
+        kind = self.driver_opts.get("type", "") if self.driver == "local" else ""
+        return "" if kind == "none" else kind
+
+    @property
+    def is_on_host(self) -> bool:
+        """Whether its data is on the host's own disk, and not on a server or in memory."""
+        return self.driver == "local" and not self.filesystem

@@ -16,7 +16,7 @@ Network = ipaddress.IPv4Network
 
 
 @dataclass(frozen=True)
-class Division:
+class AddressPools:
     """What becomes of an `internal_cidr`. Its last quarter stays free: hive-builder has containers of its own there.
 
     Args:
@@ -43,7 +43,7 @@ class Division:
         return max(_SUBNET_SIZE, self.overlay.prefixlen + 2)
 
 
-def divide(internal_cidr: str) -> Division:
+def address_pools(internal_cidr: str) -> AddressPools:
     """Return how a network is divided.
 
     Raises:
@@ -54,31 +54,32 @@ def divide(internal_cidr: str) -> Division:
     if whole.prefixlen > SMALLEST:
         raise ValueError(f"{internal_cidr} is too small to be divided; the smallest is a /{SMALLEST}")
     quarters, eighths = list(whole.subnets(2)), list(whole.subnets(3))
-    return Division(quarters[0], quarters[1], eighths[4], eighths[5])
+    return AddressPools(quarters[0], quarters[1], eighths[4], eighths[5])
 
 
 @dataclass(frozen=True)
-class SwarmWants:
+class SwarmOptions:
     """How a swarm is to be made; what is made so stays so.
 
     Args:
-        division: Where its addresses come from; None leaves that to what is free.
+        pools: Where its addresses come from; None leaves that to what is free.
         port: The UDP port of what overlay networks send.
 
     """
 
-    division: Division | None = None
+    pools: AddressPools | None = None
     port: int = DATA_PATH_PORT
 
 
-def swarm_wants(config: types.Stage) -> SwarmWants:
+def swarm_options(config: types.Stage) -> SwarmOptions:
     """Return how a stage's swarm is to be made."""
-    return SwarmWants(
-        divide(config.internal_cidr) if config.internal_cidr is not None else None, config.data_path_port
+    return SwarmOptions(
+        address_pools(config.internal_cidr) if config.internal_cidr is not None else None,
+        config.data_path_port,
     )
 
 
-def stays(host: str, different: str) -> str:
+def options_are_fixed(host: str, different: str) -> str:
     """Return why a swarm that was made otherwise is not changed, and what to do."""
     return (
         f"{host}: its swarm was made with {different}, and a swarm stays as it was made: put site.toml back, or type: "
@@ -86,19 +87,19 @@ def stays(host: str, different: str) -> str:
     )
 
 
-def differs(wants: SwarmWants, cluster: Mapping[str, Any]) -> str:
+def differing_options(options: SwarmOptions, cluster: Mapping[str, Any]) -> str:
     """Return what a swarm was made with otherwise than it is wanted; empty if nothing.
 
     Args:
-        wants: How it is wanted.
+        options: How it is wanted.
         cluster: The engine's description of the swarm, which only managers have.
 
     """
     said = []
     pools = cluster.get("DefaultAddrPool") or []
-    if wants.division is not None and pools != [str(wants.division.overlay)]:
-        said.append(f"addresses out of {', '.join(pools) or 'what was free'}, not {wants.division.overlay}")
+    if options.pools is not None and pools != [str(options.pools.overlay)]:
+        said.append(f"addresses out of {', '.join(pools) or 'what was free'}, not {options.pools.overlay}")
     port = cluster.get("DataPathPort") or DATA_PATH_PORT
-    if port != wants.port:
-        said.append(f"data_path_port {port}, not {wants.port}")
+    if port != options.port:
+        said.append(f"data_path_port {port}, not {options.port}")
     return " and ".join(said)

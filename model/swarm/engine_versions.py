@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from model import site as types
-from model.swarm.scheduling import Node, meets
+from model.swarm.scheduling import Node, meets_constraint
 
 Version = tuple[int, int]
 API: Version = (1, 41)
@@ -30,7 +30,7 @@ def version(text: str) -> Version | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def too_old_manager(host: str, api: str) -> Iterator[str]:
+def manager_problems(host: str, api: str) -> Iterator[str]:
     """Yield that a manager's engine is too old, if it is.
 
     Args:
@@ -46,7 +46,7 @@ def too_old_manager(host: str, api: str) -> Iterator[str]:
         )
 
 
-def too_old_nodes(
+def node_problems(
     services: Mapping[str, types.Service], constraints: Mapping[str, Sequence[str]], nodes: Sequence[Node]
 ) -> Iterator[str]:
     """Yield what services say that an engine where they may run would leave out.
@@ -58,7 +58,7 @@ def too_old_nodes(
 
     """
     for name, service in services.items():
-        may = [node for node in nodes if all(meets(each, node) for each in constraints[name])]
+        may = [node for node in nodes if all(meets_constraint(each, node) for each in constraints[name])]
         for key, first in _SINCE.items():
             if not getattr(service, key):
                 continue

@@ -35,17 +35,17 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Wants:
-    """What a service wants of the nodes.
+class SchedulingRequest:
+    """What a service request of the nodes.
 
     Args:
         service: Its name.
         constraints: Where its tasks may run.
         tasks: How many tasks; None is one on each node.
-        most: How many of them on one node; None is without limit.
+        max_per_node: How many of them on one node; None is without limit.
         cpus: What one task reserves.
         memory: What one task reserves, in bytes.
-        alone: Whether a node runs one task of it at most, since it publishes ports of the node itself.
+        one_per_node: Whether a node runs one task of it at most, since it publishes ports of the node itself.
         start_first: Whether an update starts a new task before the old one ends.
 
     """
@@ -53,14 +53,14 @@ class Wants:
     service: str
     constraints: tuple[str, ...] = ()
     tasks: int | None = 1
-    most: int | None = None
+    max_per_node: int | None = None
     cpus: float = 0.0
     memory: int = 0
-    alone: bool = False
+    one_per_node: bool = False
     start_first: bool = False
 
 
-def meets(constraint: str, node: Node) -> bool:
+def meets_constraint(constraint: str, node: Node) -> bool:
     """Return whether a node meets a constraint; one that the swarm can't read is met by none."""
     found = _CONSTRAINT.match(constraint)
     if not found:
@@ -88,15 +88,19 @@ def _is_in(address: str, network: str) -> bool:
         return False
 
 
-def where(wants: Wants, nodes: Iterable[Node]) -> list[Node]:
+def eligible_nodes(request: SchedulingRequest, nodes: Iterable[Node]) -> list[Node]:
     """Return the nodes that meet all constraints of a service."""
-    return [node for node in nodes if all(meets(constraint, node) for constraint in wants.constraints)]
+    return [
+        node
+        for node in nodes
+        if all(meets_constraint(constraint, node) for constraint in request.constraints)
+    ]
 
 
-def misfits(
-    services: Sequence[Wants],
+def unschedulable(
+    services: Sequence[SchedulingRequest],
     nodes: Sequence[Node],
-    others: Sequence[Wants] = (),
+    others: Sequence[SchedulingRequest] = (),
     drained: Sequence[Node] = (),
 ) -> Iterator[str]:
     """Yield why services can't run on these nodes, whatever the swarm does; each line begins with a service's path.
@@ -111,22 +115,24 @@ def misfits(
 
     """
     everybody = [*services, *others]
-    places = {wants.service: where(wants, nodes) for wants in everybody}
-    for wants in services:
-        yield from _alone(wants, places[wants.service], nodes)
-        yield from _counted(wants, places[wants.service], where(wants, drained))
-    yield from _together([wants for wants in everybody if places[wants.service]], places)
+    eligible = {request.service: eligible_nodes(request, nodes) for request in everybody}
+    for request in services:
+        yield from _unplaceable(request, eligible[request.service], nodes)
+        yield from _counted(request, eligible[request.service], eligible_nodes(request, drained))
+    yield from _together([request for request in everybody if eligible[request.service]], eligible)
 
 
-def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Iterator[str]:
+def _unplaceable(
+    request: SchedulingRequest, eligible: Sequence[Node], nodes: Sequence[Node]
+) -> Iterator[str]:
     """Yield why a service would not even run if it were alone."""
-    path = f"services.{wants.service}"
-    if wants.tasks == 0:
+    path = f"services.{request.service}"
+    if request.tasks == 0:
         return
-    if not places:
+    if not eligible:
         unmet = [
-            c for c in wants.constraints if not any(meets(c, node) for node in nodes)
-        ] or wants.constraints
+            c for c in request.constraints if not any(meets_constraint(c, node) for node in nodes)
+        ] or request.constraints
         yield (
             f"{path}.placement.constraints: no hive meets {' and '.join(unmet)} "
             f"(there are: {', '.join(node.name for node in nodes)}): change it, or label a hive (docker node update "
@@ -134,10 +140,10 @@ def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Itera
         )
         return
     for what, wanted, there in (
-        ("mem_reservation", wants.memory, {node.name: float(node.memory) for node in places}),
-        ("cpu_reservation", wants.cpus, {node.name: node.cpus for node in places}),
+        ("mem_reservation", request.memory, {node.name: float(node.memory) for node in eligible}),
+        ("cpu_reservation", request.cpus, {node.name: node.cpus for node in eligible}),
     ):
-        if wanted > max(there.values()) or (wants.tasks is None and wanted > min(there.values())):
+        if wanted > max(there.values()) or (request.tasks is None and wanted > min(there.values())):
             short = [name for name, has in there.items() if wanted > has]
             yield (
                 f"{path}.{what}: one task reserves {_amount(what, wanted)}, and {', '.join(short)} "
@@ -146,39 +152,52 @@ def _alone(wants: Wants, places: Sequence[Node], nodes: Sequence[Node]) -> Itera
             )
 
 
-def _counted(wants: Wants, places: Sequence[Node], drained: Sequence[Node]) -> Iterator[str]:
+def _counted(request: SchedulingRequest, eligible: Sequence[Node], drained: Sequence[Node]) -> Iterator[str]:
     """Yield why so many tasks of a service don't fit, or one more of them while it is updated.
 
     That there is no room for one more is said only of what stays so: drained nodes come back.
     """
-    most, why = (1, 'ports with mode = "host"') if wants.alone else (wants.most, "max_replicas_per_node")
-    if not most or not places:
+    most, why = (
+        (1, 'ports with mode = "host"')
+        if request.one_per_node
+        else (request.max_per_node, "max_replicas_per_node")
+    )
+    if not most or not eligible:
         return
-    path = f"services.{wants.service}"
-    tasks = len(places) if wants.tasks is None else wants.tasks
-    room = most * len(places)
+    path = f"services.{request.service}"
+    tasks = len(eligible) if request.tasks is None else request.tasks
+    room = most * len(eligible)
     if tasks > room:
-        yield f"{path}.replicas: {tasks} don't fit: {_runs(places)} at most {most} ({why})"
-    elif wants.start_first and tasks and tasks == room and not drained:
+        yield f"{path}.replicas: {tasks} don't fit: {_runs(eligible)} at most {most} ({why})"
+    elif request.start_first and tasks and tasks == room and not drained:
         yield (
             f'{path}.update_config.order: "start-first" needs room for one task more than {tasks}, and '
-            f"{_runs(places)} at most {most} ({why}): no update would ever be done; take "
+            f"{_runs(eligible)} at most {most} ({why}): no update would ever be done; take "
             '"stop-first", or leave room'
         )
 
 
-def _together(services: Sequence[Wants], places: Mapping[str, Sequence[Node]]) -> Iterator[str]:
+def _together(services: Sequence[SchedulingRequest], eligible: Mapping[str, Sequence[Node]]) -> Iterator[str]:
     """Yield for each set of nodes what is reserved there by those that can run nowhere else, if it is too much."""
-    for names in dict.fromkeys(frozenset(node.name for node in places[wants.service]) for wants in services):
+    for names in dict.fromkeys(
+        frozenset(node.name for node in eligible[request.service]) for request in services
+    ):
         nodes = {
-            node.name: node for wants in services for node in places[wants.service] if node.name in names
+            node.name: node
+            for request in services
+            for node in eligible[request.service]
+            if node.name in names
         }
-        bound = [wants for wants in services if {node.name for node in places[wants.service]} <= names]
+        bound = [
+            request for request in services if {node.name for node in eligible[request.service]} <= names
+        ]
         for what, there in (
             ("mem_reservation", float(sum(node.memory for node in nodes.values()))),
             ("cpu_reservation", sum(node.cpus for node in nodes.values())),
         ):
-            each = {wants.service: _reserved(wants, what, len(places[wants.service])) for wants in bound}
+            each = {
+                request.service: _reserved(request, what, len(eligible[request.service])) for request in bound
+            }
             if sum(each.values()) > there and (len(bound) > 1 or (bound[0].tasks or 0) > 1):
                 share = ", ".join(
                     f"{name} {_amount(what, amount)}" for name, amount in each.items() if amount
@@ -190,10 +209,10 @@ def _together(services: Sequence[Wants], places: Mapping[str, Sequence[Node]]) -
                 )
 
 
-def _reserved(wants: Wants, what: str, places: int) -> float:
+def _reserved(request: SchedulingRequest, what: str, eligible: int) -> float:
     """Return what all tasks of a service reserve together."""
-    one = wants.memory if what == "mem_reservation" else wants.cpus
-    return one * (places if wants.tasks is None else wants.tasks)
+    one = request.memory if what == "mem_reservation" else request.cpus
+    return one * (eligible if request.tasks is None else request.tasks)
 
 
 def _amount(what: str, amount: float) -> str:

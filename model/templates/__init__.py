@@ -2,19 +2,19 @@
 
 from model.templates.check import guessing, problems
 from model.templates.paths import NFS, is_template, role_variables, templated, texts
-from model.templates.references import looks_at, secrets_in
-from model.templates.rendering import Rendered, Renderer
+from model.templates.references import refers_to, secrets_used
+from model.templates.rendering import RenderedService, Renderer
 
 __all__ = [
     "NFS",
-    "Rendered",
+    "RenderedService",
     "Renderer",
     "guessing",
     "is_template",
-    "looks_at",
     "problems",
+    "refers_to",
     "role_variables",
-    "secrets_in",
+    "secrets_used",
     "templated",
     "texts",
 ]

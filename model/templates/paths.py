@@ -38,21 +38,18 @@ def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
         yield path, value
 
 
-def mapped(path: str, value: object, change: Callable[[str, str], object]) -> Any:
+def map_templates(path: str, value: object, change: Callable[[str, str], object]) -> Any:
     """Return a part of a site with its templates replaced, each given to `change` with its path."""
     if isinstance(value, Struct):
-        parts = {name: mapped(f"{path}.{key}", getattr(value, name), change) for name, key in _fields(value)}
+        parts = {
+            name: map_templates(f"{path}.{key}", getattr(value, name), change) for name, key in _fields(value)
+        }
         return structs.replace(value, **parts)
     if isinstance(value, Mapping):
-        return {key: mapped(f"{path}.{key}", part, change) for key, part in value.items()}
+        return {key: map_templates(f"{path}.{key}", part, change) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return [mapped(f"{path}[{i}]", part, change) for i, part in enumerate(value)]
+        return [map_templates(f"{path}[{i}]", part, change) for i, part in enumerate(value)]
     return change(path, value) if isinstance(value, str) and is_template(value) else value
-
-
-def has_nfs(stage: Stage) -> bool:
-    """Return whether a stage has a file system of its cloud's."""
-    return isinstance(stage.config, types.CloudStage) and stage.config.nfs
 
 
 def variables(stage: Stage) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from model.templates.paths import is_template, texts, variables
 from model.templates.sandbox import environment
 
 
-def secrets_in(text: str, stage: Stage) -> frozenset[str]:
+def secrets_used(text: str, stage: Stage) -> frozenset[str]:
     """Return the secrets that a text may look at, if only in a branch or through a variable."""
     known, tables = stage.site.secrets, variables(stage)
     found: set[str] = set()
@@ -22,7 +22,7 @@ def secrets_in(text: str, stage: Stage) -> frozenset[str]:
     return frozenset(found)
 
 
-def looks_at(text: str, root: str) -> bool:
+def refers_to(text: str, root: str) -> bool:
     """Return whether a text may look at what is under one of the first names, as `services`."""
     return root in text and bool(_keys(text, root))
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from model.errors import ConfigError, SkepError
-from model.secrets.secret import Secret, UnaskedSecret
+from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Host, Stage
-from model.templates.paths import NFS, has_nfs, mapped, variables
-from model.templates.sandbox import Names, Ports, compiled
+from model.templates.paths import NFS, map_templates, variables
+from model.templates.sandbox import LookupTable, PortTable, compiled
 
 _DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }}"
 
@@ -17,7 +17,7 @@ class NotYetError(Exception):
     """Something is not made yet. No KeyError, since jinja2 takes that for undefined."""
 
 
-class UnaskedError(Exception):
+class UnknownSecretError(Exception):
     """A secret was looked at that its command was not asked for."""
 
 
@@ -48,15 +48,15 @@ class RenderContext:
         return {
             "site": stage.site_name,
             "stage": stage.name,
-            "hosts": Names("host", list(hosts), hosts.__getitem__),
+            "hosts": LookupTable("host", list(hosts), hosts.__getitem__),
             "hives": [hosts[host.short] for host in stage.hives],
             "repository": hosts[stage.repository.short],
-            "services": Names("service", list(stage.services), self._service),
-            "vars": Names("variable", list(known), lambda name: self._variable(name, known[name])),
-            "secrets": Names("secret", list(stage.site.secrets), self._secret),
-            NFS: Names(
+            "services": LookupTable("service", list(stage.services), self._service),
+            "vars": LookupTable("variable", list(known), lambda name: self._variable(name, known[name])),
+            "secrets": LookupTable("secret", list(stage.site.secrets), self._secret),
+            NFS: LookupTable(
                 "part of the stage's file system",
-                ["path", "server"] if has_nfs(stage) else [],
+                ["path", "server"] if stage.has_nfs else [],
                 self._part_of_nfs,
             ),
         }
@@ -72,7 +72,7 @@ class RenderContext:
     def _service(self, name: str) -> object:
         """Return what others may know of a service."""
         try:
-            return {"name": name, "ports": Ports(name, self.ports(name))}
+            return {"name": name, "ports": PortTable(name, self.ports(name))}
         except KeyError as missing:
             raise NotYetError(missing.args[0]) from None
 
@@ -82,8 +82,8 @@ class RenderContext:
             found = self.secret(name)
         except KeyError as missing:
             raise NotYetError(missing.args[0]) from None
-        if isinstance(found, UnaskedSecret):
-            raise UnaskedError
+        if isinstance(found, UnknownSecret):
+            raise UnknownSecretError
         text = found.reveal()
         self.used.append(text)
         return text
@@ -94,7 +94,7 @@ class RenderContext:
             raise ConfigError(["it is made from itself"])
         self._open.append(name)
         try:
-            return mapped(f"vars.{name}", value, self.render)
+            return map_templates(f"vars.{name}", value, self.render)
         finally:
             self._open.pop()
 
@@ -110,7 +110,7 @@ class RenderContext:
 
         try:
             return compiled(text).render(self.values())
-        except (NotYetError, UnaskedError):
+        except (NotYetError, UnknownSecretError):
             raise
         except TemplateSyntaxError as error:
             hint = _DOCKERS if "{{." in text.replace(" ", "") else ""

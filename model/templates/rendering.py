@@ -10,11 +10,11 @@ import msgspec
 
 from model import site as types
 from model.errors import ConfigError
-from model.secrets.secret import Secret, UnaskedSecret
+from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Stage
-from model.templates.paths import ENVIRONMENT, is_template, mapped, templated, texts
-from model.templates.render_context import NotYetError, RenderContext, UnaskedError
+from model.templates.paths import ENVIRONMENT, is_template, map_templates, templated, texts
+from model.templates.render_context import NotYetError, RenderContext, UnknownSecretError
 
 SEEN = (
     "there is a secret in it, which would be seen by whoever looks at the service or its processes; "
@@ -25,7 +25,7 @@ _NESTED = "there is a secret in it; give it as a text of its own, not in a list 
 
 
 @dataclass(frozen=True)
-class Rendered:
+class RenderedService:
     """A service without templates.
 
     Args:
@@ -74,8 +74,8 @@ class Renderer:
             made = look.render(path, text)
         except NotYetError as missing:
             raise KeyError(missing.args[0]) from None
-        except UnaskedError:
-            return UnaskedSecret()
+        except UnknownSecretError:
+            return UnknownSecret()
         return Secret(made) if look.used else made
 
     def table(self, path: str, table: Mapping[str, types.Value]) -> dict[str, types.Value | Secret]:
@@ -100,7 +100,7 @@ class Renderer:
                 made[name] = (
                     self.text(f"{path}.{name}", value)
                     if isinstance(value, str)
-                    else mapped(f"{path}.{name}", value, change)
+                    else map_templates(f"{path}.{name}", value, change)
                 )
             except ConfigError as error:
                 problems += error.problems
@@ -122,7 +122,7 @@ class Renderer:
             raise ConfigError([f"{path}.{key}: {IN_VOLUME}" for key in seen])
         return msgspec.structs.replace(volume, driver_opts={key: str(value) for key, value in made.items()})
 
-    def service(self, name: str, service: types.Service) -> "Rendered":
+    def service(self, name: str, service: types.Service) -> "RenderedService":
         """Return a service with its templates rendered.
 
         Raises:
@@ -132,7 +132,7 @@ class Renderer:
         """
         path = f"services.{name}"
         if not any(True for _ in texts(path, templated(service))):
-            return Rendered(service, {})
+            return RenderedService(service, {})
         free = {key: value for key, value in templated(service).items() if key != ENVIRONMENT}
         problems: list[str] = []
         environment: dict[str, types.Value | Secret] = {}
@@ -152,9 +152,9 @@ class Renderer:
                 return ""
             return made
 
-        made = {key: mapped(f"{path}.{key}", value, change) for key, value in free.items()}
+        made = {key: map_templates(f"{path}.{key}", value, change) for key, value in free.items()}
         if problems:
             raise ConfigError(problems)
         secret = {key: value for key, value in environment.items() if isinstance(value, Secret)}
         made[ENVIRONMENT] = {key: value for key, value in environment.items() if key not in secret}
-        return Rendered(msgspec.structs.replace(service, **made), secret)
+        return RenderedService(msgspec.structs.replace(service, **made), secret)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 
-class Names:
+class LookupTable:
     """A table as templates see it: `vars.X`, `hosts["hive0"]`, `for name in hosts`.
 
     No mapping, whose methods (`items`, `get`) would hide what is called so.
@@ -55,7 +55,7 @@ class Names:
         return f"there is no {self._what} {name!r} ({f'there are: {known}' if known else 'there are none'})"
 
 
-class Ports:
+class PortTable:
     """A service's published ports as templates see them: by the container's port, `80` or `53/udp`."""
 
     __slots__ = ("_ports", "_service")
@@ -96,7 +96,7 @@ def environment() -> "SandboxedEnvironment":
         def _undefined_message(self) -> str:
             """Return the message."""
             looked_at = self._undefined_obj
-            if isinstance(looked_at, Names | Ports):
+            if isinstance(looked_at, LookupTable | PortTable):
                 return looked_at.lacking(self._undefined_name)
             return super()._undefined_message
 
@@ -107,13 +107,13 @@ def environment() -> "SandboxedEnvironment":
             """Return what `obj.attribute` means."""
             return (
                 self.getitem(obj, attribute)
-                if isinstance(obj, Names | Ports)
+                if isinstance(obj, LookupTable | PortTable)
                 else super().getattr(obj, attribute)
             )
 
         def getitem(self, obj: object, argument: Any) -> Any:
             """Return what `obj[argument]` means."""
-            if not isinstance(obj, Names | Ports):
+            if not isinstance(obj, LookupTable | PortTable):
                 return super().getitem(obj, argument)
             try:
                 return obj[argument]

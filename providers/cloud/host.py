@@ -84,7 +84,7 @@ def spec_of(stage: Stage, config: CloudStage, host: Host) -> HostSpec:
     own_type, own_size = config.repository_instance_type, config.repository_disk_size
     return HostSpec(
         host=host,
-        place=stage.place(host),
+        place=stage.location(host),
         image_name=config.image_name,
         instance_type=(own_type if host.is_repository else None) or config.instance_type,
         disk_size=(own_size if host.is_repository else None) or config.disk_size,

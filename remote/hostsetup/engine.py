@@ -12,7 +12,7 @@ from model.secrets.certificate import FORM, issue
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import REGISTRY_USER, StageSecrets
 from model.stage import REGISTRY_PORT, Host, Stage
-from model.swarm.address_pools import divide
+from model.swarm.address_pools import address_pools
 from remote.hostsetup.file_step import file_digests, file_step
 from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
@@ -77,7 +77,7 @@ def daemon_config(extra: Mapping[str, Any], internal_cidr: str | None = None) ->
         raise ConfigError(problems)
     merged = dict(DAEMON)
     if internal_cidr is not None:
-        merged["bip"] = divide(internal_cidr).bip
+        merged["bip"] = address_pools(internal_cidr).bip
     if "log-driver" in extra:
         # Another driver takes other options.
         del merged["log-opts"]

@@ -7,7 +7,7 @@ from docker.types import IPAMConfig, IPAMPool
 from model.json_types import Json
 from model.log import Log
 from model.stage import Host
-from model.swarm.address_pools import SwarmWants
+from model.swarm.address_pools import SwarmOptions
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.nodes import READY_PATIENCE
@@ -15,11 +15,11 @@ from remote.swarm.nodes import READY_PATIENCE
 GWBRIDGE = "docker_gwbridge"
 
 
-def ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, log: Log) -> None:
+def ensure_gwbridge(host: Host, client: DockerClient, options: SwarmOptions, log: Log) -> None:
     """Make the bridge by which services reach the outside, before the engine makes it: by joining a swarm."""
-    if wants.division is None:
+    if options.pools is None:
         return
-    subnet = str(wants.division.gwbridge)
+    subnet = str(options.pools.gwbridge)
     with engine_errors(host.short, f"making {GWBRIDGE}"):
         for found in client.api.networks(names=[GWBRIDGE]):
             if found["Name"] != GWBRIDGE:
@@ -41,11 +41,11 @@ def ensure_gwbridge(host: Host, client: DockerClient, wants: SwarmWants, log: Lo
     log(f"made {GWBRIDGE} with addresses out of {subnet}")
 
 
-def ensure_ingress(host: Host, client: DockerClient, wants: SwarmWants, log: Log) -> None:
+def ensure_ingress(host: Host, client: DockerClient, options: SwarmOptions, log: Log) -> None:
     """Make the network of the routing mesh one with the wanted addresses; no service may publish by it meanwhile."""
-    if wants.division is None:
+    if options.pools is None:
         return
-    subnet = wants.division.ingress
+    subnet = options.pools.ingress
     with engine_errors(host.short, "making the ingress network"):
         existing = [network for network in client.api.networks() if network.get("Ingress")]
         if [_subnets(network) for network in existing] == [[str(subnet)]]:

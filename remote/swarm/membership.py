@@ -13,7 +13,7 @@ from model.keys.record import SwarmRecord
 from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host
-from model.swarm.address_pools import SwarmWants, differs, stays
+from model.swarm.address_pools import SwarmOptions, differing_options, options_are_fixed
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.builtin_networks import ensure_gwbridge, ensure_ingress
@@ -29,7 +29,7 @@ def ensure_member(
     client: DockerClient,
     engine: Callable[[Host], DockerClient],
     log: Log,
-    wants: SwarmWants,
+    options: SwarmOptions,
 ) -> SwarmRecord:
     """Make a hive a manager of the stage's swarm, and return the swarm's and its node's id.
 
@@ -43,7 +43,7 @@ def ensure_member(
         client: The hive's engine.
         engine: Returns the engine of another hive; raises HostError where that does not answer.
         log: Takes a line for the log.
-        wants: How the swarm is to be made.
+        options: How the swarm is to be made.
 
     Raises:
         HostError: It can't be told whether there is a swarm, joining it failed, or it has other settings.
@@ -54,9 +54,9 @@ def ensure_member(
     state = membership.get("LocalNodeState")
     if state == "active" and _is_in_swarm_of(host, client, membership, managers):
         log(f"{host.short} is node {membership['NodeID']}")
-        if different := differs(wants, membership.get("Cluster") or {}):
-            raise HostError(stays(host.short, different))
-        ensure_ingress(host, client, wants, log)
+        if different := differing_options(options, membership.get("Cluster") or {}):
+            raise HostError(options_are_fixed(host.short, different))
+        ensure_ingress(host, client, options, log)
         return SwarmRecord(cluster=_cluster(host, client), node=membership["NodeID"])
     if not managers and silent:
         raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
@@ -64,7 +64,7 @@ def ensure_member(
         log(f"{host.short} leaves the swarm that it was in")
         with engine_errors(host.short, "leaving a swarm"):
             client.swarm.leave(force=True)
-    ensure_gwbridge(host, client, wants, log)
+    ensure_gwbridge(host, client, options, log)
     if managers:
         # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
         _, manager = next(iter(managers.values()))
@@ -77,15 +77,15 @@ def ensure_member(
                 advertise_addr=host.address,
                 listen_addr=f"0.0.0.0:{PORT}",
                 data_path_addr=host.address,
-                data_path_port=wants.port,
+                data_path_port=options.port,
                 default_addr_pool=[
-                    str(wants.division.overlay)
-                    if wants.division is not None
+                    str(options.pools.overlay)
+                    if options.pools is not None
                     else address_pool([host.address, *(other.address for other, _ in others.values())])
                 ],
-                subnet_size=wants.division.subnet_size if wants.division is not None else _SUBNET_SIZE,
+                subnet_size=options.pools.subnet_size if options.pools is not None else _SUBNET_SIZE,
             )
-        ensure_ingress(host, client, wants, log)
+        ensure_ingress(host, client, options, log)
     with engine_errors(host.short, "reading its swarm state"):
         node = client.info()["Swarm"]["NodeID"]
     return SwarmRecord(cluster=_cluster(host, client), node=node)
@@ -94,7 +94,7 @@ def ensure_member(
 def take_down(
     hives: Mapping[str, tuple[Host, DockerClient]],
     labels: Mapping[str, str],
-    wants: SwarmWants,
+    options: SwarmOptions,
     log: Log,
 ) -> None:
     """Have all hives leave a swarm that was made otherwise than it is wanted, its services ending in order before.
@@ -104,7 +104,7 @@ def take_down(
     Args:
         hives: Those that exist, each with its engine.
         labels: The stage's labels.
-        wants: How the swarm is wanted.
+        options: How the swarm is wanted.
         log: Takes a line for the log.
 
     Raises:
@@ -117,7 +117,7 @@ def take_down(
             swarm = client.info()["Swarm"]
         if swarm.get("LocalNodeState") == "inactive":
             continue
-        if swarm.get("Cluster") and not differs(wants, swarm["Cluster"]):
+        if swarm.get("Cluster") and not differing_options(options, swarm["Cluster"]):
             continue
         old[short] = (host, client)
     if not old:

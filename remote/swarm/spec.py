@@ -10,7 +10,7 @@ from model.keys.digest import canonical, sha256
 from model.labels import VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.site import PublishedPort
-from model.stage import Stage, scalar
+from model.stage import Stage, scalar_text
 from remote.images import systemd
 
 MODES = {
@@ -31,7 +31,7 @@ def words(command: str | list[str] | None) -> list[str] | None:
 
 def environment(table: Mapping[str, types.Scalar]) -> list[str]:
     """Return an environment as `NAME=value`, by name: the order of a table's keys means nothing."""
-    return [f"{name}={scalar(table[name])}" for name in sorted(table)]
+    return [f"{name}={scalar_text(table[name])}" for name in sorted(table)]
 
 
 def healthcheck(check: types.Healthcheck | None) -> Json | None:
@@ -186,7 +186,7 @@ def _logging(logging: types.Logging | None) -> Json | None:
     """Return a service's log driver."""
     if logging is None:
         return None
-    return {"Name": logging.driver, "Options": {n: scalar(v) for n, v in logging.options.items()}}
+    return {"Name": logging.driver, "Options": {n: scalar_text(v) for n, v in logging.options.items()}}
 
 
 def spec_digest(spec: Json) -> str:
@@ -229,7 +229,7 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             "ReadOnly": service.read_only or None,
             "CapabilityAdd": _capabilities(service) or None,
             "CapabilityDrop": service.cap_drop or None,
-            "Sysctls": {name: scalar(value) for name, value in service.sysctls.items()} or None,
+            "Sysctls": {name: scalar_text(value) for name, value in service.sysctls.items()} or None,
             "Hosts": [f"{address} {name}" for name, address in service.hosts.items()] or None,
             "Ulimits": [
                 {"Name": name, "Soft": limit.soft, "Hard": limit.hard}

@@ -10,7 +10,7 @@ from model.keys.record import FactRecord, HostRecord
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
-from model.swarm.address_pools import differs, stays, swarm_wants
+from model.swarm.address_pools import differing_options, options_are_fixed, swarm_options
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
@@ -137,5 +137,5 @@ class SetupStep(Step):
 def _made_otherwise(run: Run, host: Host) -> str:
     """Return why a hive's swarm can't be as it is wanted, unless it may be made anew; empty if it can."""
     cluster = (run.live_state.host(host).info.get("Swarm") or {}).get("Cluster")
-    different = differs(swarm_wants(run.stage.config), cluster) if cluster else ""
-    return stays(host.short, different) if different and SWARM not in run.may_replace else ""
+    different = differing_options(swarm_options(run.stage.config), cluster) if cluster else ""
+    return options_are_fixed(host.short, different) if different and SWARM not in run.may_replace else ""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from model.keys.digest import Inputs
 from model.keys.record import HostRecord, SwarmRecord
 from model.stage import Host, Stage
-from model.swarm.address_pools import DATA_PATH_PORT, differs, swarm_wants
+from model.swarm.address_pools import DATA_PATH_PORT, differing_options, swarm_options
 from tasks.names import SWARM, host_task, setup_task, swarm_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -61,17 +61,17 @@ class SwarmMember(Step):
 
         run, host = self._run, self._host
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
-        wants = swarm_wants(run.stage.config)
+        options = swarm_options(run.stage.config)
         with run.coordination.lock("swarm"):
             if SWARM in run.may_replace:
                 run.coordination.once(
                     "the old swarm",
                     lambda: membership.take_down(
-                        _hives(run.stage, run.state, run.connections), run.stage.labels, wants, work.log
+                        _hives(run.stage, run.state, run.connections), run.stage.labels, options, work.log
                     ),
                 )
             record = membership.ensure_member(
-                host, self._others(), run.connections.engine(host), run.connections.engine, work.log, wants
+                host, self._others(), run.connections.engine(host), run.connections.engine, work.log, options
             )
         _, client = run.connections.manager(except_=host)
         swarm_nodes.wait_until_ready(host.short, client, record.node, self._restart, work.log)
@@ -109,7 +109,7 @@ class SwarmMember(Step):
         del changed
         swarm = self._run.live_state.host(self._host).info.get("Swarm") or {}
         cluster = swarm.get("Cluster")
-        different = differs(swarm_wants(self._run.stage.config), cluster) if cluster else ""
+        different = differing_options(swarm_options(self._run.stage.config), cluster) if cluster else ""
         if not different:
             return None
         if SWARM in self._run.may_replace:

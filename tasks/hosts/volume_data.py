@@ -20,11 +20,6 @@ def has_data(connections: Connections, name: str, host: Host) -> bool:
     return "data" in output.split()
 
 
-def _is_on_host(volume: types.Volume) -> bool:
-    """Return whether a volume's data is on its host, and neither on a server nor in memory."""
-    return volume.driver == "local" and volume.driver_opts.get("type", "") in {"", "none"}
-
-
 def refused_volumes(run: Run) -> list[str]:
     """Return the tasks of volumes that may not be made on hosts that are new to them."""
     return [
@@ -37,7 +32,7 @@ def refused_volumes(run: Run) -> list[str]:
 
 def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
     """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
-    if not _is_on_host(volume) or name in run.may_replace or name in run.live_state.host(host).volumes:
+    if not volume.is_on_host or name in run.may_replace or name in run.live_state.host(host).volumes:
         return ""
     for other in run.stage.hosts:
         held = labels_of(run.live_state.host(other).volumes.get(name, {}))

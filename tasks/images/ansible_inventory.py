@@ -19,7 +19,7 @@ from model.images import ansible
 from model.keys.definition import definition
 from model.keys.digest import Entry, Inputs, flatten
 from model.secrets.secret import Secret
-from model.stage import PREFIXES, Stage
+from model.stage import HOST_PREFIXES, Stage
 from tasks.images.roles import Role
 from tasks.run.context import Run
 from tasks.run.coordination import Coordination
@@ -123,7 +123,7 @@ def image_host(name: str) -> str:
 
 def _mother(stage: Stage) -> str:
     """Return the mother's name."""
-    prefix = PREFIXES.get(stage.name, "") if stage.config.prefix is None else stage.config.prefix
+    prefix = HOST_PREFIXES.get(stage.name, "") if stage.config.prefix is None else stage.config.prefix
     return f"{prefix}mother.{stage.site_name}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
-from model.images.lockfile import Pins
+from model.images.lockfile import Lockfile
 from model.images.reference import Reference
 from model.keys.record import ImageRecord
 from model.stage import Stage
@@ -30,7 +30,7 @@ class Upstream:
     """
 
     def __init__(
-        self, stage: Stage, state: State, lockfile: Pins, secrets: Secrets, connections: Connections
+        self, stage: Stage, state: State, lockfile: Lockfile, secrets: Secrets, connections: Connections
     ) -> None:
         self._stage, self._state = stage, state
         self._secrets, self._connections = secrets, connections

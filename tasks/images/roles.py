@@ -10,7 +10,7 @@ from model.images import ansible, roles
 from model.keys.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
 from model.secrets import certificate
 from model.secrets.secret import Secret
-from model.stage import scalar
+from model.stage import scalar_text
 from tasks.run.secrets import Secrets
 
 _OF_THE_CA = {roles.TRUST, roles.CERTIFICATE, roles.CERTIFICATES}
@@ -44,7 +44,7 @@ class Role:
         if path is None:
             raise ConfigError([f"there is no directory roles/{name} in {directory}"])
         self._directory, self._secrets, self.name, self.path = directory, secrets, name, path
-        defaults = roles.SEEDS_VARIABLES.get(name, {}) if roles.is_built_in(path) else {}
+        defaults = roles.HIVE_BUILDER_VARIABLES.get(name, {}) if roles.is_built_in(path) else {}
         self.own, self.common = dict(own), dict(common or {})
         self.own |= {key: value for key, value in defaults.items() if key not in {**self.common, **self.own}}
         self.is_ansible = ansible.is_role(path)
@@ -55,7 +55,7 @@ class Role:
     def variables(self) -> dict[str, str]:
         """The environment variables of a script."""
         return {
-            name: value.reveal() if isinstance(value, Secret) else scalar(value)
+            name: value.reveal() if isinstance(value, Secret) else scalar_text(value)
             for name, value in {**self.common, **self.own}.items()
         }
 
@@ -85,7 +85,7 @@ class Role:
         secret = {name: value for name, value in own.items() if isinstance(value, Secret)}
         # A script sees nothing but texts.
         plain = {
-            name: value if self.is_ansible else scalar(value)
+            name: value if self.is_ansible else scalar_text(value)
             for name, value in own.items()
             if name not in secret
         }

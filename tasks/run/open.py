@@ -9,7 +9,7 @@ from doit import doit_cmd
 from doit.exceptions import InvalidDodoFile
 
 from model.errors import SkepError
-from model.images.lockfile import read
+from model.images.lockfile import read_lockfile
 from model.site_file.load import load, select
 from model.stage import Stage
 from providers import create
@@ -86,7 +86,7 @@ def new_run(
         ConfigError: site.lock can't be used as it is, or there is no such provider.
 
     """
-    lockfile = read(directory)
+    lockfile = read_lockfile(directory)
     coordination = Coordination()
     secrets = Secrets(directory, stage, state, captured_env)
     connections = Connections(stage, state, coordination)

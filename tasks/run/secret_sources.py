@@ -6,7 +6,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.secrets.secret import Secret, UnaskedSecret
+from model.secrets.secret import Secret, UnknownSecret
 from model.site import SecretSource
 from model.stage import Stage
 from remote.mother import process
@@ -57,7 +57,7 @@ class Sources:
         Args:
             name: Its name.
             source: Where it comes from.
-            asks: Whether its command may be run; else it is an `UnaskedSecret`, unless it was run before.
+            asks: Whether its command may be run; else it is an `UnknownSecret`, unless it was run before.
 
         Raises:
             ConfigError: There is nothing, or nothing that can be used. The message holds nothing of it.
@@ -75,7 +75,7 @@ class Sources:
             except OSError as error:
                 raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
         if not asks and name not in self._printed:
-            return UnaskedSecret()
+            return UnknownSecret()
         return self._of_command(name, source.command or [])
 
     def _of_command(self, name: str, command: str | list[str]) -> Secret:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.secrets.secret import Secret, UnaskedSecret
+from model.secrets.secret import Secret, UnknownSecret
 from model.stage import Stage
 from remote.mother.files import file_errors, write_whole
 from tasks.run.log import SHORTEST, Redactor
@@ -106,7 +106,7 @@ class Secrets:
             if source.generate is not None
             else self._sources.read(name, source, asks=self.may_run_commands)
         )
-        if not isinstance(secret, UnaskedSecret) and 0 < len(secret.reveal().strip()) < SHORTEST:
+        if not isinstance(secret, UnknownSecret) and 0 < len(secret.reveal().strip()) < SHORTEST:
             problem = f"is shorter than {SHORTEST} characters, which can't be kept out of logs"
             raise ConfigError([f"secrets.{name}: {problem}: use a longer one"])
         self.hide(secret)

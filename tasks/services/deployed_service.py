@@ -13,7 +13,7 @@ from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecor
 from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
 from model.stage import Stage
-from model.templates import Rendered
+from model.templates import RenderedService
 from remote.mother.files import write_whole
 from remote.swarm.spec import MODES, ServiceParts, service_spec
 from tasks.names import (
@@ -104,7 +104,7 @@ class DeployedService(Step):
         yield vault_task(self._run.stage)
 
     @cached_property
-    def _rendered(self) -> Rendered:
+    def _rendered(self) -> RenderedService:
         """The definition without templates, rendered once: its inputs are those of what is deployed."""
         return renderer_of(self._run).service(self.name)
 

@@ -11,7 +11,7 @@ from model import site as types
 from model.errors import ConfigError
 from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord
-from model.secrets.secret import Secret, UnaskedSecret
+from model.secrets.secret import Secret, UnknownSecret
 from model.stage import Stage
 from model.swarm.content_names import content_name, use_inputs
 from tasks.names import CONFIG, config_task, secret_task
@@ -68,7 +68,7 @@ class DockerNames:
         for label, read in contents.items():
             with contextlib.suppress(KeyError, ConfigError):
                 content = read()
-                if not isinstance(content, UnaskedSecret):
+                if not isinstance(content, UnknownSecret):
                     names[label] = content_name(label.removeprefix(CONFIG), self.digest(content))
         return names
 

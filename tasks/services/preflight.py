@@ -21,7 +21,7 @@ from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage
 from model.swarm import engine_versions
-from model.swarm.scheduling import Node, Wants, meets, misfits
+from model.swarm.scheduling import Node, SchedulingRequest, meets_constraint, unschedulable
 from remote.checks import host_facts, vxlan
 from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
@@ -72,12 +72,12 @@ def problems(run: Run, log: Log) -> list[str]:
     wants = [wanted(name, service, stage) for name, service in services.items()]
     where = {name: constraints(service, stage) for name, service in services.items()}
     return [
-        *engine_versions.too_old_manager(manager.short, client.api.api_version),
-        *engine_versions.too_old_nodes(services, where, nodes),
+        *engine_versions.manager_problems(manager.short, client.api.api_version),
+        *engine_versions.node_problems(services, where, nodes),
         *_without_ip_vs(stage, services, facts),
         *_taken_ports(stage, services, facts, nodes, foreign, choices_of(run.state)),
         *_mounts(stage, services, facts, nodes),
-        *misfits(wants, nodes, [_foreign_wants(service) for service in foreign], drained),
+        *unschedulable(wants, nodes, [_foreign_wants(service) for service in foreign], drained),
         *_paths(stage, run.state, connections, facts, log),
     ]
 
@@ -89,21 +89,21 @@ def _services(stage: Stage, renderer: StageRenderer) -> Iterator[tuple[str, type
             yield name, renderer.service(name).service
 
 
-def wanted(name: str, service: types.Service, stage: Stage) -> Wants:
+def wanted(name: str, service: types.Service, stage: Stage) -> SchedulingRequest:
     """Return a service's demands on the nodes."""
     tasks = None if service.is_global else service.replicas
     reserved = service.cpu_reservation or 0.0, service.mem_reservation or 0
     where = tuple(constraints(service, stage))
     if service.is_job:
         # Its tasks wait for one another where there is no room for all of them; one must fit.
-        return Wants(name, where, None if tasks is None else min(tasks, 1), None, *reserved)
-    return Wants(
+        return SchedulingRequest(name, where, None if tasks is None else min(tasks, 1), None, *reserved)
+    return SchedulingRequest(
         name,
         where,
         tasks,
         service.placement.max_replicas_per_node,
         *reserved,
-        alone=any(port.mode == "host" for port in service.ports),
+        one_per_node="host" in service.port_modes,
         start_first=service.update_config.order == "start-first",
     )
 
@@ -115,9 +115,9 @@ def _facts(
     stage: Stage, connections: Connections, services: Mapping[str, types.Service], log: Log
 ) -> dict[str, HostFacts]:
     """Return the hives' facts; one that does not answer is left out."""
-    kinds = sorted({kind for volume in stage.volumes.values() if (kind := _filesystem(volume))})
+    kinds = sorted({kind for volume in stage.volumes.values() if (kind := volume.filesystem)})
     paths = sorted(
-        {path for service in services.values() for mount in service.volumes if (path := _bound(mount))}
+        {path for service in services.values() for mount in service.volumes if (path := mount.host_directory)}
     )
     return facts_of_hives(stage, connections, log, kinds, paths)
 
@@ -173,11 +173,11 @@ def _node(node: Mapping[str, Any], name: str) -> Node:
     )
 
 
-def _foreign_wants(service: Mapping[str, Any]) -> Wants:
+def _foreign_wants(service: Mapping[str, Any]) -> SchedulingRequest:
     """Return the reservations of a service that is not of the stage; where it may run is its own affair."""
     reserved = (service["Spec"]["TaskTemplate"].get("Resources") or {}).get("Reservations") or {}
     replicated = service["Spec"]["Mode"].get("Replicated")
-    return Wants(
+    return SchedulingRequest(
         service["Spec"]["Name"],
         tasks=replicated["Replicas"] if replicated else None,
         cpus=reserved.get("NanoCPUs", 0) / 1e9,
@@ -199,7 +199,7 @@ def _without_ip_vs(
         why = f"the kernel of {lacking} has no ip_vs, so that nothing would reach it"
         if service.endpoint_mode == "vip" and stage.networks_of(service):
             yield f'services.{name}: {why}: endpoint_mode = "vip" (the default) needs it: set "dnsrr"'
-        if any(port.mode == "ingress" for port in service.ports):
+        if "ingress" in service.port_modes:
             yield f'services.{name}.ports: {why}: mode = "ingress" (the default) needs it: set mode = "host"'
 
 
@@ -219,7 +219,11 @@ def _taken_ports(
         if port.get("PublishMode") == "ingress" and port.get("PublishedPort")
     }
     for name, service in services.items():
-        may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
+        may = [
+            node.name
+            for node in nodes
+            if all(meets_constraint(each, node) for each in constraints(service, stage))
+        ]
         for port in service.ports:
             # What was chosen was free then, and is kept for life: somebody may have taken it since.
             number = port.published or choices.get(choice_name(name, port), 0)
@@ -253,17 +257,6 @@ def _taken(
 # -- what is mounted ---------------------------------------------------------------------------------------------------
 
 
-def _filesystem(volume: types.Volume) -> str:
-    """Return the file system that Docker's own driver mounts for a volume; empty where it mounts none."""
-    kind = volume.driver_opts.get("type", "") if volume.driver == "local" else ""
-    return "" if kind == "none" else kind
-
-
-def _bound(mount: types.Mount) -> str:
-    """Return the directory of the host that is mounted; empty where none is."""
-    return (mount.source or "") if mount.type == "bind" else ""
-
-
 def _mounts(
     stage: Stage,
     services: Mapping[str, types.Service],
@@ -272,7 +265,7 @@ def _mounts(
 ) -> Iterator[str]:
     """Yield the volumes whose file system a hive can't mount, and the directories that a hive does not have."""
     for name, volume in stage.volumes.items():
-        kind = _filesystem(volume)
+        kind = volume.filesystem
         hives = [hive.short for hive in stage.volume_hosts(name)]
         lacking = [short for short in hives if short in facts and kind in facts[short].unmountable]
         if lacking:
@@ -281,9 +274,13 @@ def _mounts(
                 "brings it, or take other hosts"
             )
     for name, service in services.items():
-        may = [node.name for node in nodes if all(meets(each, node) for each in constraints(service, stage))]
+        may = [
+            node.name
+            for node in nodes
+            if all(meets_constraint(each, node) for each in constraints(service, stage))
+        ]
         for i, mount in enumerate(service.volumes):
-            path = _bound(mount)
+            path = mount.host_directory
             lacking = [short for short in may if short in facts and path in facts[short].missing]
             if lacking:
                 yield (

@@ -6,11 +6,11 @@ from pathlib import Path
 from model import site as types
 from model.errors import ConfigError
 from model.keys.record import FactRecord
-from model.secrets.secret import Secret, UnaskedSecret
+from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Stage
 from model.swarm import content_names
-from model.templates import Rendered, Renderer, role_variables, secrets_in, templated, texts
+from model.templates import RenderedService, Renderer, role_variables, secrets_used, templated, texts
 from tasks.names import NFS_TASK
 from tasks.run.context import Run
 from tasks.run.secrets import Secrets
@@ -49,7 +49,7 @@ class StageRenderer:
         """Return a volume of the stage without templates."""
         return self._renderer.volume(name, self._stage.volumes[name])
 
-    def service(self, name: str) -> Rendered:
+    def service(self, name: str) -> RenderedService:
         """Return a service of the stage without templates."""
         service = self._stage.services[name]
         made = self._renderer.service(name, service)
@@ -86,9 +86,9 @@ class StageRenderer:
             return _fitting(where, data, _LARGEST_CONFIG)
         where, text = template
         made = self._renderer.text(where, text)
-        if isinstance(made, UnaskedSecret):
+        if isinstance(made, UnknownSecret):
             return made
-        if not isinstance(made, Secret) and not secrets_in(text, self._stage):
+        if not isinstance(made, Secret) and not secrets_used(text, self._stage):
             return _fitting(where, made.encode(), _LARGEST_CONFIG)
         # Also where it did not look this time: what it is delivered as does not change with a value.
         secret = made if isinstance(made, Secret) else Secret(made)
@@ -117,7 +117,7 @@ def secrets_of(stage: Stage, directory: Path, services: Iterable[str]) -> set[st
         secret
         for name in services
         for text in _texts(stage, directory, name)
-        for secret in secrets_in(text, stage)
+        for secret in secrets_used(text, stage)
     }
 
 

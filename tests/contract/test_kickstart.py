@@ -363,7 +363,7 @@ class Installed:
         kept = self.keeper.read("hive0")
         public = self.files.key.with_suffix(".pub").read_text()
         plan = install.plan(self.stage, self.stage.host("hive0"), public, kept.private, kept.pending)
-        make.run_in(self.container, install.script.admit(plan).reveal() + "systemctl restart ssh\n")
+        make.run_in(self.container, install.script.access_script(plan).reveal() + "systemctl restart ssh\n")
         return kept.pending
 
     def log_in(self, host_key: str) -> bool:

@@ -8,7 +8,7 @@ from model import site as types
 from model.checks import check
 from model.hosts.cloud_name import cloud_name
 from model.hosts.firewall import INSIDE, Rule, inbound, rule_inputs
-from model.hosts.placement import places, subnets
+from model.hosts.placement import host_locations, subnets
 from model.site_file.load import parse_site
 from model.stage import Stage
 
@@ -27,7 +27,7 @@ def where(stage: Stage) -> list[tuple[str, str, str]]:
     """Return address, subnet and zone of each host."""
     return [
         (place.address, place.subnet.cidr, place.zone)
-        for place in (stage.place(host) for host in stage.hosts)
+        for place in (stage.location(host) for host in stage.hosts)
     ]
 
 
@@ -73,7 +73,7 @@ class TestPlaces:
             ("10.1.0.11", "10.1.0.0/28", "eu-central-1c"),
             ("10.1.0.27", "10.1.0.16/28", "eu-central-1b"),
         ]
-        assert [stage.place(host).subnet.name for host in stage.hosts] == ["subnet0", "b", "subnet0", "b"]
+        assert [stage.location(host).subnet.name for host in stage.hosts] == ["subnet0", "b", "subnet0", "b"]
 
     def test_addresses_that_are_given_say_the_subnet(self) -> None:
         """And so the zone."""
@@ -89,14 +89,18 @@ class TestPlaces:
         config = types.CloudStage(instance_type="m1", cidr="10.1.0.0/24", available_zones=["a", "b"])
         free = types.CloudStage(instance_type="m1", cidr="10.1.0.0/24")
 
-        assert [place.zone for place in places(config, 3)] == ["a", "b", "a"]
-        assert [(place.subnet.cidr, place.zone) for place in places(free, 2)] == [("10.1.0.0/24", "")] * 2
+        assert [place.zone for place in host_locations(config, 3)] == ["a", "b", "a"]
+        assert [(place.subnet.cidr, place.zone) for place in host_locations(free, 2)] == [
+            ("10.1.0.0/24", "")
+        ] * 2
 
     def test_a_small_subnet_is_filled_from_its_first_free_address(self) -> None:
         """The cloud keeps the first four addresses and the last."""
         config = types.CloudStage(instance_type="m1", cidr="10.1.0.0/28")
 
-        assert [place.address for place in places(config, 11)] == [f"10.1.0.{n}" for n in range(4, 15)]
+        assert [place.address for place in host_locations(config, 11)] == [
+            f"10.1.0.{n}" for n in range(4, 15)
+        ]
 
     @pytest.mark.parametrize(
         ("config", "expected"),

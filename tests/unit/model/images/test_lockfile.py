@@ -13,26 +13,26 @@ ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     """Names with any character of a reference survive."""
     held = {"debian:12": ONE, "127.0.0.1:5000/a/b_c:1.2": TWO}
-    (tmp_path / "site.lock").write_text(lockfile.text(held))
+    (tmp_path / "site.lock").write_text(lockfile.lockfile_text(held))
 
-    assert lockfile.read(tmp_path) == held
+    assert lockfile.read_lockfile(tmp_path) == held
 
 
 def test_a_lock_is_sorted_and_has_no_comments() -> None:
     """What `doit lock` changed is all that a diff shows."""
-    assert lockfile.text({"b:1": TWO, "a:1": ONE}) == f'[images]\n"a:1" = "{ONE}"\n"b:1" = "{TWO}"\n'
+    assert lockfile.lockfile_text({"b:1": TWO, "a:1": ONE}) == f'[images]\n"a:1" = "{ONE}"\n"b:1" = "{TWO}"\n'
 
 
 def test_a_name_may_be_written_in_full(tmp_path: Path) -> None:
     """It is looked up as it is pulled, in the one short spelling."""
     (tmp_path / "site.lock").write_text(f'[images]\n"docker.io/library/debian:12" = "{ONE}"\n')
 
-    assert lockfile.read(tmp_path) == {"debian:12": ONE}
+    assert lockfile.read_lockfile(tmp_path) == {"debian:12": ONE}
 
 
 def test_no_lock_pins_nothing(tmp_path: Path) -> None:
     """A site need not have one."""
-    assert lockfile.read(tmp_path) == {}
+    assert lockfile.read_lockfile(tmp_path) == {}
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_a_lock_that_was_changed_by_hand_is_refused(tmp_path: Path, text: str, s
     (tmp_path / "site.lock").write_text(text)
 
     with pytest.raises(ConfigError) as caught:
-        lockfile.read(tmp_path)
+        lockfile.read_lockfile(tmp_path)
 
     assert str(caught.value).startswith("site.lock: ")
     assert said in str(caught.value)

@@ -416,7 +416,7 @@ def test_the_late_script_makes_who_is_let_in(tmp_path: Path) -> None:
     (root / "bin/id").write_text("#!/bin/sh\nexit 1\n")
     for name in ("getent", "id"):
         (root / "bin" / name).chmod(0o755)
-    script = preseed.late(plan_of()).reveal().replace("/etc/", f"{root}/etc/")
+    script = preseed.late_script(plan_of()).reveal().replace("/etc/", f"{root}/etc/")
 
     subprocess.run(
         ["sh"],

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from model.swarm.engine_versions import too_old_manager, too_old_nodes, version
+from model.swarm.engine_versions import manager_problems, node_problems, version
 from model.swarm.scheduling import Node
 from tests.definitions import service_of
 
@@ -14,7 +14,7 @@ NODES = [Node("hive0", engine="20.10.24+dfsg1"), Node("hive1", engine="19.03.15"
 def said(*constraints: str, nodes: list[Node] = NODES, **keys: Any) -> list[str]:
     """Return what is said of service `web` with these keys."""
     service = service_of({"image": "web:1", **keys})
-    return list(too_old_nodes({"web": service}, {"web": constraints}, nodes))
+    return list(node_problems({"web": service}, {"web": constraints}, nodes))
 
 
 @pytest.mark.parametrize(
@@ -28,12 +28,12 @@ def test_a_version_is_read(text: str, numbers: tuple[int, int] | None) -> None:
 
 def test_a_manager_that_is_too_old() -> None:
     """Its host is said, what it has, and what has what is needed; a later one is well."""
-    (line,) = too_old_manager("hive0", "1.9")
+    (line,) = manager_problems("hive0", "1.9")
 
     assert line.startswith(
         "hive0: its Docker Engine speaks API 1.9; services need 1.41, which Docker Engine 20.10"
     )
-    assert list(too_old_manager("hive0", "1.41")) == list(too_old_manager("hive0", "1.100")) == []
+    assert list(manager_problems("hive0", "1.41")) == list(manager_problems("hive0", "1.100")) == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from model.secrets.stage_secrets import generate
 from model.site import PublishedPort
 from model.site_file.load import load, select
 from model.stage import Stage
-from model.templates import Renderer, secrets_in
+from model.templates import Renderer, secrets_used
 from tasks.deploy_services import steps
 from tasks.run.context import Run
 from tasks.run.open import new_run
@@ -238,7 +238,7 @@ def test_a_message_holds_no_secret(tmp_path: Path) -> None:
 )
 def test_which_secrets_a_template_may_look_at(tmp_path: Path, text: str, names: set[str]) -> None:
     """Known without rendering, so that no other secret has to be there; where it is not spelt out, all are."""
-    assert secrets_in(text, site(tmp_path, "")) == names
+    assert secrets_used(text, site(tmp_path, "")) == names
 
 
 def test_jinja_is_imported_only_for_a_template(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_hosts_go_round_the_zones_and_need_what_they_are_made_in() -> None:
     stage = stage_of(number_of_hosts=4, public_addresses=["hive0"])
     needs = {resource.name: resource.needs for resource in provider_of(stage).resources()}
 
-    assert [stage.place(host).zone for host in stage.hosts] == ["1", "2", "3", "1"]
+    assert [stage.location(host).zone for host in stage.hosts] == ["1", "2", "3", "1"]
     assert needs["hive0"] == ("network", "subnet.subnet0", "firewall", "address.hive0")
     assert needs["hive1"] == ("network", "subnet.subnet0", "firewall")
-    assert [stage_of(available_zones=[""]).place(host).zone for host in stage.hosts] == [""] * 4
+    assert [stage_of(available_zones=[""]).location(host).zone for host in stage.hosts] == [""] * 4

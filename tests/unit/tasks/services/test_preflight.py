@@ -7,7 +7,7 @@ import pytest
 from model.site import Network
 from model.site_file.load import parse_site
 from model.stage import Stage
-from model.swarm.scheduling import Node, Wants
+from model.swarm.scheduling import Node, SchedulingRequest
 from remote.checks import vxlan
 from remote.checks.host_facts import HostFacts, parse
 from tasks.services import preflight
@@ -132,4 +132,4 @@ def test_tasks_of_a_job_wait_for_one_another() -> None:
     job |= {"ports": [{"target_port": 80, "published_port": 8080, "mode": "host"}], "endpoint_mode": "dnsrr"}
     site = stage(web=job)
 
-    assert preflight.wanted("web", site.services["web"], site) == Wants("web", memory=2**30)
+    assert preflight.wanted("web", site.services["web"], site) == SchedulingRequest("web", memory=2**30)
