@@ -17,6 +17,7 @@ from model.json_types import Json
 from model.keys.digest import Inputs, key_of
 from model.keys.record import ServiceRecord
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
+from remote.swarm.revisions import revisions, with_secrets
 from tasks.names import service_task
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -119,7 +120,6 @@ class Back:
 
         """
         from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
-        from remote.swarm.revisions import revisions, with_secrets
         from remote.swarm.services import put_service
 
         run, name = self._run, self._name

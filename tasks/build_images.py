@@ -15,6 +15,7 @@ from model.keys.record import ImageRecord
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
 from remote.images.dockerfile import build_command, context_archive
+from remote.images.layers import Layer
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
 from tasks.cleanup.removing import each
@@ -31,7 +32,6 @@ from tasks.step import Step, Work
 
 if TYPE_CHECKING:
     from remote.images.builder import Builder
-    from remote.images.layers import Layer
 
 PERIOD = "max_age.since"
 
@@ -198,8 +198,6 @@ class BuiltImage(RegistryImage):
 
     def _layer(self, role: Role) -> "Layer":
         """Return a role, ready to be applied."""
-        from remote.images.layers import Layer
-
         secrets = {name: self._run.secrets.read(name) for name in self.image.secrets}
         layer = Layer(
             role.name,

@@ -10,6 +10,7 @@ from model.log import Log
 from model.stage import Host, Stage
 from remote.hostsetup.host_step import MARKERS
 from remote.hostsetup.removal import account_removal_script, has_removal, removal_script
+from remote.mother.wait import wait_for
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts.node_labels import NodeLabels
@@ -144,7 +145,6 @@ def _foreign_services(stage: Stage, connections: Connections) -> list[str]:
 def _leave(connections: Connections, host: Host, log: Log) -> None:
     """Take a hive out of the swarm as soon as its services have ended: leaving would kill them."""
     from remote.engine.client import engine_errors
-    from remote.mother.wait import wait_for
 
     client: DockerClient = connections.engine(host)
     with engine_errors(host.short, "leaving the swarm"):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 
 from commands.shared.console import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, fitted, is_live, paint
+from tasks.services import endpoints
 
 if TYPE_CHECKING:
     from tasks.run.context import Run
@@ -225,8 +226,6 @@ class Reporter:
         if self._run is None or not self._services:
             return
         try:
-            from tasks.services import endpoints
-
             lines = endpoints.lines(self._run)
         except Exception as error:  # noqa: BLE001 - the run went well, whatever this is
             lines = [f"(where the services answer can't be said: {error})"]

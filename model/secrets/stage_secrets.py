@@ -6,6 +6,7 @@ import string
 from dataclasses import dataclass
 
 from model.errors import StateError
+from model.secrets.certificate import make_ca
 from model.secrets.secret import Secret
 
 REGISTRY_USER = "skep"
@@ -68,8 +69,6 @@ class StageSecrets:
 
 def generate(site_name: str, stage_name: str) -> StageSecrets:
     """Make the secrets of a new stage."""
-    from model.secrets.certificate import make_ca
-
     ca_key, ca_certificate = make_ca(f"skep {site_name} {stage_name}")
     return StageSecrets(ca_key, ca_certificate, Secret(_random_text(32)), Secret(_random_text(43)))
 

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import to_builtins
+
 from model import install
 from model.errors import ProviderError
 from model.install import Answers, InstallPlan
@@ -22,8 +24,6 @@ LAYOUT = "1"
 
 def inputs(stage: Stage, config: KickstartStage) -> Inputs:
     """Return the medium's inputs: the stage's table, and its hosts."""
-    from msgspec import to_builtins
-
     own = {"install_timeout", "root_password", "provider"}
     table = {key: value for key, value in to_builtins(config).items() if key not in own}
     hosts = [f"{host.name} {host.address}" for host in stage.hosts]

@@ -7,6 +7,7 @@ from typing import Any
 
 from model.errors import HostError, SkepError
 from model.log import Log
+from remote.mother.wait import wait_for
 
 GONE_TIMEOUT = 120
 """Seconds that containers get to end, so that their networks and volumes can be removed."""
@@ -22,7 +23,6 @@ def remove_when_free(remove: Callable[[str], Any], name: str, host: str, what: s
     from docker.errors import NotFound
 
     from remote.engine.client import engine_errors
-    from remote.mother.wait import wait_for
 
     def removed() -> bool:
         with engine_errors(host, f"removing {what}"), contextlib.suppress(NotFound):

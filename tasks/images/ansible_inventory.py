@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from model import site as types
 from model.images import ansible
@@ -20,15 +20,13 @@ from model.keys.definition import definition
 from model.keys.digest import Entry, Inputs, flatten
 from model.secrets.secret import Secret
 from model.stage import HOST_PREFIXES, Stage
+from remote.playbook.play import Play
+from remote.ssh.commands import ansible_ssh_args
 from tasks.images.roles import Role
 from tasks.run.context import Run
 from tasks.run.coordination import Coordination
 from tasks.run.state import State
 from tasks.services.rendering import StageRenderer
-
-if TYPE_CHECKING:
-    from remote.playbook.play import Play
-from remote.ssh.commands import ansible_ssh_args
 
 _ALONE = "container"
 """What the container is called for a role that does not ask for names."""
@@ -184,8 +182,6 @@ def play(run: Run, role: Role, inventory: SiteInventory, secrets: Mapping[str, S
         secrets: The secrets that it sees, by their names in site.toml.
 
     """
-    from remote.playbook.play import Play
-
     return Play(
         role=role.name,
         entries=role.entries(),

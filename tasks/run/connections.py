@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from model.errors import HostError, SkepError
 from model.keys.record import HostRecord
 from model.stage import Host, Stage
+from remote.engine.reader import Reader
 from remote.ssh.connection import Connection
 from remote.ssh.ssh_files import SshFiles, socket_directory, write_ssh_files
 from tasks.run.coordination import Coordination
@@ -19,7 +20,6 @@ from tasks.run.state import State
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from remote.engine.reader import Reader
     from remote.swarm.poller import SwarmPoller
 
 T = TypeVar("T")
@@ -137,8 +137,6 @@ class Connections:
             HostError: The host does not answer.
 
         """
-        from remote.engine.reader import Reader
-
         connection = self.to(host)
         connection.open()
         return Reader(f"{host.short}: its Docker Engine", connection.docker_socket)

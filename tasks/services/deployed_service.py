@@ -1,5 +1,7 @@
 """A service in the swarm, by its image's digest, waited for until it runs."""
 
+import base64
+import json
 from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from model.log import Log
 from model.stage import Stage
 from model.templates import RenderedService
 from remote.mother.files import write_whole
+from remote.swarm.revisions import RevisionStore
 from remote.swarm.spec import MODES, ServiceParts, service_spec
 from tasks.names import (
     PORTS_TASK,
@@ -40,7 +43,6 @@ from tasks.step import CHANGE, REPLACE, Finding, Names, Step, Work
 if TYPE_CHECKING:
     from docker import DockerClient
 
-    from remote.swarm.revisions import RevisionStore
 
 LOG_LINES = 10
 _NO_REVISION = "there is nothing that it ran well with before, to go back to"
@@ -221,8 +223,6 @@ class DeployedService(Step):
 
         One that has the label is kept already. One without may have been deployed by a run that did not see it run.
         """
-        from remote.swarm.revisions import RevisionStore
-
         if REVISION_LABEL in labels_of(service):
             return {}
         store = self._run.connections.shared(
@@ -249,8 +249,6 @@ class DeployedService(Step):
 
 def _revision_store(stage: Stage, state: State, client: "DockerClient") -> "RevisionStore":
     """Return the store of the stage's services' revisions."""
-    from remote.swarm.revisions import RevisionStore
-
     networks = {
         record.id: name
         for name in stage.networks
@@ -270,9 +268,6 @@ def docker_config(stage: Stage, state: State, secrets: Secrets) -> str:
 
     The SDK reads credentials from such a file, and hands them to the hives with the service.
     """
-    import base64
-    import json
-
     login = f"skep:{secrets.vault.stage.registry_password.reveal()}"
     path = state.secrets / "docker.json"
     auths = {stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}

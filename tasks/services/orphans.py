@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
-from remote.swarm.revisions import files_of, is_revision
+from remote.swarm.revisions import files_of, is_revision, remove_revisions
 from tasks.cleanup.removing import remove_when_free
 from tasks.names import CONFIG, config_task, secret_task, service_task
 from tasks.observe.states import SwarmState
@@ -27,8 +27,6 @@ class OrphanService(Orphan):
 
     def remove(self, run: Run, log: Log) -> None:
         """Remove it with its revisions; its containers end in their own time."""
-        from remote.swarm.revisions import remove_revisions
-
         del log
         host, client = run.connections.manager()
         remove_revisions(client, self.name, run.stage.labels)

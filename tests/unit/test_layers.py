@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.source_tree import LAYERS, SourceTree, circles
+from tests.unit.source_tree import LAYERS, SourceTree, circles, longest_chain, reachable
 
 ROOT = Path(__file__).parents[2]
 TREE = SourceTree(ROOT)
@@ -17,6 +17,20 @@ TREE = SourceTree(ROOT)
 PURE = {"docker", "plumbum", "doit", "boto3", "google", "vagrant", "requests", "socket", "subprocess"}
 """Packages that connect to something or run something."""
 CLOUD_SDKS = {"boto3", "botocore", "google", "azure", "openstack", "vagrant"}
+LATE = {
+    **dict.fromkeys(CLOUD_SDKS, "a cloud's SDK, for the stages that have it"),
+    "keystoneauth1": "OpenStack's SDK",
+    "docker": "Docker's SDK: 0.2 s, for runs that change something in an engine",
+    "requests": "what Docker's SDK connects with",
+    "ansible": "seconds, and not installed everywhere",
+    "yaml": "installed with Ansible",
+    "bcrypt": "for the registry's password alone",
+    "cryptography": "for certificates and keys alone",
+    "jinja2": "for what is rendered alone",
+    "jsonschema": "for tests and checks alone",
+    "rich": "for a person at a terminal alone",
+}
+"""Packages that are imported in the function that uses them, with why they are not paid for by everybody."""
 ROOMS = {
     "model": (
         "site",
@@ -59,6 +73,7 @@ SAME_SUBJECT = {
     "volumes": ("volumes: the types, and on a host", "model/site remote/swarm"),
 }
 """Module names that stand in several folders: the subject that they have in common, and the folders."""
+LONGEST_CHAIN = 9
 LARGEST_FOLDER = 20
 
 
@@ -152,6 +167,51 @@ def test_the_rooms_of_a_layer_have_an_order() -> None:
         "A folder imports from one that stands above it in ROOMS:",
         sorted(wrong),
         "Move what both need down, or pass it in as an argument. A new folder gets its place in ROOMS.",
+    )
+
+
+def test_only_what_is_expensive_is_imported_late() -> None:
+    """An import inside a function is of a package that is listed above, or of a module of ours that needs one."""
+    graph = TREE.graph(at_import_only=True)
+
+    def is_expensive(module: str) -> bool:
+        return any(
+            found.top in LATE
+            for name in reachable(graph, module)
+            for found in TREE.imports[name]
+            if not found.in_function and not found.for_types
+        )
+
+    wrong = []
+    for name, imports in TREE.imports.items():
+        for found in imports:
+            ours = TREE.module(found.name)
+            if found.in_function and not (is_expensive(ours) if ours else found.top in LATE):
+                wrong.append(f"{TREE.paths[name]}:{found.line} imports {found.name}")
+
+    assert not wrong, report(
+        "What costs nothing is imported inside a function:",
+        wrong,
+        "Import it at the top of the file. A package that is expensive to import is listed in LATE.",
+    )
+
+
+def test_chains_of_imports_in_tasks_are_short() -> None:
+    """Whoever reads a module of tasks/ has at most eight more of tasks/ below it."""
+    below = {
+        name: {target for target in targets if target.partition(".")[0] == "tasks"}
+        for name, targets in TREE.graph().items()
+        if name.partition(".")[0] == "tasks"
+    }
+    if circles(below):
+        pytest.fail("imports in a circle have no longest chain: see test_no_imports_in_a_circle")
+
+    chain = longest_chain(below)
+
+    assert len(chain) <= LONGEST_CHAIN, report(
+        f"A chain of imports inside tasks/ has {len(chain)} files, and may have {LONGEST_CHAIN}:",
+        [str(TREE.paths[name]) for name in chain],
+        "Have one of them take as an argument what it imports, or move what two of them share below both.",
     )
 
 
