@@ -169,16 +169,21 @@ class OrphanVolume(Orphan):
 
     def remove(self, run: Run, log: Log) -> None:
         """Remove it as soon as no container uses it."""
-        from remote.swarm.volumes import remove_ended
-
         del log
-        client = run.connections.engine(run.stage.host(self.host))
+        _remove(run, self.name, self.host)
 
-        def remove(name: str) -> None:
-            remove_ended(client, name)
-            client.api.remove_volume(name)
 
-        remove_when_free(remove, self.name, self.host, self.words)
+def _remove(run: Run, name: str, short: str) -> None:
+    """Remove a volume from a host as soon as no container uses it; containers that have ended go with it."""
+    from remote.swarm.volumes import remove_ended
+
+    client = run.connections.engine(run.stage.host(short))
+
+    def remove(name: str) -> None:
+        remove_ended(client, name)
+        client.api.remove_volume(name)
+
+    remove_when_free(remove, name, short, f"volume {name}")
 
 
 def orphans(run: Run) -> Iterator[Orphan]:
@@ -207,8 +212,7 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
     def clear(short: str) -> None:
         for volume in sorted(volumes):
             if short in there.volumes.get(volume, ()):
-                engine = run.connections.engine(run.stage.host(short))
-                remove_when_free(engine.api.remove_volume, volume, short, f"volume {volume}")
+                _remove(run, volume, short)
                 log(f"{short}: removed volume {volume}")
 
     return each([host.short for host in run.stage.hosts if host.short in there.hosts], clear, log)
