@@ -10,9 +10,11 @@ from model.site.base import Domain, Frozen, Label
 class Users(Frozen, frozen=True):
     """A person with an account on every host."""
 
-    public_keys: Annotated[list[str], Meta(description="The lines for `authorized_keys`.")] = []
-    sudo: Annotated[bool, Meta(description="May run everything as root, without a password.")] = False
-    groups: Annotated[list[str], Meta(description="Further groups, which must exist.")] = []
+    public_keys: Annotated[list[str], Meta(description="The lines of the account's `authorized_keys`.")] = []
+    sudo: Annotated[
+        bool, Meta(description="Whether the account may run everything as root, without a password.")
+    ] = False
+    groups: Annotated[list[str], Meta(description="The account's further groups, which must exist.")] = []
 
 
 class SetupHosts(Frozen, frozen=True):
@@ -20,21 +22,30 @@ class SetupHosts(Frozen, frozen=True):
 
     timezone: Annotated[
         str,
-        Meta(description="A name of the tz database, as in `Europe/Berlin`.", pattern=r"^[A-Za-z0-9_+/-]+$"),
+        Meta(
+            description="The hosts' time zone: a name of the tz database, as in `Europe/Berlin`.",
+            pattern=r"^[A-Za-z0-9_+/-]+$",
+        ),
     ] = "UTC"
     ntp_servers: Annotated[
-        list[Domain], Meta(description="Time servers for chrony; none leaves the clock alone.")
+        list[Domain],
+        Meta(
+            description="The time servers that chrony uses. With an empty list skep leaves the clock alone."
+        ),
     ] = field(
         default_factory=lambda: ["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"]
     )
-    users: Annotated[dict[Label, Users], Meta(description="Accounts on every host.")] = {}
+    users: Annotated[dict[Label, Users], Meta(description="The accounts that every host gets, by name.")] = {}
     firewall: Annotated[
-        bool, Meta(description="Whether skep's rules guard each host; false leaves its firewall alone.")
+        bool,
+        Meta(
+            description="Whether skep sets up each host's firewall. With `false` it leaves the firewall alone."
+        ),
     ] = True
     hosts: Annotated[
-        dict[Domain, str], Meta(description="Further lines of `/etc/hosts`: name to address.")
+        dict[Domain, str], Meta(description="Further lines of `/etc/hosts`, as name to address.")
     ] = {}
     daemon: Annotated[
         dict[str, Any],
-        Meta(description="Further keys of Docker's `daemon.json`, in Docker's own words."),
+        Meta(description="Further keys of Docker's `daemon.json`, as Docker documents them."),
     ] = {}

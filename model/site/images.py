@@ -12,31 +12,43 @@ class Base(Frozen, frozen=True):
     """How a base image is had, where it is not simply pulled: at most one of these."""
 
     debootstrap: (
-        Annotated[str, Meta(description="Made from the packages of this Debian or Ubuntu suite.")] | None
+        Annotated[
+            str,
+            Meta(
+                description="The Debian or Ubuntu suite that debootstrap makes the image from, as in `bookworm`."
+            ),
+        ]
+        | None
     ) = None
-    mirror: Annotated[str, Meta(description="Where debootstrap's packages come from.")] = (
+    mirror: Annotated[str, Meta(description="The package mirror that debootstrap uses.")] = (
         "http://deb.debian.org/debian"
     )
-    include: Annotated[list[str], Meta(description="Packages that debootstrap adds.")] = []
+    include: Annotated[list[str], Meta(description="Packages that debootstrap installs in addition.")] = []
     tarball: (
-        Annotated[str, Meta(description="A root file system as a tar file, in the site's directory.")] | None
+        Annotated[
+            str,
+            Meta(
+                description="A tar file with a root file system. The path is relative to the site's directory."
+            ),
+        ]
+        | None
     ) = None
     archive: (
         Annotated[
-            str, Meta(description="A file of `docker save`, in the site's directory; may be compressed.")
+            str,
+            Meta(
+                description="A file from `docker save`, which may be compressed. The path is relative to the site's "
+                "directory."
+            ),
         ]
         | None
     ) = None
     tag: (
-        Annotated[
-            str, Meta(description="What the image is called in `archive`, where that is not the base's name.")
-        ]
+        Annotated[str, Meta(description="The image's name in `archive`, if it is not the base's name.")]
         | None
     ) = None
     image: (
-        Annotated[
-            str, Meta(description="Another reference to pull in its place: a mirror's, or one with a digest.")
-        ]
+        Annotated[str, Meta(description="The reference to pull instead: a mirror's, or one with a digest.")]
         | None
     ) = None
 
@@ -44,16 +56,17 @@ class Base(Frozen, frozen=True):
 class ExternalRegistry(Frozen, frozen=True):
     """A registry that images are pulled from. Nothing of it makes an image stale."""
 
-    user: Annotated[str, Meta(description="Who logs in there.")] | None = None
+    user: Annotated[str, Meta(description="The user that logs in to the registry.")] | None = None
     password: (
-        Annotated[str, Meta(description="The name in `[secrets]` of that user's password, or token.")] | None
+        Annotated[str, Meta(description="The name in `[secrets]` of the user's password or token.")] | None
     ) = None
     mirror: (
         Annotated[
             str,
             Meta(
                 pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._/-]+)?$",
-                description="A registry that is asked in its place, as in `mirror.example:5000`, with its own login.",
+                description="A mirror that is used instead, as in `mirror.example:5000`. It may have a login of its own in "
+                "`[registries]`.",
             ),
         ]
         | None
@@ -66,14 +79,15 @@ class RoleUse(Frozen, ShortForm, frozen=True):
     role: Annotated[
         str,
         Meta(
-            description="A directory below `roles/`, or one of skep's own: `python`, `trust-ca`, `certificate`.",
+            description="The role: a directory below `roles/`, or one that comes with skep (`python`, `trust-ca`, "
+            "`certificate`).",
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         ),
     ]
     vars: Annotated[
         dict[Variable, Value],
         Meta(
-            description="Its variables. A script gets lists and tables as JSON, a role of Ansible as they are."
+            description="The role's variables. A script gets lists and tables as JSON, an Ansible role as they are."
         ),
     ] = {}
 
@@ -96,52 +110,57 @@ class Healthcheck(Struct, frozen=True, kw_only=True):
 class ImageBase(Frozen, frozen=True):
     """An image that skep builds."""
 
-    from_: Annotated[str, Meta(description="The base image; `[bases]` may say how it is had.")] | None = (
+    from_: Annotated[str, Meta(description="The base image. `[bases]` may say how to obtain it.")] | None = (
         field(name="from", default=None)
     )
     build: (
         Annotated[
             str,
             Meta(
-                description="In place of `from`: a directory with a Dockerfile, in the site's directory; what its "
-                "`.dockerignore` names does not count. Roles may come on top."
+                description="Instead of `from`: a directory with a Dockerfile, relative to the site's directory. Files in "
+                "its `.dockerignore` are left out. Roles are applied on top."
             ),
         ]
         | None
     ) = None
-    vars: Annotated[dict[Variable, Value], Meta(description="Variables that all its roles see.")] = {}
+    vars: Annotated[dict[Variable, Value], Meta(description="Variables for all of the image's roles.")] = {}
     secrets: Annotated[
         list[str],
         Meta(
-            description="Of `[secrets]`: what its roles find as files in `/.skep/secrets/` (roles of Ansible: as "
-            "variables), and nobody in the image."
+            description="Names in `[secrets]`. The image's roles find them as files in `/.skep/secrets/` (Ansible roles: "
+            "as variables); they do not become part of the image."
         ),
     ] = []
     privileged: Annotated[
         bool,
-        Meta(description="Whether its roles run in a privileged container; not every engine can do that."),
+        Meta(description="Whether the roles run in a privileged container. Not every engine allows that."),
     ] = False
     standalone: Annotated[
         bool,
         Meta(
-            description="Whether it has an init, as systemd, which runs while its roles are applied: from the role "
-            "after that which installs `/sbin/init`."
+            description="Whether the image has an init such as systemd, which then runs while roles are applied: from "
+            "the role after the one that installs `/sbin/init`."
         ),
     ] = False
     pull_on: Annotated[
-        list[Label], Meta(description="The stages where it is not built but pulled from `pull_from`.")
+        list[Label],
+        Meta(description="The stages that pull the image from `pull_from` instead of building it."),
     ] = []
     pull_from: (
-        Annotated[str, Meta(description="Its reference in another registry, as in `hub.example/web:1.2`.")]
+        Annotated[
+            str, Meta(description="The image's reference in another registry, as in `hub.example/web:1.2`.")
+        ]
         | None
     ) = None
-    env: Annotated[dict[str, Scalar], Meta(description="Environment of its containers.")] = {}
+    env: Annotated[
+        dict[str, Scalar], Meta(description="Environment variables of the image's containers.")
+    ] = {}
     entrypoint: (
         Annotated[
             str | list[str],
             Meta(
-                description="What its containers run: a text for the shell, or words. "
-                "With one, the base's command does not count."
+                description="The containers' entrypoint: a text for the shell, or a list of words. It makes the base image's "
+                "command void."
             ),
         ]
         | None
@@ -150,19 +169,21 @@ class ImageBase(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="The entrypoint's arguments, or what is run without one: a text for the shell, or words."
+                description="The entrypoint's arguments, or the command if there is no entrypoint: a text for the shell, or "
+                "a list of words."
             ),
         ]
         | None
     ) = None
     user: (
-        Annotated[str, Meta(description="Who its containers run as; by default as its base says.")] | None
+        Annotated[str, Meta(description="The user that containers run as. By default the base image's.")]
+        | None
     ) = None
-    working_dir: Annotated[str, Meta(description="The directory that its containers start in.")] | None = None
+    working_dir: Annotated[str, Meta(description="The containers' working directory.")] | None = None
     stop_signal: (
-        Annotated[str, Meta(description="What ends its containers in order, as in `SIGQUIT`.")] | None
+        Annotated[str, Meta(description="The signal that stops containers, as in `SIGQUIT`.")] | None
     ) = None
-    labels: Annotated[dict[str, str], Meta(description="Labels of the image, beside skep's own.")] = {}
+    labels: Annotated[dict[str, str], Meta(description="Further labels of the image.")] = {}
 
 
 def _exposed(ports: list[str]) -> list[str]:
@@ -199,7 +220,8 @@ class Registry(Frozen, frozen=True):
         int,
         Meta(
             ge=1,
-            description="How many versions of each image and base stay there, the newest first, to go back to; "
-            "what is in use stays in any case. The rest is removed when a run that made an image ends well.",
+            description="How many versions of each image and base the registry keeps, the newest first, so that you can "
+            "go back. Versions in use are always kept. A successful run that made an image removes the "
+            "others.",
         ),
     ] = 5

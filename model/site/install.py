@@ -21,7 +21,10 @@ Device = Annotated[
 ]
 Mac = Annotated[
     str,
-    Meta(pattern=r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$", description="A MAC, as in `52:54:00:12:34:56`."),
+    Meta(
+        pattern=r"^([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}$",
+        description="A MAC address, as in `52:54:00:12:34:56`.",
+    ),
 ]
 Firmware = Annotated[str, Meta(pattern="^(uefi|bios)$", description="`uefi` or `bios`.")]
 
@@ -29,27 +32,33 @@ Firmware = Annotated[str, Meta(pattern="^(uefi|bios)$", description="`uefi` or `
 class InstallNetwork(Frozen, frozen=True):
     """One network interface that the installed hosts have."""
 
-    interface: Annotated[Interface, Meta(description="Its name; with `bonding_interfaces` the bond's.")]
+    interface: Annotated[
+        Interface, Meta(description="The interface's name. With `bonding_interfaces` it is the bond's.")
+    ]
     ips: Annotated[
         list[str],
         Meta(
-            description="The hosts' addresses on it, in order. The first network has the stage's own; a further one "
-            "without them has none and only carries VLANs."
+            description="The hosts' addresses in this network, in order. The first network has the stage's addresses and "
+            "takes none here. A further network without addresses only carries VLANs."
         ),
     ] = []
     netmask: (
         Annotated[
-            str, Meta(description="As in `255.255.255.0`; on the first network that of `cidr` by default.")
+            str,
+            Meta(
+                description="The network mask, as in `255.255.255.0`. By default the first network has that of `cidr`."
+            ),
         ]
         | None
     ) = None
-    gateway: Annotated[str, Meta(description="The default route's next hop.")] | None = None
-    nameservers: Annotated[list[str], Meta(description="Addresses of name servers.")] = []
-    vlanid: Annotated[int, Meta(ge=1, le=4094, description="The VLAN, tagged on that interface.")] | None = (
-        None
-    )
+    gateway: Annotated[str, Meta(description="The gateway of the default route.")] | None = None
+    nameservers: Annotated[list[str], Meta(description="The addresses of name servers.")] = []
+    vlanid: (
+        Annotated[int, Meta(ge=1, le=4094, description="The VLAN's id. The VLAN is tagged on the interface.")]
+        | None
+    ) = None
     bonding_interfaces: Annotated[
-        list[Interface], Meta(description="The ports of a bond, which does 802.3ad (LACP).")
+        list[Interface], Meta(description="The interfaces that form the bond, which uses 802.3ad (LACP).")
     ] = []
 
 
@@ -57,12 +66,19 @@ class Partition(Frozen, frozen=True):
     """One partition of the target disk; what the firmware needs is added."""
 
     mount: Annotated[
-        str, Meta(pattern=r"^(/[A-Za-z0-9._/-]*|swap)$", description="Where it is mounted, or `swap`.")
+        str, Meta(pattern=r"^(/[A-Za-z0-9._/-]*|swap)$", description="The mount point, or `swap`.")
     ]
     size: (
-        Annotated[int, Meta(ge=64, description="MiB; the one partition without it gets what is left.")] | None
+        Annotated[
+            int,
+            Meta(
+                ge=64,
+                description="The size in MiB. One partition may leave it out and gets the rest of the disk.",
+            ),
+        ]
+        | None
     ) = None
-    fstype: Annotated[str, Meta(pattern="^(ext4|xfs)$", description="Its file system: `ext4` or `xfs`.")] = (
+    fstype: Annotated[str, Meta(pattern="^(ext4|xfs)$", description="The file system: `ext4` or `xfs`.")] = (
         "ext4"
     )
 
@@ -71,8 +87,17 @@ class InstallHost(Frozen, frozen=True):
     """How the installation of one host differs from the others'."""
 
     mac: (
-        Annotated[Mac, Meta(description="Of the interface that it boots from, for booting from the network.")]
+        Annotated[
+            Mac,
+            Meta(
+                description="The MAC address of the interface that the host boots from. Network boot needs it."
+            ),
+        ]
         | None
     ) = None
-    target: Annotated[Device, Meta(description="The disk that it is installed to.")] | None = None
-    firmware: Annotated[Firmware, Meta(description="How it boots.")] | None = None
+    target: (
+        Annotated[Device, Meta(description="The host's target disk, if it differs from the stage's.")] | None
+    ) = None
+    firmware: (
+        Annotated[Firmware, Meta(description="The host's firmware, if it differs from the stage's.")] | None
+    ) = None

@@ -10,10 +10,18 @@ from model.site.base import Frozen
 class Pool(Frozen, frozen=True):
     """A subnet of a network."""
 
-    subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")]
-    gateway: Annotated[str, Meta(description="An address in `subnet`; its first by default.")] | None = None
+    subnet: Annotated[str, Meta(description="The subnet, as in `10.20.0.0/24`.")]
+    gateway: (
+        Annotated[str, Meta(description="The gateway's address in `subnet`. By default the first address.")]
+        | None
+    ) = None
     ip_range: (
-        Annotated[str, Meta(description="The part of `subnet` that containers get, as in `10.20.0.128/25`.")]
+        Annotated[
+            str,
+            Meta(
+                description="The part of `subnet` that containers get addresses from, as in `10.20.0.128/25`."
+            ),
+        ]
         | None
     ) = None
 
@@ -21,17 +29,25 @@ class Pool(Frozen, frozen=True):
 class Ipam(Frozen, frozen=True):
     """Addresses of a network: one subnet, or several in `config`."""
 
-    subnet: Annotated[str, Meta(description="As in `10.20.0.0/24`.")] | None = None
-    gateway: Annotated[str, Meta(description="An address in `subnet`; its first by default.")] | None = None
+    subnet: Annotated[str, Meta(description="The subnet, as in `10.20.0.0/24`.")] | None = None
+    gateway: (
+        Annotated[str, Meta(description="The gateway's address in `subnet`. By default the first address.")]
+        | None
+    ) = None
     ip_range: (
-        Annotated[str, Meta(description="The part of `subnet` that containers get, as in `10.20.0.128/25`.")]
+        Annotated[
+            str,
+            Meta(
+                description="The part of `subnet` that containers get addresses from, as in `10.20.0.128/25`."
+            ),
+        ]
         | None
     ) = None
     config: Annotated[
-        list[Pool], Meta(description="In place of `subnet`, or beside it: further subnets.")
+        list[Pool], Meta(description="Further subnets, instead of `subnet` or in addition.")
     ] = []
-    driver: Annotated[str, Meta(description="Docker's driver for addresses.")] = "default"
-    options: Annotated[dict[str, str], Meta(description="That driver's options.")] = {}
+    driver: Annotated[str, Meta(description="Docker's IPAM driver.")] = "default"
+    options: Annotated[dict[str, str], Meta(description="The IPAM driver's options.")] = {}
 
     @property
     def pools(self) -> list[Pool]:
@@ -47,11 +63,13 @@ class Ipam(Frozen, frozen=True):
 class Network(Frozen, frozen=True):
     """An overlay network."""
 
-    driver_opts: Annotated[dict[str, str], Meta(description="Options of Docker's overlay driver.")] = {}
-    ipam: Annotated[Ipam, Meta(description="Its addresses; Docker chooses by default.")] | None = None
+    driver_opts: Annotated[dict[str, str], Meta(description="The options of Docker's overlay driver.")] = {}
+    ipam: (
+        Annotated[Ipam, Meta(description="The network's addresses. By default Docker chooses them.")] | None
+    ) = None
     attachable: Annotated[
-        bool, Meta(description="Whether containers that belong to no service may join it.")
+        bool, Meta(description="Whether containers that belong to no service may join the network.")
     ] = True
-    encrypted: Annotated[bool, Meta(description="Whether what goes from host to host is encrypted.")] = False
-    internal: Annotated[bool, Meta(description="Whether it has no way out of the site.")] = False
-    labels: Annotated[dict[str, str], Meta(description="Labels of the network, beside skep's own.")] = {}
+    encrypted: Annotated[bool, Meta(description="Whether traffic between hosts is encrypted.")] = False
+    internal: Annotated[bool, Meta(description="Whether the network is cut off from the outside.")] = False
+    labels: Annotated[dict[str, str], Meta(description="Further labels of the network.")] = {}

@@ -15,16 +15,27 @@ class SecretSource(Frozen, frozen=True):
 
     generate: (
         Annotated[
-            int, Meta(ge=12, le=256, description="Made once, of this many letters and digits, and kept.")
+            int,
+            Meta(
+                ge=12,
+                le=256,
+                description="The number of random letters and digits. The secret is generated once and kept.",
+            ),
         ]
         | None
     ) = None
-    env: Annotated[str, Meta(description="An environment variable of doit's.")] | None = None
+    env: (
+        Annotated[
+            str, Meta(description="The environment variable that holds the secret when doit is started.")
+        ]
+        | None
+    ) = None
     file: (
         Annotated[
             str,
             Meta(
-                description="A file, seen from the site's directory; one line break at its end is left out."
+                description="The file that holds the secret, relative to the site's directory. One line break at its end is "
+                "removed."
             ),
         ]
         | None
@@ -33,8 +44,9 @@ class SecretSource(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="What prints it, run here in the site's directory: a text for the shell, or words; one "
-                "line break at its end is left out. `doit list` and `doit why` don't run it."
+                description="The command that prints the secret: a text for the shell, or a list of words. It runs on this "
+                "machine in the site's directory; one line break at the end of its output is removed. `doit "
+                "list` and `doit why` don't run it."
             ),
         ]
         | None
@@ -44,20 +56,23 @@ class SecretSource(Frozen, frozen=True):
 class SecretUse(Frozen, ShortForm, frozen=True):
     """A secret as a service gets it, in long form."""
 
-    source: Annotated[Name, Meta(description="A name of `[secrets]`.")]
+    source: Annotated[Name, Meta(description="The secret's name in `[secrets]`.")]
     target: (
         Annotated[
             str,
             Meta(
                 min_length=1,
-                description="Its file: a name in `/run/secrets/`, or a path that begins with `/`; by default `source`.",
+                description="The file in the container: a name in `/run/secrets/`, or an absolute path. By default the "
+                "secret's name.",
             ),
         ]
         | None
     ) = None
-    uid: Annotated[_ID, Meta(description="Whose the file is, as a number.")] = 0
-    gid: Annotated[_ID, Meta(description="Which group's the file is, as a number.")] = 0
-    mode: Annotated[str, Meta(pattern=_PERMISSIONS, description="Its permissions, as in `0440`.")] = "0400"
+    uid: Annotated[_ID, Meta(description="The numeric id of the file's owner.")] = 0
+    gid: Annotated[_ID, Meta(description="The numeric id of the file's group.")] = 0
+    mode: Annotated[str, Meta(pattern=_PERMISSIONS, description="The file's permissions, as in `0440`.")] = (
+        "0400"
+    )
 
     @property
     def short(self) -> str | None:
@@ -68,30 +83,39 @@ class SecretUse(Frozen, ShortForm, frozen=True):
 class Config(Frozen, frozen=True):
     """A file that services get, from a text or a file: exactly one of these."""
 
-    file: Annotated[str, Meta(description="A file, seen from the site's directory.")] | None = None
-    text: Annotated[str, Meta(description="The text itself.")] | None = None
+    file: (
+        Annotated[str, Meta(description="The file with the content, relative to the site's directory.")]
+        | None
+    ) = None
+    text: Annotated[str, Meta(description="The content itself.")] | None = None
     template: Annotated[
-        bool, Meta(description="Whether `{{ … }}` in it is Jinja2; else it is taken byte by byte.")
+        bool,
+        Meta(
+            description="Whether `{{ … }}` is rendered as a Jinja2 template. With `false` the content is used as it is."
+        ),
     ] = True
 
 
 class ConfigUse(Frozen, ShortForm, frozen=True):
     """A config as a service gets it, in long form."""
 
-    source: Annotated[Name, Meta(description="A name of `[configs]`.")]
+    source: Annotated[Name, Meta(description="The config's name in `[configs]`.")]
     target: (
         Annotated[
             str,
             Meta(
                 pattern="^/.",
-                description="Its file: a path that begins with `/`; by default `source` in the root directory.",
+                description="The file in the container: an absolute path. By default the config's name in the root "
+                "directory.",
             ),
         ]
         | None
     ) = None
-    uid: Annotated[_ID, Meta(description="Whose the file is, as a number.")] = 0
-    gid: Annotated[_ID, Meta(description="Which group's the file is, as a number.")] = 0
-    mode: Annotated[str, Meta(pattern=_PERMISSIONS, description="Its permissions, as in `0440`.")] = "0444"
+    uid: Annotated[_ID, Meta(description="The numeric id of the file's owner.")] = 0
+    gid: Annotated[_ID, Meta(description="The numeric id of the file's group.")] = 0
+    mode: Annotated[str, Meta(pattern=_PERMISSIONS, description="The file's permissions, as in `0440`.")] = (
+        "0444"
+    )
 
     @property
     def short(self) -> str | None:

@@ -13,12 +13,15 @@ from model.units import Bytes, Seconds, Written
 class Placement(Frozen, frozen=True):
     """Where a service's tasks may run."""
 
-    constraints: Annotated[list[str], Meta(description="As in `node.labels.disk==ssd`.")] = []
+    constraints: Annotated[
+        list[str], Meta(description="The constraints that a node must meet, as in `node.labels.disk==ssd`.")
+    ] = []
     preferences: Annotated[
-        list[str], Meta(description="Labels to spread over, as in `node.labels.zone`.")
+        list[str], Meta(description="The labels that tasks are spread over, as in `node.labels.zone`.")
     ] = []
     max_replicas_per_node: (
-        Annotated[int, Meta(ge=1, description="Tasks of it on one host; no limit by default.")] | None
+        Annotated[int, Meta(ge=1, description="The most tasks on one node. By default there is no limit.")]
+        | None
     ) = None
 
 
@@ -29,15 +32,18 @@ class Logging(Frozen, frozen=True):
         str, Meta(description="Docker's logging driver, as in `json-file`, `journald`, `syslog`.")
     ]
     options: Annotated[
-        dict[str, Scalar], Meta(description="The driver's options, in its own words, as in `max-size`.")
+        dict[str, Scalar],
+        Meta(description="The driver's options, as Docker documents them, as in `max-size`."),
     ] = {}
 
 
 class Ulimit(Frozen, ShortForm, frozen=True):
     """A limit of what a container's processes may use."""
 
-    soft: Annotated[int, Meta(ge=-1, description="What holds at first; -1 is no limit.")]
-    hard: Annotated[int, Meta(ge=-1, description="What the processes may raise it to; -1 is no limit.")]
+    soft: Annotated[int, Meta(ge=-1, description="The limit that applies at first. -1 is no limit.")]
+    hard: Annotated[
+        int, Meta(ge=-1, description="The limit that processes may raise theirs to. -1 is no limit.")
+    ]
 
     @property
     def short(self) -> int | None:
@@ -51,119 +57,133 @@ class ServiceBase(Frozen, frozen=True):
     image: Annotated[
         str,
         Meta(
-            description="A name of `[images]`, or a reference; it may be one of `[bases]`, else it is pulled."
+            description="The image: a name in `[images]`, or a reference. A reference that is not in `[bases]` is "
+            "pulled."
         ),
     ]
-    available_on: Annotated[list[str], Meta(description="The stages that have it; all by default.")] = []
+    available_on: Annotated[
+        list[str], Meta(description="The stages that have the service. By default all.")
+    ] = []
     command: (
         Annotated[
             str | list[str],
-            Meta(description="In place of the image's command: a text for the shell, or words."),
+            Meta(
+                description="The command, instead of the image's: a text for the shell, or a list of words."
+            ),
         ]
         | None
     ) = None
     entrypoint: (
         Annotated[
             str | list[str],
-            Meta(description="In place of the image's entrypoint: a text for the shell, or words."),
+            Meta(
+                description="The entrypoint, instead of the image's: a text for the shell, or a list of words."
+            ),
         ]
         | None
     ) = None
     environment: Annotated[
         dict[str, Scalar],
         Meta(
-            description="Environment variables of its containers. One with a secret in it can be read by who may look "
-            "at the service on a manager; `secrets` are safer."
+            description="Environment variables of the containers. Whoever may inspect the service on a manager can read "
+            "a secret in them; `secrets` are safer."
         ),
     ] = {}
-    user: Annotated[str, Meta(description="Who its containers run as, if not who the image says.")] | None = (
-        None
-    )
+    user: (
+        Annotated[str, Meta(description="The user that containers run as. By default the image's.")] | None
+    ) = None
     working_dir: (
-        Annotated[str, Meta(description="The directory that they start in, if not the image's.")] | None
+        Annotated[str, Meta(description="The containers' working directory. By default the image's.")] | None
     ) = None
     hosts: Annotated[
-        dict[str, str], Meta(description="Lines of the containers' `/etc/hosts`: name to address.")
+        dict[str, str], Meta(description="Lines of the containers' `/etc/hosts`, as name to address.")
     ] = {}
     dns: Annotated[
         list[str],
-        Meta(description="Name servers for names that the swarm does not know, in place of the host's."),
+        Meta(description="Name servers for names outside of the swarm, instead of the host's."),
     ] = []
     endpoint_mode: Annotated[
         str,
         Meta(
             pattern="^(vip|dnsrr)$",
-            description="What its name resolves to: `vip` (one address for all; needs ip_vs in the hosts' kernel) "
-            'or `dnsrr` (the tasks\' own addresses; published ports then need `mode = "host"`).',
+            description="How the service's name resolves: `vip` (to one virtual address; needs ip_vs in the hosts' "
+            'kernel) or `dnsrr` (to the tasks\' addresses; published ports then need `mode = "host"`).',
         ),
     ] = "vip"
     dns_search: Annotated[
-        list[str], Meta(description="Domains in which names without dots are looked up.")
+        list[str], Meta(description="The domains that names without dots are looked up in.")
     ] = []
     dns_options: Annotated[
-        list[str], Meta(description="Options of the resolver, as in `ndots:2` (resolv.conf(5)).")
+        list[str], Meta(description="The resolver's options, as in `ndots:2` (see resolv.conf(5)).")
     ] = []
     hostname: (
-        Annotated[str, Meta(description="The containers' host name; by default the containers' ids.")] | None
+        Annotated[str, Meta(description="The containers' host name. By default each container's id.")] | None
     ) = None
     mode: Annotated[
         str,
         Meta(
             pattern="^(replicated|global)(-job)?$",
-            description="`replicated` (as many tasks as `replicas` says) or `global` (one on each hive); with `-job`, "
-            "tasks that are to end by themselves, once for each change.",
+            description="The service's mode: `replicated` (`replicas` tasks) or `global` (one task on each hive). "
+            "`replicated-job` and `global-job` run tasks that end by themselves, once for each change.",
         ),
     ] = "replicated"
     replicas: Annotated[
-        int, Meta(ge=0, description="How many tasks, where `mode` is `replicated` or `replicated-job`.")
+        int, Meta(ge=0, description="The number of tasks of a `replicated` service or `replicated-job`.")
     ] = 1
     max_concurrent: (
         Annotated[
-            int, Meta(ge=1, description="How many tasks of a `replicated-job` run at a time; all by default.")
+            int, Meta(ge=1, description="How many tasks of a `replicated-job` run at a time. By default all.")
         ]
         | None
     ) = None
     labels: Annotated[
-        dict[str, Any], Meta(description="Labels of the service; values that are no text are kept as JSON.")
+        dict[str, Any],
+        Meta(description="Further labels of the service. Values other than strings are written as JSON."),
     ] = {}
-    placement: Annotated[Placement, Meta(description="Where its tasks may run.")] = Placement()
+    placement: Annotated[Placement, Meta(description="The nodes that the service's tasks may run on.")] = (
+        Placement()
+    )
     logging: (
-        Annotated[Logging, Meta(description="Where what they print goes; by default as the engine has it.")]
-        | None
+        Annotated[Logging, Meta(description="The containers' logging. By default the engine's.")] | None
     ) = None
     stop_signal: (
-        Annotated[str, Meta(description="What ends its containers, if not what the image says.")] | None
+        Annotated[str, Meta(description="The signal that stops containers. By default the image's.")] | None
     ) = None
     init: Annotated[
         bool,
-        Meta(description="Whether Docker's own init is process 1, which reaps what others leave behind."),
+        Meta(description="Whether process 1 is Docker's own init, which reaps orphaned processes."),
     ] = False
-    read_only: Annotated[bool, Meta(description="Whether the containers' root can't be written.")] = False
-    cap_add: Annotated[list[str], Meta(description="Capabilities beyond Docker's own choice.")] = []
-    cap_drop: Annotated[list[str], Meta(description="Capabilities less than Docker's own choice.")] = []
-    sysctls: Annotated[dict[str, Scalar], Meta(description="Kernel settings of its containers.")] = {}
-    tty: Annotated[bool, Meta(description="Whether its containers have a terminal.")] = False
+    read_only: Annotated[bool, Meta(description="Whether the containers' root file system is read-only.")] = (
+        False
+    )
+    cap_add: Annotated[list[str], Meta(description="Capabilities to add to Docker's defaults.")] = []
+    cap_drop: Annotated[list[str], Meta(description="Capabilities to drop from Docker's defaults.")] = []
+    sysctls: Annotated[dict[str, Scalar], Meta(description="Kernel parameters of the containers.")] = {}
+    tty: Annotated[bool, Meta(description="Whether the containers have a terminal.")] = False
     standalone: Annotated[
         bool,
         Meta(
-            description="Whether its containers run `/sbin/init`, as systemd, with what that needs: a tmpfs at `/run`, "
-            "`/run/lock` and `/tmp`, cgroups, some capabilities."
+            description="Whether the containers run `/sbin/init`, such as systemd, with all that it needs: a tmpfs at "
+            "`/run`, `/run/lock` and `/tmp`, cgroups, some capabilities."
         ),
     ] = False
-    cpu_limit: Annotated[float, Meta(gt=0, description="CPUs that one task may use.")] | None = None
+    cpu_limit: Annotated[float, Meta(gt=0, description="The CPUs that one task may use.")] | None = None
     cpu_reservation: (
-        Annotated[float, Meta(gt=0, description="CPUs that a hive must have to spare for a task.")] | None
+        Annotated[float, Meta(gt=0, description="The CPUs that are reserved for each task.")] | None
     ) = None
     depends_on: Annotated[
         list[Label],
         Meta(
-            description="The services that have to run, and be healthy, before it is deployed. It is not deployed anew "
-            "when they change."
+            description="The services that must run and be healthy before this one is deployed. A change of theirs does "
+            "not deploy this one again."
         ),
     ] = []
     try_: Annotated[
         list[str],
-        Meta(description="Commands to paste, said when a run ends; `{address}` is a host where it answers."),
+        Meta(
+            description="Commands that a run shows at its end, to paste. `{address}` stands for a host where the service "
+            "answers."
+        ),
     ] = field(name="try", default_factory=list)
 
 

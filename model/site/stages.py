@@ -19,42 +19,42 @@ class StageBase(Frozen, frozen=True):
             Meta(
                 ge=1,
                 le=250,
-                description="Hosts in all. By default as many as `ip_address_list` has, "
-                "else 4 with a separate repository and 3 without.",
+                description="The number of hosts in all. By default as many as `ip_address_list` has, else 4 with a separate "
+                "repository and 3 without.",
             ),
         ]
         | None
     ) = None
     separate_repository: Annotated[
         bool,
-        Meta(description="The last host only builds images and runs the registry, and joins no swarm."),
+        Meta(
+            description="Whether the last host only builds images and runs the registry, and does not join the swarm."
+        ),
     ] = True
     custom_hostname: Annotated[
         Label,
-        Meta(
-            description="What the hosts are called before their number: lower-case letters, digits and `-`."
-        ),
+        Meta(description="The hosts' name before their number: lower-case letters, digits and `-`."),
     ] = "hive"
     prefix: (
         Annotated[
             str,
             Meta(
                 pattern=r"^([a-z0-9]([a-z0-9-]*))?$",
-                description="Before each host's name; `p-` for private, `s-` for staging, else none.",
+                description="The prefix of host names. By default `p-` for stage private, `s-` for staging, else none.",
             ),
         ]
         | None
     ) = None
     ip_address_list: Annotated[
         list[str],
-        Meta(description="The hosts' addresses in order; without it they are counted up in `cidr`."),
+        Meta(description="The hosts' addresses, in order. By default they are counted up in `cidr`."),
     ] = []
     internal_cidr: (
         Annotated[
             str,
             Meta(
-                description="Where Docker's own networks have their addresses from, as in `172.31.252.0/22`: a quarter "
-                "is for overlay networks, one for the routing mesh, an eighth each for docker_gwbridge and docker0."
+                description="The addresses for Docker's own networks, as in `172.31.252.0/22`: a quarter for overlay "
+                "networks, a quarter for the routing mesh, an eighth each for docker_gwbridge and docker0."
             ),
         ]
         | None
@@ -64,44 +64,51 @@ class StageBase(Frozen, frozen=True):
         Meta(
             ge=1024,
             le=49151,
-            description="The UDP port of what overlay networks send from hive to hive, for where 4789 is not open; "
-            "the swarm keeps the one that it was made with.",
+            description="The UDP port of overlay network traffic between hives, for networks that block 4789. A swarm "
+            "keeps the port that it was made with.",
         ),
     ] = 4789
     ssh_source_ips: Annotated[
         list[str],
-        Meta(description="The networks that ssh is open to, this machine's among them; none means all."),
+        Meta(
+            description="The networks that may connect by ssh; this machine must be in one of them. An empty list allows "
+            "all."
+        ),
     ] = []
     vars: Annotated[
-        dict[Variable, Any], Meta(description="Of this stage, in the place of those in the site's `[vars]`.")
+        dict[Variable, Any],
+        Meta(description="Variables of this stage, which take precedence over the site's `[vars]`."),
     ] = {}
 
 
 class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
     """Hosts that are containers on this machine's Docker Engine."""
 
-    cpus: Annotated[float, Meta(gt=0, description="CPUs that one host may use; all by default.")] | None = (
-        None
-    )
+    cpus: (
+        Annotated[float, Meta(gt=0, description="The CPUs that one host may use. By default all.")] | None
+    ) = None
     memory_size: (
-        Annotated[int, Meta(ge=256, description="Memory of one host in MiB; no limit by default.")] | None
+        Annotated[
+            int, Meta(ge=256, description="The memory of one host in MiB. By default there is no limit.")
+        ]
+        | None
     ) = None
     host_image: Annotated[
         str,
         Meta(
-            description="What the hosts are made from: an image to pull, or "
-            "`debootstrap:<suite>` for Debian's own packages."
+            description="The hosts' image: a reference to pull, or `debootstrap:<suite>` to make it from Debian's "
+            "packages."
         ),
     ] = "debootstrap:bookworm"
-    mirror: Annotated[str, Meta(description="Where debootstrap's packages come from.")] = (
+    mirror: Annotated[str, Meta(description="The package mirror that debootstrap uses.")] = (
         "http://deb.debian.org/debian"
     )
     publish: (
         Annotated[
             bool,
             Meta(
-                description="Reach the hosts through ports on 127.0.0.1, not by address. By default where the engine "
-                "runs in a virtual machine, as on macOS."
+                description="Whether hosts are reached through ports on 127.0.0.1 and not by address. By default only where "
+                "the engine runs in a virtual machine, as on macOS."
             ),
         ]
         | None
@@ -111,50 +118,61 @@ class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
 class PreparedHost(Frozen, frozen=True):
     """How one host of a prepared stage differs from the others."""
 
-    ssh_host: Annotated[str, Meta(description="Where ssh answers, where that is not its address.")] | None = (
-        None
-    )
-    ssh_port: Annotated[Port, Meta(description="Its ssh port.")] | None = None
+    ssh_host: (
+        Annotated[
+            str,
+            Meta(
+                description="The name or address where the host's ssh answers, if it is not the host's address."
+            ),
+        ]
+        | None
+    ) = None
+    ssh_port: Annotated[Port, Meta(description="The host's ssh port.")] | None = None
     host_keys: Annotated[
         list[str],
-        Meta(description="Its public host keys (`ssh-ed25519 AAAA…`), pinned before the first connection."),
+        Meta(
+            description="The host's public ssh keys (`ssh-ed25519 AAAA…`), so that the first connection is checked."
+        ),
     ] = []
 
 
 class PreparedStage(StageBase, frozen=True, tag_field="provider", tag="prepared"):
     """Hosts that exist already and answer ssh."""
 
-    ssh_port: Annotated[Port, Meta(description="The ssh port of hosts that don't say theirs.")] = 22
-    user: Annotated[
-        str, Meta(description="Who to log in as the first time: root, or somebody with sudo.")
-    ] = "root"
+    ssh_port: Annotated[
+        Port, Meta(description="The ssh port of hosts that have none of their own in `hosts`.")
+    ] = 22
+    user: Annotated[str, Meta(description="The user for the first log-in: root, or a user with sudo.")] = (
+        "root"
+    )
     private_key: (
-        Annotated[str, Meta(description="That user's private key file; by default what ssh finds by itself.")]
-        | None
+        Annotated[str, Meta(description="The user's private key file. By default ssh chooses.")] | None
     ) = None
     root_password: (
         Annotated[
             str,
             Meta(
-                description="The name in `[secrets]` of that user's password, for a first log-in without a key."
+                description="The name in `[secrets]` of the user's password, for a first log-in without a key."
             ),
         ]
         | None
     ) = None
     hosts: Annotated[
-        dict[str, PreparedHost], Meta(description="Host (as in `hive0`) to what differs there.")
+        dict[str, PreparedHost], Meta(description="Host, as in `hive0`, to the settings that differ there.")
     ] = {}
 
 
 class Subnet(Frozen, frozen=True):
     """A part of a stage's `cidr` in a cloud. Hosts are put into the subnets in turn."""
 
-    cidr: Annotated[str, Meta(description="Its network, within the stage's `cidr`.")]
-    name: Annotated[Label, Meta(description="What it is called; `subnet0` and so on by default.")] | None = (
+    cidr: Annotated[str, Meta(description="The subnet's addresses, within the stage's `cidr`.")]
+    name: Annotated[Label, Meta(description="The subnet's name. By default `subnet0` and so on.")] | None = (
         None
     )
     available_zone: (
-        Annotated[str, Meta(description="The zone of its hosts; by default the stage's zones in turn.")]
+        Annotated[
+            str, Meta(description="The zone of the subnet's hosts. By default the stage's zones, in turn.")
+        ]
         | None
     ) = None
 
@@ -176,41 +194,48 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
         list[str], Meta(description="The zones that hosts are spread over, in turn.")
     ] = []
     subnets: Annotated[
-        list[Subnet], Meta(description="The parts of `cidr`; by default skep makes them.")
+        list[Subnet], Meta(description="The subnets of `cidr`. By default skep makes them.")
     ] = []
-    instance_type: Annotated[str, Meta(description="The hosts' size, by the cloud's own name.")]
+    instance_type: Annotated[str, Meta(description="The hosts' instance type, by the cloud's name.")]
     repository_instance_type: (
-        Annotated[str, Meta(description="The repository's, if it is another.")] | None
+        Annotated[str, Meta(description="The repository's instance type, if it differs.")] | None
     ) = None
-    disk_size: Annotated[int, Meta(ge=8, description="GiB of a host's disk.")] = 20
+    disk_size: Annotated[int, Meta(ge=8, description="The size of a host's disk in GiB.")] = 20
     repository_disk_size: (
-        Annotated[int, Meta(ge=8, description="GiB of the repository's disk, if they are others.")] | None
+        Annotated[int, Meta(ge=8, description="The size of the repository's disk in GiB, if it differs.")]
+        | None
     ) = None
     mirrored_disk_size: (
         Annotated[
-            int, Meta(ge=1, description="GiB of a further, empty disk of each hive, for mirrored volumes.")
+            int,
+            Meta(
+                ge=1,
+                description="The size in GiB of a further, empty disk of each hive, for mirrored volumes.",
+            ),
         ]
         | None
     ) = None
     disk_encrypted: Annotated[bool, Meta(description="Whether the cloud encrypts the disks.")] = True
     kms_key_id: (
-        Annotated[str, Meta(description="The key that encrypts them, if not the cloud's own.")] | None
+        Annotated[str, Meta(description="The key that encrypts the disks. By default the cloud's own.")]
+        | None
     ) = None
     image_name: Annotated[
         str,
         Meta(
-            description="What the hosts are made from: `debian-12` or another family that skep knows, or an image of "
-            "the cloud by its own name or id."
+            description="The hosts' image: `debian-12` or another family that skep knows, or the name or id of an image "
+            "of the cloud."
         ),
     ] = "debian-12"
     public_addresses: Annotated[
         bool | list[Label],
         Meta(
-            description="Whether hosts have public addresses, which stay when a host is made anew; or the names of "
-            "those that have one. The others are reached by their address in `cidr`, and need another way out."
+            description="Whether hosts have public addresses, or the names of the hosts that have one. A host that is "
+            "made anew keeps its public address. Hosts without one are reached by their address in `cidr`, "
+            "and need another way to the internet."
         ),
     ] = True
-    nfs: Annotated[bool, Meta(description="Whether there is a file system of the cloud's for volumes.")] = (
+    nfs: Annotated[bool, Meta(description="Whether the cloud makes a shared file system for volumes.")] = (
         False
     )
 
@@ -239,7 +264,7 @@ class AzureStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", ta
         ),
     ]
     subscription_id: (
-        Annotated[str, Meta(description="The subscription; by default what `AZURE_SUBSCRIPTION_ID` says.")]
+        Annotated[str, Meta(description="The subscription. By default the value of `AZURE_SUBSCRIPTION_ID`.")]
         | None
     ) = None
 
@@ -255,9 +280,9 @@ class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
         str, Meta(pattern=r"^[a-z]+-[a-z]+[0-9]+$", description="The region, as in `europe-west3`.")
     ]
     project: (
-        Annotated[str, Meta(description="The project's id; by default that of the credentials.")] | None
+        Annotated[str, Meta(description="The project's id. By default that of the credentials.")] | None
     ) = None
-    disk_size: Annotated[int, Meta(ge=10, description="GiB of a host's disk.")] = 20
+    disk_size: Annotated[int, Meta(ge=10, description="The size of a host's disk in GiB.")] = 20
     disk_type: Annotated[
         str,
         Meta(
@@ -269,11 +294,12 @@ class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
         str,
         Meta(
             pattern="^(BASIC_HDD|BASIC_SSD|ZONAL|REGIONAL|ENTERPRISE)$",
-            description="With `nfs`: the kind of Filestore, by Google's name.",
+            description="The Filestore tier for `nfs`, by Google's name.",
         ),
     ] = "BASIC_HDD"
     filestore_capacity: Annotated[
-        int, Meta(ge=1024, description="With `nfs`: its size in GiB; some kinds begin at 2560.")
+        int,
+        Meta(ge=1024, description="The size of the file system for `nfs` in GiB. Some tiers begin at 2560."),
     ] = 1024
 
 
@@ -281,31 +307,33 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
     """Hosts that are servers of OpenStack."""
 
     cloud: (
-        Annotated[str, Meta(description="The entry of clouds.yaml; by default what `OS_CLOUD` says.")] | None
+        Annotated[str, Meta(description="The entry of clouds.yaml. By default the value of `OS_CLOUD`.")]
+        | None
     ) = None
     external_network: (
-        Annotated[str, Meta(description="The network that leads out, if there are several.")] | None
+        Annotated[str, Meta(description="The external network, if there are several.")] | None
     ) = None
     volume_type: (
         Annotated[
             str,
             Meta(
-                description="The type of the hosts' disks, as one that encrypts; then all disks are volumes."
+                description="The volume type of the hosts' disks, such as an encrypting one. With it all disks are volumes."
             ),
         ]
         | None
     ) = None
     disk_encrypted: Annotated[
-        bool, Meta(description="Whether the disks are encrypted: `volume_type` must be one that does it.")
+        bool,
+        Meta(description="Whether the disks are encrypted. `volume_type` must then be an encrypting type."),
     ] = False
     share_type: (
         Annotated[
             str,
-            Meta(description="With `nfs`: Manila's type of the share; by default the cloud's own default."),
+            Meta(description="Manila's share type for `nfs`. By default the cloud's default."),
         ]
         | None
     ) = None
-    share_size: Annotated[int, Meta(ge=1, description="With `nfs`: its size in GiB.")] = 100
+    share_size: Annotated[int, Meta(ge=1, description="The size of the share for `nfs` in GiB.")] = 100
 
 
 class VagrantStageBase(StageBase, frozen=True):
@@ -316,18 +344,20 @@ class VagrantStageBase(StageBase, frozen=True):
             str,
             Meta(
                 pattern="^(libvirt|virtualbox)$",
-                description="What Vagrant makes them with; by default libvirt, or VirtualBox where that does not work.",
+                description="Vagrant's provider. By default libvirt, or VirtualBox where libvirt does not work.",
             ),
         ]
         | None
     ) = None
-    box: Annotated[str, Meta(description="The Vagrant box that they are made from.")] = "debian/bookworm64"
+    box: Annotated[str, Meta(description="The Vagrant box that the hosts are made from.")] = (
+        "debian/bookworm64"
+    )
     box_url: (
         Annotated[
             str,
             Meta(
-                description="Where the box is had, if not from Vagrant's own catalogue: a URL, or a file, seen from "
-                "the site's directory."
+                description="Where to get the box, if not from Vagrant's catalogue: a URL, or a file relative to the site's "
+                "directory."
             ),
         ]
         | None
@@ -336,37 +366,52 @@ class VagrantStageBase(StageBase, frozen=True):
         str,
         Meta(
             pattern="^(kvm|qemu)$",
-            description="libvirt's: `kvm`, or `qemu` where the processor can't (software emulation, slow).",
+            description="libvirt's driver: `kvm`, or `qemu` where the processor has no virtualization (emulated in "
+            "software, slow).",
         ),
     ] = "kvm"
-    memory_size: Annotated[int, Meta(ge=256, description="Memory of one host in MiB.")] = 2048
+    memory_size: Annotated[int, Meta(ge=256, description="The memory of one host in MiB.")] = 2048
     repository_memory_size: (
-        Annotated[int, Meta(ge=256, description="The same of the repository, if it differs.")] | None
+        Annotated[int, Meta(ge=256, description="The memory of the repository in MiB, if it differs.")] | None
     ) = None
-    cpus: Annotated[int, Meta(ge=1, description="CPUs of one host.")] = 2
+    cpus: Annotated[int, Meta(ge=1, description="The number of CPUs of one host.")] = 2
     repository_cpus: (
-        Annotated[int, Meta(ge=1, description="The same of the repository, if it differs.")] | None
+        Annotated[int, Meta(ge=1, description="The number of CPUs of the repository, if it differs.")] | None
     ) = None
     disk_size: (
-        Annotated[int, Meta(ge=1, description="Size of the disk in GiB; the box's own by default.")] | None
+        Annotated[int, Meta(ge=1, description="The size of a host's disk in GiB. By default the box's.")]
+        | None
     ) = None
     repository_disk_size: (
-        Annotated[int, Meta(ge=1, description="The same of the repository, if it differs.")] | None
+        Annotated[int, Meta(ge=1, description="The size of the repository's disk in GiB, if it differs.")]
+        | None
     ) = None
     mirrored_disk_size: (
-        Annotated[int, Meta(ge=1, description="Size in GiB of a further disk for each hive.")] | None
-    ) = None
-    bridge: (
         Annotated[
-            str, Meta(description="This machine's interface or bridge that they are put into with `cidr`.")
+            int,
+            Meta(
+                ge=1,
+                description="The size in GiB of a further, empty disk of each hive, for mirrored volumes.",
+            ),
         ]
         | None
     ) = None
-    dev: Annotated[str, Meta(description="The same in libvirt's own words; needs libvirt.")] | None = None
+    bridge: (
+        Annotated[
+            str,
+            Meta(
+                description="The interface or bridge of this machine that connects the hosts to the network of `cidr`."
+            ),
+        ]
+        | None
+    ) = None
+    dev: Annotated[str, Meta(description="The same as libvirt's `dev`. Needs libvirt.")] | None = None
     vagrant_proxy: (
         Annotated[
             str,
-            Meta(description="The proxy through which they fetch packages, as in `http://192.0.2.1:3128`."),
+            Meta(
+                description="The proxy that the hosts fetch packages through, as in `http://192.0.2.1:3128`."
+            ),
         ]
         | None
     ) = None
@@ -385,33 +430,36 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(debian-1[23]|ubuntu-(22\.04|24\.04)|(rhel|almalinux|rocky)-(8|9|10))$",
-            description="What is installed: `debian-12`, `ubuntu-24.04`, `almalinux-9`, …",
+            description="The distribution to install: `debian-12`, `ubuntu-24.04`, `almalinux-9`, …",
         ),
     ] = "debian-12"
     networks: Annotated[
         list[InstallNetwork],
-        Meta(min_length=1, description="The hosts' networks; the first one has the stage's addresses."),
+        Meta(min_length=1, description="The hosts' networks. The first one has the stage's addresses."),
     ]
-    target: Annotated[Device, Meta(description="The disk that is installed to. All that is on it goes.")]
+    target: Annotated[Device, Meta(description="The disk to install to. All data on it is lost.")]
     firmware: Annotated[
         Firmware,
         Meta(
-            description="How the hosts boot. Only Ubuntu's installer has to know; the others' partitions suit both."
+            description="The hosts' firmware. Only Ubuntu's installer needs it; the partitions of the other "
+            "distributions suit both."
         ),
     ] = "uefi"
     partitions: Annotated[
-        list[Partition], Meta(description="The disk's partitions; by default swap of 1 GiB, and `/`.")
+        list[Partition], Meta(description="The disk's partitions. By default swap of 1 GiB, and `/`.")
     ] = []
     iso_src: (
         Annotated[
-            str, Meta(description="The distribution's installation image, seen from the site's directory.")
+            str, Meta(description="The distribution's installation image, relative to the site's directory.")
         ]
         | None
     ) = None
     iso_dest: (
         Annotated[
             str,
-            Meta(description="Where the image for this stage goes: a file, or a device such as a USB stick."),
+            Meta(
+                description="Where skep writes the stage's installation image: a file, or a device such as a USB stick."
+            ),
         ]
         | None
     ) = None
@@ -420,8 +468,8 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^http://[A-Za-z0-9.:\[\]-]+$",
-                description="Where hosts that boot from the network find `doit serve_install` on this machine, as in "
-                "`http://192.168.56.1:8000`.",
+                description="The URL at which hosts that boot from the network reach `doit serve_install` on this machine, "
+                "as in `http://192.168.56.1:8000`.",
             ),
         ]
         | None
@@ -430,21 +478,21 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                description="The directory with the installer's kernel and initrd for it; by default they are taken "
-                "out of `iso_src`."
+                description="The directory with the installer's kernel and initrd for network boot. By default they are "
+                "taken from `iso_src`."
             ),
         ]
         | None
     ) = None
     hosts: Annotated[
-        dict[str, InstallHost], Meta(description="Host (as in `hive0`) to what differs there.")
+        dict[str, InstallHost], Meta(description="Host, as in `hive0`, to the settings that differ there.")
     ] = {}
     root_password: (
         Annotated[
             str,
             Meta(
-                description="The name in `[secrets]` of root's password. It is set when the host answers, and is on "
-                "no medium. Without it root has none."
+                description="The name in `[secrets]` of root's password. It is set when the host answers, and is not on the "
+                "installation image. Without it root has no password."
             ),
         ]
         | None
@@ -454,8 +502,8 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^https?://[^\s/]+(/\S*)?$",
-                description="Where packages come from; the distribution's own by default, and what is on the image "
-                "for those of Red Hat's family.",
+                description="The package mirror. By default the distribution's own; for Red Hat's family, the packages on "
+                "the image.",
             ),
         ]
         | None
@@ -464,19 +512,22 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                pattern=r"^http://\S+$", description="The proxy for packages, as in `http://192.0.2.1:3128`."
+                pattern=r"^http://\S+$",
+                description="The proxy that packages are fetched through, as in `http://192.0.2.1:3128`.",
             ),
         ]
         | None
     ) = None
-    packages: Annotated[list[str], Meta(description="Further packages.")] = []
+    packages: Annotated[list[str], Meta(description="Further packages to install.")] = []
     kernel_arguments: Annotated[
         list[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.,:;=/@+-]+$")]],
-        Meta(description="For the installer's kernel and the installed one, as in `console=ttyS0`."),
+        Meta(
+            description="Arguments for the installer's kernel and the installed one, as in `console=ttyS0`."
+        ),
     ] = []
     timezone: Annotated[str, Meta(description="The hosts' time zone.")] = "Etc/UTC"
     locale: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.@-]+$", description="The hosts' locale.")] = "C.UTF-8"
-    keyboard: Annotated[str, Meta(pattern=r"^[a-z]{2,8}$", description="The keyboard's layout.")] = "us"
+    keyboard: Annotated[str, Meta(pattern=r"^[a-z]{2,8}$", description="The keyboard layout.")] = "us"
 
 
 class KickstartStage(KickstartStageBase, frozen=True, kw_only=True, tag_field="provider", tag="kickstart"):

@@ -13,17 +13,18 @@ class Volume(Frozen, frozen=True):
     hosts: Annotated[
         list[str],
         Meta(
-            description="The hives that hold it, as in `hive0`; its services run only there. All by default."
+            description="The hives that hold the volume, as in `hive0`. Services that mount it run only there. By "
+            "default all."
         ),
     ] = []
     driver: Annotated[str, Meta(description="Docker's volume driver.")] = "local"
     driver_opts: Annotated[
         dict[str, str],
         Meta(
-            description="The driver's options, in its own words, as in `type`, `device` and `o` of `local`."
+            description="The driver's options, as Docker documents them: `type`, `device` and `o` of `local`."
         ),
     ] = {}
-    labels: Annotated[dict[str, str], Meta(description="Labels of the volume, beside skep's own.")] = {}
+    labels: Annotated[dict[str, str], Meta(description="Further labels of the volume.")] = {}
 
     @property
     def filesystem(self) -> str:

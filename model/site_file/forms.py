@@ -20,11 +20,14 @@ Duration = Annotated[
 ]
 Age = Annotated[
     str,
-    Meta(pattern=r"^[1-9][0-9]*[hd]$", description="Hours or days, as in `12h` or `7d`."),
+    Meta(pattern=r"^[1-9][0-9]*[hd]$", description="An age in hours or days, as in `12h` or `7d`."),
 ]
 Size = Annotated[
     str,
-    Meta(pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$", description="Bytes, or with a unit, as in `512M`."),
+    Meta(
+        pattern=r"^[0-9]+(\.[0-9]+)?[kKmMgGtT]?[bB]?$",
+        description="A size in bytes, or with a unit, as in `512M`.",
+    ),
 ]
 
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")

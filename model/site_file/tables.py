@@ -30,12 +30,18 @@ from model.site_file.forms import Age, Duration, Size
 class HealthcheckTable(Frozen, frozen=True):
     """How Docker finds out whether a container is well: it runs `test` every `interval`."""
 
-    test: Annotated[str | list[str], Meta(description="A command for the shell, or its words.")]
+    test: Annotated[
+        str | list[str],
+        Meta(description="The command that tests the container: a text for the shell, or a list of words."),
+    ]
     interval: Duration = "30s"
     timeout: Annotated[Duration, Meta(description="How long one test may take, as in `10s`.")] = "30s"
-    retries: Annotated[int, Meta(ge=1, description="Failed tests in a row that make it unhealthy.")] = 3
+    retries: Annotated[
+        int, Meta(ge=1, description="How many tests in a row must fail for the container to be unhealthy.")
+    ] = 3
     start_period: Annotated[
-        Duration, Meta(description="How long after its start failed tests don't count, as in `60s`.")
+        Duration,
+        Meta(description="How long after the container's start failed tests don't count, as in `60s`."),
     ] = "0s"
 
 
@@ -46,36 +52,46 @@ class RestartConfigTable(Frozen, frozen=True):
         str,
         Meta(
             pattern="^(none|on-failure|any)$",
-            description="`any` (however it ended), `on-failure` (exit status not 0) or `none` (never).",
+            description="When a task that ended is started again: `any` (however it ended), `on-failure` (exit status "
+            "not 0) or `none` (never).",
         ),
     ] = "any"
-    delay: Annotated[Duration, Meta(description="Before it is started again, as in `5s`.")] = "5s"
-    max_attempts: Annotated[int, Meta(ge=0, description="How often; 0 is without end.")] = 0
+    delay: Annotated[Duration, Meta(description="The time before a task is started again, as in `5s`.")] = (
+        "5s"
+    )
+    max_attempts: Annotated[
+        int, Meta(ge=0, description="How often a task is started again. 0 is no limit.")
+    ] = 0
     window: Annotated[
-        Duration, Meta(description="In which attempts are counted, as in `2m`; `0s` is for ever.")
+        Duration, Meta(description="The time in which attempts are counted, as in `2m`. `0s` counts all.")
     ] = "0s"
 
 
 class RollbackConfigTable(Frozen, frozen=True):
     """How a service goes back to what it was."""
 
-    parallelism: Annotated[int, Meta(ge=0, description="Tasks at a time; 0 is all.")] = 1
-    delay: Annotated[Duration, Meta(description="Between two tasks, as in `10s`.")] = "0s"
+    parallelism: Annotated[
+        int, Meta(ge=0, description="How many tasks are replaced at a time. 0 is all.")
+    ] = 1
+    delay: Annotated[Duration, Meta(description="The time between two tasks, as in `10s`.")] = "0s"
     failure_action: Annotated[
         str,
-        Meta(pattern="^(pause|continue)$", description="When old tasks fail, too: `pause` or `continue`."),
+        Meta(
+            pattern="^(pause|continue)$",
+            description="What happens when an old task fails as well: `pause` or `continue`.",
+        ),
     ] = "pause"
     monitor: Annotated[Duration, Meta(description="How long a task is watched for failure, as in `5s`.")] = (
         "5s"
     )
     max_failure_ratio: Annotated[
-        float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
+        float, Meta(ge=0, le=1, description="The share of tasks that may fail, from 0 to 1.")
     ] = 0.0
     order: Annotated[
         str,
         Meta(
             pattern="^(start-first|stop-first)$",
-            description="`stop-first` (one task ends, then the other starts) or `start-first`.",
+            description="The order: `stop-first` (one task ends, then the other starts) or `start-first`.",
         ),
     ] = "stop-first"
 
@@ -83,30 +99,33 @@ class RollbackConfigTable(Frozen, frozen=True):
 class UpdateConfigTable(Frozen, frozen=True):
     """How a changed service is rolled out."""
 
-    parallelism: Annotated[int, Meta(ge=0, description="Tasks at a time; 0 is all.")] = 1
-    delay: Annotated[Duration, Meta(description="Between two tasks, as in `10s`.")] = "0s"
+    parallelism: Annotated[
+        int, Meta(ge=0, description="How many tasks are replaced at a time. 0 is all.")
+    ] = 1
+    delay: Annotated[Duration, Meta(description="The time between two tasks, as in `10s`.")] = "0s"
     failure_action: Annotated[
         str,
         Meta(
             pattern="^(pause|continue|rollback)$",
-            description="When new tasks fail: `rollback` (the old ones come back), `pause` or `continue`.",
+            description="What happens when a new task fails: `rollback` (the old tasks come back), `pause` or "
+            "`continue`.",
         ),
     ] = "rollback"
     monitor: Annotated[
         Duration,
         Meta(
-            description="How long a new task is watched for failure once it runs and is healthy, as in `5s`; a "
-            "deployment takes as long."
+            description="How long a new task is watched for failure once it runs and is healthy, as in `5s`. A "
+            "deployment takes at least this long."
         ),
     ] = "2s"
     max_failure_ratio: Annotated[
-        float, Meta(ge=0, le=1, description="The part of the tasks that may fail, from 0 to 1.")
+        float, Meta(ge=0, le=1, description="The share of tasks that may fail, from 0 to 1.")
     ] = 0.0
     order: Annotated[
         str,
         Meta(
             pattern="^(start-first|stop-first)$",
-            description="`stop-first` (the old task ends, then the new one starts) or `start-first`.",
+            description="The order: `stop-first` (the old task ends, then the new one starts) or `start-first`.",
         ),
     ] = "stop-first"
 
@@ -114,26 +133,33 @@ class UpdateConfigTable(Frozen, frozen=True):
 class ImageTable(ImageBase, frozen=True):
     """An image that skep builds."""
 
-    roles: Annotated[list[str | RoleUse], Meta(description="Applied in order, one layer each.")] = []
+    roles: Annotated[
+        list[str | RoleUse],
+        Meta(
+            description="The image's roles, applied in order, one layer each. A name, or a table with variables."
+        ),
+    ] = []
     expose: Annotated[
         list[str | int],
         Meta(
-            description="The ports that its containers listen on, as in `53/udp` or `80`. Nothing is opened by it."
+            description="The ports that the containers listen on, as in `53/udp` or `80`. This does not publish them."
         ),
     ] = []
     max_age: (
         Annotated[
             Age,
             Meta(
-                description="Its layers are built anew this often, as for security updates. All images with the same "
-                "`max_age` are so at the same time, counted from 1970, so that they go on sharing layers."
+                description="How old the image's layers may get, for security updates. Older ones are built again. Images "
+                "with the same `max_age` are rebuilt at the same time, counted from 1970, so that they keep "
+                "sharing layers."
             ),
         ]
         | None
     ) = None
     healthcheck: (
         Annotated[
-            HealthcheckTable, Meta(description="How its containers are tested; a service may say another.")
+            HealthcheckTable,
+            Meta(description="How Docker tests the containers' health. A service may have its own."),
         ]
         | None
     ) = None
@@ -148,17 +174,20 @@ class PortMap(Frozen, frozen=True):
         Annotated[
             Port,
             Meta(
-                description="The host's port; by default the lowest that is free from 61001, which it then keeps."
+                description="The host's port. By default skep chooses the lowest free port from 61001, and keeps it."
             ),
         ]
         | None
     ) = None
-    protocol: Annotated[str, Meta(pattern="^(tcp|udp|sctp)$", description="`tcp`, `udp` or `sctp`.")] = "tcp"
+    protocol: Annotated[
+        str, Meta(pattern="^(tcp|udp|sctp)$", description="The protocol: `tcp`, `udp` or `sctp`.")
+    ] = "tcp"
     mode: Annotated[
         str,
         Meta(
             pattern="^(ingress|host)$",
-            description="`host` publishes on the hosts where it runs, `ingress` on all (needs ip_vs in the kernel).",
+            description="Where the port is published: with `host` on the hives where the service runs, with `ingress` on "
+            "all (needs ip_vs in the kernel).",
         ),
     ] = "ingress"
 
@@ -167,19 +196,25 @@ class MountTable(Frozen, frozen=True):
     """Something mounted into a service's containers."""
 
     target: Annotated[
-        str, Meta(pattern="^/", description="Where in the container: a path that begins with `/`.")
+        str, Meta(pattern="^/", description="The mount point in the container: an absolute path.")
     ]
-    source: Annotated[str, Meta(description="A name of `[volumes]`, or a host's directory.")] | None = None
+    source: (
+        Annotated[str, Meta(description="The volume's name in `[volumes]`, or a host's directory.")] | None
+    ) = None
     type: Annotated[
         str,
         Meta(
             pattern="^(volume|bind|tmpfs)$",
-            description="`volume` (one of `[volumes]`), `bind` (a host's directory) or `tmpfs` (memory).",
+            description="The type of the mount: `volume` (one of `[volumes]`), `bind` (a host's directory) or `tmpfs` "
+            "(memory).",
         ),
     ] = "volume"
-    readonly: Annotated[bool, Meta(description="Whether its containers can't write there.")] = False
+    readonly: Annotated[bool, Meta(description="Whether the mount is read-only.")] = False
     no_copy: Annotated[
-        bool, Meta(description="Whether a new volume stays empty, where the image has something at `target`.")
+        bool,
+        Meta(
+            description="Whether a new volume stays empty. By default it gets a copy of the image's files at `target`."
+        ),
     ] = False
     propagation: (
         Annotated[
@@ -191,11 +226,11 @@ class MountTable(Frozen, frozen=True):
         ]
         | None
     ) = None
-    tmpfs_size: (
-        Annotated[Size, Meta(description="Limit of a tmpfs: bytes, or with a unit, as in `64M`.")] | None
-    ) = None
+    tmpfs_size: Annotated[Size, Meta(description="The limit of a tmpfs, as in `64M`.")] | None = None
     tmpfs_mode: (
-        Annotated[str, Meta(pattern="^[01]?[0-7]{3}$", description="Permissions of a tmpfs, as in `1777`.")]
+        Annotated[
+            str, Meta(pattern="^[01]?[0-7]{3}$", description="The permissions of a tmpfs, as in `1777`.")
+        ]
         | None
     ) = None
 
@@ -203,8 +238,8 @@ class MountTable(Frozen, frozen=True):
 class ServiceNetwork(Frozen, frozen=True):
     """A network of a service, with further names for it there."""
 
-    name: Annotated[Name, Meta(description="A name of `[networks]`.")]
-    aliases: Annotated[list[str], Meta(description="What the service is called there, beside its name.")] = []
+    name: Annotated[Name, Meta(description="The network's name in `[networks]`.")]
+    aliases: Annotated[list[str], Meta(description="Further names of the service in this network.")] = []
 
 
 class ServiceTable(ServiceBase, frozen=True):
@@ -212,45 +247,51 @@ class ServiceTable(ServiceBase, frozen=True):
 
     ports: Annotated[
         list[str | PortMap],
-        Meta(description="`published:target[/protocol]`, `target[/protocol]`, or a table."),
+        Meta(
+            description="The published ports: `published:target[/protocol]`, `target[/protocol]`, or a table."
+        ),
     ] = []
     networks: Annotated[
-        list[Name | ServiceNetwork], Meta(description="Of `[networks]`; all of them by default.")
+        list[Name | ServiceNetwork],
+        Meta(
+            description="The networks that the service joins, by their names in `[networks]`. By default all of them."
+        ),
     ] = []
-    volumes: Annotated[list[MountTable], Meta(description="What is mounted.")] = []
+    volumes: Annotated[list[MountTable], Meta(description="The service's mounts.")] = []
     secrets: Annotated[
         list[str | SecretUse],
         Meta(
-            description="Of `[secrets]`: names, each a file in `/run/secrets/` that root can read, or tables."
+            description="The secrets that the containers get: a name in `[secrets]`, which becomes a file in "
+            "`/run/secrets/` that root can read, or a table."
         ),
     ] = []
     configs: Annotated[
         list[str | ConfigUse],
         Meta(
-            description="Of `[configs]`: names, each a file in `/` that everybody can read, or tables. One with a "
-            "secret in it is delivered as a Docker secret."
+            description="The configs that the containers get: a name in `[configs]`, which becomes a file in `/` that "
+            "everybody can read, or a table. A config with a secret in it is delivered as a Docker secret."
         ),
     ] = []
     initialize_roles: Annotated[
-        list[str | RoleUse], Meta(description="Run in the running container, once for each change of theirs.")
+        list[str | RoleUse],
+        Meta(description="The roles that run in the running container, once for each change of a role."),
     ] = []
-    mem_limit: (
-        Annotated[
-            Size, Meta(description="Memory that one task may use: bytes, or with a unit, as in `512M`.")
-        ]
-        | None
-    ) = None
+    mem_limit: Annotated[Size, Meta(description="The memory that one task may use, as in `512M`.")] | None = (
+        None
+    )
     mem_reservation: (
-        Annotated[Size, Meta(description="Memory that a hive must have to spare for a task, as in `256M`.")]
-        | None
+        Annotated[Size, Meta(description="The memory that is reserved for each task, as in `256M`.")] | None
     ) = None
     ulimits: Annotated[
         dict[str, int | Ulimit],
-        Meta(description="Limits by name, as in `nofile = 65536`, or with `soft` and `hard`."),
+        Meta(
+            description="The limits of the containers' processes, as in `nofile = 65536`, or with `soft` and `hard`."
+        ),
     ] = {}
     healthcheck: (
         Annotated[
-            HealthcheckTable, Meta(description="How its containers are tested, in place of the image's way.")
+            HealthcheckTable,
+            Meta(description="How Docker tests the containers' health, instead of the image's way."),
         ]
         | None
     ) = None
@@ -265,10 +306,10 @@ class ServiceTable(ServiceBase, frozen=True):
     ] = RollbackConfigTable()
     stop_grace_period: Annotated[
         Duration,
-        Meta(description="How long its containers may take to end, as in `60s`; then they are killed."),
+        Meta(description="How long containers may take to end, as in `60s`. Then they are killed."),
     ] = "10s"
     converge_timeout: Annotated[
-        Duration, Meta(description="How long it may take until it runs, as in `5m`.")
+        Duration, Meta(description="How long the service may take until it runs, as in `5m`.")
     ] = "5m"
 
 
@@ -286,7 +327,8 @@ class KickstartStageTable(
     """Hosts with no operating system: skep makes what installs them, and waits for them."""
 
     install_timeout: Annotated[
-        Duration, Meta(description="How long `build_infra` waits for a host to be installed and answer.")
+        Duration,
+        Meta(description="How long `build_infra` waits until a host is installed and answers, as in `2h`."),
     ] = "2h"
 
 
@@ -308,43 +350,44 @@ class SiteTable(Frozen, frozen=True):
     site: Annotated[
         Domain, Meta(description="The site's name, and the domain of its hosts: a DNS name in lower case.")
     ]
-    stages: Annotated[dict[Label, StageTable], Meta(min_length=1, description="Its environments.")]
-    stage: Annotated[Label, Meta(description="The stage to work on where none is asked for.")] | None = None
-    setup_hosts: Annotated[SetupHosts, Meta(description="What is made the same on every host.")] = (
-        SetupHosts()
-    )
-    secrets: Annotated[
-        dict[Name, SecretSource], Meta(description="Name to where the secret comes from.")
-    ] = {}
+    stages: Annotated[
+        dict[Label, StageTable], Meta(min_length=1, description="The site's environments, by name.")
+    ]
+    stage: Annotated[Label, Meta(description="The stage to use if none is given.")] | None = None
+    setup_hosts: Annotated[SetupHosts, Meta(description="The set-up that all hosts share.")] = SetupHosts()
+    secrets: Annotated[dict[Name, SecretSource], Meta(description="The site's secrets: name to source.")] = {}
     configs: Annotated[
-        dict[Name, Config], Meta(description="Name to a file that services get; it may be a template.")
+        dict[Name, Config],
+        Meta(description="The configs that services get as files: name to content, which may be a template."),
     ] = {}
     vars: Annotated[
         dict[Variable, Any],
         Meta(
-            description="What templates find as `vars.<name>`; a stage may say others. They may be templates."
+            description="Variables for templates, as `vars.<name>`. They may be templates themselves. A stage's "
+            "variables take precedence."
         ),
     ] = {}
     bases: Annotated[
         dict[str, Base],
         Meta(
-            description="Image of elsewhere, as `from` of an image or `image` of a service names it, to how it is had; "
-            "one that is not here is pulled."
+            description="External image, as `from` of an image or `image` of a service names it, to how to obtain it. "
+            "Images not listed are pulled."
         ),
     ] = {}
     registries: Annotated[
         dict[str, ExternalRegistry],
         Meta(
-            description="Host of a registry, as in `docker.io` or `registry.example:5000`, to how it is used."
+            description="External registry, as in `docker.io` or `registry.example:5000`, to its login or mirror."
         ),
     ] = {}
-    images: Annotated[dict[Name, ImageTable], Meta(description="The images that skep builds.")] = {}
-    registry: Annotated[Registry, Meta(description="Where they are kept, and how long.")] = Registry()
+    images: Annotated[dict[Name, ImageTable], Meta(description="The images that skep builds, by name.")] = {}
+    registry: Annotated[Registry, Meta(description="The site's own registry.")] = Registry()
     networks: Annotated[
         dict[Name, Network],
-        Meta(description="Overlay networks; where none is here, services share one all the same."),
+        Meta(description="The overlay networks, by name. By default services share one called `site`."),
     ] = {}
     volumes: Annotated[
-        dict[Name, Volume], Meta(description="Named volumes, made where a service of the stage mounts them.")
+        dict[Name, Volume],
+        Meta(description="The named volumes. Those that a service of the stage mounts are made."),
     ] = {}
-    services: Annotated[dict[Label, ServiceTable], Meta(description="What runs.")] = {}
+    services: Annotated[dict[Label, ServiceTable], Meta(description="The services, by name.")] = {}
