@@ -1,4 +1,4 @@
-"""What is wanted: the site's types, strict loading, keys, records, secrets, errors.
+"""The model: the site's types, strict loading, keys, records, secrets, errors.
 
 Pure: nothing here opens a connection, imports an SDK or knows of doit.
 """

@@ -6,7 +6,7 @@ Whatever else is raised is a fault of ours and keeps its traceback.
     SkepError
     ├── ConfigError        site.toml or a role can't be used as it is
     ├── StateError         the state directory can't be used as it is
-    ├── ProviderError      the place where hosts come from refused
+    ├── ProviderError      the provider of hosts refused
     ├── HostError          a host can't be reached or a command on it failed
     │   └── CommandError   … with the host, the command, its exit status and its last lines
     ├── BuildError         an image can't be built
@@ -17,11 +17,11 @@ from collections.abc import Sequence
 
 
 class SkepError(Exception):
-    """Something that the person who runs skep can act on."""
+    """An error that the user can act on."""
 
 
 class ConfigError(SkepError):
-    """One or more mistakes in what the person wrote, all of them at once.
+    """The mistakes in site.toml, a role or another file of the user's, all at once.
 
     Args:
         problems: One line each, beginning with the path of the mistake.
@@ -39,7 +39,7 @@ class StateError(SkepError):
 
 
 class ProviderError(SkepError):
-    """The provider refused, or can't do what the stage asks for."""
+    """The provider refused, or is not able to do it."""
 
 
 class HostError(SkepError):
@@ -54,7 +54,7 @@ class CommandError(HostError):
         command: What was run, in a form that can be pasted.
         status: The exit status, or None after a time-out.
         output: What it printed; the message carries its last lines.
-        reason: Said instead of the exit status, as for a time-out.
+        reason: A text for the message instead of the exit status, as for a time-out.
 
     """
 
@@ -73,7 +73,7 @@ class CommandError(HostError):
 
 
 class BuildError(SkepError):
-    """An image, or the base it is made from, can't be had."""
+    """An image or a base image can't be built, pulled or pushed."""
 
 
 class ServiceError(SkepError):

@@ -1,4 +1,4 @@
-"""The type of what APIs send and take."""
+"""The type of JSON objects that APIs send and take."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The labels by which skep knows its own things, and who carries each. A cloud calls them tags or metadata.
+"""The labels by which skep recognizes its own things. A cloud calls them tags or metadata.
 
 Sites that exist carry them: a label's text never changes, whatever its constant is called.
 """
@@ -14,7 +14,7 @@ SITE_LABEL, STAGE_LABEL = "skep.site", "skep.stage"
 NAME_LABEL = "skep.name"
 """On everything with a name in site.toml: that name. On a service's revision: the service."""
 KEY_LABEL = "skep.key"
-"""On what is made as a whole: its key, the digest of its inputs. Without it a run makes it anew or changes it."""
+"""On each thing that is complete: its key, the digest of its inputs. A run makes or changes a thing without it."""
 
 # -- services ----------------------------------------------------------------------------------------------------------
 SPEC_LABEL = "skep.spec"
@@ -60,22 +60,22 @@ CHECK_LABEL = "skep.probe"
 HOST_IMAGE_LABEL = "skep.host-image"
 """On the docker provider's host image: its key."""
 HOST_IMAGE_BUILD_LABEL, HOST_IMAGE_BUILDER_LABEL = "skep.host-image-build", "skep.host-image-builder"
-"""On what a build of the host image leaves until it is done: the image's key, and who builds."""
+"""On the parts of an unfinished build of the host image: the image's key, and the builder."""
 
 
 def labels_of(thing: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the labels of what a Docker Engine lists, or of a specification: the engine gives null for none."""
+    """Return the labels of an object of Docker's API or of its specification; the API has null for none."""
     labels: Mapping[str, str] | None = thing.get("Spec", thing).get("Labels")
     return labels or {}
 
 
 def belongs_to(labels: Mapping[str, str], owner: Mapping[str, str]) -> bool:
-    """Return whether something with these labels belongs to an owner, which is known by its own: a stage by two."""
+    """Return whether a thing with these labels has all labels of an owner, such as a stage."""
     return owner.items() <= labels.items()
 
 
 def label_filter(labels: Mapping[str, str], *names: str) -> dict[str, list[str]]:
-    """Return a Docker Engine's filter for what carries all of these labels, and of some the name alone."""
+    """Return a Docker Engine's filter for things with all of these labels, and with labels of these names."""
     return {"label": [*(f"{name}={value}" for name, value in labels.items()), *names]}
 
 

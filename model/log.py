@@ -1,4 +1,4 @@
-"""The type of everything that takes progress, line by line: a task's log, or a person's screen."""
+"""The type of a function that takes lines of progress: a task's log, or the screen."""
 
 from collections.abc import Callable
 

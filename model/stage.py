@@ -1,4 +1,4 @@
-"""One stage of a site, in the words that the phases use: its hosts, its hives, its repository."""
+"""A stage of a site: its hosts and all that it uses of the site."""
 
 import ipaddress
 import json
@@ -12,14 +12,14 @@ from model.hosts.placement import HostLocation, host_locations
 from model.labels import SITE_LABEL, STAGE_LABEL
 
 HOST_PREFIXES = {"private": "p-", "staging": "s-"}
-"""What hive-builder puts before host names, by stage; other stages say theirs or have none."""
+"""The default prefixes of host names by stage, as in hive-builder. Other stages have none."""
 
 REGISTRY_PORT = 5000
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host that the stage wants.
+    """A host of a stage.
 
     Args:
         short: As tasks and `site.toml` call it: `hive0`.
@@ -44,7 +44,7 @@ class Stage:
     Args:
         site: The whole site.
         name: The stage's name.
-        config: What site.toml says of the stage.
+        config: The stage's table in site.toml.
 
     """
 
@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def number_of_hosts(self) -> int:
-        """How many hosts there are in all."""
+        """The number of hosts in all."""
         if self.config.number_of_hosts is not None:
             return self.config.number_of_hosts
         if self.config.ip_address_list:
@@ -74,7 +74,7 @@ class Stage:
 
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
-        """Every host, in order."""
+        """The hosts, in order."""
         config, count = self.config, self.number_of_hosts
         prefix = HOST_PREFIXES.get(self.name, "") if config.prefix is None else config.prefix
         addresses = list(self._addresses(count))
@@ -119,7 +119,7 @@ class Stage:
 
     @property
     def data_path_port(self) -> int:
-        """The UDP port of what overlay networks send from hive to hive."""
+        """The UDP port of overlay network traffic between hives."""
         return self.config.data_path_port
 
     @property
@@ -129,11 +129,11 @@ class Stage:
 
     @property
     def registry(self) -> str:
-        """The registry's host and port, as image references begin."""
+        """The registry's host and port, as in image references."""
         return f"{self.repository.name}:{REGISTRY_PORT}"
 
     def location(self, host: Host) -> HostLocation:
-        """Return where a host in a cloud is: subnet and zone.
+        """Return the location of a host in a cloud: subnet and zone.
 
         Raises:
             TypeError: The stage is in no cloud.
@@ -180,11 +180,11 @@ class Stage:
 
     @property
     def networks(self) -> dict[str, types.Network]:
-        """The site's networks; one called `site` where it names none."""
+        """The site's networks; by default one called `site`."""
         return dict(self.site.networks) or {"site": types.Network()}
 
     def networks_of(self, service: types.Service) -> dict[str, list[str]]:
-        """Return the networks that a service joins, each with its further names there: all if it names none."""
+        """Return the networks that a service joins, by default all, each with the service's further names there."""
         return service.networks or {name: [] for name in self.networks}
 
     @property
@@ -207,12 +207,12 @@ class Stage:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels by which everything of this stage is known."""
+        """The labels of all things of this stage."""
         return {SITE_LABEL: self.site_name, STAGE_LABEL: self.name}
 
 
 def scalar_text(value: Any) -> str:
-    """Return a TOML value as the text that an environment variable gets; lists and tables are JSON there."""
+    """Return a TOML value as the text of an environment variable; lists and tables become JSON."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list | dict):

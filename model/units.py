@@ -1,4 +1,4 @@
-"""The units of a site's numbers, and how site.toml has them."""
+"""Units of numbers, and their form in site.toml."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def age(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Written:
-    """How a value is written in site.toml, where that is not the value itself.
+    """The written form of a value in site.toml.
 
     Args:
         form: Returns what is written.

@@ -1,4 +1,4 @@
-"""What must hold between the parts of a site: names that exist, addresses that fit, ports that don't collide."""
+"""Check a site as a whole: names that exist, addresses that fit, ports that don't collide."""
 
 import contextlib
 from collections.abc import Iterator
@@ -58,7 +58,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
 
 
 def _templates(stage: Stage, directory: Path) -> Iterator[str]:
-    """Yield the mistakes in a stage's templates, and in what they make as far as its form is checked elsewhere."""
+    """Yield the mistakes in a stage's templates, and in rendered values whose form is checked."""
 
     def published(name: str) -> list[PublishedPort]:
         return stage.services[name].ports

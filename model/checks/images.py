@@ -1,4 +1,4 @@
-"""Whether what images are made from is there: bases, registries, roles."""
+"""Check images: bases, registries, roles."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -72,7 +72,7 @@ def check_registry(path: str, name: str, registry: types.ExternalRegistry, site:
 def check_roles(
     path: str, uses: Iterable[types.RoleUse], directory: Path, common: Mapping[str, types.Value]
 ) -> Iterator[str]:
-    """Yield the mistakes of a list of roles, all of which see some variables in common."""
+    """Yield the mistakes of a list of roles that have variables in common."""
     for i, use in enumerate(uses):
         role = roles.find(directory, use.role)
         if role is None:
@@ -86,7 +86,7 @@ def check_roles(
 
 
 def _certificates(path: str, kind: str, variables: Mapping[str, types.Value]) -> Iterator[str]:
-    """Yield what is wrong with the variables of a role that makes certificates."""
+    """Yield the mistakes in the variables of a role that makes certificates."""
     name = {roles.CERTIFICATE: roles.NAMES, roles.CERTIFICATES: roles.LIST}.get(kind, "")
     try:
         if kind == roles.CERTIFICATE:
@@ -98,7 +98,7 @@ def _certificates(path: str, kind: str, variables: Mapping[str, types.Value]) ->
 
 
 def check_ansible(site: types.Site, directory: Path) -> Iterator[str]:
-    """Yield a line if there is a role of Ansible, and no Ansible to run it."""
+    """Yield a line if the site has an Ansible role and Ansible is not installed."""
     lists = [image.roles for image in site.images.values()]
     lists += [service.initialize_roles for service in site.services.values()]
     for use in (use for uses in lists for use in uses):
@@ -109,7 +109,7 @@ def check_ansible(site: types.Site, directory: Path) -> Iterator[str]:
 
 
 def _role_of_ansible(path: str, name: str, role: Path, directory: Path) -> Iterator[str]:
-    """Yield the mistakes of a role of Ansible; whether Ansible is here is not asked for."""
+    """Yield the mistakes of an Ansible role; `check_ansible` checks that Ansible is installed."""
     if (role / ansible.SCRIPT).is_file():
         main = next(main for main in ansible.MAIN if (role / main).is_file())
         yield f"{path}: roles/{name} has both {ansible.SCRIPT} and {main}; which of them is it?"

@@ -1,4 +1,4 @@
-"""Whether hosts can be installed as a stage says: what installers would find out only on the machine, or never."""
+"""Check kickstart stages for mistakes that an installer would only find on the machine, or never."""
 
 import ipaddress
 import re
@@ -15,7 +15,7 @@ _TIMEZONE = re.compile(r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")
 def check_kickstart_stage(
     path: str, stage: Stage, config: types.KickstartStage, network: IpNetwork | None
 ) -> Iterator[str]:
-    """Yield the mistakes of what only provider kickstart has."""
+    """Yield the mistakes of a kickstart stage."""
     family, shorts = family_of(config.release), [host.short for host in stage.hosts]
     if network is not None and network.version != IPV4:
         yield f"{path}.cidr: {config.cidr} is IPv6; provider kickstart gives hosts addresses of IPv4"
@@ -47,7 +47,7 @@ def check_kickstart_stage(
 
 
 def _medium(path: str, stage: Stage, config: types.KickstartStage) -> Iterator[str]:
-    """Yield the mistakes of what the hosts are started with."""
+    """Yield the mistakes of the installation image and of network boot."""
     family = family_of(config.release)
     if config.iso_dest is None and config.netboot_url is None:
         yield f"{path}: needs iso_dest, for an image, or netboot_url, to boot from the network"
@@ -74,7 +74,7 @@ def _medium(path: str, stage: Stage, config: types.KickstartStage) -> Iterator[s
 def _network(
     path: str, net: types.InstallNetwork, network: IpNetwork | None, *, has_address: bool
 ) -> Iterator[str]:
-    """Yield the mistakes of one network; `network` is the stage's own, if its addresses are of it."""
+    """Yield the mistakes of one network; `network` is the stage's own, if it has the stage's addresses."""
     mask = net.netmask
     if mask is None and network is None and has_address:
         yield f"{path}.netmask: is needed"
@@ -102,7 +102,7 @@ def _network(
 
 
 def _interfaces(path: str, nets: list[types.InstallNetwork]) -> Iterator[str]:
-    """Yield what does not fit between the networks: interfaces used twice, several default routes."""
+    """Yield the conflicts between networks: interfaces used twice, several default routes."""
     gateways = [net.gateway for net in nets if net.gateway]
     if len(gateways) > 1:
         yield f"{path}: have {len(gateways)} gateways ({', '.join(gateways)}); a host has one default route"
@@ -129,7 +129,7 @@ def _interfaces(path: str, nets: list[types.InstallNetwork]) -> Iterator[str]:
 
 
 def _partitions(path: str, parts: list[types.Partition]) -> Iterator[str]:
-    """Yield the mistakes of the disk's layout."""
+    """Yield the mistakes of the partitions."""
     if not parts:
         return
     mounts = [part.mount for part in parts]

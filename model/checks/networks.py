@@ -1,4 +1,4 @@
-"""Whether networks and volumes can be made: their names, drivers and addresses."""
+"""Check networks and volumes: names, drivers, addresses."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def check_network(path: str, network: types.Network, site: types.Site) -> Iterat
 
 
 def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site) -> Iterator[str]:
-    """Yield the mistakes of a network's subnet, given those before it."""
+    """Yield the mistakes of a network's subnet, given the subnets before it."""
     subnet = ipaddress.ip_network(pool.subnet)
     if subnet.version != IPV4:
         yield (
@@ -73,7 +73,7 @@ def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site)
 
 
 def _parts(stage: types.Stage) -> dict[str, ipaddress.IPv4Network]:
-    """Return what a stage's `internal_cidr` has for Docker itself; one that can't be divided is another mistake."""
+    """Return the parts of a stage's `internal_cidr` for Docker's own networks; none if it can't be divided."""
     try:
         pools = address_pools(stage.internal_cidr) if stage.internal_cidr is not None else None
     except ValueError:
@@ -84,7 +84,7 @@ def _parts(stage: types.Stage) -> dict[str, ipaddress.IPv4Network]:
 
 
 def overlaps(network: IpNetwork, cidr: str | None) -> bool:
-    """Return whether a network shares addresses with another; one that can't be read is another mistake."""
+    """Return whether a network shares addresses with another; False if the other can't be read."""
     try:
         other = ipaddress.ip_network(cidr or "")
     except ValueError:

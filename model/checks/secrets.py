@@ -1,4 +1,4 @@
-"""Whether secrets and configs hold together: where they come from, what they are called, where services get them."""
+"""Check secrets and configs: sources, names, paths in containers."""
 
 import posixpath
 from collections.abc import Iterator
@@ -22,13 +22,13 @@ def check_secret(path: str, name: str, secret: types.SecretSource) -> Iterator[s
 
 
 def check_length(path: str, name: str) -> Iterator[str]:
-    """Yield the mistake of a name that is too long for Docker, once its content's digest is added."""
+    """Yield the mistake of a name that is too long for Docker with the content's digest added."""
     if len(name) > LONGEST:
         yield f"{path}: a name may have {LONGEST} characters, as Docker's limit is 64 with the content's digest"
 
 
 def check_config(path: str, name: str, config: types.Config, directory: Path) -> Iterator[str]:
-    """Yield the mistakes of one config, but for those that its template has."""
+    """Yield the mistakes of one config, except those of its template."""
     yield from check_length(path, name)
     if (config.file is None) == (config.text is None):
         yield f"{path}: needs exactly one of file, text"
@@ -42,7 +42,7 @@ def check_config(path: str, name: str, config: types.Config, directory: Path) ->
 
 
 def check_uses(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
-    """Yield the mistakes in what a service gets of secrets and configs."""
+    """Yield the mistakes in a service's secrets and configs."""
     named: list[tuple[str, types.SecretUse | types.ConfigUse]] = []
     for i, secret in enumerate(service.secrets):
         named.append((f"{path}.secrets[{i}]", secret))
@@ -63,6 +63,6 @@ def check_uses(path: str, service: types.Service, site: types.Site) -> Iterator[
 
 
 def target_of(use: types.SecretUse | types.ConfigUse) -> str:
-    """Return the path at which a container finds a secret or a config."""
+    """Return the path of a secret or config in a container."""
     root = "/run/secrets" if isinstance(use, types.SecretUse) else "/"
     return posixpath.normpath(posixpath.join(root, use.target or use.source))

@@ -1,4 +1,4 @@
-"""Whether a service holds together: its names, mounts, ports, limits and what it waits for."""
+"""Check services: names, mounts, ports, limits, dependencies."""
 
 import posixpath
 import re
@@ -61,11 +61,11 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
 
 
 _OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}
-"""Key of a mount to the type that has it."""
+"""Key of a mount to the one type of mount that has it."""
 
 
 def _dependencies(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
-    """Yield the mistakes in what a service depends on."""
+    """Yield the mistakes in a service's dependencies."""
     own = path.removeprefix("services.")
     for i, name in enumerate(service.depends_on):
         if name not in site.services:
@@ -75,7 +75,7 @@ def _dependencies(path: str, service: types.Service, site: types.Site) -> Iterat
 
 
 def _reached(site: types.Site, name: str) -> set[str]:
-    """Return a service with all that it depends on, directly or not."""
+    """Return a service and all its dependencies, direct or not."""
     found: set[str] = set()
     left = [name]
     while left:
@@ -87,7 +87,7 @@ def _reached(site: types.Site, name: str) -> set[str]:
 
 
 def _mode(path: str, service: types.Service) -> Iterator[str]:
-    """Yield the mistakes in what does not go together with a service's mode."""
+    """Yield the keys that a service's mode does not allow."""
     if service.is_global and service.replicas != 1:
         yield f'{path}.replicas: a service with mode = "{service.mode}" has a task on each hive'
     if service.max_concurrent is not None and service.mode != "replicated-job":
@@ -107,7 +107,7 @@ def _mode(path: str, service: types.Service) -> Iterator[str]:
 
 
 def _limits(path: str, service: types.Service) -> Iterator[str]:
-    """Yield the mistakes in limits."""
+    """Yield the mistakes in a service's limits and capabilities."""
     for name, limit in service.ulimits.items():
         if 0 <= limit.hard < limit.soft:
             yield f"{path}.ulimits.{name}: soft {limit.soft} is more than hard {limit.hard}"
@@ -128,7 +128,7 @@ _CAPABILITY = re.compile(r"^(CAP_)?[A-Z][A-Z_]+$")
 
 
 def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
-    """Yield the mistakes in what a service mounts."""
+    """Yield the mistakes in a service's mounts."""
     for i, mount in enumerate(service.volumes):
         if mount.type == "volume" and mount.source not in site.volumes:
             yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{known_are(site.volumes)}"
@@ -146,12 +146,12 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
 
 
 def _looks_like_reference(image: str) -> bool:
-    """Return whether a text is meant as an image to pull."""
+    """Return whether a text looks like the reference of an image to pull."""
     return any(mark in image for mark in ":/@")
 
 
 def check_collisions(stage: Stage) -> Iterator[str]:
-    """Yield the published ports that two services of a stage, or a service and skep, would both have."""
+    """Yield the published ports that two services of a stage, or a service and skep, claim."""
     taken: dict[tuple[int, str], str] = {**_SKEPS_PORTS, (stage.data_path_port, "udp"): "the swarm"}
     if not stage.config.separate_repository:
         taken[REGISTRY_PORT, "tcp"] = "the registry"

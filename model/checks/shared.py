@@ -1,4 +1,4 @@
-"""What several of the checks look at."""
+"""Checks of values that occur in several tables: references, addresses, names."""
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
@@ -45,13 +45,13 @@ def is_address(text: str) -> bool:
 
 
 def check_variables(path: str, environment: Iterable[str]) -> Iterator[str]:
-    """Yield the mistakes in the names of environment variables: they end at the first `=`."""
+    """Yield the mistakes in the names of environment variables, which can't hold a `=`."""
     for name in environment:
         if not name or "=" in name:
             yield f"{path}: {name!r} is no name of a variable"
 
 
 def known_are(names: Iterable[str]) -> str:
-    """Return the names that would be right, for the end of a message."""
+    """Return the known names, for the end of a message."""
     listed = ", ".join(sorted(names))
     return f" (there are: {listed})" if listed else " (there are none)"

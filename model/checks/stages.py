@@ -1,4 +1,4 @@
-"""Whether a stage holds together: its addresses, its zones, what its provider can do."""
+"""Check stages: addresses, zones, abilities of their providers."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> 
 
 
 def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Iterator[str]:
-    """Yield the mistakes of what only provider prepared has."""
+    """Yield the mistakes of a prepared stage."""
     shorts = {f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts)}
     for short in config.hosts:
         if short not in shorts:
@@ -64,7 +64,7 @@ def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Ite
 
 
 def _internal(path: str, config: types.Stage) -> Iterator[str]:
-    """Yield the mistakes of the network that Docker's own networks come from."""
+    """Yield the mistakes of `internal_cidr`."""
     if config.internal_cidr is None:
         return
     try:
@@ -81,7 +81,7 @@ def _internal(path: str, config: types.Stage) -> Iterator[str]:
 
 
 def _docker_stage(path: str, config: types.DockerStage, network: IpNetwork | None) -> Iterator[str]:
-    """Yield the mistakes of what only provider docker has."""
+    """Yield the mistakes of a docker stage."""
     if network is None:
         yield f"{path}: provider docker needs cidr, the network that it makes"
     elif network.version != IPV4:
@@ -91,7 +91,7 @@ def _docker_stage(path: str, config: types.DockerStage, network: IpNetwork | Non
 
 
 def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None, count: int) -> Iterator[str]:
-    """Yield the mistakes of what all clouds have."""
+    """Yield the mistakes of a stage in any cloud."""
     if network is None or network.version != IPV4:
         yield f"{path}.cidr: a cloud's hosts need one, and of IPv4, as in 10.1.0.0/16"
         return
@@ -128,7 +128,7 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
 
 
 def _own_ways(path: str, config: types.CloudStage) -> Iterator[str]:
-    """Yield the mistakes of what one cloud does otherwise than another."""
+    """Yield the mistakes of the keys that differ between clouds."""
     if isinstance(config, types.OpenStackStage):
         yield from _openstack_stage(path, config)
     elif isinstance(config, types.AzureStage):
@@ -140,7 +140,7 @@ def _own_ways(path: str, config: types.CloudStage) -> Iterator[str]:
 
 
 def _azure_stage(path: str, config: types.AzureStage) -> Iterator[str]:
-    """Yield the mistakes of what Azure does otherwise than other clouds."""
+    """Yield the mistakes of the keys that differ at Azure."""
     if not config.disk_encrypted:
         yield f"{path}.disk_encrypted: Azure encrypts every disk: leave it out"
     if config.kms_key_id is not None and not config.kms_key_id.startswith("/subscriptions/"):
@@ -151,7 +151,7 @@ def _azure_stage(path: str, config: types.AzureStage) -> Iterator[str]:
 
 
 def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
-    """Yield the mistakes of what OpenStack does otherwise than other clouds."""
+    """Yield the mistakes of the keys that differ at OpenStack."""
     if config.disk_encrypted and config.volume_type is None:
         yield f"{path}.disk_encrypted: OpenStack encrypts by a type of volumes: name one with volume_type"
     if config.kms_key_id is not None:
@@ -159,7 +159,7 @@ def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
 
 
 def _aws_sizes(path: str, config: types.AwsStage) -> Iterator[str]:
-    """Yield the networks that are of no size that Amazon has: /16 to /28.
+    """Yield the networks that are larger or smaller than Amazon allows: /16 to /28.
 
     https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
     """
@@ -169,7 +169,7 @@ def _aws_sizes(path: str, config: types.AwsStage) -> Iterator[str]:
 
 
 def _are_addresses(config: types.CloudStage) -> bool:
-    """Return whether a list of addresses, if there is one, can be used; if not, `_addresses` says why."""
+    """Return whether the list of addresses can be used, if there is one; `_addresses` yields its mistakes."""
     count = config.number_of_hosts or len(config.ip_address_list)
     return all(map(is_address, config.ip_address_list)) and count <= (len(config.ip_address_list) or count)
 
@@ -177,7 +177,7 @@ def _are_addresses(config: types.CloudStage) -> bool:
 def _vagrant_stage(
     path: str, stage: Stage, config: types.VagrantStage, network: IpNetwork | None
 ) -> Iterator[str]:
-    """Yield the mistakes of what only provider vagrant has."""
+    """Yield the mistakes of a Vagrant stage."""
     if network is None:
         yield f"{path}: provider vagrant needs cidr, the network of its machines"
     elif network.version != IPV4:

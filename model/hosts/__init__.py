@@ -1,1 +1,1 @@
-"""Where hosts stand, what their firewalls let in, and what clouds call them. Pure."""
+"""Hosts' locations in a cloud, their inbound rules, their names in a cloud. Pure."""

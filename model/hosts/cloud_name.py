@@ -1,4 +1,4 @@
-"""What things in a cloud are called, where many sites may share one account. Pure."""
+"""Names of a stage's things in a cloud account that many sites may share. Pure."""
 
 import re
 
@@ -9,7 +9,7 @@ _DIGEST = 8
 
 
 def cloud_name(stage: Stage, *words: str, limit: int = 63) -> str:
-    """Return the name of a thing: no other site or stage of the account has it.
+    """Return a name that no other site or stage of the account uses.
 
     Letters, digits and `-` only, and a letter at the beginning, as every cloud allows. What is readable in it is cut to
     the limit; what tells it from others is the digest at its end.

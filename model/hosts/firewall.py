@@ -1,4 +1,4 @@
-"""What a stage's hosts let in, for every firewall that guards them: that of each host, and a cloud's. Pure.
+"""The inbound rules of a stage's hosts, for the hosts' own firewalls and for a cloud's. Pure.
 
 The hosts' own one (`remote/hostsetup/firewall.py`) knows each host's part; a cloud's is one list for all of them.
 """
@@ -11,14 +11,14 @@ from model.stage import REGISTRY_PORT, Host, Stage
 
 ANYWHERE = ("0.0.0.0/0", "::/0")
 INSIDE = "the stage's hosts"
-"""The source of a rule for what hosts say to each other."""
+"""The source of a rule for traffic between the stage's hosts."""
 
 SSH_PORT, NFS_PORT = 22, 2049
 
 
 @dataclass(frozen=True, order=True)
 class Rule:
-    """What is let in.
+    """An inbound rule.
 
     Args:
         protocol: `tcp`, `udp`, `sctp`, `icmp` or `esp`.
@@ -40,12 +40,12 @@ class Rule:
 
 
 def swarm_ports(stage: Stage) -> tuple[tuple[str, int], ...]:
-    """Return what the hives say to each other: management, gossip, overlay networks (and ESP for encrypted ones)."""
+    """Return the ports of traffic between hives: management, gossip, overlay networks. Encrypted ones add ESP."""
     return ("tcp", 2377), ("tcp", 7946), ("udp", 7946), ("udp", stage.data_path_port)
 
 
 def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
-    """Return protocol and number of each port that the stage's services publish on a host: on hives only."""
+    """Return protocol and number of each port that the stage's services publish on a host; only hives have any."""
     if not host.is_hive:
         return []
     return sorted(
@@ -59,14 +59,14 @@ def published(stage: Stage, host: Host) -> list[tuple[str, int]]:
 
 
 def left_open(stage: Stage, host: Host) -> list[str]:
-    """Return the protocols of ports that skep chooses: as with hive-builder, only the stage's hosts may reach those."""
+    """Return the protocols of ports that skep chooses. As with hive-builder, only the stage's hosts may reach them."""
     if not host.is_hive:
         return []
     return sorted({port.protocol for s in stage.services.values() for port in s.open_ports})
 
 
 def inbound(stage: Stage, version: int = 4) -> list[Rule]:
-    """Return what a cloud's firewall lets in to the hosts of a stage, in a fixed order.
+    """Return the inbound rules of a cloud's firewall for a stage, in a fixed order.
 
     Args:
         stage: The stage.
@@ -77,14 +77,14 @@ def inbound(stage: Stage, version: int = 4) -> list[Rule]:
 
 
 def rule_inputs(rules: list[Rule]) -> Inputs:
-    """Return rules as inputs, each under a name of its own, so that one more port is one more input."""
+    """Return rules as inputs, one input each, so that a new port shows as a new input."""
     return {str(rule): "open" for rule in rules}
 
 
 def _inbound(stage: Stage, version: int) -> Iterator[Rule]:
     """Yield the rules."""
     anywhere = ANYWHERE[0 if version == 4 else 1]  # noqa: PLR2004 - an IP version
-    # Without ICMP no host finds out what the longest packet is.
+    # Hosts find out the path MTU by ICMP.
     yield Rule("icmp", 0, anywhere)
     for source in stage.config.ssh_source_ips or [anywhere]:
         if (":" in source) == (":" in anywhere):

@@ -1,4 +1,4 @@
-"""Where the hosts of a stage in a cloud are: subnet, zone, address. Pure.
+"""The locations of a stage's hosts in a cloud: subnet, zone, address. Pure.
 
 All of it comes from the stage's table alone, so that a host that is made anew is where it was.
 """
@@ -30,13 +30,13 @@ class SubnetPlan:
 
     @property
     def cidr(self) -> str:
-        """Its network as a text."""
+        """Its network in CIDR notation."""
         return str(self.network)
 
 
 @dataclass(frozen=True)
 class HostLocation:
-    """Where a host is.
+    """The location of a host.
 
     Args:
         address: Its address.
@@ -56,7 +56,7 @@ def zones(config: CloudStage) -> list[str]:
 
 
 def subnets(config: CloudStage) -> list[SubnetPlan]:
-    """Return the subnets: those that are given, or one for each zone, or a single one.
+    """Return the subnets: the configured ones, else one for each zone, else a single one.
 
     Where a subnet lies in one zone, `cidr` is cut into as many equal parts as there are zones, and into the next power
     of two if that is none; the parts that are left over stay free.
@@ -88,14 +88,14 @@ def subnets(config: CloudStage) -> list[SubnetPlan]:
 
 
 def usable(config: CloudStage, network: ipaddress.IPv4Network) -> range:
-    """Return the indices of a subnet's addresses that hosts may have; the cloud keeps the others for itself."""
+    """Return the indices of a subnet's addresses that hosts may have; the cloud reserves the others."""
     return range(
         config.first_reserved, max(config.first_reserved, network.num_addresses - config.last_reserved)
     )
 
 
 def host_locations(config: CloudStage, count: int) -> Iterator[HostLocation]:
-    """Yield where each host is: they are put into the subnets, and into the zones, in turn.
+    """Yield each host's location: hosts are put into the subnets and zones in turn.
 
     Args:
         config: The stage's table.
@@ -122,7 +122,7 @@ def host_locations(config: CloudStage, count: int) -> Iterator[HostLocation]:
 
 
 def _address(config: CloudStage, plan: SubnetPlan, index: int, most: int) -> ipaddress.IPv4Address:
-    """Return the address of the host that is the nth in its subnet, where at most so many are."""
+    """Return the address of the host with this index in its subnet, which holds at most `most` hosts."""
     room = usable(config, plan.network)
     first = _FIRST if _FIRST + most <= room.stop else room.start
     if first + most > room.stop:

@@ -1,4 +1,4 @@
-"""What a role of Ansible is, which other roles it uses, and which Ansible is here. Nothing of Ansible is imported."""
+"""Ansible roles: recognize them, find the roles they use and the installed Ansible. Ansible is not imported."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,9 +17,10 @@ MAIN = ("tasks/main.yml", "tasks/main.yaml")
 HOW = "SKEP_EXTRAS=ansible ./setup doit"
 _COLLECTION = Path("ansible_collections", "community", "docker")
 COLLECTIONS = (Path("~/.ansible/collections"), Path("/usr/share/ansible/collections"))
-"""Where collections are, beside what pip has installed."""
+"""The directories of collections, beside pip's."""
 LIBRARY, UTILS, FILTERS = "lib", "module_utils", "plugins/filter"
-"""Where a site has modules of its own, what they share (below the first), and filters: where hive-builder has them."""
+"""The directories of a site's own modules, of code that modules share (below the first), and of filters; as in
+hive-builder."""
 _WORD = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
 _FILES = re.compile(r"(meta|tasks|handlers)/.+\.ya?ml")
 _USES = {
@@ -31,13 +32,13 @@ _NAMED = re.compile(r"\b(?:name|role)=([^\s]+)")
 
 
 def is_role(path: Path) -> bool:
-    """Return whether a directory is a role of Ansible."""
+    """Return whether a directory is an Ansible role."""
     return any((path / main).is_file() for main in MAIN)
 
 
 @cache
 def feature_release() -> str | None:
-    """Return the feature release of Ansible that is here, as in `2.19`; None if skep can't use any.
+    """Return the feature release of the installed Ansible, as in `2.19`; None if skep can't use it.
 
     Bug fix releases do what the one before was meant to do; so only this counts for what a role makes.
     """
@@ -49,7 +50,7 @@ def feature_release() -> str | None:
 
 
 def _has_collection() -> bool:
-    """Return whether the collection is here that reaches containers."""
+    """Return whether the collection that connects to containers is installed."""
     spec = find_spec("ansible_collections")
     beside = [Path(each).parent for each in (spec.submodule_search_locations or ())] if spec else []
     return any((root.expanduser() / _COLLECTION).is_dir() for root in (*beside, *COLLECTIONS))
@@ -73,7 +74,7 @@ def trees(directory: Path, role: str) -> dict[str, tuple[Entry, ...]]:
         if name in found:
             continue
         path = roles.find(directory, name)
-        # Those of the first one are the caller's to look at.
+        # The caller checks the first one.
         if path is None:
             raise ConfigError([f"roles/{role} uses role {name}, and there is no directory roles/{name}"])
         if not is_role(path):
@@ -90,7 +91,7 @@ def trees(directory: Path, role: str) -> dict[str, tuple[Entry, ...]]:
 
 
 def plugins(directory: Path, role_trees: Mapping[str, Iterable[Entry]]) -> dict[str, tuple[Entry, ...]]:
-    """Return the site's own modules and filters that roles may use, by the directory that they are in. Pure.
+    """Return the site's own modules and filters that roles may use, by their directory. Pure.
 
     A module counts if a role's file has its name, and then all that it may import; a filter's file, whose filters have
     names of their own, always. A role sees no more than counts.
@@ -122,14 +123,14 @@ def _python(directory: Path) -> tuple[Entry, ...]:
 
 
 def _all(directory: Path) -> Iterator[str]:
-    """Yield all roles of Ansible that the site has: one that computes a role's name may use any."""
+    """Yield the site's Ansible roles: a role that computes a role's name may use any of them."""
     for path in sorted((directory / "roles").iterdir()):
         if is_role(path):
             yield path.name
 
 
 def _used(label: str, entries: Iterable[Entry]) -> Iterator[str | None]:
-    """Yield the roles that a role's files name; None for a name that is only known when it runs."""
+    """Yield the roles that a role's files use; None for a name that is computed."""
     for entry in entries:
         if entry.kind != "file" or not _FILES.fullmatch(entry.path):
             continue
@@ -140,7 +141,7 @@ def _used(label: str, entries: Iterable[Entry]) -> Iterator[str | None]:
 
 
 def _read(label: str, data: bytes) -> Any:
-    """Return what a YAML file says, whatever its tags mean.
+    """Return the content of a YAML file, with custom tags as empty texts.
 
     Raises:
         ConfigError: It is no YAML.
@@ -149,7 +150,7 @@ def _read(label: str, data: bytes) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Takes unknown tags, as `!vault`, for texts."""
+        """Reads unknown tags, as `!vault`, as texts."""
 
     Loader.add_multi_constructor("!", lambda *_: "")
     try:

@@ -1,11 +1,11 @@
-"""Which images of elsewhere a site is made from: those that its images begin with, and those that services run."""
+"""The external images of a site: bases of its images, and images that services run as they are."""
 
 from model import site as types
 from model.images.reference import Reference, parse
 from model.stage import Stage
 
 MAKERS = ("debootstrap", "tarball", "archive")
-"""The keys of a base that is made here, and not pulled."""
+"""The keys of a base that skep makes instead of pulling it."""
 
 
 def names(stage: Stage) -> list[str]:
@@ -16,7 +16,7 @@ def names(stage: Stage) -> list[str]:
 
 
 def of_image(stage: Stage, image: types.Image) -> str | None:
-    """Return the base of an image: what it begins with, or is where it is pulled; None for a Dockerfile's."""
+    """Return the base of an image, or the reference that the stage pulls it from; None for a Dockerfile's."""
     return image.pulled_on(stage.name) or image.from_
 
 
@@ -26,7 +26,7 @@ def all_names(site: types.Site) -> list[str]:
 
 
 def pulled(site: types.Site, name: str) -> Reference | None:
-    """Return what is pulled for a base; None for one that is made here.
+    """Return the reference that is pulled for a base; None for a base that skep makes.
 
     Raises:
         ValueError: What should be pulled is no reference.

@@ -1,4 +1,4 @@
-"""What of a build context counts, as `.dockerignore` says. Pure.
+"""Select the files of a build context by `.dockerignore`. Pure.
 
 The rules are Docker's own: one pattern a line, `*` and `?` within a name, `**` across names, `!` takes back, the last
 line that fits decides; what lies below something that fits does so too.
@@ -14,7 +14,7 @@ _DOCKERFILE = "Dockerfile"
 
 
 def counted(entries: Sequence[Entry]) -> tuple[Entry, ...]:
-    """Return those entries of a context that a build can see; the Dockerfile always, `.dockerignore` itself never."""
+    """Return the entries of a context that a build sees; the Dockerfile always, `.dockerignore` itself never."""
     text = next((entry.data for entry in entries if entry.path == _FILE), b"")
     rules = list(_rules(text.decode(errors="replace").splitlines()))
     kept = [
@@ -22,7 +22,7 @@ def counted(entries: Sequence[Entry]) -> tuple[Entry, ...]:
         for entry in entries
         if entry.path == _DOCKERFILE or (entry.path != _FILE and not _ignored(entry.path, rules))
     ]
-    # The directories of what is kept are there, whatever the rules say of them.
+    # The parent directories of kept files are kept, whatever the rules say.
     needed = {parent for entry in kept for parent in _above(entry.path)}
     paths = {entry.path for entry in kept}
     return tuple(
@@ -33,7 +33,7 @@ def counted(entries: Sequence[Entry]) -> tuple[Entry, ...]:
 
 
 def _rules(lines: Iterable[str]) -> Iterable[tuple[re.Pattern[str], bool]]:
-    """Yield each line as an expression, and whether it ignores."""
+    """Yield each line as a regular expression, and whether it excludes."""
     for raw in lines:
         line = raw.strip()
         if not line or line.startswith("#"):
@@ -45,7 +45,7 @@ def _rules(lines: Iterable[str]) -> Iterable[tuple[re.Pattern[str], bool]]:
 
 
 def _expression(parts: Sequence[str]) -> str:
-    """Return a pattern's names as an expression."""
+    """Return the parts of a pattern as a regular expression."""
     text = ""
     for i, part in enumerate(parts):
         last = i == len(parts) - 1
@@ -57,7 +57,7 @@ def _expression(parts: Sequence[str]) -> str:
 
 
 def _piece(piece: str) -> str:
-    """Return one piece of a name's pattern as an expression."""
+    """Return one piece of a part as a regular expression."""
     if piece.startswith("*"):
         return "[^/]*" if piece == "*" else ".*"
     if piece == "?":
@@ -68,7 +68,7 @@ def _piece(piece: str) -> str:
 
 
 def _ignored(path: str, rules: Sequence[tuple[re.Pattern[str], bool]]) -> bool:
-    """Return whether a path, or something above it, is ignored."""
+    """Return whether a path or one of its parents is excluded."""
     ignored = False
     candidates = [path, *_above(path)]
     for pattern, ignores in rules:
@@ -78,6 +78,6 @@ def _ignored(path: str, rules: Sequence[tuple[re.Pattern[str], bool]]) -> bool:
 
 
 def _above(path: str) -> list[str]:
-    """Return the directories that a path is in."""
+    """Return a path's parent directories."""
     parts = path.split("/")
     return ["/".join(parts[:i]) for i in range(1, len(parts))]

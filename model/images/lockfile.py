@@ -24,7 +24,7 @@ Lockfile = Mapping[str, str]
 
 
 def read_lockfile(directory: Path) -> Lockfile:
-    """Return what a site's lock pins; nothing where there is none.
+    """Return a site's lockfile; empty if there is none.
 
     Raises:
         ConfigError: It can't be read, or is not what `doit lock` writes; all mistakes, each with its path.
@@ -55,6 +55,6 @@ def read_lockfile(directory: Path) -> Lockfile:
 
 
 def lockfile_text(pins: Lockfile) -> str:
-    """Return a lock as a file's text: sorted, so that what `doit lock` changed is what a diff shows."""
+    """Return the text of a lockfile, sorted, so that a diff shows only the changes."""
     lines = [f"{json.dumps(name)} = {json.dumps(digest)}\n" for name, digest in sorted(pins.items())]
     return "".join([f"[{TABLE}]\n", *lines])

@@ -1,10 +1,10 @@
-"""References of images: taken apart, in full and in short, and where a mirror has them. Pure."""
+"""Parse references of images, write them in full and in short, map them to mirrors. Pure."""
 
 import re
 from dataclasses import dataclass, replace
 
 HUB = "docker.io"
-"""The registry of references that name none."""
+"""The default registry."""
 
 _OFFICIAL = "library/"
 _ALIASES = {"index.docker.io": HUB, "registry-1.docker.io": HUB}
@@ -16,7 +16,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Reference:
-    """An image somewhere.
+    """A reference of an image.
 
     Args:
         registry: Host and port, as in `docker.io` or `registry.example:5000`.
@@ -33,29 +33,29 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """The repository as people write it: without what is understood."""
+        """The repository in its short form, without the default registry and `library/`."""
         if self.registry != HUB:
             return f"{self.registry}/{self.path}"
         short = self.path.removeprefix(_OFFICIAL)
         return short if "/" not in short else self.path
 
     def __str__(self) -> str:
-        """Return it as people write it."""
+        """Return the short form."""
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.name}{tag}" + (f"@{self.digest}" if self.digest else "")
 
     def at(self, digest: str) -> "Reference":
-        """Return the same repository at a digest, whatever a tag says there."""
+        """Return the same repository at a digest instead of a tag."""
         return replace(self, tag="", digest=digest)
 
     def on(self, mirror: str) -> "Reference":
-        """Return the same image on a mirror, which has it below its own host (and path) under the same path."""
+        """Return the same image on a mirror, which has it under the same path below its own host (and path)."""
         registry, _, below = mirror.partition("/")
         return replace(self, registry=registry, path=f"{below}/{self.path}" if below else self.path)
 
 
 def parse(text: str) -> Reference:
-    """Return a reference taken apart, with what is understood filled in.
+    """Return a parsed reference, with defaults filled in.
 
     Raises:
         ValueError: It is none; the message says what of it.
@@ -65,7 +65,7 @@ def parse(text: str) -> Reference:
     if digest and not _DIGEST.fullmatch(digest):
         raise ValueError(f"{digest!r} is no digest, which is sha256: and 64 hexadecimal digits")
     first, slash, below = rest.partition("/")
-    # Docker's own rule: what has a dot or a port, or is `localhost`, is a host and no part of a path.
+    # Docker's own rule: a first part with a dot or a port, or `localhost`, is a host and not part of the path.
     named = bool(slash) and ("." in first or ":" in first or first == "localhost")
     registry, path = (first, below) if named else (HUB, rest)
     head, colon, tag = path.rpartition(":")
@@ -83,5 +83,5 @@ def parse(text: str) -> Reference:
 
 
 def is_registry(text: str) -> bool:
-    """Return whether a text is a registry's host, as references begin with and no other way of writing it."""
+    """Return whether a text is a registry's host in the form that references have; no alias of Docker Hub is."""
     return bool(_REGISTRY.fullmatch(text)) and text not in _ALIASES

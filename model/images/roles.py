@@ -1,4 +1,4 @@
-"""Where a role is: below the site's `roles/`, else among those that come with skep."""
+"""Find roles: below the site's `roles/`, else among those that come with skep."""
 
 import ipaddress
 import re
@@ -10,11 +10,11 @@ from typing import Any
 BUILT_IN = Path(__file__).resolve().parents[2] / "builtin_roles"
 CERTIFICATE, TRUST, CERTIFICATES = "certificate", "trust-ca", "hive-certificate"
 HIVE_BUILDER_NAMES = {"python-aptk": "python", "hive-trust-ca": TRUST}
-"""What hive-builder calls a role that comes with both, so that its image definitions stay as they are."""
+"""hive-builder's name of a role to skep's, so that hive-builder's image definitions work unchanged."""
 HIVE_BUILDER_VARIABLES = {"hive-trust-ca": {"NAME": "cacert"}}
-"""Their variables where nothing else is said, so that the files are called as there."""
+"""Defaults of such a role's variables, so that files have the names that hive-builder gives them."""
 NAMES, LIST = "NAMES", "certificates"
-"""The variables of roles `certificate` and `hive-certificate` that say what they are for."""
+"""The variables with the names that roles `certificate` and `hive-certificate` make certificates for."""
 
 _DNS = re.compile(
     r"(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
@@ -22,7 +22,7 @@ _DNS = re.compile(
 
 
 def find(directory: Path, role: str) -> Path | None:
-    """Return a role's directory, or None if there is none. The site's own wins over one that comes with skep.
+    """Return a role's directory, or None if there is none. The site's own role takes precedence.
 
     Args:
         directory: The site's.
@@ -35,7 +35,7 @@ def find(directory: Path, role: str) -> Path | None:
 
 
 def kind(path: Path) -> str:
-    """Return which of the roles that come with skep a directory is; nothing for one of the site's own."""
+    """Return the name of a role that comes with skep; empty for one of the site's own."""
     return path.name if is_built_in(path) else ""
 
 
@@ -46,7 +46,7 @@ def is_built_in(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class Certificate:
-    """One that role `hive-certificate` makes.
+    """A certificate that role `hive-certificate` makes.
 
     Args:
         name: The DNS name, or address, that it is for.
@@ -61,7 +61,7 @@ class Certificate:
 
 
 def certificates(variables: Mapping[str, Any]) -> list[Certificate]:
-    """Return what role `hive-certificate` is used for, as hive-builder's site says it.
+    """Return the certificates that role `hive-certificate` is to make.
 
     Raises:
         ValueError: There is none, or one that lacks something.
@@ -92,7 +92,7 @@ _OF_ONE = ("certificate_fqdn", "cert_dest", "key_dest")
 
 
 def names(variables: Mapping[str, str]) -> tuple[list[str], list[str]]:
-    """Return the DNS names and the addresses that role `certificate` is used for.
+    """Return the DNS names and addresses that role `certificate` is to make a certificate for.
 
     Raises:
         ValueError: There is none, or one that is neither.

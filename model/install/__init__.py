@@ -1,4 +1,4 @@
-"""Unattended installation: the answers of each host, in the words of its distribution's installer. Pure."""
+"""Unattended installation: each host's answer files for its distribution's installer. Pure."""
 
 from model.install import autoinstall, kickstart, preseed
 from model.install.install_plan import Answers, InstallPlan, plan
@@ -9,5 +9,5 @@ _OF_FAMILY = {"debian": preseed.answers, "ubuntu": autoinstall.answers, "rhel": 
 
 
 def answers(host: InstallPlan) -> Answers:
-    """Return the files that answer all that a host's installer would ask."""
+    """Return the answer files for a host's installer."""
     return _OF_FAMILY[host.family](host)

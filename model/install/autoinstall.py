@@ -1,4 +1,4 @@
-"""The answers for Ubuntu's installer: autoinstall, as cloud-init hands it over."""
+"""Answers for Ubuntu's installer: autoinstall, delivered by cloud-init."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ def answers(host: InstallPlan) -> Answers:
 
 
 def config(host: InstallPlan) -> dict[str, Any]:
-    """Return the answers, as of Ubuntu's schema of version 1."""
+    """Return the answers by version 1 of Ubuntu's schema."""
     table: dict[str, Any] = {
         "version": 1,
         "interactive-sections": [],
@@ -50,7 +50,7 @@ def config(host: InstallPlan) -> dict[str, Any]:
 
 
 def _late_commands(host: InstallPlan) -> list[str]:
-    """Return what is done in the new system before it starts for the first time."""
+    """Return the commands for the installed system before its first boot."""
     if not host.kernel_arguments:
         return []
     words = " ".join(host.kernel_arguments)
@@ -62,7 +62,7 @@ def _late_commands(host: InstallPlan) -> list[str]:
 
 
 def _user_data(host: InstallPlan) -> dict[str, Any]:
-    """Return what cloud-init makes at the first start: the admin user, with no password, and the host key."""
+    """Return cloud-init's configuration for the first boot: the admin user, without a password, and the host key."""
     return {
         "hostname": host.name.partition(".")[0],
         "fqdn": host.name,
@@ -84,7 +84,7 @@ def _user_data(host: InstallPlan) -> dict[str, Any]:
 
 
 def _network(host: InstallPlan) -> dict[str, Any]:
-    """Return the networks, in netplan's words."""
+    """Return the networks in netplan's format."""
     made: dict[str, dict[str, Any]] = {"ethernets": {}, "bonds": {}, "vlans": {}}
     for link in links(host.nets):
         if link.ports:
@@ -118,7 +118,7 @@ def _network(host: InstallPlan) -> dict[str, Any]:
 
 
 def _storage(host: InstallPlan) -> dict[str, Any]:
-    """Return the disk and its partitions, in curtin's words."""
+    """Return the disk and its partitions in curtin's format."""
     bios = host.firmware == "bios"
     disk = {
         "id": "disk",
@@ -136,14 +136,14 @@ def _storage(host: InstallPlan) -> dict[str, Any]:
         actions.append(_part("esp", ESP_MIB, flag="boot", grub_device=True))
         actions.append({"id": "esp-fs", "type": "format", "volume": "esp", "fstype": "fat32"})
         actions.append({"id": "esp-mount", "type": "mount", "device": "esp-fs", "path": "/boot/efi"})
-    # curtin gives what is left to the last partition only.
+    # Only the last partition can take the rest of the disk.
     for n, part in enumerate(sorted(host.partitions, key=lambda part: part.size is None)):
         actions += _filesystem(f"part{n}", part)
     return {"config": actions, "swap": {"size": 0}}
 
 
 def _filesystem(name: str, part: Partition) -> list[dict[str, Any]]:
-    """Return a partition, its file system and where that is mounted."""
+    """Return a partition, its file system and its mount."""
     is_swap = part.mount == "swap"
     kind = "swap" if is_swap else part.fstype
     return [

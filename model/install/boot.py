@@ -1,4 +1,4 @@
-"""What starts the installer with one host's answers: menus, scripts of iPXE, an archive for the initrd."""
+"""Boot the installer with one host's answers: boot menus, iPXE scripts, an archive for the initrd."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from model.secrets.secret import Secret
 ARCHIVE = "answers.img"
 """The archive of answers that go into the initrd."""
 MENU_SECONDS = 60
-"""After so long a menu boots the disk: a host that was installed comes up, whatever is still in its drive."""
+"""After this time a menu boots the disk, so that an installed host comes up with the image still in its drive."""
 KERNELS = {
     "debian": (
         ("install.amd/vmlinuz", "install.amd/initrd.gz"),
@@ -20,16 +20,16 @@ KERNELS = {
     "ubuntu": (("casper/vmlinuz", "casper/initrd"),),
     "rhel": (("images/pxeboot/vmlinuz", "images/pxeboot/initrd.img"),),
 }
-"""Where each family's images and directories have kernel and initrd, the most usual first."""
+"""The paths of kernel and initrd in each family's images and directories, the most common first."""
 
 
 @dataclass(frozen=True)
 class MenuEntry:
-    """One host in a menu.
+    """A host in a boot menu.
 
     Args:
-        label: What is typed, and what stands in the menu first.
-        title: What stands in the menu.
+        label: The name to type, also the first word of the title.
+        title: The title in the menu.
         kernel: The kernel's path.
         initrds: The initrds' paths, in order.
         arguments: The kernel's arguments.
@@ -44,7 +44,7 @@ class MenuEntry:
 
 
 def kernel_of(family: str, files: Sequence[str]) -> tuple[str, str] | None:
-    """Return where kernel and initrd are among an image's files, none with a `/` before it; None if they are not."""
+    """Return the paths of kernel and initrd among an image's files, without a leading `/`; None if they are missing."""
     there = set(files)
     return next((pair for pair in KERNELS[family] if there.issuperset(pair)), None)
 
@@ -76,7 +76,7 @@ def entry(
 
 
 def serial_of(entries: Sequence[MenuEntry]) -> int | None:
-    """Return the number of the serial line that the kernels use as console, if they do."""
+    """Return the number of the serial line that the kernels use as console; None if they use none."""
     for word in (word for each in entries for word in each.arguments):
         if word.startswith("console=ttyS"):
             digits = word.removeprefix("console=ttyS").partition(",")[0]
@@ -85,7 +85,7 @@ def serial_of(entries: Sequence[MenuEntry]) -> int | None:
 
 
 def isolinux(entries: Sequence[MenuEntry], *, has_menu: bool) -> str:
-    """Return the menu of ISOLINUX (BIOS). Without `menu.c32` the host's name is typed."""
+    """Return the menu of ISOLINUX (BIOS). Without `menu.c32` the user types the host's name."""
     serial = serial_of(entries)
     lines = [] if serial is None else [f"SERIAL {serial} 115200"]
     lines += ["UI menu.c32", "MENU TITLE skep: which host is this?"] if has_menu else ["PROMPT 1"]
@@ -116,7 +116,7 @@ def grub(entries: Sequence[MenuEntry], *, volume: str) -> str:
     lines += ["set default=disk", f"set timeout={MENU_SECONDS}", ""]
     lines += ['menuentry "Boot from the disk, and install nothing" --id disk {', "    exit", "}"]
     for each in entries:
-        # GRUB's own language: in single quotes nothing has a meaning.
+        # In GRUB's language single quotes keep every character as it is.
         arguments = " ".join(f"'{word}'" if set(word) & set(';\\$"') else word for word in each.arguments)
         initrds = " ".join(f"/{path}" for path in each.initrds)
         lines += [
@@ -129,14 +129,14 @@ def grub(entries: Sequence[MenuEntry], *, volume: str) -> str:
 
 
 def ipxe_start(url: str) -> str:
-    """Return the script that every host is started with: it goes on with the one of its MAC."""
+    """Return the script that every host starts with; it loads the script for the host's MAC address."""
     return f"#!ipxe\nchain --autofree {url}/mac/${{netX/mac:hexhyp}}.ipxe || shell\n"
 
 
 def ipxe(
     host: InstallPlan, answers: Answers, *, kernel: tuple[str, str], url: str, place: str, image: str
 ) -> str:
-    """Return the script of one host.
+    """Return the iPXE script of one host.
 
     Args:
         host: The host.
@@ -175,11 +175,11 @@ def ipxe(
 
 
 IPXE_DISK = "#!ipxe\necho skep: boots the disk\nexit\n"
-"""The script of a host that has had its answers already."""
+"""The script of a host that was given its answers already."""
 
 
 def dracut(host: InstallPlan) -> tuple[str, ...]:
-    """Return how Red Hat's initrd sets up the network before it has the kickstart file."""
+    """Return the kernel arguments by which Red Hat's initrd sets up the network to fetch the kickstart file."""
     net = primary_interface(host.nets)
     words = [f"ip={net.ip}::{net.gateway}:{net.netmask}:{host.name}:{net.device}:none"]
     words += [f"nameserver={server}" for server in net.nameservers]
@@ -212,5 +212,5 @@ def _member(number: int, name: str, content: bytes) -> bytes:
 
 
 def _padded(content: bytes, size: int) -> bytes:
-    """Return bytes filled up to a multiple of a size."""
+    """Return bytes, padded to a multiple of a size."""
     return content + b"\0" * (-len(content) % size)

@@ -1,4 +1,4 @@
-"""What one host is to become, as its installer needs to know it, before it is said in that installer's words."""
+"""The plan of a host's installation, independent of the installer's format."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from model.stage import Host, Stage
 
 DEFAULT_PARTITIONS = (Partition(mount="swap", size=1024), Partition(mount="/"))
 FAMILIES = {"debian": "debian", "ubuntu": "ubuntu", "rhel": "rhel", "almalinux": "rhel", "rocky": "rhel"}
-"""Distribution to the family whose installer it has."""
+"""Distribution to its family; a family shares an installer."""
 BOND = {"mode": "802.3ad", "miimon": "100", "lacp_rate": "fast", "xmit_hash_policy": "layer3+4"}
-"""How bonds are made, in the kernel's own words."""
+"""The options of bonds, by the kernel's names."""
 ESP_MIB = 512
-"""The EFI system partition."""
+"""The size of the EFI system partition."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Net:
 
     @property
     def device(self) -> str:
-        """What has the address: the interface, or the VLAN on it."""
+        """The device that has the address: the interface, or the VLAN on it."""
         return self.interface if self.vlan is None else f"{self.interface}.{self.vlan}"
 
     @property
@@ -50,7 +50,7 @@ class Net:
 
     @property
     def netmask(self) -> str:
-        """The netmask in four numbers."""
+        """The netmask in dotted form."""
         return str(ipaddress.ip_interface(self.address).netmask)
 
     @property
@@ -61,7 +61,7 @@ class Net:
 
 @dataclass(frozen=True)
 class InstallPlan:
-    """What a host is to become.
+    """The installation of one host.
 
     Args:
         short: As tasks call it.
@@ -105,7 +105,7 @@ class InstallPlan:
 
     @property
     def family(self) -> str:
-        """Whose installer it is: `debian`, `ubuntu` or `rhel`."""
+        """The installer's family: `debian`, `ubuntu` or `rhel`."""
         return family_of(self.release)
 
     @property
@@ -116,7 +116,7 @@ class InstallPlan:
 
 @dataclass(frozen=True)
 class Answers:
-    """The files with a host's answers.
+    """A host's answer files.
 
     Args:
         files: Name to text, as in `preseed.cfg`. They hold the installation's host key, so they are secrets.
@@ -132,14 +132,14 @@ class Answers:
 
 
 def family_of(release: str) -> str:
-    """Return whose installer a release has."""
+    """Return the family of a release's installer."""
     return FAMILIES[release.partition("-")[0]]
 
 
 def plan(
     stage: Stage, host: Host, authorized_key: str, host_key: Secret, host_key_public: str
 ) -> InstallPlan:
-    """Return what a host of a kickstart stage is to become.
+    """Return the installation plan of a kickstart stage's host.
 
     Raises:
         TypeError: The stage is of another provider.
@@ -175,7 +175,7 @@ def plan(
 
 
 def _net(network: InstallNetwork, index: int, stages: tuple[str, str | None] | None) -> Net:
-    """Return a host's interface; `stages` is the host's address in the stage and the stage's network."""
+    """Return a host's interface; `stages` holds the host's address in the stage and the stage's network."""
     ip, mask = (network.ips[index] if network.ips else ""), network.netmask
     if stages is not None:
         ip = ip or stages[0]
@@ -192,12 +192,12 @@ def _net(network: InstallNetwork, index: int, stages: tuple[str, str | None] | N
 
 
 def primary_interface(nets: tuple[Net, ...]) -> Net:
-    """Return the interface that packages are fetched by: the one with the default route, else the first."""
+    """Return the interface that packages are fetched through: the one with the default route, else the first."""
     return next((net for net in nets if net.gateway), nets[0])
 
 
 def links(nets: tuple[Net, ...]) -> tuple[Net, ...]:
-    """Return each bond and each plain interface once, whatever number of VLANs is on it."""
+    """Return each bond and each plain interface once, however many VLANs it carries."""
     seen: dict[str, Net] = {}
     for net in nets:
         if net.interface not in seen or net.ports:

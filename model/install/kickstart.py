@@ -12,7 +12,7 @@ _NO_REPOSITORY = "cdrom"
 
 
 def answers(host: InstallPlan) -> Answers:
-    """Return a host's kickstart file, and where the kernel is told to look for it."""
+    """Return a host's kickstart file, and the kernel argument with its location."""
     return Answers(
         {FILE: Secret(_text(host))}, ("inst.text", "inst.ks={url}/" + FILE, *host.kernel_arguments)
     )
@@ -21,7 +21,7 @@ def answers(host: InstallPlan) -> Answers:
 def _text(host: InstallPlan) -> str:
     """Return the kickstart file."""
     disk = host.target.removeprefix("/dev/")
-    # The grammar takes one line for an interface: further VLANs on it are told to NetworkManager itself.
+    # Kickstart takes one line for an interface, so further VLANs on it are NetworkManager connections.
     chosen = {net.interface: net for net in (*reversed(host.nets), primary_interface(host.nets))}
     first = [net for net in host.nets if chosen[net.interface] is net]
     lines = [
@@ -34,7 +34,7 @@ def _text(host: InstallPlan) -> str:
         *(_network(net, is_primary=net is primary_interface(host.nets)) for net in first),
         f"network --hostname={host.name}",
         "rootpw --lock",
-        # The script below would do; Anaconda asks for a user where root can't log in and nobody else is there.
+        # The script below makes the user as well, but without a user Anaconda asks when root is locked.
         f"user --name={ADMIN} --groups=wheel --shell=/bin/bash --lock",
         f'sshkey --username={ADMIN} "{host.authorized_key}"',
         "selinux --enforcing",
@@ -60,7 +60,7 @@ def _text(host: InstallPlan) -> str:
         "%post --erroronfail --interpreter=/bin/sh",
         *(line for net in host.nets if net not in first for line in _keyfile(net)),
         access_script(host).reveal().rstrip("\n"),
-        # The installer keeps what it was told, with the host key in it.
+        # The installer keeps the kickstart file, with the host key in it.
         "rm -f /root/anaconda-ks.cfg /root/original-ks.cfg",
         "%end",
     ]
@@ -68,7 +68,7 @@ def _text(host: InstallPlan) -> str:
 
 
 def _source(host: InstallPlan) -> list[str]:
-    """Return where packages come from."""
+    """Return the lines of the package source."""
     if not host.mirror:
         return [_NO_REPOSITORY]
     proxy = f" --proxy={host.proxy}" if host.proxy else ""

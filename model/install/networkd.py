@@ -1,4 +1,4 @@
-"""The files by which systemd-networkd gives a host its interfaces: bonds and VLANs need no further package."""
+"""Configuration of systemd-networkd for a host's interfaces: bonds and VLANs need no further package."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ DIRECTORY = "/etc/systemd/network"
 
 
 def files(nets: tuple[Net, ...]) -> dict[str, str]:
-    """Return the files, name to text."""
+    """Return the configuration files, name to text."""
     return dict(_files(nets))
 
 

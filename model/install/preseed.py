@@ -1,4 +1,4 @@
-"""The answers for Debian's installer: a preseed, and the script that it ends with. Both lie in its initrd.
+"""Answers for Debian's installer: a preseed, and the script that it runs last. Both are in its initrd.
 
 Only from there they are read before the network is asked for, so that its addresses can be answers as well.
 The installer itself knows neither VLANs nor bonds, but its kernel does: a script makes them before it looks for
@@ -35,7 +35,7 @@ def answers(host: InstallPlan) -> Answers:
 
 
 def _console(host: InstallPlan) -> tuple[str, ...]:
-    """Return what is for both kernels: what stands behind `---` goes into the installed system's boot loader."""
+    """Return the arguments for both kernels: those after `---` go into the installed system's boot loader."""
     return ("---", *host.kernel_arguments) if host.kernel_arguments else ()
 
 
@@ -68,7 +68,7 @@ def _text(host: InstallPlan) -> str:
         f"mirror/{mirror.scheme}/proxy string": host.proxy,
         "mirror/suite string": _SUITES[host.version],
         "passwd/root-login boolean": "true",
-        # As good as `!`, which the late script sets. That is no answer to the installer: it would ask (12 and 13).
+        # No password matches it. The late script sets `!`, which the installers of 12 and 13 do not accept: they ask.
         "passwd/root-password-crypted password": "*",
         "passwd/make-user boolean": "false",
         "clock-setup/utc boolean": "true",
@@ -113,7 +113,7 @@ def _text(host: InstallPlan) -> str:
 
 
 def _recipe(host: InstallPlan) -> str:
-    """Return the partitions, in partman's words: sizes are the least, a weight and the most, in MB."""
+    """Return the partitions as a partman recipe, whose sizes are minimum, priority and maximum in MB."""
     parts = [
         "1 1 1 free $bios_boot{ } method{ biosgrub }",
         f"{ESP_MIB} {ESP_MIB} {ESP_MIB} free $iflabel{{ gpt }} $reusemethod{{ }} method{{ efi }} format{{ }}",
@@ -132,7 +132,7 @@ def _recipe(host: InstallPlan) -> str:
 
 
 def early_script(net: Net) -> str:
-    """Return the script that makes a bond and a VLAN for the installer; empty if there is none to make."""
+    """Return the script that makes a bond or a VLAN for the installer; empty if there is neither."""
     lines = []
     if net.ports:
         options = " ".join(f"{name}={value}" for name, value in BOND.items())
@@ -160,7 +160,7 @@ def early_script(net: Net) -> str:
 
 
 def late_script(host: InstallPlan) -> Secret:
-    """Return the script that runs in the installed system: its network, then the admin user and the host key."""
+    """Return the script for the installed system: its network, then the admin user and the host key."""
     lines = ["set -eu", f"mkdir -p {networkd.DIRECTORY}"]
     lines += [
         f"printf %s {shlex.quote(text)} >{networkd.DIRECTORY}/{name}"
@@ -168,7 +168,7 @@ def late_script(host: InstallPlan) -> Secret:
     ]
     servers = "".join(f"nameserver {server}\n" for net in host.nets for server in net.nameservers)
     lines += [
-        # What ifupdown was told by the installer is another configuration of the same interfaces.
+        # The installer leaves a second configuration of the same interfaces to ifupdown.
         "printf 'auto lo\\niface lo inet loopback\\n' >/etc/network/interfaces",
         f"printf %s {shlex.quote(servers)} >/etc/resolv.conf",
         "systemctl enable systemd-networkd.service",

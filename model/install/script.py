@@ -1,4 +1,4 @@
-"""What is done in a host that was just installed, the same for all distributions: the admin user and the host key."""
+"""The script that gives an installed host of any distribution the admin user and the host key."""
 
 import shlex
 
@@ -10,7 +10,7 @@ _SCRIPT = """\
 set -eu
 umask 077
 id -u "$admin" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash "$admin"
-# No password, but not locked either: sshd without PAM lets no locked account in, whatever its key.
+# No password, but not locked either: sshd without PAM refuses locked accounts, even with a key.
 usermod --password '*' "$admin"
 usermod --password '!' root
 home=$(getent passwd "$admin" | cut -d: -f6)
@@ -27,7 +27,7 @@ if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home" /etc/ssh /e
 
 
 def access_script(host: InstallPlan) -> Secret:
-    """Return the script that runs in the new system as root, by a POSIX shell. Safe to repeat."""
+    """Return a POSIX shell script to run as root in the installed system. Safe to repeat."""
     given = {
         "admin": ADMIN,
         "authorized": host.authorized_key,

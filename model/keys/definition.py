@@ -37,7 +37,7 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[msgspec.structs.FieldInfo
 
 
 def _written(annotation: object) -> Written | None:
-    """Return the form that a field is written in, where that is not its value."""
+    """Return a field's written form; None if the value is written as it is."""
     for part in (annotation, *get_args(annotation)):
         for said in getattr(part, "__metadata__", ()):
             if isinstance(said, Written):
@@ -46,7 +46,7 @@ def _written(annotation: object) -> Written | None:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> object:
-    """Return what a field is where it is left out; what has no default equals nothing."""
+    """Return a field's default; one without a default gets a value that equals no other."""
     if field.default_factory is not msgspec.NODEFAULT:
         return field.default_factory()
     return field.default

@@ -1,4 +1,4 @@
-"""Digests of definitions and files, and the key that they make.
+"""Inputs of resources, their digests, and the keys made from them.
 
 An *input* is a named small text: a value of a definition under its key path, a file's mode and digest under its
 path, a field of a record. A *key* is the digest of all inputs of a resource. Inputs are kept apart, not melted
@@ -21,13 +21,13 @@ Inputs = dict[str, str]
 
 _LONG = 200
 _NAMED_BY_CONTENT = ("secret.", "config.")
-"""What the inputs' names begin with whose values are names by content (`model/swarm/content_names.py`)."""
+"""Prefixes of inputs whose values are names by content (`model/swarm/content_names.py`)."""
 _OPAQUE = ("sha256:", "hmac:", "file ")
 _HEX, _HEX_DIGITS = 32, frozenset("0123456789abcdef")
 
 
 def canonical(value: object) -> str:
-    """Return the one JSON text of a value: sorted keys, no white space."""
+    """Return a value as canonical JSON: sorted keys, no white space."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -58,7 +58,7 @@ def key_of(inputs: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """One input that is not what it was.
+    """An input that differs from the recorded one.
 
     Args:
         name: The input's name.
@@ -72,7 +72,7 @@ class Difference:
     new: str | None
 
     def sentence(self, name: str = "") -> str:
-        """Return it in words, under another name if one is given."""
+        """Return a sentence, under another name if one is given."""
         name = name or self.name
         if self.new is None:
             return f"{name} removed"
@@ -84,13 +84,13 @@ class Difference:
 
     @property
     def is_opaque(self) -> bool:
-        """Whether its values tell a person nothing."""
+        """Whether its values are digests, which tell a person nothing."""
         values = (self.old, self.new)
         return None not in values and any(text.startswith(_OPAQUE) for text in values if text)
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Difference]:
-    """Return each input that differs: first those that can be read, each in the order of names.
+    """Return each input that differs, by name, those with readable values first.
 
     An empty table or list that became one with values, or the other way round, is told by those values alone.
     """
@@ -110,14 +110,14 @@ def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Differen
 
 
 def _same(name: str, old: str | None, new: str | None) -> bool:
-    """Return whether an input is what it was, as far as is known: a secret that was not asked for may be."""
+    """Return whether an input is the same; a secret that was not read counts as the same."""
     if old == new:
         return True
     if old is None or new is None:
         return False
     if new == UNKNOWN_FINGERPRINT:
         return old.startswith("hmac:")
-    # In a Docker secret's name there is a part of its digest.
+    # A Docker secret's name holds a part of its digest.
     begin, unasked, _ = new.rpartition(UNKNOWN_FINGERPRINT.removeprefix("hmac:"))
     return bool(unasked) and name.startswith(_NAMED_BY_CONTENT) and old.startswith(begin)
 
@@ -128,13 +128,13 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 
 def abbreviated(text: str) -> str:
-    """Return a value for a sentence; an id or a digest is cut to what people compare."""
+    """Return a value for a sentence, with ids and digests abbreviated."""
     return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else text
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file, link or directory of a role, read once, so that what is hashed is what is used.
+    """A file, link or directory of a role, read once, so that the hashed content is the one used.
 
     Args:
         path: Below the role's directory, with `/`.
@@ -151,7 +151,7 @@ class Entry:
 
     @property
     def input(self) -> str:
-        """What counts of it for a key."""
+        """The value of its input: type, mode and content's digest."""
         if self.kind == "link":
             return f"file link {self.data.decode(errors='surrogateescape')}"
         return f"file {self.mode:04o} {sha256(self.data)}" if self.kind == "file" else "file directory"
@@ -179,7 +179,7 @@ def read_tree(root: Path) -> tuple[Entry, ...]:
 
 
 def _below(root: Path) -> Iterator[Path]:
-    """Yield all that is below a directory; links are not followed.
+    """Yield all paths below a directory; links are not followed.
 
     `Path.rglob` takes a directory that can't be read for an empty one.
     """
@@ -214,5 +214,5 @@ def _read(path: Path, name: str) -> Entry:
 
 
 def tree_inputs(label: str, entries: Iterable[Entry]) -> Inputs:
-    """Return one input per file and link of a tree, under `label` and its path; they tell the directories too."""
+    """Return one input per file and link of a tree, under `label` and its path. Directories follow from them."""
     return {f"{label}/{entry.path}": entry.input for entry in entries if entry.kind != "directory"}

@@ -1,4 +1,4 @@
-"""What a phase gets back for a resource, and hands to the resources that are made from it.
+"""The records of resources, which the resources made from them read.
 
 Each is one JSON file in the state directory. A record holds what others need and nothing else: a service's record
 has its id but not its image, so that an initialization, which depends on the service, is not run again by a new
@@ -8,15 +8,15 @@ image (*early cutoff*).
 from msgspec import Struct
 
 ADMIN = "skep"
-"""The user on hosts that skep logs in as: it has sudo and the stage's key."""
+"""The user that skep logs in as on hosts. It has sudo and the stage's key."""
 
 
 class Record(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """Base of all records."""
+    """The base of all records."""
 
 
 class HostRecord(Record, frozen=True):
-    """A host that exists, whoever provides it: where its ssh answers and how to know it again.
+    """A host of any provider: the address of its ssh, and its identity.
 
     Args:
         name: Its full name, as in `p-hive0.example`.
@@ -40,32 +40,32 @@ class HostRecord(Record, frozen=True):
 
 
 class FactRecord(Record, frozen=True):
-    """Something of which others need no more than that it is this one: an id, as of a network or a made step."""
+    """A resource of which others only need the identity: an id, as of a network."""
 
     id: str = ""
 
 
 class SwarmRecord(Record, frozen=True):
-    """A hive's place in the swarm: the cluster's id and the node's."""
+    """A hive's membership in the swarm: the cluster's id and the node's."""
 
     cluster: str
     node: str
 
 
 class ImageRecord(Record, frozen=True):
-    """An image in the site's registry (or pulled from elsewhere): the reference with digest that services run."""
+    """An image: the reference with digest that services run."""
 
     reference: str
 
 
 class VolumeRecord(Record, frozen=True):
-    """A volume on a host: the id of its incarnation, another one when it was lost and made anew."""
+    """A volume on a host: the id of its incarnation, which changes when the volume is lost and made anew."""
 
     incarnation: str
 
 
 class PortsRecord(Record, frozen=True):
-    """The published ports that were chosen: `<service> <container's port>/<protocol>` to the host's port."""
+    """The published ports that skep chose: `<service> <container's port>/<protocol>` to the host's port."""
 
     ports: dict[str, int] = {}
 

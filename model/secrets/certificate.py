@@ -1,4 +1,4 @@
-"""The site's own CA, and the certificates that it issues. Pure: nothing is read, written or asked for.
+"""The site's own CA, and the certificates that it issues. Pure: nothing is read or written.
 
 An issued certificate is a function of the CA, the names and the addresses: its private key is derived from the CA's
 key (HKDF), its dates are the CA's, its signature is RFC 6979's. Issuing it again gives the same bytes, so that setting
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec
 
 FORM = "EC P-256, derived key, the CA's dates"
-"""How `issue` makes certificates, in words: an input of what is made with them, to be changed with it."""
+"""A description of how `issue` makes certificates. It is an input of steps that use them: change it with `issue`."""
 
 _VALID = dt.timedelta(days=3653)
 _SKEW = dt.timedelta(hours=1)
-"""A host's clock may be behind the mother's; its certificate must not be one of the future."""
+"""How far a host's clock may be behind the mother's for a new certificate to be valid there."""
 _COMMON_NAME = 64
-"""The longest common name that X.509 allows; the names that count are the alternative ones."""
+"""The longest common name that X.509 allows. Clients check the alternative names, not this one."""
 
 
 def make_ca(name: str) -> tuple[Secret, str]:
@@ -107,7 +107,7 @@ def issue(
 
 
 def _derived(signer: "ec.EllipticCurvePrivateKey", names: Iterable[str]) -> "ec.EllipticCurvePrivateKey":
-    """Return the private key that belongs to the CA's key and these names. Nothing leads back to the CA's key."""
+    """Return the private key derived from the CA's key and these names. It does not reveal the CA's key."""
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -115,13 +115,13 @@ def _derived(signer: "ec.EllipticCurvePrivateKey", names: Iterable[str]) -> "ec.
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
     info = "\0".join(["skep certificate", *names]).encode()
     secret = signer.private_numbers().private_value.to_bytes(32, "big")
-    # 48 bytes for a number of 32, so that its remainder is as good as evenly spread (FIPS 186-5, A.2.1).
+    # 48 bytes for a number of 32, so that the remainder is practically uniform (FIPS 186-5, A.2.1).
     number = int.from_bytes(HKDF(hashes.SHA256(), 48, None, info).derive(secret), "big")
     return ec.derive_private_key(number % (order - 1) + 1, ec.SECP256R1())
 
 
 def _subject(name: str) -> "x509.Name":
-    """Return a subject that is a common name."""
+    """Return a subject with a common name."""
     from cryptography import x509
     from cryptography.x509.oid import NameOID
 
@@ -129,7 +129,7 @@ def _subject(name: str) -> "x509.Name":
 
 
 def _key_usage(*, ca: bool) -> "x509.KeyUsage":
-    """Return what a CA's key, or a server's, may be used for."""
+    """Return the key usage of a CA or a server."""
     from cryptography import x509
 
     return x509.KeyUsage(

@@ -1,9 +1,9 @@
-"""A text that does not print itself."""
+"""Secret texts, which print as `[redacted]`."""
 
 import hmac
 
 UNKNOWN_FINGERPRINT = "hmac:unasked"
-"""The keyed digest of a secret that was not asked for: no difference to any other."""
+"""The fingerprint of a secret that was not read. It counts as equal to any other."""
 
 
 class Secret:
@@ -16,7 +16,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text itself; the caller answers for where it goes."""
+        """Return the text itself. The caller is responsible for where it goes."""
         return self._text
 
     def fingerprint(self, pepper: bytes) -> str:
@@ -49,7 +49,7 @@ class Secret:
 
 
 class UnknownSecret(Secret):
-    """A secret that its command was not asked for, as in `doit list`, or a text with one in it."""
+    """A secret that was not read, as its command is not run by `doit list`; or a text that holds one."""
 
     __slots__ = ()
 
@@ -67,6 +67,6 @@ class UnknownSecret(Secret):
         raise TypeError("a secret is used that its command was not asked for")
 
     def fingerprint(self, pepper: bytes) -> str:
-        """Return what counts as no difference."""
+        """Return the fingerprint that counts as equal to any other."""
         del pepper
         return UNKNOWN_FINGERPRINT

@@ -1,4 +1,4 @@
-"""What only the state directory can hold of a stage: its CA, the registry's password, the pepper of its digests."""
+"""A stage's own secrets: the key of its CA, the registry's password, the pepper of keyed digests."""
 
 import json
 import secrets
@@ -16,7 +16,7 @@ _LETTERS = string.ascii_letters + string.digits
 
 @dataclass(frozen=True)
 class StageSecrets:
-    """The secrets of one stage. Made once; without them its registry and its hosts' trust must be made anew.
+    """The secrets of one stage. They are made once; if they are lost, registry and hosts must be set up anew.
 
     Args:
         ca_key: The private key of the site's CA, as PEM.
@@ -32,11 +32,11 @@ class StageSecrets:
     pepper: Secret
 
     def fingerprint(self, secret: Secret) -> str:
-        """Return a secret's keyed digest, as inputs hold it."""
+        """Return a secret's keyed digest, as used in inputs."""
         return secret.fingerprint(self.pepper.reveal().encode())
 
     def to_bytes(self) -> bytes:
-        """Return all of it as JSON, in clear: for a file of mode 0600 and nothing else."""
+        """Return the secrets as JSON in clear text, only for a file of mode 0600."""
         values = {
             "form": _FORM,
             "ca_key": self.ca_key.reveal(),
@@ -48,7 +48,7 @@ class StageSecrets:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "StageSecrets":
-        """Return what `to_bytes` was given.
+        """Return the secrets that `to_bytes` wrote.
 
         Raises:
             StateError: It is not what `to_bytes` makes. The message holds nothing of it.
@@ -74,5 +74,5 @@ def generate(site_name: str, stage_name: str) -> StageSecrets:
 
 
 def _random_text(length: int) -> str:
-    """Return that many random letters and digits, which need no quoting anywhere; 32 hold 190 bits."""
+    """Return random letters and digits, which need no quoting anywhere; 32 of them hold 190 bits."""
     return "".join(secrets.choice(_LETTERS) for _ in range(length))

@@ -1,4 +1,4 @@
-"""What the types of a site are made of: kinds of texts and numbers, and their bases."""
+"""Kinds of strings and numbers in a site, and the bases of its types."""
 
 from typing import Annotated, Any
 
@@ -36,13 +36,13 @@ Value = Scalar | list[Any] | dict[str, Any]
 
 
 class Frozen(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """Base of all types of the site: immutable, unknown keys refused, defaults left out of keys."""
+    """The base of types that are tables of site.toml: immutable, without unknown keys."""
 
 
 class ShortForm(Struct, frozen=True):
-    """A part of a site that may have a short form in site.toml."""
+    """A part of a site that site.toml may write in a short form."""
 
     @property
     def short(self) -> str | int | None:
-        """The short form; None where there is more to say."""
+        """The short form; None if it would not say all."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What is made the same on every host."""
+"""The set-up that all hosts share."""
 
 from typing import Annotated, Any
 
@@ -7,8 +7,8 @@ from msgspec import Meta, field
 from model.site.base import Domain, Frozen, Label
 
 
-class Users(Frozen, frozen=True):
-    """A person with an account on every host."""
+class Account(Frozen, frozen=True):
+    """An account on every host."""
 
     public_keys: Annotated[list[str], Meta(description="The lines of the account's `authorized_keys`.")] = []
     sudo: Annotated[
@@ -18,7 +18,7 @@ class Users(Frozen, frozen=True):
 
 
 class SetupHosts(Frozen, frozen=True):
-    """What `setup_hosts` makes the same on every host."""
+    """The set-up that all hosts share."""
 
     timezone: Annotated[
         str,
@@ -35,7 +35,7 @@ class SetupHosts(Frozen, frozen=True):
     ] = field(
         default_factory=lambda: ["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"]
     )
-    users: Annotated[dict[Label, Users], Meta(description="The accounts that every host gets, by name.")] = {}
+    users: Annotated[dict[Label, Account], Meta(description="The accounts that every host gets, by name.")] = {}
     firewall: Annotated[
         bool,
         Meta(

@@ -1,4 +1,4 @@
-"""Images: what they are made from, how, and where they are kept."""
+"""Images: their bases, roles and configuration, and the registries."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from model.units import Age, Seconds, Written
 
 
 class Base(Frozen, frozen=True):
-    """How a base image is had, where it is not simply pulled: at most one of these."""
+    """How to obtain a base image. Give at most one of `debootstrap`, `tarball`, `archive` and `image`."""
 
     debootstrap: (
         Annotated[
@@ -54,7 +54,7 @@ class Base(Frozen, frozen=True):
 
 
 class ExternalRegistry(Frozen, frozen=True):
-    """A registry that images are pulled from. Nothing of it makes an image stale."""
+    """A registry that images are pulled from. A change here does not make an image stale."""
 
     user: Annotated[str, Meta(description="The user that logs in to the registry.")] | None = None
     password: (
@@ -65,8 +65,8 @@ class ExternalRegistry(Frozen, frozen=True):
             str,
             Meta(
                 pattern=r"^[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9._/-]+)?$",
-                description="A mirror that is used instead, as in `mirror.example:5000`. It may have a login of its own in "
-                "`[registries]`.",
+                description="A mirror that is used instead, as in `mirror.example:5000`. It may have a login of its "
+                "own in `[registries]`.",
             ),
         ]
         | None
@@ -74,7 +74,7 @@ class ExternalRegistry(Frozen, frozen=True):
 
 
 class RoleUse(Frozen, ShortForm, frozen=True):
-    """A role with variables of its own."""
+    """A role, with its variables."""
 
     role: Annotated[
         str,
@@ -93,12 +93,12 @@ class RoleUse(Frozen, ShortForm, frozen=True):
 
     @property
     def short(self) -> str | None:
-        """The role's name, if it has no variables of its own."""
+        """The role's name, if it has no variables."""
         return None if self.vars else self.role
 
 
 class Healthcheck(Struct, frozen=True, kw_only=True):
-    """How Docker tests a container: it runs `test` every `interval`."""
+    """A health check: Docker runs `test` in a container every `interval`."""
 
     test: str | list[str]
     interval: Seconds = 30.0
@@ -117,8 +117,8 @@ class ImageBase(Frozen, frozen=True):
         Annotated[
             str,
             Meta(
-                description="Instead of `from`: a directory with a Dockerfile, relative to the site's directory. Files in "
-                "its `.dockerignore` are left out. Roles are applied on top."
+                description="Instead of `from`: a directory with a Dockerfile, relative to the site's directory. "
+                "Files in its `.dockerignore` are left out. Roles are applied on top."
             ),
         ]
         | None
@@ -127,8 +127,8 @@ class ImageBase(Frozen, frozen=True):
     secrets: Annotated[
         list[str],
         Meta(
-            description="Names in `[secrets]`. The image's roles find them as files in `/.skep/secrets/` (Ansible roles: "
-            "as variables); they do not become part of the image."
+            description="Names in `[secrets]`. The image's roles find them as files in `/.skep/secrets/` "
+            "(Ansible roles: as variables); they do not become part of the image."
         ),
     ] = []
     privileged: Annotated[
@@ -159,8 +159,8 @@ class ImageBase(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="The containers' entrypoint: a text for the shell, or a list of words. It makes the base image's "
-                "command void."
+                description="The containers' entrypoint: a text for the shell, or a list of words. It makes the base "
+                "image's command void."
             ),
         ]
         | None
@@ -169,8 +169,8 @@ class ImageBase(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="The entrypoint's arguments, or the command if there is no entrypoint: a text for the shell, or "
-                "a list of words."
+                description="The entrypoint's arguments, or the command if there is no entrypoint: a text for the "
+                "shell, or a list of words."
             ),
         ]
         | None
@@ -220,8 +220,8 @@ class Registry(Frozen, frozen=True):
         int,
         Meta(
             ge=1,
-            description="How many versions of each image and base the registry keeps, the newest first, so that you can "
-            "go back. Versions in use are always kept. A successful run that made an image removes the "
-            "others.",
+            description="How many versions of each image and base the registry keeps, the newest first, so that "
+            "you can go back. Versions in use are always kept. A successful run that made an image "
+            "removes the others.",
         ),
     ] = 5

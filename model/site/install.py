@@ -1,4 +1,4 @@
-"""How a host without an operating system is installed: its networks, its disk, what is its own."""
+"""The installation of hosts that have no operating system: networks, partitions, settings of single hosts."""
 
 from typing import Annotated
 
@@ -30,7 +30,7 @@ Firmware = Annotated[str, Meta(pattern="^(uefi|bios)$", description="`uefi` or `
 
 
 class InstallNetwork(Frozen, frozen=True):
-    """One network interface that the installed hosts have."""
+    """A network interface of the installed hosts."""
 
     interface: Annotated[
         Interface, Meta(description="The interface's name. With `bonding_interfaces` it is the bond's.")
@@ -38,8 +38,8 @@ class InstallNetwork(Frozen, frozen=True):
     ips: Annotated[
         list[str],
         Meta(
-            description="The hosts' addresses in this network, in order. The first network has the stage's addresses and "
-            "takes none here. A further network without addresses only carries VLANs."
+            description="The hosts' addresses in this network, in order. The first network has the stage's "
+            "addresses and takes none here. A further network without addresses only carries VLANs."
         ),
     ] = []
     netmask: (
@@ -63,7 +63,7 @@ class InstallNetwork(Frozen, frozen=True):
 
 
 class Partition(Frozen, frozen=True):
-    """One partition of the target disk; what the firmware needs is added."""
+    """A partition of the target disk. The partitions that the firmware needs are added."""
 
     mount: Annotated[
         str, Meta(pattern=r"^(/[A-Za-z0-9._/-]*|swap)$", description="The mount point, or `swap`.")
@@ -84,7 +84,7 @@ class Partition(Frozen, frozen=True):
 
 
 class InstallHost(Frozen, frozen=True):
-    """How the installation of one host differs from the others'."""
+    """The installation settings of one host that differ from the stage's."""
 
     mac: (
         Annotated[

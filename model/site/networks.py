@@ -8,7 +8,7 @@ from model.site.base import Frozen
 
 
 class Pool(Frozen, frozen=True):
-    """A subnet of a network."""
+    """A subnet of an overlay network."""
 
     subnet: Annotated[str, Meta(description="The subnet, as in `10.20.0.0/24`.")]
     gateway: (
@@ -27,7 +27,7 @@ class Pool(Frozen, frozen=True):
 
 
 class Ipam(Frozen, frozen=True):
-    """Addresses of a network: one subnet, or several in `config`."""
+    """The addresses of an overlay network: one subnet, or several in `config`."""
 
     subnet: Annotated[str, Meta(description="The subnet, as in `10.20.0.0/24`.")] | None = None
     gateway: (
@@ -51,7 +51,7 @@ class Ipam(Frozen, frozen=True):
 
     @property
     def pools(self) -> list[Pool]:
-        """All its subnets."""
+        """All subnets."""
         first = (
             []
             if self.subnet is None

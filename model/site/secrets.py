@@ -1,4 +1,4 @@
-"""Secrets and configs: where each comes from, and how a service gets it."""
+"""Secrets and configs: their sources, and the files that services get."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ _PERMISSIONS = "^[01]?[0-7]{3}$"
 
 
 class SecretSource(Frozen, frozen=True):
-    """Where a secret comes from: exactly one of these."""
+    """The source of a secret. Give exactly one of these keys."""
 
     generate: (
         Annotated[
@@ -34,8 +34,8 @@ class SecretSource(Frozen, frozen=True):
         Annotated[
             str,
             Meta(
-                description="The file that holds the secret, relative to the site's directory. One line break at its end is "
-                "removed."
+                description="The file that holds the secret, relative to the site's directory. One line break at its "
+                "end is removed."
             ),
         ]
         | None
@@ -44,9 +44,9 @@ class SecretSource(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="The command that prints the secret: a text for the shell, or a list of words. It runs on this "
-                "machine in the site's directory; one line break at the end of its output is removed. `doit "
-                "list` and `doit why` don't run it."
+                description="The command that prints the secret: a text for the shell, or a list of words. It runs "
+                "on this machine in the site's directory; one line break at the end of its output is "
+                "removed. `doit list` and `doit why` don't run it."
             ),
         ]
         | None
@@ -54,7 +54,7 @@ class SecretSource(Frozen, frozen=True):
 
 
 class SecretUse(Frozen, ShortForm, frozen=True):
-    """A secret as a service gets it, in long form."""
+    """A secret as a file in a service's containers."""
 
     source: Annotated[Name, Meta(description="The secret's name in `[secrets]`.")]
     target: (
@@ -76,12 +76,12 @@ class SecretUse(Frozen, ShortForm, frozen=True):
 
     @property
     def short(self) -> str | None:
-        """The secret's name, if nothing else is said."""
+        """The secret's name, if the file has all defaults."""
         return self.source if self == SecretUse(source=self.source) else None
 
 
 class Config(Frozen, frozen=True):
-    """A file that services get, from a text or a file: exactly one of these."""
+    """The content of a file that services get. Give exactly one of `file` and `text`."""
 
     file: (
         Annotated[str, Meta(description="The file with the content, relative to the site's directory.")]
@@ -97,7 +97,7 @@ class Config(Frozen, frozen=True):
 
 
 class ConfigUse(Frozen, ShortForm, frozen=True):
-    """A config as a service gets it, in long form."""
+    """A config as a file in a service's containers."""
 
     source: Annotated[Name, Meta(description="The config's name in `[configs]`.")]
     target: (
@@ -119,5 +119,5 @@ class ConfigUse(Frozen, ShortForm, frozen=True):
 
     @property
     def short(self) -> str | None:
-        """The config's name, if nothing else is said."""
+        """The config's name, if the file has all defaults."""
         return self.source if self == ConfigUse(source=self.source) else None

@@ -1,4 +1,4 @@
-"""What runs."""
+"""Services, and all that they are configured with."""
 
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ from model.units import Bytes, Seconds, Written
 
 
 class Placement(Frozen, frozen=True):
-    """Where a service's tasks may run."""
+    """The nodes that a service's tasks may run on."""
 
     constraints: Annotated[
         list[str], Meta(description="The constraints that a node must meet, as in `node.labels.disk==ssd`.")
@@ -26,7 +26,7 @@ class Placement(Frozen, frozen=True):
 
 
 class Logging(Frozen, frozen=True):
-    """Where Docker puts what a service's containers print."""
+    """The logging of a service's containers."""
 
     driver: Annotated[
         str, Meta(description="Docker's logging driver, as in `json-file`, `journald`, `syslog`.")
@@ -38,7 +38,7 @@ class Logging(Frozen, frozen=True):
 
 
 class Ulimit(Frozen, ShortForm, frozen=True):
-    """A limit of what a container's processes may use."""
+    """A resource limit of a container's processes (ulimit)."""
 
     soft: Annotated[int, Meta(ge=-1, description="The limit that applies at first. -1 is no limit.")]
     hard: Annotated[
@@ -47,12 +47,12 @@ class Ulimit(Frozen, ShortForm, frozen=True):
 
     @property
     def short(self) -> int | None:
-        """The limit, if both are the same."""
+        """The limit, if both are equal."""
         return self.soft if self.soft == self.hard else None
 
 
 class ServiceBase(Frozen, frozen=True):
-    """The keys of a service that mean what is written."""
+    """The keys of a service that have one form only."""
 
     image: Annotated[
         str,
@@ -85,8 +85,8 @@ class ServiceBase(Frozen, frozen=True):
     environment: Annotated[
         dict[str, Scalar],
         Meta(
-            description="Environment variables of the containers. Whoever may inspect the service on a manager can read "
-            "a secret in them; `secrets` are safer."
+            description="Environment variables of the containers. Whoever may inspect the service on a manager "
+            "can read a secret in them; `secrets` are safer."
         ),
     ] = {}
     user: (
@@ -174,21 +174,21 @@ class ServiceBase(Frozen, frozen=True):
     depends_on: Annotated[
         list[Label],
         Meta(
-            description="The services that must run and be healthy before this one is deployed. A change of theirs does "
-            "not deploy this one again."
+            description="The services that must run and be healthy before this one is deployed. A change of "
+            "theirs does not deploy this one again."
         ),
     ] = []
     try_: Annotated[
         list[str],
         Meta(
-            description="Commands that a run shows at its end, to paste. `{address}` stands for a host where the service "
-            "answers."
+            description="Commands that a run shows at its end, to paste. `{address}` stands for a host where the "
+            "service answers."
         ),
     ] = field(name="try", default_factory=list)
 
 
 FIRST_FREE_PORT = 61001
-"""The first port that skep chooses for a service: hive-builder's, above the range that Linux hands out by itself."""
+"""The lowest port that skep chooses for a service: hive-builder's, above Linux's range of ephemeral ports."""
 
 
 class PublishedPort(ShortForm, frozen=True):
@@ -213,12 +213,12 @@ class PublishedPort(ShortForm, frozen=True):
         return self.published == 0
 
     def at(self, published: int) -> "PublishedPort":
-        """Return the same port with a port of the host."""
+        """Return the port, published at this port of the host."""
         return structs.replace(self, published=published)
 
     @property
     def short(self) -> str | None:
-        """`published:target/protocol`, without what is the default."""
+        """`published:target/protocol`, without defaults; None with `mode = "host"`."""
         if self.mode != "ingress":
             return None
         published = "" if self.is_open else f"{self.published}:"
@@ -227,7 +227,7 @@ class PublishedPort(ShortForm, frozen=True):
 
 
 class Mount(Struct, frozen=True, kw_only=True):
-    """Something mounted into a service's containers.
+    """A mount in a service's containers.
 
     Args:
         target: The path in the container.
@@ -252,7 +252,7 @@ class Mount(Struct, frozen=True, kw_only=True):
 
     @property
     def host_directory(self) -> str:
-        """The host's directory that a bind mount mounts; empty for other mounts."""
+        """The host's directory of a bind mount; empty for other mounts."""
         return (self.source or "") if self.type == "bind" else ""
 
 
@@ -277,7 +277,7 @@ class UpdateConfig(Struct, frozen=True, kw_only=True):
 
 
 class RollbackConfig(Struct, frozen=True, kw_only=True):
-    """How a service goes back to what it was."""
+    """How a service is rolled back."""
 
     parallelism: int = 1
     delay: Seconds = 0.0
@@ -288,7 +288,7 @@ class RollbackConfig(Struct, frozen=True, kw_only=True):
 
 
 def _networks(networks: dict[str, list[str]]) -> list[object]:
-    """Return networks with further names as site.toml has them."""
+    """Return a service's networks as site.toml writes them."""
     return [{"name": name, "aliases": aliases} if aliases else name for name, aliases in networks.items()]
 
 
@@ -328,7 +328,7 @@ class Service(ServiceBase, frozen=True):
 
     @property
     def named_volumes(self) -> tuple[str, ...]:
-        """The volumes of the site that it mounts, each once."""
+        """The names of the site's volumes that it mounts, each once."""
         mounts = (mount for mount in self.volumes if mount.type == "volume")
         return tuple(dict.fromkeys(mount.source for mount in mounts if mount.source))
 
@@ -339,5 +339,5 @@ class Service(ServiceBase, frozen=True):
 
     @property
     def open_ports(self) -> tuple[PublishedPort, ...]:
-        """Its published ports whose number skep chooses."""
+        """The published ports for which skep chooses the host's port."""
         return tuple(port for port in self.ports if port.is_open)

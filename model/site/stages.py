@@ -1,4 +1,4 @@
-"""A stage: its hosts, and who provides them."""
+"""Stages: their hosts, and the providers of hosts."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -10,7 +10,7 @@ from model.units import Seconds
 
 
 class StageBase(Frozen, frozen=True):
-    """What every stage has, whatever its provider."""
+    """The keys of every stage, whatever its provider."""
 
     cidr: Annotated[str, Meta(description="The network of the hosts, as in `192.168.56.0/24`.")] | None = None
     number_of_hosts: (
@@ -19,8 +19,8 @@ class StageBase(Frozen, frozen=True):
             Meta(
                 ge=1,
                 le=250,
-                description="The number of hosts in all. By default as many as `ip_address_list` has, else 4 with a separate "
-                "repository and 3 without.",
+                description="The number of hosts in all. By default as many as `ip_address_list` has, else 4 with a "
+                "separate repository and 3 without.",
             ),
         ]
         | None
@@ -71,8 +71,8 @@ class StageBase(Frozen, frozen=True):
     ssh_source_ips: Annotated[
         list[str],
         Meta(
-            description="The networks that may connect by ssh; this machine must be in one of them. An empty list allows "
-            "all."
+            description="The networks that may connect by ssh; this machine must be in one of them. An empty "
+            "list allows all."
         ),
     ] = []
     vars: Annotated[
@@ -107,8 +107,8 @@ class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
         Annotated[
             bool,
             Meta(
-                description="Whether hosts are reached through ports on 127.0.0.1 and not by address. By default only where "
-                "the engine runs in a virtual machine, as on macOS."
+                description="Whether hosts are reached through ports on 127.0.0.1 and not by address. By default "
+                "only where the engine runs in a virtual machine, as on macOS."
             ),
         ]
         | None
@@ -116,7 +116,7 @@ class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
 
 
 class PreparedHost(Frozen, frozen=True):
-    """How one host of a prepared stage differs from the others."""
+    """The settings of one prepared host that differ from the stage's."""
 
     ssh_host: (
         Annotated[
@@ -163,7 +163,7 @@ class PreparedStage(StageBase, frozen=True, tag_field="provider", tag="prepared"
 
 
 class Subnet(Frozen, frozen=True):
-    """A part of a stage's `cidr` in a cloud. Hosts are put into the subnets in turn."""
+    """A subnet of a stage's `cidr` in a cloud. Hosts are put into the subnets in turn."""
 
     cidr: Annotated[str, Meta(description="The subnet's addresses, within the stage's `cidr`.")]
     name: Annotated[Label, Meta(description="The subnet's name. By default `subnet0` and so on.")] | None = (
@@ -178,14 +178,14 @@ class Subnet(Frozen, frozen=True):
 
 
 class CloudStage(StageBase, frozen=True, kw_only=True):
-    """What stages of all clouds have."""
+    """The keys of the stages of all clouds."""
 
     first_reserved: ClassVar[int] = 4
-    """The addresses at the beginning of a subnet that the cloud keeps for itself, or that skep leaves free for it."""
+    """The number of addresses at the beginning of a subnet that the cloud reserves, or that skep leaves free for it."""
     last_reserved: ClassVar[int] = 1
-    """And those at its end."""
+    """The number of reserved addresses at a subnet's end."""
     default_zones: ClassVar[tuple[str, ...]] = ()
-    """The zones where none are given; `{region}` in them stands for the region."""
+    """The default zones; `{region}` in them stands for the region."""
     has_zonal_subnets: ClassVar[bool] = False
     """Whether a subnet lies in one zone, so that hosts in several zones need several subnets."""
 
@@ -223,8 +223,8 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
     image_name: Annotated[
         str,
         Meta(
-            description="The hosts' image: `debian-12` or another family that skep knows, or the name or id of an image "
-            "of the cloud."
+            description="The hosts' image: `debian-12` or another family that skep knows, or the name or id of "
+            "an image of the cloud."
         ),
     ] = "debian-12"
     public_addresses: Annotated[
@@ -317,7 +317,8 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
         Annotated[
             str,
             Meta(
-                description="The volume type of the hosts' disks, such as an encrypting one. With it all disks are volumes."
+                description="The volume type of the hosts' disks, such as an encrypting one. With it all disks are "
+                "volumes."
             ),
         ]
         | None
@@ -337,7 +338,7 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
 
 
 class VagrantStageBase(StageBase, frozen=True):
-    """The keys of a stage of Vagrant's that mean what is written."""
+    """The keys of a Vagrant stage that have one form only."""
 
     provider_backend: (
         Annotated[
@@ -356,8 +357,8 @@ class VagrantStageBase(StageBase, frozen=True):
         Annotated[
             str,
             Meta(
-                description="Where to get the box, if not from Vagrant's catalogue: a URL, or a file relative to the site's "
-                "directory."
+                description="Where to get the box, if not from Vagrant's catalogue: a URL, or a file relative to the "
+                "site's directory."
             ),
         ]
         | None
@@ -424,7 +425,7 @@ class VagrantStage(VagrantStageBase, frozen=True, tag_field="provider", tag="vag
 
 
 class KickstartStageBase(StageBase, frozen=True, kw_only=True):
-    """The keys of a stage of hosts with no operating system that mean what is written."""
+    """The keys of a kickstart stage that have one form only."""
 
     release: Annotated[
         str,
@@ -468,8 +469,8 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^http://[A-Za-z0-9.:\[\]-]+$",
-                description="The URL at which hosts that boot from the network reach `doit serve_install` on this machine, "
-                "as in `http://192.168.56.1:8000`.",
+                description="The URL at which hosts that boot from the network reach `doit serve_install` on this "
+                "machine, as in `http://192.168.56.1:8000`.",
             ),
         ]
         | None
@@ -478,8 +479,8 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                description="The directory with the installer's kernel and initrd for network boot. By default they are "
-                "taken from `iso_src`."
+                description="The directory with the installer's kernel and initrd for network boot. By default they "
+                "are taken from `iso_src`."
             ),
         ]
         | None
@@ -491,8 +492,8 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                description="The name in `[secrets]` of root's password. It is set when the host answers, and is not on the "
-                "installation image. Without it root has no password."
+                description="The name in `[secrets]` of root's password. It is set when the host answers, and is not "
+                "on the installation image. Without it root has no password."
             ),
         ]
         | None
@@ -502,8 +503,8 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
             str,
             Meta(
                 pattern=r"^https?://[^\s/]+(/\S*)?$",
-                description="The package mirror. By default the distribution's own; for Red Hat's family, the packages on "
-                "the image.",
+                description="The package mirror. By default the distribution's own; for Red Hat's family, the "
+                "packages on the image.",
             ),
         ]
         | None
@@ -531,7 +532,7 @@ class KickstartStageBase(StageBase, frozen=True, kw_only=True):
 
 
 class KickstartStage(KickstartStageBase, frozen=True, kw_only=True, tag_field="provider", tag="kickstart"):
-    """Hosts with no operating system: skep makes what installs them, and waits for them."""
+    """Hosts with no operating system: skep makes their unattended installation, and waits for them."""
 
     install_timeout: Seconds = 7200.0
 

@@ -8,7 +8,7 @@ from model.site.base import Frozen
 
 
 class Volume(Frozen, frozen=True):
-    """A named volume. Services name it; it is defined only here."""
+    """A named volume. Services refer to it by name."""
 
     hosts: Annotated[
         list[str],

@@ -28,7 +28,7 @@ _Rollout = TypeVar("_Rollout", types.UpdateConfig, types.RollbackConfig)
 
 
 def site(table: SiteTable) -> tuple[types.Site, list[str]]:
-    """Return the site that a file describes, and a line for each text without a meaning, which is left out."""
+    """Return the site that a file describes, and a line for each string that can't be read, which is left out."""
     problems: list[str] = []
     made = _with(
         types.Site,
@@ -108,7 +108,7 @@ def _ports(written: Iterable[str | PortMap], path: str, problems: list[str]) -> 
 
 
 def _networks(written: Iterable[str | ServiceNetwork]) -> dict[str, list[str]]:
-    """Return networks by their names, with the service's further names there."""
+    """Return a service's networks, each with the service's further names there."""
     return dict((use, []) if isinstance(use, str) else (use.name, use.aliases) for use in written)
 
 
@@ -128,7 +128,7 @@ def _exposed(port: str | int) -> str:
 
 
 def _size(text: str | None) -> int | None:
-    """Return a size, where one is given, in bytes."""
+    """Return a size in bytes, if there is one."""
     return None if text is None else size_in_bytes(text)
 
 
@@ -146,17 +146,17 @@ def _healthcheck(table: HealthcheckTable | None) -> types.Healthcheck | None:
 
 
 def _restart_config(table: RestartConfigTable) -> types.RestartConfig:
-    """Return when tasks are started again."""
+    """Return a restart policy."""
     return _with(types.RestartConfig, table, delay=seconds(table.delay), window=seconds(table.window))
 
 
 def _rollout(kind: type[_Rollout], table: UpdateConfigTable | RollbackConfigTable) -> _Rollout:
-    """Return how tasks are replaced."""
+    """Return an update or rollback policy."""
     return _with(kind, table, delay=seconds(table.delay), monitor=seconds(table.monitor))
 
 
 def _with(kind: type[_Kind], table: Struct, **converted: object) -> _Kind:
-    """Return a type of the site: with what is converted, and all else as its table has it."""
+    """Return a type of the site with the converted values, and all others as in the table."""
     names = (field.name for field in structs.fields(kind))
     same = {name: getattr(table, name) for name in names if name not in converted}
     return kind(**same, **converted)

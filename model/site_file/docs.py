@@ -1,4 +1,4 @@
-"""The reference of site.toml and its JSON Schema, made from its tables' types and from nothing else.
+"""Generate the reference of site.toml and its JSON Schema from the types of its tables.
 
     python -m model.site_file.docs            writes docs/site.md and docs/site.schema.json
     python -m model.site_file.docs --check    writes nothing; exit status 1 where one of them is out of date
@@ -67,12 +67,12 @@ class Table:
 
     @property
     def anchor(self) -> str:
-        """What links to its section name."""
+        """The anchor of its section."""
         return _anchor(self.struct.cls)
 
     @property
     def heading(self) -> str:
-        """Its title, as a heading: of the third level for what belongs to another table."""
+        """The heading of its section; of the third level for a table within another one."""
         if not self.paths[0]:
             return "## The file itself"
         title = f"{'###' if self.paths[0].count('.') > 1 else '##'} `{self.paths[0]}`"
@@ -96,11 +96,11 @@ def reference() -> str:
 
 
 def tables() -> list[Table]:
-    """Return every table, each once: the file itself, then the others in the order in which they are met."""
+    """Return every table once: the file itself, then the others in the order of their first use."""
     found: dict[type, Table] = {}
 
     def meet(struct: inspect.StructType, path: str, *, many: bool = False) -> None:
-        """Note a table and, when it is met for the first time, those within it."""
+        """Add a table and, at its first use, the tables within it."""
         shown = f"[[{path}]]" if many else f"[{path}]" if path else ""
         if struct.cls in found:
             found[struct.cls].paths.append(shown)
@@ -129,7 +129,7 @@ def kinds() -> dict[str, inspect.Type]:
 
 
 def _structs(kind: inspect.Type) -> Iterator[tuple[inspect.StructType, str, bool]]:
-    """Yield the tables that a type is made of, each with what it adds to the path and whether it is a list's."""
+    """Yield the tables in a type, each with the rest of its path and whether it is an item of a list."""
     kind = _bare(kind)
     if isinstance(kind, inspect.StructType):
         yield kind, "", False
@@ -143,18 +143,18 @@ def _structs(kind: inspect.Type) -> Iterator[tuple[inspect.StructType, str, bool
 
 
 def _bare(kind: inspect.Type) -> inspect.Type:
-    """Return a type without what is said about it."""
+    """Return a type without its metadata."""
     return kind.type if isinstance(kind, inspect.Metadata) else kind
 
 
 def _named_kind(kind: inspect.Type) -> str:
-    """Return the name of the kind of values that a type is, or nothing."""
+    """Return the name of the kind of values that a type is; empty if it is none."""
     alike = (name for name, info in kinds().items() if _bare(info) == kind)
     return next(alike, "")
 
 
 def _words(kind: inspect.Type, *, many: bool = False) -> list[str]:
-    """Return what a value may be, as words with links; of a union one for each alternative.
+    """Return the types that a value may have, as words with links: one for each alternative of a union.
 
     Args:
         kind: The type.
@@ -192,7 +192,7 @@ def _words(kind: inspect.Type, *, many: bool = False) -> list[str]:
 
 
 def _limits(kind: inspect.Type, *, within: bool = False) -> list[str]:
-    """Return what else a value must keep to; nothing where its kind has a section, unless that is being written."""
+    """Return the limits of a value; none for a kind with a section of its own, except within that section."""
     kind = _bare(kind)
     if isinstance(kind, inspect.UnionType):
         return [limit for option in kind.types for limit in _limits(option)]
@@ -225,7 +225,7 @@ def _or(words: Sequence[str]) -> str:
 
 
 def _description(kind: inspect.Type) -> str:
-    """Return what is said about a key; not what is said about the kind of its values, which has a place of its own."""
+    """Return a key's description; empty if it only has that of its kind, which has a section of its own."""
     if isinstance(kind, inspect.UnionType):
         return next((said for option in kind.types if (said := _description(option))), "")
     named = _named_kind(_bare(kind))
@@ -279,7 +279,7 @@ def _kind(name: str, info: inspect.Type) -> str:
 
 
 def _default(key: inspect.Field) -> str:
-    """Return the value that a key has where it is left out, as TOML."""
+    """Return a key's default as TOML."""
     if key.required:
         return "**required**"
     value = key.default if key.default is not NODEFAULT else key.default_factory()
@@ -306,7 +306,7 @@ def _anchor(cls: type) -> str:
 
 
 def write(directory: Path) -> list[str]:
-    """Write the files that are not as they should be, and return their names."""
+    """Write the files that are out of date, and return their names."""
     stale = [name for name, text in pages().items() if _difference(directory / name, text)]
     directory.mkdir(parents=True, exist_ok=True)
     for name in stale:
@@ -315,13 +315,13 @@ def write(directory: Path) -> list[str]:
 
 
 def check(directory: Path) -> list[str]:
-    """Return a line for each file that is not as it should be. Writes nothing."""
+    """Return a line for each file that is out of date. Write nothing."""
     found = {name: _difference(directory / name, text) for name, text in pages().items()}
     return [f"{directory.name}/{name}: {difference}" for name, difference in found.items() if difference]
 
 
 def _difference(path: Path, text: str) -> str:
-    """Return how a file differs from what it should be, or nothing."""
+    """Return the first difference between a file and its generated text; empty if there is none."""
     if not path.is_file():
         return "is missing"
     has, wants = path.read_text(encoding="utf-8").splitlines(), text.splitlines()
@@ -334,7 +334,7 @@ def _difference(path: Path, text: str) -> str:
 
 
 def main(arguments: Sequence[str], directory: Path = DIRECTORY) -> int:
-    """Write or compare; return the exit status."""
+    """Write the files or compare them; return the exit status."""
     parser = argparse.ArgumentParser(prog=COMMAND, description="Make docs/site.md and docs/site.schema.json.")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit status 1 if one is out of date"

@@ -1,4 +1,4 @@
-"""Texts of `site.toml` that have a form of their own, and what they mean.
+"""Strings of `site.toml` with a syntax of their own, and their meaning.
 
 Nothing outside of `model/site_file/` reads them: `tests/unit/test_layers.py` holds that.
 """

@@ -1,4 +1,4 @@
-"""From `site.toml` to the types of `model.site`: strictly, and all mistakes at once.
+"""Load `site.toml` as the types of `model.site`, strictly, and report all mistakes at once.
 
 msgspec reads into the types and stops at the first mistake. Only then is the JSON Schema that it makes from the same
 types held against the file by jsonschema, which finds all of them.
@@ -26,7 +26,7 @@ DEFAULT_STAGE = "private"
 
 
 def load(path: Path) -> types.Site:
-    """Read a site.
+    """Return the site that a file describes.
 
     Raises:
         ConfigError: The file can't be read, is no TOML, or holds mistakes: each in a line with its path.
@@ -57,9 +57,9 @@ def load(path: Path) -> types.Site:
 
 
 def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
-    """Return what does not fit together in a file that has mistakes of form, as far as that can be told.
+    """Return the mistakes of sense in a file that has mistakes of form, as far as they can be found.
 
-    Each stage, image, service and so on with such a mistake is left out; so is then what would be said of its absence.
+    Each stage, image, service and so on with a mistake of form is left out, and so are complaints about its absence.
     """
     from jsonschema import Draft202012Validator
 
@@ -90,7 +90,7 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
 
 
 def parse_site(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
-    """Return the site that a TOML file's content describes, unchecked but for its form.
+    """Return the site that a TOML file's content describes. Only its form is checked.
 
     Raises:
         ConfigError: All mistakes of form, each with its path.
@@ -117,10 +117,10 @@ def _table(data: Mapping[str, Any], name: str) -> SiteTable:
 
 
 def select(site: types.Site, asked: str | None) -> Stage:
-    """Return the stage that was asked for; without a wish the one site.toml names, `private`, or the only one.
+    """Return the requested stage; by default the one that site.toml names, else `private`, else the only one.
 
     Raises:
-        ConfigError: There is no such stage, or it is not clear which is meant.
+        ConfigError: There is no such stage, or none was requested and there is no default.
 
     """
     names = list(site.stages)
@@ -153,7 +153,7 @@ def _problems(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _leaves(error: "ValidationError", whole: Mapping[str, Any]) -> Iterator["ValidationError"]:
-    """Yield the mistakes behind one of the form "fits none of these".
+    """Yield the mistakes behind a value that fits none of several alternatives.
 
     Where the alternatives are told apart by a tag (`provider`), only the tagged one's count; else those of the
     alternative that the value comes closest to.
@@ -188,7 +188,7 @@ def _leaves(error: "ValidationError", whole: Mapping[str, Any]) -> Iterator["Val
 
 
 def _sentence(error: "ValidationError") -> str:
-    """Return a mistake as a line: its path, what is wrong, what would be right."""
+    """Return a mistake as a line: the path, the mistake, the remedy."""
     path = key_path(error.absolute_path)
     where = f"{path}: " if path else ""
     value = error.instance
@@ -223,7 +223,7 @@ def _sentence(error: "ValidationError") -> str:
 
 
 def key_path(parts: Any) -> str:
-    """Return a path as TOML people read it: `services.web.ports[1]`."""
+    """Return a path in a dotted form: `services.web.ports[1]`."""
     text = ""
     for part in parts:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
@@ -242,7 +242,7 @@ _TYPES = {
 
 
 def _expected(options: Any) -> str:
-    """Return what a value may be, in words."""
+    """Return the types that a value may have, in words."""
     words = []
     for option in options:
         kinds = option.get("type", "object" if "$ref" in option else None)
@@ -254,12 +254,12 @@ def _expected(options: Any) -> str:
 
 
 def _short(value: object) -> str:
-    """Return a value for a message, cut where it is long."""
+    """Return a value for a message, shortened if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - what fits beside a path in a line
 
 
 def _meant(key: str, known: list[str]) -> str:
-    """Return a hint at the known key that an unknown one is close to."""
+    """Return a hint at a known key that is spelt alike; empty if there is none."""
     close = difflib.get_close_matches(key, known, n=1)
     return f", did you mean {close[0]!r}?" if close else ""

@@ -1,4 +1,4 @@
-"""The tables of `site.toml` that are written otherwise than they are meant: with units, or in a short form.
+"""The tables of `site.toml` with values that have a unit or a short form.
 
 Every other table is a type of `model.site` itself. `model.site_file.convert` makes the site's types from these.
 """
@@ -28,7 +28,7 @@ from model.site_file.forms import Age, Duration, Size
 
 
 class HealthcheckTable(Frozen, frozen=True):
-    """How Docker finds out whether a container is well: it runs `test` every `interval`."""
+    """A health check: Docker runs `test` in a container every `interval`."""
 
     test: Annotated[
         str | list[str],
@@ -68,7 +68,7 @@ class RestartConfigTable(Frozen, frozen=True):
 
 
 class RollbackConfigTable(Frozen, frozen=True):
-    """How a service goes back to what it was."""
+    """How a service is rolled back."""
 
     parallelism: Annotated[
         int, Meta(ge=0, description="How many tasks are replaced at a time. 0 is all.")
@@ -149,9 +149,9 @@ class ImageTable(ImageBase, frozen=True):
         Annotated[
             Age,
             Meta(
-                description="How old the image's layers may get, for security updates. Older ones are built again. Images "
-                "with the same `max_age` are rebuilt at the same time, counted from 1970, so that they keep "
-                "sharing layers."
+                description="How old the image's layers may get, for security updates. Older ones are built again. "
+                "Images with the same `max_age` are rebuilt at the same time, counted from 1970, so that "
+                "they keep sharing layers."
             ),
         ]
         | None
@@ -167,7 +167,7 @@ class ImageTable(ImageBase, frozen=True):
 
 
 class PortMap(Frozen, frozen=True):
-    """A published port, in long form."""
+    """A published port, in its long form."""
 
     target_port: Annotated[Port, Meta(description="The container's port.")]
     published_port: (
@@ -186,14 +186,14 @@ class PortMap(Frozen, frozen=True):
         str,
         Meta(
             pattern="^(ingress|host)$",
-            description="Where the port is published: with `host` on the hives where the service runs, with `ingress` on "
-            "all (needs ip_vs in the kernel).",
+            description="Where the port is published: with `host` on the hives where the service runs, with "
+            "`ingress` on all (needs ip_vs in the kernel).",
         ),
     ] = "ingress"
 
 
 class MountTable(Frozen, frozen=True):
-    """Something mounted into a service's containers."""
+    """A mount in a service's containers."""
 
     target: Annotated[
         str, Meta(pattern="^/", description="The mount point in the container: an absolute path.")
@@ -236,7 +236,7 @@ class MountTable(Frozen, frozen=True):
 
 
 class ServiceNetwork(Frozen, frozen=True):
-    """A network of a service, with further names for it there."""
+    """A network that a service joins, with further names of the service there."""
 
     name: Annotated[Name, Meta(description="The network's name in `[networks]`.")]
     aliases: Annotated[list[str], Meta(description="Further names of the service in this network.")] = []
@@ -324,7 +324,7 @@ class VagrantStageTable(VagrantStageBase, frozen=True, tag_field="provider", tag
 class KickstartStageTable(
     KickstartStageBase, frozen=True, kw_only=True, tag_field="provider", tag="kickstart"
 ):
-    """Hosts with no operating system: skep makes what installs them, and waits for them."""
+    """Hosts with no operating system: skep makes their unattended installation, and waits for them."""
 
     install_timeout: Annotated[
         Duration,

@@ -1,1 +1,1 @@
-"""Scheduling, ports, address pools and names of contents, as a swarm counts them. Pure."""
+"""Rules of Docker Swarm: scheduling, address pools, engine versions, names of secrets and configs. Pure."""

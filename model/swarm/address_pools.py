@@ -1,4 +1,4 @@
-"""Where the addresses of Docker's own networks come from: `internal_cidr`, divided as hive-builder does. Pure."""
+"""The address pools of Docker's own networks: `internal_cidr`, divided as in hive-builder. Pure."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ Network = ipaddress.IPv4Network
 
 @dataclass(frozen=True)
 class AddressPools:
-    """What becomes of an `internal_cidr`. Its last quarter stays free: hive-builder has containers of its own there.
+    """The parts of an `internal_cidr`. The last quarter stays free: hive-builder has containers of its own there.
 
     Args:
         overlay: The first quarter: the networks of the site, as far as they don't say their own.
@@ -34,17 +34,17 @@ class AddressPools:
 
     @property
     def bip(self) -> str:
-        """The address of `docker0`, as the engine wants it."""
+        """The address of `docker0` with its prefix, as the engine's option `bip` takes it."""
         return f"{self.docker0[1]}/{self.docker0.prefixlen}"
 
     @property
     def subnet_size(self) -> int:
-        """The prefix of each network of the site: there is room for four of them at least."""
+        """The prefix length of each overlay network; there is room for at least four of them."""
         return max(_SUBNET_SIZE, self.overlay.prefixlen + 2)
 
 
 def address_pools(internal_cidr: str) -> AddressPools:
-    """Return how a network is divided.
+    """Return the parts of a network.
 
     Raises:
         ValueError: It is no IPv4 network, or too small.
@@ -59,11 +59,11 @@ def address_pools(internal_cidr: str) -> AddressPools:
 
 @dataclass(frozen=True)
 class SwarmOptions:
-    """How a swarm is to be made; what is made so stays so.
+    """The options that a swarm is made with and keeps.
 
     Args:
-        pools: Where its addresses come from; None leaves that to what is free.
-        port: The UDP port of what overlay networks send.
+        pools: Its address pools; None lets Docker choose.
+        port: The UDP port of overlay network traffic.
 
     """
 
@@ -72,7 +72,7 @@ class SwarmOptions:
 
 
 def swarm_options(config: types.Stage) -> SwarmOptions:
-    """Return how a stage's swarm is to be made."""
+    """Return the options of a stage's swarm."""
     return SwarmOptions(
         address_pools(config.internal_cidr) if config.internal_cidr is not None else None,
         config.data_path_port,
@@ -80,7 +80,7 @@ def swarm_options(config: types.Stage) -> SwarmOptions:
 
 
 def options_are_fixed(host: str, different: str) -> str:
-    """Return why a swarm that was made otherwise is not changed, and what to do."""
+    """Return the message for a swarm that was made with other options, with the remedy."""
     return (
         f"{host}: its swarm was made with {different}, and a swarm stays as it was made: put site.toml back, or type: "
         "doit replace=swarm (services end in order, the swarm is made anew, they are deployed again; volumes stay)"
@@ -88,10 +88,10 @@ def options_are_fixed(host: str, different: str) -> str:
 
 
 def differing_options(options: SwarmOptions, cluster: Mapping[str, Any]) -> str:
-    """Return what a swarm was made with otherwise than it is wanted; empty if nothing.
+    """Return the options in which a swarm differs from the wanted ones; empty if in none.
 
     Args:
-        options: How it is wanted.
+        options: The wanted options.
         cluster: The engine's description of the swarm, which only managers have.
 
     """

@@ -1,4 +1,4 @@
-"""What Docker secrets and configs hold, and what they are called: by their content, so that another is another one."""
+"""Content and names of Docker secrets and configs. They are named by content digest: new content makes a new object."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,13 +9,13 @@ from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
 
 DIGITS = 12
-"""Of the content's digest; enough that two contents of one name differ."""
+"""How many digits of the content's digest a name holds."""
 LONGEST = 64 - 1 - DIGITS
-"""Characters that a name in site.toml may have: Docker takes 64, the digest and a dash among them."""
+"""The longest name in site.toml: Docker allows 64 characters, with the digest and a dash."""
 
 
 def content_name(name: str, digest: str) -> str:
-    """Return what something of site.toml is called in Docker.
+    """Return the name of a secret or config in Docker.
 
     Args:
         name: Its name in site.toml.
@@ -26,7 +26,7 @@ def content_name(name: str, digest: str) -> str:
 
 
 def source(path: str, config: types.Config, directory: Path) -> tuple[str, bytes]:
-    """Return what a config is made from, with where that is said, for messages.
+    """Return a config's content, with its location for messages.
 
     Args:
         path: The config's path in site.toml.
@@ -46,7 +46,7 @@ def source(path: str, config: types.Config, directory: Path) -> tuple[str, bytes
 
 
 def template(path: str, config: types.Config, directory: Path) -> tuple[str, str] | None:
-    """Return a config's text that is to be rendered, as `source` does; None of one that is taken as it is.
+    """Return a config's template, with its location for messages; None for a config that is not a template.
 
     Raises:
         ConfigError: Its file can't be read, or is no text.
@@ -62,11 +62,11 @@ def template(path: str, config: types.Config, directory: Path) -> tuple[str, str
 
 
 def use_inputs(key: str, uses: Sequence[types.SecretUse | types.ConfigUse]) -> Inputs:
-    """Return what counts of how a service gets its secrets, or configs, beside which they are.
+    """Return the inputs for the files that a service gets its secrets or configs as.
 
     Args:
         key: The service's key, `secrets` or `configs`.
-        uses: What it says there, in long form.
+        uses: Its secrets or configs.
 
     """
     inputs: Inputs = {}

@@ -1,4 +1,4 @@
-"""Which versions of Docker Engine know what services say. Pure.
+"""The versions of Docker Engine that the keys of services need. Pure.
 
 An older engine on a node takes the task all the same, and leaves out what it does not know.
 """
@@ -11,7 +11,7 @@ from model.swarm.scheduling import Node, meets_constraint
 
 Version = tuple[int, int]
 API: Version = (1, 41)
-"""What a manager must speak: with it skep counts tasks, and the swarm has jobs."""
+"""The API version that a manager must have: with it skep counts tasks, and the swarm has jobs."""
 _RELEASE_OF_API = "20.10"
 _SINCE: Mapping[str, Version] = {
     "cap_add": (20, 10),
@@ -21,7 +21,7 @@ _SINCE: Mapping[str, Version] = {
     "sysctls": (19, 3),
     "init": (18, 9),
 }
-"""Key of a service to the first engine that knows it, where a node's own is what counts."""
+"""Key of a service to the first version of a node's engine that knows it."""
 
 
 def version(text: str) -> Version | None:
@@ -31,7 +31,7 @@ def version(text: str) -> Version | None:
 
 
 def manager_problems(host: str, api: str) -> Iterator[str]:
-    """Yield that a manager's engine is too old, if it is.
+    """Yield a line if a manager's engine is too old.
 
     Args:
         host: The manager.
@@ -49,7 +49,7 @@ def manager_problems(host: str, api: str) -> Iterator[str]:
 def node_problems(
     services: Mapping[str, types.Service], constraints: Mapping[str, Sequence[str]], nodes: Sequence[Node]
 ) -> Iterator[str]:
-    """Yield what services say that an engine where they may run would leave out.
+    """Yield the keys of services that the engine of a node they may run on does not know.
 
     Args:
         services: Name to service.

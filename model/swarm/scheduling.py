@@ -1,4 +1,4 @@
-"""Whether services fit onto the swarm's nodes: constraints as the swarm reads them, and what they reserve. Pure."""
+"""Whether services fit onto the swarm's nodes: placement constraints and reservations. Pure."""
 
 import ipaddress
 import re
@@ -36,16 +36,16 @@ class Node:
 
 @dataclass(frozen=True)
 class SchedulingRequest:
-    """What a service request of the nodes.
+    """The demands of a service on the nodes.
 
     Args:
         service: Its name.
-        constraints: Where its tasks may run.
+        constraints: The constraints on the nodes of its tasks.
         tasks: How many tasks; None is one on each node.
         max_per_node: How many of them on one node; None is without limit.
-        cpus: What one task reserves.
-        memory: What one task reserves, in bytes.
-        one_per_node: Whether a node runs one task of it at most, since it publishes ports of the node itself.
+        cpus: The CPUs that one task reserves.
+        memory: The bytes of memory that one task reserves.
+        one_per_node: Whether a node runs at most one task of it, since it publishes ports of the node itself.
         start_first: Whether an update starts a new task before the old one ends.
 
     """
@@ -61,7 +61,7 @@ class SchedulingRequest:
 
 
 def meets_constraint(constraint: str, node: Node) -> bool:
-    """Return whether a node meets a constraint; one that the swarm can't read is met by none."""
+    """Return whether a node meets a constraint, as the swarm reads it; a malformed one is met by none."""
     found = _CONSTRAINT.match(constraint)
     if not found:
         return False
@@ -81,7 +81,7 @@ def meets_constraint(constraint: str, node: Node) -> bool:
 
 
 def _is_in(address: str, network: str) -> bool:
-    """Return whether an address is in a network, or is the one that is named."""
+    """Return whether an address is in a network, or equals an address."""
     try:
         return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
     except ValueError:
@@ -103,15 +103,15 @@ def unschedulable(
     others: Sequence[SchedulingRequest] = (),
     drained: Sequence[Node] = (),
 ) -> Iterator[str]:
-    """Yield why services can't run on these nodes, whatever the swarm does; each line begins with a service's path.
+    """Yield the reasons why services can't run on these nodes; each line begins with a service's path.
 
-    What is said is certain: services of which nothing is said may still not fit, since tasks can't be cut in two.
+    The reasons are certain. A service without one may still not fit, since a task can't be divided.
 
     Args:
         services: The services.
         nodes: The nodes that take tasks.
-        others: Services that run there as well, and only take what they reserve.
-        drained: Nodes that take none for the time being.
+        others: Services that run there as well, of which only the reservations count.
+        drained: Nodes that take no tasks at present.
 
     """
     everybody = [*services, *others]
@@ -125,7 +125,7 @@ def unschedulable(
 def _unplaceable(
     request: SchedulingRequest, eligible: Sequence[Node], nodes: Sequence[Node]
 ) -> Iterator[str]:
-    """Yield why a service would not even run if it were alone."""
+    """Yield the reason why a service could not run even as the only one."""
     path = f"services.{request.service}"
     if request.tasks == 0:
         return
@@ -153,9 +153,9 @@ def _unplaceable(
 
 
 def _counted(request: SchedulingRequest, eligible: Sequence[Node], drained: Sequence[Node]) -> Iterator[str]:
-    """Yield why so many tasks of a service don't fit, or one more of them while it is updated.
+    """Yield the reason why a service's number of tasks does not fit, or one more during an update.
 
-    That there is no room for one more is said only of what stays so: drained nodes come back.
+    A lack of room for one more is not reported while nodes are drained, since those come back.
     """
     most, why = (
         (1, 'ports with mode = "host"')
@@ -178,7 +178,7 @@ def _counted(request: SchedulingRequest, eligible: Sequence[Node], drained: Sequ
 
 
 def _together(services: Sequence[SchedulingRequest], eligible: Mapping[str, Sequence[Node]]) -> Iterator[str]:
-    """Yield for each set of nodes what is reserved there by those that can run nowhere else, if it is too much."""
+    """Yield the sets of nodes whose resources are exceeded by the services that can run only there."""
     for names in dict.fromkeys(
         frozenset(node.name for node in eligible[request.service]) for request in services
     ):
@@ -210,13 +210,13 @@ def _together(services: Sequence[SchedulingRequest], eligible: Mapping[str, Sequ
 
 
 def _reserved(request: SchedulingRequest, what: str, eligible: int) -> float:
-    """Return what all tasks of a service reserve together."""
+    """Return the sum of the reservations of a service's tasks."""
     one = request.memory if what == "mem_reservation" else request.cpus
     return one * (eligible if request.tasks is None else request.tasks)
 
 
 def _amount(what: str, amount: float) -> str:
-    """Return an amount for people."""
+    """Return an amount with its unit."""
     if what == "mem_reservation":
         return f"{amount / _GIB:.2f} GiB"
     return f"{amount:g} CPUs"
@@ -228,5 +228,5 @@ def _named(nodes: Sequence[Node]) -> str:
 
 
 def _runs(nodes: Sequence[Node]) -> str:
-    """Return the names of nodes, as the beginning of what each of them runs."""
+    """Return the names of nodes, followed by the verb "run"."""
     return f"{_named(nodes)} {'runs' if len(nodes) == 1 else 'each run'}"

@@ -1,4 +1,4 @@
-"""`{{ … }}` in values: Jinja2, in its sandbox, where what is undefined is a mistake. Pure."""
+"""Templates (`{{ … }}`) in values: Jinja2, sandboxed, and strict about undefined names. Pure."""
 
 from model.templates.check import guessing, problems
 from model.templates.paths import NFS, is_template, role_variables, templated, texts

@@ -1,4 +1,4 @@
-"""Templates that can't be rendered, as far as that can be told before a run. Pure."""
+"""Find templates that can't be rendered, before a run. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -11,12 +11,12 @@ from model.templates.rendering import IN_VOLUME, SEEN, Renderer
 
 
 def guessing(stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], guessed: list[str]) -> Renderer:
-    """Return a renderer for before a run: with secrets that are only of the form of the real ones.
+    """Return a renderer for before a run, with placeholders for secrets.
 
     Args:
         stage: The stage.
         ports: Returns the published ports of a service.
-        guessed: Takes the name of each secret that was looked at and of whose form nothing is known.
+        guessed: Takes the name of each secret that was used and whose form is not known.
 
     """
 
@@ -32,9 +32,9 @@ def guessing(stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], gues
 def problems(
     stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], configs: Mapping[str, str]
 ) -> Iterator[str]:
-    """Yield a line for each template of a stage that can't be rendered, as far as that can be told before a run.
+    """Yield a line for each template of a stage that can't be rendered, as far as can be told before a run.
 
-    What goes wrong after a look at a secret that is not known yet is left to the run, which looks before it begins.
+    A failure after the use of a secret that is not known yet is left to the run, which checks before it begins.
 
     Args:
         stage: The stage.
@@ -57,7 +57,7 @@ def problems(
 
 
 def _all(stage: Stage) -> Iterator[tuple[str, str, str]]:
-    """Yield every template of a stage with its path, and why no secret may go into it; empty where one may."""
+    """Yield every template of a stage with its path, and the reason why it may hold no secret; empty if it may."""
     yield from ((path, text, "") for path, text in texts("vars", variables(stage)))
     for name, volume in stage.volumes.items():
         for path, text in texts(f"volumes.{name}.driver_opts", volume.driver_opts):

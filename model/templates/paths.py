@@ -1,4 +1,4 @@
-"""Where in a site templates are: which texts, with their paths. Pure."""
+"""Find and replace the templates in a site, with their paths. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,15 +11,15 @@ from model.stage import Stage
 FIXED = frozenset(
     ("available_on", "configs", "image", "initialize_roles", "networks", "ports", "secrets", "try", "volumes")
 )
-"""Keys of a service that are taken as they are: they say which other things it is made from, or are no part of it."""
+"""Keys of a service that hold no templates: they name other resources, or are no part of the service itself."""
 ENVIRONMENT = "environment"
 NFS = "nfs"
-"""The name of the stage's file system, which the cloud makes."""
+"""The name, in templates, of the file system that the cloud makes for the stage."""
 _MARKS = ("{{", "{%")
 
 
 def is_template(value: object) -> bool:
-    """Return whether a value is a text to be rendered."""
+    """Return whether a value is a template."""
     return isinstance(value, str) and any(mark in value for mark in _MARKS)
 
 
@@ -53,7 +53,7 @@ def map_templates(path: str, value: object, change: Callable[[str, str], object]
 
 
 def variables(stage: Stage) -> dict[str, Any]:
-    """Return the variables of a stage: the site's, with those that it says itself in their place."""
+    """Return the variables of a stage: the site's, overridden by its own."""
     return {**stage.site.vars, **stage.config.vars}
 
 
@@ -68,6 +68,6 @@ def _fields(value: Struct) -> Iterator[tuple[str, str]]:
 
 
 def role_variables(name: str, service: types.Service) -> Iterator[tuple[str, Mapping[str, types.Value]]]:
-    """Yield the variables of the roles that a service is initialized by, each with their path."""
+    """Yield the variables of a service's initialization roles, with their paths."""
     for i, use in enumerate(service.initialize_roles):
         yield f"services.{name}.initialize_roles[{i}].vars", use.vars

@@ -1,4 +1,4 @@
-"""What a template looks at, told without rendering it. Pure."""
+"""Find the names that a template refers to, without rendering it. Pure."""
 
 from collections.abc import Collection
 
@@ -8,7 +8,7 @@ from model.templates.sandbox import environment
 
 
 def secrets_used(text: str, stage: Stage) -> frozenset[str]:
-    """Return the secrets that a text may look at, if only in a branch or through a variable."""
+    """Return the secrets that a text may use, even if only in a branch or through a variable."""
     known, tables = stage.site.secrets, variables(stage)
     found: set[str] = set()
     seen: set[str] = set()
@@ -23,18 +23,18 @@ def secrets_used(text: str, stage: Stage) -> frozenset[str]:
 
 
 def refers_to(text: str, root: str) -> bool:
-    """Return whether a text may look at what is under one of the first names, as `services`."""
+    """Return whether a text may use a top-level name, as `services`."""
     return root in text and bool(_keys(text, root))
 
 
 def _names_in(text: str, root: str, known: Collection[str]) -> set[str]:
-    """Return the names under `root` that a template spells out; all that there are if it does anything else with it."""
+    """Return the names under `root` that a template spells out; all known ones if it uses `root` in another way."""
     found = _keys(text, root) if root in text else []
     return set(known) if None in found else {name for name in found if name is not None and name in known}
 
 
 def _keys(text: str, root: str) -> list[str | None]:
-    """Return each use of the name `root` in a template: the key that is taken from it, None where that is not spelt."""
+    """Return the key of each use of the name `root` in a template; None for a key that is not spelt out."""
     from jinja2 import TemplateSyntaxError, nodes
 
     if not is_template(text):

@@ -1,4 +1,4 @@
-"""One rendering of one text, and which secrets it looks at. Pure."""
+"""Render one text, and record the secrets that it uses. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,23 +14,23 @@ _DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }
 
 
 class NotYetError(Exception):
-    """Something is not made yet. No KeyError, since jinja2 takes that for undefined."""
+    """A needed resource is not made yet. Not a KeyError, which jinja2 takes for undefined."""
 
 
 class UnknownSecretError(Exception):
-    """A secret was looked at that its command was not asked for."""
+    """The template uses a secret that was not read."""
 
 
 @dataclass
 class RenderContext:
-    """What one rendering sees, and which secrets it has looked at.
+    """The context of one rendering, and the secrets that it has used.
 
     Args:
         stage: The stage.
         secret: Returns a secret of `[secrets]`.
         ports: Returns a service's published ports.
         nfs: Returns where the stage's file system is mounted from, as `server:/path`.
-        used: The texts of the secrets that were looked at.
+        used: The texts of the secrets that were used.
 
     """
 
@@ -42,7 +42,7 @@ class RenderContext:
     _open: list[str] = field(default_factory=list)
 
     def values(self) -> dict[str, object]:
-        """Return all that can be named."""
+        """Return all names that templates can use, with their values."""
         stage, known = self.stage, variables(self.stage)
         hosts = {host.short: _host(host) for host in stage.hosts}
         return {
@@ -70,14 +70,14 @@ class RenderContext:
         return server if name == "server" else path
 
     def _service(self, name: str) -> object:
-        """Return what others may know of a service."""
+        """Return a service as templates see it."""
         try:
             return {"name": name, "ports": PortTable(name, self.ports(name))}
         except KeyError as missing:
             raise NotYetError(missing.args[0]) from None
 
     def _secret(self, name: str) -> str:
-        """Return a secret's text, and note that it was looked at."""
+        """Return a secret's text, and record its use."""
         try:
             found = self.secret(name)
         except KeyError as missing:
@@ -89,7 +89,7 @@ class RenderContext:
         return text
 
     def _variable(self, name: str, value: object) -> object:
-        """Return a variable; the texts in it may be templates, too."""
+        """Return a variable, with the templates in it rendered."""
         if name in self._open:
             raise ConfigError(["it is made from itself"])
         self._open.append(name)
@@ -99,7 +99,7 @@ class RenderContext:
             self._open.pop()
 
     def render(self, path: str, text: str) -> str:
-        """Return what a template makes.
+        """Return a rendered template.
 
         Raises:
             ConfigError: It can't be rendered; each line begins with `path`.
@@ -121,18 +121,18 @@ class RenderContext:
         except SkepError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is its writer's mistake
-            # `from None`: what was raised may hold a secret that the template had in its hands.
+            # `from None`: the exception may hold a secret that the template used.
             raise ConfigError([f"{path}: {_line(error, text)}{self._redacted(str(error))}"]) from None
 
     def _redacted(self, text: str) -> str:
-        """Return a message without the secrets that were looked at."""
+        """Return a message without the secrets that were used."""
         for secret in sorted(self.used, key=len, reverse=True):
             text = text.replace(secret, "[redacted]")
         return text
 
 
 def _line(error: Exception, text: str) -> str:
-    """Return at which line of a template something went wrong, if it has several."""
+    """Return the line of a template with several lines in which an error occurred."""
     found, at = 0, error.__traceback__
     while at is not None:
         if at.tb_frame.f_code.co_filename == "<template>":

@@ -1,4 +1,4 @@
-"""Values with their templates rendered. Pure.
+"""Render templates. Pure.
 
 A text into which a secret went is a secret as a whole, whatever a filter has made of it.
 """
@@ -26,11 +26,11 @@ _NESTED = "there is a secret in it; give it as a text of its own, not in a list 
 
 @dataclass(frozen=True)
 class RenderedService:
-    """A service without templates.
+    """A service with its templates rendered.
 
     Args:
-        service: Its definition; of its environment what no secret is in.
-        environment: The variables that a secret is in.
+        service: Its definition, without the environment variables that hold a secret.
+        environment: The environment variables that hold a secret.
 
     """
 
@@ -60,7 +60,7 @@ class Renderer:
         self._stage, self._secret, self._ports, self._nfs = stage, secret, ports, nfs
 
     def text(self, path: str, text: str) -> str | Secret:
-        """Return what a text becomes; a secret, if one was looked at on the way.
+        """Return the rendered text; a secret, if the template used one.
 
         Raises:
             ConfigError: It can't be rendered; each line begins with `path`.
@@ -79,7 +79,7 @@ class Renderer:
         return Secret(made) if look.used else made
 
     def table(self, path: str, table: Mapping[str, types.Value]) -> dict[str, types.Value | Secret]:
-        """Return a table with its templates rendered; those in lists and tables of it may hold no secret.
+        """Return a table with its templates rendered; those in nested lists and tables may hold no secret.
 
         Raises:
             ConfigError: All that can't be rendered.
@@ -109,7 +109,7 @@ class Renderer:
         return made
 
     def volume(self, name: str, volume: types.Volume) -> types.Volume:
-        """Return a volume with its driver's options rendered; a secret may not be among them.
+        """Return a volume with its driver's options rendered; they may hold no secret.
 
         Raises:
             ConfigError: All that can't be rendered.

@@ -20,9 +20,9 @@ class LookupTable:
     No mapping, whose methods (`items`, `get`) would hide what is called so.
 
     Args:
-        what: What it holds, in words.
+        what: The noun for its entries, for messages.
         known: The names.
-        find: Returns what is under one of them.
+        find: Returns the value of a name.
 
     """
 
@@ -32,7 +32,7 @@ class LookupTable:
         self._what, self._known, self._find = what, known, find
 
     def __getitem__(self, name: object) -> object:
-        """Return what is under a name; KeyError, which jinja2 takes for undefined, if there is nothing."""
+        """Return the value of a name; an unknown one raises KeyError, which jinja2 takes for undefined."""
         if not isinstance(name, str) or name not in self._known:
             raise KeyError(name)
         return self._find(name)
@@ -50,7 +50,7 @@ class LookupTable:
         return f"the {self._what}s {', '.join(self._known)}"
 
     def lacking(self, name: object) -> str:
-        """Return what is said where a name is asked for that is not there."""
+        """Return the message for a name that does not exist."""
         known = ", ".join(sorted(self._known))
         return f"there is no {self._what} {name!r} ({f'there are: {known}' if known else 'there are none'})"
 
@@ -64,7 +64,7 @@ class PortTable:
         self._service, self._ports = service, ports
 
     def __getitem__(self, target: object) -> int:
-        """Return the host's port; where no protocol is named, tcp's comes first."""
+        """Return the host's port; without a protocol, tcp is preferred."""
         number, _, protocol = str(target).partition("/")
         found = [port for port in self._ports if str(port.target) == number]
         for port in sorted(found, key=lambda port: port.protocol != "tcp"):
@@ -76,7 +76,7 @@ class PortTable:
         return f"the ports of {self._service}"
 
     def lacking(self, target: object) -> str:
-        """Return what is said where a port is asked for that is not published."""
+        """Return the message for a port that is not published."""
         known = ", ".join(f"{port.target}/{port.protocol}" for port in self._ports)
         return f"service {self._service} publishes no port {target} ({f'it has: {known}' if known else 'it has none'})"
 
@@ -88,7 +88,7 @@ def environment() -> "SandboxedEnvironment":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Undefined(StrictUndefined):
-        """What is not there, and says so in our words."""
+        """An undefined value with a message of ours."""
 
         __slots__ = ()
 
@@ -101,10 +101,10 @@ def environment() -> "SandboxedEnvironment":
             return super()._undefined_message
 
     class Environment(ImmutableSandboxedEnvironment):
-        """jinja2's sandbox, to which our tables have nothing but what is in them."""
+        """jinja2's sandbox, in which the attributes of our tables are their entries only."""
 
         def getattr(self, obj: object, attribute: str) -> Any:
-            """Return what `obj.attribute` means."""
+            """Return the value of `obj.attribute`."""
             return (
                 self.getitem(obj, attribute)
                 if isinstance(obj, LookupTable | PortTable)
@@ -112,7 +112,7 @@ def environment() -> "SandboxedEnvironment":
             )
 
         def getitem(self, obj: object, argument: Any) -> Any:
-            """Return what `obj[argument]` means."""
+            """Return the value of `obj[argument]`."""
             if not isinstance(obj, LookupTable | PortTable):
                 return super().getitem(obj, argument)
             try:
@@ -120,7 +120,7 @@ def environment() -> "SandboxedEnvironment":
             except LookupError:
                 return self.undefined(obj=obj, name=argument)
 
-    # What is rendered is no HTML; and what a file ends with, it shall end with.
+    # The result is not HTML, and keeps the line break at its end.
     return Environment(undefined=Undefined, autoescape=False, keep_trailing_newline=True)
 
 
