@@ -30,7 +30,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
     for name, stage in site.stages.items():
         problems += check_stage(f"stages.{name}", name, stage, site)
     if site.stage is not None and site.stage not in site.stages:
-        problems.append(f"stage: {site.stage!r} is none of the stages ({', '.join(site.stages)})")
+        problems.append(f"stage: {site.stage!r} is not one of the stages ({', '.join(site.stages)})")
     for name, secret in site.secrets.items():
         problems += check_secret(f"secrets.{name}", name, secret)
     for name, config in site.configs.items():
@@ -65,7 +65,7 @@ def _templates(stage: Stage, directory: Path) -> Iterator[str]:
 
     configs: dict[str, str] = {}
     for name, config in stage.configs.items():
-        with contextlib.suppress(ConfigError):  # said above
+        with contextlib.suppress(ConfigError):  # reported above
             found = template(f"configs.{name}", config, directory)
             configs |= dict([found] if found is not None else [])
     wrong = list(templates.problems(stage, published, configs))

@@ -32,7 +32,7 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
         if secret not in site.secrets:
             yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
     if image.build is not None and image.secrets and not image.roles:
-        yield f"{path}.secrets: only roles see them, and it has none"
+        yield f"{path}.secrets: only roles see them, and the image has none"
     for label in image.labels:
         if label.startswith(LABEL_PREFIX):
             yield f"{path}.labels: {label!r} is skep's own"
@@ -49,7 +49,7 @@ def check_base(path: str, name: str, base: types.Base, directory: Path) -> Itera
         if file is not None and not (directory / file).is_file():
             yield f"{path}.{key}: there is no file {file} in {directory}"
     if base.tag is not None and base.archive is None:
-        yield f"{path}.tag: says which image of `archive` is meant, and there is none"
+        yield f"{path}.tag: names an image in `archive`, and there is no archive"
     if base.image is not None:
         yield from check_reference(f"{path}.image", base.image)
     elif not any(getattr(base, maker) is not None for maker in bases.MAKERS):

@@ -38,12 +38,12 @@ def check_kickstart_stage(
         known = known_are(stage.site.secrets)
         yield f"{path}.root_password: there is no secret {config.root_password!r}{known}"
     if not _TIMEZONE.match(config.timezone):
-        yield f"{path}.timezone: {config.timezone!r} is no time zone, as in `Europe/Berlin`"
+        yield f"{path}.timezone: {config.timezone!r} is not a time zone (example: `Europe/Berlin`)"
     if family == "debian" and config.mirror is None and config.iso_src is None and config.netboot_src is None:
         yield f"{path}: needs iso_src, or netboot_src with netboot_url"
     for i, package in enumerate(config.packages):
         if not re.match(r"^[@A-Za-z0-9][A-Za-z0-9.+:_-]*$", package):
-            yield f"{path}.packages[{i}]: {package!r} is no package's name"
+            yield f"{path}.packages[{i}]: {package!r} is not a package's name"
 
 
 def _medium(path: str, stage: Stage, config: types.KickstartStage) -> Iterator[str]:
@@ -82,18 +82,18 @@ def _network(
         try:
             prefix = ipaddress.IPv4Network(f"0.0.0.0/{mask}").prefixlen
         except ValueError:
-            yield f"{path}.netmask: {mask!r} is none, as in 255.255.255.0"
+            yield f"{path}.netmask: {mask!r} is not a netmask (example: 255.255.255.0)"
             return
         if network is not None and prefix != network.prefixlen:
             yield f"{path}.netmask: {mask} is not that of cidr {network}"
     wrong = [text for text in net.ips if not is_address(text) or ":" in text]
-    yield from (f"{path}.ips: {text!r} is no address of IPv4" for text in wrong)
+    yield from (f"{path}.ips: {text!r} is not an IPv4 address" for text in wrong)
     for key, texts in (("gateway", [net.gateway] if net.gateway else []), ("nameservers", net.nameservers)):
-        yield from (f"{path}.{key}: {text!r} is no address" for text in texts if not is_address(text))
+        yield from (f"{path}.{key}: {text!r} is not an address" for text in texts if not is_address(text))
     if not net.gateway or not is_address(net.gateway) or wrong:
         return
     if not has_address:
-        yield f"{path}.gateway: is of no use on a network without addresses"
+        yield f"{path}.gateway: has no effect on a network without addresses"
         return
     if net.ips and net.netmask:
         network = ipaddress.ip_interface(f"{net.ips[0]}/{net.netmask}").network
@@ -111,7 +111,7 @@ def _interfaces(path: str, nets: list[types.InstallNetwork]) -> Iterator[str]:
     for n, net in enumerate(nets):
         if (net.interface, net.vlanid) in seen:
             vlan = "" if net.vlanid is None else f" with VLAN {net.vlanid}"
-            yield f"{path}[{n}].interface: {net.interface}{vlan} is there twice"
+            yield f"{path}[{n}].interface: {net.interface}{vlan} occurs twice"
         seen.add((net.interface, net.vlanid))
         if net.bonding_interfaces and net.bonding_interfaces != bonds[net.interface]:
             yield f"{path}[{n}].bonding_interfaces: differ from those of {net.interface} elsewhere"
@@ -134,10 +134,8 @@ def _partitions(path: str, parts: list[types.Partition]) -> Iterator[str]:
         return
     mounts = [part.mount for part in parts]
     if "/" not in mounts:
-        yield f"{path}: there is none for `/`"
-    yield from (
-        f"{path}: {mount!r} is there twice" for mount in sorted(set(mounts)) if mounts.count(mount) > 1
-    )
+        yield f"{path}: there is no partition for `/`"
+    yield from (f"{path}: {mount!r} occurs twice" for mount in sorted(set(mounts)) if mounts.count(mount) > 1)
     if "/boot/efi" in mounts:
         yield f"{path}: /boot/efi is made where the firmware needs it; leave it out"
     without = [part.mount for part in parts if part.size is None]

@@ -22,7 +22,7 @@ def check_volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[
         }
         for i, short in enumerate(volume.hosts):
             if short not in known:
-                yield f"{path}.hosts[{i}]: {short!r} is no hive of stage {stage_name}{known_are(known)}"
+                yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage_name}{known_are(known)}"
 
 
 def check_network(path: str, network: types.Network, site: types.Site) -> Iterator[str]:

@@ -56,7 +56,7 @@ def check_uses(path: str, service: types.Service, site: types.Site) -> Iterator[
     for where, use in named:
         target = target_of(use)
         if ".." in (use.target or "").split("/"):
-            yield f"{where}.target: {use.target}: .. has no place in it"
+            yield f"{where}.target: {use.target}: .. is not allowed in it"
         elif target in targets:
             yield f"{where}: {target} is {targets[target]} already"
         targets.setdefault(target, where)

@@ -38,7 +38,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from check_uses(path, service, site)
     asked = [(port.target, port.protocol) for port in service.open_ports]
     for target, protocol in sorted({pair for pair in asked if asked.count(pair) > 1}):
-        yield f"{path}.ports: {target}/{protocol} is left open twice; what is chosen is kept under that name"
+        yield f"{path}.ports: {target}/{protocol} is left open twice; skep keeps the chosen port under that name"
     in_host_mode = [(port.target, port.protocol) for port in service.ports if port.mode == "host"]
     for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
         yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
@@ -47,7 +47,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
             yield from check_reference(f"{path}.image", service.image)
         else:
             yield (
-                f"{path}.image: {service.image!r} is none of [images]{known_are(site.images)}; "
+                f"{path}.image: {service.image!r} is not one of [images]{known_are(site.images)}; "
                 "a reference to pull has a tag, as in nginx:1.27"
             )
     if service.endpoint_mode == "dnsrr" and "ingress" in service.port_modes:
@@ -57,7 +57,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from check_roles(f"{path}.initialize_roles", service.initialize_roles, directory, {})
     used = [use.role for use in service.initialize_roles]
     for role in sorted({role for role in used if used.count(role) > 1}):
-        yield f"{path}.initialize_roles: {role} is there twice; what ran is marked by the role's name"
+        yield f"{path}.initialize_roles: {role} occurs twice; skep records what ran by the role's name"
 
 
 _OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}
@@ -119,9 +119,9 @@ def _limits(path: str, service: types.Service) -> Iterator[str]:
     for key in ("cap_add", "cap_drop"):
         for i, name in enumerate(getattr(service, key)):
             if not _CAPABILITY.match(name):
-                yield f"{path}.{key}[{i}]: {name!r} is no capability, as NET_ADMIN"
+                yield f"{path}.{key}[{i}]: {name!r} is not a capability (example: NET_ADMIN)"
     if service.standalone and (service.entrypoint is not None or service.command is not None):
-        yield f"{path}.standalone: what runs is /sbin/init; entrypoint and command have no place"
+        yield f"{path}.standalone: the containers run /sbin/init; leave out entrypoint and command"
 
 
 _CAPABILITY = re.compile(r"^(CAP_)?[A-Z][A-Z_]+$")

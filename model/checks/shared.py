@@ -18,21 +18,21 @@ def check_reference(path: str, image: str | None) -> Iterator[str]:
         if image is not None:
             parse(image)
     except ValueError as error:
-        yield f"{path}: {image!r} is no reference of an image; it is of the form [registry/]name[:tag] ({error})"
+        yield f"{path}: {image!r} is not an image reference, which has the form [registry/]name[:tag] ({error})"
 
 
 def check_hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
     """Yield the mistakes in lines for `/etc/hosts`."""
     for name, address in hosts.items():
         if not (templates.is_template(address) or is_address(address)):
-            yield f"{path}.{name}: {address!r} is no address"
+            yield f"{path}.{name}: {address!r} is not an address"
 
 
 def check_servers(path: str, servers: Iterable[str]) -> Iterator[str]:
     """Yield the mistakes in a list of name servers."""
     for i, server in enumerate(servers):
         if not (templates.is_template(server) or is_address(server)):
-            yield f"{path}[{i}]: {server!r} is no address"
+            yield f"{path}[{i}]: {server!r} is not an address"
 
 
 def is_address(text: str) -> bool:
@@ -48,7 +48,7 @@ def check_variables(path: str, environment: Iterable[str]) -> Iterator[str]:
     """Yield the mistakes in the names of environment variables, which can't hold a `=`."""
     for name in environment:
         if not name or "=" in name:
-            yield f"{path}: {name!r} is no name of a variable"
+            yield f"{path}: {name!r} is not a variable's name"
 
 
 def known_are(names: Iterable[str]) -> str:

@@ -110,7 +110,7 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
         inside.append(part)
     names = [subnet.name or f"subnet{i}" for i, subnet in enumerate(config.subnets)]
     yield from (
-        f"{path}.subnets: {name!r} is there twice" for name in sorted(set(names)) if names.count(name) > 1
+        f"{path}.subnets: {name!r} occurs twice" for name in sorted(set(names)) if names.count(name) > 1
     )
     if len(inside) == len(config.subnets) and _are_addresses(config):
         try:
@@ -124,7 +124,7 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
         known = [f"{config.custom_hostname}{n}" for n in range(count)]
         for i, short in enumerate(config.public_addresses):
             if short not in known:
-                yield f"{path}.public_addresses[{i}]: {short!r} is none of its hosts{known_are(known)}"
+                yield f"{path}.public_addresses[{i}]: {short!r} is not one of its hosts{known_are(known)}"
 
 
 def _own_ways(path: str, config: types.CloudStage) -> Iterator[str]:
@@ -187,9 +187,9 @@ def _vagrant_stage(
     if config.bridge and config.dev:
         yield f"{path}: takes only one of bridge, dev"
     if config.dev and config.provider_backend == "virtualbox":
-        yield f"{path}.dev: is libvirt's; VirtualBox takes bridge"
+        yield f"{path}.dev: is an option of libvirt; VirtualBox takes bridge"
     if config.driver != "kvm" and config.provider_backend == "virtualbox":
-        yield f"{path}.driver: is libvirt's; VirtualBox has none"
+        yield f"{path}.driver: is an option of libvirt; VirtualBox has none"
 
 
 def _addresses(path: str, config: types.Stage, network: IpNetwork | None) -> Iterator[str]:
@@ -204,7 +204,7 @@ def _addresses(path: str, config: types.Stage, network: IpNetwork | None) -> Ite
         if network is not None and address not in network:
             yield f"{path}[{i}]: {text} is outside cidr {config.cidr}"
         if address in seen:
-            yield f"{path}[{i}]: {text} is there twice"
+            yield f"{path}[{i}]: {text} occurs twice"
         seen.add(address)
     count = config.number_of_hosts
     if count is not None and count != len(config.ip_address_list):

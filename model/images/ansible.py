@@ -79,7 +79,7 @@ def trees(directory: Path, role: str) -> dict[str, tuple[Entry, ...]]:
             raise ConfigError([f"roles/{role} uses role {name}, and there is no directory roles/{name}"])
         if not is_role(path):
             raise ConfigError(
-                [f"roles/{role} uses role {name}, which is no role of Ansible: it has no {MAIN[0]}"]
+                [f"roles/{role} uses role {name}, which is not an Ansible role: it has no {MAIN[0]}"]
             )
         found[name] = read_tree(path)
         used = set(_used(f"{path.parent.name}/{name}", found[name]))

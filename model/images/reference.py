@@ -63,7 +63,7 @@ def parse(text: str) -> Reference:
     """
     rest, _, digest = text.partition("@")
     if digest and not _DIGEST.fullmatch(digest):
-        raise ValueError(f"{digest!r} is no digest, which is sha256: and 64 hexadecimal digits")
+        raise ValueError(f"{digest!r} is not a digest, which is sha256: and 64 hexadecimal digits")
     first, slash, below = rest.partition("/")
     # Docker's own rule: a first part with a dot or a port, or `localhost`, is a host and not part of the path.
     named = bool(slash) and ("." in first or ":" in first or first == "localhost")
@@ -71,11 +71,11 @@ def parse(text: str) -> Reference:
     head, colon, tag = path.rpartition(":")
     path, tag = (head, tag) if colon else (path, "" if digest else "latest")
     if not _REGISTRY.fullmatch(registry):
-        raise ValueError(f"{registry!r} is no host with a port")
+        raise ValueError(f"{registry!r} is not a host with a port")
     if not _PATH.fullmatch(path):
-        raise ValueError(f"{path!r} is no repository, which has lower-case letters, digits and . _ - /")
+        raise ValueError(f"{path!r} is not a repository, which has lower-case letters, digits and . _ - /")
     if (tag or not digest) and not _TAG.fullmatch(tag):
-        raise ValueError(f"{tag!r} is no tag")
+        raise ValueError(f"{tag!r} is not a tag")
     registry = _ALIASES.get(registry, registry)
     if registry == HUB and "/" not in path:
         path = f"{_OFFICIAL}{path}"

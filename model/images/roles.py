@@ -83,7 +83,7 @@ def certificates(variables: Mapping[str, Any]) -> list[Certificate]:
         if " " in name or "," in name:
             raise ValueError(f"{name!r} is more than one name")
         if relative := [path for path in paths if not path.startswith("/") or not path.isprintable()]:
-            raise ValueError(f"{relative[0]!r} is no absolute path")
+            raise ValueError(f"{relative[0]!r} is not an absolute path")
         found.append(Certificate(name, *paths))
     return found
 

@@ -69,8 +69,8 @@ def entry(
         arguments = tuple(word.format(url=f"/cdrom/{place}") for word in answers.arguments)
     else:
         where = "hd:LABEL=" + label.replace(" ", r"\x20")
-        said = (word.format(url=f"{where}:/{place}") for word in answers.arguments)
-        arguments = (f"inst.stage2={where}", *said)
+        words = (word.format(url=f"{where}:/{place}") for word in answers.arguments)
+        arguments = (f"inst.stage2={where}", *words)
     title = f"Install {host.name} ({host.release}): erases {host.target}"
     return MenuEntry(host.short, title, kernel[0], initrds, arguments)
 

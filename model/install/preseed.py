@@ -43,7 +43,7 @@ def _text(host: InstallPlan) -> str:
     """Return the preseed."""
     net, (short, _, domain) = primary_interface(host.nets), host.name.partition(".")
     mirror = urlsplit(host.mirror or _DEFAULT_MIRROR)
-    said = {
+    answers = {
         "debian-installer/language string": "C" if host.locale.startswith("C") else host.locale[:2],
         "debian-installer/locale string": host.locale,
         "debian-installer/country string": host.locale[3:5] if host.locale[2:3] == "_" else "US",
@@ -108,7 +108,7 @@ def _text(host: InstallPlan) -> str:
         f"status=$?; rm -f /target/root/{SCRIPT}; exit $status",
     }
     return f"# {host.name}: made by skep, which erases {host.target}.\n" + "".join(
-        f"d-i {key} {value}".rstrip() + "\n" for key, value in said.items()
+        f"d-i {key} {value}".rstrip() + "\n" for key, value in answers.items()
     )
 
 

@@ -39,9 +39,9 @@ def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[msgspec.structs.FieldInfo
 def _written(annotation: object) -> Written | None:
     """Return a field's written form; None if the value is written as it is."""
     for part in (annotation, *get_args(annotation)):
-        for said in getattr(part, "__metadata__", ()):
-            if isinstance(said, Written):
-                return said
+        for metadata in getattr(part, "__metadata__", ()):
+            if isinstance(metadata, Written):
+                return metadata
     return None
 
 

@@ -210,7 +210,7 @@ def _read(path: Path, name: str) -> Entry:
     except UnicodeError as error:
         readable = os.fsencode(path).decode(errors="backslashreplace")
         raise ConfigError([f"{readable}: its name, or where it points, is not UTF-8"]) from error
-    raise ConfigError([f"{path}: is no file, directory or link; a role may hold nothing else"])
+    raise ConfigError([f"{path}: is not a file, directory or link; a role may hold nothing else"])
 
 
 def tree_inputs(label: str, entries: Iterable[Entry]) -> Inputs:

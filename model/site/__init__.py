@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Value, Variable
-from model.site.hosts import SetupHosts, Account
+from model.site.hosts import SetupHosts
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
 from model.site.networks import Ipam, Network, Pool
@@ -89,7 +89,6 @@ __all__ = [
     "Subnet",
     "Ulimit",
     "UpdateConfig",
-    "Users",
     "VagrantStage",
     "Value",
     "Variable",

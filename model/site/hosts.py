@@ -35,7 +35,9 @@ class SetupHosts(Frozen, frozen=True):
     ] = field(
         default_factory=lambda: ["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"]
     )
-    users: Annotated[dict[Label, Account], Meta(description="The accounts that every host gets, by name.")] = {}
+    users: Annotated[
+        dict[Label, Account], Meta(description="The accounts that every host gets, by name.")
+    ] = {}
     firewall: Annotated[
         bool,
         Meta(

@@ -113,7 +113,7 @@ def tables() -> list[Table]:
 
     whole = inspect.type_info(SiteTable)
     if not isinstance(whole, inspect.StructType):
-        raise TypeError("SiteTable is no struct")
+        raise TypeError("SiteTable is not a struct")
     meet(whole, "")
     return list(found.values())
 
@@ -198,25 +198,25 @@ def _limits(kind: inspect.Type, *, within: bool = False) -> list[str]:
         return [limit for option in kind.types for limit in _limits(option)]
     if _named_kind(kind) and not within:
         return []
-    said = []
+    limits = []
     lowest, highest = getattr(kind, "ge", None), getattr(kind, "le", None)
     if lowest is not None and highest is not None:
-        said.append(f"{lowest} to {highest}")
+        limits.append(f"{lowest} to {highest}")
     elif lowest is not None:
-        said.append(f"at least {lowest}")
+        limits.append(f"at least {lowest}")
     if getattr(kind, "gt", None) is not None:
-        said.append(f"more than {getattr(kind, 'gt')}")  # noqa: B009 - mypy knows no `gt` of all types
+        limits.append(f"more than {getattr(kind, 'gt')}")  # noqa: B009 - mypy knows no `gt` of all types
     if getattr(kind, "min_length", None):
-        said.append("not empty")
+        limits.append("not empty")
     pattern = getattr(kind, "pattern", None)
     if pattern is not None:
         choice = re.fullmatch(r"\^\(([a-z|-]+)\)\$", pattern)
-        said.append(
+        limits.append(
             "one of " + ", ".join(f"`{word}`" for word in choice[1].split("|"))
             if choice
             else f"matching `{pattern}`"
         )
-    return said
+    return limits
 
 
 def _or(words: Sequence[str]) -> str:
@@ -227,12 +227,14 @@ def _or(words: Sequence[str]) -> str:
 def _description(kind: inspect.Type) -> str:
     """Return a key's description; empty if it only has that of its kind, which has a section of its own."""
     if isinstance(kind, inspect.UnionType):
-        return next((said for option in kind.types if (said := _description(option))), "")
+        return next((text for option in kind.types if (text := _description(option))), "")
     named = _named_kind(_bare(kind))
-    return "" if named and _said(kind) == _said(kinds()[named]) else _said(kind)
+    return (
+        "" if named and _own_description(kind) == _own_description(kinds()[named]) else _own_description(kind)
+    )
 
 
-def _said(kind: inspect.Type) -> str:
+def _own_description(kind: inspect.Type) -> str:
     """Return the description that a type carries."""
     about = kind.extra_json_schema if isinstance(kind, inspect.Metadata) else None
     return str((about or {}).get("description", ""))
@@ -275,7 +277,7 @@ def _kind(name: str, info: inspect.Type) -> str:
     """Return the section of a kind of values."""
     base = "a string" if isinstance(_bare(info), inspect.StrType) else "an integer"
     form = ", ".join([base, *_limits(info, within=True)])
-    return f'<a id="{name.lower()}"></a>\n\n### {name.lower()}\n\n{_said(info)}\nIt is {form}.\n'
+    return f'<a id="{name.lower()}"></a>\n\n### {name.lower()}\n\n{_own_description(info)}\nIt is {form}.\n'
 
 
 def _default(key: inspect.Field) -> str:

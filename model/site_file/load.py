@@ -210,8 +210,8 @@ def _sentence(error: "ValidationError") -> str:
     if error.validator == "type":
         return f"{where}{_short(value)} is not {_expected([error.schema])}"
     if error.validator == "pattern":
-        said = error.schema.get("description") or f"must match {error.validator_value}"
-        return f"{where}{_short(value)} is not allowed: {said}"
+        rule = error.schema.get("description") or f"must match {error.validator_value}"
+        return f"{where}{_short(value)} is not allowed: {rule}"
     if "propertyNames" in error.absolute_schema_path:
         return f"{where}{error.message}"
     bounds = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}

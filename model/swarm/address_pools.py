@@ -95,11 +95,13 @@ def differing_options(options: SwarmOptions, cluster: Mapping[str, Any]) -> str:
         cluster: The engine's description of the swarm, which only managers have.
 
     """
-    said = []
+    different = []
     pools = cluster.get("DefaultAddrPool") or []
     if options.pools is not None and pools != [str(options.pools.overlay)]:
-        said.append(f"addresses out of {', '.join(pools) or 'what was free'}, not {options.pools.overlay}")
+        different.append(
+            f"addresses out of {', '.join(pools) or 'what was free'}, not {options.pools.overlay}"
+        )
     port = cluster.get("DataPathPort") or DATA_PATH_PORT
     if port != options.port:
-        said.append(f"data_path_port {port}, not {options.port}")
-    return " and ".join(said)
+        different.append(f"data_path_port {port}, not {options.port}")
+    return " and ".join(different)

@@ -58,7 +58,7 @@ def template(path: str, config: types.Config, directory: Path) -> tuple[str, str
     try:
         return where, data.decode()
     except UnicodeDecodeError:
-        raise ConfigError([f"{where}: is no text in UTF-8; template = false takes it as it is"]) from None
+        raise ConfigError([f"{where}: is not UTF-8 text; template = false uses it as it is"]) from None
 
 
 def use_inputs(key: str, uses: Sequence[types.SecretUse | types.ConfigUse]) -> Inputs:

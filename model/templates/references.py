@@ -42,7 +42,7 @@ def _keys(text: str, root: str) -> list[str | None]:
     try:
         tree = environment().parse(text)
     except TemplateSyntaxError:
-        return []  # said by who renders it
+        return []  # rendering reports it
     keys: list[str | None] = []
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         of = node.node if isinstance(node, nodes.Getattr | nodes.Getitem) else None

@@ -130,7 +130,7 @@ class TestPlaces:
             ),
             (
                 {"subnets": [{"cidr": "10.1.0.0/25", "name": "a"}, {"cidr": "10.1.0.128/25", "name": "a"}]},
-                ["subnets: 'a' is there twice"],
+                ["subnets: 'a' occurs twice"],
             ),
             (
                 {"ip_address_list": ["10.1.0.3", "10.1.0.20"]},
@@ -145,7 +145,7 @@ class TestPlaces:
                 {"disk_encrypted": False, "kms_key_id": "alias/x"},
                 ["kms_key_id: encrypts nothing where disk_encrypted = false"],
             ),
-            ({"public_addresses": ["hive9"]}, ["public_addresses[0]: 'hive9' is none of its hosts"]),
+            ({"public_addresses": ["hive9"]}, ["public_addresses[0]: 'hive9' is not one of its hosts"]),
         ],
     )
     def test_mistakes_have_their_path(

@@ -35,7 +35,7 @@ def test_a_reference_is_taken_apart(text: str, reference: Reference, shown: str)
 )
 def test_what_is_no_reference_is_refused(text: str) -> None:
     """A text that Docker would refuse is refused before anything is asked."""
-    with pytest.raises(ValueError, match="is no "):
+    with pytest.raises(ValueError, match="is not a "):
         parse(text)
 
 

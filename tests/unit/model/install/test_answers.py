@@ -460,7 +460,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "mask": (
         {"networks": [InstallNetwork(interface="a0", netmask="255.0.255.0")]},
-        "netmask: '255.0.255.0' is none",
+        "netmask: '255.0.255.0' is not a netmask",
     ),
     "other-mask": (
         {"networks": [InstallNetwork(interface="a0", netmask="255.255.0.0")]},
@@ -473,11 +473,11 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
                 InstallNetwork(interface="a1", ips=["10.7.0.1", "10.7.0.300"], netmask="255.255.0.0"),
             ]
         },
-        "ips: '10.7.0.300' is no address",
+        "ips: '10.7.0.300' is not an IPv4 address",
     ),
     "nameserver": (
         {"networks": [InstallNetwork(interface="a0", nameservers=["dns"])]},
-        "nameservers: 'dns' is no address",
+        "nameservers: 'dns' is not an address",
     ),
     "gateway": (
         {"networks": [InstallNetwork(interface="a0", gateway="10.9.9.1")]},
@@ -496,9 +496,9 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "lost-gateway": (
         {"networks": [PLAIN, InstallNetwork(interface="a1", gateway="10.7.0.1")]},
-        "gateway: is of no use",
+        "gateway: has no effect",
     ),
-    "twice": ({"networks": [PLAIN, InstallNetwork(interface="ens3")]}, "interface: ens3 is there twice"),
+    "twice": ({"networks": [PLAIN, InstallNetwork(interface="ens3")]}, "interface: ens3 occurs twice"),
     "port-used": (
         {
             "networks": [
@@ -520,10 +520,10 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
         {"networks": [InstallNetwork(interface="enp129s0f1np1", vlanid=4000)]},
         "longer than Linux's 15",
     ),
-    "no-root": ({"partitions": [Partition(mount="/var")]}, "partitions: there is none for `/`"),
+    "no-root": ({"partitions": [Partition(mount="/var")]}, "partitions: there is no partition for `/`"),
     "two-roots": (
         {"partitions": [Partition(mount="/"), Partition(mount="/", size=100)]},
-        "'/' is there twice",
+        "'/' occurs twice",
     ),
     "two-rests": (
         {"partitions": [Partition(mount="/"), Partition(mount="/var")]},
@@ -557,8 +557,8 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "no-host": ({"hosts": {"hive7": InstallHost()}}, "hosts.hive7: is not one of its hosts"),
     "firmware": ({"hosts": {"hive0": InstallHost(firmware="bios")}}, "only Ubuntu's installer has to know"),
     "secret": ({"root_password": "nothing"}, "root_password: there is no secret 'nothing'"),
-    "time-zone": ({"timezone": "berlin time"}, "timezone: 'berlin time' is no time zone"),
-    "package": ({"packages": ["vim; reboot"]}, "packages[0]: 'vim; reboot' is no package's name"),
+    "time-zone": ({"timezone": "berlin time"}, "timezone: 'berlin time' is not a time zone"),
+    "package": ({"packages": ["vim; reboot"]}, "packages[0]: 'vim; reboot' is not a package's name"),
     "ipv6": (
         {"cidr": "fd00::/64", "networks": [InstallNetwork(interface="a0")]},
         "gives hosts addresses of IPv4",

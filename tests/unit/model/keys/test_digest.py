@@ -106,7 +106,7 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     """A socket or a pipe in a role can't be copied, and is said so."""
     os.mkfifo(tmp_path / "pipe")
 
-    with pytest.raises(ConfigError, match="pipe: is no file, directory or link"):
+    with pytest.raises(ConfigError, match="pipe: is not a file, directory or link"):
         read_tree(tmp_path)
 
 

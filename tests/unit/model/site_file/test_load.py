@@ -113,7 +113,7 @@ healthcheck = { test = "true", interval = "5" }
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (('image = "web"', 'image = "wob"'), "services.web.image: 'wob' is none of [images]"),
+        (('image = "web"', 'image = "wob"'), "services.web.image: 'wob' is not one of [images]"),
         (
             ('image = "web"', 'image = "web"\nnetworks = ["back"]'),
             "services.web.networks[0]: there is no network 'back'",
@@ -128,7 +128,7 @@ healthcheck = { test = "true", interval = "5" }
                 "[networks.front]",
                 '[images.made]\nbuild = "made"\nsecrets = ["x"]\n[secrets.x]\ngenerate = 12\n[networks.front]',
             ),
-            "images.made.secrets: only roles see them, and it has none",
+            "images.made.secrets: only roles see them, and the image has none",
         ),
         (
             ('image = "web"', 'image = "web"\navailable_on = ["x"]'),
@@ -188,8 +188,11 @@ healthcheck = { test = "true", interval = "5" }
             of_web('mem_limit = "1M"\nmem_reservation = "1G"'),
             "services.web.mem_reservation: 1G is more than mem_limit 1M",
         ),
-        (of_web('cap_add = ["net admin"]'), "services.web.cap_add[0]: 'net admin' is no capability"),
-        (of_web('standalone = true\nentrypoint = "x"'), "services.web.standalone: what runs is /sbin/init"),
+        (of_web('cap_add = ["net admin"]'), "services.web.cap_add[0]: 'net admin' is not a capability"),
+        (
+            of_web('standalone = true\nentrypoint = "x"'),
+            "services.web.standalone: the containers run /sbin/init",
+        ),
         (
             ('target = "/data"', 'target = "/data", propagation = "shared"'),
             "services.web.volumes[0].propagation: only a bind has one",
@@ -213,7 +216,7 @@ healthcheck = { test = "true", interval = "5" }
             ),
             "stages.private.ip_address_list[0]: 10.0.0.1 is outside cidr",
         ),
-        (('hosts = ["hive0"]', 'hosts = ["hive9"]'), "volumes.data.hosts[0]: 'hive9' is no hive"),
+        (('hosts = ["hive0"]', 'hosts = ["hive9"]'), "volumes.data.hosts[0]: 'hive9' is not a hive"),
         (("[networks.front]", "[secrets.x]\n[networks.front]"), "secrets.x: needs exactly one of"),
         (("[networks.front]", "[secrets.x]\ncommand = []\n[networks.front]"), "secrets.x.command: is empty"),
         (
@@ -230,7 +233,7 @@ healthcheck = { test = "true", interval = "5" }
         ),
         (
             ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\nhost_image = "i:"'),
-            "stages.private.host_image: 'i:' is no reference",
+            "stages.private.host_image: 'i:' is not an image reference",
         ),
         (
             ("[networks.front]", '[networks.front]\nipam = { subnet = "172.31.0.128/25" }'),
@@ -302,24 +305,24 @@ healthcheck = { test = "true", interval = "5" }
         ),
         (
             ('image = "web"', 'image = "web"\ndns = ["192.0.2.1", "dns.example"]'),
-            "services.web.dns[1]: 'dns.example' is no address",
+            "services.web.dns[1]: 'dns.example' is not an address",
         ),
         (
             ('image = "web"', 'image = "web"\nhosts = { db = "300.0.2.1" }'),
-            "services.web.hosts.db: '300.0.2.1' is no address",
+            "services.web.hosts.db: '300.0.2.1' is not an address",
         ),
         (('image = "web"', 'image = "web"\nhosts = { db = "::1" }'), ""),
         (
             ("[networks.front]", '[setup_hosts]\nhosts = { db = "" }\n[networks.front]'),
-            "setup_hosts.hosts.db: '' is no address",
+            "setup_hosts.hosts.db: '' is not an address",
         ),
         (
             ('image = "web"', 'image = "web"\nenvironment = { "A=B" = "c" }'),
-            "services.web.environment: 'A=B' is no name of a variable",
+            "services.web.environment: 'A=B' is not a variable's name",
         ),
-        (('"debian:12"', '"debian:12"\nenv = { "" = "c" }'), "images.web.env: '' is no name of a variable"),
-        (('"debian:12"', '""'), "images.web.from: '' is no reference of an image"),
-        (('"debian:12"', '"debian:"'), "images.web.from: 'debian:' is no reference of an image"),
+        (('"debian:12"', '"debian:12"\nenv = { "" = "c" }'), "images.web.env: '' is not a variable's name"),
+        (('"debian:12"', '""'), "images.web.from: '' is not an image reference"),
+        (('"debian:12"', '"debian:"'), "images.web.from: 'debian:' is not an image reference"),
         (
             (
                 '"debian:12"',
@@ -327,12 +330,12 @@ healthcheck = { test = "true", interval = "5" }
             ),
             "",
         ),
-        (('image = "web"', 'image = "i:"'), "services.web.image: 'i:' is no reference of an image"),
-        (('image = "web"', 'image = ""'), "services.web.image: '' is none of [images]"),
+        (('image = "web"', 'image = "i:"'), "services.web.image: 'i:' is not an image reference"),
+        (('image = "web"', 'image = ""'), "services.web.image: '' is not one of [images]"),
         (('image = "web"', f'image = "[::1]:5000/a/b_c:V1@sha256:{"0" * 64}"'), ""),
         (
             ('"debian:12"', '"debian:12"\npull_on = ["private"]\npull_from = "hub/Web"'),
-            "images.web.pull_from: 'hub/Web' is no reference of an image",
+            "images.web.pull_from: 'hub/Web' is not an image reference",
         ),
         (
             ("[networks.front]", '[services.b]\nimage = "x:1"\nports = ["8080:1"]\n[networks.front]'),
@@ -382,8 +385,8 @@ image = "webb"
     assert [line for line in found if "services.other" in line] == [
         "services.other.secrets[0]: there is no secret 'key' (there are none)"
     ]
-    assert "stages.production.ip_address_list[2]: 192.0.2.2 is there twice" in found
-    assert any(line.startswith("services.third.image: 'webb' is none of [images]") for line in found)
+    assert "stages.production.ip_address_list[2]: 192.0.2.2 occurs twice" in found
+    assert any(line.startswith("services.third.image: 'webb' is not one of [images]") for line in found)
     assert any(line.startswith("services.web: unknown key 'netwrks'") for line in found)
     assert not [line for line in found if "stage: 'private'" in line]
     assert len(found) == len(set(found)) == 9, found

@@ -193,8 +193,8 @@ G = "{{ secrets.db[30] }}"
 def test_what_comes_out_is_checked_too(tmp_path: Path) -> None:
     """An address that a template makes must be one, as if it stood there."""
     assert mistakes(tmp_path, 'hosts = { db = "{{ vars.domain }}" }') == [
-        "services.web.hosts.db: 'private.example' is no address",
-        "services.web.hosts.db: 'production.example.com' is no address",
+        "services.web.hosts.db: 'private.example' is not an address",
+        "services.web.hosts.db: 'production.example.com' is not an address",
     ]
 
 

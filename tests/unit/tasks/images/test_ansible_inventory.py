@@ -96,7 +96,7 @@ class TestFiles:
         ("files", "said"),
         [
             ({}, "uses role common, and there is no directory roles/common"),
-            ({"common__x": ""}, "uses role common, which is no role of Ansible: it has no tasks/main.yml"),
+            ({"common__x": ""}, "uses role common, which is not an Ansible role: it has no tasks/main.yml"),
             ({"web__tasks__more": "a: [b"}, "roles/web/tasks/more.yml: while parsing a flow sequence"),
         ],
     )

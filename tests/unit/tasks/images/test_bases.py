@@ -429,13 +429,13 @@ hub = { env = "HUB" }
             "bases.'a': takes only one of debootstrap, tarball, archive, image",
         ),
         ('[bases.a]\narchive = "x.tar"', "bases.'a'.archive: there is no file x.tar in"),
-        ('[bases.a]\ntag = "b:1"', "bases.'a'.tag: says which image of `archive` is meant"),
-        ('[bases.a]\nimage = "B:1"', "bases.'a'.image: 'B:1' is no reference of an image"),
-        ('[bases."A:1"]', "bases.'A:1': 'A:1' is no reference of an image"),
-        ('[images.a]\nfrom = "A:1"', "images.a.from: 'A:1' is no reference of an image"),
+        ('[bases.a]\ntag = "b:1"', "bases.'a'.tag: names an image in `archive`"),
+        ('[bases.a]\nimage = "B:1"', "bases.'a'.image: 'B:1' is not an image reference"),
+        ('[bases."A:1"]', "bases.'A:1': 'A:1' is not an image reference"),
+        ('[images.a]\nfrom = "A:1"', "images.a.from: 'A:1' is not an image reference"),
         (
             '[services.a]\nimage = "b:1@sha256:1"',
-            "services.a.image: 'b:1@sha256:1' is no reference of an image",
+            "services.a.image: 'b:1@sha256:1' is not an image reference",
         ),
         (
             '[registries."docker.io"]\nuser = "ann"',

@@ -184,7 +184,7 @@ def test_hive_builders_certificates_go_where_its_sites_say(run: Run, tmp_path: P
         ({"certificates": []}, "needs certificates"),
         ({"certificates": ["a"]}, "has no certificate_fqdn, cert_dest, key_dest"),
         ({"certificates": [{**SEEDS[0], "key_dest": ""}]}, "has no key_dest"),
-        ({"certificates": [{**SEEDS[0], "cert_dest": "a.pem"}]}, "'a.pem' is no absolute path"),
+        ({"certificates": [{**SEEDS[0], "cert_dest": "a.pem"}]}, "'a.pem' is not an absolute path"),
         ({"certificates": [{**SEEDS[0], "certificate_fqdn": "a b"}]}, "'a b' is more than one name"),
     ],
 )

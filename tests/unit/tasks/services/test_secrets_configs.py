@@ -118,7 +118,7 @@ def test_what_docker_does_not_take(made: Made, content: bytes, said: str) -> Non
         (
             "template = false",
             "template = true",
-            "configs.raw: conf/raw.bin: is no text in UTF-8; template = false",
+            "configs.raw: conf/raw.bin: is not UTF-8 text; template = false",
         ),
         ("conf/raw.bin", "conf/no.bin", "configs.raw.file: there is no file conf/no.bin"),
         ("conf/keyed.conf", "conf/no.conf", "configs.keyed.file: conf/no.conf: No such file or directory"),
@@ -136,7 +136,7 @@ def test_what_docker_does_not_take(made: Made, content: bytes, said: str) -> Non
             "/run/secrets/password",
             "/run/secrets/password is services.web.secrets[0] already",
         ),
-        ("/etc/keyed.conf", "/a/../b", "services.web.configs[1].target: /a/../b: .. has no place in it"),
+        ("/etc/keyed.conf", "/a/../b", "services.web.configs[1].target: /a/../b: .. is not allowed in it"),
         ("/etc/keyed.conf", "etc", "services.web.configs[1].target"),
         ('["password"]', '[{ source = "password", mode = "rw" }]', "services.web.secrets[0].mode"),
         ('["password"]', '[{ source = "password", uid = "web" }]', "services.web.secrets[0].uid"),
