@@ -1,0 +1,262 @@
+"""Mistakes of sense: names, addresses and ports that don't fit together."""
+
+from pathlib import Path
+
+import pytest
+
+from model.site_file.load import load
+from tests.unit.model.good_site import GOOD, problems
+
+
+def of_web(text: str) -> tuple[str, str]:
+    """Return the change that adds keys to the service."""
+    return 'image = "web"', f'image = "web"\n{text}'
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (('image = "web"', 'image = "wob"'), "services.web.image: 'wob' is not one of [images]"),
+        (
+            ('image = "web"', 'image = "web"\nnetworks = ["back"]'),
+            "services.web.networks[0]: there is no network 'back'",
+        ),
+        (('source = "data"', 'source = "dota"'), "services.web.volumes[0].source: there is no volume 'dota'"),
+        (
+            ('image = "web"', 'image = "web"\nsecrets = ["key"]'),
+            "services.web.secrets[0]: there is no secret 'key'",
+        ),
+        (
+            (
+                "[networks.front]",
+                '[images.made]\nbuild = "made"\nsecrets = ["x"]\n[secrets.x]\ngenerate = 12\n[networks.front]',
+            ),
+            "images.made.secrets: only roles see them, and the image has none",
+        ),
+        (
+            ('image = "web"', 'image = "web"\navailable_on = ["x"]'),
+            "services.web.available_on[0]: there is no stage 'x'",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nread_only = true\ninitialize_roles = ["nginx"]'),
+            "services.web.read_only: initialize_roles writes into the container's root; only one of both can be",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nendpoint_mode = "dnsrr"'),
+            "services.web.ports: endpoint_mode dnsrr",
+        ),
+        (
+            ('roles = ["nginx"', 'roles = ["apache"'),
+            "images.web.roles[0]: there is no directory roles/apache",
+        ),
+        (('"8080:80"', '"x:80"'), "services.web.ports[0]: 'x:80' is not of the form"),
+        (('"8080:80"', '"80"'), ""),
+        (('"8080:80"', '"80", "80"'), "services.web.ports: 80/tcp is left open twice"),
+        (
+            of_web('depends_on = ["db"]'),
+            "services.web.depends_on[0]: there is no service 'db' (there are: web)",
+        ),
+        (of_web('depends_on = ["web"]'), "services.web.depends_on[0]: web depends on web as well"),
+        (of_web('mode = "global"\nreplicas = 2'), "services.web.replicas: a service with mode"),
+        (
+            of_web("max_concurrent = 2"),
+            'services.web.max_concurrent: only a service with mode = "replicated-job"',
+        ),
+        (
+            of_web('mode = "global"\nplacement.max_replicas_per_node = 2'),
+            "services.web.placement.max_replicas_per_node: mode",
+        ),
+        (
+            of_web('mode = "global-job"\nupdate_config.delay = "1s"'),
+            "services.web.update_config: a job is not rolled out",
+        ),
+        (
+            of_web('mode = "global-job"\nrollback_config.delay = "1s"'),
+            "services.web.rollback_config: a job does not go back",
+        ),
+        (
+            of_web('mode = "global-job"\nrestart_config.delay = "1s"'),
+            "services.web.restart_config.condition: a job ends",
+        ),
+        (
+            of_web("ulimits.core = { soft = 2, hard = 1 }"),
+            "services.web.ulimits.core: soft 2 is more than hard 1",
+        ),
+        (of_web("ulimits.core = { soft = 2, hard = -1 }"), ""),
+        (
+            of_web("cpu_limit = 1\ncpu_reservation = 2"),
+            "services.web.cpu_reservation: 2 is more than cpu_limit 1",
+        ),
+        (
+            of_web('mem_limit = "1M"\nmem_reservation = "1G"'),
+            "services.web.mem_reservation: 1G is more than mem_limit 1M",
+        ),
+        (of_web('cap_add = ["net admin"]'), "services.web.cap_add[0]: 'net admin' is not a capability"),
+        (
+            of_web('standalone = true\nentrypoint = "x"'),
+            "services.web.standalone: the containers run /sbin/init",
+        ),
+        (
+            ('target = "/data"', 'target = "/data", propagation = "shared"'),
+            "services.web.volumes[0].propagation: only a bind has one",
+        ),
+        (('"8080:80"', '"22:80"'), "services.web.ports: 22/tcp is ssh's already"),
+        (('"8080:80"', '"443:80"'), "services.web.ports: 443/tcp is web's already"),
+        (('"8080:80"', '"444:80"'), ""),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.1/24"'),
+            "stages.private.cidr: 172.31.0.1/24 has host bits set",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/30"'),
+            "stages.private.cidr: 172.31.0.0/30 is too small",
+        ),
+        (('cidr = "172.31.0.0/24"', ""), "stages.private: needs cidr"),
+        (
+            (
+                'cidr = "172.31.0.0/24"',
+                'cidr = "172.31.0.0/24"\nip_address_list = ["10.0.0.1", "172.31.0.2"]',
+            ),
+            "stages.private.ip_address_list[0]: 10.0.0.1 is outside cidr",
+        ),
+        (('hosts = ["hive0"]', 'hosts = ["hive9"]'), "volumes.data.hosts[0]: 'hive9' is not a hive"),
+        (("[networks.front]", "[secrets.x]\n[networks.front]"), "secrets.x: needs exactly one of"),
+        (("[networks.front]", "[secrets.x]\ncommand = []\n[networks.front]"), "secrets.x.command: is empty"),
+        (
+            ("[networks.front]", f"[secrets.{'x' * 52}]\ngenerate = 12\n[networks.front]"),
+            f"secrets.{'x' * 52}: a name may have 51 characters",
+        ),
+        (
+            ("[networks.front]", '[bases.a]\ntarball = "a.tar"\n[networks.front]'),
+            "bases.'a'.tarball: there is no file",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "fd00::/64"'),
+            "stages.private.cidr: fd00::/64 is IPv6; provider docker makes networks of IPv4 only",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\nhost_image = "i:"'),
+            "stages.private.host_image: 'i:' is not an image reference",
+        ),
+        (
+            ("[networks.front]", '[networks.front]\nipam = { subnet = "172.31.0.128/25" }'),
+            "networks.front.ipam.subnet: 172.31.0.128/25 overlaps with stages.private.cidr",
+        ),
+        (("[networks.front]", '[networks.front]\nipam = { subnet = "172.31.1.0/24" }'), ""),
+        (
+            ("[networks.front]", '[networks.front]\nipam = { subnet = "fd00::/64" }'),
+            "networks.front.ipam.subnet: fd00::/64 is IPv6: the engine takes it, and then no container can join",
+        ),
+        (
+            (
+                "[networks.front]",
+                (
+                    '[networks.front]\nipam = { config = [{ subnet = "10.1.0.0/24", ip_range = "10.1.0.128/25" }, '
+                    '{ subnet = "10.2.0.0/24", gateway = "10.2.0.9" }] }'
+                ),
+            ),
+            "",
+        ),
+        (
+            ("[networks.front]", '[networks.front]\nipam = { gateway = "10.1.0.1" }'),
+            "networks.front.ipam: gateway and ip_range need the subnet that they are in",
+        ),
+        (("[networks.front]", "[networks.front]\nipam = {}"), "networks.front.ipam: needs subnet, or config"),
+        (
+            (
+                "[networks.front]",
+                '[networks.front]\nipam = { subnet = "10.1.0.0/24", config = [{ subnet = "10.1.0.128/25" }] }',
+            ),
+            "networks.front.ipam.config[0].subnet: 10.1.0.128/25 overlaps with 10.1.0.0/24, which is the network's",
+        ),
+        (
+            (
+                "[networks.front]",
+                '[networks.front]\nipam = { subnet = "10.1.0.0/24", ip_range = "10.2.0.0/25" }',
+            ),
+            "networks.front.ipam.ip_range: 10.2.0.0/25 is outside 10.1.0.0/24",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ninternal_cidr = "172.31.0.0/22"'),
+            "stages.private.internal_cidr: 172.31.0.0/22 overlaps with cidr 172.31.0.0/24",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ninternal_cidr = "10.1.0.0/25"'),
+            "stages.private.internal_cidr: 10.1.0.0/25 is too small to be divided",
+        ),
+        (
+            (
+                'cidr = "172.31.0.0/24"',
+                (
+                    'cidr = "172.31.0.0/24"\ninternal_cidr = "10.1.0.0/22"\n[networks.back]\n'
+                    'ipam = { subnet = "10.1.1.0/24" }'
+                ),
+            ),
+            "networks.back.ipam.subnet: 10.1.1.0/24 overlaps with 10.1.1.0/24, which stages.private.internal_cidr has",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ndata_path_port = 80'),
+            "stages.private.data_path_port: 80 must be at least 1024",
+        ),
+        (
+            ('"/data" }', '"/data" }, { type = "tmpfs", target = "/data/" }'),
+            "services.web.volumes[1].target: /data is mounted twice",
+        ),
+        (
+            ('"/data" }', '"/data", tmpfs_size = "1M" }'),
+            'services.web.volumes[0].tmpfs_size: only a tmpfs has one; this is of type = "volume"',
+        ),
+        (
+            ('image = "web"', 'image = "web"\ndns = ["192.0.2.1", "dns.example"]'),
+            "services.web.dns[1]: 'dns.example' is not an address",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nhosts = { db = "300.0.2.1" }'),
+            "services.web.hosts.db: '300.0.2.1' is not an address",
+        ),
+        (('image = "web"', 'image = "web"\nhosts = { db = "::1" }'), ""),
+        (
+            ("[networks.front]", '[setup_hosts]\nhosts = { db = "" }\n[networks.front]'),
+            "setup_hosts.hosts.db: '' is not an address",
+        ),
+        (
+            ('image = "web"', 'image = "web"\nenvironment = { "A=B" = "c" }'),
+            "services.web.environment: 'A=B' is not a variable's name",
+        ),
+        (('"debian:12"', '"debian:12"\nenv = { "" = "c" }'), "images.web.env: '' is not a variable's name"),
+        (('"debian:12"', '""'), "images.web.from: '' is not an image reference"),
+        (('"debian:12"', '"debian:"'), "images.web.from: 'debian:' is not an image reference"),
+        (
+            (
+                '"debian:12"',
+                '"odd base"\n[bases."odd base"]\ndebootstrap = "bookworm"\n[images.x]\nfrom = "x"',
+            ),
+            "",
+        ),
+        (('image = "web"', 'image = "i:"'), "services.web.image: 'i:' is not an image reference"),
+        (('image = "web"', 'image = ""'), "services.web.image: '' is not one of [images]"),
+        (('image = "web"', f'image = "[::1]:5000/a/b_c:V1@sha256:{"0" * 64}"'), ""),
+        (
+            ('"debian:12"', '"debian:12"\npull_on = ["private"]\npull_from = "hub/Web"'),
+            "images.web.pull_from: 'hub/Web' is not an image reference",
+        ),
+        (
+            ("[networks.front]", '[services.b]\nimage = "x:1"\nports = ["8080:1"]\n[networks.front]'),
+            "services.web.ports: 8080/tcp is b's",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_said_with_its_path(
+    site_dir: Path, change: tuple[str, str], problem: str
+) -> None:
+    """A name that does not exist, an address outside, a port taken twice: each is found before anything is touched."""
+    text = GOOD.replace(*change)
+    assert text != GOOD
+    if not problem:
+        (site_dir / "site.toml").write_text(text)
+        load(site_dir / "site.toml")
+        return
+
+    found = problems(site_dir, text)
+
+    assert any(line.startswith(problem) for line in found), found
