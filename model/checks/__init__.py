@@ -72,10 +72,10 @@ def _templates(stage: Stage, directory: Path) -> Iterator[str]:
     yield from wrong
     if wrong:
         return
-    renderer = templates.guessing(stage, published, [])
+    renderer = templates.trial_renderer(stage, published, [])
     for name, service in stage.services.items():
         path = f"services.{name}"
-        if next(templates.texts(path, templates.templated(service)), None) is None:
+        if next(templates.templates_in(path, templates.templatable(service)), None) is None:
             continue
         with contextlib.suppress(ConfigError):  # of a secret that is only guessed
             made = renderer.service(name, service).service

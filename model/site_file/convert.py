@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from model import site as types
 from model.site_file.forms import age, published_port, seconds, size_in_bytes
@@ -157,6 +157,5 @@ def _rollout(kind: type[_Rollout], table: UpdateConfigTable | RollbackConfigTabl
 
 def _with(kind: type[_Kind], table: Struct, **converted: object) -> _Kind:
     """Return a type of the site with the converted values, and all others as in the table."""
-    names = (field.name for field in structs.fields(kind))
-    same = {name: getattr(table, name) for name in names if name not in converted}
+    same = {name: getattr(table, name) for name in kind.__struct_fields__ if name not in converted}
     return kind(**same, **converted)

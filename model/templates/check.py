@@ -6,11 +6,13 @@ from model.errors import ConfigError
 from model.secrets.secret import Secret
 from model.site import PublishedPort
 from model.stage import Stage
-from model.templates.paths import ENVIRONMENT, role_variables, templated, texts, variables
-from model.templates.rendering import IN_VOLUME, SEEN, Renderer
+from model.templates.paths import ENVIRONMENT, role_variables, templatable, templates_in, variables
+from model.templates.rendering import EXPOSED_BY_SERVICE, EXPOSED_BY_VOLUME, Renderer
 
 
-def guessing(stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], guessed: list[str]) -> Renderer:
+def trial_renderer(
+    stage: Stage, ports: Callable[[str], Sequence[PublishedPort]], guessed: list[str]
+) -> Renderer:
     """Return a renderer for before a run, with placeholders for secrets.
 
     Args:
@@ -43,7 +45,7 @@ def problems(
 
     """
     guessed: list[str] = []
-    renderer = guessing(stage, ports, guessed)
+    renderer = trial_renderer(stage, ports, guessed)
     of_configs = ((path, text, "") for path, text in configs.items())
     for path, text, where_secrets_are_seen in (*_all(stage), *of_configs):
         guessed.clear()
@@ -58,12 +60,12 @@ def problems(
 
 def _all(stage: Stage) -> Iterator[tuple[str, str, str]]:
     """Yield every template of a stage with its path, and the reason why it may hold no secret; empty if it may."""
-    yield from ((path, text, "") for path, text in texts("vars", variables(stage)))
+    yield from ((path, text, "") for path, text in templates_in("vars", variables(stage)))
     for name, volume in stage.volumes.items():
-        for path, text in texts(f"volumes.{name}.driver_opts", volume.driver_opts):
-            yield path, text, IN_VOLUME
+        for path, text in templates_in(f"volumes.{name}.driver_opts", volume.driver_opts):
+            yield path, text, EXPOSED_BY_VOLUME
     for name, service in stage.services.items():
-        for path, text in texts(f"services.{name}", templated(service)):
-            yield path, text, "" if path.startswith(f"services.{name}.{ENVIRONMENT}.") else SEEN
+        for path, text in templates_in(f"services.{name}", templatable(service)):
+            yield path, text, "" if path.startswith(f"services.{name}.{ENVIRONMENT}.") else EXPOSED_BY_SERVICE
         for where, table in role_variables(name, service):
-            yield from ((path, text, "") for path, text in texts(where, table))
+            yield from ((path, text, "") for path, text in templates_in(where, table))

@@ -23,17 +23,17 @@ def is_template(value: object) -> bool:
     return isinstance(value, str) and any(mark in value for mark in _MARKS)
 
 
-def texts(path: str, value: object) -> Iterator[tuple[str, str]]:
+def templates_in(path: str, value: object) -> Iterator[tuple[str, str]]:
     """Yield every template in a part of a site, each with its path."""
     if isinstance(value, Struct):
         for name, key in _fields(value):
-            yield from texts(f"{path}.{key}", getattr(value, name))
+            yield from templates_in(f"{path}.{key}", getattr(value, name))
     elif isinstance(value, Mapping):
         for key, part in value.items():
-            yield from texts(f"{path}.{key}", part)
+            yield from templates_in(f"{path}.{key}", part)
     elif isinstance(value, list | tuple):
         for i, part in enumerate(value):
-            yield from texts(f"{path}[{i}]", part)
+            yield from templates_in(f"{path}[{i}]", part)
     elif isinstance(value, str) and is_template(value):
         yield path, value
 
@@ -57,7 +57,7 @@ def variables(stage: Stage) -> dict[str, Any]:
     return {**stage.site.vars, **stage.config.vars}
 
 
-def templated(service: types.Service) -> dict[str, Any]:
+def templatable(service: types.Service) -> dict[str, Any]:
     """Return the attributes of a service that may hold templates."""
     return {name: getattr(service, name) for name, key in _fields(service) if key not in FIXED}
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from model.stage import Stage
-from model.templates.paths import is_template, texts, variables
+from model.templates.paths import is_template, templates_in, variables
 from model.templates.sandbox import environment
 
 
@@ -18,7 +18,7 @@ def secrets_used(text: str, stage: Stage) -> frozenset[str]:
         found |= _names_in(one, "secrets", known)
         for name in _names_in(one, "vars", tables) - seen:
             seen.add(name)
-            waiting += [part for _, part in texts(name, tables[name])]
+            waiting += [part for _, part in templates_in(name, tables[name])]
     return frozenset(found)
 
 

@@ -13,14 +13,14 @@ from model.errors import ConfigError
 from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Stage
-from model.templates.paths import ENVIRONMENT, is_template, map_templates, templated, texts
+from model.templates.paths import ENVIRONMENT, is_template, map_templates, templatable, templates_in
 from model.templates.render_context import NotYetError, RenderContext, UnknownSecretError
 
-SEEN = (
+EXPOSED_BY_SERVICE = (
     "there is a secret in it, which would be seen by whoever looks at the service or its processes; "
     "use it in environment, or give it as a file (secrets = [...])"
 )
-IN_VOLUME = "there is a secret in it, which would be seen by whoever looks at the volume"
+EXPOSED_BY_VOLUME = "there is a secret in it, which would be seen by whoever looks at the volume"
 _NESTED = "there is a secret in it; give it as a text of its own, not in a list or table"
 
 
@@ -119,7 +119,7 @@ class Renderer:
         path = f"volumes.{name}.driver_opts"
         made = self.table(path, volume.driver_opts)
         if seen := [key for key, value in made.items() if isinstance(value, Secret)]:
-            raise ConfigError([f"{path}.{key}: {IN_VOLUME}" for key in seen])
+            raise ConfigError([f"{path}.{key}: {EXPOSED_BY_VOLUME}" for key in seen])
         return msgspec.structs.replace(volume, driver_opts={key: str(value) for key, value in made.items()})
 
     def service(self, name: str, service: types.Service) -> "RenderedService":
@@ -131,9 +131,9 @@ class Renderer:
 
         """
         path = f"services.{name}"
-        if not any(True for _ in texts(path, templated(service))):
+        if not any(True for _ in templates_in(path, templatable(service))):
             return RenderedService(service, {})
-        free = {key: value for key, value in templated(service).items() if key != ENVIRONMENT}
+        free = {key: value for key, value in templatable(service).items() if key != ENVIRONMENT}
         problems: list[str] = []
         environment: dict[str, types.Value | Secret] = {}
         try:
@@ -148,7 +148,7 @@ class Renderer:
                 problems.extend(error.problems)
                 return ""
             if isinstance(made, Secret):
-                problems.append(f"{where}: {SEEN}")
+                problems.append(f"{where}: {EXPOSED_BY_SERVICE}")
                 return ""
             return made
 

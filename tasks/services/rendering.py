@@ -10,7 +10,7 @@ from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Stage
 from model.swarm import content_names
-from model.templates import RenderedService, Renderer, role_variables, secrets_used, templated, texts
+from model.templates import RenderedService, Renderer, role_variables, secrets_used, templatable, templates_in
 from tasks.names import NFS_TASK
 from tasks.run.context import Run
 from tasks.run.secrets import Secrets
@@ -124,8 +124,8 @@ def secrets_of(stage: Stage, directory: Path, services: Iterable[str]) -> set[st
 def _texts(stage: Stage, directory: Path, name: str) -> list[str]:
     """Return all templates of a service, and of the configs that it gets."""
     service = stage.services[name]
-    tables = [templated(service), *(table for _, table in role_variables(name, service))]
-    found = [text for table in tables for _, text in texts(name, table)]
+    tables = [templatable(service), *(table for _, table in role_variables(name, service))]
+    found = [text for table in tables for _, text in templates_in(name, table)]
     for use in service.configs:
         config = stage.site.configs[use.source]
         template = content_names.template(f"configs.{use.source}", config, directory)
