@@ -215,6 +215,24 @@ def test_chains_of_imports_in_tasks_are_short() -> None:
     )
 
 
+def test_explanations_change_nothing() -> None:
+    """tasks/explain reads the live state and the records: it knows no room of tasks/ that changes something."""
+    readable = {"tasks/explain", "tasks/observe", "tasks/run", "tasks"}
+    wrong = [
+        f"{TREE.paths[name]} imports {TREE.paths[target]}"
+        for name, targets in TREE.graph().items()
+        if name.startswith("tasks.explain.")
+        for target in targets
+        if target.startswith("tasks.") and str(TREE.paths[target].parent) not in readable
+    ]
+
+    assert not wrong, report(
+        "tasks/explain imports from a folder that changes something:",
+        wrong,
+        "Ask the phase or the step, which answer for themselves (tasks/phase.py, tasks/step.py).",
+    )
+
+
 def test_folders_are_small() -> None:
     """No folder has more modules than fit on a screen."""
     folders = defaultdict(list)

@@ -2,7 +2,6 @@
 
 import io
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from tasks.run.context import Run
 from tasks.run.log import TaskLog
 from tasks.run.open import new_run
 from tasks.run.state import State
+from tests.rig import wait_until
 
 
 class Terminal(io.StringIO):
@@ -220,7 +220,7 @@ def test_a_terminal_is_left_as_it_was(run: Run, monkeypatch: pytest.MonkeyPatch)
     out = Terminal()
 
     def interrupted() -> None:
-        time.sleep(0.3)
+        wait_until(lambda: "p:one" in out.getvalue(), "the live area", 10)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
