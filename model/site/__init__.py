@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Value, Variable
+from model.site.cloud_stages import AwsStage, AzureStage, CloudStage, GcpStage, OpenStackStage, Subnet
 from model.site.hosts import SetupHosts
 from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
@@ -26,19 +27,13 @@ from model.site.services import (
     Ulimit,
     UpdateConfig,
 )
+from model.site.stage_base import StageBase
 from model.site.stages import (
-    AwsStage,
-    AzureStage,
-    CloudStage,
     DockerStage,
-    GcpStage,
     KickstartStage,
-    OpenStackStage,
     PreparedHost,
     PreparedStage,
     Stage,
-    StageBase,
-    Subnet,
     VagrantStage,
 )
 from model.site.volumes import Volume

@@ -8,21 +8,13 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from model.site.base import Domain, Frozen, Label, Name, Port, Variable
+from model.site.cloud_stages import AwsStage, AzureStage, GcpStage, OpenStackStage
 from model.site.hosts import SetupHosts
 from model.site.images import Base, ExternalRegistry, ImageBase, Registry, RoleUse
 from model.site.networks import Network
 from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
 from model.site.services import ServiceBase, Ulimit
-from model.site.stages import (
-    AwsStage,
-    AzureStage,
-    DockerStage,
-    GcpStage,
-    KickstartStageBase,
-    OpenStackStage,
-    PreparedStage,
-    VagrantStageBase,
-)
+from model.site.stages import DockerStage, KickstartStageBase, PreparedStage, VagrantStageBase
 from model.site.volumes import Volume
 from model.site_file.forms import Age, Duration, Size
 
