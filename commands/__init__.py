@@ -1,1 +1,1 @@
-"""What a person types beside the phases, as doit command plug-ins, and how doit keeps and reports."""
+"""doit's commands, its reporter and its database, as plug-ins of doit."""

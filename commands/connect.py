@@ -1,8 +1,8 @@
-"""`doit connect`: the hosts' Docker sockets and ssh, for people who run their own tools on a stage's hosts.
+"""`doit connect`: open tunnels to the hosts' Docker engines, for people who use their own tools on a stage.
 
-A shared connection ends a minute after its last session, so one session a host is held: a `cat` that waits for input
-from this process. However this process ends, the input ends with it, then the session, and the connection after it.
-The stage's lock is not taken: a run may go on at the same time, over the same connections.
+A shared ssh connection ends a minute after its last session, so one session is held for each host: a `cat` that reads
+from this process. However this process ends, its pipe closes, which ends the session and then the connection. The
+stage's lock is not taken: a run can go on at the same time, over the same connections.
 """
 
 import signal
@@ -28,22 +28,22 @@ from remote.ssh.connection import Connection
 from tasks.run.context import Run
 
 LOOK = 0.5
-"""Seconds between two looks at the sessions."""
+"""Seconds between two checks of the sessions."""
 PAUSES = (1.0, 2.0, 5.0, 10.0)
-"""Seconds before each further attempt to reach a host that was lost; the last one stays."""
+"""Seconds before each further attempt to reconnect to a host; the last value repeats."""
 
 
-class Connect(DoitCmdBase):
-    """Open the tunnels to the hosts' Docker engines, and hold them."""
+class ConnectCommand(DoitCmdBase):
+    """Open tunnels to the hosts' Docker engines, and hold them."""
 
+    name = "connect"
     doc_purpose = "open tunnels to the hosts' Docker engines, and hold them until Ctrl-C"
     doc_usage = "[HOST ...]"
     doc_description = """\
-Prints for each host (hive0 ...; all that are made, if none is named) a line to paste into another shell, after which \
-docker speaks to that host's engine there; then the line for ssh. A run can go on at the same time. A tunnel that \
-breaks is opened again.
+Prints for each host (hive0 ...; all hosts by default) a line to paste into another shell, so that docker uses that \
+host's engine there, and a command for ssh. A run can go on at the same time. A tunnel that breaks is opened again.
 
-With --print it does not wait: the tunnels then stay for a minute after they were last used."""
+With --print it does not wait: the tunnels then close one minute after their last use."""
 
     cmd_options = (
         {
@@ -52,18 +52,18 @@ With --print it does not wait: the tunnels then stay for a minute after they wer
             "long": "print",
             "type": bool,
             "default": False,
-            "help": "open the tunnels, print the lines, and don't wait",
+            "help": "open the tunnels, print the lines and exit",
         },
     )
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Open, print, and hold. No tasks are loaded: none is needed."""
+        """Open the tunnels, print their lines and hold them. Loads no tasks."""
         self.loader.setup(params)
         run = site_run(self.loader)
         hosts = chosen(run, args)
         if params["only_print"]:
             return self._print_only(run, hosts)
-        tunnels = [Tunnel(run, host) for host in hosts]
+        tunnels = [HostTunnel(run, host) for host in hosts]
         # Ctrl-C is for this process alone: the sessions are in process groups of their own.
         previous = signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -76,26 +76,26 @@ With --print it does not wait: the tunnels then stay for a minute after they wer
 
     def _print_only(self, run: Run, hosts: Sequence[Host]) -> int:
         """Open the tunnels and print their lines."""
-        tunnels = [Tunnel(run, host) for host in hosts]
+        tunnels = [HostTunnel(run, host) for host in hosts]
         with ThreadPoolExecutor(max_workers=len(tunnels)) as pool:
-            reached = list(pool.map(lambda tunnel: tunnel.reach(_complain), tunnels))
+            reached = list(pool.map(lambda tunnel: tunnel.reach(_warn), tunnels))
         self._print(run, [tunnel.host for tunnel, there in zip(tunnels, reached, strict=True) if there])
         return 0 if all(reached) else 1
 
-    def _hold(self, run: Run, tunnels: Sequence["Tunnel"]) -> int:
-        """Open the tunnels, print their lines, and look after them until somebody says that it is enough."""
+    def _hold(self, run: Run, tunnels: Sequence["HostTunnel"]) -> int:
+        """Open the tunnels, print their lines, and reopen those that break until Ctrl-C."""
         with ThreadPoolExecutor(max_workers=len(tunnels)) as pool:
-            list(pool.map(lambda tunnel: tunnel.tend(_complain), tunnels))
+            list(pool.map(lambda tunnel: tunnel.hold(_warn), tunnels))
         if not any(tunnel.held for tunnel in tunnels):
             return 1
         self._print(run, [tunnel.host for tunnel in tunnels])
         sys.stderr.write("the tunnels are open; Ctrl-C closes them\n")
         with ThreadPoolExecutor(max_workers=len(tunnels)) as pool:
             while True:  # until Ctrl-C
-                # One that does not answer takes a while to say so; the others are looked after meanwhile.
+                # In threads: a host that does not answer must not delay the others.
                 for tunnel in tunnels:
-                    if tunnel.needs_care():
-                        tunnel.care = pool.submit(tunnel.tend, _complain)
+                    if tunnel.needs_repair():
+                        tunnel.repair = pool.submit(tunnel.hold, _warn)
                 time.sleep(LOOK)
 
     def _print(self, run: Run, hosts: Sequence[Host]) -> None:
@@ -105,10 +105,10 @@ With --print it does not wait: the tunnels then stay for a minute after they wer
 
 
 def chosen(run: Run, names: Sequence[str]) -> list[Host]:
-    """Return the hosts that were named, by short or full name; all that are made if none was.
+    """Return the named hosts, by short or full name; all existing hosts if none is named.
 
     Raises:
-        InvalidCommand: A name is no host's, or its host is not made yet.
+        InvalidCommand: There is no such host, or it is not made yet.
 
     """
     known = {name: host for host in run.stage.hosts for name in (host.short, host.name)}
@@ -127,15 +127,15 @@ def chosen(run: Run, names: Sequence[str]) -> list[Host]:
 
 
 def lines(run: Run, hosts: Sequence[Host]) -> list[str]:
-    """Return what can be pasted: where each host's engine answers, then how to log in."""
+    """Return the lines to paste: each host's DOCKER_HOST, then each host's ssh command."""
     exports = {host: f"export DOCKER_HOST=unix://{run.connections.to(host).docker_socket}" for host in hosts}
     logins = {host: f"ssh -F {run.connections.files.config} {host.short}" for host in hosts}
     width = max((len(text) for text in [*exports.values(), *logins.values()]), default=0)
     return [f"{text:<{width}}  # {host.name}" for texts in (exports, logins) for host, text in texts.items()]
 
 
-class Tunnel:
-    """A host's tunnel, held open by a session.
+class HostTunnel:
+    """The tunnel to a host's engine: a shared ssh connection, held open by a session.
 
     Args:
         run: The run.
@@ -147,21 +147,21 @@ class Tunnel:
         self.host = host
         self._run = run
         self._session: Running | None = None
-        self._lost = 0
+        self._failures = 0
         self._next = 0.0
         self.opened = False
-        """Whether the connection was not there before."""
-        self.care: Any = None
-        """What is being done about it just now."""
+        """Whether this process opened the connection."""
+        self.repair: Any = None
+        """The attempt to open the tunnel that is under way."""
 
     @property
     def held(self) -> bool:
         """Whether a session holds it."""
         return self._session is not None and self._session.is_running
 
-    def needs_care(self) -> bool:
-        """Return whether it is time to do something about it."""
-        busy = self.care is not None and not self.care.done()
+    def needs_repair(self) -> bool:
+        """Return whether the tunnel is closed and the next attempt to open it is due."""
+        busy = self.repair is not None and not self.repair.done()
         return not busy and not self.held and time.monotonic() >= self._next
 
     def reach(self, log: Callable[[str], None]) -> bool:
@@ -177,34 +177,36 @@ class Tunnel:
         self.opened = self.opened or not before
         return True
 
-    def tend(self, log: Callable[[str], None]) -> None:
-        """Open it, or open it again, and hold it; say what changed for the person who waits."""
-        first = self._session is None and not self._lost
+    def hold(self, log: Callable[[str], None]) -> None:
+        """Open the tunnel, or reopen it, and hold it; log each change."""
+        first = self._session is None and not self._failures
         if self._session is not None:
             self.release()
             log(f"{self.host.short}: the connection broke; opening it again")
-        quiet = self._lost > 0  # once is enough while nothing changes
+        quiet = self._failures > 0  # said once while nothing changes
         if not self.reach((lambda _line: None) if quiet else log):
-            self._lose()
+            self._retry_later()
             return
         control = self._run.connections.files.control(self.host.short)
-        words = argv.ssh_command(self._run.connections.files.config, control, self.host.short, "cat")
+        command = argv.ssh_command(self._run.connections.files.config, control, self.host.short, "cat")
         try:
-            self._session = Running(words, stdin=True, new_session=True)
+            self._session = Running(command, stdin=True, new_session=True)
         except OSError as error:
             if not quiet:
-                log(f"{self.host.short}: {words[0]}: {error.strerror}")
-            self._lose()
+                log(f"{self.host.short}: {command[0]}: {error.strerror}")
+            self._retry_later()
             return
-        self._next = time.monotonic() + PAUSES[0]  # a session that ends at once is not begun again at once
-        self._lost = 0
+        self._next = (
+            time.monotonic() + PAUSES[0]
+        )  # a session that ends immediately is not restarted immediately
+        self._failures = 0
         if not first:
             log(f"{self.host.short}: the tunnel is open")
 
-    def _lose(self) -> None:
-        """Try again later, and later still each time."""
-        self._next = time.monotonic() + PAUSES[min(self._lost, len(PAUSES) - 1)]
-        self._lost += 1
+    def _retry_later(self) -> None:
+        """Schedule the next attempt, later each time."""
+        self._next = time.monotonic() + PAUSES[min(self._failures, len(PAUSES) - 1)]
+        self._failures += 1
 
     def release(self) -> None:
         """End the session; the connection ends a minute after its last one."""
@@ -218,8 +220,8 @@ class Tunnel:
         Connection(self.host.short, self._run.connections.files).close()
 
 
-def _close(run: Run, tunnels: Sequence[Tunnel]) -> None:
-    """Close what was opened here, unless a run is using it; then it closes by itself after that."""
+def _close(run: Run, tunnels: Sequence[HostTunnel]) -> None:
+    """Close the connections that were opened here, unless a run uses them: then they close by themselves."""
     in_use = holder(run.state) is not None
     with ThreadPoolExecutor(max_workers=len(tunnels)) as pool:
         for tunnel in tunnels:
@@ -235,11 +237,11 @@ def _answers(run: Run, connection: Connection) -> bool:
     try:
         return process.run(check, timeout=10).ok
     except OSError:
-        return False  # without ssh on PATH, opening it says so
+        return False  # if ssh is missing, opening the connection says so
 
 
-def _complain(line: str) -> None:
-    """Tell the person, beside the lines that are for pasting."""
+def _warn(line: str) -> None:
+    """Print a message on standard error, apart from the lines for pasting."""
     sys.stderr.write(f"{clean(line)}\n")
     sys.stderr.flush()
 

@@ -1,8 +1,7 @@
-"""`doit destroy confirm=<site>`: remove what a stage made."""
+"""`doit destroy confirm=<site>`: remove a stage."""
 
 import shlex
 import sys
-import threading
 import time
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -11,105 +10,100 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.shared.console import clean
+from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from tasks.cleanup.inventory import Inventory, inventory
 from tasks.cleanup.teardown import forget, take_down
 from tasks.run.context import Run
 
 ALL = "all"
-INTERRUPTED = 130
 
 
-class Destroy(DoitCmdBase):
-    """Remove what the stage made."""
+class DestroyCommand(DoitCmdBase):
+    """Remove the stage."""
 
-    doc_purpose = "remove what the stage made; without confirm=SITE, say what that is"
+    name = "destroy"
+    doc_purpose = "remove everything that the stage made; without confirm=SITE, only list it"
     doc_usage = "confirm=SITE [volumes=NAME,NAME|volumes=all]"
     doc_description = """\
-Removes hosts, networks and all else that the stage made, and state/<stage> with its keys and secrets. Hosts that were \
-there before (provider prepared) stay, with what was installed on them.
+Removes the hosts, networks and everything else that the stage made, and state/<stage> with its keys and secrets. \
+Hosts of provider prepared stay, with what was installed on them.
 
-Volumes hold data. Where they would go with their hosts, each must be named by volumes=, or volumes=all given; where \
-the hosts stay, those that are not named stay.
+Volumes hold data. If they would be lost with their hosts, name each with volumes=, or say volumes=all. If the hosts \
+stay, volumes that are not named stay as well.
 
-Run it again if it was stopped in the middle or a host did not answer."""
+If it was interrupted, or a host did not answer, run it again."""
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Say what would be removed, or remove it. No tasks are loaded: a role that is missing does not matter."""
+        """Remove the stage if confirmed, else list its parts. Loads no tasks, so a missing role does not matter."""
         self.loader.setup(params)
         run = site_run(self.loader)
         if args:
             raise InvalidCommand(f"destroy takes no {shlex.quote(args[0])}; type: {self._to_type(run, ())}")
-        # `all` is refused as a name by nobody, so a volume of that name is meant by it as well.
+        # `all` is a legal name: a volume called that goes with all the others.
         asked = [name for name in (get_var("volumes") or "").split(",") if name]
         confirmed = get_var("confirm") == run.stage.site_name
         if not confirmed:
-            raise InvalidCommand(self._refusal(run, _look(run), asked))
+            raise InvalidCommand(self._refusal(run, _inventory(run), asked))
         try:
-            run.state.lock(" ".join(["doit", *sys.argv[1:]]))
-        except SkepError as error:
-            raise InvalidCommand(str(error)) from error
-        try:
-            return self._destroy(run, asked)
+            with holding(run):
+                return self._destroy(run, asked)
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
             return INTERRUPTED
-        finally:
-            run.connections.close()
-            run.state.unlock()
 
     def _destroy(self, run: Run, asked: Sequence[str]) -> int:
-        """Remove the stage, its volumes only as far as they were named."""
+        """Remove the stage, but only the volumes that were named."""
         began = time.monotonic()
-        there = _look(run)
-        named = _named(there, asked)
-        unnamed = [volume for volume in there.volumes if volume not in named]
-        if there.owned and unnamed:
-            raise InvalidCommand(self._unnamed(run, there, unnamed))
-        log = Teller(self.outstream)
-        if take_down(run, there, named, log):
+        parts = _inventory(run)
+        named = _named(parts, asked)
+        unnamed = [volume for volume in parts.volumes if volume not in named]
+        if parts.owned and unnamed:
+            raise InvalidCommand(self._unnamed(run, parts, unnamed))
+        log = ConsoleLog(self.outstream)
+        if take_down(run, parts, named, log):
             log(
-                f"not all of stage {run.stage.name} is removed, see above; state/{run.stage.name} is kept. "
-                "Run it again when that is mended"
+                f"stage {run.stage.name} is not completely removed, so state/{run.stage.name} is kept: "
+                "fix the errors above, then run it again"
             )
             return 1
         forget(run.state, run.connections.files.sockets)
-        if not there.owned and there.hosts:
-            for line in _left(there, unnamed):
+        if not parts.owned and parts.hosts:
+            for line in _left(parts, unnamed):
                 log(line)
         log(f"stage {run.stage.name} of {run.stage.site_name} is removed ({time.monotonic() - began:.1f} s)")
         return 0
 
-    def _refusal(self, run: Run, there: Inventory, asked: Sequence[str]) -> str:
-        """Return what would be removed and what to type for it."""
+    def _refusal(self, run: Run, parts: Inventory, asked: Sequence[str]) -> str:
+        """Return the list of parts that would be removed, and the command that removes them."""
         given = get_var("confirm")
         wrong = f"confirm={given} is not this site. " if given else ""
         stage = f"stage {run.stage.name} of {run.stage.site_name}"
-        if not there.hosts and not there.others and not run.state.root.exists():
-            return f"{wrong}nothing is there of {stage}"
-        lines = [f"{wrong}this would remove of {stage}:", *_contents(run, there, asked)]
+        if not parts.hosts and not parts.others and not run.state.root.exists():
+            return f"{wrong}there is nothing of {stage}"
+        lines = [f"{wrong}this would remove of {stage}:", *_contents(run, parts, asked)]
         volumes = (
-            sorted(_named(there, asked)) or list(there.volumes)
-            if there.owned
-            else sorted(_named(there, asked))
+            sorted(_named(parts, asked)) or list(parts.volumes)
+            if parts.owned
+            else sorted(_named(parts, asked))
         )
         return "\n".join([*lines, f"to do it, type: {self._to_type(run, volumes)}"])
 
-    def _unnamed(self, run: Run, there: Inventory, unnamed: Sequence[str]) -> str:
-        """Return why nothing is removed as long as volumes are not named."""
+    def _unnamed(self, run: Run, parts: Inventory, unnamed: Sequence[str]) -> str:
+        """Return the message that refuses to remove volumes that are not named."""
         lines = [
-            "these volumes go with their hosts, and were not named:",
-            *(f"    {volume} on {', '.join(there.volumes[volume])}" for volume in unnamed),
-            *_doubts(there),
-            "nothing was removed. Save what you need of them; then, to remove them as well, type:",
-            f"    {self._to_type(run, list(there.volumes))}",
+            "these volumes would be lost with their hosts, and were not named:",
+            *(f"    {volume} on {', '.join(parts.volumes[volume])}" for volume in unnamed),
+            *_doubts(parts),
+            "nothing was removed. Save the data that you need; then, to remove the volumes as well, type:",
+            f"    {self._to_type(run, list(parts.volumes))}",
         ]
         return "\n".join(lines)
 
     def _to_type(self, run: Run, volumes: Collection[str]) -> str:
-        """Return the command that does it."""
+        """Return the command that removes the stage."""
         words = [self.bin_name, "destroy", f"confirm={run.stage.site_name}"]
         if len(run.stage.site.stages) > 1:
             words.append(f"stage={run.stage.name}")
@@ -118,92 +112,75 @@ Run it again if it was stopped in the middle or a host did not answer."""
         return shlex.join(words)
 
 
-class Teller:
-    """Writes whole lines, from several threads."""
-
-    def __init__(self, out: Any) -> None:
-        self._out = out
-        self._guard = threading.Lock()
-
-    def __call__(self, text: str) -> None:
-        """Write a line, or several."""
-        with self._guard:
-            self._out.write("".join(f"{clean(line)}\n" for line in text.splitlines()))
-            self._out.flush()
-
-
-def _look(run: Run) -> Inventory:
-    """Return what there is.
+def _inventory(run: Run) -> Inventory:
+    """Return the parts of the stage that exist.
 
     Raises:
-        InvalidCommand: It can't be found out.
+        InvalidCommand: They can't be listed.
 
     """
     try:
         return inventory(run.stage, run.state, run.connections, run.provider)
     except SkepError as error:
-        raise InvalidCommand(
-            f"what there is of stage {run.stage.name} can't be found out: {error}"
-        ) from error
+        raise InvalidCommand(f"can't list the parts of stage {run.stage.name}: {error}") from error
 
 
-def _named(there: Inventory, asked: Sequence[str]) -> set[str]:
-    """Return the volumes that were named.
+def _named(parts: Inventory, asked: Sequence[str]) -> set[str]:
+    """Return the named volumes.
 
     Raises:
-        InvalidCommand: One of them does not exist: most likely another was meant.
+        InvalidCommand: One of them does not exist, so that most likely another one was meant.
 
     """
     if list(asked) == [ALL]:
-        return set(there.volumes)
-    unknown = [name for name in asked if name not in there.volumes]
+        return set(parts.volumes)
+    unknown = [name for name in asked if name not in parts.volumes]
     if unknown:
-        known = ", ".join(there.volumes) or "none"
+        known = ", ".join(parts.volumes) or "none"
         raise InvalidCommand(f"volumes={','.join(unknown)}: there is no such volume; there are: {known}")
     return set(asked)
 
 
-def _contents(run: Run, there: Inventory, asked: Sequence[str]) -> list[str]:
-    """Return what there is, a line for each kind."""
+def _contents(run: Run, parts: Inventory, asked: Sequence[str]) -> list[str]:
+    """Return a line for each part that would be removed, and for each volume that would stay."""
     lines = []
-    named = _named(there, asked)
-    if there.owned:
+    named = _named(parts, asked)
+    if parts.owned:
         lines += [
-            f"    {name}: {there.docs.get(name, 'which the stage no longer wants')}" for name in there.hosts
+            f"    {name}: {parts.docs.get(name, 'which is no longer in site.toml')}" for name in parts.hosts
         ]
-        lines += [f"    {name}: {there.docs[name]}" for name in there.others]
-        lines += [f"    volume {volume} on {', '.join(where)}" for volume, where in there.volumes.items()]
+        lines += [f"    {name}: {parts.docs[name]}" for name in parts.others]
+        lines += [f"    volume {volume} on {', '.join(where)}" for volume, where in parts.volumes.items()]
     else:
         lines += [
-            f"    from {name}: its services, its place in the swarm, the marks of its set-up"
-            for name in there.hosts
+            f"    from {name}: its services, its swarm membership, its set-up markers" for name in parts.hosts
         ]
         lines += [
             f"    volume {volume} on {', '.join(where)}"
-            for volume, where in there.volumes.items()
+            for volume, where in parts.volumes.items()
             if volume in named
         ]
         lines += [
-            f"  and would leave volume {volume} on {', '.join(where)}, which is not named"
-            for volume, where in there.volumes.items()
+            f"  and would keep volume {volume} on {', '.join(where)}, which is not named"
+            for volume, where in parts.volumes.items()
             if volume not in named
         ]
     if run.state.root.exists():
         lines.append(f"    {run.state.root}, with the stage's ssh key and generated secrets")
-    return [*lines, *_doubts(there)]
+    return [*lines, *_doubts(parts)]
 
 
-def _doubts(there: Inventory) -> list[str]:
-    """Return which hosts could not be asked for their volumes."""
+def _doubts(parts: Inventory) -> list[str]:
+    """Return a line for each host that could not be asked for its volumes."""
     return [
-        f"  {name} can't be asked which volumes it holds ({why}); those that it may hold are counted"
-        for name, why in there.doubts.items()
+        f"  {name} can't be asked for its volumes ({why}); all that it may hold are listed"
+        for name, why in parts.doubts.items()
     ]
 
 
-def _left(there: Inventory, unnamed: Sequence[str]) -> list[str]:
-    """Return what stays on hosts that are not the provider's own."""
-    hosts = ", ".join(there.hosts)
+def _left(parts: Inventory, unnamed: Sequence[str]) -> list[str]:
+    """Return the lines that list the remains on hosts that skep did not make."""
+    hosts = ", ".join(parts.hosts)
     stay = "packages, settings, users (skep among them), firewall rules, images, the registry's content"
-    lines = [f"volume {volume} stays on {', '.join(there.volumes[volume])}" for volume in unnamed]
+    lines = [f"volume {volume} stays on {', '.join(parts.volumes[volume])}" for volume in unnamed]
     return [*lines, f"left on {hosts}: {stay}"]

@@ -9,25 +9,27 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.destroy import INTERRUPTED, Teller
+from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from tasks.run.context import Run
 
 
-class Halt(DoitCmdBase):
+class HaltCommand(DoitCmdBase):
     """Stop the stage's hosts."""
 
-    doc_purpose = "stop the stage's hosts, as for the night; the next run starts them"
+    name = "halt"
+    doc_purpose = "stop the stage's hosts, for example overnight; the next run starts them"
     doc_usage = "[HOST ...]"
     doc_description = """\
-Stops the hosts that are named (hive0 ...), or all of them, in order: services and containers end in their own time. \
-Nothing is removed: data, addresses and the swarm are there again when the hosts are.
+Shuts down the named hosts (hive0 ...), or all of them; containers get their stop grace period. Nothing is removed: \
+data, addresses and the swarm are there again when the hosts are started.
 
 `doit build_infra` starts them, and so does every run."""
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Stop hosts. No tasks are loaded: a role that is missing does not matter."""
+        """Stop hosts. Loads no tasks, so a missing role does not matter."""
         self.loader.setup(params)
         run = site_run(self.loader)
         if not run.provider.halts:
@@ -35,35 +37,29 @@ Nothing is removed: data, addresses and the swarm are there again when the hosts
                 f"stage {run.stage.name}: provider {run.stage.provider} can't start hosts again: stop them yourself"
             )
         try:
-            run.state.lock(" ".join(["doit", *sys.argv[1:]]))
-        except SkepError as error:
-            raise InvalidCommand(str(error)) from error
-        try:
-            return self._halt(run, args)
+            with holding(run):
+                return self._halt(run, args)
         except SkepError as error:
             raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: run it again to stop the rest\n")
             return INTERRUPTED
-        finally:
-            run.connections.close()
-            run.state.unlock()
 
     def _halt(self, run: Run, names: Sequence[str]) -> int:
-        """Stop the hosts that were named, all at a time, and return the exit status."""
+        """Stop the named hosts in parallel, and return the exit status."""
         began = time.monotonic()
-        found = {name: thing for name, thing in run.provider.found().items() if thing.is_host}
+        hosts = {name: thing for name, thing in run.provider.found().items() if thing.is_host}
         full = {host.name: host.short for host in run.stage.hosts}
-        wanted = [full.get(name, name) for name in names] or list(found)
-        if missing := [name for name in wanted if name not in found]:
-            there = ", ".join(found) or "none"
+        wanted = [full.get(name, name) for name in names] or list(hosts)
+        if missing := [name for name in wanted if name not in hosts]:
+            there = ", ".join(hosts) or "none"
             raise InvalidCommand(
                 f"stage {run.stage.name} has no host {', '.join(missing)}; there are: {there}"
             )
-        running = [name for name in dict.fromkeys(wanted) if found[name].running]
-        # Connections to hosts that are off would only be waited for.
+        running = [name for name in dict.fromkeys(wanted) if hosts[name].running]
+        # Closed first: commands over a connection to a host that is off would wait for its timeout.
         run.connections.disconnect()
-        log = Teller(self.outstream)
+        log = ConsoleLog(self.outstream)
 
         def stop(name: str) -> bool:
             try:
@@ -75,5 +71,5 @@ Nothing is removed: data, addresses and the swarm are there again when the hosts
 
         with ThreadPoolExecutor(max_workers=max(1, len(running))) as pool:
             stopped = list(pool.map(stop, running))
-        log(f"{sum(stopped)} of {len(found)} hosts stopped ({time.monotonic() - began:.1f} s)")
+        log(f"{sum(stopped)} of {len(hosts)} hosts stopped ({time.monotonic() - began:.1f} s)")
         return 0 if all(stopped) else 1

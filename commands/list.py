@@ -1,10 +1,9 @@
-"""`doit list`: the phases in order, each with its status. No connection is opened and no SDK is imported."""
+"""`doit list`: print the phases in order, each with its status. Opens no connection and imports no SDK."""
 
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from doit.cmd_base import DoitCmdBase, check_tasks_exist
@@ -12,39 +11,20 @@ from doit.cmd_base import DoitCmdBase, check_tasks_exist
 from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
-from model.errors import SkepError
+from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
+from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 
-UP_TO_DATE, STALE, NEVER, FAILED, FOLLOWS = "up to date", "stale", "never run", "failed", "may follow"
 _COLOURS = {UP_TO_DATE: GREEN, STALE: YELLOW, NEVER: DIM, FAILED: RED, FOLLOWS: DIM}
 _ORDER = (STALE, FAILED, NEVER, FOLLOWS)
-"""In which order a phase's line counts them."""
+"""The order in which a phase's line counts them."""
 
 
-@dataclass(frozen=True)
-class Status:
-    """How one resource stands.
+class ListCommand(DoitCmdBase):
+    """Print the phases with their status."""
 
-    Args:
-        task: Its task's name.
-        host: Where it is made; empty where it belongs to no one host.
-        doc: What it is.
-        status: One of the words above.
-        reasons: Why, if it is not up to date.
-
-    """
-
-    task: str
-    host: str
-    doc: str
-    status: str
-    reasons: tuple[str, ...] = ()
-
-
-class List(DoitCmdBase):
-    """Show the phases with their status."""
-
+    name = "list"
     doc_purpose = "show the phases in order with their status; --all shows each resource"
     doc_usage = "[TASK ...]"
     doc_description = """\
@@ -100,7 +80,7 @@ out differently from before"""
         quiet: bool = False,  # noqa: FBT001, FBT002
         pos_args: Sequence[str] = (),
     ) -> int:
-        """Print what was asked for."""
+        """Print the list."""
         run = site_run(self.loader, asks=False)
         tasks = {task.name: task for task in self.task_list}
         check_tasks_exist(tasks, pos_args)
@@ -113,103 +93,22 @@ out differently from before"""
             names = pos_args or (list(tasks) if subtasks else list(phases))
             self.outstream.write("".join(f"{name}\n" for name in names))
             return 0
-        found = statuses(run, tasks, self.dep_manager)
-        view = ListView(run, {name: [found[sub.name] for sub in subs] for name, subs in phases.items()})
+        known = statuses(run, tasks, self.dep_manager)
+        report = ListReport(run, {name: [known[sub.name] for sub in subs] for name, subs in phases.items()})
         if as_json:
-            self.outstream.write(json.dumps(view.data(pos_args), indent=1, ensure_ascii=False) + "\n")
+            self.outstream.write(json.dumps(report.data(pos_args), indent=1, ensure_ascii=False) + "\n")
         else:
             docs = {name: str(tasks[name].doc or "") for name in phases}
             coloured = is_coloured(self.outstream)
             width = width_of(self.outstream)
-            lines = view.lines(pos_args, docs, every=subtasks, coloured=coloured, width=width)
+            lines = report.lines(pos_args, docs, every=subtasks, coloured=coloured, width=width)
             self.outstream.write("".join(f"{line}\n" for line in lines))
         return 0
 
 
-# -- how things stand --------------------------------------------------------------------------------------------------
-
-
-def statuses(run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> dict[str, Status]:
-    """Return how each resource stands, as far as can be known without a look at it."""
-    own = {name: _own_status(run, task, tasks, dep_manager) for name, task in tasks.items() if task.actions}
-    moving: dict[str, str | None] = {}
-
-    def moves(name: str) -> str | None:
-        """Return what may change this one: itself, or the first below it that is not up to date.
-
-        What only comes before it counts as well: an input may be read from it, as the swarm's id is.
-        """
-        if name not in moving:
-            moving[name] = None  # ends a cycle; doit itself refuses one
-            if name in own and own[name].status != UP_TO_DATE:
-                moving[name] = name
-            else:
-                moving[name] = next((cause for dep in tasks[name].task_dep if (cause := moves(dep))), None)
-        return moving[name]
-
-    return {name: _seen_with(status, own.get(moves(name) or "")) for name, status in own.items()}
-
-
-def _seen_with(status: Status, cause: Status | None) -> Status:
-    """Return how a resource stands, given what it needs and is not up to date."""
-    if status.status != UP_TO_DATE or cause is None:
-        return status
-    reason = f"{cause.task} {'was' if cause.status == NEVER else 'is'} {cause.status}"
-    return replace(status, status=FOLLOWS, reasons=(reason,))
-
-
-def _own_status(run: Run, task: Any, tasks: Mapping[str, Any], dep_manager: Any) -> Status:
-    """Return how a resource stands, seen alone: what doit would find of it, and what skep kept of its last runs."""
-    entry = dep_manager.backend.entry(task.name)
-    host, doc = str(task.meta["host"]), str(task.doc or "")
-    try:
-        found = dep_manager.get_status(task, tasks, get_log=True)
-        fresh = found.status == "up-to-date"
-        reasons = run.progress.reasons.get(task.name) or _doits_reasons(found, run)
-    except SkepError as error:
-        # An input can't be had, as when a secret's environment variable is not set: a run would stop here, too.
-        fresh, reasons = False, [run.secrets.redact(line) for line in str(error).splitlines()]
-    if entry.get("failed"):
-        log = run.state.log_path(task.name)
-        why = (
-            f"its last run failed ({log.relative_to(run.directory)})"
-            if log.exists()
-            else "it could not be run"
-        )
-        changes = [] if "good" not in entry else _changes(task, entry["good"])
-        return Status(task.name, host, doc, FAILED, (why, *changes))
-    if fresh:
-        return Status(task.name, host, doc, UP_TO_DATE)
-    if "good" not in entry:
-        return Status(task.name, host, doc, NEVER)
-    return Status(task.name, host, doc, STALE, tuple(reasons) or ("an input changed",))
-
-
-def _doits_reasons(found: Any, run: Run) -> list[str]:
-    """Return why doit finds a task stale whose inputs are what they were."""
-    if found.reasons.get("missing_target"):
-        return ["its record is gone"]
-    changed = found.reasons.get("changed_file_dep") or []
-    return [
-        f"the record {Path(path).relative_to(run.state.root).with_suffix('')} changed" for path in changed
-    ]
-
-
-def _changes(task: Any, good: Mapping[str, Any]) -> list[str]:
-    """Return what changed since a failed task last ran well."""
-    try:
-        reasons, _ = task.meta["check"].reasons(good.get("_values_:") or {})
-    except SkepError:
-        return []
-    return list(reasons)
-
-
-# -- how it is shown ---------------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
-class ListView:
-    """What `doit list` shows.
+class ListReport:
+    """The text and the JSON of `doit list`.
 
     Args:
         run: The run, for the stage and its lock.
@@ -218,10 +117,10 @@ class ListView:
     """
 
     run: Run
-    phases: Mapping[str, Sequence[Status]]
+    phases: Mapping[str, Sequence[RecordedStatus]]
 
-    def data(self, asked: Sequence[str]) -> dict[str, Any]:
-        """Return all that is known, for `--json`."""
+    def data(self, selected: Sequence[str]) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
         stage = self.run.stage
         return {
             "site": stage.site_name,
@@ -235,37 +134,37 @@ class ListView:
                     "status": summary(resources),
                     "resources": [
                         {
-                            "task": one.task,
-                            "host": one.host,
-                            "doc": one.doc,
-                            "status": one.status,
-                            "reasons": list(one.reasons),
+                            "task": resource.task,
+                            "host": resource.host,
+                            "doc": resource.doc,
+                            "status": resource.status,
+                            "reasons": list(resource.reasons),
                         }
-                        for one in self._asked_of(resources, name, asked)
+                        for resource in self._selected_of(resources, name, selected)
                     ],
                 }
-                for name, resources in self._asked_phases(asked).items()
+                for name, resources in self._selected_phases(selected).items()
             ],
         }
 
     def lines(
         self,
-        asked: Sequence[str],
+        selected: Sequence[str],
         docs: Mapping[str, str],
         *,
         every: bool,
         coloured: bool = False,
         width: int = sys.maxsize,
     ) -> list[str]:
-        """Return the lines for a person."""
+        """Return the lines of the text."""
         stage = self.run.stage
         lines = [f"{paint(stage.site_name, BOLD, on=coloured)}, stage {stage.name} ({stage.provider})"]
-        who = holder(self.run.state)
-        if who:
-            lines.append(paint(f"a run is at work: {who}", YELLOW, on=coloured))
-        phases = self._asked_phases(asked)
+        owner = holder(self.run.state)
+        if owner:
+            lines.append(paint(f"a run is at work: {owner}", YELLOW, on=coloured))
+        phases = self._selected_phases(selected)
         texts = {name: summary(resources) for name, resources in phases.items()}
-        named = set(asked) - set(self.phases)
+        named = set(selected) - set(self.phases)
         column = max((len(text) for text in texts.values()), default=0)
         names = max((len(name) for name in phases), default=0)
         for name, resources in phases.items():
@@ -273,30 +172,38 @@ class ListView:
             doc = fitted(docs.get(name, ""), width - names - column - 4)
             lines.append(f"{front}  {paint(doc, DIM, on=coloured)}".rstrip())
             if every or named:
-                shown = self._asked_of(resources, name, asked)
+                shown = self._selected_of(resources, name, selected)
                 lines += _resource_lines(shown, named, coloured=coloured, width=width)
         lines += [
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
-        if not asked and all(one.status == NEVER for resources in self.phases.values() for one in resources):
-            lines.append("nothing is made yet, as far as state/ knows: `doit` builds the stage")
+        if not selected and all(
+            resource.status == NEVER for resources in self.phases.values() for resource in resources
+        ):
+            lines.append("nothing is built yet, as far as state/ knows: `doit` builds the stage")
         return lines
 
-    def _asked_phases(self, asked: Sequence[str]) -> dict[str, Sequence[Status]]:
-        """Return the phases that were asked for, by themselves or by a resource of theirs; all if none was."""
-        wanted = {name.partition(":")[0] for name in asked}
-        return {name: resources for name, resources in self.phases.items() if not asked or name in wanted}
+    def _selected_phases(self, selected: Sequence[str]) -> dict[str, Sequence[RecordedStatus]]:
+        """Return the selected phases and those of selected resources; all phases if nothing is selected."""
+        wanted = {name.partition(":")[0] for name in selected}
+        return {name: resources for name, resources in self.phases.items() if not selected or name in wanted}
 
     @staticmethod
-    def _asked_of(resources: Sequence[Status], phase: str, asked: Sequence[str]) -> list[Status]:
-        """Return the resources of a phase that were asked for."""
-        return [one for one in resources if not asked or phase in asked or one.task in asked]
+    def _selected_of(
+        resources: Sequence[RecordedStatus], phase: str, selected: Sequence[str]
+    ) -> list[RecordedStatus]:
+        """Return the selected resources of a phase."""
+        return [
+            resource
+            for resource in resources
+            if not selected or phase in selected or resource.task in selected
+        ]
 
 
-def summary(resources: Sequence[Status]) -> str:
-    """Return a phase's status: how many of how many are not up to date, in what way."""
-    counts = {status: sum(one.status == status for one in resources) for status in _ORDER}
+def summary(resources: Sequence[RecordedStatus]) -> str:
+    """Return a phase's status: how many of its resources have which status."""
+    counts = {status: sum(resource.status == status for resource in resources) for status in _ORDER}
     parts = [f"{count} {status}" for status, count in counts.items() if count]
     if not resources:
         return "nothing to make"
@@ -308,27 +215,30 @@ def summary(resources: Sequence[Status]) -> str:
     return ", ".join([f"{number} of {len(resources)} {rest}", *parts[1:]])
 
 
-def _coloured(text: str, resources: Iterable[Status], width: int, *, on: bool) -> str:
+def _coloured(text: str, resources: Iterable[RecordedStatus], width: int, *, on: bool) -> str:
     """Return a phase's status in the colour of the worst of its resources."""
-    found = {one.status for one in resources}
-    worst = next((status for status in (FAILED, STALE, NEVER, FOLLOWS) if status in found), UP_TO_DATE)
+    present = {resource.status for resource in resources}
+    worst = next((status for status in (FAILED, STALE, NEVER, FOLLOWS) if status in present), UP_TO_DATE)
     return paint(f"{text:<{width}}", _COLOURS[worst], on=on)
 
 
-def _resource_lines(shown: Sequence[Status], named: set[str], *, coloured: bool, width: int) -> list[str]:
+def _resource_lines(
+    resources: Sequence[RecordedStatus], named: set[str], *, coloured: bool, width: int
+) -> list[str]:
     """Return a line for each resource; all reasons for those that were named."""
-    names = max((len(one.task.partition(":")[2]) for one in shown), default=0)
+    names = max((len(resource.task.partition(":")[2]) for resource in resources), default=0)
     lines = []
-    for one in shown:
-        more = len(one.reasons) - 1
-        said = one.reasons[0] + (f" (+{more} more)" if more > 0 else "") if one.reasons else one.doc
-        if one.task in named and more > 0:
-            said = one.reasons[0]
-        status = paint(f"{one.status:<10}", _COLOURS[one.status], on=coloured)
-        name = one.task.partition(":")[2]
+    for resource in resources:
+        reasons, more = resource.reasons, len(resource.reasons) - 1
+        is_named = resource.task in named
+        text = clean(reasons[0] if reasons else resource.doc)
+        if more > 0 and not is_named:
+            text += f" (+{more} more)"
+        status = paint(f"{resource.status:<10}", _COLOURS[resource.status], on=coloured)
+        name = resource.task.partition(":")[2]
         # Whoever names a resource wants to read all of it.
-        said = clean(said) if one.task in named else fitted(clean(said), width - names - 18)
-        lines.append(f"    {name:<{names}}  {status}  {paint(said, DIM, on=coloured)}".rstrip())
-        if one.task in named:
-            lines += [f"    {'':<{names}}  {'':<10}  {clean(reason)}" for reason in one.reasons[1:]]
+        text = text if is_named else fitted(text, width - names - 18)
+        lines.append(f"    {name:<{names}}  {status}  {paint(text, DIM, on=coloured)}".rstrip())
+        if is_named:
+            lines += [f"    {'':<{names}}  {'':<10}  {clean(reason)}" for reason in reasons[1:]]
     return lines

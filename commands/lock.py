@@ -1,4 +1,4 @@
-"""`doit lock`: write the digests of what is pulled to site.lock, from which they change only when asked for."""
+"""`doit lock`: pin every image that is pulled to a digest, in site.lock."""
 
 import shlex
 from collections.abc import Sequence
@@ -19,21 +19,22 @@ ALL = "all"
 _SHORT = len("sha256:") + 12
 
 
-class Lock(DoitCmdBase):
-    """Pin what is pulled."""
+class LockCommand(DoitCmdBase):
+    """Pin pulled images to digests."""
 
-    doc_purpose = "pin what is pulled to digests, in site.lock; upgrade=REF moves one"
+    name = "lock"
+    doc_purpose = "pin pulled images to digests, in site.lock; upgrade=REF moves a pin to the newest digest"
     doc_usage = "[upgrade=REF,REF|upgrade=all]"
     doc_description = """\
-Writes a digest for each image of elsewhere that any stage begins its images with, or runs as it is. What is in \
-site.lock already stays; what is not gets the digest that the last run of this stage found, else the one that its tag \
-has upstream now. What nothing uses any more is left out.
+Writes the digest of each external image that any stage builds on or runs. Entries that site.lock has already stay. \
+New ones get the digest that the last run of this stage used, else the present digest of their tag in the registry. \
+Entries that nothing uses any more are removed.
 
-From then on `doit` pulls by these digests and asks no upstream. upgrade=debian:12 asks for that one's digest anew, \
-upgrade=all for all of them. Keep site.lock in git, beside site.toml."""
+From then on `doit` pulls by these digests and asks no registry which digest a tag has. upgrade=debian:12 moves that \
+image to the present digest of its tag, upgrade=all moves all images. Keep site.lock in git, beside site.toml."""
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Write site.lock. Whole or not at all: if one reference can't be resolved, none is changed."""
+        """Write site.lock, or leave it unchanged if a reference can't be resolved."""
         self.loader.setup(params)
         run = site_run(self.loader)
         if args:
@@ -50,35 +51,35 @@ upgrade=all for all of them. Keep site.lock in git, beside site.toml."""
         return 0
 
     def _lock(self, run: Run, upgraded: Sequence[str]) -> None:
-        """Find a digest for each reference, write them, and say what changed."""
+        """Resolve each reference to a digest, write them, and print the changes."""
         used = references(run)
         _refuse_unknown(upgraded, used)
         old, new = run.upstream.lockfile, {}
         for text, (names, reference) in used.items():
-            asked = ALL in upgraded or text in upgraded or not names.isdisjoint(upgraded)
-            known = None if asked else old.get(text) or run.upstream.last_resolved(names, reference)
+            is_upgraded = ALL in upgraded or text in upgraded or not names.isdisjoint(upgraded)
+            known = None if is_upgraded else old.get(text) or run.upstream.last_resolved(names, reference)
             new[text] = known or run.upstream.digest_now(reference)
         write_whole(run.directory / lockfile.FILE, lockfile.lockfile_text(new).encode())
         lines = list(changes(old, new))
         if not new:
-            lines.append("nothing is pulled, so nothing is pinned")
+            lines.append("no image is pulled, so none is pinned")
         elif not lines:
             lines.append(f"nothing changed: {len(new)} pinned in {lockfile.FILE}")
         self.outstream.write("".join(f"{line}\n" for line in lines))
 
 
 def references(run: Run) -> dict[str, tuple[set[str], Reference]]:
-    """Return what any stage pulls and site.toml does not pin itself: as it is pulled, to its names and itself."""
-    found: dict[str, tuple[set[str], Reference]] = {}
+    """Return the references that any stage pulls without a digest: text to the names that use it, and the reference."""
+    used: dict[str, tuple[set[str], Reference]] = {}
     for name in bases.all_names(run.stage.site):
         reference = bases.pulled(run.stage.site, name)
         if reference is not None and not reference.digest:
-            found.setdefault(str(reference), (set(), reference))[0].add(name)
-    return found
+            used.setdefault(str(reference), (set(), reference))[0].add(name)
+    return used
 
 
 def changes(old: lockfile.Lockfile, new: lockfile.Lockfile) -> list[str]:
-    """Return a line for each reference that is pinned otherwise than before."""
+    """Return a line for each reference whose pin changed."""
     lines = []
     for text in sorted(old.keys() | new.keys()):
         before, after = old.get(text, ""), new.get(text, "")
@@ -87,16 +88,21 @@ def changes(old: lockfile.Lockfile, new: lockfile.Lockfile) -> list[str]:
         if not before:
             lines.append(f"{text}: {after[:_SHORT]} (new)")
         elif not after:
-            lines.append(f"{text}: left out, nothing uses it")
+            lines.append(f"{text}: removed, nothing uses it")
         else:
             lines.append(f"{text}: {before[:_SHORT]} → {after[:_SHORT]}")
     return lines
 
 
 def _refuse_unknown(names: Sequence[str], used: dict[str, tuple[set[str], Reference]]) -> None:
-    """Raise for names that mean nothing that could be pinned."""
+    """Refuse names of images that are not pulled.
+
+    Raises:
+        InvalidCommand: There is one.
+
+    """
     known = {ALL, *used, *(name for names, _ in used.values() for name in names)}
     unknown = [name for name in names if name not in known]
     if unknown:
         listed = ", ".join(sorted(known - {ALL})) or "nothing"
-        raise InvalidCommand(f"upgrade={','.join(unknown)}: is not pulled here; what is: {listed}")
+        raise InvalidCommand(f"upgrade={','.join(unknown)}: is not pulled here; these are: {listed}")

@@ -1,4 +1,4 @@
-"""`doit plan`: what a run would do to the whole stage and why, found out live, and changing nothing."""
+"""`doit plan`: observe the stage and print the changes that a run would make, and why. Changes nothing."""
 
 import json
 import shutil
@@ -12,6 +12,7 @@ from doit.cmd_base import DoitCmdBase
 
 from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, is_live, paint
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
 from model.errors import SkepError
@@ -24,21 +25,21 @@ from tasks.services import pinned_revisions
 from tasks.step import ADOPT, BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
 
 NOTHING_TO_DO, TROUBLE, CHANGES = 0, 1, 2
-"""The exit status. doit's own is 3 for what can't be asked at all, as an unknown task or a broken site.toml."""
+"""The exit status. doit's own is 3 where there can be no plan, as for an unknown task or a broken site.toml."""
 ALIKE = 4
-"""Resources of a phase with the same fate from which on one line tells it of all of them."""
+"""From so many resources of a phase on, those with the same action and reasons share a line."""
 NAMED = 6
-_INTERRUPTED = 130
+"""Resources that such a line names."""
 
 
 @dataclass(frozen=True)
 class ActionStyle:
-    """How an action is shown.
+    """How an action is printed.
 
     Args:
-        sign: Before the name.
-        words: In the summary, after a number.
-        colour: One of the screen's.
+        sign: The sign before the name.
+        words: The words after the number in the summary.
+        colour: The colour (see `commands/shared/console.py`).
 
     """
 
@@ -47,38 +48,40 @@ class ActionStyle:
     colour: str
 
 
-LOOKS = {
+STYLES = {
     CREATE: ActionStyle("+", "to create", GREEN),
     CHANGE: ActionStyle("~", "to change", YELLOW),
     REPLACE: ActionStyle("±", "to replace", RED),
     REMOVE: ActionStyle("-", "to remove", RED),
     MAY_CHANGE: ActionStyle("?", "may change", DIM),
     ADOPT: ActionStyle("=", "to adopt", DIM),
-    UNKNOWN: ActionStyle("·", "not known here", DIM),
+    UNKNOWN: ActionStyle("·", "not known yet", DIM),
     BLOCKED: ActionStyle("!", "will be refused", RED),
-    ERROR: ActionStyle("!", "can't be told", RED),
-    LEFT: ActionStyle(" ", "left", DIM),
+    ERROR: ActionStyle("!", "can't be determined", RED),
+    LEFT: ActionStyle(" ", "left over", DIM),
 }
-"""Action to its look, in the order of the summary."""
+"""Action to its style, in the order of the summary."""
 
 
-class Plan(DoitCmdBase):
-    """Say what a run would do."""
+class PlanCommand(DoitCmdBase):
+    """Print the changes that a run would make."""
 
+    name = "plan"
     doc_purpose = (
-        "say what a run would do and why, live; changes nothing; exit status 2 if there is something to do"
+        "show what a run would do to the live stage, and why; changes nothing; exit status 2 if it would act"
     )
     doc_usage = "[TASK ...] [--json] [--all]"
     doc_description = """\
-Looks at the real things as a run does, but takes no lock, makes nothing and writes nothing. With tasks, phases or \
-short names (powerdns): what a run of those would do, with all that they need.
+Observes the stage as a run does, but takes no lock and changes nothing. With tasks, phases or short names (powerdns): \
+the plan for those and all that they need.
 
-+ create   ~ change in place   ± replace: removed and made anew   - no longer in site.toml (`doit prune`)
-? may change: only if what it is made from comes out differently
-= adopt: it is there as wanted, and only not recorded here   · not known before what it is on is read back
-! a run will refuse it, or it can't be told
++ create   ~ change in place   ± replace (remove, then create)   - no longer in site.toml (`doit prune` removes it)
+? may change: only if a resource that it is made from comes out differently
+= adopt: it exists as wanted, only its record in state/ is missing
+· not known yet: its host has to be started or read back first
+! a run will refuse it, or its state can't be determined
 
-Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can't be asked; 3 the plan can't be made."""
+Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a host does not answer; 3 no plan."""
 
     cmd_options = (
         {
@@ -95,7 +98,7 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
             "long": "all",
             "type": bool,
             "default": False,
-            "help": "a line for each resource, even where many have the same fate",
+            "help": "print a line for each resource, even where many have the same action",
         },
     )
 
@@ -114,16 +117,16 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
         before = all_before({name: table.before(name) for name in table.names})
         phases = [name for name, task in tasks.items() if task.has_subtask]
         asked = [name for word in pos_args for name in resolve(word, before, phases)]
-        wanted = {name for one in asked for name in (one, *before[one])} if pos_args else set(before)
+        wanted = {name for task in asked for name in (task, *before[task])} if pos_args else set(before)
         wanted_phases = {word for word in pos_args if word in phases} if pos_args else set(phases)
         try:
-            _ = run.live_state  # it looks while inputs are read
-            plan = made_plan(run, table, [name for name in table.names if name in wanted], wanted_phases)
+            _ = run.live_state  # hosts are observed while inputs are read
+            plan = plan_report(run, table, [name for name in table.names if name in wanted], wanted_phases)
         except SkepError as error:
             sys.stderr.write(f"the plan can't be made: {run.secrets.redact(str(error))}\n")
             return TROUBLE
         except KeyboardInterrupt:
-            return _INTERRUPTED
+            return INTERRUPTED
         finally:
             run.live_state.close()
             run.connections.close()
@@ -136,24 +139,24 @@ Exit status: 0 nothing to do; 2 there is; 1 something is refused, or a host can'
         return plan.status
 
 
-def made_plan(run: Run, table: StatusTable, names: Sequence[str], phases: Collection[str]) -> "PlanView":
-    """Return the plan for some tasks, and for what is left over in some phases."""
+def plan_report(run: Run, table: StatusTable, names: Sequence[str], phases: Collection[str]) -> "PlanReport":
+    """Return the plan for some tasks, and for the orphans of some phases."""
     planner = Planner(table)
     items = [planner[name] for name in names]
     left = [item for item in left_over(run) if item.task.partition(":")[0] in phases]
     order = {name: i for i, name in enumerate(dict.fromkeys(n.partition(":")[0] for n in table.names))}
     items += left
     items.sort(key=lambda item: order.get(item.task.partition(":")[0], len(order)))
-    return PlanView(run, tuple(items))
+    return PlanReport(run, tuple(items))
 
 
 @dataclass(frozen=True)
-class PlanView:
-    """What `doit plan` shows.
+class PlanReport:
+    """The text and the JSON of `doit plan`.
 
     Args:
         run: The run, for the stage and its lock.
-        items: Every resource that was asked for, in the order of the phases, with what is left over.
+        items: Every resource of the plan in the order of the phases, orphans among them.
 
     """
 
@@ -161,17 +164,17 @@ class PlanView:
     items: Sequence[Item]
 
     def count(self) -> dict[str, int]:
-        """Return how many resources there are for each action that there is."""
-        found = {action: sum(item.action == action for item in self.items) for action in LOOKS}
-        return {action: count for action, count in found.items() if count}
+        """Return the number of resources for each action that occurs."""
+        counts = {action: sum(item.action == action for item in self.items) for action in STYLES}
+        return {action: count for action, count in counts.items() if count}
 
     @property
     def status(self) -> int:
-        """The exit status. What is only left, or only has to be recorded, is nothing to do."""
-        there = self.count().keys()
-        if there & {BLOCKED, ERROR}:
+        """The exit status; orphans and missing records count as nothing to do."""
+        actions = self.count().keys()
+        if actions & {BLOCKED, ERROR}:
             return TROUBLE
-        return CHANGES if there - {LEFT, ADOPT} else NOTHING_TO_DO
+        return CHANGES if actions - {LEFT, ADOPT} else NOTHING_TO_DO
 
     def data(self) -> dict[str, Any]:
         """Return the plan for `--json`; its schema is stable, see docs/why-and-plan.md."""
@@ -197,7 +200,7 @@ class PlanView:
                 "up_to_date": sum(item.action == NOTHING for item in self.items),
                 **{
                     action.replace(" ", "_"): sum(item.action == action for item in self.items)
-                    for action in LOOKS
+                    for action in STYLES
                 },
             },
             "takes": self.takes(),
@@ -205,38 +208,38 @@ class PlanView:
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
-        """Return the plan for a person."""
+        """Return the lines of the text."""
         stage = self.run.stage
         lines = [f"{paint(stage.site_name, BOLD, on=coloured)}, stage {stage.name} ({stage.provider})"]
-        who = holder(self.run.state)
-        if who:
-            lines.append(paint(f"a run is at work, and may change this: {who}", YELLOW, on=coloured))
-        shown = [item for item in self.items if item.action != NOTHING]
-        rows = {phase: list(_rows(of, every=every)) for phase, of in _by_phase(shown)}
-        names = min(40, max((len(row.name) for of in rows.values() for row in of), default=0))
-        hosts = max((len(row.host) for of in rows.values() for row in of), default=0)
-        for phase, of in rows.items():
+        owner = holder(self.run.state)
+        if owner:
+            lines.append(paint(f"a run is at work, and may change this: {owner}", YELLOW, on=coloured))
+        to_do = [item for item in self.items if item.action != NOTHING]
+        phases = {phase: list(_rows(items, every=every)) for phase, items in _by_phase(to_do)}
+        names = min(40, max((len(row.name) for rows in phases.values() for row in rows), default=0))
+        hosts = max((len(row.host) for rows in phases.values() for row in rows), default=0)
+        for phase, rows in phases.items():
             lines.append(phase)
-            lines += [row.line(names, hosts, width, coloured=coloured) for row in of]
+            lines += [row.line(names, hosts, width, coloured=coloured) for row in rows]
         lines += [
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(
                 pinned_revisions.observed(self.run.stage, self.run.live_state.swarm)
             )
         ]
-        return [*lines, paint(self._verdict(), BOLD, on=coloured)]
+        return [*lines, paint(self._summary(), BOLD, on=coloured)]
 
     def takes(self) -> dict[str, int]:
-        """Return what the provider's things that are to be made take: hosts, disks, addresses."""
+        """Return the hosts, disks and addresses that the provider is to make, with their numbers."""
         new = {item.task for item in self.items if is_made_anew(item.action)}
-        found: dict[str, int] = {}
+        totals: dict[str, int] = {}
         for resource in self.run.provider.resources():
             if infra_task(resource.name) in new:
-                for what, number in resource.quota_usage.items():
-                    found[what] = found.get(what, 0) + number
-        return found
+                for unit, number in resource.quota_usage.items():
+                    totals[unit] = totals.get(unit, 0) + number
+        return totals
 
-    def _verdict(self) -> str:
+    def _summary(self) -> str:
         """Return the last line."""
         same = sum(item.action == NOTHING for item in self.items)
         counts = self.count()
@@ -247,9 +250,9 @@ class PlanView:
                 if same != 1
                 else (f"nothing to do: it is as site.toml says{left}")
             )
-        said = [f"{count} {LOOKS[action].words}" for action, count in counts.items()]
-        head = ", ".join([*said, f"{same} up to date"])
-        if takes := ", ".join(f"{number} {what}" for what, number in self.takes().items()):
+        parts = [f"{count} {STYLES[action].words}" for action, count in counts.items()]
+        head = ", ".join([*parts, f"{same} up to date"])
+        if takes := ", ".join(f"{number} {unit}" for unit, number in self.takes().items()):
             head += f"; provider {self.run.stage.provider} makes {takes}"
         if not counts.keys() - {LEFT, ADOPT}:
             return f"nothing to change: {head}"
@@ -257,34 +260,34 @@ class PlanView:
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """One line of the plan.
 
     Args:
-        action: What is done.
-        name: To what.
-        host: Where.
-        said: Why.
+        action: The action.
+        name: The resource, or how many there are.
+        host: Its host, if it belongs to one.
+        reason: Why.
 
     """
 
     action: str
     name: str
     host: str
-    said: str
+    reason: str
 
     def line(self, names: int, hosts: int, width: int | None, *, coloured: bool) -> str:
-        """Return it with these widths."""
-        look = LOOKS[self.action]
-        front = f"  {look.sign} {self.name:<{names}}  " + (f"{self.host:<{hosts}}  " if hosts else "")
-        said = self.said
-        if width is not None and len(front) + len(said) > width:
-            said = said[: max(0, width - len(front) - 1)] + "…"
-        return (paint(front, look.colour, on=coloured) + paint(said, DIM, on=coloured)).rstrip()
+        """Return the line with these widths of its columns."""
+        style = STYLES[self.action]
+        front = f"  {style.sign} {self.name:<{names}}  " + (f"{self.host:<{hosts}}  " if hosts else "")
+        reason = self.reason
+        if width is not None and len(front) + len(reason) > width:
+            reason = reason[: max(0, width - len(front) - 1)] + "…"
+        return (paint(front, style.colour, on=coloured) + paint(reason, DIM, on=coloured)).rstrip()
 
 
-def _rows(items: Iterable[Item], *, every: bool) -> Iterator[Row]:
-    """Yield the lines of a phase; those that share action and reasons are one line where they are many."""
+def _rows(items: Iterable[Item], *, every: bool) -> Iterator[PlanRow]:
+    """Yield the rows of a phase; many resources with the same action and reasons share one."""
     groups: dict[tuple[str, tuple[str, ...]], list[Item]] = {}
     for item in items:
         groups.setdefault((item.action, item.reasons), []).append(item)
@@ -292,22 +295,22 @@ def _rows(items: Iterable[Item], *, every: bool) -> Iterator[Row]:
         names = [item.task.partition(":")[2] for item in alike]
         if every or len(alike) < ALIKE:
             for item, name in zip(alike, names, strict=True):
-                yield Row(action, name, item.host, _said(item))
+                yield PlanRow(action, name, item.host, _reason(item))
             continue
         more = f" and {len(names) - NAMED} more (--all)" if len(names) > NAMED else ""
         after = alike[0].after if len({item.after for item in alike}) == 1 else ()
-        said = _said(Item("", action, reasons, after))
-        yield Row(action, f"{len(alike)} resources", "", f"{said}: {', '.join(names[:NAMED])}{more}")
+        reason = _reason(Item("", action, reasons, after))
+        yield PlanRow(action, f"{len(alike)} resources", "", f"{reason}: {', '.join(names[:NAMED])}{more}")
 
 
-def _said(item: Item) -> str:
-    """Return why, and for what it waits where the reasons don't say that."""
-    said = "; ".join(clean(reason) for reason in item.reasons)
-    waits = [task for task in item.after if task not in said]
-    return f"{said} (after {', '.join(waits[:2])}{' …' if len(waits) > 2 else ''})" if waits else said  # noqa: PLR2004
+def _reason(item: Item) -> str:
+    """Return an item's reasons, and the tasks that it waits for unless the reasons name them."""
+    text = "; ".join(clean(reason) for reason in item.reasons)
+    waits = [task for task in item.after if task not in text]
+    return f"{text} (after {', '.join(waits[:2])}{' …' if len(waits) > 2 else ''})" if waits else text  # noqa: PLR2004
 
 
 def _by_phase(items: Sequence[Item]) -> Iterator[tuple[str, list[Item]]]:
     """Yield the items of each phase."""
-    for phase, of in groupby(items, key=lambda item: item.task.partition(":")[0]):
-        yield phase, list(of)
+    for phase, group in groupby(items, key=lambda item: item.task.partition(":")[0]):
+        yield phase, list(group)

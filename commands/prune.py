@@ -1,17 +1,19 @@
-"""`doit prune confirm=<site>`: remove what the stage has and site.toml no longer."""
+"""`doit prune confirm=<site>`: remove the resources of a stage that are no longer in site.toml."""
 
 import shlex
 import sys
 import time
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from typing import Any
 
 from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.destroy import Teller
+from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from tasks.cleanup.orphans import orphans
 from tasks.cleanup.prune import prune
@@ -19,29 +21,28 @@ from tasks.phase import Orphan
 from tasks.run.context import Run
 
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
-"""The exit status; without confirm= it says whether there is something to remove, as that of `doit plan` does."""
-INTERRUPTED = 130
+"""The exit status; without confirm= it says whether there is something to remove, as `doit plan` does."""
 
 
-class Prune(DoitCmdBase):
-    """Remove what is no longer in site.toml."""
+class PruneCommand(DoitCmdBase):
+    """Remove resources that are no longer in site.toml."""
 
-    doc_purpose = "remove what is no longer in site.toml; without confirm=SITE, say what that is"
+    name = "prune"
+    doc_purpose = "remove resources that are no longer in site.toml; without confirm=SITE, only list them"
     doc_usage = "confirm=SITE [volumes=NAME,NAME]"
     doc_description = """\
-Removes what carries the stage's labels and is no longer in site.toml: services, networks, Docker secrets and configs, \
-images in the registry, set-up steps, people's accounts (their files stay). `doit prune` alone removes nothing.
+Removes resources that carry the stage's labels and are no longer in site.toml: services, networks, Docker secrets and \
+configs, images in the registry, set-up steps, user accounts (their files stay). `doit prune` alone removes nothing.
 
-Volumes hold data: one goes only if volumes= names it, and a host only if volumes= names all that are on it; it leaves \
-the swarm in order first, and stays if the others would not be a majority.
+Volumes hold data: a volume is removed only if volumes= names it, a host only if volumes= names all of its volumes. A \
+host is drained and leaves the swarm first; it stays if the swarm would lose its majority.
 
-What a service still uses that site.toml has is left: run doit \
-first, so that it does not.
+A resource that a deployed service still uses stays: run doit first, which updates the service.
 
-Run it again if it was stopped in the middle or a host did not answer."""
+If it was interrupted, or a host did not answer, run it again."""
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Say what would be removed, or remove it. No tasks are loaded: a role that is missing does not matter."""
+        """Remove the orphans if confirmed, else list them. Loads no tasks, so a missing role does not matter."""
         self.loader.setup(params)
         run = site_run(self.loader)
         given = get_var("confirm")
@@ -50,39 +51,35 @@ Run it again if it was stopped in the middle or a host did not answer."""
             raise InvalidCommand(f"prune: {wrong}; type: {self._to_type(run)}")
         volumes = {name for name in (get_var("volumes") or "").split(",") if name}
         try:
-            if given is not None:
-                run.state.lock(" ".join(["doit", *sys.argv[1:]]))
-            return self._prune(run, volumes, confirmed=given is not None)
+            with holding(run) if given is not None else closing(run.connections):
+                return self._prune(run, volumes, confirmed=given is not None)
         except SkepError as error:
             raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
             return INTERRUPTED
-        finally:
-            run.connections.close()
-            run.state.unlock()
 
     def _prune(self, run: Run, volumes: set[str], *, confirmed: bool) -> int:
-        """Look, and then say it or do it."""
+        """Find the orphans; remove or list them, and return the exit status."""
         began = time.monotonic()
-        log = Teller(self.outstream)
+        log = ConsoleLog(self.outstream)
         try:
             found = orphans(run)
-            doubts = _doubts(run)
+            unread = _unread(run)
         finally:
             run.live_state.close()
         found = [orphan.examined(run) for orphan in found]
         _refuse_unknown(found, volumes)
         going = [orphan for orphan in found if orphan.may_go(volumes)]
         if not confirmed:
-            for line in [*self._would(run, found, going, volumes), *doubts]:
+            for line in [*self._would(run, found, going, volumes), *unread]:
                 log(line)
             return THERE_IS if going else NOTHING
         problems = prune(run, going, log)
-        for line in [*_stays(found, going), *doubts]:
+        for line in [*_stays(found, going), *unread]:
             log(line)
         if problems:
-            log("not all of it is removed, see above; run it again when that is mended")
+            log("not everything is removed: fix the errors above, then run it again")
             return TROUBLE
         count = f"{len(going)} {'thing' if len(going) == 1 else 'things'}" if going else "nothing"
         log(f"removed {count} ({time.monotonic() - began:.1f} s)")
@@ -91,17 +88,17 @@ Run it again if it was stopped in the middle or a host did not answer."""
     def _would(
         self, run: Run, found: Sequence[Orphan], going: Sequence[Orphan], volumes: set[str]
     ) -> list[str]:
-        """Return what would be removed, what would stay, and what to type."""
+        """Return the orphans that would be removed, those that would stay, and the command to type."""
         stage = f"stage {run.stage.name} of {run.stage.site_name}"
         if not found:
-            return [f"nothing is left over: all of {stage} is in site.toml"]
+            return [f"nothing to remove: all of {stage} is in site.toml"]
         lines = [f"this would remove of {stage}:", *(f"    {orphan.going}" for orphan in going)]
         lines = lines if going else [f"nothing of {stage} can be removed now:"]
         lines += _stays(found, going)
         return [*lines, f"to do it, type: {self._to_type(run, volumes)}"] if going else lines
 
     def _to_type(self, run: Run, volumes: Collection[str] = ()) -> str:
-        """Return the command that does it."""
+        """Return the command that removes the orphans."""
         words = [self.bin_name, "prune", f"confirm={run.stage.site_name}"]
         if len(run.stage.site.stages) > 1:
             words.append(f"stage={run.stage.name}")
@@ -111,18 +108,18 @@ Run it again if it was stopped in the middle or a host did not answer."""
 
 
 def _stays(found: Sequence[Orphan], going: Sequence[Orphan]) -> list[str]:
-    """Return the orphans that stay, each with the reason."""
+    """Return a line for each orphan that stays, with the reason."""
     return [f"  {orphan.words} stays: {orphan.staying}" for orphan in found if orphan not in going]
 
 
-def _doubts(run: Run) -> list[str]:
-    """Return what could not be looked at."""
-    found = [run.live_state.swarm.error, *(run.live_state.host(host).error for host in run.stage.hosts)]
-    return [f"  not looked at: {error.splitlines()[0]}" for error in dict.fromkeys(found) if error]
+def _unread(run: Run) -> list[str]:
+    """Return a line for each part of the stage whose state could not be read."""
+    errors = [run.live_state.swarm.error, *(run.live_state.host(host).error for host in run.stage.hosts)]
+    return [f"  not checked: {error.splitlines()[0]}" for error in dict.fromkeys(errors) if error]
 
 
 def _refuse_unknown(found: Sequence[Orphan], volumes: set[str]) -> None:
-    """Refuse a volume that is no orphan nor goes with one: most likely another was meant.
+    """Refuse a volume that is neither an orphan nor on an orphaned host: most likely another one was meant.
 
     Raises:
         InvalidCommand: There is one.
@@ -132,5 +129,5 @@ def _refuse_unknown(found: Sequence[Orphan], volumes: set[str]) -> None:
     if volumes - known:
         listed = ", ".join(sorted(known)) or "none"
         raise InvalidCommand(
-            f"volumes={','.join(sorted(volumes - known))}: is no volume that is left over; there are: {listed}"
+            f"volumes={','.join(sorted(volumes - known))}: is not a volume that can be pruned; these are: {listed}"
         )

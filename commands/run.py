@@ -1,8 +1,8 @@
-"""`doit [run]`: doit's own, holding the stage's lock, with the live look begun at once and a closing word."""
+"""`doit run`: hold the stage's lock, observe the stage, run the stale tasks, print a summary."""
 
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import wraps
 from types import FrameType
@@ -12,27 +12,28 @@ from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED, holding
 from commands.shared.task_selection import all_before
 from commands.shell_image import PREFIX, shell
-from model.errors import ConfigError, SkepError
-from tasks.cleanup import content_gc
-from tasks.cleanup.orphans import line, orphans
-from tasks.names import SWARM, secret_task, service_task
-from tasks.run.context import Run as SiteRun
-from tasks.services import pinned_revisions, rendering
+from model.errors import SkepError
+from tasks.cleanup import content_gc, orphans
+from tasks.names import SWARM
+from tasks.run.context import Run
+from tasks.services import pinned_revisions
+from tasks.services.missing_secrets import missing_secrets
 
-INTERRUPTED = 130
-NOT_KEPT = 2
-"""The exit status where what was done could not be written down."""
+NOT_RECORDED = 2
+"""The exit status where the outcome of a task could not be recorded in state/."""
 
 
-class Run(DoitRun):
-    """Run what is stale."""
+class RunCommand(DoitRun):
+    """Run the stale tasks."""
 
-    doc_purpose = "run what is stale: all phases, or those named and what they need"
+    name = "run"
+    doc_purpose = "bring the stage up to date: all phases, or the named tasks and what they need"
 
     def execute(self, params: Any, args: Any) -> int:
-        """Run tasks; what looks like one and is a command is handed to that."""
+        """Run tasks; hand `shell_image:NAME`, which looks like a task, to its command."""
         if len(args) == 1 and str(args[0]).startswith(PREFIX):
             self.loader.setup(params)
             return shell(site_run(self.loader), args[0].removeprefix(PREFIX))
@@ -50,46 +51,47 @@ class Run(DoitRun):
         if problems:
             raise InvalidCommand("\n".join(problems))
         try:
-            run.state.lock(" ".join(["doit", *sys.argv[1:]]))
+            with holding(run):
+                return self._run_tasks(run, kwargs)
+        except KeyboardInterrupt:
+            sys.stderr.write("\ninterrupted: finished tasks are recorded; the next doit goes on from there\n")
+            return INTERRUPTED
+
+    def _run_tasks(self, run: Run, options: Mapping[str, Any]) -> int:
+        """Observe the stage, run its tasks, clean up after them, print a summary, and return the exit status."""
+        try:
             run.state.remove_broken()
             run.observer.enabled = True
-            # Looking takes as long as the slowest host; doit's own start goes on meanwhile.
+            # Begun here, since it takes as long as the slowest host; doit prepares its run meanwhile.
             _ = run.live_state
         except SkepError as error:
-            run.state.unlock()
             raise InvalidCommand(str(error)) from error
         signal.signal(signal.SIGTERM, _interrupt)
         traces = self.dep_manager.backend
         traces.running = True
-        keeps_lock = False
         try:
-            status = int(super()._execute(**kwargs))
-            # What nothing needed until now is not asked for to see what is left over.
+            status = int(super()._execute(**options))
+            # A secret that no task needed is not read for the summary either.
             run.secrets.may_run_commands = False
-            status = _ended(run, status)
-            _name_leftovers(run)
-            _name_pinned(run)
-            if traces.problem is None:
-                return status
-            sys.stderr.write(f"not all that was done is kept, so it is looked at again: {traces.problem}\n")
-            return max(status, NOT_KEPT)
-        except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: what was finished is kept; doit goes on from there\n")
-            # Threads of other tasks may be at work until this process has ended, which gives the lock back as well.
-            keeps_lock = True
-            return INTERRUPTED
+            if status == 0:
+                _clean_up(run)
+            _print_orphans(run)
+            _print_pinned(run)
         finally:
             run.observer.close()
-            run.connections.close()
-            if not keeps_lock:
-                run.state.unlock()
+        if traces.problem is None:
+            return status
+        sys.stderr.write(
+            f"not every result could be recorded; the next run checks those again: {traces.problem}\n"
+        )
+        return max(status, NOT_RECORDED)
 
 
-def refuse_unknown_replacements(run: SiteRun) -> None:
-    """Refuse `replace=frnt`: it would be taken for nothing, and the run refuse what was asked for.
+def refuse_unknown_replacements(run: Run) -> None:
+    """Refuse a name in `replace=` that the stage does not have, as the typing mistake `replace=frnt`.
 
     Raises:
-        InvalidCommand: There is nothing of a name that can be made anew.
+        InvalidCommand: There is such a name.
 
     """
     stage = run.stage
@@ -97,63 +99,35 @@ def refuse_unknown_replacements(run: SiteRun) -> None:
     unknown = sorted(run.may_replace - {*known})
     if unknown:
         raise InvalidCommand(
-            f"replace={','.join(unknown)}: is no host, network or volume of stage {stage.name}; there are: "
-            f"{', '.join(known)}"
+            f"replace={','.join(unknown)}: stage {stage.name} has no host, network or volume of that name; "
+            f"it has: {', '.join(known)}"
         )
 
 
-def missing_secrets(run: SiteRun, tasks: Collection[str]) -> list[str]:
-    """Return a line for each secret that these tasks need and that can't be had from where site.toml says.
-
-    A generated one comes from the vault, which a task makes; the password of a first log-in is for its host alone.
-    """
-    deployed = [name for name in run.stage.services if service_task(name) in tasks]
-    needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
-    needed += sorted(rendering.secrets_of(run.stage, run.directory, deployed))
-    for image, config in run.stage.images.items():
-        if f"build_images:{image}" in tasks and config.pulled_on(run.stage.name) is None:
-            needed += config.secrets
-    problems: list[str] = []
-    for name in dict.fromkeys(needed):
-        if run.stage.site.secrets[name].generate is None:
-            try:
-                run.secrets.read(name)
-            except ConfigError as error:
-                problems += error.problems
-    # With a secret missing, more would only be said of what follows from that.
-    return problems or rendering.problems(run.stage, rendering.renderer_of(run), deployed)
-
-
 def _print(line: str) -> None:
-    """Tell the person."""
+    """Print a line of the summary."""
     sys.stdout.write(f"{line}\n")
 
 
-def _name_pinned(run: SiteRun) -> None:
-    """Say which services are behind site.toml since somebody took them back, and keep it for `doit list`."""
+def _print_pinned(run: Run) -> None:
+    """Print which services are pinned to an earlier revision, and keep that for `doit list`."""
     if run.live_state.swarm.error:
         return
-    found = {
+    pinned = {
         name: number
         for name, number in pinned_revisions.observed(run.stage, run.live_state.swarm).items()
         if name not in run.progress.redeployed
     }
-    pinned_revisions.note(run.state, found)
-    for said in pinned_revisions.lines(found):
-        _print(said)
+    pinned_revisions.note(run.state, pinned)
+    for line in pinned_revisions.lines(pinned):
+        _print(line)
 
 
-def _ended(run: SiteRun, status: int) -> int:
-    """Remove what a run that ended well left behind: old images and contents; return the run's status.
-
-    What can't be done now is done after another run.
-    """
-    if status != 0:
-        return status
+def _clean_up(run: Run) -> None:
+    """Remove outdated images, secrets and configs after a successful run. A failure leaves them to the next one."""
     if run.progress.pushed:
-        from tasks.cleanup.registry_gc import (
-            prune,
-        )  # it needs the docker SDK, which a run that has nothing to do does not
+        # It needs the docker SDK, which a run that has nothing to do does without.
+        from tasks.cleanup.registry_gc import prune
 
         try:
             prune(run, _print)
@@ -162,18 +136,17 @@ def _ended(run: SiteRun, status: int) -> int:
     try:
         content_gc.remove(run, _print)
     except SkepError as error:
-        sys.stderr.write(f"older contents of secrets and configs stay for now: {error}\n")
-    return status
+        sys.stderr.write(f"old versions of secrets and configs stay for now: {error}\n")
 
 
-def _name_leftovers(run: SiteRun) -> None:
-    """Say in a line what is there and no longer wanted. What goes wrong here is no failure of the run."""
+def _print_orphans(run: Run) -> None:
+    """Print the orphans in a line; if they can't be found, the run has not failed."""
     try:
-        said = line(orphans(run))
+        text = orphans.line(orphans.orphans(run))
     except SkepError as error:
-        said = f"(what is left over can't be said: {error})"
-    if said:
-        _print(run.secrets.redact(said))
+        text = f"(can't list what is left over: {error})"
+    if text:
+        _print(run.secrets.redact(text))
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""`doit serve_install`: serve what hosts without an operating system boot from, until all of them answer."""
+"""`doit serve_install`: serve the installer to hosts that boot from the network, until all of them answer."""
 
 import shlex
 import time
@@ -8,8 +8,9 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.destroy import INTERRUPTED, Teller
+from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
 from model.site import KickstartStage
 from providers.kickstart.http_server import InstallServer
@@ -17,23 +18,24 @@ from providers.kickstart.provider import KickstartProvider
 from tasks.run.context import Run
 
 LOOK_AGAIN = 5.0
-"""Seconds between looks at which hosts answer."""
+"""Seconds between two checks which hosts answer."""
 
 
-class ServeInstall(DoitCmdBase):
+class ServeInstallCommand(DoitCmdBase):
     """Serve the installation over the network."""
 
+    name = "serve_install"
     doc_purpose = "serve the installation to hosts that boot from the network, until all answer ssh"
     doc_usage = ""
     doc_description = """\
-Serves what `doit build_infra:medium` has made, at the stage's netboot_url, and shows which host has asked for what. \
-Have your DHCP server give <netboot_url>/start.ipxe to machines that run iPXE, as docs/kickstart.md says.
+Serves the files of `doit build_infra:medium` at the stage's netboot_url, and prints the requests of the hosts. \
+Configure your DHCP server to give <netboot_url>/start.ipxe to machines that run iPXE (docs/kickstart.md).
 
-A host that has had its answers, or is installed, boots its disk the next time: none is installed twice. To have one \
-installed again, end this and begin anew. It ends when all hosts answer ssh; then, or meanwhile, `doit` goes on."""
+A host that fetched its answer file, or is installed, boots its disk the next time, so that none is installed twice. \
+To install a host again, restart this command. It ends when all hosts answer ssh; `doit` can run at the same time."""
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Serve. No tasks are loaded, and no lock is taken: `doit build_infra` waits for hosts at the same time."""
+        """Serve the installer. Loads no tasks and takes no lock: `doit build_infra` waits for the hosts meanwhile."""
         self.loader.setup(params)
         run = site_run(self.loader)
         if args:
@@ -48,7 +50,7 @@ installed again, end this and begin anew. It ends when all hosts answer ssh; the
             run.connections.close()
 
     def _serve(self, run: Run) -> int:
-        """Serve until all hosts answer."""
+        """Serve until all hosts answer, and return the exit status."""
         provider, config = run.provider, run.stage.config
         if not isinstance(provider, KickstartProvider) or not isinstance(config, KickstartStage):
             raise InvalidCommand(f"stage {run.stage.name}: provider {run.stage.provider} installs no hosts")
@@ -56,7 +58,7 @@ installed again, end this and begin anew. It ends when all hosts answer ssh; the
             raise InvalidCommand(
                 f"stages.{run.stage.name}.netboot_url: is not set: hosts of this stage are installed from iso_dest"
             )
-        log = Teller(self.outstream)
+        log = ConsoleLog(self.outstream)
         waiting = {host.short: host for host in run.stage.hosts if not provider.is_installed(host)}
         server = InstallServer(provider.served, config.netboot_url, log, lambda short: short not in waiting)
         with server.serving() as port:

@@ -1,7 +1,7 @@
-"""`doit shell_image:NAME`: a shell in a failed build, at the point of failure.
+"""`doit shell_image:NAME`: open a shell in a failed build, at the point of failure.
 
-What a failed role left is kept as an image on the repository host until the image is built well. The shell runs in a
-container of that image: it can be opened many times, and what is done in it changes nothing.
+The file system of a failed role is kept as an image on the repository host until a build succeeds. The shell runs in a
+container of that image: it can be opened many times, and changes made in it are lost.
 """
 
 import subprocess
@@ -28,21 +28,20 @@ _ENTER = (
 )
 
 
-class ShellImage(DoitCmdBase):
+class ShellImageCommand(DoitCmdBase):
     """Open a shell in a failed build."""
 
     name = "shell_image"
-    doc_purpose = "open a shell in an image's failed build, at the point of failure"
+    doc_purpose = "open a shell in a failed image build, at the point of failure"
     doc_usage = "IMAGE"
     doc_description = """\
-Also as `doit shell_image:IMAGE`. The role that failed is in /.skep/role, its variables are set, its secrets are gone; \
-a role of Ansible is not there. \
-What you do there is forgotten when the shell ends; the next good build of the image removes what was kept."""
+Also as `doit shell_image:IMAGE`. The failed role is in /.skep/role (unless it is one of Ansible), its variables are \
+set, its secrets are not there. Changes are lost when the shell ends; the next successful build removes the state."""
 
     cmd_options = ()
 
     def execute(self, params: Any, args: Sequence[str]) -> int:
-        """Open it. No tasks are loaded: none is needed."""
+        """Open the shell. Loads no tasks."""
         self.loader.setup(params)
         if len(args) != 1:
             raise InvalidCommand("shell_image takes the name of one image")
@@ -50,10 +49,10 @@ What you do there is forgotten when the shell ends; the next good build of the i
 
 
 def shell(run: Run, name: str) -> int:
-    """Open a shell in what is kept of an image's failed build, and return its exit status.
+    """Open a shell in an image's failed build, and return its exit status.
 
     Raises:
-        InvalidCommand: There is no such image, or nothing is kept of it.
+        InvalidCommand: There is no such image, or no failed build of it.
 
     """
     if name not in run.stage.images:
@@ -67,9 +66,9 @@ def shell(run: Run, name: str) -> int:
     finally:
         run.connections.close()
     if kept is None:
-        raise InvalidCommand(f"nothing is kept of image {name}: its last build did not fail in a role")
+        raise InvalidCommand(f"image {name} has no failed build: its last build did not fail in a role")
     terminal = sys.stdin.isatty()
-    words = argv.ssh_command(
+    ssh = argv.ssh_command(
         run.connections.files.config,
         run.connections.files.control(repository.short),
         repository.short,
@@ -77,11 +76,11 @@ def shell(run: Run, name: str) -> int:
         terminal=terminal,
     )
     # The shell has this process's terminal, which `remote.mother.process` gives to nobody.
-    return subprocess.call(words)
+    return subprocess.call(ssh)
 
 
 def command(image: str, *, terminal: bool) -> str:
-    """Return what opens the shell on the repository host."""
+    """Return the command that opens the shell on the repository host."""
     options = "-it" if terminal else "-i"
     return (
         f"exec sudo -n docker run --rm {options} --network host --user 0:0 --entrypoint /bin/sh "

@@ -1,4 +1,4 @@
-"""`doit why TASK`: which input differs from the last good run, old against new, back to the root."""
+"""`doit why TASK`: print the inputs that differ from the last good run, old and new, back to the root cause."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,26 +19,27 @@ from tasks.services import pinned_revisions
 
 LOG_END = 15
 MOST = 5
-"""Roots of one resource that are told in its overview; each has its inputs below."""
+"""Root causes that a resource's overview lists; each has its inputs below."""
 LONGEST = 48
-"""Letters of a value that are shown."""
+"""Characters of a value that are printed."""
 FOLLOWS, DRIFTED = "may follow", "changed"
 _COLOURS = {UP_TO_DATE: GREEN, STALE: YELLOW, NEVER: YELLOW, FAILED: RED, FOLLOWS: YELLOW, DRIFTED: YELLOW}
 
 
-class Why(DoitCmdBase):
-    """Say why a resource is stale."""
+class WhyCommand(DoitCmdBase):
+    """Explain why a resource is stale."""
 
+    name = "why"
     doc_purpose = (
-        "say why a resource is stale: which input changed, from what to what, and what made it change"
+        "explain why a resource is stale: the input that changed, its old and new value, and the root cause"
     )
     doc_usage = "TASK ... [--live]"
     doc_description = """\
 TASK is a task (build_images:powerdns), a phase (a line for each of its resources that is not up to date), or the \
-short name of a resource (powerdns; where several have it, the last that is made from the others).
+short name of a resource (powerdns; if several resources have it, the one that is made from the others).
 
-Inputs are compared with those of the last run that went well, even if one failed since. Secrets are never shown: only \
-that they changed. No connection is opened, unless --live asks the real things as well, as a run does."""
+Inputs are compared with those of the last successful run, even if a run failed since. Secrets are never shown, only \
+that they changed. No connection is opened, unless --live asks for the live state as well."""
 
     cmd_options = (
         {
@@ -47,7 +48,7 @@ that they changed. No connection is opened, unless --live asks the real things a
             "long": "live",
             "type": bool,
             "default": False,
-            "help": "look at the real things as well",
+            "help": "compare with the live state as well, as a run does",
         },
     )
 
@@ -63,180 +64,184 @@ that they changed. No connection is opened, unless --live asks the real things a
         tasks = {task.name: task for task in self.task_list}
         table = StatusTable(run, tasks, self.dep_manager)
         if not pos_args:
-            raise InvalidCommand("why what? Name a task, a phase or a resource; `doit list --all` shows them")
+            raise InvalidCommand("name a task, a phase or a resource; `doit list --all` shows them")
         before = all_before({name: table.before(name) for name in table.names})
         phases = [name for name, task in tasks.items() if task.has_subtask]
         asked = [(word, resolve(word, before, phases)) for word in pos_args]
         run.observer.enabled = live
-        telling = Telling(run, table, live=live, coloured=is_coloured(self.outstream))
-        who = holder(run.state)
-        lines = [f"a run is at work, and may change this: {who}", ""] if who else []
+        report = WhyReport(run, table, live=live, coloured=is_coloured(self.outstream))
+        owner = holder(run.state)
+        lines = [f"a run is at work, and may change this: {owner}", ""] if owner else []
         try:
             for i, (word, names) in enumerate(asked):
                 lines += [""] if i else []
                 lines += (
-                    telling.phase(word, names) if word in phases or len(names) != 1 else telling.one(names[0])
+                    report.phase(word, names)
+                    if word in phases or len(names) != 1
+                    else report.resource(names[0])
                 )
             self.outstream.write("".join(f"{run.secrets.redact(line)}".rstrip() + "\n" for line in lines))
         finally:
             if live:
                 run.live_state.close()
                 run.connections.close()
-        return 1 if telling.unasked else 0
+        return 1 if report.has_unknown else 0
 
 
-class Telling:
-    """Puts how resources stand into lines.
+class WhyReport:
+    """The text of `doit why`.
 
     Args:
         run: The run, for paths.
-        table: How they stand.
-        live: Whether to ask the live look.
-        coloured: Whether the screen takes colours.
+        table: The statuses of all resources.
+        live: Whether to compare with the live state.
+        coloured: Whether to use colours.
 
     """
 
     def __init__(self, run: Run, table: StatusTable, *, live: bool, coloured: bool) -> None:
-        self._run, self._standings, self._live, self._coloured = run, table, live, coloured
-        self.unasked = False
-        """Whether the live look could not be had of something."""
+        self._run, self._table, self._live, self._coloured = run, table, live, coloured
+        self.has_unknown = False
+        """Whether the live state of a resource could not be determined."""
 
     # -- a phase -------------------------------------------------------------------------------------------------------
 
     def phase(self, word: str, names: Sequence[str]) -> list[str]:
-        """Return a line for each resource that is not up to date: its first root."""
+        """Return a line for each resource of a phase that is not up to date: its first root cause."""
         lines, settled = [], 0
         for name in names:
-            status, found = self._status(name)
+            status, causes = self._status(name)
             if status == UP_TO_DATE:
                 settled += 1
                 continue
-            more = f" (+{len(found) - 1} more)" if len(found) > 1 else ""
-            said = f"{found[0]}{more}" if found else name.partition(":")[2]
-            lines.append(f"  {self._paint(f'{status:<10}', status)}  {clean(said)}")
+            more = f" (+{len(causes) - 1} more)" if len(causes) > 1 else ""
+            text = f"{causes[0]}{more}" if causes else name.partition(":")[2]
+            lines.append(f"  {self._paint(f'{status:<10}', status)}  {clean(text)}")
         pinned = [f"  {line}" for name in names for line in self._pinned(name)]
         if not names:
             return [f"{word}: nothing to make"]
         if not lines:
-            said = f"{word}: all {settled} are up to date" if settled > 1 else f"{word}: up to date"
-            return [said, *pinned]
+            text = f"{word}: all {settled} are up to date" if settled > 1 else f"{word}: up to date"
+            return [text, *pinned]
         return [f"{word}: {settled} of {len(names)} up to date", *lines, *pinned]
 
     def _status(self, name: str) -> tuple[str, list[RootCause]]:
-        """Return how a resource stands in one word, and the roots of it."""
-        standing = self._standings[name]
-        drift = self._drift(standing)
-        found = root_causes(self._standings, name, drift)
-        if standing.status == UP_TO_DATE and drift:
-            return DRIFTED, found
-        settled = standing.status != UP_TO_DATE or is_settled(self._standings, name)
-        return standing.status if settled else FOLLOWS, found
+        """Return a resource's status and its root causes."""
+        resource = self._table[name]
+        drift = self._drift(resource)
+        causes = root_causes(self._table, name, drift)
+        if resource.status == UP_TO_DATE and drift:
+            return DRIFTED, causes
+        settled = resource.status != UP_TO_DATE or is_settled(self._table, name)
+        return resource.status if settled else FOLLOWS, causes
 
-    def _drift(self, standing: ResourceStatus) -> str | None:
-        """Return what the live look says of a resource whose inputs are as they were."""
-        if not self._live or not standing.inputs or standing.changes:
+    def _drift(self, resource: ResourceStatus) -> str | None:
+        """Return how the real thing differs from a resource whose inputs have not changed; None if it does not."""
+        if not self._live or not resource.inputs or resource.changes:
             return None
-        drift = self._standings.drift(standing.task)
-        self.unasked = self.unasked or isinstance(drift, Unknown)
+        drift = self._table.drift(resource.task)
+        self.has_unknown = self.has_unknown or isinstance(drift, Unknown)
         return drift
 
     # -- one resource --------------------------------------------------------------------------------------------------
 
-    def one(self, name: str) -> list[str]:
-        """Return all that is known of one resource."""
-        standing = self._standings[name]
-        status, found = self._status(name)
+    def resource(self, name: str) -> list[str]:
+        """Return all lines of one resource."""
+        resource = self._table[name]
+        status, causes = self._status(name)
         head = {
             UP_TO_DATE: f"{name} is up to date",
             STALE: f"{name} is stale",
             NEVER: f"{name} was never run, as far as state/ knows",
-            FAILED: f"{name} failed when it was last run, and will be run again",
-            FOLLOWS: f"{name} may follow: it is made from what will be made anew",
-            DRIFTED: f"{name} is stale: the real thing is not as it was made",
+            FAILED: f"{name} failed in its last run, and will run again",
+            FOLLOWS: f"{name} may follow: a resource that it is made from is going to change",
+            DRIFTED: f"{name} is stale: the real thing was changed",
         }[status]
         lines = [paint(head, BOLD, on=self._coloured), *(f"  {line}" for line in self._pinned(name))]
         if status == UP_TO_DATE:
-            return [*lines, *self._settled(standing)]
-        shown_chains = [f"  {chain}" for chain in found[:MOST]]
-        if status == NEVER and not (self._live and found[1:]):
-            shown_chains = []
-        more = len(found) - MOST
-        lines += [self._paint(clean(line), status) for line in shown_chains]
+            return [*lines, *self._settled(resource)]
+        chains = [f"  {cause}" for cause in causes[:MOST]]
+        if status == NEVER and not (self._live and causes[1:]):
+            chains = []
+        more = len(causes) - MOST
+        lines += [self._paint(clean(line), status) for line in chains]
         lines += [f"  … and {more} more, below"] if more > 0 else []
-        if standing.status == FAILED:
-            lines += self._failure(standing)
-        if standing.status == NEVER:
-            lines += self._never(standing)
-        tasks = dict.fromkeys(task for chain in found for task in chain.tasks)
+        if resource.status == FAILED:
+            lines += self._failure(resource)
+        if resource.status == NEVER:
+            lines += self._never(resource)
+        tasks = dict.fromkeys(task for cause in causes for task in cause.tasks)
         for task in tasks:
-            lines += self._inputs(self._standings[task])
+            lines += self._inputs(self._table[task])
         return lines
 
     def _pinned(self, name: str) -> list[str]:
-        """Return that a service was taken back to a revision and stays there; nothing of what is not pinned."""
+        """Return the line that a service is pinned to a revision; none for anything else."""
         run = self._run
-        found = (
+        pinned = (
             pinned_revisions.observed(run.stage, run.live_state.swarm)
             if self._live and not run.live_state.swarm.error
             else pinned_revisions.pinned(run.state)
         )
-        return pinned_revisions.lines({n: g for n, g in found.items() if service_task(n) == name})
+        return pinned_revisions.lines(
+            {n: revision for n, revision in pinned.items() if service_task(n) == name}
+        )
 
-    def _settled(self, standing: ResourceStatus) -> Iterator[str]:
-        """Yield since when a resource is up to date, and what it was made from in short."""
-        if standing.made is not None:
-            yield f"  since {ago(standing.made)}"
-        if standing.last:
-            yield f"  made from: {summary(standing.last)}"
+    def _settled(self, resource: ResourceStatus) -> Iterator[str]:
+        """Yield since when a resource is up to date, and its inputs in short."""
+        if resource.made is not None:
+            yield f"  since {ago(resource.made)}"
+        if resource.last:
+            yield f"  made from: {summary(resource.last)}"
         if not self._live:
-            yield self._dim("  (what really runs was not looked at; --live does)")
-        elif standing.step.is_observed:
-            yield "  and so is the real thing"
+            yield self._dim("  (the real thing was not checked; --live does)")
+        elif resource.step.is_observed:
+            yield "  and the real thing is as it was made"
 
-    def _never(self, standing: ResourceStatus) -> Iterator[str]:
-        """Yield what a resource would be made from."""
-        if standing.missing:
-            maker = self._standings.unmade(standing.task)
-            by = f", which {maker} makes" if maker and maker != standing.missing else ""
+    def _never(self, resource: ResourceStatus) -> Iterator[str]:
+        """Yield the inputs of a resource that was never made, or which of them are missing."""
+        if resource.missing:
+            maker = self._table.unmade(resource.task)
+            by = f", which {maker} makes" if maker and maker != resource.missing else ""
             yield (
-                f"  it needs {standing.missing}{by}, which is not there yet"
+                f"  it needs {resource.missing}{by}, which is not there yet"
                 if not by
-                else (f"  it needs {standing.missing}{by}")
+                else (f"  it needs {resource.missing}{by}")
             )
-        for problem in standing.problems:
+        for problem in resource.problems:
             yield f"  {clean(problem)}"
-        if standing.inputs:
-            yield f"  it would be made from: {summary(standing.inputs)}"
-        yield self._dim("  if it is there already, doit finds it by its label and writes its record")
+        if resource.inputs:
+            yield f"  it would be made from: {summary(resource.inputs)}"
+        yield self._dim("  if it exists already, doit finds it by its label and writes its record")
 
-    def _failure(self, standing: ResourceStatus) -> Iterator[str]:
+    def _failure(self, resource: ResourceStatus) -> Iterator[str]:
         """Yield the end of the last run's log."""
-        end = self._standings.log_end(standing.task, LOG_END)
+        end = self._table.log_end(resource.task, LOG_END)
         if not end:
-            yield "  it could not be run; there is no log of it"
+            yield "  it could not be run, so there is no log"
             return
-        path = self._run.state.log_path(standing.task)
-        when = self._standings.log_time(standing.task)
+        path = self._run.state.log_path(resource.task)
+        when = self._table.log_time(resource.task)
         at = f" ({ago(when)})" if when is not None else ""
         yield f"  the end of its log, {path.relative_to(self._run.directory)}{at}:"
         for line in end:
             yield f"    {clean(line)}"
 
-    def _inputs(self, standing: ResourceStatus) -> Iterator[str]:
-        """Yield the inputs of a resource that differ, old against new, and those that will."""
-        rows = [(place(standing.step, change.name), *old_and_new(change)) for change in standing.changes]
-        for dep in self._standings.follows(standing.task):
-            fed = [name for name in self._standings.fed_by(standing, dep) if standing.last is not None]
+    def _inputs(self, resource: ResourceStatus) -> Iterator[str]:
+        """Yield the inputs of a resource that changed, old and new, and those that are going to change."""
+        rows = [(place(resource.step, change.name), *old_and_new(change)) for change in resource.changes]
+        for dep in self._table.follows(resource.task):
+            fed = [name for name in self._table.fed_by(resource, dep) if resource.last is not None]
             rows += [
-                (place(standing.step, name), shown_value(standing.inputs[name]), f"known once {dep} is done")
+                (place(resource.step, name), shown_value(resource.inputs[name]), f"known once {dep} is done")
                 for name in fed
-                if name not in {change.name for change in standing.changes}
+                if name not in {change.name for change in resource.changes}
             ]
         if not rows:
             return
-        made = f", last made {ago(standing.made)}" if standing.made is not None else ""
+        made = f", last made {ago(resource.made)}" if resource.made is not None else ""
         yield ""
-        yield f"  {standing.task}{made}"
+        yield f"  {resource.task}{made}"
         width = min(60, max(len(name) for name, _, _ in rows))
         for name, old, new in rows:
             yield f"    {clean(name):<{width}}  {clean(old)} {self._dim('→')} {clean(new)}"
@@ -246,7 +251,7 @@ class Telling:
         return paint(text, _COLOURS[status], on=self._coloured)
 
     def _dim(self, text: str) -> str:
-        """Return a text that matters less."""
+        """Return a text in the style of secondary text."""
         return paint(text, DIM, on=self._coloured)
 
 
@@ -254,14 +259,14 @@ class Telling:
 
 
 def old_and_new(change: Difference) -> tuple[str, str]:
-    """Return an input's two values for a person; of a secret, only that it is another."""
+    """Return an input's old and new value for printing; of a secret, only that it changed."""
     if any((value or "").startswith("hmac:") for value in (change.old, change.new)):
         return "(secret)", "(changed)" if change.new is not None else "(none)"
     return shown_value(change.old), shown_value(change.new)
 
 
 def shown_value(value: str | None) -> str:
-    """Return an input's value for a person."""
+    """Return an input's value for printing."""
     if value is None:
         return "(none)"
     kind, _, rest = value.partition(" ")
@@ -278,7 +283,7 @@ def shown_value(value: str | None) -> str:
 
 
 def summary(inputs: Inputs) -> str:
-    """Return what a resource is made from in one line: each kind of input, with its value or how many there are."""
+    """Return a resource's inputs in one line: each kind with its value, or with the number of its values."""
     groups: dict[str, list[str]] = {}
     for name, value in inputs.items():
         if name == "format":
@@ -289,13 +294,13 @@ def summary(inputs: Inputs) -> str:
         else:
             kind = name.partition(".")[0].partition("[")[0]
         groups.setdefault(kind, []).append(value)
-    said = []
+    parts = []
     for kind, values in groups.items():
         if kind.startswith("role "):
             files = sum(value != "file directory" for value in values)
-            said.append(f"{kind} ({files} file{'s' if files != 1 else ''})")
+            parts.append(f"{kind} ({files} file{'s' if files != 1 else ''})")
         elif len(values) > 1:
-            said.append(f"{kind} ({len(values)} values)")
+            parts.append(f"{kind} ({len(values)} values)")
         elif values[0] not in {"{}", "[]"}:
-            said.append(f"{kind} {shown_value(values[0])}")
-    return "; ".join(said)
+            parts.append(f"{kind} {shown_value(values[0])}")
+    return "; ".join(parts)

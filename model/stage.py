@@ -136,11 +136,11 @@ class Stage:
         """Return the location of a host in a cloud: subnet and zone.
 
         Raises:
-            TypeError: The stage is in no cloud.
+            TypeError: The stage does not use a cloud provider.
 
         """
         if not isinstance(self.config, types.CloudStage):
-            raise TypeError(f"stage {self.name} is in no cloud")
+            raise TypeError(f"stage {self.name} does not use a cloud provider")
         return list(host_locations(self.config, self.number_of_hosts))[self.hosts.index(host)]
 
     def has_public_address(self, host: Host) -> bool:

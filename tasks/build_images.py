@@ -336,6 +336,4 @@ def orphans(run: Run) -> Iterator[Orphan]:
         yield OrphanImage(name, own_image_task(name), note, host=repository.short)
 
 
-PHASE = Phase(
-    "build_images", "build container images, one layer a role, found again by their keys", steps, orphans
-)
+PHASE = Phase("build_images", "build the container images, one layer for each role", steps, orphans)

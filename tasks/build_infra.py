@@ -110,9 +110,9 @@ def _load_key(path: Path) -> "Ed25519PrivateKey":
     try:
         key = load_ssh_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
-        raise StateError(f"{path}: is no ssh key that can be used: put a good copy back") from error
+        raise StateError(f"{path}: is not a usable ssh key: restore a good copy") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise StateError(f"{path}: is no ed25519 key: put the one back that skep made")
+        raise StateError(f"{path}: is not an ed25519 key: restore the key that skep made")
     return key
 
 
@@ -180,7 +180,7 @@ class ProviderResource(Step):
         if found.key == self._resource.key:
             return Finding(CHANGE)
         if not found.key:
-            return Finding(CREATE, "what is left of it is used")
+            return Finding(CREATE, "what remains of it is reused")
         if not self._resource.is_host:
             return Finding(REPLACE)
         host = self._run.stage.host(self.name)
@@ -201,7 +201,7 @@ def _check(run: Run, task: str) -> None:
         "check the provider", task, lambda: _problems(run.stage, run.state, run.provider)
     )
     if problems and first != task:
-        raise ProviderError(f"nothing was made: {first} says why")
+        raise ProviderError(f"nothing was made: see the error of {first}")
     if problems:
         raise ProviderError("\n".join(problems))
 
@@ -239,16 +239,16 @@ class OrphanHost(Orphan):
     @property
     def going(self) -> str:
         """It, with its volumes, in words."""
-        held = f"with volume {', '.join(self.volumes)}" if self.volumes else "no volume is on it"
-        return f"{self.words}, out of the swarm first; {held}"
+        held = f"with volume {', '.join(self.volumes)}" if self.volumes else "it has no volume"
+        return f"{self.words}, after it left the swarm; {held}"
 
     @property
     def staying(self) -> str:
         """Why it stays: nobody named its volumes."""
         held = ",".join(self.volumes)
         doubt = self.former.doubt if self.former is not None else ""
-        may = f"may be on it ({doubt})" if doubt else "would go with it"
-        return f"volume {held} {may}: save what you need of it; to remove it: volumes={held}"
+        may = f"may be on it ({doubt})" if doubt else "would be lost with it"
+        return f"volume {held} {may}: save the data that you need; to remove it: volumes={held}"
 
     def examined(self, run: Run) -> Self:
         """Ask the host for its volumes."""
@@ -273,7 +273,7 @@ class OrphanResource(Orphan):
     @property
     def staying(self) -> str:
         """Why it stays: nothing removes it."""
-        return "it may hold data; remove it where it is, if nothing needs it"
+        return "it may hold data; remove it at the provider if nothing needs it"
 
     def may_go(self, volumes: Collection[str]) -> bool:
         """Return False."""
@@ -306,4 +306,6 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
     return [*problems, *(problem for name in there.others for problem in each([name], remove, log))]
 
 
-PHASE = Phase("build_infra", "make the hosts and what they need of their provider", steps, orphans, destroy)
+PHASE = Phase(
+    "build_infra", "make the hosts, and the networks and disks that they need", steps, orphans, destroy
+)

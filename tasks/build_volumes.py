@@ -99,10 +99,10 @@ class NamedVolume(Step):
         labels = labels_of(run.live_state.host(host).volumes.get(name, {}))
         wanted = volume_labels(run.stage, renderer_of(run).volume(name), name)
         if is_as_defined(labels, wanted):
-            return Finding(ADOPT, "the one that is there is used")
+            return Finding(ADOPT, "the existing one is used")
         if users := ", ".join(sorted(mounting(run.live_state, name, host))):
             return Finding(
-                BLOCKED, f"it is defined otherwise, and {users} use it: doit will refuse, and leave it alone"
+                BLOCKED, f"its definition differs, and {users} use it: doit will refuse, and leave it alone"
             )
         try:
             data = has_data(run.connections, name, host)
@@ -110,9 +110,9 @@ class NamedVolume(Step):
             data = True
         if data:
             return Finding(
-                BLOCKED, "it is defined otherwise and may hold data: doit will refuse, and leave it alone"
+                BLOCKED, "its definition differs, and it may hold data: doit will refuse, and leave it alone"
             )
-        return Finding(REPLACE, "it is defined otherwise, and empty")
+        return Finding(REPLACE, "its definition differs, and it is empty")
 
     def refusal(self) -> str:
         """Return that its data is on a host that is no longer to have it, if so."""

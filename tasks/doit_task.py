@@ -92,7 +92,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         return TaskFailed(str(error))
     began = time.monotonic()
     try:
-        # Where the inputs are the same, it may be doit's own reason: a record that it is made from was written anew.
+        # Where the inputs are the same, it may be doit's own reason: a record that it is made from was rewritten.
         run.progress.reasons[step.task] = run.progress.reasons.get(step.task) or [
             f"{_record(path)} changed" for path in task.dep_changed
         ]

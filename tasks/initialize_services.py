@@ -106,18 +106,18 @@ class Initialization(Step):
         return self._run.live_state.initialized(self._service_name, self._label, key)
 
     def ensure(self, work: Work) -> FactRecord:
-        """Run the role unless the service carries its mark, then mark it."""
+        """Run the role unless the service carries its markererererererererer, then mark it."""
         from remote.engine.client import engine_errors
         from remote.images.exec_role import run_play, run_role
         from remote.swarm.services import find_service, set_labels
 
         _, client = self._run.connections.manager()
-        with engine_errors(self._service_name, "looking at its marks", ServiceError):
+        with engine_errors(self._service_name, "reading its markers", ServiceError):
             found = find_service(client, self._service_name)
         if found is None:
             raise ServiceError(f"service {self._service_name}: was removed by somebody else")
         if labels_of(found).get(self._label) == work.key:
-            work.log("the service carries its mark")
+            work.log("the service carries its markererererererererer")
             return FactRecord(id=work.key)
 
         def find() -> Any:
@@ -145,9 +145,9 @@ class Initialization(Step):
                 if record is not None and record.node == task.get("NodeID"):
                     return self._run.connections.engine(host).containers.get(container)
             raise ServiceError(
-                f"service {self._service_name}: runs on a node that is none of the stage's hives"
+                f"service {self._service_name}: runs on a node that is not a hive of the stage"
             )
         return None
 
 
-PHASE = Phase("initialize_services", "load first data by scripts inside the running services", steps)
+PHASE = Phase("initialize_services", "load first data with scripts inside the running services", steps)

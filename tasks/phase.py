@@ -72,7 +72,7 @@ class Orphan(ABC):
     @property
     def staying(self) -> str:
         """Why it stays, and the way out."""
-        return f"{self.held}, which site.toml no longer says; run doit first"
+        return f"{self.held}, which was deployed before site.toml changed; run doit first"
 
     def examined(self, run: Run) -> Self:
         """Ask the orphan's host for details, and return it with them; `doit prune` does so before it decides."""

@@ -57,7 +57,7 @@ class OrphanStep(Orphan):
     @property
     def going(self) -> str:
         """It, or its mark where nothing else can be undone."""
-        return self.words if has_removal(self.name) else f"the mark of {self.words}; what it had set up stays"
+        return self.words if has_removal(self.name) else f"the marker of {self.words}; what it set up stays"
 
     def remove(self, run: Run, log: Log) -> None:
         """Undo the step."""
@@ -123,9 +123,9 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
         run.connections.to(host).script(
             f"rm -rf {MARKERS} {VAULT_FILE}\n",
             timeout=FORGET_TIMEOUT,
-            label="removing the marks of what was set up",
+            label="removing the set-up markers",
         )
-        log(f"{name}: removed the marks of its set-up, and the copy of the stage's secrets")
+        log(f"{name}: removed its set-up markers and the copy of the stage's secrets")
         if host.is_hive and not foreign:
             _leave(run.connections, host, log)
 
@@ -160,5 +160,5 @@ def _leave(connections: Connections, host: Host, log: Log) -> None:
 
 
 PHASE = Phase(
-    "setup_hosts", "set up each host by small steps, and join the hives into a swarm", steps, orphans, destroy
+    "setup_hosts", "set up each host in small steps, and join the hives into a swarm", steps, orphans, destroy
 )

@@ -1,1 +1,1 @@
-"""What the commands share: the current run, the console, doit's reporter and database, the lock's owner."""
+"""Shared by the commands: the current run, its lock, the console, doit's reporter and database."""

@@ -1,4 +1,4 @@
-"""From a doit command to the site's run, which dodo.py made."""
+"""The run that dodo.py made, for doit's commands."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ def site_run(loader: Any, *, asks: bool = True) -> Run:
 
     Args:
         loader: doit's loader.
-        asks: Whether the commands of secrets are run.
+        asks: Whether the commands of `[secrets]` may be run.
 
     Raises:
-        InvalidDodoFile: It is another tool's dodo.py.
+        InvalidDodoFile: The dodo.py is not skep's.
 
     """
     run = loader.namespace.get("RUN")

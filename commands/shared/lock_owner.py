@@ -1,4 +1,4 @@
-"""Who holds a stage, found out without taking it."""
+"""The owner of a stage's lock, read without taking the lock."""
 
 import json
 import os
@@ -9,10 +9,10 @@ from tasks.run.state import State
 
 
 def holder(state: State) -> str | None:
-    """Return who is at work on a stage, in words; None if nobody is.
+    """Return the process that holds a stage, as a text; None if no process does.
 
-    The lock itself is not tried, not even for a moment: a run that starts just then would be turned away. What a
-    killed run left in its file is told by that its process is no more, or is another program by now.
+    The lock is not tried, since a run that starts at that moment would be refused. The file of a killed run is
+    recognised by its process, which has ended or is another program by now.
     """
     try:
         about = json.loads((state.root / "lock").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""What a run prints: a line for each task that ended, a live view of those at work, failures whole, one last line.
+"""doit's reporter: a line for each finished task, a live view of running ones, whole failures, a summary.
 
-doit calls `execute_task` in the thread that runs the task and all else in its main thread. Nothing is written while
+doit calls `execute_task` in the thread that runs the task, everything else in its main thread. Nothing is written while
 the reporter's own lock is held: the screen's thread asks for the live area under the screen's lock.
 """
 
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from tasks.run.context import Run
 
 HEARTBEAT = 60.0
-"""Seconds without a word of a task after which CI is told that it is still at work; many kill a silent job."""
+"""Seconds without output of a task until a line says that it is still running; many CI systems kill a silent job."""
 LOG_TAIL = 15
 _STAMP = len("08:15:30 ")  # what TaskLog puts before each line
 
 
 @dataclass
 class Working:
-    """A task at work.
+    """A running task.
 
     Args:
         task: Its name.
-        host: Where.
-        began: When, by the monotonic clock.
-        said: When the screen last had a line of it.
+        host: Its host; empty if it has none.
+        began: The start, by the monotonic clock.
+        printed: The time of its last line on the screen, by the monotonic clock.
 
     """
 
     task: str
     host: str
     began: float
-    said: float
+    printed: float
 
 
 @dataclass
 class Count:
-    """How the tasks of a run ended; groups are not counted."""
+    """Count the tasks of a run by their outcome; groups are not counted."""
 
     all: int = 0
     up_to_date: int = 0
@@ -57,7 +57,7 @@ class Count:
 
     @property
     def not_reached(self) -> int:
-        """How many were neither up to date nor run."""
+        """The number of tasks that were neither up to date nor run."""
         return self.all - self.up_to_date - self.done - self.ignored - len(self.failed)
 
 
@@ -65,12 +65,12 @@ class Reporter:
     """doit's reporter.
 
     Args:
-        outstream: Where to write.
-        options: doit's; none matters here.
+        outstream: The stream.
+        options: doit's options; none is used.
 
     """
 
-    desc = "one line for each task that ended; a live view of those at work on a terminal"
+    desc = "a line for each finished task; on a terminal a live view of the running ones"
 
     def __init__(self, outstream: TextIO, options: object = None) -> None:
         del options
@@ -92,7 +92,7 @@ class Reporter:
     # -- what doit calls -----------------------------------------------------------------------------------------------
 
     def initialize(self, tasks: Mapping[str, Any], selected_tasks: Sequence[str]) -> None:
-        """Count what is asked for, with all that it needs."""
+        """Count the selected tasks and all that they need."""
         wanted = [task for task in closure(tasks, selected_tasks) if task.actions]
         self._count.all = len(wanted)
         self._widths = (
@@ -105,10 +105,10 @@ class Reporter:
             self._began = self._run.progress.started
 
     def get_status(self, task: Any) -> None:
-        """Print nothing: whether a task is stale is known in a moment."""
+        """Print nothing: checking a task takes a moment."""
 
     def execute_task(self, task: Any) -> None:
-        """Show a task as being at work. Called in its own thread."""
+        """Add a task to the live view. Called in the task's thread."""
         if not task.actions:
             return
         now = time.monotonic()
@@ -117,7 +117,7 @@ class Reporter:
         self._screen.open()
 
     def add_success(self, task: Any) -> None:
-        """Print the line of a task that ended well."""
+        """Print the line of a successful task."""
         if not task.actions:
             return
         working = self._ended(task)
@@ -126,7 +126,7 @@ class Reporter:
         self._screen.say(self._line(task, time.monotonic() - working.began))
 
     def add_failure(self, task: Any, fail: BaseFail) -> None:
-        """Print all that helps with a failure, at once; tasks that only waited for it are no failures."""
+        """Print a failure with its log; tasks that needed the failed one are not failures."""
         started = task.name in self._working
         working = self._ended(task)
         if isinstance(fail, UnmetDependency) or not task.actions:
@@ -148,45 +148,45 @@ class Reporter:
             self._count.up_to_date += 1
 
     def skip_ignore(self, task: Any) -> None:
-        """Say that a task is left out; somebody asked for that by `doit ignore`, maybe long ago."""
+        """Print that a task is skipped, since somebody ran `doit ignore`, maybe long ago."""
         if task.actions:
             self._count.ignored += 1
-            self._screen.say(f"{task.name}: left out, as `doit ignore` said")
+            self._screen.say(f"{task.name}: skipped, because of `doit ignore`")
 
     def cleanup_error(self, exception: BaseFail) -> None:
         """Print a failed teardown; skep's tasks have none."""
         self._screen.say(self._hide(exception.get_msg()))
 
     def runtime_error(self, msg: str) -> None:
-        """Keep doit's own word on why it stopped, for the end."""
+        """Keep doit's own error message for the end."""
         self._errors.append(msg)
 
     def teardown_task(self, task: Any) -> None:
         """Print nothing."""
 
     def complete_run(self) -> None:
-        """Take the live area away and print the last line. doit calls this however the run ends."""
+        """Remove the live view and print the summary. doit calls this however the run ends."""
         self._screen.close()
         interrupted = sys.exc_info()[0] is not None
         for error in self._errors:
             self._screen.say(self._hide(error))
         count = self._count
         if self._errors or interrupted or count.failed:
-            self._screen.say(paint(self._verdict(), RED if count.failed else BOLD, on=self._screen.coloured))
+            self._screen.say(paint(self._summary(), RED if count.failed else BOLD, on=self._screen.coloured))
             return
-        self._screen.say(paint(self._verdict(), BOLD, on=self._screen.coloured))
-        self._answers()
+        self._screen.say(paint(self._summary(), BOLD, on=self._screen.coloured))
+        self._print_endpoints()
 
     # -- lines ---------------------------------------------------------------------------------------------------------
 
     def _ended(self, task: Any) -> Working:
-        """Take a task off the live area."""
+        """Remove a task from the live view."""
         now = time.monotonic()
         with self._guard:
             return self._working.pop(task.name, None) or Working(task.name, host_of(task), now, now)
 
     def _line(self, task: Any, took: float) -> str:
-        """Return the line of a finished task, on a terminal no longer than that is wide."""
+        """Return the line of a finished task, cut to the width of a terminal."""
         name_width, host_width = self._widths
         front = f"{task.name:<{name_width}}  {host_of(task):<{host_width}}  {seconds(took):>8}"
         reasons = self._run.progress.reasons.get(task.name, []) if self._run is not None else []
@@ -198,10 +198,10 @@ class Reporter:
         reason += more
         return (front + "  " + paint(reason, DIM, on=self._screen.coloured)).rstrip()
 
-    def _verdict(self) -> str:
+    def _summary(self) -> str:
         """Return the last line."""
         count, took = self._count, seconds(time.monotonic() - self._began)
-        ignored = f", {count.ignored} left out" if count.ignored else ""
+        ignored = f", {count.ignored} skipped" if count.ignored else ""
         if count.failed:
             return (
                 f"failed: {', '.join(count.failed)}; {count.done} done, {count.up_to_date} up to date{ignored}, "
@@ -221,19 +221,19 @@ class Reporter:
         noun = "resource" if count.all == 1 else "resources"
         return f"{count.all} {noun}: {count.up_to_date} up to date, {count.done} done{ignored} in {took}"
 
-    def _answers(self) -> None:
-        """Say where the services answer. What goes wrong here is no failure of the run."""
+    def _print_endpoints(self) -> None:
+        """Print the services' endpoints; if they can't be listed, the run has not failed."""
         if self._run is None or not self._services:
             return
         try:
             lines = endpoints.lines(self._run)
         except Exception as error:  # noqa: BLE001 - the run went well, whatever this is
-            lines = [f"(where the services answer can't be said: {error})"]
+            lines = [f"(can't list the services' endpoints: {error})"]
         for line in lines:
             self._screen.say(line)
 
     def _log_end(self, task: str, message: str) -> list[str]:
-        """Return the end of a task's log, without what the message has already, and where the log is."""
+        """Return the end of a task's log without the lines of the message, and the log's path."""
         if self._run is None:
             return []
         path = self._run.state.log_path(task)
@@ -260,7 +260,7 @@ class Reporter:
         return clean(log.last) if log is not None else ""
 
     def _area(self, width: int, height: int) -> list[str]:
-        """Return the live area: how far the run is, then those at work, the longest first."""
+        """Return the live area: the progress, then the running tasks, the longest first."""
         with self._guard:
             working = sorted(self._working.values(), key=lambda w: w.began)
             count = self._count
@@ -272,26 +272,26 @@ class Reporter:
         names = max((len(w.task) for w in shown), default=0)
         coloured = self._screen.coloured
         lines = [paint(fitted(head, width), DIM, on=coloured)]
-        for one in shown:
-            front = f"{one.host:<{hosts}}  {one.task:<{names}}  {now - one.began:4.0f} s  "
-            last = fitted(self._last(one.task), width - len(front) - 1)
+        for task in shown:
+            front = f"{task.host:<{hosts}}  {task.task:<{names}}  {now - task.began:4.0f} s  "
+            last = fitted(self._last(task.task), width - len(front) - 1)
             lines.append(front + paint(last, DIM, on=coloured) if last else fitted(front.rstrip(), width))
         if len(shown) < len(working):
             lines.append(paint(f"+{len(working) - len(shown)} more", DIM, on=coloured))
         return lines
 
     def _heartbeat(self) -> None:
-        """Say of each task of which there was no word for long that it is still at work."""
+        """Print a line for each task that has printed nothing for long."""
         now = time.monotonic()
         with self._guard:
-            silent = [one for one in self._working.values() if now - one.said >= HEARTBEAT]
-            for one in silent:
-                one.said = now
-        for one in silent:
-            on = f" on {one.host}" if one.host else ""
-            last = self._last(one.task)
+            silent = [task for task in self._working.values() if now - task.printed >= HEARTBEAT]
+            for task in silent:
+                task.printed = now
+        for task in silent:
+            on = f" on {task.host}" if task.host else ""
+            last = self._last(task.task)
             self._screen.say(
-                f"still running: {one.task}{on}, {now - one.began:.0f} s" + (f": {last}" if last else "")
+                f"still running: {task.task}{on}, {now - task.began:.0f} s" + (f": {last}" if last else "")
             )
 
 
@@ -300,30 +300,30 @@ class Reporter:
 
 def closure(tasks: Mapping[str, Any], selected: Iterable[str]) -> list[Any]:
     """Return the selected tasks and all that they need."""
-    found: dict[str, Any] = {}
+    closed: dict[str, Any] = {}
     waiting = list(selected)
     while waiting:
         name = waiting.pop()
-        if name not in found:
-            found[name] = task = tasks[name]
+        if name not in closed:
+            closed[name] = task = tasks[name]
             waiting += [*task.task_dep, *task.setup_tasks]
-    return list(found.values())
+    return list(closed.values())
 
 
 def host_of(task: Any) -> str:
-    """Return the host that a task is done on, for the screen."""
+    """Return the host of a task, for the screen."""
     return str((task.meta or {}).get("host") or "")
 
 
 def first_reason(reasons: Sequence[str]) -> tuple[str, str]:
-    """Return the first reason, and how many more there are in words."""
+    """Return the first reason, and the number of further ones as a text."""
     if not reasons:
         return "asked for", ""
     return reasons[0], f" (+{len(reasons) - 1} more)" if len(reasons) > 1 else ""
 
 
 def failure_text(fail: BaseFail) -> str:
-    """Return what to print of a failure: a person's as its message, a bug's with its traceback."""
+    """Return a failure's text: the message of a person's mistake, the traceback of a bug."""
     if isinstance(fail, TaskFailed):
         return str(fail.message)
     return str(fail.get_msg()).rstrip()
@@ -340,5 +340,5 @@ def shortest(path: Path, start: Path) -> str:
 
 
 def _indented(text: str) -> list[str]:
-    """Return the lines of a text, indented and without what a terminal would obey."""
+    """Return the lines of a text, indented and without control characters."""
     return [f"    {clean(line)}".rstrip() for line in text.splitlines()]

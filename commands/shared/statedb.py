@@ -1,10 +1,10 @@
 """doit's database as one JSON file per task, written as each task ends.
 
-doit's own backends write when the whole run ends, so a killed run forgets what it had done. They also delete a
+doit's own backends write when the whole run ends, so a killed run forgets all of it. They also delete a
 task's entry when it fails; here the last good entry is kept beside the failure, since `doit why` compares with it.
 
 An entry that can't be written must not end a run in which other tasks are at work: while `running`, the first such
-mistake is kept in `problem`, for the run to end with. The task is then done again by the next run.
+error is kept in `problem`, which the run reports at its end. The next run then runs that task again.
 """
 
 import json
@@ -40,7 +40,7 @@ class StateDb:
         self._directory = Path(name)
         self._entries: dict[str, dict[str, Any]] = {}
         self.running = False
-        """Whether tasks are run: what doit removes then has failed; else a person wants it forgotten."""
+        """Whether tasks are running: doit then removes failed tasks, else those that a person wants forgotten."""
         self.problem: StateError | None = None
         """The first entry that could not be written."""
 
@@ -69,10 +69,10 @@ class StateDb:
     def remove(self, task_id: str) -> None:
         """Note that a task's last run failed, or forget the task (`doit forget`).
 
-        Of a failed one, what it was made from the last time it went well is kept.
+        A failed task keeps its last good entry.
 
         Raises:
-            InvalidCommand: It can't be forgotten.
+            InvalidCommand: The entry can't be removed.
 
         """
         if not self.running:
@@ -101,12 +101,12 @@ class StateDb:
         """Do nothing: all is written already."""
 
     def entry(self, task_id: str) -> dict[str, Any]:
-        """Return a task's whole entry: `good`, what doit kept of its last good run, `made`, when that was; `failed`."""
+        """Return a task's entry: `good`, doit's values of the last good run; `made`, its time; `failed`."""
         if task_id not in self._entries:
             try:
                 loaded = json.loads(self._path(task_id).read_text(encoding="utf-8"))
             except (OSError, ValueError):
-                # As good as none: its task runs. If it can't be written either, that is said then.
+                # Treated as missing, so its task runs. If it can't be written either, `_write` reports that.
                 loaded = {}
             self._entries[task_id] = loaded if isinstance(loaded, dict) else {}
         return self._entries[task_id]
@@ -124,8 +124,8 @@ class StateDb:
 
         """
         try:
-            # A trace that a power cut took has its task run once more and find all done; to wait for the disk each
-            # time would hold up what comes next.
+            # Not synced to the disk, which would delay the next tasks: a trace that a power cut loses only makes its
+            # task run once more.
             write_whole(self._path(task_id), json.dumps(self._entries[task_id]).encode(), lasting=False)
         except StateError as error:
             if not self.running:

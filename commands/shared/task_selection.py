@@ -1,4 +1,4 @@
-"""Which resources a person means: a task, a phase, a pattern, or the short name of a resource."""
+"""The tasks that a word of the command line selects: a task, a phase, a pattern, or a resource's short name."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -10,18 +10,18 @@ SHOWN = 8
 
 
 def resolve(asked: str, resources: Mapping[str, Collection[str]], phases: Collection[str]) -> list[str]:
-    """Return the tasks that a word of the command line means.
+    """Return the tasks that a word of the command line selects.
 
-    A short name that several resources have means the one that the others lead to: `powerdns` is the service, since
-    the image of that name is one of the things that it is made from.
+    A short name that several resources have selects the one that depends on the others: `powerdns` is the service,
+    since it is made from the image of that name.
 
     Args:
         asked: The word.
-        resources: Task to all that must be done before it, directly or not.
+        resources: Task to all tasks that come before it, directly or not.
         phases: The phases' names.
 
     Raises:
-        InvalidCommand: It means nothing, or one of several that have nothing to do with each other.
+        InvalidCommand: It selects nothing, or one of several unrelated resources.
 
     """
     if asked in resources:
@@ -29,17 +29,17 @@ def resolve(asked: str, resources: Mapping[str, Collection[str]], phases: Collec
     if asked in phases:
         return [task for task in resources if task.partition(":")[0] == asked]
     if "*" in asked:
-        found = [task for task in resources if fnmatchcase(task, asked)]
-        if found:
-            return found
+        matching = [task for task in resources if fnmatchcase(task, asked)]
+        if matching:
+            return matching
     names = [task for task in resources if task.partition(":")[2] == asked]
     parts = [task for task in resources if asked in re.split("[.@]", task.partition(":")[2])]
-    found = names or parts
-    last = [task for task in found if set(found) - {task} <= set(resources[task])]
+    candidates = names or parts
+    last = [task for task in candidates if set(candidates) - {task} <= set(resources[task])]
     if last:
         return last[:1]
-    if found:
-        raise InvalidCommand(f"{asked!r} may mean any of: {_some(found)}")
+    if candidates:
+        raise InvalidCommand(f"{asked!r} is ambiguous: {_some(candidates)}")
     close = [task for task in resources if asked.lower() in task.lower()]
     hint = f"; did you mean {_some(close)}?" if close else "; `doit list --all` shows all"
     raise InvalidCommand(f"there is no task, phase or resource {asked!r}{hint}")
@@ -53,7 +53,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 def all_before(tasks: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
-    """Return for each task all that must be done before it, directly or not."""
+    """Return for each task all tasks that come before it, directly or not."""
     known: dict[str, set[str]] = {}
 
     def of(name: str) -> set[str]:
@@ -66,14 +66,14 @@ def all_before(tasks: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
 
 
 def with_flags(words: Sequence[str], *flags: str) -> tuple[list[str], set[str]]:
-    """Return the words and those flags among them: doit itself takes no option after the first word.
+    """Return the words and the flags among them, since doit takes no option after the first word.
 
     Raises:
-        InvalidCommand: There is an option that is none of them.
+        InvalidCommand: There is another option.
 
     """
-    found = [word for word in words if word.startswith("-")]
-    unknown = [word for word in found if word not in flags]
+    options = [word for word in words if word.startswith("-")]
+    unknown = [word for word in options if word not in flags]
     if unknown:
-        raise InvalidCommand(f"there is no option {unknown[0]} here; there are: {', '.join(flags)}")
-    return [word for word in words if word not in found], set(found)
+        raise InvalidCommand(f"unknown option {unknown[0]}; the options are: {', '.join(flags)}")
+    return [word for word in words if word not in options], set(options)

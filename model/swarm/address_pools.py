@@ -83,7 +83,7 @@ def options_are_fixed(host: str, different: str) -> str:
     """Return the message for a swarm that was made with other options, with the remedy."""
     return (
         f"{host}: its swarm was made with {different}, and a swarm stays as it was made: put site.toml back, or type: "
-        "doit replace=swarm (services end in order, the swarm is made anew, they are deployed again; volumes stay)"
+        "doit replace=swarm (services end in order, the swarm is replaced, they are deployed again; volumes stay)"
     )
 
 

@@ -59,20 +59,24 @@ _NO_CAPACITY = "Insufficient"
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 """
-_ROOM = "Amazon has no room for it in that zone now: run again later, or set another instance_type or available_zones"
+_ROOM = (
+    "Amazon has no capacity for it in that zone now: run doit again later, or set another instance_type or "
+    "available_zones"
+)
 _CREDENTIALS = "log in (`aws sso login`, `aws configure`), or set AWS_PROFILE: skep uses what boto3 finds"
 _UNREACHABLE = "this machine can't reach Amazon: check its network connection, then run doit again"
+_EXPIRED = f"the credentials have expired: {_CREDENTIALS}; then run doit again, it continues where it stopped"
 _ADVICE = {
     NO_CREDENTIALS: _CREDENTIALS,
     "AuthFailure": _CREDENTIALS,
-    "ExpiredToken": f"the credentials have expired: {_CREDENTIALS}; then run again, it goes on where it was",
-    "ExpiredTokenException": f"the credentials have expired: {_CREDENTIALS}; then run again, it goes on where it was",
+    "ExpiredToken": _EXPIRED,
+    "ExpiredTokenException": _EXPIRED,
     "InvalidClientTokenId": _CREDENTIALS,
     "RequestExpired": f"the credentials have expired, or this machine's clock is wrong: {_CREDENTIALS}",
     "SignatureDoesNotMatch": f"the secret key is wrong, or this machine's clock: {_CREDENTIALS}",
     "UnrecognizedClientException": _CREDENTIALS,
-    "AccessDeniedException": "have it allowed: docs/providers.md has the policy that skep needs",
-    "UnauthorizedOperation": "have it allowed: docs/providers.md has the policy that skep needs",
+    "AccessDeniedException": "grant that permission: docs/providers.md has the policy that skep needs",
+    "UnauthorizedOperation": "grant that permission: docs/providers.md has the policy that skep needs",
     "AddressLimitExceeded": "ask for more addresses at Service Quotas (L-0263D0A3), or set public_addresses",
     "InstanceLimitExceeded": "ask for more at Service Quotas, or set another instance_type",
     "VcpuLimitExceeded": "ask for more CPUs at Service Quotas (L-1216C47A), or set another instance_type",
@@ -81,7 +85,7 @@ _ADVICE = {
     "InsufficientInstanceCapacity": _ROOM,
     "InsufficientVolumeCapacity": _ROOM,
     "InvalidIPAddress.InUse": "something that is not skep's has that address: remove it, or set ip_address_list",
-    "DependencyViolation": "something that is not skep's uses it: remove that, then run again",
+    "DependencyViolation": "something that is not skep's uses it: remove that, then run doit again",
     "OptInRequired": "the account has to accept the image's terms, or to be activated for that region",
     "UnsupportedOperation": "set another instance_type or image_name",
     "Unsupported": "set another instance_type, image_name or available_zones",

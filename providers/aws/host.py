@@ -130,7 +130,7 @@ class AwsHosts(CloudHosts[AwsStage]):
                 f"made {made['InstanceId']} ({request['InstanceType']}, {request['ImageId']}) at {spec.place.address}"
             )
             return machine_of(made)
-        raise ProviderError(f"{spec.name}: none of the tokens for it is free: run again in an hour")
+        raise ProviderError(f"{spec.name}: none of the tokens for it is free: run doit again in an hour")
 
     def _appears(self, name: str, key: str) -> Machine | None:
         """Return the instance that another run made, which may take a moment to be listed; None if it is not."""
@@ -233,7 +233,7 @@ class AwsHosts(CloudHosts[AwsStage]):
             identifier, there, wanted = volume["VolumeId"], volume["Size"], attached[volume["VolumeId"]]
             if there > wanted:
                 raise ProviderError(
-                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: put the size back"
+                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: restore its size"
                 )
             if there < wanted:
                 with tolerated("VolumeModificationRateExceeded", "IncorrectModificationState"):
@@ -343,7 +343,7 @@ class AwsHosts(CloudHosts[AwsStage]):
             if not is_alive(instance):
                 why = (instance.get("StateReason") or {}).get("Message") or "it gave no reason"
                 raise ProviderError(
-                    f"{machine.name}: Amazon ended {machine.id}: {why}: mend that, then run again"
+                    f"{machine.name}: Amazon ended {machine.id}: {why}: fix that, then run doit again"
                 )
             return machine_of(instance) if state in states else None
 

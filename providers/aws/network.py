@@ -86,7 +86,7 @@ class AwsNetwork:
             ],
         )
         if not tables:
-            raise ProviderError(f"VPC {identifier} has no main route table: remove it, then run again")
+            raise ProviderError(f"VPC {identifier} has no main route table: remove it, then run doit again")
         with tolerated("RouteAlreadyExists"):
             self._api.call(
                 "create_route",

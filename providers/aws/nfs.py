@@ -79,7 +79,7 @@ class AwsFileSystem:
         if found is not None and tags_of(found).get(KEY_LABEL) != key:
             raise ProviderError(
                 f"{NFS}: {found['FileSystemId']} is encrypted otherwise, which can't be changed, and it may hold data: "
-                "put disk_encrypted and kms_key_id back; or save the data, remove it, and run again"
+                "restore disk_encrypted and kms_key_id; or save the data, remove it, and run doit again"
             )
         if found is None:
             encryption: Json = {"Encrypted": config.disk_encrypted}

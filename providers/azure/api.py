@@ -326,7 +326,7 @@ def assert_ours(url: str, connected: AzureEndpoint | None) -> None:
     """
     if connected is None or not url.startswith(f"{connected.url}/"):
         raise ProviderError(
-            f"Azure names {url} for the state of an operation, which is not Azure's: run again"
+            f"Azure names {url} for the state of an operation, which is not Azure's: run doit again"
         )
 
 

@@ -101,8 +101,8 @@ class AzureCheck(CloudCheck[AzureStage]):
         missing = [action for action in wanted if not is_allowed(action, permissions)]
         if missing:
             yield (
-                f"{self._path}: the credentials lack {', '.join(missing)} in {where}: have the role Contributor "
-                "assigned to them there"
+                f"{self._path}: the credentials lack {', '.join(missing)} in {where}: assign them the role "
+                "Contributor there"
             )
 
     def _services(self) -> Iterator[str]:

@@ -12,8 +12,8 @@ LOST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, PRECONDITION, TOO_MANY, SERV
 )  # fmt: skip
 
 _CREDENTIALS = (
-    "log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then run again, it goes "
-    "on where it was"
+    "log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then run doit again, it "
+    "continues where it stopped"
 )
 _NOT_YET_VISIBLE = frozenset(
     {"ResourceNotFound", "ResourceGroupNotFound", "ParentResourceNotFound", "NotFound"}
@@ -42,10 +42,10 @@ _PASSING = frozenset(
     {"AnotherOperationInProgress", "NicReservedForAnotherVm", "OperationPreempted", "RetryableError"}
 )
 """Codes that pass although Azure calls them the caller's mistake."""
-_ROOM = "Azure has no room for it there now: run again later, or set another instance_type or available_zones"
+_ROOM = "Azure has no capacity for it there now: run doit again later, or set another instance_type or available_zones"
 _ADVICE = {
     "AllocationFailed": _ROOM,
-    "AuthorizationFailed": "have the role Contributor in the subscription assigned to who runs skep",
+    "AuthorizationFailed": "assign the role Contributor in the subscription to the account that runs skep",
     "ExpiredAuthenticationToken": f"the credentials have expired: {_CREDENTIALS}",
     "InvalidAuthenticationTokenTenant": f"the subscription belongs to another tenant: {_CREDENTIALS}",
     "OperationNotAllowed": "ask for more under Quotas in the portal, or set another instance_type",
@@ -62,8 +62,8 @@ _ADVICE = {
 _ADVICE_OF_STATUS = {
     LOST: "this machine can't reach Azure: check its network connection, then run doit again",
     UNAUTHORIZED: _CREDENTIALS,
-    FORBIDDEN: "have it allowed: docs/providers.md says what skep needs",
-    TOO_MANY: "Azure is busy: run again later",
+    FORBIDDEN: "grant that permission: docs/providers.md says what skep needs",
+    TOO_MANY: "Azure is busy: run doit again later",
 }
 
 

@@ -159,7 +159,9 @@ class AzureHosts(CloudHosts[AzureStage]):
                 raise
         made = next((machine for machine in self._machines(spec.short) if machine.key == key), None)
         if made is None:
-            raise ProviderError(f"{spec.name}: Azure could not make it, or somebody removed it: run again")
+            raise ProviderError(
+                f"{spec.name}: Azure could not make it, or somebody removed it: run doit again"
+            )
         return made
 
     def _is_there(self, name: str) -> bool:
@@ -258,7 +260,7 @@ class AzureHosts(CloudHosts[AzureStage]):
         for name, there, wanted in sizes:
             if there > wanted:
                 raise ProviderError(
-                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: put the size back"
+                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: restore its size"
                 )
         changes = self.pending_change(spec, machine)
         if not changes:
@@ -275,7 +277,7 @@ class AzureHosts(CloudHosts[AzureStage]):
             self._api.call("compute.virtual_machines.begin_update", self._api.group, spec.short, body=body)
         changed = self._machines(spec.short)
         if not changed:
-            raise ProviderError(f"{spec.name}: is gone: somebody removed it; run again")
+            raise ProviderError(f"{spec.name}: is gone: somebody removed it; run doit again")
         return changed[0]
 
     def _start(self, machine: Machine, log: Log) -> Machine:

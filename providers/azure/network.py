@@ -47,8 +47,8 @@ class AzureNetwork:
         if found is None or tags_of(found) != tags:
             if found is not None and found["location"] != self._api.region:
                 raise ProviderError(
-                    f"resource group {self._api.group} is in {found['location']}: put region back, or `doit destroy`, "
-                    "and run again"
+                    f"resource group {self._api.group} is in {found['location']}: restore region, or `doit destroy`, "
+                    "and run doit again"
                 )
             body = {"location": self._api.region, "tags": tags}
             found = self._api.call("resource.resource_groups.create_or_update", self._api.group, body=body)
@@ -78,7 +78,8 @@ class AzureNetwork:
         if left:
             names = ", ".join(f"{one['type']} {one['name']}" for one in left)
             raise ProviderError(
-                f"resource group {self._api.group} also has {names}: remove or move what is not skep's, then run again"
+                f"resource group {self._api.group} also has {names}: remove or move what is not skep's, "
+                "then run doit again"
             )
         self._api.drop("resource.resource_groups.begin_delete", self._api.group)
         log(f"removed resource group {self._api.group}")

@@ -76,7 +76,9 @@ class AzureProvider(CloudProvider[AzureStage]):
         """Return resource group, network, subnets, firewall, public addresses, file system and hosts."""
         config, plans = self._config, subnets(self._config)
         return (
-            Resource(GROUP, {"region": config.region}, doc="the resource group of all the rest"),
+            Resource(
+                GROUP, {"region": config.region}, doc="the resource group that holds all other resources"
+            ),
             Resource(
                 NETWORK,
                 {"layout": LAYOUT, "cidr": str(config.cidr)},

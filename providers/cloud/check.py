@@ -83,6 +83,6 @@ class CloudCheck(ABC, Generic[Config]):
         """
         if needs and taken + needs > limit:
             yield (
-                f"{self._path}: needs {needs} more {what}, and of {limit:.0f} that {who} may have {taken:.0f} are "
-                f"taken: {advice}"
+                f"{self._path}: needs {needs} more {what}, but {who} has {taken:.0f} of at most {limit:.0f} "
+                f"already: {advice}"
             )

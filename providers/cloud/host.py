@@ -237,8 +237,8 @@ class CloudHosts(ABC, Generic[Config]):
         reason = wait_for_login(record, self._files.key, timeout, lambda: True)
         if reason and is_for_other_key:
             raise ProviderError(
-                f"{record.name}: was made for another ssh key than {self._files.key}, and lets nobody else in: put the "
-                f"old one back; or {self._removal_words(machine)}, whose disks go with it, and run again ({reason})"
+                f"{record.name}: accepts another ssh key than {self._files.key}, and no other: restore the old "
+                f"key; or {self._removal_words(machine)}, which removes its disks, and run doit again ({reason})"
             )
         if reason:
             raise ProviderError(

@@ -143,7 +143,7 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("[errno 2]", "[errno 111]", "connection refused", "connection aborted"),
-        "the engine is not running, or stopped: start it (`systemctl start docker`, or Docker Desktop) and run again",
+        "the engine is not running: start it (`systemctl start docker`, or Docker Desktop) and run doit again",
     ),
     (
         ("toomanyrequests", "manifest unknown", "pull access denied", "no such host", "i/o timeout"),
@@ -160,7 +160,7 @@ _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("port is already allocated", "bind for"),
-        "something else listens on this port: stop it, or say `publish = false`",
+        "something else listens on this port: stop it, or set `publish = false`",
     ),
 )
 

@@ -148,7 +148,7 @@ class DockerHosts:
                 discard(client, found["Id"])
                 found = None
             elif labels.get(KEY_LABEL) != key or labels.get(PUBLISH_LABEL) != str(publish).lower():
-                log(f"{host.name}: is made anew; its engine's data is kept")
+                log(f"{host.name}: is replaced; its engine's data is kept")
                 discard(client, found["Id"])
                 found = None
         container = (
@@ -205,7 +205,7 @@ class DockerHosts:
                 if labels_of(other["Config"]).get(NAME_LABEL) != host.short:
                     raise ProviderError(
                         f"{host.name}: a container named {thing(self._stage, host.short)} exists that is not skep's: "
-                        f"`docker rm` or rename it, then run again"
+                        f"`docker rm` or rename it, then run doit again"
                     ) from error
             raise
 
@@ -285,7 +285,7 @@ class DockerHosts:
         if not bindings:
             raise ProviderError(
                 f"{host.name}: its ssh port is not published: `docker restart {thing(self._stage, host.short)}`, "
-                "then run again"
+                "then run doit again"
             )
         return "127.0.0.1", int(bindings[0]["HostPort"])
 

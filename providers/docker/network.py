@@ -54,7 +54,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
             if ours and labels_of(ours[0]).get(KEY_LABEL) == key:
                 return str(ours[0]["Id"])
             if ours:
-                log(f"network {ours[0]['Name']}: made anew with other addresses")
+                log(f"network {ours[0]['Name']}: replaced by one with other addresses")
                 _release(client, ours[0]["Id"], log)
             if clashes := list(_clashes(client, stage)):
                 raise ProviderError("\n".join(clashes))
@@ -90,7 +90,8 @@ def _release(client: "APIClient", network: str, log: Log) -> None:
                 if SITE_LABEL not in labels:
                     raise ProviderError(
                         f"network {network[:12]}: can't be removed, as {endpoint['Name']} is in it, which is "
-                        f"not skep's: `docker network disconnect {network[:12]} {endpoint['Name']}`, then run again"
+                        f"not skep's: `docker network disconnect {network[:12]} {endpoint['Name']}`, then run "
+                        "doit again"
                     )
                 log(f"taking {endpoint['Name']} out of the old network")
                 client.disconnect_container_from_network(container, network, force=True)

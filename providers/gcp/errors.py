@@ -35,27 +35,29 @@ IN_USE = frozenset(
 
 _LOG_IN = (
     "log in (`gcloud auth application-default login`), or set GOOGLE_APPLICATION_CREDENTIALS: skep uses what the SDK "
-    "finds; then run again, it goes on where it was"
+    "finds; then run doit again, it continues where it stopped"
 )
 _QUOTA = "ask for more at IAM & Admin > Quotas, or remove what the project no longer needs"
+_ROOM = (
+    "Google has no capacity for it in that zone now: run doit again later, or set another instance_type or "
+    "available_zones"
+)
 _ADVICE = {
     NO_CREDENTIALS: _LOG_IN,
     LOST: "this machine can't reach Google: check its network connection, then run doit again",
     "401": _LOG_IN,
     "authError": _LOG_IN,
-    "forbidden": "have it allowed: docs/providers.md has the roles that skep needs",
-    "403": "have it allowed: docs/providers.md has the roles that skep needs",
+    "forbidden": "grant that permission: docs/providers.md has the roles that skep needs",
+    "403": "grant that permission: docs/providers.md has the roles that skep needs",
     "accessNotConfigured": "enable that API (`gcloud services enable compute.googleapis.com`)",
     "SERVICE_DISABLED": "enable that API (`gcloud services enable compute.googleapis.com file.googleapis.com`)",
     "quotaExceeded": _QUOTA,
     "QUOTA_EXCEEDED": _QUOTA,
-    "ZONE_RESOURCE_POOL_EXHAUSTED": "Google has no room for it in that zone now: run again later, or set another "
-    "instance_type or available_zones",
-    "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS": "Google has no room for it in that zone now: run again later, or set "
-    "another instance_type or available_zones",
+    "ZONE_RESOURCE_POOL_EXHAUSTED": _ROOM,
+    "ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS": _ROOM,
     "IP_IN_USE_BY_ANOTHER_RESOURCE": "something that is not skep's has that address: remove it, or set ip_address_list",
-    "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": "something that is not skep's uses it: remove that, then run again",
-    "resourceInUseByAnotherResource": "something that is not skep's uses it: remove that, then run again",
+    "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": "something that is not skep's uses it: remove that, then run doit again",
+    "resourceInUseByAnotherResource": "something that is not skep's uses it: remove that, then run doit again",
 }
 
 

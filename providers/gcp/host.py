@@ -251,7 +251,7 @@ class GcpHosts(CloudHosts[GcpStage]):
             name = last(disk["source"])
             if there > wanted:
                 raise ProviderError(
-                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: put the size back"
+                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: restore its size"
                 )
             body = {"sizeGb": str(wanted)}
             self._api.change("Disks.resize", body, zone=last(machine.answer["zone"]), disk=name)
@@ -341,7 +341,7 @@ class GcpHosts(CloudHosts[GcpStage]):
             found = self._api.get("Instances.get", **self._at(machine))
             if found is None:
                 raise ProviderError(
-                    f"{machine.name}: {machine.answer['name']} is gone: somebody removed it; run again"
+                    f"{machine.name}: {machine.answer['name']} is gone: somebody removed it; run doit again"
                 )
             status = found["status"]
             return machine_of(self._stage, found) if status in states else None

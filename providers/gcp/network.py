@@ -107,14 +107,14 @@ class GcpNetwork:
         """Return a thing that was just made."""
         found = self._api.get(what, **fields)
         if found is None:
-            raise ProviderError(f"{name} was made, and is gone: somebody removed it; run again")
+            raise ProviderError(f"{name} was made, and is gone: somebody removed it; run doit again")
         return found
 
     def _refuse_change(self, name: str, network: Json) -> None:
         """Raise if there are subnets in a network that has to be made anew."""
         if network.get("subnetworks"):
             raise ProviderError(
-                f"{name}: can't be made anew while subnets are in it: remove the stage first (`doit destroy`)"
+                f"{name}: can't be replaced while it has subnets: remove the stage first (`doit destroy`)"
             )
 
     def remove(self, log: Log) -> None:

@@ -31,7 +31,7 @@ def why_not(path: Path) -> str:
     except OSError as error:
         return f"{path}: {error.strerror or error}: plug it in, or name another"
     if not stat.S_ISBLK(info.st_mode):
-        return f"{path}: is no block device: name a disk, or a file outside /dev"
+        return f"{path}: is not a block device: name a disk, or a file outside /dev"
     try:
         tree = _tree()
     except (OSError, ValueError, ProviderError) as error:

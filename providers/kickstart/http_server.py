@@ -56,7 +56,7 @@ class InstallServer:
         try:
             table = json.loads((directory / HOSTS).read_text())
         except FileNotFoundError:
-            raise ProviderError("nothing was made to be served: type: doit build_infra:medium") from None
+            raise ProviderError("there is nothing to serve yet: run `doit build_infra:medium`") from None
         self._directory = directory
         self._url = url
         self._log = log

@@ -8,7 +8,7 @@ UNAUTHORIZED, FORBIDDEN, NOT_ACCEPTABLE = 401, 403, 406
 
 CREDENTIALS = (
     "check clouds.yaml or the OS_* variables, and whether what they name has expired: skep uses what openstacksdk "
-    "finds; then run again, it goes on where it was"
+    "finds; then run doit again, it continues where it stopped"
 )
 _QUOTA_ADVICE = "ask the cloud's operators for more, or remove what the project no longer needs"
 _ADVICE = {
@@ -16,7 +16,7 @@ _ADVICE = {
     UNAUTHORIZED: CREDENTIALS,
     FORBIDDEN: "the user needs the role `member` in the project",
     NOT_ACCEPTABLE: "the cloud's services are too old for skep: docs/providers.md says which it needs",
-    TOO_MANY: "the cloud is busy: run again later",
+    TOO_MANY: "the cloud is busy: run doit again later",
 }
 
 

@@ -204,7 +204,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             )
         if not is_volume and flavor["disk"] < before["disk"]:
             raise ProviderError(
-                f"{spec.name}: its disk has {before['disk']} GiB, and can't be made smaller: put the sizes back"
+                f"{spec.name}: its disk has {before['disk']} GiB, and can't be made smaller: restore the sizes"
             )
         log(f"{spec.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
         self._act(machine, "resize", {"flavorRef": flavor["id"]})
@@ -240,7 +240,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         if server["image"] and server["flavor"]["disk"] != spec.disk_size:
             raise ProviderError(
                 f"{spec.name}: its disk is its flavor's own and has {server['flavor']['disk']} GiB, which another "
-                "instance_type alone can change: put disk_size back"
+                "instance_type alone can change: restore disk_size"
             )
         for attached in server[_ATTACHED]:
             volume = self._api.ask("GET", "block_storage", f"/volumes/{attached['id']}")["volume"]
@@ -248,7 +248,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             wanted = spec.data_size if volume["bootable"] == "false" else spec.disk_size
             if there > wanted:
                 raise ProviderError(
-                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: put the size back"
+                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: restore its size"
                 )
             if there < wanted:
                 self._extend(spec, identifier, wanted)
@@ -324,7 +324,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             server = self._get(machine.id)
             if server is not None and server["status"] == _BROKEN and not server.get(_TASK):
                 raise ProviderError(
-                    f"{machine.name}: {machine.id} can't be removed: {_fault(server)}: run again"
+                    f"{machine.name}: {machine.id} can't be removed: {_fault(server)}: run doit again"
                 )
             return True if server is None else None
 
@@ -377,11 +377,13 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         def find() -> Machine | None:
             server = self._get(identifier)
             if server is None:
-                raise ProviderError(f"{name}: server {identifier} is gone: somebody removed it; run again")
+                raise ProviderError(
+                    f"{name}: server {identifier} is gone: somebody removed it; run doit again"
+                )
             if server["status"] == _BROKEN:
                 raise ProviderError(
                     f"{name}: OpenStack gave server {identifier} up: {_fault(server)}: set another instance_type or "
-                    "available_zones, or ask the cloud's operators; then run again"
+                    "available_zones, or ask the cloud's operators; then run doit again"
                 )
             is_busy = is_idle and server.get(_TASK)
             return machine_of(server) if server["status"] in states and not is_busy else None

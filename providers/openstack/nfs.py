@@ -98,8 +98,8 @@ class OpenStackFileSystem:
             share = None
         if share is not None and parse_tag(self._stage, share["description"])[1] != key:
             raise ProviderError(
-                f"{NFS}: share {share['id']} is of another type, which can't be changed, and it may hold data: put "
-                "share_type back; or save the data, remove it, and run again"
+                f"{NFS}: share {share['id']} is of another type, which can't be changed, and it may hold data: "
+                "restore share_type; or save the data, remove it, and run doit again"
             )
         if share is None:
             share = self._make(key, log)
@@ -154,7 +154,7 @@ class OpenStackFileSystem:
         if share["size"] > wanted:
             raise ProviderError(
                 f"{NFS}: share {share['id']} has {share['size']} GiB, and is not made smaller, since it may hold data: "
-                "put share_size back"
+                "restore share_size"
             )
         if share["size"] < wanted:
             self._act(share, "extend", {"new_size": wanted})
@@ -241,12 +241,12 @@ class OpenStackFileSystem:
             nonlocal status
             share = self._get(identifier)
             if share is None:
-                raise ProviderError(f"{NFS}: share {identifier} is gone: somebody removed it; run again")
+                raise ProviderError(f"{NFS}: share {identifier} is gone: somebody removed it; run doit again")
             status = share["status"]
             if "error" in status:
                 raise ProviderError(
                     f"{NFS}: Manila gave share {identifier} up, it is in {status}: set another share_type or "
-                    "share_size, or ask the cloud's operators; then run again"
+                    "share_size, or ask the cloud's operators; then run doit again"
                 )
             return share if status == "available" else None
 

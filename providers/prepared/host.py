@@ -182,7 +182,7 @@ class PreparedHosts:
         if self._config.private_key:
             return f"the key {self._config.private_key} is refused for {user}: add it to its authorized_keys"
         return (
-            f"neither ssh's agent nor its default keys are let in as {user}: set {path}.private_key, or "
+            f"neither the ssh agent's keys nor the default keys are accepted for {user}: set {path}.private_key, or "
             f"{path}.root_password"
         )
 

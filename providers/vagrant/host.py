@@ -85,7 +85,7 @@ class VagrantHosts:
         kept = self._machines.kept(host.short)
         state = self._machines.states().get(host.short, GONE)
         if state != GONE and kept is not None and kept.key != key:
-            log(f"{host.name}: is made anew, and its disks with it")
+            log(f"{host.name}: is replaced, and its disks with it")
             self._machines.destroy(host.short, self._timeout, log)
             state = GONE
         if state == GONE:

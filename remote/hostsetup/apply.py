@@ -79,7 +79,7 @@ def lock(holder: str) -> str:
 mkdir -p /etc/skep "$LIBRARY"
 exec 9>>/run/skep.lock
 if ! flock -w {LOCK_WAIT} 9; then
-    fail "another set-up step ($(cat /run/skep.lock)) has been at work on this host for {LOCK_WAIT} s"
+    fail "another set-up step ($(cat /run/skep.lock)) has been running on this host for {LOCK_WAIT} s"
 fi
 echo {holder} >/run/skep.lock"""
 

@@ -187,7 +187,7 @@ def archived(path: Path, tag: str) -> str:
             images = json.load(member) if member is not None else []
             found = [(list(image.get("RepoTags") or ()), str(image["Config"])) for image in images]
     except KeyError as error:
-        raise BuildError(f"{path}: is no `docker save` file: it has no manifest.json") from error
+        raise BuildError(f"{path}: is not a `docker save` file: it has no manifest.json") from error
     except (OSError, tarfile.TarError, ValueError, TypeError) as error:
         raise BuildError(f"{path}: can't be read as a `docker save` file: {error}") from error
     wanted = _canonical(tag)

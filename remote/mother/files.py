@@ -77,7 +77,7 @@ def _way_out(path: Path, error: OSError) -> str:
         return "doit must be able to write the site's state/: correct its owner, its permissions or its file system"
     in_place = next((parent for parent in path.parents if parent.exists() and not parent.is_dir()), None)
     if in_place is not None:
-        return f"{in_place} is no directory: move it away, and run doit again"
+        return f"{in_place} is not a directory: move it away, and run doit again"
     if error.errno in _FULL:
         return "make room on this machine, and run doit again"
     return "mend that, and run doit again; everything in state/ except secrets/ is a cache and may be deleted"

@@ -33,7 +33,7 @@ _GRACE = 10
 """Seconds that a process gets to end by itself."""
 _PASSED = ("PATH", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _NO_PYTHON = re.compile(r"/python[\d.]*'?:? (was |command )?(not found|No such file)")
-_NEEDS_PYTHON = "there is no Python in it, which modules of Ansible need: put role `python` before this one"
+_NEEDS_PYTHON = "the container has no Python, which Ansible's modules need: put role `python` before this one"
 
 
 @dataclass(frozen=True)

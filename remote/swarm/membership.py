@@ -155,7 +155,7 @@ def _remove_services(host: str, client: DockerClient, labels: Mapping[str, str],
     foreign = [s["Spec"]["Name"] for s in services if not belongs_to(labels_of(s), labels)]
     if foreign:
         raise SkepError(
-            f"{host}: the swarm is not made anew, as it has services of which skep knows nothing: "
+            f"{host}: the swarm is not recreated, since it has services that skep does not know: "
             f"{', '.join(sorted(foreign))}"
         )
     for service in services:

@@ -46,7 +46,7 @@ def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterab
     others = [node for node in managers if not is_of(node, host)]
     if len(ready - {host.name}) <= len(others) // 2:
         raise HostError(
-            f"of its {len(others)} other managers {len(ready - {host.name})} are ready, which is no majority"
+            f"of its {len(others)} other managers {len(ready - {host.name})} are ready, which is not a majority"
         )
 
 
@@ -101,7 +101,7 @@ def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) 
             short, spec = nodes.get(node["ID"]), node["Spec"]
             if short is None or spec["Availability"] == "drain":
                 continue
-            log(f"{short} is no longer a hive of the stage: what runs there ends, and runs elsewhere")
+            log(f"{short} is no longer a hive of the stage: its tasks move to other hives")
             labels = {**labels_of(spec), CORDONED_LABEL: "true"}
             client.api.update_node(
                 node["ID"], node["Version"]["Index"], {**spec, "Availability": "drain", "Labels": labels}

@@ -61,9 +61,7 @@ def ensure_network(
                 _connect_services(client, name, found["Id"], labels[SITE_LABEL], log)
                 return str(found["Id"])
             if existing.get(SITE_LABEL) != labels[SITE_LABEL]:
-                raise ServiceError(
-                    f"network {name}: there is one that skep did not make; rename or remove it"
-                )
+                raise ServiceError(f"network {name}: exists, but skep did not make it; rename or remove it")
             log(f"{found['Id']} was defined otherwise")
             _remove_network(client, name, found["Id"], labels[SITE_LABEL], replace, log)
         made = _create(client, name, network, labels, log)
@@ -134,7 +132,7 @@ def _remove_network(
     inside = [*(f"service {service}" for service in sorted(foreign)), *(replace() if replace else ())]
     if inside:
         raise ServiceError(
-            f"network {name}: can't be replaced as long as others are in it, of which skep knows nothing: "
+            f"network {name}: can't be replaced while containers or services use it that skep does not know: "
             f"{', '.join(inside)}; take them out of it"
         )
     try:
@@ -156,7 +154,7 @@ def _remove_network(
             try:
                 _change_service(client, service, lambda _spec, before=before: (before, labels_of(before)))  # type: ignore[misc]
             except (ServiceError, OSError) as error:
-                log(f"{before['Name']} could not be put back: {error}")
+                log(f"{before['Name']} could not be restored: {error}")
         raise
     log(f"removed {network}")
 

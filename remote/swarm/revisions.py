@@ -274,8 +274,8 @@ def with_secrets(revision: Revision, secret_environment: Sequence[str]) -> Json:
     lines = container.get("Env") or []
     if missing := [line for line in lines if "=" not in line and line not in known]:
         raise ServiceError(
-            f"revision {revision.number} had a secret in {', '.join(missing)}, which is none today: "
-            "what it was is kept nowhere"
+            f"revision {revision.number} had a secret in {', '.join(missing)}, which is no longer one: "
+            "skep keeps no secret's value, so it can't be restored"
         )
     if lines:
         container["Env"] = [line if "=" in line else known[line] for line in lines]

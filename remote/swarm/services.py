@@ -32,16 +32,14 @@ def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, boo
         if found is not None:
             labels = labels_of(found)
             if labels.get(SITE_LABEL) != spec["Labels"][SITE_LABEL]:
-                raise ServiceError(
-                    f"service {name}: there is one that skep did not make; rename or remove it"
-                )
+                raise ServiceError(f"service {name}: exists, but skep did not make it; rename or remove it")
             is_untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
             is_same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and is_untouched
             if is_same and not _must_run_again(client, found):
                 log(f"found service {found['ID']}")
                 return str(found["ID"]), False
             if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
-                log("its mode changed, which Docker can't do in place: removing it and making it anew")
+                log("its mode changed, which Docker can't do in place: replacing it")
                 identifier = replace_service(client, found, spec)
                 log(f"made service {identifier}")
                 return identifier, True

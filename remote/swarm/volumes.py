@@ -108,8 +108,8 @@ def _refuse_data(host: str, client: DockerClient, name: str, inspector: VolumeIn
     state = "has data in it" if inspector.has_data() else f"is in use by {', '.join(using)}" if using else ""
     if state:
         raise ServiceError(
-            f"{host}: the definition of volume {name} changed, and it {state}, so it is left alone. Either put "
-            f"the definition back, give the new one another name and move the data, or, if the data is not needed, "
+            f"{host}: the definition of volume {name} changed, and it {state}, so it is left alone. Either "
+            f"restore the definition, give the new one another name and move the data, or, if the data is not needed, "
             f"remove its services and it (docker service rm …; docker volume rm {name} on {host}) and run doit again"
         )
 

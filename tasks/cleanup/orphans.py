@@ -47,4 +47,4 @@ def line(found: Sequence[Orphan]) -> str:
     if not names:
         return ""
     more = f"; and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"no longer in site.toml, and left: {'; '.join(names[:NAMED])}{more} (see: doit prune)"
+    return f"no longer in site.toml, but still there: {'; '.join(names[:NAMED])}{more} (see: doit prune)"

@@ -12,8 +12,8 @@ from tasks.observe.drift import Missing, Unknown
 from tasks.step import ADOPT, BLOCKED, CHANGE, CREATE, REPLACE, is_made_anew
 
 NOTHING, MAY_CHANGE, UNKNOWN, ERROR = "nothing", "may change", "unknown", "error"
-READ_BACK = "not recorded here; doit reads it back, or makes it"
-AS_WANTED = "it is there as wanted, and only not recorded here"
+READ_BACK = "no record in state/; doit reads it back, or makes it"
+AS_WANTED = "it exists as wanted, only its record in state/ is missing"
 REMOVE, LEFT = "remove", "left"
 """Actions on orphans (`tasks/cleanup/orphans.py`)."""
 
@@ -82,7 +82,7 @@ class Planner:
             return self._otherwise(status, changed, reasons)
         if answer is None and status.step.is_observed and (changed or status.notes):
             # Made by somebody else's run, or found by another's record: `ensure` will find it, too.
-            return Item(task, ADOPT, (*reasons, "what is there is so already"), host=host)
+            return Item(task, ADOPT, (*reasons, "the real thing is so already"), host=host)
         if answer is not None or changed:
             if answer is not None and not changed:
                 reasons = (*reasons, answer)
@@ -102,11 +102,11 @@ class Planner:
         if status.last is None:
             return Item(status.task, CREATE, ("never made",), tuple(new), status.step.host)
         more = f" and {len(new) - 1} more" if len(new) > 1 else ""
-        reason = f"{self._table[new[0]].step.doc}{more} is made anew"
+        reason = f"{self._table[new[0]].step.doc}{more} is replaced"
         if status.step.ends_with_container:
             return Item(status.task, CREATE, (reason,), tuple(new), status.step.host)
         # A provider may keep disks, and so volumes, a registry, even the swarm.
-        reason += ": whether this outlives that is known then"
+        reason += ": only then is known whether this survives"
         return Item(status.task, UNKNOWN, (reason,), tuple(new), status.step.host)
 
     def _without_inputs(self, status: ResourceStatus) -> Item | None:
@@ -168,7 +168,7 @@ class Planner:
             return Item(task, ERROR, (_first_line(answer),), host=host)
         if status.last is None:
             return Item(task, UNKNOWN, (READ_BACK,), waits, host)
-        reasons = tuple(status.reasons()) or ("what became of it can't be seen now",)
+        reasons = tuple(status.reasons()) or ("its present state can't be read now",)
         return Item(task, UNKNOWN, reasons, waits, host)
 
     def _waits_for(self, status: ResourceStatus) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ class Planner:
             return Item(task, ADOPT, (AS_WANTED,), host=step.host)
         if isinstance(answer, Missing):
             return Item(task, CREATE, ("never made",), self._waits_for(status), step.host)
-        return self._otherwise(status, frozenset(), ("not recorded here", answer))
+        return self._otherwise(status, frozenset(), ("no record in state/", answer))
 
     def _otherwise(
         self, status: ResourceStatus, changed: "set[str] | frozenset[str]", reasons: tuple[str, ...]

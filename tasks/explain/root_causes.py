@@ -88,7 +88,7 @@ def _root_of(table: StatusTable, status: ResourceStatus, change: Difference) -> 
         if past is None:
             return (doc, change.sentence(place(status.step, change.name)))
         when, reason = past
-        return (doc, f"made anew at {time.strftime('%H:%M:%S', time.localtime(when))}: {reason}")
+        return (doc, f"redone at {time.strftime('%H:%M:%S', time.localtime(when))}: {reason}")
     sentence = change.sentence(place(status.step, change.name))
     if change.name.startswith(ROLES):
         return (f"role {change.name.split('/')[1]}", sentence)

@@ -37,7 +37,7 @@ class ResourceStatus:
         changes: The differences between the two.
         missing: The task, mostly, whose record its inputs are read from and that has none yet.
         problems: The mistakes that a person has to fix before the inputs can be read.
-        notes: doit's own reasons beside the inputs: its record is gone, or one that it needs was written anew.
+        notes: doit's own reasons beside the inputs: its record is gone, or one that it needs was rewritten.
         reads: The tasks whose records it is made from.
         made: When it was last made; None if it never was.
 
@@ -136,9 +136,9 @@ class StatusTable:
             yield "its record is gone"
         for path in [*(found.get("changed_file_dep") or ()), *(found.get("missing_file_dep") or ())]:
             where = Path(path).relative_to(self._run.state.root).with_suffix("")
-            yield f"the record of {str(where).replace('/', ':', 1)} was written anew"
+            yield f"the record of {str(where).replace('/', ':', 1)} was rewritten"
         if found.get("added_file_dep") or found.get("removed_file_dep"):
-            yield "it is made from other resources than before"
+            yield "it depends on other resources than before"
 
     # -- effects on others ----------------------------------------------------------------------------------------
 

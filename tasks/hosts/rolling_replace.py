@@ -51,7 +51,7 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
         # All set-up waits for the repository host: whoever is to come back after this one needs it.
         wait_for(
             lambda: not _is_to_be_replaced(run, repository),
-            f"{repository.short} to be made anew before {host.short}",
+            f"{repository.short} to be replaced before {host.short}",
             TURN_TIMEOUT,
             kind=ProviderError,
         )
@@ -92,8 +92,8 @@ def refusal(run: Run, host: Host) -> str:
     if not held:
         return ""
     return (
-        f"{host.short}: has to be made anew, and volume {', '.join(held)} would go with it: save what you need of it, "
-        f"then type: doit replace={host.short}"
+        f"{host.short}: has to be replaced, and volume {', '.join(held)} would be lost with it: save the data that "
+        f"you need, then type: doit replace={host.short}"
     )
 
 
@@ -127,7 +127,7 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:
         if hive != host and run.state.read(swarm_task(hive.short), SwarmRecord) is not None
     ]
     if not others:
-        after = "are deployed anew" if goes else "start with it"
+        after = "are deployed again" if goes else "start with it"
         log(f"{host.short}: is the whole swarm: its services end with it, and {after}")
         return
     back = [hive.name for hive in others if hive.short in run.progress.replaced]
@@ -142,7 +142,7 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:
         swarm_nodes.check_expendable(beside.short, client, host, back)
         return True
 
-    what = "made anew" if goes else "stopped"
+    what = "replaced" if goes else "stopped"
     log(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
     # Without others that are to come back nothing will change by waiting.
     patience = TURN_TIMEOUT if back else swarm_nodes.JOIN_TIMEOUT

@@ -115,7 +115,7 @@ class SwarmMember(Step):
         if SWARM in self._run.may_replace:
             return Finding(REPLACE, f"the swarm was made with {different}; all services are deployed again")
         return Finding(
-            BLOCKED, f"the swarm was made with {different}, and stays so; replace=swarm makes it anew"
+            BLOCKED, f"the swarm was made with {different}, and stays so; replace=swarm replaces it"
         )
 
 

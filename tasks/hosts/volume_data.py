@@ -43,7 +43,7 @@ def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
             copy = f"sudo tar -C /var/lib/docker/volumes/{name}/_data"
             return (
                 f"volume {name}: its data is on {other.short}, which is no longer among its hosts, and would not be "
-                f"on {host.short}. Either put volumes.{name}.hosts back. Or move the data: stop its services (docker "
+                f"on {host.short}. Either restore volumes.{name}.hosts. Or move the data: stop its services (docker "
                 f"service scale …=0), and type: doit build_volumes replace={name}; then: ssh -F {config} {other.short} "
                 f"{copy} -c . | ssh -F {config} {host.short} {copy} -x; then: doit. Or, if it is not needed: doit "
                 f"replace={name}"

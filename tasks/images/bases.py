@@ -124,7 +124,7 @@ class UpstreamDigest(RepositoryStep):
             locked = f"\n    site.lock holds it to that digest; `doit lock upgrade={self.reference}` moves it"
         return BuildError(
             f"{error}{locked}"
-            f"\n    where {self.pulled} can't be pulled, say in site.toml how it is had, for example:"
+            f"\n    where {self.pulled} can't be pulled, say in site.toml where to get it, for example:"
             f'\n    [bases."{self.reference}"]\n    debootstrap = "bookworm"      # or tarball, archive, image'
         )
 
@@ -186,7 +186,7 @@ class BaseImage(RegistryImage):
             return load(run.connections.engine(host), host.short, path, base.tag or self.reference, work.log)
         if self.upstream is not None:
             return self.upstream.pull(work)
-        raise BuildError(f"{self.reference}: site.toml does not say how it is had")
+        raise BuildError(f"{self.reference}: site.toml does not say where to get it")
 
 
 def file_digest(state: State, coordination: Coordination, path: Path) -> str:

@@ -108,7 +108,7 @@ class LiveState:
             return Unknown(state.error)
         applied = state.steps.get(name)
         if applied is None:
-            return Missing(f"{host.short} has no mark of it")
+            return Missing(f"{host.short} has no marker of it")
         if applied.key != key:
             return f"{host.short} was set up with another key"
         return f"changed on {host.short}: {', '.join(applied.drift)}" if applied.drift else None
@@ -142,7 +142,7 @@ class LiveState:
             return Unknown(self.swarm.error)
         labels = labels_of(self.swarm.nodes.get(node, {}))
         found = {name: value for name, value in own_labels(labels).items() if not stays(name)}
-        return None if found == dict(wanted) else "the node's labels are others"
+        return None if found == dict(wanted) else "the node's labels differ"
 
     def image(self, repository: str, key: str) -> str | None:
         """Look for an image in the registry."""
@@ -201,7 +201,7 @@ class LiveState:
         found = self.swarm.services.get(service)
         if self.swarm.error or found is None:
             return Unknown(self.swarm.error) if self.swarm.error else Missing("the service is gone")
-        return None if labels_of(found).get(label) == key else "the service has no mark of it"
+        return None if labels_of(found).get(label) == key else "the service has no marker of it"
 
     def _labelled(self, kind: str, found: Json | None, key: str) -> str | None:
         """Compare the key on a swarm object's label."""
@@ -283,7 +283,7 @@ class LiveState:
         for host in self._stage.hives:
             state = self.host(host)
             if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
-                problems.append(state.error or f"{host.short} is no manager of a swarm")
+                problems.append(state.error or f"{host.short} is not a manager of a swarm")
                 continue
             try:
                 return self._swarm_of(host)

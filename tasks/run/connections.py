@@ -189,7 +189,7 @@ class Connections:
             if swarm.get("ControlAvailable"):
                 self._manager = host, client, time.monotonic()
                 return host, client
-            answers.append(f"{host.short}: {swarm.get('Error') or 'is no manager of a swarm'}")
+            answers.append(f"{host.short}: {swarm.get('Error') or 'is not a manager of a swarm'}")
         raise HostError("no manager of the swarm answers:\n" + "\n".join(answers))
 
     def _recent_manager(self) -> "tuple[Host, DockerClient] | None":

@@ -30,10 +30,10 @@ THREADS = 64
 WORDS = {
     "stage": "the stage to work on",
     "confirm": "destroy, prune: the site's name",
-    "volumes": "destroy, prune: the volumes that go, too",
-    "upgrade": "lock: what is to be newer",
+    "volumes": "destroy, prune: the volumes to remove as well",
+    "upgrade": "lock: the images to upgrade",
     "to": "rollback: the revision to go back to",
-    "replace": "the hosts, networks and volumes that may be made anew although something is lost by it; or `swarm`",
+    "replace": "run: the hosts, networks and volumes that may be replaced although something is lost; or `swarm`",
 }
 """The words that the command line takes as `name=value`."""
 

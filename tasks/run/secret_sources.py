@@ -112,7 +112,7 @@ def _text(path: str, data: bytes) -> Secret:
         text = data.decode().removesuffix("\n")
     except UnicodeDecodeError:
         # `from None`: the error holds the bytes.
-        raise ConfigError([f"{path}: is no text in UTF-8"]) from None
+        raise ConfigError([f"{path}: is not UTF-8 text"]) from None
     if not text:
         raise ConfigError([f"{path}: is empty"])
     return Secret(text)

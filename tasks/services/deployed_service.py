@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 LOG_LINES = 10
-_NO_REVISION = "there is nothing that it ran well with before, to go back to"
+_NO_REVISION = "it has no earlier revision to go back to"
 _NOT_INPUTS = {
     "depends_on",
     "available_on",
@@ -212,11 +212,11 @@ class DeployedService(Step):
                 return f"{_NO_REVISION}: it stays as it is until the next run"
             run.progress.redeployed.discard(name)
             if not revision:
-                return "it is again what it was before"
+                return "it runs as before the change"
             wait()
         except SkepError as error:
-            return f"it could not be put back to what it was before: {error}"
-        return f"{revision} was put back, and runs"
+            return f"it could not be restored: {error}"
+        return f"{revision} was restored and runs"
 
     def _keep(self, service: Json) -> dict[str, str]:
         """Keep the service's revision, now that it is seen to run; return the label with its number.

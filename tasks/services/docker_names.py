@@ -1,6 +1,6 @@
 """The Docker secrets and configs that services get: each name holds its content's digest.
 
-New content makes a new object, and the services that get it are deployed anew.
+New content makes a new object, and the services that get it are deployed again.
 """
 
 import contextlib

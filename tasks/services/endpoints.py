@@ -31,7 +31,9 @@ def lines(run: Run) -> list[str]:
     record = run.state.host_record(first)
     if record is not None and record.ssh_host in _LOOPBACK:
         config = run.connections.files.config
-        found.append("  (these addresses are behind the engine's virtual machine; forward what you need:")
+        found.append(
+            "  (these addresses are inside the engine's virtual machine; forward the ports that you need:"
+        )
         found.append(f"   ssh -F {config} -N -L 8080:{first.address}:80 {first.short})")
     return found
 

@@ -154,7 +154,7 @@ def _orphan(
     return kind(
         docker_name,
         task(of.removeprefix(CONFIG) if is_config else of),
-        f"an older content of {of.replace('.', ' ')}" if is_older else f"{PRUNES}; as {docker_name}",
+        f"an old version of {of.replace('.', ' ')}" if is_older else f"{PRUNES}; as {docker_name}",
         id=thing.get("ID", ""),
         users=users.get(thing.get("ID", ""), ()),
         of=of,

@@ -56,7 +56,7 @@ def preflight(run: Run, task: str, log: Log) -> None:
     if not found:
         return
     if first != task:
-        raise ServiceError(f"no service was touched: {first} says why")
+        raise ServiceError(f"no service was touched: see the error of {first}")
     lines = "".join(f"\n    {line}" for line in found)
     raise ServiceError(f"no service was touched, since not all of them can run as they are:{lines}")
 

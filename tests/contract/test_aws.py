@@ -169,8 +169,7 @@ def test_a_check_says_it_all_beforehand(aws: Cloud, tmp_path: Path) -> None:
         assert f"AWS {operation}: UnauthorizedOperation" in text
     assert "docs/providers.md has the policy that skep needs" in text
     assert (
-        "needs 2 more public addresses, and of 1 that this account, in eu-central-1, may have 0 are taken"
-        in text
+        "needs 2 more public addresses, but this account, in eu-central-1, has 0 of at most 1 already" in text
     )
     assert aws.things() == []
 
@@ -202,7 +201,9 @@ def test_credentials_that_expire_on_the_way(aws: Cloud, tmp_path: Path) -> None:
 def test_no_room(aws: Cloud, tmp_path: Path) -> None:
     """The message for a full zone has the request's id and the way out; a later run makes the host."""
     aws.ask(full=["eu-central-1a"])
-    with pytest.raises(AwsError, match=r"InsufficientInstanceCapacity.*\(request .*\): Amazon has no room"):
+    with pytest.raises(
+        AwsError, match=r"InsufficientInstanceCapacity.*\(request .*\): Amazon has no capacity"
+    ):
         make.ensure_all(provider_of(tmp_path, **ONE))
     aws.ask(full=[])
 

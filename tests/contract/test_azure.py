@@ -221,7 +221,7 @@ def test_no_room(life: AzureLife) -> None:
     """The message for a full zone has the request's id and the way out; the next run makes the host anew."""
     life.cloud.settings.full = ("1",)
     with pytest.raises(
-        ProviderError, match=r"ZonalAllocationFailed.*\(request request-\d+\): Azure has no room"
+        ProviderError, match=r"ZonalAllocationFailed.*\(request request-\d+\): Azure has no capacity"
     ):
         life.make()
     life.cloud.settings.full = ()
@@ -265,7 +265,10 @@ def test_checks(life: AzureLife, azure: Cloud) -> None:
                             "--namespace Microsoft.Storage`")  # fmt: skip
     assert "Standard_E2s_v3 is not to be had in zone 2 of westeurope: set ['1']" in said[1]
     assert "image_name 'plan9-4'" in said[2]
-    assert "needs 1 more StandardSkuPublicIpAddresses (in words), and of 0" in said[3]
+    assert (
+        "needs 1 more StandardSkuPublicIpAddresses (in words), but the subscription, in westeurope, has 0"
+        in said[3]
+    )
     assert len(said) == 4
 
     life.stage = life.stage_of(instance_type="Standard_Z9", number_of_hosts=1)
@@ -322,10 +325,10 @@ def test_missing_permissions(life: AzureLife, azure: Cloud, *, is_there: bool) -
     assert said == (
         "stages.production: the credentials lack Microsoft.Compute/virtualMachines/write, "
         "Microsoft.Storage/storageAccounts/write, Microsoft.Storage/storageAccounts/fileServices/shares/write in "
-        f"{where}: have the role Contributor assigned to them there"
+        f"{where}: assign them the role Contributor there"
     )
     assert life.kinds() == before
-    with pytest.raises(AzureError, match=r"AuthorizationFailed.*\(request .*\): have the role Contributor"):
+    with pytest.raises(AzureError, match=r"AuthorizationFailed.*\(request .*\): assign the role Contributor"):
         life.make()
 
 

@@ -219,7 +219,7 @@ class TestTrouble:
             f"{path}.instance_type: zone europe-west3-a has no n9-huge",
         ]
         assert said[3].startswith(
-            f"{path}: needs 2 more STATIC_ADDRESSES, and of 1 that the project, in europe-west3, may have 0 are taken"
+            f"{path}: needs 2 more STATIC_ADDRESSES, but the project, in europe-west3, has 0 of at most 1 already"
         )
         assert len(said) == 4
         assert gcp_cloud.things(google) == []
@@ -279,7 +279,7 @@ class TestTrouble:
             GcpError, match=r"Token has been expired or revoked.*: log in \(`gcloud auth"
         ) as caught:
             life.make()
-        assert str(caught.value).endswith("then run again, it goes on where it was")
+        assert str(caught.value).endswith("then run doit again, it continues where it stopped")
 
         life.google.knows_nobody = False
         life.make()

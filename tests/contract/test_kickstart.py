@@ -245,7 +245,7 @@ class TestDevice:
         link = tmp_path / "link"
         link.symlink_to("/dev/null")
 
-        assert "is no block device" in block_device.why_not(link)
+        assert "is not a block device" in block_device.why_not(link)
         assert "plug it in" in block_device.why_not(Path("/dev/nothing-of-the-kind"))
 
     def test_this_machines_own_system_is_left_alone(self) -> None:

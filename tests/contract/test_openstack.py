@@ -206,7 +206,7 @@ class TestChecks:
             cloud.connection("loopback").session.invalidate()
             with pytest.raises(OpenStackError, match=r"401: .*\(request req-.*has expired") as caught:
                 make.ensure(life.provider(), "firewall")
-        assert str(caught.value).endswith("then run again, it goes on where it was")
+        assert str(caught.value).endswith("then run doit again, it continues where it stopped")
 
         make.ensure_all(life.provider())
         assert life.kinds()["network"] == 1
@@ -216,7 +216,7 @@ class TestChecks:
         """A quota that is too small is said before the first server is made."""
         [said] = life.except_(number_of_hosts=6, instance_type="m1.large").check()
 
-        assert "needs 24 more CPUs, and of 20 that the project may have 0 are taken" in said
+        assert "needs 24 more CPUs, but the project has 0 of at most 20 already" in said
 
 
 class TestChanges:

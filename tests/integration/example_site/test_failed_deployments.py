@@ -36,7 +36,7 @@ placement = { constraints = ["node.labels.disk==ssd"] }
         site.on("hive1", f"iptables -D {closed}")
         site.on("hive2", "ip link set eth0 mtu 1500")
     assert len(re.findall("no service was touched, since", text)) == 1, text
-    assert len(re.findall(r"no service was touched: deploy_services:\w+ says why", text)) == 1, text
+    assert len(re.findall(r"no service was touched: see the error of deploy_services:\w+", text)) == 1, text
     for message in (
         'services.strange: the kernel of hive0, hive1, hive2 has no ip_vs, .* set "dnsrr"',
         'services.strange.ports: the kernel of .* set mode = "host"',

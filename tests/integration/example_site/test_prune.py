@@ -39,7 +39,7 @@ volumes = [{ source = "aside_data", target = "/data" }]
         _network_replaced(site)
     ended = site.run().well()
     assert set(ended.ran) == {*users, "setup_hosts:hive1.node_labels"}
-    left = "no longer in site.toml, and left: service aside; network aside; account alice on hive0"
+    left = "no longer in site.toml, but still there: service aside; network aside; account alice on hive0"
     assert left in ended.text, ended.text
     assert site.on("hive0", "docker service ls -qf name=aside") != "", "a run removed something"
 

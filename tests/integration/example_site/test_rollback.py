@@ -134,7 +134,9 @@ def _back_and_forth(site: Example) -> None:
     """Roll the service back, read the commands' messages about it, and end that."""
     unknown = site.run("rollback", "first", "to=77")
     assert unknown.status == 1
-    assert re.search(r"has no revision 77; there are:\n +to=2 .*runs now\n +to=1 .*VERSION", unknown.text)
+    assert re.search(
+        r"has no revision 77; its revisions are:\n +to=2 .*current\n +to=1 .*VERSION", unknown.text
+    )
     assert site.run("rollback", "nobody").status == 3
     back = site.run("rollback", "first")
     assert back.status == 0, back.text

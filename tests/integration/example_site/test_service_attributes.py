@@ -250,7 +250,7 @@ def _another_content(site: Example) -> None:
         assert site.inside("hive1", "many", "cat /etc/plain.conf") == "private two\n"
         [(name, digest)] = _contents(site, "config")
         assert (name, digest) not in before
-        assert "an older content of config plain that nothing uses any more" in changed.text
+        assert "an old version of config plain that nothing uses any more" in changed.text
     assert site.settle() == ["deploy_services:config.plain", "deploy_services:many"]
     assert _contents(site, "config") == before
 
@@ -275,7 +275,7 @@ def _ports(site: Example) -> None:
 
 
 def _job(site: Example) -> None:
-    """Check a job: as many tasks as it wants have ended well, and run again for a change, and only then."""
+    """Check a job: as many tasks as it wants have ended well, and run doit again for a change, and only then."""
     done = "docker service ps once --format '{{.CurrentState}}' | grep -c ^Complete || true"
     assert site.on("hive0", done) == "3\n"
     with site.edited('"echo done"', '"echo again"'):

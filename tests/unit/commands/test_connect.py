@@ -8,7 +8,7 @@ import pytest
 from doit.exceptions import InvalidCommand
 
 import commands.connect
-from commands.connect import Tunnel, chosen, lines
+from commands.connect import HostTunnel, chosen, lines
 from model.errors import HostError
 from model.keys.record import HostRecord
 from model.site import DockerStage, Site
@@ -92,16 +92,16 @@ def test_the_lines_can_be_pasted(run: Run) -> None:
 def test_a_broken_tunnel_is_opened_again(run: Run) -> None:
     """A session holds the connection; when it ends, another is begun, and the person is told."""
     said: list[str] = []
-    tunnel = Tunnel(run, run.stage.hosts[0])
-    tunnel.tend(said.append)
+    tunnel = HostTunnel(run, run.stage.hosts[0])
+    tunnel.hold(said.append)
     held = tunnel.held
     session = tunnel._session
     assert session is not None
     session.kill()
     session.wait(5)
     tunnel._next = time.monotonic()
-    broken = tunnel.needs_care()
-    tunnel.tend(said.append)
+    broken = tunnel.needs_repair()
+    tunnel.hold(said.append)
     again = tunnel.held
     tunnel.close()
 
@@ -115,27 +115,27 @@ def test_a_host_that_stays_away_is_asked_ever_less_often(run: Run, monkeypatch: 
     """What stands in the way is said once; attempts go on, with longer pauses."""
     monkeypatch.setattr(FakeConnection, "refused", True)
     said: list[str] = []
-    tunnel = Tunnel(run, run.stage.hosts[0])
+    tunnel = HostTunnel(run, run.stage.hosts[0])
     pauses = []
     for _ in range(6):
-        tunnel.tend(said.append)
+        tunnel.hold(said.append)
         pauses.append(round(tunnel._next - time.monotonic()))
 
     assert said == ["hive0: no answer"]
     assert pauses == [1, 2, 5, 10, 10, 10]
-    assert not tunnel.needs_care()
+    assert not tunnel.needs_repair()
 
 
 def test_a_connection_that_was_open_before_stays_open(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what was opened here is closed, and nothing that a run at work uses."""
-    tunnels = [Tunnel(run, host) for host in run.stage.hosts[:2]]
+    tunnels = [HostTunnel(run, host) for host in run.stage.hosts[:2]]
     monkeypatch.setattr("commands.connect._answers", lambda _run, connection: connection.name == "hive0")
     for tunnel in tunnels:
-        tunnel.tend(print)
+        tunnel.hold(print)
     commands.connect._close(run, tunnels)
     closed = [line for line in FakeConnection.done if line.startswith("closed")]
     for tunnel in tunnels:
-        tunnel.tend(print)
+        tunnel.hold(print)
     monkeypatch.setattr("commands.connect.holder", lambda _state: "process 1")
     commands.connect._close(run, tunnels)
 
@@ -150,11 +150,11 @@ def test_without_ssh_a_message_says_so(run: Run, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("commands.connect.argv.ssh_control", lambda *_words: ["no-such-ssh"])
     run.connections.files.sockets.mkdir(parents=True, exist_ok=True)
     (run.connections.files.sockets / "hive0.ssh").touch()
-    tunnel = Tunnel(run, run.stage.hosts[0])
+    tunnel = HostTunnel(run, run.stage.hosts[0])
     said: list[str] = []
 
-    tunnel.tend(said.append)
+    tunnel.hold(said.append)
 
     assert said == ["hive0: no-such-ssh: No such file or directory"]
     assert not tunnel.held
-    assert not tunnel.needs_care()
+    assert not tunnel.needs_repair()

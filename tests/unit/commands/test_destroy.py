@@ -8,7 +8,7 @@ import pytest
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
-from commands.destroy import Destroy
+from commands.destroy import DestroyCommand
 from model.errors import HostError, ProviderError
 from model.keys.record import FactRecord, HostRecord
 from model.site import DockerStage, Mount, Service, Site, Volume
@@ -76,7 +76,7 @@ class Made:
         reset_vars()
         for name, value in variables.items():
             set_var(name, value)
-        command = Destroy(task_loader=Loader(self.run), bin_name="doit")
+        command = DestroyCommand(task_loader=Loader(self.run), bin_name="doit")
         command.outstream = self.out
         try:
             return command.execute({}, [])
@@ -169,7 +169,7 @@ def test_a_host_that_cannot_be_asked_may_hold_data(made: Made) -> None:
     assert "    logs on hive1" in message
     assert "    old on hive1" in message
     assert (
-        "  hive1 can't be asked which volumes it holds (hive1: no answer); those that it may hold are counted"
+        "  hive1 can't be asked for its volumes (hive1: no answer); all that it may hold are listed"
         in message
     )
 
@@ -187,7 +187,7 @@ def test_a_stopped_host_is_not_waited_for(made: Made) -> None:
     """A host that does not run is not asked."""
     made.provider.cloud.stop(made.run.stage, "hive1")
 
-    assert "hive1 can't be asked which volumes it holds (it does not run)" in made.refused(confirm="example")
+    assert "hive1 can't be asked for its volumes (it does not run)" in made.refused(confirm="example")
 
 
 @pytest.mark.parametrize("volumes", ["data", "all"])

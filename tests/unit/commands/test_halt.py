@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from doit.exceptions import InvalidCommand
 
-from commands.halt import Halt
+from commands.halt import HaltCommand
 from model.errors import ProviderError
 from model.log import Log
 from model.site import PreparedStage
@@ -32,7 +32,7 @@ class Loader:
 
 def halt(run: Run, *names: str) -> tuple[int, str]:
     """Run `doit halt`, and return its exit status and what it said."""
-    command = Halt(task_loader=Loader(run), bin_name="doit")
+    command = HaltCommand(task_loader=Loader(run), bin_name="doit")
     command.outstream = out = io.StringIO()
     return command.execute({}, names), out.getvalue()
 

@@ -8,7 +8,7 @@ import pytest
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
-from commands.lock import Lock
+from commands.lock import LockCommand
 from model.errors import BuildError
 from model.images.reference import Reference
 from model.keys.record import ImageRecord
@@ -83,7 +83,7 @@ class Locked:
         reset_vars()
         for name, value in variables.items():
             set_var(name, value)
-        command = Lock(task_loader=Loader(self.run), bin_name="doit")
+        command = LockCommand(task_loader=Loader(self.run), bin_name="doit")
         out = command.outstream = io.StringIO()
         try:
             assert command.execute({}, args) == 0
@@ -172,14 +172,14 @@ def test_what_nothing_uses_is_left_out(site: Locked) -> None:
     site.lock()
     del site.services["cache"]
 
-    assert site.lock() == ["quay.io/redis:7: left out, nothing uses it"]
+    assert site.lock() == ["quay.io/redis:7: removed, nothing uses it"]
     assert site.text == f'[images]\n"debian:12" = "{ONE}"\n'
 
 
 def test_a_name_that_is_not_pulled_is_refused(site: Locked) -> None:
     """A slip of the pen is no wish; the names that could be meant are listed."""
     with pytest.raises(
-        InvalidCommand, match=r"upgrade=debain:12: is not pulled here; what is: debian:12, quay"
+        InvalidCommand, match=r"upgrade=debain:12: is not pulled here; these are: debian:12, quay"
     ):
         site.lock(upgrade="debain:12")
     with pytest.raises(InvalidCommand, match="lock takes no debian:12; type: doit lock upgrade=REF"):
@@ -191,5 +191,5 @@ def test_a_site_that_pulls_nothing(site: Locked) -> None:
     """Has an empty lock, and is told so."""
     site.services = {"made": {"image": "made"}}
 
-    assert site.lock() == ["nothing is pulled, so nothing is pinned"]
+    assert site.lock() == ["no image is pulled, so none is pinned"]
     assert site.text == "[images]\n"

@@ -13,7 +13,7 @@ from doit.exceptions import InvalidCommand
 from msgspec import structs
 
 from commands import prune as command
-from commands.prune import Prune
+from commands.prune import PruneCommand
 from model.errors import HostError
 from model.keys.record import FactRecord, HostRecord
 from remote.hostsetup.markers import AppliedStep
@@ -118,7 +118,7 @@ def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
 
     (left,) = orphans(made.run())
 
-    assert (left.name, left.note, left.may_go(())) == ("password-old", "an older content of password", True)
+    assert (left.name, left.note, left.may_go(())) == ("password-old", "an old version of password", True)
     assert line([left]) == ""
 
 
@@ -160,8 +160,12 @@ def former_host(made: Made) -> None:
 @pytest.mark.parametrize(
     ("asked", "status", "said"),
     [
-        ("", 2, "    host hive9, out of the swarm first; no volume is on it\n"),
-        ("data\nmore\n", 0, "host hive9 stays: volume data,more would go with it: save what you need"),
+        ("", 2, "    host hive9, after it left the swarm; it has no volume\n"),
+        (
+            "data\nmore\n",
+            0,
+            "host hive9 stays: volume data,more would be lost with it: save the data that you need",
+        ),
         (
             HostError("hive9: does not answer"),
             0,
@@ -230,7 +234,7 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
 
     def refuse(*_args: object) -> None:
-        msg = "of its 2 other managers 1 are ready, which is no majority"
+        msg = "of its 2 other managers 1 are ready, which is not a majority"
         raise HostError(msg)
 
     monkeypatch.setattr(swarm_nodes, "check_expendable", refuse)
@@ -240,7 +244,7 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
 
     assert not removed
     assert "hive9 is not removed: " in problems[0]
-    assert "no majority" in problems[0]
+    assert "not a majority" in problems[0]
     assert run.state.tasks_of_host("hive9") == ["build_infra:hive9"]
 
 
@@ -250,7 +254,7 @@ def test_a_run_says_it_in_one_line() -> None:
     services = [OrphanService(f"s{n}", "t") for n in range(7)]
 
     assert line(steps) == (
-        "no longer in site.toml, and left: set-up step chrony on hive0, hive1, hive2 (see: doit prune)"
+        "no longer in site.toml, but still there: set-up step chrony on hive0, hive1, hive2 (see: doit prune)"
     )
     assert line(services).endswith("service s5; and 1 more (see: doit prune)")
 
@@ -290,7 +294,7 @@ def prune(made: Made, *args: str, **variables: str) -> tuple[int, str]:
         set_var(name, value)
     run = made.run()
     run.live_state.__dict__["close"] = lambda: None
-    asked = Prune(task_loader=Loader(run), bin_name="doit")
+    asked = PruneCommand(task_loader=Loader(run), bin_name="doit")
     asked.outstream = io.StringIO()
     try:
         return asked.execute({}, list(args)), asked.outstream.getvalue()
@@ -300,7 +304,7 @@ def prune(made: Made, *args: str, **variables: str) -> tuple[int, str]:
 
 def test_without_confirmation_it_only_says(made: Made, removed: list[str]) -> None:
     """The status is that of a plan: 2 if something is left over, 0 if not; and it is said what to type."""
-    assert prune(made) == (0, "nothing is left over: all of stage private of example is in site.toml\n")
+    assert prune(made) == (0, "nothing to remove: all of stage private of example is in site.toml\n")
     without_services(made)
 
     status, said = prune(made)
@@ -334,7 +338,7 @@ def test_with_the_sites_name_all_but_volumes_goes(made: Made, removed: list[str]
     [
         ((), {"confirm": "other"}, "confirm=other is not this site; type: doit prune confirm=example"),
         (("web",), {}, "takes no web"),
-        ((), {"confirm": "example", "volumes": "daat"}, "volumes=daat: is no volume that is left over"),
+        ((), {"confirm": "example", "volumes": "daat"}, "volumes=daat: is not a volume that can be pruned"),
     ],
 )
 def test_a_slip_removes_nothing(

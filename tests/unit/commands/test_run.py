@@ -1,4 +1,4 @@
-"""`doit [run]`: what is looked at before anything is touched, and what is said on the command line."""
+"""`doit run`: the checks before anything is touched, and the `name=value` words of the command line."""
 
 import signal
 import subprocess
@@ -13,7 +13,6 @@ from doit.cmd_base import ModuleTaskLoader
 from doit.doit_cmd import DoitMain
 from doit.exceptions import InvalidDodoFile
 
-from commands.run import missing_secrets
 from model.keys.record import FactRecord, HostRecord
 from model.site_file.load import load, select
 from tasks.doit_task import doit_task
@@ -53,8 +52,6 @@ image = "nginx:1"
 available_on = ["production"]
 secrets = ["other"]
 """
-ALL = {f"deploy_services:secret.{name}" for name in ("one", "two", "made")} | {"build_images:web"}
-ONE = "secrets.one: the environment variable SKEP_TEST_ONE is not set"
 
 
 @pytest.fixture
@@ -73,32 +70,6 @@ def doit(site: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     """Run doit there."""
     command = [str(Path(sys.executable).with_name("doit")), "-f", str(ROOT / "dodo.py"), *words]
     return subprocess.run(command, cwd=site, capture_output=True, text=True, check=False, timeout=50)
-
-
-def test_all_secrets_that_are_missing_are_said_at_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line for each that the tasks need; generated ones and those of other stages or tasks do not count."""
-    assert missing_secrets(run_of(site), ALL) == [
-        ONE,
-        f"secrets.two: {site}/two.txt: No such file or directory",
-        "secrets.token: the environment variable SKEP_TEST_TOKEN is not set",
-    ]
-    assert missing_secrets(run_of(site), {"deploy_services:secret.one"}) == [ONE]
-    assert missing_secrets(run_of(site), {"build_infra:hive0"}) == []
-
-    monkeypatch.setenv("SKEP_TEST_ONE", "xxxx")
-    monkeypatch.setenv("SKEP_TEST_TOKEN", "xxxx")
-    (site / "two.txt").write_text("xxxx")
-    assert missing_secrets(run_of(site), ALL) == []
-
-
-def test_an_image_that_is_pulled_needs_no_build_secret(site: Path) -> None:
-    """What only a build needs is not asked for where the image comes from elsewhere."""
-    text = SITE.replace(
-        'secrets = ["token"]', 'secrets = ["token"]\npull_on = ["private"]\npull_from = "hub/web:1"'
-    )
-    (site / "site.toml").write_text(text)
-
-    assert missing_secrets(run_of(site), {"build_images:web"}) == []
 
 
 def test_a_missing_secret_stops_a_run_before_anything_is_touched(site: Path) -> None:
@@ -130,7 +101,7 @@ def test_a_state_that_can_not_be_used_is_one_line(site: Path) -> None:
         ended = doit(site, *words)
         assert "Traceback" not in ended.stderr, ended.stderr
         if words[0] == "run":
-            assert (ended.returncode, f"{site}/state is no directory" in ended.stderr) == (3, True), (
+            assert (ended.returncode, f"{site}/state is not a directory" in ended.stderr) == (3, True), (
                 ended.stderr
             )
 
@@ -160,7 +131,10 @@ def test_what_can_not_be_replaced_is_refused(site: Path) -> None:
     ended = doit(site, "run", "build_infra", "stage=private", "replace=hive0,frnt")
 
     assert ended.returncode == 3, ended.stderr
-    assert "replace=frnt: is no host, network or volume of stage private; there are: hive0," in ended.stderr
+    assert (
+        "replace=frnt: stage private has no host, network or volume of that name; it has: hive0,"
+        in ended.stderr
+    )
     assert not (site / "state").exists()
 
 
@@ -245,7 +219,7 @@ def test_traces_that_can_not_be_written_end_the_run_with_a_message(
 
     said = capsys.readouterr()
     assert made == ["p:a", "p:b"]
-    assert f"{traces} is no directory" in said.err
+    assert f"{traces} is not a directory" in said.err
     assert "Traceback" not in said.out + said.err
 
 

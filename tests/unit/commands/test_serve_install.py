@@ -11,7 +11,7 @@ import pytest
 from doit.exceptions import InvalidCommand
 
 from commands import serve_install
-from commands.serve_install import ServeInstall
+from commands.serve_install import ServeInstallCommand
 from model import site as types
 from model.stage import Host, Stage
 from providers.kickstart.provider import KickstartProvider
@@ -57,7 +57,7 @@ def run_of(directory: Path, **config: Any) -> Run:
 
 def serve(run: Run, *words: str) -> tuple[int, str]:
     """Run `doit serve_install`, and return its exit status and what it said."""
-    command = ServeInstall(task_loader=Loader(run), bin_name="doit")
+    command = ServeInstallCommand(task_loader=Loader(run), bin_name="doit")
     command.outstream = out = io.StringIO()
     return command.execute({}, words), out.getvalue()
 
@@ -92,7 +92,7 @@ def test_ends_when_all_hosts_answer(tmp_path: Path, url: str, monkeypatch: pytes
 def test_what_was_not_made_is_not_served(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the medium it says what makes it; without netboot_url, that there is nothing to serve."""
     monkeypatch.setattr(KickstartProvider, "is_installed", lambda *_: False)
-    with pytest.raises(InvalidCommand, match="type: doit build_infra:medium"):
+    with pytest.raises(InvalidCommand, match="run `doit build_infra:medium`"):
         serve(run_of(tmp_path, netboot_url=url))
     with pytest.raises(InvalidCommand, match=r"production\.netboot_url: is not set"):
         serve(run_of(tmp_path, netboot_url=None))

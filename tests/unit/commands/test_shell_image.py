@@ -53,7 +53,7 @@ def test_it_opens_what_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("nix", "stage private has no image nix; there are web, db"), ("db", "nothing is kept of image db")],
+    [("nix", "stage private has no image nix; there are web, db"), ("db", "image db has no failed build")],
 )
 def test_what_is_not_there(bench: Bench, name: str, said: str) -> None:
     """A name that is none, and an image that did not fail, are said in one line."""
@@ -69,7 +69,7 @@ def test_a_terminal_is_used_where_there_is_one() -> None:
 
 def test_run_hands_it_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """`doit shell_image:web` is no task: the command takes it."""
-    from commands.run import Run
+    from commands.run import RunCommand
 
     asked: list[str] = []
     monkeypatch.setattr("commands.run.site_run", lambda _loader: opened(bench))
@@ -79,7 +79,7 @@ def test_run_hands_it_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Non
         return 0
 
     monkeypatch.setattr("commands.run.shell", taken)
-    run: Any = Run.__new__(Run)
+    run: Any = RunCommand.__new__(RunCommand)
     run.loader = type("Loader", (), {"setup": lambda _self, _params: None})()
 
     assert run.execute({}, ["shell_image:web"]) == 0

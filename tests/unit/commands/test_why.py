@@ -8,7 +8,7 @@ import pytest
 from doit.exceptions import InvalidCommand
 
 from commands.shared.task_selection import all_before, resolve, with_flags
-from commands.why import Telling, old_and_new, shown_value, summary
+from commands.why import WhyReport, old_and_new, shown_value, summary
 from model.keys.digest import Difference, differences
 from tasks.explain.root_causes import root_causes
 from tasks.phases import PHASES
@@ -31,8 +31,8 @@ def told(made: Made, *names: str, live: bool = False) -> list[str]:
     """Return what `doit why` prints of one task, or of several."""
     run = made.run()
     run.observer.enabled = live
-    telling = Telling(run, made.table_of(run), live=live, coloured=False)
-    return telling.one(names[0]) if len(names) == 1 else telling.phase("several", names)
+    report = WhyReport(run, made.table_of(run), live=live, coloured=False)
+    return report.resource(names[0]) if len(names) == 1 else report.phase("several", names)
 
 
 def roots(made: Made, name: str) -> list[str]:
@@ -76,7 +76,7 @@ def test_a_file_with_its_path_through_image_and_role(made: Made) -> None:
 
     assert roots(made, WEB) == ["web ← image web ← role web ← roles/web/files/index.html changed"]
     lines = told(made, WEB)
-    assert lines[0] == f"{WEB} may follow: it is made from what will be made anew"
+    assert lines[0] == f"{WEB} may follow: a resource that it is made from is going to change"
     assert any(
         line.startswith("    image  sha256:") and line.endswith(f"known once {IMAGE} is done")
         for line in lines
@@ -115,7 +115,7 @@ def test_an_image_that_is_made_already(made: Made) -> None:
 
     (root,) = roots(made, WEB)
 
-    assert root.startswith("web ← image web ← made anew at ")
+    assert root.startswith("web ← image web ← redone at ")
     assert root.endswith(": roles/web/files/index.html changed")
     assert told(made, WEB)[0] == f"{WEB} is stale"
 
@@ -165,7 +165,7 @@ def test_failed_with_the_end_of_its_log(made: Made) -> None:
     lines = told(made, IMAGE)
 
     assert lines[:2] == [
-        f"{IMAGE} failed when it was last run, and will be run again",
+        f"{IMAGE} failed in its last run, and will run again",
         "  web ← role web ← roles/web/setup.sh changed",
     ]
     assert "state/private/logs/build_images/web.log" in lines[2]
@@ -205,7 +205,7 @@ def test_a_record_that_was_written_anew(made: Made) -> None:
     path = made.run().state.record_path("build_images:base.debian-12")
     path.write_text(path.read_text().replace("registry:5000", "registry:5001"))
 
-    assert roots(made, IMAGE) == ["web ← the record of build_images:base.debian-12 was written anew"]
+    assert roots(made, IMAGE) == ["web ← the record of build_images:base.debian-12 was rewritten"]
 
 
 def test_a_config_error_is_told(made: Made) -> None:
@@ -222,10 +222,10 @@ def test_the_real_thing_only_when_asked(made: Made) -> None:
 
     assert told(made, WEB)[0] == f"{WEB} is up to date"
     assert told(made, WEB, live=True)[:2] == [
-        f"{WEB} is stale: the real thing is not as it was made",
+        f"{WEB} is stale: the real thing was changed",
         "  web ← the service is gone",
     ]
-    assert told(made, "build_networks:back", live=True)[-1] == "  and so is the real thing"
+    assert told(made, "build_networks:back", live=True)[-1] == "  and the real thing is as it was made"
 
 
 def test_a_pinned_service_is_said_to_be(made: Made) -> None:
@@ -274,7 +274,7 @@ def test_what_a_word_means(made: Made, asked: str, tasks: list[str]) -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ("timezone", "may mean any of: setup_hosts:hive0.timezone, setup_hosts:hive1.timezone"),
+        ("timezone", "is ambiguous: setup_hosts:hive0.timezone, setup_hosts:hive1.timezone"),
         ("wed", "there is no task, phase or resource 'wed'; `doit list --all`"),
         ("hive1.time", "did you mean setup_hosts:hive1.timezone"),
     ],
@@ -290,7 +290,7 @@ def test_what_a_word_can_not_mean(made: Made, asked: str, said: str) -> None:
 def test_options_behind_words() -> None:
     """`doit plan web --json` is understood, though doit itself takes options only first."""
     assert with_flags(["web", "--json"], "--json", "--all") == (["web"], {"--json"})
-    with pytest.raises(InvalidCommand, match="no option --jsn"):
+    with pytest.raises(InvalidCommand, match="unknown option --jsn"):
         with_flags(["web", "--jsn"], "--json")
 
 

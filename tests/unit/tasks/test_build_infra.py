@@ -49,7 +49,10 @@ def test_what_stands_in_the_way_is_looked_for_and_said_once(
             step.ensure(work)
         said.append(str(caught.value))
 
-    why, others = "no quota\nno key", ["nothing was made: build_infra:hive0 says why"] * (len(steps) - 1)
+    why, others = (
+        "no quota\nno key",
+        ["nothing was made: see the error of build_infra:hive0"] * (len(steps) - 1),
+    )
     assert said == [why, *others, why]
     assert asked == ["check"]
 

@@ -14,17 +14,18 @@ from doit.dependency import Dependency
 from doit.doit_cmd import reset_vars, set_var
 from doit.task import Stream
 
-from commands.destroy import Destroy
-from commands.list import ListView, statuses
-from commands.plan import PlanView, made_plan
-from commands.prune import Prune
+from commands.destroy import DestroyCommand
+from commands.list import ListReport
+from commands.plan import PlanReport, plan_report
+from commands.prune import PruneCommand
 from commands.shared.statedb import StateDb
-from commands.why import Telling
+from commands.why import WhyReport
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord
 from model.log import Log
 from remote.ssh.connection import Connection
 from tasks.cleanup.inventory import Inventory
+from tasks.explain.recorded_status import statuses
 from tasks.observe.drift import Missing
 from tasks.phase import Orphan, Phase
 from tasks.phases import PHASES
@@ -172,23 +173,23 @@ def listed(made: Made) -> Mapping[str, Any]:
     run = made.run()
     tasks = made.tasks(run)
     found = statuses(run, tasks, Dependency(StateDb, str(run.state.traces)))
-    view = ListView(run, {"name_zones": [found[name] for name in (ZONE, RECORD)]})
+    view = ListReport(run, {"name_zones": [found[name] for name in (ZONE, RECORD)]})
     [phase] = view.data(())["phases"]
     return {resource["task"]: (resource["status"], resource["reasons"]) for resource in phase["resources"]}
 
 
-def planned(made: Made) -> PlanView:
+def planned(made: Made) -> PlanReport:
     """Return the plan of the phase."""
     run = made.run()
     table = made.table_of(run)
-    return made_plan(run, table, [name for name in table.names if name in {ZONE, RECORD}], ["name_zones"])
+    return plan_report(run, table, [name for name in table.names if name in {ZONE, RECORD}], ["name_zones"])
 
 
 def told(made: Made, name: str) -> list[str]:
     """Return what `doit why --live` prints of a resource."""
     run = made.run()
     run.observer.enabled = True
-    return Telling(run, made.table_of(run), live=True, coloured=False).one(name)
+    return WhyReport(run, made.table_of(run), live=True, coloured=False).resource(name)
 
 
 class Loader:
@@ -259,9 +260,9 @@ def test_prune(made: Made, server: NameServer) -> None:
         (RECORD, "remove")
     ]
 
-    assert command(made, Prune)[0] == 2
-    assert "    name www\n" in command(made, Prune)[1]
-    assert command(made, Prune, confirm="example")[0] == 0
+    assert command(made, PruneCommand)[0] == 2
+    assert "    name www\n" in command(made, PruneCommand)[1]
+    assert command(made, PruneCommand, confirm="example")[0] == 0
 
     assert server.there.keys() == {"example"}
     assert made.run().state.read(RECORD, FactRecord) is None
@@ -269,7 +270,7 @@ def test_prune(made: Made, server: NameServer) -> None:
 
 def test_destroy(made: Made, server: NameServer) -> None:
     """It goes with the stage."""
-    status, text = command(made, Destroy, confirm="example")
+    status, text = command(made, DestroyCommand, confirm="example")
 
     assert status == 0
     assert "removed name example\nremoved name www\n" in text

@@ -256,7 +256,7 @@ def test_answers_that_fail_do_not_fail_the_run(run: Run, monkeypatch: pytest.Mon
     status = finish(run, [task_of(run, "deploy_services:web")], out)
 
     assert status == 0
-    assert out.getvalue().splitlines()[-1] == "(where the services answer can't be said: no manager)"
+    assert out.getvalue().splitlines()[-1] == "(can't list the services' endpoints: no manager)"
 
 
 def test_what_a_program_draws_is_shown_as_a_terminal_shows_it() -> None:

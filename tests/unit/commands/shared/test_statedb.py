@@ -103,7 +103,7 @@ def test_what_can_not_be_written_ends_no_run(tmp_path: Path) -> None:
     database.save_success(Task("p:m", None))
 
     assert f"{tmp_path}/db/p/n.json: " in str(database.backend.problem)
-    assert f"{tmp_path}/db is no directory" in str(database.backend.problem)
+    assert f"{tmp_path}/db is not a directory" in str(database.backend.problem)
     database.backend.running = False
-    with pytest.raises(InvalidCommand, match="is no directory"):
+    with pytest.raises(InvalidCommand, match="is not a directory"):
         database.save_success(Task("p:m", None))

@@ -52,6 +52,6 @@ def test_a_log_in_that_has_expired_is_said() -> None:
     assert str(caught.value) == (
         "Azure virtual_machines.get: invalid_grant: AADSTS700082: The refresh token has expired due to inactivity "
         "(request r-1): log in (`az login`), or set the AZURE_* variables: skep uses what azure-identity finds; then "
-        "run again, it goes on where it was"
+        "run doit again, it continues where it stopped"
     )
     assert not is_transient(caught.value)

@@ -146,7 +146,7 @@ def test_no_login(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         ensure(ToyHosts(stage_of(), files, own))
     with pytest.raises(
-        ProviderError, match=r"was made for another ssh key than .*; or smash m-1, whose disks go with it"
+        ProviderError, match=r"accepts another ssh key than .*; or smash m-1, which removes its disks"
     ):
         ensure(ToyHosts(stage_of(), files, replace(MACHINE, authorized_key="of another")))
 

@@ -85,5 +85,5 @@ def test_a_lock_that_can_not_be_made(tmp_path: Path) -> None:
     """That is a person's to mend, with the path."""
     (tmp_path / "file").touch()
 
-    with pytest.raises(StateError, match=f"^{tmp_path}/file/lock: .* is no directory: move it away"):
+    with pytest.raises(StateError, match=f"^{tmp_path}/file/lock: .* is not a directory: move it away"):
         try_lock(tmp_path / "file" / "lock")

@@ -235,5 +235,5 @@ def test_an_image_without_python(said: str, tmp_path: Path) -> None:
     reason = process._reason(2, None)
 
     assert reason is not None
-    assert reason.startswith("task 't' (roles/web/tasks/main.yml:1): there is no Python in it")
+    assert reason.startswith("task 't' (roles/web/tasks/main.yml:1): the container has no Python")
     assert "role `python`" in reason

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.plan import LOOKS, PlanView, made_plan
+from commands.plan import STYLES, PlanReport, plan_report
 from remote.hostsetup.markers import AppliedStep
 from tasks.observe.states import SwarmState
 from tasks.phases import PHASES
@@ -24,11 +24,11 @@ def made(tmp_path: Path) -> Made:
     return site
 
 
-def view(made: Made, *names: str) -> PlanView:
+def view(made: Made, *names: str) -> PlanReport:
     """Return what `doit plan` shows in a fresh process."""
     run = made.run()
     table = made.table_of(run)
-    return made_plan(run, table, names or table.names, PHASES)
+    return plan_report(run, table, names or table.names, PHASES)
 
 
 def actions(made: Made) -> dict[str, str]:
@@ -250,7 +250,7 @@ def test_what_is_left_of_a_host_is_used(made: Made) -> None:
     made.look("hive0", error="hive0: ssh: no answer")
 
     assert actions(made)["build_infra:hive0"] == "create"
-    assert reasons(made, "build_infra:hive0") == ("hive0 does not run", "what is left of it is used")
+    assert reasons(made, "build_infra:hive0") == ("hive0 does not run", "what remains of it is reused")
 
 
 def test_a_host_that_is_stopped(made: Made) -> None:
@@ -434,7 +434,7 @@ def test_json_is_stable(made: Made) -> None:
         "pinned",
     ]
     assert [set(one) for one in data["resources"]] == [{"task", "host", "action", "reasons", "after"}] * 2
-    assert set(data["summary"]) == {"up_to_date", *(action.replace(" ", "_") for action in LOOKS)}
+    assert set(data["summary"]) == {"up_to_date", *(action.replace(" ", "_") for action in STYLES)}
     assert data["summary"]["may_change"] == 1
     assert data["status"] == 2
 

@@ -104,7 +104,7 @@ def test_volumes_must_be_named(made: Made) -> None:
     nodes = Nodes(run)
     before = list(made.cloud.log)
 
-    with pytest.raises(ProviderError, match=r"hive0: .* volume data would go .* doit replace=hive0"):
+    with pytest.raises(ProviderError, match=r"hive0: .* volume data would be lost .* doit replace=hive0"):
         replace(run, nodes, "hive0")
     assert made.cloud.log == before
     assert nodes.orders == []
@@ -135,7 +135,9 @@ def test_the_majority_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None
     nodes = Nodes(run, down=("hive2",))
     before = list(made.cloud.log)
 
-    with pytest.raises(ProviderError, match=r"hive1 is not made anew: .* 1 are ready, which is no majority"):
+    with pytest.raises(
+        ProviderError, match=r"hive1 is not replaced: .* 1 are ready, which is not a majority"
+    ):
         replace(run, nodes, "hive1")
 
     assert made.cloud.log == before
@@ -181,7 +183,7 @@ def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
 
     assert nodes.orders == []
     assert run.progress.replaced == {"hive0"}
-    with pytest.raises(ProviderError, match=r"hive1 is not stopped: .*no majority"):
+    with pytest.raises(ProviderError, match=r"hive1 is not stopped: .*not a majority"):
         replace(made.run(), Nodes(run, down=("hive0",)), "hive1")
 
 
@@ -220,13 +222,13 @@ def test_what_stays_as_it_is_passes(made: Made) -> None:
 
 def test_the_plan_says_that_it_is_refused(made: Made) -> None:
     """`doit plan` shows a host whose volumes nobody named as one that a run will refuse."""
-    from commands.plan import PlanView, made_plan
+    from commands.plan import PlanReport, plan_report
     from tasks.phases import PHASES
 
-    def plan() -> PlanView:
+    def plan() -> PlanReport:
         run = made.run()
         table = made.table_of(run)
-        return made_plan(run, table, table.names, PHASES)
+        return plan_report(run, table, table.names, PHASES)
 
     def action(task: str) -> str:
         return next(item.action for item in plan().items if item.task == task)

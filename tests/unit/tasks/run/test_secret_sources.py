@@ -49,7 +49,7 @@ def test_a_command_is_words_or_for_the_shell(tmp_path: Path) -> None:
     [
         (f"echo {SECRET}; echo {SECRET} >&2; exit 3", "exit status 3; type it in {} to see why"),
         ("printf ''", "is empty"),
-        (f"printf '{SECRET}\\377'", "is no text in UTF-8"),
+        (f"printf '{SECRET}\\377'", "is not UTF-8 text"),
         (["./not-there", "key"], "./not-there: No such file or directory"),
     ],
 )

@@ -54,7 +54,7 @@ def test_a_file_in_place_of_state(tmp_path: Path, what: str) -> None:
     (tmp_path / "state").write_text("mine")
 
     with pytest.raises(
-        StateError, match=f"^{tmp_path}/state/private.*{tmp_path}/state is no directory: move it"
+        StateError, match=f"^{tmp_path}/state/private.*{tmp_path}/state is not a directory: move it"
     ):
         DO[what](State(tmp_path / "state" / "private"))
 

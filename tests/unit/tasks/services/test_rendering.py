@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from commands.run import missing_secrets
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
 from tasks.deploy_services import steps
@@ -12,6 +11,7 @@ from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
+from tasks.services.missing_secrets import missing_secrets
 from tasks.services.rendering import renderer_of, secrets_of
 from tests import made
 from tests.unit.model.templates.templated_site import SECRET, site

@@ -362,7 +362,7 @@ def template(**files: Any) -> dict[str, Any]:
 
 
 def test_older_contents_go(made: Made) -> None:
-    """What an older content is of, and that nothing uses, goes; what site.toml no longer has is left to prune."""
+    """What an old version is of, and that nothing uses, goes; what site.toml no longer has is left to prune."""
     assert older(made, made.run()) == ["keyed-old", "password-old", "plain-old"]
 
 

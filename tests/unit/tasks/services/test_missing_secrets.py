@@ -1,0 +1,79 @@
+"""Missing secrets are found before a run begins."""
+
+from pathlib import Path
+
+import pytest
+
+from model.site_file.load import load, select
+from tasks.run.context import Run
+from tasks.run.open import new_run
+from tasks.run.state import State
+from tasks.services.missing_secrets import missing_secrets
+
+SITE = """
+site = "example"
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+[stages.production]
+provider = "prepared"
+ip_address_list = ["192.0.2.1", "192.0.2.2"]
+root_password = "root"
+[secrets]
+one = { env = "SKEP_TEST_ONE" }
+two = { file = "two.txt" }
+root = { env = "SKEP_TEST_ROOT" }
+made = { generate = 24 }
+other = { env = "SKEP_TEST_OTHER" }
+token = { env = "SKEP_TEST_TOKEN" }
+[images.web]
+from = "debian:12"
+secrets = ["token"]
+[services.web]
+image = "web"
+secrets = ["one", "two", "made"]
+[services.elsewhere]
+image = "nginx:1"
+available_on = ["production"]
+secrets = ["other"]
+"""
+ALL = {f"deploy_services:secret.{name}" for name in ("one", "two", "made")} | {"build_images:web"}
+ONE = "secrets.one: the environment variable SKEP_TEST_ONE is not set"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """Return the directory of a site whose secrets come from everywhere."""
+    (tmp_path / "site.toml").write_text(SITE)
+    return tmp_path
+
+
+def run_of(site: Path) -> Run:
+    """Return a run."""
+    return new_run(site, select(load(site / "site.toml"), "private"), State(site / "state" / "private"))
+
+
+def test_all_secrets_that_are_missing_are_said_at_once(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line for each that the tasks need; generated ones and those of other stages or tasks do not count."""
+    assert missing_secrets(run_of(site), ALL) == [
+        ONE,
+        f"secrets.two: {site}/two.txt: No such file or directory",
+        "secrets.token: the environment variable SKEP_TEST_TOKEN is not set",
+    ]
+    assert missing_secrets(run_of(site), {"deploy_services:secret.one"}) == [ONE]
+    assert missing_secrets(run_of(site), {"build_infra:hive0"}) == []
+
+    monkeypatch.setenv("SKEP_TEST_ONE", "xxxx")
+    monkeypatch.setenv("SKEP_TEST_TOKEN", "xxxx")
+    (site / "two.txt").write_text("xxxx")
+    assert missing_secrets(run_of(site), ALL) == []
+
+
+def test_an_image_that_is_pulled_needs_no_build_secret(site: Path) -> None:
+    """What only a build needs is not asked for where the image comes from elsewhere."""
+    text = SITE.replace(
+        'secrets = ["token"]', 'secrets = ["token"]\npull_on = ["private"]\npull_from = "hub/web:1"'
+    )
+    (site / "site.toml").write_text(text)
+
+    assert missing_secrets(run_of(site), {"build_images:web"}) == []
