@@ -64,38 +64,38 @@ If it was interrupted, or a host did not answer, run it again."""
         began = time.monotonic()
         log = ConsoleLog(self.outstream)
         try:
-            found = orphans(run)
+            orphaned = orphans(run)
             unread = _unread(run)
         finally:
             run.live_state.close()
-        found = [orphan.examined(run) for orphan in found]
-        _refuse_unknown(found, volumes)
-        going = [orphan for orphan in found if orphan.may_go(volumes)]
+        orphaned = [orphan.examined(run) for orphan in orphaned]
+        _refuse_unknown(orphaned, volumes)
+        removable = [orphan for orphan in orphaned if orphan.may_go(volumes)]
         if not confirmed:
-            for line in [*self._would(run, found, going, volumes), *unread]:
+            for line in [*self._would(run, orphaned, removable, volumes), *unread]:
                 log(line)
-            return THERE_IS if going else NOTHING
-        problems = prune(run, going, log)
-        for line in [*_stays(found, going), *unread]:
+            return THERE_IS if removable else NOTHING
+        problems = prune(run, removable, log)
+        for line in [*_stays(orphaned, removable), *unread]:
             log(line)
         if problems:
             log("not everything is removed: fix the errors above, then run it again")
             return TROUBLE
-        count = f"{len(going)} {'thing' if len(going) == 1 else 'things'}" if going else "nothing"
+        count = f"{len(removable)} {'thing' if len(removable) == 1 else 'things'}" if removable else "nothing"
         log(f"removed {count} ({time.monotonic() - began:.1f} s)")
         return NOTHING
 
     def _would(
-        self, run: Run, found: Sequence[Orphan], going: Sequence[Orphan], volumes: set[str]
+        self, run: Run, orphaned: Sequence[Orphan], removable: Sequence[Orphan], volumes: set[str]
     ) -> list[str]:
         """Return the orphans that would be removed, those that would stay, and the command to type."""
         stage = f"stage {run.stage.name} of {run.stage.site_name}"
-        if not found:
+        if not orphaned:
             return [f"nothing to remove: all of {stage} is in site.toml"]
-        lines = [f"this would remove of {stage}:", *(f"    {orphan.going}" for orphan in going)]
-        lines = lines if going else [f"nothing of {stage} can be removed now:"]
-        lines += _stays(found, going)
-        return [*lines, f"to do it, type: {self._to_type(run, volumes)}"] if going else lines
+        lines = [f"this would remove of {stage}:", *(f"    {orphan.going}" for orphan in removable)]
+        lines = lines if removable else [f"nothing of {stage} can be removed now:"]
+        lines += _stays(orphaned, removable)
+        return [*lines, f"to do it, type: {self._to_type(run, volumes)}"] if removable else lines
 
     def _to_type(self, run: Run, volumes: Collection[str] = ()) -> str:
         """Return the command that removes the orphans."""
@@ -107,9 +107,9 @@ If it was interrupted, or a host did not answer, run it again."""
         return shlex.join(words)
 
 
-def _stays(found: Sequence[Orphan], going: Sequence[Orphan]) -> list[str]:
+def _stays(orphaned: Sequence[Orphan], removable: Sequence[Orphan]) -> list[str]:
     """Return a line for each orphan that stays, with the reason."""
-    return [f"  {orphan.words} stays: {orphan.staying}" for orphan in found if orphan not in going]
+    return [f"  {orphan.words} stays: {orphan.staying}" for orphan in orphaned if orphan not in removable]
 
 
 def _unread(run: Run) -> list[str]:
@@ -118,14 +118,14 @@ def _unread(run: Run) -> list[str]:
     return [f"  not checked: {error.splitlines()[0]}" for error in dict.fromkeys(errors) if error]
 
 
-def _refuse_unknown(found: Sequence[Orphan], volumes: set[str]) -> None:
+def _refuse_unknown(orphaned: Sequence[Orphan], volumes: set[str]) -> None:
     """Refuse a volume that is neither an orphan nor on an orphaned host: most likely another one was meant.
 
     Raises:
         InvalidCommand: There is one.
 
     """
-    known = {volume for orphan in found for volume in orphan.volumes}
+    known = {volume for orphan in orphaned for volume in orphan.volumes}
     if volumes - known:
         listed = ", ".join(sorted(known)) or "none"
         raise InvalidCommand(

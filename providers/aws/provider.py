@@ -86,7 +86,7 @@ class AwsProvider(CloudProvider[AwsStage]):
                     SUBNET + plan.name,
                     {"cidr": plan.cidr, "zone": plan.zone},
                     needs=(NETWORK,),
-                    doc=f"{plan.cidr} in zone {plan.zone}",
+                    doc=f"the subnet {plan.cidr} in zone {plan.zone}",
                 )
                 for plan in plans
             ),

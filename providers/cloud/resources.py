@@ -27,7 +27,7 @@ def firewall_resource(stage: Stage, layout: str, needs: tuple[str, ...] = (NETWO
         {"layout": layout},
         settings=rule_inputs(inbound(stage)),
         needs=needs,
-        doc="inbound rules of the hosts: ssh, published ports, one another",
+        doc="inbound rules of the hosts: ssh, published ports, traffic between hosts",
     )
 
 

@@ -66,7 +66,7 @@ class KickstartProvider(Provider):
             MEDIUM,
             image.inputs(self._stage, self._config),
             embeds_ssh_key=True,
-            doc="what the hosts are installed from",
+            doc="the installation medium of the hosts",
         )
         return (medium, *hosts)
 

@@ -23,6 +23,20 @@ from tasks.step import Step, Work
 if TYPE_CHECKING:
     from tasks.run.vault import Vault
 
+_DOCS = {
+    "hostname": "host name",
+    "hosts_file": "hosts file",
+    "timezone": "time zone",
+    "chrony": "time synchronization (chrony)",
+    "sshd": "ssh server",
+    "dns_stub": "no DNS stub on port 53",
+    "docker": "Docker Engine",
+    "users": "user accounts",
+    "trust": "trust in the site's CA",
+    "registry": "image registry",
+    "build_tools": "build tools",
+}
+"""Set-up step to its description; a step that is not here is described by its name."""
 _BLANK = StageSecrets(ca_key=Secret(""), ca_certificate="", registry_password=Secret(""), pepper=Secret(""))
 
 
@@ -83,7 +97,7 @@ class SetupStep(Step):
         self.containers = (host_task(host.short),)
         before = (setup_task(host.short, need) for need in needs)
         self.after = (*self.containers, vault_task(run.stage), *before)
-        self.doc = f"{step.replace('_', ' ')} on {host.name}"
+        self.doc = f"{_DOCS.get(step, step)} on {host.name}"
 
     @property
     def _definition(self) -> HostStep:

@@ -1,4 +1,4 @@
-"""`doit connect`: which hosts, what is printed, and that a tunnel is held."""
+"""`doit connect`: its hosts, its lines, and the tunnels that it holds."""
 
 import time
 from pathlib import Path
@@ -68,7 +68,7 @@ def test_without_a_name_all_hosts_that_are_made_are_meant(run: Run) -> None:
     ("name", "message"), [("hive9", "has no host hive9; there are"), ("hive2", "not made yet")]
 )
 def test_a_host_that_is_not_there_is_a_persons_mistake(run: Run, name: str, message: str) -> None:
-    """A wrong name says which names there are, one of a host to come what makes it."""
+    """A wrong name is answered with the right ones, a host that is not made yet with the command that makes it."""
     with pytest.raises(InvalidCommand, match=message):
         chosen(run, [name])
 
@@ -91,9 +91,9 @@ def test_the_lines_can_be_pasted(run: Run) -> None:
 
 def test_a_broken_tunnel_is_opened_again(run: Run) -> None:
     """A session holds the connection; when it ends, another is begun, and the person is told."""
-    said: list[str] = []
+    messages: list[str] = []
     tunnel = HostTunnel(run, run.stage.hosts[0])
-    tunnel.hold(said.append)
+    tunnel.hold(messages.append)
     held = tunnel.held
     session = tunnel._session
     assert session is not None
@@ -101,33 +101,33 @@ def test_a_broken_tunnel_is_opened_again(run: Run) -> None:
     session.wait(5)
     tunnel._next = time.monotonic()
     broken = tunnel.needs_repair()
-    tunnel.hold(said.append)
+    tunnel.hold(messages.append)
     again = tunnel.held
     tunnel.close()
 
     assert (held, broken, again) == (True, True, True)
-    assert said == ["hive0: the connection broke; opening it again", "hive0: the tunnel is open"]
+    assert messages == ["hive0: the connection broke; opening it again", "hive0: the tunnel is open"]
     assert FakeConnection.done == ["opened hive0", "opened hive0", "closed hive0"]
     assert not tunnel.held
 
 
 def test_a_host_that_stays_away_is_asked_ever_less_often(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands in the way is said once; attempts go on, with longer pauses."""
+    """The error is printed once; attempts go on, with longer pauses."""
     monkeypatch.setattr(FakeConnection, "refused", True)
-    said: list[str] = []
+    messages: list[str] = []
     tunnel = HostTunnel(run, run.stage.hosts[0])
     pauses = []
     for _ in range(6):
-        tunnel.hold(said.append)
+        tunnel.hold(messages.append)
         pauses.append(round(tunnel._next - time.monotonic()))
 
-    assert said == ["hive0: no answer"]
+    assert messages == ["hive0: no answer"]
     assert pauses == [1, 2, 5, 10, 10, 10]
     assert not tunnel.needs_repair()
 
 
 def test_a_connection_that_was_open_before_stays_open(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what was opened here is closed, and nothing that a run at work uses."""
+    """Only connections that were opened here are closed, and none that a run uses."""
     tunnels = [HostTunnel(run, host) for host in run.stage.hosts[:2]]
     monkeypatch.setattr("commands.connect._answers", lambda _run, connection: connection.name == "hive0")
     for tunnel in tunnels:
@@ -151,10 +151,10 @@ def test_without_ssh_a_message_says_so(run: Run, monkeypatch: pytest.MonkeyPatch
     run.connections.files.sockets.mkdir(parents=True, exist_ok=True)
     (run.connections.files.sockets / "hive0.ssh").touch()
     tunnel = HostTunnel(run, run.stage.hosts[0])
-    said: list[str] = []
+    messages: list[str] = []
 
-    tunnel.hold(said.append)
+    tunnel.hold(messages.append)
 
-    assert said == ["hive0: no-such-ssh: No such file or directory"]
+    assert messages == ["hive0: no-such-ssh: No such file or directory"]
     assert not tunnel.held
     assert not tunnel.needs_repair()

@@ -113,7 +113,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 
 
 def test_without_confirmation_it_says_what_would_go(made: Made) -> None:
-    """Nothing is done; what would be is said, and what to type for it."""
+    """Nothing is removed; the message lists the parts and the command that removes them."""
     message = made.refused()
 
     assert message.splitlines() == [
@@ -135,7 +135,7 @@ def test_the_name_of_another_site_does_not_confirm(made: Made) -> None:
 
 
 def test_of_several_stages_one_must_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the site has more than one stage, what to type names the one that is meant."""
+    """If the site has several stages, the command to type names the stage."""
     (tmp_path / "r").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
 
@@ -160,7 +160,7 @@ def test_a_volume_that_is_not_there_is_a_persons_mistake(made: Made) -> None:
 
 
 def test_a_host_that_cannot_be_asked_may_hold_data(made: Made) -> None:
-    """Where a host does not answer, what was recorded there and what site.toml puts there counts as being there."""
+    """On a host that does not answer, recorded volumes and those of site.toml count as present."""
     made.volumes["hive1"] = None
     made.run.state.write("build_volumes:old@hive1", FactRecord())
 
@@ -192,7 +192,7 @@ def test_a_stopped_host_is_not_waited_for(made: Made) -> None:
 
 @pytest.mark.parametrize("volumes", ["data", "all"])
 def test_a_confirmed_destroy_leaves_nothing(made: Made, volumes: str) -> None:
-    """Hosts go first, then what they needed, then all that this machine knew of them."""
+    """Hosts go first, then the things that they needed, then state/."""
     sockets = made.run.connections.files.sockets
 
     status = made.destroy(confirm="example", volumes=volumes)
@@ -208,7 +208,7 @@ def test_a_confirmed_destroy_leaves_nothing(made: Made, volumes: str) -> None:
 
 
 def test_a_second_destroy_has_nothing_to_do(made: Made) -> None:
-    """Destroying what is not there is no error."""
+    """It is no error that there is nothing to destroy."""
     made.destroy(confirm="example", volumes="all")
 
     assert made.destroy(confirm="example", volumes="all") == 0
@@ -216,7 +216,7 @@ def test_a_second_destroy_has_nothing_to_do(made: Made) -> None:
 
 
 def test_a_host_that_cannot_be_removed_stops_no_other(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest goes, the exit status says that something is left, and what is known of it is kept."""
+    """The rest goes, the exit status says that something is left, and state/ is kept."""
     remove = made.provider.remove
 
     def failing(name: str, log: Any) -> None:
@@ -235,7 +235,7 @@ def test_a_host_that_cannot_be_removed_stops_no_other(made: Made, monkeypatch: p
 
 
 def test_hosts_that_the_stage_no_longer_wants_go_too(made: Made) -> None:
-    """What carries the stage's labels is the stage's, wanted or not."""
+    """Everything with the stage's labels is the stage's, whether it is in site.toml or not."""
     things = made.provider.cloud.things
     things["example", "private", "hive7"] = things["example", "private", "hive2"]
 

@@ -31,7 +31,7 @@ class Loader:
 
 
 def halt(run: Run, *names: str) -> tuple[int, str]:
-    """Run `doit halt`, and return its exit status and what it said."""
+    """Run `doit halt`, and return its exit status and its output."""
     command = HaltCommand(task_loader=Loader(run), bin_name="doit")
     command.outstream = out = io.StringIO()
     return command.execute({}, names), out.getvalue()
@@ -48,18 +48,18 @@ def run(tmp_path: Path) -> Run:
 
 
 def cloud_log(run: Run) -> list[str]:
-    """Return what was done in the cloud."""
+    """Return the calls of the cloud."""
     assert isinstance(run.provider, FakeProvider)
     return sorted(run.provider.cloud.log)
 
 
 def test_stops_all_hosts(run: Run) -> None:
     """Without names all hosts are stopped; again there is none to stop. Nothing is removed, and the lock is let go."""
-    status, said = halt(run)
+    status, output = halt(run)
 
     assert status == 0
     assert cloud_log(run) == ["stopped hive0", "stopped hive1", "stopped hive2"]
-    assert "3 of 3 hosts stopped" in said
+    assert "3 of 3 hosts stopped" in output
     assert all(thing.running != thing.is_host for thing in run.provider.found().values())
 
     assert halt(run)[0] == 0
@@ -81,7 +81,7 @@ def test_refuses_unknown_names(run: Run) -> None:
 
 
 def test_a_host_that_does_not_stop(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a provider can't do is said, the others are stopped, and the exit status is not 0."""
+    """The provider's error is printed, the others are stopped, and the exit status is not 0."""
     stop = FakeProvider.halt
 
     def refuse(self: FakeProvider, name: str, log: Log) -> None:
@@ -90,11 +90,11 @@ def test_a_host_that_does_not_stop(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         stop(self, name, log)
 
     monkeypatch.setattr(FakeProvider, "halt", refuse)
-    status, said = halt(run)
+    status, output = halt(run)
 
     assert status == 1
-    assert "hive1: is busy" in said
-    assert "2 of 3 hosts stopped" in said
+    assert "hive1: is busy" in output
+    assert "2 of 3 hosts stopped" in output
 
 
 def test_prepared_hosts_are_not_halted(run: Run, tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_the_list_begins_with_stage_and_provider(run: Run) -> None:
 
 
 def test_all_shows_each_resource_with_its_first_reason(run: Run) -> None:
-    """`--all` says of each resource why it is not up to date, else what it is."""
+    """`--all` prints for each resource why it is not up to date, else its description."""
     lines = report(run).lines((), {}, every=True)
 
     assert "    web  stale       roles/nginx changed (+1 more)" in lines
@@ -94,7 +94,7 @@ def test_a_named_resource_is_shown_with_all_reasons(run: Run) -> None:
 
 
 def test_a_run_at_work_is_named_and_a_killed_one_is_not(run: Run) -> None:
-    """Who holds the stage is said; what a killed run left counts for nothing, be its number another process's now."""
+    """The owner of the lock is printed; a killed run's is not, even if its process id is another process's now."""
     child = subprocess.Popen(
         [sys.executable, "-c", "print(flush=True); input()", "doit"],
         stdin=subprocess.PIPE,
@@ -123,7 +123,7 @@ def test_a_run_at_work_is_named_and_a_killed_one_is_not(run: Run) -> None:
 
 
 def test_a_list_imports_no_sdk(tmp_path: Path) -> None:
-    """`doit list` is fast since it imports no SDK, nor what draws on terminals."""
+    """`doit list` is fast since it imports neither an SDK nor rich."""
     (tmp_path / "site.toml").write_text(SITE, encoding="utf-8")
     code = f"""
 import os, sys

@@ -1,4 +1,4 @@
-"""`doit lock`: what is pinned stays, what is asked for moves, and all of it is written or nothing."""
+"""`doit lock`: pins stay until an upgrade is asked for, and site.lock is written whole or not at all."""
 
 import io
 from pathlib import Path
@@ -93,7 +93,7 @@ class Locked:
 
     @property
     def text(self) -> str:
-        """What site.lock says."""
+        """The content of site.lock."""
         return (self.directory / "site.lock").read_text()
 
 
@@ -104,7 +104,7 @@ def site(tmp_path: Path) -> Locked:
 
 
 def test_what_any_stage_pulls_is_pinned(site: Locked) -> None:
-    """As it is pulled. Not what is made here, nor what site.toml pins itself."""
+    """By the reference that is pulled. Images that are made here, or pinned in site.toml, are not in it."""
     assert site.lock() == [
         "debian:12: sha256:111111111111 (new)",
         "quay.io/redis:7: sha256:222222222222 (new)",
@@ -113,7 +113,7 @@ def test_what_any_stage_pulls_is_pinned(site: Locked) -> None:
 
 
 def test_again_it_asks_nobody(site: Locked) -> None:
-    """What is pinned stays, even if upstream has moved or is gone."""
+    """Pins stay, even if upstream has moved or is gone."""
     site.lock()
     before = site.text
     site.upstream.clear()
@@ -124,7 +124,7 @@ def test_again_it_asks_nobody(site: Locked) -> None:
 
 
 def test_what_the_last_run_found_is_pinned(site: Locked) -> None:
-    """Locking freezes what runs, and not what upstream has moved to since."""
+    """Locking pins the digests that run, and not those that upstream has moved to since."""
     site.run.state.write(upstream_task("debian:12"), ImageRecord(reference=f"debian@{THREE}"))
 
     site.lock()
@@ -146,7 +146,7 @@ def test_one_is_moved(site: Locked, name: str) -> None:
 
 @pytest.mark.parametrize("names", ["all", "debian:12,redis:7"])
 def test_several_are_moved(site: Locked, names: str) -> None:
-    """By name, or all of them; asking finds what is newer than the last run, too."""
+    """By name, or all of them; upgrading finds digests that are newer than the last run's, too."""
     site.lock()
     site.run.state.write(upstream_task("debian:12"), ImageRecord(reference=f"debian@{ONE}"))
     site.upstream = {"debian:12": THREE, "quay.io/redis:7": THREE}

@@ -1,4 +1,4 @@
-"""`doit prune`: what is left over is found and named, and goes only where nothing that stays uses it."""
+"""`doit prune`: orphans are found and listed, and go only if nothing that stays uses them."""
 
 import io
 import re
@@ -45,7 +45,7 @@ def labelled(made: Made, **more: Any) -> dict[str, Any]:
 
 
 def names(made: Made) -> list[str]:
-    """Return what is left over, in words."""
+    """Return the orphans' descriptions."""
     return [left.words for left in orphans(made.run())]
 
 
@@ -62,14 +62,14 @@ def test_nothing_is_left_over(made: Made) -> None:
 
 
 def test_the_order_in_which_things_go(made: Made) -> None:
-    """What uses something goes before it, and data last; nothing holds anything, as its users go as well."""
+    """Users go before the things that they use, and data last; nothing is held, as its users go as well."""
     without_services(made)
     made.edit("[networks.back]", "[networks.front]")
     made.look("hive0", steps={**made.hosts["hive0"].steps, "old": AppliedStep("k")}, accounts=("alice",))
 
-    found = orphans(made.run())
+    orphaned = orphans(made.run())
 
-    assert [left.kind for left in found] == [
+    assert [left.kind for left in orphaned] == [
         "service",
         "network",
         "Docker secret",
@@ -79,11 +79,11 @@ def test_the_order_in_which_things_go(made: Made) -> None:
         "account",
         "volume",
     ]
-    assert {left.held for left in found} == {""}
+    assert {left.held for left in orphaned} == {""}
 
 
 def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
-    """A network that site.toml no longer has, but its service has not left yet, waits for a run."""
+    """A network that site.toml no longer has waits for a run while its service still uses it."""
     made.edit("[networks.back]", "[networks.front]")
 
     (left,) = orphans(made.run())
@@ -94,7 +94,7 @@ def test_what_a_service_that_stays_uses_is_held(made: Made) -> None:
 
 @pytest.mark.parametrize("spec", ["Spec", "PreviousSpec"])
 def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
-    """What a service that stays uses, or would go back to, stays with it."""
+    """A secret or config stays while a service uses it or could roll back to it."""
     used = {"Secrets": [{"SecretID": "s"}], "Configs": [{"ConfigID": "c"}]}
     service = {"PreviousSpec": {"TaskTemplate": {}}, **made.swarm.services["web"]}
     service[spec]["TaskTemplate"]["ContainerSpec"] = used
@@ -105,9 +105,9 @@ def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
         configs={"conf-1": {"ID": "c", **labelled(made)}, "conf-0": {"ID": "b", **labelled(made)}},
     )
 
-    found = {left.name: left.held for left in orphans(made.run())}
+    held = {left.name: left.held for left in orphans(made.run())}
 
-    assert found == {"gone-1": "in use by web", "conf-0": ""}
+    assert held == {"gone-1": "in use by web", "conf-0": ""}
 
 
 def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
@@ -130,7 +130,7 @@ def test_a_vault_on_a_former_repository(made: Made) -> None:
 
 
 def test_somebody_elses_volume_is_none(made: Made) -> None:
-    """Only what carries this stage's labels is looked at; a volume on a host that should not have it counts."""
+    """Only things with this stage's labels are considered; a volume on a host that should not have it is an orphan."""
     other = {"Labels": {"skep.site": "example", "skep.stage": "staging"}}
     mine = {"Labels": made.run().stage.labels}
     made.look("hive1", volumes={"theirs": {"Name": "theirs", **other}, "data": {"Name": "data", **mine}})
@@ -158,7 +158,7 @@ def former_host(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "said"),
+    ("asked", "status", "message"),
     [
         ("", 2, "    host hive9, after it left the swarm; it has no volume\n"),
         (
@@ -174,9 +174,9 @@ def former_host(made: Made) -> None:
     ],
 )
 def test_a_host_goes_with_its_volumes_named(
-    made: Made, monkeypatch: pytest.MonkeyPatch, asked: str | Exception, status: int, said: str
+    made: Made, monkeypatch: pytest.MonkeyPatch, asked: str | Exception, status: int, message: str
 ) -> None:
-    """What is on it is found by asking; where it does not answer, what may be there counts."""
+    """Its volumes are found by asking it; if it does not answer, those that it may have count."""
 
     def script(_connection: Connection, *_args: object, **_more: object) -> str:
         if isinstance(asked, Exception):
@@ -188,7 +188,7 @@ def test_a_host_goes_with_its_volumes_named(
 
     assert [left.words for left in orphans(made.run())] == ["host hive9"]
     ended, text = prune(made)
-    assert (ended, said in text) == (status, True), text
+    assert (ended, message in text) == (status, True), text
     if status == 0:
         named = ",".join(re.findall(r"volumes=([\w,]+)", text))
         assert prune(made, volumes=named)[0] == 2
@@ -249,7 +249,7 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
 
 
 def test_a_run_says_it_in_one_line() -> None:
-    """What is on several hosts is named once; of many things the first are."""
+    """A thing on several hosts is named once; of many things only the first ones are."""
     steps = [OrphanStep("chrony", "t", host=f"hive{n}") for n in range(3)]
     services = [OrphanService(f"s{n}", "t") for n in range(7)]
 
@@ -276,7 +276,7 @@ class Loader:
 
 @pytest.fixture
 def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what is removed, and remove nothing."""
+    """Return the orphans that are removed, and remove none."""
     gone: list[str] = []
 
     def prune(_run: Run, found: Sequence[Orphan], _say: object) -> list[str]:
@@ -288,7 +288,7 @@ def removed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def prune(made: Made, *args: str, **variables: str) -> tuple[int, str]:
-    """Run `doit prune` with these command-line variables; return its status and what it printed."""
+    """Run `doit prune` with these command-line variables; return its status and its output."""
     reset_vars()
     for name, value in variables.items():
         set_var(name, value)
@@ -303,15 +303,15 @@ def prune(made: Made, *args: str, **variables: str) -> tuple[int, str]:
 
 
 def test_without_confirmation_it_only_says(made: Made, removed: list[str]) -> None:
-    """The status is that of a plan: 2 if something is left over, 0 if not; and it is said what to type."""
+    """The status is that of a plan, 2 if there are orphans, else 0; the output has the command to type."""
     assert prune(made) == (0, "nothing to remove: all of stage private of example is in site.toml\n")
     without_services(made)
 
-    status, said = prune(made)
+    status, message = prune(made)
 
     assert status == 2
     assert removed == []
-    assert said.splitlines() == [
+    assert message.splitlines() == [
         "this would remove of stage private of example:",
         "    service web",
         f"    Docker secret {next(iter(made.swarm.secrets))}",
@@ -334,7 +334,7 @@ def test_with_the_sites_name_all_but_volumes_goes(made: Made, removed: list[str]
 
 
 @pytest.mark.parametrize(
-    ("args", "words", "said"),
+    ("args", "words", "message"),
     [
         ((), {"confirm": "other"}, "confirm=other is not this site; type: doit prune confirm=example"),
         (("web",), {}, "takes no web"),
@@ -342,7 +342,7 @@ def test_with_the_sites_name_all_but_volumes_goes(made: Made, removed: list[str]
     ],
 )
 def test_a_slip_removes_nothing(
-    made: Made, removed: list[str], args: tuple[str, ...], words: dict[str, str], said: str
+    made: Made, removed: list[str], args: tuple[str, ...], words: dict[str, str], message: str
 ) -> None:
     """Another site's name, a word too many, a volume that is not left over."""
     without_services(made)
@@ -350,5 +350,5 @@ def test_a_slip_removes_nothing(
     with pytest.raises(InvalidCommand) as caught:
         prune(made, *args, **words)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert removed == []

@@ -217,10 +217,10 @@ def test_traces_that_can_not_be_written_end_the_run_with_a_message(
 
     assert doit_here(first, second) == 2
 
-    said = capsys.readouterr()
+    captured = capsys.readouterr()
     assert made == ["p:a", "p:b"]
-    assert f"{traces} is not a directory" in said.err
-    assert "Traceback" not in said.out + said.err
+    assert f"{traces} is not a directory" in captured.err
+    assert "Traceback" not in captured.out + captured.err
 
 
 def test_a_forgotten_task_runs_again(site: Path, doit_here: Callable[..., int]) -> None:

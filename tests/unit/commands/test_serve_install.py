@@ -1,4 +1,4 @@
-"""`doit serve_install`: it ends by itself when all hosts answer, and refuses what it can't serve."""
+"""`doit serve_install`: it ends when all hosts answer, and refuses a stage that it can't serve."""
 
 import io
 import socket
@@ -56,7 +56,7 @@ def run_of(directory: Path, **config: Any) -> Run:
 
 
 def serve(run: Run, *words: str) -> tuple[int, str]:
-    """Run `doit serve_install`, and return its exit status and what it said."""
+    """Run `doit serve_install`, and return its exit status and its output."""
     command = ServeInstallCommand(task_loader=Loader(run), bin_name="doit")
     command.outstream = out = io.StringIO()
     return command.execute({}, words), out.getvalue()
@@ -81,16 +81,16 @@ def test_ends_when_all_hosts_answer(tmp_path: Path, url: str, monkeypatch: pytes
 
     monkeypatch.setattr(KickstartProvider, "is_installed", is_installed)
     monkeypatch.setattr(serve_install, "LOOK_AGAIN", 0)
-    status, said = serve(run)
+    status, output = serve(run)
 
     assert status == 0
     assert looks == {"hive0": 1, "hive1": 4}
-    assert [line for line in said.splitlines() if "hive" in line] == ["hive1: answers ssh, installed"]
-    assert said.splitlines()[-1] == "all 2 hosts answer; `doit` goes on with them"
+    assert [line for line in output.splitlines() if "hive" in line] == ["hive1: answers ssh, installed"]
+    assert output.splitlines()[-1] == "all 2 hosts answer; `doit` goes on with them"
 
 
 def test_what_was_not_made_is_not_served(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the medium it says what makes it; without netboot_url, that there is nothing to serve."""
+    """Without the medium it names the task that makes it; without netboot_url there is nothing to serve."""
     monkeypatch.setattr(KickstartProvider, "is_installed", lambda *_: False)
     with pytest.raises(InvalidCommand, match="run `doit build_infra:medium`"):
         serve(run_of(tmp_path, netboot_url=url))
@@ -101,7 +101,7 @@ def test_what_was_not_made_is_not_served(tmp_path: Path, url: str, monkeypatch: 
 
 
 def test_a_port_in_use_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has the port is not pushed aside: the command ends with which port it is, and what to do."""
+    """A port in use ends the command, with the port and the way out."""
     monkeypatch.setattr(KickstartProvider, "is_installed", lambda *_: False)
     with port() as number:
         run = run_of(tmp_path, netboot_url=f"http://127.0.0.1:{number}")

@@ -1,4 +1,4 @@
-"""`doit shell_image:NAME`: what it opens, and what it says where there is nothing to open."""
+"""`doit shell_image:NAME`: the shell that it opens, and its messages where there is none."""
 
 import io
 import subprocess
@@ -52,12 +52,12 @@ def test_it_opens_what_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [("nix", "stage private has no image nix; there are web, db"), ("db", "image db has no failed build")],
 )
-def test_what_is_not_there(bench: Bench, name: str, said: str) -> None:
+def test_what_is_not_there(bench: Bench, name: str, message: str) -> None:
     """A name that is none, and an image that did not fail, are said in one line."""
-    with pytest.raises(InvalidCommand, match=said):
+    with pytest.raises(InvalidCommand, match=message):
         shell(opened(bench), name)
 
 

@@ -1,4 +1,4 @@
-"""`doit why`: which input differs from the last good run, and what made it differ."""
+"""`doit why`: the inputs that differ from the last good run, and their root causes."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,7 +28,7 @@ def made(tmp_path: Path) -> Made:
 
 
 def told(made: Made, *names: str, live: bool = False) -> list[str]:
-    """Return what `doit why` prints of one task, or of several."""
+    """Return the output of `doit why` for one task, or for several."""
     run = made.run()
     run.observer.enabled = live
     report = WhyReport(run, made.table_of(run), live=live, coloured=False)
@@ -47,7 +47,7 @@ def word(made: Made, asked: str) -> Sequence[str]:
 
 
 def test_up_to_date(made: Made) -> None:
-    """It says so, since when, and what it was made from in short."""
+    """It says so, since when, and the inputs in short."""
     lines = told(made, WEB)
 
     assert lines[0] == f"{WEB} is up to date"
@@ -58,7 +58,7 @@ def test_up_to_date(made: Made) -> None:
 
 
 def test_a_definition_with_its_key_path_and_both_values(made: Made) -> None:
-    """A person finds the very key of site.toml, and what it was."""
+    """The line has the very key of site.toml, with its old value."""
     made.edit('GREETING = "hello"', 'GREETING = "bye"')
 
     lines = told(made, WEB)
@@ -85,19 +85,19 @@ def test_a_file_with_its_path_through_image_and_role(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "text"),
     [
         (lambda path: path.unlink(), "roles/web/files/index.html removed"),
         (lambda path: path.with_name("more").write_text("x"), "roles/web/files/more added"),
         (lambda path: path.chmod(0o755), "roles/web/files/index.html changed"),
     ],
 )
-def test_what_can_happen_to_a_file(made: Made, edit: object, said: str) -> None:
+def test_what_can_happen_to_a_file(made: Made, edit: object, text: str) -> None:
     """Removed, added, made executable: each is named with its path."""
     assert callable(edit)
     edit(made.directory / "roles" / "web" / "files" / "index.html")
 
-    assert roots(made, IMAGE) == [f"web ← role web ← {said}"]
+    assert roots(made, IMAGE) == [f"web ← role web ← {text}"]
 
 
 def test_what_means_nothing_is_no_reason(made: Made) -> None:
@@ -121,14 +121,14 @@ def test_an_image_that_is_made_already(made: Made) -> None:
 
 
 def test_early_cutoff(made: Made) -> None:
-    """What is changed in place keeps its record: its dependents don't follow."""
+    """A resource that is changed in place keeps its record: its dependents don't follow."""
     made.edit('GREETING = "hello"', 'GREETING = "bye"')
 
     assert roots(made, "initialize_services:web.first") == []
 
 
 def test_secrets_are_only_changed(made: Made) -> None:
-    """Inputs hold no secret, and what is told of one is that it changed."""
+    """Inputs hold no secret, and of a secret is printed only that it changed."""
     assert old_and_new(Difference("content", "hmac:aa", "hmac:bb")) == ("(secret)", "(changed)")
     assert Difference("content", "hmac:aa", "hmac:bb").sentence() == "content changed"
     secret = made.run().secrets.read("password").reveal()
@@ -143,7 +143,7 @@ def test_secrets_are_only_changed(made: Made) -> None:
 
 
 def test_never_run(made: Made) -> None:
-    """It says so, what it waits for, and that the real thing may be there."""
+    """It says so, names the task that it waits for, and that the real thing may exist."""
     made.edit(
         "[images.web]", '[services.other]\nimage = "more"\n[images.more]\nfrom = "debian:12"\n[images.web]'
     )
@@ -156,7 +156,7 @@ def test_never_run(made: Made) -> None:
 
 
 def test_failed_with_the_end_of_its_log(made: Made) -> None:
-    """A failure is told with its log's path and end, and what changed since the last good run all the same."""
+    """A failure is printed with its log's path and end, and with the changes since the last good run."""
     made.edit_role("web/setup.sh", "exit 3\n")
     made.fail(
         IMAGE, "because: roles/web/setup.sh changed", *map(str, range(20)), "hive2: role web: exit status 3"
@@ -175,7 +175,7 @@ def test_failed_with_the_end_of_its_log(made: Made) -> None:
 
 
 def test_a_failed_task_is_run_for_its_reasons(made: Made) -> None:
-    """A run after a failure begins with what changed since the last good one, though doit forgot that."""
+    """A run after a failure has the reasons since the last good run, though doit forgot them."""
     made.edit_role("web/setup.sh", "exit 3\n")
     made.fail(IMAGE, "no")
     run = made.run()
@@ -194,14 +194,14 @@ def test_a_failure_that_is_mended_is_none(made: Made) -> None:
 
 
 def test_a_lost_record_is_a_reason(made: Made) -> None:
-    """What doit itself would find is told as well."""
+    """Reasons of doit's own are printed as well."""
     made.run().state.record_path("initialize_services:web.first").unlink()
 
     assert roots(made, "initialize_services:web.first") == ["web.first ← its record is gone"]
 
 
 def test_a_record_that_was_written_anew(made: Made) -> None:
-    """A record that it is made from, and that changed elsewhere than in what is an input, is told as doit finds it."""
+    """A record that changed only outside the inputs is a reason of doit's, and printed as such."""
     path = made.run().state.record_path("build_images:base.debian-12")
     path.write_text(path.read_text().replace("registry:5000", "registry:5001"))
 
@@ -209,7 +209,7 @@ def test_a_record_that_was_written_anew(made: Made) -> None:
 
 
 def test_a_config_error_is_told(made: Made) -> None:
-    """What the person has to mend comes as the reason, not as a traceback."""
+    """A person's mistake is printed as the reason, not as a traceback."""
     made.edit('roles = ["base", "web"]', 'roles = ["base", "web"]\ntimeout = "1s"')
     made.edit("password = { generate = 24 }", 'password = { env = "SKEP_TEST_NOT_SET" }')
 
@@ -229,16 +229,16 @@ def test_the_real_thing_only_when_asked(made: Made) -> None:
 
 
 def test_a_pinned_service_is_said_to_be(made: Made) -> None:
-    """A service that was taken back counts as up to date: that it is behind site.toml must be said."""
+    """A service that was taken back counts as up to date: that it is behind site.toml is printed."""
     pinned_revisions.note(made.run().state, {"web": 3})
-    said = (
+    text = (
         "  web is pinned to revision 3, behind site.toml, until its definition changes "
         "(doit rollback web to=latest)"
     )
 
-    assert told(made, WEB)[:2] == [f"{WEB} is up to date", said]
-    assert told(made, WEB, IMAGE)[-1] == said
-    assert said not in told(made, IMAGE)
+    assert told(made, WEB)[:2] == [f"{WEB} is up to date", text]
+    assert told(made, WEB, IMAGE)[-1] == text
+    assert text not in told(made, IMAGE)
 
 
 def test_several_in_a_line_each(made: Made) -> None:
@@ -272,19 +272,19 @@ def test_what_a_word_means(made: Made, asked: str, tasks: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "text"),
     [
         ("timezone", "is ambiguous: setup_hosts:hive0.timezone, setup_hosts:hive1.timezone"),
         ("wed", "there is no task, phase or resource 'wed'; `doit list --all`"),
         ("hive1.time", "did you mean setup_hosts:hive1.timezone"),
     ],
 )
-def test_what_a_word_can_not_mean(made: Made, asked: str, said: str) -> None:
-    """One line, with what may have been meant."""
+def test_what_a_word_can_not_mean(made: Made, asked: str, text: str) -> None:
+    """One line, with the likely candidates."""
     with pytest.raises(InvalidCommand) as refused:
         word(made, asked)
 
-    assert said in str(refused.value)
+    assert text in str(refused.value)
 
 
 def test_options_behind_words() -> None:
@@ -315,7 +315,7 @@ def test_an_empty_table_is_told_by_its_values() -> None:
     ],
 )
 def test_values_for_people(value: str | None, shown: str) -> None:
-    """Digests are cut to what people compare, texts to what fits."""
+    """Digests are cut to the length that people compare, texts to the length that fits."""
     assert shown_value(value) == shown
 
 

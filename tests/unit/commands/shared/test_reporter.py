@@ -1,4 +1,4 @@
-"""What a run prints."""
+"""doit's reporter: the lines of a run, its failures, its summary."""
 
 import io
 import re
@@ -91,7 +91,7 @@ def test_nothing_to_do_is_one_line(run: Run) -> None:
 
 
 def test_a_persons_mistake_is_printed_without_a_traceback(run: Run) -> None:
-    """A failure is its message, then the end of the log without what the message has, then where the log is."""
+    """A failure is its message, then the end of the log without the lines of the message, then the log's path."""
 
     def fail() -> TaskFailed:
         log = TaskLog(run.state.log_path("build_images:web"), run.secrets.redact)
@@ -125,7 +125,7 @@ def test_a_persons_mistake_is_printed_without_a_traceback(run: Run) -> None:
 
 
 def test_a_bug_is_printed_with_its_traceback_and_without_secrets(run: Run) -> None:
-    """What skep did not raise on purpose keeps its traceback, and says no secret."""
+    """An error that skep did not raise on purpose keeps its traceback, and shows no secret."""
 
     def fail() -> None:
         raise ValueError("no hunter2")

@@ -17,7 +17,7 @@ def finish(directory: Path, task: Task) -> None:
 
 
 def fail(directory: Path, task: Task) -> Dependency:
-    """Do what a run does with a task that failed."""
+    """Do as a run does with a failed task."""
     database = Dependency(StateDb, str(directory))
     database.backend.running = True
     database.remove_success(task)
@@ -51,7 +51,7 @@ def test_a_changed_file_dep_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_failure_keeps_the_last_good_run(tmp_path: Path) -> None:
-    """A failed task counts as not done, and what it was last made from is still known."""
+    """A failed task counts as not done, and its last good inputs are still known."""
     task = Task("p:n", None)
     task.values = {"inputs": {"a": "1"}}
     finish(tmp_path / "db", task)
@@ -84,7 +84,7 @@ def test_a_broken_file_is_as_good_as_none(tmp_path: Path) -> None:
 
 
 def test_forgetting_is_no_failure(tmp_path: Path) -> None:
-    """`doit forget` leaves nothing of a task, so that it counts as never run; what has no entry can be forgotten."""
+    """`doit forget` leaves nothing of a task, so it counts as never run; a task without an entry can be forgotten."""
     task = Task("p:n", None)
     finish(tmp_path / "db", task)
 
