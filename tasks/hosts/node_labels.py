@@ -84,7 +84,7 @@ def _is_of_orphan(stage: Stage, label: str) -> bool:
 
 
 def prune_labels(run: Run, log: Log) -> list[str]:
-    """Take the labels of volumes that the stage no longer has off the hives; return what went wrong.
+    """Take the labels of volumes that the stage no longer has off the hives; return the problems.
 
     A service that stays may still be held where it is by one, as long as it was not deployed anew.
     """

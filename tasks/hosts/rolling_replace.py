@@ -142,14 +142,14 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:
         swarm_nodes.check_expendable(beside.short, client, host, back)
         return True
 
-    what = "replaced" if goes else "stopped"
-    log(f"{host.short}: has to be {what}; waiting until the swarm can do without it")
+    action = "replaced" if goes else "stopped"
+    log(f"{host.short}: has to be {action}; waiting until the swarm can do without it")
     # Without others that are to come back nothing will change by waiting.
     patience = TURN_TIMEOUT if back else swarm_nodes.JOIN_TIMEOUT
     try:
         wait_for(may_go, "the swarm", patience, retry=SkepError, kind=ProviderError)
     except ProviderError as error:
-        raise ProviderError(f"{host.short} is not {what}: {error}") from error
+        raise ProviderError(f"{host.short} is not {action}: {error}") from error
     if goes and not run.provider.keeps_volumes:
         beside, client = manager()
         swarm_nodes.remove_node(beside.short, client, host, log)

@@ -1,6 +1,6 @@
 """The stage's own secrets, and the copy of them that the repository host keeps.
 
-The copy is what makes state/ dispensable: a fresh clone reads it back.
+With the copy state/ can be deleted: a fresh clone reads the secrets back.
 """
 
 from model.errors import HostError, StateError

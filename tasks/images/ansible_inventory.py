@@ -210,7 +210,7 @@ def _means(stage: Stage, ssh_config: Path) -> dict[str, dict[str, Any]]:
 
 
 def _directory(state: State, coordination: Coordination) -> Path:
-    """Return a directory for one play; the first of a run clears what a killed one left behind."""
+    """Return a directory for one play; the first play of a run clears those of killed runs."""
     root = state.root / "ansible"
     coordination.once("clear plays", lambda: shutil.rmtree(root, ignore_errors=True))
     return root / uuid.uuid4().hex

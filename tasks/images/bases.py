@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 DEBOOTSTRAP_TIMEOUT = 1800
 FILE = "digests.json"
-"""In the state directory: the digests of large files of the site, and by what it is known that they are the same."""
+"""In the state directory: the digests of large files of the site, with the size and times that they had."""
 
 _JUST_WRITTEN = 2.0
 """Seconds; two writes within them may leave a file with the same times."""
@@ -114,7 +114,7 @@ class UpstreamDigest(RepositoryStep):
             raise self.with_way_out(error) from error
 
     def with_way_out(self, error: BuildError) -> BuildError:
-        """Return an error with what else could be done; one of a login says so already."""
+        """Add the ways out to an error; one of a login has its own."""
         from remote.images.bases import RefusedError
 
         if isinstance(error, RefusedError):
@@ -208,6 +208,6 @@ def file_digest(state: State, coordination: Coordination, path: Path) -> str:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         if time.time() - max(status.st_mtime, status.st_ctime) > _JUST_WRITTEN:
-            with contextlib.suppress(StateError):  # who may only look hashes again
+            with contextlib.suppress(StateError):  # without write access it is hashed again each time
                 write_whole(kept, msgspec.json.encode({**known, str(path): [*mark, digest]}))
         return digest

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
-    """Return a builder on the repository host; the first of a run clears what a killed one left behind."""
+    """Return a builder on the repository host; the first one of a run clears the leftovers of killed runs."""
     from remote.images.builder import Builder
     from remote.images.registry import SiteRegistry
 

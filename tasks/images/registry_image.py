@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _DISKS = ("/var/lib/docker", "/var/lib/docker-registry", "/var/tmp")  # noqa: S108 - where builds write
 _FULL = 1024
-"""KiB below which a disk is what a build failed on."""
+"""KiB: a disk with less free space is why a build failed."""
 
 
 class RepositoryStep(Step):
@@ -93,7 +93,7 @@ class RegistryImage(RepositoryStep):
         """
 
     def was_found(self, builder: "Builder") -> None:
-        """Do what is to be done where it is in the registry already: nothing, mostly."""
+        """Act on an image that is in the registry already: nothing, mostly."""
 
     def _full_disks(self) -> list[str]:
         """Return the mount points that are full on the repository host; none where it can't be asked."""

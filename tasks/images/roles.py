@@ -92,7 +92,7 @@ class Role:
         return {
             **flatten(label, plain),
             **{f"{label}.{name}": value.fingerprint(self._secrets.pepper) for name, value in secret.items()},
-            # Those of this use are over what a role of Ansible itself sets, the others are not.
+            # The variables of this use override those that a role of Ansible sets itself; the common ones don't.
             **(flatten("vars", self.common) if self.is_ansible and self.common else {}),
         }
 

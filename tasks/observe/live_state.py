@@ -56,7 +56,7 @@ class LiveState:
         stage: The stage.
         state: Its state directory: a host that has no record there is not asked.
         connections: To its hosts and their engines.
-        provider: Lists its hosts and what else it made.
+        provider: Lists its hosts and its other resources.
         tag_moves: Tells whether upstream moved a tag.
 
     """
@@ -225,7 +225,7 @@ class LiveState:
         return self._swarm.result()
 
     def swarm_now(self) -> SwarmState:
-        """Read the state of the swarm once more, as after services were deployed; `swarm` stays what it was.
+        """Read the state of the swarm once more, as after services were deployed. `swarm` stays as it was.
 
         Raises:
             SkepError: No manager answers.

@@ -1,4 +1,4 @@
-"""What was observed of one host, and of the swarm. Plain data."""
+"""The observed states of a host, and of the swarm. Plain data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -21,7 +21,8 @@ WAIT = 5.0
 class TagMoves:
     """Asks upstream for each tag that bases were pulled by, once a run, in the background.
 
-    Only of what was resolved before and is pinned by nothing. An upstream that does not answer makes nothing stale.
+    It asks for no tag that something pins, or that was not resolved before. An upstream that does not answer makes
+    nothing stale.
 
     Args:
         stage: The stage.

@@ -195,7 +195,7 @@ class Connections:
     def _recent_manager(self) -> "tuple[Host, DockerClient] | None":
         """Return the manager that answered a moment ago, if there was one and its engine is the same still.
 
-        What an engine says of itself costs it more than what it is asked for: of fifty services each asks twice.
+        `docker info` costs an engine more than most questions, and each of fifty services asks for a manager twice.
         """
         if self._manager is None:
             return None

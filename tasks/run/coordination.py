@@ -20,7 +20,7 @@ class Coordination:
         self._problems: dict[str, tuple[str, Sequence[str]]] = {}
 
     def lock(self, name: str) -> threading.Lock:
-        """Return the lock of that name, for what two tasks of one run must not do at the same time."""
+        """Return the lock of that name: two tasks of one run must not do the same thing at the same time."""
         with self._guard:
             return self._locks.setdefault(name, threading.Lock())
 

@@ -8,7 +8,7 @@
         ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
         secrets/                  0700: the ssh key, the vault (site CA, passwords)
 
-All of it but `secrets/` is a cache of what the real things carry as labels.
+Everything but `secrets/` is a cache of the real things' labels, and may be deleted.
 """
 
 import contextlib
@@ -132,7 +132,7 @@ class State:
     def remove_broken(self) -> None:
         """Remove each record that is no JSON, before doit looks at the first one; only for who holds the stage.
 
-        A task is judged before those that read its record do so; what they find then would come a run too late.
+        doit judges a task before those that read its record. They would find the broken record a run too late.
         """
         for path in self.root.glob("*/*.json"):
             if path.parent.name not in {"traces", "secrets", "logs"}:

@@ -107,7 +107,7 @@ class DeployedService(Step):
 
     @cached_property
     def _rendered(self) -> RenderedService:
-        """The definition without templates, rendered once: its inputs are those of what is deployed."""
+        """The definition without templates, rendered once, so that the inputs are those that are deployed."""
         return renderer_of(self._run).service(self.name)
 
     def _parts(self) -> ServiceParts:
@@ -148,7 +148,7 @@ class DeployedService(Step):
         return secrets.fingerprint(secrets.registry_password)
 
     def ensure(self, work: Work) -> ServiceRecord:
-        """Deploy the service and wait until it runs; put it back to what it was if it does not.
+        """Deploy the service and wait until it runs; restore its last good revision if it does not.
 
         Raises:
             ServiceError: It does not run.
@@ -200,7 +200,7 @@ class DeployedService(Step):
         )
 
     def _put_back(self, client: "DockerClient", wait: Callable[[], None], log: Log) -> str:
-        """Put the service back to what it last ran well with, where the swarm has not; return what became of it."""
+        """Restore the service's last good revision, unless the swarm did; return the outcome in words."""
         from remote.swarm.restore import restore_service
 
         run, name = self._run, self.name

@@ -62,7 +62,7 @@ class OrphanContent(Orphan):
         remove_when_free(self.remover(client), self.id, host.short, self.words)
 
     def forget(self, run: Run) -> None:
-        """Remove what state/ keeps of its task, unless that makes a newer content."""
+        """Remove its task's files from state/, unless the task makes a newer content."""
         if not self.is_older:
             super().forget(run)
 
@@ -100,7 +100,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 
 
 def older_contents(run: Run, swarm: SwarmState) -> list[OrphanContent]:
-    """Return the older contents that nothing in the swarm uses, nor would go back to, of what site.toml still has.
+    """Return the older contents of wanted secrets and configs that no service uses or would go back to.
 
     Args:
         run: The run.

@@ -40,7 +40,7 @@ def named(stage: Stage) -> dict[int, str]:
 
 
 def choose(wants: Iterable[str], kept: Choices, taken: Iterable[int]) -> dict[str, int]:
-    """Return the choices: those that are kept, and for what has none the lowest number that is free. Pure.
+    """Return the choices: those that are kept, and the lowest free number for each other port. Pure.
 
     Args:
         wants: The ports that are to be chosen.

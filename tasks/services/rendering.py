@@ -90,7 +90,7 @@ class StageRenderer:
             return made
         if not isinstance(made, Secret) and not secrets_used(text, self._stage):
             return _fitting(where, made.encode(), _LARGEST_CONFIG)
-        # Also where it did not look this time: what it is delivered as does not change with a value.
+        # A secret even if no value was needed this time: the kind of its Docker object must not change with a value.
         secret = made if isinstance(made, Secret) else Secret(made)
         self._secrets.hide(secret, text)
         _fitting(where, secret.reveal().encode(), _LARGEST_SECRET)
@@ -136,7 +136,8 @@ def _texts(stage: Stage, directory: Path, name: str) -> list[str]:
 def problems(stage: Stage, renderer: StageRenderer, services: Collection[str]) -> list[str]:
     """Return a line for each template of these services, and their configs, that can't be rendered with the secrets.
 
-    Those that need no secret were looked at when site.toml was read; what is not made yet is left to its task.
+    Templates without secrets were checked when site.toml was read; one that needs something not made yet fails in its
+    task.
     """
     found: list[str] = []
     for name in dict.fromkeys(use.source for s in services for use in stage.services[s].configs):

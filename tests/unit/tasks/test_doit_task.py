@@ -1,9 +1,6 @@
 """When a task is stale: exactly when an input changed or the real thing is not as recorded."""
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -12,15 +9,12 @@ from doit.exceptions import TaskFailed
 from doit.task import Task, dict_to_task
 
 from commands.shared.statedb import StateDb
-from model.errors import ConfigError, HostError
+from model.errors import HostError
 from model.keys.record import FactRecord
-from model.secrets.secret import Secret
-from model.site import DockerStage, SecretSource, Site
+from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.doit_task import doit_task
 from tasks.run.context import Run
-from tasks.run.coordination import AT_A_TIME
-from tasks.run.log import TaskLog
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.step import Step, Work
@@ -171,71 +165,3 @@ def test_what_is_missing_is_waited_for(run: Run) -> None:
 
     assert reasons == ["x:y is not there yet"]
     assert inputs == {}
-
-
-def test_a_secret_too_short_to_be_hidden_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A log without each `abc` would be no log, and would give it away."""
-    source = SecretSource(env="SHORT")
-    config = DockerStage(cidr="10.0.0.0/24", number_of_hosts=1)
-    site = Site(site="short.test", stages={"private": config}, secrets={"short": source})
-    run = new_run(tmp_path, Stage(site, "private", config), State(tmp_path / "state"))
-    monkeypatch.setenv("SHORT", "abc")
-
-    with pytest.raises(ConfigError, match=r"secrets\.short: is shorter than 4 characters"):
-        run.secrets.read("short")
-    monkeypatch.setenv("SHORT", "abcd")
-    assert run.secrets.read("short").reveal() == "abcd"
-    assert run.secrets.redact("it is abcd.") == "it is [redacted]."
-
-
-def test_secrets_do_not_reach_logs(run: Run) -> None:
-    """A line that holds a secret of this run is written without it."""
-    run.secrets.hide(Secret("hunter2"))
-    log = TaskLog(run.state.log_path("build_things:one"), run.secrets.redact)
-    log.write("the password is hunter2")
-    log.close()
-
-    assert "hunter2" not in log.path.read_text()
-    assert "[redacted]" in log.path.read_text()
-
-
-def test_two_runs_on_one_stage(run: Run) -> None:
-    """The second is refused with the first one's process and command; after the first ended it may."""
-    run.state.lock("doit build_images")
-    second = State(run.state.root)
-
-    with pytest.raises(
-        Exception, match=r"another run holds this stage: process \d+ on .* \(doit build_images\)"
-    ):
-        second.lock("doit")
-    run.state.unlock()
-    second.lock("doit")
-    second.unlock()
-
-
-def test_who_only_waits_lets_others_work(run: Run) -> None:
-    """As many as may be at work keep nobody from it while they all wait for something; then they need a place."""
-    order: list[str] = []
-    waits, done = Barrier(AT_A_TIME + 1), Event()
-
-    def waiter() -> None:
-        with run.coordination.at_work():
-            with run.coordination.idle():
-                waits.wait(30)
-                done.wait(30)
-            order.append("waiter")
-
-    with ThreadPoolExecutor(AT_A_TIME) as pool:
-        for _ in range(AT_A_TIME):
-            pool.submit(waiter)
-        waits.wait(30)
-        with run.coordination.at_work():
-            order.append("other")
-        done.set()
-
-    assert order == ["other", *["waiter"] * AT_A_TIME]
-    with run.coordination.idle():  # outside of any task, as `doit rollback` waits
-        pass
-    with ExitStack() as full:
-        for _ in range(AT_A_TIME):
-            full.enter_context(run.coordination.at_work())

@@ -13,7 +13,7 @@ import requests
 from model.errors import BuildError
 from model.images.reference import parse
 from remote.images.bases import Source, UnreachableError, archived, debootstrap_script, present, resolve
-from tests.unit.tasks.images.test_bases import ONE, TWO, Engine, refused
+from tests.doubles.upstream import ONE, TWO, Engine, refused
 
 
 @pytest.mark.parametrize(

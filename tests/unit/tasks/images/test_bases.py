@@ -1,22 +1,16 @@
 """Bases: what they are made from, which digest is meant, and what is said when upstream moves or refuses."""
 
 import hashlib
-import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import requests
-from docker.errors import APIError, ImageNotFound
 
-from model.errors import BuildError, ConfigError, HostError
+from model.errors import BuildError, ConfigError
 from model.images import bases
-from model.images.reference import parse
-from model.keys.record import HostRecord, ImageRecord
-from model.site_file.load import load, parse_site
-from model.stage import Stage
+from model.keys.record import ImageRecord
+from model.site_file.load import load
 from remote.images.bases import (
     RefusedError,
 )
@@ -24,29 +18,9 @@ from tasks import build_images
 from tasks.images import bases as base_tasks
 from tasks.images.bases import BaseImage, UpstreamDigest
 from tasks.names import base_task, image_task, upstream_task
-from tasks.observe import tag_moves
-from tasks.observe.drift import Unknown
-from tasks.observe.tag_moves import TagMoves
 from tasks.run.context import Run
-from tasks.run.open import new_run
-from tasks.run.state import State
 from tasks.step import Work
-
-ONE, TWO = "sha256:" + "1" * 64, "sha256:" + "2" * 64
-
-
-def run_of(directory: Path, **tables: Any) -> Run:
-    """Return a run of a site with one image from debian:12, and more tables."""
-    given = {
-        "site": "example",
-        "stages": {"private": {"provider": "docker", "cidr": "10.0.0.0/24"}},
-        "images": {"web": {"from": "debian:12"}},
-        "services": {"web": {"image": "web"}},
-        **tables,
-    }
-    site = parse_site(given)
-    stage = Stage(site, "private", site.stages["private"])
-    return new_run(directory, stage, State(directory / "state" / "private"))
+from tests.doubles.upstream import ONE, TWO, Engine, refused, resolve_to, run_of, with_engine
 
 
 def base_of(run: Run, name: str = "debian:12") -> BaseImage:
@@ -57,16 +31,6 @@ def base_of(run: Run, name: str = "debian:12") -> BaseImage:
 def file_digest_of(run: Run, file: Path) -> str:
     """Return the digest of a file of a run's site."""
     return base_tasks.file_digest(run.state, run.coordination, file)
-
-
-def tag_moves_of(run: Run) -> TagMoves:
-    """Begin to ask upstream for the tags of a run."""
-    return TagMoves(run.stage, run.state, run.secrets, run.upstream)
-
-
-def resolve_to(run: Run, digest: str, name: str = "debian:12") -> None:
-    """Have a base resolved, as by an earlier run."""
-    run.state.write(upstream_task(name), ImageRecord(reference=str(parse(name.partition("@")[0]).at(digest))))
 
 
 def digest_of(run: Run, name: str = "debian:12") -> UpstreamDigest:
@@ -214,59 +178,12 @@ def test_pinned_and_unpinned_ask_for_the_same_base(tmp_path: Path) -> None:
 # -- which digest ----------------------------------------------------------------------------------------------------
 
 
-def test_site_toml_pins_before_the_lock(tmp_path: Path) -> None:
-    """A digest that is written out is the one that counts; then site.lock; else nothing does."""
-    (tmp_path / "site.lock").write_text(f'[images]\n"debian:12" = "{TWO}"\n')
-    run = run_of(tmp_path)
-
-    assert run.upstream.pinned(parse(f"debian:12@{ONE}")) == ONE
-    assert run.upstream.pinned(parse("debian:12")) == TWO
-    assert run.upstream.pinned(parse("debian:11")) == ""
-
-
 def test_the_lock_follows_the_map(tmp_path: Path) -> None:
     """It pins what is pulled: a base that is mapped elsewhere is not held to the digest of another repository."""
     (tmp_path / "site.lock").write_text(f'[images]\n"debian:12" = "{TWO}"\n')
     run = run_of(tmp_path, bases={"debian:12": {"image": "quay.io/debian:12"}})
 
     assert digest_of(run).inputs() == {"reference": "quay.io/debian:12"}
-
-
-class Engine:
-    """An engine that answers one way."""
-
-    def __init__(self, answer: str | Exception, held: dict[str, list[str]] | None = None) -> None:
-        self.answer, self.held = answer, held or {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
-        self.api = SimpleNamespace(inspect_distribution=self._distribution)
-        self.images = SimpleNamespace(get=self._image)
-
-    def _distribution(self, name: str, auth_config: dict[str, str]) -> Any:
-        self.asked.append((name, auth_config))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return {"Descriptor": {"digest": self.answer}}
-
-    def _image(self, name: str) -> Any:
-        if name not in self.held:
-            raise ImageNotFound(name)
-        return SimpleNamespace(attrs={"RepoDigests": self.held[name]})
-
-
-def refused(status: int, said: str) -> APIError:
-    """Return an error of the engine's API."""
-    response = requests.Response()
-    response.status_code = status
-    return APIError("refused", response, said)
-
-
-def with_engine(run: Run, engine: Engine) -> Run:
-    """Give a run an engine on its repository host."""
-    run.connections.engine = lambda _host: engine  # type: ignore[method-assign, assignment]
-    host = run.stage.repository
-    record = HostRecord(name=host.name, id="1", address=host.address, ssh_host=host.address)
-    run.state.write(f"build_infra:{host.short}", record)
-    return run
 
 
 def test_upstream_is_asked_by_the_repository_hosts_engine(tmp_path: Path) -> None:
@@ -276,28 +193,6 @@ def test_upstream_is_asked_by_the_repository_hosts_engine(tmp_path: Path) -> Non
 
     assert digest_of(run).ensure(work([])) == ImageRecord(reference=f"debian@{ONE}")
     assert engine.asked == [("debian:12", {})]
-
-
-def test_a_mirror_is_asked_with_its_own_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The upstream's password never goes to a mirror."""
-    monkeypatch.setenv("HUB", "swordfish")
-    tables = {
-        "docker.io": {"user": "ann", "password": "hub", "mirror": "mirror.example:5000"},
-        "mirror.example:5000": {"user": "bob", "password": "mirror"},
-    }
-    secrets = {"hub": {"env": "HUB"}, "mirror": {"env": "HUB"}}
-    with_login = run_of(tmp_path, registries=tables, secrets=secrets)
-    without = run_of(tmp_path, registries={"docker.io": tables["docker.io"]}, secrets=secrets)
-
-    found = with_login.upstream.source(parse("debian:12"))
-    assert str(found.contact) == "mirror.example:5000/library/debian:12"
-    assert found.auth == {
-        "username": "bob",
-        "password": "swordfish",
-        "serveraddress": "mirror.example:5000",
-    }
-    assert without.upstream.source(parse("debian:12")).auth == {}
-    assert "swordfish" not in repr(found)
 
 
 def test_a_wrong_password_is_said_by_its_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,77 +230,6 @@ def test_another_repositorys_digest_is_not_taken(tmp_path: Path) -> None:
 
     with pytest.raises(BuildError, match=r'\[bases\."debian:12"\]'):
         digest_of(run).ensure(work([]))
-
-
-# -- the live look ---------------------------------------------------------------------------------------------------
-
-
-def test_a_moved_tag_is_said(tmp_path: Path) -> None:
-    """Old against new, by the base's own name; what did not move is fresh."""
-    run = with_engine(run_of(tmp_path), Engine(TWO))
-    resolve_to(run, ONE)
-    reason = f"debian:12 moved upstream: sha256:{'1' * 12} → sha256:{'2' * 12}"
-    assert tag_moves_of(run).moved("debian:12") == reason
-
-    resolve_to(run, TWO)
-
-    assert tag_moves_of(run).moved("debian:12") is None
-
-
-def test_an_upstream_that_cannot_be_asked_makes_nothing_stale(tmp_path: Path) -> None:
-    """The log alone says so."""
-    run = with_engine(run_of(tmp_path), Engine(refused(500, "dial tcp: timeout")))
-    resolve_to(run, ONE)
-    assert tag_moves_of(run).moved("debian:12") is None
-    assert not run.state.log_path("upstream").exists(), "a plan writes nothing"
-    run.state.lock("doit")
-
-    assert tag_moves_of(run).moved("debian:12") is None
-    assert "debian:12 could not be asked for" in run.state.log_path("upstream").read_text()
-    run.state.unlock()
-
-
-def test_an_upstream_that_is_slow_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a few seconds of a run the rest of it goes on."""
-    run = with_engine(run_of(tmp_path), Engine(TWO))
-    resolve_to(run, ONE)
-    answer = threading.Event()
-    monkeypatch.setattr(tag_moves, "WAIT", 0.0)
-    monkeypatch.setattr(run.upstream, "digest_now", lambda *_: TWO if answer.wait(10) else ONE)
-
-    look = tag_moves_of(run)
-
-    assert look.moved("debian:12") is None
-    answer.set()
-    assert look._answered["debian:12"].wait(10)
-
-
-@pytest.mark.parametrize("how", ["lock", "digest", "never resolved", "made here"])
-def test_what_cannot_move_is_not_asked_for(tmp_path: Path, how: str) -> None:
-    """With a lock a run asks no upstream at all."""
-    if how == "lock":
-        (tmp_path / "site.lock").write_text(f'[images]\n"debian:12" = "{ONE}"\n')
-    name = f"debian:12@{ONE}" if how == "digest" else "debian:12"
-    tables: dict[str, Any] = {"images": {"web": {"from": name}}}
-    if how == "made here":
-        tables["bases"] = {"debian:12": {"debootstrap": "bookworm"}}
-    engine = Engine(TWO)
-    run = with_engine(run_of(tmp_path, **tables), engine)
-    if how != "never resolved":
-        resolve_to(run, ONE, name)
-
-    assert tag_moves_of(run).moved(name) is None
-    assert engine.asked == []
-    assert not run.state.log_path("upstream").exists()
-
-
-def test_no_repository_host_yet(tmp_path: Path) -> None:
-    """Upstream is asked from there, so it has to be made first; until then nobody knows."""
-    run = run_of(tmp_path)
-
-    with pytest.raises(HostError, match="is not made yet"):
-        run.upstream.digest_now(parse("debian:12"))
-    assert isinstance(tag_moves_of(run).moved("debian:12"), Unknown)
 
 
 # -- mistakes in site.toml -------------------------------------------------------------------------------------------

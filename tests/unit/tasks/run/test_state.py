@@ -157,3 +157,18 @@ def test_a_lock_on_a_file_that_was_removed_is_none(
         at(tmp_path).lock("doit")
     state.unlock()
     at(tmp_path).lock("doit")
+
+
+def test_two_runs_on_one_stage(tmp_path: Path) -> None:
+    """The second is refused with the first one's process and command; after the first ended it may."""
+    first = State(tmp_path)
+    first.lock("doit build_images")
+    second = State(tmp_path)
+
+    with pytest.raises(
+        Exception, match=r"another run holds this stage: process \d+ on .* \(doit build_images\)"
+    ):
+        second.lock("doit")
+    first.unlock()
+    second.lock("doit")
+    second.unlock()

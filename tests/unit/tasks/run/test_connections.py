@@ -1,24 +1,18 @@
-"""Deploying a service: what is kept of it once it is seen to run."""
+"""Connections to the swarm's managers: one answer for all who ask at the same time."""
 
 import threading
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 
 from model.errors import HostError
-from model.labels import REVISION_LABEL
-from tasks import deploy_services
-from tasks.run.connections import Connections
 from tests import made as rig
 from tests.made import Made
 
 CALLERS = 7
-Labels = Callable[[Mapping[str, Any]], Mapping[str, str]]
 
 
 @pytest.fixture
@@ -27,39 +21,6 @@ def made(tmp_path: Path) -> Made:
     site = rig.new(tmp_path)
     site.make()
     return site
-
-
-@pytest.mark.parametrize("changed", [True, False])
-def test_what_a_killed_run_deployed_is_kept_by_the_next(
-    made: Made, monkeypatch: pytest.MonkeyPatch, *, changed: bool
-) -> None:
-    """A service is kept when it is first seen to run, whichever run changed it; one that is kept is left alone."""
-    run = made.run()
-    asked: list[Labels] = []
-    kept: list[Any] = []
-
-    def wait(*_: Any, labels: Labels, **_options: Any) -> None:
-        asked.append(labels)
-
-    def keep(_keeper: object, found: Any, _secret: object) -> int:
-        kept.append(found)
-        return 7
-
-    client = Mock()
-    monkeypatch.setattr(run.connections, "manager", lambda: (None, client))
-    monkeypatch.setattr(Connections, "swarm_poller", None)
-    monkeypatch.setattr("tasks.services.deployed_service.preflight", lambda *_: None)
-    monkeypatch.setattr("remote.swarm.services.ensure_service", lambda *_: ("id", changed))
-    monkeypatch.setattr("remote.swarm.convergence.wait_until_converged", wait)
-    monkeypatch.setattr("remote.swarm.revisions.RevisionStore.keep", keep)
-    step = next(s for s in deploy_services.steps(run) if s.name == "web")
-    step.ensure(SimpleNamespace(task=step.task, key="k", log=lambda _line: None))  # type: ignore[arg-type]
-    [labels] = asked
-
-    without: dict[str, Any] = {"Spec": {"Labels": {"skep.key": "k"}}}
-    assert labels(without) == {REVISION_LABEL: "7"}
-    assert labels({"Spec": {"Labels": {REVISION_LABEL: "3"}}}) == {}
-    assert kept == [without]
 
 
 def test_a_manager_is_asked_once_by_those_who_follow_at_once(

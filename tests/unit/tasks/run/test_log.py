@@ -1,0 +1,27 @@
+"""Logs: no secret is in them."""
+
+from pathlib import Path
+
+from model.secrets.secret import Secret
+from tasks.run.log import Redactor, TaskLog
+
+
+def test_secrets_do_not_reach_logs(tmp_path: Path) -> None:
+    """A line that holds a secret of this run is written without it."""
+    redactor = Redactor()
+    redactor.hide(Secret("hunter2"))
+    log = TaskLog(tmp_path / "one.log", redactor.redact)
+    log.write("the password is hunter2")
+    log.close()
+
+    assert "hunter2" not in log.path.read_text()
+    assert "[redacted]" in log.path.read_text()
+
+
+def test_a_secret_is_found_before_its_beginning() -> None:
+    """Where one secret is the beginning of another, nothing of the longer one is left."""
+    redactor = Redactor()
+    for text in ("12345678", "12345678-longer", "12345678-longer-still"):
+        redactor.hide(Secret(text))
+
+    assert redactor.redact("12345678-longer-still") == "[redacted]"
