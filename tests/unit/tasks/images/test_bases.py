@@ -304,6 +304,3 @@ def test_a_service_may_run_a_base(tmp_path: Path) -> None:
     site = load(tmp_path / "site.toml")
 
     assert str(bases.pulled(site, "app")) == "registry.example/app:3"
-
-
-# -- debootstrap -------------------------------------------------------------------------------------------------------
