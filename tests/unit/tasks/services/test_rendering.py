@@ -71,15 +71,6 @@ def test_what_a_secret_made_is_kept_out_of_logs(tmp_path: Path) -> None:
     assert run.secrets.redact("long enough") == "long enough"
 
 
-def test_a_secret_is_found_before_its_beginning(tmp_path: Path) -> None:
-    """Where one secret is the beginning of another, nothing of the longer one is left."""
-    run = run_of(tmp_path, "")
-    for text in ("12345678", "12345678-longer", "12345678-longer-still"):
-        run.secrets.hide(Secret(text))
-
-    assert run.secrets.redact("12345678-longer-still") == "[redacted]"
-
-
 @pytest.fixture
 def world(tmp_path: Path) -> made.Made:
     """Return a made site with a service that has templates."""
