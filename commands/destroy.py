@@ -11,7 +11,7 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
-from commands.shared.current_run import site_run
+from commands.shared.current_run import confirming, site_run
 from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from tasks.cleanup.inventory import Inventory, inventory
@@ -104,12 +104,7 @@ If it was interrupted, or a host did not answer, run it again."""
 
     def _to_type(self, run: Run, volumes: Collection[str]) -> str:
         """Return the command that removes the stage."""
-        words = [self.bin_name, "destroy", f"confirm={run.stage.site_name}"]
-        if len(run.stage.site.stages) > 1:
-            words.append(f"stage={run.stage.name}")
-        if volumes:
-            words.append(f"volumes={','.join(volumes)}")
-        return shlex.join(words)
+        return confirming(run, self.bin_name, self.name, volumes)
 
 
 def _inventory(run: Run) -> Inventory:

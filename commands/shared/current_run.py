@@ -1,5 +1,7 @@
 """The run that dodo.py made, for doit's commands."""
 
+import shlex
+from collections.abc import Collection
 from typing import Any
 
 from doit.exceptions import InvalidDodoFile
@@ -24,3 +26,21 @@ def site_run(loader: Any, *, asks: bool = True) -> Run:
         raise InvalidDodoFile(msg)
     run.secrets.may_run_commands = asks
     return run
+
+
+def confirming(run: Run, program: str, command: str, volumes: Collection[str]) -> str:
+    """Return the command line that confirms what `doit destroy` or `doit prune` would do.
+
+    Args:
+        run: The run.
+        program: How doit was called.
+        command: The command's name.
+        volumes: The volumes to remove as well.
+
+    """
+    words = [program, command, f"confirm={run.stage.site_name}"]
+    if len(run.stage.site.stages) > 1:
+        words.append(f"stage={run.stage.name}")
+    if volumes:
+        words.append(f"volumes={','.join(sorted(volumes))}")
+    return shlex.join(words)
