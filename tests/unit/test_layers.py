@@ -249,6 +249,19 @@ def test_folders_are_small() -> None:
     )
 
 
+def test_a_class_name_means_one_thing() -> None:
+    """No two public classes have the same name."""
+    classes = defaultdict(list)
+    for name, tree in TREE.trees.items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                classes[node.name].append(f"{TREE.paths[name]}:{node.lineno}")
+
+    wrong = [f"{name}: {', '.join(places)}" for name, places in classes.items() if len(places) > 1]
+
+    assert not wrong, report("A class name stands for two things:", wrong, "Rename all but one of them.")
+
+
 def test_a_module_name_means_one_thing() -> None:
     """Modules of the same name are about the same subject, and listed with it."""
     modules = defaultdict(set)
