@@ -19,6 +19,7 @@ from tasks.hosts.volume_data import elsewhere, has_data
 from tasks.names import NFS_TASK, host_task, setup_task, volume_task
 from tasks.observe.live_state import LiveState
 from tasks.phase import Orphan, Phase
+from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.services.rendering import renderer_of
 from tasks.step import ADOPT, BLOCKED, REPLACE, Finding, Names, Step, Work
@@ -170,20 +171,20 @@ class OrphanVolume(Orphan):
     def remove(self, run: Run, log: Log) -> None:
         """Remove it as soon as no container uses it."""
         del log
-        _remove(run, self.name, self.host)
+        _remove(run.connections, self.name, run.stage.host(self.host))
 
 
-def _remove(run: Run, name: str, short: str) -> None:
+def _remove(connections: Connections, name: str, host: Host) -> None:
     """Remove a volume from a host as soon as no container uses it; containers that have ended go with it."""
     from remote.swarm.volumes import remove_ended
 
-    client = run.connections.engine(run.stage.host(short))
+    client = connections.engine(host)
 
     def remove(name: str) -> None:
         remove_ended(client, name)
         client.api.remove_volume(name)
 
-    remove_when_free(remove, name, short, f"volume {name}")
+    remove_when_free(remove, name, host.short, f"volume {name}")
 
 
 def orphans(run: Run) -> Iterator[Orphan]:
@@ -212,7 +213,7 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
     def clear(short: str) -> None:
         for volume in sorted(volumes):
             if short in there.volumes.get(volume, ()):
-                _remove(run, volume, short)
+                _remove(run.connections, volume, run.stage.host(short))
                 log(f"{short}: removed volume {volume}")
 
     return each([host.short for host in run.stage.hosts if host.short in there.hosts], clear, log)

@@ -11,6 +11,7 @@ from typing import Any
 from model.errors import SkepError
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
 from tasks.run.context import Run
+from tasks.run.state import State
 
 FOLLOWS = "may follow"
 """Of a resource that is up to date itself, where something before it is not."""
@@ -72,7 +73,7 @@ def _own_status(run: Run, task: Any, tasks: Mapping[str, Any], dep_manager: Any)
     try:
         judged = dep_manager.get_status(task, tasks, get_log=True)
         fresh = judged.status == "up-to-date"
-        reasons = run.progress.reasons.get(task.name) or _doits_reasons(judged, run)
+        reasons = run.progress.reasons.get(task.name) or _doits_reasons(judged, run.state)
     except SkepError as error:
         # An input is not available, as when a secret's environment variable is not set: a run would stop here, too.
         fresh, reasons = False, [run.secrets.redact(line) for line in str(error).splitlines()]
@@ -92,14 +93,12 @@ def _own_status(run: Run, task: Any, tasks: Mapping[str, Any], dep_manager: Any)
     return RecordedStatus(task.name, host, doc, STALE, tuple(reasons) or ("an input changed",))
 
 
-def _doits_reasons(judged: Any, run: Run) -> list[str]:
+def _doits_reasons(judged: Any, state: State) -> list[str]:
     """Return why doit would run a task whose inputs have not changed."""
     if judged.reasons.get("missing_target"):
         return ["its record is gone"]
     changed = judged.reasons.get("changed_file_dep") or []
-    return [
-        f"the record {Path(path).relative_to(run.state.root).with_suffix('')} changed" for path in changed
-    ]
+    return [f"the record {Path(path).relative_to(state.root).with_suffix('')} changed" for path in changed]
 
 
 def _changes(task: Any, good: Mapping[str, Any]) -> list[str]:

@@ -5,6 +5,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from model.errors import HostError
+from model.json_types import Json
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord
 from model.secrets.secret import Secret
@@ -131,11 +132,11 @@ class SetupStep(Step):
     def _apply_docker(self, step: HostStep, key: str, work: Work) -> None:
         """Set up the engine; that may start it anew, and with it whatever runs there: one hive at a time."""
         run, host = self._run, self._host
-        if refused := _made_otherwise(run, host):
+        swarm = run.live_state.host(host).info.get("Swarm") or {}
+        if SWARM not in run.may_replace and (refused := _made_otherwise(run.stage, host, swarm)):
             # The engine's own part of it is not begun, for which it would be started anew.
             raise HostError(refused)
-        swarm_state = (run.live_state.host(host).info.get("Swarm") or {}).get("LocalNodeState")
-        alone = swarm_state == "active"
+        alone = swarm.get("LocalNodeState") == "active"
         with stopped_one_at_a_time(run, host, work.log) if alone else contextlib.nullcontext():
             self._apply(step, key, work)
         if "docker" not in run.connections.to(host).run("id -nG").split():
@@ -148,8 +149,15 @@ class SetupStep(Step):
         return self._run.live_state.step(self._host, self._step, step_key(self._definition)[1])
 
 
-def _made_otherwise(run: Run, host: Host) -> str:
-    """Return why a hive's swarm can't be as it is wanted, unless it may be made anew; empty if it can."""
-    cluster = (run.live_state.host(host).info.get("Swarm") or {}).get("Cluster")
-    different = differing_options(swarm_options(run.stage.config), cluster) if cluster else ""
-    return options_are_fixed(host.short, different) if different and SWARM not in run.may_replace else ""
+def _made_otherwise(stage: Stage, host: Host, swarm: Json) -> str:
+    """Return why a hive's swarm can't be as it is wanted; empty if it can.
+
+    Args:
+        stage: The stage.
+        host: The hive.
+        swarm: The swarm as its engine describes it.
+
+    """
+    cluster = swarm.get("Cluster")
+    different = differing_options(swarm_options(stage.config), cluster) if cluster else ""
+    return options_are_fixed(host.short, different) if different else ""

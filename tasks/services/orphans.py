@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
+from model.stage import Stage
 from remote.swarm.revisions import files_of, is_revision, remove_revisions
 from tasks.cleanup.removing import remove_when_free
 from tasks.names import CONFIG, config_task, secret_task, service_task
@@ -96,7 +97,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
     for name, service in sorted(swarm.services.items()):
         if name not in staying:
             yield OrphanService(name, service_task(name), id=service.get("ID", ""))
-    yield from _contents(run, swarm, staying)
+    yield from _contents(run.stage, docker_names_of(run).wanted(), swarm, staying)
 
 
 def older_contents(run: Run, swarm: SwarmState) -> list[OrphanContent]:
@@ -107,31 +108,34 @@ def older_contents(run: Run, swarm: SwarmState) -> list[OrphanContent]:
         swarm: The swarm as it is now.
 
     """
-    known = docker_names_of(run).wanted()
+    wanted = docker_names_of(run).wanted()
     return [
         orphan
-        for orphan in _contents(run, swarm, swarm.services)
-        # Where the content that is wanted can't be told, none is older.
-        if orphan.is_older and not orphan.users and orphan.of in known
+        for orphan in _contents(run.stage, wanted, swarm, swarm.services)
+        # Where the wanted content can't be read, none is known to be older.
+        if orphan.is_older and not orphan.users and orphan.of in wanted
     ]
 
 
-def _contents(run: Run, swarm: SwarmState, staying: Mapping[str, Any]) -> Iterator[OrphanContent]:
+def _contents(
+    stage: Stage, wanted: Mapping[str, str], swarm: SwarmState, staying: Mapping[str, Any]
+) -> Iterator[OrphanContent]:
     """Yield the Docker secrets and configs other than those that site.toml wants.
 
     Args:
-        run: The run.
+        stage: The stage.
+        wanted: The Docker names of those that it wants, by their label `skep.name`.
         swarm: The swarm.
         staying: The services that count as users.
 
     """
-    current = set(docker_names_of(run).wanted().values())
-    configs = {f"{CONFIG}{name}" for name in run.stage.configs}
+    current = set(wanted.values())
+    configs = {f"{CONFIG}{name}" for name in stage.configs}
     users = _users(swarm, staying)
     for docker_name, thing in sorted(swarm.secrets.items()):
         if docker_name not in current:
-            yield _orphan(OrphanSecret, docker_name, thing, configs | run.stage.secrets.keys(), users)
-    deployed = {*swarm.services, *run.stage.services}
+            yield _orphan(OrphanSecret, docker_name, thing, configs | stage.secrets.keys(), users)
+    deployed = {*swarm.services, *stage.services}
     for docker_name, thing in sorted(swarm.configs.items()):
         if is_revision(thing) and labels_of(thing)[NAME_LABEL] in deployed:
             continue  # it goes with its service; one that somebody removed is deployed again
