@@ -21,6 +21,8 @@ PROVIDERS = {
     "vagrant": "providers.vagrant.provider:VagrantProvider",
 }
 """Value of `provider =` to module and class; SDKs are imported with it, or later."""
+SDK_VARIABLES = {"aws": ("AWS_",), "gcp": ("GOOGLE_", "CLOUDSDK_"), "openstack": ("OS_",)}
+"""Provider to the prefixes of the environment variables that its SDK reads itself: they stay in doit's environment."""
 
 
 def create(stage: Stage, files: SshFiles, state: Path, secret: Callable[[str], Secret]) -> Provider:

@@ -25,10 +25,13 @@ from remote.hostsetup.apply import step_key
 from remote.hostsetup.markers import AppliedStep
 from remote.mother.files import write_whole
 from remote.swarm.spec import MODES, spec_digest
-from tasks import build_volumes, phases
+from tasks import build_images, build_networks, build_volumes, initialize_services, phases
 from tasks.explain.status import StatusTable
-from tasks.hosts.node_labels import node_labels
-from tasks.hosts.setup_steps import HostSteps
+from tasks.hosts.node_labels import NodeLabels, node_labels
+from tasks.hosts.setup_steps import HostSteps, SetupStep
+from tasks.hosts.stage_vault import StageVault
+from tasks.hosts.swarm_member import SwarmMember
+from tasks.images.bases import BaseImage
 from tasks.names import CONFIG, swarm_task
 from tasks.observe.live_state import LiveState
 from tasks.observe.states import HostState, SwarmState
@@ -38,8 +41,10 @@ from tasks.run.log import TaskLog
 from tasks.run.open import new_run
 from tasks.run.state import State
 from tasks.run.vault import Vault
+from tasks.services.deployed_service import DeployedService
 from tasks.services.docker_names import docker_names_of
 from tasks.services.rendering import renderer_of
+from tasks.services.secrets_configs import DockerConfig, DockerSecret
 from tasks.step import Step
 
 SITE = """\
@@ -246,7 +251,7 @@ class Made:
 
     def _appear(self, run: Run, step: Step, key: str, record: Record) -> None:
         """Have a look find a resource."""
-        appear = _APPEAR.get(step.phase)
+        appear = _APPEAR.get(type(step))
         if appear is not None:
             appear(self, run, step, key, record)
 
@@ -281,8 +286,6 @@ def _setup_appears(made: Made, run: Run, step: Step, _key: str, record: Record) 
 
 def _image_appears(made: Made, run: Run, step: Step, key: str, _record: Record) -> None:
     """Have a look find an image in the registry."""
-    if step.name.startswith("upstream."):
-        return
     repository = step.name.replace("base.", "base/", 1)
     short = run.stage.repository.short
     made.look(short, tags=made.hosts[short].tags | {f"{repository}:{key}"}, info={"Swarm": {}})
@@ -340,14 +343,23 @@ def _initialization_appears(made: Made, _run: Run, step: Step, key: str, _record
     made.swarm.services[service]["Spec"]["Labels"][f"skep.initialized.{role}"] = key
 
 
-_APPEAR: dict[str, Callable[[Made, Run, Step, str, Record], None]] = {
-    "setup_hosts": _setup_appears,
-    "build_images": _image_appears,
-    "build_networks": _network_appears,
-    "build_volumes": _volume_appears,
-    "deploy_services": _service_appears,
-    "initialize_services": _initialization_appears,
+_APPEAR: dict[type[Step], Callable[[Made, Run, Any, str, Any], None]] = {
+    SetupStep: _setup_appears,
+    StageVault: _setup_appears,
+    SwarmMember: _setup_appears,
+    NodeLabels: _setup_appears,
+    BaseImage: _image_appears,
+    build_images.BuiltImage: _image_appears,
+    build_images.DockerfileImage: _image_appears,
+    build_images.PulledImage: _image_appears,
+    build_networks.OverlayNetwork: _network_appears,
+    build_volumes.NamedVolume: _volume_appears,
+    DockerSecret: _service_appears,
+    DockerConfig: _service_appears,
+    DeployedService: _service_appears,
+    initialize_services.Initialization: _initialization_appears,
 }
+"""A kind of step to how its resource gets into the live state. Those of the provider are in the fake cloud."""
 
 
 def _last(run: Run, task: str) -> dict[str, Any]:

@@ -9,12 +9,11 @@ from model.errors import ConfigError
 from model.secrets.secret import Secret, UnknownSecret
 from model.site import SecretSource
 from model.stage import Stage
+from providers import SDK_VARIABLES
 from remote.mother import process
 
 COMMAND_TIMEOUT = 120
 """Seconds that a command may take: a person may have to unlock something."""
-_SDKS_OWN = {"aws": ("AWS_",), "gcp": ("GOOGLE_", "CLOUDSDK_"), "openstack": ("OS_",)}
-"""Provider to the prefixes of the variables that its SDK reads itself."""
 
 
 def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
@@ -27,7 +26,7 @@ def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
         environment: Where they are taken from.
 
     """
-    own = _SDKS_OWN.get(stage.provider, ())
+    own = SDK_VARIABLES.get(stage.provider, ())
     names = {source.env for source in stage.site.secrets.values() if source.env is not None}
     taken = {}
     for name in names & environment.keys():

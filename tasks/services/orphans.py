@@ -137,8 +137,12 @@ def _contents(
             yield _orphan(OrphanSecret, docker_name, thing, configs | stage.secrets.keys(), users)
     deployed = {*swarm.services, *stage.services}
     for docker_name, thing in sorted(swarm.configs.items()):
-        if is_revision(thing) and labels_of(thing)[NAME_LABEL] in deployed:
-            continue  # it goes with its service; one that somebody removed is deployed again
+        name = labels_of(thing).get(NAME_LABEL, CONFIG)
+        if is_revision(thing):
+            if name in deployed:
+                continue  # it goes with its service; one that somebody removed is deployed again
+        elif not name.startswith(CONFIG):
+            continue  # another phase's
         if docker_name not in current and not users.get(thing.get("ID", "")):
             yield _orphan(OrphanConfig, docker_name, thing, configs, users)
 

@@ -42,6 +42,22 @@ VM_LIMITS = [pytest.mark.integration, pytest.mark.timeout(7200)]
 OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.timeout(1200)]
 """For OpenStack: its services may have to be installed first."""
 
+OWNERS: dict[str, list[pytest.MarkDecorator]] = {
+    "fake": [],
+    "docker": LIMITS,
+    "vagrant": [],
+    "aws": [],
+    "gcp": [],
+    "azure": [],
+    "openstack": OPENSTACK_LIMITS,
+}
+"""The providers that the suite runs against and that own their hosts, each with the marks of its tests.
+
+The rig of each is the fixture `<provider>_rig`.
+"""
+BORROWERS = {"prepared": LIMITS}
+"""Those whose hosts are not their own."""
+
 
 @pytest.fixture(scope="session")
 def docker_rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRig]:
@@ -236,15 +252,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `rig` for every provider, and what asks for `owner` for those that own their hosts."""
-    own: tuple[str, ...] = ("fake", "docker", "vagrant", "aws", "gcp", "azure", "openstack")
-    rigs: tuple[str, ...] = (*own, "prepared")
+    own, rigs = OWNERS, OWNERS | BORROWERS
     if metafunc.config.getoption("--vm"):
-        own = rigs = ("vm",)
-    for fixture, names in (("rig", rigs), ("owner", own)):
+        own = rigs = {"vm": VM_LIMITS}
+    for fixture, limits in (("rig", rigs), ("owner", own)):
         if fixture in metafunc.fixturenames:
-            quick = {"fake", "vagrant", "aws", "gcp", "azure"}
-            limits = {**dict.fromkeys(quick, ()), "openstack": OPENSTACK_LIMITS, "vm": VM_LIMITS}
-            params = [pytest.param(name, marks=limits.get(name, LIMITS)) for name in names]
+            params = [pytest.param(name, marks=marks) for name, marks in limits.items()]
             metafunc.parametrize(fixture, params, indirect=True)
 
 

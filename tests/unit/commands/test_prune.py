@@ -110,6 +110,15 @@ def test_secrets_and_configs_in_use_are_none(made: Made, spec: str) -> None:
     assert held == {"gone-1": "in use by web", "conf-0": ""}
 
 
+def test_another_phases_config_is_none(made: Made) -> None:
+    """A phase answers for the Docker configs that it made: this one is no content of `[configs]` and no revision."""
+    config = labelled(made)
+    config["Spec"]["Labels"] = {**config["Spec"]["Labels"], "skep.name": "info"}
+    made.swarm = replace(made.swarm, configs={**made.swarm.configs, "info": {"ID": "i", **config}})
+
+    assert orphans(made.run()) == []
+
+
 def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
     """It is removed by the way; no run speaks of it."""
     secret = labelled(made)
