@@ -25,7 +25,7 @@ image = "proxy"
 endpoint_mode = "dnsrr"
 entrypoint = ["sleep", "infinity"]
 healthcheck = { test = "true", interval = "1s" }
-stop_grace_period = "1s"
+stop_grace_period = "5s"
 networks = ["aside"]
 volumes = [{ source = "aside_data", target = "/data" }]
 [networks.dns]
