@@ -11,10 +11,9 @@ import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, Literal, Self, cast
-
-from plumbum import local
 
 from model.errors import SkepError
 from model.log import Log
@@ -22,10 +21,6 @@ from model.log import Log
 TAIL = 15
 """Lines of a failed command's output that its message repeats."""
 _CHUNK = 65536  # bytes read at once
-
-# plumbum copies the environment when it is imported, and hands the copy to every process. A secret that was taken out
-# of `os.environ` since would be in it: emptied, so that a process gets what `os.environ` holds when it starts.
-local.env.clear()
 
 Stderr = Literal["apart", "merged", "discarded"]
 """What becomes of the error output: kept apart, written into the standard output as it comes, or thrown away."""
@@ -216,6 +211,17 @@ class Running:
         _end(self._process, new_session=self._new_session)
 
 
+@cache
+def _local_machine() -> Any:
+    """Return plumbum's machine for local programs."""
+    from plumbum import local
+
+    # plumbum copies the environment when it is imported, and hands the copy to every process. A secret that was taken
+    # out of `os.environ` since would be in it: emptied, so that a process gets what `os.environ` holds when it starts.
+    local.env.clear()
+    return local
+
+
 def _popen(
     words: Sequence[str | Path], env: Mapping[str, str] | None, cwd: Path | None, **more: Any
 ) -> "subprocess.Popen[bytes]":
@@ -231,7 +237,7 @@ def _popen(
     if path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
     # The whole path: plumbum would look a bare name up in the PATH that it has kept.
-    command = local[str(Path(path).absolute())][arguments]
+    command = _local_machine()[str(Path(path).absolute())][arguments]
     return cast("subprocess.Popen[bytes]", command.popen(cwd=str(cwd or "."), env=environment, **more))
 
 
