@@ -12,12 +12,14 @@ from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs
 from model.log import Log
 from model.stage import Stage
 from providers.docker.api import NOT_FOUND, engine, status, thing, tolerated, translate_errors
+from remote.mother.wait import attempts
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 NETWORK = "network"
-_ATTEMPTS = 10
+_RACE = 20.0
+"""Seconds that a race may last: a network whose addresses are taken already is listed a moment later."""
 
 
 def find(client: "APIClient", stage: Stage, key: str = "") -> Json | None:
@@ -46,7 +48,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
 
     refused: APIError | None = None
     with engine() as client:
-        for _ in range(_ATTEMPTS):
+        for _ in attempts(_RACE):
             ours = _ours(client, stage, key)
             for other in ours[1:]:
                 # A second network of ours: made by a race on another engine version, or for another key.

@@ -175,7 +175,7 @@ class TestHalfMade:
         up.delete("hive0")
         with make.other_process(up.stage, up.files, ["hive0"]) as process:
             make.read_until(process, "creating container")
-            make.wait_until(lambda: "hive0" in up.provider().found(), "the container")
+            make.wait_until(lambda: len(containers(up)) == 2, "the container")
         with engine() as client:
             [left] = client.containers(all=True, filters={"name": f"^/{up.container('hive0')}$"})
 
