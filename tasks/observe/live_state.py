@@ -153,7 +153,7 @@ class LiveState:
 
     def network(self, name: str, key: str) -> str | None:
         """Compare an overlay network."""
-        return self._labelled("network", self.swarm.networks.get(name), key)
+        return self.compare_label("network", self.swarm.networks.get(name), key)
 
     def secret(self, name: str) -> str | None:
         """Look for a Docker secret; its name holds its content's digest."""
@@ -181,7 +181,7 @@ class LiveState:
     def service(self, name: str, key: str) -> str | None:
         """Compare a service: made with this key, not changed since by somebody else, and running."""
         found = self.swarm.services.get(name)
-        problem = self._labelled("service", found, key)
+        problem = self.compare_label("service", found, key)
         if problem or found is None:
             return problem
         if is_job(found):
@@ -203,7 +203,7 @@ class LiveState:
             return Unknown(self.swarm.error) if self.swarm.error else Missing("the service is gone")
         return None if labels_of(found).get(label) == key else "the service has no marker of it"
 
-    def _labelled(self, kind: str, found: Json | None, key: str) -> str | None:
+    def compare_label(self, kind: str, found: Json | None, key: str) -> str | None:
         """Compare the key on a swarm object's label."""
         if self.swarm.error:
             return Unknown(self.swarm.error)
