@@ -28,8 +28,8 @@ class ListCommand(DoitCmdBase):
     doc_purpose = "show the phases in order with their status; --all shows each resource"
     doc_usage = "[TASK ...]"
     doc_description = """\
-Compares each resource's inputs with those that it was last made from; what really runs is not looked at, so that no \
-connection is opened (a run does look).
+Compares each resource's inputs with those that it was last made from; opens no connection and does not compare with \
+the live state (a run does).
 
 up to date: it was made from what is asked for now
 stale: an input changed; the reason says which

@@ -40,9 +40,9 @@ def create(stage: Stage, files: SshFiles, state: Path, secret: Callable[[str], S
     """
     if stage.provider not in PROVIDERS:
         legal = ", ".join(sorted(PROVIDERS))
-        raise ConfigError([f"stages.{stage.name}.provider: {stage.provider!r} is none of {legal}"])
+        raise ConfigError([f"stages.{stage.name}.provider: {stage.provider!r} is not one of {legal}"])
     module, _, name = PROVIDERS[stage.provider].partition(":")
     provider = getattr(importlib.import_module(module), name)(stage, files, state, secret)
     if not isinstance(provider, Provider):
-        raise TypeError(f"{module}:{name} is no Provider")
+        raise TypeError(f"{module}:{name} is not a Provider")
     return provider

@@ -106,7 +106,7 @@ def _inside(stage: Stage, connections: Connections, name: str) -> list[str]:
     found = []
     for hive in stage.hives:
         engine = connections.engine(hive).api
-        with engine_errors(hive.short, f"looking at who is in network {name}", ServiceError):
+        with engine_errors(hive.short, f"listing the users of network {name}", ServiceError):
             try:
                 network = engine.inspect_network(name)
             except NotFound:

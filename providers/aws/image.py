@@ -73,7 +73,7 @@ class AwsImages:
         owner, pattern = FAMILIES.get(self._name) or (*self._name.split("/", 1), "")[:2]
         if not pattern:
             raise ProviderError(
-                f"image_name {self._name!r}: is none of {', '.join(FAMILIES)}, no ami-… and no <account>/<name>"
+                f"image_name {self._name!r}: is not one of {', '.join(FAMILIES)}, an ami-… or <account>/<name>"
             )
         wanted = (
             pattern.format(deb=_DEB[architecture], arch=_ARCH[architecture])

@@ -78,7 +78,7 @@ class AwsFileSystem:
         found = self.find()
         if found is not None and tags_of(found).get(KEY_LABEL) != key:
             raise ProviderError(
-                f"{NFS}: {found['FileSystemId']} is encrypted otherwise, which can't be changed, and it may hold data: "
+                f"{NFS}: {found['FileSystemId']} has other encryption, which can't be changed, and it may hold data: "
                 "restore disk_encrypted and kms_key_id; or save the data, remove it, and run doit again"
             )
         if found is None:

@@ -140,7 +140,7 @@ class AzureCheck(CloudCheck[AzureStage]):
             there = zones_of(size, self._api.region)
             for zone in sorted(zone for kind, zone in wanted if kind == name and zone not in {"", *there}):
                 yield (
-                    f"{self._path}.available_zones: {name} is not to be had in zone {zone} of {self._api.region}: "
+                    f"{self._path}.available_zones: {name} is not available in zone {zone} of {self._api.region}: "
                     + (f"set {there}" if there else 'it has no zones: set [""]')
                 )
 

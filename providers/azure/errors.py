@@ -54,7 +54,7 @@ _ADVICE = {
     "PublicIPCountLimitReached": "ask for more under Quotas in the portal, or set public_addresses",
     "QuotaExceeded": "ask for more under Quotas in the portal, or set another instance_type",
     "SkuNotAvailable": "set another instance_type, available_zones or region",
-    "StorageAccountAlreadyTaken": "somebody else has that name: give the site or the stage another one",
+    "StorageAccountAlreadyTaken": "that name is in use: give the site or the stage another one",
     "SubscriptionNotFound": "check subscription_id, or AZURE_SUBSCRIPTION_ID",
     "InvalidSubscriptionId": "check subscription_id, or AZURE_SUBSCRIPTION_ID",
     "ZonalAllocationFailed": _ROOM,

@@ -177,7 +177,7 @@ class CloudHosts(ABC, Generic[Config]):
         adopted = next((machine for machine in machines if machine.key == key), None)
         for machine in machines:
             if machine is not adopted:
-                log(f"{spec.name}: is made anew; {machine.id} and its disks go")
+                log(f"{spec.name}: is replaced; {machine.id} and its disks are removed")
                 self._discard(machine, log)
         return adopted
 

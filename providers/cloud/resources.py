@@ -92,4 +92,4 @@ def rules_drift(there: AbstractSet[Rule], wanted: AbstractSet[Rule]) -> str:
         *(f"closed: {rule}" for rule in sorted(wanted - there)),
         *(f"open: {rule}" for rule in sorted(there - wanted)),
     ]
-    return f"the firewall is another ({', '.join(differences)})" if differences else ""
+    return f"the firewall rules differ ({', '.join(differences)})" if differences else ""

@@ -61,7 +61,7 @@ class GcpImages:
             project, _, name = self._name.partition("/")
             if not re.fullmatch(r"[a-z][a-z0-9.:-]*/[a-z][a-z0-9-]*", self._name):
                 raise ProviderError(
-                    f"image_name {self._name!r}: is none of {', '.join(FAMILIES)}, and no <project>/<family or image>"
+                    f"image_name {self._name!r}: is not one of {', '.join(FAMILIES)}, or <project>/<family or image>"
                 )
         found = self._api.get("Images.get_from_family", project=project, family=name) if name else None
         if found is None and name and self._name not in FAMILIES:

@@ -78,9 +78,7 @@ class HostKeyStore:
         except FileNotFoundError:
             return Kept()
         except (OSError, msgspec.DecodeError) as error:
-            raise StateError(
-                f"{path}: can't be read: {error}: remove it, and install the host anew"
-            ) from error
+            raise StateError(f"{path}: can't be read: {error}: remove it, and reinstall the host") from error
         return Kept(table.get("current", ""), table.get("pending", ""), Secret(table.get("private", "")))
 
     def write(self, short: str, kept: Kept) -> None:

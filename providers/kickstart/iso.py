@@ -78,7 +78,9 @@ def remaster(source: Path, target: Path, hosts: Sequence[tuple[InstallPlan, Answ
     kernel = boot.kernel_of(family, files)
     if kernel is None:
         looked = " or ".join(pair[0] for pair in boot.KERNELS[family])
-        raise ProviderError(f"iso_src {source}: has no {looked}, so it is no installation image of {release}")
+        raise ProviderError(
+            f"iso_src {source}: has no {looked}, so it is not an installation image of {release}"
+        )
     entries = [
         boot.entry(host, answers, kernel=kernel, place=f"{PLACE}/{n}", label=volume)
         for n, (host, answers) in enumerate(hosts)

@@ -213,7 +213,7 @@ class PreparedHosts:
         if record.host_keys:
             return (
                 f"{host.name}: {where} has none of the host keys of stages.{self._stage.name}.hosts.{host.short}."
-                f"host_keys: if it was installed anew, write its new key there (`ssh-keyscan -p {record.ssh_port} "
+                f"host_keys: if it was reinstalled, write its new key there (`ssh-keyscan -p {record.ssh_port} "
                 f"{record.ssh_host}`, compared on its console); if not, it is another machine"
             )
         stages = self._files.known_hosts

@@ -23,8 +23,8 @@ _ADVICE: tuple[tuple[str, str], ...] = (
         "authentication unavailable",
         "you may not use libvirt: join its group (`sudo usermod -aG libvirt $USER`), then log in again",
     ),
-    ("could not be accessed in the remote", "the box can't be had: look at `box` and `box_url`"),
-    ("couldn't open file", "the box can't be had: look at `box` and `box_url`"),
+    ("could not be accessed in the remote", "the box can't be downloaded: check `box` and `box_url`"),
+    ("couldn't open file", "the box can't be downloaded: check `box` and `box_url`"),
     ("hypervisor", 'this machine may lack KVM: set driver = "qemu" (software emulation, slow)'),
     ("kvm", 'this machine may lack KVM: set driver = "qemu" (software emulation, slow)'),
     (

@@ -160,9 +160,7 @@ def _refusal(host: str, doing: str, source: Source, answer: str, status: int) ->
     if status in _REFUSED or any(word in low for word in _REFUSALS):
         table = f'[registries."{registry}"]'
         if source.login:
-            return RefusedError(
-                f"{message}\n    {registry} did not let in {source.login}: see {table} in site.toml"
-            )
+            return RefusedError(f"{message}\n    {registry} refused {source.login}: see {table} in site.toml")
         # Docker Hub says the same of what it does not have.
         login = f'{table} user = "…", password = "<name in [secrets]>"'
         return BuildError(f"{message}\n    if it wants a login, say it in site.toml: {login}")

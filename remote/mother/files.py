@@ -80,4 +80,4 @@ def _way_out(path: Path, error: OSError) -> str:
         return f"{in_place} is not a directory: move it away, and run doit again"
     if error.errno in _FULL:
         return "make room on this machine, and run doit again"
-    return "mend that, and run doit again; everything in state/ except secrets/ is a cache and may be deleted"
+    return "fix that and run doit again; everything in state/ except secrets/ is a cache and may be deleted"

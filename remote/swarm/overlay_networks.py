@@ -62,7 +62,7 @@ def ensure_network(
                 return str(found["Id"])
             if existing.get(SITE_LABEL) != labels[SITE_LABEL]:
                 raise ServiceError(f"network {name}: exists, but skep did not make it; rename or remove it")
-            log(f"{found['Id']} was defined otherwise")
+            log(f"{found['Id']} had another definition")
             _remove_network(client, name, found["Id"], labels[SITE_LABEL], replace, log)
         made = _create(client, name, network, labels, log)
         _connect_services(client, name, made, labels[SITE_LABEL], log)

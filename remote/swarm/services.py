@@ -107,7 +107,7 @@ def replace_service(client: DockerClient, found: Json, spec: Json) -> str:
         ServiceError: The engine refused.
 
     """
-    with engine_errors(spec["Name"], "making the service anew", ServiceError):
+    with engine_errors(spec["Name"], "replacing the service", ServiceError):
         client.api.remove_service(found["ID"])
         try:
             return _create(client, spec)

@@ -67,7 +67,7 @@ def ensure_volume(
             _refuse_foreign(host, name, found, labels)
             if not is_as_defined(labels_of(found), labels):
                 _refuse_data(host, client, name, inspector)
-                log(f"volume {name} on {host} had another definition, and is empty: making it anew")
+                log(f"volume {name} on {host} had another definition, and is empty: replacing it")
                 client.api.remove_volume(name)
                 found = {}
         if not found:

@@ -103,7 +103,7 @@ def copy_on(connections: Connections, host: Host, log: Log) -> Vault | None:
         HostError: The copy can't be read.
 
     """
-    text = connections.to(host).script(f"cat {VAULT_FILE} 2>/dev/null || true", label="looking for the vault")
+    text = connections.to(host).script(f"cat {VAULT_FILE} 2>/dev/null || true", label="reading the vault")
     if not text.strip():
         return None
     log(f"reading the copy of the vault on {host.name}")

@@ -15,7 +15,7 @@ def has_data(connections: Connections, name: str, host: Host) -> bool:
     from remote.swarm.volumes import data_script
 
     output = connections.to(host).script(
-        data_script(name), timeout=ASK_TIMEOUT, label=f"looking into volume {name}"
+        data_script(name), timeout=ASK_TIMEOUT, label=f"checking volume {name} for data"
     )
     return "data" in output.split()
 

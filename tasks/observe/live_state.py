@@ -176,7 +176,7 @@ class LiveState:
         if volume is None:
             return Missing(f"the volume is gone from {host.short}") if state.info else _silent(host, state)
         found = labels_of(volume).get(INCARNATION_LABEL, "")
-        return None if found == incarnation else f"the volume on {host.short} is another one"
+        return None if found == incarnation else f"the volume on {host.short} was replaced"
 
     def service(self, name: str, key: str) -> str | None:
         """Compare a service: made with this key, not changed since by somebody else, and running."""
@@ -246,7 +246,7 @@ class LiveState:
             if host.is_repository:
                 script += _LIST_TAGS
             output = self._connections.to(host).script(
-                script, timeout=PROBE_TIMEOUT, label="looking at what is set up"
+                script, timeout=PROBE_TIMEOUT, label="reading the set-up markers"
             )
         except SkepError as error:
             return HostState(error=str(error))

@@ -157,7 +157,7 @@ class TestImage:
         provider, _ = provider_of(stage, tmp_path)
 
         with pytest.raises(
-            ProviderError, match=r"has no images/pxeboot/vmlinuz, so it is no installation image"
+            ProviderError, match=r"has no images/pxeboot/vmlinuz, so it is not an installation image"
         ):
             make.ensure(provider, "medium", make.quiet)
         assert not (tmp_path / "out.iso").exists()
