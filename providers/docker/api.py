@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
 """Where the engine is if nothing says otherwise, and what docker calls that."""
 
-NOT_MODIFIED, NOT_FOUND, CONFLICT = 304, 404, 409
-"""What the engine answers where a thing is so already, is gone already, or is at work or taken."""
+NOT_MODIFIED, NOT_FOUND, CONFLICT, SERVER_ERROR = 304, 404, 409, 500
+"""The engine's answers: a thing is so already, is gone already, is at work or taken; the engine itself failed."""
 
 
 @contextlib.contextmanager

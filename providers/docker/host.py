@@ -18,6 +18,7 @@ from providers.docker.api import (
     CONFLICT,
     NOT_FOUND,
     NOT_MODIFIED,
+    SERVER_ERROR,
     engine,
     engine_is_remote,
     status,
@@ -44,6 +45,7 @@ from remote.ssh.ssh_files import SshFiles
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from docker.errors import APIError
 
 LAYOUT = "1"
 """Raised when hosts must be made anew for a new version of this file; what can be changed in place does not need it."""
@@ -124,7 +126,7 @@ class DockerHosts:
                     container = self._ensure_running(client, host, key, log)
                     return self._admit(client, host, container, log)
                 except APIError as error:
-                    if status(error) not in {NOT_FOUND, CONFLICT}:
+                    if status(error) not in {NOT_FOUND, CONFLICT} and not _is_mounted_elsewhere(error):
                         raise
                     refused = error
             found = self._find(client, host)
@@ -304,6 +306,12 @@ class DockerHosts:
             if self._probed is None:
                 self._probed = docker_features.probe(client, self._stage, image)
             return self._probed
+
+
+def _is_mounted_elsewhere(error: "APIError") -> bool:
+    """Return whether the engine failed to copy into a container whose file system another run mounted just then."""
+    text = str(error.explanation)
+    return status(error) == SERVER_ERROR and "mount /" in text and "no such file or directory" in text
 
 
 def halt(stage: Stage, name: str, log: Log) -> None:
