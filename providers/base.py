@@ -92,7 +92,7 @@ class Provider(ABC):
     """Whether `halt` can stop hosts, and `ensure` start them. A host that skep can't switch on is never halted."""
 
     keeps_volumes: bool = False
-    """Whether a host that is made anew keeps the volumes, and the place in the swarm, of the one before it."""
+    """Whether a host that is replaced keeps the volumes, and the place in the swarm, of the one before it."""
 
     @abstractmethod
     def resources(self) -> Sequence[Resource]:

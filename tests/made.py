@@ -102,7 +102,7 @@ class Made:
         hosts: Host to what it looks like.
         swarm: What the swarm looks like.
         upstream: Base to the digest that its tag has upstream; one that is not here did not answer.
-        may_replace: What may be made anew although something is lost by it.
+        may_replace: What may be replaced although something is lost by it.
 
     """
 

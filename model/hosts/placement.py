@@ -1,6 +1,6 @@
 """The locations of a stage's hosts in a cloud: subnet, zone, address. Pure.
 
-All of it comes from the stage's table alone, so that a host that is made anew is where it was.
+All of it comes from the stage's table alone, so that a host that is replaced is where it was.
 """
 
 import ipaddress

@@ -20,7 +20,7 @@ class HostRecord(Record, frozen=True):
 
     Args:
         name: Its full name, as in `p-hive0.example`.
-        id: The provider's id of this incarnation; a host that was made anew has another.
+        id: The provider's id of this incarnation; a host that was replaced has another.
         address: Its address in the stage's network.
         ssh_host: Where its ssh answers, seen from the mother.
         ssh_port: And on which port.

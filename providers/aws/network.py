@@ -152,7 +152,7 @@ class AwsNetwork:
             log(f"removed internet gateway {identifier}")
 
     def _refuse_change(self, name: str, identifier: str, filter_name: str, keys: str) -> None:
-        """Raise if hosts are in a thing that has to be made anew.
+        """Raise if hosts are in a thing that has to be replaced.
 
         Raises:
             ProviderError: There are.
@@ -266,7 +266,7 @@ class AwsNetwork:
         return sorted(found, key=lambda address: str(address["AllocationId"]))
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Allocate a public address; it stays when its host is made anew."""
+        """Allocate a public address; it stays when its host is replaced."""
         found = self.addresses(name)
         if found:
             return str(found[0]["AllocationId"])

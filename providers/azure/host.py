@@ -212,7 +212,7 @@ class AzureHosts(CloudHosts[AzureStage]):
                     "networkInterfaces": [
                         {
                             "id": self._network.interface_id(spec.short),
-                            # It stays when the host is made anew.
+                            # It stays when the host is replaced.
                             "properties": {"primary": True, "deleteOption": "Detach"},
                         }
                     ]

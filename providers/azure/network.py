@@ -232,7 +232,7 @@ class AzureNetwork:
         return self._api.id("Microsoft.Network/publicIPAddresses", name)
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Allocate a public address; it stays when its host is made anew."""
+        """Allocate a public address; it stays when its host is replaced."""
         found, tags = self.address(name), tags_for(self._stage, name, key)
         if found is None or tags_of(found) != tags:
             body = {

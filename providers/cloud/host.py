@@ -128,7 +128,7 @@ class CloudHosts(ABC, Generic[Config]):
     """
 
     layout: ClassVar[str]
-    """Raised when hosts must be made anew for a new version of a cloud's file."""
+    """Raised when hosts must be replaced for a new version of a cloud's file."""
 
     def __init__(self, stage: Stage, config: Config, files: SshFiles) -> None:
         self._stage, self._config, self._files = stage, config, files

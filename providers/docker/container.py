@@ -38,7 +38,7 @@ class EngineFeatures:
 
     Args:
         image: The id of the host image.
-        network: The name of the network; by name, so that one that was made anew is found at the next start.
+        network: The name of the network; by name, so that one that was replaced is found at the next start.
         publish: Whether ssh ports are published on 127.0.0.1.
         privileged: Whether the engine can do that.
         modules: Whether the mother has kernel modules that a host's engine may ask for (ip_vs, vxlan).

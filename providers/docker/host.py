@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from docker.errors import APIError
 
 LAYOUT = "1"
-"""Raised when hosts must be made anew for a new version of this file; what can be changed in place does not need it."""
+"""Raised when hosts must be replaced for a new version of this file; what can be changed in place does not need it."""
 
 SSH_TIMEOUT = 120.0
 _RACES = 20.0

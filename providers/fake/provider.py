@@ -31,7 +31,7 @@ class FakeCloud:
         log: What was done, in order: `created hive0`, `started hive0`, `removed hive0`, `admitted hive0`.
         lock: Held while anything is looked at or done.
         ids: The ids to come.
-        keeps_volumes: Whether hosts that are made anew keep their predecessors' volumes.
+        keeps_volumes: Whether hosts that are replaced keep their predecessors' volumes.
 
     """
 

@@ -111,7 +111,7 @@ class GcpNetwork:
         return found
 
     def _refuse_change(self, name: str, network: Json) -> None:
-        """Raise if there are subnets in a network that has to be made anew."""
+        """Raise if there are subnets in a network that has to be replaced."""
         if network.get("subnetworks"):
             raise ProviderError(
                 f"{name}: can't be replaced while it has subnets: remove the stage first (`doit destroy`)"
@@ -186,7 +186,7 @@ class GcpNetwork:
         return self._api.get("Addresses.get", region=self._api.region, address=self.name(name))
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Reserve a public address; it stays when its host is made anew."""
+        """Reserve a public address; it stays when its host is replaced."""
         found = self.address(name)
         if found is None:
             body = {

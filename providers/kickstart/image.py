@@ -19,7 +19,7 @@ from providers.kickstart.netboot import make_directory
 from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
-"""Raised when media must be made anew for a new version of this provider."""
+"""Raised when media must be replaced for a new version of this provider."""
 
 
 def inputs(stage: Stage, config: KickstartStage) -> Inputs:

@@ -226,7 +226,7 @@ class OpenStackNetwork:
     # -- floating IPs --------------------------------------------------------------------------------------------------
 
     def ensure_address(self, name: str, key: str, log: Log) -> str:
-        """Allocate a floating IP; it stays when its host is made anew."""
+        """Allocate a floating IP; it stays when its host is replaced."""
         found = self.first("floatingips", name)
         if found is None:
             body = {"floating_network_id": self.external()["id"]}

@@ -16,7 +16,7 @@ from remote.ssh.login import log_in, wait_for_login
 from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"
-"""Raised when machines must be made anew for a new version of this provider."""
+"""Raised when machines must be replaced for a new version of this provider."""
 
 
 def inputs(config: VagrantStage, host: Host) -> Inputs:

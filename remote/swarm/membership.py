@@ -1,4 +1,4 @@
-"""Membership of the swarm: one hive makes it, the others join; all leave one that is to be made anew."""
+"""Membership of the swarm: one hive makes it, the others join; all leave one that is to be replaced."""
 
 import contextlib
 import ipaddress

@@ -203,7 +203,7 @@ def ensure_node_labels(
 
 
 def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
-    """Remove the nodes that a host was before it was made anew, so that they don't count for quorum.
+    """Remove the nodes that a host was before it was replaced, so that they don't count for quorum.
 
     Args:
         host: The host, which is in no swarm now.

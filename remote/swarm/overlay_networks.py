@@ -34,7 +34,7 @@ def ensure_network(
 ) -> str:
     """Make a network exist with its key, and return its id.
 
-    One that was defined otherwise is made anew. Where services use it, only if that was asked for: they are stopped and
+    One that was defined otherwise is replaced. Where services use it, only if that was asked for: they are stopped and
     disconnected from it first, and connected to the new one as they were. Their own steps follow, which are not part of
     this.
 

@@ -54,7 +54,7 @@ def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, boo
 
 
 def put_service(client: DockerClient, found: Json, spec: Json) -> None:
-    """Give a service of the swarm another specification; one of another mode is made anew.
+    """Give a service of the swarm another specification; one of another mode is replaced.
 
     Args:
         client: A manager's engine.

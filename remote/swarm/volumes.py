@@ -50,7 +50,7 @@ def ensure_volume(
 
     The id is a label that skep gives it. Docker's own `CreatedAt` is the time of a directory, and moves.
 
-    A volume with another definition is made anew if it is empty and nobody uses it, else it is left alone.
+    A volume with another definition is replaced if it is empty and nobody uses it, else it is left alone.
 
     Raises:
         ServiceError: It exists with another definition, or is not skep's; or the data is elsewhere.
@@ -99,7 +99,7 @@ def _refuse_foreign(host: str, name: str, found: Json, labels: Mapping[str, str]
 
 
 def _refuse_data(host: str, client: DockerClient, name: str, inspector: VolumeInspector) -> None:
-    """Raise for a volume that holds data or is in use, which can't be made anew."""
+    """Raise for a volume that holds data or is in use, which can't be replaced."""
     remove_ended(client, name)
     using = [
         container["Names"][0].lstrip("/")

@@ -94,7 +94,7 @@ class Planner:
     # -- resources in, or made from, something else --------------------------------------------------------------------
 
     def _without_container(self, status: ResourceStatus) -> Item | None:
-        """Decide where all of a resource's containers are made anew: it then mostly is, too."""
+        """Decide where all of a resource's containers are replaced: it then mostly is, too."""
         containers = status.step.containers
         new = [container for container in containers if is_made_anew(self[container].action)]
         if not containers or len(new) < len(containers):
@@ -187,7 +187,7 @@ class Planner:
         return is_made_anew(item.action)
 
     def _may_change(self, status: ResourceStatus) -> Item | None:
-        """Decide on a thing as it should be whose inputs come from others that will be made anew."""
+        """Decide on a thing as it should be whose inputs come from others that will be replaced."""
         after = self._waits_for(status)
         if not after:
             return None

@@ -143,7 +143,7 @@ class StatusTable:
     # -- effects on others ----------------------------------------------------------------------------------------
 
     def follows(self, name: str) -> tuple[str, ...]:
-        """Return those that a resource is made from and that will be made anew before it."""
+        """Return those that a resource is made from and that will be replaced before it."""
         return tuple(dep for dep in sorted(self[name].reads) if dep in self and self.is_moving(dep))
 
     def is_moving(self, name: str) -> bool:

@@ -1,7 +1,7 @@
 """Make hosts anew, or stop them, one at a time: never the majority of the swarm, no volume that nobody named.
 
 A host whose key changed can't be changed in place; one with `Found.must_stop` can, but not while it runs. A hive that
-is made anew leaves the swarm in order first. The next hive goes when the one before it is back.
+is replaced leaves the swarm in order first. The next hive goes when the one before it is back.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ TURN_TIMEOUT = 1800
 
 @contextlib.contextmanager
 def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
-    """Hold a host's turn within, if it has to be made anew or stopped; other resources pass at once.
+    """Hold a host's turn within, if it has to be replaced or stopped; other resources pass at once.
 
     Args:
         run: The run.
@@ -85,7 +85,7 @@ def stopped_one_at_a_time(run: Run, host: Host, log: Log) -> Iterator[None]:
 
 
 def refusal(run: Run, host: Host) -> str:
-    """Return why a host may not be made anew: its volumes would go with it, and nobody said that they may."""
+    """Return why a host may not be replaced: its volumes would go with it, and nobody said that they may."""
     if run.provider.keeps_volumes or host.short in run.may_replace:
         return ""
     held = volumes_on(run.stage, run.state, host, run.live_state.host(host))
@@ -98,7 +98,7 @@ def refusal(run: Run, host: Host) -> str:
 
 
 def _is_to_be_replaced(run: Run, host: Host) -> bool:
-    """Return whether a host has to be made anew and was not yet in this run."""
+    """Return whether a host has to be replaced and was not yet in this run."""
     if host.short in run.progress.replaced:
         return False
     found = run.live_state.things.get(host.short)
@@ -113,7 +113,7 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool) -> None:
         run: The run.
         host: The hive.
         log: Takes a line for the log.
-        goes: Whether it is made anew, and not only stopped for a while.
+        goes: Whether it is replaced, and not only stopped for a while.
 
     Raises:
         ProviderError: Without it the swarm would lose its majority, or a hive before it has not come back.

@@ -105,7 +105,7 @@ class SwarmMember(Step):
         return not set(changed) & _FIXED
 
     def inspect(self, changed: Names) -> Finding | None:
-        """Tell a swarm that is made anew from one that was made otherwise than it is wanted, and stays so."""
+        """Tell a swarm that is replaced from one that was made otherwise than it is wanted, and stays so."""
         del changed
         swarm = self._run.live_state.host(self._host).info.get("Swarm") or {}
         cluster = swarm.get("Cluster")

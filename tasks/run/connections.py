@@ -87,7 +87,7 @@ class Connections:
         return Connection(short, self.files)
 
     def reset(self, host: Host) -> None:
-        """Forget the connection to a host that was made anew."""
+        """Forget the connection to a host that was replaced."""
         self.forget_engine(host)
         self.to(host).close()
 

@@ -32,7 +32,7 @@ class Run:
         provider: Makes its hosts; its SDK is imported only when it acts.
         upstream: The registries that bases are pulled from.
         observer: Takes the live state.
-        may_replace: The hosts, networks and volumes, or `swarm`, that a person lets be made anew although something
+        may_replace: The hosts, networks and volumes, or `swarm`, that a person lets be replaced although something
             is lost by it (`replace=`).
         progress: How far its tasks have come.
 

@@ -79,7 +79,7 @@ def new_run(
         stage: The stage.
         state: Its state directory.
         captured_env: The environment variables that `[secrets]` names.
-        may_replace: What may be made anew although something is lost by it.
+        may_replace: What may be replaced although something is lost by it.
         provider: The stage's provider, unless it is the one that site.toml says.
 
     Raises:

@@ -98,7 +98,7 @@ def test_a_new_port_changes_one_group(aws: Cloud, tmp_path: Path) -> None:
     service = {"image": "debian:12", "ports": [{"target_port": 80, "published_port": 80, "mode": "host"}]}
     provider = provider_of(tmp_path, **ONE, services={"web": service})
     assert provider.found()["firewall"].drift == (
-        "the firewall is another (closed: 80/tcp from 0.0.0.0/0, open: 99/tcp from 0.0.0.0/0)"
+        "the firewall rules differ (closed: 80/tcp from 0.0.0.0/0, open: 99/tcp from 0.0.0.0/0)"
     )
     aws.ask(clear=True)
     make.ensure(provider, "firewall")
@@ -126,7 +126,7 @@ def test_sizes_change_in_place(aws: Cloud, tmp_path: Path) -> None:
 
 
 def test_a_public_address_stays_and_goes(tmp_path: Path, aws: Cloud) -> None:
-    """A host that is made anew has its public address again; one that is to have none loses it in place."""
+    """A host that is replaced has its public address again; one that is to have none loses it in place."""
     provider = provider_of(tmp_path, **ONE)
     first = make.ensure_all(provider)["hive0"]
     again = provider.ensure(make.with_another_key(make.resource(provider, "hive0")), make.quiet)

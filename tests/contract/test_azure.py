@@ -159,7 +159,7 @@ def test_changes_in_place(life: AzureLife) -> None:
 
 
 def test_a_public_address_stays_and_goes(life: AzureLife) -> None:
-    """A host that is made anew has its public address again; one that is to have none loses it in place."""
+    """A host that is replaced has its public address again; one that is to have none loses it in place."""
     first = make.ensure_all(life.provider())["hive0"]
     provider = life.provider()
     again = provider.ensure(make.with_another_key(make.resource(provider, "hive0")), make.quiet)
@@ -193,7 +193,7 @@ def test_a_new_port_changes_one_thing(life: AzureLife, azure: Cloud) -> None:
     service = {"image": "debian:12", "ports": [{"target_port": 80, "published_port": 80, "mode": "host"}]}
     life.stage = life.stage_of(services={"web": service})
     assert life.provider().found()["firewall"].drift == (
-        "the firewall is another (closed: 80/tcp from 0.0.0.0/0)"
+        "the firewall rules differ (closed: 80/tcp from 0.0.0.0/0)"
     )
     azure.calls.clear()
     make.ensure(life.provider(), "firewall")
@@ -211,7 +211,7 @@ def test_rules_are_changed_in_place(life: AzureLife) -> None:
     drift = life.provider().found()["firewall"].drift
 
     assert drift == (
-        "the firewall is another (closed: esp from the stage's hosts, open: esp from 198.51.100.0/24)"
+        "the firewall rules differ (closed: esp from the stage's hosts, open: esp from 198.51.100.0/24)"
     )
     make.ensure(life.provider(), "firewall")
     life.assert_whole()
@@ -263,7 +263,7 @@ def test_checks(life: AzureLife, azure: Cloud) -> None:
     said = life.provider().check()
     assert said[0].endswith("Microsoft.Storage is NotRegistered in the subscription: `az provider register "
                             "--namespace Microsoft.Storage`")  # fmt: skip
-    assert "Standard_E2s_v3 is not to be had in zone 2 of westeurope: set ['1']" in said[1]
+    assert "Standard_E2s_v3 is not available in zone 2 of westeurope: set ['1']" in said[1]
     assert "image_name 'plan9-4'" in said[2]
     assert (
         "needs 1 more StandardSkuPublicIpAddresses (in words), but the subscription, in westeurope, has 0"

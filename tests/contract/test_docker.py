@@ -145,7 +145,7 @@ class TestData:
     """Data is never destroyed on the way to something else."""
 
     def test_a_replaced_host_keeps_its_engines_data(self, up: DockerRig) -> None:
-        """A host that is made anew for another key, or after it was deleted, has its predecessor's volumes."""
+        """A host that is replaced for another key, or after it was deleted, has its predecessor's volumes."""
         provider = up.provider()
         make.run_in(up.container("hive0"), "echo precious >/var/lib/docker/mark")
         try:

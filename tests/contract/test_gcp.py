@@ -136,7 +136,9 @@ class TestStage:
         service = {"image": "debian:12", "ports": [{"target_port": 80, "published_port": 80, "mode": "host"}]}
         stage = gcp_cloud.stage_of(number_of_hosts=1, separate_repository=False, services={"web": service})
         provider = make.provider_of(stage, files)
-        assert provider.found()["firewall"].drift == "the firewall is another (closed: 80/tcp from 0.0.0.0/0)"
+        assert (
+            provider.found()["firewall"].drift == "the firewall rules differ (closed: 80/tcp from 0.0.0.0/0)"
+        )
         google.calls.clear()
         make.ensure(provider, "firewall")
 

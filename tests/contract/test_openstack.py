@@ -237,7 +237,7 @@ class TestChanges:
         }
         life.api.ask("POST", "network", "/security-group-rules", {"security_group_rule": body})
         drift = life.provider().found()["firewall"].drift
-        assert drift == "the firewall is another (open: 1/tcp IPv4 1 to 99 from 0.0.0.0/0)"
+        assert drift == "the firewall rules differ (open: 1/tcp IPv4 1 to 99 from 0.0.0.0/0)"
 
         make.ensure(provider, "firewall")
 

@@ -30,7 +30,7 @@ converge_timeout = "90s"
 """
 """What a service has that tests add: an image that is there already, and no long waits."""
 
-# What a hive has, with the ids that change when a thing is made anew.
+# What a hive has, with the ids that change when a thing is replaced.
 _IDENTITY = """
 docker info -f 'node {{.Swarm.NodeID}}'
 docker service ls --format 'service {{.Name}} {{.ID}}'

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
 
 
 def test_state_deleted(site: Example) -> None:
-    """With `state/` gone, as in a fresh clone, nothing is made anew: all is found by its label, data included."""
+    """With `state/` gone, as in a fresh clone, nothing is replaced: all is found by its label, data included."""
     before = site.identity()
     shutil.rmtree(site.directory / "state")
     ended = site.run()
@@ -57,7 +57,7 @@ def test_repository_restarted(site: Example) -> None:
 
 
 def test_killed_while_a_host_is_made(site: Example) -> None:
-    """Killed while a deleted host is made anew, and again while it joins the swarm: the third run converges."""
+    """Killed while a deleted host is replaced, and again while it joins the swarm: the third run converges."""
     delete(site, "hive2")
     for task in ("build_infra:hive2", "setup_hosts:hive2.swarm"):
         site.forget_log(task)

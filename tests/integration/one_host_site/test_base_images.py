@@ -119,7 +119,7 @@ def test_a_login(site: OneHost) -> None:
     site.ran()
 
     assert f'if it wants a login, say it in site.toml: [registries."{CLOSED}"]' in none
-    assert f"{CLOSED} did not let in user {USER} with the secret upstream" in wrong
+    assert f"{CLOSED} refused user {USER} with the secret upstream" in wrong
     assert "debootstrap" not in wrong
     assert site.file_in("plain", "/version") == "4"
     texts = [path.read_text(errors="replace") for path in site.directory.rglob("*") if path.is_file()]

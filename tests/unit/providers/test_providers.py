@@ -47,5 +47,5 @@ def test_another_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     there = ", ".join(sorted(PROVIDERS))
     table = types.DockerStage()
     stage = Stage(types.Site(site="s.test", stages={"private": table}), "private", table)
-    with pytest.raises(ConfigError, match=rf"stages\.private\.provider: 'docker' is none of {there}"):
+    with pytest.raises(ConfigError, match=rf"stages\.private\.provider: 'docker' is not one of {there}"):
         create(stage, files(tmp_path), tmp_path, lambda _: pytest.fail("no secret is asked for"))

@@ -230,7 +230,7 @@ def test_nothing_to_do(made: Made) -> None:
 
 
 def test_a_definition_that_changed(made: Made, server: NameServer) -> None:
-    """It is stale by its path in site.toml; it is made anew, and what is made from it may be another one."""
+    """It is stale by its path in site.toml; it is replaced, and what is made from it may be another one."""
     server.wanted["example"] = "1.2.3.9"
 
     assert listed(made)[ZONE][0] == "stale"

@@ -35,7 +35,7 @@ from tests.definitions import image_of, service_of
 def test_a_default_that_is_written_out_means_nothing(
     made: Callable[[dict[str, Any]], Any], least: dict[str, Any], written: dict[str, Any]
 ) -> None:
-    """What is said and what is left out are the same definition, so that nothing is made anew for it."""
+    """What is said and what is left out are the same definition, so that nothing is replaced for it."""
     assert definition(made(least | written)) == definition(made(least)) == least
 
 

@@ -23,5 +23,5 @@ def test_rules_end_with_one_that_keeps_all_else_out() -> None:
     assert {rule["properties"]["sourceAddressPrefix"] for rule in rules[:2]} == {"10.1.0.0/24"}
     assert [rule["properties"]["destinationPortRange"] for rule in rules] == ["*", "2377", "*"]
     assert network.drift({"properties": {"securityRules": rules}}, [Rule("tcp", 2377, INSIDE)]) == (
-        "the firewall is another (open: esp from the stage's hosts)"
+        "the firewall rules differ (open: esp from the stage's hosts)"
     )

@@ -118,7 +118,7 @@ def test_a_broken_machine_is_no_host(files: SshFiles) -> None:
     record = ensure(hosts, log.append)
 
     assert hosts.calls == ["discard m-1", "create hive0 key", "change m-new", "start m-new", "connect m-new"]
-    assert log[0] == "hive0.aws.test: is made anew; m-1 and its disks go"
+    assert log[0] == "hive0.aws.test: is replaced; m-1 and its disks are removed"
     assert record.host_keys[0].startswith("ssh-ed25519 ")
 
 

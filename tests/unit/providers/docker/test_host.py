@@ -1,4 +1,4 @@
-"""Hosts that are containers: when one is made anew."""
+"""Hosts that are containers: when one is replaced."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Networks that are made anew under their services: these come out of it, and back as they were."""
+"""Networks that are replaced under their services: these come out of it, and back as they were."""
 
 from typing import Any
 

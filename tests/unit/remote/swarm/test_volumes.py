@@ -50,7 +50,7 @@ def ensure(engine: Any, *, data: bool = True, **own: str) -> str:
 
 
 def test_labels_are_a_part_of_the_definition() -> None:
-    """Docker can't change them in place: a volume with data is left alone, with a word; an empty one is made anew."""
+    """Docker can't change them in place: a volume with data is left alone, with a word; an empty one is replaced."""
     engine = Engine(team="a")
 
     assert ensure(engine, team="a") == "first"

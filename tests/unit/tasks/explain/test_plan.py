@@ -91,7 +91,7 @@ def test_a_service_is_changed_in_place(made: Made) -> None:
 
 
 def test_a_services_mode_replaces_it(made: Made) -> None:
-    """Docker can't change a service's mode: it is made anew, and initialized again if it is another one then."""
+    """Docker can't change a service's mode: it is replaced, and initialized again if it is another one then."""
     made.edit('image = "web"\n', 'image = "web"\nmode = "global"\n')
 
     assert actions(made)["deploy_services:web"] == "replace"
@@ -168,7 +168,7 @@ def test_a_swarm_that_was_made_otherwise(made: Made, action: str, *, asked: bool
 
 
 def test_a_free_network_is_replaced(made: Made) -> None:
-    """A network that nobody uses is made anew."""
+    """A network that nobody uses is replaced."""
     made.edit("[networks.back]", "[networks.back]\nencrypted = true")
     made.swarm = replace(made.swarm, services={})
 
@@ -180,7 +180,7 @@ def test_a_free_network_is_replaced(made: Made) -> None:
 def test_a_volumes_definition_is_refused(
     made: Made, monkeypatch: pytest.MonkeyPatch, changed: str, action: str, *, data: bool
 ) -> None:
-    """Data is never destroyed on the way to something else; an empty volume is made anew."""
+    """Data is never destroyed on the way to something else; an empty volume is replaced."""
     monkeypatch.setattr("tasks.build_volumes.has_data", lambda *_: data)
     monkeypatch.setattr("tasks.hosts.volume_data.has_data", lambda *_: data)
     made.edit("[volumes.data]", f"[volumes.data]\n{changed}")

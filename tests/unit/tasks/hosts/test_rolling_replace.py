@@ -1,4 +1,4 @@
-"""Hosts that must be made anew: their turn, the swarm's majority, their volumes."""
+"""Hosts that must be replaced: their turn, the swarm's majority, their volumes."""
 
 import dataclasses
 import threading
@@ -81,7 +81,7 @@ def replace(run: Run, nodes: Nodes, short: str, log: Any = None) -> None:
 
 
 def test_a_hive_leaves_the_swarm_first(made: Made) -> None:
-    """A hive that is made anew and loses its disk is drained, loses its vote and its node, and then is replaced."""
+    """A hive that is replaced and loses its disk is drained, loses its vote and its node, and then is replaced."""
     run = made.run()
     nodes = Nodes(run)
     made.look("hive0", volumes={})

@@ -206,7 +206,7 @@ def test_a_wrong_password_is_said_by_its_names(tmp_path: Path, monkeypatch: pyte
         digest_of(run).ensure(work([]))
 
     assert str(caught.value).splitlines()[1:] == [
-        '    docker.io did not let in user ann with the secret hub: see [registries."docker.io"] in site.toml'
+        '    docker.io refused user ann with the secret hub: see [registries."docker.io"] in site.toml'
     ]
 
 
