@@ -96,7 +96,8 @@ def prune_labels(run: Run, log: Log) -> list[str]:
 
         manager, client = run.connections.manager()
         labels = node_labels(run.stage, run.stage.host(short))
-        swarm_nodes.ensure_node_labels(manager.short, client, nodes[short], labels, log, stays)
+        # That the volume goes is said already; all labels of the node would say nothing to whoever removes one.
+        swarm_nodes.ensure_node_labels(manager.short, client, nodes[short], labels, lambda _line: None, stays)
 
     return each(nodes, clear, log)
 

@@ -234,6 +234,24 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     assert run.state.tasks_of_host("hive0")
 
 
+def test_taking_labels_off_nodes_is_not_said(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That a volume goes is said; the labels that its hives still have in the swarm are nobody's concern."""
+    run = made.run()
+    node = next(iter(made.swarm.nodes.values()))
+    node["Spec"]["Labels"]["skep.volume.old"] = "true"
+    told, labelled = list[str](), list[str]()
+
+    def ensure(_host: str, _client: object, node: str, _labels: object, log: Any, _stays: object) -> None:
+        labelled.append(node)
+        log("labels: skep.name=hive0")
+
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(swarm_nodes, "ensure_node_labels", ensure)
+
+    assert remove_all(run, [], told.append) == []
+    assert (len(labelled), told) == (1, [])
+
+
 def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a majority that is left nothing of it is touched, and it is said why."""
     former_host(made)
