@@ -19,6 +19,8 @@ from tasks.cleanup.teardown import forget, take_down
 from tasks.run.context import Run
 
 ALL = "all"
+NOTHING, TROUBLE, THERE_IS = 0, 1, 2
+"""The exit status; without confirm= it says whether there is something to remove, as that of `doit prune` does."""
 
 
 class DestroyCommand(DoitCmdBase):
@@ -40,13 +42,14 @@ If it was interrupted, or a host did not answer, run it again."""
         """Remove the stage if confirmed, else list its parts. Loads no tasks, so a missing role does not matter."""
         self.loader.setup(params)
         run = site_run(self.loader)
-        if args:
-            raise InvalidCommand(f"destroy takes no {shlex.quote(args[0])}; type: {self._to_type(run, ())}")
+        given = get_var("confirm")
+        if args or given not in {None, run.stage.site_name}:
+            wrong = f"takes no {shlex.quote(args[0])}" if args else f"confirm={given} is not this site"
+            raise InvalidCommand(f"destroy: {wrong}; type: {self._to_type(run, ())}")
         # `all` is a legal name: a volume called that goes with all the others.
         asked = [name for name in (get_var("volumes") or "").split(",") if name]
-        confirmed = get_var("confirm") == run.stage.site_name
-        if not confirmed:
-            raise InvalidCommand(self._refusal(run, _inventory(run), asked))
+        if given is None:
+            return self._list(run, asked)
         try:
             with holding(run):
                 return self._destroy(run, asked)
@@ -68,28 +71,34 @@ If it was interrupted, or a host did not answer, run it again."""
                 f"stage {run.stage.name} is not completely removed, so state/{run.stage.name} is kept: "
                 "fix the errors above, then run it again"
             )
-            return 1
+            return TROUBLE
         forget(run.state, run.connections.files.sockets)
         if not parts.owned and parts.hosts:
             for line in _left(parts, unnamed):
                 log(line)
         log(f"stage {run.stage.name} of {run.stage.site_name} is removed ({time.monotonic() - began:.1f} s)")
-        return 0
+        return NOTHING
 
-    def _refusal(self, run: Run, parts: Inventory, asked: Sequence[str]) -> str:
-        """Return the list of parts that would be removed, and the command that removes them."""
-        given = get_var("confirm")
-        wrong = f"confirm={given} is not this site. " if given else ""
+    def _list(self, run: Run, asked: Sequence[str]) -> int:
+        """Print the parts that would be removed, and the command that removes them; return the exit status."""
+        log = ConsoleLog(self.outstream)
+        try:
+            parts = _inventory(run)
+        finally:
+            run.connections.close()
         stage = f"stage {run.stage.name} of {run.stage.site_name}"
         if not parts.hosts and not parts.others and not run.state.root.exists():
-            return f"{wrong}there is nothing of {stage}"
-        lines = [f"{wrong}this would remove of {stage}:", *_contents(run, parts, asked)]
+            log(f"nothing to remove: there is nothing of {stage}")
+            return NOTHING
+        lines = [f"this would remove of {stage}:", *_contents(run, parts, asked)]
         volumes = (
             sorted(_named(parts, asked)) or list(parts.volumes)
             if parts.owned
             else sorted(_named(parts, asked))
         )
-        return "\n".join([*lines, f"to do it, type: {self._to_type(run, volumes)}"])
+        for line in [*lines, f"to do it, type: {self._to_type(run, volumes)}"]:
+            log(line)
+        return THERE_IS
 
     def _unnamed(self, run: Run, parts: Inventory, unnamed: Sequence[str]) -> str:
         """Return the message that refuses to remove volumes that are not named."""

@@ -8,7 +8,7 @@ import pytest
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
-from commands.destroy import DestroyCommand
+from commands.destroy import THERE_IS, DestroyCommand
 from model.errors import HostError, ProviderError
 from model.keys.record import FactRecord, HostRecord
 from model.site import DockerStage, Mount, Service, Site, Volume
@@ -91,6 +91,13 @@ class Made:
         assert self.run.connections.files.key.exists()
         return str(caught.value)
 
+    def listed(self, **variables: str) -> list[str]:
+        """Run it, expect that something is listed and nothing done, and return the lines."""
+        assert self.destroy(**variables) == THERE_IS
+        assert self.provider.cloud.log == []
+        assert self.run.connections.files.key.exists()
+        return self.out.getvalue().splitlines()
+
 
 class Loader:
     """doit's loader, which has loaded dodo.py."""
@@ -113,10 +120,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 
 
 def test_without_confirmation_it_says_what_would_go(made: Made) -> None:
-    """Nothing is removed; the message lists the parts and the command that removes them."""
-    message = made.refused()
-
-    assert message.splitlines() == [
+    """It lists the parts and the command that removes them; the exit status says that there are some, as prune's."""
+    assert made.listed() == [
         "this would remove of stage private of example:",
         "    hive0: p-hive0.example",
         "    hive1: p-hive1.example",
@@ -131,7 +136,9 @@ def test_without_confirmation_it_says_what_would_go(made: Made) -> None:
 
 def test_the_name_of_another_site_does_not_confirm(made: Made) -> None:
     """The confirmation is the site's name and nothing else."""
-    assert made.refused(confirm="exampel", volumes="all").startswith("confirm=exampel is not this site. ")
+    message = made.refused(confirm="exampel", volumes="all")
+
+    assert message == "destroy: confirm=exampel is not this site; type: doit destroy confirm=example"
 
 
 def test_of_several_stages_one_must_be_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,9 +146,9 @@ def test_of_several_stages_one_must_be_said(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "r").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
 
-    message = Made(tmp_path, stages=2).refused()
+    lines = Made(tmp_path, stages=2).listed()
 
-    assert message.endswith("doit destroy confirm=example stage=private volumes=data")
+    assert lines[-1].endswith("doit destroy confirm=example stage=private volumes=data")
 
 
 def test_data_goes_only_when_it_is_named(made: Made) -> None:
@@ -208,8 +215,14 @@ def test_a_confirmed_destroy_leaves_nothing(made: Made, volumes: str) -> None:
 
 
 def test_a_second_destroy_has_nothing_to_do(made: Made) -> None:
-    """It is no error that there is nothing to destroy."""
+    """It is no error that there is nothing to destroy, and there is nothing to list."""
     made.destroy(confirm="example", volumes="all")
+
+    assert made.destroy() == 0
+    assert (
+        made.out.getvalue().splitlines()[-1]
+        == "nothing to remove: there is nothing of stage private of example"
+    )
 
     assert made.destroy(confirm="example", volumes="all") == 0
     assert not (made.run.directory / "state").exists()
