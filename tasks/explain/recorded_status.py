@@ -1,6 +1,6 @@
 """Each resource's status by what state/ has of it: no connection is opened.
 
-Only what comes before a resource is known here, not what it is made from: `tasks/explain/status.py` tells that.
+It knows what a resource is made from; `tasks/explain/status.py` also tells which input of it would change.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any
 from model.errors import SkepError
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
 from tasks.run.context import Run
-from tasks.run.state import State
+from tasks.run.state import State, noting_reads
 
 FOLLOWS = "may follow"
 """Of a resource that is up to date itself, where something before it is not."""
@@ -39,20 +39,26 @@ class RecordedStatus:
 
 def statuses(run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> dict[str, RecordedStatus]:
     """Return each resource's status."""
-    own = {name: _own_status(run, task, tasks, dep_manager) for name, task in tasks.items() if task.actions}
+    own: dict[str, RecordedStatus] = {}
+    reads: dict[str, set[str]] = {}
+    for name, task in tasks.items():
+        if task.actions:
+            with noting_reads() as noted:
+                own[name] = _own_status(run, task, tasks, dep_manager)
+            reads[name] = ({*noted, *task.meta["step"].needs} & tasks.keys()) - {name}
     moving: dict[str, str | None] = {}
 
     def moves(name: str) -> str | None:
-        """Return the first task that is not up to date, of this one and all before it.
+        """Return the first task that is not up to date, of this one and all that it is made from, near or far.
 
-        Tasks that it is not made from count as well: an input may be read from them, as the swarm's id is.
+        Tasks that must only be done before it do not count: a service that `depends_on` another stays as it is.
         """
         if name not in moving:
             moving[name] = None  # ends a cycle; doit itself refuses one
-            if name in own and own[name].status != UP_TO_DATE:
+            if own[name].status != UP_TO_DATE:
                 moving[name] = name
             else:
-                moving[name] = next((cause for dep in tasks[name].task_dep if (cause := moves(dep))), None)
+                moving[name] = next((cause for dep in sorted(reads[name]) if (cause := moves(dep))), None)
         return moving[name]
 
     return {name: _with_cause(status, own.get(moves(name) or "")) for name, status in own.items()}

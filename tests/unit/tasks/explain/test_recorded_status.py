@@ -39,15 +39,18 @@ class Chain:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.inputs = {"a": "1", "b": "1", "c": "1"}
+        self.needs: dict[str, tuple[str, ...]] = {"a": (), "b": ("p:a",), "c": ("p:b",)}
+        self.after: dict[str, tuple[str, ...]] = {}
+        self.reads: dict[str, str] = {}
         self.refuse: dict[str, Exception] = {}
 
     def tasks(self) -> dict[str, Task]:
         """Return the tasks as a fresh doit has them."""
-        needs = {"a": (), "b": ("p:a",), "c": ("p:b",)}
         made = {}
         for name in self.inputs:
             inputs = partial(self._inputs, name)
-            step = MadeUpStep("p", name, lambda _work: FactRecord(), inputs, needs=needs[name])
+            step = MadeUpStep("p", name, lambda _work: FactRecord(), inputs, needs=self.needs[name])
+            step.after = self.after.get(name, ())
             definition = doit_task(self.run, step)
             made[f"p:{name}"] = dict_to_task(
                 {k: v for k, v in definition.items() if k != "basename"} | {"name": f"p:{name}"}
@@ -58,6 +61,8 @@ class Chain:
         """Return a resource's input."""
         if name in self.refuse:
             raise self.refuse[name]
+        if name in self.reads:
+            self.run.state.record(self.reads[name], FactRecord)
         return {"value": self.inputs[name]}
 
     def make(self, *names: str) -> None:
@@ -107,6 +112,33 @@ def test_what_follows_a_stale_one_may_follow(run: Run) -> None:
     assert known["b"][0] == STALE
     assert "value" in known["b"][1][0]
     assert known["c"] == (FOLLOWS, ("p:b is stale",))
+
+
+def test_what_only_waits_for_a_stale_one_is_up_to_date(run: Run) -> None:
+    """A resource that another is only started after, as with `depends_on`, does not touch that one by being stale."""
+    chain = Chain(run)
+    chain.after = {"c": ("p:a",)}
+    chain.needs["c"] = ()
+    chain.make("a", "b", "c")
+    chain.inputs["a"] = "2"
+
+    assert {name: status for name, (status, _) in chain.statuses().items()} == {
+        "a": STALE,
+        "b": FOLLOWS,
+        "c": UP_TO_DATE,
+    }
+
+
+def test_what_reads_a_record_of_a_stale_one_may_follow(run: Run) -> None:
+    """A record that only an input is read from counts, as the swarm's id does, although no `needs` names it."""
+    chain = Chain(run)
+    chain.needs["c"] = ()
+    chain.after = {"c": ("p:a",)}
+    chain.reads = {"c": "p:a"}
+    chain.make("a", "b", "c")
+    chain.inputs["a"] = "2"
+
+    assert chain.statuses()["c"] == (FOLLOWS, ("p:a is stale",))
 
 
 def test_a_changed_record_makes_stale(run: Run) -> None:
