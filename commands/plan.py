@@ -245,6 +245,9 @@ class PlanReport:
         counts = self.count()
         if not counts.keys() - {LEFT}:
             left = f"; {counts[LEFT]} left over" if counts else ""
+            pins = len(pinned_revisions.observed(self.run.stage, self.run.live_state.swarm))
+            if pins:
+                return f"nothing to do: {same} resources are up to date{pinned_revisions.among(pins)}{left}"
             return (
                 f"nothing to do: all {same} resources are as site.toml says{left}"
                 if same != 1

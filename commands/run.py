@@ -113,11 +113,7 @@ def _print_pinned(run: Run) -> None:
     """Print which services are pinned to an earlier revision, and keep that for `doit list`."""
     if run.live_state.swarm.error:
         return
-    pinned = {
-        name: number
-        for name, number in pinned_revisions.observed(run.stage, run.live_state.swarm).items()
-        if name not in run.progress.redeployed
-    }
+    pinned = pinned_revisions.after(run)
     pinned_revisions.note(run.state, pinned)
     for line in pinned_revisions.lines(pinned):
         _print(line)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 
 from commands.shared.console import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, fitted, is_live, paint
-from tasks.services import endpoints
+from tasks.services import endpoints, pinned_revisions
 
 if TYPE_CHECKING:
     from tasks.run.context import Run
@@ -214,12 +214,18 @@ class Reporter:
             return "nothing to do"
         if count.up_to_date == count.all:
             return (
-                f"all {count.all} resources are up to date ({took})"
+                f"all {count.all} resources are up to date{self._pinned()} ({took})"
                 if count.all > 1
                 else f"it is up to date ({took})"
             )
         noun = "resource" if count.all == 1 else "resources"
         return f"{count.all} {noun}: {count.up_to_date} up to date, {count.done} done{ignored} in {took}"
+
+    def _pinned(self) -> str:
+        """Return how many services are pinned, if the run looked at services: they are not as site.toml says."""
+        if self._run is None or not self._services or not self._run.observer.enabled:
+            return ""
+        return pinned_revisions.among(len(pinned_revisions.after(self._run)))
 
     def _print_endpoints(self) -> None:
         """Print the services' endpoints; if they can't be listed, the run has not failed."""

@@ -10,6 +10,7 @@ from model.labels import PINNED_LABEL, labels_of
 from model.stage import Stage
 from remote.mother.files import write_whole
 from tasks.observe.states import SwarmState
+from tasks.run.context import Run
 from tasks.run.state import State
 
 FILE = "pinned.json"
@@ -34,6 +35,18 @@ def observed(stage: Stage, swarm: SwarmState) -> dict[str, int]:
     return found
 
 
+def after(run: Run) -> dict[str, int]:
+    """Return the services that are pinned after a run's tasks, each with its revision; none where no manager answers.
+
+    The live state is from the beginning of the run: those that it deployed are as site.toml says.
+    """
+    swarm = run.live_state.swarm
+    if swarm.error:
+        return {}
+    pins = observed(run.stage, swarm)
+    return {name: number for name, number in pins.items() if name not in run.progress.redeployed}
+
+
 def note(state: State, found: Mapping[str, int]) -> None:
     """Keep which services are pinned."""
     path = state.root / FILE
@@ -41,6 +54,11 @@ def note(state: State, found: Mapping[str, int]) -> None:
         write_whole(path, json.dumps(dict(found)).encode())
     else:
         path.unlink(missing_ok=True)
+
+
+def among(count: int) -> str:
+    """Return how many of the resources that a summary has just counted are pinned; empty if none is."""
+    return f", {count} of them pinned to an earlier revision" if count else ""
 
 
 def lines(found: Mapping[str, int]) -> list[str]:

@@ -16,7 +16,9 @@ DOIT = Path(os.environ.get("SKEP_DOIT") or Path(sys.executable).with_name("doit"
 RUN_TIMEOUT = 240.0
 
 _FINISHED = re.compile(r"^([a-z_]+:\S+) +(?:\S+ +)?[\d.]+ s(?:  (.*))?$", re.MULTILINE)
-_NOTHING = re.compile(r"^all \d+ resources are up to date \([\d.]+ s\)$", re.MULTILINE)
+_NOTHING = re.compile(
+    r"^all \d+ resources are up to date(?:, \d+ of them pinned [a-z ]+)? \([\d.]+ s\)$", re.MULTILINE
+)
 _COUNT = re.compile(r"^\d+ resources?: \d+ up to date, (\d+) done\b", re.MULTILINE)
 
 # Starts doit and writes down how much memory it took. A process's peak counts from before its exec on, so that what

@@ -90,6 +90,20 @@ def test_nothing_to_do_is_one_line(run: Run) -> None:
     assert out.getvalue().count("\n") == 1
 
 
+def test_pinned_services_are_counted_apart(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing was to do because a service is pinned, the summary says so in the same line."""
+    monkeypatch.setattr("tasks.services.pinned_revisions.after", lambda _run: {"web": 3})
+    monkeypatch.setattr("tasks.services.endpoints.lines", lambda _run: [])
+    run.observer.enabled = True
+    out = io.StringIO()
+
+    finish(run, [task_of(run, f"deploy_services:{n}", uptodate=[True]) for n in "abc"], out)
+
+    assert out.getvalue().startswith(
+        "all 3 resources are up to date, 1 of them pinned to an earlier revision ("
+    )
+
+
 def test_a_persons_mistake_is_printed_without_a_traceback(run: Run) -> None:
     """A failure is its message, then the end of the log without the lines of the message, then the log's path."""
 

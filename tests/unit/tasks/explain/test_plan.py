@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from commands.plan import STYLES, PlanReport, plan_report
+from model.labels import PINNED_LABEL
 from remote.hostsetup.markers import AppliedStep
 from tasks.observe.states import SwarmState
 from tasks.phases import PHASES
@@ -57,6 +58,17 @@ def test_nothing_to_do(made: Made) -> None:
     assert actions(made) == {}
     assert plan.status == 0
     assert plan.lines()[-1] == f"nothing to do: all {len(plan.items)} resources are as site.toml says"
+
+
+def test_a_pinned_service_is_not_as_site_toml_says(made: Made) -> None:
+    """A service that was rolled back is counted apart: nothing is to do, and yet not all is as site.toml says."""
+    made.swarm.services["web"]["Spec"]["Labels"][PINNED_LABEL] = "3"
+
+    plan = view(made)
+
+    assert plan.lines()[-1] == (
+        f"nothing to do: {len(plan.items)} resources are up to date, 1 of them pinned to an earlier revision"
+    )
 
 
 def test_nothing_is_written(made: Made) -> None:
