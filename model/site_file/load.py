@@ -4,7 +4,6 @@ msgspec reads into the types and stops at the first mistake. Only then is the JS
 types held against the file by jsonschema, which finds all of them.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -261,5 +260,7 @@ def _short(value: object) -> str:
 
 def _meant(key: str, known: list[str]) -> str:
     """Return a hint at a known key that is spelt alike; empty if there is none."""
+    import difflib
+
     close = difflib.get_close_matches(key, known, n=1)
     return f", did you mean {close[0]!r}?" if close else ""

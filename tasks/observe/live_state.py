@@ -24,6 +24,7 @@ from model.labels import (
 from model.stage import Host, Stage
 from remote.hostsetup import markers
 from remote.hostsetup.removal import MANAGED_USERS
+from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
@@ -72,6 +73,7 @@ class LiveState:
         """Begin to observe all that has a record; nothing waits yet."""
         self._stage, self._connections = stage, connections
         self.tag_moves = tag_moves
+        local_machine()
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
         known = [host for host in stage.hosts if state.host_record(host) is not None]
         self._provider: Future[Mapping[str, Found]] | None = (
