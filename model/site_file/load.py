@@ -88,16 +88,16 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
     return [line for line in problems if not any(repr(name) in line for name in out)]
 
 
-def parse_site(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
+def parse_site(data: Mapping[str, Any]) -> types.Site:
     """Return the site that a TOML file's content describes. Only its form is checked.
 
     Raises:
         ConfigError: All mistakes of form, each with its path.
 
     """
-    site, problems = convert.site(_table(data, name))
+    site, problems = convert.site(_table(data, "site.toml"))
     if problems:
-        raise ConfigError([f"{name}: {problem}" for problem in problems])
+        raise ConfigError([f"site.toml: {problem}" for problem in problems])
     return site
 
 

@@ -47,7 +47,7 @@ _LIST_TAGS = f"""
 echo '{_TAGS}'
 cd {REGISTRY_TAGS} 2>/dev/null && find . -path '*/_manifests/tags/*/current/link' || true
 """
-PROBE_TIMEOUT = 30
+READ_TIMEOUT = 30
 
 
 class LiveState:
@@ -187,7 +187,7 @@ class LiveState:
         if problem or found is None:
             return problem
         if is_job(found):
-            return None  # it has run, and carries no mark: to write one would run it again
+            return None  # it has run, and carries no label of it: to write one would run it again
         if labels_of(found).get(SPEC_LABEL) != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.
@@ -248,7 +248,7 @@ class LiveState:
             if host.is_repository:
                 script += _LIST_TAGS
             output = self._connections.to(host).script(
-                script, timeout=PROBE_TIMEOUT, label="reading the set-up markers"
+                script, timeout=READ_TIMEOUT, label="reading the set-up markers"
             )
         except SkepError as error:
             return HostState(error=str(error))
