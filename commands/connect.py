@@ -23,7 +23,7 @@ from model.errors import SkepError
 from model.stage import Host
 from remote.mother import process
 from remote.mother.process import Running
-from remote.ssh import commands as argv
+from remote.ssh import commands as ssh_commands
 from remote.ssh.connection import Connection
 from tasks.run.context import Run
 
@@ -188,7 +188,9 @@ class HostTunnel:
             self._retry_later()
             return
         control = self._run.connections.files.control(self.host.short)
-        command = argv.ssh_command(self._run.connections.files.config, control, self.host.short, "cat")
+        command = ssh_commands.ssh_command(
+            self._run.connections.files.config, control, self.host.short, "cat"
+        )
         try:
             self._session = Running(command, stdin=True, new_session=True)
         except OSError as error:
@@ -233,7 +235,7 @@ def _answers(run: Run, connection: Connection) -> bool:
     control = run.connections.files.control(connection.name)
     if not control.exists():
         return False
-    check = argv.ssh_control(run.connections.files.config, control, connection.name, "check")
+    check = ssh_commands.ssh_control(run.connections.files.config, control, connection.name, "check")
     try:
         return process.run(check, timeout=10).ok
     except OSError:

@@ -53,6 +53,8 @@ If it was interrupted, or a host did not answer, run it again."""
         try:
             with holding(run):
                 return self._destroy(run, asked)
+        except SkepError as error:
+            raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
             return INTERRUPTED

@@ -128,7 +128,7 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
         except KeyboardInterrupt:
             return INTERRUPTED
         finally:
-            run.live_state.close()
+            run.observer.close()
             run.connections.close()
         if as_json:
             text = json.dumps(plan.data(), indent=1, ensure_ascii=False)

@@ -67,7 +67,7 @@ If it was interrupted, or a host did not answer, run it again."""
             orphaned = orphans(run)
             unread = _unread(run)
         finally:
-            run.live_state.close()
+            run.observer.close()
         orphaned = [orphan.examined(run) for orphan in orphaned]
         _refuse_unknown(orphaned, volumes)
         removable = [orphan for orphan in orphaned if orphan.may_go(volumes)]

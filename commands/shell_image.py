@@ -15,7 +15,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.current_run import site_run
 from model.errors import SkepError
-from remote.ssh import commands as argv
+from remote.ssh import commands as ssh_commands
 from tasks.build_images import failed_build
 from tasks.run.context import Run
 
@@ -68,7 +68,7 @@ def shell(run: Run, name: str) -> int:
     if kept is None:
         raise InvalidCommand(f"image {name} has no failed build: its last build did not fail in a role")
     terminal = sys.stdin.isatty()
-    ssh = argv.ssh_command(
+    ssh = ssh_commands.ssh_command(
         run.connections.files.config,
         run.connections.files.control(repository.short),
         repository.short,

@@ -9,6 +9,7 @@ from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_col
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
+from model.errors import SkepError
 from model.keys.digest import Difference, Inputs, abbreviated
 from tasks.explain.root_causes import RootCause, is_settled, root_causes
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE, ResourceStatus, StatusTable, ago, place
@@ -81,9 +82,11 @@ that they changed. No connection is opened, unless --live asks for the live stat
                     else report.resource(names[0])
                 )
             self.outstream.write("".join(f"{run.secrets.redact(line)}".rstrip() + "\n" for line in lines))
+        except SkepError as error:
+            raise InvalidCommand(run.secrets.redact(str(error))) from error
         finally:
             if live:
-                run.live_state.close()
+                run.observer.close()
                 run.connections.close()
         return 1 if report.has_unknown else 0
 

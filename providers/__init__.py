@@ -1,4 +1,4 @@
-"""Where hosts come from: one module for each value of `provider =`, imported when a stage uses it."""
+"""Where hosts come from: one folder for each value of `provider =`, imported when a stage uses it."""
 
 import importlib
 from collections.abc import Callable
@@ -21,7 +21,12 @@ PROVIDERS = {
     "vagrant": "providers.vagrant.provider:VagrantProvider",
 }
 """Value of `provider =` to module and class; SDKs are imported with it, or later."""
-SDK_VARIABLES = {"aws": ("AWS_",), "gcp": ("GOOGLE_", "CLOUDSDK_"), "openstack": ("OS_",)}
+SDK_VARIABLES = {
+    "aws": ("AWS_",),
+    "azure": ("AZURE_",),
+    "gcp": ("GOOGLE_", "CLOUDSDK_"),
+    "openstack": ("OS_",),
+}
 """Provider to the prefixes of the environment variables that its SDK reads itself: they stay in doit's environment."""
 
 

@@ -26,7 +26,7 @@ class Resource:
             thing stays the same. (`ensure` installs a host's authorized key each time it runs.)
         needs: Names of the resources that must be there before it.
         is_host: Whether it is a host; then `ensure` returns a `HostRecord`.
-        embeds_ssh_key: Whether it holds the stage's public ssh key, so that another key makes it anew. Hosts always do.
+        embeds_ssh_key: Whether it holds the stage's public ssh key, so that another key replaces it. Hosts always do.
         doc: The text on the task's line in `doit list --all`.
         quota_usage: Amounts that a provider limits or charges for, by unit: `{"hosts": 1, "GiB of disk": 20}`.
             `doit plan` prints the sum over all resources that are to be made.

@@ -268,7 +268,7 @@ class OrphanHost(Orphan):
 class OrphanResource(Orphan):
     """A thing of the provider that is no host, as a file system. Nothing removes it: it may hold data."""
 
-    kind, order, is_kept = "provider's", 100, True
+    kind, order, is_kept = "provider resource", 100, True
 
     @property
     def staying(self) -> str:

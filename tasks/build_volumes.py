@@ -54,13 +54,13 @@ class NamedVolume(Step):
         self.paths = {"volume.": f"volumes.{name}."}
 
     def inputs(self) -> Inputs:
-        """Return the host and the definition, but for the list of the volume's hosts: a host made anew counts."""
+        """Return the host and the definition, but for the list of the volume's hosts: a replaced host counts."""
         volume = definition(renderer_of(self._run).volume(self._name))
         own = {key: value for key, value in volume.items() if key != "hosts"}
         return {"host": self._run.state.record(host_task(self.host), HostRecord).id, **flatten("volume", own)}
 
     def ensure(self, work: Work) -> VolumeRecord:
-        """Make the volume; one that is there and may hold data is never made anew."""
+        """Make the volume; one that is there and may hold data is never replaced."""
         from remote.swarm.volumes import VolumeInspector, ensure_volume
 
         run, name = self._run, self._name

@@ -102,11 +102,11 @@ class Initialization(Step):
         }
 
     def real(self, key: str) -> str | None:
-        """Look for its mark on the service."""
+        """Look for its marker on the service."""
         return self._run.live_state.initialized(self._service_name, self._label, key)
 
     def ensure(self, work: Work) -> FactRecord:
-        """Run the role unless the service carries its markererererererererer, then mark it."""
+        """Run the role unless the service carries its marker, then set the marker."""
         from remote.engine.client import engine_errors
         from remote.images.exec_role import run_play, run_role
         from remote.swarm.services import find_service, set_labels
@@ -117,7 +117,7 @@ class Initialization(Step):
         if found is None:
             raise ServiceError(f"service {self._service_name}: was removed by somebody else")
         if labels_of(found).get(self._label) == work.key:
-            work.log("the service carries its markererererererererer")
+            work.log("the service carries its marker")
             return FactRecord(id=work.key)
 
         def find() -> Any:

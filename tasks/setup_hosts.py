@@ -26,7 +26,7 @@ from tasks.step import Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
-UNDO_TIMEOUT = 120
+REMOVAL_TIMEOUT = 120
 FORGET_TIMEOUT = 30
 LEAVE_TIMEOUT = 120
 """Seconds that a hive's services get to end before it leaves the swarm."""
@@ -56,11 +56,11 @@ class OrphanStep(Orphan):
 
     @property
     def going(self) -> str:
-        """It, or its mark where nothing else can be undone."""
+        """The step's words, or its marker where nothing else can be removed."""
         return self.words if has_removal(self.name) else f"the marker of {self.words}; what it set up stays"
 
     def remove(self, run: Run, log: Log) -> None:
-        """Undo the step."""
+        """Remove the step."""
         del log
         _run_script(run.stage, run.connections, self, removal_script(self.name))
 
@@ -88,7 +88,7 @@ class OrphanAccount(Orphan):
 def _run_script(stage: Stage, connections: Connections, orphan: Orphan, script: str) -> None:
     """Run a script on the host of an orphan."""
     connection = connections.to(stage.host(orphan.host))
-    connection.script(script, timeout=UNDO_TIMEOUT, label=f"removing {orphan.words}")
+    connection.script(script, timeout=REMOVAL_TIMEOUT, label=f"removing {orphan.words}")
 
 
 def orphans(run: Run) -> Iterator[Orphan]:
@@ -109,7 +109,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 
 
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
-    """Remove the marks of set-up steps from hosts that stay, and take them out of the swarm."""
+    """Remove the markers of set-up steps from hosts that stay, and take them out of the swarm."""
     del volumes
     if there.owned:
         return []
@@ -119,7 +119,7 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
 
     def clear(name: str) -> None:
         host = run.stage.host(name)
-        # The marks first: whatever happens next, the following run sets the host up again.
+        # The markers first: whatever happens next, the following run sets the host up again.
         run.connections.to(host).script(
             f"rm -rf {MARKERS} {VAULT_FILE}\n",
             timeout=FORGET_TIMEOUT,

@@ -17,7 +17,7 @@ from model.log import Log
 FORMAT = "1"
 """Part of every task's inputs. Raised when a new skep would make something else of the same definition."""
 CREATE, CHANGE, REPLACE, ADOPT, BLOCKED = "create", "change", "replace", "adopt", "blocked"
-"""What a run does to a real thing: make it, change it in place, make it anew, use the one that is there, refuse."""
+"""What a run does to a real thing: make it, change it in place, replace it, use the one that is there, refuse."""
 
 Names = Collection[str]
 """The names of the inputs that changed."""
@@ -65,7 +65,7 @@ class Step(ABC):
         host: The host that it is done on, for the screen.
         doc: One line for `doit list --all`.
         containers: The tasks of the things that the resource is in, as a volume is in a host. Where all of them are
-            made anew, it is mostly gone.
+            replaced, it is mostly gone.
         paths: The prefixes of its inputs' names, each with its path in site.toml: `{"volume.": "volumes.data."}`.
         is_observed: Whether `real` can tell anything of it.
         is_found_by_key: Whether the real thing can be found by its key alone, as an image by its tag. As long as its

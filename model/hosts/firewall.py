@@ -65,15 +65,9 @@ def left_open(stage: Stage, host: Host) -> list[str]:
     return sorted({port.protocol for s in stage.services.values() for port in s.open_ports})
 
 
-def inbound(stage: Stage, version: int = 4) -> list[Rule]:
-    """Return the inbound rules of a cloud's firewall for a stage, in a fixed order.
-
-    Args:
-        stage: The stage.
-        version: The IP version that its network has; sources of the other one are left out.
-
-    """
-    return sorted(set(_inbound(stage, version)))
+def inbound(stage: Stage) -> list[Rule]:
+    """Return the inbound rules of a cloud's firewall for a stage, in a fixed order; its networks have IPv4 alone."""
+    return sorted(set(_inbound(stage)))
 
 
 def rule_inputs(rules: list[Rule]) -> Inputs:
@@ -81,13 +75,13 @@ def rule_inputs(rules: list[Rule]) -> Inputs:
     return {str(rule): "open" for rule in rules}
 
 
-def _inbound(stage: Stage, version: int) -> Iterator[Rule]:
+def _inbound(stage: Stage) -> Iterator[Rule]:
     """Yield the rules."""
-    anywhere = ANYWHERE[0 if version == 4 else 1]  # noqa: PLR2004 - an IP version
+    anywhere = ANYWHERE[0]
     # Hosts find out the path MTU by ICMP.
     yield Rule("icmp", 0, anywhere)
     for source in stage.config.ssh_source_ips or [anywhere]:
-        if (":" in source) == (":" in anywhere):
+        if ":" not in source:
             yield Rule("tcp", SSH_PORT, source)
     for hive in stage.hives:
         for protocol, port in published(stage, hive):

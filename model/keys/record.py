@@ -59,7 +59,7 @@ class ImageRecord(Record, frozen=True):
 
 
 class VolumeRecord(Record, frozen=True):
-    """A volume on a host: the id of its incarnation, which changes when the volume is lost and made anew."""
+    """A volume on a host: the id of its incarnation, which changes when the volume is lost and made again."""
 
     incarnation: str
 

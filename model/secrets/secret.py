@@ -64,7 +64,7 @@ class UnknownSecret(Secret):
             TypeError: Always.
 
         """
-        raise TypeError("a secret is used that its command was not asked for")
+        raise TypeError("a secret is used whose command was not run")
 
     def fingerprint(self, pepper: bytes) -> str:
         """Return the fingerprint that counts as equal to any other."""

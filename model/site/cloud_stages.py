@@ -77,7 +77,7 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
         bool | list[Label],
         Meta(
             description="Whether hosts have public addresses, or the names of the hosts that have one. A host that is "
-            "made anew keeps its public address. Hosts without one are reached by their address in `cidr`, "
+            "replaced keeps its public address. Hosts without one are reached by their address in `cidr`, "
             "and need another way to the internet."
         ),
     ] = True

@@ -4,7 +4,6 @@ msgspec reads into the types and stops at the first mistake. Only then is the JS
 types held against the file by jsonschema, which finds all of them.
 """
 
-import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,16 +88,16 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
     return [line for line in problems if not any(repr(name) in line for name in out)]
 
 
-def parse_site(data: Mapping[str, Any], name: str = "site.toml") -> types.Site:
+def parse_site(data: Mapping[str, Any]) -> types.Site:
     """Return the site that a TOML file's content describes. Only its form is checked.
 
     Raises:
         ConfigError: All mistakes of form, each with its path.
 
     """
-    site, problems = convert.site(_table(data, name))
+    site, problems = convert.site(_table(data, "site.toml"))
     if problems:
-        raise ConfigError([f"{name}: {problem}" for problem in problems])
+        raise ConfigError([f"site.toml: {problem}" for problem in problems])
     return site
 
 
@@ -261,5 +260,7 @@ def _short(value: object) -> str:
 
 def _meant(key: str, known: list[str]) -> str:
     """Return a hint at a known key that is spelt alike; empty if there is none."""
+    import difflib
+
     close = difflib.get_close_matches(key, known, n=1)
     return f", did you mean {close[0]!r}?" if close else ""

@@ -103,7 +103,8 @@ class RenderContext:
 
         Raises:
             ConfigError: It can't be rendered; each line begins with `path`.
-            KeyError: It needs something that is not made yet.
+            NotYetError: It needs something that is not made yet.
+            UnknownSecretError: It uses a secret that was not read.
 
         """
         from jinja2 import TemplateSyntaxError

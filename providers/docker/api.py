@@ -17,6 +17,8 @@ from remote.engine.reader import Reader
 if TYPE_CHECKING:
     from docker import APIClient
 
+_TIMEOUT = 60.0
+"""Seconds that one answer may take."""
 USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
 """Where the engine is if nothing says otherwise, and what docker calls that."""
 
@@ -25,7 +27,7 @@ NOT_MODIFIED, NOT_FOUND, CONFLICT, SERVER_ERROR = 304, 404, 409, 500
 
 
 @contextlib.contextmanager
-def engine(timeout: float = 60) -> Iterator["APIClient"]:
+def engine(timeout: float = _TIMEOUT) -> Iterator["APIClient"]:
     """Open a client of the mother's engine (`DOCKER_HOST`, else docker's current context); errors become ours.
 
     A client each time, and not one for all: nothing is left open, and threads share nothing.
@@ -59,11 +61,8 @@ def engine(timeout: float = 60) -> Iterator["APIClient"]:
 
 
 @contextlib.contextmanager
-def reading(timeout: float = 60) -> Iterator["APIClient"]:
+def reading() -> Iterator["APIClient"]:
     """Open a client that only reads from the mother's engine, without Docker's SDK where that is not needed.
-
-    Args:
-        timeout: Seconds that one answer may take.
 
     Raises:
         ProviderError: The engine can't be reached, or refused what was asked of it.
@@ -72,11 +71,11 @@ def reading(timeout: float = 60) -> Iterator["APIClient"]:
     host = os.environ.get("DOCKER_HOST") or (USUAL if _is_usual() else engine_host() or USUAL)
     kind, _, path = host.partition("://")
     if kind != "unix":
-        with engine(timeout) as client:
+        with engine() as client:
             yield client
         return
     _knock(host)
-    with contextlib.closing(Reader("it", Path(path), timeout, ProviderError)) as reader:
+    with contextlib.closing(Reader("it", Path(path), _TIMEOUT, ProviderError)) as reader:
         try:
             yield reader
         except ProviderError as error:

@@ -17,6 +17,8 @@ from remote.mother.wait import wait_for
 if TYPE_CHECKING:
     from docker import APIClient
 
+_REMOVAL_TIMEOUT = 60.0
+"""Seconds that the engine may take to remove a container."""
 MODULES = "/lib/modules"
 """The mother's kernel modules."""
 
@@ -110,7 +112,7 @@ def discard(client: "APIClient", container: str) -> None:
     await_gone(client, container)
 
 
-def await_gone(client: "APIClient", container: str, timeout: float = 60) -> None:
+def await_gone(client: "APIClient", container: str) -> None:
     """Wait until the engine has done with removing a container, which another run may have begun."""
     from docker.errors import NotFound
 
@@ -125,7 +127,7 @@ def await_gone(client: "APIClient", container: str, timeout: float = 60) -> None
         return False
 
     what = f"container {container[:12]} to be gone"
-    wait_for(is_gone, what, timeout, kind=ProviderError, reason=lambda: f"it is {state}")
+    wait_for(is_gone, what, _REMOVAL_TIMEOUT, kind=ProviderError, reason=lambda: f"it is {state}")
 
 
 def execute(client: "APIClient", container: str, script: str, environment: dict[str, str]) -> tuple[int, str]:

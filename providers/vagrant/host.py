@@ -125,7 +125,7 @@ class VagrantHosts:
             with self._machines.lock("first", log):
                 host_keys = self._machines.up(host.short, self._machines.backend, self._timeout, log)
         if not host_keys:
-            raise ProviderError(f"{host.name}: told no host key when it was provisioned")
+            raise ProviderError(f"{host.name}: printed no host key when it was provisioned")
         kept = MachineFacts(kept.key, settings, tuple(host_keys))
         self._machines.keep(host.short, kept)
         return kept

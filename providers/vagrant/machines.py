@@ -170,31 +170,31 @@ class Machines:
 
     def up(self, short: str, backend: str, timeout: float, log: Log) -> list[str]:
         """Create, start and provision a machine, and return its host keys."""
-        with self._client(timeout, log) as client:
-            client.up(vm_name=short, provision=True, provider=backend)
-            return self._told(client)
+        client = self._client(timeout, log)
+        client.up(vm_name=short, provision=True, provider=backend)
+        return self._told(client)
 
     def provision(self, short: str, timeout: float, log: Log) -> list[str]:
         """Provision a machine that runs, and return its host keys."""
-        with self._client(timeout, log) as client:
-            client.provision(vm_name=short)
-            return self._told(client)
+        client = self._client(timeout, log)
+        client.provision(vm_name=short)
+        return self._told(client)
 
     def reload(self, short: str, timeout: float, log: Log) -> list[str]:
         """Stop a machine, start it with its settings of today, provision it, and return its host keys."""
-        with self._client(timeout, log) as client:
-            client.reload(vm_name=short, provision=True)
-            return self._told(client)
+        client = self._client(timeout, log)
+        client.reload(vm_name=short, provision=True)
+        return self._told(client)
 
     def halt(self, short: str, timeout: float, log: Log) -> None:
         """Stop a machine in order."""
-        with self._client(timeout, log) as client:
-            client.halt(vm_name=short)
+        client = self._client(timeout, log)
+        client.halt(vm_name=short)
 
     def destroy(self, short: str, timeout: float, log: Log) -> None:
         """Remove a machine with its disks."""
-        with self._client(timeout, log) as client:
-            client.destroy(vm_name=short)
+        client = self._client(timeout, log)
+        client.destroy(vm_name=short)
 
     @staticmethod
     def _told(client: Any) -> list[str]:
@@ -202,11 +202,9 @@ class Machines:
         marked = [line.partition(_HOST_KEY)[2] for line in client.lines if _HOST_KEY in line]
         return [" ".join(line.split()[:2]) for line in marked]
 
-    @contextlib.contextmanager
-    def _client(self, timeout: float, log: Log) -> Iterator[Any]:
-        """Give a client of Vagrant's; its last lines are in the message when it fails."""
-        client = client_of(self.directory, timeout, log, getattr(self._held, "files", ()))
-        yield client
+    def _client(self, timeout: float, log: Log) -> Any:
+        """Return a client of Vagrant's."""
+        return client_of(self.directory, timeout, log, getattr(self._held, "files", ()))
 
     # -- what a killed run left in libvirt -----------------------------------------------------------------------------
 

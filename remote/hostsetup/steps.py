@@ -9,6 +9,7 @@ import msgspec
 from model.errors import ConfigError
 from model.hosts.firewall import published
 from model.keys.digest import Inputs, flatten
+from model.keys.record import ADMIN
 from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
 from remote.hostsetup.engine import docker_step, registry_step, trust_step
@@ -68,14 +69,13 @@ ConditionCapability=
 """
 
 
-def steps(stage: Stage, host: Host, secrets: StageSecrets, admin: str = "skep") -> list[HostStep]:
+def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
     """Return the steps of a host, in order. Pure, and quick: certificates are made when a step is applied.
 
     Args:
         stage: The stage.
         host: One of its hosts.
         secrets: The stage's secrets.
-        admin: The user as whom skep logs in.
 
     Raises:
         ConfigError: site.toml asks for something that skep can't set up.
@@ -89,8 +89,8 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets, admin: str = "skep") 
         _sshd(),
         firewall_step(stage, host),
         _dns_stub(stage, host),
-        docker_step(stage, admin),
-        _users(stage, admin),
+        docker_step(stage, ADMIN),
+        _users(stage, ADMIN),
         trust_step(stage, secrets),
         registry_step(stage, host, secrets) if host.is_repository else None,
         file_step("build_tools", {}) if host.is_repository else None,

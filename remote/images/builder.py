@@ -214,13 +214,8 @@ class Builder:
                 all=True, filters={"name": f"^/?{re.escape(f'{BUILD_PREFIX}.{self._owner}.')}"}
             ):
                 container.remove(force=True, v=True)
-        for mark in leftovers(self._marks):
+        for mark in self._marks.glob("*"):
             mark.unlink(missing_ok=True)
-
-
-def leftovers(marks: Path) -> list[Path]:
-    """Return the marks of build containers that were not removed: of those at work, or of a killed run."""
-    return sorted(marks.iterdir()) if marks.is_dir() else []
 
 
 def failed_tag(owner: str, image: str) -> str:

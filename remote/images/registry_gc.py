@@ -16,7 +16,6 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from model.errors import BuildError
-from model.json_types import Json
 from remote.engine.client import engine_errors
 from remote.images.builder import FAILED as _FAILED
 from remote.images.builder import LAYERS as _LAYERS

@@ -212,8 +212,12 @@ class Running:
 
 
 @cache
-def _local_machine() -> Any:
-    """Return plumbum's machine for local programs."""
+def local_machine() -> Any:
+    """Return plumbum's machine for local programs.
+
+    Call it before threads start processes: a module that a thread imports stays in the thread's own memory arena, which
+    costs 2 MiB.
+    """
     from plumbum import local
 
     # plumbum copies the environment when it is imported, and hands the copy to every process. A secret that was taken
@@ -237,7 +241,7 @@ def _popen(
     if path is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
     # The whole path: plumbum would look a bare name up in the PATH that it has kept.
-    command = _local_machine()[str(Path(path).absolute())][arguments]
+    command = local_machine()[str(Path(path).absolute())][arguments]
     return cast("subprocess.Popen[bytes]", command.popen(cwd=str(cwd or "."), env=environment, **more))
 
 

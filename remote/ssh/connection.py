@@ -13,7 +13,7 @@ from math import inf
 from model.errors import CommandError, HostError, StateError
 from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
-from remote.ssh import commands as argv
+from remote.ssh import commands as ssh_commands
 from remote.ssh.openssh import FAILED, run_ssh
 from remote.ssh.ssh_files import SUN_PATH, SshFiles, own_directory
 
@@ -26,7 +26,7 @@ _STARTING = 15.0
 _PACE = Pace(first=0.5, longest=0.5)
 _TRUSTED = 15.0
 """Seconds for which a connection that was seen to be open is taken to be so."""
-_OPENING, _ORDER = 3.0 * argv.CONNECT_TIMEOUT, 10.0
+_OPENING, _ORDER = 3.0 * ssh_commands.CONNECT_TIMEOUT, 10.0
 """Seconds for opening a connection, and for giving it an order."""
 
 
@@ -95,7 +95,7 @@ class Connection:
     def _open_master(self) -> None:
         """Open the shared connection in the background."""
         self._control.unlink(missing_ok=True)
-        master = argv.ssh_master(
+        master = ssh_commands.ssh_master(
             self._files.config, self._control, {self.docker_socket: DOCKER_SOCKET}, self.name
         )
         ended = run_ssh(master, timeout=_OPENING)
@@ -150,7 +150,7 @@ class Connection:
 
         """
         self.open()
-        words = argv.ssh_command(self._files.config, self._control, self.name, command)
+        words = ssh_commands.ssh_command(self._files.config, self._control, self.name, command)
         data = stdin.encode() if isinstance(stdin, str) else stdin
         ended = run_ssh(words, stdin=data, timeout=timeout, log=log)
         output = "\n".join(ended.lines)
@@ -186,7 +186,7 @@ class Connection:
 
     def _order(self, order: str) -> bool:
         """Give the shared connection an order; return whether it took it."""
-        words = argv.ssh_control(self._files.config, self._control, self.name, order)
+        words = ssh_commands.ssh_control(self._files.config, self._control, self.name, order)
         return run_ssh(words, timeout=_ORDER).ok
 
 

@@ -126,7 +126,7 @@ def _remove_network(
         raise ServiceError(
             f"network {name}: its definition changed while {', '.join(names)} use it, and a network can't be changed "
             f"in place; give the new one another name, or type: doit replace={name} (they are stopped, the network is "
-            "made anew, and they are deployed again)"
+            "replaced, and they are deployed again)"
         )
     foreign = [service["Spec"]["Name"] for service in using if labels_of(service).get(SITE_LABEL) != site]
     inside = [*(f"service {service}" for service in sorted(foreign)), *(replace() if replace else ())]

@@ -1,23 +1,22 @@
 """Restoring a service whose change failed, where the swarm itself has not rolled it back."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+
+from docker import DockerClient
 
 from model.errors import ServiceError
 from model.json_types import Json
 from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from model.log import Log
+from remote.engine.client import engine_errors
 from remote.swarm import jobs
 from remote.swarm.revisions import Revision, revisions, with_secrets
 from remote.swarm.services import find_service, put_service
 from remote.swarm.spec import spec_digest
 
-if TYPE_CHECKING:
-    from docker import DockerClient
-
 
 def restore_service(
-    client: "DockerClient",
+    client: DockerClient,
     name: str,
     labels: Mapping[str, str],
     secret_environment: Callable[[], Sequence[str]],
@@ -40,8 +39,6 @@ def restore_service(
         ServiceError: The engine refuses, or the specification needs a secret that is none any more.
 
     """
-    from remote.engine.client import engine_errors
-
     with engine_errors(name, "restoring the service", ServiceError):
         service = find_service(client, name)
         if service is None or jobs.is_job(service):

@@ -1,1 +1,1 @@
-"""Hosts that are replaced one at a time, or leave the stage."""
+"""The parts of setup_hosts: set-up steps, the vault, swarm members, node labels; hosts that are replaced or leave."""

@@ -26,8 +26,6 @@ class NodeLabels(Step):
 
     """
 
-    ends_with_container = True
-
     def __init__(self, run: Run, host: Host) -> None:
         self._run, self._host = run, host
         self.host = host.short

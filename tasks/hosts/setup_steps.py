@@ -144,7 +144,7 @@ class SetupStep(Step):
             run.connections.renew(host)
 
     def real(self, key: str) -> str | None:
-        """Look for the step's mark on the host."""
+        """Look for the step's marker on the host."""
         del key
         return self._run.live_state.step(self._host, self._step, step_key(self._definition)[1])
 

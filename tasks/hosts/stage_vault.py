@@ -78,12 +78,12 @@ class StageVault(Step):
         return FactRecord(id=run.secrets.fingerprint())
 
     def real(self, key: str) -> str | None:
-        """Look for the mark of the copy on the host."""
+        """Look for the marker of the copy on the host."""
         del key
         return self._run.live_state.step(self._host, VAULT, step_key(self._copy())[1])
 
     def shows(self, changed: Names) -> bool:
-        """The mark on the host tells of the content alone."""
+        """Return False: the marker on the host tells of the content alone."""
         del changed
         return False
 

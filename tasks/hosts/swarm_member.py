@@ -101,7 +101,7 @@ class SwarmMember(Step):
         return self._run.live_state.swarm_member(self._host, cluster, node)
 
     def shows(self, changed: Names) -> bool:
-        """A swarm that was made with other parameters is the recorded one all the same."""
+        """Return False for the parameters that a swarm keeps: it is the recorded one all the same."""
         return not set(changed) & _FIXED
 
     def inspect(self, changed: Names) -> Finding | None:

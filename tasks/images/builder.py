@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from model.keys.record import ImageRecord
 from model.log import Log
+from model.secrets.stage_secrets import REGISTRY_USER
 from tasks.run.context import Run
 from tasks.run.progress import Progress
 from tasks.run.state import State
@@ -19,7 +20,9 @@ def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     from remote.images.registry import SiteRegistry
 
     repository = run.stage.repository
-    registry = SiteRegistry(run.stage.registry, "skep", run.secrets.vault.stage.registry_password.reveal())
+    registry = SiteRegistry(
+        run.stage.registry, REGISTRY_USER, run.secrets.vault.stage.registry_password.reveal()
+    )
     owner = f"{run.stage.site_name}.{run.stage.name}"
     builder = Builder(
         run.connections.engine(repository),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from model.errors import BuildError, CommandError, SkepError
 from model.keys.record import ImageRecord
 from tasks.images.builder import builder_for, marks, pushed
-from tasks.names import host_task, setup_task
+from tasks.names import VAULT, host_task, setup_task
 from tasks.run.context import Run
 from tasks.step import CREATE, Names, Step, Work
 
@@ -33,11 +33,11 @@ class RepositoryStep(Step):
         repository = run.stage.repository.short
         self._run, self.task, self.host = run, task, repository
         self.containers = (host_task(repository),)
-        steps = ("docker", "registry", "trust", "build_tools", "vault")
+        steps = ("docker", "registry", "trust", "build_tools", VAULT)
         self.after = tuple(setup_task(repository, step) for step in steps)
 
     def effect(self, changed: Names) -> str:
-        """An image is made under its new key, and the old one stays."""
+        """Return CREATE: an image is made under its new key, and the old one stays."""
         del changed
         return CREATE
 

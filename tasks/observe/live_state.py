@@ -24,6 +24,7 @@ from model.labels import (
 from model.stage import Host, Stage
 from remote.hostsetup import markers
 from remote.hostsetup.removal import MANAGED_USERS
+from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
@@ -46,7 +47,7 @@ _LIST_TAGS = f"""
 echo '{_TAGS}'
 cd {REGISTRY_TAGS} 2>/dev/null && find . -path '*/_manifests/tags/*/current/link' || true
 """
-PROBE_TIMEOUT = 30
+READ_TIMEOUT = 30
 
 
 class LiveState:
@@ -72,6 +73,7 @@ class LiveState:
         """Begin to observe all that has a record; nothing waits yet."""
         self._stage, self._connections = stage, connections
         self.tag_moves = tag_moves
+        local_machine()
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
         known = [host for host in stage.hosts if state.host_record(host) is not None]
         self._provider: Future[Mapping[str, Found]] | None = (
@@ -185,7 +187,7 @@ class LiveState:
         if problem or found is None:
             return problem
         if is_job(found):
-            return None  # it has run, and carries no mark: to write one would run it again
+            return None  # it has run, and carries no label of it: to write one would run it again
         if labels_of(found).get(SPEC_LABEL) != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.
@@ -246,7 +248,7 @@ class LiveState:
             if host.is_repository:
                 script += _LIST_TAGS
             output = self._connections.to(host).script(
-                script, timeout=PROBE_TIMEOUT, label="reading the set-up markers"
+                script, timeout=READ_TIMEOUT, label="reading the set-up markers"
             )
         except SkepError as error:
             return HostState(error=str(error))

@@ -14,7 +14,7 @@ class Progress:
         reasons: Task to why it is stale, filled as doit asks.
         logs: Task at work to its log.
         redeployed: The services that this run deployed, so that they are as site.toml says.
-        replaced: The hosts that this run made anew or stopped, since they could not be changed as they ran.
+        replaced: The hosts that this run replaced or stopped, since they could not be changed as they ran.
         deployed: Whether this run changed a service.
         pushed: Whether this run pushed an image.
         started: When it began, by the clock of `time.monotonic`.

@@ -1,1 +1,1 @@
-"""The parts of deploy_services: preflight, ports, rendering, secrets and configs."""
+"""The parts of deploy_services: preflight, ports, rendering, secrets and configs, services, rollback, endpoints."""

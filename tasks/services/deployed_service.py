@@ -14,6 +14,7 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecord
 from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
+from model.secrets.stage_secrets import REGISTRY_USER
 from model.stage import Stage
 from model.templates import RenderedService
 from remote.mother.files import write_whole
@@ -160,7 +161,7 @@ class DeployedService(Step):
         run = self._run
         preflight(run, work.task, work.log)
         _, client = run.connections.manager()
-        client.api.reload_config(str(docker_config(run.stage, run.state, run.secrets)))
+        client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
         number, changed = ensure_service(client, self._spec(work.key), work.log)
         if changed:
             run.progress.redeployed.add(self.name)
@@ -235,7 +236,7 @@ class DeployedService(Step):
         return self._run.live_state.service(self.name, key)
 
     def effect(self, changed: Names) -> str:
-        """A service is updated, but for its mode."""
+        """Return REPLACE for another mode, else CHANGE."""
         return REPLACE if "service.mode" in changed else CHANGE
 
     def inspect(self, changed: Names) -> Finding:
@@ -268,7 +269,7 @@ def docker_config(stage: Stage, state: State, secrets: Secrets) -> str:
 
     The SDK reads credentials from such a file, and hands them to the hives with the service.
     """
-    login = f"skep:{secrets.vault.stage.registry_password.reveal()}"
+    login = f"{REGISTRY_USER}:{secrets.vault.stage.registry_password.reveal()}"
     path = state.secrets / "docker.json"
     auths = {stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
     write_whole(path, json.dumps({"auths": auths}).encode(), mode=0o600)

@@ -10,7 +10,7 @@ from remote.checks import host_facts
 from remote.checks.host_facts import HostFacts
 from tasks.run.connections import Connections
 
-LOOK_TIMEOUT = 60
+FACTS_TIMEOUT = 60
 
 
 def facts_of_hives(
@@ -35,10 +35,10 @@ def facts_of_hives(
     def ask(host: Host) -> HostFacts | None:
         try:
             output = connections.to(host).script(
-                script, timeout=LOOK_TIMEOUT, label="looking before services are deployed"
+                script, timeout=FACTS_TIMEOUT, label="checking the hive before services are deployed"
             )
         except SkepError as error:
-            log(f"not looked at: {error}")
+            log(f"not checked: {error}")
             return None
         return host_facts.parse(output)
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from model.errors import ConfigError
-from tasks.names import secret_task, service_task
+from tasks.names import own_image_task, secret_task, service_task
 from tasks.run.context import Run
 from tasks.services import rendering
 
@@ -17,7 +17,7 @@ def missing_secrets(run: Run, tasks: Collection[str]) -> list[str]:
     needed = [name for name in run.stage.secrets if secret_task(name) in tasks]
     needed += sorted(rendering.secrets_of(run.stage, run.directory, deployed))
     for image, config in run.stage.images.items():
-        if f"build_images:{image}" in tasks and config.pulled_on(run.stage.name) is None:
+        if own_image_task(image) in tasks and config.pulled_on(run.stage.name) is None:
             needed += config.secrets
     problems: list[str] = []
     for name in dict.fromkeys(needed):

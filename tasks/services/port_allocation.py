@@ -139,7 +139,7 @@ class PublishedPorts(Step):
         # A service that is no longer in site.toml keeps its ports until `doit prune` removes it.
         kept = {name: n for name, n in known.items() if name in wants or name.partition(" ")[0] in there}
         if clashes := [
-            f"services.{name}.ports: {number} was chosen for {other} and stays its: publish another"
+            f"services.{name}.ports: {number} was chosen for {other} which keeps it: publish another"
             for number, name in named(self._run.stage).items()
             for other, chosen in kept.items()
             if chosen == number

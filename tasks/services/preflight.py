@@ -129,7 +129,7 @@ def _swarm(
     from remote.engine.client import engine_errors
 
     host, client = connections.manager()
-    with engine_errors(host.short, "looking at the swarm before services are deployed", ServiceError):
+    with engine_errors(host.short, "reading the swarm before services are deployed", ServiceError):
         nodes, services = client.api.nodes(), client.api.services()
     shorts = {
         record.node: hive.short

@@ -61,7 +61,7 @@ class DockerSecret(Step):
         return self._run.live_state.secret(docker_names_of(self._run).secret(self._secret))
 
     def effect(self, changed: Names) -> str:
-        """A new content is another Docker secret."""
+        """Return CREATE: a new content is another Docker secret."""
         del changed
         return CREATE
 
@@ -110,6 +110,6 @@ class DockerConfig(Step):
         return state.secret(docker_name) if is_secret else state.config(docker_name)
 
     def effect(self, changed: Names) -> str:
-        """A new content is another Docker config."""
+        """Return CREATE: a new content is another Docker config."""
         del changed
         return CREATE

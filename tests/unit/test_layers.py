@@ -28,6 +28,7 @@ LATE = {
     "bcrypt": "for the registry's password alone",
     "cryptography": "for certificates and keys alone",
     "jinja2": "for what is rendered alone",
+    "difflib": "for hints at misspelt keys alone",
     "jsonschema": "for tests and checks alone",
     "rich": "for a person at a terminal alone",
 }

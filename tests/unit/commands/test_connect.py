@@ -44,7 +44,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     (tmp_path / "r").mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "r"))
     monkeypatch.setattr("commands.connect.Connection", FakeConnection)
-    monkeypatch.setattr("commands.connect.argv.ssh_command", lambda *_words: ["cat"])
+    monkeypatch.setattr("commands.connect.ssh_commands.ssh_command", lambda *_words: ["cat"])
     monkeypatch.setattr(FakeConnection, "refused", False)
     FakeConnection.done.clear()
     config = DockerStage(cidr="10.0.0.0/24", number_of_hosts=3)
@@ -146,8 +146,8 @@ def test_a_connection_that_was_open_before_stays_open(run: Run, monkeypatch: pyt
 
 def test_without_ssh_a_message_says_so(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where ssh is not on PATH, the host is one that can't be reached: no traceback, and it is tried again later."""
-    monkeypatch.setattr("commands.connect.argv.ssh_command", lambda *_words: ["no-such-ssh"])
-    monkeypatch.setattr("commands.connect.argv.ssh_control", lambda *_words: ["no-such-ssh"])
+    monkeypatch.setattr("commands.connect.ssh_commands.ssh_command", lambda *_words: ["no-such-ssh"])
+    monkeypatch.setattr("commands.connect.ssh_commands.ssh_control", lambda *_words: ["no-such-ssh"])
     run.connections.files.sockets.mkdir(parents=True, exist_ok=True)
     (run.connections.files.sockets / "hive0.ssh").touch()
     tunnel = HostTunnel(run, run.stage.hosts[0])

@@ -210,8 +210,8 @@ def test_what_a_provider_has_beside_hosts_stays(made: Made) -> None:
 
     (left,) = orphans(made.run())
 
-    assert (left.words, left.may_go(())) == ("provider's files", False)
-    assert "provider's files stays: it may hold data" in prune(made)[1]
+    assert (left.words, left.may_go(())) == ("provider resource files", False)
+    assert "provider resource files stays: it may hold data" in prune(made)[1]
 
 
 def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
