@@ -7,6 +7,7 @@ from pathlib import Path
 from model import site as types
 from model import templates
 from model.checks.images import check_ansible, check_base, check_image, check_registry
+from model.checks.literals import check_literals
 from model.checks.networks import check_network, check_volume
 from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_collisions, check_service
@@ -49,6 +50,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
     for name, service in site.services.items():
         problems += check_service(f"services.{name}", service, site, directory)
     problems += check_ansible(site, directory)
+    problems += check_literals(site, directory)
     for name in site.stages:
         problems += check_collisions(Stage(site, name, site.stages[name]))
     if not any(problem.startswith("stages.") for problem in problems):

@@ -1,14 +1,16 @@
 """Templates (`{{ … }}`) in values: Jinja2, sandboxed, and strict about undefined names. Pure."""
 
 from model.templates.check import problems, trial_renderer
-from model.templates.paths import NFS, is_template, role_variables, templatable, templates_in
-from model.templates.references import refers_to, secrets_used
+from model.templates.paths import FIXED, NFS, is_template, role_variables, templatable, templates_in
+from model.templates.references import is_jinja, refers_to, secrets_used
 from model.templates.rendering import RenderedService, Renderer
 
 __all__ = [
+    "FIXED",
     "NFS",
     "RenderedService",
     "Renderer",
+    "is_jinja",
     "is_template",
     "problems",
     "refers_to",

@@ -1,10 +1,31 @@
 """Find the names that a template refers to, without rendering it. Pure."""
 
+import re
 from collections.abc import Collection
 
 from model.stage import Stage
 from model.templates.paths import is_template, templates_in, variables
 from model.templates.sandbox import environment
+
+_OURS = re.compile(r"\{\{-?\s*(site|stage|hosts|hives|repository|services|vars|secrets|nfs)\b")
+"""An expression that begins with a name which templates have (`RenderContext.values`)."""
+_GO = re.compile(r"\{\{-?\s*(?:[^}]*\s)?\.[A-Za-z]")
+"""A field in a template of Go, as in `{{json .Name}}`, which Jinja2 would take for `json.Name`."""
+
+
+def is_jinja(text: str) -> bool:
+    """Return whether a text is a template of Jinja2's, if maybe with a slip: not another language with its braces."""
+    if not is_template(text):
+        return False
+    if _OURS.search(text) or _GO.search(text):
+        return _OURS.search(text) is not None
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        environment().parse(text)
+    except TemplateSyntaxError:
+        return False
+    return True
 
 
 def secrets_used(text: str, stage: Stage) -> frozenset[str]:
