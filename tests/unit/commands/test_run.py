@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -235,8 +235,18 @@ def test_a_forgotten_task_runs_again(site: Path, doit_here: Callable[..., int]) 
     assert made == ["p:a", "p:a"]
 
 
-def test_ssh_files_that_can_not_be_written_end_the_run_in_a_line(site: Path) -> None:
-    """The look that needs them is not begun a second time to be ended, and the stage is given back."""
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("run", "stage=production", "build_infra"), 3),
+        (("plan", "stage=production"), 1),
+        (("why", "--live", "stage=production", "build_infra:hive0"), 3),
+        (("destroy", "stage=production", "confirm=example"), 3),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_ssh_files_that_can_not_be_written_are_a_line(site: Path, words: Sequence[str], status: int) -> None:
+    """The live state that needs them is not begun a second time to be ended, and the stage is given back."""
     text = (site / "site.toml").read_text()
     (site / "site.toml").write_text(text[: text.index("[secrets]")].replace('root_password = "root"\n', ""))
     root = site / "state" / "production"
@@ -249,8 +259,8 @@ def test_ssh_files_that_can_not_be_written_end_the_run_in_a_line(site: Path) -> 
     )  # fmt: skip
     (root / "ssh_config").mkdir()
 
-    ended = doit(site, "run", "stage=production", "build_infra")
+    ended = doit(site, *words)
 
-    assert (ended.returncode, "Traceback" in ended.stderr) == (3, False), ended.stderr
+    assert (ended.returncode, "Traceback" in ended.stderr) == (status, False), ended.stderr
     assert f"{root}/ssh_config: Is a directory; " in ended.stderr
-    assert (root / "lock").read_text() == ""
+    assert not (root / "lock").exists() or (root / "lock").read_text() == ""
