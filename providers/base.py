@@ -62,6 +62,7 @@ class Found:
             it in place. Empty if it does not, or if the listing can't tell.
         must_stop: Whether `ensure` has to stop it for a while to change it in place, as for another size. Such hosts
             are ensured one at a time.
+        is_displaced: Whether it is a host in no network of the stage's, as a killed run that moved the hosts leaves it.
 
     """
 
@@ -72,6 +73,7 @@ class Found:
     is_host: bool = False
     drift: str = ""
     must_stop: bool = False
+    is_displaced: bool = False
 
 
 class Provider(ABC):
@@ -104,6 +106,24 @@ class Provider(ABC):
 
         Changes nothing. Called before a run makes the first host; other resources, as a network, may be there already.
         """
+
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """List what keeps things that exist from becoming as the stage wants them, one line each, with the way out.
+
+        Changes nothing. Asked by `doit plan`, and by a run before it changes the first of them.
+
+        Args:
+            found: The answer of the method of that name.
+            moved: The hosts that are to get another address: short name to the address that they have.
+
+        """
+        del found, moved
+        return ()
+
+    def moves_at_once(self, found: Mapping[str, Found]) -> bool:
+        """Return whether `ensure` would take all hosts out of their network at once, to put them into another. Pure."""
+        del found
+        return False
 
     @abstractmethod
     def found(self) -> Mapping[str, Found]:

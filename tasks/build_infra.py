@@ -14,7 +14,7 @@ from providers.base import Provider, Resource
 from remote.mother.files import file_errors, write_whole
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
-from tasks.hosts import decommission
+from tasks.hosts import decommission, moving
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
@@ -146,6 +146,8 @@ class ProviderResource(Step):
         """Have the provider make it; a host's ssh entry is written at once, for the steps that follow."""
         run, resource = self._run, self._resource
         _check(run, work.task)
+        if refused := moving.refusal(run, work.task):
+            raise ProviderError(refused)
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
         with one_at_a_time(run, resource, work.log):
             record = run.provider.ensure(resource, work.log)
@@ -188,6 +190,20 @@ class ProviderResource(Step):
             return Finding(BLOCKED, problem)
         held = volumes_on(self._run.stage, self._run.state, host, self._run.live_state.host(host))
         return Finding(REPLACE, f"it holds volume {', '.join(held)}" if held else "")
+
+    def refusal(self) -> str:
+        """Return what keeps a thing that is to be another, and so the hosts, from being changed."""
+        try:
+            return moving.refusal(self._run) if self._is_other() else ""
+        except SkepError:
+            return ""  # the provider can't be asked, which the plan says by itself
+
+    def _is_other(self) -> bool:
+        """Return whether the thing is there, and has to be another one or at another address."""
+        if self._run.provider.owns:
+            found = self._run.live_state.things.get(self.name)
+            return found is not None and found.key != self._resource.key
+        return self.name in moving.moved_hosts(self._run)
 
 
 def _is_in_place(name: str) -> bool:

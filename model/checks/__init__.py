@@ -12,7 +12,7 @@ from model.checks.networks import check_network, check_volume
 from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_collisions, check_service
 from model.checks.shared import check_hosts, check_servers
-from model.checks.stages import check_stage
+from model.checks.stages import check_stage, check_stages_apart
 from model.errors import ConfigError
 from model.site import PublishedPort
 from model.stage import Stage
@@ -30,6 +30,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
     problems: list[str] = []
     for name, stage in site.stages.items():
         problems += check_stage(f"stages.{name}", name, stage, site)
+    problems += check_stages_apart(site)
     if site.stage is not None and site.stage not in site.stages:
         problems.append(f"stage: {site.stage!r} is not one of the stages ({', '.join(site.stages)})")
     for name, secret in site.secrets.items():

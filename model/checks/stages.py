@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterator
+from itertools import combinations
 
 from model import site as types
 from model.checks.install import check_kickstart_stage
@@ -50,6 +51,47 @@ def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> 
         yield f"{path}: a separate repository needs at least two hosts; set separate_repository = false"
     if isinstance(config, types.PreparedStage):
         yield from _prepared_stage(path, stage, config)
+
+
+def check_stages_apart(site: types.Site) -> Iterator[str]:
+    """Yield the stages whose networks overlap although this machine has to reach both.
+
+    A stage of docker or vagrant has its network on this machine, which can have addresses only once. A cloud's lies in
+    a VPC of the stage's own, and its hosts answer elsewhere: there two stages may have the same addresses. Stages of
+    machines that exist may share a LAN.
+    """
+    for (name, stage), (other, beside) in combinations(site.stages.items(), 2):
+        if not (_is_local(stage) or _is_local(beside)):
+            continue
+        if isinstance(stage, types.CloudStage) or isinstance(beside, types.CloudStage):
+            continue
+        if _share(stage, beside) or _share(beside, stage):
+            yield (
+                f"stages.{other}.cidr: {_addresses_of(beside)} overlaps with {_addresses_of(stage)} of stages.{name}, "
+                "and this machine has to reach both: give one of them another"
+            )
+
+
+def _share(config: types.Stage, other: types.Stage) -> bool:
+    """Return whether a stage's network overlaps with another's, or has one of its hosts in it."""
+    try:
+        network = ipaddress.ip_network(config.cidr or "")
+    except ValueError:
+        return False
+    addresses = [ipaddress.ip_address(text) for text in other.ip_address_list if is_address(text)]
+    return overlaps(network, other.cidr) or any(address in network for address in addresses)
+
+
+def _addresses_of(config: types.Stage) -> str:
+    """Return a stage's addresses for people."""
+    return config.cidr or ", ".join(config.ip_address_list)
+
+
+def _is_local(config: types.Stage) -> bool:
+    """Return whether a stage's network is made on this machine."""
+    if isinstance(config, types.VagrantStage):
+        return not (config.bridge or config.dev)
+    return isinstance(config, types.DockerStage)
 
 
 def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Iterator[str]:

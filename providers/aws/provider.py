@@ -56,6 +56,7 @@ class AwsProvider(CloudProvider[AwsStage]):
     name: ClassVar[str] = "aws"
     retry_policy: ClassVar[RetryPolicy] = RetryPolicy(is_transient, RETRY_TIMEOUT)
     delete_policy: ClassVar[RetryPolicy] = RetryPolicy(is_transient_on_delete, 180.0)
+    fixed: ClassVar[tuple[str, ...]] = (NETWORK, SUBNET)
 
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None

@@ -2,7 +2,7 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
@@ -13,7 +13,7 @@ from model.log import Log
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
 from providers.cloud.host import CloudHosts, Config, HostSpec, Machine
-from providers.cloud.resources import SUBNET
+from providers.cloud.resources import NETWORK, SUBNET
 from providers.cloud.retry import RetryPolicy, retry
 
 T = TypeVar("T")
@@ -95,6 +95,31 @@ class CloudProvider(Provider, Generic[Config]):
         beginning, dot, _ = name.partition(".")
         return self._kinds().get(beginning + dot)
 
+    fixed: ClassVar[tuple[str, ...]] = (SUBNET,)
+    """The beginnings of the names of resources that can't be replaced while hosts are in them."""
+
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """Look for networks that would have to be others, and have hosts in them."""
+        del moved
+        resources = self.resources()
+        lines = []
+        for resource in resources:
+            there = found.get(resource.name)
+            if there is None or there.key == resource.key or not resource.name.startswith(self.fixed):
+                continue
+            if resource.name == NETWORK and not there.key:
+                continue  # half made: it is made whole
+            inside = [
+                host.name for host in resources if resource.name in host.needs and _is_there(found, host.name)
+            ]
+            if inside:
+                lines.append(
+                    f"stages.{self._stage.name}.cidr: {resource.name} has {', '.join(inside)} in it, and can't be made "
+                    f"{resource.doc} meanwhile: put cidr, subnets and zones back; or save the data, doit destroy, and "
+                    "run doit again; or make another stage there and take the data to it"
+                )
+        return lines
+
     # -- making and removing -------------------------------------------------------------------------------------------
 
     def ensure(self, resource: Resource, log: Log) -> Record:
@@ -158,3 +183,8 @@ def _public_drift(spec: HostSpec, *, is_public: bool) -> str:
     if is_public == spec.is_public:
         return ""
     return f"{spec.short} has a public address" if is_public else f"{spec.short} has lost its public address"
+
+
+def _is_there(found: Mapping[str, Found], name: str) -> bool:
+    """Return whether there is a host of a name. Pure."""
+    return name in found and found[name].is_host

@@ -30,13 +30,7 @@ def problems(stage: Stage, config: DockerStage) -> list[str]:
     ]
     if config.cidr is None:
         return [*lines, f'{path}.cidr: is missing; the hosts need a network, as in cidr = "10.231.7.0/24"']
-    network = ipaddress.ip_network(config.cidr)
-    reserved = {network.network_address, network.broadcast_address, network[1]}
-    lines += [
-        f"{path}: {host.name} can't have {host.address}, the network's own, its gateway's or the broadcast address"
-        for host in stage.hosts
-        if ipaddress.ip_address(host.address) in reserved
-    ]
+    lines += reserved_addresses(stage)
     where = engine_host() or ""
     if where.startswith(("ssh://", "tcp://")) and not where.startswith(("tcp://127.", "tcp://localhost")):
         lines.append(
@@ -55,6 +49,18 @@ def problems(stage: Stage, config: DockerStage) -> list[str]:
     except ProviderError as error:
         lines.append(str(error))
     return lines
+
+
+def reserved_addresses(stage: Stage) -> list[str]:
+    """Return a line for each host whose address in the network is not a host's. Pure."""
+    network = ipaddress.ip_network(str(stage.config.cidr))
+    reserved = {network.network_address, network.broadcast_address, network[1]}
+    return [
+        f"stages.{stage.name}: {host.name} can't have {host.address}, the network's own, its gateway's or the "
+        "broadcast address"
+        for host in stage.hosts
+        if ipaddress.ip_address(host.address) in reserved
+    ]
 
 
 def watch_shortage(

@@ -2,7 +2,8 @@
 
 import ipaddress
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,15 @@ from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Stage
-from providers.docker.api import NOT_FOUND, engine, status, thing, tolerated, translate_errors
+from providers.docker.api import NOT_FOUND, NOT_MODIFIED, engine, status, thing, tolerated, translate_errors
 from remote.mother.wait import attempts
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 NETWORK = "network"
+FORBIDDEN = 403
+"""The status for a container that is not in the network."""
 _RACE = 20.0
 """Seconds that a race may last: a network whose addresses are taken already is listed a moment later."""
 
@@ -47,7 +50,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
     from docker.errors import APIError
 
     refused: APIError | None = None
-    with engine() as client:
+    with engine(timeout=180) as client:
         for _ in attempts(_RACE):
             ours = _ours(client, stage, key)
             for other in ours[1:]:
@@ -55,11 +58,12 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
                 _release(client, other["Id"], log)
             if ours and labels_of(ours[0]).get(KEY_LABEL) == key:
                 return str(ours[0]["Id"])
+            # Before a host has left its network.
+            if clashes := list(_clashes(client, stage)):
+                raise ProviderError("\n".join(clashes))
             if ours:
                 log(f"network {ours[0]['Name']}: replaced by one with other addresses")
                 _release(client, ours[0]["Id"], log)
-            if clashes := list(_clashes(client, stage)):
-                raise ProviderError("\n".join(clashes))
             try:
                 client.create_network(
                     thing(stage),
@@ -78,26 +82,40 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
 
 
 def _release(client: "APIClient", network: str, log: Log) -> None:
-    """Remove a network, taking our hosts out of it; `ensure` puts them into the next one.
+    """Remove a network, having stopped our hosts in order and taken them out; `ensure` puts them into the next one.
 
     Raises:
         ProviderError: Somebody else's container is in it.
 
     """
     with tolerated(NOT_FOUND):
+        if foreign := list(_foreign(client, network)):
+            raise ProviderError("\n".join(foreign))
         attached = client.inspect_network(network)["Containers"] or {}
-        for container, endpoint in attached.items():
-            with tolerated(NOT_FOUND):
-                labels = labels_of(client.inspect_container(container)["Config"])
-                if SITE_LABEL not in labels:
-                    raise ProviderError(
-                        f"network {network[:12]}: can't be removed, as {endpoint['Name']} is in it, which is "
-                        f"not skep's: `docker network disconnect {network[:12]} {endpoint['Name']}`, then run "
-                        "doit again"
-                    )
-                log(f"taking {endpoint['Name']} out of the old network")
+
+        def take_out(container: str) -> None:
+            with tolerated(NOT_FOUND, NOT_MODIFIED):
+                # In order: databases on it lose their network only when they have ended.
+                client.stop(container)
+            with tolerated(NOT_FOUND, FORBIDDEN):
                 client.disconnect_container_from_network(container, network, force=True)
+            log(f"stopped {attached[container]['Name']}, and took it out of the old network")
+
+        with ThreadPoolExecutor(max_workers=max(1, len(attached))) as pool:
+            list(pool.map(take_out, attached))
         client.remove_network(network)
+
+
+def _foreign(client: "APIClient", network: str) -> Iterator[str]:
+    """Yield a line for each container in a network that is not skep's, and so keeps it from being removed."""
+    with tolerated(NOT_FOUND):
+        for container, endpoint in (client.inspect_network(network)["Containers"] or {}).items():
+            with tolerated(NOT_FOUND):
+                if SITE_LABEL not in labels_of(client.inspect_container(container)["Config"]):
+                    yield (
+                        f"network {network[:12]}: can't be removed, as {endpoint['Name']} is in it, which is not "
+                        f"skep's: `docker network disconnect {network[:12]} {endpoint['Name']}`, then run doit again"
+                    )
 
 
 def remove(stage: Stage, log: Log) -> None:
@@ -115,16 +133,22 @@ def remove(stage: Stage, log: Log) -> None:
                 log(f"removed network {network['Name']}")
 
 
-def problems(stage: Stage) -> list[str]:
-    """Return a line for each problem that would keep the network from being made."""
+def problems(stage: Stage, replaced: str = "") -> list[str]:
+    """Return a line for each problem that would keep the network from being made.
+
+    Args:
+        stage: The stage.
+        replaced: The id of the network that it replaces.
+
+    """
     with engine() as client:
-        return list(_clashes(client, stage))
+        foreign = list(_foreign(client, replaced)) if replaced else []
+        return [*foreign, *_clashes(client, stage)]
 
 
 def _clashes(client: "APIClient", stage: Stage) -> Iterator[str]:
     """Yield a line for each network that has addresses of ours."""
     cidr = ipaddress.ip_network(stage.config.cidr or "0.0.0.0/32")
-    way_out = f"set another stages.{stage.name}.cidr"
     for network in client.networks():
         labels = labels_of(network)
         if belongs_to(labels, stage.labels):
@@ -132,21 +156,32 @@ def _clashes(client: "APIClient", stage: Stage) -> Iterator[str]:
         for config in (network.get("IPAM") or {}).get("Config") or ():
             subnet = config.get("Subnet")
             if subnet and _overlap(cidr, subnet):
-                owner = (
-                    f" (stage {labels.get(STAGE_LABEL)} of the site {labels[SITE_LABEL]}: destroy that, or {way_out})"
-                    if SITE_LABEL in labels
-                    else f" (remove it with `docker network rm {network['Name']}`, or {way_out})"
-                )
                 yield (
                     f"stages.{stage.name}.cidr: {cidr} overlaps with {subnet} of the Docker network "
-                    f"{network['Name']}{owner}"
+                    f"{network['Name']}{_owner(stage, labels, network['Name'])}"
                 )
     for interface, subnet in _routes():
         if _overlap(cidr, subnet):
             yield (
                 f"stages.{stage.name}.cidr: {cidr} overlaps with {subnet}, which this machine reaches through "
-                f"{interface}: {way_out}"
+                f"{interface}: set another"
             )
+
+
+def _owner(stage: Stage, labels: Mapping[str, str], name: str) -> str:
+    """Return whose a network is, and the way out, for the end of a message."""
+    if SITE_LABEL not in labels:
+        return f": set another, or remove that network: docker network rm {name}"
+    site, other = labels[SITE_LABEL], labels.get(STAGE_LABEL)
+    destroy = f"doit destroy stage={other} confirm={site}"
+    if site == stage.site_name:
+        return (
+            f", which is stage {other}'s: set another; or if stage {other} is not needed any more: {destroy}"
+        )
+    return (
+        f", which is stage {other}'s of the site {site}: set another; or if that stage is not needed any more, in its "
+        f"directory: {destroy}"
+    )
 
 
 def _overlap(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network, other: str) -> bool:

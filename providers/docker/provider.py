@@ -19,7 +19,7 @@ from providers.docker import host as docker_host
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
 from providers.docker.api import reading
-from providers.docker.check import problems
+from providers.docker.check import problems, reserved_addresses
 from remote.ssh.ssh_files import SshFiles
 
 IMAGE, NETWORK = "image", docker_network.NETWORK
@@ -49,6 +49,8 @@ class DockerProvider(Provider):
         self._config = stage.config
         # Stages share the image, so that nothing of the stage is in its key.
         self._image_key = key_of(docker_host_image.inputs(self._config))
+        self._network_inputs = {"cidr": str(self._config.cidr)}
+        self._network_key = key_of(self._network_inputs)
         self._hosts = docker_host.DockerHosts(stage, files, self._image_key)
 
     def resources(self) -> Sequence[Resource]:
@@ -61,7 +63,7 @@ class DockerProvider(Provider):
             ),
             Resource(
                 NETWORK,
-                {"cidr": str(self._config.cidr)},
+                self._network_inputs,
                 doc=f"the network of the hosts, {self._config.cidr}",
             ),
             *(
@@ -80,6 +82,21 @@ class DockerProvider(Provider):
     def check(self) -> Sequence[str]:
         """Check names and addresses, the engine, the image and the network."""
         return problems(self._stage, self._config)
+
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """Look for networks and routes that have the addresses of a network that is to be made or replaced."""
+        del moved
+        network = found.get(NETWORK)
+        if network is not None and network.key == self._network_key:
+            return reserved_addresses(self._stage)
+        replaced = network.id if network is not None else ""
+        return [*reserved_addresses(self._stage), *docker_network.problems(self._stage, replaced)]
+
+    def moves_at_once(self, found: Mapping[str, Found]) -> bool:
+        """Return whether the network is to be replaced while hosts are there."""
+        network = found.get(NETWORK)
+        is_new = network is not None and network.key != self._network_key
+        return is_new and any(thing.is_host for thing in found.values())
 
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's labels, and the host image that it uses."""
@@ -112,6 +129,7 @@ class DockerProvider(Provider):
                 container["Id"],
                 running=container["State"] == "running" and at_home,
                 is_host=True,
+                is_displaced=not at_home,
             )
         return found
 

@@ -32,6 +32,8 @@ class FakeCloud:
         lock: Held while anything is looked at or done.
         ids: The ids to come.
         keeps_volumes: Whether hosts that are replaced keep their predecessors' volumes.
+        moves_at_once: Whether hosts leave a network that is replaced all at once.
+        obstacles: The problems that keep things that exist from becoming as they are wanted.
 
     """
 
@@ -40,6 +42,8 @@ class FakeCloud:
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     keeps_volumes: bool = True
+    moves_at_once: bool = False
+    obstacles: list[str] = field(default_factory=list)
     _errors: dict[str, list[BaseException]] = field(default_factory=lambda: defaultdict(list))
 
     def fail(self, name: str, message: str, *, times: int = 1) -> None:
@@ -116,6 +120,17 @@ class FakeProvider(Provider):
         if self._stage.config.cidr is None:
             return [f"stages.{self._stage.name}.cidr: is missing"]
         return []
+
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """Return those that a test wants."""
+        del found, moved
+        return self.cloud.obstacles
+
+    def moves_at_once(self, found: Mapping[str, Found]) -> bool:
+        """Return whether the network is to be replaced, if hosts leave it all at once."""
+        network = {resource.name: resource for resource in self.resources()}[NETWORK]
+        is_new = NETWORK in found and found[NETWORK].key != network.key
+        return self.cloud.moves_at_once and is_new
 
     def found(self) -> Mapping[str, Found]:
         """Return all that the stage has."""

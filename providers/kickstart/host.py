@@ -84,7 +84,7 @@ class KickstartHosts:
 
     def _take_over(self, host: Host, kept: Kept, log: Log) -> HostRecord | str:
         """Return the host's record if it answers, with a host key of its own; else why it does not."""
-        problem = self._answers(host)
+        problem = self.why_silent(host)
         if problem:
             return problem
         if kept.current:
@@ -117,13 +117,13 @@ class KickstartHosts:
 
     def is_installed(self, host: Host) -> bool:
         """Return whether a host answers ssh with a key by which it is known, and lets the stage's in."""
-        if self._answers(host):
+        if self.why_silent(host):
             return False
         kept = self._store.read(host.short)
         records = [self._record(host, key) for key in (kept.current, kept.pending) if key]
         return any(log_in(record, self._files.key, "sudo -n true").worked for record in records)
 
-    def _answers(self, host: Host) -> str:
+    def why_silent(self, host: Host) -> str:
         """Return why a host's ssh port does not answer, if it does not."""
         try:
             socket.create_connection((host.address, 22), timeout=_ASK_AGAIN).close()

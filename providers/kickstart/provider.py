@@ -74,6 +74,17 @@ class KickstartProvider(Provider):
         """Check programs and files, and whether the device is in use."""
         return problems(self._stage, self._config, self._directory)
 
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """Ask hosts that are to have other addresses whether they answer there: a medium moves no installed host."""
+        del found
+        return [
+            f"{host.name}: was installed at {moved[host.short]}, and nothing answers at {host.address} ({why}): give "
+            f"it that address by hand first, or put {moved[host.short]} back; to install another machine in its place: "
+            f"doit replace={host.short}"
+            for host in self._stage.hosts
+            if host.short in moved and (why := self._hosts.why_silent(host))
+        ]
+
     def found(self) -> Mapping[str, Found]:
         """Return nothing: to look would be to log in to each host."""
         return {}

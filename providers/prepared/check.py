@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import stat
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,25 @@ def problems(stage: Stage, config: PreparedStage) -> list[str]:
     with ThreadPoolExecutor(max_workers=16) as pool:
         lines += [line for line in pool.map(partial(_unreachable, config), stage.hosts) if line]
     return lines
+
+
+def not_moved(stage: Stage, config: PreparedStage, moved: Mapping[str, str]) -> list[str]:
+    """Return a line for each host that is to have another address, and does not answer there.
+
+    Args:
+        stage: The stage.
+        config: Its table of site.toml.
+        moved: The hosts' short names, each with the address that it had.
+
+    """
+
+    def problem(host: Host) -> str:
+        why = _unreachable(config, host)
+        return f"{why} Give it {host.address} first, or put {moved[host.short]} back" if why else ""
+
+    hosts = [host for host in stage.hosts if host.short in moved]
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return [line for line in pool.map(problem, hosts) if line]
 
 
 def _unreachable(config: PreparedStage, host: Host) -> str:

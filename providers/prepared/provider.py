@@ -14,7 +14,7 @@ from model.secrets.secret import Secret
 from model.site import PreparedStage
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
-from providers.prepared.check import problems
+from providers.prepared.check import not_moved, problems
 from providers.prepared.host import PreparedHosts, record_of
 from remote.ssh.ssh_files import SshFiles
 
@@ -65,6 +65,11 @@ class PreparedProvider(Provider):
     def check(self) -> Sequence[str]:
         """Check ssh, the private key, and whether the hosts answer."""
         return problems(self._stage, self._config)
+
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """Ask hosts that are to have other addresses whether they answer there: nobody but a person can move them."""
+        del found
+        return not_moved(self._stage, self._config, moved)
 
     def found(self) -> Mapping[str, Found]:
         """Return nothing: to look would be to log in to each host."""

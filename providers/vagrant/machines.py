@@ -5,6 +5,7 @@ person's programs keep their data; so two checkouts of one site see the same mac
 """
 
 import contextlib
+import ipaddress
 import json
 import os
 import shutil
@@ -113,6 +114,14 @@ class Machines:
         for path in (self.directory / ".vagrant" / "machines" / short).glob("*/id"):
             return path.read_text().strip()
         return ""
+
+    def network_of(self, short: str) -> str:
+        """Return the network that a machine was made in, as of `stage.json`; empty if that is not known."""
+        try:
+            host = json.loads((self.directory / "stage.json").read_text())["hosts"][short]
+            return str(ipaddress.ip_network(f"{host['address']}/{host['netmask']}", strict=False))
+        except (OSError, ValueError, KeyError):
+            return ""
 
     def known(self) -> dict[str, str]:
         """Return the machines that Vagrant has made, wanted or not, each with its backend."""

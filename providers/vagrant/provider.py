@@ -56,6 +56,21 @@ class VagrantProvider(Provider):
         """Check Vagrant, its backend, the interface that is bridged, and the box."""
         return problems(self._stage, self._config, self._machines, self._directory)
 
+    def obstacles(self, found: Mapping[str, Found], moved: Mapping[str, str]) -> Sequence[str]:
+        """Look for machines that are in another network: machines in two networks don't reach each other."""
+        del moved
+        there = {name: self._machines.network_of(name) for name, thing in found.items() if thing.key}
+        left = {name: network for name, network in there.items() if network not in {"", self._config.cidr}}
+        if not left:
+            return ()
+        are = "is" if len(left) == 1 else "are"
+        networks = ", ".join(sorted(set(left.values())))
+        line = (
+            f"stages.{self._stage.name}.cidr: {', '.join(left)} {are} in {networks}, and a machine stays in the "
+            "network that it was made in: put that back; or save the data, doit destroy, and run doit again"
+        )
+        return [line]
+
     def found(self) -> Mapping[str, Found]:
         """Return all machines of the stage, from two listings of the backend."""
         found = {}

@@ -46,6 +46,9 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
     host = run.stage.host(resource.name)
     if goes and (problem := refusal(run, host)):
         raise ProviderError(problem)
+    if run.progress.moves:
+        yield  # all hosts move at once: no swarm is left that could do without one
+        return
     repository = run.stage.repository
     if goes and repository.is_hive and host != repository:
         # All set-up waits for the repository host: whoever is to come back after this one needs it.

@@ -15,6 +15,7 @@ class Progress:
         logs: Task at work to its log.
         redeployed: The services that this run deployed, so that they are as site.toml says.
         replaced: The hosts that this run replaced or stopped, since they could not be changed as they ran.
+        moves: Whether this run moves all hosts to other addresses at once, or finishes that.
         deployed: Whether this run changed a service.
         pushed: Whether this run pushed an image.
         started: When it began, by the clock of `time.monotonic`.
@@ -25,6 +26,7 @@ class Progress:
     logs: dict[str, TaskLog] = field(default_factory=dict)
     redeployed: set[str] = field(default_factory=set)
     replaced: set[str] = field(default_factory=set)
+    moves: bool = False
     deployed: bool = False
     pushed: bool = False
     started: float = field(default_factory=time.monotonic)

@@ -260,3 +260,48 @@ def test_what_does_not_fit_together_is_said_with_its_path(
     found = problems(site_dir, text)
 
     assert any(line.startswith(problem) for line in found), found
+
+
+_DOCKER = 'provider = "docker"\ncidr = "172.31.0.128/25"\nnumber_of_hosts = 2'
+_LAN = 'provider = "prepared"\nnumber_of_hosts = 2\ncidr = "172.31.0.0/16"'
+_VAGRANT = 'provider = "vagrant"\nnumber_of_hosts = 2\ncidr = "172.31.0.0/16"'
+_AWS = (
+    'provider = "aws"\nregion = "eu-central-1"\ninstance_type = "t3.small"\nnumber_of_hosts = 2\n'
+    'cidr = "172.31.0.0/16"'
+)
+
+
+@pytest.mark.parametrize(
+    ("stage", "overlapping"),
+    [
+        (_DOCKER, "172.31.0.128/25"),
+        (_DOCKER.replace("172.31.0.128", "172.31.1.128"), ""),
+        (_LAN, "172.31.0.0/16"),
+        ('provider = "prepared"\nip_address_list = ["192.0.2.9", "172.31.0.9"]', "192.0.2.9, 172.31.0.9"),
+        (_VAGRANT, "172.31.0.0/16"),
+        (_VAGRANT + '\nbridge = "br0"', "172.31.0.0/16"),
+        (_AWS, ""),
+    ],
+)
+def test_stages_that_one_machine_has_to_reach_don_t_overlap(
+    site_dir: Path, stage: str, overlapping: str
+) -> None:
+    """A docker stage's network is on this machine, and can't have what another has; a cloud's VPC is elsewhere."""
+    text = GOOD.replace("[images.web]", f"[stages.other]\n{stage}\n[images.web]")
+    if not overlapping:
+        (site_dir / "site.toml").write_text(text)
+        load(site_dir / "site.toml")
+        return
+
+    [said] = problems(site_dir, text)
+    assert said.startswith(
+        f"stages.other.cidr: {overlapping} overlaps with 172.31.0.0/24 of stages.private, and"
+    )
+
+
+def test_stages_in_one_lan_may_share_it(site_dir: Path) -> None:
+    """Prepared machines of two stages may be in one network: skep makes none there."""
+    text = GOOD.replace("[images.web]", f"[stages.other]\n{_LAN}\n[stages.third]\n{_LAN}\n[images.web]")
+    text = text.replace('cidr = "172.31.0.0/24"', 'cidr = "10.9.0.0/24"')
+    (site_dir / "site.toml").write_text(text)
+    load(site_dir / "site.toml")
