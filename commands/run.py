@@ -17,6 +17,7 @@ from commands.shared.task_selection import all_before
 from commands.shell_image import PREFIX, shell
 from model.errors import SkepError
 from tasks.cleanup import content_gc, orphans
+from tasks.images.builder import builder_for, marks
 from tasks.names import SWARM
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -52,7 +53,11 @@ class RunCommand(DoitRun):
             raise InvalidCommand("\n".join(problems))
         try:
             with holding(run):
-                return self._run_tasks(run, kwargs)
+                try:
+                    return self._run_tasks(run, kwargs)
+                except KeyboardInterrupt:
+                    end_builds(run)
+                    raise
         except KeyboardInterrupt:
             sys.stderr.write("\ninterrupted: finished tasks are recorded; the next doit goes on from there\n")
             return INTERRUPTED
@@ -85,6 +90,17 @@ class RunCommand(DoitRun):
             f"not every result could be recorded; the next run checks those again: {traces.problem}\n"
         )
         return max(status, NOT_RECORDED)
+
+
+def end_builds(run: Run) -> None:
+    """End the build containers of an interrupted run: their roles would go on on the repository host."""
+    if not any(marks(run.state).glob("*")):
+        return
+    sys.stderr.write(f"\ninterrupted: ending what is built on {run.stage.repository.short}\n")
+    try:
+        builder_for(run, lambda _line: None, clear=False).clear_leftovers()
+    except (SkepError, KeyError) as error:
+        sys.stderr.write(f"the next run removes the build containers: {error}\n")
 
 
 def refuse_unknown_replacements(run: Run) -> None:

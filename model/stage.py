@@ -45,12 +45,15 @@ class Stage:
         site: The whole site.
         name: The stage's name.
         config: The stage's table in site.toml.
+        home: The host whose registry has the stage's images, as far as that is known; else empty. It stays the
+            repository when hosts come and go, unless site.toml names another one.
 
     """
 
     site: types.Site
     name: str
     config: types.Stage
+    home: str = ""
 
     @property
     def site_name(self) -> str:
@@ -72,20 +75,31 @@ class Stage:
             return len(self.config.ip_address_list)
         return 4 if self.config.separate_repository else 3
 
+    @property
+    def shorts(self) -> tuple[str, ...]:
+        """The hosts' short names, in order."""
+        return tuple(f"{self.config.custom_hostname}{n}" for n in range(self.number_of_hosts))
+
+    @property
+    def repository_short(self) -> str:
+        """The repository's short name: the one in site.toml, else where the registry is, else the last host's."""
+        shorts = self.shorts
+        return next((short for short in (self.config.repository, self.home) if short in shorts), shorts[-1])
+
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
         """The hosts, in order."""
         config, count = self.config, self.number_of_hosts
         prefix = HOST_PREFIXES.get(self.name, "") if config.prefix is None else config.prefix
         addresses = list(self._addresses(count))
-        shorts = [f"{config.custom_hostname}{n}" for n in range(count)]
+        shorts, repository = self.shorts, self.repository_short
         return tuple(
             Host(
                 short=short,
                 name=f"{prefix}{short}.{self.site_name}",
                 address=addresses[n],
-                is_hive=n < count - 1 or not config.separate_repository,
-                is_repository=n == count - 1,
+                is_hive=short != repository or not config.separate_repository,
+                is_repository=short == repository,
             )
             for n, short in enumerate(shorts)
         )
@@ -125,12 +139,34 @@ class Stage:
     @property
     def repository(self) -> Host:
         """The host that builds images and runs the site's registry."""
-        return self.hosts[-1]
+        return next(host for host in self.hosts if host.is_repository)
+
+    @property
+    def former_repository(self) -> str:
+        """The host whose registry has the images as long as they have not gone along to the repository; mostly none."""
+        return self.home if self.home != self.repository_short else ""
 
     @property
     def registry(self) -> str:
         """The registry's host and port, as in image references."""
         return f"{self.repository.name}:{REGISTRY_PORT}"
+
+    def in_registry(self, reference: str) -> str | None:
+        """Return the path and digest of an image in the stage's registry, on whichever host that was or is."""
+        registry, _, path = reference.partition("/")
+        name, _, port = registry.rpartition(":")
+        return path if port == str(REGISTRY_PORT) and name.endswith(f".{self.site_name}") else None
+
+    def in_own_registry(self, reference: str) -> str:
+        """Return an image's reference with the registry's name of today; one of elsewhere as it is."""
+        path = self.in_registry(reference)
+        return reference if path is None else f"{self.registry}/{path}"
+
+    def names_registry_of_host(self, reference: str) -> bool:
+        """Return whether an image's reference names the registry of a host that the stage has, or none of a stage's."""
+        registry = reference.partition("/")[0]
+        names = {f"{host.name}:{REGISTRY_PORT}" for host in self.hosts}
+        return self.in_registry(reference) is None or registry in names
 
     def location(self, host: Host) -> HostLocation:
         """Return the location of a host in a cloud: subnet and zone.

@@ -22,8 +22,10 @@ from tasks.cleanup.removing import each
 from tasks.images.ansible_inventory import SiteInventory, image_host, inventory_for, play
 from tasks.images.bases import BaseImage
 from tasks.images.builder import builder_for
+from tasks.images.moved_registry import MovedRegistry
 from tasks.images.registry_image import RegistryImage
 from tasks.images.roles import Role
+from tasks.images.unfinished import unfinished
 from tasks.names import base_task, own_image_task, service_task
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
@@ -37,7 +39,9 @@ PERIOD = "max_age.since"
 
 
 def steps(run: Run) -> Iterator[Step]:
-    """Yield a step for each base and each image that the stage's services use."""
+    """Yield a step for each base and each image that the stage's services use; before them the registry's move."""
+    if run.stage.former_repository:
+        yield MovedRegistry(run)
     for image in images(run):
         if isinstance(image, BaseImage) and image.upstream is not None:
             yield image.upstream
@@ -82,6 +86,11 @@ class DockerfileImage(RegistryImage):
         """The build's context, read once."""
         return counted(read_tree(self._run.directory / str(self._image.build)))
 
+    @property
+    def may_be_absent(self) -> bool:
+        """Return True: nothing but the image on it needs it."""
+        return True
+
     def inputs(self) -> Inputs:
         """Return the files of its context, and its period."""
         return {**tree_inputs(str(self._image.build), self._context), **_period(self._image)}
@@ -115,6 +124,7 @@ class PulledImage(RegistryImage):
 
     def __init__(self, run: Run, name: str, reference: str) -> None:
         super().__init__(run, own_image_task(name), name)
+        self._reference = reference
         self.needs = (base_task(reference),)
         self.doc = f"image {name} from {reference}"
 
@@ -125,8 +135,8 @@ class PulledImage(RegistryImage):
 
     def make(self, builder: "Builder", work: Work) -> str:
         """Pull the base."""
-        del work
-        return builder.registry.pull(self._run.state.record(self.needs[0], ImageRecord).reference)
+        base = BaseImage(self._run, self._reference)
+        return builder.registry.pull(base.have(builder, work.inputs.get("base", ""), work.log))
 
 
 class BuiltImage(RegistryImage):
@@ -185,12 +195,11 @@ class BuiltImage(RegistryImage):
 
     def make(self, builder: "Builder", work: Work) -> str:
         """Apply each role as a layer on the base."""
-        del work
         layers = [self._layer(role) for role in self._roles]
-        base = self._run.state.record(self.needs[0], ImageRecord)
+        base = self.base.have(builder, work.inputs.get("base", ""), work.log)
         # Not its key, which is its tag: an image that comes out the same of other inputs has the same digest.
         labels = {**self.image.labels, **self._run.stage.labels, NAME_LABEL: self.name}
-        return builder.build(base.reference, layers, image_config(self.image), labels)
+        return builder.build(base, layers, image_config(self.image), labels)
 
     def was_found(self, builder: "Builder") -> None:
         """Forget the remains of a failed build, which `doit shell_image` opens."""
@@ -270,9 +279,7 @@ def in_use(run: Run, removed: Collection[str] = ()) -> set[str]:
     for config in filter(is_revision, swarm.configs.values()):
         if service_task(labels_of(config)[NAME_LABEL]) not in removed:
             found.add(image_of(config))
-    return {
-        reference.partition("/")[2] for reference in found if reference.startswith(f"{run.stage.registry}/")
-    }
+    return {path for reference in found if (path := run.stage.in_registry(reference)) is not None}
 
 
 @dataclass(frozen=True)
@@ -334,6 +341,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
         count = tags.count(name)
         note = f"no service uses it; {count} {'version' if count == 1 else 'versions'} in the registry"
         yield OrphanImage(name, own_image_task(name), note, host=repository.short)
+    yield from unfinished(run)
 
 
 PHASE = Phase("build_images", "build the container images, one layer for each role", steps, orphans)

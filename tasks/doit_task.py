@@ -53,6 +53,8 @@ class UpToDate:
             # The real thing may be there, as after state/ was deleted; `ensure` finds it by its label.
             return ["never run, or not recorded"], inputs
         reasons = changed(last, inputs)
+        if not reasons and (void := self.step.void()):
+            reasons = [void]
         if not reasons and self._run.observer.enabled:
             reasons = self._drift(inputs)
         return reasons, inputs

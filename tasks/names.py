@@ -69,6 +69,11 @@ def upstream_task(reference: str) -> str:
     return f"build_images:{UPSTREAM}{readable(reference)}"
 
 
+def moved_task() -> str:
+    """Return the task that takes the registry's images along to another host."""
+    return "build_images:registry.moved"
+
+
 def own_image_task(name: str) -> str:
     """Return the task that brings an image of `[images]` into the registry."""
     return f"build_images:{name}"

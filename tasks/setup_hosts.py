@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from model.errors import SkepError
 from model.labels import belongs_to, labels_of
 from model.log import Log
-from model.stage import Host, Stage
+from model.stage import REGISTRY_PORT, Host, Stage
 from remote.hostsetup.host_step import MARKERS
 from remote.hostsetup.removal import account_removal_script, has_removal, removal_script
 from remote.mother.wait import wait_for
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
+from tasks.hosts.former_member import former_members
 from tasks.hosts.node_labels import NodeLabels
 from tasks.hosts.setup_steps import HostSteps, SetupStep, step_names
 from tasks.hosts.stage_vault import VAULT_FILE, StageVault
@@ -26,6 +27,8 @@ from tasks.step import Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
+REGISTRY = "registry"
+"""The set-up step that runs the registry."""
 REMOVAL_TIMEOUT = 120
 FORGET_TIMEOUT = 30
 LEAVE_TIMEOUT = 120
@@ -43,6 +46,7 @@ def steps(run: Run) -> Iterator[Step]:
     for host in run.stage.hives:
         yield SwarmMember(run, host, [name for name, _ in names[host]])
         yield NodeLabels(run, host)
+    yield from former_members(run)
 
 
 # -- what a host no longer has -----------------------------------------------------------------------------------------
@@ -63,6 +67,23 @@ class OrphanStep(Orphan):
         """Remove the step."""
         del log
         _run_script(run.stage, run.connections, self, removal_script(self.name))
+
+
+@dataclass(frozen=True)
+class OrphanRegistry(OrphanStep):
+    """The registry on a host that is no longer the repository. Services that go by its name keep it."""
+
+    order = 61
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether there is something to do about it: not as long as services keep it."""
+        return not self.users
+
+    @property
+    def staying(self) -> str:
+        """Why it stays."""
+        return f"{', '.join(self.users)} go by its name; each takes the new one when it is updated next"
 
 
 @dataclass(frozen=True)
@@ -100,9 +121,26 @@ def orphans(run: Run) -> Iterator[Orphan]:
         if host.is_repository:
             wanted.add(VAULT)
         for name in sorted(seen.steps.keys() - wanted):
-            yield OrphanStep(name, setup_task(host.short, name), host=host.short)
+            kind = OrphanRegistry if name == REGISTRY else OrphanStep
+            pull = _users_of_registry(run, host) if name == REGISTRY else ()
+            yield kind(name, setup_task(host.short, name), host=host.short, users=pull)
         for name in sorted(set(seen.accounts) - users.keys()):
             yield OrphanAccount(name, setup_task(host.short, "users"), f"{name} is {PRUNES}", host=host.short)
+
+
+def _users_of_registry(run: Run, host: Host) -> tuple[str, ...]:
+    """Return the services whose images are pulled from the registry on a host."""
+    begin = f"{host.name}:{REGISTRY_PORT}/"
+    return tuple(
+        sorted(
+            name
+            for name, found in run.live_state.swarm.services.items()
+            if name in run.stage.services
+            and str(
+                ((found["Spec"].get("TaskTemplate") or {}).get("ContainerSpec") or {}).get("Image", "")
+            ).startswith(begin)
+        )
+    )
 
 
 # -- the end of a stage whose hosts stay -------------------------------------------------------------------------------

@@ -117,6 +117,13 @@ class Step(ABC):
         del key
         return None
 
+    def void(self) -> str:
+        """Return why its record can't be right any more, though its inputs are as they were; empty if it can.
+
+        Known without a connection: a record that names a thing on a host that is gone, for example.
+        """
+        return ""
+
     # -- questions of a plan -------------------------------------------------------------------------------------------
 
     def effect(self, changed: Names) -> str:

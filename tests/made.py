@@ -39,7 +39,7 @@ from tasks.observe.tag_moves import TagMoves
 from tasks.run.context import Run
 from tasks.run.log import TaskLog
 from tasks.run.open import new_run
-from tasks.run.state import State
+from tasks.run.state import State, homes
 from tasks.run.vault import Vault
 from tasks.services.deployed_service import DeployedService
 from tasks.services.docker_names import docker_names_of
@@ -117,7 +117,8 @@ class Made:
 
     def run(self) -> Run:
         """Return the run of a fresh process."""
-        stage = select(load(self.directory / "site.toml"), None)
+        known = homes(self.directory)
+        stage = select(load(self.directory / "site.toml", known), None, known)
         run = new_run(
             self.directory,
             stage,

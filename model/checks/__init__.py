@@ -1,8 +1,9 @@
 """Check a site as a whole: names that exist, addresses that fit, ports that don't collide."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from model import site as types
 from model import templates
@@ -19,17 +20,19 @@ from model.stage import Stage
 from model.swarm.content_names import template
 
 
-def check(site: types.Site, directory: Path) -> list[str]:
+def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """Return a line for each mistake, each beginning with its path.
 
     Args:
         site: The site.
         directory: Its directory, where roles and tarballs are.
+        homes: Stage to the host whose registry has its images, as far as that is known.
 
     """
     problems: list[str] = []
-    for name, stage in site.stages.items():
-        problems += check_stage(f"stages.{name}", name, stage, site)
+    stages = {name: Stage(site, name, config, homes.get(name, "")) for name, config in site.stages.items()}
+    for name, stage in stages.items():
+        problems += check_stage(f"stages.{name}", stage)
     problems += check_stages_apart(site)
     if site.stage is not None and site.stage not in site.stages:
         problems.append(f"stage: {site.stage!r} is not one of the stages ({', '.join(site.stages)})")
@@ -44,7 +47,7 @@ def check(site: types.Site, directory: Path) -> list[str]:
     for name, image in site.images.items():
         problems += check_image(f"images.{name}", image, site, directory)
     for name, volume in site.volumes.items():
-        problems += check_volume(f"volumes.{name}", volume, site)
+        problems += check_volume(f"volumes.{name}", volume, stages.values())
     for name, network in site.networks.items():
         problems += check_network(f"networks.{name}", network, site)
     problems += check_hosts("setup_hosts.hosts", site.setup_hosts.hosts)
@@ -52,11 +55,11 @@ def check(site: types.Site, directory: Path) -> list[str]:
         problems += check_service(f"services.{name}", service, site, directory)
     problems += check_ansible(site, directory)
     problems += check_literals(site, directory)
-    for name in site.stages:
-        problems += check_collisions(Stage(site, name, site.stages[name]))
+    for stage in stages.values():
+        problems += check_collisions(stage)
     if not any(problem.startswith("stages.") for problem in problems):
-        for name in site.stages:
-            problems += _templates(Stage(site, name, site.stages[name]), directory)
+        for stage in stages.values():
+            problems += _templates(stage, directory)
     return list(dict.fromkeys(problems))
 
 

@@ -1,7 +1,7 @@
 """Check networks and volumes: names, drivers, addresses."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, known_are
@@ -11,18 +11,15 @@ from model.swarm.address_pools import address_pools
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
 
 
-def check_volume(path: str, volume: types.Volume, site: types.Site) -> Iterator[str]:
+def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> Iterator[str]:
     """Yield the mistakes of one volume."""
-    for stage_name, config in site.stages.items():
-        stage = Stage(site, stage_name, config)
+    for stage in stages:
         if path.rpartition(".")[2] not in stage.volumes:
             continue
-        known = {
-            f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts - config.separate_repository)
-        }
+        known = set(stage.shorts) - ({stage.repository_short} if stage.config.separate_repository else set())
         for i, short in enumerate(volume.hosts):
             if short not in known:
-                yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage_name}{known_are(known)}"
+                yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage.name}{known_are(known)}"
 
 
 def check_network(path: str, network: types.Network, site: types.Site) -> Iterator[str]:

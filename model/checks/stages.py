@@ -13,10 +13,11 @@ from model.stage import Stage
 from model.swarm.address_pools import address_pools
 
 
-def check_stage(path: str, name: str, config: types.Stage, site: types.Site) -> Iterator[str]:
+def check_stage(path: str, stage: Stage) -> Iterator[str]:
     """Yield the mistakes of one stage."""
-    stage = Stage(site, name, config)
+    config = stage.config
     network = None
+    yield from _repository(path, stage)
     if config.cidr is not None:
         try:
             network = ipaddress.ip_network(config.cidr)
@@ -92,6 +93,18 @@ def _is_local(config: types.Stage) -> bool:
     if isinstance(config, types.VagrantStage):
         return not (config.bridge or config.dev)
     return isinstance(config, types.DockerStage)
+
+
+def _repository(path: str, stage: Stage) -> Iterator[str]:
+    """Yield a repository that is no host of the stage: misspelt, or one that left while it has the registry."""
+    named, shorts = stage.config.repository, stage.shorts
+    if named is not None and named not in shorts:
+        yield f"{path}.repository: {named!r} is not one of its hosts{known_are(shorts)}"
+    elif named is None and stage.home and stage.home not in shorts:
+        yield (
+            f"{path}: {stage.home} has the registry, and would no longer be a host of the stage: to move the registry "
+            f'with its images, write in [{path}]: repository = "{shorts[-1]}"'
+        )
 
 
 def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Iterator[str]:

@@ -53,9 +53,16 @@ class SwarmRecord(Record, frozen=True):
 
 
 class ImageRecord(Record, frozen=True):
-    """An image: the reference with digest that services run."""
+    """An image: the reference with digest that services run.
+
+    Args:
+        reference: The reference.
+        is_absent: Whether it is a base that the registry lost, and that is made again when an image is built on it.
+
+    """
 
     reference: str
+    is_absent: bool = False
 
 
 class VolumeRecord(Record, frozen=True):

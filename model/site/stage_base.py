@@ -26,9 +26,20 @@ class StageBase(Frozen, frozen=True):
     separate_repository: Annotated[
         bool,
         Meta(
-            description="Whether the last host only builds images and runs the registry, and does not join the swarm."
+            description="Whether the repository only builds images and runs the registry, and does not join the swarm."
         ),
     ] = True
+    repository: (
+        Annotated[
+            str,
+            Meta(
+                description="The host that builds images and runs the registry, as `hive3`. By default the last one "
+                "when the stage was made; it stays the repository when hosts come and go. Another name moves the "
+                "registry with its images."
+            ),
+        ]
+        | None
+    ) = None
     custom_hostname: Annotated[
         Label,
         Meta(description="The hosts' name before their number: lower-case letters, digits and `-`."),

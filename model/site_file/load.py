@@ -6,6 +6,7 @@ types held against the file by jsonschema, which finds all of them.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -24,8 +25,12 @@ if TYPE_CHECKING:
 DEFAULT_STAGE = "private"
 
 
-def load(path: Path) -> types.Site:
+def load(path: Path, homes: Mapping[str, str] = MappingProxyType({})) -> types.Site:
     """Return the site that a file describes.
+
+    Args:
+        path: The file.
+        homes: Stage to the host whose registry has its images, as far as that is known.
 
     Raises:
         ConfigError: The file can't be read, is no TOML, or holds mistakes: each in a line with its path.
@@ -46,16 +51,16 @@ def load(path: Path) -> types.Site:
     try:
         table = _table(data, path.name)
     except ConfigError as error:
-        more = [f"{path.name}: {problem}" for problem in _sense_of_the_rest(data, path.parent)]
+        more = [f"{path.name}: {problem}" for problem in _sense_of_the_rest(data, path.parent, homes)]
         raise ConfigError([*error.problems, *more]) from error
     site, problems = convert.site(table)
-    problems += checks.check(site, path.parent)
+    problems += checks.check(site, path.parent, homes)
     if problems:
         raise ConfigError([f"{path.name}: {problem}" for problem in problems])
     return site
 
 
-def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
+def _sense_of_the_rest(data: Mapping[str, Any], directory: Path, homes: Mapping[str, str]) -> list[str]:
     """Return the mistakes of sense in a file that has mistakes of form, as far as they can be found.
 
     Each stage, image, service and so on with a mistake of form is left out, and so are complaints about its absence.
@@ -84,7 +89,7 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path) -> list[str]:
         site, problems = convert.site(msgspec.convert(rest, SiteTable))
     except msgspec.ValidationError:
         return []
-    problems += checks.check(site, directory)
+    problems += checks.check(site, directory, homes)
     return [line for line in problems if not any(repr(name) in line for name in out)]
 
 
@@ -115,8 +120,13 @@ def _table(data: Mapping[str, Any], name: str) -> SiteTable:
         raise ConfigError([f"{name}: {problem}" for problem in problems]) from error
 
 
-def select(site: types.Site, asked: str | None) -> Stage:
+def select(site: types.Site, asked: str | None, homes: Mapping[str, str] = MappingProxyType({})) -> Stage:
     """Return the requested stage; by default the one that site.toml names, else `private`, else the only one.
+
+    Args:
+        site: The site.
+        asked: The stage's name, if one was requested.
+        homes: Stage to the host whose registry has its images, as far as that is known.
 
     Raises:
         ConfigError: There is no such stage, or none was requested and there is no default.
@@ -130,7 +140,7 @@ def select(site: types.Site, asked: str | None) -> Stage:
         raise ConfigError([f"say which stage: stage={'|'.join(names)} after doit, or SKEP_STAGE"])
     if name not in names:
         raise ConfigError([f"there is no stage {name!r} in site.toml; it has {', '.join(names)}"])
-    return Stage(site, name, site.stages[name])
+    return Stage(site, name, site.stages[name], homes.get(name, ""))
 
 
 def schema() -> dict[str, Any]:

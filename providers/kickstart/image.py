@@ -24,7 +24,7 @@ LAYOUT = "1"
 
 def inputs(stage: Stage, config: KickstartStage) -> Inputs:
     """Return the medium's inputs: the stage's table, and its hosts."""
-    own = {"install_timeout", "root_password", "provider"}
+    own = {"install_timeout", "root_password", "provider", "repository"}
     table = {key: value for key, value in to_builtins(config).items() if key not in own}
     hosts = [f"{host.name} {host.address}" for host in stage.hosts]
     return {"layout": LAYOUT, "hosts of the stage": hosts, **table}

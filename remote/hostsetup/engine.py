@@ -11,6 +11,7 @@ from model.keys.digest import flatten, sha256
 from model.secrets.certificate import FORM, issue
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import REGISTRY_USER, StageSecrets
+from model.site import DockerStage
 from model.stage import REGISTRY_PORT, Host, Stage
 from model.swarm.address_pools import address_pools
 from remote.hostsetup.file_step import file_digests, file_step
@@ -118,6 +119,33 @@ def trust_step(stage: Stage, secrets: StageSecrets) -> HostStep:
     )
 
 
+_DATA_UNIT = """\
+# Made by skep: the registry's data is on the volume of the engine's, which outlives this container.
+[Unit]
+Description=skep's registry's data
+Before=docker-registry.service docker-distribution.service
+RequiresMountsFor=/var/lib/docker
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'cd /var/lib; mountpoint -q docker-registry || mount --bind docker/skep-registry docker-registry'
+
+[Install]
+WantedBy=multi-user.target
+RequiredBy=docker-registry.service docker-distribution.service
+"""
+
+
+def registry_data_step(stage: Stage) -> HostStep | None:
+    """Return the step that puts the registry's data where it outlives a host that is a container; else None."""
+    if not isinstance(stage.config, DockerStage):
+        return None
+    return file_step(
+        "registry_data", {}, [HostFile("/etc/skep/registry-data.unit", _DATA_UNIT)], units=("registry_data",)
+    )
+
+
 def registry_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
     """Return the step that runs the site's registry: TLS from the site's CA, one user with a password."""
     names, addresses = [host.name, host.short], [host.address]
@@ -150,7 +178,7 @@ def registry_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:
         files=files,
         units=("registry",),
         # It is asked by its name when it has been started.
-        needs=("hosts_file",),
+        needs=("hosts_file", "registry_data") if isinstance(stage.config, DockerStage) else ("hosts_file",),
     )
 
 

@@ -193,7 +193,7 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
     inputs |= {f"published {port}/{protocol}": "open" for protocol, port in published(stage, host)}
     for protocol in left_open(stage, host):
         inputs |= {f"chosen {protocol} from {other.address}": "open" for other in stage.hosts}
-    if host.is_repository:
+    if _has_registry(stage, host):
         inputs |= {f"registry from {other.address}": "open" for other in stage.hosts}
     return inputs
 
@@ -206,7 +206,7 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
             for protocol, port in swarm_ports(stage):
                 yield _accept(f"-s {peer} -p {protocol} --dport {port}")
             yield _accept(f"-s {peer} -p esp")
-    if host.is_repository:
+    if _has_registry(stage, host):
         for peer in _of_version(version, [other.address for other in stage.hosts]):
             yield _accept(f"-s {peer} -p tcp --dport {REGISTRY_PORT}")
     for protocol in left_open(stage, host):
@@ -214,6 +214,11 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
             yield _accept(f"-s {peer} -p {protocol} --dport {FIRST_FREE_PORT}:{LAST_PORT}")
     for protocol, port in published(stage, host):
         yield _accept(f"-p {protocol} --dport {port}")
+
+
+def _has_registry(stage: Stage, host: Host) -> bool:
+    """Return whether a host has the registry, or may have the former one, whose images services still go by."""
+    return host.is_repository or stage.config.repository is not None
 
 
 def _accept(packets: str) -> str:

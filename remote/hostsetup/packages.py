@@ -31,6 +31,7 @@ UNITS: Mapping[str, Mapping[str, str]] = {
     "ssh": {"apt": "ssh.service", "dnf": "sshd.service"},
     "firewall": {"apt": "skep-firewall.service", "dnf": "skep-firewall.service"},
     "docker": {"apt": "docker.service", "dnf": "docker.service"},
+    "registry_data": {"apt": "skep-registry-data.service", "dnf": "skep-registry-data.service"},
     "registry": {"apt": "docker-registry.service", "dnf": "docker-distribution.service"},
 }
 """systemd unit, as steps call it, to its name in each family."""

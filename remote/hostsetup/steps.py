@@ -12,7 +12,7 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import ADMIN
 from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
-from remote.hostsetup.engine import docker_step, registry_step, trust_step
+from remote.hostsetup.engine import docker_step, registry_data_step, registry_step, trust_step
 from remote.hostsetup.file_step import file_step
 from remote.hostsetup.firewall import firewall_step
 from remote.hostsetup.host_step import HostFile, HostStep
@@ -92,6 +92,7 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
         docker_step(stage, ADMIN),
         _users(stage, ADMIN),
         trust_step(stage, secrets),
+        registry_data_step(stage) if host.is_repository else None,
         registry_step(stage, host, secrets) if host.is_repository else None,
         file_step("build_tools", {}) if host.is_repository else None,
     ]

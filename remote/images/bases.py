@@ -19,6 +19,7 @@ from docker.errors import APIError, ImageNotFound, create_api_error_from_http_ex
 
 from model.errors import BuildError
 from model.images.reference import Reference, parse
+from model.keys.digest import sha256
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images.debian_suites import DEBIAN
@@ -28,6 +29,8 @@ BASE_COMMAND = 'CMD ["/bin/sh"]'
 
 PULL_SILENCE = 300.0
 """Seconds that a pull may show no progress."""
+LOCK_WAIT = 1500
+"""Seconds that a base is waited for which a killed run's script is still making."""
 _REFUSED, _NOT_FOUND = {401, 403}, 404
 _REFUSALS = ("unauthorized", "denied", "no basic auth credentials", "authentication required")
 _MISSING = ("manifest unknown", "not found", "name unknown", "no such manifest")
@@ -243,11 +246,18 @@ def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str
     # Ubuntu is told apart by the mirror's name.
     return f"""
 suite={quote(suite)} mirror={quote(mirror)}
+command -v docker >/dev/null || {{ echo "no docker command on this host"; exit 1; }}
+# The script of a run that was killed may still be at work; it ends with the image, which is taken then.
+exec 9>/run/skep-base.{sha256(tag)[:16]}.lock
+flock -w {LOCK_WAIT} 9
+if docker image inspect {quote(tag)} >/dev/null 2>&1; then
+    echo "made already, by a run that was killed before it pushed it"
+    exit 0
+fi
 work=$(mktemp -d /var/tmp/skep-base.XXXXXX)
 trap 'rm -rf "$work"' EXIT INT TERM
 # What a killed run left behind.
 find /var/tmp -maxdepth 1 -name 'skep-base.*' ! -path "$work" -mmin +120 -exec rm -rf {{}} +
-command -v docker >/dev/null || {{ echo "no docker command on this host"; exit 1; }}
 root=$work/root
 debootstrap --variant=minbase {extra} "$suite" "$root" "$mirror"
 case $mirror in

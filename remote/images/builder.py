@@ -29,6 +29,7 @@ from remote.images.bases import BASE_COMMAND
 from remote.images.image_config import image_archive, merged_config
 from remote.images.layers import Layer, container_options
 from remote.images.registry import RegistryClient, SiteRegistry
+from remote.images.registry_storage import LOCAL_BASES
 
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
@@ -196,15 +197,19 @@ class Builder:
         with self._container(name, image, entrypoint=["/bin/sh"], command=[]) as container:
             return str(container.commit(conf=complete).id)
 
-    def import_root(self, tarball: Path) -> str:
-        """Import a root file system from a tar file on the mother, and return the image's id.
+    def import_root(self, tarball: Path, key: str) -> str:
+        """Import a root file system from a tar file on the mother as the base of a key, and return the image's id.
+
+        It has a name at once, by which `doit prune` finds it if the run is killed before it is pushed.
 
         Raises:
             BuildError: The file can't be read, or is no archive of a root file system.
 
         """
         with engine_errors(self._host, f"importing {tarball}", BuildError), tarball.open("rb") as file:
-            answer = self._client.api.import_image_from_data(file, changes=[BASE_COMMAND])
+            answer = self._client.api.import_image_from_data(
+                file, repository=LOCAL_BASES[0], tag=key, changes=[BASE_COMMAND]
+            )
         return str(json.loads(answer.splitlines()[-1])["status"])
 
     def clear_leftovers(self) -> None:

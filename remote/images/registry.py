@@ -1,16 +1,24 @@
 """The site's registry: finding, pushing and pulling images by the repository host's engine."""
 
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from docker import DockerClient
-from docker.errors import ImageNotFound, NotFound
+from docker.errors import APIError, ImageNotFound, NotFound
 
 from model.errors import BuildError
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.images.push_locks import push_lock
+
+_UNREADABLE = re.compile(
+    r"unknown error|unexpected HTTP status:? 5\d\d|received unexpected HTTP status|manifest (unknown|invalid)|"
+    r"invalid (checksum )?digest|unexpected end of JSON|internal server error",
+    re.IGNORECASE,
+)
+"""How the engine repeats the answer of a registry that is there, and can't read a tag."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +75,13 @@ class RegistryClient:
             try:
                 data = self._client.images.get_registry_data(reference, auth_config=self._registry.auth)
             except NotFound:
+                return None
+            except APIError as error:
+                if not _UNREADABLE.search(str(error.explanation)):
+                    raise
+                self._log(
+                    f"the registry can't read {reference}, so it counts as not there: {error.explanation}"
+                )
                 return None
         return f"{self._registry.address}/{repository}@{data.id}"
 

@@ -19,6 +19,7 @@ from model.errors import BuildError
 from remote.engine.client import engine_errors
 from remote.images.builder import FAILED as _FAILED
 from remote.images.builder import LAYERS as _LAYERS
+from remote.images.registry_storage import LOCAL_BASES
 
 if TYPE_CHECKING:
     from model.json_types import Json
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 STORAGE = "/var/lib/docker-registry/docker/registry/v2"
 CONFIG = "/etc/skep/registry/config.yml"
 BUSY = "busy"
-_LOCAL = ("skep/base", "skep/dockerfile")
 _TAG = re.compile(
     r"(?P<pushed>\d+(\.\d+)?) (?P<digest>\w+:\w+) "
     r"\./(?P<repository>\S+)/_manifests/tags/(?P<key>[^/\s]+)/current/link"
@@ -135,6 +135,8 @@ trap '{start}' EXIT
 # Nobody may be left to hear what it says: a shell that such a signal ends would leave the registry stopped.
 trap '' PIPE HUP
 {stop}
+# What a full disk left: a link without a digest ends the collection.
+find . -name link -size 0 -delete
 {removed}
 # It says a line for each blob, of which only those of a failure are of use.
 output=$("$program" garbage-collect {quote(config)} 2>&1) || {{
@@ -167,7 +169,7 @@ def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[I
     kept = list(kept)
     wanted = {f"{address}/{each.repository}:{each.key}" for each in kept}
     wanted |= {f"{address}/{each.repository}@{each.digest}" for each in kept}
-    wanted |= {f"{name}:{each.key}" for name in _LOCAL for each in kept}
+    wanted |= {f"{name}:{each.key}" for name in LOCAL_BASES for each in kept}
     with engine_errors(host, "removing old images", BuildError):
         images = client.api.images()
         names = {image["Id"]: [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])] for image in images}
@@ -197,7 +199,7 @@ def _is_old(
     if name.startswith(f"{_LAYERS}:"):
         own = layers()
         return not any(list(stack[: len(own)]) == list(own) for stack in stacks)
-    ours = name.startswith(f"{address}/") or name.partition(":")[0] in _LOCAL
+    ours = name.startswith(f"{address}/") or name.partition(":")[0] in LOCAL_BASES
     return ours and name not in wanted
 
 

@@ -14,7 +14,7 @@ from model.errors import CommandError, HostError, StateError
 from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as ssh_commands
-from remote.ssh.openssh import FAILED, run_ssh
+from remote.ssh.openssh import FAILED, pipe_ssh, run_ssh
 from remote.ssh.ssh_files import SUN_PATH, SshFiles, own_directory
 
 DOCKER_SOCKET = "/var/run/docker.sock"
@@ -179,6 +179,25 @@ class Connection:
 
         """
         return self.run("sudo -n sh -eu -s", stdin=text, timeout=timeout, log=log, label=label)
+
+    def pipe(
+        self, command: str, receiver: "Connection", receiving: str, *, timeout: float, label: str
+    ) -> None:
+        """Run a command here, and one on another host that reads its output, through this machine.
+
+        Raises:
+            CommandError: The receiving one failed or ran into its time limit, mostly as it did not get all of it.
+            HostError: A host does not answer.
+
+        """
+        self.open()
+        receiver.open()
+        sends = ssh_commands.ssh_command(self._files.config, self._control, self.name, command)
+        takes = ssh_commands.ssh_command(self._files.config, receiver._control, receiver.name, receiving)  # noqa: SLF001 - its own kind
+        ended = pipe_ssh(sends, takes, timeout=timeout)
+        if not ended.ok:
+            where = f"{self.name} to {receiver.name}"
+            raise CommandError(where, label, ended.status, "\n".join(ended.lines), ended.ending)
 
     def _alive(self) -> bool:
         """Return whether the shared connection still answers."""

@@ -1,5 +1,6 @@
 """OpenSSH's client, run to its end."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from model.errors import HostError
@@ -30,3 +31,19 @@ def run_ssh(
         return process.run(words, timeout=timeout, stdin=stdin, env=env, log=log, new_session=new_session)
     except FileNotFoundError as error:
         raise HostError(f"{words[0]}: not found: install OpenSSH's client") from error
+
+
+def pipe_ssh(sends: Sequence[str], takes: Sequence[str], *, timeout: float) -> Completed:
+    """Run two ssh commands, the second reading the output of the first; how the second ended counts.
+
+    The shell between them knows no secret: both command lines are seen by others in any case.
+
+    Raises:
+        HostError: There is no ssh on this machine.
+
+    """
+    return run_ssh(
+        ["/bin/sh", "-c", f"{shlex.join(sends)} </dev/null | {shlex.join(takes)}"],
+        timeout=timeout,
+        new_session=True,
+    )

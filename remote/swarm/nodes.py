@@ -19,7 +19,9 @@ READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
 
 
-def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterable[str]) -> None:
+def check_expendable(
+    beside: str, client: DockerClient, host: Host, back: Iterable[str], node_id: str = ""
+) -> None:
     """Raise unless the swarm keeps its majority without a hive, and others that were away are back.
 
     Args:
@@ -27,6 +29,7 @@ def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterab
         client: Its engine, which is a manager.
         host: The hive.
         back: The full names of the hives that have to be back.
+        node_id: The hive's node, where that is known.
 
     Raises:
         HostError: It can't do without it now.
@@ -43,25 +46,25 @@ def check_expendable(beside: str, client: DockerClient, host: Host, back: Iterab
     if missing := sorted(set(back) - ready):
         raise HostError(f"{', '.join(missing)} is not back in the swarm yet")
     # Counted as they are when it has left in order: the others alone.
-    others = [node for node in managers if not is_of(node, host)]
+    others = [node for node in managers if not is_of(node, host, node_id)]
     if len(ready - {host.name}) <= len(others) // 2:
         raise HostError(
             f"of its {len(others)} other managers {len(ready - {host.name})} are ready, which is not a majority"
         )
 
 
-def has_node(beside: str, client: DockerClient, host: Host) -> bool:
-    """Return whether the swarm has a node of a host.
+def has_node(beside: str, client: DockerClient, host: Host, node_id: str = "") -> bool:
+    """Return whether the swarm has a node of a host, whose id may be known.
 
     Raises:
         HostError: The swarm can't be asked.
 
     """
     with engine_errors(beside, "listing the swarm's nodes"):
-        return any(is_of(node, host) for node in client.api.nodes())
+        return any(is_of(node, host, node_id) for node in client.api.nodes())
 
 
-def remove_node(beside: str, client: DockerClient, host: Host, log: Log) -> None:
+def remove_node(beside: str, client: DockerClient, host: Host, log: Log, node_id: str = "") -> None:
     """Remove a hive's node from the swarm in order: its tasks end first, then it loses its vote, then the node goes.
 
     Args:
@@ -69,6 +72,7 @@ def remove_node(beside: str, client: DockerClient, host: Host, log: Log) -> None
         client: Its engine, which is a manager.
         host: The hive.
         log: Takes a line for the log.
+        node_id: The hive's node, where that is known.
 
     Raises:
         HostError: The swarm refuses.
@@ -76,7 +80,7 @@ def remove_node(beside: str, client: DockerClient, host: Host, log: Log) -> None
     """
     with engine_errors(beside, f"removing {host.short} from the swarm"):
         for node in client.api.nodes():
-            if not is_of(node, host):
+            if not is_of(node, host, node_id):
                 continue
             log(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
             _drain(client, node)
@@ -219,8 +223,10 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
             _demote_and_remove(manager, node)
 
 
-def is_of(node: Json, host: Host) -> bool:
-    """Return whether a node is a host's; a node that never came up has no name, but an address."""
+def is_of(node: Json, host: Host, node_id: str = "") -> bool:
+    """Return whether a node is a host's, by its id if that is known; one that never came up has an address only."""
+    if node_id:
+        return bool(node["ID"] == node_id)
     addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
     name = (node.get("Description") or {}).get("Hostname")
     return name == host.name or host.address in {address.partition(":")[0] for address in addresses}

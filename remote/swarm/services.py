@@ -1,6 +1,6 @@
 """Making and changing services of the swarm."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from docker import DockerClient
@@ -16,11 +16,19 @@ from remote.swarm import jobs
 from remote.swarm.spec import spec_digest
 
 
-def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, bool]:
+def ensure_service(
+    client: DockerClient, spec: Json, log: Log, is_usable: Callable[[str], bool] = lambda _image: True
+) -> tuple[str, bool]:
     """Make a service have a specification; return its id, and whether something was changed. Waits for no task.
 
     Found by its name. One that carries the key, and was not changed by somebody else since, is left as it is, so that
-    nothing restarts.
+    nothing restarts; unless nobody could pull its image any more by the name that it has there.
+
+    Args:
+        client: A manager's engine.
+        spec: The specification.
+        log: Takes a line for the log.
+        is_usable: Whether an image can still be pulled by this reference.
 
     Raises:
         ServiceError: The engine refused, or there is a service of that name that skep did not make.
@@ -35,6 +43,7 @@ def ensure_service(client: DockerClient, spec: Json, log: Log) -> tuple[str, boo
                 raise ServiceError(f"service {name}: exists, but skep did not make it; rename or remove it")
             is_untouched = labels.get(SPEC_LABEL) in {None, spec_digest(found["Spec"])}
             is_same = labels.get(KEY_LABEL) == spec["Labels"][KEY_LABEL] and is_untouched
+            is_same = is_same and is_usable(found["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"])
             if is_same and not _must_run_again(client, found):
                 log(f"found service {found['ID']}")
                 return str(found["ID"]), False

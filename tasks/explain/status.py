@@ -122,7 +122,7 @@ class StatusTable:
         changes = tuple(differences(last, inputs)) if last is not None and inputs else ()
         if inputs and not changes and not failed and last is not None:
             # A record that changed says nothing more where an input that is read from it did.
-            notes = tuple(self._doits_reasons(task))
+            notes = tuple(filter(None, (step.void(), *self._doits_reasons(task))))
         stale = changes or missing or problems or notes
         word = FAILED if failed else NEVER if last is None else STALE if stale else UP_TO_DATE
         made = entry.get("made") if last is not None else None

@@ -104,7 +104,7 @@ def remove(run: Run, short: str, log: Log) -> None:
     if record is not None:
         # Without any hive of the stage there is no swarm to leave.
         if any(run.state.host_record(hive) is not None for hive in run.stage.hives):
-            _leave_swarm(run.connections, _host(short, record), log)
+            leave_swarm(run.connections, _host(short, record), "", log)
     else:
         _refuse_unknown_node(run.stage, run.live_state.swarm, short)
     Connection(short, run.connections.files).close()
@@ -114,22 +114,33 @@ def remove(run: Run, short: str, log: Log) -> None:
     run.connections.write_ssh_files()
 
 
-def _leave_swarm(connections: Connections, host: Host, log: Log) -> None:
-    """Take a hive out of the swarm as soon as the swarm can do without it."""
+def leave_swarm(connections: Connections, host: Host, node: str, log: Log) -> None:
+    """Take a host out of the swarm as soon as the swarm can do without it.
+
+    Args:
+        connections: To the hives.
+        host: The host.
+        node: Its node's id, where that is known; else it is found by its name and address.
+        log: Takes a line for the log.
+
+    Raises:
+        ProviderError: The swarm can't do without it.
+
+    """
     from remote.swarm import nodes as swarm_nodes
 
     def may_go() -> bool:
         beside, client = connections.manager()
-        if swarm_nodes.has_node(beside.short, client, host):
-            swarm_nodes.check_expendable(beside.short, client, host, [])
+        if swarm_nodes.has_node(beside.short, client, host, node):
+            swarm_nodes.check_expendable(beside.short, client, host, [], node)
         return True
 
     try:
         wait_for(may_go, "the swarm", swarm_nodes.JOIN_TIMEOUT, retry=HostError, kind=ProviderError)
     except ProviderError as error:
-        raise ProviderError(f"{host.short} is not removed: {error}") from error
+        raise ProviderError(f"{host.short} does not leave the swarm: {error}") from error
     beside, client = connections.manager()
-    swarm_nodes.remove_node(beside.short, client, host, log)
+    swarm_nodes.remove_node(beside.short, client, host, log, node)
 
 
 def _refuse_unknown_node(stage: Stage, swarm: SwarmState, short: str) -> None:

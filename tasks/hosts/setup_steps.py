@@ -34,6 +34,7 @@ _DOCS = {
     "docker": "Docker Engine",
     "users": "user accounts",
     "trust": "trust in the site's CA",
+    "registry_data": "the image registry's data on the engine's volume",
     "registry": "image registry",
     "build_tools": "build tools",
 }

@@ -3,15 +3,19 @@
 With the copy state/ can be deleted: a fresh clone reads the secrets back.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 from model.errors import HostError, StateError
 from model.keys.digest import Inputs, flatten
 from model.keys.record import FactRecord, HostRecord
 from model.log import Log
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
-from model.stage import Host
+from model.stage import Host, Stage
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.host_step import HostFile, HostStep
+from remote.mother.wait import wait_for
 from tasks.names import VAULT, host_task, vault_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -20,6 +24,8 @@ from tasks.services.rendering import secrets_of
 from tasks.step import Names, Step, Work
 
 VAULT_FILE = "/var/lib/skep/vault.json"
+FOUND_TIMEOUT = 300
+"""Seconds for which a host that was there before is waited for, to ask whether it has the vault."""
 
 
 class StageVault(Step):
@@ -57,10 +63,11 @@ class StageVault(Step):
     def ensure(self, work: Work) -> FactRecord:
         """Take the vault from here, else from the host, else make it; then keep it in both places."""
         run = self._run
+        own = self._settle(work)
         try:
             vault = run.secrets.vault
         except KeyError:
-            kept = copy_on(run.connections, self._host, work.log)
+            kept = own or copy_on(run.connections, self._host, work.log)
             if kept is None:
                 work.log("no vault here nor on the repository host: making a new one")
             vault = kept or Vault(generate(run.stage.site_name, run.stage.name), {})
@@ -76,6 +83,47 @@ class StageVault(Step):
         )
         work.log(f"a copy of the stage's secrets is kept on {self._host.name}, readable by root only")
         return FactRecord(id=run.secrets.fingerprint())
+
+    def _settle(self, work: Work) -> Vault | None:
+        """See that the repository is where the registry is, or is known to move; return its copy if it was read.
+
+        Raises:
+            HostError: Another host has the registry, which state/ did not know.
+
+        """
+        run, stage = self._run, self._run.stage
+        if stage.home:
+            # As long as the images have not gone along, the registry is where it was.
+            run.state.keep_home(stage.home)
+            return None
+        own = copy_on(run.connections, self._host, work.log)
+        if own is None:
+            for host in self._may_have_registry():
+                if copy_on(run.connections, host, work.log) is not None:
+                    run.state.keep_home(host.short)
+                    raise HostError(_found_elsewhere(stage, host))
+        run.state.keep_home(self.host)
+        return own
+
+    def _may_have_registry(self) -> Iterator[Host]:
+        """Yield the other hosts that were there before this run, each when it can be asked.
+
+        Raises:
+            HostError: One is not made in time, so that nobody can tell.
+
+        """
+        run = self._run
+        there = run.live_state.things if run.provider.owns else {host.short for host in run.stage.hosts}
+        for host in run.stage.hosts:
+            if host == self._host or host.short not in there:
+                continue
+            with run.coordination.idle():
+                wait_for(
+                    partial(run.state.host_record, host),
+                    f"{host.short}, which may have the registry with the stage's secrets,",
+                    FOUND_TIMEOUT,
+                )
+            yield host
 
     def real(self, key: str) -> str | None:
         """Look for the marker of the copy on the host."""
@@ -94,6 +142,20 @@ class StageVault(Step):
             return [HostFile(VAULT_FILE, Secret(self._run.secrets.vault.to_bytes().decode()), 0o600)]
 
         return HostStep(VAULT, {"content": self._run.secrets.fingerprint()}, files=files)
+
+
+def _found_elsewhere(stage: Stage, host: Host) -> str:
+    """Return the message for a registry that state/ did not know of."""
+    if stage.config.repository is not None:
+        return (
+            f"{host.short} has the registry, which state/ did not know: run doit again to move it with its images to "
+            f"{stage.repository.short}"
+        )
+    return (
+        f"{host.short} is the repository, which state/ did not know: nothing was set up on {stage.repository.short}. "
+        f"Run doit again; and for checkouts without state/ write in [stages.{stage.name}]: "
+        f'repository = "{host.short}"'
+    )
 
 
 def copy_on(connections: Connections, host: Host, log: Log) -> Vault | None:

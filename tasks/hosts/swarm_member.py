@@ -7,6 +7,7 @@ from model.keys.digest import Inputs
 from model.keys.record import HostRecord, SwarmRecord
 from model.stage import Host, Stage
 from model.swarm.address_pools import DATA_PATH_PORT, differing_options, swarm_options
+from tasks.hosts.former_member import note_former_members
 from tasks.names import SWARM, host_task, setup_task, swarm_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -74,6 +75,9 @@ class SwarmMember(Step):
                 host, self._others(), run.connections.engine(host), run.connections.engine, work.log, options
             )
         _, client = run.connections.manager(except_=host)
+        run.coordination.once(
+            "former members", lambda: note_former_members(run, record.cluster, client, work.log)
+        )
         swarm_nodes.wait_until_ready(host.short, client, record.node, self._restart, work.log)
         return record
 

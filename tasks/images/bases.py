@@ -148,6 +148,12 @@ class BaseImage(RegistryImage):
         self.upstream = None if pulled is None else UpstreamDigest(run, reference, pulled)
         self.needs = () if pulled is None else (upstream_task(reference),)
 
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether it is made here, and no service runs it as it is."""
+        run_as_it_is = any(service.image == self.reference for service in self._run.stage.services.values())
+        return bool(self.base.debootstrap or self.base.tarball) and not run_as_it_is
+
     def inputs(self) -> Inputs:
         """Return the definition, the digest and the files of the base.
 
@@ -180,7 +186,7 @@ class BaseImage(RegistryImage):
             )
             return tag
         if base.tarball is not None:
-            return builder.import_root(run.directory / base.tarball)
+            return builder.import_root(run.directory / base.tarball, work.key)
         if base.archive is not None:
             path = run.directory / base.archive
             return load(run.connections.engine(host), host.short, path, base.tag or self.reference, work.log)

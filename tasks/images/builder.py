@@ -12,17 +12,15 @@ from tasks.run.state import State
 
 if TYPE_CHECKING:
     from remote.images.builder import Builder
+    from remote.images.registry import SiteRegistry
 
 
 def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     """Return a builder on the repository host; the first one of a run clears the leftovers of killed runs."""
     from remote.images.builder import Builder
-    from remote.images.registry import SiteRegistry
 
     repository = run.stage.repository
-    registry = SiteRegistry(
-        run.stage.registry, REGISTRY_USER, run.secrets.vault.stage.registry_password.reveal()
-    )
+    registry = site_registry(run)
     owner = f"{run.stage.site_name}.{run.stage.name}"
     builder = Builder(
         run.connections.engine(repository),
@@ -36,6 +34,18 @@ def builder_for(run: Run, log: Log, *, clear: bool = True) -> "Builder":
     if clear:
         run.coordination.once("clear build containers", builder.clear_leftovers)
     return builder
+
+
+def site_registry(run: Run) -> "SiteRegistry":
+    """Return the stage's registry with its login.
+
+    Raises:
+        KeyError: There is no vault yet.
+
+    """
+    from remote.images.registry import SiteRegistry
+
+    return SiteRegistry(run.stage.registry, REGISTRY_USER, run.secrets.vault.stage.registry_password.reveal())
 
 
 def pushed(progress: Progress, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:

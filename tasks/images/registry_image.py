@@ -1,19 +1,25 @@
 """An image in the site's registry: found there by its key, else made on the repository host and pushed."""
 
 from abc import abstractmethod
+from functools import partial
 from typing import TYPE_CHECKING
 
 from model.errors import BuildError, CommandError, SkepError
+from model.keys.digest import key_of
 from model.keys.record import ImageRecord
-from tasks.images.builder import builder_for, marks, pushed
-from tasks.names import VAULT, host_task, setup_task
+from model.log import Log
+from remote.images.registry_storage import mend_script
+from tasks.images.builder import builder_for, marks, pushed, site_registry
+from tasks.images.pushed_back import push_back
+from tasks.names import VAULT, host_task, moved_task, setup_task
 from tasks.run.context import Run
-from tasks.step import CREATE, Names, Step, Work
+from tasks.step import CHANGE, CREATE, Names, Step, Work
 
 if TYPE_CHECKING:
     from remote.images.builder import Builder
 
 _DISKS = ("/var/lib/docker", "/var/lib/docker-registry", "/var/tmp")  # noqa: S108 - where builds write
+MEND_TIMEOUT = 120
 _FULL = 1024
 """KiB: a disk with less free space is why a build failed."""
 
@@ -34,12 +40,12 @@ class RepositoryStep(Step):
         self._run, self.task, self.host = run, task, repository
         self.containers = (host_task(repository),)
         steps = ("docker", "registry", "trust", "build_tools", VAULT)
-        self.after = tuple(setup_task(repository, step) for step in steps)
+        moved = (moved_task(),) if run.stage.former_repository else ()
+        self.after = (*(setup_task(repository, step) for step in steps), *moved)
 
     def effect(self, changed: Names) -> str:
-        """Return CREATE: an image is made under its new key, and the old one stays."""
-        del changed
-        return CREATE
+        """Return CREATE, for its new key; CHANGE for one that goes along with its registry."""
+        return CREATE if changed or not self._run.stage.former_repository else CHANGE
 
 
 class RegistryImage(RepositoryStep):
@@ -72,6 +78,11 @@ class RegistryImage(RepositoryStep):
                 work.log(f"found {reference}")
                 self.was_found(builder)
                 return ImageRecord(reference=reference)
+            self._run.coordination.once("mend the registry", partial(self._mend, work.log))
+            if (back := self._push_back(work)) is not None:
+                return ImageRecord(reference=back)
+            if (absent := self._absent(work)) is not None:
+                return absent
             return pushed(self._run.progress, builder, self.make(builder, work), self.repository, work.key)
         except (BuildError, CommandError) as error:
             full = self._full_disks()
@@ -82,6 +93,65 @@ class RegistryImage(RepositoryStep):
                 f"{error}\n    the disk under {', '.join(full)} on {repository.name} is full: "
                 f"make room there (ssh -F {self._run.connections.files.config} {repository.short}), then run doit again"
             ) from error
+
+    def _push_back(self, work: Work) -> str | None:
+        """Push the image back that the registry had under this key, if an engine still has it."""
+        record = self._run.state.read(self.task, ImageRecord)
+        path = self._run.stage.in_registry(record.reference) if record is not None else None
+        if path is None or self._run.state.last_inputs(self.task) != work.inputs:
+            return None
+        reference = push_back(self._run, site_registry(self._run), path, self.repository, work.key, work.log)
+        if reference is not None:
+            self._run.progress.pushed = True
+        return reference
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether it is a base only, which comes out with another digest each time that it is made."""
+        return False
+
+    def _absent(self, work: Work) -> ImageRecord | None:
+        """Return the record of a base that was lost with the registry: to make it would make all images on it anew."""
+        record = self._run.state.read(self.task, ImageRecord)
+        path = self._run.stage.in_registry(record.reference) if record is not None else None
+        if not self.may_be_absent or path is None or self._run.state.last_inputs(self.task) != work.inputs:
+            return None
+        work.log("it was lost with the registry: it is made again when an image is built on it")
+        return ImageRecord(reference=f"{self._run.stage.registry}/{path}", is_absent=True)
+
+    def have(self, builder: "Builder", digest: str, log: Log) -> str:
+        """Return the reference of a base that an image is built on, which is made again if it is absent.
+
+        Raises:
+            BuildError: It came out with another digest than the image is to be built on.
+
+        """
+        run = self._run
+        with run.coordination.lock(f"having {self.task}"):
+            record = run.state.record(self.task, ImageRecord)
+            if record.is_absent:
+                inputs = self.inputs_now()
+                work = Work(self.task, inputs, key_of(inputs), log)
+                record = pushed(run.progress, builder, self.make(builder, work), self.repository, work.key)
+                run.state.write(self.task, record)
+        if digest and record.reference.rpartition("@")[2] != digest:
+            raise BuildError(
+                f"{self.doc} was lost with the registry, and has been made again: run doit again, which builds the "
+                "images on it"
+            )
+        return record.reference
+
+    def _mend(self, log: Log) -> None:
+        """Have the registry forget what a full disk left half written."""
+        try:
+            removed = self._run.connections.to(self._run.stage.repository).script(
+                mend_script(), timeout=MEND_TIMEOUT, label="looking for what is broken in the registry"
+            )
+        except SkepError as error:
+            log(f"the registry is as it is: {error}")
+            return
+        for line in removed.splitlines():
+            log(f"the registry forgot {line}, which was written by half")
 
     @abstractmethod
     def make(self, builder: "Builder", work: Work) -> str:
@@ -106,8 +176,21 @@ class RegistryImage(RepositoryStep):
         lines = [line.split() for line in output.splitlines()[1:]]
         return list(dict.fromkeys(fields[5] for fields in lines if int(fields[3]) < _FULL))
 
+    def void(self) -> str:
+        """Return that its record names another registry than the stage's, as that of a host that left."""
+        record = self._run.state.read(self.task, ImageRecord)
+        if record is None or self._run.stage.in_registry(record.reference) is None:
+            return ""
+        registry = record.reference.partition("/")[0]
+        return "" if registry == self._run.stage.registry else f"it was in the registry {registry}"
+
     def real(self, key: str) -> str | None:
         """Look for its key in the registry."""
         if self._was_killed:
             return "a run that was killed may have left build containers behind"
+        if self._run.stage.former_repository:
+            return f"it is in the registry of {self._run.stage.former_repository}"
+        record = self._run.state.read(self.task, ImageRecord)
+        if record is not None and record.is_absent:
+            return None
         return self._run.live_state.image(self.repository, key)

@@ -24,6 +24,7 @@ from model.labels import (
 from model.stage import Host, Stage
 from remote.hostsetup import markers
 from remote.hostsetup.removal import MANAGED_USERS
+from remote.images.registry_storage import LOCAL_BASES, TAGS
 from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
@@ -36,7 +37,6 @@ from tasks.run.state import State
 if TYPE_CHECKING:
     from providers.base import Found, Provider
 
-REGISTRY_TAGS = "/var/lib/docker-registry/docker/registry/v2/repositories"
 _ACCOUNTS, _TAGS = "== accounts", "== registry tags"
 _LIST_ACCOUNTS = f"""
 echo '{_ACCOUNTS}'
@@ -44,9 +44,7 @@ sed -n 's/^made //p' {MANAGED_USERS} 2>/dev/null || :
 """
 # The registry's own storage is one listing; its API would take one call per image.
 _LIST_TAGS = f"""
-echo '{_TAGS}'
-cd {REGISTRY_TAGS} 2>/dev/null && find . -path '*/_manifests/tags/*/current/link' || true
-"""
+echo '{_TAGS}'{TAGS}"""
 READ_TIMEOUT = 30
 
 
@@ -258,23 +256,31 @@ class LiveState:
         engine = self._engines[host.short].result()
         if engine is None:
             return state
-        info, volumes, running = engine
+        info, volumes, running, images = engine
         counts: dict[str, int] = {}
         for container in running:
             name = container["Labels"]["com.docker.swarm.service.name"]
             counts[name] = counts.get(name, 0) + 1
         return replace(
-            state, info=info, volumes={volume["Name"]: volume for volume in volumes}, services=counts
+            state,
+            info=info,
+            volumes={volume["Name"]: volume for volume in volumes},
+            services=counts,
+            local_bases=_local_bases(images),
         )
 
-    def _read_engine(self, host: Host) -> tuple[Any, Any, Any] | None:
-        """Return an engine's description, volumes and services' containers; None if it does not answer."""
+    def _read_engine(self, host: Host) -> tuple[Any, Any, Any, Any] | None:
+        """Return an engine's description, volumes and services' containers; None if it does not answer.
+
+        Of the repository it returns the images as well that builds give a name.
+        """
         try:
             with closing(self._connections.reader(host)) as engine:
                 return (
                     engine.info(),
                     engine.volumes(filters={"label": NAME_LABEL}).get("Volumes") or [],
                     engine.containers(filters={"label": "com.docker.swarm.service.name"}),
+                    engine.images(filters={"reference": list(LOCAL_BASES)}) if host.is_repository else [],
                 )
         except SkepError:
             return None
@@ -322,6 +328,12 @@ def _silent(host: Host, state: HostState) -> str:
 def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:
     """Return items by name."""
     return {name(item): item for item in items}
+
+
+def _local_bases(images: Any) -> tuple[str, ...]:
+    """Return the local names of bases and of Dockerfiles' images."""
+    names = (name for image in images for name in image.get("RepoTags") or ())
+    return tuple(sorted(name for name in names if name.partition(":")[0] in LOCAL_BASES))
 
 
 def _tags(text: str) -> frozenset[str]:

@@ -16,6 +16,7 @@ class HostState:
         steps: Set-up step to how it was applied.
         accounts: The accounts that skep made for people.
         tags: The images in the registry, as `repository:tag`.
+        local_bases: The local names of bases and Dockerfiles' images on the repository host.
         info: The engine's own description; empty where none answers.
         volumes: Volume to its labels and time.
         services: Service to the number of its containers that run here.
@@ -26,6 +27,7 @@ class HostState:
     steps: Mapping[str, AppliedStep] = field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
+    local_bases: tuple[str, ...] = ()
     info: Mapping[str, Any] = field(default_factory=dict)
     volumes: Mapping[str, Json] = field(default_factory=dict)
     services: Mapping[str, int] = field(default_factory=dict)

@@ -23,7 +23,7 @@ from tasks.run.context import Run
 from tasks.run.coordination import Coordination
 from tasks.run.secret_sources import take
 from tasks.run.secrets import Secrets
-from tasks.run.state import State
+from tasks.run.state import State, homes
 
 THREADS = 64
 """Of these, few work at a time (`tasks.run.coordination.AT_A_TIME`); the others wait for services to run."""
@@ -53,8 +53,10 @@ def open_run(asked: str | None) -> Run:
     # doit changes to dodo.py's own directory; a site may live elsewhere.
     directory = Path(doit.get_initial_workdir())
     try:
-        site = load(directory / "site.toml")
-        stage = select(site, asked or os.environ.get("SKEP_STAGE") or None)
+        # The repository stays where it is, though the number of hosts is another one.
+        known = homes(directory)
+        site = load(directory / "site.toml", known)
+        stage = select(site, asked or os.environ.get("SKEP_STAGE") or None, known)
         taken = take(stage, os.environ)
         may_replace = frozenset(filter(None, (doit.get_var("replace") or "").split(",")))
         state = State(directory / "state" / stage.name)

@@ -6,6 +6,7 @@
         traces/<phase>/<name>.json  each one's inputs at its last good run (doit's database)
         logs/<phase>/<name>.log   the full output of each task's last run
         ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
+        repository.json           the host whose registry has the images
         secrets/                  0700: the ssh key, the vault (site CA, passwords)
 
 Everything but `secrets/` is a cache of the real things' labels, and may be deleted.
@@ -25,12 +26,13 @@ from typing import IO, TypeVar
 import msgspec
 
 from model.errors import StateError
-from model.keys.record import HostRecord, Record, SwarmRecord
+from model.keys.record import FactRecord, HostRecord, Record, SwarmRecord
 from model.stage import Host, Stage
 from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import try_lock
 
 R = TypeVar("R", bound=Record)
+REPOSITORY = "repository.json"
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
 
 
@@ -43,6 +45,12 @@ def noting_reads() -> Iterator[set[str]]:
         yield noted
     finally:
         _READ.reset(token)
+
+
+def homes(directory: Path) -> dict[str, str]:
+    """Return each stage's host whose registry has its images, as far as a site's state/ knows it."""
+    found = {path.name: State(path).home for path in (directory / "state").glob("*") if path.is_dir()}
+    return {stage: home for stage, home in found.items() if home}
 
 
 class State:
@@ -163,6 +171,14 @@ class State:
         except (OSError, ValueError, AttributeError):
             return None
 
+    def last_inputs(self, task: str) -> dict[str, str]:
+        """Return a task's inputs at its last good run; none if there was none."""
+        try:
+            entry = json.loads(self.trace_path(task).read_bytes())
+            return dict(entry.get("good", {}).get("_values_:", {}).get("inputs", {}))
+        except (OSError, ValueError, AttributeError):
+            return {}
+
     def write(self, task: str, record: Record) -> None:
         """Keep a task's record; a file that would stay the same is left alone, time included."""
         write_whole(self.record_path(task), msgspec.json.format(msgspec.json.encode(record)) + b"\n")
@@ -187,6 +203,27 @@ class State:
         """Return the hosts that became members of the swarm, also those that the stage no longer has."""
         return sorted(
             path.name.removesuffix(".swarm.json") for path in (self.root / "setup_hosts").glob("*.swarm.json")
+        )
+
+    @property
+    def home(self) -> str:
+        """The host whose registry has the stage's images, by its short name; empty if that is not known here.
+
+        A stage that an older skep made is known by the copy of its vault, which was made last where the registry is.
+        """
+        path = self.root / REPOSITORY
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            return msgspec.json.decode(path.read_bytes(), type=FactRecord).id
+        copies = {}
+        for copy in (self.root / "setup_hosts").glob("*.vault.json"):
+            with contextlib.suppress(OSError):
+                copies[copy.stat().st_mtime_ns] = copy.name.removesuffix(".vault.json")
+        return copies[max(copies)] if copies else ""
+
+    def keep_home(self, short: str) -> None:
+        """Keep which host has the registry with the stage's images."""
+        write_whole(
+            self.root / REPOSITORY, msgspec.json.format(msgspec.json.encode(FactRecord(id=short))) + b"\n"
         )
 
     def lock(self, command: str) -> None:

@@ -15,7 +15,7 @@ from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecor
 from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
 from model.secrets.stage_secrets import REGISTRY_USER
-from model.stage import Stage
+from model.stage import REGISTRY_PORT, Stage
 from model.templates import RenderedService
 from remote.mother.files import write_whole
 from remote.swarm.revisions import RevisionStore
@@ -162,7 +162,9 @@ class DeployedService(Step):
         preflight(run, work.task, work.log)
         _, client = run.connections.manager()
         client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
-        number, changed = ensure_service(client, self._spec(work.key), work.log)
+        number, changed = ensure_service(
+            client, self._spec(work.key), work.log, run.stage.names_registry_of_host
+        )
         if changed:
             run.progress.redeployed.add(self.name)
         wait = self._waiting(work.log, changed=changed)
@@ -232,8 +234,17 @@ class DeployedService(Step):
         return {REVISION_LABEL: str(store.keep(service, self._rendered.environment))}
 
     def real(self, key: str) -> str | None:
-        """Compare with the service in the swarm."""
-        return self._run.live_state.service(self.name, key)
+        """Compare with the service in the swarm, and its image's registry with the stage's hosts."""
+        state = self._run.live_state
+        problem = state.service(self.name, key)
+        found = state.swarm.services.get(self.name)
+        if problem or found is None or self._service.is_job:
+            return problem
+        template = found["Spec"].get("TaskTemplate") or {}
+        image = str((template.get("ContainerSpec") or {}).get("Image", ""))
+        if self._run.stage.names_registry_of_host(image):
+            return None
+        return f"its image is in the registry {image.partition('/')[0]}, whose host left the stage"
 
     def effect(self, changed: Names) -> str:
         """Return REPLACE for another mode, else CHANGE."""
@@ -271,7 +282,9 @@ def docker_config(stage: Stage, state: State, secrets: Secrets) -> str:
     """
     login = f"{REGISTRY_USER}:{secrets.vault.stage.registry_password.reveal()}"
     path = state.secrets / "docker.json"
-    auths = {stage.registry: {"auth": base64.b64encode(login.encode()).decode()}}
+    auth = {"auth": base64.b64encode(login.encode()).decode()}
+    # Services that were deployed before the registry moved have its former name.
+    auths = {f"{host.name}:{REGISTRY_PORT}": auth for host in stage.hosts}
     write_whole(path, json.dumps({"auths": auths}).encode(), mode=0o600)
     return str(path)
 

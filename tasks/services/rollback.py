@@ -62,6 +62,9 @@ class ServiceRollback:
         self.number = chosen.number
         inputs = self._inputs()
         spec = with_secrets(chosen, self._secret_lines(chosen))
+        container = spec["TaskTemplate"]["ContainerSpec"]
+        # The registry may have been on another host then.
+        container["Image"] = run.stage.in_own_registry(container["Image"])
         log(f"{name}: rolling back to revision {chosen.number} of {chosen.made[:19]}, image {chosen.image}")
         put_service(client, service, {**spec, "Labels": self._labels(service, spec, inputs)})
         config = run.stage.services[name]

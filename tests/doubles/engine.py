@@ -394,7 +394,7 @@ class ApiDouble:
 
         yield from self.engine.call("push", push)
 
-    def import_image_from_data(self, data: Any, changes: Sequence[str]) -> str:
+    def import_image_from_data(self, data: Any, repository: str, tag: str, changes: Sequence[str]) -> str:
         """Make an image of a root file system."""
 
         def make() -> str:
@@ -403,7 +403,7 @@ class ApiDouble:
             assert changes == ['CMD ["/bin/sh"]']
             config = {"Cmd": ["/bin/sh"], "Env": None, "Labels": None}
             image = Image((Layer(tuple(sorted(files.items()))),), config)
-            return json.dumps({"status": self.engine.keep(image).id}) + "\n"
+            return json.dumps({"status": self.engine.keep(image, f"{repository}:{tag}").id}) + "\n"
 
         return self.engine.call("import", make)
 

@@ -44,13 +44,19 @@ def three(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_host_that_left_goes_by_prune(three: Site) -> None:
-    """A run names a host that the stage no longer has, and leaves it; prune removes it if its volume is named.
+    """A run takes a host that the stage no longer has out of the swarm; prune removes it if its volume is named.
 
-    It leaves the swarm in order; what runs elsewhere, and the volume's other half, stay as they are.
+    It had the registry, whose images went along. What runs elsewhere, and the volume's other half, stay as they are.
     """
     assert managers(three) == 3
-    with three.edited("number_of_hosts = 3", "number_of_hosts = 2"), three.edited(', "hive2"]', "]"):
-        assert "host hive2" in three.run(timeout=RUN).well().text
+    with (
+        three.edited("number_of_hosts = 3", 'number_of_hosts = 2\nrepository = "hive1"'),
+        three.edited(', "hive2"]', "]"),
+    ):
+        ran = three.run(timeout=RUN).well().text
+        assert "host hive2" in ran
+        assert "debootstrap" not in ran
+        assert managers(three) == 2
         kept = three.on("hive0", "docker ps -q --no-trunc | sort; docker volume inspect data")
         words = ("prune", f"confirm={three.name}")
 
@@ -58,7 +64,6 @@ def test_host_that_left_goes_by_prune(three: Site) -> None:
 
         assert "hive2" in output
         assert "volumes=data" in output, output
-        assert managers(three) == 3
 
         assert three.run(*words, "volumes=data").status == 0
 

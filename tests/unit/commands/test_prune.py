@@ -270,7 +270,7 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
     problems = remove_all(run, orphans(made.run()), lambda _line: None)
 
     assert not removed
-    assert "hive9 is not removed: " in problems[0]
+    assert "hive9 does not leave the swarm: " in problems[0]
     assert "not a majority" in problems[0]
     assert run.state.tasks_of_host("hive9") == ["build_infra:hive9"]
 

@@ -135,7 +135,7 @@ def test_what_no_installer_would_notice_is_a_mistake(name: str) -> None:
     config, said = MISTAKES[name]
     stage = stage_of(**config)
 
-    problems = list(check_stage("stages.production", "production", stage.config, stage.site))
+    problems = list(check_stage("stages.production", stage))
 
     assert [line for line in problems if said in line], problems
 
@@ -150,4 +150,4 @@ def test_a_good_stage_has_no_mistake() -> None:
     for config in configs:
         stage = stage_of(**config)
 
-        assert list(check_stage("stages.production", "production", stage.config, stage.site)) == []
+        assert list(check_stage("stages.production", stage)) == []

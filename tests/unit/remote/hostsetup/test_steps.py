@@ -85,6 +85,7 @@ def test_the_repository_has_the_registry_and_what_images_are_built_with(secrets:
     mine = {step.name for step in steps(stage, stage.repository, secrets)}
 
     assert mine - {step.name for step in steps(stage, stage.host("hive0"), secrets)} == {
+        "registry_data",
         "registry",
         "build_tools",
     }

@@ -127,10 +127,13 @@ def test_only_suites_that_there_are(tmp_path: Path, suite: str, mirror: str, wri
     programs = tmp_path / "bin"
     programs.mkdir()
     (programs / "debootstrap").write_text('#!/bin/sh\nmkdir -p "$3/etc/apt"\n')
-    (programs / "docker").write_text(f"#!/bin/sh\ntar -x -C {tmp_path} ./etc/apt/sources.list\n")
+    (programs / "docker").write_text(
+        f"#!/bin/sh\n[ $1 = import ] && tar -x -C {tmp_path} ./etc/apt/sources.list\n"
+    )
     for program in programs.iterdir():
         program.chmod(0o755)
-    script = debootstrap_script(suite, mirror, (), "tag").replace("/var/tmp", str(tmp_path))
+    script = debootstrap_script(suite, mirror, (), "tag")
+    script = script.replace("/var/tmp", str(tmp_path)).replace("/run/", f"{tmp_path}/")
     path = f"{programs}:{os.environ['PATH']}"
     subprocess.run(["sh", "-eu", "-s"], input=script, text=True, check=True, env={"PATH": path}, timeout=50)
 

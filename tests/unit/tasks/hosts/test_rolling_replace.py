@@ -130,9 +130,9 @@ def test_the_majority_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None
     """A hive stays as it is while the swarm would be left without a majority by its going."""
     monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     made.edit("number_of_hosts = 3", "number_of_hosts = 4")
-    made.make("build_infra:hive2", "setup_hosts:hive2.swarm")
+    made.make("build_infra:hive3", "setup_hosts:hive3.swarm")
     run = made.run()
-    nodes = Nodes(run, down=("hive2",))
+    nodes = Nodes(run, down=("hive3",))
     before = list(made.cloud.log)
 
     with pytest.raises(
