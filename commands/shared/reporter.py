@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 
 from commands.shared.console import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, fitted, is_live, paint
+from model.reasons import reason_of
 from tasks.services import endpoints, pinned_revisions
 
 if TYPE_CHECKING:
@@ -234,7 +235,7 @@ class Reporter:
         try:
             lines = endpoints.lines(self._run)
         except Exception as error:  # noqa: BLE001 - the run went well, whatever this is
-            lines = [f"(can't list the services' endpoints: {error})"]
+            lines = [f"(can't list the services' endpoints: {reason_of(error)})"]
         for line in lines:
             self._screen.say(line)
 

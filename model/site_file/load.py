@@ -15,6 +15,7 @@ import tomli
 from model import checks
 from model import site as types
 from model.errors import ConfigError
+from model.reasons import reason_of
 from model.site_file import convert
 from model.site_file.tables import SiteTable
 from model.stage import Stage
@@ -43,7 +44,7 @@ def load(path: Path, homes: Mapping[str, str] = MappingProxyType({})) -> types.S
             [f"{path}: there is no site.toml here; start doit in a site's directory"]
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{path}: {error}"]) from error
+        raise ConfigError([f"{path}: {reason_of(error)}"]) from error
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:

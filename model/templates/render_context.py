@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from model.errors import ConfigError, SkepError
+from model.reasons import reason_of
 from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Host, Stage
@@ -123,7 +124,7 @@ class RenderContext:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is its writer's mistake
             # `from None`: the exception may hold a secret that the template used.
-            raise ConfigError([f"{path}: {_line(error, text)}{self._redacted(str(error))}"]) from None
+            raise ConfigError([f"{path}: {_line(error, text)}{self._redacted(reason_of(error))}"]) from None
 
     def _redacted(self, text: str) -> str:
         """Return a message without the secrets that were used."""

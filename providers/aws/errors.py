@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 from model.errors import ProviderError
+from model.reasons import reason_of
 from providers.cloud.errors import refusal
 
 LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
@@ -159,8 +160,8 @@ def translate_errors(operation: str) -> Iterator[None]:
         exceptions.TokenRetrievalError,
         exceptions.UnauthorizedSSOTokenError,
     ) as error:
-        raise AwsError(words, NO_CREDENTIALS, str(error)) from error
+        raise AwsError(words, NO_CREDENTIALS, reason_of(error)) from error
     except (exceptions.HTTPClientError, ResponseParserError) as error:
-        raise AwsError(words, LOST, str(error)) from error
+        raise AwsError(words, LOST, reason_of(error)) from error
     except exceptions.BotoCoreError as error:
-        raise AwsError(words, type(error).__name__, str(error)) from error
+        raise AwsError(words, type(error).__name__, reason_of(error)) from error

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from model.errors import ProviderError
+from model.reasons import reason_of
 from providers.cloud.errors import refusal
 
 LOST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, PRECONDITION, TOO_MANY, SERVER_FAULT = (
@@ -143,4 +144,4 @@ def _fault(answer: Any, error: Exception) -> tuple[str, str]:
 
 def _first_line(error: Exception) -> str:
     """Return the first line of an error."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return reason_of(error).splitlines()[0]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from model.errors import ProviderError
+from model.reasons import reason_of
 from providers.cloud.errors import refusal
 
 LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
@@ -112,8 +113,8 @@ def translate_errors(what: str, request: str) -> Iterator[None]:
         )
         raise GcpError(what, code, text, request) from error
     except auth.TransportError as error:
-        raise GcpError(what, LOST, str(error), request) from error
+        raise GcpError(what, LOST, reason_of(error), request) from error
     except auth.GoogleAuthError as error:
-        raise GcpError(what, NO_CREDENTIALS, str(error)) from error
+        raise GcpError(what, NO_CREDENTIALS, reason_of(error)) from error
     except (api.RetryError, requests.RequestException) as error:
-        raise GcpError(what, LOST, str(error), request) from error
+        raise GcpError(what, LOST, reason_of(error), request) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ProviderError
+from model.reasons import reason_of
 from remote.mother import process
 
 _BLOCK = 4 * 1024**2
@@ -29,13 +30,13 @@ def why_not(path: Path) -> str:
     try:
         info = path.resolve(strict=True).stat()
     except OSError as error:
-        return f"{path}: {error.strerror or error}: plug it in, or name another"
+        return f"{path}: {error.strerror or reason_of(error)}: plug it in, or name another"
     if not stat.S_ISBLK(info.st_mode):
         return f"{path}: is not a block device: name a disk, or a file outside /dev"
     try:
         tree = _tree()
     except (OSError, ValueError, ProviderError) as error:
-        return f"{path}: can't find out what uses it (lsblk: {error}): it is left alone"
+        return f"{path}: can't find out what uses it (lsblk: {reason_of(error)}): it is left alone"
     number = f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}"
     node = next((node for node in _walk(tree) if node["maj:min"] == number), None)
     if node is None:
@@ -168,7 +169,7 @@ def write(image: Path, device: Path) -> None:
                 if _read_all(target, len(block)) != block:
                     raise ProviderError(f"{device}: does not hold what was written to it: use another")
     except OSError as error:
-        raise ProviderError(f"{device}: {error.strerror or error}") from error
+        raise ProviderError(f"{device}: {error.strerror or reason_of(error)}") from error
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from model.errors import ProviderError
 from model.keys.record import ADMIN, HostRecord
 from model.log import Log
+from model.reasons import reason_of
 from model.secrets.secret import Secret
 from model.site import KickstartStage
 from model.stage import Host
@@ -128,7 +129,7 @@ class KickstartHosts:
         try:
             socket.create_connection((host.address, 22), timeout=_ASK_AGAIN).close()
         except OSError as error:
-            return error.strerror or str(error)
+            return reason_of(error)
         return ""
 
     def _finished(self, host: Host, host_key: str, identity: str, log: Log) -> HostRecord:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from model.errors import StateError
+from model.reasons import reason_of
 from model.secrets.secret import Secret
 from providers.cloud.cloud_init import new_host_key
 from remote.mother.files import write_whole
@@ -78,7 +79,9 @@ class HostKeyStore:
         except FileNotFoundError:
             return Kept()
         except (OSError, msgspec.DecodeError) as error:
-            raise StateError(f"{path}: can't be read: {error}: remove it, and reinstall the host") from error
+            raise StateError(
+                f"{path}: can't be read: {reason_of(error)}: remove it, and reinstall the host"
+            ) from error
         return Kept(table.get("current", ""), table.get("pending", ""), Secret(table.get("private", "")))
 
     def write(self, short: str, kept: Kept) -> None:

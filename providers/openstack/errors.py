@@ -1,6 +1,7 @@
 """OpenStack's refusals: which of them pass, and how openstacksdk's exceptions become errors of ours."""
 
 from model.errors import ProviderError
+from model.reasons import reason_of
 from providers.cloud.errors import refusal
 
 LOST, NOT_FOUND, CONFLICT, TOO_LARGE, TOO_MANY, SERVER_FAULT = 0, 404, 409, 413, 429, 500
@@ -65,9 +66,9 @@ def translate_errors(what: str, error: Exception) -> Exception:
         status = UNAUTHORIZED if is_refused and error.http_status != TOO_MANY else error.http_status
         return OpenStackError(what, status, str(error.message), error.request_id or "")
     if isinstance(error, HttpException):
-        return OpenStackError(what, error.status_code or 0, str(error), error.request_id or "")
+        return OpenStackError(what, error.status_code or 0, reason_of(error), error.request_id or "")
     if isinstance(error, Unreachable):
-        return OpenStackError(what, LOST, str(error))
+        return OpenStackError(what, LOST, reason_of(error))
     if isinstance(error, (ClientException, SDKException)):
-        return ProviderError(f"OpenStack {what}: {error}: {CREDENTIALS}")
+        return ProviderError(f"OpenStack {what}: {reason_of(error)}: {CREDENTIALS}")
     return error

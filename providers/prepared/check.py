@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from model.reasons import reason_of
 from model.site import PreparedStage
 from model.stage import Host, Stage
 from providers.prepared.host import no_answer, record_of
@@ -60,5 +61,5 @@ def _unreachable(config: PreparedStage, host: Host) -> str:
     try:
         socket.create_connection((record.ssh_host, record.ssh_port), timeout=REACH_TIMEOUT).close()
     except OSError as error:
-        return no_answer(host, record, error.strerror or str(error))
+        return no_answer(host, record, reason_of(error))
     return ""

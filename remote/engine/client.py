@@ -10,6 +10,7 @@ from docker.errors import APIError, DockerException
 from docker.transport import UnixHTTPAdapter
 
 from model.errors import HostError, SkepError
+from model.reasons import reason_of
 
 TIMEOUT = 120
 POOL = 80
@@ -66,20 +67,9 @@ def engine_errors(host: str, doing: str, kind: type[SkepError] = HostError) -> I
     try:
         yield
     except APIError as error:
-        raise kind(
-            f"{host}: {doing}: {error.explanation or error}{_way_out(str(error.explanation))}"
-        ) from error
+        raise kind(f"{host}: {doing}: {reason_of(error)}{_way_out(str(error.explanation))}") from error
     except (DockerException, requests.RequestException, OSError) as error:
-        raise kind(f"{host}: {doing}: its Docker Engine does not answer ({_root(error)})") from error
-
-
-def _root(error: BaseException) -> str:
-    """Return the reason in an error of requests, which wraps that of urllib3.
-
-    Not by its context: there may be one that was being handled long before.
-    """
-    inner = error.args[0] if error.args else error
-    return str(getattr(inner, "reason", inner)) or type(error).__name__
+        raise kind(f"{host}: {doing}: its Docker Engine does not answer ({reason_of(error)})") from error
 
 
 def _way_out(explanation: str) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from model.errors import HostError, SkepError
 from model.json_types import Json
+from model.reasons import reason_of
 
 TIMEOUT = 120
 """Seconds that one answer may take."""
@@ -129,9 +130,7 @@ class Reader:
                 response = connection.getresponse()
                 answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise self._error(
-                f"{self._where} does not answer ({str(error) or type(error).__name__})"
-            ) from error
+            raise self._error(f"{self._where} does not answer ({reason_of(error)})") from error
         if response.status != http.client.OK:
             message = answer.get("message") if isinstance(answer, dict) else None
             raise self._error(f"{self._where}: {message or response.reason}")

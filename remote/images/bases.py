@@ -21,6 +21,7 @@ from model.errors import BuildError
 from model.images.reference import Reference, parse
 from model.keys.digest import sha256
 from model.log import Log
+from model.reasons import reason_of
 from remote.engine.client import engine_errors
 from remote.images.debian_suites import DEBIAN
 
@@ -190,7 +191,7 @@ def archived(path: Path, tag: str) -> str:
     except KeyError as error:
         raise BuildError(f"{path}: is not a `docker save` file: it has no manifest.json") from error
     except (OSError, tarfile.TarError, ValueError, TypeError) as error:
-        raise BuildError(f"{path}: can't be read as a `docker save` file: {error}") from error
+        raise BuildError(f"{path}: can't be read as a `docker save` file: {reason_of(error)}") from error
     wanted = _canonical(tag)
     for names, _ in found:
         for name in names:

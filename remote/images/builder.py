@@ -23,6 +23,7 @@ from model.json_types import Json
 from model.keys.digest import canonical, sha256
 from model.labels import NAME_LABEL
 from model.log import Log
+from model.reasons import reason_of
 from remote.engine.client import engine_errors
 from remote.images import run_layer
 from remote.images.bases import BASE_COMMAND
@@ -139,7 +140,7 @@ class Builder:
             run_layer.forget_secrets(container, layer)
             container.commit(repository=FAILED, tag=failed_tag(self._owner, name))
         except (DockerException, requests.RequestException, OSError) as error:
-            self._log(f"the failed container can't be kept: {error}")
+            self._log(f"the failed container can't be kept: {reason_of(error)}")
             return ""
         return f"\n    doit shell_image:{name} opens a shell there"
 

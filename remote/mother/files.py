@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model.errors import StateError
+from model.reasons import reason_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -68,7 +69,7 @@ def file_errors(path: Path, except_: tuple[type[OSError], ...] = ()) -> Iterator
     except OSError as error:
         if isinstance(error, except_):
             raise
-        raise StateError(f"{path}: {error.strerror or error}; {_way_out(path, error)}") from error
+        raise StateError(f"{path}: {error.strerror or reason_of(error)}; {_way_out(path, error)}") from error
 
 
 def _way_out(path: Path, error: OSError) -> str:

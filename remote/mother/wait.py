@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from model.errors import HostError, SkepError
+from model.reasons import reason_of
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ def wait_for(
         try:
             answer = condition()
         except retry as error:
-            last = str(error)
+            last = reason_of(error)
         else:
             if answer is not None and answer is not False:
                 return answer

@@ -89,6 +89,7 @@ def wait_until_converged(
                 f"service {name} to run",
                 policy.timeout,
                 kind=NotRunningError,
+                reason=watch.why_not,
                 pace=Pace(longest=ROUND),
             )
     except _HopelessError:
@@ -128,21 +129,27 @@ class _Watch:
         """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
         self._report_of_rollback = ""
+        self._away = ""
         self.tasks: list[Json] = []
         self.service: Json = {}
         """The service in the last snapshot."""
 
+    def why_not(self) -> str:
+        """Return why it does not run yet, as far as that can be told: the hosts that don't answer the swarm."""
+        return self._away or self._logged
+
     def converged(self) -> bool:
         """Return whether every task runs as specified, and has for a moment."""
-        with engine_errors(self._name, "looking at the service's tasks", ServiceError):
+        with engine_errors(self._poller.host, f"looking at the tasks of service {self._name}", ServiceError):
             # Where listing takes long, as while fifty services start, to list again at once would only hold that up.
             factor = SHORT_AGE_FACTOR if time.monotonic() >= self._due else AGE_FACTOR
             age = max(ROUND, min(factor * self._poller.cost, MAX_AGE))
-            snapshot = self._poller.since(max(self._began, time.monotonic() - age))
+            snapshot = self._poller.since(max(self._began, time.monotonic() - age), self._log)
         service = snapshot.services.get(self._name)
         if service is None:
             raise _HopelessError(f"service {self._name}: was removed by somebody else")
         self.service = service
+        self._away = "; ".join(snapshot.away)
         self.tasks = list(snapshot.tasks.get(service["ID"], ()))
         status = service["ServiceStatus"]
         self._give_up_if_hopeless(service)
@@ -156,7 +163,8 @@ class _Watch:
         settled = [t for t in running if snapshot.ended - self._since.get(t["ID"], inf) >= self._stable]
         since = [self._since.get(task["ID"], inf) for task in running]
         self._due = max(since, default=inf) + self._stable
-        self._log_once(f"{len(settled)} of {status['DesiredTasks']} tasks run")
+        away = f"; {self._away}" if self._away else ""
+        self._log_once(f"{len(settled)} of {status['DesiredTasks']} tasks run{away}")
         updating = (service.get("UpdateStatus") or {}).get("State") in {"updating", "rollback_started"}
         # Of a global service the engine counts tasks that are there already: none, while it is quite new.
         wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
@@ -165,7 +173,7 @@ class _Watch:
     def _job_is_done(self, service: Json) -> bool:
         """Return whether the tasks of a job's last run have ended well."""
         done, wanted = jobs.progress(service, self.tasks)
-        self._log_once(f"{done} of {wanted} tasks are done")
+        self._log_once(f"{done} of {wanted} tasks are done{f'; {self._away}' if self._away else ''}")
         return done >= wanted
 
     def _log_once(self, state: str) -> None:

@@ -13,6 +13,7 @@ from model.errors import ServiceError
 from model.json_types import Json
 from model.labels import DISCONNECTED_LABEL, KEY_LABEL, SITE_LABEL, label_filter, labels_of
 from model.log import Log
+from model.reasons import reason_of
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.services import write_service
@@ -154,7 +155,7 @@ def _remove_network(
             try:
                 _change_service(client, service, lambda _spec, before=before: (before, labels_of(before)))  # type: ignore[misc]
             except (ServiceError, OSError) as error:
-                log(f"{before['Name']} could not be restored: {error}")
+                log(f"{before['Name']} could not be restored: {reason_of(error)}")
         raise
     log(f"removed {network}")
 

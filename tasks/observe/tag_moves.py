@@ -7,6 +7,7 @@ from model.errors import SkepError
 from model.images import bases
 from model.images.reference import Reference
 from model.keys.record import ImageRecord
+from model.reasons import reason_of
 from model.stage import Stage
 from tasks.images.resolve import Upstream
 from tasks.names import upstream_task
@@ -74,7 +75,7 @@ class TagMoves:
             self._digests[name] = self._upstream.digest_now(reference)
             message = f"{name} is {self._digests[name]}"
         except (SkepError, OSError) as error:
-            message = f"{name} could not be asked for, and stays as it is: {error}"
+            message = f"{name} could not be asked for, and stays as it is: {reason_of(error)}"
         self._note(message)
         self._answered[name].set()
 

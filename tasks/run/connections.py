@@ -176,14 +176,17 @@ class Connections:
 
     def _ask_for_manager(self, except_: Host | None) -> "tuple[Host, DockerClient]":
         """Ask one hive after the other; see `manager`."""
+        from remote.engine.client import engine_errors
+
         answers = []
         for host in sorted(self._stage.hives, key=lambda hive: hive == except_):
             if self._state.host_record(host) is None:
                 continue
             try:
                 client = self.engine(host)
-                swarm = client.info()["Swarm"]
-            except (SkepError, OSError) as error:
+                with engine_errors(host.short, "asking whether it is a manager"):
+                    swarm = client.info()["Swarm"]
+            except SkepError as error:
                 answers.append(str(error))
                 continue
             if swarm.get("ControlAvailable"):
@@ -213,7 +216,11 @@ class Connections:
         """
         from remote.swarm.poller import SwarmPoller
 
-        return self.shared(SwarmPoller, SwarmPoller)
+        return self.shared(SwarmPoller, lambda client: SwarmPoller(client, self._host_of(client)))
+
+    def _host_of(self, client: "DockerClient") -> str:
+        """Return the name of the host that an engine is on."""
+        return next((short for short, engine in dict(self._engines).items() if engine is client), "a manager")
 
     def shared(self, kind: type[T], make: Callable[["DockerClient"], T]) -> T:
         """Return an object that all tasks share and that asks the swarm by one manager; made for the first caller.

@@ -116,7 +116,7 @@ def test_an_answer_that_is_none_is_an_error(engine: Engine, reader: Reader, body
 
 def test_where_nobody_listens_the_error_is_of_the_kind_that_was_asked_for(tmp_path: Path) -> None:
     """A host's engine and the mother's own have other ways out."""
-    with pytest.raises(ProviderError, match=r"^it does not answer \(\[Errno 2\]"):
+    with pytest.raises(ProviderError, match=r"^it does not answer \(No such file"):
         Reader("it", tmp_path / "none", error=ProviderError).info()
 
 

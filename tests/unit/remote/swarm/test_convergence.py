@@ -1,14 +1,18 @@
 """Waiting for services: one snapshot for all who wait, and when a service counts as running."""
 
+import re
 import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from http.client import RemoteDisconnected
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from docker.errors import APIError
+from urllib3.exceptions import ProtocolError
 
 from model.errors import ServiceError
 from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
@@ -39,6 +43,12 @@ class Engine:
             for name in names
         }
         self.all_tasks = [self.task(name) for name in names]
+        self.all_nodes = [self.node("hive0"), self.node("hive1")]
+
+    @staticmethod
+    def node(host: str, state: str = "ready", message: str = "") -> dict[str, Any]:
+        """Return a node as the swarm sees it."""
+        return {"ID": host, "Description": {"Hostname": host}, "Status": {"State": state, "Message": message}}
 
     @staticmethod
     def task(name: str, state: str = "running", **status: Any) -> dict[str, Any]:
@@ -56,6 +66,10 @@ class Engine:
         assert status
         self.looks += 1
         return list(self.lists.values())
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """List them."""
+        return list(self.all_nodes)
 
     def tasks(self) -> list[dict[str, Any]]:
         """List them."""
@@ -80,7 +94,7 @@ def wait(engine: Engine, name: str, *, changed: bool = True) -> list[str]:
     said: list[str] = []
     client: Any = engine
     wait_until_converged(
-        SwarmPoller(client),
+        SwarmPoller(client, "hive0"),
         name,
         PATIENCE,
         lambda _node, _container: ("hive0", []),
@@ -97,29 +111,115 @@ class TestLook:
         """Those who ask while a look is not older than they want get the same; who wants a newer one, takes it."""
         engine = Engine("web")
         client: Any = engine
-        look = SwarmPoller(client)
+        look = SwarmPoller(client, "hive0")
         moment = time.monotonic()
         barrier = threading.Barrier(8)
 
         def ask(_: int) -> object:
             barrier.wait(timeout=20)
-            return look.since(moment)
+            return look.since(moment, print)
 
         with ThreadPoolExecutor(8) as pool:
             seen = list(pool.map(ask, range(8)))
 
         assert engine.looks == 1
         assert all(each is seen[0] for each in seen)
-        assert look.since(time.monotonic()) is not seen[0]
+        assert look.since(time.monotonic(), print) is not seen[0]
 
     def test_is_never_older_than_asked_for(self) -> None:
         """A snapshot from before a service was changed says nothing of it as it is."""
         client: Any = Engine("web")
-        look = SwarmPoller(client)
-        look.since(0)
+        look = SwarmPoller(client, "hive0")
+        look.since(0, print)
         changed = time.monotonic()
 
-        assert look.since(changed).began >= changed
+        assert look.since(changed, print).began >= changed
+
+
+class TestWhoDoesNotAnswer:
+    """A host that dies or freezes while a service is rolled out is named, at once and in the failure."""
+
+    def test_a_node_that_the_swarm_misses(self) -> None:
+        """The log has it with the first look, and so has the message when time is over."""
+        engine = Engine("web")
+        engine.all_nodes[1] = engine.node("hive1", "down", "heartbeat failure")
+        engine.lists["web"]["UpdateStatus"] = {"State": "updating"}
+        said: list[str] = []
+        client: Any = engine
+        words = "hive1 does not answer: the swarm sees it as down (heartbeat failure)"
+
+        with pytest.raises(ServiceError, match=re.escape(f"waited 0 s for service web to run: {words}")):
+            wait_until_converged(
+                SwarmPoller(client, "hive0"),
+                "web",
+                ConvergencePolicy(0, 0),
+                lambda *_: ("", []),
+                said.append,
+                changed=True,
+            )
+        assert said == [f"1 of 1 tasks run; {words}"]
+
+    def test_a_manager_that_hangs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All who wait for its answer are told whose it is, long before the time for an answer is over."""
+        monkeypatch.setattr("remote.swarm.poller.SILENCE", 0.05)
+        engine, told = Engine("web"), threading.Barrier(3)
+        monkeypatch.setattr(engine, "tasks", lambda: [] * (told.wait(20) + 1))
+        said: list[str] = []
+        client: Any = engine
+        look = SwarmPoller(client, "hive0")
+
+        def log(line: str) -> None:
+            said.append(line)
+            told.wait(20)
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda _: look.since(1.0, log), range(2)))
+
+        assert said == ["hive0: its Docker Engine has not answered for 0.05 s"] * 2
+
+    def test_is_asked_in_vain_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Who waited while another one asked in vain gets the same error, named by host, and does not ask anew."""
+        engine, both = Engine("web", "db"), threading.Barrier(2)
+        come = threading.Semaphore(0)
+        lock = threading.Lock()
+
+        class Counted:
+            """The poller's lock, which says who waits for it."""
+
+            def __enter__(self) -> None:
+                come.release()
+                lock.acquire()
+
+            def __exit__(self, *_: object) -> None:
+                lock.release()
+
+        def services(*, status: bool) -> list[dict[str, Any]]:
+            assert status
+            engine.looks += 1
+            for _ in range(2):
+                assert come.acquire(timeout=20)
+            raise requests.ConnectionError(ProtocolError("Connection aborted.", RemoteDisconnected("x")))
+
+        monkeypatch.setattr(engine, "services", services)
+        client: Any = engine
+        look = SwarmPoller(client, "hive0")
+        monkeypatch.setattr(look, "_lock", Counted())
+
+        def failure(name: str) -> str:
+            both.wait(20)
+            with pytest.raises(ServiceError) as caught:
+                wait_until_converged(look, name, PATIENCE, lambda *_: ("", []), print, changed=True)
+            return str(caught.value)
+
+        with ThreadPoolExecutor(2) as pool:
+            messages = sorted(pool.map(failure, ("db", "web")))
+
+        assert engine.looks == 1
+        assert messages == [
+            f"hive0: looking at the tasks of service {name}: its Docker Engine does not answer "
+            "(the connection was closed without an answer)"
+            for name in ("db", "web")
+        ]
 
 
 class TestConverged:
@@ -155,7 +255,7 @@ class TestConverged:
 
         monkeypatch.setattr(engine, "tasks", tasks)
         client: Any = engine
-        look = SwarmPoller(client)
+        look = SwarmPoller(client, "hive0")
         wait_until_converged(
             look, "web", ConvergencePolicy(60, 1.0), lambda *_: ("", []), lambda _: None, changed=True
         )
@@ -179,7 +279,7 @@ class TestConverged:
         client: Any = engine
         with pytest.raises(ServiceError, match="somebody else changed it since; run doit again"):
             wait_until_converged(
-                SwarmPoller(client),
+                SwarmPoller(client, "hive0"),
                 "web",
                 PATIENCE,
                 lambda *_: ("", []),
@@ -197,7 +297,7 @@ class TestConverged:
 
         with pytest.raises(ServiceError, match="waited 0 s for service web to run"):
             wait_until_converged(
-                SwarmPoller(client),
+                SwarmPoller(client, "hive0"),
                 "web",
                 ConvergencePolicy(0, 0),
                 lambda *_: ("", []),
