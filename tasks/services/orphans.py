@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
-from model.stage import Stage
+from model.stage import Host, Stage
+from remote.mother.wait import wait_for
 from remote.swarm.revisions import files_of, is_revision, remove_revisions
-from tasks.cleanup.removing import remove_when_free
+from tasks.cleanup.removing import GONE_TIMEOUT, remove_when_free
 from tasks.names import CONFIG, config_task, secret_task, service_task
 from tasks.observe.states import SwarmState
 from tasks.phase import PRUNES, Orphan
+from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.services.docker_names import docker_names_of
 
@@ -22,16 +24,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OrphanService(Orphan):
-    """A service that site.toml no longer has."""
+    """A service that site.toml no longer has.
+
+    Args:
+        grace: Seconds that its containers have to end.
+
+    """
 
     kind, order = "service", 10
+    grace: float = 0.0
 
     def remove(self, run: Run, log: Log) -> None:
-        """Remove it with its revisions; its containers end in their own time."""
+        """Remove it with its revisions, and return when its containers have let go of ports and volumes."""
         del log
         host, client = run.connections.manager()
         remove_revisions(client, self.name, run.stage.labels)
         remove_when_free(client.api.remove_service, self.id, host.short, self.words)
+        for hive in run.stage.hives:
+            if run.state.host_record(hive) is not None:
+                self._wait_until_gone(run.connections, hive)
+
+    def _wait_until_gone(self, connections: Connections, hive: Host) -> None:
+        """Wait until a hive has none of its containers any more: the swarm removes them once they have ended.
+
+        Raises:
+            HostError: There are some when the time is over, or the hive does not answer.
+
+        """
+        from remote.engine.client import engine_errors
+
+        doing = f"looking for the containers of {self.words}, which is removed"
+        names: list[str] = []
+
+        def is_gone() -> bool:
+            with engine_errors(hive.short, doing):
+                found = connections.engine(hive).api.containers(
+                    all=True, filters={"label": f"com.docker.swarm.service.id={self.id}"}
+                )
+            names[:] = [name.lstrip("/") for container in found for name in container["Names"]]
+            return not found
+
+        wait_for(
+            is_gone,
+            f"the containers of {self.words} on {hive.short} to end",
+            GONE_TIMEOUT + self.grace,
+            reason=lambda: f"{', '.join(names)} is still there; docker rm -f {' '.join(names)} ends it there",
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +134,9 @@ def orphans(run: Run) -> Iterator[Orphan]:
     staying = {name: seen for name, seen in swarm.services.items() if name in run.stage.services}
     for name, service in sorted(swarm.services.items()):
         if name not in staying:
-            yield OrphanService(name, service_task(name), id=service.get("ID", ""))
+            container = service["Spec"].get("TaskTemplate", {}).get("ContainerSpec") or {}
+            grace = container.get("StopGracePeriod", 0) / 1e9
+            yield OrphanService(name, service_task(name), id=service.get("ID", ""), grace=grace)
     yield from _contents(run.stage, docker_names_of(run).wanted(), swarm, staying)
 
 

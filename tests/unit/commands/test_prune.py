@@ -234,6 +234,56 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     assert run.state.tasks_of_host("hive0")
 
 
+class Leaving:
+    """The engines of a swarm from which a service goes: its container on `hive0` ends at the third question."""
+
+    def __init__(self) -> None:
+        self.api = self
+        self.calls: list[str] = []
+
+    def remove_service(self, service: str) -> None:
+        """Remove it; its containers end later."""
+        self.calls.append(f"remove {service}")
+
+    def containers(self, *, all: bool, filters: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002 - as in the SDK
+        """List those that are left, ended ones as well, since they hold volumes."""
+        assert all
+        self.calls.append(filters["label"])
+        return [{"Names": ["/web.1.x"]}] if len(self.calls) < 4 else []
+
+
+def test_a_service_is_removed_when_its_containers_are_gone(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run right after the prune finds the ports free that the service had."""
+    run, engine = made.run(), Leaving()
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
+    monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+
+    assert remove_all(run, [OrphanService("web", "deploy_services:web", id="s1")], lambda _line: None) == []
+
+    label = "com.docker.swarm.service.id=s1"
+    assert engine.calls[:4] == ["remove s1", label, label, label]
+    assert len(engine.calls) == 3 + len(run.stage.hives)
+
+
+def test_a_container_that_does_not_end_is_named(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prune is not done then: the problem has the container and its host."""
+    run, engine = made.run(), Leaving()
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
+    monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+    monkeypatch.setattr("tasks.services.orphans.GONE_TIMEOUT", 0)
+
+    (problem,) = remove_all(run, [OrphanService("web", "deploy_services:web", id="s1")], lambda _line: None)
+
+    assert problem == (
+        "service web: waited 0 s for the containers of service web on hive0 to end: "
+        "web.1.x is still there; docker rm -f web.1.x ends it there"
+    )
+
+
 def test_taking_labels_off_nodes_is_not_said(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     """That a volume goes is said; the labels that its hives still have in the swarm are nobody's concern."""
     run = made.run()
