@@ -137,13 +137,22 @@ RequiredBy=docker-registry.service docker-distribution.service
 """
 
 
+_OWNER_CONF = """\
+# Made by skep: in another container the registry's user may have another number.
+[Service]
+ExecStartPre=+/bin/sh -c 'cd /var/lib; exec chown -R --reference=docker-registry docker-registry'
+"""
+
+
 def registry_data_step(stage: Stage) -> HostStep | None:
     """Return the step that puts the registry's data where it outlives a host that is a container; else None."""
     if not isinstance(stage.config, DockerStage):
         return None
-    return file_step(
-        "registry_data", {}, [HostFile("/etc/skep/registry-data.unit", _DATA_UNIT)], units=("registry_data",)
-    )
+    files = [
+        HostFile("/etc/skep/registry-data.unit", _DATA_UNIT),
+        HostFile("/etc/skep/registry-owner.conf", _OWNER_CONF),
+    ]
+    return file_step("registry_data", {}, files, units=("registry_data",))
 
 
 def registry_step(stage: Stage, host: Host, secrets: StageSecrets) -> HostStep:

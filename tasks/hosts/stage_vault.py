@@ -12,6 +12,7 @@ from model.keys.record import FactRecord, HostRecord
 from model.log import Log
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
+from model.site import KickstartStage
 from model.stage import Host, Stage
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.host_step import HostFile, HostStep
@@ -26,6 +27,8 @@ from tasks.step import Names, Step, Work
 VAULT_FILE = "/var/lib/skep/vault.json"
 FOUND_TIMEOUT = 300
 """Seconds for which a host that was there before is waited for, to ask whether it has the vault."""
+INSTALLED_TIMEOUT = 30
+"""The same for a machine that may have no system yet."""
 
 
 class StageVault(Step):
@@ -117,12 +120,19 @@ class StageVault(Step):
         for host in run.stage.hosts:
             if host == self._host or host.short not in there:
                 continue
-            with run.coordination.idle():
-                wait_for(
-                    partial(run.state.host_record, host),
-                    f"{host.short}, which may have the registry with the stage's secrets,",
-                    FOUND_TIMEOUT,
-                )
+            # A machine that is still to be installed answers nobody, and has nothing.
+            may_be_new = isinstance(run.stage.config, KickstartStage)
+            try:
+                with run.coordination.idle():
+                    wait_for(
+                        partial(run.state.host_record, host),
+                        f"{host.short}, which may have the registry with the stage's secrets,",
+                        INSTALLED_TIMEOUT if may_be_new else FOUND_TIMEOUT,
+                    )
+            except HostError:
+                if may_be_new:
+                    continue
+                raise
             yield host
 
     def real(self, key: str) -> str | None:

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 PURPOSE = "smaller"
 RUN = 400.0
-"""Seconds that a run may take which makes a base: the host with the registry is another one then."""
+"""Seconds that a run may take which makes a base, or moves the registry."""
 TOML = """\
 site = "{name}"
 [stages.private]

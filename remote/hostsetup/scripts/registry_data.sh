@@ -4,6 +4,7 @@
 data=/var/lib/docker/skep-registry
 here=/var/lib/docker-registry
 place /etc/skep/registry-data.unit /etc/systemd/system/skep-registry-data.service 0644
+place /etc/skep/registry-owner.conf "/etc/systemd/system/$(unit registry).d/skep.conf" 0644
 if ! mountpoint -q "$here"; then
     if systemctl is-active --quiet "$(unit registry)"; then
         systemctl stop "$(unit registry)"
@@ -22,7 +23,11 @@ if ! mountpoint -q "$here"; then
         fi
         find "$here" -mindepth 1 -delete
     fi
-    mkdir -p "$data"
+    if [ ! -e "$data" ]; then
+        mkdir "$data"
+        chown --reference="$here" "$data"
+        chmod --reference="$here" "$data"
+    fi
 fi
 enable_unit registry_data
 must_hold mountpoint -q "$here"
