@@ -13,6 +13,8 @@ from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
+from tasks.hosts import let_in_keys
+from tasks.hosts.let_in_keys import LetInKey
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 
@@ -128,6 +130,16 @@ class ListReport:
             "provider": stage.provider,
             "at_work": holder(self.run.state),
             "pinned": pinned_revisions.pinned(self.run.state),
+            "ssh_keys": [
+                {
+                    "name": each.key.name,
+                    "fingerprint": each.key.fingerprint,
+                    "since": each.key.since,
+                    "hosts": list(each.hosts),
+                    "own": each.is_own,
+                }
+                for each in self._keys
+            ],
             "phases": [
                 {
                     "name": name,
@@ -178,11 +190,18 @@ class ListReport:
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
+        if not selected:
+            lines += let_in_keys.lines(self._keys, every=every)
         if not selected and all(
             resource.status == NEVER for resources in self.phases.values() for resource in resources
         ):
             lines.append("nothing is built yet, as far as state/ knows: `doit` builds the stage")
         return lines
+
+    @property
+    def _keys(self) -> list[LetInKey]:
+        """The ssh keys that the hosts let in, as far as state/ knows."""
+        return let_in_keys.keys_of(self.run, let_in_keys.recorded(self.run))
 
     def _selected_phases(self, selected: Sequence[str]) -> dict[str, Sequence[RecordedStatus]]:
         """Return the selected phases and those of selected resources; all phases if nothing is selected."""

@@ -17,6 +17,8 @@ from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from tasks.cleanup.orphans import orphans
 from tasks.cleanup.prune import prune
+from tasks.hosts import let_in_keys
+from tasks.hosts.let_in_keys import LetInKey
 from tasks.phase import Orphan
 from tasks.run.context import Run
 
@@ -29,13 +31,16 @@ class PruneCommand(DoitCmdBase):
 
     name = "prune"
     doc_purpose = "remove resources that are no longer in site.toml; without confirm=SITE, only list them"
-    doc_usage = "confirm=SITE [volumes=NAME,NAME]"
+    doc_usage = "confirm=SITE [volumes=NAME,NAME] [key=NAME,NAME]"
     doc_description = """\
 Removes resources that carry the stage's labels and are no longer in site.toml: services, networks, Docker secrets and \
 configs, images in the registry, set-up steps, user accounts (their files stay). `doit prune` alone removes nothing.
 
 Volumes hold data: a volume is removed only if volumes= names it, a host only if volumes= names all of its volumes. A \
 host is drained and leaves the swarm first; it stays if the swarm would lose its majority.
+
+It shows the ssh keys that the hosts let in, one for each checkout. None is taken out but by its name: with key=NAME \
+those keys are taken out of all hosts, and nothing else is removed. A checkout never takes out its own.
 
 A resource that a deployed service still uses stays: run doit first, which updates the service.
 
@@ -49,9 +54,11 @@ If it was interrupted, or a host did not answer, run it again."""
         if args or given not in {None, run.stage.site_name}:
             wrong = f"takes no {shlex.quote(args[0])}" if args else f"confirm={given} is not this site"
             raise InvalidCommand(f"prune: {wrong}; type: {self._to_type(run)}")
-        volumes = {name for name in (get_var("volumes") or "").split(",") if name}
+        volumes, names = _words("volumes"), _words("key")
         try:
             with holding(run) if given is not None else closing(run.connections):
+                if names:
+                    return self._take_out(run, names, confirmed=given is not None)
                 return self._prune(run, volumes, confirmed=given is not None)
         except SkepError as error:
             raise InvalidCommand(run.secrets.redact(str(error))) from error
@@ -72,7 +79,8 @@ If it was interrupted, or a host did not answer, run it again."""
         _refuse_unknown(orphaned, volumes)
         removable = [orphan for orphan in orphaned if orphan.may_go(volumes)]
         if not confirmed:
-            for line in [*self._would(run, orphaned, removable, volumes), *unread]:
+            keys = let_in_keys.keys_of(run, let_in_keys.observed(run))
+            for line in [*self._would(run, orphaned, removable, volumes), *unread, *_let_in(keys)]:
                 log(line)
             return THERE_IS if removable else NOTHING
         problems = prune(run, removable, log)
@@ -83,6 +91,30 @@ If it was interrupted, or a host did not answer, run it again."""
             return TROUBLE
         count = f"{len(removable)} {'thing' if len(removable) == 1 else 'things'}" if removable else "nothing"
         log(f"removed {count} ({time.monotonic() - began:.1f} s)")
+        return NOTHING
+
+    def _take_out(self, run: Run, names: set[str], *, confirmed: bool) -> int:
+        """Take ssh keys out on all hosts, or say which; return the exit status."""
+        began = time.monotonic()
+        log = ConsoleLog(self.outstream)
+        try:
+            known = let_in_keys.keys_of(run, let_in_keys.observed(run))
+            unread = _unread_hosts(run)
+        finally:
+            run.live_state.close()
+        chosen = _chosen_keys(known, names)
+        if not confirmed:
+            log(f"this would take out of stage {run.stage.name} of {run.stage.site_name}:")
+            for line in [*(f"    ssh key {each.key.name}, {each.words}" for each in chosen), *unread]:
+                log(line)
+            log(f"to do it, type: {self._to_type(run, keys=names)}")
+            return THERE_IS
+        problems = let_in_keys.take_out(run, chosen, log)
+        if problems:
+            log("not every host was reached, and those may still let it in: run it again when they answer")
+            return TROUBLE
+        count = f"{len(chosen)} ssh {'key' if len(chosen) == 1 else 'keys'}"
+        log(f"took out {count} ({time.monotonic() - began:.1f} s)")
         return NOTHING
 
     def _would(
@@ -97,9 +129,44 @@ If it was interrupted, or a host did not answer, run it again."""
         lines += _stays(orphaned, removable)
         return [*lines, f"to do it, type: {self._to_type(run, volumes)}"] if removable else lines
 
-    def _to_type(self, run: Run, volumes: Collection[str] = ()) -> str:
-        """Return the command that removes the orphans."""
-        return confirming(run, self.bin_name, self.name, volumes)
+    def _to_type(self, run: Run, volumes: Collection[str] = (), keys: Collection[str] = ()) -> str:
+        """Return the command that removes the orphans, or takes keys out."""
+        command = confirming(run, self.bin_name, self.name, volumes)
+        return f"{command} {shlex.quote('key=' + ','.join(sorted(keys)))}" if keys else command
+
+
+def _words(name: str) -> set[str]:
+    """Return the names that an argument `name=A,B` lists."""
+    return {word for word in (get_var(name) or "").split(",") if word}
+
+
+def _chosen_keys(known: Sequence[LetInKey], names: set[str]) -> list[LetInKey]:
+    """Return the keys that a person named.
+
+    Raises:
+        InvalidCommand: There is none of that name, several, or it is this checkout's own.
+
+    """
+    chosen = []
+    for name in sorted(names):
+        found = [each for each in known if each.key.is_called(name)]
+        if len(found) != 1:
+            listed = ", ".join(each.key.name for each in known if not each.is_own) or "none"
+            wrong = "is not a key that the hosts let in" if not found else "means several keys"
+            raise InvalidCommand(f"key={name}: {wrong}; these can be taken out: {listed}")
+        if found[0].is_own:
+            raise InvalidCommand(
+                f"key={name}: is this checkout's own key, without which it can't log in: "
+                "take it out in another checkout"
+            )
+        chosen += found
+    return chosen
+
+
+def _let_in(keys: Sequence[LetInKey]) -> list[str]:
+    """Return a line for each ssh key that the hosts let in, and how to take one out."""
+    lines = ["ssh keys that the hosts let in; key=NAME takes one out:"]
+    return [*lines, *(f"    {each.key.name}  {each.words}" for each in keys)] if keys else []
 
 
 def _stays(orphaned: Sequence[Orphan], removable: Sequence[Orphan]) -> list[str]:
@@ -110,6 +177,16 @@ def _stays(orphaned: Sequence[Orphan], removable: Sequence[Orphan]) -> list[str]
 def _unread(run: Run) -> list[str]:
     """Return a line for each part of the stage whose state could not be read."""
     errors = [run.live_state.swarm.error, *(run.live_state.host(host).error for host in run.stage.hosts)]
+    return _not_checked(errors)
+
+
+def _unread_hosts(run: Run) -> list[str]:
+    """Return a line for each host that could not be asked."""
+    return _not_checked([run.live_state.host(host).error for host in run.stage.hosts])
+
+
+def _not_checked(errors: Sequence[str]) -> list[str]:
+    """Return a line for each error."""
     return [f"  not checked: {error.splitlines()[0]}" for error in dict.fromkeys(errors) if error]
 
 

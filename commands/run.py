@@ -17,6 +17,7 @@ from commands.shared.task_selection import all_before
 from commands.shell_image import PREFIX, shell
 from model.errors import SkepError
 from tasks.cleanup import content_gc, orphans
+from tasks.hosts import let_in_keys
 from tasks.images.builder import builder_for, marks
 from tasks.names import SWARM
 from tasks.run.context import Run
@@ -82,6 +83,7 @@ class RunCommand(DoitRun):
                 _clean_up(run)
             _print_orphans(run)
             _print_pinned(run)
+            let_in_keys.note_observed(run)
         finally:
             run.observer.close()
         if traces.problem is None:

@@ -8,7 +8,8 @@ Whatever else is raised is a fault of ours and keeps its traceback.
     ├── StateError         the state directory can't be used as it is
     ├── ProviderError      the provider of hosts refused
     ├── HostError          a host can't be reached or a command on it failed
-    │   └── CommandError   … with the host, the command, its exit status and its last lines
+    │   ├── CommandError   … with the host, the command, its exit status and its last lines
+    │   └── KeyRefusedError  … since it does not let this checkout's ssh key in
     ├── BuildError         an image can't be built
     └── ServiceError       a service does not converge
 """
@@ -70,6 +71,21 @@ class CommandError(HostError):
         lines = [line for line in output.rstrip().splitlines() if line.strip()][-self.TAIL :]
         tail = "".join(f"\n    {line}" for line in lines)
         super().__init__(f"{host}: {command}: {what}{tail}")
+
+
+class KeyRefusedError(HostError):
+    """A host answers, and does not let this checkout's ssh key in.
+
+    Args:
+        reason: Which host refuses which key.
+        remedy: The ways back in.
+
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        """Keep the parts and make the message from them."""
+        self.reason, self.remedy = reason, remedy
+        super().__init__(f"{reason}: {remedy}")
 
 
 class BuildError(SkepError):

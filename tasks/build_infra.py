@@ -14,7 +14,7 @@ from providers.base import Provider, Resource
 from remote.mother.files import file_errors, write_whole
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
-from tasks.hosts import decommission, moving
+from tasks.hosts import decommission, let_in_keys, moving
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
@@ -156,14 +156,18 @@ class ProviderResource(Step):
             run.state.write(work.task, record)
             # Before the old connection goes: whoever opens the next one must know the new host's key.
             run.connections.write_ssh_files()
-            if before != record:
+            if before != record or run.live_state.host(host).error:
                 run.connections.reset(host)
+            let_in_keys.settle(run, host, work.log)
         return record
 
     def real(self, key: str) -> str | None:
-        """Compare with the provider's listing, whose key does not cover the ssh key."""
+        """Compare with the provider's listing, whose key does not cover the ssh key: of a host, ask the host itself."""
         del key
-        return self._run.live_state.resource(self.name, self._resource.key)
+        answer = self._run.live_state.resource(self.name, self._resource.key)
+        if answer is not None or not self._resource.is_host:
+            return answer
+        return self._run.live_state.host(self._run.stage.host(self.name)).refusal or None
 
     def effect(self, changed: Names) -> str:
         """Return CHANGE for a new ssh key and for settings; all else makes it another thing."""

@@ -15,7 +15,8 @@ usermod --password '*' "$admin"
 usermod --password '!' root
 home=$(getent passwd "$admin" | cut -d: -f6)
 mkdir -p "$home/.ssh"
-printf '%s\\n' "$authorized" >"$home/.ssh/authorized_keys"
+grep -qxF "$authorized" "$home/.ssh/authorized_keys" 2>/dev/null ||
+    printf '%s\\n' "$authorized" >>"$home/.ssh/authorized_keys"
 chown -R "$admin:" "$home/.ssh"
 printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\n' "$admin" >"/etc/sudoers.d/$admin"
 chmod 0440 "/etc/sudoers.d/$admin"

@@ -5,6 +5,7 @@ from typing import ClassVar
 from model.errors import ProviderError
 from model.json_types import Json
 from model.keys.digest import Inputs, sha256
+from model.keys.record import ADMIN, HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, KEY_LABEL, NAME_LABEL
 from model.log import Log
 from model.site import AwsStage
@@ -25,6 +26,8 @@ DATA_DEVICE = "/dev/sdf"
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
 _LISTED_TIMEOUT = 30.0
+CONNECT_TIMEOUT = 30.0
+"""Seconds for ssh after EC2 Instance Connect was told a key, which it lets in for 60."""
 _DEAD = {"shutting-down", "terminated"}
 
 
@@ -269,6 +272,30 @@ class AwsHosts(CloudHosts[AwsStage]):
             )
             log(f"{spec.name}: has the public address {address['PublicIp']}")
         return str(address["PublicIp"])
+
+    def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
+        """Have EC2 Instance Connect let the key in for a minute, and make it an entry as all others.
+
+        Only images with its package have it, as Ubuntu's; not Debian's.
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-connect-methods.html
+        """
+        own = self._files.entry
+        log(
+            f"{record.name}: refuses this checkout's key; EC2 Instance Connect lets it in, if it is installed"
+        )
+        try:
+            self._api.call(
+                "send_ssh_public_key",
+                service="ec2-instance-connect",
+                InstanceId=machine.id,
+                InstanceOSUser=ADMIN,
+                SSHPublicKey=own.public,
+            )
+        except AwsError as error:
+            log(str(error))
+            return False
+        self._keep(record, own, CONNECT_TIMEOUT)
+        return True
 
     def _console_command(self, machine: Machine) -> str:
         """Return the command that prints an instance's console."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 from model.errors import ProviderError
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.keys.record import ADMIN
+from model.keys.record import ADMIN, HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.site import AzureStage
@@ -21,6 +21,7 @@ from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS
 from providers.cloud.retry import poll
+from remote.ssh.authorized_keys import let_in_script
 from remote.ssh.ssh_files import SshFiles
 
 DISK = "StandardSSD_LRS"
@@ -291,6 +292,17 @@ class AzureHosts(CloudHosts[AzureStage]):
         """Change the network interface where it differs, and return its public address; empty for none."""
         del machine  # it has the interface
         return self._ensure_interface(spec, log)
+
+    def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
+        """Have the machine's agent let the key in.
+
+        https://learn.microsoft.com/azure/virtual-machines/linux/run-command
+        """
+        log(f"{record.name}: refuses this checkout's key; Azure's run command lets it in")
+        script = f"set -eu\n{let_in_script([self._files.entry])}"
+        body = {"commandId": "RunShellScript", "script": script.splitlines()}
+        self._api.call("compute.virtual_machines.begin_run_command", self._api.group, machine.name, body=body)
+        return True
 
     def _console_command(self, machine: Machine) -> str:
         """Return the command that prints a machine's console."""

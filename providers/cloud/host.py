@@ -6,18 +6,22 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from model.errors import ProviderError
 from model.hosts.placement import HostLocation
+from model.keys.authorized_key import AuthorizedKey
 from model.keys.digest import Inputs
 from model.keys.record import ADMIN, HostRecord
 from model.log import Log
 from model.site import CloudStage
 from model.stage import Host, Stage
 from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key
-from remote.ssh.login import wait_for_login
-from remote.ssh.ssh_files import SshFiles
+from remote.ssh.authorized_keys import let_in_script
+from remote.ssh.login import run_as_root, wait_for_login
+from remote.ssh.ssh_files import SshFiles, is_refusal
 
 SSH_TIMEOUT = 300.0
+LET_IN_TIMEOUT = 60.0
+"""Seconds for ssh once the cloud was told to let the key in."""
 UNKNOWN_KEY_TIMEOUT = 20.0
-"""Seconds for ssh where the host was made for another key, which somebody may have changed by hand."""
+"""Seconds for ssh where the host was made for another key, beside which this one may have been let in since."""
 
 Config = TypeVar("Config", bound=CloudStage)
 """The type of a stage's table."""
@@ -183,7 +187,7 @@ class CloudHosts(ABC, Generic[Config]):
 
     def _new_keys(self) -> SshKeys:
         """Return the ssh keys for a new machine."""
-        return SshKeys(new_host_key(), self._files.public_key)
+        return SshKeys(new_host_key(), self._files.entry.line)
 
     @abstractmethod
     def _machines(self, name: str) -> list[Machine]:
@@ -224,21 +228,45 @@ class CloudHosts(ABC, Generic[Config]):
     def _removal_words(self, machine: Machine) -> str:
         """Return how to remove a machine by hand, as "terminate i-12". Pure."""
 
-    def _log_in(self, record: HostRecord, machine: Machine, log: Log) -> None:
-        """Wait until the stage's key logs in.
+    def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
+        """Let this checkout's key in by the cloud's own means, and return whether it has any."""
+        del record, machine, log
+        return False
+
+    def _keep(self, record: HostRecord, key: AuthorizedKey, timeout: float) -> None:
+        """Make a key, which the cloud lets in for a while, an entry as all others, if it logs in by now.
 
         Raises:
-            ProviderError: It does not.
+            ProviderError: It can't be written there.
+
+        """
+        if wait_for_login(record, self._files.key, timeout, lambda: True):
+            return
+        answer = run_as_root(record, self._files.key, let_in_script([key]))
+        if not answer.worked:
+            raise ProviderError(
+                f"{record.name}: {answer.errors or f'exit status {answer.status}'}: run doit again"
+            )
+
+    def _log_in(self, record: HostRecord, machine: Machine, log: Log) -> None:
+        """Wait until the stage's key logs in; where the host refuses it, have the cloud let it in.
+
+        Raises:
+            KeyRefusedError: It is refused, and the cloud can't let it in.
+            ProviderError: The host does not answer.
 
         """
         is_for_other_key = machine.authorized_key not in {"", fingerprint(self._files.public_key)}
         timeout = UNKNOWN_KEY_TIMEOUT if is_for_other_key else SSH_TIMEOUT
         log(f"{record.name}: waiting for ssh on {record.ssh_host}")
         reason = wait_for_login(record, self._files.key, timeout, lambda: True)
-        if reason and is_for_other_key:
-            raise ProviderError(
-                f"{record.name}: accepts another ssh key than {self._files.key}, and no other: restore the old "
-                f"key; or {self._removal_words(machine)}, which removes its disks, and run doit again ({reason})"
+        if is_refusal(reason) and self._let_in(record, machine, log):
+            reason = wait_for_login(record, self._files.key, LET_IN_TIMEOUT, lambda: True)
+        if is_refusal(reason):
+            raise self._files.refusal(
+                record.name.partition(".")[0],
+                f"append that key to ~{ADMIN}/.ssh/authorized_keys by its console; or "
+                f"{self._removal_words(machine)}, which removes its disks, and run doit again",
             )
         if reason:
             raise ProviderError(

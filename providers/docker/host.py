@@ -40,6 +40,7 @@ from providers.docker.container import (
     last_lines,
 )
 from remote.mother.wait import attempts
+from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.login import wait_for_login
 from remote.ssh.ssh_files import SshFiles
 
@@ -55,18 +56,11 @@ _RACES = 20.0
 """Seconds for which a refusal is taken for another run at work on the same host."""
 _BOOT = Path(__file__).with_name("boot.sh")
 
-# Run as root in the container each time: the stage's key may be another one than when the host was made.
-_ADMIT = """
+# Run as root in the container each time: this checkout's key may be another one than that it was made with.
+_ADMIT = f"""
 set -eu
 id -u "$ADMIN" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --password '*' "$ADMIN"
-home=$(getent passwd "$ADMIN" | cut -d: -f6)
-mkdir -p "$home/.ssh"
-printf '%s\\n' "$AUTHORIZED_KEY" >"$home/.ssh/.authorized_keys.$$"
-chmod 0600 "$home/.ssh/.authorized_keys.$$"
-chown -R "$ADMIN:" "$home/.ssh"
-chmod 0700 "$home/.ssh"
-mv "$home/.ssh/.authorized_keys.$$" "$home/.ssh/authorized_keys"
-if [ ! -e "/etc/sudoers.d/$ADMIN" ]; then
+{LET_IN}if [ ! -e "/etc/sudoers.d/$ADMIN" ]; then
     umask 0227
     printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\\n' "$ADMIN" >"/etc/sudoers.d/.$ADMIN.$$"
     mv "/etc/sudoers.d/.$ADMIN.$$" "/etc/sudoers.d/$ADMIN"
@@ -74,7 +68,7 @@ fi
 n=0
 until [ -s /etc/ssh/ssh_host_ed25519_key.pub ]; do
     n=$((n + 1))
-    [ $n -lt 300 ] || { echo "no host key was made within 30 s" >&2; exit 1; }
+    [ $n -lt 300 ] || {{ echo "no host key was made within 30 s" >&2; exit 1; }}
     sleep 0.1
 done
 cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub
@@ -254,9 +248,9 @@ class DockerHosts:
         return ProviderError(f"{host.name}: {reason}")
 
     def _admit(self, client: "APIClient", host: Host, container: str, log: Log) -> HostRecord:
-        """Install the stage's key, read the host's keys, and wait until it lets us in."""
-        public = self._files.public_key
-        code, output = execute(client, container, _ADMIT, {"ADMIN": ADMIN, "AUTHORIZED_KEY": public})
+        """Let this checkout's key in beside those that are, read the host's keys, and wait until it lets us in."""
+        environment = {"ADMIN": ADMIN, "AUTHORIZED_KEY": self._files.entry.line}
+        code, output = execute(client, container, _ADMIT, environment)
         if code != 0:
             raise ProviderError(f"{host.name}: its admin user can't be made: {output.strip()[-500:]}")
         ssh_host, ssh_port = self._ssh_address(client, host, container)

@@ -31,6 +31,7 @@ class FakeCloud:
         log: What was done, in order: `created hive0`, `started hive0`, `removed hive0`, `admitted hive0`.
         lock: Held while anything is looked at or done.
         ids: The ids to come.
+        let_in: A host's id to the ssh keys that it lets in, by their paths.
         keeps_volumes: Whether hosts that are replaced keep their predecessors' volumes.
         moves_at_once: Whether hosts leave a network that is replaced all at once.
         obstacles: The problems that keep things that exist from becoming as they are wanted.
@@ -41,6 +42,7 @@ class FakeCloud:
     log: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    let_in: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     keeps_volumes: bool = True
     moves_at_once: bool = False
     obstacles: list[str] = field(default_factory=list)
@@ -92,8 +94,8 @@ class FakeProvider(Provider):
         secret: object = None,
         cloud: FakeCloud | None = None,
     ) -> None:
-        del files, state, secret
-        self._stage = stage
+        del state, secret
+        self._stage, self._files = stage, files
         self.cloud = cloud or FakeCloud()
         self.keeps_volumes = self.cloud.keeps_volumes
 
@@ -180,6 +182,8 @@ class FakeProvider(Provider):
             if not resource.is_host:
                 return FactRecord(id=thing.id)
             self._note(f"admitted {resource.name}", log)
+            if self._files is not None:
+                self.cloud.let_in[thing.id].add(str(self._files.key))
             host = self._stage.host(resource.name)
             return HostRecord(
                 name=host.name,

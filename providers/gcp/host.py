@@ -1,13 +1,14 @@
 """A host that is an instance of Compute Engine."""
 
 import shlex
+from collections.abc import Callable
 from typing import ClassVar
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.keys.record import ADMIN
+from model.keys.record import ADMIN, HostRecord
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG, IMAGE_LABEL
 from model.log import Log
 from model.secrets.secret import Secret
@@ -15,7 +16,7 @@ from model.site import GcpStage
 from model.stage import Host, Stage
 from providers.cloud.cloud_init import SshKeys
 from providers.cloud.errors import gone
-from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.host import LET_IN_TIMEOUT, CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS, SUBNET
 from providers.cloud.retry import poll
 from providers.cloud.tag import parse_tag, tag
@@ -28,6 +29,8 @@ from remote.ssh.ssh_files import SshFiles
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
 _STOPPED, _RUNNING = {"TERMINATED"}, {"RUNNING"}
 _NAT = "external-nat"
+_SSH_KEYS = "ssh-keys"
+"""The metadata that the agent on an instance makes entries of `authorized_keys` from."""
 
 
 def machine_of(stage: Stage, instance: Json) -> Machine:
@@ -84,7 +87,7 @@ id {ADMIN} >/dev/null 2>&1 || useradd -m -s /bin/bash {ADMIN}
 passwd -l {ADMIN}
 printf '%s ALL=(ALL) NOPASSWD:ALL\\n' {ADMIN} >/etc/sudoers.d/90-skep
 install -d -m 700 -o {ADMIN} -g {ADMIN} ~{ADMIN}/.ssh
-printf '%s\\n' {q(keys.authorized_key.strip())} >~{ADMIN}/.ssh/authorized_keys
+printf '%s\\n' {q(keys.authorized_key.strip())} >>~{ADMIN}/.ssh/authorized_keys
 chown {ADMIN}:{ADMIN} ~{ADMIN}/.ssh/authorized_keys
 systemctl restart ssh 2>/dev/null || systemctl restart sshd
 mkdir -p /var/lib/skep
@@ -286,6 +289,31 @@ class GcpHosts(CloudHosts[GcpStage]):
             self._api.change("Instances.add_access_config", wanted, **where)
             log(f"{spec.name}: has the public address {wanted['natIP']}")
         return str(wanted["natIP"])
+
+    def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
+        """Have Google's agent let the key in, then make it an entry as all others, and take it from the agent again.
+
+        https://cloud.google.com/compute/docs/connect/add-ssh-keys
+        """
+        own = self._files.entry
+        log(f"{record.name}: refuses this checkout's key; the instance's metadata lets it in")
+        self._set_ssh_keys(machine, lambda lines: [*lines, f"{ADMIN}:{own.public} {own.who}"])
+        self._keep(record, own, LET_IN_TIMEOUT)
+        self._set_ssh_keys(machine, lambda lines: [line for line in lines if own.blob not in line])
+        return True
+
+    def _set_ssh_keys(self, machine: Machine, change: Callable[[list[str]], list[str]]) -> None:
+        """Change the keys in an instance's metadata; all else there stays."""
+        found = self._api.get("Instances.get", **self._at(machine)) or {}
+        metadata = found.get("metadata") or {}
+        items = {item["key"]: item.get("value", "") for item in metadata.get("items") or ()}
+        lines = change(items.pop(_SSH_KEYS, "").splitlines())
+        if lines:
+            items[_SSH_KEYS] = "\n".join(lines)
+        body: Json = {"items": [{"key": name, "value": value} for name, value in items.items()]}
+        if "fingerprint" in metadata:
+            body["fingerprint"] = metadata["fingerprint"]
+        self._api.change("Instances.set_metadata", body, **self._at(machine))
 
     def _console_command(self, machine: Machine) -> str:
         """Return the command that prints an instance's console."""

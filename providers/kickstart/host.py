@@ -19,7 +19,7 @@ from providers.kickstart.image import ways_to_install
 from remote.mother.wait import Pace, attempts
 from remote.ssh.commands import ssh_login, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh
-from remote.ssh.ssh_files import SshFiles
+from remote.ssh.ssh_files import SshFiles, is_refusal
 
 _IDENTIFY = "sudo -n cat /etc/machine-id"
 _ASK_AGAIN = 5.0
@@ -94,6 +94,12 @@ class KickstartHosts:
                 self._store.write(host.short, kept.settled())
                 return self._finished(host, kept.current, answer.output, log)
             problem = answer.errors
+            if is_refusal(problem) and not kept.pending:
+                # It is installed, and verified by its host key: waiting does not help.
+                raise self._files.refusal(
+                    host.short,
+                    f"append that line to ~{ADMIN}/.ssh/authorized_keys on its console, as root",
+                )
         if not kept.pending:
             return problem or "nothing was made to install it from: doit build_infra:medium"
         first = self._record(host, kept.pending)

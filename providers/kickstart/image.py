@@ -62,7 +62,7 @@ class Medium:
 
     def make(self, log: Log) -> None:
         """Make image and directory with the answers of all hosts."""
-        public = self._files.public_key
+        public = self._files.entry.line
         # What is on the medium names a key, so that one whose making was killed goes with the next.
         hosts: list[tuple[InstallPlan, Answers]] = []
         with self._store.lock():

@@ -23,17 +23,8 @@ if ! id -u "$ADMIN" >/dev/null 2>&1; then
     usermod --password '*' "$ADMIN"
 fi
 
+@LET_IN@
 home=$(getent passwd "$ADMIN" | cut -d: -f6)
-keys=$home/.ssh/authorized_keys
-mkdir -p "$home/.ssh"
-[ ! -e "$keys" ] || cp "$keys" "$keys.$$"
-if ! grep -qxF "$AUTHORIZED_KEY" "$keys.$$" 2>/dev/null; then
-    printf '%s\n' "$AUTHORIZED_KEY" >>"$keys.$$"
-fi
-chmod 0600 "$keys.$$"
-mv "$keys.$$" "$keys"
-chmod 0700 "$home/.ssh"
-chown -R "$ADMIN:" "$home/.ssh"
 # SELinux: files made by root in a home get a label that sshd may not read.
 ! command -v restorecon >/dev/null 2>&1 || restorecon -R "$home/.ssh" || true
 

@@ -14,6 +14,7 @@ from model.log import Log
 from model.secrets.secret import Secret
 from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
+from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.commands import ssh_login, with_any, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
 from remote.ssh.openssh import FAILED
@@ -138,8 +139,8 @@ class PreparedHosts:
             user=user,
             host_keys=record.host_keys,
         )
-        public = self._files.public_key
-        script = f"ADMIN={ADMIN}\nAUTHORIZED_KEY={shlex.quote(public)}\n{_SCRIPT.read_text()}"
+        text = _SCRIPT.read_text().replace("@LET_IN@\n", LET_IN)
+        script = f"ADMIN={ADMIN}\nAUTHORIZED_KEY={shlex.quote(self._files.entry.line)}\n{text}"
         command = "sh -eu -s"
         if user != "root":
             command = f"sh -c {shlex.quote(_AS_SUDOER)}"
@@ -165,7 +166,9 @@ class PreparedHosts:
                 f"{host.name}: sudo wants another password of {user}: name the right one in {path}.root_password"
             )
         if answer.status == FAILED and "permission denied" in errors:
-            raise ProviderError(f"{host.name}: {self._refused(user, password)}: {last_line(answer.errors)}")
+            raise self._files.refusal(
+                host.short, f"as {user}: {self._refused(user, password)} ({last_line(answer.errors)})"
+            )
         raise ProviderError(
             f"{host.name}: the admin user {ADMIN} can't be made as {user} (exit status {answer.status})"
             + "".join(f"\n    {line}" for line in (answer.output + answer.errors).strip().splitlines()[-15:])

@@ -1,17 +1,12 @@
 #!/bin/sh
-# Run by Vagrant as root in a new machine, and whenever it is ensured: the admin user, the stage's key, a host key of the
+# Run by Vagrant as root in a new machine, and whenever it is ensured: the admin user, the checkout's key, a host key of the
 # machine's own, its whole disk. What it prints last is read by skep.
 set -eu
 admin=skep
 
 id -u "$admin" >/dev/null 2>&1 || useradd --create-home --shell /bin/bash --password '*' "$admin"
-home=$(getent passwd "$admin" | cut -d: -f6)
-mkdir -p "$home/.ssh"
-printf '%s\n' "$AUTHORIZED_KEY" >"$home/.ssh/.authorized_keys.$$"
-chmod 0600 "$home/.ssh/.authorized_keys.$$"
-chown -R "$admin:" "$home/.ssh"
-chmod 0700 "$home/.ssh"
-mv "$home/.ssh/.authorized_keys.$$" "$home/.ssh/authorized_keys"
+ADMIN=$admin
+@LET_IN@
 if [ ! -e "/etc/sudoers.d/$admin" ]; then
     umask 0227
     printf '%s ALL=(ALL:ALL) NOPASSWD: ALL\n' "$admin" >"/etc/sudoers.d/.$admin.$$"

@@ -13,7 +13,7 @@ from providers.vagrant import vagrantfile
 from providers.vagrant.machines import GONE, RUNNING, MachineFacts, Machines
 from providers.vagrant.vagrantfile import size_of
 from remote.ssh.login import log_in, wait_for_login
-from remote.ssh.ssh_files import SshFiles
+from remote.ssh.ssh_files import SshFiles, is_refusal
 
 LAYOUT = "1"
 """Raised when machines must be replaced for a new version of this provider."""
@@ -102,6 +102,11 @@ class VagrantHosts:
         kept = self._bring_up(host, kept, settings, running=state == RUNNING, log=log)
         record = self._record(host, kept)
         problem = wait_for_login(record, self._files.key, 60, lambda: True)
+        if is_refusal(problem):
+            way = (
+                f"look for AllowUsers or PubkeyAuthentication in its sshd_config (`vagrant ssh {host.short}`)"
+            )
+            raise self._files.refusal(host.short, way)
         if problem:
             raise ProviderError(f"{host.name}: is up, and the stage's key does not log in: {problem}")
         return record
@@ -168,6 +173,6 @@ class VagrantHosts:
     def write_files(self) -> None:
         """Write the Vagrantfile and its inputs of today."""
         table = vagrantfile.stage_table(
-            self._stage, self._config, self._machines.backend, self._files.public_key, self._directory
+            self._stage, self._config, self._machines.backend, self._files.entry.line, self._directory
         )
         vagrantfile.write(self._machines, table)

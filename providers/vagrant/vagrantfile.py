@@ -10,6 +10,7 @@ from model.labels import NAME_LABEL
 from model.site import VagrantStage
 from model.stage import Host, Stage
 from providers.vagrant.machines import Machines, prefix_of
+from remote.ssh.authorized_keys import LET_IN
 
 _VAGRANTFILE = Path(__file__).with_name("Vagrantfile.rb")
 _ADMIT = Path(__file__).with_name("admit.sh")
@@ -26,7 +27,7 @@ def write(machines: Machines, table: dict[str, Any]) -> None:
     """
     with machines.lock("files", lambda _line: None):
         machines.write(machines.directory / "Vagrantfile", _VAGRANTFILE.read_text())
-        machines.write(machines.directory / "admit.sh", _ADMIT.read_text())
+        machines.write(machines.directory / "admit.sh", _ADMIT.read_text().replace("@LET_IN@\n", LET_IN))
         path = machines.directory / "stage.json"
         # Machines that the stage does not want any more stay known to Vagrant until they are removed.
         before = json.loads(path.read_text())["hosts"] if path.exists() else {}
@@ -44,7 +45,7 @@ def stage_table(
         stage: The stage.
         config: Its table of site.toml.
         backend: Which program makes the machines.
-        public_key: The stage's public ssh key.
+        public_key: The entry that lets this checkout's ssh key in.
         directory: The site's directory.
 
     """

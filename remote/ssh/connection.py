@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from math import inf
 
-from model.errors import CommandError, HostError, StateError
+from model.errors import CommandError, HostError, KeyRefusedError, StateError
 from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as ssh_commands
 from remote.ssh.openssh import FAILED, pipe_ssh, run_ssh
-from remote.ssh.ssh_files import SUN_PATH, SshFiles, own_directory
+from remote.ssh.ssh_files import SUN_PATH, SshFiles, is_refusal, own_directory
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
@@ -57,7 +57,8 @@ class Connection:
         """Open the shared connection if it is not open.
 
         Raises:
-            HostError: The host does not answer, or does not let the stage's key in.
+            HostError: The host does not answer.
+            KeyRefusedError: It does not let this checkout's key in.
 
         """
         with self._lock:
@@ -66,7 +67,10 @@ class Connection:
                 return
             if self._failure is not None and time.monotonic() - self._failed < _SHARED_FAILURE:
                 # Those who waited while somebody else tried in vain need not try, and wait, one after another.
-                raise HostError(str(self._failure))
+                failure = self._failure
+                if isinstance(failure, KeyRefusedError):
+                    raise KeyRefusedError(failure.reason, failure.remedy)
+                raise HostError(str(failure))
             own_directory(self._files.sockets)
             # `doit connect` may open it at the same time; two masters on one socket leave one without it for ever.
             busy = f"{self.name}: another run is opening the connection"
@@ -100,6 +104,8 @@ class Connection:
         )
         ended = run_ssh(master, timeout=_OPENING)
         if not ended.ok:
+            if is_refusal("\n".join(ended.lines)):
+                raise self._files.refusal(self.name, "run doit, if its provider can let it in")
             late = f"no answer within {_OPENING:.0f} s" if ended.status is None else "no answer"
             hint = f"try: ssh -F {self._files.config} {self.name}"
             raise HostError(f"{self.name}: ssh: {_last_line(ended.lines) or late} ({hint})")

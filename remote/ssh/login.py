@@ -60,6 +60,13 @@ def log_in(record: HostRecord, key: Path, command: str) -> Answer:
         return run_ssh(words, timeout=LOGIN_TIMEOUT)
 
 
+def run_as_root(record: HostRecord, key: Path, script: str) -> Answer:
+    """Run a POSIX shell script on a host as root, with `set -eu`; its text goes on no command line."""
+    with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:
+        words = ssh_login(record, pinned(record, Path(directory)), with_key(key), "sudo -n sh -eu -s")
+        return run_ssh(words, timeout=LOGIN_TIMEOUT, stdin=script.encode())
+
+
 def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callable[[], bool]) -> str:
     """Wait until the key logs in with the host's pinned keys and may use sudo; else return why not.
 

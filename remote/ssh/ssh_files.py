@@ -1,20 +1,26 @@
 """A stage's ssh files: keys, ssh_config, known_hosts, and where its sockets are."""
 
 import contextlib
+import getpass
 import hashlib
 import os
+import socket
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from model.errors import StateError
+from model.errors import KeyRefusedError, StateError
+from model.keys.authorized_key import AuthorizedKey, parse_key, usable
 from model.keys.record import HostRecord
 from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import lock
 from remote.ssh.commands import stage_config
 
 SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
+_SHOWN = 4
+"""The parts of the key's path that messages show: `state/<stage>/secrets/id_ed25519`."""
 _WRITING = 60.0
 """Seconds that another may take to write the ssh files."""
 
@@ -44,6 +50,63 @@ class SshFiles:
     def public_key(self) -> str:
         """The stage's public key, in one line, as it is beside the private one."""
         return self.key.with_name(f"{self.key.name}.pub").read_text().strip()
+
+    @property
+    def own_key(self) -> AuthorizedKey | None:
+        """The public key as this checkout's entry on hosts says it, without a time; None while there is none."""
+        try:
+            found = parse_key(self.public_key)
+        except OSError:
+            return None
+        return None if found is None else AuthorizedKey(found.kind, found.blob, this_user())
+
+    @property
+    def entry(self) -> AuthorizedKey:
+        """The key with the time of now, as it is let in.
+
+        Raises:
+            StateError: The public key can't be used.
+
+        """
+        own = self.own_key
+        if own is None:
+            raise StateError(f"{self.key}.pub: is not a usable public key: remove it, and run doit again")
+        return replace(own, since=now())
+
+    def refusal(self, name: str, remedy: str = "") -> KeyRefusedError:
+        """Return the error of a host that does not let this checkout's key in.
+
+        Args:
+            name: The host's name.
+            remedy: The provider's own way back in, if it has one.
+
+        """
+        own = self.own_key
+        path = self.key if len(self.key.parts) < _SHOWN else Path(*self.key.parts[-_SHOWN:])
+        which = f"{own.fingerprint}, {path}" if own is not None else f"{path}, whose .pub is missing"
+        command = f"doit authorize '{own.public} {own.comment}'" if own is not None else "doit authorize KEY"
+        ways = [f"in a checkout that it still lets in, run: {command}", *filter(None, [remedy])]
+        return KeyRefusedError(f"{name} refuses this checkout's key ({which})", "; or ".join(ways))
+
+
+def this_user() -> str:
+    """Return who runs doit, and on which machine, as `alice@laptop`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{usable(user)}@{usable(socket.gethostname().partition('.')[0])}"
+
+
+def now() -> str:
+    """Return the time as entries of `authorized_keys` have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether ssh's error output says that the host does not let the key in, and not that ssh can't read it."""
+    low = text.lower()
+    return "permission denied (" in low and "load key" not in low
 
 
 def socket_directory(state: Path) -> Path:

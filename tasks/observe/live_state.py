@@ -10,8 +10,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from model.errors import SkepError
+from model.errors import KeyRefusedError, SkepError
 from model.json_types import Json
+from model.keys.authorized_key import parse_keys
 from model.labels import (
     INCARNATION_LABEL,
     KEY_LABEL,
@@ -26,6 +27,7 @@ from remote.hostsetup import markers
 from remote.hostsetup.removal import MANAGED_USERS
 from remote.images.registry_storage import LOCAL_BASES, TAGS
 from remote.mother.process import local_machine
+from remote.ssh import authorized_keys
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
@@ -37,10 +39,14 @@ from tasks.run.state import State
 if TYPE_CHECKING:
     from providers.base import Found, Provider
 
-_ACCOUNTS, _TAGS = "== accounts", "== registry tags"
+_ACCOUNTS, _KEYS, _TAGS = "== accounts", "== ssh keys", "== registry tags"
 _LIST_ACCOUNTS = f"""
 echo '{_ACCOUNTS}'
 sed -n 's/^made //p' {MANAGED_USERS} 2>/dev/null || :
+"""
+_LIST_KEYS = f"""
+echo '{_KEYS}'
+( {authorized_keys.LIST})
 """
 # The registry's own storage is one listing; its API would take one call per image.
 _LIST_TAGS = f"""
@@ -242,17 +248,25 @@ class LiveState:
         """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.
-            script = f"( {markers.read_script()}){_LIST_ACCOUNTS}"
+            script = f"( {markers.read_script()}){_LIST_ACCOUNTS}{_LIST_KEYS}"
             if host.is_repository:
                 script += _LIST_TAGS
             output = self._connections.to(host).script(
                 script, timeout=READ_TIMEOUT, label="reading the set-up markers"
             )
+        except KeyRefusedError as error:
+            return HostState(error=str(error), refusal=error.reason)
         except SkepError as error:
             return HostState(error=str(error))
         output, _, tags = output.partition(_TAGS)
+        output, _, keys = output.partition(_KEYS)
         steps, _, accounts = output.partition(_ACCOUNTS)
-        state = HostState(steps=markers.parse(steps), accounts=tuple(accounts.split()), tags=_tags(tags))
+        state = HostState(
+            steps=markers.parse(steps),
+            accounts=tuple(accounts.split()),
+            tags=_tags(tags),
+            authorized_keys=parse_keys(keys.splitlines()),
+        )
         engine = self._engines[host.short].result()
         if engine is None:
             return state

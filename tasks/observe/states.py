@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from model.json_types import Json
+from model.keys.authorized_key import AuthorizedKey
 from remote.hostsetup.markers import AppliedStep
 
 
@@ -20,7 +21,9 @@ class HostState:
         info: The engine's own description; empty where none answers.
         volumes: Volume to its labels and time.
         services: Service to the number of its containers that run here.
+        authorized_keys: The ssh keys that it lets in as the admin user.
         error: Why nothing is known of it, if so.
+        refusal: Where that is so since it refuses this checkout's key: which host refuses which key.
 
     """
 
@@ -31,7 +34,9 @@ class HostState:
     info: Mapping[str, Any] = field(default_factory=dict)
     volumes: Mapping[str, Json] = field(default_factory=dict)
     services: Mapping[str, int] = field(default_factory=dict)
+    authorized_keys: tuple[AuthorizedKey, ...] = ()
     error: str = ""
+    refusal: str = ""
 
 
 @dataclass(frozen=True)

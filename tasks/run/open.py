@@ -30,6 +30,7 @@ THREADS = 64
 WORDS = {
     "stage": "the stage to work on",
     "confirm": "destroy, prune: the site's name",
+    "key": "prune: the ssh keys to take out",
     "volumes": "destroy, prune: the volumes to remove as well",
     "upgrade": "lock: the images to upgrade",
     "to": "rollback: the revision to go back to",

@@ -3,6 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from providers.docker.api import engine, thing
 from providers.fake.provider import FakeCloud, FakeProvider
 from providers.vagrant.api import virsh
 from providers.vagrant.machines import prefix_of
-from remote.ssh.login import Answer
+from remote.ssh.login import Answer, log_in
 from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 
@@ -39,6 +40,16 @@ class Rig(ABC):
     @abstractmethod
     def provider(self) -> Provider:
         """Return a new provider, as another run would have."""
+
+    def checkout(self, directory: Path) -> "Rig":
+        """Return the rig of another checkout of the same stage, which has a key of its own."""
+        other = copy(self)
+        other.files = make.ssh_files(directory)
+        return other
+
+    def lets_in(self, record: HostRecord, checkout: "Rig") -> bool:
+        """Return whether a host lets a checkout's key in."""
+        return log_in(record, checkout.files.key, "sudo -n true").worked
 
     @abstractmethod
     def things(self) -> list[str]:
@@ -65,6 +76,10 @@ class FakeRig(Rig):
     def provider(self) -> Provider:
         """Return a provider of the same cloud."""
         return FakeProvider(self.stage, self.files, cloud=self.cloud)
+
+    def lets_in(self, record: HostRecord, checkout: Rig) -> bool:
+        """Return whether the fake has noted the checkout's key."""
+        return str(checkout.files.key) in self.cloud.let_in[record.id]
 
     def things(self) -> list[str]:
         """Return the cloud's things."""
@@ -142,6 +157,10 @@ class VagrantRig(Rig):
         """Return the real provider."""
         return make.provider_of(self.stage, self.files)
 
+    def lets_in(self, record: HostRecord, checkout: Rig) -> bool:
+        """Ask the stand-in."""
+        return self.log_in(record, checkout.files.key, "").worked
+
     def domain(self, name: str) -> Path:
         """Return where a machine is kept."""
         return self.libvirt / "domains" / f"{prefix_of(self.stage)}{name}"
@@ -177,7 +196,8 @@ class VagrantRig(Rig):
         """Answer as the machine's sshd would: to who knows its key, and has the one that it lets in."""
         table = self.table(record.name.removeprefix("p-").partition(".")[0])
         known = record.host_keys == (f"ssh-ed25519 KEY-OF-{table['id']}",)
-        let_in = table.get("admitted") == key.with_suffix(".pub").read_text().strip()
+        own = key.with_suffix(".pub").read_text().split()[1]
+        let_in = any(entry.split()[1] == own for entry in table.get("admitted", []))
         worked = table["running"] and known and let_in
         return Answer(0 if worked else 255, "", "" if worked else "Permission denied (publickey).")
 

@@ -8,12 +8,13 @@ from typing import Any
 import boto3
 import pytest
 
-from model.errors import ProviderError
+from model.errors import KeyRefusedError, ProviderError
 from model.keys.record import HostRecord
 from providers.aws.errors import AwsError
 from providers.aws.provider import AwsProvider
 from providers.base import Provider
 from tests import rig as make
+from tests.contract.second_checkout import second_checkout
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.aws.cloud import Cloud
 
@@ -226,3 +227,33 @@ def test_what_is_in_use_is_not_removed(aws: Cloud, tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(AwsProvider, "delete_policy", replace(AwsProvider.delete_policy, timeout=0.05))
     with pytest.raises(AwsError, match="something that is not skep's uses it"):
         provider.remove("network", make.quiet)
+
+
+def test_a_second_checkout_is_let_in_by_instance_connect(aws: Cloud, tmp_path: Path) -> None:
+    """EC2 Instance Connect lets its key in for a minute, in which it becomes an entry as all others."""
+    stage = aws_cloud.stage_of(number_of_hosts=1, separate_repository=False)
+    operation = "SendSSHPublicKey"
+    blob = ""
+    with second_checkout(stage, tmp_path, lambda: blob if operation in aws.calls() else "") as second:
+        blob = second.blob
+
+        assert second.ensure() == second.first
+
+        [script] = second.scripts
+        assert f"ssh-ed25519 {second.blob} skep:" in script
+
+
+def test_a_second_checkout_where_instance_connect_is_missing(aws: Cloud, tmp_path: Path) -> None:
+    """Which key is refused is said, with both ways back in; the host stays as it is."""
+    stage = aws_cloud.stage_of(number_of_hosts=1, separate_repository=False)
+    with second_checkout(stage, tmp_path, str) as second:
+        before = aws.things()
+        key = second.files.own_key
+        assert key is not None
+
+        with pytest.raises(KeyRefusedError) as caught:
+            second.ensure()
+
+        assert f"hive0 refuses this checkout's key ({key.fingerprint}, " in str(caught.value)
+        assert f"doit authorize '{key.public} " in str(caught.value)
+        assert aws.things() == before

@@ -17,6 +17,7 @@ from providers.fake.provider import KilledError
 from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract import faults
+from tests.contract.second_checkout import second_checkout
 from tests.doubles.azure import cloud as azure_cloud
 from tests.doubles.azure.server import OLD_TOKEN, Cloud
 
@@ -375,3 +376,12 @@ def test_a_host_is_as_it_was_asked_for(azure: Cloud, tmp_path: Path) -> None:
     assert first["tags"]["skep.site"] == stage.site_name
     assert pinned.host_keys == (first["tags"]["skep.host-key"],)
     assert (pinned.address, inside.ssh_host) == ("10.1.0.10", "10.1.0.11")
+
+
+def test_a_second_checkout_is_let_in_by_a_run_command(azure: Cloud, tmp_path: Path) -> None:
+    """Azure's agent runs the script that lets its key in beside those that are; nothing is made anew."""
+    stage = azure_cloud.stage_of(number_of_hosts=1, separate_repository=False)
+    with second_checkout(stage, tmp_path, lambda: azure.scripts.get("hive0", "")) as second:
+        assert second.ensure() == second.first
+
+        assert f"ssh-ed25519 {second.blob} skep:" in azure.scripts["hive0"]

@@ -18,6 +18,7 @@ from providers.gcp.provider import GcpProvider
 from remote.ssh.ssh_files import SshFiles
 from tests import rig as make
 from tests.contract import faults
+from tests.contract.second_checkout import second_checkout
 from tests.doubles.gcp import cloud as gcp_cloud
 from tests.doubles.gcp.published import RefusedError, understood
 from tests.doubles.gcp.server import Google
@@ -365,3 +366,21 @@ def test_the_sdk_is_left_alone() -> None:
         "sys.exit(any(name.startswith('google') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=make.ROOT).returncode == 0
+
+
+def test_a_second_checkout_is_let_in_by_metadata(google: Google, tmp_path: Path) -> None:
+    """Google's agent lets its key in; then the key is an entry as all others, and metadata is as it was."""
+
+    def metadata() -> dict[str, str]:
+        [instance] = [thing for path, thing in google.things.items() if "/instances/" in path]
+        return {item["key"]: item["value"] for item in instance["metadata"]["items"]}
+
+    stage = gcp_cloud.stage_of(number_of_hosts=1, separate_repository=False)
+    with second_checkout(stage, tmp_path, lambda: metadata().get("ssh-keys", "")) as second:
+        before = metadata()
+
+        assert second.ensure() == second.first
+
+        assert metadata() == before
+        [script] = second.scripts
+        assert f"ssh-ed25519 {second.blob} skep:" in script

@@ -3,6 +3,7 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from model.keys.record import HostRecord, Record
 from providers.base import Resource
 from remote.ssh.login import log_in
 from tests import rig as make
-from tests.contract.rigs import FakeRig, PreparedRig, Rig
+from tests.contract.rigs import CloudRig, FakeRig, PreparedRig, Rig
 
 
 class TestResources:
@@ -116,6 +117,22 @@ class TestEnsure:
         record = after["hive0"]
         assert isinstance(record, HostRecord)
         assert log_in(record, rig.files.key, "true").worked
+
+    def test_letting_a_key_in_takes_no_other_out(self, rig: Rig, tmp_path: Path) -> None:
+        """Two checkouts, each with a key of its own, are both let in, whichever came last; the host stays the same."""
+        if isinstance(rig, CloudRig):
+            return  # nobody answers there; the clouds' own tests show how a second key gets in
+        other = rig.checkout(tmp_path / "site" / "state" / "other")
+        first = make.ensure_all(rig.provider())["hive0"]
+        assert isinstance(first, HostRecord)
+
+        second = make.ensure_all(other.provider())["hive0"]
+
+        assert second == first
+        assert rig.lets_in(first, rig)
+        assert rig.lets_in(first, other)
+        assert make.ensure_host(rig.provider(), "hive0") == first
+        assert rig.lets_in(first, other)
 
 
 class TestFound:

@@ -116,6 +116,7 @@ class Cloud:
             self.things: dict[str, Json] = {}
             self.operations: dict[str, Operation] = {}
             self.calls: list[str] = []
+            self.scripts: dict[str, str] = {}
             self._young: dict[str, int] = {}
             self._requests = itertools.count(1)
             self._changes = 0
@@ -437,12 +438,20 @@ class Cloud:
         """Answer an action on a machine."""
         identifier = request.path.rpartition("/")[0]
         there = self.find(identifier)
-        if kind != "Microsoft.Compute/virtualMachines" or action not in {"start", "deallocate"}:
+        actions = {"start", "deallocate", "runCommand"}
+        if kind != "Microsoft.Compute/virtualMachines" or action not in actions:
             raise RefusedError("InvalidResourceType", f"{kind}/{action} could not be found.", 404)
         if there is None:
             raise RefusedError("ResourceNotFound", f"The Resource '{identifier}' was not found.", 404)
         if self.is_busy(identifier):
             raise RefusedError("Conflict", "Another operation is in progress.", 409)
+        if action == "runCommand":
+            # https://learn.microsoft.com/azure/virtual-machines/linux/run-command: by the agent, so of what runs only.
+            self._validate(request.body, "azure.mgmt.compute.models:RunCommandInput")
+            if "PowerState/running" not in str(props(there)["instanceView"]):
+                raise RefusedError("OperationNotAllowed", "The operation requires the VM to be running.", 409)
+            script = "\n".join(request.body["script"])
+            return self.begin(identifier, lambda: self.scripts.update({there["name"]: script}), 202)
         state = {"start": "running", "deallocate": "deallocated"}[action]
         return self.begin(identifier, lambda: rules.power(there, state), 202)
 

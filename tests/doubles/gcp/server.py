@@ -409,6 +409,15 @@ class Google:
         thing["machineType"] = body["machineType"]
         return self._operation("setMachineType", words)
 
+    def _setMetadata(self, _kind: str, words: dict[str, str], body: Json) -> Json:  # noqa: N802 - Google's name
+        """Replace an instance's metadata, if it is that which was read."""
+        thing = self._find(self._path("instances", words))
+        before = thing["metadata"]
+        if body.get("fingerprint") != before.get("fingerprint"):
+            raise RefusedError(412, "conditionNotMet", "Supplied fingerprint does not match current metadata")
+        thing["metadata"] = {**body, "fingerprint": f"f{next(self._ids)}"}
+        return self._operation("setMetadata", words)
+
     def _addAccessConfig(self, _kind: str, words: dict[str, str], body: Json) -> Json:  # noqa: N802 - Google's name
         """Give an instance a public address."""
         self._check_access([body])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from model.errors import ProviderError
+from model.errors import KeyRefusedError, ProviderError
 from model.keys.digest import Inputs
 from model.log import Log
 from model.site import AwsStage
@@ -131,26 +131,49 @@ def test_ssh_is_by_the_public_address_where_there_is_one(files: SshFiles) -> Non
 
 
 def test_no_login(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message tells the console's command; for a machine made for another key, how to remove the machine."""
+    """The message tells the console's command; where the key is refused, which one, and the ways back in."""
     waits: list[float] = []
 
     def refused(_record: object, _key: Path, timeout: float, _is_there: object) -> str:
         waits.append(timeout)
-        return "permission denied"
+        return "skep@h: Permission denied (publickey)." if "refuses" in hosts_are else "no route"
 
     monkeypatch.setattr(module, "wait_for_login", refused)
+    hosts_are = "silent"
     own = replace(MACHINE, authorized_key=fingerprint(files.public_key))
     with pytest.raises(
-        ProviderError,
-        match=r"no ssh log-in on 10\.1\.0\.10 within 300 s: permission denied\n.*toy console m-1",
+        ProviderError, match=r"no ssh log-in on 10\.1\.0\.10 within 300 s: no route\n.*toy console m-1"
     ):
         ensure(ToyHosts(stage_of(), files, own))
-    with pytest.raises(
-        ProviderError, match=r"accepts another ssh key than .*; or smash m-1, which removes its disks"
-    ):
+    hosts_are = "refuses"
+    key = files.own_key
+    assert key is not None
+    with pytest.raises(KeyRefusedError) as caught:
         ensure(ToyHosts(stage_of(), files, replace(MACHINE, authorized_key="of another")))
 
+    message = str(caught.value)
+    assert message.startswith(f"hive0 refuses this checkout's key ({key.fingerprint}, ")
+    assert f"run: doit authorize '{key.public} skep:{key.name}'; or append that key" in message
+    assert "or smash m-1, which removes its disks" in message
     assert waits == [300.0, 20.0]
+
+
+def test_a_cloud_that_can_lets_the_key_in(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that the host refuses is let in by the cloud's own means, if it has any, and then logs in."""
+    hosts = ToyHosts(stage_of(), files, replace(MACHINE, authorized_key="of another"))
+
+    def let_in(_record: object, machine: Machine, _log: object) -> bool:
+        hosts.calls.append(f"let in {machine.id}")
+        return True
+
+    def wait_for_login(*_: object) -> str:
+        return "" if "let in m-1" in hosts.calls else "skep@h: Permission denied (publickey)."
+
+    monkeypatch.setattr(module, "wait_for_login", wait_for_login)
+    monkeypatch.setattr(hosts, "_let_in", let_in)
+
+    assert ensure(hosts).id == "m-1"
+    assert hosts.calls[-1] == "let in m-1"
 
 
 def test_sizes_of_the_repository_are_its_own() -> None:

@@ -32,7 +32,7 @@ def test_the_first_start_brings_the_keys_and_prints_none() -> None:
     assert lines[0] == "#!/bin/sh"
     assert lines[2] == "[ ! -e /var/lib/skep/started ] || exit 0"
     assert f"printf '%s\\n' '{key.public}' >/etc/ssh/ssh_host_ed25519_key.pub" in lines
-    assert "printf '%s\\n' 'ssh-ed25519 AAAA skep@example' >~skep/.ssh/authorized_keys" in lines
+    assert "printf '%s\\n' 'ssh-ed25519 AAAA skep@example' >>~skep/.ssh/authorized_keys" in lines
 
 
 def test_the_name_in_a_url() -> None:

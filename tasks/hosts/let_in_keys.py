@@ -1,0 +1,189 @@
+"""The ssh keys that a stage's hosts let in: one for each checkout, and those that people added by hand.
+
+Hosts have them in `authorized_keys`. The file in state/ is only for `doit list`, which observes nothing.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from model.errors import SkepError
+from model.keys.authorized_key import AuthorizedKey, parse_keys
+from model.log import Log
+from model.stage import Host
+from remote.mother.files import write_whole
+from remote.ssh.authorized_keys import LIST, let_in_script, take_out_script
+from remote.ssh.ssh_files import now
+from tasks.names import infra_task
+from tasks.run.context import Run
+from tasks.run.state import State
+
+FILE = "authorized_keys.json"
+SHOWN = 8
+"""The keys that a list shows where nobody asked for all."""
+KeysOfHosts = Mapping[str, Sequence[AuthorizedKey]]
+"""Host to the keys that it lets in."""
+
+
+@dataclass(frozen=True)
+class LetInKey:
+    """One key of the stage.
+
+    Args:
+        key: The key, with the earliest time at which a host let it in.
+        hosts: The hosts that let it in.
+        is_everywhere: Whether these are all that are known.
+        is_own: Whether it is this checkout's.
+
+    """
+
+    key: AuthorizedKey
+    hosts: tuple[str, ...]
+    is_everywhere: bool
+    is_own: bool
+
+    @property
+    def words(self) -> str:
+        """What is to be known of it beside its name, for people."""
+        since = (
+            f"since {self.key.since[:16].replace('T', ' ')} UTC" if self.key.since else "nobody noted when"
+        )
+        where = "" if self.is_everywhere else f", on {', '.join(self.hosts)} only"
+        return f"{since}{where}{' (this checkout)' if self.is_own else ''}"
+
+
+# -- who is let in -----------------------------------------------------------------------------------------------------
+
+
+def observed(run: Run) -> dict[str, tuple[AuthorizedKey, ...]]:
+    """Return who is let in, by the live state, on the hosts that answered."""
+    found = {host.short: run.live_state.host(host) for host in run.stage.hosts}
+    return {short: state.authorized_keys for short, state in found.items() if not state.error}
+
+
+def recorded(run: Run) -> dict[str, tuple[AuthorizedKey, ...]]:
+    """Return who was let in when a run last looked."""
+    try:
+        found = json.loads((run.state.root / FILE).read_text())
+        hosts = [host.short for host in run.stage.hosts if host.short in found]
+        return {short: parse_keys(found[short]) for short in hosts}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def note(run: Run, found: KeysOfHosts) -> None:
+    """Keep who is let in on some hosts; what is known of the others stays."""
+    with run.coordination.lock("let-in keys"):
+        _write(run.state, {**recorded(run), **found})
+
+
+def _write(state: State, found: KeysOfHosts) -> None:
+    """Write who is let in on all hosts."""
+    table = {short: [key.line for key in keys] for short, keys in found.items()}
+    write_whole(state.root / FILE, json.dumps(table, indent=1).encode() + b"\n")
+
+
+def note_observed(run: Run) -> None:
+    """Keep who is let in by the live state, but for the hosts that this run ensured since: those are noted already."""
+    ensured = {short for host in run.stage.hosts if run.progress.reasons.get(infra_task(short := host.short))}
+    note(run, {short: keys for short, keys in observed(run).items() if short not in ensured})
+
+
+def keys_of(run: Run, found: KeysOfHosts) -> list[LetInKey]:
+    """Return the keys of the stage: this checkout's first, then by the time since when they are let in."""
+    own = run.connections.files.own_key
+    hosts: dict[str, list[str]] = {}
+    keys: dict[str, AuthorizedKey] = {}
+    for short, several in found.items():
+        for key in several:
+            hosts.setdefault(key.public, []).append(short)
+            before = keys.get(key.public, key)
+            since = min(filter(None, (before.since, key.since)), default="")
+            keys[key.public] = replace(key, since=since)
+    every = [
+        LetInKey(
+            key,
+            tuple(hosts[public]),
+            is_everywhere=len(hosts[public]) == len(found),
+            is_own=own is not None and own.public == public,
+        )
+        for public, key in keys.items()
+    ]
+    return sorted(every, key=lambda each: (not each.is_own, each.key.since, each.key.name))
+
+
+def lines(keys: Sequence[LetInKey], *, every: bool = False) -> list[str]:
+    """Return a line for each key, below one that says what they are; none where nothing is known."""
+    if not keys:
+        return []
+    shown = keys if every or len(keys) <= SHOWN else keys[:SHOWN]
+    width = max(len(each.key.name) for each in shown)
+    left = len(keys) - len(shown)
+    return [
+        "ssh keys that the hosts let in, when a run last looked:",
+        *(f"    {each.key.name:<{width}}  {each.words}" for each in shown),
+        *([f"    and {left} more (doit list --all)"] if left else []),
+    ]
+
+
+# -- letting in, and taking out ----------------------------------------------------------------------------------------
+
+
+def settle(run: Run, host: Host, log: Log) -> None:
+    """Let the other checkouts' keys in on a host that may be new, and note who is in there.
+
+    It gets the keys that the hosts which answered have, so that one that was taken out does not come back.
+
+    Raises:
+        HostError: It does not answer.
+
+    """
+    own = run.connections.files.own_key
+    theirs = {key.public: key for keys in observed(run).values() for key in keys if key.is_checkouts}
+    others = [key for public, key in theirs.items() if own is None or public != own.public]
+    output = run.connections.to(host).script(
+        let_in_script([replace(key, since=key.since or now()) for key in others]) + LIST,
+        label="letting the stage's ssh keys in",
+    )
+    found = parse_keys(output.splitlines())
+    log(f"{host.short}: lets in {', '.join(key.name for key in found) or 'nobody'}")
+    note(run, {host.short: found})
+
+
+def let_in(run: Run, key: AuthorizedKey, log: Log) -> list[str]:
+    """Let a key in on all hosts; return the problems."""
+    script = let_in_script([replace(key, since=now())])
+    return _on_each(run, run.stage.hosts, script, f"lets {key.name} in", log)
+
+
+def take_out(run: Run, keys: Sequence[LetInKey], log: Log) -> list[str]:
+    """Take keys out on all hosts; return the problems.
+
+    Raises:
+        ValueError: One of them is this checkout's.
+
+    """
+    if any(each.is_own for each in keys):
+        raise ValueError("a checkout never takes its own key out")
+    names = ", ".join(each.key.name for each in keys)
+    script = take_out_script([each.key for each in keys])
+    return _on_each(run, run.stage.hosts, script, f"no longer lets {names} in", log)
+
+
+def _on_each(run: Run, hosts: Iterable[Host], script: str, done: str, log: Log) -> list[str]:
+    """Run a script on all hosts at a time, note who is in afterwards, and return the problems."""
+
+    def act(host: Host) -> str:
+        try:
+            output = run.connections.to(host).script(script + LIST, label="changing who is let in")
+        except SkepError as error:
+            log(str(error))
+            return str(error)
+        note(run, {host.short: parse_keys(output.splitlines())})
+        log(f"{host.short} {done}")
+        return ""
+
+    made = [host for host in hosts if run.state.host_record(host) is not None]
+    with ThreadPoolExecutor(max_workers=max(1, len(made))) as pool:
+        return [problem for problem in pool.map(act, made) if problem]
