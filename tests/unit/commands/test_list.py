@@ -11,10 +11,12 @@ import pytest
 
 from commands.list import ListReport, summary
 from commands.shared.lock_owner import holder
+from model.keys.authorized_key import AuthorizedKey
 from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
+from tasks.hosts import let_in_keys
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
@@ -154,3 +156,24 @@ sys.exit(status)
     assert len(shown["phases"]) == 7
     assert {one["status"] for phase in shown["phases"] for one in phase["resources"]} == {NEVER}
     assert not (tmp_path / "state").exists()
+
+
+def test_the_list_says_who_is_let_in(run: Run) -> None:
+    """The ssh keys are shown as a run last saw them; not where a person asks for one resource."""
+    key = AuthorizedKey("ssh-ed25519", "AAAAown0", "me@here", "2026-11-28T08:00:00Z")
+    let_in_keys.note(run, {host.short: (key,) for host in run.stage.hosts})
+
+    assert report(run).lines((), {}, every=False)[-2:] == [
+        "ssh keys that the hosts let in, when a run last looked:",
+        f"    {key.name}  since 2026-11-28 08:00 UTC",
+    ]
+    assert report(run).data(())["ssh_keys"] == [
+        {
+            "name": key.name,
+            "fingerprint": key.fingerprint,
+            "since": "2026-11-28T08:00:00Z",
+            "hosts": [host.short for host in run.stage.hosts],
+            "own": False,
+        }
+    ]
+    assert not any("ssh keys" in line for line in report(run).lines(["build_images:web"], {}, every=False))

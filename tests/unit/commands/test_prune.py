@@ -15,6 +15,7 @@ from msgspec import structs
 from commands import prune as command
 from commands.prune import PruneCommand
 from model.errors import HostError
+from model.keys.authorized_key import AuthorizedKey
 from model.keys.record import FactRecord, HostRecord
 from remote.hostsetup.markers import AppliedStep
 from remote.ssh.connection import Connection
@@ -429,3 +430,75 @@ def test_a_slip_removes_nothing(
 
     assert message in str(caught.value)
     assert removed == []
+
+
+# -- ssh keys ----------------------------------------------------------------------------------------------------------
+
+OWN = AuthorizedKey("ssh-ed25519", "AAAAown0", "me@here", "2026-11-28T08:00:00Z")
+OTHER = AuthorizedKey("ssh-ed25519", "AAAAothr", "ci@runner", "2026-11-27T08:00:00Z")
+
+
+@pytest.fixture
+def two_keys(made: Made, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Have two checkouts be let in, and note the keys that are taken out, and where."""
+    made.run().connections.files.key.with_suffix(".pub").write_text(f"{OWN.public} skep@example.private\n")
+    for host in made.run().stage.hosts:
+        made.look(host.short, authorized_keys=(OWN, OTHER))
+    taken: list[str] = []
+
+    def script(connection: Connection, text: str, **_: Any) -> str:
+        if "BLOBS=" in text:
+            assert OWN.blob not in text
+            taken.extend([f"{connection.name} {OTHER.name}"] if OTHER.blob in text else [])
+        return f"{OWN.line}\n"
+
+    monkeypatch.setattr(Connection, "script", script)
+    return taken
+
+
+def test_ssh_keys_are_shown_and_stay(made: Made, two_keys: list[str], removed: list[str]) -> None:
+    """A plain prune says who is let in, and takes nobody out."""
+    status, message = prune(made)
+
+    assert (status, removed) == (0, [])
+    assert message.splitlines()[1:] == [
+        "ssh keys that the hosts let in; key=NAME takes one out:",
+        f"    {OWN.name}  since 2026-11-28 08:00 UTC (this checkout)",
+        f"    {OTHER.name}  since 2026-11-27 08:00 UTC",
+    ]
+    without_services(made)
+    prune(made, confirm="example")
+    assert two_keys == []
+
+
+def test_an_ssh_key_goes_by_its_name(made: Made, two_keys: list[str], removed: list[str]) -> None:
+    """It goes on all hosts, and nothing else does; without the site's name prune only says so."""
+    without_services(made)
+    status, message = prune(made, key=OTHER.name)
+    assert (status, two_keys) == (2, [])
+    assert message.splitlines() == [
+        "this would take out of stage private of example:",
+        f"    ssh key {OTHER.name}, since 2026-11-27 08:00 UTC",
+        f"to do it, type: doit prune confirm=example key={OTHER.name}",
+    ]
+
+    assert prune(made, confirm="example", key=OTHER.id)[0] == 0
+
+    assert sorted(two_keys) == [f"hive{n} {OTHER.name}" for n in range(3)]
+    assert removed == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody", f"key=nobody: is not a key that the hosts let in; these can be taken out: {OTHER.name}"),
+        (OWN.name, f"key={OWN.name}: is this checkout's own key, without which it can't log in"),
+    ],
+)
+@pytest.mark.usefixtures("two_keys")
+def test_an_ssh_key_that_is_not_taken_out(made: Made, name: str, message: str) -> None:
+    """One that nobody has, and one's own."""
+    with pytest.raises(InvalidCommand) as caught:
+        prune(made, confirm="example", key=name)
+
+    assert message in str(caught.value)

@@ -13,7 +13,8 @@ from tasks import build_infra
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
-from tests.made import SITE
+from tasks.step import CHANGE, Finding
+from tests.made import SITE, new
 
 
 @pytest.fixture
@@ -85,3 +86,21 @@ def test_the_vault_of_another_user(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         StateError, match=f"^{run.secrets.vault_path}: Permission denied; doit must be able to write"
     ):
         run.secrets.fingerprint()
+
+
+def test_a_host_that_refuses_the_key_is_not_up_to_date(tmp_path: Path) -> None:
+    """Its task runs, so that the provider lets the key in again; a host that is silent is another matter."""
+    made = new(tmp_path)
+    made.make()
+    refusal = "hive1 refuses this checkout's key (SHA256:x, state/private/secrets/id_ed25519)"
+    made.look("hive1", error=f"{refusal}: ask", refusal=refusal)
+    made.look("hive2", error="hive2: no answer")
+    run = made.run()
+    steps = {step.name: step for step in build_infra.steps(run)}
+
+    assert {name: step.real("") for name, step in steps.items() if step.host} == {
+        "hive0": None,
+        "hive1": refusal,
+        "hive2": None,
+    }
+    assert made.table()["build_infra:hive1"].step.inspect(()) == Finding(CHANGE)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import CommandError, HostError
+from model.errors import CommandError, HostError, KeyRefusedError
 from remote.mother.process import Completed
 from remote.ssh import commands as argv
 from remote.ssh import connection as ssh
@@ -52,6 +52,30 @@ def test_a_host_made_anew_is_tried_again(connection: Connection, tried: list[str
         connection.open()
 
     assert len(tried) == 2
+
+
+def test_a_key_that_is_refused_is_said_as_that(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which key, and the way back in; to each who asks. A key that ssh can't read is another fault."""
+    said = "skep@10.0.0.1: Permission denied (publickey)."
+    lines = [said]
+    monkeypatch.setattr(ssh, "run_ssh", lambda words, **_: Completed(tuple(words), 255, lines=tuple(lines)))
+    path = connection._files.key.with_name("key.pub")
+    path.write_text("ssh-ed25519 AAAAkey0 test\n")
+    key = connection._files.own_key
+    assert key is not None
+    for _ in range(2):
+        with pytest.raises(KeyRefusedError) as caught:
+            connection.open()
+
+        assert caught.value.reason.startswith(f"hive0 refuses this checkout's key ({key.fingerprint}, ")
+        assert f"run: doit authorize 'ssh-ed25519 AAAAkey0 skep:{key.name}'" in str(caught.value)
+
+    lines = [f'Load key "{connection._files.key}": Permission denied', said]
+    connection.close()
+    with pytest.raises(HostError, match=r"hive0: ssh: skep@10\.0\.0\.1: Permission denied"):
+        connection.open()
 
 
 @pytest.fixture

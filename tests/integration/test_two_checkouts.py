@@ -1,0 +1,95 @@
+"""Two checkouts of one site, each with an ssh key of its own: letting one in never takes the other one out."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import rig
+from tests.integration.site import Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
+
+PURPOSE = "checkouts"
+TOML = """\
+site = "{name}"
+[stages.private]
+provider = "docker"
+cidr = "{cidr}"
+separate_repository = false
+number_of_hosts = 2
+"""
+HOSTS = ("hive0", "hive1")
+STEP = "setup_hosts:hive1.hostname"
+"""A step of a later phase, which needs a log-in on hive1 and little else."""
+
+
+@pytest.fixture
+def checkouts(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+    """Give two checkouts of a site, of which the first has made the hosts; leave nothing of it."""
+    text = ""
+    sites = []
+    for name in ("one", "two"):
+        site = Site(tmp_path / name, PURPOSE)
+        text = text or TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE))
+        site.toml.write_text(text)
+        sites.append(site)
+    first, second = sites
+    with rig.own(first.name):
+        try:
+            first.run(STEP).well()
+            yield first, second
+        finally:
+            first.run("destroy", f"confirm={first.name}", timeout=120)
+
+
+def logs_in(site: Site, host: str) -> bool:
+    """Return whether a checkout's key logs in, over a connection of its own."""
+    words = ["ssh", "-F", str(site.state / "ssh_config"), "-o", "ControlPath=none", host, "true"]
+    return subprocess.run(words, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def key_of(site: Site) -> str:
+    """Return the name of a checkout's key, by what it lists."""
+    keys = json.loads(site.run("list", "--json").well().text)["ssh_keys"]
+    [own] = [key["name"] for key in keys if key["own"]]
+    return str(own)
+
+
+def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
+    """A second checkout, killed on its way in, takes nobody out; each is shown, and goes by its name alone.
+
+    A key that was taken out is let in by the next run, which says why; a host that is made anew lets both in.
+    """
+    first, second = checkouts
+    with second.start("build_infra") as running:
+        running.wait_for(lambda: "waiting for ssh" in second.log("build_infra:hive0"), "a key let in")
+        running.kill()
+    second.run(STEP).well()
+
+    assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True] * 4
+    assert first.run("build_infra").did_nothing
+
+    own, other = key_of(first), key_of(second)
+    listed = first.run("list").well().text
+    assert own in listed
+    assert other in listed
+    assert other in first.run("prune").text
+    assert "this checkout's own" in first.run("prune", f"confirm={first.name}", f"key={own}").failed()
+    first.run("prune", f"confirm={first.name}").well()
+    assert logs_in(second, "hive1")
+
+    first.run("prune", f"confirm={first.name}", f"key={other}").well()
+
+    assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True, True, False, False]
+    ended = second.run(STEP).well()
+    assert "hive1 refuses this checkout's key (SHA256:" in ended.reasons["build_infra:hive1"]
+    assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True] * 4
+
+    subprocess.run(["docker", "rm", "-f", first.container("hive1")], check=True, capture_output=True)
+    first.run("build_infra").well()
+
+    assert logs_in(second, "hive1")
+    assert second.run("build_infra").status == 0
