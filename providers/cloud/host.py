@@ -265,7 +265,7 @@ class CloudHosts(ABC, Generic[Config]):
         if is_refusal(reason):
             raise self._files.refusal(
                 record.name.partition(".")[0],
-                f"append that key to ~{ADMIN}/.ssh/authorized_keys by its console; or "
+                last=f"append that key to ~{ADMIN}/.ssh/authorized_keys by its console; or "
                 f"{self._removal_words(machine)}, which removes its disks, and run doit again",
             )
         if reason:

@@ -98,7 +98,7 @@ class KickstartHosts:
                 # It is installed, and verified by its host key: waiting does not help.
                 raise self._files.refusal(
                     host.short,
-                    f"append that line to ~{ADMIN}/.ssh/authorized_keys on its console, as root",
+                    last=f"append that key to ~{ADMIN}/.ssh/authorized_keys on its console, as root",
                 )
         if not kept.pending:
             return problem or "nothing was made to install it from: doit build_infra:medium"

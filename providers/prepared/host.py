@@ -167,7 +167,7 @@ class PreparedHosts:
             )
         if answer.status == FAILED and "permission denied" in errors:
             raise self._files.refusal(
-                host.short, f"as {user}: {self._refused(user, password)} ({last_line(answer.errors)})"
+                host.short, first=f"{self._refused(user, password)} ({last_line(answer.errors)})"
             )
         raise ProviderError(
             f"{host.name}: the admin user {ADMIN} can't be made as {user} (exit status {answer.status})"

@@ -106,7 +106,7 @@ class VagrantHosts:
             way = (
                 f"look for AllowUsers or PubkeyAuthentication in its sshd_config (`vagrant ssh {host.short}`)"
             )
-            raise self._files.refusal(host.short, way)
+            raise self._files.refusal(host.short, first=way)
         if problem:
             raise ProviderError(f"{host.name}: is up, and the stage's key does not log in: {problem}")
         return record

@@ -105,7 +105,7 @@ class Connection:
         ended = run_ssh(master, timeout=_OPENING)
         if not ended.ok:
             if is_refusal("\n".join(ended.lines)):
-                raise self._files.refusal(self.name, "run doit, if its provider can let it in")
+                raise self._files.refusal(self.name, first="run doit, if its provider can let it in")
             late = f"no answer within {_OPENING:.0f} s" if ended.status is None else "no answer"
             hint = f"try: ssh -F {self._files.config} {self.name}"
             raise HostError(f"{self.name}: ssh: {_last_line(ended.lines) or late} ({hint})")

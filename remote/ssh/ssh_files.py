@@ -73,20 +73,23 @@ class SshFiles:
             raise StateError(f"{self.key}.pub: is not a usable public key: remove it, and run doit again")
         return replace(own, since=now())
 
-    def refusal(self, name: str, remedy: str = "") -> KeyRefusedError:
+    def refusal(self, name: str, *, first: str = "", last: str = "") -> KeyRefusedError:
         """Return the error of a host that does not let this checkout's key in.
 
         Args:
             name: The host's name.
-            remedy: The provider's own way back in, if it has one.
+            first: A way back in to try before another checkout is asked.
+            last: A way back in where there is no other checkout.
 
         """
         own = self.own_key
         path = self.key if len(self.key.parts) < _SHOWN else Path(*self.key.parts[-_SHOWN:])
         which = f"{own.fingerprint}, {path}" if own is not None else f"{path}, whose .pub is missing"
         command = f"doit authorize '{own.public} {own.comment}'" if own is not None else "doit authorize KEY"
-        ways = [f"in a checkout that it still lets in, run: {command}", *filter(None, [remedy])]
-        return KeyRefusedError(f"{name} refuses this checkout's key ({which})", "; or ".join(ways))
+        ways = [first, f"in a checkout that it still lets in, run: {command}", last]
+        return KeyRefusedError(
+            f"{name} refuses this checkout's key ({which})", "; or ".join(filter(None, ways))
+        )
 
 
 def this_user() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from remote.ssh.ssh_files import socket_directory
 from tests import rig
 from tests.integration.site import Site
 
@@ -51,6 +52,13 @@ def logs_in(site: Site, host: str) -> bool:
     return subprocess.run(words, capture_output=True, timeout=30, check=False).returncode == 0
 
 
+def hang_up(site: Site) -> None:
+    """End a checkout's shared connections, which outlive their last use by a minute."""
+    for control in socket_directory(site.state).glob("*.ssh"):
+        words = ["ssh", "-F", str(site.state / "ssh_config"), "-o", f"ControlPath={control}"]
+        subprocess.run([*words, "-O", "exit", control.stem], capture_output=True, timeout=30, check=False)
+
+
 def key_of(site: Site) -> str:
     """Return the name of a checkout's key, by what it lists."""
     keys = json.loads(site.run("list", "--json").well().text)["ssh_keys"]
@@ -84,6 +92,7 @@ def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
     first.run("prune", f"confirm={first.name}", f"key={other}").well()
 
     assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True, True, False, False]
+    hang_up(second)
     ended = second.run(STEP).well()
     assert "hive1 refuses this checkout's key (SHA256:" in ended.reasons["build_infra:hive1"]
     assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True] * 4
