@@ -1,8 +1,9 @@
-"""The services' endpoints, in lines that can be pasted."""
+"""The services' endpoints, in lines that can be pasted, each with its answer where the run deployed something."""
 
 from model.site import PublishedPort
 from model.stage import Host, Stage
 from tasks.run.context import Run
+from tasks.services.answers import ask
 from tasks.services.published_ports import published_ports
 
 _SERVICE = "com.docker.swarm.service.name"
@@ -26,10 +27,16 @@ def lines(run: Run) -> list[str]:
     if not endpoints:
         return []
     width = max(len(name) for name, _ in endpoints)
-    found = ["the services answer:", *(f"  {name:<{width}}  {text}" for name, text in endpoints)]
     first = run.stage.hives[0]
     record = run.state.host_record(first)
-    if record is not None and record.ssh_host in _LOOPBACK:
+    is_inside = record is not None and record.ssh_host in _LOOPBACK
+    # A run with nothing to do says where they are; it does not wait for them.
+    answers = ask(text for _, text in endpoints) if run.progress.deployed and not is_inside else {}
+    found = ["the services' addresses:"]
+    for name, text in endpoints:
+        # As a comment, so that the line can be pasted as it is.
+        found.append(f"  {name:<{width}}  {text}" + (f"  # {answers[text]}" if text in answers else ""))
+    if is_inside:
         config = run.connections.files.config
         found.append(
             "  (these addresses are inside the engine's virtual machine; forward the ports that you need:"

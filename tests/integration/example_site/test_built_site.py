@@ -59,9 +59,9 @@ def test_nothing_else_answers(site: Example) -> None:
 
 
 def test_printed_commands_can_be_pasted(site: Example) -> None:
-    """Each line that a run prints under "the services answer" works as it is."""
+    """Each line that a run prints under "the services' addresses" works as it is."""
     text = site.run().text
-    lines = re.findall(r"^  (\w+) +(.+)$", text.partition("the services answer:")[2], re.MULTILINE)
+    lines = re.findall(r"^  (\w+) +(.+)$", text.partition("the services' addresses:")[2], re.MULTILINE)
     services = tomllib.loads(site.toml.read_text())["services"]
     assert sum(len(service.get("try", ())) for service in services.values()) == len(lines), text
     for service, line in lines:
