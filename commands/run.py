@@ -16,6 +16,7 @@ from commands.shared.holding import INTERRUPTED, holding
 from commands.shared.task_selection import all_before
 from commands.shell_image import PREFIX, shell
 from model.errors import SkepError
+from model.reasons import reason_of
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys
 from tasks.images.builder import builder_for, marks
@@ -102,7 +103,7 @@ def end_builds(run: Run) -> None:
     try:
         builder_for(run, lambda _line: None, clear=False).clear_leftovers()
     except (SkepError, KeyError) as error:
-        sys.stderr.write(f"the next run removes the build containers: {error}\n")
+        sys.stderr.write(f"the next run removes the build containers: {reason_of(error)}\n")
 
 
 def refuse_unknown_replacements(run: Run) -> None:
