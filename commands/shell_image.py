@@ -1,12 +1,14 @@
 """`doit shell_image:NAME`: open a shell in a failed build, at the point of failure.
 
 The file system of a failed role is kept as an image on the repository host until a build succeeds. The shell runs in a
-container of that image: it can be opened many times, and changes made in it are lost.
+container of that image: it can be opened many times, and changes made in it are lost. The image's secrets are mounted
+into it from the host's memory for as long as it is open; they are in no layer.
 """
 
+import base64
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from shlex import quote
 from typing import Any
 
@@ -15,6 +17,8 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.current_run import site_run
 from model.errors import SkepError
+from model.reasons import reason_of
+from model.secrets.secret import Secret
 from remote.ssh import commands as ssh_commands
 from tasks.build_images import failed_build
 from tasks.run.context import Run
@@ -36,7 +40,8 @@ class ShellImageCommand(DoitCmdBase):
     doc_usage = "IMAGE"
     doc_description = """\
 Also as `doit shell_image:IMAGE`. The failed role is in /.skep/role (unless it is one of Ansible), its variables are \
-set, its secrets are not there. Changes are lost when the shell ends; the next successful build removes the state."""
+set, the image's secrets are in /.skep/secrets. Changes are lost when the shell ends; the next successful build \
+removes the state."""
 
     cmd_options = ()
 
@@ -61,8 +66,10 @@ def shell(run: Run, name: str) -> int:
     repository = run.stage.repository
     try:
         kept = failed_build(run, name)
+        secrets = _secrets(run, name) if kept is not None else {}
+        where = run.connections.to(repository).script(_placed(secrets)).strip() if secrets else ""
     except SkepError as error:
-        raise InvalidCommand(str(error)) from error
+        raise InvalidCommand(run.secrets.redact(str(error))) from error
     finally:
         run.connections.close()
     if kept is None:
@@ -72,17 +79,48 @@ def shell(run: Run, name: str) -> int:
         run.connections.files.config,
         run.connections.files.control(repository.short),
         repository.short,
-        command(kept, terminal=terminal),
+        command(kept, where, terminal=terminal),
         terminal=terminal,
     )
     # The shell has this process's terminal, which `remote.mother.process` gives to nobody.
     return subprocess.call(ssh)
 
 
-def command(image: str, *, terminal: bool) -> str:
-    """Return the command that opens the shell on the repository host."""
+def _secrets(run: Run, name: str) -> dict[str, Secret]:
+    """Return the secrets that an image's roles see; of one that can't be read a line is printed."""
+    found = {}
+    for secret in run.stage.images[name].secrets:
+        try:
+            found[secret] = run.secrets.read(secret)
+        except (SkepError, KeyError) as error:
+            sys.stderr.write(f"secret {secret} is not in the shell: {run.secrets.redact(reason_of(error))}\n")
+    return found
+
+
+def _placed(secrets: Mapping[str, Secret]) -> str:
+    """Return the script that puts secrets into a new directory in the host's memory, and prints its path."""
+    files = (
+        f'printf %s {base64.b64encode(secret.reveal().encode()).decode()} | base64 -d >"$d/{secret_name}"'
+        for secret_name, secret in sorted(secrets.items())
+    )
+    return "\n".join(["umask 077", "d=$(mktemp -d /run/skep-shell.XXXXXXXX)", *files, 'echo "$d"', ""])
+
+
+def command(image: str, secrets: str = "", *, terminal: bool) -> str:
+    """Return the command that opens the shell on the repository host.
+
+    Args:
+        image: The image.
+        secrets: The host's directory with the image's secrets, which is removed when the shell ends.
+        terminal: Whether there is a terminal.
+
+    """
     options = "-it" if terminal else "-i"
-    return (
-        f"exec sudo -n docker run --rm {options} --network host --user 0:0 --entrypoint /bin/sh "
+    mount = f"-v {quote(secrets)}:/.skep/secrets:ro " if secrets else ""
+    shell = (
+        f"sudo -n docker run --rm {options} {mount}--network host --user 0:0 --entrypoint /bin/sh "
         f"{quote(image)} -c {quote(_ENTER)}"
     )
+    if not secrets:
+        return f"exec {shell}"
+    return f"trap 'sudo -n rm -rf {quote(secrets)}' EXIT; trap 'exit 129' HUP TERM; {shell}"

@@ -4,12 +4,16 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from doit.exceptions import InvalidCommand
+from msgspec import structs
 
 from commands.shell_image import command, shell
+from model.errors import ConfigError
+from model.secrets.secret import Secret
 from tasks.run.context import Run as SiteRun
 from tests.doubles.engine import Node
 from tests.doubles.image_histories import Bench, first_world
@@ -59,6 +63,55 @@ def test_what_is_not_there(bench: Bench, name: str, message: str) -> None:
     """A name that is none, and an image that did not fail, are said in one line."""
     with pytest.raises(InvalidCommand, match=message):
         shell(opened(bench), name)
+
+
+def test_the_images_secrets_are_there(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are put where the role had them, by the input of a script alone, and go when the shell ends."""
+    run, scripts, called = opened(bench), list[str](), list[list[str]]()
+    image = structs.replace(run.stage.images["web"], secrets=["token", "gone"])
+    monkeypatch.setattr(type(run.stage), "images", {"web": image})
+    monkeypatch.setattr("commands.shell_image.failed_build", lambda *_: "skep/failed:x")
+
+    def read(name: str) -> Secret:
+        if name == "gone":
+            raise ConfigError(["secrets.gone: the environment variable GONE is not set"])
+        return Secret("it's s$cret\n")
+
+    def script(text: str) -> str:
+        scripts.append(text)
+        done = subprocess.run(
+            ["/bin/sh", "-eu"],
+            input=text.replace("/run/", f"{tmp_path}/"),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    monkeypatch.setattr(run.secrets, "read", read)
+    monkeypatch.setattr(run.connections, "to", lambda _host: SimpleNamespace(script=script))
+
+    def call(words: list[str]) -> int:
+        called.append(words)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+
+    assert shell(run, "web") == 0
+
+    (directory,) = tmp_path.glob("skep-shell.*")
+    assert (directory / "token").read_text() == "it's s$cret\n"
+    assert directory.stat().st_mode & 0o077 == 0
+    ((*_, line),) = called
+    assert f"-v {directory}:/.skep/secrets:ro" in line
+    assert line.startswith(f"trap 'sudo -n rm -rf {directory}' EXIT;")
+    assert "s$cret" not in line
+    assert capsys.readouterr().err == (
+        "secret gone is not in the shell: secrets.gone: the environment variable GONE is not set\n"
+    )
 
 
 def test_a_terminal_is_used_where_there_is_one() -> None:
