@@ -242,7 +242,7 @@ class TestNetwork:
         provider = make.provider_of(other, make.ssh_files(tmp_path))
 
         [said] = provider.check()
-        assert f"stage private of the site {up.stage.site_name}" in said
+        assert f"stage private's of the site {up.stage.site_name}" in said
         assert "stages.private.cidr" in said
         with pytest.raises(ProviderError, match="overlaps"):
             make.ensure(provider, "network")
