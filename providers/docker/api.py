@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
 from model.json_types import Json
+from model.reasons import reason_of
 from model.stage import Stage
 from remote.engine.reader import Reader
 
@@ -127,7 +128,8 @@ def engine_host() -> str | None:
 def translate_errors(error: Exception, host: str | None = None) -> ProviderError:
     """Return the engine's error as one line with the way out."""
     text = str(getattr(error, "explanation", None) or error).strip()
-    low = text.lower()
+    low = text.lower()  # with Python's own words, by which some are known
+    text = reason_of(error).strip()
     where = f"Docker Engine at {host}" if host else "Docker Engine"
     for marks, advice in _ADVICE:
         if any(mark in low for mark in marks):
