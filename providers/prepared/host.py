@@ -223,7 +223,7 @@ class PreparedHosts:
         line = re.search(r"Offending \S+ key in .+:(\d+)", answer.errors)
         return (
             f"{host.name}: {where} has another host key than before ({stages}{f':{line[1]}' if line else ''}): if it "
-            f"was installed anew, run `ssh-keygen -f {stages} -R {record.name}` and then again; if not, it is another "
+            f"was reinstalled, run `ssh-keygen -f {stages} -R {record.name}` and then again; if not, it is another "
             "machine"
         )
 

@@ -1,6 +1,6 @@
 """Provider `prepared`: hosts that exist already and answer ssh. skep borrows them: it makes the admin user, no more.
 
-What identifies a host is `/etc/machine-id`, so that one that was installed anew is noticed.
+What identifies a host is `/etc/machine-id`, so that one that was reinstalled is noticed.
 """
 
 from collections.abc import Callable, Mapping, Sequence

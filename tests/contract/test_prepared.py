@@ -186,7 +186,7 @@ class TestRefusals:
         said = self.refusal(provider(fresh, hosts={"hive0": PreparedHost(host_keys=[other])}))
 
         assert "stages.private.hosts.hive0.host_keys" in said
-        assert "installed anew" in said
+        assert "reinstalled" in said
 
     def test_another_host_key_than_before(self, fresh: PreparedRig) -> None:
         """A host with another key than at the first time is refused, with the line of the old one and the way out."""
