@@ -2,7 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from functools import wraps
 from types import FrameType
@@ -18,13 +18,15 @@ from commands.shell_image import PREFIX, shell
 from model.errors import SkepError
 from model.reasons import reason_of
 from tasks.cleanup import content_gc, orphans
-from tasks.hosts import let_in_keys
+from tasks.hosts import let_in_keys, rolling_order
 from tasks.images.builder import builder_for, marks
 from tasks.names import SWARM
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 from tasks.services.missing_secrets import missing_secrets
 
+MANAGER_PATIENCE = 60.0
+"""Seconds for which a task waits for a manager of the swarm that answers and has a leader."""
 NOT_RECORDED = 2
 """The exit status where the outcome of a task could not be recorded in state/."""
 
@@ -49,14 +51,15 @@ class RunCommand(DoitRun):
         before = all_before({task.name: task.task_dep for task in self.task_list})
         words = ["*"] if self.sel_tasks is None else self.sel_tasks
         selected = [name for name in before if any(fnmatchcase(name, word) for word in words)]
+        chosen = {name for task in selected for name in (task, *before[task])}
         refuse_unknown_replacements(run)
-        problems = missing_secrets(run, {name for task in selected for name in (task, *before[task])})
+        problems = missing_secrets(run, chosen)
         if problems:
             raise InvalidCommand("\n".join(problems))
         try:
             with holding(run):
                 try:
-                    return self._run_tasks(run, kwargs)
+                    return self._run_tasks(run, kwargs, before, chosen)
                 except KeyboardInterrupt:
                     end_builds(run)
                     raise
@@ -64,13 +67,21 @@ class RunCommand(DoitRun):
             sys.stderr.write("\ninterrupted: finished tasks are recorded; the next doit goes on from there\n")
             return INTERRUPTED
 
-    def _run_tasks(self, run: Run, options: Mapping[str, Any]) -> int:
+    def _run_tasks(
+        self,
+        run: Run,
+        options: Mapping[str, Any],
+        before: Mapping[str, Collection[str]],
+        chosen: Collection[str],
+    ) -> int:
         """Observe the stage, run its tasks, clean up after them, print a summary, and return the exit status."""
         try:
             run.state.remove_broken()
             run.observer.enabled = True
+            run.connections.patience = MANAGER_PATIENCE
             # Begun here, since it takes as long as the slowest host; doit prepares its run meanwhile.
             _ = run.live_state
+            self._put_into_order(run, before, chosen)
         except SkepError as error:
             raise InvalidCommand(str(error)) from error
         signal.signal(signal.SIGTERM, _interrupt)
@@ -93,6 +104,17 @@ class RunCommand(DoitRun):
             f"not every result could be recorded; the next run checks those again: {traces.problem}\n"
         )
         return max(status, NOT_RECORDED)
+
+    def _put_into_order(
+        self, run: Run, before: Mapping[str, Collection[str]], chosen: Collection[str]
+    ) -> None:
+        """Have hosts that are made anew or stopped go one after the other, and say so."""
+        order = rolling_order.rolling_order(run, before, chosen)
+        rolling_order.apply(order, run.stage, {task.name: task.task_dep for task in self.task_list})
+        if len(order.hosts) > 1:
+            _print(
+                f"taken down one after the other, each when the one before it is back: {', '.join(order.hosts)}"
+            )
 
 
 def end_builds(run: Run) -> None:

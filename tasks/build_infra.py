@@ -9,7 +9,7 @@ from model.errors import ProviderError, SkepError, StateError
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
 from model.log import Log
-from model.stage import Stage
+from model.stage import Host, Stage
 from providers.base import Provider, Resource
 from remote.mother.files import file_errors, write_whole
 from tasks.cleanup.inventory import Inventory
@@ -159,6 +159,12 @@ class ProviderResource(Step):
             if before != record or run.live_state.host(host).error:
                 run.connections.reset(host)
             let_in_keys.settle(run, host, work.log)
+            _see_anew(run, host)
+            if before is not None:
+                run.live_state.host(host)  # asked here, where doit does not wait for the answer
+        elif not resource.is_host:
+            for host in run.live_state.unreachable():
+                _see_anew(run, host)
         return record
 
     def real(self, key: str) -> str | None:
@@ -208,6 +214,12 @@ class ProviderResource(Step):
             found = self._run.live_state.things.get(self.name)
             return found is not None and found.key != self._resource.key
         return self.name in moving.moved_hosts(self._run)
+
+
+def _see_anew(run: Run, host: Host) -> None:
+    """Forget that a host did not answer, or how it looked: it, or its network, was just mended or made anew."""
+    run.connections.retry(host)
+    run.live_state.renew(host)
 
 
 def _is_in_place(name: str) -> bool:

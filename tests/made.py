@@ -20,6 +20,7 @@ from model.keys.record import FactRecord, ImageRecord, Record, ServiceRecord, Sw
 from model.labels import INCARNATION_LABEL
 from model.secrets.stage_secrets import generate
 from model.site_file.load import load, select
+from model.stage import Host
 from providers.fake.provider import FakeCloud, FakeProvider
 from remote.hostsetup.apply import step_key
 from remote.hostsetup.markers import AppliedStep
@@ -92,6 +93,20 @@ def done(value: Any) -> "Future[Any]":
     return future
 
 
+class _MadeState(LiveState):
+    """A live state whose hosts and swarm are made up, also when they are looked at anew."""
+
+    _made: "Made"
+
+    def _begin_host(self, host: Host) -> "Future[HostState]":
+        """Look at what a host is made up to be by now."""
+        return done(self._made.hosts.get(host.short, HostState()))
+
+    def _begin_swarm(self) -> "Future[SwarmState]":
+        """Look at what the swarm is made up to be by now."""
+        return done(self._made.swarm)
+
+
 @dataclass
 class Made:
     """A site's directory, and what a look finds of it.
@@ -131,8 +146,11 @@ class Made:
 
     def _live_state(self, run: Run) -> LiveState:
         """Return the live state, taken."""
-        live_state = LiveState.__new__(LiveState)
-        live_state._stage, live_state._connections = run.stage, run.connections
+        live_state = _MadeState.__new__(_MadeState)
+        live_state._made = self
+        live_state._stage, live_state._state, live_state._connections = run.stage, run.state, run.connections
+        live_state._guard, live_state._renewed = threading.RLock(), set()
+        live_state._known = {host.short for host in run.stage.hosts if run.state.host_record(host)}
         live_state._provider = done(run.provider.found())
         known = [host for host in run.stage.hosts if run.state.host_record(host) is not None]
         live_state._hosts = {host.short: done(self.hosts.get(host.short, HostState())) for host in known}

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from model.errors import HostError, SkepError
+from model.log import Log
 from model.reasons import reason_of
 
 T = TypeVar("T")
+REMIND = 30.0
+"""Seconds after which a log is told once more what is waited for."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +93,38 @@ def wait_for(
                 return answer
     why = last or reason()
     raise kind(f"waited {timeout:.0f} s for {what}{f': {why}' if why else ''}")
+
+
+def telling(
+    condition: Callable[[], T | None], what: str, log: Log, reason: Callable[[], str] = str
+) -> Callable[[], T | None]:
+    """Return a condition that tells a log what is waited for, and why it does not hold yet.
+
+    It tells it at first, when the reason changes, and every half minute.
+
+    Args:
+        condition: For `wait_for`.
+        what: What is waited for.
+        log: Takes the lines.
+        reason: Why it does not hold, where no error tells.
+
+    """
+    told: list[tuple[str, float]] = []
+
+    def tell(why: str) -> None:
+        line, now = f"waiting for {what}{f': {why}' if why else ''}", time.monotonic()
+        if not told or told[-1][0] != line or now - told[-1][1] >= REMIND:
+            log(line)
+            told[:] = [(line, now)]
+
+    def ask() -> T | None:
+        try:
+            answer = condition()
+        except SkepError as error:
+            tell(str(error))
+            raise
+        if answer is None or answer is False:
+            tell(reason())
+        return answer
+
+    return ask

@@ -110,6 +110,11 @@ class Connection:
             hint = f"try: ssh -F {self._files.config} {self.name}"
             raise HostError(f"{self.name}: ssh: {_last_line(ended.lines) or late} ({hint})")
 
+    def forget_failure(self) -> None:
+        """Have the next use connect, whatever came of the last attempt: the host was mended meanwhile."""
+        with self._lock:
+            self._seen, self._failure = _NEVER, None
+
     def renew(self) -> None:
         """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
         with self._lock:

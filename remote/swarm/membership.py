@@ -15,11 +15,14 @@ from model.log import Log
 from model.stage import Host
 from model.swarm.address_pools import SwarmOptions, differing_options, options_are_fixed
 from remote.engine.client import engine_errors
-from remote.mother.wait import wait_for
+from remote.mother.wait import telling, wait_for
 from remote.swarm.builtin_networks import ensure_gwbridge, ensure_ingress
 from remote.swarm.nodes import DRAIN_TIMEOUT, JOIN_TIMEOUT, READY_PATIENCE, remove_ghosts
 
 PORT = 2377
+LEADER_TIMEOUT = 60
+NO_LEADER = "does not have a leader"
+"""Part of an engine's answer while its swarm's managers have no majority, or have not elected a leader yet."""
 _SUBNET_SIZE = 24
 
 
@@ -49,7 +52,7 @@ def ensure_member(
         HostError: It can't be told whether there is a swarm, joining it failed, or it has other settings.
 
     """
-    managers, silent = _managers(others, engine)
+    managers, silent = _managers_with_leader(others, engine, log)
     membership = _settled_membership(host, client, log)
     state = membership.get("LocalNodeState")
     if state == "active" and _is_in_swarm_of(host, client, membership, managers):
@@ -175,12 +178,17 @@ def _settled_membership(host: Host, client: DockerClient, log: Log) -> Json:
     def settled() -> bool:
         with engine_errors(host.short, "reading its swarm state"):
             states.append(client.info()["Swarm"])
-        return states[-1].get("LocalNodeState") != "pending"
+        # Right after an outage a manager waits for the others to elect a leader.
+        no_leader = NO_LEADER in str(states[-1].get("Error"))
+        return states[-1].get("LocalNodeState") != "pending" and not no_leader
+
+    def problem() -> str:
+        return str(states[-1].get("Error") or "")
 
     if not settled():
-        log(f"{host.short} is just joining a swarm: waiting for that")
+        waits = f"{host.short} to settle in its swarm"
         with contextlib.suppress(HostError):
-            wait_for(settled, f"{host.short} to join a swarm", JOIN_TIMEOUT, retry=HostError)
+            wait_for(telling(settled, waits, log, problem), waits, JOIN_TIMEOUT, retry=HostError)
     membership = states[-1]
     state = membership.get("LocalNodeState")
     if state not in {"inactive", "active"}:
@@ -212,6 +220,23 @@ def address_pool(addresses: Iterable[str]) -> str:
     hosts = [ipaddress.ip_address(address) for address in addresses]
     pools = (ipaddress.ip_network(f"10.{n}.0.0/16") for n in range(256))
     return str(next(pool for pool in pools if not any(host in pool for host in hosts)))
+
+
+def _managers_with_leader(
+    others: Mapping[str, tuple[Host, bool]], engine: Callable[[Host], DockerClient], log: Log
+) -> tuple[dict[str, tuple[Host, DockerClient]], dict[str, str]]:
+    """Return what `_managers` does, when a leader is elected: right after an outage there is none for a while."""
+    found: list[tuple[dict[str, tuple[Host, DockerClient]], dict[str, str]]] = []
+
+    def elected() -> bool:
+        found.append(_managers(others, engine))
+        managers, silent = found[-1]
+        return bool(managers) or not any(NO_LEADER in line for line in silent.values())
+
+    with contextlib.suppress(HostError):
+        what = "the swarm to elect a leader"
+        wait_for(telling(elected, what, log, lambda: "; ".join(found[-1][1].values())), what, LEADER_TIMEOUT)
+    return found[-1]
 
 
 def _managers(

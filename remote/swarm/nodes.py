@@ -102,22 +102,87 @@ def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) 
     """
     with engine_errors(host, "draining nodes of hosts that the stage no longer has"):
         for node in client.api.nodes():
-            short, spec = nodes.get(node["ID"]), node["Spec"]
-            if short is None or spec["Availability"] == "drain":
+            short = nodes.get(node["ID"])
+            if short is None or node["Spec"]["Availability"] == "drain":
                 continue
             log(f"{short} is no longer a hive of the stage: its tasks move to other hives")
-            labels = {**labels_of(spec), CORDONED_LABEL: "true"}
-            client.api.update_node(
-                node["ID"], node["Version"]["Index"], {**spec, "Availability": "drain", "Labels": labels}
-            )
+            _set_aside(client, node["ID"])
+
+
+def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
+    """Drain a hive that is taken down for a while: services that may run elsewhere do so before it goes.
+
+    `ensure_node_labels` makes it active again. One that a person drained stays so.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        log: Takes a line for the log.
+
+    Raises:
+        HostError: The swarm refuses.
+
+    """
+    with engine_errors(beside, f"draining {host.short}"):
+        for node in client.api.nodes():
+            if not is_of(node, host) or node["Status"]["State"] != "ready":
+                continue
+            if node["Spec"].get("Availability", "active") == "active":
+                log(f"{host.short} is drained: its tasks move to other hives, as far as they may")
+                _set_aside(client, node["ID"])
+            _wait_for_tasks_to_end(client, node["ID"])
+
+
+def _set_aside(client: DockerClient, node: str) -> None:
+    """Drain a node, and note on it that skep did."""
+
+    def drained() -> bool:
+        found = client.api.inspect_node(node)
+        labels = {**labels_of(found["Spec"]), CORDONED_LABEL: "true"}
+        spec = {**found["Spec"], "Availability": "drain", "Labels": labels}
+        client.api.update_node(node, found["Version"]["Index"], spec)
+        return True
+
+    # "update out of sequence": the swarm changed the node between reading and writing.
+    wait_for(drained, f"node {node} to be drained", 30, retry=APIError)
+
+
+def check_back(beside: str, client: DockerClient, host: Host) -> None:
+    """Raise unless a hive is a manager that is ready and that the others reach.
+
+    Args:
+        beside: A hive.
+        client: Its engine, which is a manager.
+        host: The hive that was away.
+
+    Raises:
+        HostError: It is not back; the message says how the swarm sees it.
+
+    """
+    with engine_errors(beside, "listing the swarm's nodes"):
+        found = [node for node in client.api.nodes() if is_of(node, host)]
+    if not found:
+        raise HostError(f"the swarm has no node of {host.short}")
+    states = [
+        (node["Status"]["State"], (node.get("ManagerStatus") or {}).get("Reachability") or "no manager")
+        for node in found
+    ]
+    if ("ready", "reachable") not in states:
+        raise HostError(f"the swarm sees {host.short} as {states[0][0]}, {states[0][1]}")
 
 
 def _drain(client: DockerClient, node: Json) -> None:
     """Drain a node, and wait until its tasks have ended, but not for ever."""
     spec = {**node["Spec"], "Availability": "drain"}
     client.api.update_node(node["ID"], node["Version"]["Index"], spec)
+    _wait_for_tasks_to_end(client, node["ID"])
+
+
+def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
+    """Wait until the tasks on a drained node have ended, but not for ever."""
     with contextlib.suppress(HostError):
-        wait_for(lambda: not _tasks_on(client, node["ID"]), "its tasks to end", DRAIN_TIMEOUT)
+        wait_for(lambda: not _tasks_on(client, node), "its tasks to end", DRAIN_TIMEOUT)
 
 
 def _demote_and_remove(client: DockerClient, node: Json) -> None:
@@ -181,10 +246,15 @@ def ensure_node_labels(
     labels: Mapping[str, str],
     log: Log,
     keep: Callable[[str], bool] = lambda _label: False,
-) -> None:
-    """Give a node these labels. Those that are not skep's stay, and those of skep's that `keep` names."""
+) -> bool:
+    """Give a node these labels. Those that are not skep's stay, and those of skep's that `keep` names.
+
+    A node that skep drained is made active again. Returns whether it was.
+    """
+    active_again = False
 
     def labelled() -> bool:
+        nonlocal active_again
         found = client.api.inspect_node(node)
         spec = found["Spec"]
         kept = {
@@ -197,13 +267,20 @@ def ensure_node_labels(
             log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
             changed = {**spec, "Labels": wanted}
             if CORDONED_LABEL in labels_of(spec):
-                changed["Availability"] = "active"  # the host is back in the stage
+                changed["Availability"] = "active"  # the host is back
+                active_again = True
             client.api.update_node(node, found["Version"]["Index"], changed)
         return True
 
     with engine_errors(host, f"labelling node {node}"):
         # "update out of sequence": somebody else changed the node between reading and writing.
         wait_for(labelled, f"the labels of node {node}", 30, retry=APIError)
+    return active_again
+
+
+def is_not_aside(label: str) -> bool:
+    """Return whether a node's label is another one than that of a node which skep drained."""
+    return label != CORDONED_LABEL
 
 
 def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:

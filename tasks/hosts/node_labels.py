@@ -9,6 +9,7 @@ from model.labels import NAME_LABEL, VOLUME_LABEL, labels_of
 from model.log import Log
 from model.stage import Host, Stage
 from tasks.cleanup.removing import each
+from tasks.hosts.rolling_replace import wait_until_back
 from tasks.hosts.volume_data import refused_volumes
 from tasks.names import NODE_LABELS, setup_task, swarm_task
 from tasks.observe.states import SwarmState
@@ -19,6 +20,8 @@ from tasks.step import Step, Work
 
 class NodeLabels(Step):
     """The labels of a hive's node. A new host may become the node again: they are in no host.
+
+    It is the last step of a hive's set-up. Where this run took the hive down, it is back when this step is done.
 
     Args:
         run: The run.
@@ -49,15 +52,21 @@ class NodeLabels(Step):
             raise HostError(f"{self.host} keeps its labels: {', '.join(refused)} says why")
         node = run.state.record(self._swarm_task, SwarmRecord).node
         manager, client = run.connections.manager()
-        swarm_nodes.ensure_node_labels(
+        was_aside = swarm_nodes.ensure_node_labels(
             manager.short, client, node, labels, work.log, partial(_is_of_orphan, run.stage)
         )
+        before = run.progress.replaced.get(self.host)
+        if before is not None or was_aside:
+            wait_until_back(run, self._host, before, work.log)
+            run.live_state.renew(self._host)
         return FactRecord(id=sha256(str(sorted(labels.items()))))
 
     def real(self, key: str) -> str | None:
         """Compare with the labels of the node."""
         del key
         run = self._run
+        if self.host in run.progress.replaced:
+            return f"{self.host} was taken down in this run, and takes tasks again"
         node = run.state.record(self._swarm_task, SwarmRecord).node
         return run.live_state.node_labels(
             node, node_labels(run.stage, self._host), partial(_is_of_orphan, run.stage)

@@ -131,18 +131,32 @@ class SetupStep(Step):
         )
 
     def _apply_docker(self, step: HostStep, key: str, work: Work) -> None:
-        """Set up the engine; that may start it anew, and with it whatever runs there: one hive at a time."""
+        """Set up the engine; that may start it anew, and with it whatever runs there: one hive at a time.
+
+        One that this run took down waits for no turn: others that go down wait for it.
+        """
         run, host = self._run, self._host
         swarm = run.live_state.host(host).info.get("Swarm") or {}
         if SWARM not in run.may_replace and (refused := _made_otherwise(run.stage, host, swarm)):
             # The engine's own part of it is not begun, for which it would be started anew.
             raise HostError(refused)
-        alone = swarm.get("LocalNodeState") == "active"
-        with stopped_one_at_a_time(run, host, work.log) if alone else contextlib.nullcontext():
+        waits = host.is_hive and self.host not in run.progress.replaced
+        restarts = waits and self._differs(step, "/etc/skep/daemon.json", "/etc/docker/daemon.json")
+        with (
+            stopped_one_at_a_time(run, host, work.log, restarts=restarts)
+            if waits
+            else contextlib.nullcontext()
+        ):
             self._apply(step, key, work)
         if "docker" not in run.connections.to(host).run("id -nG").split():
             # The admin user just got into the group, and so may use the engine's socket: in new connections only.
             run.connections.renew(host)
+
+    def _differs(self, step: HostStep, name: str, path: str) -> bool:
+        """Return whether the host has another file than the step's; not where it has none."""
+        wanted = next(file.content for file in step.files() if file.path == name)
+        found = self._run.connections.to(self._host).run(f"cat {path} 2>/dev/null || true")
+        return bool(found.strip()) and found.strip() != str(wanted).strip()
 
     def real(self, key: str) -> str | None:
         """Look for the step's marker on the host."""

@@ -63,7 +63,7 @@ class SwarmMember(Step):
         run, host = self._run, self._host
         # Who is first makes the swarm, all others join it: found by looking, one at a time.
         options = swarm_options(run.stage.config)
-        with run.coordination.lock("swarm"):
+        with run.coordination.alone(SWARM, self.task, lambda holder: work.log(f"waiting for {holder}")):
             if SWARM in run.may_replace:
                 run.coordination.once(
                     "the old swarm",
@@ -79,6 +79,8 @@ class SwarmMember(Step):
             "former members", lambda: note_former_members(run, record.cluster, client, work.log)
         )
         swarm_nodes.wait_until_ready(host.short, client, record.node, self._restart, work.log)
+        # For what comes after it: the first look may have met a swarm that had no leader, or was another one.
+        run.live_state.renew(host)
         return record
 
     def _restart(self) -> None:
@@ -100,6 +102,8 @@ class SwarmMember(Step):
     def real(self, key: str) -> str | None:
         """Compare with the recorded swarm and node."""
         del key
+        if self.host in self._run.progress.replaced:
+            return f"{self.host} was taken down in this run, and has to be ready again"
         record = self._run.state.read(self.task, SwarmRecord)
         cluster, node = (record.cluster, record.node) if record is not None else ("", "")
         return self._run.live_state.swarm_member(self._host, cluster, node)

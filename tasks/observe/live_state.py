@@ -4,6 +4,7 @@ Taken once a run, from all hosts at the same time, in the background while doit 
 answered from memory: None when the real thing is as recorded, else why it is not.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -75,17 +76,20 @@ class LiveState:
         tag_moves: TagMoves,
     ) -> None:
         """Begin to observe all that has a record; nothing waits yet."""
-        self._stage, self._connections = stage, connections
+        self._stage, self._state, self._connections = stage, state, connections
         self.tag_moves = tag_moves
         local_machine()
+        self._guard = threading.RLock()
+        self._renewed: set[str] = set()
+        self._known = {host.short for host in stage.hosts if self._is_made(host)}
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
-        known = [host for host in stage.hosts if state.host_record(host) is not None]
         self._provider: Future[Mapping[str, Found]] | None = (
             self._pool.submit(provider.found) if provider.owns else None
         )
-        self._engines = {host.short: self._pool.submit(self._read_engine, host) for host in known}
-        self._hosts = {host.short: self._pool.submit(self._read_host, host) for host in known}
-        self._swarm = self._pool.submit(self._read_swarm)
+        self._hosts = {
+            host.short: self._begin_host(host) for host in stage.hosts if host.short in self._known
+        }
+        self._swarm: Future[SwarmState] | None = self._begin_swarm()
 
     # -- questions -----------------------------------------------------------------------------------------------
 
@@ -222,13 +226,34 @@ class LiveState:
 
     def host(self, host: Host) -> HostState:
         """Return the state of a host."""
-        future = self._hosts.get(host.short)
+        future = self._host(host)
         return future.result() if future is not None else HostState(error=f"{host.short} is not made yet")
 
     @property
     def swarm(self) -> SwarmState:
         """The state of the swarm."""
-        return self._swarm.result()
+        with self._guard:
+            if self._swarm is None:
+                self._swarm = self._begin_swarm()
+            future = self._swarm
+        return future.result()
+
+    def renew(self, host: Host) -> None:
+        """Have the next question about a host, and about the swarm, answered by a new look at them.
+
+        For a run that changed the host: it mended it, made it anew, or started its engine. Of a host that was not known
+        at first there is nothing to compare.
+        """
+        if host.short not in self._known:
+            return
+        with self._guard:
+            self._hosts.pop(host.short, None)
+            self._renewed.add(host.short)
+            self._swarm = None
+
+    def unreachable(self) -> list[Host]:
+        """Return the hosts that are made and did not answer."""
+        return [host for host in self._stage.hosts if self._is_made(host) and self.host(host).error]
 
     def swarm_now(self) -> SwarmState:
         """Read the state of the swarm once more, as after services were deployed. `swarm` stays as it was.
@@ -244,7 +269,31 @@ class LiveState:
         """Wait for no answer any more."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _read_host(self, host: Host) -> HostState:
+    def _is_made(self, host: Host) -> bool:
+        """Return whether a host has a record, and so can be asked."""
+        return self._state.host_record(host) is not None
+
+    def _host(self, host: Host) -> "Future[HostState] | None":
+        """Return the look at a host that is taken or under way, having begun one where it was renewed."""
+        with self._guard:
+            if host.short in self._renewed and self._is_made(host):
+                self._renewed.discard(host.short)
+                self._hosts[host.short] = self._begin_host(host)
+            return self._hosts.get(host.short)
+
+    def _begin_host(self, host: Host) -> "Future[HostState]":
+        """Begin to read a host's state."""
+        return self._pool.submit(self._read_host, host, self._pool.submit(self._read_engine, host))
+
+    def _begin_swarm(self) -> "Future[SwarmState]":
+        """Begin to read the swarm's state.
+
+        What it waits for was begun before it: in a pool that is full it would wait for ever for what comes behind it.
+        """
+        looks = {host: look for host in self._stage.hives if (look := self._host(host)) is not None}
+        return self._pool.submit(self._read_swarm, looks)
+
+    def _read_host(self, host: Host, reading: "Future[tuple[Any, Any, Any] | None]") -> HostState:
         """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.
@@ -267,7 +316,7 @@ class LiveState:
             tags=_tags(tags),
             authorized_keys=parse_keys(keys.splitlines()),
         )
-        engine = self._engines[host.short].result()
+        engine = reading.result()
         if engine is None:
             return state
         info, volumes, running, images = engine
@@ -299,11 +348,13 @@ class LiveState:
         except SkepError:
             return None
 
-    def _read_swarm(self) -> SwarmState:
+    def _read_swarm(self, looks: "Mapping[Host, Future[HostState]]") -> SwarmState:
         """Read the swarm's state from the first manager that answers."""
         problems = []
         for host in self._stage.hives:
-            state = self.host(host)
+            state = (
+                looks[host].result() if host in looks else HostState(error=f"{host.short} is not made yet")
+            )
             if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
                 problems.append(state.error or f"{host.short} is not a manager of a swarm")
                 continue

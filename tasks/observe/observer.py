@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Observer:
-    """Takes the live state once, and anew after `look_again`. Thread-safe.
+    """Takes the live state once. Thread-safe.
 
     Args:
         take: Begins to take the live state of the whole stage.
@@ -24,7 +24,6 @@ class Observer:
         self._take = take
         self._guard = threading.Lock()
         self._current: LiveState | None = None
-        self._former: list[LiveState] = []
 
     @property
     def live_state(self) -> "LiveState":
@@ -34,15 +33,7 @@ class Observer:
                 self._current = self._take()
             return self._current
 
-    def look_again(self) -> None:
-        """Have the next question answered by a new live state. Who waits for the one before still gets its answer."""
-        with self._guard:
-            if self._current is not None:
-                self._former.append(self._current)
-                self._current = None
-
     def close(self) -> None:
         """Wait for no live state any more; none is begun for that."""
-        for state in (*self._former, self._current):
-            if state is not None:
-                state.close()
+        if self._current is not None:
+            self._current.close()

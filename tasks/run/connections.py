@@ -12,6 +12,7 @@ from model.errors import HostError, SkepError
 from model.keys.record import HostRecord
 from model.stage import Host, Stage
 from remote.engine.reader import Reader
+from remote.mother.wait import attempts
 from remote.ssh.connection import Connection
 from remote.ssh.ssh_files import SshFiles, socket_directory, write_ssh_files
 from tasks.run.coordination import Coordination
@@ -26,6 +27,10 @@ T = TypeVar("T")
 
 _RECENT = 1.0
 """Seconds for which a manager is not asked again whether it is one."""
+
+
+class _NoSwarmError(HostError):
+    """No hive is in a swarm."""
 
 
 class Connections:
@@ -45,7 +50,9 @@ class Connections:
         self._engines: dict[str, DockerClient] = {}
         self._shared: dict[tuple[type, DockerClient], object] = {}
         self._manager: tuple[Host, DockerClient, float] | None = None
-        self._no_manager = "", -inf
+        self._no_manager: tuple[HostError | None, float] = None, -inf
+        self.patience = 0.0
+        """Seconds for which a manager is waited for where the stage has had a swarm: a run that changes it waits."""
 
     # -- ssh -----------------------------------------------------------------------------------------------------------
 
@@ -90,6 +97,11 @@ class Connections:
         """Forget the connection to a host that was replaced."""
         self.forget_engine(host)
         self.to(host).close()
+
+    def retry(self, host: Host) -> None:
+        """Have the next use of a host that was mended connect to it and its engine, whatever happened before."""
+        self.forget_engine(host)
+        self.to(host).forget_failure()
 
     def renew(self, host: Host) -> None:
         """Use a new connection to a host where the admin user got into a group; old ones end with their commands."""
@@ -150,35 +162,60 @@ class Connections:
 
     # -- the swarm -----------------------------------------------------------------------------------------------------
 
-    def manager(self, except_: Host | None = None) -> "tuple[Host, DockerClient]":
+    def manager(
+        self, except_: Host | None = None, patience: float | None = None
+    ) -> "tuple[Host, DockerClient]":
         """Return a hive whose engine is a manager of the stage's swarm.
 
         Args:
             except_: A hive that is asked last.
+            patience: Seconds to wait for one; the attribute, where it is not given.
 
         Raises:
-            HostError: None answers; the message has each one's answer.
+            HostError: None answers, also after waiting; the message has each one's answer.
 
         """
+        # Right after an outage engines start, and managers elect a leader. Waiting, it holds no lock: who mends an
+        # engine may have to ask for a manager, too.
+        patience = self.patience if patience is None else patience
+        began = time.monotonic()
+        for _ in attempts(patience if self._state.members() else 0.0):
+            try:
+                return self._manager_now(except_)
+            except _NoSwarmError:
+                raise
+            except HostError as error:
+                problem = error
+        waited = time.monotonic() - began
+        raise HostError(f"{problem}\n(waited {waited:.0f} s for one)" if waited >= 1 else str(problem))
+
+    def _manager_now(self, except_: Host | None) -> "tuple[Host, DockerClient]":
+        """Return a manager that answers now; see `manager`."""
         came = time.monotonic()
         # Who comes while another asks waits for that answer, since the engine has to do with each question.
         with self._coordination.lock("manager"):
             if except_ is None and (known := self._recent_manager()) is not None:
                 return known
             problem, then = self._no_manager
-            if then > came:
-                raise HostError(problem)
+            if problem is not None and then > came:
+                raise type(problem)(str(problem))
             try:
                 return self._ask_for_manager(except_)
             except HostError as error:
-                self._no_manager = str(error), time.monotonic()
+                self._no_manager = error, time.monotonic()
                 raise
 
     def _ask_for_manager(self, except_: Host | None) -> "tuple[Host, DockerClient]":
-        """Ask one hive after the other; see `manager`."""
+        """Ask one hive after the other; see `manager`.
+
+        Raises:
+            _NoSwarmError: All answer that they are in no swarm: none will be a manager by waiting.
+            HostError: None is a manager, or those that are have no leader.
+
+        """
         from remote.engine.client import engine_errors
 
-        answers = []
+        answers, may_come = [], False
         for host in sorted(self._stage.hives, key=lambda hive: hive == except_):
             if self._state.host_record(host) is None:
                 continue
@@ -188,12 +225,16 @@ class Connections:
                     swarm = client.info()["Swarm"]
             except SkepError as error:
                 answers.append(str(error))
+                may_come = True
                 continue
-            if swarm.get("ControlAvailable"):
+            # Without a leader every question would be refused.
+            if swarm.get("ControlAvailable") and not swarm.get("Error"):
                 self._manager = host, client, time.monotonic()
                 return host, client
             answers.append(f"{host.short}: {swarm.get('Error') or 'is not a manager of a swarm'}")
-        raise HostError("no manager of the swarm answers:\n" + "\n".join(answers))
+            may_come = may_come or bool(swarm.get("Error")) or swarm.get("LocalNodeState") == "pending"
+        kind = HostError if may_come else _NoSwarmError
+        raise kind("no manager of the swarm answers:\n" + "\n".join(answers))
 
     def _recent_manager(self) -> "tuple[Host, DockerClient] | None":
         """Return the manager that answered a moment ago, if there was one and its engine is the same still.

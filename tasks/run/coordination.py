@@ -4,6 +4,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
+from remote.mother.wait import REMIND
+
 AT_A_TIME = 12
 """Tasks that are at work at a time, without those that only wait for a service to run."""
 
@@ -17,6 +19,7 @@ class Coordination:
         self._slots = threading.BoundedSemaphore(AT_A_TIME)
         self._mine = threading.local()
         self._done: set[str] = set()
+        self._holders: dict[str, str] = {}
         self._problems: dict[str, tuple[str, Sequence[str]]] = {}
 
     def lock(self, name: str) -> threading.Lock:
@@ -45,6 +48,30 @@ class Coordination:
             yield
         finally:
             self._slots.acquire()
+
+    @contextlib.contextmanager
+    def alone(self, name: str, holder: str, waiting: Callable[[str], None]) -> Iterator[None]:
+        """Hold a lock that is held for long. Who waits for it gives its place to others meanwhile.
+
+        Within, wait for nothing that another task of this run has to do: that one may be waiting for this lock.
+
+        Args:
+            name: The lock's name.
+            holder: The caller, for those who wait for it.
+            waiting: Takes the present holder, at first and every half minute, while this one waits.
+
+        """
+        lock = self.lock(name)
+        if not lock.acquire(blocking=False):
+            waiting(self._holders.get(name, ""))
+            with self.idle():
+                while not lock.acquire(timeout=REMIND):
+                    waiting(self._holders.get(name, ""))
+        self._holders[name] = holder
+        try:
+            yield
+        finally:
+            lock.release()
 
     def once(self, name: str, do: Callable[[], None]) -> None:
         """Do something the first time in this run; others who ask for it meanwhile wait until it is done."""

@@ -1,19 +1,21 @@
 """What stands in the way of the first host, and what is said where the stage's key can't be read."""
 
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from model.errors import ProviderError, StateError
+from model.errors import HostError, ProviderError, StateError
 from model.site_file.load import load, select
 from providers.fake.provider import FakeProvider
 from tasks import build_infra
+from tasks.observe.states import HostState, SwarmState
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
-from tasks.step import CHANGE, Finding
+from tasks.step import CHANGE, Finding, Work
 from tests.made import SITE, new
 
 
@@ -56,6 +58,35 @@ def test_what_stands_in_the_way_is_looked_for_and_said_once(
     )
     assert said == [why, *others, why]
     assert asked == ["check"]
+
+
+@pytest.mark.parametrize("mended", ["hive0", "network"])
+def test_what_was_mended_is_seen_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mended: str) -> None:
+    """A host that did not answer at first, and was started or got its network back, is looked at and connected anew."""
+    made = new(tmp_path)
+    made.make()
+    as_made = made.hosts["hive0"]
+    made.hosts["hive0"] = HostState(error="hive0: ssh: no route to host")
+    swarm, made.swarm = made.swarm, SwarmState(error="The swarm does not have a leader")
+    run = made.run()
+    hive0 = run.stage.host("hive0")
+    tasks = made.tasks(run)
+    refused = HostError("hive0: ssh: no route to host")
+    connection = run.connections.to(hive0)
+    connection._failure, connection._failed = refused, time.monotonic()
+    docker = tasks["setup_hosts:hive0.docker"].meta["step"]
+    assert docker.real("key") == "hive0: ssh: no route to host"
+    assert run.live_state.swarm.error
+
+    made.hosts["hive0"], made.swarm = as_made, swarm
+    step = tasks[f"build_infra:{mended}"].meta["step"]
+    step.ensure(Work(step.task, {}, "key", lambda _line: None))
+    opened: list[str] = []
+    monkeypatch.setattr(connection, "_try_to_open", lambda: opened.append("hive0"))
+    connection.open()
+    assert opened == ["hive0"]
+    assert run.live_state.host(hive0).steps == as_made.steps
+    assert not run.live_state.swarm.error
 
 
 def refuse(*_: object, **__: object) -> bytes:

@@ -13,7 +13,9 @@ from model.errors import HostError, ProviderError
 from remote.swarm import nodes as swarm_nodes
 from tasks.hosts import rolling_replace
 from tasks.run.context import Run
+from tasks.run.log import TaskLog
 from tests import made as rig
+from tests.doubles.managers import Nodes, manage, quiet
 from tests.made import Made
 
 
@@ -27,54 +29,9 @@ def made(tmp_path: Path) -> Made:
     return site
 
 
-class Nodes:
-    """A manager's engine that lists nodes and takes orders."""
-
-    def __init__(self, run: Run, down: tuple[str, ...] = ()) -> None:
-        self.api = self
-        self.orders: list[str] = []
-        self._nodes = {
-            host.short: {
-                "ID": f"node-of-{host.short}",
-                "Version": {"Index": 1},
-                "Spec": {"Role": "manager"},
-                "Description": {"Hostname": host.name},
-                "Status": {"State": "down" if host.short in down else "ready"},
-                "ManagerStatus": {"Reachability": "unreachable" if host.short in down else "reachable"},
-            }
-            for host in run.stage.hives
-        }
-
-    def nodes(self) -> list[dict[str, Any]]:
-        """List them."""
-        return list(self._nodes.values())
-
-    def inspect_node(self, node: str) -> dict[str, Any]:
-        """Return one."""
-        return next(found for found in self.nodes() if found["ID"] == node)
-
-    def tasks(self, **_filters: Any) -> list[dict[str, Any]]:
-        """Return that nothing runs."""
-        return []
-
-    def update_node(self, node: str, _version: int, spec: Mapping[str, str]) -> None:
-        """Keep the order."""
-        self.inspect_node(node)["Spec"] = dict(spec)
-        self.orders.append(f"{node}: {spec.get('Availability')} {spec['Role']}")
-
-    def remove_node(self, node: str, *, force: bool) -> None:
-        """Remove one that has no vote any more."""
-        assert force
-        assert self.inspect_node(node)["Spec"]["Role"] == "worker"
-        self._nodes.pop(node.removeprefix("node-of-"))
-        self.orders.append(f"{node}: removed")
-
-
 def replace(run: Run, nodes: Nodes, short: str, log: Any = None) -> None:
     """Pass through the turn of a host as build_infra does."""
-    run.connections.manager = lambda except_=None: next(  # type: ignore[method-assign]
-        (host, nodes) for host in run.stage.hives if host != except_
-    )
+    manage(run, nodes)
     resource = next(r for r in run.provider.resources() if r.name == short)
     with rolling_replace.one_at_a_time(run, resource, log or (lambda _line: None)):
         run.provider.ensure(resource, lambda _line: None)
@@ -91,11 +48,12 @@ def test_a_hive_leaves_the_swarm_first(made: Made) -> None:
 
     assert nodes.orders == [
         "node-of-hive1: drain manager",
+        "node-of-hive1: drain manager",
         "node-of-hive1: drain worker",
         "node-of-hive1: removed",
     ]
     assert made.cloud.log[-4:] == ["removed hive1", "created hive1", "started hive1", "admitted hive1"]
-    assert run.progress.replaced == {"hive1"}
+    assert set(run.progress.replaced) == {"hive1"}
 
 
 def test_volumes_must_be_named(made: Made) -> None:
@@ -111,19 +69,19 @@ def test_volumes_must_be_named(made: Made) -> None:
 
     run.may_replace = frozenset({"hive0"})
     replace(run, nodes, "hive0")
-    assert run.progress.replaced == {"hive0"}
+    assert set(run.progress.replaced) == {"hive0"}
 
 
 def test_a_provider_that_keeps_volumes_asks_nobody(made: Made) -> None:
-    """Where volumes outlive their host, neither they nor its place in the swarm are touched."""
+    """Where volumes outlive their host, it keeps them and its place in the swarm; its tasks move before it goes."""
     made.cloud.keeps_volumes = True
     run = made.run()
     nodes = Nodes(run)
 
     replace(run, nodes, "hive0")
 
-    assert nodes.orders == []
-    assert run.progress.replaced == {"hive0"}
+    assert nodes.orders == ["node-of-hive0: drain manager"]
+    assert set(run.progress.replaced) == {"hive0"}
 
 
 def test_the_majority_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,26 +101,33 @@ def test_the_majority_stays(made: Made, monkeypatch: pytest.MonkeyPatch) -> None
     assert made.cloud.log == before
 
 
-def test_one_after_another(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The next hive waits until the one before it is back in the swarm."""
-    monkeypatch.setattr(rolling_replace, "wait_for", _eager)
+def test_who_waits_for_the_turn_says_for_whom(made: Made) -> None:
+    """While one host has the turn, the next one logs whose it is and what that one is at; then it goes."""
     run = made.run()
-    nodes = Nodes(run)
     run.may_replace = frozenset({"hive0", "hive1"})
-    replace(run, nodes, "hive0")
-    said: list[str] = []
-    asked = threading.Event()
+    nodes, said, asked, done = Nodes(run), list[str](), threading.Event(), threading.Event()
+    log = run.progress.logs["build_infra:hive0"] = TaskLog(run.state.log_path("x"), lambda text: text)
+    log.write("waiting for ssh")
+    log.close()
 
-    def log(line: str) -> None:
+    def hear(line: str) -> None:
         said.append(line)
         asked.set()
 
-    with ThreadPoolExecutor(1) as pool:
-        second = pool.submit(replace, run, nodes, "hive1", log)
+    def first() -> None:
+        with run.coordination.alone(rolling_replace.TURN, "build_infra:hive0", lambda _: None):
+            entered.set()
+            assert done.wait(20)
+
+    entered = threading.Event()
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(first)
+        assert entered.wait(20)
+        second = pool.submit(replace, run, nodes, "hive1", hear)
         assert asked.wait(20)
-        assert not second.done()
-        assert "removed hive1" not in made.cloud.log
-        nodes._nodes = Nodes(run)._nodes  # hive0 has joined again
+        assert said == ["waiting for build_infra:hive0, which has the turn: waiting for ssh"]
+        assert nodes.orders == []
+        done.set()
         second.result(20)
 
     assert "removed hive1" in made.cloud.log
@@ -181,30 +146,64 @@ def test_a_host_that_must_stop_waits_its_turn_and_keeps_its_place(
     nodes = Nodes(run)
     replace(run, nodes, "hive0")
 
-    assert nodes.orders == []
-    assert run.progress.replaced == {"hive0"}
+    assert nodes.orders == ["node-of-hive0: drain manager"]
+    assert set(run.progress.replaced) == {"hive0"}
     with pytest.raises(ProviderError, match=r"hive1 is not stopped: .*not a majority"):
         replace(made.run(), Nodes(run, down=("hive0",)), "hive1")
 
 
 def test_an_engine_is_started_anew_in_turn(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All at once, the swarm and its services would be down together; afterwards it is looked again."""
+    """A hive is drained, its engine is started anew, it takes tasks again, and it is looked at anew."""
     monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     run = made.run()
-    nodes = Nodes(run)
-    monkeypatch.setattr(run.connections, "manager", lambda **_: (run.stage.host("hive1"), nodes))
-    look = run.live_state
-    with rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), lambda _line: None):
-        assert nodes.orders == []
-    assert run.progress.replaced == {"hive0"}
-    assert run.live_state is not look
+    nodes, hive0 = Nodes(run), run.stage.host("hive0")
+    manage(run, nodes)
+    made.look("hive0", info={"Swarm": {"LocalNodeState": "inactive"}})
+    with rolling_replace.stopped_one_at_a_time(run, hive0, quiet, restarts=True):
+        assert nodes.orders == ["node-of-hive0: drain manager"]
+    assert nodes.orders[1:] == ["node-of-hive0: active manager"]
+    assert run.live_state.host(hive0).info == {"Swarm": {"LocalNodeState": "inactive"}}
 
-    monkeypatch.setattr(rolling_replace, "TURN_TIMEOUT", 0)
-    down = Nodes(run, down=("hive0",))
-    monkeypatch.setattr(run.connections, "manager", lambda **_: (run.stage.host("hive0"), down))
-    second = rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive1"), lambda _line: None)
-    with pytest.raises(ProviderError, match=r"hive1 is not stopped: "), second:
-        pytest.fail("hive0 is not back")
+    manage(run, Nodes(run, down=("hive0",)))
+    turn = rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive1"), quiet, restarts=True)
+    with pytest.raises(ProviderError, match=r"hive1 is not stopped: "), turn:
+        pytest.fail("without it there would be no majority")
+
+
+def test_an_engine_that_is_down_is_started_out_of_turn(made: Made) -> None:
+    """Who has the turn may be waiting for just that hive: it waits for nobody."""
+    run = made.run()
+    nodes = Nodes(run, down=("hive0",))
+    manage(run, nodes)
+    with (
+        run.coordination.alone(rolling_replace.TURN, "build_infra:hive1", quiet),
+        rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), pytest.fail, restarts=True),
+    ):
+        assert nodes.orders == []
+
+
+def test_a_host_is_back_when_its_services_are(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hive that was taken down is waited for until what ran before runs again; the message says what does not."""
+    monkeypatch.setattr(rolling_replace, "SETTLE_TIMEOUT", 0)
+    monkeypatch.setattr(rolling_replace, "SERVICES_TIMEOUT", 0)
+    run = made.run()
+    nodes, hive0, said = Nodes(run), run.stage.host("hive0"), list[str]()
+    nodes.running = {"db": 1, "web": 2, "lame": 0}
+    replace(run, nodes, "hive1", said.append)
+    assert run.progress.replaced == {"hive1": {"db": 1, "web": 2, "lame": 0}}
+    assert run.progress.not_waited_for == {"db", "lame"}
+    assert any("service lame: 0 of 2 tasks run" in line for line in said)
+
+    rolling_replace.wait_until_back(run, hive0, {"db": 1, "lame": 0}, quiet)
+    nodes.running["db"] = 0
+    with pytest.raises(HostError, match=r"hive0 is back: service db: 0 of 1 tasks run; no further host"):
+        _wait_shortly(run, monkeypatch, {"db": 1})
+    rolling_replace.wait_until_back(run, hive0, None, said.append)
+    assert "left to the services' own tasks" in said[-1]
+    manage(run, Nodes(run, down=("hive0",)))
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
+    with pytest.raises(HostError, match=r"hive0 to be a ready manager again: the swarm sees hive0 as down"):
+        rolling_replace.wait_until_back(run, hive0, {}, quiet)
 
 
 def test_what_stays_as_it_is_passes(made: Made) -> None:
@@ -217,7 +216,7 @@ def test_what_stays_as_it_is_passes(made: Made) -> None:
         replace(run, nodes, short)
 
     assert nodes.orders == []
-    assert run.progress.replaced == set()
+    assert run.progress.replaced == {}
 
 
 def test_the_plan_says_that_it_is_refused(made: Made) -> None:
@@ -241,14 +240,8 @@ def test_the_plan_says_that_it_is_refused(made: Made) -> None:
     assert action("build_infra:hive0") == "replace"
 
 
-def _eager(condition: Any, what: str, timeout: float, **_options: Any) -> None:
-    """Wait as `remote.mother.wait` does, but ask again at once."""
-    waiting = threading.Event()
-    for _ in range(2000):
-        try:
-            if condition():
-                return
-        except HostError:
-            pass
-        waiting.wait(0.01)
-    raise HostError(f"waited {timeout} s for {what}")
+def _wait_shortly(run: Run, monkeypatch: pytest.MonkeyPatch, before: Mapping[str, int]) -> None:
+    """Wait for hive0 with no patience for its services."""
+    with monkeypatch.context() as patched:
+        patched.setattr(type(run.stage), "services", {})
+        rolling_replace.wait_until_back(run, run.stage.host("hive0"), before, quiet)

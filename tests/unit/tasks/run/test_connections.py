@@ -1,6 +1,7 @@
 """Connections to the swarm's managers: one answer for all who ask at the same time."""
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,3 +96,62 @@ def test_that_none_answers_is_found_out_once(made: Made, monkeypatch: pytest.Mon
 
     assert len(said) == 1
     assert asked == [hive.short for hive in run.stage.hives]
+
+
+def test_a_leader_is_waited_for(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right after an outage managers have no leader yet: a run waits for one, and says so if none comes."""
+    run, asked = made.run(), list[str]()
+    error = "rpc error: The swarm does not have a leader"
+
+    def engine(host: Any) -> Any:
+        asked.append(host.short)
+        swarm = {"ControlAvailable": True, "Error": error if len(asked) < 5 else ""}
+        return SimpleNamespace(info=lambda: {"Swarm": swarm}, close=lambda: None)
+
+    monkeypatch.setattr(run.connections, "engine", engine)
+    with pytest.raises(HostError, match="hive0: rpc error: The swarm does not have a leader"):
+        run.connections.manager()
+    run.connections.patience = 20
+    assert run.connections.manager()[0].short == asked[-1]
+    assert len(asked) == 5
+
+
+def test_hives_in_no_swarm_are_not_waited_for(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each hive answers that it is in no swarm, none will be a manager by waiting."""
+    run, asked = made.run(), list[str]()
+    run.connections.patience = 600
+
+    def engine(host: Any) -> Any:
+        asked.append(host.short)
+        return SimpleNamespace(info=lambda: {"Swarm": {"LocalNodeState": "inactive"}})
+
+    monkeypatch.setattr(run.connections, "engine", engine)
+    with pytest.raises(HostError, match="hive1: is not a manager of a swarm"):
+        run.connections.manager()
+    assert asked == ["hive0", "hive1"]
+
+
+def test_who_waits_for_a_manager_holds_nobody_up(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one task waits for a manager, another can ask whether there is one, as to mend an engine."""
+    run, waits, stop = made.run(), threading.Event(), threading.Event()
+
+    def engine(host: Any) -> Any:
+        raise HostError(f"{host.short} does not answer")
+
+    def attempts(patience: float) -> Iterator[None]:
+        yield
+        if patience:
+            waits.set()
+            assert stop.wait(20)
+            yield
+
+    monkeypatch.setattr(run.connections, "engine", engine)
+    monkeypatch.setattr("tasks.run.connections.attempts", attempts)
+    run.connections.patience = 60
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(run.connections.manager)
+        assert waits.wait(20)
+        other = pool.submit(run.connections.manager, patience=0)
+        assert "does not answer" in str(other.exception(10))
+        stop.set()
+        assert "does not answer" in str(waiting.exception(20))

@@ -1,0 +1,116 @@
+"""Whether the services of a swarm run as they did, while its hives are taken down one after the other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from docker import DockerClient
+
+from model.json_types import Json
+from model.labels import label_filter
+from remote.engine.client import engine_errors
+from remote.swarm.jobs import is_job
+
+_TASK_LABEL = "com.docker.swarm.task.id"
+
+
+@dataclass(frozen=True)
+class TaskCount:
+    """How many tasks of a service run.
+
+    Args:
+        running: Those that run.
+        desired: Those that the swarm wants to run.
+
+    """
+
+    running: int
+    desired: int
+
+
+def task_counts(beside: str, client: DockerClient, labels: Mapping[str, str]) -> dict[str, TaskCount]:
+    """Return how many tasks of each service run; jobs, which end, are left out.
+
+    Args:
+        beside: A hive.
+        client: Its engine, which is a manager.
+        labels: The stage's labels.
+
+    Raises:
+        HostError: The swarm does not answer.
+
+    """
+    return {service["Spec"]["Name"]: _count(service) for service in _services(beside, client, labels)}
+
+
+def shortfalls(
+    beside: str, client: DockerClient, labels: Mapping[str, str], expected: Mapping[str, int]
+) -> list[str]:
+    """Return a line for each service of which fewer tasks run than expected, with the swarm's own reason.
+
+    Args:
+        beside: A hive.
+        client: Its engine, which is a manager.
+        labels: The stage's labels.
+        expected: Service to the number of its tasks. One that was scaled down since, or is gone, is not missed.
+
+    Raises:
+        HostError: The swarm does not answer.
+
+    """
+    lines = []
+    for service in _services(beside, client, labels):
+        name, count = service["Spec"]["Name"], _count(service)
+        wanted = expected.get(name, 0)
+        if "Global" not in service["Spec"].get("Mode", {}):
+            # What a global service wants follows the nodes: while one is drained, it wants less.
+            wanted = min(wanted, count.desired)
+        if count.running < wanted:
+            why = _reason(beside, client, service["ID"])
+            lines.append(f"service {name}: {count.running} of {wanted} tasks run{f' ({why})' if why else ''}")
+    return lines
+
+
+def tasks_are_real(beside: str, client: DockerClient, node: str, engine: DockerClient) -> bool:
+    """Return whether each task that the swarm believes to run on a node has a container that runs there.
+
+    Of a host that was just restarted the swarm believes the best until it hears from it.
+
+    Args:
+        beside: A hive.
+        client: Its engine, which is a manager.
+        node: The node's id.
+        engine: The engine of the node itself.
+
+    Raises:
+        HostError: The swarm does not answer.
+
+    """
+    with engine_errors(beside, "listing the tasks of a node"):
+        tasks = client.api.tasks(filters={"node": node, "desired-state": "running"})
+        believed = {task["ID"] for task in tasks if task["Status"]["State"] == "running"}
+        containers = engine.api.containers(filters={"label": _TASK_LABEL})
+    return believed <= {container["Labels"][_TASK_LABEL] for container in containers}
+
+
+def _services(beside: str, client: DockerClient, labels: Mapping[str, str]) -> list[Json]:
+    """Return the stage's services that are no jobs, with their status."""
+    with engine_errors(beside, "listing the swarm's services"):
+        services = client.api.services(filters=label_filter(labels), status=True)
+    return [service for service in services if not is_job(service)]
+
+
+def _count(service: Json) -> TaskCount:
+    """Return how many tasks of a service run."""
+    status = service.get("ServiceStatus") or {}
+    return TaskCount(status.get("RunningTasks", 0), status.get("DesiredTasks", 0))
+
+
+def _reason(beside: str, client: DockerClient, service: str) -> str:
+    """Return why a task of a service does not run, in the swarm's words."""
+    with engine_errors(beside, "listing the tasks of a service"):
+        tasks = client.api.tasks(filters={"service": service, "desired-state": "running"})
+    for task in tasks:
+        status = task["Status"]
+        if status["State"] != "running":
+            return str(status.get("Err") or status.get("Message") or status["State"])
+    return ""

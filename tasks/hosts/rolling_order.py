@@ -1,0 +1,149 @@
+"""The order in which one run takes hosts down, as further edges of doit's graph of tasks.
+
+A host that has to be replaced or stopped waits by doit's graph until the one before it is set up again, and holds
+neither a lock nor a thread meanwhile. The hosts that stay come first, since the swarm may need what is mended there;
+then those that are down anyway, which the swarm does not miss; then the others, the repository before the hives.
+
+All set-up waits for the vault's task, and so for the repository. Where hosts come before a repository that is itself a
+hive, their set-up does without that task: the vault is at hand.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from model.errors import SkepError
+from model.stage import Host, Stage
+from providers.base import Found, Resource
+from tasks.names import host_task, vault_task
+from tasks.run.context import Run
+
+
+@dataclass(frozen=True)
+class RollingOrder:
+    """The order of the hosts that a run takes down.
+
+    Args:
+        hosts: Their short names, in order.
+        waits: Task to the tasks that it waits for beside those that it needs.
+        released: Tasks that don't wait for the vault's task.
+
+    """
+
+    hosts: Sequence[str] = ()
+    waits: Mapping[str, Collection[str]] = field(default_factory=dict)
+    released: Collection[str] = frozenset()
+
+
+def goes_down(found: Found | None, resource: Resource) -> bool:
+    """Return whether a run takes a host down: it is replaced, or stopped for a change in place."""
+    return found is not None and (is_replaced(found, resource) or found.must_stop)
+
+
+def is_replaced(found: Found, resource: Resource) -> bool:
+    """Return whether a real thing has to be made anew."""
+    return bool(found.key) and found.key != resource.key
+
+
+def rolling_order(run: Run, tasks: Mapping[str, Collection[str]], chosen: Collection[str]) -> RollingOrder:
+    """Return the order of the hosts that a run takes down; empty where it takes none down.
+
+    Args:
+        run: The run.
+        tasks: Every task to all tasks that come before it, directly or not.
+        chosen: The tasks of this run.
+
+    """
+    try:
+        things = run.live_state.things
+    except SkepError:
+        return RollingOrder()  # the tasks themselves fail with the reason
+    wanted = {resource.name: resource for resource in run.provider.resources() if resource.is_host}
+    going = [
+        host
+        for host in run.stage.hosts
+        if host_task(host.short) in chosen
+        and host.short in wanted
+        and goes_down(things.get(host.short), wanted[host.short])
+    ]
+    if not going:
+        return RollingOrder()
+    try:
+        _ = run.secrets.vault
+        has_vault = True
+    except (KeyError, SkepError):
+        has_vault = False
+    down = {host.short for host in going if host.is_hive and _is_down(run, host)}
+    return ordered(run.stage, tasks, chosen, going, down=down, has_vault=has_vault)
+
+
+def _is_down(run: Run, host: Host) -> bool:
+    """Return whether a hive is no ready member of the swarm."""
+    return run.live_state.swarm_member(host, "", "") is not None or not any(
+        (node.get("Description") or {}).get("Hostname") == host.name
+        and (node.get("Status") or {}).get("State") == "ready"
+        for node in run.live_state.swarm.nodes.values()
+    )
+
+
+def ordered(
+    stage: Stage,
+    tasks: Mapping[str, Collection[str]],
+    chosen: Collection[str],
+    going: Sequence[Host],
+    *,
+    down: Collection[str],
+    has_vault: bool,
+) -> RollingOrder:
+    """Return the order of hosts that go down. Pure.
+
+    Args:
+        stage: The stage.
+        tasks: Every task to all tasks that come before it, directly or not.
+        chosen: The tasks of the run.
+        going: The hosts.
+        down: The short names of those that are down anyway.
+        has_vault: Whether the stage's own secrets are known already.
+
+    """
+    repository = stage.repository
+    first = [host for host in going if host.short in down and host != repository]
+    rest = [host for host in going if host not in first and host != repository]
+    middle = [repository] if repository in going else []
+    # A repository that is no hive takes nobody's majority: the others' set-up may wait for it.
+    others_first = repository not in going or (repository.is_hive and has_vault)
+    order = [*first, *middle, *rest] if others_first else [*middle, *first, *rest]
+    staying = {
+        task for host in stage.hosts if host not in going for task in _set_up(host, tasks) if task in chosen
+    }
+    released = set()
+    if middle and others_first:
+        early = [host for host in stage.hosts if host in first or (host not in going and host != repository)]
+        released = {task for host in early for task in _set_up(host, tasks)}
+    waits = {}
+    for number, host in enumerate(order):
+        before = {task for other in order[:number] for task in _set_up(other, tasks)}
+        if number or others_first:
+            before |= staying
+        waits[host_task(host.short)] = sorted(before)
+    return RollingOrder([host.short for host in order], waits, frozenset(released))
+
+
+def _set_up(host: Host, tasks: Mapping[str, Collection[str]]) -> list[str]:
+    """Return a host's set-up tasks."""
+    return [task for task in tasks if task.startswith(f"setup_hosts:{host.short}.")]
+
+
+def apply(order: RollingOrder, stage: Stage, edges: Mapping[str, list[str]]) -> None:
+    """Put an order into doit's graph.
+
+    Args:
+        order: The order.
+        stage: The stage.
+        edges: Task to the tasks that it waits for, which is changed.
+
+    """
+    vault = vault_task(stage)
+    for task in order.released:
+        edges[task][:] = [other for other in edges[task] if other != vault]
+    for task, before in order.waits.items():
+        edges[task].extend(other for other in before if other not in edges[task])
