@@ -108,7 +108,7 @@ class RunCommand(DoitRun):
     def _put_into_order(
         self, run: Run, before: Mapping[str, Collection[str]], chosen: Collection[str]
     ) -> None:
-        """Have hosts that are made anew or stopped go one after the other, and say so."""
+        """Have hosts that are replaced or stopped go one after the other, and say so."""
         order = rolling_order.rolling_order(run, before, chosen)
         rolling_order.apply(order, run.stage, {task.name: task.task_dep for task in self.task_list})
         if len(order.hosts) > 1:

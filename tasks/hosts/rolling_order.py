@@ -40,7 +40,7 @@ def goes_down(found: Found | None, resource: Resource) -> bool:
 
 
 def is_replaced(found: Found, resource: Resource) -> bool:
-    """Return whether a real thing has to be made anew."""
+    """Return whether a real thing has to be replaced."""
     return bool(found.key) and found.key != resource.key
 
 

@@ -1,0 +1,1 @@
+"""Sites that run, and are changed while they do."""

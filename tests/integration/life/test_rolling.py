@@ -1,0 +1,151 @@
+"""A change that replaces every host of a running site: one run, one host after the other, services go on."""
+
+import json
+import re
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import rig
+from tests.integration.site import Site
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+
+PURPOSE = "rolling"
+RUN = 600.0
+"""Seconds for a run that makes the site, or takes all of its hosts down."""
+HIVES = ("hive0", "hive1", "hive2")
+TOML = """\
+site = "{name}"
+[stages.private]
+provider = "docker"
+cidr = "{cidr}"
+separate_repository = false
+number_of_hosts = 3
+[volumes.data]
+hosts = ["hive0"]
+[bases."debian:12"]
+debootstrap = "bookworm"
+[images.idle]
+from = "debian:12"
+roles = ["idle"]
+entrypoint = ["/usr/bin/perl", "/serve"]
+[services.web]
+image = "idle"
+replicas = 2
+placement = {{ max_replicas_per_node = 1 }}
+ports = ["8080:8080"]
+[services.db]
+image = "idle"
+volumes = [{{ source = "data", target = "/data" }}]
+"""
+SERVE = r"""
+cat >/serve <<'END'
+use IO::Socket::INET;
+$SIG{TERM} = sub { exit };
+my $door = IO::Socket::INET->new(LocalPort => 8080, Listen => 64, ReuseAddr => 1) or die;
+while (my $guest = $door->accept) {
+    sysread $guest, my $asked, 4096;
+    print $guest "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nhi\n";
+    close $guest;
+}
+END
+"""
+
+
+class Probe:
+    """Asks for the page five times a second: any hive may answer, as behind a load balancer.
+
+    Args:
+        addresses: The hives'.
+
+    """
+
+    def __init__(self, addresses: list[str]) -> None:
+        self._addresses, self._stop = addresses, threading.Event()
+        self.asked = self.missed = 0
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> "Probe":
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+
+    def _ask(self) -> None:
+        """Ask until told to stop."""
+        while not self._stop.wait(0.2):
+            self.asked += 1
+            self.missed += not any(map(_answers, self._addresses))
+
+
+def _answers(address: str) -> bool:
+    """Return whether a hive gives the page."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:8080/", timeout=2) as page:
+            return bool(page.read() == b"hi\n")
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Give a site of three hives, one of which is the repository; leave nothing of it."""
+    made = Site(tmp_path / "site", PURPOSE)
+    made.toml.write_text(TOML.format(name=made.name, cidr=rig.free_cidr(PURPOSE)))
+    made.write_role("idle", SERVE)
+    with rig.own(made.name):
+        try:
+            made.run(timeout=RUN).well()
+            yield made
+        finally:
+            made.run("destroy", f"confirm={made.name}", "volumes=all", timeout=120)
+
+
+def test_all_hosts_go_one_after_the_other(site: Site) -> None:
+    """Other memory replaces every host: the run is killed in the middle, the next one takes the rest through.
+
+    The service that has a task on another hive answers all the time; the data stays.
+    """
+    site.on("hive0", "echo kept >/var/lib/docker/volumes/data/_data/kept")
+    addresses = [record(site, hive)["address"] for hive in HIVES]
+    before = {record(site, hive)["id"] for hive in HIVES}
+    with (
+        site.edited("number_of_hosts = 3", 'number_of_hosts = 3\nmemory_size = "2G"'),
+        Probe(addresses) as probe,
+    ):
+        with site.start() as running:
+            # The repository goes first; the next one is killed in the middle of its own replacement.
+            running.wait_for(
+                lambda: "is drained" in site.log("build_infra:hive0"), "hive0 to be drained", timeout=RUN
+            )
+            assert "setup_hosts:hive2.node_labels" in running.text, running.text
+            running.kill()
+
+        text = site.run(timeout=RUN).well().text
+
+        # hive0 was drained, and maybe removed already: then it is simply made.
+        assert "build_infra:hive1" in text, text
+        assert site.run().did_nothing
+        assert site.run("plan").status == 0
+    assert before.isdisjoint(record(site, hive)["id"] for hive in HIVES)
+    nodes = site.on("hive0", "docker node ls --format '{{.Status}} {{.Availability}} {{.ManagerStatus}}'")
+    assert len(nodes.splitlines()) == 3
+    assert all(re.fullmatch("Ready Active (Leader|Reachable)", line) for line in nodes.splitlines()), nodes
+    assert site.on("hive0", "cat /var/lib/docker/volumes/data/_data/kept").strip() == "kept"
+    print(f"{probe.missed} of {probe.asked} requests failed")
+    assert probe.asked > 100
+    assert probe.missed == 0
+
+
+def record(site: Site, hive: str) -> dict[str, str]:
+    """Return the record of a hive."""
+    found: dict[str, str] = json.loads((site.state / "build_infra" / f"{hive}.json").read_text())
+    return found
