@@ -180,9 +180,13 @@ def _drain(client: DockerClient, node: Json) -> None:
 
 
 def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
-    """Wait until the tasks on a drained node have ended, but not for ever."""
+    """Wait until the tasks on a drained node have ended, or it is down, which none would tell; but not for ever."""
+
+    def ended() -> bool:
+        return not _tasks_on(client, node) or client.api.inspect_node(node)["Status"]["State"] != "ready"
+
     with contextlib.suppress(HostError):
-        wait_for(lambda: not _tasks_on(client, node), "its tasks to end", DRAIN_TIMEOUT)
+        wait_for(ended, "its tasks to end", DRAIN_TIMEOUT)
 
 
 def _demote_and_remove(client: DockerClient, node: Json) -> None:
@@ -264,11 +268,13 @@ def ensure_node_labels(
         }
         wanted = {**kept, **labels}
         if wanted != labels_of(spec):
-            log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
+            if labels:
+                log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
             changed = {**spec, "Labels": wanted}
             if CORDONED_LABEL in labels_of(spec):
                 changed["Availability"] = "active"  # the host is back
                 active_again = True
+                log(f"node {node} takes tasks again")
             client.api.update_node(node, found["Version"]["Index"], changed)
         return True
 

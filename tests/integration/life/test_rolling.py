@@ -6,6 +6,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -69,7 +70,7 @@ class Probe:
         self.asked = self.missed = 0
         self._thread = threading.Thread(target=self._ask)
 
-    def __enter__(self) -> "Probe":
+    def __enter__(self) -> Self:
         """Begin."""
         self._thread.start()
         return self
@@ -140,9 +141,8 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
     assert len(nodes.splitlines()) == 3
     assert all(re.fullmatch("Ready Active (Leader|Reachable)", line) for line in nodes.splitlines()), nodes
     assert site.on("hive0", "cat /var/lib/docker/volumes/data/_data/kept").strip() == "kept"
-    print(f"{probe.missed} of {probe.asked} requests failed")
     assert probe.asked > 100
-    assert probe.missed == 0
+    assert probe.missed == 0, f"{probe.missed} of {probe.asked} requests failed"
 
 
 def record(site: Site, hive: str) -> dict[str, str]:

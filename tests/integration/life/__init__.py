@@ -1,1 +1,0 @@
-"""Sites that run, and are changed while they do."""
