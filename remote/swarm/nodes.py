@@ -134,6 +134,19 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
             _wait_for_tasks_to_end(client, node["ID"])
 
 
+def is_set_aside(beside: str, client: DockerClient, host: Host) -> bool:
+    """Return whether skep drained a hive, as a run did that was killed.
+
+    Raises:
+        HostError: The swarm can't be asked.
+
+    """
+    with engine_errors(beside, "listing the swarm's nodes"):
+        return any(
+            CORDONED_LABEL in labels_of(node["Spec"]) for node in client.api.nodes() if is_of(node, host)
+        )
+
+
 def _set_aside(client: DockerClient, node: str) -> None:
     """Drain a node, and note on it that skep did."""
 

@@ -55,9 +55,8 @@ class NodeLabels(Step):
         was_aside = swarm_nodes.ensure_node_labels(
             manager.short, client, node, labels, work.log, partial(_is_of_orphan, run.stage)
         )
-        before = run.progress.replaced.get(self.host)
-        if before is not None or was_aside:
-            wait_until_back(run, self._host, before, work.log)
+        if self.host in run.progress.replaced or was_aside:
+            wait_until_back(run, self._host, run.progress.replaced.get(self.host), work.log)
             run.live_state.renew(self._host)
         return FactRecord(id=sha256(str(sorted(labels.items()))))
 

@@ -10,7 +10,7 @@ waits for somebody who waits for it.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from model.errors import HostError, ProviderError, SkepError
@@ -27,6 +27,8 @@ from tasks.run.context import Run
 if TYPE_CHECKING:
     from docker import DockerClient
 
+Before = dict[str, int] | None
+"""Service to the number of its tasks that ran before a host was taken down; None if nobody knows."""
 TURN = "taking a host down"
 """The lock of the one host that is taken down."""
 SETTLE_TIMEOUT = 120
@@ -136,7 +138,7 @@ def refusal(run: Run, host: Host) -> str:
     )
 
 
-def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool = True) -> dict[str, int]:
+def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool = True) -> Before:
     """Wait until the swarm can do without a hive, and drain it; where its disk goes with it, remove its node.
 
     Args:
@@ -147,7 +149,8 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool =
         drains: Whether its tasks are to end before.
 
     Returns:
-        The number of tasks of each service that ran before, and are to run again.
+        The number of tasks of each service that ran before, and are to run again. None if nobody knows, since a run
+        that was killed drained it.
 
     Raises:
         ProviderError: Without it the swarm would lose its majority, or a hive before it has not come back.
@@ -193,7 +196,13 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool =
         raise ProviderError(f"{host.short} is not {action}: {error}") from error
     if not drains:
         return {}
-    expected = _settle(run, host, log)
+    beside, client = manager()
+    if swarm_nodes.is_set_aside(beside.short, client, host):
+        # What can run only here waits for it: there is nothing to wait for before it goes.
+        log(f"{host.short} was drained by a run that did not end")
+        expected = None
+    else:
+        expected = _settle(run, host, log)
     beside, client = manager()
     swarm_nodes.set_aside(beside.short, client, host, log)
     if goes and not run.provider.keeps_volumes:
@@ -241,7 +250,7 @@ def _make_active(run: Run, host: Host, log: Log) -> None:
         swarm_nodes.ensure_node_labels(beside.short, client, record.node, {}, log, swarm_nodes.is_not_aside)
 
 
-def wait_until_back(run: Run, host: Host, before: Mapping[str, int] | None, log: Log) -> None:
+def wait_until_back(run: Run, host: Host, before: Before, log: Log) -> None:
     """Wait until a hive that this run took down is a ready manager, and the services run that ran before.
 
     Args:

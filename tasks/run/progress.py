@@ -15,7 +15,7 @@ class Progress:
         logs: Task at work to its log.
         redeployed: The services that this run deployed, so that they are as site.toml says.
         replaced: The hosts that this run replaced or stopped, since they could not be changed as they ran; each with
-            the number of tasks of each service that ran in the swarm before.
+            the number of tasks of each service that ran in the swarm before, if that is known.
         not_waited_for: The services that did not run as specified before a host was taken down.
         moves: Whether this run moves all hosts to other addresses at once, or finishes that.
         deployed: Whether this run changed a service.
@@ -27,7 +27,7 @@ class Progress:
     reasons: dict[str, list[str]] = field(default_factory=dict)
     logs: dict[str, TaskLog] = field(default_factory=dict)
     redeployed: set[str] = field(default_factory=set)
-    replaced: dict[str, dict[str, int]] = field(default_factory=dict)
+    replaced: dict[str, dict[str, int] | None] = field(default_factory=dict)
     moves: bool = False
     not_waited_for: set[str] = field(default_factory=set)
     deployed: bool = False

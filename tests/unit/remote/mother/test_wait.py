@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, ProviderError
-from remote.mother.wait import Pace, attempts, wait_for
+from remote.mother.wait import Pace, attempts, telling, wait_for
 
 QUICK = Pace(first=0.001, longest=0.001)
 
@@ -78,3 +78,30 @@ def test_pauses_are_spread(pauses: list[float]) -> None:
 def test_one_attempt_is_made_without_time() -> None:
     """Who has no time to wait still asks once."""
     assert len(list(attempts(0))) == 1
+
+
+def test_who_waits_is_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log gets what is waited for, and why it is not so yet: at first, when that changes, and every half minute."""
+    clock, lines, answers = [100.0], list[str](), iter(["no", "no", "not yet", "", "", None])
+    monkeypatch.setattr("remote.mother.wait.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    reason = [""]
+
+    def condition() -> bool:
+        clock[0] += 20
+        answer = next(answers)
+        reason[0] = answer or ""
+        if answer:
+            raise HostError(answer)
+        return answer is None
+
+    ask = telling(condition, "hive0", lines.append, lambda: "as it is")
+    for _ in range(3):
+        with pytest.raises(HostError):
+            ask()
+    assert [ask(), ask(), ask()] == [False, False, True]
+
+    as_it_is = "waiting for hive0: as it is"
+    assert lines == ["waiting for hive0: no", "waiting for hive0: not yet", as_it_is]
+    answers = iter(["", "", ""])
+    assert [ask(), ask(), ask()] == [False, False, False]
+    assert lines[3:] == [as_it_is, as_it_is]

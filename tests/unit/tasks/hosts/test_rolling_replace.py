@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, ProviderError
+from model.labels import CORDONED_LABEL
 from remote.swarm import nodes as swarm_nodes
 from tasks.hosts import rolling_replace
 from tasks.run.context import Run
@@ -180,6 +181,22 @@ def test_an_engine_that_is_down_is_started_out_of_turn(made: Made) -> None:
         rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), pytest.fail, restarts=True),
     ):
         assert nodes.orders == []
+
+
+def test_a_hive_that_a_killed_run_drained_goes_at_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can run only there does not run: to wait for it before the hive goes would be in vain."""
+    monkeypatch.setattr(rolling_replace, "_settle", lambda *_: pytest.fail("waits for services"))
+    made.cloud.keeps_volumes = True
+    run = made.run()
+    nodes = Nodes(run)
+    nodes.inspect_node("node-of-hive1")["Spec"] |= {
+        "Availability": "drain",
+        "Labels": {CORDONED_LABEL: "true"},
+    }
+    replace(run, nodes, "hive1")
+
+    assert run.progress.replaced == {"hive1": None}
+    assert "removed hive1" in made.cloud.log
 
 
 def test_a_host_is_back_when_its_services_are(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:

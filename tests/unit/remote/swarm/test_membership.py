@@ -1,0 +1,77 @@
+"""Joining a swarm right after an outage."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model.errors import HostError
+from model.stage import Host
+from model.swarm.address_pools import SwarmOptions
+from remote.swarm import membership
+
+NO_LEADER = "rpc error: code = Unknown desc = The swarm does not have a leader."
+
+
+def host(name: str) -> Host:
+    """Return a hive."""
+    return Host(name, f"p-{name}", "10.0.0.1", is_hive=True, is_repository=False)
+
+
+class Manager:
+    """A manager whose swarm has a leader after some questions."""
+
+    def __init__(self, without: int) -> None:
+        self.api = self.nodes = self.swarm = self
+        self._without = without
+
+    def info(self) -> Any:
+        """Return how it stands in its swarm."""
+        self._without -= 1
+        error = NO_LEADER if self._without > 0 else ""
+        return {
+            "Swarm": {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": "node", "Error": error}
+        }
+
+    def list(self) -> list[str]:
+        """List the nodes."""
+        if self._without > 0:
+            raise HostError(NO_LEADER)
+        return ["node"]
+
+    def inspect_swarm(self) -> dict[str, str]:
+        """Describe the swarm."""
+        assert self._without <= 0, NO_LEADER
+        return {"ID": "cluster"}
+
+
+@pytest.mark.parametrize("others", [{"hive1": Manager(3)}, {}])
+def test_a_leader_is_waited_for(monkeypatch: pytest.MonkeyPatch, others: dict[str, Any]) -> None:
+    """Managers that have no leader yet get a while to elect one, be it others or the hive itself; the log says so."""
+    monkeypatch.setattr(membership, "ensure_ingress", lambda *_: None)
+    said: list[str] = []
+    hives = {short: (host(short), True) for short in others}
+    record = membership.ensure_member(
+        host("hive0"),
+        hives,
+        Manager(0 if others else 3),
+        lambda other: others[other.short],
+        said.append,
+        SwarmOptions(),
+    )
+    assert (record.cluster, record.node) == ("cluster", "node")
+    assert "The swarm does not have a leader" in said[0], said
+
+
+def test_a_leader_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more than half of the managers are gone for good, the message says the way out."""
+    monkeypatch.setattr(membership, "LEADER_TIMEOUT", 0)
+    with pytest.raises(HostError, match="more than half of its managers are gone"):
+        membership.ensure_member(
+            host("hive0"),
+            {"hive1": (host("hive1"), True)},
+            SimpleNamespace(info=lambda: {"Swarm": {"LocalNodeState": "inactive"}}),
+            lambda _other: Manager(9),
+            lambda _line: None,
+            SwarmOptions(),
+        )
