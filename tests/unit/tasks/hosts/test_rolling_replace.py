@@ -2,7 +2,6 @@
 
 import dataclasses
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -257,7 +256,7 @@ def test_the_plan_says_that_it_is_refused(made: Made) -> None:
     assert action("build_infra:hive0") == "replace"
 
 
-def _wait_shortly(run: Run, monkeypatch: pytest.MonkeyPatch, before: Mapping[str, int]) -> None:
+def _wait_shortly(run: Run, monkeypatch: pytest.MonkeyPatch, before: dict[str, int]) -> None:
     """Wait for hive0 with no patience for its services."""
     with monkeypatch.context() as patched:
         patched.setattr(type(run.stage), "services", {})
