@@ -75,6 +75,14 @@ class Found:
     must_stop: bool = False
     is_displaced: bool = False
 
+    def is_replaced(self, wanted: Resource) -> bool:
+        """Return whether it has to be replaced to become as wanted."""
+        return bool(self.key) and self.key != wanted.key
+
+    def goes_down(self, wanted: Resource) -> bool:
+        """Return whether a host is taken down to become as wanted: it is replaced, or stopped for a while."""
+        return self.is_replaced(wanted) or self.must_stop
+
 
 class Provider(ABC):
     """Where a stage's hosts come from.

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 
 from model.errors import SkepError
 from model.stage import Host, Stage
-from providers.base import Found, Resource
-from tasks.names import host_task, vault_task
+from tasks.hosts import moving
+from tasks.names import VAULT, host_task, vault_task
 from tasks.run.context import Run
+
+SET_UP = "setup_hosts:"
 
 
 @dataclass(frozen=True)
@@ -32,16 +34,6 @@ class RollingOrder:
     hosts: Sequence[str] = ()
     waits: Mapping[str, Collection[str]] = field(default_factory=dict)
     released: Collection[str] = frozenset()
-
-
-def goes_down(found: Found | None, resource: Resource) -> bool:
-    """Return whether a run takes a host down: it is replaced, or stopped for a change in place."""
-    return found is not None and (is_replaced(found, resource) or found.must_stop)
-
-
-def is_replaced(found: Found, resource: Resource) -> bool:
-    """Return whether a real thing has to be replaced."""
-    return bool(found.key) and found.key != resource.key
 
 
 def rolling_order(run: Run, tasks: Mapping[str, Collection[str]], chosen: Collection[str]) -> RollingOrder:
@@ -63,10 +55,11 @@ def rolling_order(run: Run, tasks: Mapping[str, Collection[str]], chosen: Collec
         for host in run.stage.hosts
         if host_task(host.short) in chosen
         and host.short in wanted
-        and goes_down(things.get(host.short), wanted[host.short])
+        and (found := things.get(host.short)) is not None
+        and found.goes_down(wanted[host.short])
     ]
-    if not going:
-        return RollingOrder()
+    if not going or moving.moves_at_once(run) or moving.is_under_way(run):
+        return RollingOrder()  # hosts that all move at once leave no swarm that could do without one
     try:
         _ = run.secrets.vault
         has_vault = True
@@ -129,8 +122,18 @@ def ordered(
 
 
 def _set_up(host: Host, tasks: Mapping[str, Collection[str]]) -> list[str]:
-    """Return a host's set-up tasks."""
-    return [task for task in tasks if task.startswith(f"setup_hosts:{host.short}.")]
+    """Return a host's set-up tasks, without those that wait for other hosts, as one that has it leave the swarm."""
+    own = f"setup_hosts:{host.short}."
+    return [
+        task
+        for task, before in tasks.items()
+        if task.startswith(own)
+        and all(
+            other.startswith(own) or other.endswith(f".{VAULT}")
+            for other in before
+            if other.startswith(SET_UP)
+        )
+    ]
 
 
 def apply(order: RollingOrder, stage: Stage, edges: Mapping[str, list[str]]) -> None:

@@ -19,7 +19,6 @@ from model.log import Log
 from model.stage import Host
 from providers.base import Resource
 from remote.mother.wait import telling, wait_for
-from tasks.hosts.rolling_order import goes_down, is_replaced
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import infra_task, setup_task, swarm_task
 from tasks.run.context import Run
@@ -51,11 +50,11 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
 
     """
     found = run.live_state.things.get(resource.name) if resource.is_host else None
-    if found is None or not goes_down(found, resource):
+    if found is None or not found.goes_down(resource):
         yield
         return
     host = run.stage.host(resource.name)
-    goes = is_replaced(found, resource)
+    goes = found.is_replaced(resource)
     if goes and (problem := refusal(run, host)):
         raise ProviderError(problem)
     if run.progress.moves:

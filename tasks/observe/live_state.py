@@ -293,7 +293,7 @@ class LiveState:
         looks = {host: look for host in self._stage.hives if (look := self._host(host)) is not None}
         return self._pool.submit(self._read_swarm, looks)
 
-    def _read_host(self, host: Host, reading: "Future[tuple[Any, Any, Any] | None]") -> HostState:
+    def _read_host(self, host: Host, reading: "Future[tuple[Any, Any, Any, Any] | None]") -> HostState:
         """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
             # The first script may end early, where nothing is set up yet.

@@ -38,6 +38,7 @@ LOCKS = (
     "swarm",
     "once *",
     "replacing a network",
+    "having *",
     "layer *",
     "pushing *",
     "digests.json",
