@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from model.errors import KeyRefusedError, SkepError
 from model.json_types import Json
-from model.keys.authorized_key import parse_keys
 from model.labels import (
     INCARNATION_LABEL,
     KEY_LABEL,
@@ -24,14 +23,12 @@ from model.labels import (
     own_labels,
 )
 from model.stage import Host, Stage
-from remote.hostsetup import markers
-from remote.hostsetup.removal import MANAGED_USERS
-from remote.images.registry_storage import LOCAL_BASES, TAGS
+from remote.images.registry_storage import LOCAL_BASES
 from remote.mother.process import local_machine
-from remote.ssh import authorized_keys
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
+from tasks.observe.host_script import host_script, parse_host
 from tasks.observe.states import HostState, SwarmState
 from tasks.observe.tag_moves import TagMoves
 from tasks.run.connections import Connections
@@ -40,18 +37,6 @@ from tasks.run.state import State
 if TYPE_CHECKING:
     from providers.base import Found, Provider
 
-_ACCOUNTS, _KEYS, _TAGS = "== accounts", "== ssh keys", "== registry tags"
-_LIST_ACCOUNTS = f"""
-echo '{_ACCOUNTS}'
-sed -n 's/^made //p' {MANAGED_USERS} 2>/dev/null || :
-"""
-_LIST_KEYS = f"""
-echo '{_KEYS}'
-( {authorized_keys.LIST})
-"""
-# The registry's own storage is one listing; its API would take one call per image.
-_LIST_TAGS = f"""
-echo '{_TAGS}'{TAGS}"""
 READ_TIMEOUT = 30
 
 
@@ -296,10 +281,7 @@ class LiveState:
     def _read_host(self, host: Host, reading: "Future[tuple[Any, Any, Any, Any] | None]") -> HostState:
         """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
-            # The first script may end early, where nothing is set up yet.
-            script = f"( {markers.read_script()}){_LIST_ACCOUNTS}{_LIST_KEYS}"
-            if host.is_repository:
-                script += _LIST_TAGS
+            script = host_script(is_repository=host.is_repository)
             output = self._connections.to(host).script(
                 script, timeout=READ_TIMEOUT, label="reading the set-up markers"
             )
@@ -307,15 +289,7 @@ class LiveState:
             return HostState(error=str(error), refusal=error.reason)
         except SkepError as error:
             return HostState(error=str(error))
-        output, _, tags = output.partition(_TAGS)
-        output, _, keys = output.partition(_KEYS)
-        steps, _, accounts = output.partition(_ACCOUNTS)
-        state = HostState(
-            steps=markers.parse(steps),
-            accounts=tuple(accounts.split()),
-            tags=_tags(tags),
-            authorized_keys=parse_keys(keys.splitlines()),
-        )
+        state = parse_host(output)
         engine = reading.result()
         if engine is None:
             return state
@@ -399,13 +373,3 @@ def _local_bases(images: Any) -> tuple[str, ...]:
     """Return the local names of bases and of Dockerfiles' images."""
     names = (name for image in images for name in image.get("RepoTags") or ())
     return tuple(sorted(name for name in names if name.partition(":")[0] in LOCAL_BASES))
-
-
-def _tags(text: str) -> frozenset[str]:
-    """Return `repository:tag` for each link file of the registry's storage."""
-    tags = set()
-    for line in text.split():
-        repository, _, rest = line.removeprefix("./").partition("/_manifests/tags/")
-        if rest:
-            tags.add(f"{repository}:{rest.removesuffix('/current/link')}")
-    return frozenset(tags)

@@ -38,6 +38,7 @@ LOCKS = (
     "swarm",
     "once *",
     "replacing a network",
+    "let-in keys",
     "having *",
     "layer *",
     "pushing *",
