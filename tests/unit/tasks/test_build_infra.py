@@ -79,7 +79,7 @@ def test_what_was_mended_is_seen_anew(tmp_path: Path, monkeypatch: pytest.Monkey
     assert run.live_state.swarm.error
 
     made.hosts["hive0"], made.swarm = as_made, swarm
-    monkeypatch.setattr(build_infra.let_in_keys, "settle", lambda *_: None)
+    monkeypatch.setattr("tasks.hosts.let_in_keys.settle", lambda *_: None)
     step = tasks[f"build_infra:{mended}"].meta["step"]
     step.ensure(Work(step.task, {}, "key", lambda _line: None))
     opened: list[str] = []
