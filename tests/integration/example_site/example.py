@@ -131,8 +131,15 @@ class Example(Site):
 
     def hive_with(self, service: str) -> str:
         """Return the first hive with a running container of a service; StopIteration if there is none."""
+        return next(iter(self._hives_with(service)))
+
+    def runs(self, service: str) -> bool:
+        """Return whether a hive has a running container of a service."""
+        return bool(self._hives_with(service))
+
+    def _hives_with(self, service: str) -> list[str]:
         here = self.everywhere(HIVES, f"docker ps -q -f label=com.docker.swarm.service.name={service}")
-        return next(host for host, ids in here.items() if ids.strip())
+        return [host for host, ids in here.items() if ids.strip()]
 
     def proxy(self) -> str:
         """Return the address of the hive where the proxy runs."""

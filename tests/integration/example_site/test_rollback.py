@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests import rig
 from tests.integration.doit_run import Running
 from tests.integration.example_site.example import HIVES, QUICK, Example
 
@@ -124,6 +125,8 @@ def _fails_and_is_undone(site: Example) -> None:
         assert failed.status == 1
         assert "service first: the update failed and was undone" in failed.text
         assert "| no use" in failed.text
+        # The message comes when Swarm has the old specification again; its task may take a moment longer.
+        rig.wait_until(lambda: site.runs("first"), "service first to run again")
         assert version(site) == "two"
         # It is tried again by the next run.
         assert site.run("plan").status == 2
