@@ -209,10 +209,10 @@ class ProviderResource(Step):
             return ""  # the provider can't be asked, which the plan says by itself
 
     def _is_other(self) -> bool:
-        """Return whether the thing is there, and has to be another one or at another address."""
+        """Return whether the thing is there, and has to be stopped, another one, or at another address."""
         if self._run.provider.owns:
             found = self._run.live_state.things.get(self.name)
-            return found is not None and found.key != self._resource.key
+            return found is not None and (found.key != self._resource.key or found.must_stop)
         return self.name in moving.moved_hosts(self._run)
 
 

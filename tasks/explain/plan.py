@@ -62,11 +62,9 @@ class Planner:
         task, host = status.task, status.step.host
         if status.problems:
             return Item(task, ERROR, status.problems, host=host)
-        item = self._without_container(status) or self._without_inputs(status)
+        item = self._without_container(status) or self._refused(status) or self._without_inputs(status)
         if item is not None:
             return item
-        if refused := status.step.refusal():
-            return Item(task, BLOCKED, (refused,), host=host)
         answer = self._table.drift(task)
         if isinstance(answer, Unknown):
             return self._unknown(status, answer)
@@ -90,6 +88,11 @@ class Planner:
         if status.status == FAILED or status.notes:
             return Item(task, CHANGE, reasons, host=host)
         return self._may_change(status) or Item(task, NOTHING, host=host)
+
+    def _refused(self, status: ResourceStatus) -> Item | None:
+        """Decide where a run will refuse to change a resource."""
+        refused = status.step.refusal()
+        return Item(status.task, BLOCKED, (refused,), host=status.step.host) if refused else None
 
     # -- resources in, or made from, something else --------------------------------------------------------------------
 

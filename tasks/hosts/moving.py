@@ -11,6 +11,7 @@ from model.keys.record import HostRecord
 from model.stage import Host
 from model.swarm.node_address import is_displaced
 from providers.base import Found
+from tasks.hosts import registry_host
 from tasks.run.context import Run
 
 
@@ -92,7 +93,7 @@ def _obstacles(run: Run) -> Sequence[str]:
     run.progress.moves = at_once or under_way
     if not found and not moved:
         return ()
-    lines = [*run.provider.obstacles(found, moved)]
+    lines = [*run.provider.obstacles(found, moved), *registry_host.obstacles(run)]
     if moved or at_once:
         lines += _overlay_addresses(run)
     if not at_once:

@@ -46,8 +46,14 @@ def maybe_on(stage: Stage, state: State, name: str, host: Host | None) -> list[s
     """
     records = state.root / "build_volumes"
     found = {path.stem.partition("@")[0] for path in records.glob(f"*@{name}.json")}
-    if host is None or host.is_hive:
-        found |= {volume for volume in stage.volumes if host is None or host in stage.volume_hosts(volume)}
+    # As long as nobody knows which host is the repository, the one that is taken for it may be a hive.
+    may_be_hive = host is not None and (host.is_hive or not (stage.home or stage.config.repository))
+    if host is None:
+        found |= stage.volumes.keys()
+    elif may_be_hive:
+        found |= {
+            name for name, volume in stage.volumes.items() if host.short in (volume.hosts or [host.short])
+        }
     return sorted(found)
 
 
