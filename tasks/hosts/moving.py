@@ -46,20 +46,22 @@ def moves_at_once(run: Run) -> bool:
 def is_under_way(run: Run) -> bool:
     """Return whether a run that moved all hosts was killed, so that the site stands still anyway.
 
-    Some are in no network, or all are stopped, and it still has to be replaced; or half of the hives or more are in no
-    network, or known to the swarm by another address than they have.
+    Where the network is to be replaced, that is so only if every host has left the one that it had: it is in none, or
+    it is in a newer one, where the swarm knows its hives by other addresses. Hosts that are stopped left nothing: they
+    are as `doit halt` left them. Where no network is to be replaced, half of the hives or more are in no network, or
+    known to the swarm by another address than they have.
     """
     things = run.live_state.things
-    hosts = [thing for thing in things.values() if thing.is_host]
-    stopped = any(host.is_displaced for host in hosts) or not any(host.running for host in hosts)
-    if hosts and stopped and moves_at_once(run):
-        return True
-    known = [hive for hive in run.stage.hives if _record(run, hive) is not None or hive.short in things]
-    out = [
-        hive
-        for hive in known
-        if (hive.short in things and things[hive.short].is_displaced) or _knows_another(run, hive)
-    ]
+    hives = {hive.short: hive for hive in run.stage.hives}
+    elsewhere = {short for short, hive in hives.items() if _knows_another(run, hive)}
+    outside = {thing.name for thing in things.values() if thing.is_host and thing.is_displaced}
+    if run.provider.owns and moves_at_once(run):
+        made = {thing.name for thing in things.values() if thing.is_host and thing.key}
+        # No swarm tells of a host that is no hive whether it is in the newer network.
+        left = outside | elsewhere | (made - hives.keys() if elsewhere else set())
+        return bool(made) and made <= left
+    known = {short for short, hive in hives.items() if _record(run, hive) is not None or short in things}
+    out = known & (outside | elsewhere)
     return bool(out) and 2 * len(out) >= len(known)
 
 

@@ -110,10 +110,19 @@ def test_a_killed_move_goes_on(made: Made) -> None:
     ]
 
 
-def test_the_old_cidr_in_the_middle(made: Made) -> None:
-    """Putting the old one back is one more move, of hosts that are on their way already."""
+def change_hosts(made: Made, *names: str, **changed: Any) -> None:
+    """Have the provider list hosts otherwise; all of them, if none is named."""
+    for where, thing in list(made.cloud.things.items()):
+        if thing.is_host and (not names or thing.name in names):
+            made.cloud.things[where] = dataclasses.replace(thing, **changed)
+
+
+@pytest.mark.parametrize("outside", [("hive1", "hive2"), ("hive1",)])
+def test_the_old_cidr_in_the_middle(made: Made, outside: tuple[str, ...]) -> None:
+    """Putting the old one back is one more move, of hosts that are on their way already, the repository or not yet."""
     made.edit('cidr = "10.0.0.0/24"', NEW)
     made.make("build_infra:network", "build_infra:hive0")
+    change_hosts(made, *outside, is_displaced=True)
     made.edit(NEW, 'cidr = "10.0.0.0/24"')
 
     assert [line for line in run_all(made) if line.startswith("created")] == [
@@ -122,15 +131,32 @@ def test_the_old_cidr_in_the_middle(made: Made) -> None:
     ]
 
 
-@pytest.mark.parametrize("changed", [{"running": False}, {"is_displaced": True}])
-def test_a_move_that_was_killed_while_hosts_stopped(made: Made, changed: dict[str, Any]) -> None:
-    """All hosts are stopped, or one was taken out of the network that is still there: the next run goes on."""
+def test_a_move_that_was_killed_goes_on_when_all_hosts_are_out(made: Made) -> None:
+    """Each was taken out of the network that is still there: the next run goes on."""
     made.edit('cidr = "10.0.0.0/24"', NEW)
-    for where, thing in list(made.cloud.things.items()):
-        if thing.is_host and ("running" in changed or thing.name == "hive1"):
-            made.cloud.things[where] = dataclasses.replace(thing, **changed)
+    change_hosts(made, is_displaced=True, running=False)
 
     assert "created network" in run_all(made)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "changed"),
+    [
+        ((), {"running": False}),
+        (("hive1",), {"is_displaced": True, "running": False}),
+        (("hive0", "hive1"), {"is_displaced": True}),
+        ((), {"key": "", "running": False}),
+    ],
+    ids=["halted", "a hive is out", "the repository is in", "volumes alone"],
+)
+def test_hosts_that_stand_still_are_not_moved(
+    made: Made, hosts: tuple[str, ...], changed: dict[str, Any]
+) -> None:
+    """After `doit halt`, or with a host out of its network, another cidr is refused: a swarm is there to be lost."""
+    made.edit('cidr = "10.0.0.0/24"', NEW)
+    change_hosts(made, *hosts, **changed)
+
+    assert "their swarm can't follow" in refused(made)[0]
 
 
 @pytest.mark.parametrize(("displaced", "moves"), [(1, False), (2, True)])
