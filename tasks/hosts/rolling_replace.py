@@ -61,20 +61,26 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
         yield  # all hosts move at once: no swarm is left that could do without one
         return
     with _turn(run, infra_task(resource.name), log):
-        before = _give_up_place(run, host, log, goes=goes) if host.is_hive else {}
+        # A former hive takes no tasks anew, so it is only drained to leave the swarm.
+        leaves = goes and not run.provider.keeps_volumes
+        before = (
+            _give_up_place(run, host, log, goes=goes, drains=host.is_hive or leaves)
+            if is_member(run, host)
+            else {}
+        )
         run.progress.replaced[host.short] = before
         yield
 
 
 @contextlib.contextmanager
 def stopped_one_at_a_time(run: Run, host: Host, log: Log, *, restarts: bool) -> Iterator[None]:
-    """Hold a hive's turn within, to start its engine anew when the swarm can do without it; then wait for it.
+    """Hold a member's turn within, to start its engine anew when the swarm can do without it; then wait for a hive.
 
-    A hive that is no ready manager needs no turn: it may be the one that another waits for.
+    One that is no ready manager needs no turn: it may be the one that another waits for.
 
     Args:
         run: The run.
-        host: The hive.
+        host: The member of the swarm.
         log: Takes a line for the log.
         restarts: Whether it is certain that the engine is started anew, so that the hive is drained.
 
@@ -88,13 +94,20 @@ def stopped_one_at_a_time(run: Run, host: Host, log: Log, *, restarts: bool) -> 
         run.live_state.renew(host)
         return
     with _turn(run, setup_task(host.short, "docker"), log):
-        before = _give_up_place(run, host, log, goes=False, drains=restarts)
+        before = _give_up_place(run, host, log, goes=False, drains=restarts and host.is_hive)
         yield
         run.connections.forget_engine(host)
         run.live_state.renew(host)
+        if not host.is_hive:
+            return  # it has yet to leave the swarm; who goes next waits for the swarm's majority
         if restarts:
             _make_active(run, host, log)
         wait_until_back(run, host, before, log)
+
+
+def is_member(run: Run, host: Host) -> bool:
+    """Return whether a host is to be in the swarm, or is still: one that was a hive votes until it has left."""
+    return host.is_hive or run.state.read(swarm_task(host.short), SwarmRecord) is not None
 
 
 def is_missed_by_swarm(run: Run, host: Host) -> bool:
@@ -138,7 +151,7 @@ def refusal(run: Run, host: Host) -> str:
 
 
 def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool = True) -> Before:
-    """Wait until the swarm can do without a hive, and drain it; where its disk goes with it, remove its node.
+    """Wait until the swarm can do without a member, and drain it; where its disk goes with it, remove its node.
 
     Args:
         run: The run.

@@ -15,7 +15,7 @@ from model.swarm.address_pools import differing_options, options_are_fixed, swar
 from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
-from tasks.hosts.rolling_replace import stopped_one_at_a_time
+from tasks.hosts.rolling_replace import is_member, stopped_one_at_a_time
 from tasks.names import SWARM, host_task, setup_task, vault_task
 from tasks.run.context import Run
 from tasks.run.secrets import Secrets
@@ -131,7 +131,7 @@ class SetupStep(Step):
         )
 
     def _apply_docker(self, step: HostStep, key: str, work: Work) -> None:
-        """Set up the engine; that may start it anew, and with it whatever runs there: one hive at a time.
+        """Set up the engine; that may start it anew, and with it whatever runs there: one member at a time.
 
         One that this run took down waits for no turn: others that go down wait for it.
         """
@@ -140,7 +140,7 @@ class SetupStep(Step):
         if SWARM not in run.may_replace and (refused := _made_otherwise(run.stage, host, swarm)):
             # The engine's own part of it is not begun, for which it would be started anew.
             raise HostError(refused)
-        waits = host.is_hive and self.host not in run.progress.replaced
+        waits = is_member(run, host) and self.host not in run.progress.replaced
         restarts = waits and self._differs(step, "/etc/skep/daemon.json", "/etc/docker/daemon.json")
         with (
             stopped_one_at_a_time(run, host, work.log, restarts=restarts)

@@ -13,7 +13,7 @@ from tasks.run.context import Run
 class Nodes:
     """A manager's engine that lists nodes and takes orders."""
 
-    def __init__(self, run: Run, down: tuple[str, ...] = ()) -> None:
+    def __init__(self, run: Run, down: tuple[str, ...] = (), former: tuple[Host, ...] = ()) -> None:
         self.api = self
         self.orders: list[str] = []
         self.running: dict[str, int] = {}
@@ -26,7 +26,7 @@ class Nodes:
                 "Status": {"State": "down" if host.short in down else "ready"},
                 "ManagerStatus": {"Reachability": "unreachable" if host.short in down else "reachable"},
             }
-            for host in run.stage.hives
+            for host in (*run.stage.hives, *former)
         }
 
     def nodes(self) -> list[dict[str, Any]]:

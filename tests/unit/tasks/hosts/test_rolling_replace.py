@@ -1,7 +1,9 @@
 """Hosts that must be replaced: their turn, the swarm's majority, their volumes."""
 
+import contextlib
 import dataclasses
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,15 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, ProviderError
+from model.keys.record import SwarmRecord
 from model.labels import CORDONED_LABEL
+from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
-from tasks.hosts import rolling_replace
+from tasks.hosts import rolling_replace, setup_steps
+from tasks.names import swarm_task
 from tasks.run.context import Run
 from tasks.run.log import TaskLog
+from tasks.step import Work
 from tests import made as rig
 from tests.doubles.managers import Nodes, manage, quiet
 from tests.made import Made
@@ -180,6 +186,71 @@ def test_an_engine_that_is_down_is_started_out_of_turn(made: Made) -> None:
         rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), pytest.fail, restarts=True),
     ):
         assert nodes.orders == []
+
+
+def former_hive(made: Made) -> Run:
+    """Return a run of a site whose repository, hive2, was a hive, and still votes in the swarm."""
+    run = made.run()
+    run.state.write(swarm_task("hive2"), SwarmRecord(cluster="cluster-1", node="node-of-hive2"))
+    return run
+
+
+def test_a_former_hive_that_is_the_repository_leaves_in_order(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It votes until it has left: it loses vote and node before its disk goes, and a majority stays without it."""
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
+    run = former_hive(made)
+    hive2 = run.stage.repository
+    assert not hive2.is_hive
+    with pytest.raises(ProviderError, match=r"hive2 is not replaced: .*not a majority"):
+        replace(run, Nodes(run, down=("hive0",), former=(hive2,)), "hive2")
+    assert "removed hive2" not in made.cloud.log
+
+    nodes = Nodes(run, former=(hive2,))
+    replace(run, nodes, "hive2")
+    assert nodes.orders[-1] == "node-of-hive2: removed"
+    assert "removed hive2" in made.cloud.log
+
+
+def test_a_former_hive_that_stays_for_now_is_not_drained(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would make it take its tasks again, whose data may be there alone; the majority is waited for."""
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
+    made.cloud.keeps_volumes = True
+    run = former_hive(made)
+    hive2 = run.stage.repository
+    nodes = Nodes(run, former=(hive2,))
+    replace(run, nodes, "hive2")
+    with rolling_replace.stopped_one_at_a_time(run, hive2, quiet, restarts=True):
+        pass
+    assert nodes.orders == []
+
+    manage(run, Nodes(run, down=("hive0",), former=(hive2,)))
+    turn = rolling_replace.stopped_one_at_a_time(run, hive2, quiet, restarts=True)
+    with pytest.raises(ProviderError, match=r"hive2 is not stopped: .*not a majority"), turn:
+        pytest.fail("without it there would be no majority")
+
+
+def test_the_engine_of_a_former_hive_waits_for_its_turn(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository's engine is a member's as long as it has not left the swarm; afterwards nobody's vote goes."""
+    turns: list[str] = []
+
+    @contextlib.contextmanager
+    def turn(_run: Run, host: Any, _log: Any, **_: Any) -> Iterator[None]:
+        turns.append(host.short)
+        yield
+
+    monkeypatch.setattr(setup_steps, "stopped_one_at_a_time", turn)
+    monkeypatch.setattr(Connection, "script", lambda *_, **__: "")
+    monkeypatch.setattr(Connection, "run", lambda *_, **__: "docker")
+    run = former_hive(made)
+    definitions = setup_steps.HostSteps(run.stage, run.secrets)
+    step = setup_steps.SetupStep(run, definitions, run.stage.repository, "docker", ())
+    step.ensure(Work(step.task, {}, "", quiet))
+    assert turns == ["hive2"]
+    run.state.forget(swarm_task("hive2"))
+    step.ensure(Work(step.task, {}, "", quiet))
+    assert turns == ["hive2"]
 
 
 def test_a_hive_that_a_killed_run_drained_goes_at_once(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
