@@ -76,7 +76,7 @@ def one_at_a_time(run: Run, resource: Resource, log: Log) -> Iterator[None]:
 def stopped_one_at_a_time(run: Run, host: Host, log: Log, *, restarts: bool) -> Iterator[None]:
     """Hold a member's turn within, to start its engine anew when the swarm can do without it; then wait for a hive.
 
-    One that is no ready manager needs no turn: it may be the one that another waits for.
+    One whose engine is no manager, or does not answer, needs no turn: it may be the one that another waits for.
 
     Args:
         run: The run.
@@ -111,17 +111,28 @@ def is_member(run: Run, host: Host) -> bool:
 
 
 def is_missed_by_swarm(run: Run, host: Host) -> bool:
-    """Return whether a hive is a ready manager now, so that the swarm would miss it."""
+    """Return whether a member is a manager now, so that the swarm would miss it.
+
+    Where no other manager tells, as while the leader's engine is started anew, the member's own engine does: one that
+    is a manager waits for its turn. One that does not answer, or is no manager, has nothing to lose.
+    """
+    from remote.engine.client import engine_errors
     from remote.swarm import nodes as swarm_nodes
 
     if run.state.read(swarm_task(host.short), SwarmRecord) is None:
         return False
     try:
-        # Now: to wait for a manager would be in vain where this hive's engine has to be started for it.
+        # Now: to wait for a manager would be in vain where this member's engine has to be started for it.
         beside, client = run.connections.manager(except_=host, patience=0)
         swarm_nodes.check_back(beside.short, client, host)
     except SkepError:
-        return False
+        try:
+            engine = run.connections.engine(host)
+            with engine_errors(host.short, "asking whether it is a manager"):
+                swarm = engine.info()["Swarm"]
+        except SkepError:
+            return False
+        return swarm.get("LocalNodeState") == "active" and bool(swarm.get("ControlAvailable"))
     return True
 
 

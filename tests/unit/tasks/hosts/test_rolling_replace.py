@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -176,16 +177,52 @@ def test_an_engine_is_started_anew_in_turn(made: Made, monkeypatch: pytest.Monke
         pytest.fail("without it there would be no majority")
 
 
-def test_an_engine_that_is_down_is_started_out_of_turn(made: Made) -> None:
+def own_engine(run: Run, swarm: dict[str, Any] | None) -> None:
+    """Have every hive's own engine tell this of its swarm; None: it does not answer."""
+
+    def engine(host: Any) -> Any:
+        if swarm is None:
+            raise HostError(f"{host.short}: its Docker Engine does not answer")
+        return SimpleNamespace(info=lambda: {"Swarm": swarm})
+
+    run.connections.engine = engine  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("swarm", [None, {"LocalNodeState": "inactive"}, {"LocalNodeState": "active"}])
+def test_an_engine_that_is_down_is_started_out_of_turn(made: Made, swarm: dict[str, Any] | None) -> None:
     """Who has the turn may be waiting for just that hive: it waits for nobody."""
     run = made.run()
     nodes = Nodes(run, down=("hive0",))
     manage(run, nodes)
+    own_engine(run, swarm)
     with (
         run.coordination.alone(rolling_replace.TURN, "build_infra:hive1", quiet),
         rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive0"), pytest.fail, restarts=True),
     ):
         assert nodes.orders == []
+
+
+@pytest.mark.parametrize("why", ["no manager answers", "the swarm sees it as unknown"])
+def test_a_manager_waits_for_its_turn_while_the_swarm_has_no_leader(
+    made: Made, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """While the leader's engine is started anew nobody tells who is missed: a second manager is not started as well."""
+    monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
+    run = made.run()
+    manage(run, Nodes(run, down=("hive0",)))
+    own_engine(run, {"LocalNodeState": "active", "ControlAvailable": True, "Error": "no leader"})
+
+    def no_leader(except_: Any = None, patience: float | None = None) -> tuple[Any, Any]:
+        del except_, patience
+        raise HostError("no manager of the swarm answers:\nhive1: the swarm does not have a leader")
+
+    if why == "no manager answers":
+        run.connections.manager = no_leader  # type: ignore[method-assign]
+    for short in ("hive0", "hive1"):
+        assert rolling_replace.is_missed_by_swarm(run, run.stage.host(short))
+    turn = rolling_replace.stopped_one_at_a_time(run, run.stage.host("hive1"), quiet, restarts=True)
+    with pytest.raises(ProviderError, match="hive1 is not stopped: "), turn:
+        pytest.fail("the swarm can't do without it now")
 
 
 def former_hive(made: Made) -> Run:
