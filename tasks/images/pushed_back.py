@@ -63,7 +63,12 @@ def _push_from(
     pushed = RegistryClient(client, host.short, registry, run.coordination.lock, log).push(
         found, repository, key
     )
-    if host != run.stage.repository:
-        with engine_errors(host.short, f"removing the tag of {repository}", BuildError):
-            client.api.remove_image(registry.reference(repository, key), noprune=True)
+    tag = registry.reference(repository, key)
+    # By a tag of the same name the engine goes on with the digest's: it would take both away.
+    if host != run.stage.repository and tag.rpartition(":")[0] != found.partition("@")[0]:
+        try:
+            with engine_errors(host.short, f"removing the tag of {repository}", BuildError):
+                client.api.remove_image(tag, noprune=True)
+        except SkepError as error:
+            log(f"{error}: the tag stays there")
     return pushed

@@ -95,6 +95,32 @@ def test_what_still_runs_is_pushed_back(run: Run, monkeypatch: pytest.MonkeyPatc
     assert run.progress.pushed
 
 
+@pytest.mark.parametrize("host", ["hive9", "hive2"])
+def test_what_was_pushed_counts_though_its_tag_stays(
+    run: Run, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """An engine may keep a name that a container uses; one beside the digest's own is not taken away at all."""
+
+    class Keeping(Engine):
+        def remove_image(self, name: str, *, noprune: bool) -> None:
+            """Refuse, as Docker does where a container uses the name."""
+            super().remove_image(name, noprune=noprune)
+            answer: Any = SimpleNamespace(status_code=409, url="u", reason="Conflict")
+            raise APIError(
+                "refused", response=answer, explanation="container 1 is using its referenced image"
+            )
+
+    engines = {"hive2": Engine(), "hive0": Keeping(NAME.replace("hive2", host))}
+    monkeypatch.setattr(run.connections, "engine", lambda host: engines[host.short])
+    image, said = image_of(run), list[str]()
+    inputs = image.inputs_now()
+
+    assert image._push_back(Work(image.task, inputs, key_of(inputs), said.append)) == NAME
+    removed = [line for line in engines["hive0"].done if line.startswith("remove")]
+    assert bool(removed) == (host == "hive9")
+    assert ("the tag stays there" in " ".join(said)) == (host == "hive9")
+
+
 def test_another_version_is_built(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """What runs is the image of the inputs that were, and no other."""
     monkeypatch.setattr(run.connections, "engine", lambda _host: pytest.fail("asked"))
