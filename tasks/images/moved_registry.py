@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from model.errors import SkepError
+from model.errors import HostError, SkepError
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord
 from remote.images.registry_move import ROOM, receive_command, send_command, size_script
@@ -42,7 +42,12 @@ class MovedRegistry(Step):
         return {"from": self._from, "to": self.host}
 
     def ensure(self, work: Work) -> FactRecord:
-        """Take the images along; where the former host does not answer, each is had again when it is wanted."""
+        """Take the images along. Of a host that left or is gone, each is had again when it is wanted.
+
+        Raises:
+            HostError: The former host is still in the stage, and does not answer.
+
+        """
         run = self._run
         sender = self._sender()
         if sender is None:
@@ -51,6 +56,12 @@ class MovedRegistry(Step):
             try:
                 size = sender.script(size_script(), label="measuring the registry").strip() or "0"
             except SkepError as error:
+                if self._is_there():
+                    raise HostError(
+                        f"{self._from} has the registry's images, and does not answer: {error}\n"
+                        f"    bring it back, then run doit again; if its disk is lost, {self._anew()}: "
+                        "nothing that runs is built again"
+                    ) from error
                 work.log(f"{self._from} does not answer: {error}")
                 sender = None
         if sender is None:
@@ -64,6 +75,17 @@ class MovedRegistry(Step):
             )
         run.state.keep_home(self.host)
         return FactRecord(id=f"{self._from} {self.host}")
+
+    def _is_there(self) -> bool:
+        """Return whether the former host is in the stage and not gone at the provider, so that it may come back."""
+        run = self._run
+        return self._is_host and (not run.provider.owns or self._from in run.live_state.things)
+
+    def _anew(self) -> str:
+        """Return how a host without its disk comes back."""
+        if self._run.provider.owns:
+            return "remove the host at the provider, and the next run makes it anew"
+        return "install it anew"
 
     def _sender(self) -> "Connection | None":
         """Return the connection to the former host; None where nothing is known of it."""

@@ -160,6 +160,34 @@ def test_the_move_is_done_when_the_images_are_there(made: Made, monkeypatch: pyt
     assert made.run().stage.repository.short == "hive1"
 
 
+def test_a_former_repository_that_does_not_answer_is_not_given_up(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may come back with all its images; only of one that is gone they are pushed back from the hives."""
+    made.edit(THREE, f'{THREE}\nrepository = "hive1"')
+
+    def silent(_host: Any) -> Any:
+        raise HostError("hive2: no route to host")
+
+    def move() -> None:
+        run = made.run()
+        ssh = SimpleNamespace(script=lambda *_, **__: silent(run))
+        monkeypatch.setattr(run.connections, "to", lambda _host: ssh)
+        step = MovedRegistry(run)
+        step.ensure(Work(step.task, step.inputs(), "key", lambda _line: None))
+
+    with pytest.raises(
+        HostError,
+        match=r"^hive2 has the registry's images, and does not answer: hive2: no route to host\n .*remove the host at",
+    ):
+        move()
+    assert made.run().state.home == "hive2"
+
+    made.cloud.delete(made.run().stage, "hive2")
+    move()
+    assert made.run().state.home == "hive1"
+
+
 class Host:
     """A host that keeps what it is asked."""
 
