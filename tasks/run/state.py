@@ -26,7 +26,7 @@ from typing import IO, TypeVar
 import msgspec
 
 from model.errors import StateError
-from model.keys.record import FactRecord, HostRecord, Record, SwarmRecord
+from model.keys.record import FactRecord, HostRecord, ImageRecord, Record, SwarmRecord
 from model.stage import Host, Stage
 from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import try_lock
@@ -209,16 +209,39 @@ class State:
     def home(self) -> str:
         """The host whose registry has the stage's images, by its short name; empty if that is not known here.
 
-        A stage that an older skep made is known by the copy of its vault, which was made last where the registry is.
+        A stage that an older skep made is known by the copies of its vault: that of the host whose registry the
+        images' records name, else the one that a run looked after last.
         """
         path = self.root / REPOSITORY
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             return msgspec.json.decode(path.read_bytes(), type=FactRecord).id
-        copies = {}
-        for copy in (self.root / "setup_hosts").glob("*.vault.json"):
+        copies = {
+            path.name.removesuffix(".vault.json") for path in self.root.glob("setup_hosts/*.vault.json")
+        }
+        named = [short for short in self._registries() if short in copies]
+        counts = {short: named.count(short) for short in copies}
+        # A record that comes out as before keeps its time; a trace is written by every run of its task.
+        return max(sorted(copies), key=lambda short: (counts[short], self._last_time(short)), default="")
+
+    def _registries(self) -> Iterator[str]:
+        """Yield the host, by its short name, of the registry that each image's record names."""
+        names = {}
+        for path in self.root.glob("build_infra/*.json"):
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                names[msgspec.json.decode(path.read_bytes(), type=HostRecord).name] = path.stem
+        for path in self.root.glob("build_images/*.json"):
+            with contextlib.suppress(OSError, msgspec.MsgspecError):
+                reference = msgspec.json.decode(path.read_bytes(), type=ImageRecord).reference
+                yield names.get(reference.partition("/")[0].rpartition(":")[0], "")
+
+    def _last_time(self, short: str) -> int:
+        """Return when a run last made the copy of the vault on a host, in nanoseconds."""
+        task = f"setup_hosts:{short}.vault"
+        times = [0]
+        for path in (self.trace_path(task), self.record_path(task)):
             with contextlib.suppress(OSError):
-                copies[copy.stat().st_mtime_ns] = copy.name.removesuffix(".vault.json")
-        return copies[max(copies)] if copies else ""
+                times.append(path.stat().st_mtime_ns)
+        return max(times)
 
     def keep_home(self, short: str) -> None:
         """Keep which host has the registry with the stage's images."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from model.errors import StateError
-from model.keys.record import FactRecord, HostRecord
+from model.keys.record import FactRecord, HostRecord, ImageRecord
 from remote.mother.files import write_whole
 from tasks.run.state import State
 
@@ -157,6 +157,30 @@ def test_a_lock_on_a_file_that_was_removed_is_none(
         at(tmp_path).lock("doit")
     state.unlock()
     at(tmp_path).lock("doit")
+
+
+def test_an_older_state_s_registry_is_the_one_that_images_name(tmp_path: Path) -> None:
+    """From four hosts to five and back: the copy on the host that came and went is the last that was written."""
+    state = State(tmp_path)
+    for number, short in enumerate(("hive3", "hive4")):
+        name = f"p-{short}.example"
+        state.write(
+            f"build_infra:{short}", HostRecord(name=name, id=short, address="10.0.0.1", ssh_host="10.0.0.1")
+        )
+        state.write(f"setup_hosts:{short}.vault", FACT)
+        os.utime(state.record_path(f"setup_hosts:{short}.vault"), (number, number))
+    assert state.home == "hive4"
+
+    trace = state.trace_path("setup_hosts:hive3.vault")
+    trace.parent.mkdir(parents=True)
+    trace.write_text("{}")
+    assert state.home == "hive3"
+
+    state.write("build_images:web", ImageRecord(reference="p-hive4.example:5000/web@sha256:0"))
+    assert state.home == "hive4"
+    state.keep_home("hive3")
+    assert state.home == "hive3"
+    assert State(tmp_path / "other").home == ""
 
 
 def test_two_runs_on_one_stage(tmp_path: Path) -> None:
