@@ -162,11 +162,10 @@ class Stage:
         path = self.in_registry(reference)
         return reference if path is None else f"{self.registry}/{path}"
 
-    def names_registry_of_host(self, reference: str) -> bool:
-        """Return whether an image's reference names the registry of a host that the stage has, or none of a stage's."""
+    def registry_host(self, reference: str) -> Host | None:
+        """Return the host of the stage whose registry, today's or a former one, a reference names; else None."""
         registry = reference.partition("/")[0]
-        names = {f"{host.name}:{REGISTRY_PORT}" for host in self.hosts}
-        return self.in_registry(reference) is None or registry in names
+        return next((host for host in self.hosts if registry == f"{host.name}:{REGISTRY_PORT}"), None)
 
     def location(self, host: Host) -> HostLocation:
         """Return the location of a host in a cloud: subnet and zone.

@@ -18,7 +18,7 @@ from tasks.hosts.node_labels import NodeLabels
 from tasks.hosts.setup_steps import HostSteps, SetupStep, step_names
 from tasks.hosts.stage_vault import VAULT_FILE, StageVault
 from tasks.hosts.swarm_member import SwarmMember
-from tasks.names import VAULT, setup_task
+from tasks.names import REGISTRY, VAULT, setup_task
 from tasks.phase import PRUNES, Orphan, Phase
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -27,8 +27,6 @@ from tasks.step import Step
 if TYPE_CHECKING:
     from docker import DockerClient
 
-REGISTRY = "registry"
-"""The set-up step that runs the registry."""
 REMOVAL_TIMEOUT = 120
 FORGET_TIMEOUT = 30
 LEAVE_TIMEOUT = 120

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from model.errors import SkepError
 from model.site import DockerStage
 from model.stage import Host
-from tasks.names import VAULT, setup_task
+from tasks.names import REGISTRY, VAULT, setup_task
 from tasks.run.context import Run
 
-REGISTRY, REGISTRY_DATA = "registry", "registry_data"
-"""The set-up steps that run the registry, and that put its data where it outlives a container."""
+REGISTRY_DATA = "registry_data"
+"""The set-up step that puts the registry's data where it outlives a container."""
 
 
 def goes_down(run: Run, host: Host) -> bool:

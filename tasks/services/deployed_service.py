@@ -22,6 +22,7 @@ from remote.swarm.revisions import RevisionStore
 from remote.swarm.spec import MODES, ServiceParts, service_spec
 from tasks.names import (
     PORTS_TASK,
+    REGISTRY,
     image_task,
     network_task,
     service_task,
@@ -163,7 +164,7 @@ class DeployedService(Step):
         _, client = run.connections.manager()
         client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
         number, changed = ensure_service(
-            client, self._spec(work.key), work.log, run.stage.names_registry_of_host
+            client, self._spec(work.key), work.log, lambda image: not self._unusable(image)
         )
         if changed:
             run.progress.redeployed.add(self.name)
@@ -242,9 +243,21 @@ class DeployedService(Step):
             return problem
         template = found["Spec"].get("TaskTemplate") or {}
         image = str((template.get("ContainerSpec") or {}).get("Image", ""))
-        if self._run.stage.names_registry_of_host(image):
-            return None
-        return f"its image is in the registry {image.partition('/')[0]}, whose host left the stage"
+        return self._unusable(image) or None
+
+    def _unusable(self, image: str) -> str:
+        """Return why nobody can pull by an image's reference any more: the registry that it names does not run."""
+        stage = self._run.stage
+        if stage.in_registry(image) is None:
+            return ""
+        registry, host = image.partition("/")[0], stage.registry_host(image)
+        if host is None:
+            return f"its image is in the registry {registry}, whose host left the stage"
+        seen = self._run.live_state.host(host)
+        # A former repository that was made anew runs none; one that does not answer may.
+        if host.is_repository or seen.error or REGISTRY in seen.steps:
+            return ""
+        return f"its image is in the registry {registry}, which does not run any more"
 
     def effect(self, changed: Names) -> str:
         """Return REPLACE for another mode, else CHANGE."""

@@ -11,6 +11,7 @@ from model.errors import ConfigError, HostError
 from model.keys.record import ImageRecord, SwarmRecord
 from model.secrets.stage_secrets import generate
 from model.stage import Stage
+from remote.hostsetup.markers import AppliedStep
 from tasks.explain.plan import NOTHING, Planner
 from tasks.explain.status import UP_TO_DATE
 from tasks.hosts.former_member import FormerMember
@@ -214,20 +215,33 @@ def test_a_record_of_a_registry_that_is_gone_is_stale_by_itself(made: Made) -> N
     assert "it was in the registry p-hive9.example:5000" in made.table()["build_images:web"].reasons()
 
 
-def test_a_service_by_the_name_of_a_registry_that_left_is_updated(made: Made) -> None:
-    """Nobody could pull its image any more. By the name of one whose host is still there it stays as it is."""
-    for host, drifts in (("hive9", True), ("hive0", False)):
-        found = made.swarm.services["web"]
-        image = {"TaskTemplate": {"ContainerSpec": {"Image": f"p-{host}.example:5000/web@sha256:0"}}}
-        services = {"web": {**found, "Spec": {**found["Spec"], **image}}}
-        run = replace_swarm(made, services)
-        step = next(step for step in deployed(run) if step.name == "web")
-        monkey = pytest.MonkeyPatch()
-        monkey.setattr(type(run.live_state), "service", lambda *_: None)
-        try:
-            assert (step.real("key") is not None) == drifts
-        finally:
-            monkey.undo()
+@pytest.mark.parametrize(
+    ("host", "look", "problem"),
+    [
+        ("hive9", {}, "whose host left the stage"),
+        ("hive2", {"steps": {}}, ""),
+        ("hive0", {"steps": {"registry": AppliedStep("key")}}, ""),
+        ("hive0", {"error": "hive0: no route to host"}, ""),
+        ("hive0", {"steps": {}}, "which does not run any more"),
+    ],
+)
+def test_a_service_by_the_name_of_a_registry_that_is_gone_is_updated(
+    made: Made, monkeypatch: pytest.MonkeyPatch, host: str, look: dict[str, Any], problem: str
+) -> None:
+    """Nobody could pull its image any more: its host left, or was made anew. By another's name it stays as it is."""
+    if host != "hive9":
+        made.look(host, **look)
+    found = made.swarm.services["web"]
+    image = f"p-{host}.example:5000/web@sha256:0"
+    services = {
+        "web": {**found, "Spec": {**found["Spec"], "TaskTemplate": {"ContainerSpec": {"Image": image}}}}
+    }
+    run = replace_swarm(made, services)
+    step = next(step for step in deployed(run) if step.name == "web")
+    monkeypatch.setattr(type(run.live_state), "service", lambda *_: None)
+
+    expected = f"its image is in the registry p-{host}.example:5000, {problem}" if problem else None
+    assert step.real("key") == expected
 
 
 def replace_swarm(made: Made, services: Any) -> Run:
