@@ -35,7 +35,8 @@ class StageBase(Frozen, frozen=True):
             Meta(
                 description="The host that builds images and runs the registry, as `hive3`. By default the last one "
                 "when the stage was made; it stays the repository when hosts come and go. Another name moves the "
-                "registry with its images."
+                "registry with its images. The line stays then: without it the hosts' firewalls close the former "
+                "registry, which services may still pull from."
             ),
         ]
         | None
