@@ -36,6 +36,7 @@ class RunCommand(DoitRun):
 
     name = "run"
     doc_purpose = "bring the stage up to date: all phases, or the named tasks and what they need"
+    sel_tasks: list[str] | None
 
     def execute(self, params: Any, args: Any) -> int:
         """Run tasks; hand `shell_image:NAME`, which looks like a task, to its command."""
@@ -81,7 +82,7 @@ class RunCommand(DoitRun):
             run.connections.patience = MANAGER_PATIENCE
             # Begun here, since it takes as long as the slowest host; doit prepares its run meanwhile.
             _ = run.live_state
-            self._put_into_order(run, before, chosen)
+            self._put_into_order(run, before, chosen, alone=bool(options.get("single")))
         except SkepError as error:
             raise InvalidCommand(str(error)) from error
         signal.signal(signal.SIGTERM, _interrupt)
@@ -106,15 +107,28 @@ class RunCommand(DoitRun):
         return max(status, NOT_RECORDED)
 
     def _put_into_order(
-        self, run: Run, before: Mapping[str, Collection[str]], chosen: Collection[str]
+        self, run: Run, before: Mapping[str, Collection[str]], chosen: Collection[str], *, alone: bool
     ) -> None:
-        """Have hosts that are replaced or stopped go one after the other, and say so."""
+        """Have hosts that are replaced or stopped go one after the other, and be set up again; say so.
+
+        Args:
+            run: The run.
+            before: Every task to all tasks that come before it, directly or not.
+            chosen: The tasks of this run.
+            alone: Whether doit runs the named tasks without those that they need.
+
+        """
         order = rolling_order.rolling_order(run, before, chosen)
         rolling_order.apply(order, run.stage, {task.name: task.task_dep for task in self.task_list})
         if len(order.hosts) > 1:
             _print(
                 f"taken down one after the other, each when the one before it is back: {', '.join(order.hosts)}"
             )
+        added = [task for task in order.set_up if task not in chosen]
+        if self.sel_tasks is not None and added and not alone:
+            self.sel_tasks = [*self.sel_tasks, *added]
+            shorts = dict.fromkeys(task.partition(":")[2].partition(".")[0] for task in added)
+            _print(f"set up again when they are back, so that services run there again: {', '.join(shorts)}")
 
 
 def end_builds(run: Run) -> None:

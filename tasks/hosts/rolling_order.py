@@ -5,7 +5,7 @@ neither a lock nor a thread meanwhile. The hosts that stay come first, since the
 then those that are down anyway, which the swarm does not miss; then the others, the repository before the hives.
 
 All set-up waits for the vault's task, and so for the repository. Where hosts come before a repository that is itself a
-hive, their set-up does without that task: the vault is at hand.
+hive, or nobody asked for the repository, their set-up does without that task: the vault is at hand.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -28,12 +28,15 @@ class RollingOrder:
         hosts: Their short names, in order.
         waits: Task to the tasks that it waits for beside those that it needs.
         released: Tasks that don't wait for the vault's task.
+        set_up: The set-up tasks of the hives among them. The run has to do them too, whatever was asked for: the last
+            of them makes a hive take tasks again, which was drained before it went.
 
     """
 
     hosts: Sequence[str] = ()
     waits: Mapping[str, Collection[str]] = field(default_factory=dict)
     released: Collection[str] = frozenset()
+    set_up: Sequence[str] = ()
 
 
 def rolling_order(run: Run, tasks: Mapping[str, Collection[str]], chosen: Collection[str]) -> RollingOrder:
@@ -50,23 +53,53 @@ def rolling_order(run: Run, tasks: Mapping[str, Collection[str]], chosen: Collec
     except SkepError:
         return RollingOrder()  # the tasks themselves fail with the reason
     wanted = {resource.name: resource for resource in run.provider.resources() if resource.is_host}
-    going = [
+    may_go = [
         host
         for host in run.stage.hosts
-        if host_task(host.short) in chosen
-        and host.short in wanted
+        if host.short in wanted
         and (found := things.get(host.short)) is not None
         and found.goes_down(wanted[host.short])
     ]
-    if not going or moving.moves_at_once(run) or moving.is_under_way(run):
+    goes = any(host_task(host.short) in chosen for host in may_go)
+    if not goes or moving.moves_at_once(run) or moving.is_under_way(run):
         return RollingOrder()  # hosts that all move at once leave no swarm that could do without one
     try:
         _ = run.secrets.vault
         has_vault = True
     except (KeyError, SkepError):
         has_vault = False
+    every, going = _with_set_up(tasks, chosen, may_go, has_vault=has_vault)
     down = {host.short for host in going if host.is_hive and _is_down(run, host)}
-    return ordered(run.stage, tasks, chosen, going, down=down, has_vault=has_vault)
+    return ordered(run.stage, tasks, every, going, down=down, has_vault=has_vault)
+
+
+def _with_set_up(
+    tasks: Mapping[str, Collection[str]],
+    chosen: Collection[str],
+    may_go: Sequence[Host],
+    *,
+    has_vault: bool,
+) -> tuple[set[str], list[Host]]:
+    """Return the tasks of a run with the set-up of the hives that it takes down, and the hosts that it takes down.
+
+    Without a vault set-up needs the repository, which then may go down as well.
+
+    Args:
+        tasks: Every task to all tasks that come before it, directly or not.
+        chosen: The tasks that were asked for, and those that they need.
+        may_go: The hosts that would be taken down.
+        has_vault: Whether the stage's own secrets are known already.
+
+    """
+    every = set(chosen)
+    while True:
+        going = [host for host in may_go if host_task(host.short) in every]
+        more = {task for host in going if host.is_hive for task in _set_up(host, tasks)}
+        if not has_vault:
+            more = more.union(*(tasks[task] for task in more))
+        if more <= every:
+            return every, going
+        every |= more
 
 
 def _is_down(run: Run, host: Host) -> bool:
@@ -112,13 +145,16 @@ def ordered(
     if middle and others_first:
         early = [host for host in stage.hosts if host in first or (host not in going and host != repository)]
         released = {task for host in early for task in _set_up(host, tasks)}
+    set_up = [task for host in order if host.is_hive for task in _set_up(host, tasks)]
+    if has_vault and host_task(repository.short) not in chosen:
+        released |= {*set_up}  # nobody asked for the repository
     waits = {}
     for number, host in enumerate(order):
         before = {task for other in order[:number] for task in _set_up(other, tasks)}
         if number or others_first:
             before |= staying
         waits[host_task(host.short)] = sorted(before)
-    return RollingOrder([host.short for host in order], waits, frozenset(released))
+    return RollingOrder([host.short for host in order], waits, frozenset(released), set_up)
 
 
 def _set_up(host: Host, tasks: Mapping[str, Collection[str]]) -> list[str]:

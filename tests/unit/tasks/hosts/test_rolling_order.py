@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commands.run import RunCommand
 from commands.shared.task_selection import all_before
 from model.keys.record import SwarmRecord
 from model.stage import Host, Stage
@@ -27,6 +28,7 @@ from tasks.hosts.rolling_replace import TURN, one_at_a_time, wait_until_back
 from tasks.hosts.swarm_member import SwarmMember
 from tasks.images.bases import FILE
 from tasks.names import SWARM
+from tasks.run.secrets import Secrets
 from tasks.step import Work
 from tests import made as rig
 from tests.doubles.managers import Nodes, quiet
@@ -120,6 +122,8 @@ def test_a_host_goes_when_the_one_before_it_is_set_up(
     for number, short in enumerate(order.hosts):
         for earlier in order.hosts[:number]:
             assert set_up(earlier) <= before[f"build_infra:{short}"]
+        if place.stage.host(short).is_hive:
+            assert f"setup_hosts:{short}.node_labels" in order.set_up
         if whole and short != place.stage.repository.short:
             for staying in set(shorts) - set(order.hosts):
                 assert set_up(staying) <= before[f"build_infra:{short}"]
@@ -132,9 +136,55 @@ def test_the_hosts_whose_key_changed_go(tmp_path: Path) -> None:
     assert _order_of(made).hosts == ()
     made.edit('cidr = "10.0.0.0/24"', 'cidr = "10.0.1.0/24"')
     assert _order_of(made).hosts == ["hive2", "hive0", "hive1"]
+    assert _order_of(made, "build_infra:hive2").hosts == ["hive2"]
     assert _order_of(made, "build_infra:hive1").hosts == ["hive1"]
     made.cloud.delete(made.run().stage, "hive1")
     assert _order_of(made).hosts == ["hive2", "hive0"]
+
+
+def test_a_hive_that_is_taken_down_is_set_up_by_the_same_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Also where only its host was asked for: it was drained, and its last set-up task makes it take tasks again."""
+    made = rig.new(tmp_path)
+    made.make()
+
+    def selected(*asked: str, alone: bool = False) -> list[str]:
+        run = made.run()
+        command: Any = RunCommand.__new__(RunCommand)
+        command.task_list, command.sel_tasks = list(made.tasks(run).values()), list(asked)
+        before = all_before({task.name: task.task_dep for task in command.task_list})
+        chosen = {task for name in asked for task in (name, *before[name])}
+        command._put_into_order(run, before, chosen, alone=alone)
+        return list(command.sel_tasks)
+
+    assert selected("build_infra:hive1") == ["build_infra:hive1"]
+    made.edit('cidr = "10.0.0.0/24"', 'cidr = "10.0.1.0/24"')
+    assert "setup_hosts:hive1.node_labels" in selected("build_infra:hive1")
+    said = capsys.readouterr().out
+    assert "set up again when they are back, so that services run there again: hive1" in said
+    assert "one after the other" not in said
+    assert selected("build_infra:hive1", alone=True) == ["build_infra:hive1"]
+
+
+@pytest.mark.parametrize("has_vault", [True, False])
+def test_the_repository_goes_as_well_only_where_set_up_needs_it(
+    made: Made, monkeypatch: pytest.MonkeyPatch, *, has_vault: bool
+) -> None:
+    """A hive that alone was asked for is set up with the vault that is at hand; without one the repository is first."""
+    made.edit('cidr = "10.0.0.0/24"', 'cidr = "10.0.1.0/24"')
+    if not has_vault:
+        monkeypatch.setattr(Secrets, "vault", property(lambda _: (_ for _ in ()).throw(KeyError("vault"))))
+    run = made.run()
+    edges = {name: list(task.task_dep) for name, task in made.tasks(run).items()}
+    before = all_before(edges)
+    asked = "build_infra:hive1"
+    order = rolling_order(run, before, {asked, *before[asked]})
+    apply(order, run.stage, edges)
+
+    assert order.hosts == (["hive1"] if has_vault else ["hive2", "hive1"])
+    needed = all_before(edges)["setup_hosts:hive1.node_labels"]
+    assert ("build_infra:hive2" in needed) is not has_vault
 
 
 def _order_of(made: Made, *asked: str) -> RollingOrder:
