@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from model.errors import HostError
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
 from model.stage import Host, Stage
@@ -36,19 +37,20 @@ class OrphanService(Orphan):
 
     def remove(self, run: Run, log: Log) -> None:
         """Remove it with its revisions, and return when its containers have let go of ports and volumes."""
-        del log
         host, client = run.connections.manager()
         remove_revisions(client, self.name, run.stage.labels)
         remove_when_free(client.api.remove_service, self.id, host.short, self.words)
         for hive in run.stage.hives:
             if run.state.host_record(hive) is not None:
-                self._wait_until_gone(run.connections, hive)
+                self._wait_until_gone(run.connections, hive, log)
 
-    def _wait_until_gone(self, connections: Connections, hive: Host) -> None:
+    def _wait_until_gone(self, connections: Connections, hive: Host, log: Log) -> None:
         """Wait until a hive has none of its containers any more: the swarm removes them once they have ended.
 
+        A hive that does not answer is not waited for, and the log says so: the service is removed all the same.
+
         Raises:
-            HostError: There are some when the time is over, or the hive does not answer.
+            HostError: There are some when the time is over.
 
         """
         from remote.engine.client import engine_errors
@@ -57,10 +59,14 @@ class OrphanService(Orphan):
         names: list[str] = []
 
         def is_gone() -> bool:
-            with engine_errors(hive.short, doing):
-                found = connections.engine(hive).api.containers(
-                    all=True, filters={"label": f"com.docker.swarm.service.id={self.id}"}
-                )
+            try:
+                with engine_errors(hive.short, doing):
+                    found = connections.engine(hive).api.containers(
+                        all=True, filters={"label": f"com.docker.swarm.service.id={self.id}"}
+                    )
+            except HostError as error:
+                log(f"containers of {self.words} on {hive.short} are not checked: {error}")
+                return True
             names[:] = [name.lstrip("/") for container in found for name in container["Names"]]
             return not found
 

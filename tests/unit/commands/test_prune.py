@@ -17,6 +17,7 @@ from commands.prune import PruneCommand
 from model.errors import HostError
 from model.keys.authorized_key import AuthorizedKey
 from model.keys.record import FactRecord, HostRecord
+from model.stage import Host
 from remote.hostsetup.markers import AppliedStep
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
@@ -267,6 +268,28 @@ def test_a_service_is_removed_when_its_containers_are_gone(
     label = "com.docker.swarm.service.id=s1"
     assert engine.calls[:4] == ["remove s1", label, label, label]
     assert len(engine.calls) == 3 + len(run.stage.hives)
+
+
+def test_a_hive_that_is_dead_is_not_waited_for(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service is removed: the log says that the hive is not checked, and the other hives are."""
+    run, engine, asked, told = made.run(), Leaving(), list[str](), list[str]()
+
+    def engine_of(_run: Connections, host: Host) -> Leaving:
+        asked.append(host.short)
+        if host.short == "hive0":
+            raise HostError("hive0: no answer")
+        return engine
+
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[1], engine))
+    monkeypatch.setattr(Connections, "engine", engine_of)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+
+    assert remove_all(run, [OrphanService("web", "deploy_services:web", id="s1")], told.append) == []
+
+    assert [line for line in told if "not checked" in line] == [
+        "containers of service web on hive0 are not checked: hive0: no answer"
+    ]
+    assert asked == ["hive0", "hive1", "hive1", "hive1"]
 
 
 def test_a_container_that_does_not_end_is_named(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
