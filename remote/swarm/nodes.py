@@ -112,7 +112,8 @@ def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) 
 def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
     """Drain a hive that is taken down for a while: services that may run elsewhere do so before it goes.
 
-    `ensure_node_labels` makes it active again. One that a person drained stays so.
+    `ensure_node_labels` makes it active again. One that a person drained or paused stays so: the tasks on a paused one
+    go on, and are not waited for.
 
     Args:
         beside: Another hive.
@@ -128,9 +129,13 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
         for node in client.api.nodes():
             if not is_of(node, host) or node["Status"]["State"] != "ready":
                 continue
-            if node["Spec"].get("Availability", "active") == "active":
+            availability = node["Spec"].get("Availability", "active")
+            if availability == "active":
                 log(f"{host.short} is drained: its tasks move to other hives, as far as they may")
                 _set_aside(client, node["ID"])
+            elif availability != "drain":
+                log(f"{host.short} was set to {availability} by somebody: its tasks stay, and end with it")
+                continue
             _wait_for_tasks_to_end(client, node["ID"])
 
 
