@@ -78,6 +78,7 @@ class RunCommand(DoitRun):
         """Observe the stage, run its tasks, clean up after them, print a summary, and return the exit status."""
         try:
             run.state.remove_broken()
+            run.progress.chosen = chosen
             run.observer.enabled = True
             run.connections.patience = MANAGER_PATIENCE
             # Begun here, since it takes as long as the slowest host; doit prepares its run meanwhile.

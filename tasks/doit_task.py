@@ -106,6 +106,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         run.state.write(step.task, record)
         log.write(f"done in {time.monotonic() - began:.1f} s")
     except SkepError as error:
+        run.progress.failed.add(step.task)
         message = run.secrets.redact(str(error))
         _say_all(log, message)
         return TaskFailed(message)

@@ -3,8 +3,8 @@
 With the copy state/ can be deleted: a fresh clone reads the secrets back.
 """
 
-from collections.abc import Iterator
-from functools import partial
+import contextlib
+from collections.abc import Sequence
 
 from model.errors import HostError, StateError
 from model.keys.digest import Inputs, flatten
@@ -15,9 +15,10 @@ from model.secrets.stage_secrets import generate
 from model.site import KickstartStage
 from model.stage import Host, Stage
 from remote.hostsetup.apply import apply_script, step_key, time_limit
-from remote.hostsetup.host_step import HostFile, HostStep
+from remote.hostsetup.host_step import MARKERS, HostFile, HostStep
 from remote.mother.wait import wait_for
-from tasks.names import VAULT, host_task, vault_task
+from tasks.hosts.registry_host import goes_down
+from tasks.names import SSH_KEY_TASK, VAULT, host_task, infra_task, vault_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.vault import Vault
@@ -91,7 +92,7 @@ class StageVault(Step):
         """See that the repository is where the registry is, or is known to move; return its copy if it was read.
 
         Raises:
-            HostError: Another host has the registry, which state/ did not know.
+            HostError: Another host has the registry, which state/ did not know, or may have it and can't be asked.
 
         """
         run, stage = self._run, self._run.stage
@@ -101,39 +102,64 @@ class StageVault(Step):
             return None
         own = copy_on(run.connections, self._host, work.log)
         if own is None:
+            asked = [self._host]
             for host in self._may_have_registry():
+                if not self._can_be_asked(host):
+                    continue
+                asked.append(host)
                 if copy_on(run.connections, host, work.log) is not None:
                     run.state.keep_home(host.short)
                     raise HostError(_found_elsewhere(stage, host))
+            silent = [host.short for host in self._may_have_registry() if host not in asked]
+            # A stage of which nothing was set up has no registry, whoever is not there yet.
+            if silent and any(map(self._was_set_up, asked)):
+                raise HostError(_not_asked(stage, silent))
+            if silent:
+                work.log(
+                    f"{', '.join(silent)} can't be asked for the vault; nothing was set up on any host yet"
+                )
         run.state.keep_home(self.host)
         return own
 
-    def _may_have_registry(self) -> Iterator[Host]:
-        """Yield the other hosts that were there before this run, each when it can be asked.
-
-        Raises:
-            HostError: One is not made in time, so that nobody can tell.
-
-        """
+    def _may_have_registry(self) -> list[Host]:
+        """Return the other hosts that were there before this run."""
         run = self._run
         there = run.live_state.things if run.provider.owns else {host.short for host in run.stage.hosts}
-        for host in run.stage.hosts:
-            if host == self._host or host.short not in there:
-                continue
-            # A machine that is still to be installed answers nobody, and has nothing.
-            may_be_new = isinstance(run.stage.config, KickstartStage)
-            try:
-                with run.coordination.idle():
-                    wait_for(
-                        partial(run.state.host_record, host),
-                        f"{host.short}, which may have the registry with the stage's secrets,",
-                        INSTALLED_TIMEOUT if may_be_new else FOUND_TIMEOUT,
-                    )
-            except HostError:
-                if may_be_new:
-                    continue
-                raise
-            yield host
+        return [host for host in run.stage.hosts if host != self._host and host.short in there]
+
+    def _can_be_asked(self, host: Host) -> bool:
+        """Return whether a host answers, waiting for it as long as this run is about to see to it."""
+        run = self._run
+        # A machine that is still to be installed answers nobody, and has nothing.
+        may_be_new = isinstance(run.stage.config, KickstartStage)
+        with contextlib.suppress(HostError), run.coordination.idle():
+            wait_for(
+                lambda: run.state.host_record(host) is not None or self._is_not_made(host),
+                f"{host.short}, which may have the registry with the stage's secrets,",
+                INSTALLED_TIMEOUT if may_be_new else FOUND_TIMEOUT,
+            )
+        return run.state.host_record(host) is not None
+
+    def _is_not_made(self, host: Host) -> bool:
+        """Return whether this run does not see to a host: not at all, not before this task, or it has failed to."""
+        run, task = self._run, host_task(host.short)
+        if run.progress.chosen is not None and task not in run.progress.chosen:
+            return True
+        resources = {resource.name: resource for resource in run.provider.resources()}
+        needed, tasks = [host.short], {SSH_KEY_TASK}
+        while needed:
+            name = needed.pop()
+            tasks.add(infra_task(name))
+            needed += resources[name].needs if name in resources else ()
+        # The hosts that go down wait for this task.
+        return bool(tasks & run.progress.failed) or goes_down(run, host)
+
+    def _was_set_up(self, host: Host) -> bool:
+        """Return whether a run ever set a host up."""
+        command = f"ls {MARKERS} 2>/dev/null || true"
+        return bool(
+            self._run.connections.to(host).script(command, label="looking for set-up markers").strip()
+        )
 
     def real(self, key: str) -> str | None:
         """Look for the marker of the copy on the host."""
@@ -165,6 +191,15 @@ def _found_elsewhere(stage: Stage, host: Host) -> str:
         f"{host.short} is the repository, which state/ did not know: nothing was set up on {stage.repository.short}. "
         f"Run doit again; and for checkouts without state/ write in [stages.{stage.name}]: "
         f'repository = "{host.short}"'
+    )
+
+
+def _not_asked(stage: Stage, silent: Sequence[str]) -> str:
+    """Return the message for hosts that may have the registry of a stage that was set up before, and can't be asked."""
+    return (
+        f"{', '.join(silent)} may have the registry with the stage's secrets, and can't be asked: nothing was set up. "
+        "Run doit for all hosts when they answer; or, if another host is the repository, write in "
+        f'[stages.{stage.name}]: repository = "…"'
     )
 
 

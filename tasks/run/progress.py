@@ -1,6 +1,7 @@
 """How far one run has come."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from tasks.run.log import TaskLog
@@ -13,6 +14,8 @@ class Progress:
     Args:
         reasons: Task to why it is stale, filled as doit asks.
         logs: Task at work to its log.
+        chosen: The tasks of the run, with all that they need; None as long as nobody chose.
+        failed: The tasks that failed.
         redeployed: The services that this run deployed, so that they are as site.toml says.
         replaced: The hosts that this run replaced or stopped, since they could not be changed as they ran; each with
             the number of tasks of each service that ran in the swarm before, if that is known.
@@ -26,6 +29,8 @@ class Progress:
 
     reasons: dict[str, list[str]] = field(default_factory=dict)
     logs: dict[str, TaskLog] = field(default_factory=dict)
+    chosen: Collection[str] | None = None
+    failed: set[str] = field(default_factory=set)
     redeployed: set[str] = field(default_factory=set)
     replaced: dict[str, dict[str, int] | None] = field(default_factory=dict)
     moves: bool = False

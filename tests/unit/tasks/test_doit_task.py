@@ -141,6 +141,7 @@ def test_a_persons_mistake_fails_without_a_traceback(run: Run) -> None:
 
     assert isinstance(failure, TaskFailed)
     assert "Traceback" not in failure.get_msg()
+    assert run.progress.failed == {"build_things:one"}
     assert "hive0: ssh: no answer" in run.state.log_path("build_things:one").read_text()
     thing.error = None
     thing.doit()

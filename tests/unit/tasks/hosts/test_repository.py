@@ -291,6 +291,55 @@ def test_a_checkout_without_state_finds_the_repository(
     )
 
 
+@pytest.mark.parametrize("why", ["failed", "network failed", "not chosen", "goes down"])
+@pytest.mark.parametrize("was_set_up", [False, True])
+def test_a_host_that_this_run_does_not_make_is_not_waited_for(
+    made: Made, monkeypatch: pytest.MonkeyPatch, why: str, *, was_set_up: bool
+) -> None:
+    """A new stage goes on without it. Where the others were set up it may have the secrets: no new ones are made."""
+    state = made.directory / "state/private"
+    for name in ("repository.json", "setup_hosts", "secrets", "build_infra/hive1.json"):
+        _remove(state / name)
+    run = made.run()
+    if why == "goes down":
+        thing = made.cloud.things["example", "private", "hive1"]
+        made.cloud.things["example", "private", "hive1"] = replace(thing, must_stop=True)
+        run = made.run()
+    elif why == "not chosen":
+        run.progress.chosen = {vault_task(run.stage)}
+    else:
+        run.progress.failed.add("build_infra:hive1" if why == "failed" else "build_infra:network")
+    waited: list[str] = []
+
+    def wait_for(settled: Any, what: str, _timeout: float) -> None:
+        if not settled():
+            waited.append(what)
+
+    monkeypatch.setattr("tasks.hosts.stage_vault.wait_for", wait_for)
+    said: list[str] = []
+    monkeypatch.setattr(
+        run.connections,
+        "to",
+        lambda _host: SimpleNamespace(
+            script=lambda text, **_: "docker" if was_set_up and text.startswith("ls ") else ""
+        ),
+    )
+    step = StageVault(run)
+    work = Work(vault_task(run.stage), {}, "key", said.append)
+
+    if was_set_up:
+        with pytest.raises(
+            HostError, match=r"^hive1 may have the registry with the stage's secrets, and can't be"
+        ):
+            step.ensure(work)
+        assert not (state / "secrets/vault.json").exists()
+        assert made.run().stage.home == ""
+    else:
+        step.ensure(work)
+        assert made.run().stage.home == "hive2"
+    assert waited == []
+
+
 def _remove(path: Path) -> None:
     """Remove a file or directory."""
     import shutil
