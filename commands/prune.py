@@ -97,6 +97,7 @@ If it was interrupted, or a host did not answer, run it again."""
         """Take ssh keys out on all hosts, or say which; return the exit status."""
         began = time.monotonic()
         log = ConsoleLog(self.outstream)
+        let_in_keys.refuse_without_own(run)
         try:
             known = let_in_keys.keys_of(run, let_in_keys.observed(run))
             unread = _unread_hosts(run)

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from model.errors import SkepError
+from model.errors import SkepError, StateError
 from model.keys.authorized_key import AuthorizedKey, parse_keys
 from model.log import Log
 from model.stage import Host
 from remote.mother.files import write_whole
 from remote.ssh.authorized_keys import LIST, let_in_script, take_out_script
 from remote.ssh.ssh_files import now
-from tasks.names import infra_task
+from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.run.context import Run
 from tasks.run.state import State
 
@@ -157,13 +157,29 @@ def let_in(run: Run, key: AuthorizedKey, log: Log) -> list[str]:
     return _on_each(run, run.stage.hosts, script, f"lets {key.name} in", log)
 
 
+def refuse_without_own(run: Run) -> None:
+    """Raise where it is not known which key is this checkout's own: it could be the one that is taken out.
+
+    Raises:
+        StateError: There is no usable public key.
+
+    """
+    if run.connections.files.own_key is None:
+        raise StateError(
+            f"{run.connections.files.key}.pub: is missing or not a public key, so nobody knows which key is this "
+            f"checkout's own, and none is taken out: remove what is there, and make it again with doit {SSH_KEY_TASK}"
+        )
+
+
 def take_out(run: Run, keys: Sequence[LetInKey], log: Log) -> list[str]:
     """Take keys out on all hosts; return the problems.
 
     Raises:
+        StateError: Nobody knows which key is this checkout's.
         ValueError: One of them is this checkout's.
 
     """
+    refuse_without_own(run)
     if any(each.is_own for each in keys):
         raise ValueError("a checkout never takes its own key out")
     names = ", ".join(each.key.name for each in keys)

@@ -525,3 +525,22 @@ def test_an_ssh_key_that_is_not_taken_out(made: Made, name: str, message: str) -
         prune(made, confirm="example", key=name)
 
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("public", [None, "", "ssh-ed25519"])
+def test_no_ssh_key_is_taken_out_where_the_own_one_is_unknown(
+    made: Made, two_keys: list[str], public: str | None
+) -> None:
+    """Without a usable `.pub` the own key looks like any other: nothing is taken out, and the way out is said."""
+    path = made.run().connections.files.key.with_suffix(".pub")
+    path.unlink()
+    if public is not None:
+        path.write_text(public)
+    for words in ({}, {"confirm": "example"}):
+        for key in (OWN, OTHER):
+            with pytest.raises(InvalidCommand) as caught:
+                prune(made, key=key.name, **words)
+            assert "id_ed25519.pub: is missing or not a public key" in str(caught.value)
+            assert "doit build_infra:ssh_key" in str(caught.value)
+
+    assert two_keys == []

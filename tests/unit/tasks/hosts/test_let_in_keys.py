@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model.errors import HostError
+from model.errors import HostError, StateError
 from model.keys.authorized_key import AuthorizedKey, parse_keys
 from model.stage import Host
 from remote.ssh.connection import Connection
@@ -150,6 +150,9 @@ def test_taking_out(made: Made, hosts: Hosts) -> None:
     ]
     with pytest.raises(ValueError, match="never takes its own key out"):
         let_in_keys.take_out(run, [keys[OWN]], quiet)
+    run.connections.files.key.with_suffix(".pub").unlink()
+    with pytest.raises(StateError, match="nobody knows which key is this checkout's own"):
+        let_in_keys.take_out(run, [replace(keys[OWN], is_own=False)], quiet)
 
 
 def test_a_record_that_is_none(made: Made) -> None:
