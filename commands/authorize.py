@@ -14,7 +14,8 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
-from model.keys.authorized_key import AuthorizedKey, parse_key
+from model.keys.authorized_key import AuthorizedKey, options_of, parse_key
+from model.keys.record import ADMIN
 from tasks.hosts import let_in_keys
 from tasks.run.context import Run
 
@@ -80,5 +81,12 @@ def given_key(run: Run, args: Sequence[str]) -> AuthorizedKey:
         where = f"{path}: " if args else ""
         raise InvalidCommand(
             f"authorize: {where}no public ssh key; type: doit authorize 'ssh-ed25519 AAAA... alice@laptop'"
+        )
+    if options := options_of(text):
+        bare = f"{key.public} {key.who}".strip()
+        raise InvalidCommand(
+            f"authorize: {options} before the key would be lost, and the key be let in without it: leave it out, as in "
+            f"doit authorize '{bare}'; or append the whole line to ~{ADMIN}/.ssh/authorized_keys on each host "
+            "yourself, where it stays as it is"
         )
     return key

@@ -93,6 +93,12 @@ def parse_key(line: str) -> AuthorizedKey | None:
     return AuthorizedKey(kind, blob, usable(who), rest.partition(":")[2])
 
 
+def options_of(line: str) -> str:
+    """Return the options that a line has before its key, as `from="10.0.0.1"`; `parse_key` passes them over."""
+    found = _KEY.search(line.strip())
+    return line.strip()[: found.start(1)].strip() if found is not None else ""
+
+
 def parse_keys(lines: Iterable[str]) -> tuple[AuthorizedKey, ...]:
     """Return the keys of an `authorized_keys`, each once."""
     found = {key.public: key for key in map(parse_key, lines) if key is not None}

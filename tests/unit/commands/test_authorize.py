@@ -84,3 +84,17 @@ def test_what_is_no_key(run: Run, words: tuple[str, ...], message: str) -> None:
         given_key(run, words)
 
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("options", ['from="10.0.0.1",restrict', 'command="echo hi"', "no-pty"])
+def test_options_are_not_dropped_in_silence(run: Run, tmp_path: Path, options: str) -> None:
+    """A key that a person restricts is not let in without that: the message has both ways out; a file is no other."""
+    line = f"{options} {KEY.public} {KEY.who}"
+    (tmp_path / "ci.pub").write_text(f"{line}\n")
+    for words in (line.split(" "), ["ci.pub"]):
+        with pytest.raises(InvalidCommand) as caught:
+            given_key(run, words)
+        message = str(caught.value)
+        assert message.startswith(f"authorize: {options} before the key would be lost")
+        assert f"doit authorize '{KEY.public} {KEY.who}'" in message
+        assert "append the whole line to ~skep/.ssh/authorized_keys" in message

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.keys.authorized_key import AuthorizedKey, parse_key, parse_keys
+from model.keys.authorized_key import AuthorizedKey, options_of, parse_key, parse_keys
 
 BLOB = "AAAAC3NzaC1lZDI1NTE5AAAAIGX2YtkMn1oCAxVpVDsjhXLcOGeWt5t6tRuSMUDLEkTx"
 KEY = AuthorizedKey("ssh-ed25519", BLOB, "alice@laptop", "2026-11-29T08:05:11Z")
@@ -42,6 +42,13 @@ def test_other_entries_are_keys_as_well(line: str, who: str, *, is_checkouts: bo
         is_checkouts,
     )
     assert key.name == f"{who or 'unknown'}:{KEY.id}"
+
+
+@pytest.mark.parametrize("options", ["", "restrict", 'from="10.0.0.1",command="echo hi"'])
+def test_the_options_of_an_entry(options: str) -> None:
+    """What stands before the key's type."""
+    assert options_of(f" {options} ssh-ed25519 {BLOB} bob@home") == options
+    assert options_of("hello") == ""
 
 
 @pytest.mark.parametrize("line", ["", "# ssh-ed25519 AAAA", "hello", "ssh-ed25519", "ssh-ed25519 AAAAA x"])
