@@ -1,5 +1,6 @@
 """Provider `vagrant`: each host is a virtual machine that Vagrant makes with libvirt, or with VirtualBox."""
 
+import ipaddress
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -60,7 +61,9 @@ class VagrantProvider(Provider):
         """Look for machines that are in another network: machines in two networks don't reach each other."""
         del moved
         there = {name: self._machines.network_of(name) for name, thing in found.items() if thing.key}
-        left = {name: network for name, network in there.items() if network not in {"", self._config.cidr}}
+        # Normalized, as those are: 10.2.0.0/255.255.255.0 is the same network.
+        wanted = "" if self._config.cidr is None else str(ipaddress.ip_network(self._config.cidr))
+        left = {name: network for name, network in there.items() if network not in {"", wanted}}
         if not left:
             return ()
         are = "is" if len(left) == 1 else "are"

@@ -67,10 +67,13 @@ def test_a_half_made_vpc_is_no_obstacle(tmp_path: Path) -> None:
     assert provider.obstacles(there, {}) == []
 
 
-def test_vagrant_s_machines_stay_in_their_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cidr", ["10.2.0.0/24", "10.2.0.0/255.255.255.0"])
+def test_vagrant_s_machines_stay_in_their_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cidr: str
+) -> None:
     """Machines in two networks don't reach each other; another address in the same one is an ordinary change."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    provider = provider_of(tmp_path, types.VagrantStage(), cidr="10.2.0.0/24")
+    provider = provider_of(tmp_path, types.VagrantStage(), cidr=cidr)
     there = found_of(provider)
     stage = Stage(types.Site(site="s.test", stages={}), "x", types.VagrantStage())
     directory = Machines(stage, types.VagrantStage()).directory
