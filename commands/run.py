@@ -97,6 +97,8 @@ class RunCommand(DoitRun):
                 _clean_up(run)
             _print_orphans(run)
             _print_pinned(run)
+            for line in run.progress.later:
+                _print(line)
             let_in_keys.note_observed(run)
         finally:
             run.observer.close()

@@ -15,6 +15,7 @@ from remote.mother.files import file_errors, write_whole
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts import decommission, let_in_keys, moving
+from tasks.hosts.registry_host import waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
@@ -27,6 +28,7 @@ from tasks.step import BLOCKED, CHANGE, CREATE, REPLACE, Finding, Names, Step, W
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+_AFTER_MOVE = "in the run after this one, when its registry has moved"
 _SETTING = "setting."
 """Before the names of inputs that are changed in place."""
 
@@ -149,8 +151,11 @@ class ProviderResource(Step):
         if refused := moving.refusal(run, work.task):
             raise ProviderError(refused)
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
-        with one_at_a_time(run, resource, work.log):
-            record = run.provider.ensure(resource, work.log)
+        if resource.is_host and waits_for_move(run, run.stage.host(resource.name)):
+            record: Record = self._as_it_is(before, work.log)
+        else:
+            with one_at_a_time(run, resource, work.log):
+                record = run.provider.ensure(resource, work.log)
         if isinstance(record, HostRecord):
             host = run.stage.host(resource.name)
             run.state.write(work.task, record)
@@ -165,6 +170,26 @@ class ProviderResource(Step):
         elif not resource.is_host:
             for host in run.live_state.unreachable():
                 _see_anew(run, host)
+        return record
+
+    def _as_it_is(self, record: HostRecord | None, log: Log) -> HostRecord:
+        """Leave the host with the registry as it is until the registry has moved.
+
+        Raises:
+            ProviderError: Its registry can't move as it is.
+
+        """
+        new = self._run.stage.repository.short
+        if record is None or not self._run.live_state.things[self.name].running:
+            why = "state/ does not say how to log in there" if record is None else "it does not run"
+            raise ProviderError(
+                f"{self.name}: has to be changed, and has the registry, which has not moved to {new} yet ({why}): put "
+                f"the change back in site.toml, run doit, then change it; or, to lose the registry: doit "
+                f"replace={self.name}"
+            )
+        line = f"{self.name} stays as it is until its registry has moved to {new}: the next run changes it"
+        self._run.progress.later.append(line)
+        log(line)
         return record
 
     def real(self, key: str) -> str | None:
@@ -196,6 +221,8 @@ class ProviderResource(Step):
         if not self._resource.is_host:
             return Finding(REPLACE)
         host = self._run.stage.host(self.name)
+        if waits_for_move(self._run, host):
+            return Finding(CHANGE, _AFTER_MOVE)
         if problem := refusal(self._run, host):
             return Finding(BLOCKED, problem)
         held = volumes_on(self._run.stage, self._run.state, host, self._run.live_state.host(host))

@@ -22,6 +22,15 @@ def goes_down(run: Run, host: Host) -> bool:
     )
 
 
+def waits_for_move(run: Run, host: Host) -> bool:
+    """Return whether a host stays as it is in this run, since the registry is still there and is to move away.
+
+    It is taken down nevertheless where all hosts leave their network, or a person named it.
+    """
+    moves = run.progress.moves or host.short in run.may_replace
+    return host.short == run.stage.former_repository and not moves and goes_down(run, host)
+
+
 def obstacles(run: Run) -> Iterator[str]:
     """Yield why hosts may not be taken down: the registry or the stage's only secrets would be lost."""
     going = [host for host in run.stage.hosts if goes_down(run, host)]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from model.errors import SkepError
 from model.stage import Host, Stage
 from tasks.hosts import moving
+from tasks.hosts.registry_host import waits_for_move
 from tasks.names import VAULT, host_task, vault_task
 from tasks.run.context import Run
 
@@ -59,6 +60,7 @@ def rolling_order(run: Run, tasks: Mapping[str, Collection[str]], chosen: Collec
         if host.short in wanted
         and (found := things.get(host.short)) is not None
         and found.goes_down(wanted[host.short])
+        and not waits_for_move(run, host)
     ]
     goes = any(host_task(host.short) in chosen for host in may_go)
     if not goes or moving.moves_at_once(run) or moving.is_under_way(run):

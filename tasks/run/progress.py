@@ -23,6 +23,7 @@ class Progress:
         moves: Whether this run moves all hosts to other addresses at once, or finishes that.
         deployed: Whether this run changed a service.
         pushed: Whether this run pushed an image.
+        later: The lines on what is left to the next run.
         started: When it began, by the clock of `time.monotonic`.
 
     """
@@ -37,4 +38,5 @@ class Progress:
     not_waited_for: set[str] = field(default_factory=set)
     deployed: bool = False
     pushed: bool = False
+    later: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)

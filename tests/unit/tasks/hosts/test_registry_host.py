@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from commands.shared.task_selection import all_before
+from model.errors import ProviderError
+from tasks import build_infra
 from tasks.explain.plan import Planner
-from tasks.hosts import moving, registry_host
+from tasks.hosts import let_in_keys, moving, registry_host
+from tasks.hosts.rolling_order import rolling_order
 from tasks.hosts.volumes_on import maybe_on
-from tasks.step import BLOCKED
+from tasks.step import BLOCKED, Work
 from tests import made as rig
 from tests.made import Made
 
@@ -110,3 +114,45 @@ def test_a_registry_in_its_container_is_taken_out_first(made: Made) -> None:
         "site.toml, run doit once, then change the hosts"
     )
     assert registry_host.goes_down(made.run(), made.run().stage.repository)
+
+
+def test_the_former_repository_is_changed_when_its_registry_has_moved(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A move that makes both hosts others, as repository_* does, does not lose the images on the way."""
+    monkeypatch.setattr(let_in_keys, "settle", lambda *_: None)
+    made.edit(*reversed(OTHER))
+    made.edit("number_of_hosts = 3", 'number_of_hosts = 3\nrepository = "hive1"')
+    where = ("example", "private", "hive2")
+    made.cloud.things[where] = dataclasses.replace(made.cloud.things[where], key="as the repository")
+    done, said, later = len(made.cloud.log), list[str](), list[str]()
+
+    def ensure() -> None:
+        run = made.run()
+        step = next(step for step in build_infra.steps(run) if step.name == "hive2")
+        step.ensure(Work(step.task, step.inputs(), "key", said.append))
+        later.extend(run.progress.later)
+
+    ensure()
+    assert made.cloud.log[done:] == []
+    assert (
+        said
+        == later
+        == ["hive2 stays as it is until its registry has moved to hive1: the next run changes it"]
+    )
+    run = made.run()
+    before = all_before({name: task.task_dep for name, task in made.tasks(run).items()})
+    assert rolling_order(run, before, before.keys()).hosts == ()
+    assert "in the run after this one" in str(Planner(made.table())["build_infra:hive2"].reasons)
+
+    made.cloud.things[where] = dataclasses.replace(made.cloud.things[where], running=False)
+    with pytest.raises(
+        ProviderError, match=r"has not moved to hive1 yet \(it does not run\): put .* replace=hive2$"
+    ):
+        ensure()
+    assert made.cloud.log[done:] == []
+
+    monkeypatch.setattr("tasks.hosts.rolling_replace._give_up_place", lambda *_, **__: {})
+    made.run().state.keep_home("hive1")
+    ensure()
+    assert made.cloud.log[done : done + 2] == ["removed hive2", "created hive2"]
