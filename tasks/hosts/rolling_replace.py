@@ -20,7 +20,7 @@ from model.stage import Host
 from providers.base import Resource
 from remote.mother.wait import telling, wait_for
 from tasks.hosts.volumes_on import volumes_on
-from tasks.names import infra_task, setup_task, swarm_task
+from tasks.names import SWARM, infra_task, setup_task, swarm_task
 from tasks.run.context import Run
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ def is_missed_by_swarm(run: Run, host: Host) -> bool:
         beside, client = run.connections.manager(except_=host, patience=0)
         swarm_nodes.check_back(beside.short, client, host)
     except SkepError:
+        if SWARM in run.may_replace:
+            return False  # one that lost its majority is replaced: no turn would come
         try:
             engine = run.connections.engine(host)
             with engine_errors(host.short, "asking whether it is a manager"):

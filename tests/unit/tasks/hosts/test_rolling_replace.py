@@ -224,6 +224,10 @@ def test_a_manager_waits_for_its_turn_while_the_swarm_has_no_leader(
     with pytest.raises(ProviderError, match="hive1 is not stopped: "), turn:
         pytest.fail("the swarm can't do without it now")
 
+    # A swarm that lost its majority for good is replaced when a person says so: no turn would ever come.
+    run.may_replace = frozenset({"swarm"})
+    assert not rolling_replace.is_missed_by_swarm(run, run.stage.host("hive0"))
+
 
 def former_hive(made: Made) -> Run:
     """Return a run of a site whose repository, hive2, was a hive, and still votes in the swarm."""
