@@ -36,11 +36,13 @@ roles = ["idle"]
 entrypoint = ["/usr/bin/perl", "/serve"]
 [services.web]
 image = "idle"
+endpoint_mode = "dnsrr"
 replicas = 2
 placement = {{ max_replicas_per_node = 1 }}
-ports = ["8080:8080"]
+ports = [{{ target_port = 8080, published_port = 8080, mode = "host" }}]
 [services.db]
 image = "idle"
+endpoint_mode = "dnsrr"
 volumes = [{{ source = "data", target = "/data" }}]
 """
 SERVE = r"""
