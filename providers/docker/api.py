@@ -17,6 +17,8 @@ from remote.engine.reader import Reader
 if TYPE_CHECKING:
     from docker import APIClient
 
+RACE_TIMEOUT = 20.0
+"""Seconds for which a refusal is taken for another run at work on the same thing."""
 _TIMEOUT = 60.0
 """Seconds that one answer may take."""
 USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"

@@ -18,6 +18,7 @@ from providers.docker.api import (
     CONFLICT,
     NOT_FOUND,
     NOT_MODIFIED,
+    RACE_TIMEOUT,
     SERVER_ERROR,
     engine,
     engine_is_remote,
@@ -51,8 +52,6 @@ LAYOUT = "1"
 """Raised when hosts must be replaced for a new version of this file; what can be changed in place does not need it."""
 
 SSH_TIMEOUT = 120.0
-_RACES = 20.0
-"""Seconds for which a refusal is taken for another run at work on the same host."""
 _BOOT = Path(__file__).with_name("boot.sh")
 
 # Run as root in the container each time: the stage's key may be another one than when the host was made.
@@ -121,7 +120,7 @@ class DockerHosts:
         # Each round looks at what there is and does one thing about it. Another run may do the same at the same time:
         # who loses, looks again.
         with engine(timeout=180) as client:
-            for _ in attempts(_RACES):
+            for _ in attempts(RACE_TIMEOUT):
                 try:
                     container = self._ensure_running(client, host, key, log)
                     return self._admit(client, host, container, log)

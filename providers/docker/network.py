@@ -11,15 +11,23 @@ from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Stage
-from providers.docker.api import NOT_FOUND, engine, status, thing, tolerated, translate_errors
+from providers.docker.api import (
+    CONFLICT,
+    NOT_FOUND,
+    RACE_TIMEOUT,
+    SERVER_ERROR,
+    engine,
+    status,
+    thing,
+    tolerated,
+    translate_errors,
+)
 from remote.mother.wait import attempts
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 NETWORK = "network"
-_RACE = 20.0
-"""Seconds that a race may last: a network whose addresses are taken already is listed a moment later."""
 
 
 def find(client: "APIClient", stage: Stage, key: str = "") -> Json | None:
@@ -48,7 +56,8 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
 
     refused: APIError | None = None
     with engine() as client:
-        for _ in attempts(_RACE):
+        # A network whose addresses are taken already is listed a moment later.
+        for _ in attempts(RACE_TIMEOUT):
             ours = _ours(client, stage, key)
             for other in ours[1:]:
                 # A second network of ours: made by a race on another engine version, or for another key.
@@ -72,7 +81,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
             except APIError as error:
                 # 409 is the name, 403 or 500 "Pool overlaps": another run was first, or it is somebody else's.
                 refused = error
-                if status(error) not in {403, 409, 500}:
+                if status(error) not in {403, CONFLICT, SERVER_ERROR}:
                     raise
     raise translate_errors(refused) if refused else ProviderError(f"network {thing(stage)}: can't be made")
 
