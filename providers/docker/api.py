@@ -18,12 +18,14 @@ from remote.engine.reader import Reader
 if TYPE_CHECKING:
     from docker import APIClient
 
+RACE_TIMEOUT = 20.0
+"""Seconds for which a refusal is taken for another run at work on the same thing."""
 _TIMEOUT = 60.0
 """Seconds that one answer may take."""
 USUAL, USUAL_CONTEXT = "unix:///var/run/docker.sock", "default"
 """Where the engine is if nothing says otherwise, and what docker calls that."""
 
-NOT_MODIFIED, NOT_FOUND, CONFLICT, SERVER_ERROR = 304, 404, 409, 500
+NOT_MODIFIED, FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_ERROR = 304, 403, 404, 409, 500
 """The engine's answers: a thing is so already, is gone already, is at work or taken; the engine itself failed."""
 
 

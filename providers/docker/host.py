@@ -16,8 +16,10 @@ from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
 from providers.docker.api import (
     CONFLICT,
+    FORBIDDEN,
     NOT_FOUND,
     NOT_MODIFIED,
+    RACE_TIMEOUT,
     SERVER_ERROR,
     engine,
     engine_is_remote,
@@ -52,8 +54,6 @@ LAYOUT = "1"
 """Raised when hosts must be replaced for a new version of this file; what can be changed in place does not need it."""
 
 SSH_TIMEOUT = 120.0
-_RACES = 20.0
-"""Seconds for which a refusal is taken for another run at work on the same host."""
 _BOOT = Path(__file__).with_name("boot.sh")
 
 # Run as root in the container each time: this checkout's key may be another one than that it was made with.
@@ -115,7 +115,7 @@ class DockerHosts:
         # Each round looks at what there is and does one thing about it. Another run may do the same at the same time:
         # who loses, looks again.
         with engine(timeout=180) as client:
-            for _ in attempts(_RACES):
+            for _ in attempts(RACE_TIMEOUT):
                 try:
                     container = self._ensure_running(client, host, key, log)
                     return self._admit(client, host, container, log)
@@ -226,7 +226,7 @@ class DockerHosts:
             return
         log(f"{host.name}: attaching to network {network['Name']}")
         for name in networks:
-            with tolerated(403, NOT_FOUND):
+            with tolerated(FORBIDDEN, NOT_FOUND):
                 client.disconnect_container_from_network(container, name, force=True)
         client.connect_container_to_network(
             container, network["Id"], ipv4_address=host.address, aliases=[host.name, host.short]

@@ -12,17 +12,25 @@ from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, SITE_LABEL, STAGE_LABEL, belongs_to, label_filter, labels_of
 from model.log import Log
 from model.stage import Stage
-from providers.docker.api import NOT_FOUND, NOT_MODIFIED, engine, status, thing, tolerated, translate_errors
+from providers.docker.api import (
+    CONFLICT,
+    FORBIDDEN,
+    NOT_FOUND,
+    NOT_MODIFIED,
+    RACE_TIMEOUT,
+    SERVER_ERROR,
+    engine,
+    status,
+    thing,
+    tolerated,
+    translate_errors,
+)
 from remote.mother.wait import attempts
 
 if TYPE_CHECKING:
     from docker import APIClient
 
 NETWORK = "network"
-FORBIDDEN = 403
-"""The status for a container that is not in the network."""
-_RACE = 20.0
-"""Seconds that a race may last: a network whose addresses are taken already is listed a moment later."""
 
 
 def find(client: "APIClient", stage: Stage, key: str = "") -> Json | None:
@@ -51,7 +59,8 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
 
     refused: APIError | None = None
     with engine(timeout=180) as client:
-        for _ in attempts(_RACE):
+        # A network whose addresses are taken already is listed a moment later.
+        for _ in attempts(RACE_TIMEOUT):
             ours = _ours(client, stage, key)
             for other in ours[1:]:
                 # A second network of ours: made by a race on another engine version, or for another key.
@@ -76,7 +85,7 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
             except APIError as error:
                 # 409 is the name, 403 or 500 "Pool overlaps": another run was first, or it is somebody else's.
                 refused = error
-                if status(error) not in {403, 409, 500}:
+                if status(error) not in {FORBIDDEN, CONFLICT, SERVER_ERROR}:
                     raise
     raise translate_errors(refused) if refused else ProviderError(f"network {thing(stage)}: can't be made")
 
@@ -97,6 +106,7 @@ def _release(client: "APIClient", network: str, log: Log) -> None:
             with tolerated(NOT_FOUND, NOT_MODIFIED):
                 # In order: databases on it lose their network only when they have ended.
                 client.stop(container)
+            # FORBIDDEN is the answer for a container that is not in the network.
             with tolerated(NOT_FOUND, FORBIDDEN):
                 client.disconnect_container_from_network(container, network, force=True)
             log(f"stopped {attached[container]['Name']}, and took it out of the old network")
