@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Self
 from model import site as types
 from model.errors import BuildError, CommandError, SkepError
 from model.images import bases
-from model.images.dockerignore import counted
-from model.keys.digest import Entry, Inputs, flatten, read_tree, tree_inputs
+from model.images.build_context import read_context
+from model.keys.digest import Inputs, flatten
 from model.keys.record import ImageRecord
+from model.keys.tree import Entry, tree_inputs
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
-from remote.images.dockerfile import build_command, context_archive
+from remote.images.archive import archive_of
+from remote.images.dockerfile import build_command
 from remote.images.layers import Layer
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
@@ -84,7 +86,7 @@ class DockerfileImage(RegistryImage):
     @cached_property
     def _context(self) -> tuple[Entry, ...]:
         """The build's context, read once."""
-        return counted(read_tree(self._run.directory / str(self._image.build)))
+        return read_context(self._run.directory, str(self._image.build))
 
     @property
     def may_be_absent(self) -> bool:
@@ -102,7 +104,7 @@ class DockerfileImage(RegistryImage):
         try:
             self._run.connections.to(self._run.stage.repository).run(
                 build_command(tag, anew=self._image.max_age is not None),
-                stdin=context_archive(self._context),
+                stdin=archive_of(self._context),
                 timeout=self._image.timeout,
                 log=work.log,
                 label=f"docker build {self._image.build}",

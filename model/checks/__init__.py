@@ -10,6 +10,7 @@ from model import templates
 from model.checks.images import check_ansible, check_base, check_image, check_registry
 from model.checks.literals import check_literals
 from model.checks.networks import check_network, check_volume
+from model.checks.role_files import check_role_files
 from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_collisions, check_service
 from model.checks.shared import check_hosts, check_servers
@@ -54,6 +55,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     for name, service in site.services.items():
         problems += check_service(f"services.{name}", service, site, directory)
     problems += check_ansible(site, directory)
+    problems += check_role_files(site, directory)
     problems += check_literals(site, directory)
     for stage in stages.values():
         problems += check_collisions(stage)

@@ -7,6 +7,7 @@ from model import site as types
 from model.checks.shared import check_reference, check_variables, known_are
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
+from model.images.build_context import look_through
 from model.images.reference import is_registry
 from model.labels import LABEL_PREFIX
 from model.stage import scalar_text
@@ -18,6 +19,8 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
         yield f"{path}: needs exactly one of from, build"
     if image.build is not None and not (directory / image.build / "Dockerfile").is_file():
         yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
+    elif image.build is not None:
+        yield from _context(f"{path}.build", image.build, directory)
     if image.from_ is not None and image.from_ not in site.bases:
         yield from check_reference(f"{path}.from", image.from_)
     if image.pull_from not in site.bases:
@@ -37,6 +40,14 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
         if label.startswith(LABEL_PREFIX):
             yield f"{path}.labels: {label!r} is skep's own"
     yield from check_roles(f"{path}.roles", image.roles, directory, image.vars)
+
+
+def _context(path: str, context: str, directory: Path) -> Iterator[str]:
+    """Yield the reasons for which a build context can't be read."""
+    try:
+        look_through(directory, context)
+    except ConfigError as error:
+        yield from (f"{path}: {problem}" for problem in error.problems)
 
 
 def check_base(path: str, name: str, base: types.Base, directory: Path) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from model.errors import ConfigError
 from model.images import roles
-from model.keys.digest import Entry, read_tree
+from model.keys.tree import Entry, read_tree
 
 SCRIPT = "setup.sh"
 MAIN = ("tasks/main.yml", "tasks/main.yaml")
@@ -104,7 +104,7 @@ def plugins(directory: Path, role_trees: Mapping[str, Iterable[Entry]]) -> dict[
         ConfigError: A file can't be read.
 
     """
-    texts = [entry.data for tree in role_trees.values() for entry in tree]
+    texts = [entry.text for tree in role_trees.values() for entry in tree]
     words = {word for text in texts for word in _WORD.findall(text)}
     library = _python(directory / LIBRARY)
     modules = [
@@ -134,7 +134,7 @@ def _used(label: str, entries: Iterable[Entry]) -> Iterator[str | None]:
     for entry in entries:
         if entry.kind != "file" or not _FILES.fullmatch(entry.path):
             continue
-        read = _read(f"{label}/{entry.path}", entry.data)
+        read = _read(f"{label}/{entry.path}", entry.text)
         names = _dependencies(read) if entry.path.startswith("meta/main.") else _included(read)
         for name in names:
             yield None if "{{" in name else name

@@ -32,7 +32,7 @@ def read_lockfile(directory: Path) -> Lockfile:
     """
     path = directory / FILE
     try:
-        held = tomli.loads(path.read_text(encoding="utf-8"))
+        held = tomli.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except OSError as error:

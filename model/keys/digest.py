@@ -7,13 +7,9 @@ into one digest, so that skep can name the one that changed.
 
 import hashlib
 import json
-import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from model.errors import ConfigError
 from model.secrets.secret import UNKNOWN_FINGERPRINT
 
 Inputs = dict[str, str]
@@ -130,89 +126,3 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 def abbreviated(text: str) -> str:
     """Return a value for a sentence, with ids and digests abbreviated."""
     return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else text
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A file, link or directory of a role, read once, so that the hashed content is the one used.
-
-    Args:
-        path: Below the role's directory, with `/`.
-        mode: 0755 or 0644, as git keeps it; 0755 for a directory, 0777 for a link.
-        data: A file's content, a link's target, nothing for a directory.
-        kind: `file`, `link` or `directory`.
-
-    """
-
-    path: str
-    mode: int
-    data: bytes
-    kind: str
-
-    @property
-    def input(self) -> str:
-        """The value of its input: type, mode and content's digest."""
-        if self.kind == "link":
-            return f"file link {self.data.decode(errors='surrogateescape')}"
-        return f"file {self.mode:04o} {sha256(self.data)}" if self.kind == "file" else "file directory"
-
-
-def read_tree(root: Path) -> tuple[Entry, ...]:
-    """Read every file, link and directory below a directory, in the order of their paths.
-
-    Counted is what git keeps, so that a fresh clone has the same inputs under any umask: the path below `root`,
-    whether a file is executable, and the content or a link's target. Files are handed to a role's script with these
-    same modes (0755 or 0644), whatever they have in the working tree. Links are not followed. A directory with nothing
-    in it does not count: git has none.
-
-    Raises:
-        ConfigError: There is something that is no file, directory or link, can't be read, or is not named in UTF-8.
-
-    """
-    entries = [_read(path, path.relative_to(root).as_posix()) for path in sorted(_below(root))]
-    full = {
-        "/".join(parts[:i])
-        for parts in (entry.path.split("/") for entry in entries if entry.kind != "directory")
-        for i in range(1, len(parts))
-    }
-    return tuple(entry for entry in entries if entry.kind != "directory" or entry.path in full)
-
-
-def _below(root: Path) -> Iterator[Path]:
-    """Yield all paths below a directory; links are not followed.
-
-    `Path.rglob` takes a directory that can't be read for an empty one.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise ConfigError([f"{error.filename}: {error.strerror}"]) from error
-
-    for directory, directories, files in os.walk(root, onerror=refuse):
-        for name in (*directories, *files):
-            yield Path(directory, name)
-
-
-def _read(path: Path, name: str) -> Entry:
-    """Read one entry."""
-    try:
-        name.encode()
-        mode = path.lstat().st_mode
-        if stat.S_ISLNK(mode):
-            target = os.fsencode(path.readlink())
-            target.decode()
-            return Entry(name, 0o777, target, "link")
-        if stat.S_ISDIR(mode):
-            return Entry(name, 0o755, b"", "directory")
-        if stat.S_ISREG(mode):
-            return Entry(name, 0o755 if mode & stat.S_IXUSR else 0o644, path.read_bytes(), "file")
-    except OSError as error:
-        raise ConfigError([f"{path}: {error.strerror}"]) from error
-    except UnicodeError as error:
-        readable = os.fsencode(path).decode(errors="backslashreplace")
-        raise ConfigError([f"{readable}: its name, or where it points, is not UTF-8"]) from error
-    raise ConfigError([f"{path}: is not a file, directory or link; a role may hold nothing else"])
-
-
-def tree_inputs(label: str, entries: Iterable[Entry]) -> Inputs:
-    """Return one input per file and link of a tree, under `label` and its path. Directories follow from them."""
-    return {f"{label}/{entry.path}": entry.input for entry in entries if entry.kind != "directory"}

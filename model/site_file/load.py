@@ -38,7 +38,8 @@ def load(path: Path, homes: Mapping[str, str] = MappingProxyType({})) -> types.S
 
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        # Editors of Windows begin a file with a mark of its encoding.
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(
             [f"{path}: there is no site.toml here; start doit in a site's directory"]

@@ -1,21 +1,6 @@
 """Building a Dockerfile on the repository host. Pure: the command is run elsewhere."""
 
-import io
-import tarfile
-from collections.abc import Iterable
 from shlex import quote
-
-from model.keys.digest import Entry
-from remote.images.role_archive import add_entry
-
-
-def context_archive(entries: Iterable[Entry]) -> bytes:
-    """Return a build context as a tar; equal contexts make equal ones."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for entry in entries:
-            add_entry(archive, entry.path, entry.mode, entry.data, entry.kind)
-    return buffer.getvalue()
 
 
 def build_command(tag: str, *, anew: bool) -> str:

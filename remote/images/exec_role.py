@@ -9,9 +9,10 @@ from typing import Any
 from docker.errors import APIError, NotFound
 
 from model.errors import HostError, ServiceError, SkepError
-from model.keys.digest import Entry
+from model.keys.tree import Entry
 from model.log import Log
 from remote.engine.client import engine_errors
+from remote.images.archive import Archive
 from remote.images.role_archive import CLEAN_PLAY, END_ROLE, ROOT, RUN_ROLE, TOKEN, role_archive
 from remote.images.role_output import TAIL, as_message, lines, logged_output
 from remote.mother.wait import Pace, wait_for
@@ -157,7 +158,7 @@ def _goes_away(container: Any, find: Callable[[], Any]) -> bool:
 
 
 def _exec_script(
-    container: Any, archive: bytes, token: str, timeout: float, log: Log
+    container: Any, archive: Archive, token: str, timeout: float, log: Log
 ) -> tuple[int | None, Sequence[str]]:
     """Put the role into the container, run it, and return its exit status (None: too late) and its last lines."""
     api = container.client.api

@@ -1,10 +1,11 @@
 """A layer: one role on top of an image, with its key and its build container's options. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.keys.digest import Entry, Inputs, key_of, tree_inputs
+from model.keys.digest import Inputs, key_of
+from model.keys.tree import Entry, tree_inputs
 from model.secrets.secret import Secret
 from remote.images import systemd
 from remote.images.role_archive import BUILD_ROLE, STAY, role_archive
@@ -68,7 +69,7 @@ class Layer:
         return key_of(self.inputs(parent))
 
     @property
-    def archive(self) -> bytes:
+    def archive(self) -> Iterable[bytes] | bytes:
         """The archive to unpack in its container."""
         if self.play is not None:
             return self.play.workplace

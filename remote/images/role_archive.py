@@ -1,16 +1,13 @@
 """Role directories as tar archives, the form in which an engine takes files."""
 
-import io
-import tarfile
 from collections.abc import Iterable, Mapping
 
-from model.keys.digest import Entry
+from model.keys.tree import Entry
 from model.secrets.secret import Secret
+from remote.images.archive import Archive
 
 ROOT = ".skep"
 """The directory of a role in a container while it runs; it is removed before a layer is committed."""
-
-_KINDS = {"file": tarfile.REGTYPE, "link": tarfile.SYMTYPE, "directory": tarfile.DIRTYPE}
 
 
 def role_archive(
@@ -18,51 +15,48 @@ def role_archive(
     environment: Mapping[str, str],
     secrets: Mapping[str, Secret] | None = None,
     token: str = "",
-) -> bytes:
+) -> Archive:
     """Return a tar of a role below `.skep/role`, with its variables in `.skep/env` and secrets in `.skep/secrets`.
 
-    Everything belongs to root and has no time, so that equal roles make equal archives; unless there is a token, by
-    which `END_ROLE` knows the role's processes.
+    Everything belongs to root, and files have times that follow from their content, so that equal roles make equal
+    archives; unless there is a token, by which `END_ROLE` knows the role's processes.
     """
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        add_entry(archive, ROOT, 0o700, b"", "directory")
-        add_entry(archive, f"{ROOT}/env", 0o600, env_file(environment).encode(), "file")
-        if token:
-            add_entry(archive, f"{ROOT}/token", 0o600, token.encode(), "file")
-        if secrets:
-            _add_secrets(archive, {name: secret.reveal() for name, secret in secrets.items()})
-        add_entry(archive, f"{ROOT}/role", 0o755, b"", "directory")
-        for entry in entries:
-            add_entry(archive, f"{ROOT}/role/{entry.path}", entry.mode, entry.data, entry.kind)
-    return buffer.getvalue()
+    archive = Archive()
+    archive.add(ROOT, 0o700, kind="directory")
+    archive.add(f"{ROOT}/env", 0o600, env_file(environment).encode())
+    if token:
+        archive.add(f"{ROOT}/token", 0o600, token.encode())
+    if secrets:
+        _add_secrets(archive, {name: secret.reveal() for name, secret in secrets.items()})
+    archive.add(f"{ROOT}/role", 0o755, kind="directory")
+    for entry in entries:
+        archive.add_entry(entry, f"{ROOT}/role")
+    return archive
 
 
 def workplace_archive(token: str) -> bytes:
     """Return a tar for a role of Ansible: a directory to work in, and a token that says whose that is."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        # Open to all: a task may be another user's.
-        add_entry(archive, ROOT, 0o711, b"", "directory")
-        add_entry(archive, f"{ROOT}/work", 0o1777, b"", "directory")
-        add_entry(archive, f"{ROOT}/token", 0o600, token.encode(), "file")
-    return buffer.getvalue()
+    archive = Archive()
+    # Open to all: a task may be another user's.
+    archive.add(ROOT, 0o711, kind="directory")
+    archive.add(f"{ROOT}/work", 0o1777, kind="directory")
+    archive.add(f"{ROOT}/token", 0o600, token.encode())
+    return bytes(archive)
 
 
 def blank_secrets(names: Iterable[str]) -> bytes:
     """Return a tar that puts empty files in the place of a role's secrets."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        add_entry(archive, ROOT, 0o700, b"", "directory")
-        _add_secrets(archive, dict.fromkeys(names, ""))
-    return buffer.getvalue()
+    archive = Archive()
+    archive.add(ROOT, 0o700, kind="directory")
+    _add_secrets(archive, dict.fromkeys(names, ""))
+    return bytes(archive)
 
 
-def _add_secrets(archive: tarfile.TarFile, texts: Mapping[str, str]) -> None:
+def _add_secrets(archive: Archive, texts: Mapping[str, str]) -> None:
     """Add the files of secrets, which only root reads."""
-    add_entry(archive, f"{ROOT}/secrets", 0o700, b"", "directory")
+    archive.add(f"{ROOT}/secrets", 0o700, kind="directory")
     for name, text in sorted(texts.items()):
-        add_entry(archive, f"{ROOT}/secrets/{name}", 0o600, text.encode(), "file")
+        archive.add(f"{ROOT}/secrets/{name}", 0o600, text.encode())
 
 
 def env_file(environment: Mapping[str, str]) -> str:
@@ -102,15 +96,3 @@ END_ROLE = (
 
 CLEAN_INIT = "[ ! -e /etc/machine-id ] || : >/etc/machine-id; rm -rf /var/log/journal/*"
 """The shell command that removes an init's files that each container must have of its own, as the machine id."""
-
-
-def add_entry(archive: tarfile.TarFile, name: str, mode: int, data: bytes, kind: str) -> None:
-    """Add one entry to an archive."""
-    info = tarfile.TarInfo(name)
-    info.type, info.mode = _KINDS[kind], mode
-    if kind == "link":
-        info.linkname = data.decode(errors="surrogateescape")
-        archive.addfile(info)
-        return
-    info.size = len(data)
-    archive.addfile(info, io.BytesIO(data))

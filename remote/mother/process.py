@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -91,7 +91,7 @@ def run(  # noqa: PLR0913 - as those of `subprocess.run`, each with a default
     words: Sequence[str | Path],
     *,
     timeout: float,
-    stdin: bytes = b"",
+    stdin: bytes | Iterable[bytes] = b"",
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     stderr: Stderr = "apart",
@@ -104,7 +104,7 @@ def run(  # noqa: PLR0913 - as those of `subprocess.run`, each with a default
     Args:
         words: The program, looked up in `PATH`, and its arguments. Nothing secret: others see them.
         timeout: Seconds.
-        stdin: Its input, through a pipe: it is in no file.
+        stdin: Its input, through a pipe: it is in no file. In pieces it is taken one by one, as they can be written.
         env: Its whole environment, by default this process's own as it is now.
         cwd: Where it runs, by default where this process does.
         stderr: What becomes of its error output.
@@ -265,10 +265,13 @@ class _Output:
 
 
 def _talk(
-    source: IO[bytes] | None, data: bytes, outputs: Mapping[IO[bytes], _Output], deadline: float
+    source: IO[bytes] | None,
+    data: bytes | Iterable[bytes],
+    outputs: Mapping[IO[bytes], _Output],
+    deadline: float,
 ) -> Iterator[str]:
     """Feed a process its input, and yield its outputs' lines as they come, until all are closed or time is over."""
-    left = memoryview(data)
+    given = _Input(data)
     with selectors.DefaultSelector() as selector:
         for output in outputs:
             selector.register(output, selectors.EVENT_READ)
@@ -282,20 +285,32 @@ def _talk(
                     yield from outputs[stream].lines(chunk)
                     is_done = not chunk
                 else:
-                    left = _feed(key.fd, left)
-                    is_done = not left
+                    is_done = given.feed(key.fd)
                 if is_done:
                     selector.unregister(stream)
                     with contextlib.suppress(OSError):
                         stream.close()
 
 
-def _feed(descriptor: int, data: memoryview) -> memoryview:
-    """Write as much as a pipe that is ready takes without waiting, and return the rest: none if nobody reads it."""
-    try:
-        return data[os.write(descriptor, data[: select.PIPE_BUF]) :]
-    except BrokenPipeError:
-        return data[:0]
+class _Input:
+    """An input as far as it has been written."""
+
+    def __init__(self, data: bytes | Iterable[bytes]) -> None:
+        self._pieces = iter((data,) if isinstance(data, bytes) else data)
+        self._left = memoryview(b"")
+
+    def feed(self, descriptor: int) -> bool:
+        """Write as much as a pipe that is ready takes without waiting; return whether no more is to be written."""
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return True
+            self._left = memoryview(piece)
+        try:
+            self._left = self._left[os.write(descriptor, self._left[: select.PIPE_BUF]) :]
+        except BrokenPipeError:
+            return True
+        return False
 
 
 def _wait(process: "subprocess.Popen[bytes]", deadline: float, *, new_session: bool) -> int | None:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from model.images.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS
-from model.keys.digest import Entry, Inputs, canonical, sha256, tree_inputs
+from model.keys.digest import Inputs, canonical, sha256
+from model.keys.tree import Entry, tree_inputs
 from model.log import Log
 from model.secrets.secret import Secret
 from remote.images.role_archive import ROOT, TOKEN, workplace_archive
@@ -129,7 +130,8 @@ def _write(root: Path, entries: Iterable[Entry]) -> None:
         elif entry.kind == "link":
             path.symlink_to(os.fsdecode(entry.data))
         else:
-            path.write_bytes(entry.data)
+            with path.open("wb") as file:
+                file.writelines(entry.blocks())
             path.chmod(entry.mode)
 
 

@@ -7,7 +7,7 @@ next run starts at once. It also forwards the host's `/var/run/docker.sock` to a
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import inf
 
 from model.errors import CommandError, HostError, KeyRefusedError, StateError
@@ -136,7 +136,7 @@ class Connection:
         self,
         command: str,
         *,
-        stdin: bytes | str = b"",
+        stdin: bytes | str | Iterable[bytes] = b"",
         timeout: float = 60,
         log: Callable[[str], None] | None = None,
         check: bool = True,

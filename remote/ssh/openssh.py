@@ -1,7 +1,7 @@
 """OpenSSH's client, run to its end."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from model.errors import HostError
 from model.log import Log
@@ -16,7 +16,7 @@ def run_ssh(
     words: Sequence[str],
     *,
     timeout: float,
-    stdin: bytes = b"",
+    stdin: bytes | Iterable[bytes] = b"",
     env: Mapping[str, str] | None = None,
     log: Log | None = None,
     new_session: bool = False,

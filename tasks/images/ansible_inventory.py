@@ -17,7 +17,7 @@ from typing import Any
 from model import site as types
 from model.images import ansible
 from model.keys.definition import definition
-from model.keys.digest import Entry, Inputs, flatten
+from model.keys.digest import Inputs, flatten
 from model.secrets.secret import Secret
 from model.stage import HOST_PREFIXES, Stage
 from remote.playbook.play import Play
@@ -76,7 +76,7 @@ def inventory_for(stage: Stage, renderer: StageRenderer, target: str, role: Role
         KeyError: A service that it may ask for has a template for which something is not made yet.
 
     """
-    texts = [entry.data for tree in role.trees.values() for entry in tree]
+    texts = [entry.text for tree in role.trees.values() for entry in tree]
     names = {name.decode() for text in texts for name in _NAMES.findall(text)}
     everywhere, hosts = _everywhere(stage), _hosts(stage, renderer)
 
@@ -186,9 +186,7 @@ def play(run: Run, role: Role, inventory: SiteInventory, secrets: Mapping[str, S
         role=role.name,
         entries=role.entries(),
         plugins=tuple(
-            Entry(f"{place}/{entry.path}", entry.mode, entry.data, entry.kind)
-            for place, entries in role.plugins.items()
-            for entry in entries
+            entry.at(f"{place}/{entry.path}") for place, entries in role.plugins.items() for entry in entries
         ),
         version=str(ansible.feature_release()),
         own=role.own,

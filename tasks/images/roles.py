@@ -7,7 +7,8 @@ from typing import Any
 
 from model.errors import ConfigError
 from model.images import ansible, roles
-from model.keys.digest import Entry, Inputs, flatten, read_tree, sha256, tree_inputs
+from model.keys.digest import Inputs, flatten, sha256
+from model.keys.tree import Entry, read_tree, tree_inputs
 from model.secrets import certificate
 from model.secrets.secret import Secret
 from model.stage import scalar_text
@@ -131,9 +132,7 @@ class Role:
         """
         if self.is_ansible:
             return tuple(
-                Entry(f"{name}/{entry.path}", entry.mode, entry.data, entry.kind)
-                for name, tree in self.trees.items()
-                for entry in tree
+                entry.at(f"{name}/{entry.path}") for name, tree in self.trees.items() for entry in tree
             )
         if self._kind not in _OF_THE_CA:
             return self.tree

@@ -15,7 +15,7 @@ import json
 import re
 import shlex
 import tarfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, NoReturn, Self, TypeVar
@@ -568,7 +568,7 @@ class ContainerDouble:
 
         return self.engine.call(f"container.{name}", there)
 
-    def put_archive(self, path: str, data: bytes) -> bool:
+    def put_archive(self, path: str, data: bytes | Iterable[bytes]) -> bool:
         """Unpack an archive in it."""
         assert path == "/"
         self._call("put_archive", lambda: self.files.update(_unpacked(data)))
@@ -727,10 +727,10 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return file.read() if file else b""
 
 
-def _unpacked(data: bytes) -> Files:
+def _unpacked(data: bytes | Iterable[bytes]) -> Files:
     """Return an archive's files."""
     files: Files = {}
-    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(data if isinstance(data, bytes) else b"".join(data))) as archive:
         for member in archive:
             kind = "link" if member.issym() else "directory" if member.isdir() else "file"
             content = member.linkname.encode(errors="surrogateescape") if kind == "link" else b""

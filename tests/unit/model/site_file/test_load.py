@@ -105,6 +105,17 @@ def test_bad_toml_names_the_line(site_dir: Path) -> None:
     assert "line 2, column" in problems(site_dir, 'site = "x"\nstages = [}\n')[0]
 
 
+def test_a_byte_order_mark_is_no_mistake(site_dir: Path) -> None:
+    """Editors of Windows write one at the beginning of a file."""
+    path = site_dir / "site.toml"
+    path.write_text(GOOD)
+    before = load(path)
+
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+
+    assert load(path) == before
+
+
 def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
     """Without site.toml the message says what is looked for and where."""
     with pytest.raises(ConfigError, match=r"there is no site\.toml here"):

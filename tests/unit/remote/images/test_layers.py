@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from model.keys.digest import Entry
+from model.keys.tree import Entry
 from model.secrets.secret import Secret
 from remote.images.layers import Layer, container_options
 from remote.images.role_archive import BUILD_ROLE

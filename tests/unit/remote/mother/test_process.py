@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,34 @@ def test_input_and_output_larger_than_pipes() -> None:
 
     assert run(["cat"], timeout=20, stdin=data).stdout == data
     assert sh("head -c 1", stdin=data).output == "0"  # the rest is nobody's
+
+
+def test_input_in_pieces() -> None:
+    """It is asked for piece by piece as the process takes it, empty ones too; nothing is asked for in vain."""
+    asked: list[int] = []
+
+    def pieces() -> Iterator[bytes]:
+        for i in range(300):
+            asked.append(i)
+            yield b"" if i == 1 else b"%d\n" % i * 1000
+
+    assert run(["cat"], timeout=20, stdin=pieces()).stdout == b"".join(
+        b"" if i == 1 else b"%d\n" % i * 1000 for i in range(300)
+    )
+    asked.clear()
+    assert sh("head -c 1", stdin=pieces()).output == "0"
+    assert len(asked) < 300
+
+
+def test_input_that_breaks_off() -> None:
+    """An error while it is made is the caller's, and the process is not left behind."""
+
+    def pieces() -> Iterator[bytes]:
+        yield b"$$"
+        raise ValueError("broke off")
+
+    with pytest.raises(ValueError, match="broke off"):
+        run(["sleep", "60"], timeout=20, stdin=pieces())
 
 
 def test_without_input_it_reads_nothing() -> None:

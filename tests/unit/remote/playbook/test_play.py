@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from model.keys.digest import Entry
+from model.keys.tree import Entry
 from model.secrets.secret import Secret
 from remote.playbook import play as playbook
 from remote.playbook.play import Play

@@ -9,7 +9,7 @@ import pytest
 
 from model.errors import ConfigError
 from model.images import ansible
-from model.keys.digest import Entry
+from model.keys.tree import Entry
 from model.site_file.load import load, parse_site
 from model.stage import Stage
 from tasks.images.ansible_inventory import SiteInventory, inventory_for

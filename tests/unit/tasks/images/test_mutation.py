@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from model.keys import digest
-from model.keys.digest import Entry, Inputs
+from model.keys import tree
+from model.keys.digest import Inputs
+from model.keys.tree import Entry
 from remote.images.layers import Layer
 from tasks.build_images import BuiltImage
 from tasks.images.bases import BaseImage
@@ -175,7 +176,7 @@ def test_a_layer_without_an_input(kind: str, tmp_path: Path, monkeypatch: pytest
 def test_a_file_without_a_part(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file that counts without its mode, content, target or kind leaves a role stale."""
     shown, edits = ENTRY_INPUTS[kind]
-    monkeypatch.setattr(digest.Entry, "input", property(shown))
+    monkeypatch.setattr(tree.Entry, "input", property(shown))
 
     assert caught(tmp_path, edits)
 

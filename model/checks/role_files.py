@@ -1,0 +1,116 @@
+"""Check the files of roles: what a role's script could only fail with once it runs in its container."""
+
+import os
+import posixpath
+import re
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+
+from model import site as types
+from model.errors import ConfigError
+from model.images import ansible, roles
+from model.keys.tree import paths_below
+
+_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+"""Byte order marks: of UTF-8, and of UTF-16 in either order."""
+_HERE = re.compile(rb"<<-?\s*['\"\\]?([A-Za-z_]\w*)")
+"""The beginning of a here-document, and the word that ends it."""
+_IN_IMAGES = (
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "lib",
+    "lib64",
+    "opt",
+    "proc",
+    "run",
+    "sbin",
+    "srv",
+    "sys",
+    "usr",
+    "var",
+)
+"""Directories that an image has as well: a link there is one that is to be installed."""
+
+
+def check_role_files(site: types.Site, directory: Path) -> Iterator[str]:
+    """Yield the mistakes in the files of all roles that are used."""
+    lists: list[Iterable[types.RoleUse]] = [image.roles for image in site.images.values()]
+    lists += [service.initialize_roles for service in site.services.values()]
+    for name in dict.fromkeys(use.role for uses in lists for use in uses):
+        path = roles.find(directory, name)
+        if path is None:
+            continue
+        used = _used(directory, name) if ansible.is_role(path) else ()
+        for each in (name, *used):
+            place = roles.find(directory, each)
+            if place is not None and not roles.is_built_in(place):
+                yield from _check(f"roles/{each}", place, directory, used)
+
+
+def _used(directory: Path, name: str) -> Collection[str]:
+    """Return the roles that lie beside a role of Ansible when it runs."""
+    try:
+        return ansible.trees(directory, name).keys() if ansible.feature_release() else ()
+    except ConfigError:  # said elsewhere
+        return ()
+
+
+def _check(label: str, role: Path, site: Path, beside: Collection[str]) -> Iterator[str]:
+    """Yield the mistakes in one role's files.
+
+    Args:
+        label: What messages call it.
+        role: Its directory.
+        site: The site's.
+        beside: The roles that lie beside it when it runs.
+
+    """
+    try:
+        found = paths_below(role)
+        script = (role / ansible.SCRIPT).read_bytes() if (role / ansible.SCRIPT).is_file() else b""
+    except (ConfigError, OSError) as error:
+        yield from error.problems if isinstance(error, ConfigError) else [f"{label}: {error.strerror}"]
+        return
+    yield from _script(f"{label}/{ansible.SCRIPT}", script)
+    for path in (path for path, kind in found if kind == "link"):
+        target = os.fsdecode((role / path).readlink())
+        if _leads_out(role, path, target, site, beside):
+            yield (
+                f"{label}/{path}: is a link to {target}, which is not in the role, and a role gets nothing else: put "
+                f"the file there in the link's place"
+            )
+
+
+def _script(label: str, script: bytes) -> Iterator[str]:
+    """Yield the mistakes in the form of a `setup.sh`."""
+    if script.startswith(_MARKS):
+        yield f"{label}: begins with a byte order mark, which sh takes for a part of the first command: save it without"
+        return
+    end = b""
+    for number, line in enumerate(script.split(b"\n"), 1):
+        if end:
+            end = b"" if line.strip(b"\t\r") == end else end
+        elif line.endswith(b"\r"):
+            yield (
+                f"{label}: line {number} ends with CR LF as on Windows, and sh takes the CR for a part of the command: "
+                f"sed -i 's/\\r$//' {label}"
+            )
+            return
+        elif (begun := _HERE.search(line)) is not None:
+            end = begun[1]
+
+
+def _leads_out(role: Path, path: str, target: str, site: Path, beside: Collection[str]) -> bool:
+    """Return whether a link leads to something on this machine that its container can't have."""
+    if target.startswith("/"):
+        if Path(target).is_relative_to(site) or Path(target).is_relative_to(site.resolve()):
+            return True
+        return target.split("/")[1] not in _IN_IMAGES and Path(target).exists()
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+    if place.split("/")[0] != "..":
+        return False
+    # Those beside it are in the directory above it.
+    _, _, rest = place.partition("/")
+    return rest.split("/")[0] not in {role.name, *beside}

@@ -1,0 +1,86 @@
+"""The files of roles: what is said before a role runs."""
+
+from pathlib import Path
+
+import pytest
+
+from model import site as types
+from model.checks.role_files import check_role_files
+
+
+@pytest.fixture
+def role(tmp_path: Path) -> Path:
+    """Return a role in a site's directory."""
+    role = tmp_path / "site" / "roles" / "web"
+    (role / "files" / "root" / "etc").mkdir(parents=True)
+    (role / "setup.sh").write_text("set -eu\n")
+    return role
+
+
+def problems(role: Path) -> list[str]:
+    """Return the mistakes in the files of a site's only role."""
+    site = types.Site(
+        site="a.test", stages={}, images={"i": types.Image(from_="a", roles=[types.RoleUse(role="web")])}
+    )
+    return list(check_role_files(site, role.parents[1]))
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        (b"set -eu\r\necho\r\n", "line 1 ends with CR LF"),
+        (b"set -eu\necho a \\\r\nb\n", "line 2 ends with CR LF"),
+        (b"cat <<END\nGET /\nEND\necho\r\n", "line 4 ends with CR LF"),
+        (b"\xef\xbb\xbfset -eu\n", "begins with a byte order mark"),
+        (b"\xff\xfes\x00", "begins with a byte order mark"),
+        (b"cat >/x <<'END'\nGET / HTTP/1.1\r\n\r\nEND\necho\n", ""),
+        (b"cat <<-END\n\ta\r\n\tEND\necho\n", ""),
+        (b"printf 'a\r'\n", ""),
+        (b"", ""),
+    ],
+)
+def test_a_script_of_windows(role: Path, script: bytes, said: str) -> None:
+    """Its line ends and byte order mark are said with the line; those of a text in it are its own business."""
+    (role / "setup.sh").write_bytes(script)
+
+    found = problems(role)
+
+    assert [line.startswith("roles/web/setup.sh: ") and said in line for line in found] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "leads_out"),
+    [
+        ("files/a", "../../../shared/a", True),
+        ("files/a", "../../web2/a", True),
+        ("a", "..", True),
+        ("files/a", "{site}/shared/a", True),
+        ("files/a", "{tmp}/there", True),
+        ("files/a", "../setup.sh", False),
+        ("files/a", "root/../root/etc", False),
+        ("files/root/etc/mtab", "../proc/mounts", False),
+        ("files/a", "missing", False),
+        ("files/a", "/etc/alternatives/a", False),
+        ("files/a", "/dev/null", False),
+        ("files/a", "/data/of/the/container", False),
+    ],
+)
+def test_a_link_that_leads_out_of_the_role(role: Path, path: str, target: str, *, leads_out: bool) -> None:
+    """It would dangle where the role runs; one that means something in the image is a file as any other."""
+    site = role.parents[1]
+    (site.parent / "there").write_text("")
+    (role / path).symlink_to(target.format(site=site, tmp=site.parent))
+
+    found = problems(role)
+
+    assert [line.startswith(f"roles/web/{path}: is a link to ") for line in found] == [True] * leads_out
+
+
+def test_a_link_that_git_ignores(role: Path) -> None:
+    """What is no part of the role is not looked at."""
+    (role.parents[1] / ".git").mkdir()
+    (role.parents[1] / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    (role / ".gitignore").write_text("a\n")
+    (role / "a").symlink_to("/work")
+
+    assert problems(role) == []
