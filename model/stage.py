@@ -86,17 +86,21 @@ class Stage:
         shorts = self.shorts
         return next((short for short in (self.config.repository, self.home) if short in shorts), shorts[-1])
 
+    def host_name(self, short: str) -> str:
+        """Return a host's full name."""
+        prefix = self.config.prefix
+        return f"{HOST_PREFIXES.get(self.name, '') if prefix is None else prefix}{short}.{self.site_name}"
+
     @cached_property
     def hosts(self) -> tuple[Host, ...]:
         """The hosts, in order."""
         config, count = self.config, self.number_of_hosts
-        prefix = HOST_PREFIXES.get(self.name, "") if config.prefix is None else config.prefix
         addresses = list(self._addresses(count))
         shorts, repository = self.shorts, self.repository_short
         return tuple(
             Host(
                 short=short,
-                name=f"{prefix}{short}.{self.site_name}",
+                name=self.host_name(short),
                 address=addresses[n],
                 is_hive=short != repository or not config.separate_repository,
                 is_repository=short == repository,

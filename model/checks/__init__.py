@@ -13,12 +13,15 @@ from model.checks.networks import check_network, check_volume
 from model.checks.role_files import check_role_files
 from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_collisions, check_service
+from model.checks.settings import check_settings
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage, check_stages_apart
+from model.checks.values import check_empty, check_values
 from model.errors import ConfigError
 from model.site import PublishedPort
 from model.stage import Stage
 from model.swarm.content_names import template
+from model.toml_text import key_text
 
 
 def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingProxyType({})) -> list[str]:
@@ -30,6 +33,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
         homes: Stage to the host whose registry has its images, as far as that is known.
 
     """
+    values = dict(check_values(site))
     problems: list[str] = []
     stages = {name: Stage(site, name, config, homes.get(name, "")) for name, config in site.stages.items()}
     for name, stage in stages.items():
@@ -42,9 +46,9 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     for name, config in site.configs.items():
         problems += check_config(f"configs.{name}", name, config, directory)
     for name, base in site.bases.items():
-        problems += check_base(f"bases.{name!r}", name, base, directory)
+        problems += check_base(f"bases.{key_text(name)}", name, base, directory)
     for name, registry in site.registries.items():
-        problems += check_registry(f"registries.{name!r}", name, registry, site)
+        problems += check_registry(f"registries.{key_text(name)}", name, registry, site)
     for name, image in site.images.items():
         problems += check_image(f"images.{name}", image, site, directory)
     for name, volume in site.volumes.items():
@@ -62,7 +66,13 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     if not any(problem.startswith("stages.") for problem in problems):
         for stage in stages.values():
             problems += _templates(stage, directory)
-    return list(dict.fromkeys(problems))
+    said = tuple(problem.partition(": ")[0] for problem in problems)
+    problems += [f"{path}: {empty}" for path, empty in check_empty(site) if path not in said]
+    # Whatever else is said of such a value follows from it.
+    problems = [
+        problem for problem in problems if not problem.startswith(tuple(f"{path}:" for path in values))
+    ]
+    return list(dict.fromkeys([*(f"{path}: {said}" for path, said in values.items()), *problems]))
 
 
 def _templates(stage: Stage, directory: Path) -> Iterator[str]:
@@ -89,3 +99,4 @@ def _templates(stage: Stage, directory: Path) -> Iterator[str]:
             made = renderer.service(name, service).service
             yield from check_hosts(f"{path}.hosts", made.hosts)
             yield from check_servers(f"{path}.dns", made.dns)
+            yield from check_settings(path, made)

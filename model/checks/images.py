@@ -1,23 +1,30 @@
 """Check images: bases, registries, roles."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model import site as types
-from model.checks.shared import check_reference, check_variables, known_are
+from model.checks.settings import check_command, check_directory, check_signal, check_times
+from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
 from model.images.build_context import look_through
 from model.images.reference import is_registry
 from model.labels import LABEL_PREFIX
+from model.site.base import LAST_PORT
 from model.stage import scalar_text
+from model.toml_text import short_text
+from model.user_paths import is_file
+
+_PORT = re.compile(r"([0-9]{1,5})/(tcp|udp|sctp)")
 
 
 def check_image(path: str, image: types.Image, site: types.Site, directory: Path) -> Iterator[str]:
     """Yield the mistakes of one image."""
     if (image.from_ is None) == (image.build is None):
         yield f"{path}: needs exactly one of from, build"
-    if image.build is not None and not (directory / image.build / "Dockerfile").is_file():
+    if image.build is not None and not is_file(directory / image.build / "Dockerfile"):
         yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
     elif image.build is not None:
         yield from _context(f"{path}.build", image.build, directory)
@@ -26,6 +33,12 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     if image.pull_from not in site.bases:
         yield from check_reference(f"{path}.pull_from", image.pull_from)
     yield from check_variables(f"{path}.env", image.env)
+    yield from check_signal(f"{path}.stop_signal", image.stop_signal)
+    yield from check_directory(f"{path}.working_dir", image.working_dir)
+    yield from check_times(f"{path}.healthcheck", image.healthcheck)
+    yield from check_command(f"{path}.command", image.command)
+    yield from check_command(f"{path}.entrypoint", image.entrypoint)
+    yield from _exposed(f"{path}.expose", image.expose)
     if image.pull_on and image.pull_from is None:
         yield f"{path}.pull_on: needs pull_from, where it is pulled from"
     for i, stage in enumerate(image.pull_on):
@@ -50,6 +63,14 @@ def _context(path: str, context: str, directory: Path) -> Iterator[str]:
         yield from (f"{path}: {problem}" for problem in error.problems)
 
 
+def _exposed(path: str, ports: Iterable[str]) -> Iterator[str]:
+    """Yield the ports that are none."""
+    for i, text in enumerate(ports):
+        found = _PORT.fullmatch(text)
+        if not found or not 1 <= int(found[1]) <= LAST_PORT:
+            yield f"{path}[{i}]: {short_text(text.removesuffix('/tcp'))} is not a port (example: 53/udp)"
+
+
 def check_base(path: str, name: str, base: types.Base, directory: Path) -> Iterator[str]:
     """Yield the mistakes of one base."""
     ways = (*bases.MAKERS, "image")
@@ -57,8 +78,11 @@ def check_base(path: str, name: str, base: types.Base, directory: Path) -> Itera
         yield f"{path}: takes only one of {', '.join(ways)}"
     for key in ("tarball", "archive"):
         file = getattr(base, key)
-        if file is not None and not (directory / file).is_file():
+        if file is not None and not is_file(directory / file):
             yield f"{path}.{key}: there is no file {file} in {directory}"
+    if base.debootstrap is not None:
+        yield from check_suite(f"{path}.debootstrap", base.debootstrap)
+    yield from check_url(f"{path}.mirror", base.mirror)
     if base.tag is not None and base.archive is None:
         yield f"{path}.tag: names an image in `archive`, and there is no archive"
     if base.image is not None:

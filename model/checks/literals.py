@@ -1,16 +1,13 @@
 """Refuse templates where none is rendered: they would be taken as they are, without a word."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-
-from msgspec import Struct
 
 from model import site as types
 from model import templates
+from model.checks.places import Place, fits, keys, texts
 from model.images import ansible, roles
-
-Place = tuple[str | int, ...]
-"""The keys and indices that lead to a value."""
+from model.toml_text import key_path
 
 
 def check_literals(site: types.Site, directory: Path) -> Iterator[str]:
@@ -18,39 +15,14 @@ def check_literals(site: types.Site, directory: Path) -> Iterator[str]:
 
     Braces that are no Jinja2, as Docker's `{{.Name}}` in `daemon.json`, stay: they are the text of another program.
     """
-    for place, text in _texts((), site):
+    for place, text in texts((), site):
+        if _is_for_a_script(place) and templates.is_of_another_program(text):
+            continue
         if templates.is_jinja(text) and not _is_rendered(place, site, directory):
-            yield f"{_path(place)}: templates are not rendered here; {_way_out(place)}"
-    for place, key in _keys((), site):
+            yield f"{key_path(place)}: templates are not rendered here; {_way_out(place)}"
+    for place, key in keys((), site):
         if templates.is_jinja(key):
-            yield f"{_path(place)}: templates in keys are not rendered, only those in values; write the key itself"
-
-
-def _texts(place: Place, value: object) -> Iterator[tuple[Place, str]]:
-    """Yield every text in a part of a site."""
-    if isinstance(value, str):
-        yield place, value
-    for key, part in _parts(value):
-        yield from _texts((*place, key), part)
-
-
-def _keys(place: Place, value: object) -> Iterator[tuple[Place, str]]:
-    """Yield every key that site.toml chooses, with the place of its table."""
-    for key, part in _parts(value):
-        if isinstance(value, Mapping):
-            yield place, str(key)
-        yield from _keys((*place, key), part)
-
-
-def _parts(value: object) -> Iterator[tuple[str | int, object]]:
-    """Yield the parts of a table or list."""
-    if isinstance(value, Struct):
-        for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
-            yield key, getattr(value, name)
-    elif isinstance(value, Mapping):
-        yield from value.items()
-    elif isinstance(value, list | tuple):
-        yield from enumerate(value)
+            yield f"{key_path(place)}: templates in keys are not rendered, only those in values; write the key itself"
 
 
 def _is_rendered(place: Place, site: types.Site, directory: Path) -> bool:
@@ -71,6 +43,13 @@ def _is_rendered(place: Place, site: types.Site, directory: Path) -> bool:
     return False
 
 
+def _is_for_a_script(place: Place) -> bool:
+    """Return whether a place is a variable of an image's role, which its script may hand to another program."""
+    return fits(place, ("images", "*", "vars", "**")) or fits(
+        place, ("images", "*", "roles", "*", "vars", "**")
+    )
+
+
 def _is_of_ansible(use: types.RoleUse, directory: Path) -> bool:
     """Return whether Ansible renders a role's variables."""
     role = roles.find(directory, use.role)
@@ -87,11 +66,3 @@ def _way_out(place: Place) -> str:
         case ("services", _, "try", *_):
             return "write the value itself; {address} is all that is replaced"
     return "write the value itself"
-
-
-def _path(place: Place) -> str:
-    """Return a place as messages name it: `services.web.try[0]`."""
-    text = ""
-    for part in place:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text

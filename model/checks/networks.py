@@ -1,7 +1,7 @@
 """Check networks and volumes: names, drivers, addresses."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, known_are
@@ -40,7 +40,22 @@ def check_network(path: str, network: types.Network, site: types.Site) -> Iterat
         try:
             yield from _pool(where, pool, taken, site)
         except ValueError as error:
-            yield f"{where}: {error}"
+            yield f"{where}.{_unreadable(pool)}: {error}"
+
+
+def _unreadable(pool: types.Pool) -> str:
+    """Return the key of a subnet whose value is no network or address."""
+    readers: dict[str, Callable[[str], object]] = {
+        "subnet": ipaddress.ip_network,
+        "gateway": ipaddress.ip_address,
+        "ip_range": ipaddress.ip_network,
+    }
+    for key, read in readers.items():
+        try:
+            read(getattr(pool, key) or "192.0.2.0")
+        except ValueError:
+            return key
+    return "subnet"
 
 
 def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site) -> Iterator[str]:

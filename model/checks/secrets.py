@@ -1,6 +1,7 @@
 """Check secrets and configs: sources, names, paths in containers."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,10 @@ from model import site as types
 from model.checks.shared import known_are
 from model.errors import ConfigError
 from model.swarm.content_names import LONGEST, template
+from model.toml_text import short_text
+from model.user_paths import expanded, is_file
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SOURCES = ("generate", "env", "file", "command")
 
 
@@ -16,6 +20,8 @@ def check_secret(path: str, name: str, secret: types.SecretSource) -> Iterator[s
     """Yield the mistakes of one secret."""
     if sum(getattr(secret, key) is not None for key in _SOURCES) != 1:
         yield f"{path}: needs exactly one of {', '.join(_SOURCES)}"
+    if secret.env is not None and not _VARIABLE.fullmatch(secret.env):
+        yield f"{path}.env: {short_text(secret.env)} is not the name of an environment variable"
     if secret.command is not None and not (secret.command and secret.command[0]):
         yield f"{path}.command: is empty"
     yield from check_length(path, name)
@@ -33,9 +39,11 @@ def check_config(path: str, name: str, config: types.Config, directory: Path) ->
     if (config.file is None) == (config.text is None):
         yield f"{path}: needs exactly one of file, text"
         return
+    if config.text == "":
+        yield f"{path}.text: is empty, which Docker takes for no config"
     try:
         template(path, config, directory)
-        if config.file is not None and not (directory / Path(config.file).expanduser()).is_file():
+        if config.file is not None and not is_file(expanded(directory, config.file)):
             yield f"{path}.file: there is no file {config.file}"
     except ConfigError as error:
         yield from error.problems

@@ -1,13 +1,13 @@
 """Check services: names, mounts, ports, limits, dependencies."""
 
 import posixpath
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from model import site as types
 from model.checks.images import check_roles
 from model.checks.secrets import check_uses
+from model.checks.settings import check_settings
 from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
 from model.stage import REGISTRY_PORT, Stage
 from model.units import size
@@ -32,6 +32,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from _mode(path, service)
     yield from _limits(path, service)
     yield from _mounts(path, service, site)
+    yield from check_settings(path, service)
     yield from check_variables(f"{path}.environment", service.environment)
     yield from check_hosts(f"{path}.hosts", service.hosts)
     yield from check_servers(f"{path}.dns", service.dns)
@@ -116,21 +117,16 @@ def _limits(path: str, service: types.Service) -> Iterator[str]:
     most, reserved = service.mem_limit, service.mem_reservation
     if most and reserved and reserved > most:
         yield f"{path}.mem_reservation: {size(reserved)} is more than mem_limit {size(most)}"
-    for key in ("cap_add", "cap_drop"):
-        for i, name in enumerate(getattr(service, key)):
-            if not _CAPABILITY.match(name):
-                yield f"{path}.{key}[{i}]: {name!r} is not a capability (example: NET_ADMIN)"
     if service.standalone and (service.entrypoint is not None or service.command is not None):
         yield f"{path}.standalone: the containers run /sbin/init; leave out entrypoint and command"
-
-
-_CAPABILITY = re.compile(r"^(CAP_)?[A-Z][A-Z_]+$")
 
 
 def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
     """Yield the mistakes in a service's mounts."""
     for i, mount in enumerate(service.volumes):
-        if mount.type == "volume" and mount.source not in site.volumes:
+        if mount.type == "volume" and mount.source is None:
+            yield f"{path}.volumes[{i}]: the key 'source' is missing: the name of a volume in [volumes]"
+        elif mount.type == "volume" and mount.source not in site.volumes:
             yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{known_are(site.volumes)}"
         if mount.type == "bind" and not (mount.source or "").startswith("/"):
             yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"

@@ -1,12 +1,16 @@
 """Checks of values that occur in several tables: references, addresses, names."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from model import templates
 from model.images.reference import parse
+from model.toml_text import short_text
 
 IPV4 = 4
+_SUITE = re.compile(r"[a-z][a-z0-9.-]*")
+_URL = re.compile(r"(https?|ftp|file|copy|ssh)://?[^\s]+")
 
 
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -19,6 +23,18 @@ def check_reference(path: str, image: str | None) -> Iterator[str]:
             parse(image)
     except ValueError as error:
         yield f"{path}: {image!r} is not an image reference, which has the form [registry/]name[:tag] ({error})"
+
+
+def check_suite(path: str, suite: str) -> Iterator[str]:
+    """Yield the mistake of a text that is not the name of a suite of Debian or Ubuntu."""
+    if not _SUITE.fullmatch(suite):
+        yield f"{path}: {short_text(suite)} is not a suite (example: bookworm)"
+
+
+def check_url(path: str, url: str) -> Iterator[str]:
+    """Yield the mistake of a text that is not the address of a package mirror."""
+    if not _URL.fullmatch(url):
+        yield f"{path}: {short_text(url)} is not the address of a mirror (example: http://deb.debian.org/debian)"
 
 
 def check_hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:

@@ -7,10 +7,21 @@ from itertools import combinations
 from model import site as types
 from model.checks.install import check_kickstart_stage
 from model.checks.networks import overlaps
-from model.checks.shared import IPV4, IpNetwork, check_reference, is_address, known_are
+from model.checks.shared import (
+    IPV4,
+    IpNetwork,
+    check_reference,
+    check_suite,
+    check_url,
+    is_address,
+    known_are,
+)
 from model.hosts.placement import host_locations, subnets
 from model.stage import Stage
 from model.swarm.address_pools import address_pools
+
+_LONGEST_NAME = 64
+"""Linux's HOST_NAME_MAX, see sethostname(2)."""
 
 
 def check_stage(path: str, stage: Stage) -> Iterator[str]:
@@ -33,6 +44,7 @@ def check_stage(path: str, stage: Stage) -> Iterator[str]:
         yield f"{path}: needs cidr or ip_address_list"
         return
     yield from _internal(f"{path}.internal_cidr", config)
+    yield from _names(path, stage)
     if isinstance(config, types.DockerStage):
         yield from _docker_stage(path, config, network)
     if isinstance(config, types.CloudStage):
@@ -52,6 +64,16 @@ def check_stage(path: str, stage: Stage) -> Iterator[str]:
         yield f"{path}: a separate repository needs at least two hosts; set separate_repository = false"
     if isinstance(config, types.PreparedStage):
         yield from _prepared_stage(path, stage, config)
+
+
+def _names(path: str, stage: Stage) -> Iterator[str]:
+    """Yield the mistake of host names that are longer than Linux takes."""
+    longest = max(map(stage.host_name, stage.shorts), key=len)
+    if len(longest) > _LONGEST_NAME:
+        yield (
+            f"{path}: {longest[:80]} has {len(longest)} characters, and a host may have {_LONGEST_NAME}: shorten "
+            "site, prefix or custom_hostname"
+        )
 
 
 def check_stages_apart(site: types.Site) -> Iterator[str]:
@@ -141,7 +163,10 @@ def _docker_stage(path: str, config: types.DockerStage, network: IpNetwork | Non
         yield f"{path}: provider docker needs cidr, the network that it makes"
     elif network.version != IPV4:
         yield f"{path}.cidr: {config.cidr} is IPv6; provider docker makes networks of IPv4 only"
-    if not config.host_image.startswith("debootstrap:"):
+    yield from check_url(f"{path}.mirror", config.mirror)
+    if config.host_image.startswith("debootstrap:"):
+        yield from check_suite(f"{path}.host_image", config.host_image.removeprefix("debootstrap:"))
+    else:
         yield from check_reference(f"{path}.host_image", config.host_image)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.user_paths import is_directory
+
 BUILT_IN = Path(__file__).resolve().parents[2] / "builtin_roles"
 CERTIFICATE, TRUST, CERTIFICATES = "certificate", "trust-ca", "hive-certificate"
 HIVE_BUILDER_NAMES = {"python-aptk": "python", "hive-trust-ca": TRUST}
@@ -31,7 +33,7 @@ def find(directory: Path, role: str) -> Path | None:
     """
     own = directory / "roles" / role
     with_skep = BUILT_IN / HIVE_BUILDER_NAMES.get(role, role)
-    return next((path for path in (own, with_skep) if path.is_dir()), None)
+    return next((path for path in (own, with_skep) if is_directory(path)), None)
 
 
 def kind(path: Path) -> str:

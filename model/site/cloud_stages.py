@@ -46,9 +46,12 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
     repository_instance_type: (
         Annotated[str, Meta(description="The repository's instance type, if it differs.")] | None
     ) = None
-    disk_size: Annotated[int, Meta(ge=8, description="The size of a host's disk in GiB.")] = 20
+    disk_size: Annotated[int, Meta(ge=8, le=1_000_000, description="The size of a host's disk in GiB.")] = 20
     repository_disk_size: (
-        Annotated[int, Meta(ge=8, description="The size of the repository's disk in GiB, if it differs.")]
+        Annotated[
+            int,
+            Meta(ge=8, le=1_000_000, description="The size of the repository's disk in GiB, if it differs."),
+        ]
         | None
     ) = None
     mirrored_disk_size: (
@@ -56,6 +59,7 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
             int,
             Meta(
                 ge=1,
+                le=1_000_000,
                 description="The size in GiB of a further, empty disk of each hive, for mirrored volumes.",
             ),
         ]
@@ -128,7 +132,7 @@ class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     project: (
         Annotated[str, Meta(description="The project's id. By default that of the credentials.")] | None
     ) = None
-    disk_size: Annotated[int, Meta(ge=10, description="The size of a host's disk in GiB.")] = 20
+    disk_size: Annotated[int, Meta(ge=10, le=1_000_000, description="The size of a host's disk in GiB.")] = 20
     disk_type: Annotated[
         str,
         Meta(
@@ -145,7 +149,11 @@ class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     ] = "BASIC_HDD"
     filestore_capacity: Annotated[
         int,
-        Meta(ge=1024, description="The size of the file system for `nfs` in GiB. Some tiers begin at 2560."),
+        Meta(
+            ge=1024,
+            le=1_000_000,
+            description="The size of the file system for `nfs` in GiB. Some tiers begin at 2560.",
+        ),
     ] = 1024
 
 
@@ -180,4 +188,6 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
         ]
         | None
     ) = None
-    share_size: Annotated[int, Meta(ge=1, description="The size of the share for `nfs` in GiB.")] = 100
+    share_size: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="The size of the share for `nfs` in GiB.")
+    ] = 100

@@ -220,6 +220,7 @@ class Registry(Frozen, frozen=True):
         int,
         Meta(
             ge=1,
+            le=1_000_000,
             description="How many versions of each image and base the registry keeps, the newest first, so that "
             "you can go back. Versions in use are always kept. A successful run that made an image "
             "removes the others.",

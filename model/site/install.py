@@ -73,6 +73,7 @@ class Partition(Frozen, frozen=True):
             int,
             Meta(
                 ge=64,
+                le=1_000_000,
                 description="The size in MiB. One partition may leave it out and gets the rest of the disk.",
             ),
         ]

@@ -20,7 +20,10 @@ class Placement(Frozen, frozen=True):
         list[str], Meta(description="The labels that tasks are spread over, as in `node.labels.zone`.")
     ] = []
     max_replicas_per_node: (
-        Annotated[int, Meta(ge=1, description="The most tasks on one node. By default there is no limit.")]
+        Annotated[
+            int,
+            Meta(ge=1, le=10_000, description="The most tasks on one node. By default there is no limit."),
+        ]
         | None
     ) = None
 
@@ -128,17 +131,27 @@ class ServiceBase(Frozen, frozen=True):
         ),
     ] = "replicated"
     replicas: Annotated[
-        int, Meta(ge=0, description="The number of tasks of a `replicated` service or `replicated-job`.")
+        int,
+        Meta(
+            ge=0, le=10_000, description="The number of tasks of a `replicated` service or `replicated-job`."
+        ),
     ] = 1
     max_concurrent: (
         Annotated[
-            int, Meta(ge=1, description="How many tasks of a `replicated-job` run at a time. By default all.")
+            int,
+            Meta(
+                ge=1,
+                le=10_000,
+                description="How many tasks of a `replicated-job` run at a time. By default all.",
+            ),
         ]
         | None
     ) = None
     labels: Annotated[
         dict[str, Any],
-        Meta(description="Further labels of the service. Values other than strings are written as JSON."),
+        Meta(
+            description="Further labels of the service. `true` and numbers are written as they are, a list as JSON."
+        ),
     ] = {}
     placement: Annotated[Placement, Meta(description="The nodes that the service's tasks may run on.")] = (
         Placement()
@@ -167,9 +180,12 @@ class ServiceBase(Frozen, frozen=True):
             "`/run`, `/run/lock` and `/tmp`, cgroups, some capabilities."
         ),
     ] = False
-    cpu_limit: Annotated[float, Meta(gt=0, description="The CPUs that one task may use.")] | None = None
+    cpu_limit: (
+        Annotated[float, Meta(gt=0, le=10_000, description="The CPUs that one task may use.")] | None
+    ) = None
     cpu_reservation: (
-        Annotated[float, Meta(gt=0, description="The CPUs that are reserved for each task.")] | None
+        Annotated[float, Meta(gt=0, le=10_000, description="The CPUs that are reserved for each task.")]
+        | None
     ) = None
     depends_on: Annotated[
         list[Label],

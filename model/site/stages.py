@@ -15,11 +15,19 @@ class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
     """Hosts that are containers on this machine's Docker Engine."""
 
     cpus: (
-        Annotated[float, Meta(gt=0, description="The CPUs that one host may use. By default all.")] | None
+        Annotated[
+            float, Meta(gt=0, le=1_000_000, description="The CPUs that one host may use. By default all.")
+        ]
+        | None
     ) = None
     memory_size: (
         Annotated[
-            int, Meta(ge=256, description="The memory of one host in MiB. By default there is no limit.")
+            int,
+            Meta(
+                ge=256,
+                le=1_000_000,
+                description="The memory of one host in MiB. By default there is no limit.",
+            ),
         ]
         | None
     ) = None
@@ -126,20 +134,34 @@ class VagrantStageBase(StageBase, frozen=True):
             "software, slow).",
         ),
     ] = "kvm"
-    memory_size: Annotated[int, Meta(ge=256, description="The memory of one host in MiB.")] = 2048
+    memory_size: Annotated[int, Meta(ge=256, le=1_000_000, description="The memory of one host in MiB.")] = (
+        2048
+    )
     repository_memory_size: (
-        Annotated[int, Meta(ge=256, description="The memory of the repository in MiB, if it differs.")] | None
+        Annotated[
+            int, Meta(ge=256, le=1_000_000, description="The memory of the repository in MiB, if it differs.")
+        ]
+        | None
     ) = None
-    cpus: Annotated[int, Meta(ge=1, description="The number of CPUs of one host.")] = 2
+    cpus: Annotated[int, Meta(ge=1, le=1_000_000, description="The number of CPUs of one host.")] = 2
     repository_cpus: (
-        Annotated[int, Meta(ge=1, description="The number of CPUs of the repository, if it differs.")] | None
+        Annotated[
+            int, Meta(ge=1, le=1_000_000, description="The number of CPUs of the repository, if it differs.")
+        ]
+        | None
     ) = None
     disk_size: (
-        Annotated[int, Meta(ge=1, description="The size of a host's disk in GiB. By default the box's.")]
+        Annotated[
+            int,
+            Meta(ge=1, le=1_000_000, description="The size of a host's disk in GiB. By default the box's."),
+        ]
         | None
     ) = None
     repository_disk_size: (
-        Annotated[int, Meta(ge=1, description="The size of the repository's disk in GiB, if it differs.")]
+        Annotated[
+            int,
+            Meta(ge=1, le=1_000_000, description="The size of the repository's disk in GiB, if it differs."),
+        ]
         | None
     ) = None
     mirrored_disk_size: (
@@ -147,6 +169,7 @@ class VagrantStageBase(StageBase, frozen=True):
             int,
             Meta(
                 ge=1,
+                le=1_000_000,
                 description="The size in GiB of a further, empty disk of each hive, for mirrored volumes.",
             ),
         ]

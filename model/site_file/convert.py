@@ -22,6 +22,7 @@ from model.site_file.tables import (
     UpdateConfigTable,
     VagrantStageTable,
 )
+from model.toml_text import toml_text
 
 _Kind = TypeVar("_Kind", bound=Struct)
 _Rollout = TypeVar("_Rollout", types.UpdateConfig, types.RollbackConfig)
@@ -68,9 +69,12 @@ def service(table: ServiceTable, path: str, problems: list[str]) -> types.Servic
     Args:
         table: Its table.
         path: The table's path, for problems.
-        problems: Takes a line for each port that can't be read.
+        problems: Takes a line for each port that can't be read, and each network that is there twice.
 
     """
+    names = [use if isinstance(use, str) else use.name for use in table.networks]
+    twice = dict.fromkeys(name for name in names if names.count(name) > 1)
+    problems += [f"{path}.networks: {toml_text(name)} occurs twice" for name in twice]
     return _with(
         types.Service,
         table,

@@ -39,6 +39,12 @@ All mistakes are reported at once, each with its path, before anything is touche
 An editor that knows JSON Schema completes and checks the file with [site.schema.json](site.schema.json).
 For those that use Taplo, the first line of `site.toml` may say where it is: `#:schema docs/site.schema.json`.
 
+The file is UTF-8.
+Some values that TOML has are refused wherever they stand: dates and times (write them as texts, in quotes), `nan`,
+`inf`, NUL, numbers of more than 64 bits, tables and lists more than 40 deep in one another.
+Keys of labels, environment variables, kernel parameters and drivers' options, and names of hosts, may have dots, with
+or without quotes: `traefik.enable = true` is `"traefik.enable" = true`.
+
 In the headings `<name>` stands for a name of your choice.
 A table in double brackets may be there several times; one in single brackets may as well be written inline.
 """

@@ -4,7 +4,9 @@ msgspec reads into the types and stops at the first mistake. Only then is the JS
 types held against the file by jsonschema, which finds all of them.
 """
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,13 +19,19 @@ from model import site as types
 from model.errors import ConfigError
 from model.reasons import reason_of
 from model.site_file import convert
+from model.site_file.dotted import with_dotted_keys
+from model.site_file.raw_values import TOO_DEEP, Place, told, too_deep, without_odd_values
+from model.site_file.sentences import leaves, sentences
 from model.site_file.tables import SiteTable
 from model.stage import Stage
+from model.toml_text import key_path, printable, toml_text
+from model.utf8 import utf8_text
 
 if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
+    from jsonschema import Draft202012Validator
 
 DEFAULT_STAGE = "private"
+_MANY_DIGITS = re.compile(r"[0-9A-Fa-f_]{1000}")
 
 
 def load(path: Path, homes: Mapping[str, str] = MappingProxyType({})) -> types.Site:
@@ -37,29 +45,74 @@ def load(path: Path, homes: Mapping[str, str] = MappingProxyType({})) -> types.S
         ConfigError: The file can't be read, is no TOML, or holds mistakes: each in a line with its path.
 
     """
+    return site_of(_read(path), path, homes)
+
+
+def site_of(data: Mapping[str, Any], path: Path, homes: Mapping[str, str]) -> types.Site:
+    """Return the site that a file with this content describes.
+
+    Raises:
+        ConfigError: All mistakes, each in a line with its path.
+
+    """
+    if deep := too_deep(data):
+        raise _refused(path.name, [deep])
+    flat, twice = with_dotted_keys(data)
+    cleaned, odd = without_odd_values(flat)
+    first = [*twice, *told(odd)]
     try:
-        # Editors of Windows begin a file with a mark of its encoding.
-        text = path.read_text(encoding="utf-8-sig")
+        table = _table(cleaned, path.name)
+    except ConfigError as error:
+        form = [problem.removeprefix(f"{path.name}: ") for problem in error.problems]
+        sense = _sense_of_the_rest(cleaned, path.parent, homes)
+        raise _refused(path.name, [*first, *_but(odd, [*form, *sense])]) from error
+    site, problems = convert.site(table)
+    problems += checks.check(site, path.parent, homes)
+    if first or problems:
+        raise _refused(path.name, [*first, *_but(odd, problems)])
+    return site
+
+
+def _refused(name: str, problems: Iterable[str]) -> ConfigError:
+    """Return the error with a file's problems, each on one line that a terminal shows as it is."""
+    return ConfigError([printable(f"{name}: {problem}") for problem in problems])
+
+
+def _but(odd: Mapping[Place, str], problems: Iterable[str]) -> list[str]:
+    """Return problems but for those of values that were odd already: they are about what stands in for them."""
+    said = tuple(f"{key_path(place)}:" for place in odd)
+    return [problem for problem in problems if not problem.startswith(said)]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a file's content.
+
+    Raises:
+        ConfigError: The file can't be read or is no TOML.
+
+    """
+    text = ""
+    try:
+        text = utf8_text(path.name, path.read_bytes())
+        return tomli.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(
             [f"{path}: there is no site.toml here; start doit in a site's directory"]
         ) from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise ConfigError([f"{path}: {reason_of(error)}"]) from error
-    try:
-        data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise ConfigError([f"{path.name}: {error}"]) from error
-    try:
-        table = _table(data, path.name)
-    except ConfigError as error:
-        more = [f"{path.name}: {problem}" for problem in _sense_of_the_rest(data, path.parent, homes)]
-        raise ConfigError([*error.problems, *more]) from error
-    site, problems = convert.site(table)
-    problems += checks.check(site, path.parent, homes)
-    if problems:
-        raise ConfigError([f"{path.name}: {problem}" for problem in problems])
-    return site
+        raise _refused(path.name, [str(error)]) from error
+    except RecursionError as error:
+        # tomli has limits of its own. The line is that with most brackets and dots.
+        lines = text.splitlines()
+        line = max(range(len(lines)), key=lambda i: len(re.findall(r"[\[{.]", lines[i]))) + 1
+        raise _refused(path.name, [f"line {line}: {TOO_DEEP}"]) from error
+    except ValueError as error:
+        # Python's limit of digits: tomli hands it on.
+        found = _MANY_DIGITS.search(text)
+        line = text.count("\n", 0, found.start() if found else 0) + 1
+        raise _refused(path.name, [f"line {line}: a number has more than 64 bits"]) from error
 
 
 def _sense_of_the_rest(data: Mapping[str, Any], directory: Path, homes: Mapping[str, str]) -> list[str]:
@@ -67,13 +120,11 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path, homes: Mapping[
 
     Each stage, image, service and so on with a mistake of form is left out, and so are complaints about its absence.
     """
-    from jsonschema import Draft202012Validator
-
     rest: dict[str, Any] = {
         key: dict(value) if isinstance(value, dict) else value for key, value in data.items()
     }
     out: set[str] = set()
-    for error in Draft202012Validator(schema()).iter_errors(data):
+    for error in _validator().iter_errors(data):
         path = list(error.absolute_path)
         if error.validator == "additionalProperties" and not path:
             for key in set(data) - set(error.schema["properties"]):
@@ -92,7 +143,7 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path, homes: Mapping[
     except msgspec.ValidationError:
         return []
     problems += checks.check(site, directory, homes)
-    return [line for line in problems if not any(repr(name) in line for name in out)]
+    return [line for line in problems if not any(toml_text(name) in line for name in out)]
 
 
 def parse_site(data: Mapping[str, Any]) -> types.Site:
@@ -141,7 +192,7 @@ def select(site: types.Site, asked: str | None, homes: Mapping[str, str] = Mappi
     if name is None:
         raise ConfigError([f"say which stage: stage={'|'.join(names)} after doit, or SKEP_STAGE"])
     if name not in names:
-        raise ConfigError([f"there is no stage {name!r} in site.toml; it has {', '.join(names)}"])
+        raise ConfigError([f"there is no stage {toml_text(name)} in site.toml; it has {', '.join(names)}"])
     return Stage(site, name, site.stages[name], homes.get(name, ""))
 
 
@@ -151,128 +202,16 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "skep's site.toml", **made}
 
 
-def _problems(data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each mistake of form."""
+@cache
+def _validator() -> "Draft202012Validator":
+    """Return what holds data against the schema; made once, as that takes longer than to use it."""
     from jsonschema import Draft202012Validator
 
-    whole = schema()
-    for error in sorted(
-        Draft202012Validator(whole).iter_errors(data), key=lambda e: list(map(str, e.absolute_path))
-    ):
-        for leaf in _leaves(error, whole):
-            yield _sentence(leaf)
+    return Draft202012Validator(schema())
 
 
-def _leaves(error: "ValidationError", whole: Mapping[str, Any]) -> Iterator["ValidationError"]:
-    """Yield the mistakes behind a value that fits none of several alternatives.
-
-    Where the alternatives are told apart by a tag (`provider`), only the tagged one's count; else those of the
-    alternative that the value comes closest to.
-    """
-    if error.validator not in {"anyOf", "oneOf"} or not error.context:
-        yield error
-        return
-    branches: dict[int, list[ValidationError]] = {}
-    for sub in error.context:
-        branches.setdefault(int(sub.schema_path[0]), []).append(sub)
-    tagged = error.schema.get("discriminator")
-    if tagged is not None and isinstance(error.instance, dict):
-        value = error.instance.get(tagged["propertyName"])
-        if value not in tagged["mapping"]:
-            yield error
-            return
-        wanted = tagged["mapping"][value]
-        index = next(i for i, option in enumerate(error.validator_value) if option.get("$ref") == wanted)
-        chosen = branches.get(index, [])
-    else:
-        same_type = [
-            subs
-            for subs in branches.values()
-            if not any(sub.validator == "type" and sub.instance is error.instance for sub in subs)
-        ]
-        if not same_type:
-            yield error
-            return
-        chosen = min(same_type, key=len)
-    for sub in chosen:
-        yield from _leaves(sub, whole)
-
-
-def _sentence(error: "ValidationError") -> str:
-    """Return a mistake as a line: the path, the mistake, the remedy."""
-    path = key_path(error.absolute_path)
-    where = f"{path}: " if path else ""
-    value = error.instance
-    if error.validator == "additionalProperties":
-        known = sorted(error.schema.get("properties", {}))
-        unknown = sorted(set(value) - set(known))
-        return "; ".join(f"{where}unknown key {key!r}{_meant(key, known)}" for key in unknown)
-    if error.validator == "required":
-        missing = error.message.split("'")[1]
-        return f"{where}the key {missing!r} is missing"
-    if error.validator in {"anyOf", "oneOf"}:
-        tagged = error.schema.get("discriminator")
-        if tagged is not None and isinstance(value, dict):
-            key, legal = tagged["propertyName"], sorted(tagged["mapping"])
-            if key not in value:
-                return f"{where}the key {key!r} is missing; it is one of {', '.join(legal)}"
-            return f"{where.removesuffix(': ')}.{key}: {value[key]!r} is not one of {', '.join(legal)}"
-        return f"{where}{_short(value)} is not what belongs here: {_expected(error.validator_value)}"
-    if error.validator == "type":
-        return f"{where}{_short(value)} is not {_expected([error.schema])}"
-    if error.validator == "pattern":
-        rule = error.schema.get("description") or f"must match {error.validator_value}"
-        return f"{where}{_short(value)} is not allowed: {rule}"
-    if "propertyNames" in error.absolute_schema_path:
-        return f"{where}{error.message}"
-    bounds = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}
-    if error.validator in bounds:
-        return f"{where}{_short(value)} must be {bounds[error.validator]} {error.validator_value}"
-    if error.validator == "minProperties":
-        return f"{where}must not be empty"
-    return f"{where}{error.message}"
-
-
-def key_path(parts: Any) -> str:
-    """Return a path in a dotted form: `services.web.ports[1]`."""
-    text = ""
-    for part in parts:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
-
-
-_TYPES = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "a table",
-    "null": None,
-}
-
-
-def _expected(options: Any) -> str:
-    """Return the types that a value may have, in words."""
-    words = []
-    for option in options:
-        kinds = option.get("type", "object" if "$ref" in option else None)
-        for kind in kinds if isinstance(kinds, list) else [kinds]:
-            word = _TYPES.get(kind)
-            if word and word not in words:
-                words.append(word)
-    return " or ".join(words) or "allowed here"
-
-
-def _short(value: object) -> str:
-    """Return a value for a message, shortened if it is long."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"  # noqa: PLR2004 - what fits beside a path in a line
-
-
-def _meant(key: str, known: list[str]) -> str:
-    """Return a hint at a known key that is spelt alike; empty if there is none."""
-    import difflib
-
-    close = difflib.get_close_matches(key, known, n=1)
-    return f", did you mean {close[0]!r}?" if close else ""
+def _problems(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each mistake of form."""
+    for error in sorted(_validator().iter_errors(data), key=lambda e: list(map(str, e.absolute_path))):
+        for leaf in leaves(error, _validator().schema):
+            yield from sentences(leaf)

@@ -29,7 +29,12 @@ class HealthcheckTable(Frozen, frozen=True):
     interval: Duration = "30s"
     timeout: Annotated[Duration, Meta(description="How long one test may take, as in `10s`.")] = "30s"
     retries: Annotated[
-        int, Meta(ge=1, description="How many tests in a row must fail for the container to be unhealthy.")
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="How many tests in a row must fail for the container to be unhealthy.",
+        ),
     ] = 3
     start_period: Annotated[
         Duration,
@@ -52,7 +57,7 @@ class RestartConfigTable(Frozen, frozen=True):
         "5s"
     )
     max_attempts: Annotated[
-        int, Meta(ge=0, description="How often a task is started again. 0 is no limit.")
+        int, Meta(ge=0, le=10_000, description="How often a task is started again. 0 is no limit.")
     ] = 0
     window: Annotated[
         Duration, Meta(description="The time in which attempts are counted, as in `2m`. `0s` counts all.")
@@ -63,7 +68,7 @@ class RollbackConfigTable(Frozen, frozen=True):
     """How a service is rolled back."""
 
     parallelism: Annotated[
-        int, Meta(ge=0, description="How many tasks are replaced at a time. 0 is all.")
+        int, Meta(ge=0, le=10_000, description="How many tasks are replaced at a time. 0 is all.")
     ] = 1
     delay: Annotated[Duration, Meta(description="The time between two tasks, as in `10s`.")] = "0s"
     failure_action: Annotated[
@@ -92,7 +97,7 @@ class UpdateConfigTable(Frozen, frozen=True):
     """How a changed service is rolled out."""
 
     parallelism: Annotated[
-        int, Meta(ge=0, description="How many tasks are replaced at a time. 0 is all.")
+        int, Meta(ge=0, le=10_000, description="How many tasks are replaced at a time. 0 is all.")
     ] = 1
     delay: Annotated[Duration, Meta(description="The time between two tasks, as in `10s`.")] = "0s"
     failure_action: Annotated[

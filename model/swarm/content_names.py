@@ -7,6 +7,8 @@ from model import site as types
 from model.errors import ConfigError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
+from model.user_paths import expanded
+from model.utf8 import utf8_text
 
 DIGITS = 12
 """How many digits of the content's digest a name holds."""
@@ -40,7 +42,7 @@ def source(path: str, config: types.Config, directory: Path) -> tuple[str, bytes
     if config.text is not None:
         return f"{path}.text", config.text.encode()
     try:
-        return f"{path}: {config.file}", (directory / Path(config.file or "").expanduser()).read_bytes()
+        return f"{path}: {config.file}", expanded(directory, config.file or "").read_bytes()
     except OSError as error:
         raise ConfigError([f"{path}.file: {config.file}: {error.strerror}"]) from error
 
@@ -55,10 +57,7 @@ def template(path: str, config: types.Config, directory: Path) -> tuple[str, str
     if not config.template:
         return None
     where, data = source(path, config, directory)
-    try:
-        return where, data.decode()
-    except UnicodeDecodeError:
-        raise ConfigError([f"{where}: is not UTF-8 text; template = false uses it as it is"]) from None
+    return where, utf8_text(where, data, "save it as UTF-8, or set template = false, which uses it as it is")
 
 
 def use_inputs(key: str, uses: Sequence[types.SecretUse | types.ConfigUse]) -> Inputs:

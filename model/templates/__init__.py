@@ -2,7 +2,7 @@
 
 from model.templates.check import problems, trial_renderer
 from model.templates.paths import FIXED, NFS, is_template, role_variables, templatable, templates_in
-from model.templates.references import is_jinja, refers_to, secrets_used
+from model.templates.references import is_jinja, is_of_another_program, refers_to, secrets_used
 from model.templates.rendering import RenderedService, Renderer
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "RenderedService",
     "Renderer",
     "is_jinja",
+    "is_of_another_program",
     "is_template",
     "problems",
     "refers_to",

@@ -7,7 +7,8 @@ from model.stage import Stage
 from model.templates.paths import is_template, templates_in, variables
 from model.templates.sandbox import environment
 
-_OURS = re.compile(r"\{\{-?\s*(site|stage|hosts|hives|repository|services|vars|secrets|nfs)\b")
+_NAMES = ("site", "stage", "hosts", "hives", "repository", "services", "vars", "secrets", "nfs")
+_OURS = re.compile(rf"\{{\{{-?\s*({'|'.join(_NAMES)})\b")
 """An expression that begins with a name which templates have (`RenderContext.values`)."""
 _GO = re.compile(r"\{\{-?\s*(?:[^}]*\s)?\.[A-Za-z]")
 """A field in a template of Go, as in `{{json .Name}}`, which Jinja2 would take for `json.Name`."""
@@ -26,6 +27,17 @@ def is_jinja(text: str) -> bool:
     except TemplateSyntaxError:
         return False
     return True
+
+
+def is_of_another_program(text: str) -> bool:
+    """Return whether a template uses names, and none that templates of site.toml have, as `{{x}}`."""
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        used = meta.find_undeclared_variables(environment().parse(text))
+    except TemplateSyntaxError:
+        return False
+    return bool(used) and used.isdisjoint(_NAMES)
 
 
 def secrets_used(text: str, stage: Stage) -> frozenset[str]:

@@ -128,7 +128,7 @@ def of_web(text: str) -> tuple[str, str]:
         ),
         (
             ("[networks.front]", '[bases.a]\ntarball = "a.tar"\n[networks.front]'),
-            "bases.'a'.tarball: there is no file",
+            "bases.a.tarball: there is no file",
         ),
         (
             ('cidr = "172.31.0.0/24"', 'cidr = "fd00::/64"'),

@@ -76,7 +76,7 @@ def test_the_text_is_the_same_each_time() -> None:
     ("key", "row"),
     [
         ("site", "| `site` | [domain](#domain) | **required** |"),
-        ("replicas", "| `replicas` | integer, at least 0 | `1` |"),
+        ("replicas", "| `replicas` | integer, 0 to 10000 | `1` |"),
         ("from", "| `from` | string |  |"),
         ("standalone", "| `standalone` | boolean | `false` |"),
         ("mode", '| `mode` | string, one of `ingress`, `host` | `"ingress"` |'),

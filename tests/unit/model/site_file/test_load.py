@@ -116,6 +116,120 @@ def test_a_byte_order_mark_is_no_mistake(site_dir: Path) -> None:
     assert load(path) == before
 
 
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b'site = "x"\n# \xe4\n', "line 2, column 3: 0xE4 is not UTF-8: save it as UTF-8"),
+        ('site = "x"\n'.encode("utf-16"), "is UTF-16: save it as UTF-8"),
+        (
+            b"a = " + b"[" * 3000 + b"]" * 3000,
+            "line 1: tables and lists lie more than 40 deep in one another",
+        ),
+        (b"x = 1\n" + b".".join([b"a"] * 2000) + b" = 1", "line 2: tables and lists lie more than 40 deep"),
+        (b"vars." + b".".join([b"a"] * 45) + b" = 1", "vars: tables and lists lie more than 40 deep"),
+        (b"site = 'x'\na = " + b"9" * 5000, "line 2: a number has more than 64 bits"),
+    ],
+)
+def test_a_file_that_is_no_text_or_nested_without_end_is_one_line(
+    site_dir: Path, data: bytes, line: str
+) -> None:
+    """Bytes that are no UTF-8 are named with their line and column; nesting and digits end in no traceback."""
+    (site_dir / "site.toml").write_bytes(data)
+
+    with pytest.raises(ConfigError) as raised:
+        load(site_dir / "site.toml")
+
+    assert [problem.startswith(f"site.toml: {line}") for problem in raised.value.problems] == [True]
+
+
+def test_keys_with_dots_need_no_quotes_where_all_values_are_plain(site_dir: Path) -> None:
+    """TOML takes `traefik.enable` for a table in a table; labels, variables, sysctls and options have no tables."""
+    extra = """
+[services.web.labels]
+traefik.enable = true
+traefik.http.routers.web.rule = "Host(`x.test`)"
+"traefik.http.port" = 80
+list = ["a"]
+[services.web.environment]
+discovery.type = "single-node"
+[services.web.sysctls]
+net.core.somaxconn = 1024
+[services.web.hosts]
+db.example.test = "192.0.2.9"
+[networks.front.driver_opts]
+com.docker.network.driver.mtu = "1400"
+"""
+    (site_dir / "site.toml").write_text(GOOD + extra)
+    site = load(site_dir / "site.toml")
+    web = site.services["web"]
+
+    assert web.labels == {
+        "traefik.enable": True,
+        "traefik.http.routers.web.rule": "Host(`x.test`)",
+        "traefik.http.port": 80,
+        "list": ["a"],
+    }
+    assert web.environment == {"discovery.type": "single-node"}
+    assert web.sysctls == {"net.core.somaxconn": 1024}
+    assert web.hosts == {"db.example.test": "192.0.2.9"}
+    assert site.networks["front"].driver_opts == {"com.docker.network.driver.mtu": "1400"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('labels = { "a.b" = 1, a.b = 2 }', "services.web.labels.'a.b': is there twice, with and without quotes"),
+        ("labels = { day = 2024-05-01 }", "services.web.labels.day: 2024-05-01 is a date of TOML: write it as a text"),
+        ("environment = { AT = 07:32:00 }", "services.web.environment.AT: 07:32:00 is a time of TOML"),
+        ("replicas = 1979-05-27T07:32:00Z", "services.web.replicas: 1979-05-27T07:32:00+00:00 is a date of TOML"),
+        (f"replicas = {10**30}", f"services.web.replicas: {10**30} has more than 64 bits"),
+        ("replicas = 20000", "services.web.replicas: 20000 must be at most 10000"),
+        ("replicas = true", "services.web.replicas: true is not a whole number"),
+        ('replicas = "3"', "services.web.replicas: '3' is not a whole number: write 3, without quotes"),
+        ("user = 33", "services.web.user: 33 is not a text: write '33'"),
+        ('init = "yes"', "services.web.init: 'yes' is not true or false: write true, without quotes"),
+        ('networks = "front"', "services.web.networks: 'front' is not a list: write ['front']"),
+        ('networks = ["front", "front"]', "services.web.networks: 'front' occurs twice"),
+        ('environment = ["A=b c"]', "services.web.environment: ['A=b c'] is not a table: write { A = 'b c' }"),
+        ("stop_grace_period = 30", "services.web.stop_grace_period: 30 is not a text: How long containers may"),
+        ('stop_grace_period = "99999999h"', "services.web.stop_grace_period: must be at most 87600h (ten years)"),
+        ('mem_limit = "1K"', "services.web.mem_limit: 1K is less than Docker takes: at least 6M"),
+        ('stop_signal = "SIGFOO"', "services.web.stop_signal: 'SIGFOO' is not a signal (example: SIGTERM)"),
+        ('stop_signal = "RTMIN+16"', "services.web.stop_signal: 'RTMIN+16' is not a signal"),
+        ('cap_add = ["NET_FOO"]', "services.web.cap_add[0]: 'NET_FOO' is not a capability"),
+        ("ulimits = { nofiles = 1 }", "services.web.ulimits: 'nofiles' is not a limit; there are core, cpu"),
+        ('working_dir = "srv"', "services.web.working_dir: 'srv' is not an absolute path in the container"),
+        ('command = "-v -h"', "services.web.command: '-v -h' is a text, which the shell runs; arguments are a"),
+        ('command = ""', "services.web.command: is empty: leave it out for the image's own"),
+        ('try = [""]', "services.web.try[0]: is empty"),
+        ('hostname = "a\\u202eb"', 'services.web.hostname: "a\\u202Eb" has the character "\\u202E" in it'),
+        ('user = "a\\u0000b"', 'services.web.user: "a\\u0000b" has a NUL, with which no program can be called'),
+        ('volumes = [{ target = "/d" }]', "services.web.volumes[0]: the key 'source' is missing: the name of a volume"),
+        ('placement.preferences = ["zone"]', "services.web.placement.preferences[0]: 'zone' is not a label"),
+        ("networkz = 1", "services.web: unknown key 'networkz', did you mean 'networks'?"),
+        ("environ = 1", "services.web: unknown key 'environ'"),
+    ],
+)  # fmt: skip
+def test_values_that_can_not_be_meant_are_refused_with_the_right_spelling(
+    site_dir: Path, text: str, line: str
+) -> None:
+    """Each is one line with the key's path and TOML's own words, and there is no other."""
+    data = GOOD.replace('volumes = [{ source = "data", target = "/data" }]\n', "") + text.replace(
+        "\\\\", "\\"
+    )
+
+    assert [found[: len(line)] for found in problems(site_dir, data)] == [line]
+
+
+def test_a_date_in_every_kind_of_table_is_refused(site_dir: Path) -> None:
+    """Also where any value may stand: in variables, in an engine's configuration, in a list."""
+    found = problems(
+        site_dir, GOOD + "[vars]\na = [{ b = 2024-05-01 }]\n[setup_hosts.daemon]\nx = 2024-05-01\n"
+    )
+
+    assert [line.partition(": ")[0] for line in found] == ["vars.a[0].b", "setup_hosts.daemon.x"]
+
+
 def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
     """Without site.toml the message says what is looked for and where."""
     with pytest.raises(ConfigError, match=r"there is no site\.toml here"):

@@ -250,11 +250,11 @@ hub = { env = "HUB" }
     [
         (
             '[bases.a]\ndebootstrap = "sid"\nimage = "b:1"',
-            "bases.'a': takes only one of debootstrap, tarball, archive, image",
+            "bases.a: takes only one of debootstrap, tarball, archive, image",
         ),
-        ('[bases.a]\narchive = "x.tar"', "bases.'a'.archive: there is no file x.tar in"),
-        ('[bases.a]\ntag = "b:1"', "bases.'a'.tag: names an image in `archive`"),
-        ('[bases.a]\nimage = "B:1"', "bases.'a'.image: 'B:1' is not an image reference"),
+        ('[bases.a]\narchive = "x.tar"', "bases.a.archive: there is no file x.tar in"),
+        ('[bases.a]\ntag = "b:1"', "bases.a.tag: names an image in `archive`"),
+        ('[bases.a]\nimage = "B:1"', "bases.a.image: 'B:1' is not an image reference"),
         ('[bases."A:1"]', "bases.'A:1': 'A:1' is not an image reference"),
         ('[images.a]\nfrom = "A:1"', "images.a.from: 'A:1' is not an image reference"),
         (
@@ -274,7 +274,10 @@ hub = { env = "HUB" }
             "registries.'docker.io'.password: made is generated here",
         ),
         ('[registries."https://a.example"]', "registries.'https://a.example': is not how references name"),
-        ('[registries."a.example"]\nmirror = "https://b"', "registries.a.example.mirror: 'https://b' is not"),
+        (
+            '[registries."a.example"]\nmirror = "https://b"',
+            "registries.'a.example'.mirror: 'https://b' is not",
+        ),
         (
             '[images.a]\nfrom = "b:1"\nroles = ["certificate"]',
             "images.a.roles[0].vars.NAMES: role certificate needs",

@@ -1,0 +1,172 @@
+"""Check single values wherever they stand: empty texts, control characters, amounts, things named twice."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated, get_args, get_origin
+
+from msgspec import Struct
+from msgspec.structs import fields
+
+from model import site as types
+from model.checks.places import Place, fits, keys, parts, texts
+from model.toml_text import key_path, short_text, toml_text
+from model.units import Age as AgeInSeconds
+from model.units import Bytes, Seconds, duration, size
+
+LONGEST_TIME = 10 * 365 * 86_400.0
+"""Seconds that a duration may have. Docker counts nanoseconds in 64 bits, which is 292 years."""
+MOST_BYTES = 2**53
+LONGEST_TEXT = 4095
+"""Characters of a text that is no content: Linux's PATH_MAX."""
+_FREE: tuple[Place, ...] = (
+    ("vars", "**"),
+    ("stages", "*", "vars", "**"),
+    ("images", "*", "vars", "**"),
+    ("images", "*", "roles", "*", "vars", "**"),
+    ("services", "*", "initialize_roles", "*", "vars", "**"),
+    ("services", "*", "environment", "*"),
+    ("images", "*", "env", "*"),
+    ("services", "*", "labels", "**"),
+    ("images", "*", "labels", "*"),
+    ("networks", "*", "labels", "*"),
+    ("volumes", "*", "labels", "*"),
+    ("services", "*", "logging", "options", "*"),
+    ("networks", "*", "driver_opts", "*"),
+    ("networks", "*", "ipam", "options", "*"),
+    ("volumes", "*", "driver_opts", "*"),
+    ("setup_hosts", "daemon", "**"),
+    ("configs", "*", "text"),
+)
+"""The places of texts that may be empty and may have several lines."""
+_LINES: tuple[Place, ...] = (
+    ("services", "*", "command", "**"),
+    ("services", "*", "entrypoint", "**"),
+    ("services", "*", "healthcheck", "test", "**"),
+    ("images", "*", "command", "**"),
+    ("images", "*", "entrypoint", "**"),
+    ("images", "*", "healthcheck", "test", "**"),
+    ("secrets", "*", "command", "**"),
+    ("services", "*", "try", "*"),
+)
+"""The places of commands, which may have several lines."""
+_HEALTH: tuple[Place, ...] = (
+    ("services", "*", "healthcheck", "test", "**"),
+    ("images", "*", "healthcheck", "test", "**"),
+)
+_WORDS: tuple[Place, ...] = (
+    ("stages", "*", "user"),
+    ("stages", "*", "instance_type"),
+    ("stages", "*", "repository_instance_type"),
+    ("stages", "*", "image_name"),
+    ("stages", "*", "kms_key_id"),
+    ("stages", "*", "project"),
+    ("stages", "*", "subscription_id"),
+    ("stages", "*", "box"),
+    ("stages", "*", "bridge"),
+    ("stages", "*", "dev"),
+    ("volumes", "*", "driver"),
+    ("networks", "*", "ipam", "driver"),
+    ("services", "*", "logging", "driver"),
+    ("services", "*", "user"),
+    ("images", "*", "user"),
+)
+"""The places of names in systems that have neither spaces nor quotes in names."""
+_WORD = re.compile(r"[^\s'\"`$\\]+|.*\{\{.*")
+_NAMES: tuple[Place, ...] = (
+    ("services", "*", "available_on"),
+    ("services", "*", "depends_on"),
+    ("services", "*", "networks", "*"),
+    ("services", "*", "cap_add"),
+    ("services", "*", "cap_drop"),
+    ("services", "*", "dns"),
+    ("services", "*", "placement", "constraints"),
+    ("services", "*", "placement", "preferences"),
+    ("images", "*", "pull_on"),
+    ("images", "*", "secrets"),
+    ("volumes", "*", "hosts"),
+    ("stages", "*", "public_addresses"),
+    ("setup_hosts", "users", "*", "groups"),
+)
+"""The places of lists that name each thing once."""
+
+
+def check_values(site: types.Site) -> Iterator[tuple[str, str]]:
+    """Yield a path and a sentence for each value that can't be meant."""
+    yield from _texts(site)
+    yield from _amounts((), site)
+    yield from _named_twice((), site)
+
+
+def check_empty(site: types.Site) -> Iterator[tuple[str, str]]:
+    """Yield a path and a sentence for each text that says nothing, and for each name that is none."""
+    for place, text in texts((), site):
+        if text.strip() or _is_of(place, (*_FREE, *_HEALTH)) or place[-1] == "prefix" or _is_argument(place):
+            continue
+        yield key_path(place), f"is empty{_for_none(place)}"
+    for place, key in keys((), site):
+        if not key.strip():
+            yield key_path(place), f"{toml_text(key)} is not a name"
+
+
+def _texts(site: types.Site) -> Iterator[tuple[str, str]]:
+    """Yield the texts with line breaks or other characters that they can't have, and those that are too long."""
+    for place, text in texts((), site):
+        if _is_of(place, (*_FREE, *_LINES)) or not text.strip():
+            continue
+        if odd := [char for char in text if not char.isprintable()]:
+            what = "a line break" if odd[0] == "\n" else f"the character {toml_text(odd[0])}"
+            yield key_path(place), f"{short_text(text)} has {what} in it"
+        elif len(text) > LONGEST_TEXT:
+            yield (
+                key_path(place),
+                f"{short_text(text)} has {len(text)} characters, and may have {LONGEST_TEXT}",
+            )
+        elif _is_of(place, _WORDS) and not _WORD.fullmatch(text):
+            yield key_path(place), f"{short_text(text)} is not a name: it has white space or quotes in it"
+
+
+def _is_of(place: Place, patterns: tuple[Place, ...]) -> bool:
+    """Return whether a place is one of several patterns."""
+    return any(fits(place, pattern) for pattern in patterns)
+
+
+def _is_argument(place: Place) -> bool:
+    """Return whether a place is a word of a command after the first; `["echo", ""]` is one."""
+    return _is_of(place, _LINES) and isinstance(place[-1], int) and place[-1] > 0 and place[-2] != "try"
+
+
+def _for_none(place: Place) -> str:
+    """Return what to write where the empty text was meant for nothing."""
+    return ": leave it out for the image's own" if place[-1] in {"command", "entrypoint"} else ""
+
+
+def _amounts(place: Place, value: object) -> Iterator[tuple[str, str]]:
+    """Yield the durations and sizes that are beyond all use."""
+    if isinstance(value, Struct):
+        for field in fields(type(value)):
+            held, where = getattr(value, field.name), (*place, field.encode_name)
+            if not isinstance(held, int | float) or isinstance(held, bool):
+                continue
+            if _is_a(field.type, Seconds, AgeInSeconds) and held > LONGEST_TIME:
+                yield key_path(where), f"must be at most {duration(LONGEST_TIME)} (ten years)"
+            elif _is_a(field.type, Bytes) and held > MOST_BYTES:
+                yield key_path(where), f"must be at most {size(MOST_BYTES)}"
+    for key, part in parts(value):
+        yield from _amounts((*place, key), part)
+
+
+def _is_a(annotation: object, *kinds: object) -> bool:
+    """Return whether a field's type, or one of its alternatives, is one of these annotated types."""
+    alternatives = [annotation] if get_origin(annotation) is Annotated else get_args(annotation)
+    return annotation in kinds or any(alternative in kinds for alternative in alternatives)
+
+
+def _named_twice(place: Place, value: object) -> Iterator[tuple[str, str]]:
+    """Yield the names that occur twice in a list where each thing is named once."""
+    if isinstance(value, list) and _is_of(place, _NAMES):
+        for name, count in Counter(part for part in value if isinstance(part, str)).items():
+            if count > 1:
+                yield key_path(place), f"{toml_text(name)} occurs twice"
+    for key, part in parts(value):
+        yield from _named_twice((*place, key), part)

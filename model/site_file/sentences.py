@@ -1,0 +1,177 @@
+"""Mistakes of form as sentences: the path, the mistake, the remedy."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from model.site_file.foreign_keys import instead
+from model.toml_text import key_path, key_text, short_text, toml_text
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+
+def leaves(error: "ValidationError", whole: Mapping[str, Any]) -> Iterator["ValidationError"]:
+    """Yield the mistakes behind a value that fits none of several alternatives.
+
+    Where the alternatives are told apart by a tag (`provider`), only the tagged one's count; else those of the
+    alternative that the value comes closest to.
+    """
+    if error.validator not in {"anyOf", "oneOf"} or not error.context:
+        yield error
+        return
+    branches: dict[int, list[ValidationError]] = {}
+    for sub in error.context:
+        branches.setdefault(int(sub.schema_path[0]), []).append(sub)
+    tagged = error.schema.get("discriminator")
+    if tagged is not None and isinstance(error.instance, dict):
+        value = error.instance.get(tagged["propertyName"])
+        if value not in tagged["mapping"]:
+            yield error
+            return
+        wanted = tagged["mapping"][value]
+        index = next(i for i, option in enumerate(error.validator_value) if option.get("$ref") == wanted)
+        chosen = branches.get(index, [])
+    else:
+        same_type = [
+            subs
+            for subs in branches.values()
+            if not any(sub.validator == "type" and sub.instance is error.instance for sub in subs)
+        ]
+        if not same_type:
+            yield error
+            return
+        chosen = min(same_type, key=len)
+    for sub in chosen:
+        yield from leaves(sub, whole)
+
+
+def sentences(error: "ValidationError") -> Iterator[str]:
+    """Yield a mistake as a line: the path, the mistake, the remedy; one for each key that is not known."""
+    path = key_path(error.absolute_path)
+    where = f"{path}: " if path else ""
+    value, schema = error.instance, error.schema
+    tagged = schema.get("discriminator") if error.validator in {"anyOf", "oneOf"} else None
+    if error.validator == "additionalProperties":
+        known = sorted(schema.get("properties", {}))
+        for key in sorted(set(value) - set(known)):
+            yield f"{where}unknown key {toml_text(key)}{way_out(str(schema.get('title', '')), key, known)}"
+    elif tagged is not None and isinstance(value, dict):
+        key, legal = tagged["propertyName"], ", ".join(sorted(tagged["mapping"]))
+        if key in value:
+            yield f"{key_path([*error.absolute_path, key])}: {short_text(value[key])} is not one of {legal}"
+        else:
+            yield f"{where}the key {toml_text(key)} is missing; it is one of {legal}"
+    else:
+        yield f"{where}{_mistake(error)}"
+
+
+_BOUNDS = {
+    "minimum": "at least",
+    "maximum": "at most",
+    "exclusiveMinimum": "more than",
+    "exclusiveMaximum": "less than",
+}
+
+
+def _mistake(error: "ValidationError") -> str:
+    """Return what is wrong with a value, without its path."""
+    value, schema, rule = error.instance, error.schema, error.validator
+    described = schema.get("description", "")
+    if "propertyNames" in error.absolute_schema_path:
+        return f"{short_text(value)} is not allowed as a name: {described}"
+    if rule == "required":
+        missing = next(key for key in error.validator_value if key not in value)
+        return f"the key {toml_text(missing)} is missing"
+    if rule in {"anyOf", "oneOf", "type"}:
+        options = [schema] if rule == "type" else error.validator_value
+        if "pattern" in schema and described:
+            return f"{short_text(value)} is not a text: {described}"
+        return f"{short_text(value)} is not {_expected(options)}{_spelling(value, options)}"
+    if rule == "pattern":
+        return f"{short_text(value)} is not allowed: {described or f'must match {error.validator_value}'}"
+    if rule in _BOUNDS:
+        return f"{short_text(value)} must be {_BOUNDS[rule]} {error.validator_value}"
+    return "must not be empty" if rule in {"minProperties", "minLength", "minItems"} else error.message
+
+
+def way_out(table: str, key: str, known: Iterable[str]) -> str:
+    """Return what to write instead of an unknown key, or a known key that is spelt alike; empty if there is neither.
+
+    Args:
+        table: The name of its table's type.
+        key: The key.
+        known: The keys that the table has.
+
+    """
+    if said := instead(table, key):
+        return said
+    close = [name for name in known if distance(key, name) <= (2 if len(key) > 4 else 1)]  # noqa: PLR2004 - slips
+    close.sort(key=lambda name: distance(key, name))
+    return f", did you mean {toml_text(close[0])}?" if close else ""
+
+
+def distance(text: str, other: str) -> int:
+    """Return how many slips lead from one text to another: a character too many, too few, another, or two swapped."""
+    before, last = [0] * (len(other) + 1), list(range(len(other) + 1))
+    for i, char in enumerate(text, 1):
+        row = [i]
+        for j, beside in enumerate(other, 1):
+            cost = min(last[j] + 1, row[j - 1] + 1, last[j - 1] + (char != beside))
+            if i > 1 and j > 1 and char == other[j - 2] and text[i - 2] == beside:
+                cost = min(cost, before[j - 2] + 1)
+            row.append(cost)
+        before, last = last, row
+    return last[-1]
+
+
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": None,
+}
+
+
+def _expected(options: Iterable[Mapping[str, Any]]) -> str:
+    """Return the types that a value may have, in words."""
+    words = [word for kind in _kinds(options) if (word := _TYPES.get(kind))]
+    return " or ".join(words) or "allowed here"
+
+
+def _kinds(options: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the types that a value may have, each once."""
+    found: list[str] = []
+    for option in options:
+        kinds = option.get("type", "object" if "$ref" in option else "")
+        found += kinds if isinstance(kinds, list) else [kinds]
+    return list(dict.fromkeys(found))
+
+
+def _spelling(value: object, options: Iterable[Mapping[str, Any]]) -> str:
+    """Return how to write a value that is of another type than is wanted; empty if that can't be told."""
+    options = list(options)
+    kinds = _kinds(options)
+    if isinstance(value, bool | int | float) and "string" in kinds:
+        return f": write {toml_text(toml_text(value))}"
+    if isinstance(value, str) and "array" in kinds:
+        return f": write {short_text([value])}"
+    if isinstance(value, str) and value.lower() in {"true", "false", "yes", "no"} and "boolean" in kinds:
+        return f": write {toml_text(value.lower() in {'true', 'yes'})}, without quotes"
+    if isinstance(value, str) and _NUMBER.fullmatch(value) and {"integer", "number"} & set(kinds):
+        return f": write {value}, without quotes"
+    if "object" in kinds and isinstance(value, list) and _are_pairs(value):
+        name, _, text = str(value[0]).partition("=")
+        return f": write {{ {key_text(name)} = {toml_text(text)} }}"
+    return ""
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")
+
+
+def _are_pairs(value: list[Any]) -> bool:
+    """Return whether a list is that of `NAME=value`, as compose takes it for a table."""
+    return bool(value) and all(isinstance(part, str) and "=" in part for part in value)

@@ -1,0 +1,33 @@
+"""Paths that people write: `~`, too long names, directories that nobody may look into. They are looked at, no more."""
+
+from pathlib import Path
+
+
+def expanded(directory: Path, text: str) -> Path:
+    """Return the path of a file that site.toml names; a `~` of somebody who is not known stays.
+
+    Args:
+        directory: The site's.
+        text: What site.toml has.
+
+    """
+    try:
+        return directory / Path(text).expanduser()
+    except RuntimeError:
+        return directory / text
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file, as far as one may look."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_directory(path: Path) -> bool:
+    """Return whether there is a directory, as far as one may look."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
