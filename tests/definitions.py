@@ -19,4 +19,7 @@ def service_of(table: dict[str, Any]) -> Service:
 
 def image_of(table: dict[str, Any]) -> Image:
     """Return the image that a table describes."""
-    return convert.image(msgspec.convert(table, ImageTable))
+    problems: list[str] = []
+    image = convert.image(msgspec.convert(table, ImageTable), "image", problems)
+    assert problems == []
+    return image

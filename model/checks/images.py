@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model import site as types
-from model.checks.settings import check_command, check_directory, check_signal, check_times
+from model.checks.settings import check_command, check_directory, check_health, check_signal
 from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
@@ -35,7 +35,7 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     yield from check_variables(f"{path}.env", image.env)
     yield from check_signal(f"{path}.stop_signal", image.stop_signal)
     yield from check_directory(f"{path}.working_dir", image.working_dir)
-    yield from check_times(f"{path}.healthcheck", image.healthcheck)
+    yield from check_health(f"{path}.healthcheck", image.healthcheck)
     yield from check_command(f"{path}.command", image.command)
     yield from check_command(f"{path}.entrypoint", image.entrypoint)
     yield from _exposed(f"{path}.expose", image.expose)

@@ -37,6 +37,7 @@ _ULIMITS = _words(
 )
 """The limits that the engine knows, see getrlimit(2)."""
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_DOUBLED = re.compile(r"\$\$([A-Za-z_]\w*|\{\w[^}]*\}|\()")
 _SPREAD = re.compile(r"(node|engine)\.labels\..+", re.IGNORECASE)
 
 
@@ -46,7 +47,7 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
     yield from check_directory(f"{path}.working_dir", service.working_dir)
     yield from check_command(f"{path}.command", service.command)
     yield from check_command(f"{path}.entrypoint", service.entrypoint)
-    yield from check_times(f"{path}.healthcheck", service.healthcheck)
+    yield from check_health(f"{path}.healthcheck", service.healthcheck)
     name = service.hostname
     if name and not templates.is_template(name) and not _HOSTNAME.fullmatch(name):
         yield f"{path}.hostname: {short_text(name)} is not a host's name: letters, digits, `.` and `-`, at most 63"
@@ -89,14 +90,20 @@ def check_directory(path: str, directory: str | None) -> Iterator[str]:
 
 
 def check_command(path: str, command: str | list[str] | None) -> Iterator[str]:
-    """Yield the mistake of arguments that are written as a text, which a shell would get as a command."""
+    """Yield the mistakes of a command: arguments written as a text, and compose's spelling of a `$`."""
+    for text in [command] if isinstance(command, str) else command or []:
+        if (found := _DOUBLED.search(text)) is not None:
+            yield f"{path}: {found[0]} is compose's spelling, here it is {found[0][1:]}"
+            break
     if isinstance(command, str) and command.lstrip().startswith("-"):
         words = toml_text(command.split())
         yield f"{path}: {short_text(command)} is a text, which the shell runs; arguments are a list: {words}"
 
 
-def check_times(path: str, check: types.Healthcheck | None) -> Iterator[str]:
-    """Yield the times of a health check that are too short. 0 is the image's own, or the engine's default."""
+def check_health(path: str, check: types.Healthcheck | None) -> Iterator[str]:
+    """Yield the mistakes of a health check. A time of 0 is the image's own, or the engine's default."""
+    if check is not None:
+        yield from check_command(f"{path}.test", check.test)
     for key in ("interval", "timeout", "start_period"):
         if check is not None and 0 < getattr(check, key) < _LEAST_TIME:
             yield f"{path}.{key}: must be at least 1ms"

@@ -50,10 +50,6 @@ _LINES: tuple[Place, ...] = (
     ("services", "*", "try", "*"),
 )
 """The places of commands, which may have several lines."""
-_HEALTH: tuple[Place, ...] = (
-    ("services", "*", "healthcheck", "test", "**"),
-    ("images", "*", "healthcheck", "test", "**"),
-)
 _WORDS: tuple[Place, ...] = (
     ("stages", "*", "user"),
     ("stages", "*", "instance_type"),
@@ -101,7 +97,7 @@ def check_values(site: types.Site) -> Iterator[tuple[str, str]]:
 def check_empty(site: types.Site) -> Iterator[tuple[str, str]]:
     """Yield a path and a sentence for each text that says nothing, and for each name that is none."""
     for place, text in texts((), site):
-        if text.strip() or _is_of(place, (*_FREE, *_HEALTH)) or place[-1] == "prefix" or _is_argument(place):
+        if text.strip() or _is_of(place, _FREE) or place[-1] == "prefix" or _is_argument(place):
             continue
         yield key_path(place), f"is empty{_for_none(place)}"
     for place, key in keys((), site):

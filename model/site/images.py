@@ -98,7 +98,10 @@ class RoleUse(Frozen, ShortForm, frozen=True):
 
 
 class Healthcheck(Struct, frozen=True, kw_only=True):
-    """A health check: Docker runs `test` in a container every `interval`."""
+    """A health check: Docker runs `test` in a container every `interval`.
+
+    The test is a text for the shell or the words of a command; without words the image's own check is switched off.
+    """
 
     test: str | list[str]
     interval: Seconds = 30.0

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from model import site as types
 from model.site_file.forms import age, published_port, seconds, size_in_bytes
+from model.site_file.health_checks import health_test
 from model.site_file.tables import (
     HealthcheckTable,
     ImageTable,
@@ -35,7 +36,7 @@ def site(table: SiteTable) -> tuple[types.Site, list[str]]:
         types.Site,
         table,
         stages={name: stage(part) for name, part in table.stages.items()},
-        images={name: image(part) for name, part in table.images.items()},
+        images={name: image(part, f"images.{name}", problems) for name, part in table.images.items()},
         services={name: service(part, f"services.{name}", problems) for name, part in table.services.items()},
     )
     return made, problems
@@ -50,15 +51,22 @@ def stage(table: StageTable) -> types.Stage:
     return table
 
 
-def image(table: ImageTable) -> types.Image:
-    """Return an image."""
+def image(table: ImageTable, path: str, problems: list[str]) -> types.Image:
+    """Return an image.
+
+    Args:
+        table: Its table.
+        path: The table's path, for problems.
+        problems: Takes a line for a health check that can't be read.
+
+    """
     return _with(
         types.Image,
         table,
         roles=_roles(table.roles),
         expose=[_exposed(port) for port in table.expose],
         max_age=age(table.max_age) if table.max_age is not None else None,
-        healthcheck=_healthcheck(table.healthcheck),
+        healthcheck=_healthcheck(table.healthcheck, f"{path}.healthcheck", problems),
         timeout=seconds(table.timeout),
     )
 
@@ -69,7 +77,7 @@ def service(table: ServiceTable, path: str, problems: list[str]) -> types.Servic
     Args:
         table: Its table.
         path: The table's path, for problems.
-        problems: Takes a line for each port that can't be read, and each network that is there twice.
+        problems: Takes a line for each port or health check that can't be read, and each network that is there twice.
 
     """
     names = [use if isinstance(use, str) else use.name for use in table.networks]
@@ -90,7 +98,7 @@ def service(table: ServiceTable, path: str, problems: list[str]) -> types.Servic
             name: types.Ulimit(soft=limit, hard=limit) if isinstance(limit, int) else limit
             for name, limit in table.ulimits.items()
         },
-        healthcheck=_healthcheck(table.healthcheck),
+        healthcheck=_healthcheck(table.healthcheck, f"{path}.healthcheck", problems),
         restart_config=_restart_config(table.restart_config),
         update_config=_rollout(types.UpdateConfig, table.update_config),
         rollback_config=_rollout(types.RollbackConfig, table.rollback_config),
@@ -136,13 +144,19 @@ def _size(text: str | None) -> int | None:
     return None if text is None else size_in_bytes(text)
 
 
-def _healthcheck(table: HealthcheckTable | None) -> types.Healthcheck | None:
-    """Return a health check."""
+def _healthcheck(table: HealthcheckTable | None, path: str, problems: list[str]) -> types.Healthcheck | None:
+    """Return a health check; one that can't be read is a problem."""
     if table is None:
+        return None
+    try:
+        test = health_test(table.test)
+    except ValueError as error:
+        problems.append(f"{path}.test: {error}")
         return None
     return _with(
         types.Healthcheck,
         table,
+        test=test,
         interval=seconds(table.interval),
         timeout=seconds(table.timeout),
         start_period=seconds(table.start_period),

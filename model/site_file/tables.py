@@ -24,7 +24,10 @@ class HealthcheckTable(Frozen, frozen=True):
 
     test: Annotated[
         str | list[str],
-        Meta(description="The command that tests the container: a text for the shell, or a list of words."),
+        Meta(
+            description="The command that tests the container: a text for the shell, or a list of words, which may "
+            "begin with Docker's `CMD` or `CMD-SHELL`. `['NONE']` switches off the image's own check."
+        ),
     ]
     interval: Duration = "30s"
     timeout: Annotated[Duration, Meta(description="How long one test may take, as in `10s`.")] = "30s"

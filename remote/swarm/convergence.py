@@ -18,7 +18,8 @@ from remote.swarm.services import set_labels
 from remote.swarm.spec import spec_digest
 
 LogTail = Callable[[str, str], tuple[str, list[str]]]
-"""Given a node's and a container's id, returns the node's host and the container's last log lines."""
+"""Given a node's and a container's id, returns the node's host and the container's last words: the outcome of its last
+health check if that failed, then log lines, each after a `|`."""
 
 ROUND = 0.2
 """Seconds between two snapshots."""
@@ -70,7 +71,7 @@ def wait_until_converged(
         poller: Lists the swarm's services and tasks, shared by all who wait.
         name: The service.
         policy: How long, and how.
-        log_tail: Returns a container's last log lines.
+        log_tail: Returns a container's last words.
         log: Takes a line for the log.
         changed: Whether this run made or changed it; if not, the outcome of an older update means nothing.
         labels: Given the service as it then is, returns further labels for it.
@@ -238,7 +239,7 @@ def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
     host, tail = log_tail(node, container) if node else ("no host", [])
     lines = [
         f"task {last['ID'][:12]} on {host}: {status['State']}: {message}",
-        *(f"| {line}" for line in tail),
+        *tail,
     ]
     return "".join(f"\n    {line}" for line in lines)
 

@@ -38,6 +38,8 @@ def healthcheck(check: types.Healthcheck | None) -> Json | None:
     """Return a health check."""
     if check is None:
         return None
+    if not check.test:
+        return {"Test": ["NONE"]}
     return {
         "Test": ["CMD-SHELL", check.test] if isinstance(check.test, str) else ["CMD", *check.test],
         "Interval": _nanoseconds(check.interval),

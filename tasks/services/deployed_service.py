@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
 
 LOG_LINES = 10
+HEALTH_LINES = 5
 _NO_REVISION = "it has no earlier revision to go back to"
 _NOT_INPUTS = {
     "depends_on",
@@ -305,7 +306,7 @@ def docker_config(stage: Stage, state: State, secrets: Secrets) -> str:
 def log_tail(
     stage: Stage, state: State, connections: Connections, node: str, container: str
 ) -> tuple[str, list[str]]:
-    """Return the host of a node of the swarm, and the last log lines of a container there."""
+    """Return the host of a node of the swarm, and the last words of a container there; see `LogTail`."""
     for host in stage.hives:
         record = state.read(swarm_task(host.short), SwarmRecord)
         if record is None or record.node != node:
@@ -316,8 +317,24 @@ def log_tail(
             from remote.engine.client import engine_errors
 
             with engine_errors(host.short, "reading a container's log", ServiceError):
-                text = connections.engine(host).api.logs(container, tail=LOG_LINES)
+                api = connections.engine(host).api
+                health = failed_check(api.inspect_container(container))
+                text = str(api.logs(container, tail=LOG_LINES), errors="replace")
         except SkepError as error:
             return host.short, [f"(its log can't be read: {error})"]
-        return host.short, str(text, errors="replace").splitlines()
+        return host.short, [*health, *(f"| {line}" for line in text.splitlines())]
     return f"node {node}", []
+
+
+def failed_check(container: Json) -> list[str]:
+    """Return the outcome of a container's last health check, if that failed: its exit status and its last lines.
+
+    A status of -1 is the engine's own: the check took too long, or could not be started.
+    """
+    log = ((container.get("State") or {}).get("Health") or {}).get("Log") or []
+    if not log or not log[-1].get("ExitCode"):
+        return []
+    status, output = log[-1]["ExitCode"], str(log[-1].get("Output", ""))
+    lines = [line.rstrip() for line in output.splitlines() if line.strip()][-HEALTH_LINES:]
+    how = "could not be done" if status == -1 else f"failed with exit status {status}"
+    return [f"its health check {how}{':' if lines else ''}", *(f"| {line}" for line in lines)]

@@ -28,7 +28,7 @@ def test_a_table_and_its_type_have_the_same_keys(
 def test_defaults_are_the_same() -> None:
     """A table that says nothing becomes a type that was given nothing."""
     assert convert.site(tables.SiteTable(site="a", stages={})) == (types.Site(site="a", stages={}), [])
-    assert convert.image(tables.ImageTable(from_="a:1")) == types.Image(from_="a:1")
+    assert convert.image(tables.ImageTable(from_="a:1"), "images.a", []) == types.Image(from_="a:1")
     assert service_of({"image": "a:1"}) == types.Service(image="a:1")
     assert convert.stage(tables.VagrantStageTable()) == types.VagrantStage()
     made = service_of({"image": "a:1", "healthcheck": {"test": "true"}})

@@ -11,6 +11,7 @@ import pytest
 from model.labels import REVISION_LABEL
 from tasks import deploy_services
 from tasks.run.connections import Connections
+from tasks.services.deployed_service import failed_check
 from tests import made as rig
 from tests.made import Made
 
@@ -57,3 +58,33 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
     assert labels(without) == {REVISION_LABEL: "7"}
     assert labels({"Spec": {"Labels": {REVISION_LABEL: "3"}}}) == {}
     assert kept == [without]
+
+
+@pytest.mark.parametrize(
+    ("log", "lines"),
+    [
+        ([], []),
+        ([{"ExitCode": 1, "Output": "x"}, {"ExitCode": 0, "Output": "fine"}], []),
+        (
+            [
+                {"ExitCode": 0, "Output": ""},
+                {"ExitCode": 22, "Output": "  % Total\n\ncurl: (22) error: 500\n"},
+            ],
+            ["its health check failed with exit status 22:", "|   % Total", "| curl: (22) error: 500"],
+        ),
+        ([{"ExitCode": 7, "Output": ""}], ["its health check failed with exit status 7"]),
+        (
+            [{"ExitCode": -1, "Output": "Health check exceeded timeout (1s)"}],
+            ["its health check could not be done:", "| Health check exceeded timeout (1s)"],
+        ),
+    ],
+)
+def test_the_last_outcome_of_a_health_check_is_told(log: list[dict[str, Any]], lines: list[str]) -> None:
+    """A check that failed last is told with its output; one that went well last is not why a task ended."""
+    assert failed_check({"State": {"Health": {"Log": log}}}) == lines
+
+
+def test_a_container_without_a_check_has_no_outcome() -> None:
+    """The engine has no `Health` then, or none yet."""
+    assert failed_check({"State": {"Status": "running"}}) == []
+    assert failed_check({"State": {"Health": None}}) == []

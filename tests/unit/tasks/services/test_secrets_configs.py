@@ -118,7 +118,7 @@ def test_what_docker_does_not_take(made: Made, content: bytes, said: str) -> Non
         (
             "template = false",
             "template = true",
-            "configs.raw: conf/raw.bin: is not UTF-8 text; template = false",
+            "configs.raw: conf/raw.bin: line 1, column 1: 0xFF is not UTF-8: save it as UTF-8, or set template = false",
         ),
         ("conf/raw.bin", "conf/no.bin", "configs.raw.file: there is no file conf/no.bin"),
         ("conf/keyed.conf", "conf/no.conf", "configs.keyed.file: conf/no.conf: No such file or directory"),
