@@ -214,8 +214,8 @@ class Stage:
 
     def volume_hosts(self, name: str) -> tuple[Host, ...]:
         """Return the hives that hold a volume."""
-        volume = self.site.volumes[name]
-        return tuple(self.host(short) for short in volume.hosts) if volume.hosts else self.hives
+        named = self.site.volumes[name].named_hosts
+        return tuple(self.host(short) for short in named) if named else self.hives
 
     @property
     def networks(self) -> dict[str, types.Network]:

@@ -9,6 +9,7 @@ from model import site as types
 from model import templates
 from model.checks.images import check_ansible, check_base, check_image, check_registry
 from model.checks.literals import check_literals
+from model.checks.local_data import check_local_data
 from model.checks.networks import check_network, check_volume
 from model.checks.role_files import check_role_files
 from model.checks.secrets import check_config, check_secret
@@ -65,6 +66,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
         problems += check_collisions(stage)
     if not any(problem.startswith("stages.") for problem in problems):
         for stage in stages.values():
+            problems += check_local_data(stage)
             problems += _templates(stage, directory)
     said = tuple(problem.partition(": ")[0] for problem in problems)
     problems += [f"{path}: {empty}" for path, empty in check_empty(site) if path not in said]

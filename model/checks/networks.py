@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, known_are
+from model.site.volumes import EACH
 from model.stage import Stage
 from model.swarm.address_pools import address_pools
 
@@ -13,11 +14,13 @@ _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", 
 
 def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> Iterator[str]:
     """Yield the mistakes of one volume."""
+    if volume.hosts == EACH and not volume.stays_behind:
+        yield f'{path}.hosts: "each" is for data on the hives\' own disks; this volume has none there: leave it out'
     for stage in stages:
         if path.rpartition(".")[2] not in stage.volumes:
             continue
         known = set(stage.shorts) - ({stage.repository_short} if stage.config.separate_repository else set())
-        for i, short in enumerate(volume.hosts):
+        for i, short in enumerate(volume.named_hosts):
             if short not in known:
                 yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage.name}{known_are(known)}"
 

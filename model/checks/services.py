@@ -132,6 +132,7 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
             yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
         if mount.type == "tmpfs" and mount.source is not None:
             yield f"{path}.volumes[{i}].source: a tmpfs has none"
+        yield from _mount_hosts(f"{path}.volumes[{i}].hosts", mount)
         for key, kind in _OF_ONE_KIND.items():
             if mount.type != kind and getattr(mount, key):
                 yield f'{path}.volumes[{i}].{key}: only a {kind} has one; this is of type = "{mount.type}"'
@@ -139,6 +140,16 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
     for i, target in enumerate(targets):
         if target in targets[:i]:
             yield f"{path}.volumes[{i}].target: {target} is mounted twice"
+
+
+def _mount_hosts(path: str, mount: types.Mount) -> Iterator[str]:
+    """Yield the mistakes in the hive that a bind mount keeps its service on."""
+    if mount.hosts and mount.type == "volume":
+        yield f"{path}: belongs into the volume: [volumes.{mount.source}]"
+    elif mount.hosts and mount.type == "tmpfs":
+        yield f"{path}: a tmpfs has no data that stays"
+    elif isinstance(mount.hosts, list) and len(mount.hosts) > 1:
+        yield f'{path}: a bind mount keeps its service on one hive; for several: placement.constraints, and "each" here'
 
 
 def _looks_like_reference(image: str) -> bool:

@@ -254,6 +254,7 @@ class Mount(Struct, frozen=True, kw_only=True):
         propagation: How a bind mount shares mounts below it with the host.
         tmpfs_size: The limit of a tmpfs.
         tmpfs_mode: The permissions of a tmpfs, as in `1777`.
+        hosts: The hive that a bind mount keeps its service on, or `each`.
 
     """
 
@@ -265,11 +266,17 @@ class Mount(Struct, frozen=True, kw_only=True):
     propagation: str | None = None
     tmpfs_size: Bytes | None = None
     tmpfs_mode: str | None = None
+    hosts: list[str] | str = []
 
     @property
     def host_directory(self) -> str:
         """The host's directory of a bind mount; empty for other mounts."""
         return (self.source or "") if self.type == "bind" else ""
+
+    @property
+    def hive(self) -> str:
+        """The hive that a bind mount keeps its service on; empty if it keeps it on none."""
+        return self.hosts[0] if isinstance(self.hosts, list) and self.hosts else ""
 
 
 class RestartConfig(Struct, frozen=True, kw_only=True):

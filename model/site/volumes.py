@@ -6,15 +6,21 @@ from msgspec import Meta
 
 from model.site.base import Frozen
 
+EACH = "each"
+"""What `hosts` says where every hive has data of its own."""
+Each = Annotated[
+    str, Meta(pattern=f"^{EACH}$", description='A list of hives, as in `["hive0"]`, or `"each"`.')
+]
+
 
 class Volume(Frozen, frozen=True):
     """A named volume. Services refer to it by name."""
 
     hosts: Annotated[
-        list[str],
+        list[str] | Each,
         Meta(
-            description="The hives that hold the volume, as in `hive0`. Services that mount it run only there. By "
-            "default all."
+            description="The hives that hold the volume, as in `hive0`; services that mount it run only there. Or "
+            "`each`: every hive has one with data of its own. A local volume needs it where a service could move."
         ),
     ] = []
     driver: Annotated[str, Meta(description="Docker's volume driver.")] = "local"
@@ -27,6 +33,11 @@ class Volume(Frozen, frozen=True):
     labels: Annotated[dict[str, str], Meta(description="Further labels of the volume.")] = {}
 
     @property
+    def named_hosts(self) -> list[str]:
+        """The hives that it names; empty if all hold it."""
+        return [] if isinstance(self.hosts, str) else self.hosts
+
+    @property
     def filesystem(self) -> str:
         """The file system that Docker's `local` driver mounts for it, as in `nfs`; empty if it mounts none."""
         kind = self.driver_opts.get("type", "") if self.driver == "local" else ""
@@ -36,3 +47,10 @@ class Volume(Frozen, frozen=True):
     def is_on_host(self) -> bool:
         """Whether its data is on the host's own disk, and not on a server or in memory."""
         return self.driver == "local" and not self.filesystem
+
+    @property
+    def stays_behind(self) -> bool:
+        """Whether its data stays on the host when a service moves: on the host's disk, or on a device of its own."""
+        device = self.driver_opts.get("device", "")
+        is_device = device.startswith("/") and not device.startswith(("//", "/dev/drbd"))
+        return self.is_on_host or (self.driver == "local" and is_device)

@@ -15,7 +15,7 @@ from model.site.networks import Network
 from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
 from model.site.services import ServiceBase, Ulimit
 from model.site.stages import DockerStage, KickstartStageBase, PreparedStage, VagrantStageBase
-from model.site.volumes import Volume
+from model.site.volumes import Each, Volume
 from model.site_file.forms import Age, Duration, Size
 
 
@@ -233,6 +233,13 @@ class MountTable(Frozen, frozen=True):
         ]
         | None
     ) = None
+    hosts: Annotated[
+        list[str] | Each,
+        Meta(
+            description="For a bind mount: the hive that the service runs on, since its data is there, as in "
+            '`["hive0"]`; or `each`: every hive has data of its own.'
+        ),
+    ] = []
 
 
 class ServiceNetwork(Frozen, frozen=True):

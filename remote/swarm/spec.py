@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from model import site as types
 from model.json_types import Json
 from model.keys.digest import canonical, sha256
-from model.labels import VOLUME_LABEL
+from model.labels import NAME_LABEL, VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.site import PublishedPort
 from model.stage import Stage, scalar_text
@@ -197,13 +197,14 @@ def spec_digest(spec: Json) -> str:
 
 
 def constraints(service: types.Service, stage: Stage) -> list[str]:
-    """Return a service's placement constraints: its own, and the hosts that hold its volumes."""
+    """Return a service's placement constraints: its own, and the hosts that hold its volumes and bind mounts."""
     held = [
-        f"node.labels.{VOLUME_LABEL}{mount.source}==true"
-        for mount in service.volumes
-        if mount.type == "volume" and mount.source and stage.site.volumes[mount.source].hosts
+        f"node.labels.{VOLUME_LABEL}{name}==true"
+        for name in service.named_volumes
+        if stage.site.volumes[name].named_hosts
     ]
-    return [*service.placement.constraints, *dict.fromkeys(held)]
+    bound = [f"node.labels.{NAME_LABEL}=={mount.hive}" for mount in service.volumes if mount.hive]
+    return [*service.placement.constraints, *dict.fromkeys([*held, *bound])]
 
 
 def _container(service: types.Service, parts: ServiceParts) -> Json:

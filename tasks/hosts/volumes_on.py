@@ -52,7 +52,9 @@ def maybe_on(stage: Stage, state: State, name: str, host: Host | None) -> list[s
         found |= stage.volumes.keys()
     elif may_be_hive:
         found |= {
-            name for name, volume in stage.volumes.items() if host.short in (volume.hosts or [host.short])
+            name
+            for name, volume in stage.volumes.items()
+            if host.short in (volume.named_hosts or [host.short])
         }
     return sorted(found)
 

@@ -84,7 +84,7 @@ class DeployedService(Step):
         self.task = service_task(name)
         self._image_task = image_task(stage, service)
         self._networks = stage.networks_of(service)
-        self._volumes = {volume: list(stage.site.volumes[volume].hosts) for volume in service.named_volumes}
+        self._volumes = {volume: stage.site.volumes[volume].named_hosts for volume in service.named_volumes}
         networks = (network_task(network) for network in self._networks)
         self.needs = (*networks, *docker_names.tasks_of(service), self._image_task)
         self.after = tuple(self._tasks_before())

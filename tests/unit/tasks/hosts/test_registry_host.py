@@ -61,7 +61,7 @@ def test_no_host_goes_down_while_nobody_knows_the_repository(made: Made, *, must
 def test_the_host_that_is_taken_for_the_repository_may_hold_volumes(made: Made) -> None:
     """It may be a hive, as long as nobody knows; a volume that site.toml puts elsewhere is not there."""
     for known, volumes in ((False, ["data"]), (True, [])):
-        made.edit('hosts = ["hive0"]\n', "\n") if not known else made.edit(
+        made.edit('hosts = ["hive0"]\n', 'hosts = "each"\n') if not known else made.edit(
             "number_of_hosts = 3", 'number_of_hosts = 3\nrepository = "hive2"'
         )
         run = as_clone(made).run()
