@@ -212,6 +212,11 @@ class Stage:
         used = {name for service in self.services.values() for name in service.named_volumes}
         return {name: volume for name, volume in self.site.volumes.items() if name in used}
 
+    def docker_volume(self, name: str) -> str:
+        """Return a volume's name in Docker."""
+        volume = self.site.volumes[name]
+        return (volume.name or name) if volume.external else name
+
     def volume_hosts(self, name: str) -> tuple[Host, ...]:
         """Return the hives that hold a volume."""
         named = self.site.volumes[name].named_hosts
@@ -219,11 +224,18 @@ class Stage:
 
     @property
     def networks(self) -> dict[str, types.Network]:
-        """The site's networks; by default one called `site`."""
-        return dict(self.site.networks) or {"site": types.Network()}
+        """The site's networks, but for external ones; by default one called `site`."""
+        own = {name: network for name, network in self.site.networks.items() if not network.external}
+        return own or {"site": types.Network()}
+
+    @property
+    def external_networks(self) -> dict[str, types.Network]:
+        """The networks of others that this stage's services join."""
+        used = {name for service in self.services.values() for name in service.networks}
+        return {name: net for name, net in self.site.networks.items() if net.external and name in used}
 
     def networks_of(self, service: types.Service) -> dict[str, list[str]]:
-        """Return the networks that a service joins, by default all, each with the service's further names there."""
+        """Return the networks that a service joins, by default its own, each with the service's further names there."""
         return service.networks or {name: [] for name in self.networks}
 
     @property

@@ -17,16 +17,19 @@ from model.stage import Stage
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
 from tasks.names import network_task, swarm_tasks
+from tasks.observe.externals import network_drift
 from tasks.phase import Orphan, Phase
 from tasks.run.connections import Connections
 from tasks.run.context import Run
-from tasks.step import BLOCKED, REPLACE, Finding, Names, Step, Work
+from tasks.step import ADOPT, BLOCKED, REPLACE, Finding, Names, Step, Work
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each network."""
     for name, network in run.stage.networks.items():
         yield OverlayNetwork(run, name, network)
+    for name, network in run.stage.external_networks.items():
+        yield ExternalNetwork(run, name, network)
 
 
 class OverlayNetwork(Step):
@@ -90,6 +93,60 @@ class OverlayNetwork(Step):
             f"{users} use it as it is, and a network can't be changed in place: doit will refuse; with "
             f"replace={self.name} they are stopped, and deployed again in the new one",
         )
+
+
+class ExternalNetwork(Step):
+    """A network of others, which has to be there.
+
+    Args:
+        run: The run.
+        name: Its name in site.toml.
+        network: Its definition.
+
+    """
+
+    def __init__(self, run: Run, name: str, network: types.Network) -> None:
+        self._run, self._name = run, network.name or name
+        self.task = network_task(name)
+        self.after = self.containers = swarm_tasks(run.stage)
+        self.doc = f"external network {self._name}"
+
+    def inputs(self) -> Inputs:
+        """Return the swarm, and the name that it has there."""
+        return {"swarm": self._run.state.swarm_id(self._run.stage), "name": self._name}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Find it.
+
+        Raises:
+            ServiceError: There is none of this name that services can join.
+
+        """
+        from remote.engine.client import engine_errors
+
+        host, client = self._run.connections.manager()
+        with engine_errors(host.short, f"looking for network {self._name}", ServiceError):
+            found = [net for net in client.api.networks(names=[self._name]) if net["Name"] == self._name]
+        for network in found:
+            if network.get("Scope") == "swarm":
+                work.log(f"found {network['Id']}")
+                return FactRecord(id=network["Id"])
+        there = f"is a network of {host.short} alone" if found else "does not exist"
+        raise ServiceError(
+            f"networks.{self.name}: {self._name} {there}, and services join networks of the swarm: make it (docker "
+            f"network create --driver overlay {self._name} on {host.short}), or leave out external"
+        )
+
+    def real(self, key: str) -> str | None:
+        """Compare with the recorded one."""
+        del key
+        record = self._run.state.read(self.task, FactRecord)
+        return network_drift(self._run.live_state.swarm, self._name, record.id if record is not None else "")
+
+    def effect(self, changed: Names) -> str:
+        """Return ADOPT: it is looked for, no more."""
+        del changed
+        return ADOPT
 
 
 def _joined(service: Any) -> set[str]:

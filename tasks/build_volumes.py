@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from model import site as types
-from model.errors import SkepError
+from model.errors import ServiceError, SkepError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten, key_of
 from model.keys.record import HostRecord, VolumeRecord
@@ -17,6 +17,7 @@ from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
 from tasks.hosts.volume_data import elsewhere, has_data
 from tasks.names import NFS_TASK, host_task, setup_task, volume_task
+from tasks.observe.externals import volume_drift
 from tasks.observe.live_state import LiveState
 from tasks.phase import Orphan, Phase
 from tasks.run.connections import Connections
@@ -29,7 +30,8 @@ def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each volume on each host that holds it."""
     for name, volume in run.stage.volumes.items():
         for host in run.stage.volume_hosts(name):
-            yield NamedVolume(run, name, volume, host)
+            kind = ExternalVolume if volume.external else NamedVolume
+            yield kind(run, name, volume, host)
 
 
 class NamedVolume(Step):
@@ -121,6 +123,66 @@ class NamedVolume(Step):
             return elsewhere(self._run, self._name, self._volume, self._host)
         except SkepError:
             return ""
+
+
+class ExternalVolume(Step):
+    """A volume of others on one host, which has to be there.
+
+    Docker itself would make an empty one where a service mounts a volume that is not there.
+
+    Args:
+        run: The run.
+        name: Its name in site.toml.
+        volume: Its definition.
+        host: The host.
+
+    """
+
+    def __init__(self, run: Run, name: str, volume: types.Volume, host: Host) -> None:
+        self._run, self._host, self._name = run, host, volume.name or name
+        self._path = f"volumes.{name}"
+        self.task = volume_task(name, host.short)
+        self.host = host.short
+        self.containers = (host_task(host.short),)
+        self.after = (*self.containers, setup_task(host.short, "docker"))
+        self.doc = f"external volume {self._name} on {host.name}"
+
+    def inputs(self) -> Inputs:
+        """Return the host, and the name that it has there."""
+        return {"host": self._run.state.record(host_task(self.host), HostRecord).id, "name": self._name}
+
+    def ensure(self, work: Work) -> VolumeRecord:
+        """Find it.
+
+        Raises:
+            ServiceError: There is none of this name.
+
+        """
+        from docker.errors import NotFound
+
+        from remote.engine.client import engine_errors
+
+        engine = self._run.connections.engine(self._host)
+        with engine_errors(self.host, f"looking for volume {self._name}", ServiceError):
+            try:
+                found = engine.api.inspect_volume(self._name)
+            except NotFound:
+                raise ServiceError(
+                    f"{self._path}: there is no volume {self._name} on {self.host}: make it there (docker volume "
+                    f"create {self._name}), name the hives that have it in hosts, or leave out external"
+                ) from None
+        work.log(f"found volume {found['Name']}")
+        return VolumeRecord(incarnation="")
+
+    def real(self, key: str) -> str | None:
+        """Look whether it is there."""
+        del key
+        return volume_drift(self._host, self._run.live_state.host(self._host), self._name)
+
+    def effect(self, changed: Names) -> str:
+        """Return ADOPT: it is looked for, no more."""
+        del changed
+        return ADOPT
 
 
 def mounting(live_state: LiveState, volume: str, host: Host) -> list[str]:

@@ -1,21 +1,45 @@
 """Check networks and volumes: names, drivers, addresses."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, known_are
+from model.site.networks import HOST_NETWORK
 from model.site.volumes import EACH
 from model.stage import Stage
 from model.swarm.address_pools import address_pools
 
+_HOST = " (a service is in the host's network with networks = ['host'], without a table for it)"
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
+
+
+def check_external(
+    path: str, made: types.Network | types.Volume | types.Config, *, also: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield the keys that something external can't have, and a name without it.
+
+    Args:
+        path: Its path.
+        made: The network, volume or config.
+        also: Keys that it may have all the same.
+
+    """
+    if not made.external:
+        if made.name is not None:
+            yield f"{path}.name: goes with external = true; what skep makes is called as here"
+        return
+    bare = type(made)()
+    for key in made.__struct_fields__:
+        if key not in {"external", "name", *also} and getattr(made, key) != getattr(bare, key):
+            yield f"{path}.{key}: skep does not make what is external = true: leave it out"
 
 
 def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> Iterator[str]:
     """Yield the mistakes of one volume."""
     if volume.hosts == EACH and not volume.stays_behind:
         yield f'{path}.hosts: "each" is for data on the hives\' own disks; this volume has none there: leave it out'
+    yield from check_external(path, volume, also=("hosts", "driver"))
     for stage in stages:
         if path.rpartition(".")[2] not in stage.volumes:
             continue
@@ -28,7 +52,8 @@ def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> It
 def check_network(path: str, network: types.Network, site: types.Site) -> Iterator[str]:
     """Yield the mistakes of one network."""
     if path.rpartition(".")[2] in _DOCKERS_NETWORKS:
-        yield f"{path}: the name is Docker's own; choose another"
+        yield f"{path}: the name is Docker's own; choose another{_HOST if path.endswith('.host') else ''}"
+    yield from check_external(path, network)
     if network.ipam is None:
         return
     ipam = f"{path}.ipam"
@@ -44,6 +69,27 @@ def check_network(path: str, network: types.Network, site: types.Site) -> Iterat
             yield from _pool(where, pool, taken, site)
         except ValueError as error:
             yield f"{where}.{_unreadable(pool)}: {error}"
+
+
+def check_joined(path: str, service: types.Service, site: types.Site) -> Iterator[str]:
+    """Yield the mistakes in the networks that a service joins."""
+    for i, (name, aliases) in enumerate(service.networks.items()):
+        where = f"{path}.networks[{i}]"
+        if name == HOST_NETWORK:
+            if aliases or len(service.networks) > 1:
+                yield f"{where}: the host's network stands alone, and without aliases"
+        elif name in _DOCKERS_NETWORKS:
+            yield f"{where}: {name} is one engine's own network: the swarm's services join those of [networks], or host"
+        elif name not in site.networks:
+            yield f"{where}: there is no network {name!r}{known_are(site.networks)}"
+    if not service.is_on_host_network:
+        return
+    for port in service.ports:
+        if port.mode != "host" or port.published != port.target:
+            yield (
+                f"{path}.ports: in the host's network a container's ports are the host's: name them for the firewall, "
+                f"as in {{ target_port = {port.target}, published_port = {port.target}, mode = 'host' }}"
+            )
 
 
 def _unreadable(pool: types.Pool) -> str:

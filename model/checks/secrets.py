@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model import site as types
+from model.checks.networks import check_external
 from model.checks.shared import known_are
 from model.errors import ConfigError
 from model.swarm.content_names import LONGEST, template
@@ -35,9 +36,12 @@ def check_length(path: str, name: str) -> Iterator[str]:
 
 def check_config(path: str, name: str, config: types.Config, directory: Path) -> Iterator[str]:
     """Yield the mistakes of one config, except those of its template."""
+    yield from check_external(path, config)
+    if config.external:
+        return
     yield from check_length(path, name)
     if (config.file is None) == (config.text is None):
-        yield f"{path}: needs exactly one of file, text"
+        yield f"{path}: needs exactly one of file, text, external"
         return
     if config.text == "":
         yield f"{path}.text: is empty, which Docker takes for no config"

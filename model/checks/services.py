@@ -6,9 +6,12 @@ from pathlib import Path
 
 from model import site as types
 from model.checks.images import check_roles
+from model.checks.networks import check_joined
 from model.checks.secrets import check_uses
 from model.checks.settings import check_settings
 from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
+from model.labels import LABEL_PREFIX
+from model.site.services import SHARED_MEMORY
 from model.stage import REGISTRY_PORT, Stage
 from model.units import size
 
@@ -25,9 +28,11 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     for i, stage in enumerate(service.available_on):
         if stage not in site.stages:
             yield f"{path}.available_on[{i}]: there is no stage {stage!r}{known_are(site.stages)}"
-    for i, name in enumerate(service.networks):
-        if name not in site.networks:
-            yield f"{path}.networks[{i}]: there is no network {name!r}{known_are(site.networks)}"
+    yield from check_joined(path, service, site)
+    for key in ("labels", "container_labels"):
+        for label in getattr(service, key):
+            if label.startswith(LABEL_PREFIX):
+                yield f"{path}.{key}: {label!r} is skep's own"
     yield from _dependencies(path, service, site)
     yield from _mode(path, service)
     yield from _limits(path, service)
@@ -140,6 +145,8 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
     for i, target in enumerate(targets):
         if target in targets[:i]:
             yield f"{path}.volumes[{i}].target: {target} is mounted twice"
+        if target == SHARED_MEMORY and service.shm_size is not None:
+            yield f"{path}.shm_size: volumes[{i}] is {target} already: set its tmpfs_size instead"
 
 
 def _mount_hosts(path: str, mount: types.Mount) -> Iterator[str]:

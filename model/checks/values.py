@@ -28,6 +28,7 @@ _FREE: tuple[Place, ...] = (
     ("services", "*", "environment", "*"),
     ("images", "*", "env", "*"),
     ("services", "*", "labels", "**"),
+    ("services", "*", "container_labels", "*"),
     ("images", "*", "labels", "*"),
     ("networks", "*", "labels", "*"),
     ("volumes", "*", "labels", "*"),

@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from model.site.base import Frozen
 
+HOST_NETWORK = "host"
+"""The network of the host itself, as a service's `networks` name it."""
+
 
 class Pool(Frozen, frozen=True):
     """A subnet of an overlay network."""
@@ -73,3 +76,11 @@ class Network(Frozen, frozen=True):
     encrypted: Annotated[bool, Meta(description="Whether traffic between hosts is encrypted.")] = False
     internal: Annotated[bool, Meta(description="Whether the network is cut off from the outside.")] = False
     labels: Annotated[dict[str, str], Meta(description="Further labels of the network.")] = {}
+    external: Annotated[
+        bool,
+        Meta(description="Whether the network is there already: it is used, and neither made nor removed."),
+    ] = False
+    name: (
+        Annotated[str, Meta(description="With `external`: the network's name in Docker, if it is another.")]
+        | None
+    ) = None

@@ -81,7 +81,7 @@ class SecretUse(Frozen, ShortForm, frozen=True):
 
 
 class Config(Frozen, frozen=True):
-    """The content of a file that services get. Give exactly one of `file` and `text`."""
+    """The content of a file that services get. Give exactly one of `file`, `text` and `external`."""
 
     file: (
         Annotated[str, Meta(description="The file with the content, relative to the site's directory.")]
@@ -94,6 +94,16 @@ class Config(Frozen, frozen=True):
             description="Whether `{{ … }}` is rendered as a Jinja2 template. With `false` the content is used as it is."
         ),
     ] = True
+    external: Annotated[
+        bool,
+        Meta(
+            description="Whether the Docker config is there already: it is used, and neither made nor removed."
+        ),
+    ] = False
+    name: (
+        Annotated[str, Meta(description="With `external`: the config's name in Docker, if it is another.")]
+        | None
+    ) = None
 
 
 class ConfigUse(Frozen, ShortForm, frozen=True):

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct, field, structs
 
 from model.site.base import Frozen, Label, Scalar, ShortForm
 from model.site.images import Healthcheck, RoleUse
+from model.site.networks import HOST_NETWORK
 from model.site.secrets import ConfigUse, SecretUse
 from model.units import Bytes, Seconds, Written
 
@@ -153,6 +154,12 @@ class ServiceBase(Frozen, frozen=True):
             description="Further labels of the service. `true` and numbers are written as they are, a list as JSON."
         ),
     ] = {}
+    container_labels: Annotated[
+        dict[str, Scalar],
+        Meta(
+            description="Labels of the containers; `labels` are the service's, which programs in the swarm read."
+        ),
+    ] = {}
     placement: Annotated[Placement, Meta(description="The nodes that the service's tasks may run on.")] = (
         Placement()
     )
@@ -203,6 +210,7 @@ class ServiceBase(Frozen, frozen=True):
     ] = field(name="try", default_factory=list)
 
 
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount point
 FIRST_FREE_PORT = 61001
 """The lowest port that skep chooses for a service: hive-builder's, above Linux's range of ephemeral ports."""
 
@@ -331,6 +339,7 @@ class Service(ServiceBase, frozen=True):
     initialize_roles: list[RoleUse] = []
     mem_limit: Bytes | None = None
     mem_reservation: Bytes | None = None
+    shm_size: Bytes | None = None
     ulimits: dict[str, Ulimit] = {}
     healthcheck: Healthcheck | None = None
     restart_config: RestartConfig = RestartConfig()
@@ -338,6 +347,11 @@ class Service(ServiceBase, frozen=True):
     rollback_config: RollbackConfig = RollbackConfig()
     stop_grace_period: Seconds = 10.0
     converge_timeout: Seconds = 300.0
+
+    @property
+    def is_on_host_network(self) -> bool:
+        """Whether its containers are in the network of their host, and in no other."""
+        return HOST_NETWORK in self.networks
 
     @property
     def is_job(self) -> bool:

@@ -23,7 +23,12 @@ class Volume(Frozen, frozen=True):
             "`each`: every hive has one with data of its own. A local volume needs it where a service could move."
         ),
     ] = []
-    driver: Annotated[str, Meta(description="Docker's volume driver.")] = "local"
+    driver: Annotated[
+        str,
+        Meta(
+            description="Docker's volume driver. An external volume may have one that keeps its data elsewhere."
+        ),
+    ] = "local"
     driver_opts: Annotated[
         dict[str, str],
         Meta(
@@ -31,6 +36,14 @@ class Volume(Frozen, frozen=True):
         ),
     ] = {}
     labels: Annotated[dict[str, str], Meta(description="Further labels of the volume.")] = {}
+    external: Annotated[
+        bool,
+        Meta(description="Whether the volume is there already: it is used, and neither made nor removed."),
+    ] = False
+    name: (
+        Annotated[str, Meta(description="With `external`: the volume's name in Docker, if it is another.")]
+        | None
+    ) = None
 
     @property
     def named_hosts(self) -> list[str]:

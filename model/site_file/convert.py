@@ -1,11 +1,14 @@
 """From the tables of `site.toml` to the site: long forms, durations in seconds, sizes in bytes."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct
 
 from model import site as types
+from model.errors import ConfigError
+from model.site_file.env_files import env_file
 from model.site_file.forms import age, published_port, seconds, size_in_bytes
 from model.site_file.health_checks import health_test
 from model.site_file.tables import (
@@ -29,15 +32,24 @@ _Kind = TypeVar("_Kind", bound=Struct)
 _Rollout = TypeVar("_Rollout", types.UpdateConfig, types.RollbackConfig)
 
 
-def site(table: SiteTable) -> tuple[types.Site, list[str]]:
-    """Return the site that a file describes, and a line for each string that can't be read, which is left out."""
+def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, list[str]]:
+    """Return the site that a file describes, and a line for each string that can't be read, which is left out.
+
+    Args:
+        table: The file's content.
+        directory: The site's directory. Without it files of environment variables are not read.
+
+    """
     problems: list[str] = []
     made = _with(
         types.Site,
         table,
         stages={name: stage(part) for name, part in table.stages.items()},
         images={name: image(part, f"images.{name}", problems) for name, part in table.images.items()},
-        services={name: service(part, f"services.{name}", problems) for name, part in table.services.items()},
+        services={
+            name: service(part, f"services.{name}", problems, directory)
+            for name, part in table.services.items()
+        },
     )
     return made, problems
 
@@ -71,13 +83,16 @@ def image(table: ImageTable, path: str, problems: list[str]) -> types.Image:
     )
 
 
-def service(table: ServiceTable, path: str, problems: list[str]) -> types.Service:
+def service(
+    table: ServiceTable, path: str, problems: list[str], directory: Path | None = None
+) -> types.Service:
     """Return a service.
 
     Args:
         table: Its table.
         path: The table's path, for problems.
         problems: Takes a line for each port or health check that can't be read, and each network that is there twice.
+        directory: The site's, where `env_file` is.
 
     """
     names = [use if isinstance(use, str) else use.name for use in table.networks]
@@ -94,6 +109,8 @@ def service(table: ServiceTable, path: str, problems: list[str]) -> types.Servic
         initialize_roles=_roles(table.initialize_roles),
         mem_limit=_size(table.mem_limit),
         mem_reservation=_size(table.mem_reservation),
+        shm_size=_size(table.shm_size),
+        environment=_environment(table, f"{path}.env_file", directory, problems),
         ulimits={
             name: types.Ulimit(soft=limit, hard=limit) if isinstance(limit, int) else limit
             for name, limit in table.ulimits.items()
@@ -105,6 +122,22 @@ def service(table: ServiceTable, path: str, problems: list[str]) -> types.Servic
         stop_grace_period=seconds(table.stop_grace_period),
         converge_timeout=seconds(table.converge_timeout),
     )
+
+
+def _environment(
+    table: ServiceTable, path: str, directory: Path | None, problems: list[str]
+) -> dict[str, types.Scalar]:
+    """Return a service's environment, with that of its files; a file that can't be read is a problem."""
+    found: dict[str, types.Scalar] = {}
+    files = [table.env_file] if isinstance(table.env_file, str) else table.env_file
+    if directory is None:
+        return dict(table.environment)
+    for file in files:
+        try:
+            found |= env_file(path, directory, file)
+        except ConfigError as error:
+            problems += error.problems
+    return {**found, **table.environment}
 
 
 def _ports(written: Iterable[str | PortMap], path: str, problems: list[str]) -> Iterator[types.PublishedPort]:

@@ -11,6 +11,7 @@ from model.toml_text import key_path
 
 _FLAT = (
     ("services", "*", "labels"),
+    ("services", "*", "container_labels"),
     ("services", "*", "environment"),
     ("services", "*", "sysctls"),
     ("services", "*", "hosts"),

@@ -130,6 +130,7 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
     "SecretSource": {
         "environment": "write env",
         "name": "leave it out: secrets are named by their content",
+        "external": "Docker gives no secret back, so skep makes them itself: write file, env, command or generate",
         "text": "a secret is in no site.toml: write file, env or command",
     },
     "Config": {

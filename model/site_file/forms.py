@@ -34,6 +34,10 @@ _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)b?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _PORT = re.compile(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?")
+_AT_ADDRESS = re.compile(
+    r"(?:\d+\.\d+\.\d+\.\d+|\[?[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*\]?|localhost):(\d*:?\d+(?:/\w+)?)"
+)
+_RANGE = re.compile(r"\d-\d")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -67,6 +71,13 @@ def published_port(text: str) -> PublishedPort:
         ValueError: The text is not of this form, or has a number that is not a port.
 
     """
+    if (at := _AT_ADDRESS.fullmatch(text)) is not None:
+        raise ValueError(
+            f"{text!r}: the swarm publishes a port on all addresses of a host, never on one: write {at[1]!r}, or leave "
+            "the port out, as services in a network reach each other without it"
+        )
+    if _RANGE.search(text):
+        raise ValueError(f"{text!r} is a range: write each port by itself")
     parts = _PORT.fullmatch(text)
     if not parts:
         raise ValueError(f"{text!r} is not of the form [published:]target[/protocol]")

@@ -66,7 +66,7 @@ def site_of(data: Mapping[str, Any], path: Path, homes: Mapping[str, str]) -> ty
         form = [problem.removeprefix(f"{path.name}: ") for problem in error.problems]
         sense = _sense_of_the_rest(cleaned, path.parent, homes)
         raise _refused(path.name, [*first, *_but(odd, [*form, *sense])]) from error
-    site, problems = convert.site(table)
+    site, problems = convert.site(table, path.parent)
     problems += checks.check(site, path.parent, homes)
     if first or problems:
         raise _refused(path.name, [*first, *_but(odd, problems)])
@@ -139,7 +139,7 @@ def _sense_of_the_rest(data: Mapping[str, Any], directory: Path, homes: Mapping[
             else:
                 rest.pop(path[0], None)
     try:
-        site, problems = convert.site(msgspec.convert(rest, SiteTable))
+        site, problems = convert.site(msgspec.convert(rest, SiteTable), directory)
     except msgspec.ValidationError:
         return []
     problems += checks.check(site, directory, homes)

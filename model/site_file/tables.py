@@ -261,7 +261,8 @@ class ServiceTable(ServiceBase, frozen=True):
     networks: Annotated[
         list[Name | ServiceNetwork],
         Meta(
-            description="The networks that the service joins, by their names in `[networks]`. By default all of them."
+            description="The networks that the service joins, by their names in `[networks]`; or `host` alone, for the "
+            "network of the host itself. By default all of them but external ones."
         ),
     ] = []
     volumes: Annotated[list[MountTable], Meta(description="The service's mounts.")] = []
@@ -289,6 +290,17 @@ class ServiceTable(ServiceBase, frozen=True):
     mem_reservation: (
         Annotated[Size, Meta(description="The memory that is reserved for each task, as in `256M`.")] | None
     ) = None
+    shm_size: (
+        Annotated[Size, Meta(description="The size of `/dev/shm`, as in `256M`. By default Docker's 64M.")]
+        | None
+    ) = None
+    env_file: Annotated[
+        str | list[str],
+        Meta(
+            description="Files with lines `NAME=value`, relative to the site's directory, for `environment`, which "
+            "takes precedence; of several files the last."
+        ),
+    ] = []
     ulimits: Annotated[
         dict[str, int | Ulimit],
         Meta(

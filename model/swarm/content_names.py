@@ -54,7 +54,7 @@ def template(path: str, config: types.Config, directory: Path) -> tuple[str, str
         ConfigError: Its file can't be read, or is no text.
 
     """
-    if not config.template:
+    if not config.template or config.external:
         return None
     where, data = source(path, config, directory)
     return where, utf8_text(where, data, "save it as UTF-8, or set template = false, which uses it as it is")

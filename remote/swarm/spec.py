@@ -10,6 +10,7 @@ from model.keys.digest import canonical, sha256
 from model.labels import NAME_LABEL, VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.site import PublishedPort
+from model.site.services import SHARED_MEMORY
 from model.stage import Stage, scalar_text
 from remote.images import systemd
 
@@ -112,7 +113,7 @@ def service_spec(
         "Labels": {**{key: _label(value) for key, value in service.labels.items()}, **labels},
         "TaskTemplate": _given(
             {
-                "ContainerSpec": _container(service, parts),
+                "ContainerSpec": _container(service, stage, parts),
                 "Resources": _resources(service),
                 "RestartPolicy": {
                     "Condition": _condition(service),
@@ -150,7 +151,8 @@ def service_spec(
                     "PublishedPort": port.published,
                     "PublishMode": port.mode,
                 }
-                for port in parts.ports
+                # In the network of its host a container's ports are the host's: there is nothing to publish.
+                for port in (() if service.is_on_host_network else parts.ports)
             ],
         },
     }
@@ -207,11 +209,12 @@ def constraints(service: types.Service, stage: Stage) -> list[str]:
     return [*service.placement.constraints, *dict.fromkeys([*held, *bound])]
 
 
-def _container(service: types.Service, parts: ServiceParts) -> Json:
+def _container(service: types.Service, stage: Stage, parts: ServiceParts) -> Json:
     """Return the specification of a service's containers."""
     return _given(
         {
             "Image": parts.image,
+            "Labels": {name: scalar_text(value) for name, value in service.container_labels.items()} or None,
             "Command": ["/bin/sh", "-c", systemd.START] if service.standalone else words(service.entrypoint),
             "Args": words(service.command),
             "Env": environment(
@@ -248,7 +251,12 @@ def _container(service: types.Service, parts: ServiceParts) -> Json:
             )
             or None,
             "HealthCheck": healthcheck(service.healthcheck),
-            "Mounts": [*map(_mount, service.volumes), *_init_mounts(service)] or None,
+            "Mounts": [
+                *(_mount(mount, stage) for mount in service.volumes),
+                *_init_mounts(service),
+                *_shared_memory(service),
+            ]
+            or None,
             "Secrets": _secrets(service, parts) or None,
             "Configs": _configs(service, parts, are_secret=False) or None,
         }
@@ -268,7 +276,15 @@ def _capabilities(service: types.Service) -> list[str]:
     )
 
 
-def _mount(mount: types.Mount) -> Json:
+def _shared_memory(service: types.Service) -> list[Json]:
+    """Return the mount of `/dev/shm`, if its size is given: the swarm has no other setting for it."""
+    if service.shm_size is None:
+        return []
+    options = {"SizeBytes": service.shm_size, "Mode": 0o1777}
+    return [{"Type": "tmpfs", "Target": SHARED_MEMORY, "ReadOnly": False, "TmpfsOptions": options}]
+
+
+def _mount(mount: types.Mount, stage: Stage) -> Json:
     """Return a mount."""
     tmpfs = _given(
         {
@@ -281,7 +297,9 @@ def _mount(mount: types.Mount) -> Json:
             "Type": mount.type,
             "Target": mount.target,
             "ReadOnly": mount.readonly,
-            "Source": mount.source,
+            "Source": stage.docker_volume(mount.source)
+            if mount.type == "volume" and mount.source
+            else mount.source,
             "TmpfsOptions": tmpfs or None,
             "BindOptions": {"Propagation": mount.propagation} if mount.propagation is not None else None,
             "VolumeOptions": {"NoCopy": True} if mount.no_copy else None,

@@ -28,6 +28,7 @@ from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
 from remote.swarm.spec import spec_digest
 from tasks.observe.drift import Missing, Unknown
+from tasks.observe.externals import external_volumes, externals_of_swarm
 from tasks.observe.host_script import host_script, parse_host
 from tasks.observe.states import HostState, SwarmState
 from tasks.observe.tag_moves import TagMoves
@@ -278,7 +279,7 @@ class LiveState:
         looks = {host: look for host in self._stage.hives if (look := self._host(host)) is not None}
         return self._pool.submit(self._read_swarm, looks)
 
-    def _read_host(self, host: Host, reading: "Future[tuple[Any, Any, Any, Any] | None]") -> HostState:
+    def _read_host(self, host: Host, reading: "Future[tuple[Any, Any, Any, Any, Any] | None]") -> HostState:
         """Read a host's state by one ssh command; the engine's part comes from `_read_engine`."""
         try:
             script = host_script(is_repository=host.is_repository)
@@ -293,7 +294,7 @@ class LiveState:
         engine = reading.result()
         if engine is None:
             return state
-        info, volumes, running, images = engine
+        info, volumes, running, images, external = engine
         counts: dict[str, int] = {}
         for container in running:
             name = container["Labels"]["com.docker.swarm.service.name"]
@@ -303,10 +304,11 @@ class LiveState:
             info=info,
             volumes={volume["Name"]: volume for volume in volumes},
             services=counts,
+            external_volumes=external,
             local_bases=_local_bases(images),
         )
 
-    def _read_engine(self, host: Host) -> tuple[Any, Any, Any, Any] | None:
+    def _read_engine(self, host: Host) -> tuple[Any, Any, Any, Any, Any] | None:
         """Return an engine's description, volumes and services' containers; None if it does not answer.
 
         Of the repository it returns the images as well that builds give a name.
@@ -318,6 +320,7 @@ class LiveState:
                     engine.volumes(filters={"label": NAME_LABEL}).get("Volumes") or [],
                     engine.containers(filters={"label": "com.docker.swarm.service.name"}),
                     engine.images(filters={"reference": list(LOCAL_BASES)}) if host.is_repository else [],
+                    external_volumes(engine, self._stage),
                 )
         except SkepError:
             return None
@@ -347,6 +350,7 @@ class LiveState:
         """
         mine = label_filter(self._stage.labels)
         with closing(self._connections.reader(host)) as api:
+            networks, configs = externals_of_swarm(api, self._stage)
             return SwarmState(
                 nodes=_by(api.nodes(), lambda node: node["ID"]),
                 networks=_by(api.networks(filters=mine), lambda network: network["Name"]),
@@ -355,6 +359,8 @@ class LiveState:
                 ),
                 secrets=_by(api.secrets(filters=mine), lambda secret: secret["Spec"]["Name"]),
                 configs=_by(api.configs(filters=mine), lambda config: config["Spec"]["Name"]),
+                external_networks=networks,
+                external_configs=configs,
             )
 
 

@@ -21,6 +21,7 @@ class HostState:
         info: The engine's own description; empty where none answers.
         volumes: Volume to its labels and time.
         services: Service to the number of its containers that run here.
+        external_volumes: All volumes of the host, if services mount volumes of others.
         authorized_keys: The ssh keys that it lets in as the admin user.
         error: Why nothing is known of it, if so.
         refusal: Where that is so since it refuses this checkout's key: which host refuses which key.
@@ -34,6 +35,7 @@ class HostState:
     info: Mapping[str, Any] = field(default_factory=dict)
     volumes: Mapping[str, Json] = field(default_factory=dict)
     services: Mapping[str, int] = field(default_factory=dict)
+    external_volumes: frozenset[str] = frozenset()
     authorized_keys: tuple[AuthorizedKey, ...] = ()
     error: str = ""
     refusal: str = ""
@@ -49,6 +51,8 @@ class SwarmState:
         services: Service to itself, with `ServiceStatus`.
         secrets: Docker secret to itself.
         configs: Docker config to itself.
+        external_networks: All networks of the swarm, if services join networks of others.
+        external_configs: All Docker configs, if services get configs of others.
         error: Why nothing is known of it, if so.
 
     """
@@ -58,4 +62,6 @@ class SwarmState:
     services: Mapping[str, Json] = field(default_factory=dict)
     secrets: Mapping[str, Json] = field(default_factory=dict)
     configs: Mapping[str, Json] = field(default_factory=dict)
+    external_networks: Mapping[str, Json] = field(default_factory=dict)
+    external_configs: Mapping[str, Json] = field(default_factory=dict)
     error: str = ""

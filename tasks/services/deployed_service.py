@@ -15,6 +15,7 @@ from model.keys.record import FactRecord, ImageRecord, ServiceRecord, SwarmRecor
 from model.labels import KEY_LABEL, NAME_LABEL, REVISION_LABEL, labels_of
 from model.log import Log
 from model.secrets.stage_secrets import REGISTRY_USER
+from model.site.networks import HOST_NETWORK
 from model.stage import REGISTRY_PORT, Stage
 from model.templates import RenderedService
 from remote.mother.files import write_whole
@@ -85,7 +86,7 @@ class DeployedService(Step):
         self._image_task = image_task(stage, service)
         self._networks = stage.networks_of(service)
         self._volumes = {volume: stage.site.volumes[volume].named_hosts for volume in service.named_volumes}
-        networks = (network_task(network) for network in self._networks)
+        networks = (network_task(network) for network in self._networks if network != HOST_NETWORK)
         self.needs = (*networks, *docker_names.tasks_of(service), self._image_task)
         self.after = tuple(self._tasks_before())
         self.containers = swarm_tasks(run.stage)
@@ -118,7 +119,7 @@ class DeployedService(Step):
         run, names = self._run, docker_names.docker_names_of(self._run)
         return ServiceParts(
             image=run.state.record(self._image_task, ImageRecord).reference,
-            networks={name: run.state.record(network_task(name), FactRecord).id for name in self._networks},
+            networks={name: _network_id(run.state, name) for name in self._networks},
             secrets=docker_names.secret_parts(names, run.state, self._service),
             configs=docker_names.config_parts(names, run.state, self._service),
             environment=self._rendered.environment,
@@ -273,11 +274,16 @@ class DeployedService(Step):
         return Finding(CHANGE)
 
 
+def _network_id(state: State, name: str) -> str:
+    """Return a network's id; the engine knows the host's own by its name."""
+    return name if name == HOST_NETWORK else state.record(network_task(name), FactRecord).id
+
+
 def _revision_store(stage: Stage, state: State, client: "DockerClient") -> "RevisionStore":
     """Return the store of the stage's services' revisions."""
     networks = {
         record.id: name
-        for name in stage.networks
+        for name in (*stage.networks, *stage.external_networks)
         if (record := state.read(network_task(name), FactRecord)) is not None
     }
     return RevisionStore(client, stage.labels, stage.site.registry.keep, networks)

@@ -46,6 +46,9 @@ class DockerNames:
             KeyError: It needs something that is not made yet.
 
         """
+        config = self._stage.site.configs[name]
+        if config.external:
+            return config.name or name, False
         content = self._renderer.config(name)
         return content_name(name, self.digest(content)), isinstance(content, Secret)
 
@@ -63,7 +66,11 @@ class DockerNames:
         contents: dict[str, Callable[[], bytes | Secret]] = {
             name: partial(self._secrets.read, name) for name in self._stage.secrets
         }
-        contents |= {f"{CONFIG}{name}": partial(self._renderer.config, name) for name in self._stage.configs}
+        contents |= {
+            f"{CONFIG}{name}": partial(self._renderer.config, name)
+            for name, config in self._stage.configs.items()
+            if not config.external
+        }
         names = {}
         for label, read in contents.items():
             with contextlib.suppress(KeyError, ConfigError):

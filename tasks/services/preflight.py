@@ -197,7 +197,7 @@ def _without_ip_vs(
         return
     for name, service in services.items():
         why = f"the kernel of {lacking} has no ip_vs, so that nothing would reach it"
-        if service.endpoint_mode == "vip" and stage.networks_of(service):
+        if service.endpoint_mode == "vip" and stage.networks_of(service) and not service.is_on_host_network:
             yield f'services.{name}: {why}: endpoint_mode = "vip" (the default) needs it: set "dnsrr"'
         if "ingress" in service.port_modes:
             yield f'services.{name}.ports: {why}: mode = "ingress" (the default) needs it: set mode = "host"'
@@ -234,7 +234,9 @@ def _taken_ports(
             if port.mode == "ingress" and where in routed:
                 yield f"{shown} is published by service {routed[where]}, which is not of this stage: {_OTHER}"
             for short in facts if port.mode == "ingress" else [short for short in may if short in facts]:
-                yield from _taken(shown, short, where, facts[short], stage)
+                # A program of the service itself may listen there: in the host's network its ports are the host's.
+                if not service.is_on_host_network or facts[short].listeners.get(where) == "sshd":
+                    yield from _taken(shown, short, where, facts[short], stage)
 
 
 _OTHER = "publish another, or remove that one (doit prune, if it was this stage's)"

@@ -141,6 +141,8 @@ def problems(stage: Stage, renderer: StageRenderer, services: Collection[str]) -
     """
     found: list[str] = []
     for name in dict.fromkeys(use.source for s in services for use in stage.services[s].configs):
+        if stage.site.configs[name].external:
+            continue
         try:
             renderer.config(name)
         except ConfigError as error:

@@ -2,24 +2,27 @@
 
 from collections.abc import Iterator
 
+from model import site as types
+from model.errors import ServiceError
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.secrets.secret import Secret
-from tasks.names import PORTS_TASK, config_task, secret_task, swarm_tasks, vault_task
+from tasks.names import CONFIG, PORTS_TASK, config_task, secret_task, swarm_tasks, vault_task
+from tasks.observe.externals import config_drift
 from tasks.run.context import Run
 from tasks.services.docker_names import docker_names_of
 from tasks.services.published_ports import leaves_ports_open
 from tasks.services.rendering import renderer_of
-from tasks.step import CREATE, Names, Step, Work
+from tasks.step import ADOPT, CREATE, Names, Step, Work
 
 
 def steps(run: Run) -> Iterator[Step]:
     """Yield a step for each secret and each config that the stage's services use."""
     for name in run.stage.secrets:
         yield DockerSecret(run, name)
-    for name in run.stage.configs:
-        yield DockerConfig(run, name)
+    for name, config in run.stage.configs.items():
+        yield ExternalConfig(run, name, config) if config.external else DockerConfig(run, name)
 
 
 class DockerSecret(Step):
@@ -113,3 +116,55 @@ class DockerConfig(Step):
         """Return CREATE: a new content is another Docker config."""
         del changed
         return CREATE
+
+
+class ExternalConfig(Step):
+    """A Docker config of others, which has to be there.
+
+    Args:
+        run: The run.
+        name: Its name in site.toml.
+        config: Its definition.
+
+    """
+
+    def __init__(self, run: Run, name: str, config: types.Config) -> None:
+        self._run, self._name = run, config.name or name
+        self.task = config_task(name)
+        self.after = self.containers = swarm_tasks(run.stage)
+        self.doc = f"external Docker config {self._name}"
+
+    def inputs(self) -> Inputs:
+        """Return the swarm, and the name that it has there."""
+        return {"swarm": self._run.state.swarm_id(self._run.stage), "name": self._name}
+
+    def ensure(self, work: Work) -> FactRecord:
+        """Find it.
+
+        Raises:
+            ServiceError: There is none of this name.
+
+        """
+        from remote.engine.client import engine_errors
+
+        host, client = self._run.connections.manager()
+        with engine_errors(host.short, f"looking for Docker config {self._name}", ServiceError):
+            for found in client.api.configs(filters={"name": self._name}):
+                if found["Spec"]["Name"] == self._name:
+                    work.log(f"found {found['ID']}")
+                    return FactRecord(id=found["ID"])
+        raise ServiceError(
+            f"configs.{self.name.removeprefix(CONFIG)}: the swarm has no Docker config {self._name}: make it (docker "
+            f"config create {self._name} FILE on {host.short}), or leave out external"
+        )
+
+    def real(self, key: str) -> str | None:
+        """Compare with the recorded one."""
+        del key
+        record = self._run.state.read(self.task, FactRecord)
+        return config_drift(self._run.live_state.swarm, self._name, record.id if record is not None else "")
+
+    def effect(self, changed: Names) -> str:
+        """Return ADOPT: it is looked for, no more."""
+        del changed
+        return ADOPT

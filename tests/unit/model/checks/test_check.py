@@ -56,6 +56,59 @@ def of_web(text: str) -> tuple[str, str]:
             of_web('depends_on = ["db"]'),
             "services.web.depends_on[0]: there is no service 'db' (there are: web)",
         ),
+        (of_web('networks = ["host", "front"]'), "services.web.networks[0]: the host's network stands alone"),
+        (of_web('networks = ["bridge"]'), "services.web.networks[0]: bridge is one engine's own network"),
+        (
+            of_web('networks = ["host"]'),
+            "services.web.ports: in the host's network a container's ports are the host's: name them for the firewall",
+        ),
+        (
+            ("[networks.front]", "[networks.host]\n[networks.front]"),
+            "networks.host: the name is Docker's own; choose another (a service is in the host's network with",
+        ),
+        (
+            ("[networks.front]", "[networks.front]\nexternal = true\nencrypted = true"),
+            "networks.front.encrypted: skep does not make what is external = true: leave it out",
+        ),
+        (
+            ("[networks.front]", '[networks.front]\nname = "x"'),
+            "networks.front.name: goes with external = true",
+        ),
+        (('hosts = ["hive0"]', 'hosts = ["hive0"]\nexternal = true\nname = "x"'), ""),
+        (
+            ('hosts = ["hive0"]', 'external = true\nhosts = ["hive0"]\nlabels.x = "x"'),
+            "volumes.data.labels: skep does not make what is external",
+        ),
+        (
+            ("[networks.front]", '[configs.a]\nexternal = true\ntext = "x"\n[networks.front]'),
+            "configs.a.text: skep does not make what is external",
+        ),
+        (("[networks.front]", '[configs.a]\nexternal = true\nname = "a.b"\n[networks.front]'), ""),
+        (
+            ("[networks.front]", "[configs.a]\n[networks.front]"),
+            "configs.a: needs exactly one of file, text, external",
+        ),
+        (of_web('labels = { "skep.site" = "x" }'), "services.web.labels: 'skep.site' is skep's own"),
+        (
+            of_web('container_labels = { "skep.x" = 1 }'),
+            "services.web.container_labels: 'skep.x' is skep's own",
+        ),
+        (
+            ('"/data" }]', '"/data" }, { type = "tmpfs", target = "/dev/shm/" }]\nshm_size = "1G"'),
+            "services.web.shm_size: volumes[1] is /dev/shm already: set its tmpfs_size instead",
+        ),
+        (
+            ('"8080:80"', '"127.0.0.1:8080:80"'),
+            "services.web.ports[0]: '127.0.0.1:8080:80': the swarm publishes a port on all addresses of a host, never",
+        ),
+        (
+            ('"8080:80"', '"[::1]:8080:80/udp"'),
+            "services.web.ports[0]: '[::1]:8080:80/udp': the swarm publishes a port",
+        ),
+        (
+            ('"8080:80"', '"8000-8010:80"'),
+            "services.web.ports[0]: '8000-8010:80' is a range: write each port by itself",
+        ),
         (of_web('depends_on = ["web"]'), "services.web.depends_on[0]: web depends on web as well"),
         (of_web('mode = "global"\nreplicas = 2'), "services.web.replicas: a service with mode"),
         (

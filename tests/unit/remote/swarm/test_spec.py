@@ -10,7 +10,9 @@ from model.stage import Stage
 from remote.swarm.spec import ServiceParts, image_config, service_spec, spec_digest
 from tests.definitions import image_of, service_of
 
-PARTS = ServiceParts("registry/web@sha256:0", {"front": "net1", "back": "net2"}, {"key": ("key-0", "id0")})
+PARTS = ServiceParts(
+    "registry/web@sha256:0", {"front": "net1", "back": "net2", "host": "host"}, {"key": ("key-0", "id0")}
+)
 
 
 def stage(**parts: Any) -> Stage:
@@ -20,7 +22,11 @@ def stage(**parts: Any) -> Stage:
             "site": "example",
             "stages": {"private": {"provider": "docker", "cidr": "10.0.0.0/24"}},
             "networks": {"front": {}, "back": {}},
-            "volumes": {"data": {"hosts": ["hive0"]}, "shared": {}},
+            "volumes": {
+                "data": {"hosts": ["hive0"]},
+                "shared": {},
+                "others": {"external": True, "name": "theirs"},
+            },
             **parts,
         }
     )
@@ -238,6 +244,33 @@ CONTAINER = ["TaskTemplate", "ContainerSpec"]
             {"standalone": True, "cap_add": ["SYS_TIME"], "cap_drop": ["NET_ADMIN"]},
             [*CONTAINER, "CapabilityAdd"],
             ["SYS_TIME", "SYS_ADMIN", "SYS_PTRACE", "SYS_NICE", "DAC_READ_SEARCH"],
+        ),
+        ({"container_labels": {"a.b": True, "c": "d"}}, [*CONTAINER, "Labels"], {"a.b": "true", "c": "d"}),
+        (
+            {"shm_size": "256M"},
+            [*CONTAINER, "Mounts"],
+            [
+                {
+                    "Type": "tmpfs",
+                    "Target": "/dev/shm",
+                    "ReadOnly": False,
+                    "TmpfsOptions": {"SizeBytes": 268_435_456, "Mode": 0o1777},
+                }
+            ],
+        ),
+        (
+            {"volumes": [{"source": "others", "target": "/o"}]},
+            [*CONTAINER, "Mounts"],
+            [{"Type": "volume", "Target": "/o", "ReadOnly": False, "Source": "theirs"}],
+        ),
+        ({"networks": ["host"]}, ["TaskTemplate", "Networks"], [{"Target": "host"}]),
+        (
+            {
+                "networks": ["host"],
+                "ports": [{"target_port": 9100, "published_port": 9100, "mode": "host"}],
+            },
+            ["EndpointSpec", "Ports"],
+            [],
         ),
         ({"update_config": {"order": "start-first"}}, ["UpdateConfig", "Order"], "start-first"),
         ({"labels": {"a": "text", "b": [1]}}, ["Labels"], {"a": "text", "b": "[1]", "skep.key": "k"}),
