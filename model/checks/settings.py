@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from model import site as types
 from model import templates
+from model.swarm.constraints import parse_constraint
 from model.toml_text import short_text, toml_text
 from model.units import size
 
@@ -65,6 +66,12 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
         cpus = getattr(service, key)
         if cpus is not None and cpus < _LEAST_CPU:
             yield f"{path}.{key}: {cpus:g} is less than Docker takes: at least {_LEAST_CPU}"
+    for i, constraint in enumerate(service.placement.constraints):
+        try:
+            if not templates.is_template(constraint):
+                parse_constraint(constraint)
+        except ValueError as error:
+            yield f"{path}.placement.constraints[{i}]: {error}"
     for i, spread in enumerate(service.placement.preferences):
         if not templates.is_template(spread) and not _SPREAD.fullmatch(spread):
             yield (

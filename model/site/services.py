@@ -15,7 +15,11 @@ class Placement(Frozen, frozen=True):
     """The nodes that a service's tasks may run on."""
 
     constraints: Annotated[
-        list[str], Meta(description="The constraints that a node must meet, as in `node.labels.disk==ssd`.")
+        list[str],
+        Meta(
+            description="The constraints that a node must meet, as in `node.labels.disk == ssd` or "
+            "`node.hostname != hive0`: hosts may have their short names."
+        ),
     ] = []
     preferences: Annotated[
         list[str], Meta(description="The labels that tasks are spread over, as in `node.labels.zone`.")

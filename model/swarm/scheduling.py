@@ -1,12 +1,11 @@
 """Whether services fit onto the swarm's nodes: placement constraints and reservations. Pure."""
 
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-_CONSTRAINT = re.compile(r"^\s*([A-Za-z0-9._/-]+)\s*(==|!=)\s*(.*?)\s*$")
-_NODE_LABEL, _ENGINE_LABEL = "node.labels.", "engine.labels."
+from model.swarm.constraints import ENGINE_LABEL, NODE_LABEL, Constraint, parse_constraint
+
 _GIB = 2**30
 
 
@@ -62,22 +61,24 @@ class SchedulingRequest:
 
 def meets_constraint(constraint: str, node: Node) -> bool:
     """Return whether a node meets a constraint, as the swarm reads it; a malformed one is met by none."""
-    found = _CONSTRAINT.match(constraint)
-    if not found:
+    try:
+        wanted = parse_constraint(constraint)
+    except ValueError:
         return False
-    key, operator, value = found.groups()
-    lower = key.lower()
-    if lower.startswith(_NODE_LABEL):
-        held = node.labels.get(key[len(_NODE_LABEL) :], "")
-    elif lower.startswith(_ENGINE_LABEL):
-        held = node.engine_labels.get(key[len(_ENGINE_LABEL) :], "")
-    elif lower == "node.ip":
-        return _is_in(node.facts.get(lower, ""), value) == (operator == "==")
-    elif lower in node.facts:
-        held = node.facts[lower]
-    else:
-        return False
-    return (held.lower() == value.lower()) == (operator == "==")
+    held = held_value(wanted, node)
+    if wanted.key.lower() == "node.ip":
+        return _is_in(held, wanted.value) == (wanted.operator == "==")
+    return (held.lower() == wanted.value.lower()) == (wanted.operator == "==")
+
+
+def held_value(constraint: Constraint, node: Node) -> str:
+    """Return what a node has of what a constraint compares; empty for a label that it does not have."""
+    lower = constraint.key.lower()
+    if lower.startswith(NODE_LABEL):
+        return node.labels.get(constraint.label, "")
+    if lower.startswith(ENGINE_LABEL):
+        return node.engine_labels.get(constraint.key[len(ENGINE_LABEL) :], "")
+    return node.facts.get(lower, "")
 
 
 def _is_in(address: str, network: str) -> bool:
@@ -133,10 +134,10 @@ def _unplaceable(
         unmet = [
             c for c in request.constraints if not any(meets_constraint(c, node) for node in nodes)
         ] or request.constraints
+        label = any(NODE_LABEL in constraint.lower() for constraint in unmet)
         yield (
-            f"{path}.placement.constraints: no hive meets {' and '.join(unmet)} "
-            f"(there are: {', '.join(node.name for node in nodes)}): change it, or label a hive (docker node update "
-            "--label-add)"
+            f"{path}.placement.constraints: no hive meets {' and '.join(unmet)} ({_there(unmet, nodes)}): change it"
+            f"{', or label a hive (docker node update --label-add)' if label else ''}"
         )
         return
     for what, wanted, there in (
@@ -150,6 +151,26 @@ def _unplaceable(
                 f"{'has' if len(short) == 1 else 'have'} {_amount(what, min(there.values()))}: reserve less, or give "
                 "the hosts more"
             )
+
+
+def _there(constraints: Iterable[str], nodes: Sequence[Node]) -> str:
+    """Return what the nodes have of what constraints compare, in the constraints' own words."""
+    found: list[str] = []
+    for text in constraints:
+        try:
+            constraint = parse_constraint(text)
+        except ValueError as error:
+            found.append(str(error))
+            continue
+        holders: dict[str, list[str]] = {}
+        for node in nodes:
+            holders.setdefault(held_value(constraint, node), []).append(node.name)
+        for value, names in sorted(holders.items()):
+            where = ", ".join(names)
+            found.append(
+                f"{constraint.key} == {value} ({where})" if value else f"no {constraint.key} on {where}"
+            )
+    return f"there is {', '.join(dict.fromkeys(found))}" if nodes else "there is no hive that takes tasks"
 
 
 def _counted(request: SchedulingRequest, eligible: Sequence[Node], drained: Sequence[Node]) -> Iterator[str]:

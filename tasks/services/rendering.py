@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from model import site as types
 from model.errors import ConfigError
 from model.keys.record import FactRecord
@@ -10,6 +12,7 @@ from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Stage
 from model.swarm import content_names
+from model.swarm.constraints import with_full_name
 from model.templates import RenderedService, Renderer, role_variables, secrets_used, templatable, templates_in
 from tasks.names import NFS_TASK
 from tasks.run.context import Run
@@ -50,9 +53,10 @@ class StageRenderer:
         return self._renderer.volume(name, self._stage.volumes[name])
 
     def service(self, name: str) -> RenderedService:
-        """Return a service of the stage without templates."""
+        """Return a service of the stage without templates, and with the hosts' full names in its constraints."""
         service = self._stage.services[name]
         made = self._renderer.service(name, service)
+        made = RenderedService(_with_full_names(made.service, self._stage), made.environment)
         for variable, value in made.environment.items():
             self._secrets.hide(value, str(service.environment[variable]))
         return made
@@ -100,6 +104,16 @@ class StageRenderer:
 def renderer_of(run: Run) -> StageRenderer:
     """Return the renderer of a run's stage."""
     return StageRenderer(run.directory, run.stage, run.state, run.secrets)
+
+
+def _with_full_names(service: types.Service, stage: Stage) -> types.Service:
+    """Return a service with the full names of hosts in its constraints."""
+    names = {short: stage.host_name(short) for short in stage.shorts}
+    constraints = [with_full_name(each, names) for each in service.placement.constraints]
+    if constraints == service.placement.constraints:
+        return service
+    placement = msgspec.structs.replace(service.placement, constraints=constraints)
+    return msgspec.structs.replace(service, placement=placement)
 
 
 def _fitting(where: str, data: bytes, largest: int) -> bytes:

@@ -70,7 +70,7 @@ def test_nobody_meets_it() -> None:
     (line,) = unschedulable([SchedulingRequest("a", ("node.labels.disk==ssd", "node.role==worker"))], NODES)
 
     assert line.startswith(
-        "services.a.placement.constraints: no hive meets node.role==worker (there are: hive0, hive1)"
+        "services.a.placement.constraints: no hive meets node.role==worker (there is node.role == manager (hive0, hive"
     )
 
 

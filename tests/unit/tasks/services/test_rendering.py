@@ -114,3 +114,17 @@ def test_a_template_is_revealed_only_to_the_engine(world: made.Made) -> None:
 
     assert password not in repr([*steps(run)])
     assert password not in repr(renderer_of(run).service("web"))
+
+
+def test_a_hosts_short_name_in_a_constraint_is_its_full_one_in_the_swarm(world: made.Made) -> None:
+    """Where it is deployed, and in its inputs, so that nothing that runs elsewhere counts as up to date."""
+    world.edit(
+        "[services.web]\n", '[services.web]\nplacement = { constraints = ["node.hostname != hive1"] }\n'
+    )
+    run = world.run()
+
+    assert renderer_of(run).service("web").service.placement.constraints == [
+        "node.hostname != p-hive1.example"
+    ]
+    standing = world.table()["deploy_services:web"]
+    assert standing.inputs["service.placement.constraints[0]"] == '"node.hostname != p-hive1.example"'
