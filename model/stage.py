@@ -202,8 +202,15 @@ class Stage:
 
     @property
     def images(self) -> dict[str, types.Image]:
-        """The images that this stage's services use."""
-        used = {service.image for service in self.services.values()}
+        """The images that this stage's services use, and those that these are built on by a Dockerfile."""
+        used: set[str] = set()
+        waiting = [service.image for service in self.services.values()]
+        while waiting:
+            name = waiting.pop()
+            image = self.site.images.get(name)
+            if name not in used and image is not None and image.pulled_on(self.name) is None:
+                waiting += self.site.froms.get(name, [])
+            used.add(name)
         return {name: image for name, image in self.site.images.items() if name in used}
 
     @property

@@ -1,22 +1,17 @@
 """Phase 3: container images, built on the repository host and kept in the site's registry under their keys."""
 
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 from model import site as types
-from model.errors import BuildError, CommandError, SkepError
+from model.errors import SkepError
 from model.images import bases
-from model.images.build_context import read_context
 from model.keys.digest import Inputs, flatten
 from model.keys.record import ImageRecord
-from model.keys.tree import Entry, tree_inputs
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
-from remote.images.archive import archive_of
-from remote.images.dockerfile import build_command
 from remote.images.layers import Layer
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
@@ -24,6 +19,7 @@ from tasks.cleanup.removing import each
 from tasks.images.ansible_inventory import SiteInventory, image_host, inventory_for, play
 from tasks.images.bases import BaseImage
 from tasks.images.builder import builder_for
+from tasks.images.dockerfile_image import PERIOD, DockerfileImage, period
 from tasks.images.moved_registry import MovedRegistry
 from tasks.images.registry_image import RegistryImage
 from tasks.images.roles import Role
@@ -36,8 +32,6 @@ from tasks.step import Step, Work
 
 if TYPE_CHECKING:
     from remote.images.builder import Builder
-
-PERIOD = "max_age.since"
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -68,50 +62,10 @@ def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledIm
     return BuiltImage(run, name, image)
 
 
-class DockerfileImage(RegistryImage):
-    """The image of a Dockerfile, as the base of an image that says `build`.
-
-    Args:
-        run: The run.
-        name: The image's name.
-        image: Its definition.
-
-    """
-
-    def __init__(self, run: Run, name: str, image: types.Image) -> None:
-        super().__init__(run, own_image_task(f"dockerfile.{name}"), f"dockerfile/{name}")
-        self._image = image
-        self.doc = f"Dockerfile in {image.build}"
-
-    @cached_property
-    def _context(self) -> tuple[Entry, ...]:
-        """The build's context, read once."""
-        return read_context(self._run.directory, str(self._image.build))
-
-    @property
-    def may_be_absent(self) -> bool:
-        """Return True: nothing but the image on it needs it."""
-        return True
-
-    def inputs(self) -> Inputs:
-        """Return the files of its context, and its period."""
-        return {**tree_inputs(str(self._image.build), self._context), **_period(self._image)}
-
-    def make(self, builder: "Builder", work: Work) -> str:
-        """Build it by `docker build`."""
-        del builder
-        tag = f"skep/dockerfile:{work.key}"
-        try:
-            self._run.connections.to(self._run.stage.repository).run(
-                build_command(tag, anew=self._image.max_age is not None),
-                stdin=archive_of(self._context),
-                timeout=self._image.timeout,
-                log=work.log,
-                label=f"docker build {self._image.build}",
-            )
-        except CommandError as error:
-            raise BuildError(str(error)) from error
-        return tag
+def _of_site(run: Run, name: str) -> RegistryImage:
+    """Return an image of `[images]`, or a base, by its name."""
+    image = run.stage.site.images.get(name)
+    return BaseImage(run, name) if image is None else _image_of(run, name, image)
 
 
 class PulledImage(RegistryImage):
@@ -155,13 +109,20 @@ class BuiltImage(RegistryImage):
         super().__init__(run, own_image_task(name), name)
         self.image = image
         self.doc = f"image {name}"
-        self.base = DockerfileImage(run, name, image) if image.from_ is None else BaseImage(run, image.from_)
+        self.base = self._base(run, name, image)
         self.needs = (self.base.task,)
         self.paths = {
             "labels": f"images.{name}.labels",
             "roles[": f"images.{name}.roles[",
             "config.": f"images.{name}: ",
         }
+
+    @staticmethod
+    def _base(run: Run, name: str, image: types.Image) -> DockerfileImage | BaseImage:
+        """Return what it begins with."""
+        if image.build is not None:
+            return DockerfileImage(run, name, image, image.build, partial(_of_site, run))
+        return BaseImage(run, str(image.from_))
 
     @cached_property
     def _roles(self) -> list[Role]:
@@ -186,7 +147,7 @@ class BuiltImage(RegistryImage):
             inputs |= {f"secrets.{name}": text for name, text in self._fingerprints().items()}
             inputs |= flatten("privileged", self.image.privileged) if self.image.privileged else {}
             inputs |= flatten("standalone", self.image.standalone) if self.image.standalone else {}
-        return {**inputs, **_period(self.image)}
+        return {**inputs, **period(self.image)}
 
     def _fingerprints(self) -> dict[str, str]:
         """Return the keyed digests of the secrets that its roles see."""
@@ -219,24 +180,13 @@ class BuiltImage(RegistryImage):
             fingerprints=self._fingerprints(),
             privileged=self.image.privileged,
             standalone=self.image.standalone,
-            period=_period(self.image).get(PERIOD, ""),
+            period=period(self.image).get(PERIOD, ""),
         )
         return (
             replace(layer, play=play(self._run, role, self._seen(role), secrets))
             if role.is_ansible
             else layer
         )
-
-
-def _period(image: types.Image) -> Inputs:
-    """Return the time since which an image is young enough; no input if it may be of any age.
-
-    Equal for all who ask within one period, whoever built the image, so that it is found again by its key.
-    """
-    if image.max_age is None:
-        return {}
-    since = time.time() // image.max_age * image.max_age
-    return {PERIOD: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(since))}
 
 
 def failed_build(run: Run, name: str) -> str | None:

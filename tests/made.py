@@ -33,6 +33,7 @@ from tasks.hosts.setup_steps import HostSteps, SetupStep
 from tasks.hosts.stage_vault import StageVault
 from tasks.hosts.swarm_member import SwarmMember
 from tasks.images.bases import BaseImage
+from tasks.images.dockerfile_image import DockerfileImage
 from tasks.names import CONFIG, swarm_task
 from tasks.observe.live_state import LiveState
 from tasks.observe.states import HostState, SwarmState
@@ -369,7 +370,7 @@ _APPEAR: dict[type[Step], Callable[[Made, Run, Any, str, Any], None]] = {
     NodeLabels: _setup_appears,
     BaseImage: _image_appears,
     build_images.BuiltImage: _image_appears,
-    build_images.DockerfileImage: _image_appears,
+    DockerfileImage: _image_appears,
     build_images.PulledImage: _image_appears,
     build_networks.OverlayNetwork: _network_appears,
     build_volumes.NamedVolume: _volume_appears,

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from model import site as types
 from model import templates
-from model.checks.images import check_ansible, check_base, check_image, check_registry
+from model.checks.images import check_ansible, check_base, check_circles, check_image, check_registry
 from model.checks.literals import check_literals
 from model.checks.local_data import check_local_data
 from model.checks.networks import check_network, check_volume
@@ -59,6 +59,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     problems += check_hosts("setup_hosts.hosts", site.setup_hosts.hosts)
     for name, service in site.services.items():
         problems += check_service(f"services.{name}", service, site, directory)
+    problems += check_circles(site)
     problems += check_ansible(site, directory)
     problems += check_role_files(site, directory)
     problems += check_literals(site, directory)

@@ -9,7 +9,7 @@ from model.checks.settings import check_command, check_directory, check_health, 
 from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
-from model.images.build_context import look_through
+from model.images.build_context import dockerfile, look_through
 from model.images.reference import is_registry
 from model.labels import LABEL_PREFIX
 from model.site.base import LAST_PORT
@@ -24,10 +24,8 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     """Yield the mistakes of one image."""
     if (image.from_ is None) == (image.build is None):
         yield f"{path}: needs exactly one of from, build"
-    if image.build is not None and not is_file(directory / image.build / "Dockerfile"):
-        yield f"{path}.build: there is no {image.build}/Dockerfile in {directory}"
-    elif image.build is not None:
-        yield from _context(f"{path}.build", image.build, directory)
+    if image.build is not None:
+        yield from _build(f"{path}.build", image, image.build, directory)
     if image.from_ is not None and image.from_ not in site.bases:
         yield from check_reference(f"{path}.from", image.from_)
     if image.pull_from not in site.bases:
@@ -47,20 +45,60 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     for i, secret in enumerate(image.secrets):
         if secret not in site.secrets:
             yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
-    if image.build is not None and image.secrets and not image.roles:
-        yield f"{path}.secrets: only roles see them, and the image has none"
     for label in image.labels:
         if label.startswith(LABEL_PREFIX):
             yield f"{path}.labels: {label!r} is skep's own"
     yield from check_roles(f"{path}.roles", image.roles, directory, image.vars)
 
 
-def _context(path: str, context: str, directory: Path) -> Iterator[str]:
-    """Yield the reasons for which a build context can't be read."""
+def _build(path: str, image: types.Image, build: types.Build, directory: Path) -> Iterator[str]:
+    """Yield the reasons for which an image can't be built by its Dockerfile.
+
+    Args:
+        path: The path of `build`.
+        image: The image.
+        build: How it is built.
+        directory: The site's.
+
+    """
+    where = f"{build.context}/{build.dockerfile}"
+    if not is_file(directory / where):
+        yield f"{path}: there is no {where} in {directory}"
+        return
     try:
-        look_through(directory, context)
+        look_through(directory, build.context, build.dockerfile)
+        read = dockerfile(directory, build)
     except ConfigError as error:
         yield from (f"{path}: {problem}" for problem in error.problems)
+        return
+    yield from (f"{path}: {where}: {problem}" for problem in read.problems)
+    if build.target is not None and read.stages and read.number(build.target) is None:
+        stages = known_are([stage.name for stage in read.stages if stage.name])
+        yield f"{path}.target: {where} has no stage {short_text(build.target)}{stages}"
+    for name, is_required in read.secrets.items():
+        if is_required and name not in image.secrets:
+            yield f"{path}: {where} needs the secret {short_text(name)}, which `secrets` of the image lacks"
+    for i, name in enumerate(image.secrets):
+        if not image.roles and name not in read.secrets:
+            yield (
+                f"{path.removesuffix('.build')}.secrets[{i}]: nobody sees {name}: {where} has no "
+                f"RUN --mount=type=secret,id={name}, and the image has no roles"
+            )
+
+
+def check_circles(site: types.Site) -> Iterator[str]:
+    """Yield a line for each image whose Dockerfile is built on the image itself."""
+    for name in site.froms:
+        waiting: list[tuple[str, tuple[str, ...]]] = [(each, (name, each)) for each in site.froms[name]]
+        seen: set[str] = set()
+        while waiting:
+            each, way = waiting.pop()
+            if each == name:
+                yield f"images.{name}.build: its Dockerfile is built on itself: {' → '.join(way)}"
+                break
+            if each not in seen:
+                seen.add(each)
+                waiting += [(further, (*way, further)) for further in site.froms.get(each, ())]
 
 
 def _exposed(path: str, ports: Iterable[str]) -> Iterator[str]:

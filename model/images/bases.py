@@ -1,5 +1,7 @@
 """The external images of a site: bases of its images, and images that services run as they are."""
 
+from contextlib import suppress
+
 from model import site as types
 from model.images.reference import Reference, parse
 from model.stage import Stage
@@ -12,7 +14,25 @@ def names(stage: Stage) -> list[str]:
     """Return the bases that a stage needs, as `from` and `image` name them."""
     run_as_they_are = {service.image for service in stage.services.values()} - stage.site.images.keys()
     begun_with = {name for image in stage.images.values() if (name := of_image(stage, image)) is not None}
-    return sorted(begun_with | run_as_they_are)
+    built_on = {
+        base
+        for name, image in stage.images.items()
+        if image.pulled_on(stage.name) is None
+        for base in stage.site.froms.get(name, ())
+        if base not in stage.site.images
+    }
+    return sorted(begun_with | run_as_they_are | built_on)
+
+
+def known_as(site: types.Site, image: str) -> str | None:
+    """Return what site.toml calls an image that a Dockerfile names: one of `[images]`, else of `[bases]`, else None."""
+    if image in site.images or image in site.bases:
+        return image
+    for name in site.bases:
+        with suppress(ValueError):
+            if parse(name) == parse(image):
+                return name
+    return None
 
 
 def of_image(stage: Stage, image: types.Image) -> str | None:

@@ -1,14 +1,60 @@
 """The context of a Dockerfile's build: the files that it sees. Pure."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from model import site as types
 from model.errors import ConfigError
+from model.images import bases
 from model.images.dockerignore import DOCKERFILE, DockerIgnore, dockerignore, ignore_files
+from model.images.instructions import Dockerfile, read_dockerfile
 from model.keys.tree import Entry, paths_below, read_file, read_tree
+from model.reasons import reason_of
+from model.stage import scalar_text
 
 _STATE = "state"
+
+
+def froms(site: types.Site, directory: Path) -> dict[str, list[str]]:
+    """Return the images and bases of a site that each Dockerfile of its uses; `check_image` says what can't be read."""
+    found = {}
+    for name, image in site.images.items():
+        if image.build is not None:
+            with suppress(ConfigError):
+                read = dockerfile(directory, image.build)
+                known = [bases.known_as(site, use.image) for use in read.images(image.build.target)]
+                found[name] = list(dict.fromkeys(each for each in known if each is not None))
+    return found
+
+
+def dockerfile(site: Path, build: types.Build) -> Dockerfile:
+    """Return what a Dockerfile says.
+
+    Args:
+        site: The site's directory.
+        build: How it is built.
+
+    Raises:
+        ConfigError: It can't be read.
+
+    """
+    path = f"{build.context}/{build.dockerfile}"
+    try:
+        text = (site / path).read_bytes()
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{path}: {reason_of(error)}"]) from error
+    return read_dockerfile(text_of(text), arguments(build))
+
+
+def arguments(build: types.Build) -> dict[str, str]:
+    """Return the build arguments as texts."""
+    return {name: scalar_text(value) for name, value in build.args.items()}
+
+
+def text_of(data: bytes) -> str:
+    """Return a Dockerfile as a text, from which `encode(errors="surrogateescape")` gives it back."""
+    return data.decode(errors="surrogateescape")
 
 
 def read_context(site: Path, context: str, dockerfile: str = DOCKERFILE) -> tuple[Entry, ...]:
@@ -17,7 +63,7 @@ def read_context(site: Path, context: str, dockerfile: str = DOCKERFILE) -> tupl
     Args:
         site: The site's directory, whose `state/` is never a part.
         context: The context, below it.
-        dockerfile: The Dockerfile, below the context.
+        dockerfile: The Dockerfile, as seen from there.
 
     Raises:
         ConfigError: There is something that can't be read or copied, or a line of `.dockerignore` that is none.

@@ -12,7 +12,7 @@ from msgspec import Struct
 from model.site.base import Domain, Frozen, Label, Name, Port, Scalar, Value, Variable
 from model.site.cloud_stages import AwsStage, AzureStage, CloudStage, GcpStage, OpenStackStage, Subnet
 from model.site.hosts import SetupHosts
-from model.site.images import Base, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
+from model.site.images import Base, Build, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
 from model.site.networks import Ipam, Network, Pool
 from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
@@ -42,6 +42,7 @@ __all__ = [
     "AwsStage",
     "AzureStage",
     "Base",
+    "Build",
     "CloudStage",
     "Config",
     "ConfigUse",
@@ -92,7 +93,12 @@ __all__ = [
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """A whole site; the keys of each table are names."""
+    """A whole site; the keys of each table are names.
+
+    Attributes beside those of site.toml:
+
+    froms: Image to the images and bases of the site that its Dockerfile builds on or takes files from.
+    """
 
     site: str
     stages: dict[str, Stage]
@@ -108,3 +114,4 @@ class Site(Struct, frozen=True, kw_only=True):
     networks: dict[str, Network] = {}
     volumes: dict[str, Volume] = {}
     services: dict[str, Service] = {}
+    froms: dict[str, list[str]] = {}

@@ -110,28 +110,45 @@ class Healthcheck(Struct, frozen=True, kw_only=True):
     start_period: Seconds = 0.0
 
 
+class Build(Frozen, ShortForm, frozen=True):
+    """How a Dockerfile is built."""
+
+    context: Annotated[
+        str,
+        Meta(
+            description="The directory of the build's context, relative to the site's directory. Files in its "
+            "`.dockerignore` are left out, and those that git ignores."
+        ),
+    ]
+    dockerfile: Annotated[str, Meta(description="The Dockerfile, relative to `context`.")] = "Dockerfile"
+    target: Annotated[str, Meta(description="The stage to build. By default the last one.")] | None = None
+    args: Annotated[
+        dict[Variable, Scalar],
+        Meta(
+            description="Values of the Dockerfile's `ARG`s. Nothing secret: the image's history shows them; for "
+            "secrets there is `secrets`."
+        ),
+    ] = {}
+
+    @property
+    def short(self) -> str | None:
+        """The context, if nothing else is said."""
+        return self.context if self == Build(context=self.context) else None
+
+
 class ImageBase(Frozen, frozen=True):
     """An image that skep builds."""
 
     from_: Annotated[str, Meta(description="The base image. `[bases]` may say how to obtain it.")] | None = (
         field(name="from", default=None)
     )
-    build: (
-        Annotated[
-            str,
-            Meta(
-                description="Instead of `from`: a directory with a Dockerfile, relative to the site's directory. "
-                "Files in its `.dockerignore` are left out. Roles are applied on top."
-            ),
-        ]
-        | None
-    ) = None
     vars: Annotated[dict[Variable, Value], Meta(description="Variables for all of the image's roles.")] = {}
     secrets: Annotated[
         list[str],
         Meta(
             description="Names in `[secrets]`. The image's roles find them as files in `/.skep/secrets/` "
-            "(Ansible roles: as variables); they do not become part of the image."
+            "(Ansible roles: as variables), its Dockerfile by `RUN --mount=type=secret,id=NAME`; they do not become "
+            "part of the image."
         ),
     ] = []
     privileged: Annotated[
@@ -199,12 +216,14 @@ class Image(ImageBase, frozen=True):
 
     Attributes beside those of the table in site.toml:
 
+    build: The Dockerfile that it is built by, instead of `from`.
     roles: Applied in order, one layer each.
     expose: The ports that its containers listen on, as in `53/udp`.
     max_age: Its layers are built anew this often, counted from 1970.
     timeout: How long one role may take.
     """
 
+    build: Build | None = None
     roles: list[RoleUse] = []
     expose: Annotated[list[str], Written(_exposed)] = []
     max_age: Age | None = None

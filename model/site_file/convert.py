@@ -1,13 +1,15 @@
 """From the tables of `site.toml` to the site: long forms, durations in seconds, sizes in bytes."""
 
+import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from model import site as types
 from model.errors import ConfigError
+from model.images.build_context import froms
 from model.site_file.env_files import env_file
 from model.site_file.forms import age, published_port, seconds, size_in_bytes
 from model.site_file.health_checks import health_test
@@ -37,7 +39,7 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
 
     Args:
         table: The file's content.
-        directory: The site's directory. Without it files of environment variables are not read.
+        directory: The site's directory. Without it files of environment variables and Dockerfiles are not read.
 
     """
     problems: list[str] = []
@@ -50,8 +52,9 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
             name: service(part, f"services.{name}", problems, directory)
             for name, part in table.services.items()
         },
+        froms={},
     )
-    return made, problems
+    return (structs.replace(made, froms=froms(made, directory)) if directory else made), problems
 
 
 def stage(table: StageTable) -> types.Stage:
@@ -75,12 +78,20 @@ def image(table: ImageTable, path: str, problems: list[str]) -> types.Image:
     return _with(
         types.Image,
         table,
+        build=_build(table.build),
         roles=_roles(table.roles),
         expose=[_exposed(port) for port in table.expose],
         max_age=age(table.max_age) if table.max_age is not None else None,
         healthcheck=_healthcheck(table.healthcheck, f"{path}.healthcheck", problems),
         timeout=seconds(table.timeout),
     )
+
+
+def _build(written: str | types.Build | None) -> types.Build | None:
+    """Return how a Dockerfile is built."""
+    if isinstance(written, str):
+        return types.Build(context=written)
+    return written and structs.replace(written, dockerfile=posixpath.normpath(written.dockerfile))
 
 
 def service(

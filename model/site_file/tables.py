@@ -10,7 +10,7 @@ from msgspec import Meta
 from model.site.base import Domain, Frozen, Label, Name, Port, Variable
 from model.site.cloud_stages import AwsStage, AzureStage, GcpStage, OpenStackStage
 from model.site.hosts import SetupHosts
-from model.site.images import Base, ExternalRegistry, ImageBase, Registry, RoleUse
+from model.site.images import Base, Build, ExternalRegistry, ImageBase, Registry, RoleUse
 from model.site.networks import Network
 from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
 from model.site.services import ServiceBase, Ulimit
@@ -132,6 +132,17 @@ class UpdateConfigTable(Frozen, frozen=True):
 
 class ImageTable(ImageBase, frozen=True):
     """An image that skep builds."""
+
+    build: (
+        Annotated[
+            str | Build,
+            Meta(
+                description="Instead of `from`: a directory with a Dockerfile, relative to the site's directory, or "
+                "a table ([dockerfiles.md](dockerfiles.md)). Roles are applied on top."
+            ),
+        ]
+        | None
+    ) = None
 
     roles: Annotated[
         list[str | RoleUse],

@@ -27,13 +27,6 @@ def of_web(text: str) -> tuple[str, str]:
             "services.web.secrets[0]: there is no secret 'key'",
         ),
         (
-            (
-                "[networks.front]",
-                '[images.made]\nbuild = "made"\nsecrets = ["x"]\n[secrets.x]\ngenerate = 12\n[networks.front]',
-            ),
-            "images.made.secrets: only roles see them, and the image has none",
-        ),
-        (
             ('image = "web"', 'image = "web"\navailable_on = ["x"]'),
             "services.web.available_on[0]: there is no stage 'x'",
         ),
