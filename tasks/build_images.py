@@ -16,7 +16,7 @@ from remote.images.layers import Layer
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
 from tasks.cleanup.removing import each
-from tasks.images.ansible_inventory import SiteInventory, image_host, inventory_for, play
+from tasks.images.ansible_inventory import SiteInventory, asks_for_ports, image_host, inventory_for, play
 from tasks.images.bases import BaseImage
 from tasks.images.builder import builder_for
 from tasks.images.dockerfile_image import PERIOD, DockerfileImage, period
@@ -24,9 +24,10 @@ from tasks.images.moved_registry import MovedRegistry
 from tasks.images.registry_image import RegistryImage
 from tasks.images.roles import Role
 from tasks.images.unfinished import unfinished
-from tasks.names import base_task, own_image_task, service_task
+from tasks.names import PORTS_TASK, base_task, own_image_task, service_task
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
+from tasks.services.published_ports import leaves_ports_open
 from tasks.services.rendering import renderer_of
 from tasks.step import Step, Work
 
@@ -111,6 +112,8 @@ class BuiltImage(RegistryImage):
         self.doc = f"image {name}"
         self.base = self._base(run, name, image)
         self.needs = (self.base.task,)
+        if leaves_ports_open(run.stage) and any(map(asks_for_ports, self._roles)):
+            self.after = (*self.after, PORTS_TASK)
         self.paths = {
             "labels": f"images.{name}.labels",
             "roles[": f"images.{name}.roles[",
@@ -132,7 +135,8 @@ class BuiltImage(RegistryImage):
 
     def _seen(self, role: Role) -> SiteInventory:
         """Return the part of the site that a role of Ansible uses."""
-        return inventory_for(self._run.stage, renderer_of(self._run), image_host(self.name), role)
+        host, secrets = image_host(self.name), self.image.secrets
+        return inventory_for(self._run.stage, renderer_of(self._run), host, role, secrets)
 
     def inputs(self) -> Inputs:
         """Return the image's inputs: its base, its roles with their variables, its configuration."""

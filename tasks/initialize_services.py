@@ -77,7 +77,8 @@ class Initialization(Step):
 
     def _seen(self) -> SiteInventory:
         """Return the part of the site that a role of Ansible uses."""
-        return inventory_for(self._run.stage, renderer_of(self._run), self._service_name, self._role)
+        name, secrets = self._service_name, [use.source for use in self._service.secrets]
+        return inventory_for(self._run.stage, renderer_of(self._run), name, self._role, secrets)
 
     def inputs(self) -> Inputs:
         """Return its files and variables, the service and its volumes.

@@ -77,11 +77,11 @@ def trees(directory: Path, role: str) -> dict[str, tuple[Entry, ...]]:
         # The caller checks the first one.
         if path is None:
             raise ConfigError([f"roles/{role} uses role {name}, and there is no directory roles/{name}"])
-        if not is_role(path):
+        if not is_role(path) and not roles.is_built_in(path):
             raise ConfigError(
                 [f"roles/{role} uses role {name}, which is not an Ansible role: it has no {MAIN[0]}"]
             )
-        found[name] = read_tree(path)
+        found[name] = roles.entries_of(name, path) if roles.is_built_in(path) else read_tree(path)
         used = set(_used(f"{path.parent.name}/{name}", found[name]))
         if None in used:
             used |= set(_all(directory))

@@ -1,12 +1,16 @@
 """Find roles: below the site's `roles/`, else among those that come with skep."""
 
 import ipaddress
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.keys.tree import Entry, read_tree
+from model.secrets import certificate
+from model.secrets.secret import Secret
 from model.user_paths import is_directory
 
 BUILT_IN = Path(__file__).resolve().parents[2] / "builtin_roles"
@@ -17,6 +21,16 @@ HIVE_BUILDER_VARIABLES = {"hive-trust-ca": {"NAME": "cacert"}}
 """Defaults of such a role's variables, so that files have the names that hive-builder gives them."""
 NAMES, LIST = "NAMES", "certificates"
 """The variables with the names that roles `certificate` and `hive-certificate` make certificates for."""
+
+OF_THE_CA = {TRUST, CERTIFICATE, CERTIFICATES}
+"""The roles that get the site's CA."""
+VARIABLES = {
+    "python": ("PACKAGES",),
+    TRUST: ("NAME",),
+    CERTIFICATE: (NAMES, "DIRECTORY", "OWNER", "KEY_MODE"),
+    CERTIFICATES: (LIST,),
+}
+"""The variables of each role that comes with skep."""
 
 _DNS = re.compile(
     r"(\*\.)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.IGNORECASE
@@ -44,6 +58,61 @@ def kind(path: Path) -> str:
 def is_built_in(path: Path) -> bool:
     """Return whether a role's directory is one that comes with skep."""
     return path.parent == BUILT_IN
+
+
+def entries_of(name: str, path: Path) -> tuple[Entry, ...]:
+    """Return the files of a role that comes with skep, as a role of Ansible that other roles may import.
+
+    Its one task has Ansible's process run the script in the container (`remote/playbook/plugins/action/skep_role.py`).
+
+    Args:
+        name: The name by which it is imported.
+        path: Its directory.
+
+    """
+    kind_ = path.name
+    defaults = HIVE_BUILDER_VARIABLES.get(name, {})
+    variables = {
+        each: f"{{{{ {each} | default({json.dumps(defaults.get(each, ''))}) }}}}" for each in VARIABLES[kind_]
+    }
+    task = {"name": kind_, "skep_role": {"role": kind_, "variables": variables}}
+    return (
+        *read_tree(path),
+        Entry("tasks", 0o755, b"", "directory"),
+        Entry("tasks/main.yml", 0o644, json.dumps([task]).encode(), "file"),
+    )
+
+
+def made_files(
+    kind: str, variables: Mapping[str, Any], ca_key: Secret, ca_certificate: str
+) -> dict[str, str]:
+    """Return the files that skep makes for a role of its own: name below `files/` to content.
+
+    Args:
+        kind: The role's name; of others than those of the CA there is no file.
+        variables: Its variables.
+        ca_key: The private key of the site's CA.
+        ca_certificate: The CA's certificate.
+
+    Raises:
+        ValueError: A variable is missing or can't be used.
+
+    """
+    if kind not in OF_THE_CA:
+        return {}
+    made = {"ca.crt": ca_certificate}
+
+    def issue(word: str, wanted: tuple[list[str], list[str]]) -> None:
+        key, issued = certificate.issue(ca_key, ca_certificate, *wanted)
+        made.update({f"{word}.crt": issued, f"{word}.key": key.reveal()})
+
+    if kind == CERTIFICATE:
+        issue("tls", names({NAMES: str(variables.get(NAMES, ""))}))
+    if kind == CERTIFICATES:
+        for number, each in enumerate(certificates(variables)):
+            issue(f"{number}", names({NAMES: each.name}))
+            made |= {f"{number}.cert_dest": each.certificate, f"{number}.key_dest": each.key}
+    return made
 
 
 @dataclass(frozen=True)

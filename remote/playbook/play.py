@@ -54,6 +54,8 @@ class Play:
         secrets: Secrets that it sees as variables.
         plugins: The site's own modules and filters, below `lib/` and `plugins/filter/`.
         directory: Where this process may keep files while it runs.
+        shared: Host to the secrets among these that it has as well.
+        ca: The key and the certificate of the site's CA, if a role wants them.
 
     """
 
@@ -69,6 +71,8 @@ class Play:
     secrets: Mapping[str, Secret] = field(default_factory=dict)
     plugins: tuple[Entry, ...] = ()
     directory: Path = Path()
+    shared: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ca: tuple[Secret, str] | None = None
 
     @property
     def workplace(self) -> bytes:
@@ -87,6 +91,8 @@ class Play:
             "target": self.target,
             **_digests("groups", self.groups),
             **_digests("hosts", self.hosts),
+            **_digests("shared", self.shared),
+            **({"ca": sha256(self.ca[1])} if self.ca else {}),
         }
 
 
@@ -157,6 +163,11 @@ def _request(play: Play, container: Any, environment: Mapping[str, str], timeout
         "ansible_async_dir": f"{TEMPORARY}/async",
     }
     variables = {name: {**found, **play.means.get(name, {})} for name, found in play.hosts.items()}
+    for host, names in play.shared.items():
+        variables[host] = {
+            **variables.get(host, {}),
+            **{name: _revealed(play.secrets[name]) for name in names},
+        }
     variables[play.target] = {
         **variables.get(play.target, {}),
         **play.common,
@@ -167,6 +178,7 @@ def _request(play: Play, container: Any, environment: Mapping[str, str], timeout
     }
     return {
         "directory": str(play.directory),
+        "ca": [_revealed(part) for part in play.ca] if play.ca else None,
         "words": ["-i", str(play.directory / "play.yml"), str(play.directory / "play.yml")],
         "inventory": {
             "target": play.target,
@@ -199,6 +211,7 @@ def _environment(directory: Path) -> dict[str, str]:
         "ANSIBLE_INVENTORY_PLUGINS": str(_PLUGINS / "inventory"),
         "ANSIBLE_INVENTORY_ENABLED": "skep",
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+        "ANSIBLE_ACTION_PLUGINS": str(_PLUGINS / "action"),
         "ANSIBLE_CALLBACK_PLUGINS": str(_PLUGINS / "callback"),
         "ANSIBLE_STDOUT_CALLBACK": "skep",
         "ANSIBLE_PIPELINING": "1",

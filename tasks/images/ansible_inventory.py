@@ -8,8 +8,8 @@ import re
 import shutil
 import sys
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ _ASKS = re.compile(
     rb"inventory_hostname|groups|group_names|hostvars|delegate_to|play_hosts|ansible_play|ansible_limit"
 )
 _NAMES = re.compile(rb"hive_[a-z0-9_]+")
+_PORTS = "hive_ports"
 _NOT_GIVEN = {"configs", "secrets", "try", "vars"}
 
 
@@ -45,12 +46,14 @@ class SiteInventory:
         target: The name of its container.
         groups: Group to its hosts.
         hosts: Host to its variables.
+        shared: Host to the secrets of this container that it has as well.
 
     """
 
     target: str
     groups: Mapping[str, list[str]]
     hosts: Mapping[str, Mapping[str, Any]]
+    shared: Mapping[str, list[str]] = field(default_factory=dict)
 
     def inputs(self) -> Inputs:
         """Return it as inputs."""
@@ -60,10 +63,14 @@ class SiteInventory:
         for host, variables in self.hosts.items():
             for name, value in variables.items():
                 found |= flatten(name if host == self.target else f"hostvars.{host}.{name}", value)
-        return found
+        return found | {
+            f"hostvars.{host}.{name}": "secret" for host in self.shared for name in self.shared[host]
+        }
 
 
-def inventory_for(stage: Stage, renderer: StageRenderer, target: str, role: Role) -> SiteInventory:
+def inventory_for(
+    stage: Stage, renderer: StageRenderer, target: str, role: Role, secrets: Collection[str] = ()
+) -> SiteInventory:
     """Return the inventory of the stage that a role sees.
 
     Args:
@@ -71,23 +78,51 @@ def inventory_for(stage: Stage, renderer: StageRenderer, target: str, role: Role
         renderer: Renders its services.
         target: The name of the role's container: a service's name, or `image_` and an image's.
         role: The role.
+        secrets: The secrets that it sees, by their names in site.toml.
 
     Raises:
-        KeyError: A service that it may ask for has a template for which something is not made yet.
+        KeyError: A service that it may ask for has a template or a port for which something is not made yet.
 
     """
-    texts = [entry.text for tree in role.trees.values() for entry in tree]
-    names = {name.decode() for text in texts for name in _NAMES.findall(text)}
-    everywhere, hosts = _everywhere(stage), _hosts(stage, renderer)
+    names, asks = _asked(role)
+    everywhere, hosts = _everywhere(stage), _hosts(stage, renderer, names)
 
     def variables(host: str) -> dict[str, Any]:
         # A service is only rendered if something of it is asked for.
         own = hosts[host]() if names - everywhere.keys() else {}
         return {name: value for name, value in {**everywhere, **own}.items() if name in names}
 
-    if any(_ASKS.search(text) for text in texts):
-        return SiteInventory(target, _groups(stage, list(hosts)), {host: variables(host) for host in hosts})
+    if asks:
+        seen = {host: variables(host) for host in hosts}
+        return SiteInventory(target, _groups(stage, list(hosts)), seen, _shared(stage, target, secrets))
     return SiteInventory(_ALONE, {}, {_ALONE: variables(target)})
+
+
+def _asked(role: Role) -> tuple[set[str], bool]:
+    """Return the variables of hive-builder's that a role names, and whether it asks for other hosts."""
+    texts = [entry.text for tree in role.trees.values() for entry in tree]
+    names = {name.decode() for text in texts for name in _NAMES.findall(text)}
+    return names, any(_ASKS.search(text) for text in texts)
+
+
+def asks_for_ports(role: Role) -> bool:
+    """Return whether a role asks for the published ports of services."""
+    return role.is_ansible and _PORTS in _asked(role)[0]
+
+
+def _shared(stage: Stage, target: str, secrets: Collection[str]) -> dict[str, list[str]]:
+    """Return the other services and images that have some of a container's secrets, as hive-builder's hosts."""
+    owners = {
+        **{name: {use.source for use in service.secrets} for name, service in stage.services.items()},
+        **{image_host(name): set(image.secrets) for name, image in stage.images.items()},
+    }
+    found = {host: sorted(owned & set(secrets)) for host, owned in owners.items() if host != target}
+    return {host: [_variable(name) for name in names] for host, names in found.items() if names}
+
+
+def _variable(secret: str) -> str:
+    """Return the variable that holds a secret."""
+    return secret.replace("-", "_")
 
 
 def _everywhere(stage: Stage) -> dict[str, Any]:
@@ -102,12 +137,14 @@ def _everywhere(stage: Stage) -> dict[str, Any]:
     }
 
 
-def _hosts(stage: Stage, renderer: StageRenderer) -> dict[str, Callable[[], dict[str, Any]]]:
+def _hosts(
+    stage: Stage, renderer: StageRenderer, names: Collection[str]
+) -> dict[str, Callable[[], dict[str, Any]]]:
     """Return a function for each host's own variables; as in hive-builder, services, images and the like are hosts."""
     return {
         _mother(stage): dict,
         **{host.name: partial(dict, hive_private_ip=host.address) for host in stage.hosts},
-        **{name: partial(_service, renderer, name) for name in stage.services},
+        **{name: partial(_service, renderer, name, names) for name in stage.services},
         **{image_host(name): partial(_image, image) for name, image in stage.images.items()},
         **{f"volume_{name}": dict for name in stage.volumes},
         **{f"network_{name}": dict for name in stage.networks},
@@ -145,14 +182,14 @@ def _groups(stage: Stage, everything: list[str]) -> dict[str, list[str]]:
     }
 
 
-def _service(renderer: StageRenderer, name: str) -> dict[str, Any]:
+def _service(renderer: StageRenderer, name: str, names: Collection[str]) -> dict[str, Any]:
     """Return a service's definition as hive-builder's variables, without values that a secret is in."""
     service = renderer.service(name).service
     found = _variables(definition(service))
-    if service.ports:
-        found["hive_ports"] = [
+    if service.ports and _PORTS in names:
+        found[_PORTS] = [
             {"target_port": port.target, "published_port": port.published, "protocol": port.protocol}
-            for port in service.ports
+            for port in renderer.ports(name)
         ]
     if service.initialize_roles:
         found["hive_initialize_roles"] = [use.role for use in service.initialize_roles]
@@ -195,7 +232,9 @@ def play(run: Run, role: Role, inventory: SiteInventory, secrets: Mapping[str, S
         groups=inventory.groups,
         hosts=inventory.hosts,
         means=_means(run.stage, run.connections.files.config) if inventory.groups else {},
-        secrets={name.replace("-", "_"): secret for name, secret in secrets.items()},
+        secrets={_variable(name): secret for name, secret in secrets.items()},
+        shared=inventory.shared,
+        ca=role.ca,
         directory=_directory(run.state, run.coordination),
     )
 

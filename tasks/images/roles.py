@@ -14,9 +14,6 @@ from model.secrets.secret import Secret
 from model.stage import scalar_text
 from tasks.run.secrets import Secrets
 
-_OF_THE_CA = {roles.TRUST, roles.CERTIFICATE, roles.CERTIFICATES}
-"""The roles that get the site's CA."""
-
 
 class Role:
     """One use of a role. Its files are read once: those that are hashed are those that run.
@@ -107,11 +104,25 @@ class Role:
         if self.is_ansible:
             return self._inputs_of_ansible()
         found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
-        if self._kind in _OF_THE_CA:
-            found[f"{self.name}.ca"] = f"sha256:{sha256(self._secrets.vault.stage.ca_certificate)}"
-        if self._kind in {roles.CERTIFICATE, roles.CERTIFICATES}:
-            found[f"{self.name}.form"] = certificate.FORM
+        return {**found, **self._inputs_of_the_ca(self.name, self._kind)}
+
+    def _inputs_of_the_ca(self, name: str, kind: str) -> Inputs:
+        """Return what a role that comes with skep has of the site's CA."""
+        found: Inputs = {}
+        if kind in roles.OF_THE_CA:
+            found[f"{name}.ca"] = f"sha256:{sha256(self._secrets.vault.stage.ca_certificate)}"
+        if kind in {roles.CERTIFICATE, roles.CERTIFICATES}:
+            found[f"{name}.form"] = certificate.FORM
         return found
+
+    @property
+    def ca(self) -> tuple[Secret, str] | None:
+        """The key and certificate of the site's CA, if a role of Ansible imports one that wants it."""
+        paths = [roles.find(self._directory, name) for name in self.trees] if self.is_ansible else []
+        if not any(path is not None and roles.kind(path) in roles.OF_THE_CA for path in paths):
+            return None
+        stage = self._secrets.vault.stage
+        return stage.ca_key, stage.ca_certificate
 
     def _inputs_of_ansible(self) -> Inputs:
         """Return the files of a role of Ansible and of those that it uses, and Ansible's own release."""
@@ -119,6 +130,7 @@ class Role:
         for name, tree in self.trees.items():
             path = roles.find(self._directory, name) or self.path
             found |= tree_inputs(f"{path.parent.name}/{name}", tree)
+            found |= self._inputs_of_the_ca(name, roles.kind(path))
         for place, entries in self.plugins.items():
             found |= tree_inputs(place, entries)
         return found
@@ -134,31 +146,14 @@ class Role:
             return tuple(
                 entry.at(f"{name}/{entry.path}") for name, tree in self.trees.items() for entry in tree
             )
-        if self._kind not in _OF_THE_CA:
+        if self._kind not in roles.OF_THE_CA:
             return self.tree
-        made = {"ca.crt": self._secrets.vault.stage.ca_certificate}
+        stage = self._secrets.vault.stage
+        variables = {**self.common, **self.own} if self._kind == roles.CERTIFICATES else self.variables
         try:
-            if self._kind == roles.CERTIFICATE:
-                made |= self._issued("tls", *roles.names(self.variables))
-            if self._kind == roles.CERTIFICATES:
-                for number, each in enumerate(roles.certificates({**self.common, **self.own})):
-                    made |= self._issued(f"{number}", *roles.names({roles.NAMES: each.name}))
-                    made |= {f"{number}.cert_dest": each.certificate, f"{number}.key_dest": each.key}
+            made = roles.made_files(self._kind, variables, stage.ca_key, stage.ca_certificate)
         except ValueError as error:
             raise ConfigError([f"role {self.name}: {error}"]) from error
         directory = Entry("files", 0o755, b"", "directory")
         files = (Entry(f"files/{name}", 0o644, text.encode(), "file") for name, text in sorted(made.items()))
         return (*self.tree, directory, *files)
-
-    def _issued(self, word: str, names: list[str], addresses: list[str]) -> dict[str, str]:
-        """Issue a certificate by the site's CA, and return its files.
-
-        Args:
-            word: The files' name, without suffix.
-            names: The DNS names.
-            addresses: The IP addresses.
-
-        """
-        secrets = self._secrets.vault.stage
-        key, issued = certificate.issue(secrets.ca_key, secrets.ca_certificate, names, addresses)
-        return {f"{word}.crt": issued, f"{word}.key": key.reveal()}

@@ -45,7 +45,7 @@ class StageRenderer:
         def nfs() -> str:
             return state.record(NFS_TASK, FactRecord).id
 
-        self._directory, self._stage, self._secrets = directory, stage, secrets
+        self._directory, self._stage, self._state, self._secrets = directory, stage, state, secrets
         self._renderer = Renderer(stage, secrets.read, published, nfs)
 
     def volume(self, name: str) -> types.Volume:
@@ -60,6 +60,10 @@ class StageRenderer:
         for variable, value in made.environment.items():
             self._secrets.hide(value, str(service.environment[variable]))
         return made
+
+    def ports(self, name: str) -> Sequence[PublishedPort]:
+        """Return a service's published ports, with those that were chosen."""
+        return published_ports(self._stage, self._state, name)
 
     def variables(self, path: str, table: Mapping[str, types.Value]) -> dict[str, types.Value | Secret]:
         """Return a role's variables without templates.

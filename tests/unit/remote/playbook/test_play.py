@@ -10,8 +10,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cryptography import x509
 
+from model.images.roles import BUILT_IN, entries_of
 from model.keys.tree import Entry
+from model.secrets.certificate import make_ca
 from model.secrets.secret import Secret
 from remote.playbook import play as playbook
 from remote.playbook.play import Play
@@ -99,6 +102,53 @@ class TestPlay:
 
         assert reason is not None
         assert "no.such.module" in "\n".join([*said, reason])
+
+    def test_a_role_that_comes_with_skep(
+        self, local: Callable[..., tuple[str | None, list[str]]], tmp_path: Path
+    ) -> None:
+        """Another role imports it with variables of its own; its files are made and its script is run in place."""
+        key, ca = make_ca("example")
+        (tmp_path / "made").mkdir()
+        imported = [
+            entry.at(f"certificate/{entry.path}")
+            for entry in entries_of("certificate", BUILT_IN / "certificate")
+        ]
+        tasks = (
+            "- import_role: {name: certificate}\n"
+            f"  vars: {{NAMES: '{{{{ host }}}} b.example', DIRECTORY: \"{tmp_path}/made/it's $HOME\"}}\n"
+        )
+        entries = (Entry("web/tasks/main.yml", 0o644, tasks.encode(), "file"), *imported)
+
+        reason, said = local(tasks, entries=entries, common={"host": "a.example"}, ca=(key, ca))
+
+        assert reason is None, said
+        made = tmp_path / "made" / "it's $HOME"
+        assert (
+            x509.load_pem_x509_certificate((made / "tls.crt").read_bytes()).subject.rfc4514_string()
+            == "CN=a.example"
+        )
+        assert (made / "tls.key").stat().st_mode & 0o777 == 0o600
+        assert (made / "ca.crt").read_text() == ca
+        text = "\n".join(said)
+        assert "tls.crt is for a.example b.example" in text
+        assert "PRIVATE" not in text
+
+        nameless = Entry("web/tasks/main.yml", 0o644, b"- import_role: {name: certificate}", "file")
+        reason, _ = local("", entries=(nameless, *imported), ca=(key, ca))
+        assert reason is not None
+        assert "role certificate: role certificate needs NAMES" in reason
+
+    def test_secrets_of_other_hosts(self, local: Callable[..., tuple[str | None, list[str]]]) -> None:
+        """A secret is there in hostvars of the services that have it as well."""
+        reason, said = local(
+            '- {name: first, debug: {msg: "{{ hostvars.db.pw == pw }} {{ hostvars.db.a }}"}}\n',
+            secrets={"pw": Secret("sesame")},
+            hosts={"container": {}, "db": {"a": "b"}},
+            shared={"db": ["pw"]},
+        )
+
+        assert reason is None
+        assert "    True b" in said
 
     def test_modules_and_filters_of_the_sites_own(
         self, local: Callable[..., tuple[str | None, list[str]]]

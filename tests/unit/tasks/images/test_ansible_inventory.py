@@ -9,15 +9,21 @@ import pytest
 
 from model.errors import ConfigError
 from model.images import ansible
+from model.keys.record import PortsRecord
 from model.keys.tree import Entry
+from model.secrets.secret import Secret
+from model.secrets.stage_secrets import generate
 from model.site_file.load import load, parse_site
 from model.stage import Stage
+from tasks import build_images
 from tasks.images.ansible_inventory import SiteInventory, inventory_for
 from tasks.images.ansible_inventory import play as ansible_play
 from tasks.images.roles import Role
+from tasks.names import PORTS_TASK
 from tasks.run.context import Run
 from tasks.run.open import new_run
 from tasks.run.state import State
+from tasks.run.vault import Vault
 from tasks.services.rendering import renderer_of
 from tests.unit.remote.playbook.test_play import a_play
 
@@ -162,6 +168,29 @@ class TestFiles:
         assert done.stdout.strip() == "[]"
 
 
+class TestBuiltIn:
+    """Roles that come with skep, imported by one of Ansible."""
+
+    def test_they_can_be_imported(self, run: Run) -> None:
+        """Under both of their names, with their script as a task, and with the site's CA as far as they want it."""
+        run.secrets.keep(Vault(generate("example", "private"), {}))
+        write(run.directory, role__tasks__main="- import_role: {name: python-aptk}")
+        python = Role(run.directory, run.secrets, "role", {})
+        assert set(python.trees) == {"role", "python-aptk"}
+        assert {entry.path for entry in python.entries()} >= {
+            "python-aptk/setup.sh", "python-aptk/tasks/main.yml",
+        }  # fmt: skip
+        assert python.ca is None
+
+        write(run.directory, role__tasks__main="- include_role: {name: hive-trust-ca}")
+        trust = Role(run.directory, run.secrets, "role", {})
+        assert trust.ca == (run.secrets.vault.stage.ca_key, run.secrets.vault.stage.ca_certificate)
+        assert "hive-trust-ca.ca" in trust.inputs()
+        assert "builtin_roles/hive-trust-ca/setup.sh" in trust.inputs()
+        (task,) = [each for each in trust.trees["hive-trust-ca"] if each.path == "tasks/main.yml"]
+        assert b'{{ NAME | default(\\"cacert\\") }}' in task.data
+
+
 class TestSeen:
     """What a role sees of the site: what it names, and nothing else."""
 
@@ -210,6 +239,59 @@ class TestSeen:
         assert inputs["hostvars.web.hive_labels.fqdn"] == '"www.example.com"'
         assert inputs["inventory_hostname"] == "db"
         assert inputs["groups.services[1]"] == '"db"'
+
+    def test_chosen_ports(self, run: Run) -> None:
+        """A port that site.toml leaves open is the one that was chosen; before that, the role waits for it."""
+        services = {**SITE["services"], "db": {"image": "db", "ports": ["5432"]}}  # type: ignore[dict-item]
+        site = parse_site({**SITE, "services": services})
+        run = new_run(run.directory, Stage(site, "private", site.stages["private"]), run.state)
+        assert self.see(run, "x: '{{ hostvars.db.hive_labels }}'").hosts["db"] == {}
+        with pytest.raises(KeyError):
+            self.see(run, "x: '{{ hostvars.db.hive_ports }}'")
+
+        run.state.write(PORTS_TASK, PortsRecord(ports={"db 5432/tcp": 61001}))
+
+        found = self.see(run, "x: '{{ hostvars.db.hive_ports }}'")
+        assert found.hosts["db"] == {
+            "hive_ports": [{"target_port": 5432, "published_port": 61001, "protocol": "tcp"}]
+        }
+
+    def test_an_image_waits_for_ports_that_its_role_asks_for(self, tmp_path: Path) -> None:
+        """Others are built before."""
+        for text, waits in (("[]", False), ("- debug: {msg: '{{ hostvars.web.hive_ports }}'}", True)):
+            write(tmp_path, web__tasks__main=text)
+            (tmp_path / "site.toml").write_text(f'{TOML}ports = [{{ target_port = 80, mode = "host" }}]\n')
+            site = load(tmp_path / "site.toml")
+            stage = Stage(site, "private", site.stages["private"])
+            run = new_run(tmp_path, stage, State(tmp_path / "state" / "private"))
+            (image,) = [each for each in build_images.steps(run) if each.task == "build_images:web"]
+
+            assert (PORTS_TASK in image.after) == waits
+
+    def test_secrets_of_other_hosts(self, run: Run) -> None:
+        """A secret that a role has is there in hostvars of all services and images that have it, and counts."""
+        site = parse_site(
+            {
+                **SITE,
+                "secrets": {"db-pw": {"generate": 20}, "other": {"generate": 20}},
+                "images": {"web": {"from": "a", "secrets": ["db-pw"]}, "db": {"from": "a"}},
+                "services": {
+                    "web": {"image": "web", "secrets": ["other"]},
+                    "db": {"image": "db", "secrets": ["db-pw", "other"]},
+                },
+            }
+        )
+        run = new_run(run.directory, Stage(site, "private", site.stages["private"]), run.state)
+        write(run.directory, role__tasks__main="- debug: {msg: '{{ hostvars.db.db_pw }}'}")
+        role = Role(run.directory, run.secrets, "role", {})
+
+        found = inventory_for(run.stage, renderer_of(run), "image_web", role, ["db-pw"])
+
+        assert found.shared == {"db": ["db_pw"]}
+        assert found.inputs()["hostvars.db.db_pw"] == "secret"
+        ready = ansible_play(run, role, found, {"db-pw": Secret("sesame")})
+        assert dict(ready.shared) == {"db": ["db_pw"]}
+        assert "sesame" not in str(ready.inputs())
 
 
 class TestInputs:
