@@ -11,6 +11,7 @@ from doit.cmd_base import DoitCmdBase, check_tasks_exist
 from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
+from model.checks.unread_labels import unread_labels
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
 from tasks.hosts import let_in_keys
@@ -130,6 +131,7 @@ class ListReport:
             "provider": stage.provider,
             "at_work": holder(self.run.state),
             "pinned": pinned_revisions.pinned(self.run.state),
+            "warnings": list(unread_labels(stage)),
             "ssh_keys": [
                 {
                     "name": each.key.name,
@@ -190,6 +192,7 @@ class ListReport:
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
+        lines += [paint(line, YELLOW, on=coloured) for line in unread_labels(stage)]
         if not selected:
             lines += let_in_keys.lines(self._keys, every=every)
         if not selected and all(

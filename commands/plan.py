@@ -15,6 +15,7 @@ from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
+from model.checks.unread_labels import unread_labels
 from model.errors import SkepError
 from tasks.cleanup.orphans import items as left_over
 from tasks.explain.plan import ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
@@ -205,6 +206,7 @@ class PlanReport:
             },
             "takes": self.takes(),
             "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
+            "warnings": list(unread_labels(self.run.stage)),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -227,6 +229,7 @@ class PlanReport:
                 pinned_revisions.observed(self.run.stage, self.run.live_state.swarm)
             )
         ]
+        lines += [paint(line, YELLOW, on=coloured) for line in unread_labels(stage)]
         return [*lines, paint(self._summary(), BOLD, on=coloured)]
 
     def takes(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from model import site as types
 from model.checks.shared import IPV4, IpNetwork, is_address, known_are
 from model.install.install_plan import family_of
 from model.stage import Stage
+from model.toml_text import toml_text
 
 _TIMEZONE = re.compile(r"^[A-Z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$")
 
@@ -22,7 +23,8 @@ def check_kickstart_stage(
     for n, net in enumerate(config.networks):
         prefix = f"{path}.networks[{n}]"
         if n == 0 and net.ips:
-            yield f"{prefix}.ips: the first network has the stage's own addresses: set ip_address_list or cidr"
+            ips = toml_text(net.ips)
+            yield f"{prefix}.ips: it has the stage's addresses: write ip_address_list = {ips} in [{path}]"
         if net.ips and len(net.ips) != len(shorts):
             yield f"{prefix}.ips: has {len(net.ips)} addresses for {len(shorts)} hosts"
         yield from _network(prefix, net, network if n == 0 else None, has_address=n == 0 or bool(net.ips))

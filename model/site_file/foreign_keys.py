@@ -4,7 +4,9 @@ The keys are those of the compose specification (https://github.com/compose-spec
 and of hive-builder's inventory. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from model.toml_text import short_text, toml_text
 
 _NONE = "skep has no such thing yet"
 _SWARM = "the swarm has no such setting for services"
@@ -15,7 +17,6 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "attach": "leave it out: services run in the background",
         "blkio_config": _SWARM,
         "build": "write an image, [images.<name>] with build = '<directory>', and name it in image",
-        "cap_adds": "cap_add",
         "cgroup": _SWARM,
         "cgroup_parent": _SWARM,
         "container_name": "leave it out: others find the service by its own name",
@@ -73,22 +74,18 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "monitor_error": _NONE,
     },
     "ImageTable": {
-        "args": _NONE,
-        "dockerfile": _NONE,
         "environment": "write env",
     },
     "HealthcheckTable": {
         "disable": "write test = ['NONE']",
         "start_interval": "it needs Docker Engine 25",
     },
-    "VolumeTable": {},
     "Volume": {
         "drbd": f"{_NONE}: name the hosts that have the data in hosts, or a shared file system in driver_opts",
         "nfs": "a stage's nfs = true makes the file system of a cloud; the volume mounts it with driver_opts = "
         "{ type = 'nfs', o = 'addr={{ nfs.server }}', device = ':{{ nfs.path }}' }",
         "type": "write driver_opts = { type = '…' }; bind and tmpfs are written in a service's volumes",
         "size": "a local volume has no size of its own",
-        "external_name": "write external = true and name",
     },
     "MountTable": {
         "drbd": f"{_NONE}: write [volumes.<name>] with the hosts that have the data in hosts",
@@ -176,3 +173,43 @@ def instead(table: str, key: str) -> str:
     """
     said = _INSTEAD.get(table, _STAGE if table.endswith(("Stage", "StageTable")) else {}).get(key, "")
     return f": {said}" if said else ""
+
+
+def value_instead(place: Sequence[str | int], value: object) -> str:
+    """Return what to write instead of a value in a form of elsewhere, as the end of a message; else nothing.
+
+    Args:
+        place: The keys and indices that lead to it.
+        value: The value.
+
+    """
+    said = ""
+    match place, value:
+        case ["services", str(name), "image"], dict():
+            said = f"write these keys in [images.{name}], and image = {toml_text(name)} here"
+        case ["services", _, "volumes", int()], str(text):
+            said = f"write {_mount(text)}"
+        case ["services", _, "depends_on"], dict() | str():
+            said = f"write {short_text([value] if isinstance(value, str) else list(value))}"
+        case ["services", _, "networks"], dict():
+            said = f"write {short_text(list(value))}; its further names there: {{ name = '…', aliases = [] }}"
+        case ["services", _, "healthcheck"], str() | list():
+            said = f"write {{ test = {short_text(value)} }}"
+        case ["services", _, "logging"], str(text):
+            said = f"write {{ driver = {toml_text(text)} }}"
+        case [("networks" | "volumes" | "secrets" | "configs" | "images" | "services") as table], list():
+            name = value[0] if value and isinstance(value[0], str) else "<name>"
+            said = f"write a table for each, as [{table}.{name}]"
+    return f": {said}" if said else ""
+
+
+def _mount(text: str) -> str:
+    """Return a mount in compose's short form as a table."""
+    source, target, *options = [*text.split(":"), ""][:3] if ":" in text else ["", text]
+    made: dict[str, object] = {"source": source, "target": target} if source else {"target": target}
+    if source.startswith(("/", ".", "~")):
+        made = {"type": "bind", **made}
+    if "ro" in ",".join(options).split(","):
+        made["readonly"] = True
+    volume = "" if source.startswith(("/", ".", "~")) else f", and [volumes.{source or '<name>'}]"
+    return f"{toml_text(made)}{volume}"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from model.site_file.foreign_keys import instead
+from model.site_file.foreign_keys import instead, value_instead
 from model.toml_text import key_path, key_text, short_text, toml_text
 
 if TYPE_CHECKING:
@@ -59,7 +59,9 @@ def sentences(error: "ValidationError") -> Iterator[str]:
     elif tagged is not None and isinstance(value, dict):
         key, legal = tagged["propertyName"], ", ".join(sorted(tagged["mapping"]))
         if key in value:
-            yield f"{key_path([*error.absolute_path, key])}: {short_text(value[key])} is not one of {legal}"
+            lower = str(value[key]).lower()
+            meant = f": write {toml_text(lower)}" if lower in tagged["mapping"] else ""
+            yield f"{key_path([*error.absolute_path, key])}: {short_text(value[key])} is not one of {legal}{meant}"
         else:
             yield f"{where}the key {toml_text(key)} is missing; it is one of {legal}"
     else:
@@ -87,8 +89,12 @@ def _mistake(error: "ValidationError") -> str:
         options = [schema] if rule == "type" else error.validator_value
         if "pattern" in schema and described:
             return f"{short_text(value)} is not a text: {described}"
-        return f"{short_text(value)} is not {_expected(options)}{_spelling(value, options)}"
+        spelling = value_instead(list(error.absolute_path), value) or _spelling(value, options)
+        return f"{short_text(value)} is not {_expected(options)}{spelling}"
     if rule == "pattern":
+        lower = str(value).strip().lower()
+        if lower != value and re.search(error.validator_value, lower):
+            return f"{short_text(value)} is not allowed: write {toml_text(lower)}"
         return f"{short_text(value)} is not allowed: {described or f'must match {error.validator_value}'}"
     if rule in _BOUNDS:
         return f"{short_text(value)} must be {_BOUNDS[rule]} {error.validator_value}"

@@ -11,7 +11,7 @@ from tests.unit.model.install.example_plan import BOND, PLAIN, STORAGE, stage_of
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "ips": (
         {"networks": [InstallNetwork(interface="a0", ips=["10.9.8.10", "10.9.8.11"])]},
-        "networks[0].ips: the first",
+        "networks[0].ips: it has the stage's addresses: write ip_address_list =",
     ),
     "ips-count": (
         {"networks": [PLAIN, InstallNetwork(interface="a1", ips=["10.7.0.1"], netmask="255.255.0.0")]},

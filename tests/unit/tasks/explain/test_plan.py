@@ -444,6 +444,7 @@ def test_json_is_stable(made: Made) -> None:
         "summary",
         "takes",
         "pinned",
+        "warnings",
     ]
     assert [set(one) for one in data["resources"]] == [{"task", "host", "action", "reasons", "after"}] * 2
     assert set(data["summary"]) == {"up_to_date", *(action.replace(" ", "_") for action in STYLES)}

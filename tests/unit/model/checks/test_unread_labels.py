@@ -1,0 +1,45 @@
+"""Labels that nothing reads are a warning: in `doit list`, in `doit plan`, and after each run."""
+
+from pathlib import Path
+
+import pytest
+
+from model.checks.unread_labels import unread_labels
+from model.site_file.load import load, select
+from tests.unit.model.good_site import GOOD
+
+TRAEFIK = '[services.proxy]\nimage = "traefik:3"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ('labels = { "com.example" = "x", HIVE = "x" }', []),
+        (
+            'labels = { HIVE_VIP = "192.0.2.9" }',
+            ["services.web.labels.HIVE_VIP: nothing acts on it: skep has no virtual addresses, routes or marks"],
+        ),
+        (
+            "labels.traefik.enable = true",
+            ["services.web.labels: nothing reads those of traefik: stage private has no traefik"],
+        ),
+        (f"labels.traefik.enable = true\n{TRAEFIK}", []),
+        ("labels.traefik.enable = true\nnetworks = ['t']\n[networks.t]\nexternal = true", []),
+        (
+            f"container_labels.traefik.enable = true\n{TRAEFIK}",
+            ["services.web.container_labels: in a swarm traefik reads the labels of services: write labels"],
+        ),
+        (
+            'labels = { "com.centurylinklabs.watchtower.enable" = true }',
+            ["services.web.labels: watchtower reads the labels of containers: write container_labels"],
+        ),
+        ("container_labels = { autoheal = true }", []),
+    ],
+)  # fmt: skip
+def test_what_nothing_reads(site_dir: Path, text: str, lines: list[str]) -> None:
+    """Programs that read labels read them from services or from containers; hive-builder's are nobody's here."""
+    (site_dir / "site.toml").write_text(f"{GOOD}{text}\n")
+
+    found = list(unread_labels(select(load(site_dir / "site.toml"), None)))
+
+    assert [line.removesuffix(" as hive-builder has them") for line in found] == lines
