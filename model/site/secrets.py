@@ -94,6 +94,17 @@ class Config(Frozen, frozen=True):
             description="Whether `{{ … }}` is rendered as a Jinja2 template. With `false` the content is used as it is."
         ),
     ] = True
+    template_driver: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^golang$",
+                description="Docker's own template driver, `golang`: Docker renders `{{ … }}` for each task as it "
+                'starts (`{{ .Node.Hostname }}`, `{{ secret "db" }}`), and skep leaves the content as it is.',
+            ),
+        ]
+        | None
+    ) = None
     external: Annotated[
         bool,
         Meta(
@@ -104,6 +115,11 @@ class Config(Frozen, frozen=True):
         Annotated[str, Meta(description="With `external`: the config's name in Docker, if it is another.")]
         | None
     ) = None
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether skep renders it."""
+        return self.template and not self.external and self.template_driver is None
 
 
 class ConfigUse(Frozen, ShortForm, frozen=True):

@@ -74,7 +74,29 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "monitor_error": _NONE,
     },
     "ImageTable": {
+        "args": "write build = { context = '…', args = { … } }",
+        "dockerfile": "write build = { context = '…', dockerfile = '…' }",
         "environment": "write env",
+        "target": "write build = { context = '…', target = '…' }",
+    },
+    "Build": {
+        "additional_contexts": f"{_NONE}: FROM and COPY --from find images of the site and of [bases]",
+        "cache_from": "leave it out: the repository host keeps the builder's cache",
+        "cache_to": "leave it out: the repository host keeps the builder's cache",
+        "dockerfile_inline": "write dockerfile, a file",
+        "extra_hosts": _NONE,
+        "labels": "write labels in the image",
+        "network": "leave it out: builds use the network of the repository host",
+        "no_cache": "write max_age in the image, which builds it anew that often",
+        "path": "write context",
+        "platforms": _NONE,
+        "privileged": f"{_NONE} for Dockerfiles",
+        "pull": "write max_age in the image, which builds it anew that often",
+        "secrets": "write secrets in the image",
+        "shm_size": _NONE,
+        "ssh": f"{_NONE}: write secrets in the image, and mount them",
+        "tags": "leave it out: images have the names of their tables",
+        "ulimits": _NONE,
     },
     "HealthcheckTable": {
         "disable": "write test = ['NONE']",
@@ -132,7 +154,6 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
     },
     "Config": {
         "content": "write text",
-        "template_driver": "write template = false, and {{ … }} of skep's own for the rest",
     },
     "SiteTable": {
         "version": "leave it out: it is compose's",

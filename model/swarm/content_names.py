@@ -10,6 +10,7 @@ from model.keys.digest import Inputs, flatten
 from model.user_paths import expanded
 from model.utf8 import utf8_text
 
+_BOM = "\ufeff"
 DIGITS = 12
 """How many digits of the content's digest a name holds."""
 LONGEST = 64 - 1 - DIGITS
@@ -54,10 +55,12 @@ def template(path: str, config: types.Config, directory: Path) -> tuple[str, str
         ConfigError: Its file can't be read, or is no text.
 
     """
-    if not config.template or config.external:
+    if not config.is_rendered:
         return None
     where, data = source(path, config, directory)
-    return where, utf8_text(where, data, "save it as UTF-8, or set template = false, which uses it as it is")
+    text = utf8_text(where, data, "save it as UTF-8, or set template = false, which uses it as it is")
+    # It is the content of somebody else's file: a mark of its encoding belongs to it.
+    return where, f"{_BOM}{text}" if data.startswith(_BOM.encode()) else text
 
 
 def use_inputs(key: str, uses: Sequence[types.SecretUse | types.ConfigUse]) -> Inputs:

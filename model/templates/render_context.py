@@ -11,7 +11,13 @@ from model.stage import Host, Stage
 from model.templates.paths import NFS, map_templates, variables
 from model.templates.sandbox import LookupTable, PortTable, compiled
 
+_CONFIGS = "configs."
 _DOCKERS = "; a placeholder of Docker's own is written {{ '{{.Node.Hostname}}' }}"
+_LITERAL = "; where braces are for another program, write {{ '{{' }} for {{"
+_OTHERS = (
+    "; where braces are for another program, template = false uses the content as it is, and {{ '{{' }} in a "
+    "template stands for {{"
+)
 
 
 class NotYetError(Exception):
@@ -111,26 +117,42 @@ class RenderContext:
         from jinja2 import TemplateSyntaxError
 
         try:
-            return compiled(text).render(self.values())
+            return compiled(text)(self.values())
         except (NotYetError, UnknownSecretError):
             raise
         except TemplateSyntaxError as error:
-            hint = _DOCKERS if "{{." in text.replace(" ", "") else ""
             line = f"line {error.lineno}: " if "\n" in text else ""
-            raise ConfigError([f"{path}: {line}{error.message}{hint}"]) from None
+            raise ConfigError([f"{path}: {line}{error.message}{_hint(path, text)}"]) from None
         except ConfigError as error:
             raise ConfigError([f"{path}: {problem}" for problem in error.problems]) from None
         except SkepError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is its writer's mistake
             # `from None`: the exception may hold a secret that the template used.
-            raise ConfigError([f"{path}: {_line(error, text)}{self._redacted(reason_of(error))}"]) from None
+            hint = _OTHERS if path.startswith(_CONFIGS) and _is_unknown(error) else ""
+            raise ConfigError(
+                [f"{path}: {_line(error, text)}{self._redacted(reason_of(error))}{hint}"]
+            ) from None
 
     def _redacted(self, text: str) -> str:
         """Return a message without the secrets that were used."""
         for secret in sorted(self.used, key=len, reverse=True):
             text = text.replace(secret, "[redacted]")
         return text
+
+
+def _is_unknown(error: Exception) -> bool:
+    """Return whether a template uses a name that templates don't have."""
+    from jinja2 import UndefinedError
+
+    return isinstance(error, UndefinedError) and str(error).endswith("is undefined")
+
+
+def _hint(path: str, text: str) -> str:
+    """Return how to write braces that are for another program."""
+    if path.startswith(_CONFIGS):
+        return _OTHERS
+    return _DOCKERS if "{{." in text.replace(" ", "") else _LITERAL
 
 
 def _line(error: Exception, text: str) -> str:

@@ -3,15 +3,18 @@
 jinja2 is imported when the first value is a template, never before.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from model.site import PublishedPort
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
+
+
+_STAND_INS = "\x1f\x1e\x1d\x1c\x0b\x0c"
+"""What may stand for a CR: white space for jinja2, and in hardly any text."""
 
 
 class LookupTable:
@@ -120,11 +123,39 @@ def environment() -> "SandboxedEnvironment":
             except LookupError:
                 return self.undefined(obj=obj, name=argument)
 
-    # The result is not HTML, and keeps the line break at its end.
+    # The result is not HTML, and keeps its line breaks.
     return Environment(undefined=Undefined, autoescape=False, keep_trailing_newline=True)
 
 
 @cache
-def compiled(text: str) -> "Template":
-    """Return a template, compiled once."""
-    return environment().from_string(text)
+def compiled(text: str) -> Callable[..., str]:
+    """Return a template, compiled once, as the function that renders it.
+
+    Line ends stay as they are written, where jinja2 would drop each CR: it takes what stands for one for white space.
+    """
+    _refuse_comments(text)
+    cr = next((char for char in _STAND_INS if char not in text), "\r")
+    template = environment().from_string(text.replace("\r", cr))
+
+    def render(values: Mapping[str, object]) -> str:
+        return template.render(values).replace(cr, "\r")
+
+    return render
+
+
+def _refuse_comments(text: str) -> None:
+    """Refuse what jinja2 would take for a comment and leave out, but was hardly meant so.
+
+    A comment has white space at both ends, as in `{# a word #}`. `${#array[@]}` of a shell has none.
+
+    Raises:
+        TemplateSyntaxError: There is one.
+
+    """
+    from jinja2 import TemplateSyntaxError
+
+    for line, kind, value in environment().lex(text):
+        if kind == "comment" and not (value[:1].isspace() and value[-1:].isspace()):
+            raise TemplateSyntaxError(
+                "`{#` begins a comment, which would be left out up to the next `#}`", line
+            )

@@ -1,6 +1,7 @@
 """Docker secrets and configs, whose names hold their content's digest."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from docker import DockerClient
 
@@ -20,10 +21,28 @@ def ensure_secret(
 
 
 def ensure_config(
-    client: DockerClient, name: str, content: bytes, labels: Mapping[str, str], log: Log
+    client: DockerClient,
+    name: str,
+    content: bytes,
+    labels: Mapping[str, str],
+    log: Log,
+    driver: str | None = None,
 ) -> str:
-    """Make a Docker config exist, and return its id."""
-    return _ensure(client.api.configs, client.api.create_config, "config", name, content, labels, log)
+    """Make a Docker config exist, and return its id.
+
+    Args:
+        client: A manager's engine.
+        name: Its name, which holds the digest of content and driver.
+        content: Its content.
+        labels: Its labels.
+        log: Takes a line for the log.
+        driver: The driver by which Docker renders it for each task, if one does.
+
+    """
+    create = client.api.create_config
+    if driver is not None:
+        create = partial(create, templating={"Name": driver})
+    return _ensure(client.api.configs, create, "config", name, content, labels, log)
 
 
 def _ensure(

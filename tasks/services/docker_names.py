@@ -11,7 +11,7 @@ from model import site as types
 from model.errors import ConfigError
 from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord
-from model.secrets.secret import Secret, UnknownSecret
+from model.secrets.secret import UNKNOWN_FINGERPRINT, Secret
 from model.stage import Stage
 from model.swarm.content_names import content_name, use_inputs
 from tasks.names import CONFIG, config_task, secret_task
@@ -36,7 +36,11 @@ class DockerNames:
 
     def secret(self, name: str) -> str:
         """Return the name of a secret's Docker secret."""
-        return content_name(name, self._secrets.read(name).fingerprint(self._secrets.pepper))
+        return content_name(name, self._secret_digest(name))
+
+    def _secret_digest(self, name: str) -> str:
+        """Return the keyed digest of a secret."""
+        return self._secrets.read(name).fingerprint(self._secrets.pepper)
 
     def config(self, name: str) -> tuple[str, bool]:
         """Return the name of a config's Docker config, and whether that is a Docker secret instead.
@@ -50,7 +54,20 @@ class DockerNames:
         if config.external:
             return config.name or name, False
         content = self._renderer.config(name)
-        return content_name(name, self.digest(content)), isinstance(content, Secret)
+        return content_name(name, self.config_digest(name)), isinstance(content, Secret)
+
+    def config_digest(self, name: str) -> str:
+        """Return the digest of a config's content, and of the driver that makes something else of it.
+
+        Raises:
+            ConfigError: It can't be rendered, or Docker does not take it.
+            KeyError: It needs something that is not made yet.
+
+        """
+        content, driver = self._renderer.config(name), self._stage.site.configs[name].template_driver
+        if driver is not None and isinstance(content, bytes):
+            return self.digest(f"{driver}\n".encode() + content)
+        return self.digest(content)
 
     def digest(self, content: bytes | Secret) -> str:
         """Return the digest of a content; a keyed one, if a secret is in it."""
@@ -63,20 +80,20 @@ class DockerNames:
 
         Those whose content can't be read now are left out.
         """
-        contents: dict[str, Callable[[], bytes | Secret]] = {
-            name: partial(self._secrets.read, name) for name in self._stage.secrets
+        digests: dict[str, Callable[[], str]] = {
+            name: partial(self._secret_digest, name) for name in self._stage.secrets
         }
-        contents |= {
-            f"{CONFIG}{name}": partial(self._renderer.config, name)
+        digests |= {
+            f"{CONFIG}{name}": partial(self.config_digest, name)
             for name, config in self._stage.configs.items()
             if not config.external
         }
         names = {}
-        for label, read in contents.items():
+        for label, digest in digests.items():
             with contextlib.suppress(KeyError, ConfigError):
-                content = read()
-                if not isinstance(content, UnknownSecret):
-                    names[label] = content_name(label.removeprefix(CONFIG), self.digest(content))
+                found = digest()
+                if found != UNKNOWN_FINGERPRINT:
+                    names[label] = content_name(label.removeprefix(CONFIG), found)
         return names
 
 

@@ -88,7 +88,7 @@ class DockerConfig(Step):
 
     def inputs(self) -> Inputs:
         """Return the swarm, and a digest of the content."""
-        content = docker_names_of(self._run).digest(renderer_of(self._run).config(self._config))
+        content = docker_names_of(self._run).config_digest(self._config)
         return {"swarm": self._run.state.swarm_id(self._run.stage), "content": content}
 
     def ensure(self, work: Work) -> FactRecord:
@@ -103,7 +103,8 @@ class DockerConfig(Step):
         docker_name, _ = docker_names_of(run).config(self._config)
         if isinstance(content, Secret):
             return FactRecord(id=ensure_secret(client, docker_name, content, labels, work.log))
-        return FactRecord(id=ensure_config(client, docker_name, content, labels, work.log))
+        driver = run.stage.site.configs[self._config].template_driver
+        return FactRecord(id=ensure_config(client, docker_name, content, labels, work.log, driver))
 
     def real(self, key: str) -> str | None:
         """Look for it by its name, which holds its content's digest."""

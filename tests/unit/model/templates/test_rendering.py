@@ -40,6 +40,12 @@ def renderer(stage: Stage) -> Renderer:
         ("{{ services.db.ports['53/udp'] }},{{ services.db.ports[53] }}", "5353,54"),
         ("{{ '{{.Node.Hostname}}' }}\n", "{{.Node.Hostname}}\n"),
         ("<{{ '<&>' }}>", "<<&>>"),
+        ("a {{ site }}\r\nb\n\r\n", "a example\r\nb\n\r\n"),
+        ("a\r{{ site\r\n }}\r\n{%- if true -%}\r\n b{% endif %}\r", "a\rexampleb\r"),
+        ("\x1f\r\n{{ site }}", "\x1f\r\nexample"),
+        ("\ufeff{{ site }}\n\n", "\ufeffexample\n\n"),
+        ("{{ site }}{# a word -#} \r\n {#- another\n#}!", "example!"),
+        ("{{ site }}{% raw %}{#x#} {{ y }}\r\n{% endraw %}{{ '{#' }}", "example{#x#} {{ y }}\r\n{#"),
     ],
 )
 def test_what_a_template_may_name(tmp_path: Path, text: str, made: str) -> None:

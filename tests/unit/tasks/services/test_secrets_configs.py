@@ -162,6 +162,62 @@ def test_a_mistake_has_its_line(site: Made) -> None:
         assert "configs.keyed: conf/keyed.conf: line 3: " in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a{#color:red} b{{ site }}{ } c{#x:y#} d",
+        'echo "n=${#arr[@]} domain={{ site }}"',
+        'summary: "{{ $labels.instance }} down for {{ $value | humanizeDuration }}"',
+        "- template: { source: app, template: '{{ .Value }}' }",
+        "{{#if x}}{{ site }}{{/if}}",
+        "{{ ansible_managed }}",
+        "{% load static %}",
+    ],
+)
+def test_braces_that_are_for_another_program(site: Made, text: str) -> None:
+    """Nothing of them is left out; the message has the line, and the ways out."""
+    (site.directory / "conf/keyed.conf").write_text(f"# a file\n{text}\nlast\n")
+
+    with pytest.raises(ConfigError) as refusal:
+        load(site.directory / "site.toml")
+    (said,) = refusal.value.problems
+    assert said.startswith("site.toml: configs.keyed: conf/keyed.conf: line 2: ")
+    assert said.endswith(
+        "; where braces are for another program, template = false uses the content as it is, and {{ '{{' }} in a "
+        "template stands for {{"
+    )
+
+
+@pytest.mark.parametrize("text", ["\ufeff[a]\r\nb={{ site }}\r\n\r\n", "\ufeff[a]\r\n", "n=${#arr[@]}\n"])
+def test_bytes_that_are_no_template_stay(site: Made, text: str) -> None:
+    """Line ends, a byte order mark and other programs' marks are those of the file."""
+    (site.directory / "conf/keyed.conf").write_bytes(text.encode())
+    site.make()
+
+    assert renderer_of(site.run()).config("keyed") == text.replace("{{ site }}", "example").encode()
+
+
+def test_dockers_own_templates(site: Made) -> None:
+    """The content goes to Docker as it is, with the driver; another driver makes another config."""
+    text = '{{ .Node.Hostname }} {{ secret "password" }}\n'
+    (site.directory / "conf/raw.bin").write_text(text)
+    site.make()
+    before = docker_names_of(site.run()).config("raw")
+
+    site.edit("template = false", 'template_driver = "golang"')
+
+    run = site.run()
+    assert renderer_of(run).config("raw") == text.encode()
+    name, is_secret = docker_names_of(run).config("raw")
+    assert (name == before[0], is_secret) == (False, False)
+    assert docker_names_of(run).wanted()["config.raw"] == name
+    assert stale(site) == {"deploy_services:config.raw", "deploy_services:web"}
+    api = Api()
+    client: Any = type("Client", (), {"api": api})()
+    ensure_config(client, name, text.encode(), {}, print, "golang")
+    assert api.drivers == {name: {"Name": "golang"}}
+
+
 # -- how services get them ---------------------------------------------------------------------------------------------
 
 
@@ -230,6 +286,7 @@ class Api:
 
     def __init__(self) -> None:
         self.made: dict[str, tuple[bytes, dict[str, str]]] = {}
+        self.drivers: dict[str, dict[str, str]] = {}
         self.configs = self.secrets = self._listed
 
     def _listed(self, filters: dict[str, str]) -> list[dict[str, Any]]:
@@ -237,10 +294,14 @@ class Api:
         names = [name for name in self.made if name.startswith(filters["name"])]
         return [{"ID": f"id-{name}", "Spec": {"Name": name}} for name in names]
 
-    def create_config(self, name: str, content: bytes, labels: dict[str, str]) -> dict[str, str]:
+    def create_config(
+        self, name: str, content: bytes, labels: dict[str, str], templating: dict[str, str] | None = None
+    ) -> dict[str, str]:
         """Keep one."""
         assert name not in self.made
         self.made[name] = content, labels
+        if templating is not None:
+            self.drivers[name] = templating
         return {"ID": f"id-{name}"}
 
     create_secret = create_config
