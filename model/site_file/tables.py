@@ -339,7 +339,11 @@ class ServiceTable(ServiceBase, frozen=True):
         Meta(description="How long containers may take to end, as in `60s`. Then they are killed."),
     ] = "10s"
     converge_timeout: Annotated[
-        Duration, Meta(description="How long the service may take until it runs, as in `5m`.")
+        Duration,
+        Meta(
+            description="How long the service may take until it runs, as in `5m`; longer where its own times need it "
+            "(`start_period`, `stop_grace_period`, `delay`, `monitor`)."
+        ),
     ] = "5m"
 
 

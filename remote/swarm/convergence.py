@@ -12,7 +12,7 @@ from model.labels import SPEC_LABEL
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import Pace, wait_for
-from remote.swarm import jobs
+from remote.swarm import endings, jobs
 from remote.swarm.poller import SwarmPoller
 from remote.swarm.services import set_labels
 from remote.swarm.spec import spec_digest
@@ -29,6 +29,8 @@ the last), and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
+_ALONE_PATIENCE = 3.0
+"""Seconds in which the swarm has made the next task, if it makes one."""
 _OUTCOMES = {
     "rollback_completed": "was undone",
     "rollback_paused": "could not be undone, since the specification before fails, too",
@@ -126,6 +128,9 @@ class _Watch:
         self._since: dict[str, float] = {}
         # Tasks that had failed before the first snapshot do not count.
         self._lost_before: frozenset[str] | None = None
+        # The same of tasks that had ended, well or not.
+        self._ended_before: frozenset[str] | None = None
+        self._alone_since = inf
         self._due = inf
         """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
@@ -156,7 +161,7 @@ class _Watch:
         self._give_up_if_hopeless(service)
         if jobs.is_job(service):
             return self._job_is_done(service)
-        running = [t for t in self.tasks if t["DesiredState"] == "running" and _is_current(t, service)]
+        running = [t for t in self.tasks if t["DesiredState"] == "running" and endings.is_current(t, service)]
         for task in running:
             if task["Status"]["State"] == "running":
                 self._since.setdefault(task["ID"], snapshot.ended)
@@ -183,6 +188,29 @@ class _Watch:
             self._log(state)
             self._logged = state
 
+    def _give_up_if_tasks_end(self, service: Json) -> None:
+        """Raise when tasks end by themselves, or have ended and the swarm starts no others."""
+        if self._ended_before is None:
+            # A service that was just made had none.
+            is_new = self._changed and not service.get("PreviousSpec")
+            before = () if is_new else endings.ended(service, self.tasks, ())
+            self._ended_before = frozenset(task["ID"] for task in before)
+        # Those of an unchanged service ended as it is now, too.
+        ended = endings.ended(service, self.tasks, self._ended_before if self._changed else ())
+        alone = bool(ended) and endings.is_left_alone(service, self.tasks)
+        now = time.monotonic()
+        self._alone_since = min(self._alone_since, now) if alone else inf
+        by_themselves = endings.by_themselves(
+            [task for task in ended if task["ID"] not in self._ended_before]
+        )
+        why = ""
+        if len(by_themselves) >= GIVE_UP_AFTER and not jobs.is_job(service):
+            why = endings.why_they_end(len(by_themselves))
+        elif now - self._alone_since >= _ALONE_PATIENCE:
+            why = endings.why_no_other(service, max(ended, key=_moment))
+        if why:
+            raise _HopelessError(f"service {self._name}: {why}{_report(ended, self._log_tail)}")
+
     def _give_up_if_hopeless(self, service: Json) -> None:
         """Raise when waiting longer makes no sense."""
         update = service.get("UpdateStatus") or {}
@@ -199,6 +227,8 @@ class _Watch:
                 f"({update.get('Message', 'no reason given')})"
                 f"{self._report_of_rollback or _report(self.tasks, self._log_tail)}"
             )
+        if state != "updating":
+            self._give_up_if_tasks_end(service)
         lost = [task for task in self.tasks if task["Status"]["State"] in _LOST]
         if self._lost_before is None:
             self._lost_before = frozenset(task["ID"] for task in lost)
@@ -221,18 +251,15 @@ class _Watch:
             raise _HopelessError(f"service {self._name}: no host can take it{_report(stuck, self._log_tail)}")
 
 
-def _is_current(task: Json, service: Json) -> bool:
-    """Return whether a task is of the service's present specification."""
-    return bool(task["Spec"].get("ContainerSpec") == service["Spec"]["TaskTemplate"].get("ContainerSpec"))
-
-
 def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
     """Return the latest failed task's own error and its last log lines, for the end of a message."""
     failed = [t for t in tasks if t["Status"]["State"] in _LOST and t["Status"].get("Err")]
-    troubled = failed or [t for t in tasks if t["Status"].get("Err")] or [t for t in tasks if _unfinished(t)]
+    complete = endings.by_themselves(tasks)
+    troubled = failed or [t for t in tasks if t["Status"].get("Err")] or complete
+    troubled = troubled or [t for t in tasks if _unfinished(t)]
     if not troubled:
         return ""
-    last = max(troubled, key=lambda t: str(t["Status"].get("Timestamp", "")))
+    last = max(troubled, key=_moment)
     status = last["Status"]
     node, container = last.get("NodeID", ""), (status.get("ContainerStatus") or {}).get("ContainerID", "")
     message = status.get("Err") or status.get("Message")
@@ -242,6 +269,11 @@ def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:
         *tail,
     ]
     return "".join(f"\n    {line}" for line in lines)
+
+
+def _moment(task: Json) -> str:
+    """Return when a task came into its state."""
+    return str(task["Status"].get("Timestamp", ""))
 
 
 def _unfinished(task: Json) -> bool:

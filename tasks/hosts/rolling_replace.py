@@ -17,6 +17,7 @@ from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import SwarmRecord
 from model.log import Log
 from model.stage import Host
+from model.swarm.time_to_run import time_to_run
 from providers.base import Resource
 from remote.mother.wait import telling, wait_for
 from tasks.hosts.volumes_on import volumes_on
@@ -309,7 +310,7 @@ def wait_until_back(run: Run, host: Host, before: Before, log: Log) -> None:
             return []
         return [f"the swarm has not seen yet that tasks on {host.short} ended"]
 
-    timeouts = [service.converge_timeout for service in run.stage.services.values()]
+    timeouts = [time_to_run(service, len(run.stage.hives)) for service in run.stage.services.values()]
     patience = SETTLE_TIMEOUT if before is None else max([SERVICES_TIMEOUT, *timeouts])
     again = f"{host.short} to be a ready manager again"
     with run.coordination.idle():

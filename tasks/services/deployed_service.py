@@ -17,6 +17,7 @@ from model.log import Log
 from model.secrets.stage_secrets import REGISTRY_USER
 from model.site.networks import HOST_NETWORK
 from model.stage import REGISTRY_PORT, Stage
+from model.swarm.time_to_run import time_to_run
 from model.templates import RenderedService
 from remote.mother.files import write_whole
 from remote.swarm.revisions import RevisionStore
@@ -193,7 +194,7 @@ class DeployedService(Step):
 
         run, service = self._run, self._service
         policy = ConvergencePolicy(
-            service.converge_timeout, service.update_config.monitor, run.coordination.idle
+            time_to_run(service, len(run.stage.hives)), service.update_config.monitor, run.coordination.idle
         )
         return partial(
             wait_until_converged,

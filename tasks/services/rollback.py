@@ -7,6 +7,7 @@ from model.errors import ConfigError, ServiceError
 from model.keys.digest import Inputs, key_of
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from model.log import Log
+from model.swarm.time_to_run import time_to_run
 from remote.swarm.revisions import revisions, with_secrets
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -71,7 +72,7 @@ class ServiceRollback:
         wait_until_converged(
             run.connections.swarm_poller,
             name,
-            ConvergencePolicy(config.converge_timeout, config.update_config.monitor),
+            ConvergencePolicy(time_to_run(config, len(run.stage.hives)), config.update_config.monitor),
             partial(log_tail, run.stage, run.state, run.connections),
             log,
             changed=True,

@@ -15,7 +15,7 @@ from docker.errors import APIError
 from urllib3.exceptions import ProtocolError
 
 from model.errors import ServiceError
-from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
+from remote.swarm.convergence import ConvergencePolicy, NotRunningError, wait_until_converged
 from remote.swarm.poller import SwarmPoller
 
 PATIENCE = ConvergencePolicy(timeout=20, stable=0.0)
@@ -343,3 +343,120 @@ class TestConverged:
 
         assert wait(engine, "once") == ["1 of 1 tasks are done"]
         assert engine.lists["once"]["Spec"]["Labels"] == {}
+
+
+def ended(engine: Engine, name: str, state: str = "complete", **status: Any) -> dict[str, Any]:
+    """Return a task that ended, and that the swarm replaces."""
+    return {**engine.task(name, state, **status), "DesiredState": "shutdown"}
+
+
+class TestTasksThatEnd:
+    """A service whose tasks end is not waited for until its time is over."""
+
+    @pytest.fixture(autouse=True)
+    def _at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Give the swarm no time to make another task: a test's engine makes none."""
+        monkeypatch.setattr("remote.swarm.convergence._ALONE_PATIENCE", 0.0)
+
+    @staticmethod
+    def policy(engine: Engine, condition: str, attempts: int = 0) -> None:
+        """Set when the service's tasks are started again."""
+        template = engine.lists["web"]["Spec"]["TaskTemplate"]
+        template["RestartPolicy"] = {"Condition": condition, "MaxAttempts": attempts}
+
+    def test_three_that_end_by_themselves(self) -> None:
+        """With status 0, one after another, while the next is about to start."""
+        engine = Engine("web")
+        engine.all_tasks = [
+            *(ended(engine, "web", Message="finished") for _ in range(3)),
+            engine.task("web", "ready"),
+        ]
+
+        with pytest.raises(NotRunningError) as raised:
+            wait(engine, "web")
+
+        message = str(raised.value)
+        assert message.startswith(
+            "service web: its tasks end by themselves with status 0, 3 of them one after another: "
+        )
+        assert 'what is to end is a job: mode = "replicated-job"' in message
+        assert "complete: finished" in message
+
+    @pytest.mark.parametrize(
+        ("condition", "attempts", "state", "why"),
+        [
+            (
+                "on-failure",
+                0,
+                "complete",
+                "its task ended by itself with status 0, and restart_config (condition = ",
+            ),
+            ("none", 0, "failed", 'its task failed, and restart_config (condition = "none") starts no other'),
+            (
+                "any",
+                2,
+                "failed",
+                'its task failed, and restart_config (condition = "any", max_attempts = 2) starts',
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("changed", [True, False])
+    def test_one_that_nothing_follows(
+        self, condition: str, attempts: int, state: str, why: str, *, changed: bool
+    ) -> None:
+        """Also of a service that was not changed: its task may have ended long ago."""
+        engine = Engine("web")
+        self.policy(engine, condition, attempts)
+        engine.all_tasks = [ended(engine, "web", state, Err="it broke")]
+
+        with pytest.raises(NotRunningError) as raised:
+            wait(engine, "web", changed=changed)
+
+        assert str(raised.value).startswith(f"service web: {why}")
+        assert "it broke" in str(raised.value)
+
+    def test_a_job_that_failed_for_good(self) -> None:
+        """One whose `restart_config` has no other task started."""
+        engine = Engine("web")
+        self.policy(engine, "none")
+        engine.lists["web"]["Spec"]["Mode"] = {"ReplicatedJob": {"TotalCompletions": 1}}
+        engine.lists["web"]["JobStatus"] = {"JobIteration": {"Index": 1}}
+        engine.all_tasks = [{**ended(engine, "web", "failed", Err="it broke"), "JobIteration": {"Index": 1}}]
+
+        with pytest.raises(NotRunningError, match="its task failed, and restart_config"):
+            wait(engine, "web")
+
+    def test_a_job_whose_tasks_end_well_is_done(self) -> None:
+        """However many there are."""
+        engine = Engine("web")
+        engine.lists["web"]["Spec"]["Mode"] = {"ReplicatedJob": {"TotalCompletions": 4}}
+        engine.lists["web"]["JobStatus"] = {"JobIteration": {"Index": 1}}
+        engine.all_tasks = [{**ended(engine, "web"), "JobIteration": {"Index": 1}} for _ in range(4)]
+
+        assert wait(engine, "web") == ["4 of 4 tasks are done"]
+
+    def test_what_ended_before_says_nothing_of_a_change(self) -> None:
+        """A service that was scaled up has an ended task of the same specification, and its new one runs."""
+        engine = Engine("web")
+        engine.lists["web"]["PreviousSpec"] = {"Name": "web"}
+        engine.all_tasks = [*(ended(engine, "web") for _ in range(5)), engine.task("web")]
+
+        assert wait(engine, "web") == ["1 of 1 tasks run"]
+
+    def test_the_end_of_an_update_is_the_swarms_to_tell(self) -> None:
+        """While it is under way the swarm counts tasks that end, and undoes it."""
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "updating"}
+        engine.all_tasks = [ended(engine, "web") for _ in range(3)]
+        told: list[int] = []
+
+        def tasks() -> list[dict[str, Any]]:
+            told.append(1)
+            if len(told) == 3:
+                engine.lists["web"]["UpdateStatus"] = {"State": "rollback_completed", "Message": "undone"}
+            return engine.all_tasks
+
+        engine.tasks = tasks  # type: ignore[method-assign]
+
+        with pytest.raises(NotRunningError, match="the update failed and was undone"):
+            wait(engine, "web")
