@@ -34,6 +34,8 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
     """The default zones; `{region}` in them stands for the region."""
     has_zonal_subnets: ClassVar[bool] = False
     """Whether a subnet lies in one zone, so that hosts in several zones need several subnets."""
+    default_disk_size: ClassVar[int] = 20
+    """GiB of a host's disk, unless its image needs more."""
 
     region: Annotated[str, Meta(description="The cloud's region.")] | None = None
     available_zones: Annotated[
@@ -46,7 +48,18 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
     repository_instance_type: (
         Annotated[str, Meta(description="The repository's instance type, if it differs.")] | None
     ) = None
-    disk_size: Annotated[int, Meta(ge=8, le=1_000_000, description="The size of a host's disk in GiB.")] = 20
+    disk_size: (
+        Annotated[
+            int,
+            Meta(
+                ge=8,
+                le=1_000_000,
+                description="The size of a host's disk in GiB. By default 20, in Azure 30; or what the image needs, "
+                "if that is more.",
+            ),
+        ]
+        | None
+    ) = None
     repository_disk_size: (
         Annotated[
             int,
@@ -105,6 +118,7 @@ class AzureStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", ta
     """Hosts that are virtual machines of Azure."""
 
     default_zones: ClassVar[tuple[str, ...]] = ("1", "2", "3")
+    default_disk_size: ClassVar[int] = 30
 
     region: Annotated[
         str,
@@ -132,7 +146,18 @@ class GcpStage(CloudStage, frozen=True, kw_only=True, tag_field="provider", tag=
     project: (
         Annotated[str, Meta(description="The project's id. By default that of the credentials.")] | None
     ) = None
-    disk_size: Annotated[int, Meta(ge=10, le=1_000_000, description="The size of a host's disk in GiB.")] = 20
+    disk_size: (
+        Annotated[
+            int,
+            Meta(
+                ge=10,
+                le=1_000_000,
+                description="The size of a host's disk in GiB. By default 20; or what the image needs, "
+                "if that is more.",
+            ),
+        ]
+        | None
+    ) = None
     disk_type: Annotated[
         str,
         Meta(

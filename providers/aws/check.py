@@ -10,7 +10,7 @@ from model.site import AwsStage
 from model.stage import Stage
 from providers.aws.api import AwsApi
 from providers.aws.errors import BUSY, AwsError
-from providers.aws.image import AwsImages
+from providers.aws.image import AwsImages, disk_size
 from providers.base import Found
 from providers.cloud.check import CloudCheck, Question
 from providers.cloud.host import HostSpec
@@ -65,7 +65,7 @@ class AwsCheck(CloudCheck[AwsStage]):
 
     def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
-        return self._zones, self._types, self._images_of, self._permissions, self._quotas
+        return self._zones, self._types, self._images_of, self._disks, self._permissions, self._quotas
 
     def _zones(self) -> Iterator[str]:
         """Yield the zones that the region does not have for this account."""
@@ -106,6 +106,10 @@ class AwsCheck(CloudCheck[AwsStage]):
                     yield f"{self._path}.image_name: {error}"
             except ProviderError as error:
                 yield f"{self._path}.{error}"
+
+    def _image_size(self, spec: HostSpec) -> int:
+        """Return the GiB of the snapshot of a host's image."""
+        return disk_size(self._images.of(spec.instance_type))
 
     def _permissions(self) -> Iterator[str]:
         """Yield the permissions that this account lacks, as far as a dry run shows it."""

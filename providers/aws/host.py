@@ -12,7 +12,7 @@ from model.site import AwsStage
 from model.stage import Stage
 from providers.aws.api import AwsApi, of_stage, specification, tags_for, tags_of
 from providers.aws.errors import AwsError, tolerated
-from providers.aws.image import AwsImages
+from providers.aws.image import AwsImages, disk_size
 from providers.aws.network import AwsNetwork
 from providers.cloud.cloud_init import SshKeys, user_data
 from providers.cloud.errors import gone
@@ -160,7 +160,7 @@ class AwsHosts(CloudHosts[AwsStage]):
         }
         if self._config.kms_key_id is not None:
             disk["KmsKeyId"] = self._config.kms_key_id
-        sizes = self._disk_sizes(spec, image["RootDeviceName"])
+        sizes = _disk_sizes(spec, image["RootDeviceName"], spec.new_size(disk_size(image)))
         tags = tags_for(self._stage, spec.short, key)
         return {
             "MinCount": 1,
@@ -194,11 +194,6 @@ class AwsHosts(CloudHosts[AwsStage]):
             ],
         }
 
-    def _disk_sizes(self, spec: HostSpec, root_device: str) -> dict[str, int]:
-        """Return the GiB of each disk by its device."""
-        sizes = {root_device: spec.disk_size}
-        return {**sizes, DATA_DEVICE: spec.data_size} if spec.data_size else sizes
-
     # -- changing ------------------------------------------------------------------------------------------------------
 
     def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
@@ -224,16 +219,17 @@ class AwsHosts(CloudHosts[AwsStage]):
             ProviderError: They are larger than they should be.
 
         """
-        sizes = self._disk_sizes(spec, machine.answer["RootDeviceName"])
-        attached = {
-            mapping["Ebs"]["VolumeId"]: sizes[mapping["DeviceName"]]
+        root = machine.answer["RootDeviceName"]
+        devices = {
+            mapping["Ebs"]["VolumeId"]: mapping["DeviceName"]
             for mapping in machine.answer.get("BlockDeviceMappings") or ()
-            if mapping["DeviceName"] in sizes
+            if mapping["DeviceName"] in _disk_sizes(spec, root, 0)
         }
-        if not attached:
+        if not devices:
             return
-        for volume in self._api.listing("describe_volumes", "Volumes", VolumeIds=sorted(attached)):
-            identifier, there, wanted = volume["VolumeId"], volume["Size"], attached[volume["VolumeId"]]
+        for volume in self._api.listing("describe_volumes", "Volumes", VolumeIds=sorted(devices)):
+            identifier, there = volume["VolumeId"], volume["Size"]
+            wanted = _disk_sizes(spec, root, spec.kept_size(there))[devices[identifier]]
             if there > wanted:
                 raise ProviderError(
                     f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: restore its size"
@@ -375,3 +371,16 @@ class AwsHosts(CloudHosts[AwsStage]):
             return machine_of(instance) if state in states else None
 
         return poll(find, what, timeout, lambda: f"it is {state}")
+
+
+def _disk_sizes(spec: HostSpec, root_device: str, size: int) -> dict[str, int]:
+    """Return the GiB of each disk by its device. Pure.
+
+    Args:
+        spec: The host.
+        root_device: The device of the disk that it starts from.
+        size: GiB of that disk.
+
+    """
+    sizes = {root_device: size}
+    return {**sizes, DATA_DEVICE: spec.data_size} if spec.data_size else sizes

@@ -97,3 +97,16 @@ class AwsImages:
         # In one and the same second, the id decides: two runs must come to the same.
         newest: Json = max(found, key=lambda image: (image["CreationDate"], image["ImageId"]))
         return newest
+
+
+def disk_size(image: Json) -> int:
+    """Return the GiB of an image's snapshot, which the disk of an instance must have at least. Pure."""
+    root = image.get("RootDeviceName")
+    return max(
+        (
+            int((mapping.get("Ebs") or {}).get("VolumeSize") or 0)
+            for mapping in image.get("BlockDeviceMappings") or ()
+            if mapping.get("DeviceName") == root
+        ),
+        default=0,
+    )

@@ -227,6 +227,19 @@ class AzureApi:
             url = answer.get("nextLink")
         return found
 
+    def look(self, path: str, version: str) -> Json | None:
+        """Return the thing at a path, with all that the SDK's models leave out; None if it is not there."""
+        self.connect()
+        url = f"{self._base()}{path}?api-version={version}"
+        label = f"GET {path.rpartition('/providers/')[2]}"
+        try:
+            answer: Json = _asked(label, partial(self._get, label, url))[1]
+        except AzureError as error:
+            if error.status != NOT_FOUND:
+                raise
+            return None
+        return answer
+
     def _base(self) -> str:
         """Return the API's address."""
         return self._endpoint.url if self._endpoint is not None else AzureEndpoint.url

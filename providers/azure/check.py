@@ -14,6 +14,7 @@ from providers.azure.image import AzureImages, capability, is_closed, zones_of
 from providers.azure.network import GROUP
 from providers.base import Found
 from providers.cloud.check import CloudCheck, Question
+from providers.cloud.host import HostSpec
 from providers.cloud.resources import NETWORK
 
 _PERMISSIONS = (
@@ -82,6 +83,7 @@ class AzureCheck(CloudCheck[AzureStage]):
             self._protocols,
             self._zones,
             self._images_of,
+            self._disks,
             self._quotas,
         )
 
@@ -154,6 +156,10 @@ class AzureCheck(CloudCheck[AzureStage]):
                     raise
                 except ProviderError as error:
                     yield f"{self._path}.{error}"
+
+    def _image_size(self, spec: HostSpec) -> int:
+        """Return the GiB of a host's image."""
+        return self._images.disk_size(spec.instance_type)
 
     # -- quotas --------------------------------------------------------------------------------------------------------
 

@@ -101,11 +101,11 @@ class AzureHosts(CloudHosts[AzureStage]):
     def _disk_sizes(self, spec: HostSpec, machine: Machine) -> Iterator[tuple[str, int, int]]:
         """Yield name, GiB and wanted GiB of each disk of a machine whose size Azure says. Pure."""
         profile = properties(machine.answer)["storageProfile"]
-        disks = [(profile["osDisk"], spec.disk_size)]
-        disks += [(disk, spec.data_size) for disk in profile.get("dataDisks") or ()]
-        for disk, wanted in disks:
-            if disk.get("diskSizeGB"):
-                yield str(disk["name"]), int(disk["diskSizeGB"]), wanted
+        others: list[Json] = profile.get("dataDisks") or []
+        for disk in (profile["osDisk"], *others):
+            if there := int(disk.get("diskSizeGB") or 0):
+                is_system = disk is profile["osDisk"]
+                yield str(disk["name"]), there, spec.kept_size(there) if is_system else spec.data_size
 
     def virtual_machines(self) -> list[Json]:
         """Return the stage's virtual machines, without their power states."""
@@ -226,7 +226,7 @@ class AzureHosts(CloudHosts[AzureStage]):
         return body
 
     def _disks(self, spec: HostSpec, image: Json) -> Json:
-        """Return the disks of a new machine: Azure encrypts every one, by the stage's key set if it names one. Pure."""
+        """Return the disks of a new machine: Azure encrypts every one, by the stage's key set if it names one."""
         managed: Json = {"storageAccountType": DISK}
         if key := self._config.kms_key_id:
             managed["diskEncryptionSet"] = {"id": key}
@@ -237,7 +237,7 @@ class AzureHosts(CloudHosts[AzureStage]):
                 "name": os_disk(spec.short),
                 "createOption": "FromImage",
                 "osType": "Linux",
-                "diskSizeGB": spec.disk_size,
+                "diskSizeGB": spec.new_size(self._images.disk_size(spec.instance_type)),
                 **common,
             },
         }

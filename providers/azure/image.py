@@ -2,7 +2,7 @@
 
 from model.errors import ProviderError
 from model.json_types import Json
-from providers.azure.api import AzureApi
+from providers.azure.api import AzureApi, properties
 from providers.azure.errors import NOT_FOUND, AzureError
 from providers.cloud.memo import Memo
 
@@ -18,6 +18,8 @@ FAMILIES = {
 
 https://learn.microsoft.com/azure/virtual-machines/linux/cli-ps-findimage
 """
+_VERSIONS = {"vmimage": "2024-07-01", "images": "2024-07-01", "galleries": "2023-07-03"}
+"""The API's version by kind of image."""
 _WORDS = 4
 """The parts of `publisher:offer:sku:version`."""
 
@@ -42,6 +44,7 @@ class AzureImages:
         self._api, self._name = api, name
         self._sizes: Memo[str, dict[str, Json]] = Memo()
         self._found: Memo[str, Json] = Memo()
+        self._descriptions: Memo[str, Json] = Memo()
 
     def sizes(self) -> dict[str, Json]:
         """Return the sizes that the region has, by name: one listing for a run."""
@@ -95,6 +98,41 @@ class AzureImages:
         publisher, offer, plan, *given = words
         version = given[0] if given and given[0] != "latest" else self._newest(publisher, offer, plan)
         return {"publisher": publisher, "offer": offer, "sku": plan, "version": version}
+
+    def disk_size(self, size: str) -> int:
+        """Return the GiB of the image that runs on a size; 0 if Azure does not say.
+
+        The answer has `sizeInGb`, which is in none of the SDK's models:
+        https://github.com/Azure/azure-sdk-for-net/issues/15705. A disk that is smaller is refused (409
+        OperationNotAllowed): https://github.com/Azure/azure-sdk-for-python/issues/23051
+        """
+        disk = self.description(size).get("osDiskImage") or {}
+        return int(disk.get("sizeInGb") or disk.get("sizeInGB") or disk.get("diskSizeGB") or 0)
+
+    def description(self, size: str) -> Json:
+        """Return what Azure says of the image that runs on a size; nothing of an image that is gone or hidden.
+
+        https://learn.microsoft.com/rest/api/compute/virtual-machine-images/get
+        """
+        image = self.of(size)
+        return self._descriptions.get(image_name(image), lambda: self._describe(image))
+
+    def _describe(self, image: Json) -> Json:
+        """Ask for what Azure says of an image."""
+        if "id" in image:
+            kind = "galleries" if "/galleries/" in str(image["id"]).lower() else "images"
+            found = self._api.look(str(image["id"]), _VERSIONS[kind])
+            profile = properties(found or {}).get("storageProfile") or {}
+            return {
+                **properties(found or {}),
+                "osDiskImage": profile.get("osDiskImage") or profile.get("osDisk"),
+            }
+        where = (
+            f"/subscriptions/{self._api.subscription}/providers/Microsoft.Compute/locations/{self._api.region}"
+            f"/publishers/{image['publisher']}/artifacttypes/vmimage/offers/{image['offer']}/skus/{image['sku']}"
+            f"/versions/{image['version']}"
+        )
+        return properties(self._api.look(where, _VERSIONS["vmimage"]) or {})
 
     def _newest(self, publisher: str, offer: str, plan: str) -> str:
         """Return the newest version of an image."""

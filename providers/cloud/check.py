@@ -51,6 +51,41 @@ class CloudCheck(ABC, Generic[Config]):
     def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
 
+    @abstractmethod
+    def _image_size(self, spec: HostSpec) -> int:
+        """Return the GiB that a host's image needs; 0 if the cloud does not say.
+
+        Raises:
+            ProviderError: There is no image, which another question reports.
+
+        """
+
+    def _disks(self) -> Iterator[str]:
+        """Yield the sizes of disks in site.toml that are smaller than the image of the host."""
+        said = set()
+        for spec in self._specs:
+            is_own = spec.host.is_repository and self._config.repository_disk_size is not None
+            key = "repository_disk_size" if is_own else "disk_size"
+            if not spec.has_own_size or key in said:
+                continue
+            try:
+                needed = self._image_size(spec)
+            except ProviderError:
+                continue
+            if spec.disk_size < needed:
+                said.add(key)
+                yield (
+                    f"{self._path}.{key}: {spec.disk_size} GiB are fewer than the {needed} GiB of image "
+                    f"{spec.image_name}: set {needed} or more, or leave {key} out"
+                )
+
+    def _new_size(self, spec: HostSpec) -> int:
+        """Return the GiB of a host's disk; those of site.toml where the image is not known."""
+        try:
+            return spec.new_size(self._image_size(spec))
+        except ProviderError:
+            return spec.disk_size
+
     def _sizes(self) -> list[str]:
         """Return the sizes of the stage's hosts."""
         return sorted({spec.instance_type for spec in self._specs})

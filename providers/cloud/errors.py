@@ -1,6 +1,16 @@
 """Messages of the errors that all clouds have."""
 
+import re
+
 from model.errors import ProviderError
+
+_DISK_TOO_SMALL = re.compile(r"\b(disk|volume)\b.* (smaller than|too small)", re.IGNORECASE | re.DOTALL)
+"""A disk that is smaller than its image: no cloud has a code of its own for it.
+
+https://github.com/Azure/azure-sdk-for-python/issues/23051, https://github.com/scylladb/scylladb/issues/6999,
+https://github.com/BasedHardware/omi/pull/7155, and `FlavorDiskTooSmall` in nova/exception.py.
+"""
+_LARGER_DISK = "the image needs a larger disk: set disk_size (or repository_disk_size), or leave it out"
 
 
 def refusal(cloud: str, request: str, code: str, reason: str, request_id: str, advice: str) -> str:
@@ -16,6 +26,7 @@ def refusal(cloud: str, request: str, code: str, reason: str, request_id: str, a
 
     """
     words = [f"{cloud} {request}:", f"{code}:" if code else "", reason.strip().rstrip(".")]
+    advice = _LARGER_DISK if _DISK_TOO_SMALL.search(reason) else advice
     found = f" (request {request_id})" if request_id else ""
     return " ".join(word for word in words if word) + found + (f": {advice}" if advice else "")
 

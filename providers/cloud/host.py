@@ -25,6 +25,8 @@ UNKNOWN_KEY_TIMEOUT = 20.0
 
 Config = TypeVar("Config", bound=CloudStage)
 """The type of a stage's table."""
+_DEFAULT_DISK = 20
+"""The setting of a host whose disk has no size in site.toml; it is as large as its image needs."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class HostSpec:
         place: Its address, subnet and zone.
         image_name: The image that it is made from.
         instance_type: Its size, by the cloud's own name.
-        disk_size: GiB of its disk.
+        disk_size: GiB of its disk; the fewest, where site.toml has no size for it.
+        has_own_size: Whether site.toml has a size for its disk.
         data_size: GiB of its extra disk; 0 if it has none.
         is_public: Whether it has a public address.
 
@@ -47,6 +50,7 @@ class HostSpec:
     image_name: str
     instance_type: str
     disk_size: int
+    has_own_size: bool
     data_size: int
     is_public: bool
 
@@ -77,21 +81,31 @@ class HostSpec:
         """Its settings that change in place."""
         settings = {
             "instance_type": self.instance_type,
-            "disk_size": str(self.disk_size),
+            "disk_size": str(self.disk_size if self.has_own_size else _DEFAULT_DISK),
             "public_address": str(self.is_public),
         }
         return {**settings, "mirrored_disk_size": str(self.data_size)} if self.data_size else settings
 
+    def new_size(self, needed: int) -> int:
+        """Return the GiB that its disk is made with, of which its image needs some."""
+        return self.disk_size if self.has_own_size else max(self.disk_size, needed)
+
+    def kept_size(self, there: int) -> int:
+        """Return the GiB that its disk is to have which has some: where site.toml has no size, they are enough."""
+        return self.disk_size if self.has_own_size else max(_DEFAULT_DISK, there)
+
 
 def spec_of(stage: Stage, config: CloudStage, host: Host) -> HostSpec:
     """Return the specification of a host. Pure."""
-    own_type, own_size = config.repository_instance_type, config.repository_disk_size
+    own_type = config.repository_instance_type if host.is_repository else None
+    own_size = (config.repository_disk_size if host.is_repository else None) or config.disk_size
     return HostSpec(
         host=host,
         place=stage.location(host),
         image_name=config.image_name,
-        instance_type=(own_type if host.is_repository else None) or config.instance_type,
-        disk_size=(own_size if host.is_repository else None) or config.disk_size,
+        instance_type=own_type or config.instance_type,
+        disk_size=own_size or config.default_disk_size,
+        has_own_size=own_size is not None,
         data_size=(config.mirrored_disk_size or 0) if host.is_hive else 0,
         is_public=stage.has_public_address(host),
     )

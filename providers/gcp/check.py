@@ -10,7 +10,7 @@ from providers.cloud.check import CloudCheck, Question
 from providers.cloud.host import HostSpec
 from providers.cloud.retry import retry
 from providers.gcp.api import WHILE_BUSY, GcpApi
-from providers.gcp.image import GcpImages
+from providers.gcp.image import GcpImages, disk_size
 
 PERMISSIONS = (
     "compute.addresses.create",
@@ -49,7 +49,7 @@ class GcpCheck(CloudCheck[GcpStage]):
 
     def _questions(self) -> Sequence[Question]:
         """Return the questions, in order."""
-        return self._permissions, self._zones, self._types, self._quotas
+        return self._permissions, self._zones, self._types, self._disks, self._quotas
 
     def _permissions(self) -> Iterator[str]:
         """Yield the permissions that these credentials lack."""
@@ -89,13 +89,17 @@ class GcpCheck(CloudCheck[GcpStage]):
             except ProviderError as error:
                 yield f"{self._path}.{error}"
 
+    def _image_size(self, spec: HostSpec) -> int:
+        """Return the GiB of a host's image."""
+        return disk_size(self._images.of(spec.instance_type, spec.place.zone))
+
     def _quotas(self) -> Iterator[str]:
         """Yield the quotas that are too small for the missing hosts."""
         region = self._api.get("Regions.get", region=self._api.region)
         if region is None:
             return  # `_zones` reports it
         missing = self._missing()
-        disk = sum(spec.disk_size + spec.data_size for spec in missing)
+        disk = sum(self._new_size(spec) + spec.data_size for spec in missing)
         metric = "DISKS_TOTAL_GB" if self._config.disk_type == "pd-standard" else "SSD_TOTAL_GB"
         wanted = {
             "INSTANCES": len(missing),

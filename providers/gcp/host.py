@@ -22,7 +22,7 @@ from providers.cloud.retry import poll
 from providers.cloud.tag import parse_tag, tag
 from providers.gcp.api import GcpApi, labels_for
 from providers.gcp.errors import GcpError
-from providers.gcp.image import GcpImages
+from providers.gcp.image import GcpImages, disk_size
 from providers.gcp.network import GcpNetwork
 from remote.ssh.ssh_files import SshFiles
 
@@ -188,7 +188,7 @@ class GcpHosts(CloudHosts[GcpStage]):
     def _disks(self, spec: HostSpec, key: str, image: Json) -> list[Json]:
         """Return the disks of a new instance, the one with the image first."""
         disks = []
-        for use, size in self._disk_sizes(spec).items():
+        for use, size in _disk_sizes(spec, spec.new_size(disk_size(image))).items():
             disk: Json = {
                 "autoDelete": True,
                 "boot": use == "boot",
@@ -207,11 +207,6 @@ class GcpHosts(CloudHosts[GcpStage]):
                 disk["diskEncryptionKey"] = {"kmsKeyName": self._config.kms_key_id}
             disks.append(disk)
         return disks
-
-    def _disk_sizes(self, spec: HostSpec) -> dict[str, int]:
-        """Return the GiB of each disk by its device. Pure."""
-        sizes = {"boot": spec.disk_size}
-        return {**sizes, "data": spec.data_size} if spec.data_size else sizes
 
     def _access(self, spec: HostSpec) -> Json:
         """Return the access configuration that holds the host's own public address."""
@@ -246,9 +241,9 @@ class GcpHosts(CloudHosts[GcpStage]):
             ProviderError: They are larger than they should be.
 
         """
-        sizes = self._disk_sizes(spec)
         for disk in machine.answer.get("disks") or ():
-            wanted, there = sizes.get(disk["deviceName"], 0), int(disk["diskSizeGb"])
+            there = int(disk["diskSizeGb"])
+            wanted = _disk_sizes(spec, spec.kept_size(there)).get(disk["deviceName"], 0)
             if not wanted or wanted == there:
                 continue
             name = last(disk["source"])
@@ -380,3 +375,8 @@ class GcpHosts(CloudHosts[GcpStage]):
 def _path(url: str) -> str:
     """Return a thing's path below the API's version, as requests name it."""
     return "projects/" + url.partition("/projects/")[2]
+
+
+def _disk_sizes(spec: HostSpec, size: int) -> dict[str, int]:
+    """Return the GiB of each disk by its device, that of the disk that a host starts from among them. Pure."""
+    return {"boot": size, "data": spec.data_size} if spec.data_size else {"boot": size}

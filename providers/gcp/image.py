@@ -70,3 +70,8 @@ class GcpImages:
             where = " for Arm" if is_arm else ""
             raise ProviderError(f"image_name: there is no {self._name}{where} in project {project}")
         return found
+
+
+def disk_size(image: Json) -> int:
+    """Return the GiB that the disk of an instance must have at least for an image. Pure."""
+    return int(image.get("diskSizeGb") or 0)

@@ -8,9 +8,10 @@ from model.site import OpenStackStage
 from model.stage import Stage
 from providers.base import Found
 from providers.cloud.check import CloudCheck, Question
+from providers.cloud.host import HostSpec
 from providers.openstack.api import OpenStackApi
 from providers.openstack.errors import FORBIDDEN, OpenStackError
-from providers.openstack.image import OpenStackImages
+from providers.openstack.image import OpenStackImages, disk_size
 from providers.openstack.network import OpenStackNetwork
 from providers.openstack.nfs import SERVICE, OpenStackFileSystem
 
@@ -54,6 +55,7 @@ class OpenStackCheck(CloudCheck[OpenStackStage]):
             self._permissions,
             self._flavors,
             self._image,
+            self._disks,
             self._zones,
             self._leads_out,
             self._file_system,
@@ -100,6 +102,11 @@ class OpenStackCheck(CloudCheck[OpenStackStage]):
             self._images.image()
         except ProviderError as error:
             yield f"{self._path}.{error}"
+
+    def _image_size(self, spec: HostSpec) -> int:
+        """Return the GiB of the disk in the image."""
+        del spec  # all hosts have one image
+        return disk_size(self._images.image())
 
     def _zones(self) -> Iterator[str]:
         """Yield the zones that there are not."""

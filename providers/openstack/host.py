@@ -25,7 +25,7 @@ from providers.cloud.resources import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud.retry import poll
 from providers.openstack.api import OpenStackApi
 from providers.openstack.errors import CONFLICT, NOT_FOUND, OpenStackError
-from providers.openstack.image import OpenStackImages
+from providers.openstack.image import OpenStackImages, disk_size
 from providers.openstack.network import OpenStackNetwork
 from remote.ssh.ssh_files import SshFiles
 
@@ -153,25 +153,25 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             },
             "block_device_mapping_v2": self._disks(spec, image, flavor),
         }
-        if self._is_local(spec, flavor):
+        if self._is_local(spec, image, flavor):
             server["imageRef"] = image["id"]
         if spec.place.zone:
             server["availability_zone"] = spec.place.zone
         return server
 
-    def _is_local(self, spec: HostSpec, flavor: Json) -> bool:
+    def _is_local(self, spec: HostSpec, image: Json, flavor: Json) -> bool:
         """Return whether a new host's disk is its flavor's own, and no volume. Pure."""
-        return bool(flavor["disk"] == spec.disk_size and not self._config.volume_type)
+        return bool(flavor["disk"] == spec.new_size(disk_size(image)) and not self._config.volume_type)
 
     def _disks(self, spec: HostSpec, image: Json, flavor: Json) -> list[Json]:
         """Return the disks of a new server, the one with the image first. Pure."""
         kind = {"volume_type": self._config.volume_type} if self._config.volume_type else {}
         volume: Json = {"destination_type": "volume", "delete_on_termination": True, **kind}
         root: Json = {"source_type": "image", "uuid": image["id"], "boot_index": 0}
-        if self._is_local(spec, flavor):
+        if self._is_local(spec, image, flavor):
             disks = [{**root, "destination_type": "local", "delete_on_termination": True}]
         else:
-            disks = [{**volume, **root, "volume_size": spec.disk_size}]
+            disks = [{**volume, **root, "volume_size": spec.new_size(disk_size(image))}]
         if spec.data_size:
             disks.append({**volume, "source_type": "blank", "volume_size": spec.data_size, "boot_index": -1})
         return disks
@@ -197,7 +197,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         """
         flavor, before = self._images.flavor(spec.instance_type), machine.answer["flavor"]
         is_volume = not machine.answer["image"]
-        if not is_volume and flavor["disk"] != spec.disk_size:
+        if not is_volume and flavor["disk"] != spec.kept_size(flavor["disk"]):
             raise ProviderError(
                 f"{spec.name}: its disk is its flavor's own, and that of {flavor['name']} has {flavor['disk']} GiB: "
                 f"set disk_size to that, or instance_type back ({before['original_name']})"
@@ -237,15 +237,16 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
 
         """
         server = machine.answer
-        if server["image"] and server["flavor"]["disk"] != spec.disk_size:
+        own = server["flavor"]["disk"]
+        if server["image"] and own != spec.kept_size(own):
             raise ProviderError(
-                f"{spec.name}: its disk is its flavor's own and has {server['flavor']['disk']} GiB, which another "
+                f"{spec.name}: its disk is its flavor's own and has {own} GiB, which another "
                 "instance_type alone can change: restore disk_size"
             )
         for attached in server[_ATTACHED]:
             volume = self._api.ask("GET", "block_storage", f"/volumes/{attached['id']}")["volume"]
             identifier, there = volume["id"], volume["size"]
-            wanted = spec.data_size if volume["bootable"] == "false" else spec.disk_size
+            wanted = spec.data_size if volume["bootable"] == "false" else spec.kept_size(there)
             if there > wanted:
                 raise ProviderError(
                     f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: restore its size"

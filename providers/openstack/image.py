@@ -5,6 +5,8 @@ from model.json_types import Json
 from providers.cloud.memo import Memo
 from providers.openstack.api import OpenStackApi
 
+_GIB = 1024**3
+
 
 class OpenStackImages:
     """The image and the flavors of one run: all hosts get the same image.
@@ -61,3 +63,14 @@ class OpenStackImages:
             f"image_name: there is no image {name}, and none with os_distro {distro} and os_version {version}: upload "
             f"one, or name another"
         )
+
+
+def disk_size(image: Json) -> int:
+    """Return the GiB that the disk of a server must have at least for an image. Pure.
+
+    Cinder refuses a volume that is smaller than `min_disk`, than the image's file, or than the disk in it.
+
+    https://opendev.org/openstack/cinder/src/branch/master/cinder/volume/flows/api/create_volume.py
+    """
+    sizes = (int(image.get(name) or 0) for name in ("size", "virtual_size"))
+    return max(int(image.get("min_disk") or 0), *(-(-size // _GIB) for size in sizes))

@@ -123,7 +123,31 @@ def test_sizes_change_in_place(aws: Cloud, tmp_path: Path) -> None:
     found = larger.found()["hive0"]
     assert (instance["InstanceType"], found.running, found.drift) == ("t3.large", True, "")
     with pytest.raises(ProviderError, match="has 30 GiB, and can't be made smaller"):
-        make.ensure_host(provider_of(tmp_path, **ONE, instance_type="t3.large"), "hive0")
+        make.ensure_host(provider_of(tmp_path, **ONE, instance_type="t3.large", disk_size=20), "hive0")
+
+
+def test_a_disk_is_as_large_as_its_image(aws: Cloud, tmp_path: Path) -> None:
+    """Without a size in site.toml it has what the image needs; one that is smaller is refused before and on the way."""
+    arm: dict[str, Any] = {**ONE, "instance_type": "t4g.medium"}
+    small = provider_of(tmp_path, **arm, disk_size=20)
+    assert small.check() == [
+        (
+            "stages.production.disk_size: 20 GiB are fewer than the 25 GiB of image debian-12: set 25 or more, "
+            "or leave disk_size out"
+        )
+    ]
+    with pytest.raises(
+        AwsError, match=r"InvalidBlockDeviceMapping.*: the image needs a larger disk: set disk_size"
+    ):
+        make.ensure_all(small)
+
+    provider = provider_of(tmp_path, **arm)
+    assert provider.check() == []
+    make.ensure_all(provider)
+    client = boto3.client("ec2", region_name=aws_cloud.REGION, endpoint_url=aws.url)
+    assert [volume["Size"] for volume in client.describe_volumes()["Volumes"]] == [25]
+    make.ensure_host(provider, "hive0")
+    assert provider.found()["hive0"].drift == ""
 
 
 def test_a_public_address_stays_and_goes(tmp_path: Path, aws: Cloud) -> None:

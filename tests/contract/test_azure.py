@@ -146,17 +146,41 @@ def test_changes_in_place(life: AzureLife) -> None:
     """Another size and larger disks stop the host for a while; it stays the one that it is."""
     life.make()
     before = life.provider().found()["hive0"]
-    life.stage = life.stage_of(instance_type="Standard_B4ms", disk_size=30, mirrored_disk_size=7)
+    life.stage = life.stage_of(instance_type="Standard_B4ms", disk_size=40, mirrored_disk_size=7)
     changed = life.provider().found()["hive0"]
     assert (changed.key, changed.must_stop) == (before.key, True)
-    assert changed.drift == "hive0 is a Standard_B2s, hive0-system has 20 GiB, hive0-data has 5 GiB"
+    assert changed.drift == "hive0 is a Standard_B2s, hive0-system has 30 GiB, hive0-data has 5 GiB"
 
     life.make()
 
     assert life.provider().found()["hive0"] == before
-    life.stage = life.stage_of(instance_type="Standard_B4ms", disk_size=20, mirrored_disk_size=7)
-    with pytest.raises(ProviderError, match="30 GiB, and can't be made smaller"):
+    life.stage = life.stage_of(instance_type="Standard_B4ms", disk_size=30, mirrored_disk_size=7)
+    with pytest.raises(ProviderError, match="40 GiB, and can't be made smaller"):
         life.make()
+
+
+def test_a_disk_is_as_large_as_its_image(life: AzureLife, azure: Cloud) -> None:
+    """Without a size in site.toml it has what the image needs; one that is smaller is refused before and on the way."""
+    life.stage = life.stage_of(disk_size=20)
+    assert life.provider().check() == [
+        (
+            "stages.production.disk_size: 20 GiB are fewer than the 30 GiB of image debian-12: set 30 or more, "
+            "or leave disk_size out"
+        )
+    ]
+    with pytest.raises(
+        AzureError, match=r"OperationNotAllowed.*: the image needs a larger disk: set disk_size"
+    ):
+        life.make()
+
+    life.stage = life.stage_of(image_name="Debian:debian-12:12-large")
+    assert life.provider().check() == []
+    life.make()
+    [disk] = [one for one in azure.of_kind("Microsoft.Compute/disks") if one["name"] == "hive0-system"]
+    assert disk["properties"]["diskSizeGB"] == 50
+    assert life.provider().found()["hive0"].drift == ""
+    life.make()
+    life.assert_whole()
 
 
 def test_a_public_address_stays_and_goes(life: AzureLife) -> None:
@@ -371,7 +395,7 @@ def test_a_host_is_as_it_was_asked_for(azure: Cloud, tmp_path: Path) -> None:
     assert [
         (disk["diskSizeGB"], disk["managedDisk"]["diskEncryptionSet"]["id"])
         for disk in (storage["osDisk"], *storage["dataDisks"])
-    ] == [(20, key), (5, key)]
+    ] == [(30, key), (5, key)]
     assert first["properties"]["osProfile"]["linuxConfiguration"]["disablePasswordAuthentication"] is True
     assert first["tags"]["skep.site"] == stage.site_name
     assert pinned.host_keys == (first["tags"]["skep.host-key"],)

@@ -164,9 +164,35 @@ class TestStage:
         assert after.ssh_host == "10.1.0.10"
         found = make.provider_of(larger, files).found()["hive0"]
         assert (found.running, found.drift, found.must_stop) == (True, "", False)
-        smaller = gcp_cloud.stage_of(**words, instance_type="e2-standard-4", public_addresses=False)
+        smaller = gcp_cloud.stage_of(
+            **words, instance_type="e2-standard-4", disk_size=20, public_addresses=False
+        )
         with pytest.raises(ProviderError, match="has 30 GiB, and can't be made smaller"):
             make.ensure_host(make.provider_of(smaller, files), "hive0")
+
+    def test_a_disk_is_as_large_as_its_image(self, google: Google, tmp_path: Path) -> None:
+        """Without a size it has what the image needs; one that is smaller is refused before and on the way."""
+        files = make.ssh_files(tmp_path)
+        words: dict[str, Any] = {"number_of_hosts": 1, "separate_repository": False}
+        google.image_size = 50
+        small = make.provider_of(gcp_cloud.stage_of(**words, disk_size=20), files)
+        assert small.check() == [
+            (
+                "stages.production.disk_size: 20 GiB are fewer than the 50 GiB of image debian-12: set 50 or more, or "
+                "leave disk_size out"
+            )
+        ]
+        with pytest.raises(
+            GcpError, match=r"image size \(50 GB\).*: the image needs a larger disk: set disk_size"
+        ):
+            make.ensure_all(small)
+
+        provider = make.provider_of(gcp_cloud.stage_of(**words), files)
+        assert provider.check() == []
+        make.ensure_all(provider)
+        [disk] = [one for path, one in google.things.items() if "/disks/" in path]
+        assert disk["sizeGb"] == "50"
+        make.ensure_host(provider, "hive0")
 
     def test_a_look_is_one_listing_for_each_kind(self, google: Google, tmp_path: Path) -> None:
         """A run that has nothing to do asks six questions; pages are gone through."""

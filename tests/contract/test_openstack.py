@@ -263,6 +263,32 @@ class TestChanges:
             make.ensure_host(life.except_(nfs=False, disk_size=12, instance_type="m1.medium"), "hive0")
         life.destroy()
 
+    def test_a_disk_is_as_large_as_its_image(self, life: OpenStackLife) -> None:
+        """Without a size it has what the image needs; one that is smaller is refused before and on the way."""
+        made = cloud.connection("loopback").image.create_image(
+            "large", data=b"nothing", disk_format="raw", container_format="bare", min_disk=25, wait=True
+        )
+        try:
+            small = life.except_(nfs=False, image_name="large")
+            assert [line for line in small.check() if "disk_size" in line] == [
+                (
+                    "stages.private.disk_size: 10 GiB are fewer than the 25 GiB of image large: set 25 or more, "
+                    "or leave disk_size out"
+                )
+            ]
+            with pytest.raises(
+                OpenStackError, match=r"minimum size.*: the image needs a larger disk: set disk_size"
+            ):
+                make.ensure_all(small)
+            provider = life.except_(nfs=False, image_name="large", disk_size=None, mirrored_disk_size=None)
+            make.ensure_all(provider)
+            [volume] = life.api.listing("block_storage", "/volumes/detail", "volumes")
+            assert volume["size"] == 25
+            make.ensure_host(provider, "hive0")
+            life.destroy()
+        finally:
+            cloud.connection("loopback").image.delete_image(made.id)
+
     def test_a_disk_of_the_flavors_own(self, life: OpenStackLife) -> None:
         """It grows with the flavor, also where a run was killed in between; alone it can't, which is said."""
         before = make.ensure_all(life.except_(nfs=False))["hive0"]

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 IMAGES = [
     (
@@ -42,6 +43,23 @@ IMAGES = [
     ),
 ]
 """Id, name, owner, architecture and date of the images that there are: the last one is somebody's who only says so."""
+_ARM_SIZE = 25
+"""GiB of the snapshot of an image for Arm; all of moto's have 15."""
+
+
+def _grow_images() -> None:
+    """Have moto's images for Arm be larger."""
+    from moto.ec2.models.amis import Ami
+
+    mappings: Any = vars(Ami)["block_device_mappings"]
+
+    def larger(ami: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = mappings.fget(ami)
+        if ami.architecture == "arm64":
+            found[0]["Ebs"]["VolumeSize"] = _ARM_SIZE
+        return found
+
+    Ami.block_device_mappings = property(larger)  # type: ignore[assignment]
 
 
 def main(directory: Path) -> None:
@@ -82,6 +100,7 @@ def main(directory: Path) -> None:
 
     from tests.doubles.aws.strict import Strict
 
+    _grow_images()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = make_server(
         "127.0.0.1", 0, Strict(DomainDispatcherApplication(create_backend_app)), threaded=True

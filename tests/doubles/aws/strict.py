@@ -295,6 +295,7 @@ class Strict:
 
         if len(base64.b64decode(call.form.get("UserData", ""))) > _MAX_USER_DATA:
             raise RefusedError("InvalidParameterValue", "User data is limited to 16384 bytes")
+        self._check_disks(call)
         address = call.form.get("NetworkInterface.1.PrivateIpAddress")
         if subnet is None or address is None:
             return
@@ -310,6 +311,26 @@ class Strict:
         for instance in _living(backend, self._moving):
             if instance.private_ip == address and instance.subnet_id == subnet.id:
                 raise RefusedError("InvalidIPAddress.InUse", f"Address {address} is in use.")
+
+    def _check_disks(self, call: Call) -> None:
+        """Refuse a disk that is smaller than the snapshot of the image.
+
+        https://docs.aws.amazon.com/ebs/latest/userguide/ebs-creating-volume.html
+        https://github.com/scylladb/scylladb/issues/6999 has the message.
+        """
+        [image] = _backend(call).describe_images(ami_ids=[call.form["ImageId"]]) or [None]
+        if image is None:
+            return  # moto says so
+        [mapping] = image.block_device_mappings
+        for name, device in call.form.items():
+            size = call.form.get(name.replace("DeviceName", "Ebs.VolumeSize"))
+            needed, snapshot = mapping["Ebs"]["VolumeSize"], mapping["Ebs"]["SnapshotId"]
+            is_root = name.startswith("BlockDeviceMapping") and device == image.root_device_name
+            if is_root and size is not None and int(size) < needed:
+                raise RefusedError(
+                    "InvalidBlockDeviceMapping",
+                    f"Volume of size {size}GB is smaller than snapshot '{snapshot}', expect size >= {needed}GB",
+                )
 
     def check_state(self, call: Call) -> None:
         """Refuse a request that an instance can't take between two states.

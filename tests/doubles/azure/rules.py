@@ -31,7 +31,11 @@ SIZES: dict[str, Json] = {
 IMAGES = {
     ("Debian", "debian-12", "12-gen2"): ["0.20240102.1614", "0.20251101.2284", "0.20250210.2019"],
     ("Debian", "debian-12", "12-arm64"): ["0.20251101.2284"],
+    ("Debian", "debian-12", "12-large"): ["1.0.0"],
 }
+IMAGE_SIZES = {"12-large": 50}
+"""GiB of the disk in an image; in the others they are as in that of Ubuntu 22.04."""
+_IMAGE_SIZE = 30
 LIMITS = {
     "cores": 20,
     "virtualMachines": 100,
@@ -262,6 +266,7 @@ def _machine(cloud: "Cloud", made: Json, there: Json | None) -> Callable[[], Non
         raise RefusedError("PlatformImageNotFound", "The platform image is not available.", 404)
     if bool(size.get("arm")) != ("arm64" in image["sku"]):
         raise RefusedError("BadRequest", "The size can't boot the image's architecture.")
+    _refuse_small_disk(own["storageProfile"])
     for zone in made.get("zones") or ():
         if zone not in size["zones"]:
             raise RefusedError("SkuNotAvailable", f"The size is not available in zone {zone}.", 409)
@@ -284,6 +289,23 @@ def _machine(cloud: "Cloud", made: Json, there: Json | None) -> Callable[[], Non
         power(made, "running")
 
     return end
+
+
+def _refuse_small_disk(profile: Json) -> None:
+    """Refuse a disk that is smaller than its image.
+
+    https://github.com/Azure/azure-sdk-for-python/issues/23051: 409 Conflict.
+    """
+    size = profile["osDisk"].get("diskSizeGB")
+    needed = IMAGE_SIZES.get(profile["imageReference"]["sku"], _IMAGE_SIZE)
+    if size is not None and size < needed:
+        raise RefusedError(
+            "OperationNotAllowed",
+            f"The specified disk size {size} GB is smaller than the size of the corresponding disk in the VM image: "
+            f"{needed} GB. This is not allowed. Please choose equal or greater size or do not specify an explicit "
+            "size.",
+            409,
+        )
 
 
 def _make_disks(cloud: "Cloud", made: Json) -> None:
@@ -492,12 +514,21 @@ def of_subscription(
             "skus",
             sku,
             "versions",
+            *version,
         ]:
             found = [{"name": name, "location": "westeurope", "id": name} for name in
                      IMAGES.get((publisher, offer, sku), [])]  # fmt: skip
             if not found:
                 raise RefusedError("NotFound", f"Artifact: {publisher}:{offer}:{sku} was not found.", 404)
-            return Answer(200, found)
+            if not version:
+                return Answer(200, found)
+            # The size is in no model: https://github.com/Azure/azure-sdk-for-net/issues/15705
+            disk = {"operatingSystem": "Linux", "sizeInGb": IMAGE_SIZES.get(sku, _IMAGE_SIZE)}
+            said = {"hyperVGeneration": "V2", "osDiskImage": disk, "dataDiskImages": []}
+            there = [one for one in found if one["name"] == version[0]]
+            if not there:
+                raise RefusedError("NotFound", f"Artifact: version {version[0]} was not found.", 404)
+            return Answer(200, {**there[0], "properties": said})
     raise RefusedError("InvalidResourceType", f"{request.path} could not be found.", 404)
 
 

@@ -44,6 +44,7 @@ class Google:
             self.denied: set[str] = set()
             self.quotas = {"INSTANCES": 24.0, "STATIC_ADDRESSES": 8.0, "CPUS": 72.0, "SSD_TOTAL_GB": 500.0}
             self.full_zones: set[str] = set()
+            self.image_size = 10
             self.page = 500
             self.fail(0, "")
             self.throttle = 0
@@ -206,7 +207,7 @@ class Google:
             raise RefusedError(404, "notFound", f"there is no family {words['family']}")
         name = f"{words['family']}-v20260101"
         link = f"https://www.googleapis.com/compute/v1/projects/{words['project']}/global/images/{name}"
-        return {"id": "77", "name": name, "selfLink": link}
+        return {"id": "77", "name": name, "selfLink": link, "diskSizeGb": str(self.image_size)}
 
     def _matches(self, thing: Json, said: str) -> bool:
         """Return whether a thing is one that a filter lets pass: `field eq "pattern"`."""
@@ -323,6 +324,14 @@ class Google:
             made = disk["initializeParams"]
             if disk["boot"] != ("sourceImage" in made):
                 raise RefusedError(400, "invalid", "a boot disk has an image, and no other")
+            if disk["boot"] and int(made["diskSizeGb"]) < self.image_size:
+                # https://github.com/BasedHardware/omi/pull/7155
+                raise RefusedError(
+                    400,
+                    "invalid",
+                    f"Invalid value for field 'resource.disks[0].initializeParams.diskSizeGb': '{made['diskSizeGb']}'. "
+                    f"Requested disk size cannot be smaller than the image size ({self.image_size} GB)",
+                )
             self._add(
                 "disks",
                 words,

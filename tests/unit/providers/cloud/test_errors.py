@@ -1,5 +1,7 @@
 """Messages that all clouds have."""
 
+import pytest
+
 from providers.cloud.errors import gone, refusal
 
 
@@ -9,6 +11,22 @@ def test_a_refusal_has_all_that_is_known_and_no_more() -> None:
         "AWS RunInstances: Busy: Try later (request r-1): run again"
     )
     assert refusal("AWS", "RunInstances", "", "no answer", "", "") == "AWS RunInstances: no answer"
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "The specified disk size 20 GB is smaller than the size of the corresponding disk in the VM image: 30 GB.",
+        "Volume of size 15GB is smaller than  snapshot 'snap-1', expect size >= 30GB",
+        "Invalid value: '20'. Requested disk size cannot be smaller than the image size (50 GB)",
+        "Flavor's disk is too small for requested image. Flavor disk is 1 bytes, image is 2 bytes.",
+    ],
+)
+def test_a_disk_that_is_too_small_for_its_image(reason: str) -> None:
+    """Whatever a cloud calls it, the way out is disk_size, and no quota."""
+    assert refusal("X", "make", "C", reason, "", "ask for more").endswith(
+        ": the image needs a larger disk: set disk_size (or repository_disk_size), or leave it out"
+    )
 
 
 def test_what_is_gone_is_told_with_its_task() -> None:

@@ -197,6 +197,18 @@ def test_sizes_of_the_repository_are_its_own() -> None:
     )
 
 
+def test_a_disk_without_a_size_has_what_its_image_needs() -> None:
+    """A size in site.toml holds; without one a new disk has what the image needs, and one that is there is enough."""
+    stage = stage_of(number_of_hosts=2, repository_disk_size=100)
+    config = config_of(stage, AwsStage)
+    hive, repository = (spec_of(stage, config, host) for host in stage.hosts)
+
+    assert (hive.new_size(10), hive.new_size(30)) == (20, 30)
+    assert (hive.kept_size(10), hive.kept_size(30)) == (20, 30)
+    assert (repository.new_size(120), repository.kept_size(120)) == (100, 100)
+    assert hive.settings["disk_size"] == "20"
+
+
 def test_a_size_changes_in_place_and_an_address_does_not(files: SshFiles) -> None:
     """Inputs make a host another host; settings don't."""
     stage = stage_of(number_of_hosts=1, separate_repository=False)
