@@ -214,8 +214,26 @@ unit_failed() {
     fail "$1 did not start"
 }
 
+# keep_name: see that no agent of a cloud gives this host another name. At each boot and lease, hooks of
+# networkd-dispatcher, dhclient and NetworkManager call Google's google_set_hostname, which sets the short name and
+# writes it into /etc/hosts: https://github.com/GoogleCloudPlatform/guest-configs/blob/master/src/usr/bin/google_set_hostname
+# dhclient's hook is a link to it, which is read by the shell that runs the other hooks: what takes its place never exits.
+keep_name() {
+    renamer=/usr/bin/google_set_hostname
+    [ -f "$renamer" ] || return 0
+    ! grep -q '^# Made by skep' "$renamer" || return 0
+    if [ "$FAMILY" = apt ]; then
+        # A newer version of its package goes where this one went.
+        dpkg-divert --quiet --local --rename --divert "$renamer.diverted" --add "$renamer"
+    fi
+    printf '%s\n' '#!/bin/sh' '# Made by skep, which gives this host its name: does nothing.' : >"$renamer"
+    chmod 0755 "$renamer"
+    say "google_set_hostname no longer changes this host's name"
+}
+
 # enable_unit NAME: see that it starts at boot and is active.
 enable_unit() {
+    [ "$1" != boot ] || keep_name
     its_unit=$(unit "$1")
     if [ "$(systemctl show --property NeedDaemonReload --value "$its_unit")" = yes ]; then
         systemctl daemon-reload
