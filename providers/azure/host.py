@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -16,7 +17,7 @@ from providers.azure.api import AzureApi, properties, tags_for, tags_of
 from providers.azure.errors import CONFLICT, PRECONDITION, AzureError
 from providers.azure.image import AzureImages, image_name
 from providers.azure.network import AzureNetwork
-from providers.cloud.cloud_init import SshKeys, user_data
+from providers.cloud.cloud_init import SshKeys, new_rsa_key, user_data
 from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS
@@ -164,6 +165,15 @@ class AzureHosts(CloudHosts[AzureStage]):
                 f"{spec.name}: Azure could not make it, or somebody removed it: run doit again"
             )
         return made
+
+    def _new_keys(self) -> SshKeys:
+        """Return the ssh keys for a new machine, among them the one that Azure's agent waits for.
+
+        Before it reports the machine as ready it waits for ssh_host_rsa_key.pub, up to 30 minutes, and cloud-init makes
+        none where another is given: `wait_for_ssh_host_key` in
+        https://github.com/Azure/WALinuxAgent/blob/master/azurelinuxagent/pa/provision/cloudinit.py
+        """
+        return replace(super()._new_keys(), agent_key=new_rsa_key())
 
     def _is_there(self, name: str) -> bool:
         """Return whether there is a machine of a name, in whatever state."""

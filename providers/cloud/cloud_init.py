@@ -6,12 +6,17 @@ on the machine's own tags: there every later run, and every other checkout, read
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from model.keys.digest import sha256
 from model.keys.record import ADMIN
 from model.labels import AUTHORIZED_KEY_TAG, HOST_KEY_TAG
 from model.secrets.secret import Secret
 from model.stage import Host
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class HostKey:
 
     Args:
         private: In OpenSSH's own format.
-        public: `ssh-ed25519 <base64>`, 80 characters: every cloud's label can hold it.
+        public: `ssh-ed25519 <base64>`, 80 characters: every cloud's label can hold it. One of RSA is longer.
 
     """
 
@@ -30,10 +35,22 @@ class HostKey:
 
 def new_host_key() -> HostKey:
     """Make an ed25519 host key."""
-    from cryptography.hazmat.primitives import serialization as form
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = Ed25519PrivateKey.generate()
+    return _written(Ed25519PrivateKey.generate())
+
+
+def new_rsa_key() -> HostKey:
+    """Make an RSA host key."""
+    from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+
+    return _written(generate_private_key(public_exponent=65537, key_size=3072))
+
+
+def _written(key: "Ed25519PrivateKey | RSAPrivateKey") -> HostKey:
+    """Return a key in OpenSSH's format."""
+    from cryptography.hazmat.primitives import serialization as form
+
     private = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
     public = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
     return HostKey(Secret(private.decode()), public.decode())
@@ -49,13 +66,15 @@ class SshKeys:
     """The ssh keys that a new machine gets.
 
     Args:
-        host_key: The only host key that it has.
+        host_key: The host key by which it is known.
         authorized_key: The stage's public key, which may log in.
+        agent_key: An RSA host key that the cloud's own agent waits for; None where there is none that does.
 
     """
 
     host_key: HostKey
     authorized_key: str
+    agent_key: HostKey | None = None
 
     @property
     def tags(self) -> dict[str, str]:
@@ -88,8 +107,10 @@ def user_data(host: Host, keys: SshKeys) -> Secret:
         "ssh_deletekeys": True,
         # Where a key is given, cloud-init makes none itself.
         "ssh_keys": {
-            "ed25519_private": keys.host_key.private.reveal(),
-            "ed25519_public": keys.host_key.public,
+            f"{kind}_{half}": text
+            for kind, key in (("ed25519", keys.host_key), ("rsa", keys.agent_key))
+            if key is not None
+            for half, text in (("private", key.private.reveal()), ("public", key.public))
         },
     }
     # JSON is YAML as well, and needs no library.

@@ -3,6 +3,7 @@
 Held against: see `server.py`.
 """
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ import pytest
 from model.site_file.load import parse_site
 from model.stage import Stage
 from providers.azure import api as azure_api
+from providers.azure import host as azure_host
 from providers.azure.api import AzureEndpoint
 from providers.cloud import host as cloud_host
 from providers.cloud import retry
+from providers.cloud.cloud_init import new_rsa_key
 from remote.mother.wait import Pace
 from tests import rig as make
 from tests.doubles.azure.server import REGION, SUBSCRIPTION, TOKEN, Cloud
@@ -23,6 +26,8 @@ from tests.doubles.azure.server import REGION, SUBSCRIPTION, TOKEN, Cloud
 _make_client = azure_api.make_client
 _clients: dict[tuple[str, str, str], Any] = {}
 """The SDK's clients by cloud, token and service: to make one takes longer than a run."""
+_RSA = functools.cache(new_rsa_key)
+"""One key will do, and takes a moment to make."""
 QUICK = Pace(first=0.001, longest=0.01)
 
 
@@ -68,6 +73,7 @@ def used(cloud: Cloud, token: str = TOKEN, pace: Pace = QUICK) -> Iterator[None]
             patch.delenv(name)
         for where, name, seam in seams(cloud.url, token):
             patch.setattr(where, name, seam)
+        patch.setattr(azure_host, "new_rsa_key", _RSA)
         patch.setattr(retry, "PACE", pace)
         patch.setattr(cloud_host, "wait_for_login", lambda *_: "")
         make.hold_to_loopback(patch)

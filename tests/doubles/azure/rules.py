@@ -5,6 +5,7 @@ Held against: Azure's documentation, whose page each rule names. See `server.py`
 
 import base64
 import ipaddress
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -286,9 +287,25 @@ def _machine(cloud: "Cloud", made: Json, there: Json | None) -> Callable[[], Non
     def end() -> None:
         if set(made.get("zones") or ()) & set(cloud.settings.full):
             raise RefusedError("ZonalAllocationFailed", "Allocation failed: no capacity in the zone.", 409)
+        _wait_for_host_key(data)
         power(made, "running")
 
     return end
+
+
+def _wait_for_host_key(data: bytes) -> None:
+    """Do as the agent on the machine, which gives up where cloud-init makes no RSA host key.
+
+    https://github.com/Azure/WALinuxAgent/blob/master/azurelinuxagent/pa/provision/cloudinit.py: it waits for 1800 s,
+    then reports ProvisioningFailed. That Azure then fails the machine is taken to be so; it was not seen.
+    """
+    keys = json.loads(data.partition(b"\n")[2]).get("ssh_keys") or {} if data else {}
+    if keys and not {"rsa_private", "rsa_public"} <= keys.keys():
+        raise RefusedError(
+            "OSProvisioningClientError",
+            "OS provisioning failed: ssh host key was not found at /etc/ssh/ssh_host_rsa_key.pub after 1800s",
+            409,
+        )
 
 
 def _refuse_small_disk(profile: Json) -> None:

@@ -1,8 +1,9 @@
 """What Google's images do about a host's name, in a container host.
 
-Held against github.com/GoogleCloudPlatform/guest-configs of May 2026: `src/usr/bin/google_set_hostname`, which the hooks of
-dhclient (a link that its script reads), of networkd-dispatcher and of NetworkManager call at each boot and lease with
-`new_host_name` and `new_ip_address`. These are not its lines; what it does to name and /etc/hosts is done here too.
+Held against github.com/GoogleCloudPlatform/guest-configs of May 2026: `src/usr/bin/google_set_hostname`, which the
+hooks of dhclient (a link that its script reads), of networkd-dispatcher and of NetworkManager call at each boot and
+lease with `new_host_name` and `new_ip_address`. These are not its lines; what it does to name and /etc/hosts is done
+here too.
 """
 
 from tests import rig

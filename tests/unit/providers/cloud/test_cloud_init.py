@@ -5,7 +5,7 @@ import json
 from cryptography.hazmat.primitives.serialization import load_ssh_private_key, load_ssh_public_key
 
 from model.stage import Host
-from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key, user_data
+from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key, new_rsa_key, user_data
 
 HOST = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
 
@@ -35,6 +35,17 @@ def test_the_stages_key_is_let_in_and_no_password() -> None:
     assert (admin["lock_passwd"], config["ssh_pwauth"], config["disable_root"]) == (True, False, True)
     assert config["ssh_keys"]["ed25519_public"] == key.public
     assert config["fqdn"] == "p-hive0.example"
+
+
+def test_an_agents_key_stands_beside_the_one_that_is_pinned() -> None:
+    """A cloud's agent that waits for an RSA key finds a whole pair; the tags have the other one."""
+    keys = SshKeys(new_host_key(), "ssh-ed25519 AAAA", new_rsa_key())
+    given = json.loads(user_data(HOST, keys).reveal().partition("\n")[2])["ssh_keys"]
+    private = load_ssh_private_key(given["rsa_private"].encode(), None)
+
+    assert private.public_key() == load_ssh_public_key(given["rsa_public"].encode())
+    assert given["ed25519_public"] == keys.tags["skep.host-key"]
+    assert "rsa_public" not in user_data(HOST, SshKeys(keys.host_key, "ssh-ed25519 AAAA")).reveal()
 
 
 def test_it_does_not_print() -> None:
