@@ -7,14 +7,7 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.keys.digest import Inputs
-from model.labels import (
-    AUTHORIZED_KEY_TAG,
-    HOST_KEY_TAG,
-    IMAGE_LABEL,
-    KEY_LABEL,
-    NAME_LABEL,
-    belongs_to,
-)
+from model.labels import IMAGE_LABEL, KEY_LABEL, NAME_LABEL, belongs_to
 from model.log import Log
 from model.site import OpenStackStage
 from model.stage import Stage
@@ -24,29 +17,21 @@ from providers.cloud.host import CloudHosts, HostSpec, Machine
 from providers.cloud.resources import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud.retry import poll
 from providers.openstack.api import OpenStackApi
-from providers.openstack.errors import CONFLICT, NOT_FOUND, OpenStackError
 from providers.openstack.image import OpenStackImages, disk_size
 from providers.openstack.network import OpenStackNetwork
+from providers.openstack.server import (
+    BROKEN,
+    RESIZED,
+    RUNNING,
+    START_TIMEOUT,
+    STOP_TIMEOUT,
+    STOPPED,
+    OpenStackServers,
+    machine_of,
+)
 from remote.ssh.ssh_files import SshFiles
 
-START_TIMEOUT, STOP_TIMEOUT = 900.0, 600.0
-_RUNNING, _STOPPED, _RESIZED, _BROKEN = "ACTIVE", "SHUTOFF", "VERIFY_RESIZE", "ERROR"
 _ATTACHED = "os-extended-volumes:volumes_attached"
-_TASK = "OS-EXT-STS:task_state"
-
-
-def machine_of(server: Json) -> Machine:
-    """Return a server as a host's machine. Pure."""
-    metadata = server["metadata"]
-    return Machine(
-        name=metadata.get(NAME_LABEL, ""),
-        id=str(server["id"]),
-        key="" if server["status"] in {_BROKEN, "DELETED"} else metadata.get(KEY_LABEL, ""),
-        is_running=server["status"] == _RUNNING,
-        host_key=metadata.get(HOST_KEY_TAG, ""),
-        authorized_key=metadata.get(AUTHORIZED_KEY_TAG, ""),
-        answer=server,
-    )
 
 
 class OpenStackHosts(CloudHosts[OpenStackStage]):
@@ -75,6 +60,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
     ) -> None:
         super().__init__(stage, config, files)
         self._api, self._network, self._images = api, network, images
+        self._servers = OpenStackServers(api)
 
     # -- what is wanted, and what there is -----------------------------------------------------------------------------
 
@@ -115,7 +101,7 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         request = self._request(spec, key, keys, port)
         made = self._api.ask("POST", "compute", "/servers", {"server": request})["server"]
         log(f"made server {made['id']} ({spec.instance_type}) at {spec.place.address}")
-        return self._wait_for(spec.short, made["id"], {_RUNNING}, START_TIMEOUT)
+        return self._servers.wait_for(spec.short, made["id"], {RUNNING}, START_TIMEOUT)
 
     def _ensure_port(self, spec: HostSpec, key: str, log: Log) -> Json:
         """Return the host's port, made if need be: Neutron gives an address once, so that two runs come to one."""
@@ -207,11 +193,11 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
                 f"{spec.name}: its disk has {before['disk']} GiB, and can't be made smaller: restore the sizes"
             )
         log(f"{spec.name}: {before['original_name']} becomes {flavor['name']}, for which it is stopped")
-        self._act(machine, "resize", {"flavorRef": flavor["id"]})
+        self._servers.act(machine, "resize", {"flavorRef": flavor["id"]})
         # Where the cloud confirms by itself, that may be over before it is seen.
-        states = {_RUNNING, _STOPPED, _RESIZED}
+        states = {RUNNING, STOPPED, RESIZED}
         changed = self._confirmed(
-            self._wait_for(machine.name, machine.id, states, START_TIMEOUT, is_idle=True)
+            self._servers.wait_for(machine.name, machine.id, states, START_TIMEOUT, is_idle=True)
         )
         if changed.answer["flavor"]["original_name"] != flavor["name"]:
             raise ProviderError(
@@ -223,10 +209,12 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
     def _confirmed(self, machine: Machine) -> Machine:
         """Return a server whose resize, if it was in one, is confirmed, also that of a run that was killed in it."""
         if machine.answer["status"] == "RESIZE":
-            machine = self._wait_for(machine.name, machine.id, {_RUNNING, _STOPPED, _RESIZED}, START_TIMEOUT)
-        if machine.answer["status"] == _RESIZED:
-            self._act(machine, "confirmResize")
-            machine = self._wait_for(machine.name, machine.id, {_RUNNING, _STOPPED}, START_TIMEOUT)
+            machine = self._servers.wait_for(
+                machine.name, machine.id, {RUNNING, STOPPED, RESIZED}, START_TIMEOUT
+            )
+        if machine.answer["status"] == RESIZED:
+            self._servers.act(machine, "confirmResize")
+            machine = self._servers.wait_for(machine.name, machine.id, {RUNNING, STOPPED}, START_TIMEOUT)
         return machine
 
     def _grow(self, spec: HostSpec, machine: Machine, log: Log) -> None:
@@ -277,10 +265,10 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         """Start a server that does not run."""
         if machine.is_running:
             return machine
-        if machine.answer["status"] == _STOPPED:
-            self._act(machine, "os-start")
+        if machine.answer["status"] == STOPPED:
+            self._servers.act(machine, "os-start")
             log(f"started {machine.id}")
-        return self._wait_for(machine.name, machine.id, {_RUNNING}, START_TIMEOUT)
+        return self._servers.wait_for(machine.name, machine.id, {RUNNING}, START_TIMEOUT)
 
     def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
         """Change the port where it differs; associate the floating IP with it, or with nothing, and return it."""
@@ -303,12 +291,12 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
     def stop(self, name: str, log: Log) -> None:
         """Stop the servers of a name in order."""
         for machine in self._machines(name):
-            if machine.answer["status"] in {_STOPPED, _BROKEN}:
+            if machine.answer["status"] in {STOPPED, BROKEN}:
                 continue
             if not self._confirmed(machine).is_running:
-                self._wait_for(name, machine.id, {_RUNNING, _STOPPED}, START_TIMEOUT)
-            self._act(machine, "os-stop")
-            self._wait_for(name, machine.id, {_STOPPED}, STOP_TIMEOUT)
+                self._servers.wait_for(name, machine.id, {RUNNING, STOPPED}, START_TIMEOUT)
+            self._servers.act(machine, "os-stop")
+            self._servers.wait_for(name, machine.id, {STOPPED}, STOP_TIMEOUT)
             log(f"stopped {machine.id}")
 
     def remove(self, name: str, log: Log) -> None:
@@ -319,80 +307,4 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
 
     def _discard(self, machine: Machine, log: Log) -> None:
         """Delete a server and wait until it is gone: until then it has the host's port."""
-        self._api.drop("compute", f"/servers/{machine.id}")
-
-        def is_gone() -> bool | None:
-            server = self._get(machine.id)
-            if server is not None and server["status"] == _BROKEN and not server.get(_TASK):
-                raise ProviderError(
-                    f"{machine.name}: {machine.id} can't be removed: {_fault(server)}: run doit again"
-                )
-            return True if server is None else None
-
-        what = f"{machine.name} ({machine.id}) to be gone"
-        poll(is_gone, what, STOP_TIMEOUT, lambda: self._state(machine.id))
-        log(f"removed server {machine.id}")
-
-    # -- waiting -------------------------------------------------------------------------------------------------------
-
-    def _act(self, machine: Machine, action: str, body: Json | None = None) -> None:
-        """Start an action of a server; that the server is at it already is no error."""
-        try:
-            self._api.ask("POST", "compute", f"/servers/{machine.id}/action", {action: body})
-        except OpenStackError as error:
-            if error.status != CONFLICT:
-                raise
-
-    def _get(self, identifier: str) -> Json | None:
-        """Return a server as it is now; None if it is gone."""
-        try:
-            server: Json = self._api.ask("GET", "compute", f"/servers/{identifier}")["server"]
-        except OpenStackError as error:
-            if error.status != NOT_FOUND:
-                raise
-            return None
-        return server
-
-    def _state(self, identifier: str) -> str:
-        """Return the state of a server, for a message."""
-        server = self._get(identifier)
-        return f"it is {server['status']}" if server is not None else "it is not there"
-
-    def _wait_for(
-        self, name: str, identifier: str, states: set[str], timeout: float, *, is_idle: bool = False
-    ) -> Machine:
-        """Wait until a server is in one of several states, and return it.
-
-        Args:
-            name: The host's short name.
-            identifier: The server's id.
-            states: The states; one of them is enough.
-            timeout: Seconds.
-            is_idle: Whether Nova must have nothing in hand for it any more as well.
-
-        Raises:
-            ProviderError: It is not in time, or Nova gave it up.
-
-        """
-
-        def find() -> Machine | None:
-            server = self._get(identifier)
-            if server is None:
-                raise ProviderError(
-                    f"{name}: server {identifier} is gone: somebody removed it; run doit again"
-                )
-            if server["status"] == _BROKEN:
-                raise ProviderError(
-                    f"{name}: OpenStack gave server {identifier} up: {_fault(server)}: set another instance_type or "
-                    "available_zones, or ask the cloud's operators; then run doit again"
-                )
-            is_busy = is_idle and server.get(_TASK)
-            return machine_of(server) if server["status"] in states and not is_busy else None
-
-        what = f"{name} ({identifier}) to be {' or '.join(sorted(states))}"
-        return poll(find, what, timeout, lambda: self._state(identifier))
-
-
-def _fault(server: Json) -> str:
-    """Return why a server is in ERROR."""
-    return str((server.get("fault") or {}).get("message") or "it gave no reason")
+        self._servers.delete(machine, log)

@@ -33,10 +33,11 @@ from providers.cloud.retry import RetryPolicy
 from providers.openstack.api import RETRY_TIMEOUT, OpenStackApi
 from providers.openstack.check import OpenStackCheck
 from providers.openstack.errors import is_transient
-from providers.openstack.host import OpenStackHosts, machine_of
+from providers.openstack.host import OpenStackHosts
 from providers.openstack.image import OpenStackImages
 from providers.openstack.network import OpenStackNetwork, rules_of
 from providers.openstack.nfs import OpenStackFileSystem, mount_source
+from providers.openstack.server import machine_of
 from remote.ssh.ssh_files import SshFiles
 
 LAYOUT = "1"

@@ -135,6 +135,28 @@ class TestFaults:
 
         assert life.kinds() == Counter()
 
+    def test_a_server_that_nova_gives_up_as_it_is_deleted(
+        self, life: OpenStackLife, openstack: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is deleted again: as one that is still being built goes into ERROR where it should be gone."""
+        life.make()
+        admin, drop, given_up = cloud.administrator(openstack), OpenStackApi.drop, list[str]()
+
+        def give_up(api: OpenStackApi, service: str, path: str) -> bool:
+            if service != "compute" or path in given_up:
+                return drop(api, service, path)
+            given_up.append(path)
+            admin.compute.post(
+                f"{path}/action", json={"os-resetState": {"state": "error"}}
+            ).raise_for_status()
+            return True
+
+        monkeypatch.setattr(OpenStackApi, "drop", give_up)
+        life.destroy()
+
+        assert len(given_up) == 1
+        assert life.kinds() == Counter()
+
 
 class TestChecks:
     """The problems that a check finds."""
