@@ -108,6 +108,14 @@ class Provider(ABC):
     def resources(self) -> Sequence[Resource]:
         """List the resources of the stage in an order in which they can be made. Pure: opens no connection."""
 
+    def place(self) -> Mapping[str, str]:
+        """Return where its things are made, by the keys of site.toml, as `{"region": "eu-central-1"}`.
+
+        It sees what is there, and nothing else. Opens no connection: what only the credentials say, as a project, is
+        left out until they were used.
+        """
+        return {}
+
     @abstractmethod
     def check(self) -> Sequence[str]:
         """List all problems that would keep the stage from being made, one line each, with the way out.

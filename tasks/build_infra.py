@@ -150,6 +150,7 @@ class ProviderResource(Step):
         _check(run, work.task)
         if refused := moving.refusal(run, work.task):
             raise ProviderError(refused)
+        run.place.settle(work.log)  # after a listing, so that the credentials have said all
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
         if resource.is_host and waits_for_move(run, run.stage.host(resource.name)):
             record: Record = self._as_it_is(before, work.log)

@@ -109,6 +109,10 @@ class AwsProvider(CloudProvider[AwsStage]):
             *host_resources(self._specs(), self._hosts.inputs),
         )
 
+    def place(self) -> Mapping[str, str]:
+        """Return the region."""
+        return {"region": self._config.region}
+
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, zones, types, images and quotas."""
         return list(AwsCheck(self._stage, self._config, self.found, self._api, self._images).problems())

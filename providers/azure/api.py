@@ -93,6 +93,11 @@ class AzureApi:
         self._clients: dict[str, Any] = {}
 
     @property
+    def known_subscription(self) -> str:
+        """The subscription's id; empty if neither the stage nor the environment has one."""
+        return self._given or os.environ.get("AZURE_SUBSCRIPTION_ID", "")
+
+    @property
     def subscription(self) -> str:
         """The subscription's id.
 
@@ -100,7 +105,7 @@ class AzureApi:
             ProviderError: Neither the stage nor the environment has one.
 
         """
-        found = self._given or os.environ.get("AZURE_SUBSCRIPTION_ID", "")
+        found = self.known_subscription
         if not found:
             raise ProviderError(
                 f"{self._path}: is not set, and neither is AZURE_SUBSCRIPTION_ID: "

@@ -114,6 +114,10 @@ class AzureProvider(CloudProvider[AzureStage]):
             *host_resources(self._specs(), self._hosts.inputs),
         )
 
+    def place(self) -> Mapping[str, str]:
+        """Return the region and the subscription."""
+        return {"region": self._config.region, "subscription_id": self._api.known_subscription}
+
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, services, sizes, zones, images and quotas."""
         return list(AzureCheck(self._stage, self._config, self.found, self._api, self._images).problems())

@@ -57,6 +57,11 @@ class GcpApi:
         self._clients: dict[str, Any] = {}
 
     @property
+    def known_project(self) -> str:
+        """The project's id; empty as long as only the credentials know it."""
+        return self._project or ""
+
+    @property
     def project(self) -> str:
         """The project's id.
 

@@ -108,6 +108,10 @@ class GcpProvider(CloudProvider[GcpStage]):
             *host_resources(self._specs(), self._hosts.inputs),
         )
 
+    def place(self) -> Mapping[str, str]:
+        """Return the region and the project."""
+        return {"region": self._config.region, "project": self._api.known_project}
+
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, zones, machine types, images and quotas."""
         return list(GcpCheck(self._stage, self._config, self.found, self._api, self._images).problems())

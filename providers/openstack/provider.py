@@ -6,6 +6,7 @@ openstacksdk is an extra, and is imported when OpenStack is asked something, nev
 OpenStack knows no idempotency tokens: of two things that two runs made at once, both use the older.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -109,6 +110,11 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
             ),
             *host_resources(self._specs(), self._hosts.inputs),
         )
+
+    def place(self) -> Mapping[str, str]:
+        """Return the cloud, as clouds.yaml or OS_CLOUD calls it, and the region."""
+        cloud = self._config.cloud or os.environ.get("OS_CLOUD", "")
+        return {"cloud": cloud, "region": self._config.region or os.environ.get("OS_REGION_NAME", "")}
 
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, roles, flavors, image, zones, external network and quotas."""

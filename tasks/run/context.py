@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from model.stage import Stage
 from tasks.run.connections import Connections
 from tasks.run.coordination import Coordination
+from tasks.run.place import Place
 from tasks.run.progress import Progress
 from tasks.run.secrets import Secrets
 from tasks.run.state import State
@@ -32,6 +33,7 @@ class Run:
         provider: Makes its hosts; its SDK is imported only when it acts.
         upstream: The registries that bases are pulled from.
         observer: Takes the live state.
+        place: Where its things are made.
         may_replace: The hosts, networks and volumes, or `swarm`, that a person lets be replaced although something
             is lost by it (`replace=`).
         progress: How far its tasks have come.
@@ -47,6 +49,7 @@ class Run:
     provider: "Provider"
     upstream: "Upstream"
     observer: "Observer"
+    place: Place
     may_replace: frozenset[str] = frozenset()
     progress: Progress = field(default_factory=Progress)
 

@@ -21,6 +21,7 @@ from tasks.observe.tag_moves import TagMoves
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.coordination import Coordination
+from tasks.run.place import LEAVE, Place
 from tasks.run.secret_sources import take
 from tasks.run.secrets import Secrets
 from tasks.run.state import State, homes
@@ -34,6 +35,7 @@ WORDS = {
     "volumes": "destroy, prune: the volumes to remove as well",
     "upgrade": "lock: the images to upgrade",
     "to": "rollback: the revision to go back to",
+    LEAVE: "run: the region, project, subscription or provider whose things are left behind as they are",
     "replace": "run: the hosts, networks and volumes that may be replaced although something is lost; or `swarm`",
 }
 """The words that the command line takes as `name=value`."""
@@ -61,9 +63,12 @@ def open_run(asked: str | None) -> Run:
         taken = take(stage, os.environ)
         may_replace = frozenset(filter(None, (doit.get_var("replace") or "").split(",")))
         state = State(directory / "state" / stage.name)
-        return new_run(directory, stage, state, captured_env=taken, may_replace=may_replace)
+        left = frozenset(filter(None, (doit.get_var(LEAVE) or "").split(",")))
+        run = new_run(directory, stage, state, captured_env=taken, may_replace=may_replace, left=left)
+        run.place.check()
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None
+    return run
 
 
 def new_run(
@@ -73,6 +78,7 @@ def new_run(
     *,
     captured_env: Mapping[str, str] | None = None,
     may_replace: frozenset[str] = frozenset(),
+    left: frozenset[str] = frozenset(),
     provider: Provider | None = None,
 ) -> Run:
     """Return a run with all its parts.
@@ -83,6 +89,7 @@ def new_run(
         state: Its state directory.
         captured_env: The environment variables that `[secrets]` names.
         may_replace: What may be replaced although something is lost by it.
+        left: The places whose things are left behind.
         provider: The stage's provider, unless it is the one that site.toml says.
 
     Raises:
@@ -110,6 +117,7 @@ def new_run(
         maker,
         upstream,
         Observer(observe),
+        Place(stage, state, maker, left),
         may_replace,
     )
 

@@ -7,6 +7,7 @@
         logs/<phase>/<name>.log   the full output of each task's last run
         ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
         repository.json           the host whose registry has the images
+        place.json                the provider, with region, project and the like, where things were made
         secrets/                  0700: the ssh key, the vault (site CA, passwords)
 
 Everything but `secrets/` is a cache of the real things' labels, and may be deleted.

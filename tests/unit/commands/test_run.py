@@ -121,7 +121,7 @@ def test_an_unknown_word_is_refused(
 
     with pytest.raises(
         InvalidDodoFile,
-        match=f"^{word}=… is not known .*: stage=, confirm=, key=, volumes=, upgrade=, to=, replace=$",
+        match=f"^{word}=… is not known .*: stage=, confirm=, key=, volumes=, upgrade=, to=, leave=, replace=$",
     ):
         open_run("private")
 
