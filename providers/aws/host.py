@@ -1,5 +1,6 @@
 """A host that is an instance at Amazon."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -11,18 +12,16 @@ from model.log import Log
 from model.site import AwsStage
 from model.stage import Stage
 from providers.aws.api import AwsApi, of_stage, specification, tags_for, tags_of
+from providers.aws.disk import attached_to, disk_sizes, disks_of
 from providers.aws.errors import AwsError, tolerated
 from providers.aws.image import AwsImages, disk_size
 from providers.aws.network import AwsNetwork
 from providers.cloud.cloud_init import SshKeys, user_data
 from providers.cloud.errors import gone
-from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.host import CloudHosts, Disk, HostSpec, Machine, too_small
 from providers.cloud.resources import ADDRESS, FIREWALL, SUBNET
 from providers.cloud.retry import poll
 from remote.ssh.ssh_files import SshFiles
-
-DATA_DEVICE = "/dev/sdf"
-"""Of the extra disk; in the host it is called otherwise (`/dev/nvme1n1`)."""
 
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
 _LISTED_TIMEOUT = 30.0
@@ -160,7 +159,7 @@ class AwsHosts(CloudHosts[AwsStage]):
         }
         if self._config.kms_key_id is not None:
             disk["KmsKeyId"] = self._config.kms_key_id
-        sizes = _disk_sizes(spec, image["RootDeviceName"], spec.new_size(disk_size(image)))
+        sizes = disk_sizes(spec, image["RootDeviceName"], spec.new_size(disk_size(image)))
         tags = tags_for(self._stage, spec.short, key)
         return {
             "MinCount": 1,
@@ -219,25 +218,30 @@ class AwsHosts(CloudHosts[AwsStage]):
             ProviderError: They are larger than they should be.
 
         """
-        root = machine.answer["RootDeviceName"]
-        devices = {
-            mapping["Ebs"]["VolumeId"]: mapping["DeviceName"]
-            for mapping in machine.answer.get("BlockDeviceMappings") or ()
-            if mapping["DeviceName"] in _disk_sizes(spec, root, 0)
-        }
-        if not devices:
+        volumes = self._api.listing("describe_volumes", "Volumes", Filters=attached_to(machine))
+        for disk in too_small(spec, self.disks(spec, machine, volumes)):
+            self._modify(disk, log)
+
+    def _modify(self, disk: Disk, log: Log) -> None:
+        """Make a disk larger, unless Amazon has changed it a short while ago: then the next run does.
+
+        https://docs.aws.amazon.com/ebs/latest/userguide/ebs-modify-volume.html
+        """
+        try:
+            self._api.call("modify_volume", VolumeId=disk.name, Size=disk.wanted)
+        except AwsError as error:
+            if error.code not in {"VolumeModificationRateExceeded", "IncorrectModificationState"}:
+                raise
+            log(
+                f"{disk.name}: still has {disk.size} GiB, and not {disk.wanted}: Amazon changes no disk again so soon "
+                f"({error.code}): run doit again in some hours"
+            )
             return
-        for volume in self._api.listing("describe_volumes", "Volumes", VolumeIds=sorted(devices)):
-            identifier, there = volume["VolumeId"], volume["Size"]
-            wanted = _disk_sizes(spec, root, spec.kept_size(there))[devices[identifier]]
-            if there > wanted:
-                raise ProviderError(
-                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: restore its size"
-                )
-            if there < wanted:
-                with tolerated("VolumeModificationRateExceeded", "IncorrectModificationState"):
-                    self._api.call("modify_volume", VolumeId=identifier, Size=wanted)
-                    log(f"{identifier}: {there} GiB become {wanted}; file systems grow at the next start")
+        log(f"{disk.name}: {disk.size} GiB become {disk.wanted}; file systems grow at the next start")
+
+    def disks(self, spec: HostSpec, machine: Machine, listed: Iterable[Json]) -> list[Disk]:
+        """Return the disks of an instance. Pure."""
+        return disks_of(spec, machine, listed)
 
     def _start(self, machine: Machine, log: Log) -> Machine:
         """Start an instance that does not run."""
@@ -371,16 +375,3 @@ class AwsHosts(CloudHosts[AwsStage]):
             return machine_of(instance) if state in states else None
 
         return poll(find, what, timeout, lambda: f"it is {state}")
-
-
-def _disk_sizes(spec: HostSpec, root_device: str, size: int) -> dict[str, int]:
-    """Return the GiB of each disk by its device. Pure.
-
-    Args:
-        spec: The host.
-        root_device: The device of the disk that it starts from.
-        size: GiB of that disk.
-
-    """
-    sizes = {root_device: size}
-    return {**sizes, DATA_DEVICE: spec.data_size} if spec.data_size else sizes

@@ -123,13 +123,14 @@ class AwsProvider(CloudProvider[AwsStage]):
         """Return all that carries the stage's tags: one listing for each kind of thing, all at a time."""
         # The SDK's import is no matter for threads.
         self._api.client("ec2")
-        vpcs, parts, groups, addresses, systems, instances = together(
+        vpcs, parts, groups, addresses, systems, instances, volumes = together(
             self._network.vpcs,
             lambda: self._api.listing("describe_subnets", "Subnets", Filters=of_stage(self._stage)),
             self._network.groups,
             self._network.addresses,
             self._nfs.listing,
             self._hosts.instances,
+            lambda: self._api.listing("describe_volumes", "Volumes", Filters=of_stage(self._stage)),
         )
         found: dict[str, Found] = {}
         for things, identifier in (
@@ -147,7 +148,7 @@ class AwsProvider(CloudProvider[AwsStage]):
         public = {address.get("InstanceId") for address in addresses}
         # Those that are shutting down are hosts, too: they have the host's address, and disks, for a moment.
         for machine in (machine_of(one) for one in instances if one["State"]["Name"] != "terminated"):
-            found.setdefault(machine.name, self._found_host(machine, is_public=machine.id in public))
+            found.setdefault(machine.name, self._found_host(machine, volumes, is_public=machine.id in public))
         return found
 
     def _rules_drift(self, group: Json) -> str:

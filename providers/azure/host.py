@@ -19,7 +19,7 @@ from providers.azure.image import AzureImages, image_name
 from providers.azure.network import AzureNetwork
 from providers.cloud.cloud_init import SshKeys, new_rsa_key, user_data
 from providers.cloud.errors import gone
-from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.host import CloudHosts, Disk, HostSpec, Machine, too_small
 from providers.cloud.resources import ADDRESS
 from providers.cloud.retry import poll
 from remote.ssh.authorized_keys import let_in_script
@@ -93,20 +93,20 @@ class AzureHosts(CloudHosts[AzureStage]):
         size = properties(machine.answer)["hardwareProfile"]["vmSize"]
         changes = [f"is a {size}"] if size != spec.instance_type else []
         changes += [
-            f"{name} has {there} GiB"
-            for name, there, wanted in self._disk_sizes(spec, machine)
-            if there < wanted
+            f"{disk.name} has {disk.size} GiB"
+            for disk in self._own_disks(spec, machine)
+            if disk.size < disk.wanted
         ]
         return ", ".join(changes)
 
-    def _disk_sizes(self, spec: HostSpec, machine: Machine) -> Iterator[tuple[str, int, int]]:
-        """Yield name, GiB and wanted GiB of each disk of a machine whose size Azure says. Pure."""
+    def _own_disks(self, spec: HostSpec, machine: Machine) -> Iterator[Disk]:
+        """Yield the disks of a machine whose size Azure says; they grow only while it is stopped. Pure."""
         profile = properties(machine.answer)["storageProfile"]
         others: list[Json] = profile.get("dataDisks") or []
         for disk in (profile["osDisk"], *others):
             if there := int(disk.get("diskSizeGB") or 0):
                 is_system = disk is profile["osDisk"]
-                yield str(disk["name"]), there, spec.kept_size(there) if is_system else spec.data_size
+                yield Disk(str(disk["name"]), there, spec.kept_size(there) if is_system else spec.data_size)
 
     def virtual_machines(self) -> list[Json]:
         """Return the stage's virtual machines, without their power states."""
@@ -267,22 +267,16 @@ class AzureHosts(CloudHosts[AzureStage]):
 
     def _change(self, spec: HostSpec, machine: Machine, log: Log) -> Machine:
         """Give a machine another size and larger disks, for which it is stopped."""
-        sizes = list(self._disk_sizes(spec, machine))
-        for name, there, wanted in sizes:
-            if there > wanted:
-                raise ProviderError(
-                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: restore its size"
-                )
+        growing = too_small(spec, self._own_disks(spec, machine))
         changes = self.pending_change(spec, machine)
         if not changes:
             return machine
         log(f"{spec.name}: {changes}, which is changed while it is stopped")
         self.stop(spec.short, log)
-        for name, there, wanted in sizes:
-            if there < wanted:
-                body: Json = {"properties": {"diskSizeGB": wanted}}
-                self._api.call("compute.disks.begin_update", self._api.group, name, body=body)
-                log(f"{name}: {there} GiB become {wanted}")
+        for disk in growing:
+            body: Json = {"properties": {"diskSizeGB": disk.wanted}}
+            self._api.call("compute.disks.begin_update", self._api.group, disk.name, body=body)
+            log(f"{disk.name}: {disk.size} GiB become {disk.wanted}")
         if properties(machine.answer)["hardwareProfile"]["vmSize"] != spec.instance_type:
             body = {"properties": {"hardwareProfile": {"vmSize": spec.instance_type}}}
             self._api.call("compute.virtual_machines.begin_update", self._api.group, spec.short, body=body)

@@ -1,11 +1,13 @@
 """Hosts in a cloud: their specifications, their machines, and the way from one to the other."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from model.errors import ProviderError
 from model.hosts.placement import HostLocation
+from model.json_types import Json
 from model.keys.authorized_key import AuthorizedKey
 from model.keys.digest import Inputs
 from model.keys.record import ADMIN, HostRecord
@@ -112,6 +114,49 @@ def spec_of(stage: Stage, config: CloudStage, host: Host) -> HostSpec:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """A disk of a host, as it is and as it should be.
+
+    Args:
+        name: The cloud's name or id of it.
+        size: Its GiB.
+        wanted: The GiB that it should have.
+
+    """
+
+    name: str
+    size: int
+    wanted: int
+
+
+def too_small(spec: HostSpec, disks: Iterable[Disk]) -> list[Disk]:
+    """Return the disks that are smaller than they should be. Pure.
+
+    Raises:
+        ProviderError: One is larger than it should be.
+
+    """
+    small = []
+    for disk in disks:
+        if disk.size > disk.wanted:
+            raise ProviderError(
+                f"{spec.name}: its disk {disk.name} has {disk.size} GiB, and can't be made smaller: restore its size"
+            )
+        if disk.size < disk.wanted:
+            small.append(disk)
+    return small
+
+
+def small_disks(disks: Iterable[Disk]) -> str:
+    """Return the disks that are smaller than they should be, as "disk vol-1 has 20 GiB, not 30"; or nothing. Pure."""
+    return ", ".join(
+        f"disk {disk.name} has {disk.size} GiB, not {disk.wanted}"
+        for disk in disks
+        if disk.size < disk.wanted
+    )
+
+
+@dataclass(frozen=True)
 class Machine:
     """A machine that a cloud has for a host.
 
@@ -168,6 +213,18 @@ class CloudHosts(ABC, Generic[Config]):
     @abstractmethod
     def pending_change(self, spec: HostSpec, machine: Machine) -> str:
         """Return a difference that changes only while the machine is stopped, as "is a t3.small"; empty for none."""
+
+    def disks(self, spec: HostSpec, machine: Machine, listed: Iterable[Json]) -> Iterable[Disk]:
+        """Return the disks of a machine that grow while it runs. Pure.
+
+        Args:
+            spec: The host.
+            machine: Its machine.
+            listed: The stage's disks, in the API's words, where those of a machine are listed by themselves.
+
+        """
+        del spec, machine, listed
+        return ()
 
     # -- making --------------------------------------------------------------------------------------------------------
 

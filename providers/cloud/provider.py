@@ -2,17 +2,18 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
 from model.hosts.placement import SubnetPlan, subnets
+from model.json_types import Json
 from model.keys.record import FactRecord, Record
 from model.log import Log
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
-from providers.cloud.host import CloudHosts, Config, HostSpec, Machine
+from providers.cloud.host import CloudHosts, Config, HostSpec, Machine, small_disks
 from providers.cloud.resources import NETWORK, SUBNET
 from providers.cloud.retry import RetryPolicy, retry
 
@@ -154,11 +155,12 @@ class CloudProvider(Provider, Generic[Config]):
         """Return the specifications of all hosts. Pure."""
         return [self._hosts.spec(host) for host in self._stage.hosts]
 
-    def _found_host(self, machine: Machine, *, is_public: bool) -> Found:
+    def _found_host(self, machine: Machine, disks: Iterable[Json] = (), *, is_public: bool) -> Found:
         """Return a host as it was found. Pure.
 
         Args:
             machine: Its machine.
+            disks: The stage's disks, in the API's words, where those of a machine are listed by themselves.
             is_public: Whether it has a public address.
 
         """
@@ -166,7 +168,9 @@ class CloudProvider(Provider, Generic[Config]):
         change = drift = ""
         if spec is not None and machine.key:
             change = self._hosts.pending_change(spec, machine)
+            small = small_disks(self._hosts.disks(spec, machine, disks))
             drift = f"{spec.short} {change}" if change else _public_drift(spec, is_public=is_public)
+            drift = drift or (f"{spec.short}: {small}" if small else "")
         return Found(
             machine.name,
             machine.key,

@@ -1,7 +1,7 @@
 """A host that is an instance of Compute Engine."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -16,7 +16,7 @@ from model.site import GcpStage
 from model.stage import Host, Stage
 from providers.cloud.cloud_init import SshKeys
 from providers.cloud.errors import gone
-from providers.cloud.host import LET_IN_TIMEOUT, CloudHosts, HostSpec, Machine
+from providers.cloud.host import LET_IN_TIMEOUT, CloudHosts, Disk, HostSpec, Machine, too_small
 from providers.cloud.resources import ADDRESS, SUBNET
 from providers.cloud.retry import poll
 from providers.cloud.tag import parse_tag, tag
@@ -241,19 +241,20 @@ class GcpHosts(CloudHosts[GcpStage]):
             ProviderError: They are larger than they should be.
 
         """
+        for disk in too_small(spec, self.disks(spec, machine)):
+            body = {"sizeGb": str(disk.wanted)}
+            self._api.change("Disks.resize", body, zone=last(machine.answer["zone"]), disk=disk.name)
+            log(f"{disk.name}: {disk.size} GiB become {disk.wanted}; file systems grow at the next start")
+
+    def disks(self, spec: HostSpec, machine: Machine, listed: Iterable[Json] = ()) -> list[Disk]:
+        """Return the disks of an instance, whose sizes are told with it. Pure."""
+        del listed
+        found = []
         for disk in machine.answer.get("disks") or ():
             there = int(disk["diskSizeGb"])
-            wanted = _disk_sizes(spec, spec.kept_size(there)).get(disk["deviceName"], 0)
-            if not wanted or wanted == there:
-                continue
-            name = last(disk["source"])
-            if there > wanted:
-                raise ProviderError(
-                    f"{spec.name}: its disk {name} has {there} GiB, and can't be made smaller: restore its size"
-                )
-            body = {"sizeGb": str(wanted)}
-            self._api.change("Disks.resize", body, zone=last(machine.answer["zone"]), disk=name)
-            log(f"{name}: {there} GiB become {wanted}; file systems grow at the next start")
+            if wanted := _disk_sizes(spec, spec.kept_size(there)).get(disk["deviceName"], 0):
+                found.append(Disk(last(disk["source"]), there, wanted))
+        return found
 
     def _start(self, machine: Machine, log: Log) -> Machine:
         """Start an instance that does not run; one that is suspended goes on."""

@@ -1,6 +1,7 @@
 """A host that is a server at OpenStack: its port, which keeps its address, and the server itself."""
 
 import base64
+from collections.abc import Iterable
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -13,7 +14,7 @@ from model.site import OpenStackStage
 from model.stage import Stage
 from providers.cloud.cloud_init import SshKeys, user_data
 from providers.cloud.errors import gone
-from providers.cloud.host import CloudHosts, HostSpec, Machine
+from providers.cloud.host import CloudHosts, Disk, HostSpec, Machine, too_small
 from providers.cloud.resources import ADDRESS, FIREWALL, NETWORK, SUBNET
 from providers.cloud.retry import poll
 from providers.openstack.api import OpenStackApi
@@ -84,6 +85,12 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         wanted = {**self._stage.labels, **({NAME_LABEL: name} if name else {})}
         ours = [server for server in found if belongs_to(server["metadata"], wanted)]
         return sorted(ours, key=lambda server: (server["created"], server["id"]))
+
+    def volumes(self) -> list[Json]:
+        """Return all volumes of the project; none where the cloud has no Cinder."""
+        if not self._api.has("block_storage"):
+            return []
+        return self._api.listing("block_storage", "/volumes/detail", "volumes")
 
     def _machines(self, name: str) -> list[Machine]:
         """Return the servers of a name; of two that a race made, first the one that has the port."""
@@ -231,17 +238,26 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
                 f"{spec.name}: its disk is its flavor's own and has {own} GiB, which another "
                 "instance_type alone can change: restore disk_size"
             )
-        for attached in server[_ATTACHED]:
-            volume = self._api.ask("GET", "block_storage", f"/volumes/{attached['id']}")["volume"]
-            identifier, there = volume["id"], volume["size"]
-            wanted = spec.data_size if volume["bootable"] == "false" else spec.kept_size(there)
-            if there > wanted:
-                raise ProviderError(
-                    f"{spec.name}: its disk {identifier} has {there} GiB, and can't be made smaller: restore its size"
-                )
-            if there < wanted:
-                self._extend(spec, identifier, wanted)
-                log(f"{identifier}: {there} GiB become {wanted}; file systems grow at the next start")
+        volumes = [
+            self._api.ask("GET", "block_storage", f"/volumes/{attached['id']}")["volume"]
+            for attached in server[_ATTACHED]
+        ]
+        for disk in too_small(spec, self.disks(spec, machine, volumes)):
+            self._extend(spec, disk.name, disk.wanted)
+            log(f"{disk.name}: {disk.size} GiB become {disk.wanted}; file systems grow at the next start")
+
+    def disks(self, spec: HostSpec, machine: Machine, listed: Iterable[Json]) -> list[Disk]:
+        """Return the volumes of a server. Pure."""
+        own = {attached["id"] for attached in machine.answer[_ATTACHED]}
+        return [
+            Disk(
+                str(volume["id"]),
+                int(volume["size"]),
+                spec.data_size if volume["bootable"] == "false" else spec.kept_size(int(volume["size"])),
+            )
+            for volume in listed
+            if volume["id"] in own
+        ]
 
     def _extend(self, spec: HostSpec, volume: str, size: int) -> None:
         """Make a volume larger, and come back when it is."""

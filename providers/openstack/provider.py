@@ -135,7 +135,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's tag: one listing for each kind of thing, all at a time."""
         self._api.project  # noqa: B018 - to sign in is no matter for threads
-        networks, routers, parts, groups, addresses, ports, shares, servers = together(
+        networks, routers, parts, groups, addresses, ports, shares, servers, volumes = together(
             partial(self._network.listing, "networks"),
             partial(self._network.listing, "routers"),
             partial(self._network.listing, "subnets"),
@@ -144,6 +144,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
             lambda: self._api.listing("network", "/ports", "ports"),
             self._nfs.listing,
             self._hosts.servers,
+            self._hosts.volumes,
         )
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)
@@ -160,15 +161,18 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
             is_good = share["status"] not in {"error", "deleting", "error_deleting"}
             found.setdefault(name, Found(name, key if is_good else "", mount_source(share)))
         public = {address["port_id"] for address in addresses if address["port_id"]}
-        for host in self._found_hosts(servers, ports, public):
+        for host in self._found_hosts(servers, volumes, ports, public):
             found.setdefault(host.name, host)
         return found
 
-    def _found_hosts(self, servers: list[Json], ports: list[Json], public: set[str]) -> Iterator[Found]:
+    def _found_hosts(
+        self, servers: list[Json], volumes: list[Json], ports: list[Json], public: set[str]
+    ) -> Iterator[Found]:
         """Yield the hosts as they were found; a port without a server is a half made host.
 
         Args:
             servers: The stage's servers.
+            volumes: All volumes of the project.
             ports: All ports of the project.
             public: The ids of the ports that floating IPs lead to.
 
@@ -177,7 +181,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
         own_ports = {name: port for name, port in named if name}
         for machine in map(machine_of, servers):
             port = own_ports.get(machine.name, {})
-            yield self._found_host(machine, is_public=port.get("id") in public)
+            yield self._found_host(machine, volumes, is_public=port.get("id") in public)
         for name, port in own_ports.items():
             yield Found(name, "", str(port["id"]), running=False, is_host=True)
 

@@ -74,7 +74,7 @@ def test_a_host_is_as_it_was_asked_for(aws: Cloud, tmp_path: Path) -> None:
 
 
 def test_a_look_is_one_listing_for_each_kind(aws: Cloud, tmp_path: Path) -> None:
-    """A run that has nothing to do asks six questions."""
+    """A run that has nothing to do asks seven questions."""
     make.ensure_all(provider_of(tmp_path, number_of_hosts=2, nfs=True))
     aws.ask(clear=True)
     provider_of(tmp_path, number_of_hosts=2, nfs=True).found()
@@ -85,6 +85,7 @@ def test_a_look_is_one_listing_for_each_kind(aws: Cloud, tmp_path: Path) -> None
         "DescribeInstances",
         "DescribeSecurityGroups",
         "DescribeSubnets",
+        "DescribeVolumes",
         "DescribeVpcs",
     ]
 
@@ -124,6 +125,29 @@ def test_sizes_change_in_place(aws: Cloud, tmp_path: Path) -> None:
     assert (instance["InstanceType"], found.running, found.drift) == ("t3.large", True, "")
     with pytest.raises(ProviderError, match="has 30 GiB, and can't be made smaller"):
         make.ensure_host(provider_of(tmp_path, **ONE, instance_type="t3.large", disk_size=20), "hive0")
+
+
+def test_a_disk_that_could_not_grow_yet(aws: Cloud, tmp_path: Path) -> None:
+    """Amazon changes no volume twice within hours: that is said, and is drift until the disk has grown."""
+    make.ensure_all(provider_of(tmp_path, **ONE))
+    make.ensure_host(provider_of(tmp_path, **ONE, disk_size=30), "hive0")
+    larger = provider_of(tmp_path, **ONE, disk_size=40)
+    [volume] = [thing.split()[1] for thing in aws.things() if thing.startswith("volume ")]
+    drift = f"hive0: disk {volume} has 30 GiB, not 40"
+    assert (larger.found()["hive0"].drift, larger.found()["hive0"].must_stop) == (drift, False)
+    lines: list[str] = []
+    larger.ensure(make.resource(larger, "hive0"), lines.append)
+
+    assert [line for line in lines if "GiB" in line] == [
+        (
+            f"{volume}: still has 30 GiB, and not 40: Amazon changes no disk again so soon "
+            "(VolumeModificationRateExceeded): run doit again in some hours"
+        )
+    ]
+    assert larger.found()["hive0"].drift == drift
+    aws.ask(is_rested=True)
+    make.ensure_host(larger, "hive0")
+    assert larger.found()["hive0"].drift == ""
 
 
 def test_a_disk_is_as_large_as_its_image(aws: Cloud, tmp_path: Path) -> None:

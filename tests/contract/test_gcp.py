@@ -158,6 +158,8 @@ class TestStage:
             **words, instance_type="e2-standard-4", disk_size=30, public_addresses=False
         )
         assert make.provider_of(larger, files).found()["hive0"].must_stop
+        grown = make.provider_of(gcp_cloud.stage_of(**words, disk_size=30), files).found()["hive0"]
+        assert (grown.must_stop, grown.drift.endswith("has 20 GiB, not 30")) == (False, True)
         after = make.ensure_host(make.provider_of(larger, files), "hive0")
 
         assert after.id == before.id

@@ -272,6 +272,8 @@ class TestChanges:
         larger = life.except_(nfs=False, disk_size=14, mirrored_disk_size=3, instance_type="m1.medium")
         found = larger.found()["hive0"]
         assert (found.must_stop, found.drift) == (True, "hive0 is a m1.small")
+        grown = life.except_(nfs=False, disk_size=14).found()["hive0"]
+        assert (grown.must_stop, grown.drift.endswith("has 12 GiB, not 14")) == (False, True)
 
         assert make.ensure_host(larger, "hive0") == before
         found = larger.found()["hive0"]

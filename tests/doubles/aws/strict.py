@@ -65,6 +65,7 @@ class Settings:
         throttle: Every so manieth request is one too many; 0 is none.
         denied: Operations that the account may not use.
         full: Zones that have no room.
+        is_rested: Whether all volumes were changed so long ago that they may be changed again.
         quotas: Code of Service Quotas to its value.
         fail_at: The number of the counted call that fails; 0 is none.
         fail_how: `refused` (nothing is done), `lost` (it is done, and the answer is lost), `killed` (it is done, and
@@ -80,6 +81,7 @@ class Settings:
     throttle: int = 0
     denied: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
+    is_rested: bool = False
     quotas: dict[str, float] = field(
         default_factory=lambda: {"L-0263D0A3": 5.0, "L-F678F1CE": 5.0, "L-1216C47A": 32.0}
     )
@@ -131,6 +133,7 @@ class Strict:
         self._tokens: dict[str, tuple[str, bytes]] = {}
         self._young: dict[str, int] = {}
         self._moving: dict[str, tuple[str, int]] = {}
+        self._modified: set[str] = set()
 
     # -- WSGI ----------------------------------------------------------------------------------------------------------
 
@@ -436,13 +439,21 @@ class Strict:
             )
 
     def check_growth(self, call: Call) -> None:
-        """Refuse to make a volume smaller.
+        """Refuse to make a volume smaller, or to change one that was changed a short while ago.
 
         https://docs.aws.amazon.com/ebs/latest/userguide/modify-volume-requirements.html
         """
         volume = _backend(call).get_volume(call.form["VolumeId"])
         if int(call.form.get("Size", volume.size)) < volume.size:
             raise RefusedError("InvalidParameterValue", "New size cannot be smaller than existing size")
+        if volume.id in self._modified and not self.settings.is_rested:
+            # https://docs.aws.amazon.com/ebs/latest/userguide/ebs-modify-volume.html
+            raise RefusedError(
+                "VolumeModificationRateExceeded",
+                "You've reached the maximum modification rate per volume limit. Wait at least 6 hours between "
+                "modifications per EBS volume.",
+            )
+        self._modified.add(volume.id)
 
     def check_ports(self, call: Call) -> None:
         """Refuse ports that there are not, and tcp or udp without them.
