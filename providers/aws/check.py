@@ -2,28 +2,30 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from model.errors import ProviderError
 from model.hosts.placement import subnets
+from model.json_types import Json
+from model.secrets.secret import Secret
 from model.site import AwsStage
 from model.stage import Stage
-from providers.aws.api import AwsApi
+from providers.aws.api import AwsApi, specification, tags_for
 from providers.aws.errors import BUSY, AwsError
+from providers.aws.host import AwsHosts
 from providers.aws.image import AwsImages, disk_size
 from providers.base import Found
 from providers.cloud.check import CloudCheck, Question
+from providers.cloud.cloud_init import HostKey, SshKeys
 from providers.cloud.host import HostSpec
-from providers.cloud.resources import NETWORK
-
-if TYPE_CHECKING:
-    from model.json_types import Json
+from providers.cloud.resources import ADDRESS, FIREWALL, NETWORK
 
 _STANDARD = frozenset("acdhimrtz")
 """First letters of the types that share one quota of CPUs.
 
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 """
+_KEY = "check"
+"""Of what is asked for in a dry run."""
 _DENIED = {"UnauthorizedOperation", "AccessDeniedException", "AccessDenied"}
 
 
@@ -36,6 +38,7 @@ class AwsCheck(CloudCheck[AwsStage]):
         found: Lists what there is of the stage already.
         api: The region's API.
         images: The images of its hosts.
+        hosts: What is asked for to make them.
 
     """
 
@@ -46,9 +49,10 @@ class AwsCheck(CloudCheck[AwsStage]):
         found: Callable[[], Mapping[str, Found]],
         api: AwsApi,
         images: AwsImages,
+        hosts: AwsHosts,
     ) -> None:
         super().__init__(stage, config, found)
-        self._api, self._images = api, images
+        self._api, self._images, self._hosts = api, images, hosts
 
     def problems(self) -> Iterator[str]:
         """Yield the problems, one line each. An account that may not list is still told of all the others."""
@@ -113,26 +117,34 @@ class AwsCheck(CloudCheck[AwsStage]):
 
     def _permissions(self) -> Iterator[str]:
         """Yield the permissions that this account lacks, as far as a dry run shows it."""
-        probes: dict[str, Json] = {
-            "create_vpc": {"CidrBlock": self._config.cidr},
-            "create_internet_gateway": {},
-            "create_security_group": {"GroupName": "skep-check", "Description": "skep"},
-            "allocate_address": {"Domain": "vpc"},
-        }
-        if not any(spec.is_public for spec in self._specs):
-            del probes["allocate_address"]
-        kind = self._specs[0].instance_type
-        try:
-            image = self._images.of(kind)["ImageId"]
-            probes["run_instances"] = {"ImageId": image, "InstanceType": kind, "MinCount": 1, "MaxCount": 1}
-        except ProviderError:
-            pass  # `_images_of` reports it
-        for operation, arguments in probes.items():
+        for operation, arguments in self._probes():
             try:
                 self._api.call(operation, DryRun=True, **arguments)
             except AwsError as error:
                 if error.code in _DENIED:
                     yield str(error)
+
+    def _probes(self) -> Iterator[tuple[str, Json]]:
+        """Yield calls with what the real ones have: policies may demand tags, encryption or metadata options."""
+        yield "create_vpc", {"CidrBlock": self._config.cidr, **self._tagged("vpc", NETWORK)}
+        yield "create_internet_gateway", self._tagged("internet-gateway", NETWORK)
+        about = {"GroupName": "skep-check", "Description": "skep"}
+        yield "create_security_group", {**about, **self._tagged("security-group", FIREWALL)}
+        for spec in self._specs:
+            if spec.is_public:
+                tags = self._tagged("elastic-ip", ADDRESS + spec.short)
+                yield "allocate_address", {"Domain": "vpc", **tags}
+                break
+        keys = SshKeys(HostKey(Secret(""), "ssh-ed25519 check"), "ssh-ed25519 check")
+        try:
+            request = self._hosts.request_without_network(self._specs[0], _KEY, keys)
+        except ProviderError:
+            return  # `_images_of` reports it
+        yield "run_instances", request
+
+    def _tagged(self, kind: str, name: str) -> Json:
+        """Return the argument that gives a thing its tags."""
+        return {"TagSpecifications": [specification(kind, tags_for(self._stage, name, _KEY))]}
 
     # -- quotas --------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,13 @@ LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
 """Codes for errors that botocore raises without an answer of Amazon's."""
 
 TOO_MANY = frozenset(
-    {"RequestLimitExceeded", "Throttling", "ThrottlingException", "TooManyRequestsException"}
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
+    }
 )
 BUSY = TOO_MANY | {
     LOST,
@@ -27,17 +33,24 @@ BUSY = TOO_MANY | {
 NOT_YET_VISIBLE = frozenset(
     {
         "InvalidAllocationID.NotFound",
+        "InvalidGatewayID.NotFound",
         "InvalidGroup.NotFound",
         "InvalidInstanceID.NotFound",
         "InvalidInternetGatewayID.NotFound",
         "InvalidRouteTableID.NotFound",
         "InvalidSubnetID.NotFound",
         "InvalidVpcID.NotFound",
+        "SecurityGroupNotFound",
+        "SubnetNotFound",
     }
 )
 """Codes for things that were just made and are not known everywhere yet, and for those that are gone.
 
+CreateRoute calls an internet gateway a gateway, and EFS has names of its own.
+
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
 """
 _CONFLICT = frozenset(
     {

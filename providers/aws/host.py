@@ -151,6 +151,27 @@ class AwsHosts(CloudHosts[AwsStage]):
         for resource, found in ((SUBNET + spec.place.subnet.name, subnets), (FIREWALL, groups)):
             if not found:
                 raise gone(spec.name, f"its {resource}", resource)
+        return {
+            **self.request_without_network(spec, key, keys),
+            "UserData": user_data(spec.host, keys).reveal(),
+            "NetworkInterfaces": [
+                {
+                    "DeviceIndex": 0,
+                    "SubnetId": subnets[0]["SubnetId"],
+                    "PrivateIpAddress": spec.place.address,
+                    "Groups": [groups[0]["GroupId"]],
+                    "AssociatePublicIpAddress": False,
+                    "DeleteOnTermination": True,
+                }
+            ],
+        }
+
+    def request_without_network(self, spec: HostSpec, key: str, keys: SshKeys) -> Json:
+        """Return the arguments of `run_instances` that an organization's policies may demand something of.
+
+        A dry run with them is refused if the real call would be, also where there is no network yet.
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
+        """
         image = self._images.of(spec.instance_type)
         disk: Json = {
             "VolumeType": "gp3",
@@ -166,19 +187,8 @@ class AwsHosts(CloudHosts[AwsStage]):
             "MaxCount": 1,
             "ImageId": image["ImageId"],
             "InstanceType": spec.instance_type,
-            "UserData": user_data(spec.host, keys).reveal(),
             "BlockDeviceMappings": [
                 {"DeviceName": device, "Ebs": {**disk, "VolumeSize": size}} for device, size in sizes.items()
-            ],
-            "NetworkInterfaces": [
-                {
-                    "DeviceIndex": 0,
-                    "SubnetId": subnets[0]["SubnetId"],
-                    "PrivateIpAddress": spec.place.address,
-                    "Groups": [groups[0]["GroupId"]],
-                    "AssociatePublicIpAddress": False,
-                    "DeleteOnTermination": True,
-                }
             ],
             # Containers are one hop further away: they read no user data, in which the host's private key is.
             "MetadataOptions": {

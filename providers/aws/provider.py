@@ -115,7 +115,9 @@ class AwsProvider(CloudProvider[AwsStage]):
 
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, zones, types, images and quotas."""
-        return list(AwsCheck(self._stage, self._config, self.found, self._api, self._images).problems())
+        return list(
+            AwsCheck(self._stage, self._config, self.found, self._api, self._images, self._hosts).problems()
+        )
 
     # -- what there is -------------------------------------------------------------------------------------------------
 

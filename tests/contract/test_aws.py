@@ -223,6 +223,26 @@ def test_a_check_says_it_all_beforehand(aws: Cloud, tmp_path: Path) -> None:
     assert aws.things() == []
 
 
+def test_a_check_asks_as_the_real_calls_do(aws: Cloud, tmp_path: Path) -> None:
+    """Where an organization's policies demand tags, encryption and IMDSv2, it refuses nothing that works."""
+    aws.ask(is_demanding=True)
+    provider = provider_of(tmp_path, **ONE, nfs=True, mirrored_disk_size=5)
+    assert provider.check() == []
+    make.ensure_all(provider)
+
+    plain = provider_of(tmp_path, **ONE, disk_encrypted=False, name="plain")
+    [said] = plain.check()
+    assert said.startswith("AWS RunInstances: UnauthorizedOperation")
+
+
+def test_new_things_that_others_do_not_know_yet(aws: Cloud, tmp_path: Path) -> None:
+    """A route by a gateway, and targets in subnets, are asked for again: they have codes of their own for it."""
+    aws.ask(lag=3)
+    make.ensure_all(provider_of(tmp_path, **ONE, nfs=True))
+
+    assert len(hosts(aws)) == 1
+
+
 @pytest.mark.parametrize(("key", "code"), [("wrong", "InvalidClientTokenId"), ("expired", "ExpiredToken")])
 def test_credentials_that_are_none(aws: Cloud, tmp_path: Path, key: str, code: str) -> None:
     """The message for wrong and for expired credentials is one line, with the request's id and the way out."""

@@ -15,6 +15,9 @@ import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree as ET
@@ -65,6 +68,7 @@ class Settings:
         throttle: Every so manieth request is one too many; 0 is none.
         denied: Operations that the account may not use.
         full: Zones that have no room.
+        is_demanding: Whether an organization's policies demand tags, encrypted disks and IMDSv2.
         is_rested: Whether all volumes were changed so long ago that they may be changed again.
         quotas: Code of Service Quotas to its value.
         fail_at: The number of the counted call that fails; 0 is none.
@@ -81,6 +85,7 @@ class Settings:
     throttle: int = 0
     denied: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
+    is_demanding: bool = False
     is_rested: bool = False
     quotas: dict[str, float] = field(
         default_factory=lambda: {"L-0263D0A3": 5.0, "L-F678F1CE": 5.0, "L-1216C47A": 32.0}
@@ -134,6 +139,7 @@ class Strict:
         self._young: dict[str, int] = {}
         self._moving: dict[str, tuple[str, int]] = {}
         self._modified: set[str] = set()
+        self._efs_young: dict[str, int] = {}
 
     # -- WSGI ----------------------------------------------------------------------------------------------------------
 
@@ -178,10 +184,14 @@ class Strict:
         _check_credentials(call, environ)
         settings, number = self.settings, next(self._number)
         if settings.throttle and number % settings.throttle == 0:
-            raise RefusedError("RequestLimitExceeded", "Request limit exceeded.", 503)
+            # EFS has another code: https://docs.aws.amazon.com/efs/latest/ug/API_CreateFileSystem.html
+            is_efs = call.service == "elasticfilesystem"
+            code = "TooManyRequests" if is_efs else "RequestLimitExceeded"
+            raise RefusedError(code, "Request limit exceeded.", 429 if is_efs else 503)
         fails = self._is_to_fail(call)
         if fails and settings.fail_how == "refused":
             raise RefusedError("InternalError", "An internal error has occurred", 500)
+        self._check_policies(call)
         if call.operation in settings.denied:
             raise RefusedError(
                 "UnauthorizedOperation", "You are not authorized to perform this operation.", 403
@@ -202,6 +212,24 @@ class Strict:
             raise RefusedError("InternalError", "An internal error has occurred", 500)
         headers = [(name, value) for name, value in headers if name.lower() != "content-length"]
         return status, [*headers, ("Content-Length", str(len(answer)))], answer
+
+    def _check_policies(self, call: Call) -> None:
+        """Refuse what the documented policy does not allow, or an organization's policies deny.
+
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+        https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html, API_DeleteMountTarget.html
+        """
+        for action in _actions_of(call):
+            if not any(fnmatch(action, allowed) for allowed in _documented_actions()):
+                raise RefusedError(
+                    "AccessDeniedException"
+                    if call.service == "elasticfilesystem"
+                    else "UnauthorizedOperation",
+                    f"You are not authorized to perform this operation: {action}",
+                    403,
+                )
+        if self.settings.is_demanding:
+            _check_demands(call)
 
     def _is_to_fail(self, call: Call) -> bool:
         """Return whether it is this request's turn to fail."""
@@ -245,6 +273,7 @@ class Strict:
             _check_tags(call)
         elif call.service == "elasticfilesystem":
             _check_json(call)
+            self._check_known_to_efs(call)
         return self._check_token(call)
 
     def _check_young(self, call: Call) -> None:
@@ -257,7 +286,23 @@ class Strict:
         for value in call.form.values():
             if self._young.get(value, 0) > 0:
                 self._young[value] -= 1
-                raise RefusedError(_NOT_FOUND[value.partition("-")[0]], f"The ID '{value}' does not exist")
+                is_route = call.operation == "CreateRoute" and value.startswith("igw-")
+                code = "InvalidGatewayID.NotFound" if is_route else _NOT_FOUND[value.partition("-")[0]]
+                raise RefusedError(code, f"The ID '{value}' does not exist")
+
+    def _check_known_to_efs(self, call: Call) -> None:
+        """Refuse a target that names what EFS does not know yet; it hears of it later than others.
+
+        https://docs.aws.amazon.com/efs/latest/ug/API_CreateMountTarget.html
+        """
+        if call.operation != "CreateMountTarget":
+            return
+        for value in (found.group().decode() for found in _ID.finditer(call.body)):
+            left = self._efs_young.setdefault(value, self.settings.lag)
+            if left > 0 and not value.startswith("i-"):
+                self._efs_young[value] = left - 1
+                code = "SubnetNotFound" if value.startswith("subnet-") else "SecurityGroupNotFound"
+                raise RefusedError(code, f"The ID '{value}' does not exist")
 
     def _check_token(self, call: Call) -> bytes | None:
         """Return the first answer for a token that is repeated; refuse it with other parameters.
@@ -478,6 +523,9 @@ class Strict:
         if self.settings.lag and call.operation in _MAKES:
             new = {each for each in made if each.startswith(f"{_MAKES[call.operation]}-")}
             self._young |= dict.fromkeys(new, self.settings.lag)
+        if self.settings.lag and call.operation == "AttachInternetGateway":
+            # A route by it is refused for longer: InvalidGatewayID.NotFound.
+            self._young[call.form["InternetGatewayId"]] = self.settings.lag
         if call.operation in _TRANSITIONS and self.settings.slow:
             moving = made if call.operation == "RunInstances" else set(call.form.values())
             for each in moving:
@@ -564,6 +612,54 @@ RULES: dict[str, tuple[Callable[[Strict, Call], None], ...]] = {
     "StartInstances": (Strict.check_state,),
     "StopInstances": (Strict.check_state,),
 }
+
+
+@cache
+def _documented_actions() -> tuple[str, ...]:
+    """Return the actions that the policy in docs/providers.md allows."""
+    text = (Path(__file__).resolve().parents[3] / "docs" / "providers.md").read_text()
+    [policy] = re.findall(r"```json\n(\{\n  \"Version\".*?\n)```", text, re.DOTALL)
+    return tuple(action for one in json.loads(policy)["Statement"] for action in one["Action"])
+
+
+def _actions_of(call: Call) -> Iterator[str]:
+    """Yield the actions that a call needs; `GetCallerIdentity` needs none."""
+    if call.service == "sts":
+        return
+    yield f"{call.service}:{call.operation}"
+    if any(name.startswith("TagSpecification") for name in call.form):
+        yield "ec2:CreateTags"
+    if call.operation == "CreateFileSystem" and b'"Tags"' in call.body:
+        yield "elasticfilesystem:TagResource"
+    more = {
+        "CreateMountTarget": ("DescribeSubnets", "DescribeNetworkInterfaces", "CreateNetworkInterface"),
+        "DeleteMountTarget": ("DeleteNetworkInterface",),
+    }
+    for operation in more.get(call.operation, ()):
+        yield f"ec2:{operation}"
+
+
+def _check_demands(call: Call) -> None:
+    """Deny what lacks a tag of ours, an instance without IMDSv2, and disks that are not encrypted.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
+    """
+    denied = RefusedError(
+        "UnauthorizedOperation",
+        "You are not authorized to perform this operation. with an explicit deny in a service control policy",
+        403,
+    )
+    if call.operation in _MAKES and "skep.site" not in call.form.values():
+        raise denied
+    if call.operation == "RunInstances":
+        sizes = [name for name in call.form if name.endswith(".Ebs.VolumeSize")]
+        encrypted = [call.form.get(name.replace("VolumeSize", "Encrypted")) for name in sizes]
+        if (
+            call.form.get("MetadataOptions.HttpTokens") != "required"
+            or not encrypted
+            or set(encrypted) != {"true"}
+        ):
+            raise denied
 
 
 class _Body:
