@@ -6,7 +6,6 @@ deeper file first; a file that git tracks is never ignored. How patterns match f
 read its dir.c, and the index its gitformat-index(5).
 """
 
-import configparser
 import os
 import re
 import struct
@@ -19,6 +18,8 @@ GIT = ".git"
 _IGNORE = ".gitignore"
 _BOM = b"\xef\xbb\xbf"
 _SPECIAL = frozenset("*?[\\")
+_SECTION = re.compile(r"\s*\[([^\]]*)\]")
+_SETTING = re.compile(r"\s*([A-Za-z][\w-]*)\s*(?:=\s*(?:\"([^\"]*)\"|([^#;]*))\s*)?(?:[#;].*)?")
 _POSIX = {
     "alnum": "a-zA-Z0-9",
     "alpha": "a-zA-Z",
@@ -307,20 +308,20 @@ def _config_home() -> Path:
 
 def _settings(path: Path) -> dict[str, str]:
     """Return the settings in a file of git's, as `core.excludesfile`; none of one that can't be read."""
-    parser = configparser.RawConfigParser(
-        strict=False, allow_no_value=True, delimiters=("=",), interpolation=None
-    )
+    found: dict[str, str] = {}
+    section = ""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-        # The form is configparser's but for the white space before keys.
-        parser.read_string("\n".join(line.strip() for line in text.split("\n")))
-    except (OSError, configparser.Error):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
         return {}
-    return {
-        f"{section.lower()}.{key.lower()}": (value or "true").strip().strip('"')
-        for section in parser.sections()
-        for key, value in parser.items(section)
-    }
+    for line in lines:
+        rest = line
+        if (head := _SECTION.match(line)) is not None:
+            section, rest = head[1].lower(), line[head.end() :]
+        if (setting := _SETTING.fullmatch(rest)) is not None:
+            value = setting[2] if setting[2] is not None else setting[3]
+            found[f"{section}.{setting[1].lower()}"] = "true" if value is None else value.strip()
+    return found
 
 
 def _indexed(data: bytes, digest: int) -> Iterator[str]:

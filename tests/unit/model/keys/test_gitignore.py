@@ -123,7 +123,9 @@ def test_the_persons_own_rules(tmp_path: Path, home: Path) -> None:
     (root / ".git" / "info" / "exclude").write_text("secret\n")
     assert sorted(kept(root)) == seen_by_git(root) == ["keep", "x.swp"]
 
-    (home / ".gitconfig").write_text("[core]\n\texcludesFile = ~/mine\n")
+    (home / ".gitconfig").write_text(
+        '# mine\n[core] ; c\n\teditor = vi ; x\n\texcludesFile = "~/mine" # y\n[core "x"]\nbare\n'
+    )
     (home / "mine").write_text("*.swp\r\n")
     assert sorted(kept(root)) == seen_by_git(root) == [".DS_Store", "keep"]
 
