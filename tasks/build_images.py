@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
 from model import site as types
-from model.errors import SkepError
+from model.errors import BuildError, SkepError
 from model.images import bases
 from model.keys.digest import Inputs, flatten
 from model.keys.record import ImageRecord
@@ -20,6 +20,7 @@ from tasks.images.ansible_inventory import SiteInventory, asks_for_ports, image_
 from tasks.images.bases import BaseImage
 from tasks.images.builder import builder_for
 from tasks.images.dockerfile_image import PERIOD, DockerfileImage, period
+from tasks.images.left_out import with_left_out
 from tasks.images.moved_registry import MovedRegistry
 from tasks.images.registry_image import RegistryImage
 from tasks.images.roles import Role
@@ -166,7 +167,13 @@ class BuiltImage(RegistryImage):
         base = self.base.have(builder, work.inputs.get("base", ""), work.log)
         # Not its key, which is its tag: an image that comes out the same of other inputs has the same digest.
         labels = {**self.image.labels, **self._run.stage.labels, NAME_LABEL: self.name}
-        return builder.build(base, layers, image_config(self.image), labels)
+        try:
+            return builder.build(base, layers, image_config(self.image), labels)
+        except BuildError as error:
+            told = error
+            for role in self._roles:
+                told = with_left_out(told, f"roles/{role.name}", role.path)
+            raise told from error
 
     def was_found(self, builder: "Builder") -> None:
         """Forget the remains of a failed build, which `doit shell_image` opens."""

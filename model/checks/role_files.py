@@ -4,6 +4,7 @@ import os
 import posixpath
 import re
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from model import site as types
@@ -38,15 +39,22 @@ def check_role_files(site: types.Site, directory: Path) -> Iterator[str]:
     """Yield the mistakes in the files of all roles that are used."""
     lists: list[Iterable[types.RoleUse]] = [image.roles for image in site.images.values()]
     lists += [service.initialize_roles for service in site.services.values()]
+    of_ansible = False
     for name in dict.fromkeys(use.role for uses in lists for use in uses):
         path = roles.find(directory, name)
         if path is None:
             continue
         used = _used(directory, name) if ansible.is_role(path) else ()
+        of_ansible |= ansible.is_role(path)
         for each in (name, *used):
             place = roles.find(directory, each)
             if place is not None and not roles.is_built_in(place):
                 yield from _check(f"roles/{each}", place, directory, used)
+    if of_ansible:
+        for name in (ansible.LIBRARY, ansible.FILTERS):
+            if (directory / name).is_dir():
+                with suppress(ConfigError):  # said where it is read
+                    yield from _links(name, directory / name, paths_below(directory / name), directory, ())
 
 
 def _used(directory: Path, name: str) -> Collection[str]:
@@ -74,12 +82,19 @@ def _check(label: str, role: Path, site: Path, beside: Collection[str]) -> Itera
         yield from error.problems if isinstance(error, ConfigError) else [f"{label}: {error.strerror}"]
         return
     yield from _script(f"{label}/{ansible.SCRIPT}", script)
+    yield from _links(label, role, found, site, beside)
+
+
+def _links(
+    label: str, root: Path, found: Iterable[tuple[str, str]], site: Path, beside: Collection[str]
+) -> Iterator[str]:
+    """Yield the links that lead out of a directory which is copied as a whole."""
     for path in (path for path, kind in found if kind == "link"):
-        target = os.fsdecode((role / path).readlink())
-        if _leads_out(role, path, target, site, beside):
+        target = os.fsdecode((root / path).readlink())
+        if _leads_out(root, path, target, site, beside):
             yield (
-                f"{label}/{path}: is a link to {target}, which is not in the role, and a role gets nothing else: put "
-                f"the file there in the link's place"
+                f"{label}/{path}: is a link to {target}, which is not in {label}, and nothing else is there when it is "
+                f"used: put the file there in the link's place"
             )
 
 

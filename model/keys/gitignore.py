@@ -206,7 +206,7 @@ def level_of(directory: Path) -> Level | None:
     Who names an ignored directory means what is in it, such as roles that were installed there.
     """
     place = directory.resolve()
-    top = next((each for each in (place, *place.parents) if (each / GIT).exists()), None)
+    top = next((each for each in (place, *place.parents) if is_top(each)), None)
     tree = WorkTree.at(top) if top is not None else None
     if top is None or tree is None:
         return None
@@ -216,6 +216,14 @@ def level_of(directory: Path) -> Level | None:
             return None
         level = level.enter(name)
     return level
+
+
+def is_top(directory: Path) -> bool:
+    """Return whether a directory is the uppermost of a work tree, as far as one may look."""
+    try:
+        return (directory / GIT).exists()
+    except OSError:
+        return False
 
 
 class WorkTree:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from model.errors import ConfigError
 from model.keys.digest import Inputs, sha256
-from model.keys.gitignore import GIT, Level, level_of
+from model.keys.gitignore import GIT, Level, is_top, level_of
 
 BLOCK = 1 << 20
 """Bytes of a file that are read at once."""
@@ -200,6 +200,18 @@ def paths_below(root: Path, selection: Selection | None = None) -> list[tuple[st
     return sorted(reader.found, key=lambda each: each[0].split("/"))
 
 
+def ignored_below(root: Path, selection: Selection | None = None) -> list[str]:
+    """Return the paths below a directory that do not count since git ignores them; of a whole directory its own.
+
+    Raises:
+        ConfigError: As of `paths_below`.
+
+    """
+    reader = _Reader(root, selection)
+    reader.walk("", level_of(root), ())
+    return sorted(reader.ignored)
+
+
 def above(path: str) -> list[str]:
     """Return the directories that a path is below, from the outermost."""
     parts = path.split("/")
@@ -212,6 +224,7 @@ class _Reader:
     def __init__(self, root: Path, selection: Selection | None) -> None:
         self._root, self._selection = root, selection
         self.found: list[tuple[str, str]] = []
+        self.ignored: list[str] = []
 
     def walk(
         self, directory: str, level: Level | None, known: tuple[bool, ...], *, is_out: bool = False
@@ -229,7 +242,10 @@ class _Reader:
         is_there = not names
         for name, kind in names:
             path = f"{directory}/{name}" if directory else name
-            if name == GIT or (level is not None and level.ignores(name, is_directory=kind == "directory")):
+            if name == GIT:
+                continue
+            if level is not None and level.ignores(name, is_directory=kind == "directory"):
+                self.ignored.append(path)
                 continue
             excluded, mine = self._selection.excludes(path, known) if self._selection else (False, ())
             if kind != "directory":
@@ -241,11 +257,8 @@ class _Reader:
                 is_there = True
                 continue
             count = len(self.found)
-            inner = (
-                level_of(self._root / path)
-                if (self._root / path / GIT).exists()
-                else level and level.enter(name)
-            )
+            inside = self._root / path
+            inner = level_of(inside) if is_top(inside) else level and level.enter(name)
             below = self.walk(path, inner, mine, is_out=excluded)
             is_there |= below
             if len(self.found) > count or (below and not excluded):

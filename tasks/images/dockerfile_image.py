@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from model import site as types
 from model.errors import BuildError, CommandError
 from model.images import bases
-from model.images.build_context import arguments, read_context, text_of
+from model.images.build_context import arguments, ignored, read_context, text_of
 from model.images.dockerignore import DOCKERFILE
 from model.images.instructions import SCRATCH, Dockerfile, ImageUse, read_dockerfile, rewritten
 from model.keys.digest import Inputs, flatten
@@ -18,6 +18,7 @@ from model.keys.tree import Entry, tree_inputs
 from model.secrets.secret import Secret
 from remote.images.archive import Archive
 from remote.images.dockerfile import DockerBuild, build_input
+from tasks.images.left_out import with_left_out
 from tasks.images.registry_image import RegistryImage
 from tasks.names import own_image_task
 from tasks.run.context import Run
@@ -138,7 +139,9 @@ class DockerfileImage(RegistryImage):
                 label=f"docker build {self._build.context}",
             )
         except CommandError as error:
-            raise BuildError(str(error)) from error
+            directory, context = self._run.directory, self._build.context
+            rules = ignored(directory, context, self._build.dockerfile)
+            raise with_left_out(BuildError(str(error)), context, directory / context, rules) from error
         return tag
 
     def _have(self, builder: "Builder", name: str, work: Work) -> str:

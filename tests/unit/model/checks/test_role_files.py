@@ -76,6 +76,21 @@ def test_a_link_that_leads_out_of_the_role(role: Path, path: str, target: str, *
     assert [line.startswith(f"roles/web/{path}: is a link to ") for line in found] == [True] * leads_out
 
 
+def test_a_link_in_the_sites_own_modules(role: Path) -> None:
+    """Where a role of Ansible is used, they are copied as roles are."""
+    site = role.parents[1]
+    (site / "lib").mkdir()
+    (site / "lib" / "mine.py").symlink_to("../shared/mine.py")
+    assert problems(role) == []
+
+    (role / "setup.sh").unlink()
+    (role / "tasks").mkdir()
+    (role / "tasks" / "main.yml").write_text("[]")
+
+    (found,) = problems(role)
+    assert found.startswith("lib/mine.py: is a link to ../shared/mine.py, which is not in lib, ")
+
+
 def test_a_link_that_git_ignores(role: Path) -> None:
     """What is no part of the role is not looked at."""
     (role.parents[1] / ".git").mkdir()

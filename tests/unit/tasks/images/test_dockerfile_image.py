@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from model.errors import ConfigError
+from model.errors import BuildError, CommandError, ConfigError
 from model.images import bases
 from model.keys.digest import changed
 from model.keys.record import ImageRecord
@@ -154,6 +154,27 @@ def test_a_dockerfile_beside_its_context(tmp_path: Path) -> None:
     assert "-f .skep.Dockerfile" in command
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         assert archive.getnames() == [".skep.Dockerfile"]
+
+
+def test_a_build_that_misses_what_git_ignores(tmp_path: Path) -> None:
+    """The message says that git ignores it, and the way to have it there."""
+    run = write(tmp_path)
+    for name in (".git/HEAD", "app/dist/app.jar", "app/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    (tmp_path / ".gitignore").write_text("dist/\nnotes.txt\n")
+    step = step_of(run)
+
+    def fail(*_: object, **__: object) -> str:
+        raise CommandError(
+            "hive3", "docker build app", 1, 'failed to compute cache key: "/dist/app.jar": not found'
+        )
+
+    run.connections.to = lambda _host: SimpleNamespace(run=fail)  # type: ignore[method-assign, assignment, return-value]
+    builder: Any = SimpleNamespace(registry=SimpleNamespace(pull=print))
+
+    with pytest.raises(BuildError, match=r"\n    git ignores app/dist, .* \(git add -f app/dist\)$"):
+        step.make(builder, Work(step.task, step.inputs(), "k", print))
 
 
 CAN_NOT = {
