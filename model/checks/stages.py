@@ -232,6 +232,13 @@ def _azure_stage(path: str, config: types.AzureStage) -> Iterator[str]:
 
 def _openstack_stage(path: str, config: types.OpenStackStage) -> Iterator[str]:
     """Yield the mistakes of the keys that differ at OpenStack."""
+    for server in config.dns_servers:
+        try:
+            is_good = ipaddress.ip_address(server).version == IPV4
+        except ValueError:
+            is_good = False
+        if not is_good:
+            yield f"{path}.dns_servers: {server!r} is not an IPv4 address, as 9.9.9.9"
     if config.disk_encrypted and config.volume_type is None:
         yield f"{path}.disk_encrypted: OpenStack encrypts by a type of volumes: name one with volume_type"
     if config.kms_key_id is not None:

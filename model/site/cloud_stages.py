@@ -189,6 +189,13 @@ class OpenStackStage(CloudStage, frozen=True, kw_only=True, tag_field="provider"
         Annotated[str, Meta(description="The entry of clouds.yaml. By default the value of `OS_CLOUD`.")]
         | None
     ) = None
+    dns_servers: Annotated[
+        list[str],
+        Meta(
+            description="The name servers that hosts get from their subnets. By default those of the cloud, which not "
+            "every cloud has."
+        ),
+    ] = []
     external_network: (
         Annotated[str, Meta(description="The external network, if there are several.")] | None
     ) = None

@@ -8,7 +8,7 @@ from model.hosts.firewall import inbound
 from model.json_types import Json
 from model.site import AzureStage
 from model.stage import Stage
-from providers.azure.api import AzureApi
+from providers.azure.api import AzureApi, properties
 from providers.azure.errors import AzureError
 from providers.azure.image import AzureImages, capability, is_closed, zones_of
 from providers.azure.network import GROUP
@@ -35,7 +35,14 @@ _OF_NFS = (
     "Microsoft.Storage/storageAccounts/write",
     "Microsoft.Storage/storageAccounts/fileServices/shares/write",
 )
+_PUBLIC = "IPv4StandardSkuPublicIpAddresses"
+_OTHER_NAMES = {_PUBLIC: (_PUBLIC, "StandardSkuPublicIpAddresses", "PublicIPAddresses")}
+"""A usage's names: what Azure lists, what older lists had, and the sum of all kinds.
+
+Seen in scripts that read `az network list-usages`, and in Microsoft's documentation of `az quota list`.
+"""
 _VERSION = "2015-07-01"
+_TERMS_VERSION = "2021-01-01"
 _REGISTERED = "Registered"
 _PERMITTED = frozenset({"AuthorizationFailed"})
 
@@ -83,6 +90,8 @@ class AzureCheck(CloudCheck[AzureStage]):
             self._protocols,
             self._zones,
             self._images_of,
+            self._generations,
+            self._terms,
             self._disks,
             self._quotas,
         )
@@ -161,6 +170,53 @@ class AzureCheck(CloudCheck[AzureStage]):
         """Return the GiB of a host's image."""
         return self._images.disk_size(spec.instance_type)
 
+    def _descriptions(self) -> Iterator[tuple[str, Json]]:
+        """Yield the hosts' sizes, each with what Azure says of its image; other questions report that there is none."""
+        for name in self._sizes():
+            try:
+                yield name, self._images.description(name)
+            except ProviderError:
+                continue
+
+    def _generations(self) -> Iterator[str]:
+        """Yield sizes that can't start their image: they are of another generation.
+
+        https://learn.microsoft.com/azure/virtual-machines/generation-2
+        """
+        for name, image in self._descriptions():
+            wanted = str(image.get("hyperVGeneration") or "")
+            known = capability(self._images.size(name), "HyperVGenerations")
+            if wanted and known and wanted not in known.split(","):
+                yield (
+                    f"{self._path}.instance_type: {name} starts images of generation {known} alone, and "
+                    f"{self._config.image_name} is of {wanted}: set another instance_type or image_name "
+                    f"(publisher:offer:sku)"
+                )
+
+    def _terms(self) -> Iterator[str]:
+        """Yield paid images whose terms the subscription has not accepted.
+
+        https://learn.microsoft.com/rest/api/marketplaceordering/marketplace-agreements/get
+        """
+        plans = {str(image["plan"]): image["plan"] for _, image in self._descriptions() if image.get("plan")}
+        for plan in plans.values():
+            where = f"publishers/{plan['publisher']}/offers/{plan['product']}/plans/{plan['name']}"
+            path = f"/subscriptions/{self._api.subscription}/providers/Microsoft.MarketplaceOrdering"
+            try:
+                found = self._api.look(
+                    f"{path}/offerTypes/virtualmachine/{where}/agreements/current", _TERMS_VERSION
+                )
+            except AzureError as error:
+                if error.code not in _PERMITTED:
+                    raise
+                continue  # who may not ask, may yet have accepted them
+            if not properties(found or {}).get("accepted"):
+                urn = f"--publisher {plan['publisher']} --offer {plan['product']} --plan {plan['name']}"
+                yield (
+                    f"{self._path}.image_name: {self._config.image_name} costs money by terms that the subscription "
+                    f"has not accepted: `az vm image terms accept {urn}`"
+                )
+
     # -- quotas --------------------------------------------------------------------------------------------------------
 
     def _quotas(self) -> Iterator[str]:
@@ -174,21 +230,33 @@ class AzureCheck(CloudCheck[AzureStage]):
                     wanted[name] = wanted.get(name, 0) + cpus
         wanted["virtualMachines"] = len(missing)
         network = {
-            "StandardSkuPublicIpAddresses": self._missing_addresses(),
+            _PUBLIC: self._missing_addresses(),
             "VirtualNetworks": int(NETWORK not in self._there),
             "NetworkInterfaces": len(missing),
         }
         for what, needed in (("compute.usage.list", wanted), ("network.usages.list", network)):
-            if not any(needed.values()):
-                continue
-            try:
-                usages = self._api.listing(what, self._api.region)
-            except AzureError as error:
-                if error.code not in _PERMITTED:
-                    raise
-                continue  # who may not ask, may yet be allowed the rest
-            for usage in usages:
-                name, who = usage["name"], f"the subscription, in {self._api.region},"
-                count, limit, taken = needed.get(name["value"], 0), usage["limit"], usage["currentValue"]
+            if any(needed.values()):
+                yield from self._exhausted(what, needed)
+
+    def _exhausted(self, what: str, needed: Mapping[str, int]) -> Iterator[str]:
+        """Yield the quotas of a list that are too small, or that Azure does not list."""
+        try:
+            usages = {one["name"]["value"].lower(): one for one in self._api.listing(what, self._api.region)}
+        except AzureError as error:
+            if error.code not in _PERMITTED:
+                raise
+            return  # who may not ask, may yet be allowed the rest
+        who = f"the subscription, in {self._api.region},"
+        for name, count in needed.items():
+            names = _OTHER_NAMES.get(name, (name,))
+            usage = next((usages[one.lower()] for one in names if one.lower() in usages), None)
+            if usage is None and count:
+                yield (
+                    f"{self._path}: Azure lists no quota {' or '.join(names)} for {self._api.region} (`az network "
+                    "list-usages`, `az vm list-usage`), so that nobody knows whether it is large enough: set another "
+                    "region or instance_type, and report it to skep's makers"
+                )
+            elif usage is not None:
                 advice = "ask for more under Quotas in the portal"
-                yield from self._too_few(name["localizedValue"], count, limit, taken, who, advice)
+                words, limit, taken = usage["name"]["localizedValue"], usage["limit"], usage["currentValue"]
+                yield from self._too_few(words, count, limit, taken, who, advice)

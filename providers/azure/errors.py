@@ -23,6 +23,7 @@ _NOT_YET_VISIBLE = frozenset(
 _FINAL = frozenset(
     {
         "AllocationFailed",
+        "MissingSubscriptionRegistration",
         "OperationNotAllowed",
         "OverconstrainedAllocationRequest",
         "OverconstrainedZonalAllocationRequest",
@@ -44,16 +45,21 @@ _PASSING = frozenset(
 )
 """Codes that pass although Azure calls them the caller's mistake."""
 _ROOM = "Azure has no capacity for it there now: run doit again later, or set another instance_type or available_zones"
+_TERMS = "accept the image's terms (`az vm image terms accept`), or set another image_name"
 _ADVICE = {
     "AllocationFailed": _ROOM,
+    "MarketplacePurchaseEligibilityFailed": _TERMS,
+    "ResourcePurchaseValidationFailed": _TERMS,
     "AuthorizationFailed": "assign the role Contributor in the subscription to the account that runs skep",
     "ExpiredAuthenticationToken": f"the credentials have expired: {_CREDENTIALS}",
     "InvalidAuthenticationTokenTenant": f"the subscription belongs to another tenant: {_CREDENTIALS}",
+    "MissingSubscriptionRegistration": "`az provider register --namespace` that, then run doit again",
     "OperationNotAllowed": "ask for more under Quotas in the portal, or set another instance_type",
     "OverconstrainedAllocationRequest": _ROOM,
     "OverconstrainedZonalAllocationRequest": _ROOM,
     "PublicIPCountLimitReached": "ask for more under Quotas in the portal, or set public_addresses",
     "QuotaExceeded": "ask for more under Quotas in the portal, or set another instance_type",
+    "RequestDisallowedByPolicy": "a policy of the subscription forbids that: set what it allows, or ask who made it",
     "SkuNotAvailable": "set another instance_type, available_zones or region",
     "StorageAccountAlreadyTaken": "that name is in use: give the site or the stage another one",
     "SubscriptionNotFound": "check subscription_id, or AZURE_SUBSCRIPTION_ID",

@@ -231,6 +231,8 @@ class AzureHosts(CloudHosts[AzureStage]):
                 "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
             },
         }
+        if plan := self._images.description(spec.instance_type).get("plan"):
+            body["plan"] = {name: plan[name] for name in ("name", "product", "publisher")}
         if spec.place.zone:
             body["zones"] = [spec.place.zone]
         return body

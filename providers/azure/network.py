@@ -17,6 +17,8 @@ from providers.cloud.retry import poll
 GROUP = "group"
 _STORAGE = "Microsoft.Storage"
 _FIRST_PRIORITY, _LAST_PRIORITY = 100, 4096
+_LISTED_TIMEOUT = 900.0
+"""Seconds for which things may be listed that are gone."""
 _PROTOCOLS = {"tcp": "Tcp", "udp": "Udp", "icmp": "Icmp", "esp": "Esp"}
 
 
@@ -74,8 +76,7 @@ class AzureNetwork:
         """
         if self.group() is None:
             return
-        left = self._api.listing("resource.resources.list_by_resource_group", self._api.group)
-        if left:
+        if left := self._left():
             names = ", ".join(f"{one['type']} {one['name']}" for one in left)
             raise ProviderError(
                 f"resource group {self._api.group} also has {names}: remove or move what is not skep's, "
@@ -83,6 +84,35 @@ class AzureNetwork:
             )
         self._api.drop("resource.resource_groups.begin_delete", self._api.group)
         log(f"removed resource group {self._api.group}")
+
+    def _left(self) -> list[Json]:
+        """Return what is in the resource group and is not the stage's, once all that is the stage's is gone.
+
+        What was deleted may stay in the group's listing for some minutes: Resource Manager keeps one of its own.
+        https://learn.microsoft.com/azure/azure-resource-manager/management/delete-resource-group
+        """
+        ours: list[Json] = []
+
+        def found() -> tuple[list[Json]] | None:
+            listed = self._api.listing("resource.resources.list_by_resource_group", self._api.group)
+            ours[:] = [one for one in listed if self._is_ours(one)]
+            others = [one for one in listed if one not in ours]
+            return (others,) if others or not ours else None
+
+        what = f"resource group {self._api.group} to be empty"
+        return poll(
+            found,
+            what,
+            _LISTED_TIMEOUT,
+            lambda: f"it still has {', '.join(str(one['name']) for one in ours)}",
+        )[0]
+
+    def _is_ours(self, thing: Json) -> bool:
+        """Return whether something in the group is the stage's; disks have no tags. Pure."""
+        is_disk = str(thing["type"]).lower() == "microsoft.compute/disks"
+        return belongs_to(tags_of(thing), self._stage.labels) or (
+            is_disk and str(thing["name"]).endswith(("-system", "-data"))
+        )
 
     # -- network and subnets -------------------------------------------------------------------------------------------
 

@@ -142,7 +142,17 @@ class GcpApi:
             error = told.get("error") or {}
             reasons = [one["reason"] for one in error.get("details") or () if "reason" in one]
             code = reasons[0] if reasons else str(answer.status_code)
-            raise GcpError(f"{service} {method} {path}", code, str(error.get("message") or answer.text))
+            text = str(error.get("message") or answer.text)
+            off = next(
+                (
+                    one["metadata"].get("service", "")
+                    for one in error.get("details") or ()
+                    if "metadata" in one
+                ),
+                "",
+            )
+            said = f"{text} ({off})" if off and off not in text else text
+            raise GcpError(f"{service} {method} {path}", code, said)
         return told
 
     # -- questions -----------------------------------------------------------------------------------------------------

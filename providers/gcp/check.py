@@ -1,8 +1,9 @@
 """The problems of a stage at Google, found before anything is made. Changes nothing."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from model.errors import ProviderError
+from model.json_types import Json
 from model.site import GcpStage
 from model.stage import Stage
 from providers.base import Found
@@ -10,6 +11,7 @@ from providers.cloud.check import CloudCheck, Question
 from providers.cloud.host import HostSpec
 from providers.cloud.retry import retry
 from providers.gcp.api import WHILE_BUSY, GcpApi
+from providers.gcp.errors import DENIED, GcpError
 from providers.gcp.image import GcpImages, disk_size
 
 PERMISSIONS = (
@@ -21,6 +23,10 @@ PERMISSIONS = (
     "compute.networks.create",
     "compute.subnetworks.create",
 )
+_SHARED = {"e2", "n1", "f1", "g1", "custom"}
+"""The families of machine types that take of the quota CPUS."""
+_EVERYWHERE = "CPUS_ALL_REGIONS"
+_DISK_METRICS = {"pd-standard": "DISKS_TOTAL_GB", "hyperdisk-balanced": "HDB_TOTAL_GB"}
 _OF_NFS = "file.instances.create"
 
 
@@ -98,20 +104,52 @@ class GcpCheck(CloudCheck[GcpStage]):
         region = self._api.get("Regions.get", region=self._api.region)
         if region is None:
             return  # `_zones` reports it
+        quotas = {quota["metric"]: quota for quota in region.get("quotas") or ()}
         missing = self._missing()
         disk = sum(self._new_size(spec) + spec.data_size for spec in missing)
-        metric = "DISKS_TOTAL_GB" if self._config.disk_type == "pd-standard" else "SSD_TOTAL_GB"
         wanted = {
             "INSTANCES": len(missing),
             "STATIC_ADDRESSES": self._missing_addresses(),
-            "CPUS": sum(map(self._cpus, missing)),
-            metric: disk,
+            _DISK_METRICS.get(self._config.disk_type, "SSD_TOTAL_GB"): disk,
+            **self._cpus_by_metric(missing, quotas.keys()),
         }
-        who = f"the project, in {self._api.region},"
-        for quota in region.get("quotas") or ():
-            what, limit, taken = quota["metric"], quota.get("limit", 0), quota.get("usage", 0)
-            advice = "ask for more at IAM & Admin > Quotas"
-            yield from self._too_few(what, wanted.get(what, 0), limit, taken, who, advice)
+        yield from self._exhausted(wanted, quotas, f"the project, in {self._api.region},")
+        everywhere = {quota["metric"]: quota for quota in self._project_quotas()}
+        yield from self._exhausted({_EVERYWHERE: sum(map(self._cpus, missing))}, everywhere, "the project")
+
+    def _exhausted(self, wanted: Mapping[str, int], quotas: Mapping[str, Json], who: str) -> Iterator[str]:
+        """Yield the quotas that are too small."""
+        for what, needs in wanted.items():
+            if quota := quotas.get(what):
+                limit, taken = quota.get("limit", 0), quota.get("usage", 0)
+                yield from self._too_few(
+                    what, needs, limit, taken, who, "ask for more at IAM & Admin > Quotas"
+                )
+
+    def _project_quotas(self) -> list[Json]:
+        """Return the quotas of all regions together; none for who may not see the project."""
+        try:
+            project = self._api.get("Projects.get")
+        except GcpError as error:
+            if error.code not in DENIED:
+                raise
+            return []
+        return list((project or {}).get("quotas") or ())
+
+    def _cpus_by_metric(self, specs: Sequence[HostSpec], metrics: Collection[str]) -> dict[str, int]:
+        """Return how many CPUs hosts take of each quota.
+
+        N2, C3 and others have quotas of their own, and take none of CPUS.
+        https://cloud.google.com/compute/resource-usage#cpu_quota,
+        https://github.com/GoogleCloudPlatform/pubsec-declarative-toolkit/issues/625
+        """
+        found = dict[str, int]()
+        for spec in specs:
+            family = spec.instance_type.partition("-")[0]
+            taken = [metric for metric in [f"{family.upper()}_CPUS"] if metric in metrics]
+            for metric in [*taken, *(["CPUS"] if family in _SHARED else [])]:
+                found[metric] = found.get(metric, 0) + self._cpus(spec)
+        return found
 
     def _cpus(self, spec: HostSpec) -> int:
         """Return the CPUs of a host; 0 of a machine type that is unknown, which another question reports."""

@@ -19,6 +19,8 @@ _BUSY = frozenset(
 )
 """Codes that pass, whatever was asked."""
 GONE = frozenset({"404", "notFound", "RESOURCE_NOT_FOUND"})
+DENIED = frozenset({"403", "forbidden", "IAM_PERMISSION_DENIED", "PERMISSION_DENIED"})
+"""Codes for what the credentials may not do."""
 _CONFLICT = frozenset(
     {"409", "alreadyExists", "resourceNotReady", "RESOURCE_NOT_READY", "RESOURCE_ALREADY_EXISTS", "ABORTED"}
 )
@@ -50,8 +52,7 @@ _ADVICE = {
     "authError": _LOG_IN,
     "forbidden": "grant that permission: docs/providers.md has the roles that skep needs",
     "403": "grant that permission: docs/providers.md has the roles that skep needs",
-    "accessNotConfigured": "enable that API (`gcloud services enable compute.googleapis.com`)",
-    "SERVICE_DISABLED": "enable that API (`gcloud services enable compute.googleapis.com file.googleapis.com`)",
+    "IAM_PERMISSION_DENIED": "grant that permission: docs/providers.md has the roles that skep needs",
     "quotaExceeded": _QUOTA,
     "QUOTA_EXCEEDED": _QUOTA,
     "ZONE_RESOURCE_POOL_EXHAUSTED": _ROOM,
@@ -60,6 +61,26 @@ _ADVICE = {
     "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE": "something that is not skep's uses it: remove that, then run doit again",
     "resourceInUseByAnotherResource": "something that is not skep's uses it: remove that, then run doit again",
 }
+
+
+_OS_LOGIN = (
+    "the organization's policy wants OS Login on every instance, and skep lets its own key in: have it not enforced in "
+    "the project (`gcloud resource-manager org-policies disable-enforce compute.requireOsLogin --project PROJECT`), or "
+    "set another project"
+)
+"""https://github.com/terraform-google-modules/terraform-google-project-factory/issues/827 has the message."""
+_DISABLED = {"accessNotConfigured", "SERVICE_DISABLED"}
+
+
+def _advice(code: str, reason: str) -> str:
+    """Return the way out of a refusal; empty where there is none to tell. Pure."""
+    if "requireOsLogin" in reason:
+        return _OS_LOGIN
+    if code in _DISABLED:
+        # The message has the service in an address: https://github.com/google-gemini/gemini-cli/issues/1343
+        named = re.search(r"\b([a-z0-9-]+\.googleapis\.com)\b", reason)
+        return f"enable that API (`gcloud services enable {named[1] if named else 'compute.googleapis.com'}`)"
+    return _ADVICE.get(code, "")
 
 
 class GcpError(ProviderError):
@@ -77,7 +98,7 @@ class GcpError(ProviderError):
         """Keep the parts and make the message from them."""
         self.what, self.code, self.request = what, code, request
         shown = "" if code.startswith("skep.") else code
-        super().__init__(refusal("Google", what, shown, reason, request, _ADVICE.get(code, "")))
+        super().__init__(refusal("Google", what, shown, reason, request, _advice(code, reason)))
 
 
 def is_transient(error: Exception) -> bool:

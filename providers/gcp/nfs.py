@@ -10,7 +10,7 @@ from providers.cloud.resources import NFS
 from providers.cloud.retry import poll, retry
 from providers.cloud.tag import parse_tag, tag
 from providers.gcp.api import OPERATION_TIMEOUT, WHILE_BUSY, GcpApi, labels_for
-from providers.gcp.errors import GONE, GcpError
+from providers.gcp.errors import DENIED, GONE, GcpError
 from providers.gcp.network import GcpNetwork
 
 SHARE = "skep"
@@ -39,7 +39,7 @@ class GcpFileSystem:
         self._stage, self._config, self._api, self._network = stage, config, api, network
 
     def listing(self) -> list[Json]:
-        """Return the stage's file systems; none where that API is not enabled, since nothing can have been made."""
+        """Return the stage's file systems; none where none is wanted and they can't be listed, as without that API."""
         query = {"filter": f'labels.skep="{cloud_name(self._stage)}"'}
         found: list[Json] = []
         try:
@@ -51,7 +51,7 @@ class GcpFileSystem:
                     break
                 query["pageToken"] = answer["nextPageToken"]
         except GcpError as error:
-            if error.code not in _DISABLED or self._config.nfs:
+            if error.code not in _DISABLED | DENIED or self._config.nfs:
                 raise
         return [one for one in found if parse_tag(self._stage, one.get("description"))[0]]
 

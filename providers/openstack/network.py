@@ -162,15 +162,34 @@ class OpenStackNetwork:
             subnet = None
         if subnet is None:
             body: Json = {"network_id": network["id"], "ip_version": 4, "cidr": plan.cidr}
+            if self._config.dns_servers:
+                body["dns_nameservers"] = self._config.dns_servers
             if pool := self._pool(plan):
                 body["allocation_pools"] = [pool]
             subnet = self.make("subnets", name, key, body, log)
+        elif self.subnet_drift(subnet):
+            body = {"dns_nameservers": self._config.dns_servers}
+            self._api.ask("PUT", "network", f"/subnets/{subnet['id']}", {"subnet": body})
+            log(
+                f"{plan.name}: hosts get the name servers {', '.join(self._config.dns_servers)} at their next lease"
+            )
         ports = self._api.listing("network", "/ports", "ports", network_id=str(network["id"]))
         if subnet["id"] not in self.interfaces(ports):
             body = {"subnet_id": subnet["id"]}
             self._api.ask("PUT", "network", f"/routers/{router['id']}/add_router_interface", body)
         self.sign("subnets", subnet, name, key)
         return str(subnet["id"])
+
+    def subnet_drift(self, subnet: Json) -> str:
+        """Return that a subnet has other name servers than are wanted, or nothing. Pure.
+
+        Where none are named, those that somebody else gave it stay.
+        """
+        wanted, there = self._config.dns_servers, list(subnet.get("dns_nameservers") or ())
+        if not wanted or wanted == there:
+            return ""
+        before = ", ".join(there) or "the cloud's"
+        return f"the name servers are {before}, not {', '.join(wanted)}"
 
     def _pool(self, plan: SubnetPlan) -> Json | None:
         """Return the addresses that Neutron may take, so that it takes no host's; None where there is no room."""

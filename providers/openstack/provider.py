@@ -88,7 +88,11 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
             ),
             *(
                 Resource(
-                    SUBNET + plan.name, {"cidr": plan.cidr}, needs=(NETWORK,), doc=f"the subnet {plan.cidr}"
+                    SUBNET + plan.name,
+                    {"cidr": plan.cidr},
+                    settings={"dns_servers": ", ".join(config.dns_servers)} if config.dns_servers else {},
+                    needs=(NETWORK,),
+                    doc=f"the subnet {plan.cidr}",
                 )
                 for plan in plans
             ),
@@ -155,6 +159,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
                 thing not in parts or thing["id"] in led_out
             )
             drift = self._rules_drift(thing) if thing in groups else ""
+            drift = self._network.subnet_drift(thing) if thing in parts else drift
             found.setdefault(name, Found(name, key if whole else "", str(thing["id"]), drift=drift))
         for share in shares:
             name, key = self._network.parse_tag(share)

@@ -283,7 +283,7 @@ def test_what_is_not_skeps_stays(life: AzureLife) -> None:
 def test_checks(life: AzureLife, azure: Cloud) -> None:
     """Sizes, zones, images, services and quotas that stand in the way are said before anything is made."""
     azure.settings.unregistered = ("Microsoft.Storage",)
-    azure.settings.limits = {"standardBSFamily": 1, "StandardSkuPublicIpAddresses": 0}
+    azure.settings.limits = {"standardBSFamily": 1, "IPv4StandardSkuPublicIpAddresses": 0}
     life.stage = life.stage_of(instance_type="Standard_E2s_v3", available_zones=["2"], image_name="plan9-4")
     said = life.provider().check()
     assert said[0].endswith("Microsoft.Storage is NotRegistered in the subscription: `az provider register "
@@ -291,7 +291,7 @@ def test_checks(life: AzureLife, azure: Cloud) -> None:
     assert "Standard_E2s_v3 is not available in zone 2 of westeurope: set ['1']" in said[1]
     assert "image_name 'plan9-4'" in said[2]
     assert (
-        "needs 1 more StandardSkuPublicIpAddresses (in words), but the subscription, in westeurope, has 0"
+        "needs 1 more IPv4StandardSkuPublicIpAddresses (in words), but the subscription, in westeurope, has 0"
         in said[3]
     )
     assert len(said) == 4
@@ -300,6 +300,57 @@ def test_checks(life: AzureLife, azure: Cloud) -> None:
     assert "westeurope has no Standard_Z9" in life.provider().check()[1]
     life.stage = life.stage_of()
     assert "needs 2 more standardBSFamily" in life.provider().check()[1]
+    assert life.kinds() == Counter()
+
+
+def test_a_quota_that_azure_does_not_list(life: AzureLife, azure: Cloud) -> None:
+    """One that is wanted and has another name than skep knows is no quota that is large enough."""
+    azure.settings.unlisted = ("IPv4StandardSkuPublicIpAddresses", "standardBSFamily")
+    said = life.provider().check()
+    assert [line.partition(" for westeurope")[0] for line in said] == [
+        "stages.production: Azure lists no quota standardBSFamily",
+        (
+            "stages.production: Azure lists no quota IPv4StandardSkuPublicIpAddresses or StandardSkuPublicIpAddresses "
+            "or PublicIPAddresses"
+        ),
+    ]
+
+
+def test_an_image_of_another_generation(life: AzureLife) -> None:
+    """A size that starts generation 1 alone is refused before anything is made, and on the way."""
+    life.stage = life.stage_of(instance_type="Standard_A2_v2")
+    [said] = life.provider().check()
+    assert said.startswith(
+        "stages.production.instance_type: Standard_A2_v2 starts images of generation V1 alone, and debian-12 is of V2"
+    )
+    with pytest.raises(AzureError, match="cannot boot Hypervisor Generation '2'"):
+        life.make()
+
+
+def test_an_image_that_costs_money(life: AzureLife, azure: Cloud) -> None:
+    """Its terms have to be accepted, which is said beforehand; its plan is in the request."""
+    life.stage = life.stage_of(image_name="almalinux:almalinux-hpc:9-paid")
+    assert life.provider().check() == [
+        (
+            "stages.production.image_name: almalinux:almalinux-hpc:9-paid costs money by terms that the subscription "
+            "has not accepted: `az vm image terms accept --publisher almalinux --offer almalinux-hpc --plan 9-paid`"
+        )
+    ]
+    with pytest.raises(AzureError, match=r"MarketplacePurchaseEligibilityFailed.*: accept the image's terms"):
+        life.make()
+    azure.settings.accepted = ("9-paid",)
+
+    assert life.provider().check() == []
+    life.make()
+    life.assert_whole()
+
+
+def test_what_is_gone_and_still_listed(life: AzureLife, azure: Cloud) -> None:
+    """Resource Manager lists for a while what was removed: that is waited for, and does not keep the group."""
+    life.make()
+    azure.settings.ghosts = 3
+    life.destroy()
+
     assert life.kinds() == Counter()
 
 

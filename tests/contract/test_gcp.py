@@ -255,6 +255,54 @@ class TestTrouble:
         assert len(said) == 4
         assert gcp_cloud.things(google) == []
 
+    def test_quotas_of_cpus(self, google: Google, tmp_path: Path) -> None:
+        """N2 has one of its own and takes none of CPUS; that of all regions is looked at, by who may."""
+        files = make.ssh_files(tmp_path)
+        google.quotas["CPUS"] = 1.0
+        new = make.provider_of(gcp_cloud.stage_of(number_of_hosts=3, instance_type="n2-standard-4"), files)
+        [said] = new.check()
+        assert said.startswith(
+            "stages.production: needs 12 more N2_CPUS, but the project, in europe-west3, has 0 of at most 8 already"
+        )
+        google.quotas["N2_CPUS"], google.project_quotas["CPUS_ALL_REGIONS"] = 24.0, 10.0
+        [said] = new.check()
+        assert "needs 12 more CPUS_ALL_REGIONS, but the project has 0 of at most 10 already" in said
+        google.forbidden.add("compute.projects.get")
+        assert new.check() == []
+
+        old = make.provider_of(gcp_cloud.stage_of(number_of_hosts=1, instance_type="e2-standard-4"), files)
+        assert "needs 4 more CPUS, but" in old.check()[0]
+
+    def test_os_login_that_an_organization_demands(self, google: Google, tmp_path: Path) -> None:
+        """The message names the constraint, and the way out."""
+        google.policies.add("compute.requireOsLogin")
+        stage = gcp_cloud.stage_of(number_of_hosts=1, separate_repository=False)
+        with pytest.raises(
+            GcpError,
+            match=r"constraints/compute\.requireOsLogin violated .*: the organization's policy wants OS Login",
+        ):
+            make.ensure_all(make.provider_of(stage, make.ssh_files(tmp_path)))
+
+    def test_filestore_that_nobody_may_list(self, google: Google, tmp_path: Path) -> None:
+        """A stage without NFS works all the same; one with it says what is missing."""
+        files = make.ssh_files(tmp_path)
+        google.forbidden.add("file.*")
+        stage = gcp_cloud.stage_of(number_of_hosts=1, separate_repository=False)
+        make.ensure_all(make.provider_of(stage, files))
+        make.remove_all(make.provider_of(stage, files))
+        assert gcp_cloud.things(google) == []
+
+        with pytest.raises(GcpError, match="grant that permission"):
+            make.provider_of(gcp_cloud.stage_of(nfs=True), files).found()
+
+    @pytest.mark.parametrize("service", ["file", "compute", "cloudresourcemanager"])
+    def test_a_service_that_is_off(self, google: Google, tmp_path: Path, service: str) -> None:
+        """It is named, with the command that enables it and no other."""
+        google.disabled.add(f"{service}.googleapis.com")
+        said = make.provider_of(gcp_cloud.stage_of(nfs=True), make.ssh_files(tmp_path)).check()
+
+        assert said[0].endswith(f": enable that API (`gcloud services enable {service}.googleapis.com`)")
+
     @pytest.mark.usefixtures("google")
     def test_places_that_there_are_not(self, tmp_path: Path) -> None:
         """The message for an unknown zone or region names the known ones."""

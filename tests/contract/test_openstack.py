@@ -266,6 +266,23 @@ class TestChanges:
         assert life.provider().found()["firewall"] == before
         life.destroy()
 
+    def test_name_servers(self, life: OpenStackLife) -> None:
+        """Subnets give hosts those of site.toml, also one that is there already; without any, the cloud's stay."""
+        for name in ("network", "subnet.subnet0"):
+            make.ensure(life.except_(), name)
+        provider = life.except_(dns_servers=["9.9.9.9", "1.1.1.1"])
+        found = provider.found()["subnet.subnet0"]
+        assert found.drift == "the name servers are the cloud's, not 9.9.9.9, 1.1.1.1"
+        make.ensure(provider, "subnet.subnet0")
+
+        [subnet] = [
+            one for one in life.api.listing("network", "/subnets", "subnets") if one["id"] == found.id
+        ]
+        assert subnet["dns_nameservers"] == ["9.9.9.9", "1.1.1.1"]
+        assert provider.found()["subnet.subnet0"].drift == ""
+        assert life.except_().found()["subnet.subnet0"].drift == ""
+        life.destroy()
+
     def test_sizes_change_in_place(self, life: OpenStackLife) -> None:
         """Another flavor and larger volumes leave the host the one that it is; a volume can't become smaller."""
         before = make.ensure_all(life.except_(nfs=False, disk_size=12))["hive0"]

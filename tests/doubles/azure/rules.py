@@ -27,13 +27,17 @@ SIZES: dict[str, Json] = {
     "Standard_B2s": {"cpus": 2, "family": "standardBSFamily", "zones": ["1", "2", "3"]},
     "Standard_B4ms": {"cpus": 4, "family": "standardBSFamily", "zones": ["1", "2", "3"]},
     "Standard_D2ps_v5": {"cpus": 2, "family": "standardDPSv5Family", "zones": ["1", "2"], "arm": True},
+    "Standard_A2_v2": {"cpus": 2, "family": "standardAv2Family", "zones": ["1"], "generations": "V1"},
     "Standard_E2s_v3": {"cpus": 2, "family": "standardESv3Family", "zones": ["1"]},
 }
 IMAGES = {
     ("Debian", "debian-12", "12-gen2"): ["0.20240102.1614", "0.20251101.2284", "0.20250210.2019"],
     ("Debian", "debian-12", "12-arm64"): ["0.20251101.2284"],
     ("Debian", "debian-12", "12-large"): ["1.0.0"],
+    ("almalinux", "almalinux-hpc", "9-paid"): ["1.0.0"],
 }
+PLANS = {"9-paid": {"publisher": "almalinux", "product": "almalinux-hpc", "name": "9-paid"}}
+"""The terms of images that cost money."""
 IMAGE_SIZES = {"12-large": 50}
 """GiB of the disk in an image; in the others they are as in that of Ubuntu 22.04."""
 _IMAGE_SIZE = 30
@@ -43,7 +47,8 @@ LIMITS = {
     "standardBSFamily": 10,
     "standardDPSv5Family": 10,
     "standardESv3Family": 10,
-    "StandardSkuPublicIpAddresses": 20,
+    "standardAv2Family": 10,
+    "IPv4StandardSkuPublicIpAddresses": 20,
     "VirtualNetworks": 50,
     "NetworkInterfaces": 100,
 }
@@ -268,6 +273,7 @@ def _machine(cloud: "Cloud", made: Json, there: Json | None) -> Callable[[], Non
     if bool(size.get("arm")) != ("arm64" in image["sku"]):
         raise RefusedError("BadRequest", "The size can't boot the image's architecture.")
     _refuse_small_disk(own["storageProfile"])
+    _refuse_image(cloud, made, size)
     for zone in made.get("zones") or ():
         if zone not in size["zones"]:
             raise RefusedError("SkuNotAvailable", f"The size is not available in zone {zone}.", 409)
@@ -305,6 +311,32 @@ def _wait_for_host_key(data: bytes) -> None:
             "OSProvisioningClientError",
             "OS provisioning failed: ssh host key was not found at /etc/ssh/ssh_host_rsa_key.pub after 1800s",
             409,
+        )
+
+
+def _refuse_image(cloud: "Cloud", made: Json, size: Json) -> None:
+    """Refuse a size of another generation than the image, and a paid image without its plan or its terms.
+
+    https://learn.microsoft.com/azure/virtual-machines/generation-2
+    https://learn.microsoft.com/azure/virtual-machines/linux/cli-ps-findimage (purchase plan)
+    """
+    name, sku = (
+        props(made)["hardwareProfile"]["vmSize"],
+        props(made)["storageProfile"]["imageReference"]["sku"],
+    )
+    if "V2" not in size.get("generations", "V1,V2"):
+        raise RefusedError(
+            "BadRequest", f"The selected VM size '{name}' cannot boot Hypervisor Generation '2'."
+        )
+    if made.get("plan") != PLANS.get(sku):
+        raise RefusedError(
+            "VMMarketplaceInvalidInput",
+            "Creating a virtual machine from Marketplace image requires Plan information in the request.",
+        )
+    if sku in PLANS and sku not in cloud.settings.accepted:
+        raise RefusedError(
+            "MarketplacePurchaseEligibilityFailed",
+            "Marketplace purchase eligibility check returned errors: legal terms have not been accepted.",
         )
 
 
@@ -503,6 +535,19 @@ def of_subscription(
                 for one in cloud.of_kind("Microsoft.Compute/virtualMachines")
             ]
             return paged(request, found)
+        case [
+            "offerTypes",
+            "virtualmachine",
+            "publishers",
+            _,
+            "offers",
+            _,
+            "plans",
+            plan,
+            "agreements",
+            "current",
+        ]:
+            return Answer(200, {"properties": {"accepted": plan in cloud.settings.accepted}})
         case ["skus"]:
             return paged(request, list(_skus(request)))
         case ["locations", _, "usages"]:
@@ -533,20 +578,26 @@ def of_subscription(
             "versions",
             *version,
         ]:
-            found = [{"name": name, "location": "westeurope", "id": name} for name in
-                     IMAGES.get((publisher, offer, sku), [])]  # fmt: skip
-            if not found:
-                raise RefusedError("NotFound", f"Artifact: {publisher}:{offer}:{sku} was not found.", 404)
-            if not version:
-                return Answer(200, found)
-            # The size is in no model: https://github.com/Azure/azure-sdk-for-net/issues/15705
-            disk = {"operatingSystem": "Linux", "sizeInGb": IMAGE_SIZES.get(sku, _IMAGE_SIZE)}
-            said = {"hyperVGeneration": "V2", "osDiskImage": disk, "dataDiskImages": []}
-            there = [one for one in found if one["name"] == version[0]]
-            if not there:
-                raise RefusedError("NotFound", f"Artifact: version {version[0]} was not found.", 404)
-            return Answer(200, {**there[0], "properties": said})
+            return Answer(200, _image(publisher, offer, sku, version))
     raise RefusedError("InvalidResourceType", f"{request.path} could not be found.", 404)
+
+
+def _image(publisher: str, offer: str, sku: str, version: list[str]) -> list[Json] | Json:
+    """Return the versions of an image, or what is said of one of them."""
+    found = [
+        {"name": name, "location": "westeurope", "id": name}
+        for name in IMAGES.get((publisher, offer, sku), [])
+    ]
+    there = [one for one in found if not version or one["name"] == version[0]]
+    if not there:
+        raise RefusedError("NotFound", f"Artifact: {publisher}:{offer}:{sku} was not found.", 404)
+    if not version:
+        return found
+    # The size is in no model: https://github.com/Azure/azure-sdk-for-net/issues/15705
+    disk = {"operatingSystem": "Linux", "sizeInGb": IMAGE_SIZES.get(sku, _IMAGE_SIZE)}
+    plan = {"plan": PLANS[sku]} if sku in PLANS else {}
+    said = {"hyperVGeneration": "V2", "osDiskImage": disk, "dataDiskImages": [], **plan}
+    return {**there[0], "properties": said}
 
 
 def _skus(request: "Request") -> Iterator[Json]:
@@ -562,6 +613,7 @@ def _skus(request: "Request") -> Iterator[Json]:
             "locationInfo": [{"location": region, "zones": size["zones"]}],
             "capabilities": [
                 {"name": "vCPUs", "value": str(size["cpus"])},
+                {"name": "HyperVGenerations", "value": size.get("generations", "V1,V2")},
                 {"name": "CpuArchitectureType", "value": "Arm64" if size.get("arm") else "x64"},
             ],
             "restrictions": [],
@@ -577,11 +629,13 @@ def _usages(cloud: "Cloud", namespace: str) -> Iterator[Json]:
         used |= {family: _used(cloud, family) for family in families}
     else:
         used = {
-            "StandardSkuPublicIpAddresses": len(cloud.of_kind("Microsoft.Network/publicIPAddresses")),
+            "IPv4StandardSkuPublicIpAddresses": len(cloud.of_kind("Microsoft.Network/publicIPAddresses")),
             "VirtualNetworks": len(cloud.of_kind("Microsoft.Network/virtualNetworks")),
             "NetworkInterfaces": len(cloud.of_kind("Microsoft.Network/networkInterfaces")),
         }
     for name, count in sorted(used.items()):
+        if name in cloud.settings.unlisted:
+            continue
         limit = cloud.settings.limits.get(name, LIMITS[name])
         yield {
             "name": {"value": name, "localizedValue": f"{name} (in words)"},

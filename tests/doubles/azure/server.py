@@ -42,6 +42,9 @@ class Settings:
         throttle: Every so manieth request is one too many; 0 is none.
         full: Zones that have no room.
         limits: Name of a usage to how much the subscription may have.
+        unlisted: Names of usages that are missing in Azure's lists.
+        accepted: Plans of paid images whose terms the subscription has accepted.
+        ghosts: For how many requests what was removed stays in a resource group's listing.
         unregistered: Services that the subscription does not use.
         permissions: What the roles of who asks let them do.
         fail_at: The number of the changing call that fails; 0 is none.
@@ -55,6 +58,9 @@ class Settings:
     throttle: int = 0
     full: tuple[str, ...] = ()
     limits: dict[str, int] = field(default_factory=dict)
+    unlisted: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    ghosts: int = 0
     unregistered: tuple[str, ...] = ()
     permissions: list[Json] = field(default_factory=lambda: [{"actions": ["*"], "notActions": []}])
     fail_at: int = 0
@@ -118,6 +124,7 @@ class Cloud:
             self.calls: list[str] = []
             self.scripts: dict[str, str] = {}
             self._young: dict[str, int] = {}
+            self._ghosts: dict[str, tuple[Json, int]] = {}
             self._requests = itertools.count(1)
             self._changes = 0
 
@@ -273,10 +280,13 @@ class Cloud:
                 "ResourceGroupNotFound", f"Resource group '{words[1]}' could not be found.", 404
             )
         if low[2:] == ["resources"]:
-            here = [one for key, one in self.things.items() if key.startswith(f"/{group}/providers".lower())]
+            # https://learn.microsoft.com/azure/azure-resource-manager/management/delete-resource-group
+            self._ghosts = {key: (one, n - 1) for key, (one, n) in self._ghosts.items() if n > 0}
+            every = {**{key: one for key, (one, _) in self._ghosts.items()}, **self.things}
+            here = [one for key, one in every.items() if key.startswith(f"/{group}/providers".lower())]
             tops = [one for one in here if kind_of(one["id"]).count("/") == 1]
             return self._paged(
-                request, [{k: one[k] for k in ("id", "name", "type") if k in one} for one in tops]
+                request, [{k: one[k] for k in ("id", "name", "type", "tags") if k in one} for one in tops]
             )
         kind, rest = kind_of(request.path), words[4:]
         if kind == "Microsoft.Authorization/permissions":
@@ -430,9 +440,10 @@ class Cloud:
     def _forget(self, identifier: str) -> None:
         """Drop a thing with its children."""
         prefix = identifier.lower()
-        self.things = {
-            key: one for key, one in self.things.items() if key != prefix and not key.startswith(prefix + "/")
-        }
+        gone = {key for key in self.things if key == prefix or key.startswith(prefix + "/")}
+        if self.settings.ghosts:
+            self._ghosts |= {key: (self.things[key], self.settings.ghosts) for key in gone}
+        self.things = {key: one for key, one in self.things.items() if key not in gone}
 
     def _act(self, request: Request, kind: str, action: str) -> Answer:
         """Answer an action on a machine."""

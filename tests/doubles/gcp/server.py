@@ -42,7 +42,17 @@ class Google:
             self.tokens: dict[str, tuple[str, Json]] = {}
             self.calls: list[str] = []
             self.denied: set[str] = set()
-            self.quotas = {"INSTANCES": 24.0, "STATIC_ADDRESSES": 8.0, "CPUS": 72.0, "SSD_TOTAL_GB": 500.0}
+            self.quotas = {
+                "INSTANCES": 24.0,
+                "STATIC_ADDRESSES": 8.0,
+                "CPUS": 72.0,
+                "N2_CPUS": 8.0,
+                "SSD_TOTAL_GB": 500.0,
+            }
+            self.project_quotas = {"CPUS_ALL_REGIONS": 64.0}
+            self.disabled: set[str] = set()
+            self.forbidden: set[str] = set()
+            self.policies: set[str] = set()
             self.full_zones: set[str] = set()
             self.image_size = 10
             self.page = 500
@@ -93,6 +103,7 @@ class Google:
                 if self.tokens[token][0] != str(said):
                     raise RefusedError(400, "invalid", "the request id was used for something else")
                 return self.tokens[token][1]
+        self._check_access_to(product, call.method)
         if product == "file":
             return self._file(call)
         if product == "cloudresourcemanager":
@@ -104,6 +115,22 @@ class Google:
         if token is not None:
             self.tokens[token] = (str((call.method, json.dumps(call.body, sort_keys=True))), answer)
         return answer
+
+    def _check_access_to(self, product: str, method: str) -> None:
+        """Refuse what is of a service that is off, or that the caller has no role for.
+
+        https://github.com/google-gemini/gemini-cli/issues/1343 has the answer of a service that is off.
+        """
+        service = f"{product}.googleapis.com"
+        if service in self.disabled:
+            where = f"https://console.developers.google.com/apis/api/{service}/overview?project={PROJECT}"
+            raise RefusedError(
+                403,
+                "accessNotConfigured" if product == "compute" else "SERVICE_DISABLED",
+                f"The API has not been used in project {PROJECT} before or it is disabled. Enable it by {where}",
+            )
+        if method in self.forbidden or f"{product}.*" in self.forbidden:
+            raise RefusedError(403, "forbidden", f"Required permission for '{method}'")
 
     # -- names ---------------------------------------------------------------------------------------------------------
 
@@ -186,7 +213,7 @@ class Google:
                 found["status"] = "DONE"
             return self._shown(found)
         if kind == "machineTypes":
-            cpus = {"e2-medium": 2, "e2-standard-4": 4, "t2a-standard-1": 1}
+            cpus = {"e2-medium": 2, "e2-standard-4": 4, "n2-standard-4": 4, "t2a-standard-1": 1}
             if words["machineType"] not in cpus:
                 raise RefusedError(404, "notFound", f"there is no {words['machineType']}")
             arm = words["machineType"].startswith("t2a")
@@ -197,6 +224,9 @@ class Google:
                 raise RefusedError(404, "notFound", f"there is no region {words['region']}")
             quotas = [{"metric": name, "limit": limit, "usage": 0.0} for name, limit in self.quotas.items()]
             return {"name": REGION, "quotas": quotas}
+        if kind == "projects":
+            quotas = [{"metric": name, "limit": n, "usage": 0.0} for name, n in self.project_quotas.items()]
+            return {"name": PROJECT, "quotas": quotas}
         if kind == "images":
             raise RefusedError(404, "notFound", f"there is no image {words['image']}")
         return self._find(self._path(kind, words))
@@ -294,6 +324,14 @@ class Google:
                 "message": f"{words['zone']} does not have enough resources",
             }
             return self._operation("insert", words, error)
+        told = {one["key"]: one["value"] for one in (body.get("metadata") or {}).get("items") or ()}
+        if "compute.requireOsLogin" in self.policies and told.get("enable-oslogin") == "FALSE":
+            # https://github.com/terraform-google-modules/terraform-google-project-factory/issues/827
+            raise RefusedError(
+                412,
+                "conditionNotMet",
+                f"Constraint constraints/compute.requireOsLogin violated for project {PROJECT}.",
+            )
         path = self._path("instances", words, body["name"])
         if path in self.things:
             raise RefusedError(409, "alreadyExists", f"The resource '{path}' already exists")
@@ -513,6 +551,9 @@ def served(google: Google) -> ThreadingHTTPServer:
                 status = error.status
                 one = {"reason": error.reason, "message": error.said, "domain": "global"}
                 said = {"error": {"code": status, "message": error.said, "errors": [one]}}
+                if url.path.startswith("/v1/") and not error.reason.isdigit():
+                    detail = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": error.reason}
+                    said["error"]["details"] = [detail]
             except Exception:  # noqa: BLE001 - a fault of this server is answered, so that the test fails at once
                 status, said = 501, {"error": {"code": 501, "message": traceback.format_exc(), "errors": []}}
             if said is None:
