@@ -14,6 +14,7 @@ from model.keys.record import FactRecord
 from model.labels import KEY_LABEL, NAME_LABEL, label_filter
 from model.log import Log
 from model.stage import Stage
+from model.swarm.docker_subnets import is_taken_early
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
 from tasks.names import network_task, swarm_tasks
@@ -45,7 +46,8 @@ class OverlayNetwork(Step):
     def __init__(self, run: Run, name: str, network: types.Network) -> None:
         self._run, self._network = run, network
         self.task = network_task(name)
-        self.after = self.containers = swarm_tasks(run.stage)
+        self.containers = swarm_tasks(run.stage)
+        self.after = (*self.containers, *map(network_task, _first(run.stage, network)))
         self.doc = f"overlay network {name}"
         self.paths = {"network.": f"networks.{name}."}
 
@@ -147,6 +149,20 @@ class ExternalNetwork(Step):
         """Return ADOPT: it is looked for, no more."""
         del changed
         return ADOPT
+
+
+def _first(stage: Stage, network: types.Network) -> list[str]:
+    """Return the networks that are made before one without addresses of its own: the swarm could give it theirs.
+
+    It counts up from the beginning of its pool, and does not know of networks that are yet to be made.
+    """
+    if network.ipam is not None or stage.config.internal_cidr is not None:
+        return []
+    return [
+        name
+        for name, other in stage.networks.items()
+        if other.ipam is not None and any(is_taken_early(pool.subnet) for pool in other.ipam.pools)
+    ]
 
 
 def _joined(service: Any) -> set[str]:

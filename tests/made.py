@@ -45,6 +45,7 @@ from tasks.run.state import State, homes
 from tasks.run.vault import Vault
 from tasks.services.deployed_service import DeployedService
 from tasks.services.docker_names import docker_names_of
+from tasks.services.joined_networks import joined_networks
 from tasks.services.rendering import renderer_of
 from tasks.services.secrets_configs import DockerConfig, DockerSecret
 from tasks.step import Step
@@ -315,9 +316,9 @@ def _network_appears(made: Made, run: Run, step: Step, key: str, record: Record)
     """Have a look find a network."""
     labels = {**run.stage.labels, "skep.key": key}
     assert isinstance(record, FactRecord)
-    made.swarm = replace(
-        made.swarm, networks={**made.swarm.networks, step.name: {"Id": record.id, "Labels": labels}}
-    )
+    allocated = {"Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.99.0.0/24"}]}}
+    network = {"Id": record.id, "Labels": labels, **allocated}
+    made.swarm = replace(made.swarm, networks={**made.swarm.networks, step.name: network})
 
 
 def _volume_appears(made: Made, run: Run, step: Step, _key: str, record: Record) -> None:
@@ -348,8 +349,10 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record)
             made.swarm = replace(made.swarm, configs={**made.swarm.configs, **thing})
         return
     mode = MODES[run.stage.services[name].mode]
+    joined = joined_networks(run, name, run.stage.services[name])
     networks = [
-        {"Target": run.state.record(f"build_networks:{n}", FactRecord).id} for n in run.stage.networks
+        {"Target": n if n == "host" else run.state.record(f"build_networks:{n}", FactRecord).id}
+        for n in joined
     ]
     spec: dict[str, Any] = {"Name": name, "Mode": {mode: {}}, "TaskTemplate": {"Networks": networks}}
     marks = made.swarm.services.get(name, {}).get("Spec", {}).get("Labels", {})

@@ -17,6 +17,7 @@ from model.checks.services import check_collisions, check_service
 from model.checks.settings import check_settings
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage, check_stages_apart
+from model.checks.subnets import check_subnets
 from model.checks.values import check_empty, check_values
 from model.errors import ConfigError
 from model.site import PublishedPort
@@ -55,7 +56,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     for name, volume in site.volumes.items():
         problems += check_volume(f"volumes.{name}", volume, stages.values())
     for name, network in site.networks.items():
-        problems += check_network(f"networks.{name}", network, site)
+        problems += check_network(f"networks.{name}", network)
     problems += check_hosts("setup_hosts.hosts", site.setup_hosts.hosts)
     for name, service in site.services.items():
         problems += check_service(f"services.{name}", service, site, directory)
@@ -68,6 +69,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     if not any(problem.startswith("stages.") for problem in problems):
         for stage in stages.values():
             problems += check_local_data(stage)
+            problems += check_subnets(stage)
             problems += _templates(stage, directory)
     said = tuple(problem.partition(": ")[0] for problem in problems)
     problems += [f"{path}: {empty}" for path, empty in check_empty(site) if path not in said]

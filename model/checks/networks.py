@@ -8,9 +8,16 @@ from model.checks.shared import IPV4, IpNetwork, known_are
 from model.site.networks import HOST_NETWORK
 from model.site.volumes import EACH
 from model.stage import Stage
-from model.swarm.address_pools import address_pools
 
 _HOST = " (a service is in the host's network with networks = ['host'], without a table for it)"
+_NO_SUBNETS = {
+    "loopback": "127.0.0.0/8",
+    "link-local": "169.254.0.0/16",
+    "multicast": "224.0.0.0/4",
+    "reserved": "240.0.0.0/4",
+    "unspecified": "0.0.0.0/8",
+}
+"""Kinds of addresses that no container can have, see RFC 6890."""
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
 
 
@@ -49,7 +56,7 @@ def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> It
                 yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage.name}{known_are(known)}"
 
 
-def check_network(path: str, network: types.Network, site: types.Site) -> Iterator[str]:
+def check_network(path: str, network: types.Network) -> Iterator[str]:
     """Yield the mistakes of one network."""
     if path.rpartition(".")[2] in _DOCKERS_NETWORKS:
         yield f"{path}: the name is Docker's own; choose another{_HOST if path.endswith('.host') else ''}"
@@ -66,7 +73,7 @@ def check_network(path: str, network: types.Network, site: types.Site) -> Iterat
     for i, pool in enumerate(network.ipam.pools):
         where = ipam if first and i == 0 else f"{ipam}.config[{i - first}]"
         try:
-            yield from _pool(where, pool, taken, site)
+            yield from _pool(where, pool, taken)
         except ValueError as error:
             yield f"{where}.{_unreadable(pool)}: {error}"
 
@@ -107,7 +114,7 @@ def _unreadable(pool: types.Pool) -> str:
     return "subnet"
 
 
-def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site) -> Iterator[str]:
+def _pool(path: str, pool: types.Pool, taken: list[IpNetwork]) -> Iterator[str]:
     """Yield the mistakes of a network's subnet, given the subnets before it."""
     subnet = ipaddress.ip_network(pool.subnet)
     if subnet.version != IPV4:
@@ -115,8 +122,10 @@ def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site)
             f"{path}.subnet: {subnet} is IPv6: the engine takes it, and then no container can join (seen with Docker "
             "Engine 20.10)"
         )
-    if pool.gateway is not None and ipaddress.ip_address(pool.gateway) not in subnet:
-        yield f"{path}.gateway: {pool.gateway} is outside {subnet}"
+    if kind := next((kind for kind, network in _NO_SUBNETS.items() if overlaps(subnet, network)), None):
+        yield f"{path}.subnet: {subnet} has {kind} addresses in it: choose a private network, as 10.20.0.0/24"
+    if pool.gateway is not None:
+        yield from _gateway(f"{path}.gateway", ipaddress.ip_address(pool.gateway), subnet)
     if pool.ip_range is not None:
         part = ipaddress.ip_network(pool.ip_range)
         if part.version != subnet.version or not part.subnet_of(subnet):  # type: ignore[arg-type]
@@ -125,23 +134,16 @@ def _pool(path: str, pool: types.Pool, taken: list[IpNetwork], site: types.Site)
         if subnet.version == other.version and subnet.overlaps(other):
             yield f"{path}.subnet: {subnet} overlaps with {other}, which is the network's as well"
     taken.append(subnet)
-    for name, stage in site.stages.items():
-        if overlaps(subnet, stage.cidr):
-            yield f"{path}.subnet: {subnet} overlaps with stages.{name}.cidr, the hosts' own network"
-        for what, part in _parts(stage).items():
-            if overlaps(subnet, str(part)):
-                yield f"{path}.subnet: {subnet} overlaps with {part}, which stages.{name}.internal_cidr has for {what}"
 
 
-def _parts(stage: types.Stage) -> dict[str, ipaddress.IPv4Network]:
-    """Return the parts of a stage's `internal_cidr` for Docker's own networks; none if it can't be divided."""
-    try:
-        pools = address_pools(stage.internal_cidr) if stage.internal_cidr is not None else None
-    except ValueError:
-        return {}
-    if pools is None:
-        return {}
-    return {"ingress": pools.ingress, "docker_gwbridge": pools.gwbridge, "docker0": pools.docker0}
+def _gateway(
+    path: str, gateway: ipaddress.IPv4Address | ipaddress.IPv6Address, subnet: IpNetwork
+) -> Iterator[str]:
+    """Yield the mistake of a gateway's address."""
+    if gateway not in subnet:
+        yield f"{path}: {gateway} is outside {subnet}"
+    elif gateway in {subnet.network_address, subnet.broadcast_address}:
+        yield f"{path}: {gateway} is the address of the network {subnet} itself: choose one between its first and last"
 
 
 def overlaps(network: IpNetwork, cidr: str | None) -> bool:

@@ -273,7 +273,8 @@ class ServiceTable(ServiceBase, frozen=True):
         list[Name | ServiceNetwork],
         Meta(
             description="The networks that the service joins, by their names in `[networks]`; or `host` alone, for the "
-            "network of the host itself. By default all of them but external ones."
+            "network of the host itself. By default all but external ones that there are when it is first deployed; it "
+            "stays in those."
         ),
     ] = []
     volumes: Annotated[list[MountTable], Meta(description="The service's mounts.")] = []

@@ -13,6 +13,7 @@ from model.log import Log
 from remote.engine.client import engine_errors
 from remote.mother.wait import Pace, wait_for
 from remote.swarm import endings, jobs
+from remote.swarm.allocation import unallocated
 from remote.swarm.poller import SwarmPoller
 from remote.swarm.services import set_labels
 from remote.swarm.spec import spec_digest
@@ -134,6 +135,7 @@ class _Watch:
         self._due = inf
         """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
+        self._new: dict[str, float] = {}
         self._report_of_rollback = ""
         self._away = ""
         self.tasks: list[Json] = []
@@ -249,6 +251,31 @@ class _Watch:
         stuck = [task for task in waiting if now - self._pending[task["ID"]] > patience]
         if stuck:
             raise _HopelessError(f"service {self._name}: no host can take it{_report(stuck, self._log_tail)}")
+        self._give_up_if_not_allocated(service)
+
+    def _give_up_if_not_allocated(self, service: Json) -> None:
+        """Raise when tasks stay `new`: the swarm gives them no addresses, so that no host ever gets them."""
+        now = time.monotonic()
+        new = [task for task in self.tasks if _unfinished(task) and task["Status"]["State"] == "new"]
+        for task in new:
+            self._new.setdefault(task["ID"], now)
+        stuck = [task for task in new if now - self._new[task["ID"]] > _PENDING_PATIENCE]
+        if not stuck:
+            return
+        networks = [joined["Target"] for joined in service["Spec"]["TaskTemplate"].get("Networks") or ()]
+        with engine_errors(self._poller.host, "looking at networks", ServiceError):
+            without, others = unallocated(self._poller.client, networks)
+        why = (
+            f"the swarm has given network {', '.join(without)} no addresses: change its subnet (doit build_networks "
+            "makes it anew)"
+            if without
+            else f"the swarm gives them no addresses: no more are left in network {' or '.join(others)}, or in ingress"
+            if others
+            else "the swarm does not allocate them"
+        )
+        raise _HopelessError(
+            f"service {self._name}: {len(stuck)} tasks are new and on no host for {_PENDING_PATIENCE:.0f} s: {why}"
+        )
 
 
 def _report(tasks: Sequence[Json], log_tail: LogTail) -> str:

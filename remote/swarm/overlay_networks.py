@@ -14,8 +14,10 @@ from model.json_types import Json
 from model.labels import DISCONNECTED_LABEL, KEY_LABEL, SITE_LABEL, label_filter, labels_of
 from model.log import Log
 from model.reasons import reason_of
+from model.swarm.docker_subnets import is_allocated
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
+from remote.swarm.allocation import refuse_overlaps, wait_until_allocated
 from remote.swarm.services import write_service
 
 FREE_TIMEOUT = 120
@@ -52,6 +54,7 @@ def ensure_network(
         ServiceError: Services use the network as it was; or another site's has its name.
 
     """
+    wanted = [pool.subnet for pool in network.ipam.pools] if network.ipam is not None else []
     with engine_errors(host, f"network {name}", ServiceError):
         for found in client.api.networks(names=[name]):
             if found["Name"] != name:
@@ -59,12 +62,15 @@ def ensure_network(
             existing = labels_of(found)
             if existing.get(KEY_LABEL) == labels[KEY_LABEL]:
                 log(f"found {found['Id']}")
+                _found_is_allocated(client, name, found, log)
                 _connect_services(client, name, found["Id"], labels[SITE_LABEL], log)
                 return str(found["Id"])
             if existing.get(SITE_LABEL) != labels[SITE_LABEL]:
                 raise ServiceError(f"network {name}: exists, but skep did not make it; rename or remove it")
             log(f"{found['Id']} had another definition")
+            refuse_overlaps(client, name, wanted)
             _remove_network(client, name, found["Id"], labels[SITE_LABEL], replace, log)
+        refuse_overlaps(client, name, wanted)
         made = _create(client, name, network, labels, log)
         _connect_services(client, name, made, labels[SITE_LABEL], log)
         return made
@@ -87,7 +93,38 @@ def _create(
         check_duplicate=True,
     )
     log(f"made {made['Id']}")
+    _allocated_or_removed(client, name, made["Id"], log)
     return str(made["Id"])
+
+
+def _found_is_allocated(client: DockerClient, name: str, network: Json, log: Log) -> None:
+    """Wait until a network that is there has its addresses; one that does not get them goes if nothing uses it."""
+    if is_allocated(network):
+        return
+    if users := [service["Spec"]["Name"] for service in services_in(client.api.services(), network["Id"])]:
+        try:
+            wait_until_allocated(client, name, network["Id"], log)
+        except ServiceError as error:
+            raise ServiceError(
+                f"{error}; {', '.join(users)} wait for it: change networks.{name}, then type: doit replace={name}"
+            ) from error
+        return
+    _allocated_or_removed(client, name, network["Id"], log)
+
+
+def _allocated_or_removed(client: DockerClient, name: str, network: str, log: Log) -> None:
+    """Wait until a network has its addresses; remove it if it does not get them, so that nothing waits for it.
+
+    Raises:
+        ServiceError: It does not get them.
+
+    """
+    try:
+        wait_until_allocated(client, name, network, log)
+    except ServiceError:
+        client.api.remove_network(network)
+        log(f"removed {network}")
+        raise
 
 
 def _ipam(ipam: types.Ipam | None) -> IPAMConfig | None:

@@ -132,8 +132,8 @@ def service_spec(
                     }
                 ),
                 "Networks": [
-                    _given({"Target": parts.networks[network], "Aliases": aliases or None})
-                    for network, aliases in stage.networks_of(service).items()
+                    _given({"Target": parts.networks[name], "Aliases": service.networks.get(name) or None})
+                    for name in service.networks or parts.networks
                 ],
                 "LogDriver": _logging(service.logging),
             }

@@ -23,6 +23,7 @@ from model.labels import (
     own_labels,
 )
 from model.stage import Host, Stage
+from model.swarm.docker_subnets import is_allocated
 from remote.images.registry_storage import LOCAL_BASES
 from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
@@ -148,8 +149,11 @@ class LiveState:
         return None if f"{repository}:{key}" in state.tags else Missing("the registry does not have it")
 
     def network(self, name: str, key: str) -> str | None:
-        """Compare an overlay network."""
-        return self.compare_label("network", self.swarm.networks.get(name), key)
+        """Compare an overlay network; one without addresses can't be used."""
+        found = self.swarm.networks.get(name)
+        if problem := self.compare_label("network", found, key):
+            return problem
+        return None if found is None or is_allocated(found) else "the swarm has given it no addresses"
 
     def secret(self, name: str) -> str | None:
         """Look for a Docker secret; its name holds its content's digest."""

@@ -33,6 +33,11 @@ class Observer:
                 self._current = self._take()
             return self._current
 
+    @property
+    def is_looking(self) -> bool:
+        """Whether the live state is there, or being taken: in a run and a plan, not in `doit list`."""
+        return self._current is not None
+
     def close(self) -> None:
         """Wait for no live state any more; none is begun for that."""
         if self._current is not None:

@@ -39,6 +39,7 @@ from tasks.run.context import Run
 from tasks.run.secrets import Secrets
 from tasks.run.state import State
 from tasks.services import docker_names
+from tasks.services.joined_networks import joined_networks, recorded_networks
 from tasks.services.preflight import preflight
 from tasks.services.published_ports import leaves_ports_open, port_labels, published_ports
 from tasks.services.rendering import StageRenderer, renderer_of
@@ -85,9 +86,9 @@ class DeployedService(Step):
         self._run, self._service = run, service
         self.task = service_task(name)
         self._image_task = image_task(stage, service)
-        self._networks = stage.networks_of(service)
         self._volumes = {volume: stage.site.volumes[volume].named_hosts for volume in service.named_volumes}
-        networks = (network_task(network) for network in self._networks if network != HOST_NETWORK)
+        recorded = recorded_networks(stage, run.state, name)
+        networks = (network_task(network) for network in recorded if network != HOST_NETWORK)
         self.needs = (*networks, *docker_names.tasks_of(service), self._image_task)
         self.after = tuple(self._tasks_before())
         self.containers = swarm_tasks(run.stage)
@@ -114,6 +115,11 @@ class DeployedService(Step):
     def _rendered(self) -> RenderedService:
         """The definition without templates, rendered once, so that the inputs are those that are deployed."""
         return renderer_of(self._run).service(self.name)
+
+    @cached_property
+    def _networks(self) -> dict[str, list[str]]:
+        """The networks that it joins, each with its further names there."""
+        return joined_networks(self._run, self.name, self._service)
 
     def _parts(self) -> ServiceParts:
         """Return the real things that the service is made from, by the records of their tasks."""

@@ -460,3 +460,46 @@ class TestTasksThatEnd:
 
         with pytest.raises(NotRunningError, match="the update failed and was undone"):
             wait(engine, "web")
+
+
+class TestNotAllocated:
+    """Tasks that stay `new` get no addresses from the swarm, and so no host."""
+
+    @staticmethod
+    def waiting(monkeypatch: pytest.MonkeyPatch, **network: Any) -> str:
+        """Return why a service is given up whose task stays new, and which is in a network that looks like this."""
+        clock = SimpleNamespace(now=100.0)
+        fake = SimpleNamespace(
+            monotonic=lambda: clock.now, sleep=lambda pause: setattr(clock, "now", clock.now + pause)
+        )
+        for module in ("swarm.convergence", "swarm.poller", "mother.wait"):
+            monkeypatch.setattr(f"remote.{module}.time", fake)
+        engine = Engine("web")
+        engine.all_tasks = [Engine.task("web", "new")]
+        engine.lists["web"]["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "id-b"}]
+        engine.inspect_network = lambda _id: {"Name": "b", **network}  # type: ignore[attr-defined]
+        client: Any = engine
+        with pytest.raises(ServiceError) as caught:
+            wait_until_converged(
+                SwarmPoller(client, "hive0"),
+                "web",
+                ConvergencePolicy(300, 0.0),
+                lambda *_: ("", []),
+                lambda _: None,
+                changed=True,
+            )
+        assert clock.now - 100 < 40, "it waited although it was clear"
+        return str(caught.value)
+
+    def test_the_network_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Seen: services stood still for six minutes, and nothing said why."""
+        assert self.waiting(monkeypatch, Driver="", IPAM={"Config": None}) == (
+            "service web: 1 tasks are new and on no host for 30 s: the swarm has given network b no addresses: change "
+            "its subnet (doit build_networks makes it anew)"
+        )
+
+    def test_so_is_one_without_room(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All of its addresses may be taken by others."""
+        network = {"Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.20.0.0/29"}]}}
+
+        assert "no more are left in network b" in self.waiting(monkeypatch, **network)

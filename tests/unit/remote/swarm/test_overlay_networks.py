@@ -1,10 +1,14 @@
 """Networks that are replaced under their services: these come out of it, and back as they were."""
 
+import re
 from typing import Any
 
 import pytest
 
-from remote.swarm.overlay_networks import NOWHERE, connected, disconnected
+from model.errors import ServiceError
+from model.site import Ipam, Network
+from remote.swarm import allocation
+from remote.swarm.overlay_networks import NOWHERE, connected, disconnected, ensure_network
 
 LABELS = {"skep.site": "example", "skep.key": "k", "own": "1"}
 
@@ -62,3 +66,123 @@ def test_a_run_that_was_killed_is_taken_up(order: tuple[str, str]) -> None:
     assert whole["TaskTemplate"]["Placement"] == spec(mode)["TaskTemplate"]["Placement"]
     assert sorted(each["Target"] for each in whole["TaskTemplate"]["Networks"]) == ["b2", "f2"]
     assert labels == {"skep.site": "example", "own": "1"}
+
+
+# -- whether the swarm gives them addresses ----------------------------------------------------------------------------
+
+KEYED = {"skep.site": "example", "skep.key": "k1"}
+
+
+class Engine:
+    """A manager's engine that allocates networks, or does not."""
+
+    def __init__(self, *networks: dict[str, Any], allocates: bool = True, used: bool = False) -> None:
+        self.api = self
+        self.all = {network["Id"]: network for network in networks}
+        self.allocates = allocates
+        self.used = used
+
+    def networks(self, names: list[str] | None = None) -> list[dict[str, Any]]:
+        """List them; of names the engine takes the beginning."""
+        return [each for each in self.all.values() if not names or each["Name"].startswith(names[0])]
+
+    def create_network(self, name: str, *, ipam: Any, labels: dict[str, str], **_: Any) -> dict[str, str]:
+        """Make one."""
+        made = network(name, labels=labels, subnet=ipam["Config"][0]["Subnet"] if ipam else "10.0.1.0/24")
+        if not self.allocates:
+            made |= {"Driver": "", "IPAM": {"Driver": "", "Options": None, "Config": None}}
+        self.all[made["Id"]] = made
+        return {"Id": made["Id"]}
+
+    def inspect_network(self, number: str) -> dict[str, Any]:
+        """Return one."""
+        return self.all[number]
+
+    def remove_network(self, number: str) -> None:
+        """Remove one."""
+        del self.all[number]
+
+    def services(self, filters: Any = None) -> list[dict[str, Any]]:
+        """List a service that is in all of them."""
+        joined = [{"Target": number} for number in self.all]
+        found = {"Spec": {"Name": "web", "Labels": {}, "TaskTemplate": {"Networks": joined}}}
+        return [found] if self.used and filters is None else []
+
+
+def network(
+    name: str, subnet: str = "10.20.1.0/24", labels: dict[str, str] | None = None, scope: str = "swarm"
+) -> dict[str, Any]:
+    """Return a network as an engine describes it."""
+    return {
+        "Id": f"id-{name}",
+        "Name": name,
+        "Scope": scope,
+        "Driver": "overlay",
+        "Labels": labels or {},
+        "IPAM": {"Config": [{"Subnet": subnet}]},
+    }
+
+
+@pytest.fixture
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a network wait a moment for its addresses."""
+    monkeypatch.setattr(allocation, "ALLOCATION_TIMEOUT", 0.1)
+
+
+def ensure(engine: Engine, subnet: str | None) -> str:
+    """Make network `b`."""
+    client: Any = engine
+    wanted = Network(ipam=Ipam(subnet=subnet)) if subnet is not None else Network()
+    return ensure_network("hive0", client, "b", wanted, KEYED, lambda _line: None)
+
+
+def test_a_network_is_done_when_the_swarm_has_given_it_addresses() -> None:
+    """The engine then shows driver and subnet."""
+    engine = Engine()
+
+    assert ensure(engine, "10.20.0.0/24") == "id-b"
+    assert ensure(engine, "10.20.0.0/24") == "id-b"
+
+
+@pytest.mark.usefixtures("fast")
+def test_a_network_that_gets_no_addresses_is_removed() -> None:
+    """Seen: it was there and called done, and each service in it waited for six minutes."""
+    engine = Engine(allocates=False)
+
+    with pytest.raises(
+        ServiceError, match=r"network b to get its addresses from the swarm: they are taken, or none"
+    ):
+        ensure(engine, None)
+    assert engine.all == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "is_refused"),
+    [("a", "swarm", True), ("ingress", "swarm", True), ("docker_gwbridge", "local", True), ("bridge", "local", True),
+     ("compose_default", "local", False)],
+)  # fmt: skip
+def test_a_subnet_that_another_network_has_is_refused_before_anything_is_made(
+    name: str, scope: str, *, is_refused: bool
+) -> None:
+    """Also one of somebody else, that no file shows. A bridge of one host's alone is in nobody's way."""
+    engine = Engine(network(name, scope=scope))
+
+    if is_refused:
+        words = f"networks.b.ipam: 10.20.0.0/16 overlaps with 10.20.1.0/24 of network {name}: choose another subnet"
+        with pytest.raises(ServiceError, match=re.escape(words)):
+            ensure(engine, "10.20.0.0/16")
+    else:
+        ensure(engine, "10.20.0.0/16")
+    assert ("id-b" in engine.all) is not is_refused
+
+
+@pytest.mark.usefixtures("fast")
+@pytest.mark.parametrize("used", [True, False])
+def test_a_network_without_addresses_that_is_there_is_not_taken_for_good(*, used: bool) -> None:
+    """An older skep called it done. It goes if nobody is in it; else the message has the way out."""
+    there = {**network("b", labels=KEYED), "Driver": "", "IPAM": {"Config": None}}
+    engine = Engine(there, used=used, allocates=False)
+
+    with pytest.raises(ServiceError, match="web wait for it.*replace=b" if used else "get its addresses"):
+        ensure(engine, "10.20.0.0/24")
+    assert ("id-b" in engine.all) is used

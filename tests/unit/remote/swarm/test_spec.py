@@ -36,7 +36,12 @@ def stage(**parts: Any) -> Stage:
 def spec(**definition: Any) -> dict[str, Any]:
     """Return the specification of a service."""
     service = service_of({"image": "web", **definition})
-    parts = replace(PARTS, ports=[port.at(port.published or 61001) for port in service.ports])
+    networks = {
+        name: id_ for name, id_ in PARTS.networks.items() if name in (service.networks or ("front", "back"))
+    }
+    parts = replace(
+        PARTS, networks=networks, ports=[port.at(port.published or 61001) for port in service.ports]
+    )
     return service_spec("web", service, stage(), parts, {"skep.key": "k"})
 
 
