@@ -1,6 +1,7 @@
 """Logging in to a host before the stage's ssh files know it: all options are on the command line."""
 
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from model.keys.record import HostRecord
 from remote.mother.wait import Pace, attempts
 from remote.ssh import openssh
 from remote.ssh.commands import ssh_login, with_key
+from remote.ssh.ssh_files import is_refusal
 
 LOGIN_TIMEOUT = 30.0
+_LONGEST_PAUSE = 45.0
+"""Seconds between two attempts that the host refuses, at most."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,11 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
         timeout: Seconds.
         alive: Asked between attempts; False ends the wait at once.
 
+    Attempts that the host refuses come ever less often: sshguard, which Google's images of Ubuntu had, and fail2ban
+    shut out who is refused a few times in a short while.
+    https://manpages.debian.org/bookworm/sshguard/sshguard.8.en.html
     """
-    reason = ""
+    deadline, refusals, reason = time.monotonic() + timeout, 0, ""
     for _ in attempts(timeout, Pace(first=0.2, longest=0.2)):
         answer = log_in(record, key, "sudo -n true")
         if answer.worked:
@@ -85,6 +92,10 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
         reason = answer.errors or f"exit status {answer.status}"
         if not alive():
             break
+        if is_refusal(reason):
+            pause = min(2.0**refusals, _LONGEST_PAUSE, deadline - time.monotonic())
+            time.sleep(max(0.0, pause))
+            refusals += 1
     return reason
 
 

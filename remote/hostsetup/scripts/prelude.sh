@@ -128,6 +128,7 @@ install_packages() {
         installed $names || missing="$missing $name"
     done
     [ -n "$missing" ] || return 0
+    wait_for_cloud_init
     for name in $missing; do
         names=$(packages_of "$name")
         say "installing $names"
@@ -157,20 +158,30 @@ apt_install() {
     apt_get install "$@"
 }
 
-# apt_get ORDER PACKAGE...: apt-get, waiting up to five minutes for another one (a new host updates itself).
+# apt_get ORDER PACKAGE...: apt-get, waiting up to ten minutes for another one (a new host updates itself).
+LOCK_PAUSE=5
 apt_get() {
     tries=0
-    until timeout 1500 apt-get -q -y -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
+    until timeout 1500 apt-get -q -y -o DPkg::Lock::Timeout=0 -o Dpkg::Options::=--force-confdef \
         -o Dpkg::Options::=--force-confold -o APT::Install-Recommends=false "$@" >"$LIBRARY/apt.log" 2>&1; do
         tries=$((tries + 1))
-        # The lock on the package lists is not one that apt-get waits for by itself.
-        if [ $tries -lt 60 ] && grep -q 'Could not get lock' "$LIBRARY/apt.log"; then
-            sleep 5
+        # apt-get would wait for most of its locks by itself, without a word.
+        if [ $tries -lt 120 ] && grep -q 'Could not get lock' "$LIBRARY/apt.log"; then
+            say_locked
+            sleep "$LOCK_PAUSE"
             continue
         fi
         tail -n 15 "$LIBRARY/apt.log"
         return 1
     done
+}
+
+# say_locked: at the first of many tries, say who holds the lock that apt-get or dpkg waits for.
+say_locked() {
+    if [ $tries -eq 1 ]; then
+        holder=$(sed -n 's/.*[Ii]t is held by process \([0-9]* ([^)]*)\).*/\1/p' "$LIBRARY/apt.log" | head -n 1)
+        say "waiting for another program that installs packages (${holder:-it holds the lock of dpkg})"
+    fi
 }
 
 # mend_dpkg: finish what an interrupted dpkg left half done; apt-get refuses to work before.
@@ -181,8 +192,9 @@ mend_dpkg() {
     tries=0
     until dpkg --force-confdef --force-confold --configure -a >"$LIBRARY/apt.log" 2>&1; do
         tries=$((tries + 1))
-        if [ $tries -lt 60 ] && grep -q 'is locked by another process' "$LIBRARY/apt.log"; then
-            sleep 5
+        if [ $tries -lt 120 ] && grep -q 'is locked by another process' "$LIBRARY/apt.log"; then
+            say_locked
+            sleep "$LOCK_PAUSE"
             continue
         fi
         # A package may lack one that it depends on, which dpkg can't get.
@@ -214,12 +226,41 @@ unit_failed() {
     fail "$1 did not start"
 }
 
-# keep_name: see that no agent of a cloud gives this host another name. At each boot and lease, hooks of
+# wait_for_cloud_init: wait until cloud-init is done with this boot, ten minutes at most: it rewrites apt's sources and
+# installs packages. It writes result.json last. One that ended with errors (exit status 1, or 2) has ended:
+# https://cloudinit.readthedocs.io/en/latest/explanation/return_codes.html
+CLOUD_INIT=/run/cloud-init
+CLOUD_INIT_WAIT=600
+cloud_init_says() {
+    cloud-init status --long 2>&1 | tail -n 4 | tr '\n' ' '
+}
+
+wait_for_cloud_init() {
+    if [ ! -d "$CLOUD_INIT" ] || [ -e "$CLOUD_INIT/result.json" ] || ! has cloud-init; then
+        return 0
+    fi
+    # One that is installed and switched off, or not started, is nothing to wait for.
+    case $(cloud-init status 2>/dev/null) in
+    *running*) ;;
+    *) return 0 ;;
+    esac
+    say "waiting for cloud-init, which is at work on this host's first boot"
+    ended=0
+    timeout "$CLOUD_INIT_WAIT" cloud-init status --wait >/dev/null 2>&1 || ended=$?
+    case $ended in
+    0 | 2) ;;
+    124) fail "cloud-init is still at work after $CLOUD_INIT_WAIT s ($(cloud_init_says)): see \
+/var/log/cloud-init-output.log on the host, then run doit again" ;;
+    *) say "cloud-init ended with errors: $(cloud_init_says)" ;;
+    esac
+}
+
+# keep_name [PATH]: see that no agent of a cloud gives this host another name. At each boot and lease, hooks of
 # networkd-dispatcher, dhclient and NetworkManager call Google's google_set_hostname, which sets the short name and
 # writes it into /etc/hosts: https://github.com/GoogleCloudPlatform/guest-configs/blob/master/src/usr/bin/google_set_hostname
 # dhclient's hook is a link to it, which is read by the shell that runs the other hooks: what takes its place never exits.
 keep_name() {
-    renamer=/usr/bin/google_set_hostname
+    renamer=${1:-/usr/bin/google_set_hostname}
     [ -f "$renamer" ] || return 0
     ! grep -q '^# Made by skep' "$renamer" || return 0
     if [ "$FAMILY" = apt ]; then
@@ -233,7 +274,10 @@ keep_name() {
 
 # enable_unit NAME: see that it starts at boot and is active.
 enable_unit() {
-    [ "$1" != boot ] || keep_name
+    if [ "$1" = boot ]; then
+        wait_for_cloud_init
+        keep_name
+    fi
     its_unit=$(unit "$1")
     if [ "$(systemctl show --property NeedDaemonReload --value "$its_unit")" = yes ]; then
         systemctl daemon-reload

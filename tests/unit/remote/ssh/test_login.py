@@ -1,0 +1,53 @@
+"""Waiting for the first log-in."""
+
+from pathlib import Path
+
+import pytest
+
+from model.keys.record import HostRecord
+from remote.mother import wait
+from remote.ssh import login
+from remote.ssh.login import Answer, wait_for_login
+
+HOST = HostRecord(name="hive0.example", id="1", address="10.0.0.10", ssh_host="10.0.0.10")
+
+
+class Clock:
+    """A time that passes only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """Return the seconds that have passed."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@pytest.mark.parametrize(
+    ("answer", "fewest", "most"),
+    [
+        ("skep@h: Permission denied (publickey).", 8, 12),
+        ("ssh: connect to host h: Connection refused", 1000, 2000),
+    ],
+)
+def test_attempts_that_are_refused_are_spaced(
+    monkeypatch: pytest.MonkeyPatch, answer: str, fewest: int, most: int
+) -> None:
+    """Sshguard and fail2ban shut out who is refused again and again; a host that is not up yet is asked often."""
+    clock, tries = Clock(), list[float]()
+
+    def log_in(*_: object) -> Answer:
+        tries.append(clock.now)
+        return Answer(255, "", answer)
+
+    for module in (wait, login):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(login, "log_in", log_in)
+    assert wait_for_login(HOST, Path("key"), 300.0, lambda: True) == answer
+
+    assert fewest <= len(tries) <= most
+    assert clock.now <= 301.0
