@@ -100,7 +100,7 @@ def _secrets(run: Run, name: str) -> dict[str, Secret]:
 def _placed(secrets: Mapping[str, Secret]) -> str:
     """Return the script that puts secrets into a new directory in the host's memory, and prints its path."""
     files = (
-        f'printf %s {base64.b64encode(secret.reveal().encode()).decode()} | base64 -d >"$d/{secret_name}"'
+        f'printf %s {base64.b64encode(secret.data).decode()} | base64 -d >"$d/{secret_name}"'
         for secret_name, secret in sorted(secrets.items())
     )
     return "\n".join(["umask 077", "d=$(mktemp -d /run/skep-shell.XXXXXXXX)", *files, 'echo "$d"', ""])

@@ -21,6 +21,11 @@ def check_secret(path: str, name: str, secret: types.SecretSource) -> Iterator[s
     """Yield the mistakes of one secret."""
     if sum(getattr(secret, key) is not None for key in _SOURCES) != 1:
         yield f"{path}: needs exactly one of {', '.join(_SOURCES)}"
+    form = secret.generate
+    if isinstance(form, types.Generated) and [form.hex, form.base64, form.key_pair].count(None) != 2:  # noqa: PLR2004
+        yield f"{path}.generate: needs exactly one of hex, base64, key_pair"
+    if secret.binary and secret.file is None and secret.command is None:
+        yield f"{path}.binary: is for file and command"
     if secret.env is not None and not _VARIABLE.fullmatch(secret.env):
         yield f"{path}.env: {short_text(secret.env)} is not the name of an environment variable"
     if secret.command is not None and not (secret.command and secret.command[0]):

@@ -2,6 +2,8 @@
 
 import hmac
 
+from model.errors import ConfigError
+
 UNKNOWN_FINGERPRINT = "hmac:unasked"
 """The fingerprint of a secret that was not read. It counts as equal to any other."""
 
@@ -19,6 +21,11 @@ class Secret:
         """Return the text itself. The caller is responsible for where it goes."""
         return self._text
 
+    @property
+    def data(self) -> bytes:
+        """The content of a file with the secret."""
+        return self._text.encode()
+
     def fingerprint(self, pepper: bytes) -> str:
         """Return a keyed digest (HMAC-SHA-256) that may be stored and compared.
 
@@ -27,15 +34,15 @@ class Secret:
                 can't be found by guessing from what is stored.
 
         """
-        return "hmac:" + hmac.new(pepper, self._text.encode(), "sha256").hexdigest()
+        return "hmac:" + hmac.new(pepper, self.data, "sha256").hexdigest()
 
     def __eq__(self, other: object) -> bool:
         """Compare in constant time."""
-        return isinstance(other, Secret) and hmac.compare_digest(self._text.encode(), other._text.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(self.data, other.data)
 
     def __hash__(self) -> int:
         """Hash by the text, so that equal secrets are one in a set."""
-        return hash((Secret, self._text))
+        return hash((Secret, self.data))
 
     def __format__(self, spec: str) -> str:
         """Never show the text."""
@@ -46,6 +53,39 @@ class Secret:
         return "[redacted]"
 
     __str__ = __repr__
+
+
+class BinarySecret(Secret):
+    """A secret of any bytes, for a file of a service or of a build: it has no text.
+
+    Args:
+        data: The bytes.
+        path: Its path in site.toml, for the message where a text is wanted.
+
+    """
+
+    __slots__ = ("_data", "_path")
+
+    def __init__(self, data: bytes, path: str) -> None:
+        """Hold the bytes."""
+        super().__init__("")
+        self._data, self._path = data, path
+
+    @property
+    def data(self) -> bytes:
+        """The bytes."""
+        return self._data
+
+    def reveal(self) -> str:
+        """Refuse.
+
+        Raises:
+            ConfigError: Always.
+
+        """
+        raise ConfigError(
+            [f"{self._path}: is not text, so it can only be a file: in secrets of a service or an image"]
+        )
 
 
 class UnknownSecret(Secret):

@@ -15,7 +15,7 @@ from model.site.hosts import SetupHosts
 from model.site.images import Base, Build, ExternalRegistry, Healthcheck, Image, Registry, RoleUse
 from model.site.install import InstallHost, InstallNetwork, Partition
 from model.site.networks import Ipam, Network, Pool
-from model.site.secrets import Config, ConfigUse, SecretSource, SecretUse
+from model.site.secrets import Config, ConfigUse, Generated, SecretSource, SecretUse
 from model.site.services import (
     Logging,
     Mount,
@@ -51,6 +51,7 @@ __all__ = [
     "ExternalRegistry",
     "Frozen",
     "GcpStage",
+    "Generated",
     "Healthcheck",
     "Image",
     "InstallHost",

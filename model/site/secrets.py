@@ -10,8 +10,34 @@ _ID = Annotated[int, Meta(ge=0, le=2**32 - 2)] | Annotated[str, Meta(pattern="^[
 _PERMISSIONS = "^[01]?[0-7]{3}$"
 
 
+class Generated(Frozen, frozen=True):
+    """The form of a generated secret that is not letters and digits. Give exactly one of these keys."""
+
+    hex: (
+        Annotated[
+            int, Meta(ge=6, le=1024, description="The number of random bytes, written as hexadecimal digits.")
+        ]
+        | None
+    ) = None
+    base64: (
+        Annotated[int, Meta(ge=6, le=1024, description="The number of random bytes, written in base64.")]
+        | None
+    ) = None
+    key_pair: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(ssh-ed25519|ed25519|rsa)$",
+                description="The kind of a private key: `ssh-ed25519` (for ssh), `ed25519` or `rsa` (PEM). Its public "
+                "key is `{{ public_keys.<name> }}` in templates.",
+            ),
+        ]
+        | None
+    ) = None
+
+
 class SecretSource(Frozen, frozen=True):
-    """The source of a secret. Give exactly one of these keys."""
+    """The source of a secret. Give exactly one of `generate`, `env`, `file` and `command`."""
 
     generate: (
         Annotated[
@@ -19,9 +45,11 @@ class SecretSource(Frozen, frozen=True):
             Meta(
                 ge=12,
                 le=256,
-                description="The number of random letters and digits. The secret is generated once and kept.",
+                description="The number of random letters and digits, or a table with another form. The secret is "
+                "generated once and kept.",
             ),
         ]
+        | Generated
         | None
     ) = None
     env: (
@@ -34,8 +62,8 @@ class SecretSource(Frozen, frozen=True):
         Annotated[
             str,
             Meta(
-                description="The file that holds the secret, relative to the site's directory. One line break at its "
-                "end is removed."
+                description="The file that holds the secret, relative to the site's directory. One line break at the "
+                "end of a text is removed."
             ),
         ]
         | None
@@ -51,6 +79,12 @@ class SecretSource(Frozen, frozen=True):
         ]
         | None
     ) = None
+    binary: Annotated[
+        bool,
+        Meta(
+            description="Whether `file` or `command` gives the secret byte by byte: nothing is removed from a text."
+        ),
+    ] = False
 
 
 class SecretUse(Frozen, ShortForm, frozen=True):

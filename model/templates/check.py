@@ -26,7 +26,7 @@ def trial_renderer(
         source = stage.site.secrets[name]
         if source.generate is None:
             guessed.append(name)
-        return Secret("x" * (source.generate or 1))
+        return Secret("x" * (source.generate if isinstance(source.generate, int) else 1))
 
     return Renderer(stage, secret, ports, lambda: "server:/path")
 

@@ -7,7 +7,18 @@ from model.stage import Stage
 from model.templates.paths import is_template, templates_in, variables
 from model.templates.sandbox import environment
 
-_NAMES = ("site", "stage", "hosts", "hives", "repository", "services", "vars", "secrets", "nfs")
+_NAMES = (
+    "site",
+    "stage",
+    "hosts",
+    "hives",
+    "repository",
+    "services",
+    "vars",
+    "secrets",
+    "public_keys",
+    "nfs",
+)
 _OURS = re.compile(rf"\{{\{{-?\s*({'|'.join(_NAMES)})\b")
 """An expression that begins with a name which templates have (`RenderContext.values`)."""
 _GO = re.compile(r"\{\{-?\s*(?:[^}]*\s)?\.[A-Za-z]")
@@ -42,13 +53,23 @@ def is_of_another_program(text: str) -> bool:
 
 def secrets_used(text: str, stage: Stage) -> frozenset[str]:
     """Return the secrets that a text may use, even if only in a branch or through a variable."""
+    return _used(text, stage, "secrets")
+
+
+def public_keys_used(text: str, stage: Stage) -> frozenset[str]:
+    """Return the secrets whose public keys a text may use."""
+    return _used(text, stage, "public_keys")
+
+
+def _used(text: str, stage: Stage, root: str) -> frozenset[str]:
+    """Return the secrets that a text may use under a top-level name, also through variables."""
     known, tables = stage.site.secrets, variables(stage)
     found: set[str] = set()
     seen: set[str] = set()
     waiting = [text]
     while waiting:
         one = waiting.pop()
-        found |= _names_in(one, "secrets", known)
+        found |= _names_in(one, root, known)
         for name in _names_in(one, "vars", tables) - seen:
             seen.add(name)
             waiting += [part for _, part in templates_in(name, tables[name])]

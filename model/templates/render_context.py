@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from model.errors import ConfigError, SkepError
 from model.reasons import reason_of
+from model.secrets.generated import is_key_pair, public_key
 from model.secrets.secret import Secret, UnknownSecret
 from model.site import PublishedPort
 from model.stage import Host, Stage
@@ -61,6 +62,11 @@ class RenderContext:
             "services": LookupTable("service", list(stage.services), self._service),
             "vars": LookupTable("variable", list(known), lambda name: self._variable(name, known[name])),
             "secrets": LookupTable("secret", list(stage.site.secrets), self._secret),
+            "public_keys": LookupTable(
+                "key pair in [secrets]",
+                [name for name, source in stage.site.secrets.items() if is_key_pair(source.generate)],
+                self._public_key,
+            ),
             NFS: LookupTable(
                 "part of the stage's file system",
                 ["path", "server"] if stage.has_nfs else [],
@@ -94,6 +100,15 @@ class RenderContext:
         text = found.reveal()
         self.used.append(text)
         return text
+
+    def _public_key(self, name: str) -> str:
+        """Return the public key of a generated private key, which is no secret."""
+        try:
+            found = self.secret(name)
+        except KeyError as missing:
+            raise NotYetError(missing.args[0]) from None
+        # Before a run there is a placeholder.
+        return public_key(found) if "PRIVATE KEY" in found.reveal() else f"public key of {name}"
 
     def _variable(self, name: str, value: object) -> object:
         """Return a variable, with the templates in it rendered."""

@@ -27,7 +27,7 @@ def role_archive(
     if token:
         archive.add(f"{ROOT}/token", 0o600, token.encode())
     if secrets:
-        _add_secrets(archive, {name: secret.reveal() for name, secret in secrets.items()})
+        _add_secrets(archive, {name: secret.data for name, secret in secrets.items()})
     archive.add(f"{ROOT}/role", 0o755, kind="directory")
     for entry in entries:
         archive.add_entry(entry, f"{ROOT}/role")
@@ -48,15 +48,15 @@ def blank_secrets(names: Iterable[str]) -> bytes:
     """Return a tar that puts empty files in the place of a role's secrets."""
     archive = Archive()
     archive.add(ROOT, 0o700, kind="directory")
-    _add_secrets(archive, dict.fromkeys(names, ""))
+    _add_secrets(archive, dict.fromkeys(names, b""))
     return bytes(archive)
 
 
-def _add_secrets(archive: Archive, texts: Mapping[str, str]) -> None:
+def _add_secrets(archive: Archive, contents: Mapping[str, bytes]) -> None:
     """Add the files of secrets, which only root reads."""
     archive.add(f"{ROOT}/secrets", 0o700, kind="directory")
-    for name, text in sorted(texts.items()):
-        archive.add(f"{ROOT}/secrets/{name}", 0o600, text.encode())
+    for name, content in sorted(contents.items()):
+        archive.add(f"{ROOT}/secrets/{name}", 0o600, content)
 
 
 def env_file(environment: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ def ensure_secret(
 ) -> str:
     """Make a Docker secret exist, and return its id."""
     api = client.api
-    return _ensure(api.secrets, api.create_secret, "secret", name, content.reveal().encode(), labels, log)
+    return _ensure(api.secrets, api.create_secret, "secret", name, content.data, labels, log)
 
 
 def ensure_config(

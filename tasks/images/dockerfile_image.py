@@ -126,7 +126,7 @@ class DockerfileImage(RegistryImage):
             dockerfile=self._dockerfile,
             args=arguments(self._build),
             target=self._build.target,
-            secrets={name: len(secret.reveal().encode()) for name, secret in secrets.items()},
+            secrets={name: len(secret.data) for name, secret in secrets.items()},
             anew=self._image.max_age is not None,
             pulled=list(_elsewhere(uses, images)) if images else None,
         )

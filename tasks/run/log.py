@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import StateError
-from model.secrets.secret import Secret, UnknownSecret
+from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 
 SHORTEST = 4
 """Characters that a secret must have at least. A shorter one occurs all over a log: to redact it would hide the log,
@@ -36,7 +36,7 @@ class Redactor:
             template: The text that it was rendered from; lines that are in there as well are no secret.
 
         """
-        if isinstance(secret, UnknownSecret):
+        if isinstance(secret, UnknownSecret | BinarySecret):
             return
         known = set(template.splitlines())
         lines = {line for line in secret.reveal().splitlines() if len(line) >= SHORTEST} - known

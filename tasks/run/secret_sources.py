@@ -1,19 +1,23 @@
 """Secrets from the sources that `[secrets]` names: environment, files, commands. Generated ones are in the vault."""
 
+import codecs
 import os
 import threading
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.secrets.secret import Secret, UnknownSecret
+from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 from model.site import SecretSource
 from model.stage import Stage
+from model.user_paths import expanded
 from providers import SDK_VARIABLES
 from remote.mother import process
 
 COMMAND_TIMEOUT = 120
 """Seconds that a command may take: a person may have to unlock something."""
+LARGEST = 16 * 2**20
+"""Bytes of a file that are read."""
 
 
 def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
@@ -68,22 +72,28 @@ class Sources:
                 raise ConfigError([f"secrets.{name}: the environment variable {source.env} is not set"])
             return Secret(value)
         if source.file is not None:
-            path = self._directory / Path(source.file).expanduser()
+            path = expanded(self._directory, source.file)
             try:
-                return _text(f"secrets.{name}: {path}", path.read_bytes())
+                if path.stat().st_size > LARGEST:
+                    raise ConfigError(
+                        [f"secrets.{name}: {path}: has {path.stat().st_size} bytes, which is no secret"]
+                    )
+                return _secret(
+                    f"secrets.{name}", f"secrets.{name}: {path}", path.read_bytes(), as_it_is=source.binary
+                )
             except OSError as error:
                 raise ConfigError([f"secrets.{name}: {path}: {error.strerror}"]) from error
         if not asks and name not in self._printed:
             return UnknownSecret()
-        return self._of_command(name, source.command or [])
+        return self._of_command(name, source.command or [], as_it_is=source.binary)
 
-    def _of_command(self, name: str, command: str | list[str]) -> Secret:
+    def _of_command(self, name: str, command: str | list[str], *, as_it_is: bool) -> Secret:
         """Return the output of a command, which is run once, even if it fails."""
         # One at a time: two that ask a person for a password would read one another's.
         with self._lock:
             if name not in self._printed:
                 try:
-                    self._printed[name] = self._run(f"secrets.{name}.command", command)
+                    self._printed[name] = self._run(f"secrets.{name}", command, as_it_is=as_it_is)
                 except ConfigError as error:
                     self._printed[name] = error
             found = self._printed[name]
@@ -91,7 +101,7 @@ class Sources:
             raise ConfigError(found.problems)
         return found
 
-    def _run(self, path: str, command: str | list[str]) -> Secret:
+    def _run(self, path: str, command: str | list[str], *, as_it_is: bool) -> Secret:
         """Run a command and return its output. Its standard error goes nowhere: it may hold the secret."""
         words = ["/bin/sh", "-c", command] if isinstance(command, str) else command
         by_hand = f"type it in {self._directory} to see why"
@@ -99,19 +109,41 @@ class Sources:
             # In this process's session: the command may ask on the terminal.
             done = process.run(words, cwd=self._directory, timeout=COMMAND_TIMEOUT, stderr="discarded")
         except OSError as error:
-            raise ConfigError([f"{path}: {words[0]}: {error.strerror}"]) from None
+            raise ConfigError([f"{path}.command: {words[0]}: {error.strerror}"]) from None
         if not done.ok:
-            raise ConfigError([f"{path}: {done.ending}; {by_hand}"])
-        return _text(path, done.stdout)
+            raise ConfigError([f"{path}.command: {done.ending}; {by_hand}"])
+        return _secret(path, f"{path}.command", done.stdout, as_it_is=as_it_is)
 
 
-def _text(path: str, data: bytes) -> Secret:
-    """Return data as a secret, without one line break at its end."""
+def _secret(path: str, where: str, data: bytes, *, as_it_is: bool) -> Secret:
+    """Return data as a secret.
+
+    A text has no byte order mark and no line break at its end: editors and commands add them, and no password has them.
+    What is not UTF-8, or holds a NUL, is no text and stays as it is.
+
+    Args:
+        path: The secret's path in site.toml.
+        where: Where the data is from, for messages.
+        data: The data.
+        as_it_is: Whether nothing is removed of a text either.
+
+    """
+    if not data:
+        raise ConfigError([f"{where}: is empty"])
     try:
-        text = data.decode().removesuffix("\n")
+        text = data.decode()
     except UnicodeDecodeError:
-        # `from None`: the error holds the bytes.
-        raise ConfigError([f"{path}: is not UTF-8 text"]) from None
+        text = "\0"
+    if as_it_is:
+        return BinarySecret(data, path) if "\0" in text else Secret(text)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ConfigError(
+            [f"{where}: is UTF-16: save it as UTF-8, or set binary = true, which uses it as it is"]
+        )
+    if "\0" in text:
+        return BinarySecret(data, path)
+    text = text.removeprefix("\ufeff")
+    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
     if not text:
-        raise ConfigError([f"{path}: is empty"])
+        raise ConfigError([f"{where}: is empty"])
     return Secret(text)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.secrets.secret import Secret, UnknownSecret
+from model.secrets.generated import fits
+from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 from model.stage import Stage
 from remote.mother.files import file_errors, write_whole
 from tasks.run.log import SHORTEST, Redactor
@@ -101,12 +102,17 @@ class Secrets:
 
         """
         source = self._stage.site.secrets[name]
-        secret = (
-            self.vault.generated[name]
-            if source.generate is not None
-            else self._sources.read(name, source, asks=self.may_run_commands)
-        )
-        if not isinstance(secret, UnknownSecret) and 0 < len(secret.reveal().strip()) < SHORTEST:
+        if source.generate is None:
+            secret = self._sources.read(name, source, asks=self.may_run_commands)
+        else:
+            secret = self.vault.generated[name]
+            if not fits(source.generate, secret):
+                problem = "was generated in another form, and is kept: put generate back, or call the new one otherwise"
+                raise ConfigError([f"secrets.{name}.generate: {problem}"])
+        if (
+            not isinstance(secret, UnknownSecret | BinarySecret)
+            and 0 < len(secret.reveal().strip()) < SHORTEST
+        ):
             problem = f"is shorter than {SHORTEST} characters, which can't be kept out of logs"
             raise ConfigError([f"secrets.{name}: {problem}: use a longer one"])
         self.hide(secret)

@@ -1,17 +1,14 @@
 """The stage's own secrets in one file: skep's own, and the generated ones of `[secrets]`."""
 
 import json
-import secrets
-import string
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from model.errors import StateError
+from model.secrets.generated import generated_secret
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import StageSecrets
 from model.site import SecretSource
-
-_LETTERS = string.ascii_letters + string.digits
 
 
 @dataclass(frozen=True)
@@ -58,7 +55,7 @@ class Vault:
     def with_all(self, sources: Mapping[str, SecretSource]) -> "Vault":
         """Return the vault with a new secret for each generated one that it lacks."""
         made = {
-            name: Secret("".join(secrets.choice(_LETTERS) for _ in range(source.generate)))
+            name: generated_secret(source.generate)
             for name, source in sources.items()
             if source.generate is not None and name not in self.generated
         }

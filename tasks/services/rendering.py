@@ -13,14 +13,22 @@ from model.site import PublishedPort
 from model.stage import Stage
 from model.swarm import content_names
 from model.swarm.constraints import with_full_name
-from model.templates import RenderedService, Renderer, role_variables, secrets_used, templatable, templates_in
+from model.templates import (
+    RenderedService,
+    Renderer,
+    public_keys_used,
+    role_variables,
+    secrets_used,
+    templatable,
+    templates_in,
+)
 from tasks.names import NFS_TASK
 from tasks.run.context import Run
 from tasks.run.secrets import Secrets
 from tasks.run.state import State
 from tasks.services.published_ports import published_ports
 
-_LARGEST_CONFIG, _LARGEST_SECRET = 1000 * 1024 - 1, 500 * 1024 - 1
+LARGEST_CONFIG, LARGEST_SECRET = 1000 * 1024 - 1, 500 * 1024 - 1
 """Bytes that Docker takes."""
 
 
@@ -91,17 +99,17 @@ class StageRenderer:
         template = content_names.template(path, config, self._directory)
         if template is None:
             where, data = content_names.source(path, config, self._directory)
-            return _fitting(where, data, _LARGEST_CONFIG)
+            return _fitting(where, data, LARGEST_CONFIG)
         where, text = template
         made = self._renderer.text(where, text)
         if isinstance(made, UnknownSecret):
             return made
         if not isinstance(made, Secret) and not secrets_used(text, self._stage):
-            return _fitting(where, made.encode(), _LARGEST_CONFIG)
+            return _fitting(where, made.encode(), LARGEST_CONFIG)
         # A secret even if no value was needed this time: the kind of its Docker object must not change with a value.
         secret = made if isinstance(made, Secret) else Secret(made)
         self._secrets.hide(secret, text)
-        _fitting(where, secret.reveal().encode(), _LARGEST_SECRET)
+        _fitting(where, secret.reveal().encode(), LARGEST_SECRET)
         return secret
 
 
@@ -135,7 +143,7 @@ def secrets_of(stage: Stage, directory: Path, services: Iterable[str]) -> set[st
         secret
         for name in services
         for text in _texts(stage, directory, name)
-        for secret in secrets_used(text, stage)
+        for secret in secrets_used(text, stage) | public_keys_used(text, stage)
     }
 
 

@@ -83,7 +83,7 @@ def test_the_text_is_the_same_each_time() -> None:
         ("ports", "| `ports` | array of strings or [tables](#port-map) | `[]` |"),
         ("env", "| `env` | table, string to string, number or boolean | `{}` |"),
         ("vars", "| `vars` | table, [variable](#variable) to any value | `{}` |"),
-        ("generate", "| `generate` | integer, 12 to 256 |  |"),
+        ("generate", "| `generate` | integer or [table](#generated), 12 to 256 |  |"),
         ("cpu_limit", "| `cpu_limit` | number, more than 0 |  |"),
     ],
 )

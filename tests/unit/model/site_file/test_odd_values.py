@@ -119,7 +119,9 @@ def planted(where: Key, value: object) -> dict[str, Any]:
             table.append({})
             table = table[-1]
         else:
-            table = table.setdefault(part, [] if place[i + 1 : i + 2] == ("0",) else {})
+            if not isinstance(table.get(part), dict | list):
+                table[part] = [] if place[i + 1 : i + 2] == ("0",) else {}
+            table = table[part]
         if isinstance(table, dict):
             table |= NEEDED.get(".".join(place[: i + 1]), {})
     if provider:

@@ -77,3 +77,33 @@ def test_an_image_that_is_pulled_needs_no_build_secret(site: Path) -> None:
     (site / "site.toml").write_text(text)
 
     assert missing_secrets(run_of(site), {"build_images:web"}) == []
+
+
+def test_a_secret_that_docker_does_not_take_is_found_before_a_run(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those that services get as files; one of a build may be larger."""
+    monkeypatch.setenv("SKEP_TEST_ONE", "x" * 512_000)
+    monkeypatch.setenv("SKEP_TEST_TOKEN", "x" * 512_000)
+    (site / "two.txt").write_bytes(bytes(range(256)))
+
+    assert missing_secrets(run_of(site), ALL) == [
+        "secrets.one: has 512000 bytes, and Docker takes 511999 at most"
+    ]
+
+
+def test_bytes_where_a_text_is_wanted_are_found_before_a_run(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A template can't hold them; the message has both places and neither has the bytes."""
+    monkeypatch.setenv("SKEP_TEST_ONE", "correct-horse")
+    monkeypatch.setenv("SKEP_TEST_TOKEN", "correct-horse")
+    text = SITE.replace('secrets = ["one"', 'environment = { A = "{{ secrets.two }}" }\nsecrets = ["one"')
+    (site / "site.toml").write_text(text)
+    (site / "two.txt").write_bytes(b"\xfe\xed\xfe\xed")
+
+    [line] = missing_secrets(run_of(site), {*ALL, "deploy_services:web"})
+
+    assert line.startswith(
+        "services.web.environment.A: secrets.two: is not text, so it can only be a file: in secrets"
+    )
