@@ -47,7 +47,6 @@ class AwsApi:
                 import boto3
                 from botocore.config import Config
 
-                self._session = self._session or boto3.Session(region_name=self.region)
                 config = Config(
                     retries={"total_max_attempts": 1},
                     connect_timeout=10,
@@ -55,6 +54,7 @@ class AwsApi:
                     max_pool_connections=32,
                 )
                 with translate_errors(f"client {service}"):
+                    self._session = self._session or boto3.Session(region_name=self.region)
                     self._clients[service] = self._session.client(service, config=config)
             return self._clients[service]
 

@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 from model.errors import ProviderError
 from model.reasons import reason_of
 from providers.cloud.errors import refusal
 
-LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
+LOST, NO_CREDENTIALS, NO_CRT = "skep.ConnectionLost", "skep.NoCredentials", "skep.NoCrt"
 """Codes for errors that botocore raises without an answer of Amazon's."""
 
 TOO_MANY = frozenset(
@@ -82,6 +83,7 @@ _UNREACHABLE = "this machine can't reach Amazon: check its network connection, t
 _EXPIRED = f"the credentials have expired: {_CREDENTIALS}; then run doit again, it continues where it stopped"
 _ADVICE = {
     NO_CREDENTIALS: _CREDENTIALS,
+    NO_CRT: "profiles of `aws login` need more of the SDK: install it with `SKEP_EXTRAS=aws-login ./setup true`",
     "AuthFailure": _CREDENTIALS,
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,
@@ -147,6 +149,12 @@ def tolerated(*codes: str) -> Iterator[None]:
             raise
 
 
+def _of_newer(exceptions: Any, name: str) -> tuple[type[Exception], ...]:
+    """Return an exception that only newer releases of botocore have."""
+    found = getattr(exceptions, name, None)
+    return (found,) if found is not None else ()
+
+
 @contextlib.contextmanager
 def translate_errors(operation: str) -> Iterator[None]:
     """Raise botocore's exceptions as `AwsError`."""
@@ -169,11 +177,18 @@ def translate_errors(operation: str) -> Iterator[None]:
         exceptions.NoCredentialsError,
         exceptions.PartialCredentialsError,
         exceptions.CredentialRetrievalError,
+        exceptions.ConfigNotFound,
+        exceptions.ConfigParseError,
+        exceptions.InvalidConfigError,
+        exceptions.NoAuthTokenError,
         exceptions.ProfileNotFound,
+        exceptions.SSOError,
         exceptions.TokenRetrievalError,
-        exceptions.UnauthorizedSSOTokenError,
+        *_of_newer(exceptions, "LoginError"),
     ) as error:
         raise AwsError(words, NO_CREDENTIALS, reason_of(error)) from error
+    except exceptions.MissingDependencyException as error:
+        raise AwsError(words, NO_CRT, reason_of(error)) from error
     except (exceptions.HTTPClientError, ResponseParserError) as error:
         raise AwsError(words, LOST, reason_of(error)) from error
     except exceptions.BotoCoreError as error:

@@ -18,9 +18,18 @@ from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
+from model.reasons import reason_of
 from model.site import AzureStage
 from model.stage import Stage
-from providers.azure.errors import CONFLICT, NOT_FOUND, TOO_MANY, AzureError, is_transient, translate_errors
+from providers.azure.errors import (
+    CONFLICT,
+    NOT_FOUND,
+    TOO_MANY,
+    UNAUTHORIZED,
+    AzureError,
+    is_transient,
+    translate_errors,
+)
 from providers.cloud.retry import RetryPolicy, poll, retry
 
 RETRY_TIMEOUT = 240.0
@@ -65,7 +74,10 @@ def endpoint() -> AzureEndpoint:
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
     except ImportError as error:
         raise _missing() from error
-    credential = DefaultAzureCredential()
+    try:
+        credential = DefaultAzureCredential()
+    except ValueError as error:
+        raise AzureError("sign in", UNAUTHORIZED, "", reason_of(error)) from error
     scope = f"{AzureEndpoint.url}/.default"
     return AzureEndpoint(credential, lambda: ARMChallengeAuthenticationPolicy(credential, scope))
 

@@ -25,7 +25,8 @@ def refusal(cloud: str, request: str, code: str, reason: str, request_id: str, a
         advice: The way out; empty where there is none to tell.
 
     """
-    words = [f"{cloud} {request}:", f"{code}:" if code else "", reason.strip().rstrip(".")]
+    reason = " ".join(reason.split())
+    words = [f"{cloud} {request}:", f"{code}:" if code else "", reason.rstrip(".")]
     advice = _LARGER_DISK if _DISK_TOO_SMALL.search(reason) else advice
     found = f" (request {request_id})" if request_id else ""
     return " ".join(word for word in words if word) + found + (f": {advice}" if advice else "")

@@ -12,7 +12,8 @@ from typing import Any
 
 from model.errors import ProviderError
 from model.json_types import Json
-from providers.openstack.errors import NOT_FOUND, OpenStackError, translate_errors
+from model.reasons import reason_of
+from providers.openstack.errors import CREDENTIALS, NOT_FOUND, OpenStackError, translate_errors
 
 RETRY_TIMEOUT = 120.0
 """Seconds for which a transient error is waited out."""
@@ -49,7 +50,7 @@ class OpenStackApi:
             try:
                 return getattr(self._connection, name)
             except Exception as error:
-                raise translate_errors("sign in", error) from error
+                raise _sign_in_error(error) from error
 
     @property
     def project(self) -> str:
@@ -58,7 +59,7 @@ class OpenStackApi:
         try:
             return str(self._connection.current_project_id)
         except Exception as error:
-            raise translate_errors("sign in", error) from error
+            raise _sign_in_error(error) from error
 
     def has(self, service: str) -> bool:
         """Return whether the cloud has a service, by the catalogue that came with the credentials."""
@@ -66,7 +67,7 @@ class OpenStackApi:
         try:
             return speaker.get_endpoint() is not None
         except Exception as error:
-            raise translate_errors("sign in", error) from error
+            raise _sign_in_error(error) from error
 
     def ask(self, method: str, service: str, path: str, body: Json | None = None, **query: str) -> Json:
         """Call a service, once.
@@ -143,7 +144,18 @@ def _connect(cloud: str | None, region: str | None) -> Any:
     try:
         return openstack.connect(**chosen)
     except Exception as error:
-        raise translate_errors("sign in", error) from error
+        raise _sign_in_error(error) from error
+
+
+def _sign_in_error(error: Exception) -> Exception:
+    """Return an exception of signing in as an error of ours.
+
+    Some that openstacksdk raises there are of no kind: "password is a required attribute".
+    """
+    told = translate_errors("sign in", error)
+    if told is error and type(error) is Exception:
+        return ProviderError(f"OpenStack sign in: {reason_of(error)}: {CREDENTIALS}")
+    return told
 
 
 def _message(answer: Any) -> str:

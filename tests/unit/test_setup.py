@@ -506,7 +506,7 @@ class TestVenv:
         assert result.returncode == 1
         assert (
             result.stderr
-            == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible, azure or openstack\n"
+            == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible, aws-login, azure or openstack\n"
         )
         assert self.made(equipped) == 0
 
