@@ -44,6 +44,20 @@ def disks_of(spec: HostSpec, machine: Machine, volumes: Iterable[Json]) -> list[
     return found
 
 
+def data_path(machine: Machine) -> str:
+    """Return the path of an instance's extra disk; on types of instances without NVMe it is /dev/xvdf.
+
+    The serial number is the volume's id, of which udev makes the link.
+    https://docs.aws.amazon.com/ebs/latest/userguide/identify-nvme-ebs-device.html
+    """
+    volumes = {
+        mapping["DeviceName"]: str(mapping["Ebs"]["VolumeId"])
+        for mapping in machine.answer.get("BlockDeviceMappings") or ()
+    }
+    volume = volumes.get(DATA_DEVICE, "vol…").replace("-", "")
+    return f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume}"
+
+
 def attached_to(machine: Machine) -> list[Json]:
     """Return the filters that find the volumes of an instance."""
     return [{"Name": "attachment.instance-id", "Values": [machine.id]}]

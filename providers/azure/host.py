@@ -108,6 +108,14 @@ class AzureHosts(CloudHosts[AzureStage]):
                 is_system = disk is profile["osDisk"]
                 yield Disk(str(disk["name"]), there, spec.kept_size(there) if is_system else spec.data_size)
 
+    def data_path(self, machine: Machine) -> str:
+        """Return the path by the unit's number, which is the same on every host: the agent's udev rules make it.
+
+        https://learn.microsoft.com/azure/virtual-machines/linux/azure-to-guest-disk-mapping
+        """
+        del machine
+        return f"/dev/disk/azure/scsi1/lun{DATA_UNIT}"
+
     def virtual_machines(self) -> list[Json]:
         """Return the stage's virtual machines, without their power states."""
         found = self._api.listing("compute.virtual_machines.list", self._api.group)

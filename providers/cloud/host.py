@@ -226,6 +226,10 @@ class CloudHosts(ABC, Generic[Config]):
         del spec, machine, listed
         return ()
 
+    @abstractmethod
+    def data_path(self, machine: Machine) -> str:
+        """Return the path of the extra disk in the host, which holds in whatever order disks are found there."""
+
     # -- making --------------------------------------------------------------------------------------------------------
 
     def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
@@ -234,6 +238,8 @@ class CloudHosts(ABC, Generic[Config]):
         machine = self._adopt(spec, key, log) or self._create(spec, key, self._new_keys(), log)
         machine = self._change(spec, machine, log)
         machine = self._start(machine, log)
+        if spec.data_size:
+            log(f"{spec.name}: its extra disk of {spec.data_size} GiB is {self.data_path(machine)} there")
         public_address = self._connect(spec, machine, log)
         record = HostRecord(
             name=host.name,

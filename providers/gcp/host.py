@@ -29,6 +29,8 @@ from remote.ssh.ssh_files import SshFiles
 START_TIMEOUT, STOP_TIMEOUT = 600.0, 600.0
 _STOPPED, _RUNNING = {"TERMINATED"}, {"RUNNING"}
 _NAT = "external-nat"
+_DATA = "data"
+"""The name of the extra disk's device."""
 _SSH_KEYS = "ssh-keys"
 """The metadata that the agent on an instance makes entries of `authorized_keys` from."""
 
@@ -132,6 +134,14 @@ class GcpHosts(CloudHosts[GcpStage]):
         """Return that an instance is of another machine type, or nothing."""
         there = last(machine.answer["machineType"])
         return f"is a {there}" if there != spec.instance_type else ""
+
+    def data_path(self, machine: Machine) -> str:
+        """Return the path by the device's name, which is the same on every host.
+
+        https://cloud.google.com/compute/docs/disks/disk-symlinks
+        """
+        del machine
+        return f"/dev/disk/by-id/google-{_DATA}"
 
     def instances(self) -> list[Json]:
         """Return the stage's instances in all zones, in one listing."""
@@ -380,4 +390,4 @@ def _path(url: str) -> str:
 
 def _disk_sizes(spec: HostSpec, size: int) -> dict[str, int]:
     """Return the GiB of each disk by its device, that of the disk that a host starts from among them. Pure."""
-    return {"boot": size, "data": spec.data_size} if spec.data_size else {"boot": size}
+    return {"boot": size, _DATA: spec.data_size} if spec.data_size else {"boot": size}

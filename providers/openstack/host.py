@@ -78,6 +78,16 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             return ""
         return f"is a {there}"
 
+    def data_path(self, machine: Machine) -> str:
+        """Return the path by the volume's id, of which virtio has room for twenty characters.
+
+        With virtio-scsi the link begins with `scsi-`.
+        https://docs.openstack.org/nova/latest/user/block-device-mapping.html
+        """
+        own = {attached["id"] for attached in machine.answer[_ATTACHED]}
+        found = [volume for volume in self.volumes() if volume["id"] in own and volume["bootable"] == "false"]
+        return f"/dev/disk/by-id/virtio-{str(found[0]['id'])[:20]}" if found else "not attached"
+
     def servers(self, name: str = "") -> list[Json]:
         """Return the stage's servers, or those of a name, the oldest first."""
         query = {"name": f"^{cloud_name(self._stage, name)}$"} if name else {}

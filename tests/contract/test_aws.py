@@ -64,6 +64,15 @@ def test_a_host_is_as_it_was_asked_for(aws: Cloud, tmp_path: Path) -> None:
     ]
     assert [one["PrivateIpAddress"] for one in (first, second)] == [hive0.address, hive1.address]
     assert {(first["InstanceId"], 20, True), (first["InstanceId"], 5, True)} <= disks
+    [extra] = [
+        volume["VolumeId"]
+        for volume in client.describe_volumes()["Volumes"]
+        if volume["Size"] == 5 and volume["Attachments"][0]["InstanceId"] == first["InstanceId"]
+    ]
+    lines: list[str] = []
+    provider.ensure(make.resource(provider, "hive0"), lines.append)
+    path = f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{extra.replace('-', '')}"
+    assert f"hive0.aws.test: its extra disk of 5 GiB is {path} there" in lines
     for one in (first, second):
         options = one["MetadataOptions"]
         assert (options["HttpTokens"], options["HttpPutResponseHopLimit"]) == ("required", 1)

@@ -122,6 +122,12 @@ class TestStage:
             ("20", key),
             ("5", key),
         ]
+        # A link has the device's name: https://cloud.google.com/compute/docs/disks/disk-symlinks
+        [extra] = [disk["deviceName"] for disk in first["disks"] if disk["diskSizeGb"] == "5"]
+        lines: list[str] = []
+        provider = make.provider_of(stage, make.ssh_files(tmp_path))
+        provider.ensure(make.resource(provider, "hive0"), lines.append)
+        assert f"hive0.gcp.test: its extra disk of 5 GiB is /dev/disk/by-id/google-{extra} there" in lines
         assert first["labels"]["skep-site"] == "gcp_test"
         assert told["skep-image"] == "77"
         assert records["hive0"].host_keys == (told["skep-host-key"],)

@@ -49,6 +49,10 @@ class ToyHosts(CloudHosts[AwsStage]):
         del spec, machine
         return ""
 
+    def data_path(self, machine: Machine) -> str:
+        """Return a path."""
+        return f"/dev/toy/{machine.id}"
+
     def _machines(self, name: str) -> list[Machine]:
         return [machine for machine in self.machines if machine.name == name]
 
@@ -207,6 +211,18 @@ def test_a_disk_without_a_size_has_what_its_image_needs() -> None:
     assert (hive.kept_size(10), hive.kept_size(30)) == (20, 30)
     assert (repository.new_size(120), repository.kept_size(120)) == (100, 100)
     assert hive.settings["disk_size"] == "20"
+
+
+def test_the_extra_disk_is_named(files: SshFiles) -> None:
+    """A run says where a hive finds it; a host without one has no line about it."""
+    lines: list[str] = []
+    for size in (5, None):
+        hosts = ToyHosts(stage_of(number_of_hosts=2, mirrored_disk_size=size), files, MACHINE)
+        ensure(hosts, lines.append)
+
+    assert [line for line in lines if "extra disk" in line] == [
+        "hive0.aws.test: its extra disk of 5 GiB is /dev/toy/m-1 there"
+    ]
 
 
 def test_a_size_changes_in_place_and_an_address_does_not(files: SshFiles) -> None:
