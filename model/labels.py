@@ -39,6 +39,8 @@ DISCONNECTED_LABEL = "skep.taken-out."
 # -- nodes and volumes -------------------------------------------------------------------------------------------------
 VOLUME_LABEL = "skep.volume."
 """On a swarm's node, with a volume's name behind it: the node holds the volume."""
+GIVEN_LABEL = "skep.node-labels"
+"""Of a node: the names of its labels that are from site.toml, with commas."""
 CORDONED_LABEL = "skep.aside"
 """On a swarm's node: skep drained it and not a person, so skep may make it active again."""
 INCARNATION_LABEL = "skep.incarnation"
@@ -77,6 +79,11 @@ def belongs_to(labels: Mapping[str, str], owner: Mapping[str, str]) -> bool:
 def label_filter(labels: Mapping[str, str], *names: str) -> dict[str, list[str]]:
     """Return a Docker Engine's filter for things with all of these labels, and with labels of these names."""
     return {"label": [*(f"{name}={value}" for name, value in labels.items()), *names]}
+
+
+def is_skeps(name: str, labels: Mapping[str, str]) -> bool:
+    """Return whether one of a node's labels is skep's own, or was given by site.toml."""
+    return name.startswith(LABEL_PREFIX) or name in labels.get(GIVEN_LABEL, "").split(",")
 
 
 def own_labels(labels: Mapping[str, str]) -> dict[str, str]:

@@ -125,6 +125,25 @@ class Stage:
         for n in range(count):
             yield str(network[first + n])
 
+    def given_labels(self, host: Host) -> dict[str, str]:
+        """Return the labels that site.toml gives a hive's node."""
+        return {
+            name: scalar_text(value) for name, value in self.config.node_labels.get(host.short, {}).items()
+        }
+
+    def sysctls(self, host: Host) -> dict[str, str]:
+        """Return a host's kernel parameters: everybody's, the stage's, its own."""
+        tables = (
+            self.site.setup_hosts.sysctls,
+            self.config.sysctls,
+            self.config.host_sysctls.get(host.short, {}),
+        )
+        return {
+            name: " ".join(scalar_text(int(value) if isinstance(value, bool) else value).split())
+            for table in tables
+            for name, value in table.items()
+        }
+
     @property
     def has_nfs(self) -> bool:
         """Whether the cloud makes a file system for volumes."""

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from model import site as types
 from model import templates
+from model.checks.host_settings import check_host_settings, check_sysctls
 from model.checks.images import check_ansible, check_base, check_circles, check_image, check_registry
 from model.checks.literals import check_literals
 from model.checks.local_data import check_local_data
@@ -40,6 +41,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     stages = {name: Stage(site, name, config, homes.get(name, "")) for name, config in site.stages.items()}
     for name, stage in stages.items():
         problems += check_stage(f"stages.{name}", stage)
+        problems += check_host_settings(f"stages.{name}", stage)
     problems += check_stages_apart(site)
     if site.stage is not None and site.stage not in site.stages:
         problems.append(f"stage: {site.stage!r} is not one of the stages ({', '.join(site.stages)})")
@@ -58,6 +60,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     for name, network in site.networks.items():
         problems += check_network(f"networks.{name}", network)
     problems += check_hosts("setup_hosts.hosts", site.setup_hosts.hosts)
+    problems += check_sysctls("setup_hosts.sysctls", site.setup_hosts.sysctls)
     for name, service in site.services.items():
         problems += check_service(f"services.{name}", service, site, directory)
     problems += check_circles(site)

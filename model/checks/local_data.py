@@ -5,6 +5,7 @@ likes, with whatever is there: a service that moves finds its data empty, and no
 it runs, or that every hive is to have data of its own.
 """
 
+import contextlib
 import posixpath
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from model import site as types
 from model.checks.shared import known_are
 from model.site.volumes import EACH
 from model.stage import Host, Stage
+from model.swarm.constraints import parse_constraint, with_full_name
 from model.swarm.scheduling import Node, meets_constraint
 
 _SYSTEM = ("bin", "boot", "dev", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr")
@@ -56,6 +58,49 @@ def check_local_data(stage: Stage) -> Iterator[str]:
 def possible_hives(stage: Stage, service: types.Service) -> list[Host]:
     """Return the hives that a service may run on, as far as site.toml shows it: others can't be ruled out."""
     return [hive for hive in stage.hives if _may_run_on(hive, stage, service)]
+
+
+def are_apart(stage: Stage, name: str, other: str) -> bool:
+    """Return whether two services can't run on the same hive, as far as site.toml shows it.
+
+    They can't where their constraints contradict each other, or no hive is possible for both by names and the labels
+    that the stage gives.
+    """
+    one, two = stage.services[name], stage.services[other]
+    names = {short: stage.host_name(short) for short in stage.shorts}
+    ones, twos = (
+        [with_full_name(text, names) for text in service.placement.constraints] for service in (one, two)
+    )
+    if any(_contradict(a, b) for a in ones for b in twos):
+        return True
+    return not {hive.short for hive in _eligible(stage, one)} & {hive.short for hive in _eligible(stage, two)}
+
+
+def _contradict(constraint: str, other: str) -> bool:
+    """Return whether no node can meet both of two constraints."""
+    try:
+        a, b = parse_constraint(constraint), parse_constraint(other)
+    except ValueError:
+        return False
+    if a.key.lower() != b.key.lower() or a.key.lower() == "node.ip":
+        return False
+    is_same = a.value.lower() == b.value.lower()
+    return not is_same if a.operator == b.operator == "==" else is_same and a.operator != b.operator
+
+
+def _eligible(stage: Stage, service: types.Service) -> list[Host]:
+    """Return the hives that a service may run on, given also the labels that the stage gives."""
+    given = {label for labels in stage.config.node_labels.values() for label in labels}
+    wanted = []
+    for text in service.placement.constraints:
+        with contextlib.suppress(ValueError):
+            if parse_constraint(text).label in given:
+                wanted.append(text)
+    return [
+        hive
+        for hive in possible_hives(stage, service)
+        if all(meets_constraint(text, Node(hive.short, labels=stage.given_labels(hive))) for text in wanted)
+    ]
 
 
 def is_data(mount: types.Mount) -> bool:

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model import site as types
+from model.checks.host_settings import check_container_sysctls
 from model.checks.images import check_roles
+from model.checks.local_data import are_apart
 from model.checks.networks import check_joined
 from model.checks.secrets import check_uses
 from model.checks.settings import check_settings
@@ -38,6 +40,7 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from _limits(path, service)
     yield from _mounts(path, service, site)
     yield from check_settings(path, service)
+    yield from check_container_sysctls(f"{path}.sysctls", service)
     yield from check_variables(f"{path}.environment", service.environment)
     yield from check_hosts(f"{path}.hosts", service.hosts)
     yield from check_servers(f"{path}.dns", service.dns)
@@ -164,14 +167,35 @@ def _looks_like_reference(image: str) -> bool:
     return any(mark in image for mark in ":/@")
 
 
+_APART = (
+    '; two services may both have it with mode = "host" where they can\'t run on the same hive, by constraints on '
+    "node.hostname or on node_labels of the stage"
+)
+
+
 def check_collisions(stage: Stage) -> Iterator[str]:
     """Yield the published ports that two services of a stage, or a service and skep, claim."""
-    taken: dict[tuple[int, str], str] = {**_SKEPS_PORTS, (stage.data_path_port, "udp"): "the swarm"}
+    skeps: dict[tuple[int, str], str] = {**_SKEPS_PORTS, (stage.data_path_port, "udp"): "the swarm"}
     if not stage.config.separate_repository:
-        taken[REGISTRY_PORT, "tcp"] = "the registry"
+        skeps[REGISTRY_PORT, "tcp"] = "the registry"
+    claims: dict[tuple[int, str], list[tuple[str, str]]] = {}
     for name, service in stage.services.items():
         for port in service.ports:
-            where = (port.published, port.protocol)
-            if where in taken and port.published:
-                yield f"services.{name}.ports: {port.published}/{port.protocol} is {taken[where]}'s already"
-            taken.setdefault(where, name)
+            where, shown = (port.published, port.protocol), f"{port.published}/{port.protocol}"
+            if not port.published:
+                continue
+            before = claims.setdefault(where, [])
+            other = skeps.get(where) or next(
+                (
+                    claimant
+                    for claimant, mode in before
+                    if not (
+                        port.mode == mode == "host" and claimant != name and are_apart(stage, claimant, name)
+                    )
+                ),
+                "",
+            )
+            if other:
+                apart = port.mode == "host" and other in stage.services and other != name
+                yield f"services.{name}.ports: {shown} is {other}'s already{_APART if apart else ''}"
+            before.append((name, port.mode))

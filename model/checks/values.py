@@ -36,6 +36,7 @@ _FREE: tuple[Place, ...] = (
     ("networks", "*", "driver_opts", "*"),
     ("networks", "*", "ipam", "options", "*"),
     ("volumes", "*", "driver_opts", "*"),
+    ("stages", "*", "node_labels", "*", "*"),
     ("setup_hosts", "daemon", "**"),
     ("configs", "*", "text"),
 )

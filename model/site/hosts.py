@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, field
 
-from model.site.base import Domain, Frozen, Label
+from model.site.base import Domain, Frozen, Label, Scalar
 
 
 class Account(Frozen, frozen=True):
@@ -46,6 +46,13 @@ class SetupHosts(Frozen, frozen=True):
     ] = True
     hosts: Annotated[
         dict[Domain, str], Meta(description="Further lines of `/etc/hosts`, as name to address.")
+    ] = {}
+    sysctls: Annotated[
+        dict[str, Scalar],
+        Meta(
+            description='Kernel parameters of all hosts, as in `"vm.max_map_count" = 262144`. One that is no longer '
+            "here gets the value back that it had."
+        ),
     ] = {}
     daemon: Annotated[
         dict[str, Any],

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from model.site.base import Frozen, Label, Variable
+from model.site.base import Frozen, Label, Scalar, Variable
 
 
 class StageBase(Frozen, frozen=True):
@@ -85,6 +85,21 @@ class StageBase(Frozen, frozen=True):
             "list allows all."
         ),
     ] = []
+    node_labels: Annotated[
+        dict[str, dict[str, Scalar]],
+        Meta(
+            description="Hive to the labels of its node in the swarm, for `placement.constraints`, as in `hive0.disk = "
+            '"ssd"`. Labels that were set otherwise stay.'
+        ),
+    ] = {}
+    sysctls: Annotated[
+        dict[str, Scalar],
+        Meta(description="Kernel parameters of this stage's hosts, beside those of `setup_hosts`."),
+    ] = {}
+    host_sysctls: Annotated[
+        dict[str, dict[str, Scalar]],
+        Meta(description="Host to kernel parameters of its own, which take precedence."),
+    ] = {}
     vars: Annotated[
         dict[Variable, Any],
         Meta(description="Variables of this stage, which take precedence over the site's `[vars]`."),

@@ -24,6 +24,10 @@ _FLAT = (
     ("volumes", "*", "labels"),
     ("volumes", "*", "driver_opts"),
     ("setup_hosts", "hosts"),
+    ("setup_hosts", "sysctls"),
+    ("stages", "*", "sysctls"),
+    ("stages", "*", "host_sysctls", "*"),
+    ("stages", "*", "node_labels", "*"),
 )
 """The places of these tables; `*` is any name."""
 

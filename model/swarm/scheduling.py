@@ -137,7 +137,7 @@ def _unplaceable(
         label = any(NODE_LABEL in constraint.lower() for constraint in unmet)
         yield (
             f"{path}.placement.constraints: no hive meets {' and '.join(unmet)} ({_there(unmet, nodes)}): change it"
-            f"{', or label a hive (docker node update --label-add)' if label else ''}"
+            f"{', or give a hive the label (node_labels of the stage)' if label else ''}"
         )
         return
     for what, wanted, there in (

@@ -85,6 +85,7 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
         _hostname(host),
         _hosts_file(stage),
         _timezone(stage),
+        _sysctls(stage, host),
         _chrony(stage),
         _sshd(),
         firewall_step(stage, host),
@@ -134,6 +135,19 @@ def _timezone(stage: Stage) -> HostStep:
     """Return the step that sets the time zone."""
     zone = stage.site.setup_hosts.timezone
     return file_step("timezone", {"timezone": zone}, [HostFile("/etc/skep/timezone", f"{zone}\n")])
+
+
+def _sysctls(stage: Stage, host: Host) -> HostStep | None:
+    """Return the step that sets kernel parameters, if there are any."""
+    wanted = stage.sysctls(host)
+    if not wanted:
+        return None
+    files = [
+        HostFile("/etc/skep/sysctls", "".join(f"{name} {value}\n" for name, value in sorted(wanted.items()))),
+        HostFile("/etc/skep/boot.d/sysctls", _host_script("boot-sysctls"), 0o755),
+        _BOOT_UNIT,
+    ]
+    return file_step("sysctls", flatten("sysctls", wanted), files, units=("boot",))
 
 
 def _chrony(stage: Stage) -> HostStep | None:

@@ -8,7 +8,7 @@ from docker.errors import APIError
 
 from model.errors import HostError
 from model.json_types import Json
-from model.labels import CORDONED_LABEL, LABEL_PREFIX, labels_of
+from model.labels import CORDONED_LABEL, is_skeps, labels_of
 from model.log import Log
 from model.stage import Host
 from remote.engine.client import engine_errors
@@ -271,6 +271,8 @@ def ensure_node_labels(
 ) -> bool:
     """Give a node these labels. Those that are not skep's stay, and those of skep's that `keep` names.
 
+    Labels that site.toml gave it are skep's: it has their names in a label.
+
     A node that skep drained is made active again. Returns whether it was.
     """
     active_again = False
@@ -282,7 +284,7 @@ def ensure_node_labels(
         kept = {
             name: value
             for name, value in labels_of(spec).items()
-            if not name.startswith(LABEL_PREFIX) or keep(name)
+            if not is_skeps(name, labels_of(spec)) or keep(name)
         }
         wanted = {**kept, **labels}
         if wanted != labels_of(spec):

@@ -5,7 +5,7 @@ from functools import partial
 from model.errors import HostError
 from model.keys.digest import Inputs, flatten, sha256
 from model.keys.record import FactRecord, SwarmRecord
-from model.labels import NAME_LABEL, VOLUME_LABEL, labels_of
+from model.labels import GIVEN_LABEL, NAME_LABEL, VOLUME_LABEL, labels_of
 from model.log import Log
 from model.stage import Host, Stage
 from tasks.cleanup.removing import each
@@ -73,12 +73,13 @@ class NodeLabels(Step):
 
 
 def node_labels(stage: Stage, host: Host) -> dict[str, str]:
-    """Return skep's labels of a node."""
+    """Return the labels of a node that are skep's, or from site.toml."""
     labels = {**stage.labels, NAME_LABEL: host.short}
     for name in stage.volumes:
         if host in stage.volume_hosts(name):
             labels[f"{VOLUME_LABEL}{name}"] = "true"
-    return labels
+    given = stage.given_labels(host)
+    return {**labels, **given, GIVEN_LABEL: ",".join(sorted(given))} if given else labels
 
 
 def _is_of_orphan(stage: Stage, label: str) -> bool:

@@ -28,6 +28,7 @@ _DOCS = {
     "hostname": "host name",
     "hosts_file": "hosts file",
     "timezone": "time zone",
+    "sysctls": "kernel parameters",
     "chrony": "time synchronization (chrony)",
     "sshd": "ssh server",
     "dns_stub": "no DNS stub on port 53",

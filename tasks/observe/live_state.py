@@ -18,9 +18,9 @@ from model.labels import (
     KEY_LABEL,
     NAME_LABEL,
     SPEC_LABEL,
+    is_skeps,
     label_filter,
     labels_of,
-    own_labels,
 )
 from model.stage import Host, Stage
 from model.swarm.docker_subnets import is_allocated
@@ -138,7 +138,8 @@ class LiveState:
         if self.swarm.error:
             return Unknown(self.swarm.error)
         labels = labels_of(self.swarm.nodes.get(node, {}))
-        found = {name: value for name, value in own_labels(labels).items() if not stays(name)}
+        ours = {name: value for name, value in labels.items() if is_skeps(name, labels) or name in wanted}
+        found = {name: value for name, value in ours.items() if not stays(name)}
         return None if found == dict(wanted) else "the node's labels differ"
 
     def image(self, repository: str, key: str) -> str | None:

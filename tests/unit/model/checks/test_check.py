@@ -351,3 +351,53 @@ def test_stages_in_one_lan_may_share_it(site_dir: Path) -> None:
     text = text.replace('cidr = "172.31.0.0/24"', 'cidr = "10.9.0.0/24"')
     (site_dir / "site.toml").write_text(text)
     load(site_dir / "site.toml")
+
+
+HOST_PORTS = """
+[stages.production.node_labels]
+hive0.pg = 1
+hive0.disk = "ssd"
+hive1.pg = 2
+[services.a]
+image = "x:1"
+available_on = ["production"]
+ports = [{ target_port = 5432, published_port = 5432, mode = "host" }]
+placement.constraints = ["A"]
+[services.b]
+image = "x:1"
+available_on = ["production"]
+ports = [{ target_port = 5432, published_port = 5432, mode = "host" }]
+placement.constraints = ["B"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_apart"),
+    [
+        ("node.labels.pg == 1", "node.labels.pg == 2", True),
+        ("node.labels.by_hand == 1", "node.labels.by_hand == 2", True),
+        ("node.labels.by_hand == 1", "node.labels.by_hand != 1", True),
+        ("node.labels.by_hand == 1", "node.labels.other == 1", False),
+        ("node.labels.disk == ssd", "node.labels.pg == 2", True),
+        ("node.labels.disk != ssd", "node.labels.pg == 2", False),
+        ("node.hostname == hive0", "node.hostname == hive1", True),
+        ("node.hostname == hive0", "node.hostname == hive0.example", False),
+        ("node.hostname == hive0", "node.labels.pg == 2", True),
+        ("node.role == manager", "node.role == manager", False),
+    ],
+)
+def test_services_on_different_hives_may_have_the_same_port(
+    site_dir: Path, one: str, other: str, *, is_apart: bool
+) -> None:
+    """With `mode = "host"`, and where site.toml shows that they never meet."""
+    (site_dir / "site.toml").write_text(
+        GOOD + HOST_PORTS.replace('"A"', f'"{one}"').replace('"B"', f'"{other}"')
+    )
+
+    if is_apart:
+        load(site_dir / "site.toml")
+        return
+    [line] = problems(site_dir, (site_dir / "site.toml").read_text())
+    assert line.startswith(
+        "services.b.ports: 5432/tcp is a's already; two services may both have it with mode ="
+    )

@@ -105,6 +105,7 @@ def test_a_step_needs_steps_that_come_before_it(short: str, secrets: StageSecret
     ("changes", "hive", "repository"),
     [
         ({"setup_hosts__timezone": "Asia/Tokyo"}, {"timezone"}, {"timezone"}),
+        ({"stages__private__node_labels": {"hive0": {"a": 1}}}, set(), set()),
         ({"setup_hosts__ntp_servers": ["other.example"]}, {"chrony"}, {"chrony"}),
         ({"setup_hosts__hosts": {"gw.example": "192.0.2.1"}}, {"hosts_file"}, {"hosts_file"}),
         ({"setup_hosts__daemon": {"debug": True}}, {"docker"}, {"docker"}),
@@ -125,6 +126,18 @@ def test_a_change_makes_its_own_step_stale_and_no_other(
         before, after = keys(stage_of(), short, secrets), keys(stage_of(**changes), short, secrets)
 
         assert {name for name in before if before[name] != after.get(name)} == expected
+
+
+def test_only_a_host_with_kernel_parameters_has_a_step_for_them(secrets: StageSecrets) -> None:
+    """So that sites without any are up to date; nothing else changes by it."""
+    before = keys(stage_of(), "hive0", secrets)
+    stage = stage_of(stages__private__host_sysctls={"hive0": {"vm.swappiness": 1}})
+
+    assert keys(stage, "hive1", secrets) == keys(stage_of(), "hive1", secrets)
+    after = keys(stage, "hive0", secrets)
+    assert after.pop("sysctls")
+    assert after == before
+    assert content(of(stage, "hive0", "sysctls", secrets), "/etc/skep/sysctls") == "vm.swappiness 1\n"
 
 
 def test_another_host_more_is_told_to_all(secrets: StageSecrets) -> None:

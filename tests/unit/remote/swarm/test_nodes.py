@@ -66,3 +66,21 @@ def test_tasks_are_waited_for_on_a_drained_node_alone(
 
     assert client.node["Spec"]["Availability"] == after
     assert (client.asked_for_tasks > 0) is is_waited_for
+
+
+def test_labels_of_site_toml_go_when_they_are_no_longer_there() -> None:
+    """Those that a person set stay, and so do skep's own that `keep` names."""
+    manager: Any = OneNode("active")
+    manager.node["Spec"]["Labels"] = {"by": "hand"}
+
+    def labelled(labels: dict[str, str]) -> dict[str, str]:
+        swarm_nodes.ensure_node_labels("hive0", manager, "n1", labels, lambda _line: None)
+        return dict(manager.node["Spec"]["Labels"])
+
+    given = {"skep.name": "hive0", "disk": "ssd", "zone": "a", "skep.node-labels": "disk,zone"}
+    assert labelled(given) == {"by": "hand", **given}
+    fewer = {"skep.name": "hive0", "zone": "b", "skep.node-labels": "zone"}
+    assert labelled(fewer) == {"by": "hand", **fewer}
+    swarm_nodes.ensure_node_labels("hive0", manager, "n1", {}, lambda _line: None, swarm_nodes.is_not_aside)
+    assert manager.node["Spec"]["Labels"] == {"by": "hand", **fewer}
+    assert labelled({"skep.name": "hive0"}) == {"by": "hand", "skep.name": "hive0"}
