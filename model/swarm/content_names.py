@@ -1,5 +1,6 @@
 """Content and names of Docker secrets and configs. They are named by content digest: new content makes a new object."""
 
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from model.keys.digest import Inputs, flatten
 from model.user_paths import expanded
 from model.utf8 import utf8_text
 
+_LARGEST = 16 << 20
+"""Bytes of a config's file that are read."""
 _BOM = "\ufeff"
 DIGITS = 12
 """How many digits of the content's digest a name holds."""
@@ -42,8 +45,15 @@ def source(path: str, config: types.Config, directory: Path) -> tuple[str, bytes
     """
     if config.text is not None:
         return f"{path}.text", config.text.encode()
+    where, file = f"{path}: {config.file}", expanded(directory, config.file or "")
     try:
-        return f"{path}: {config.file}", expanded(directory, config.file or "").read_bytes()
+        status = file.stat()
+        # A pipe would be waited for, and a template may be longer than what it becomes, but not by much.
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfigError([f"{where}: is not a file"])
+        if status.st_size > _LARGEST:
+            raise ConfigError([f"{where}: has {status.st_size} bytes, and Docker takes 1023999"])
+        return where, file.read_bytes()
     except OSError as error:
         raise ConfigError([f"{path}.file: {config.file}: {error.strerror}"]) from error
 

@@ -16,7 +16,7 @@ debootstrap = "bookworm"
 from = "debian:12"
 secrets = ["of_build"]
 vars = { PORT = 8080 }
-roles = ["python", { role = "app", vars = { WORKERS = 4 } }, "still"]
+roles = ["begin", { role = "app", vars = { WORKERS = 4 } }, "still"]
 command = ["sleep", "1000000"]
 [services.ansible]
 image = "ansible"
@@ -27,6 +27,11 @@ labels = { fqdn = "www.example.com" }
 initialize_roles = ["data"]
 """
 ROLES = {
+    "begin/tasks/main": """
+- import_role: {name: python}
+- import_role: {name: certificate}
+  vars: {NAMES: a.example, DIRECTORY: /etc/tls}
+""",
     "app/meta/main": "dependencies: [common]",
     "app/defaults/main": "PORT: 80\nWORKERS: 1\nOWNER: nobody",
     "app/vars/main": "WORKERS: 2",
@@ -46,7 +51,7 @@ ROLES = {
   become_method: su
   become_flags: "-s /bin/sh"
 - name: use the secret
-  shell: echo {{ of_build | length }} >/etc/length
+  shell: echo {{ hostvars.ansible.of_build | length }} >/etc/length
 """,
     "common/defaults/main": "common: of-common",
     "common/tasks/main": "- {name: common, set_fact: {x: 1}}",
@@ -72,7 +77,7 @@ ROLES = {
 
 
 def test_roles_of_ansible(site: OneHost) -> None:
-    """Defaults, templates, handlers, dependencies, hive-builder's variables; no trace of Ansible or a secret stays."""
+    """Defaults, templates, handlers, dependencies, built-in roles, the site; no trace of Ansible or a secret stays."""
     for name, text in ROLES.items():
         path = site.directory / "roles" / (name if "templates" in name else f"{name}.yml")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,11 +92,14 @@ def test_roles_of_ansible(site: OneHost) -> None:
     assert site.file_in("ansible", "/etc/length") == "24"
     assert site.file_in("ansible", "/data") == "ansible www.example.com ansible 24"
     assert site.file_in("ansible", "/asked") == f"p-hive0.{site.name}"
-    assert site.on_host(f"docker exec {container} stat -c %a:%U /etc/app.conf /var/tmp/mine").split() == [
+    assert site.on_host(
+        f"docker exec {container} stat -c %a:%U /etc/app.conf /var/tmp/mine /etc/tls/tls.key"
+    ).split() == [
         "640:nobody",
         "644:nobody",
+        "600:root",
     ]
-    # One layer more than the base and `python`: that of `app`, as `still` changed nothing.
+    # One layer more than the base and `begin`: that of `app`, as `still` changed nothing.
     image = f"$(docker inspect -f {{{{.Image}}}} {container})"
     assert len(site.on_host(f"docker history -q {image}").split()) == 3
     top = site.on_host(
@@ -135,7 +143,7 @@ def test_a_role_of_ansible_that_fails(site: OneHost) -> None:
 
     assert "role still: task 'still : stop here' (roles/still/tasks/main.yml:1): " in failed
     assert "no more" in failed
-    site.write(ANSIBLE.replace('"python", ', ""))
+    site.write(ANSIBLE.replace('"begin", ', ""))
     failed = site.run("build_images", timeout=RUN).text
     assert "role app: task 'app : install the configuration'" in failed
     assert "put role `python` before this one" in failed

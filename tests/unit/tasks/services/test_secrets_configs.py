@@ -1,5 +1,6 @@
 """Secrets and configs as services get them: where, as what, and what makes them another one."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,25 @@ def test_what_docker_does_not_take(made: Made, content: bytes, said: str) -> Non
     with pytest.raises(ConfigError) as refusal:
         renderer_of(made.run()).config("raw")
     assert str(refusal.value) == f"configs.raw: conf/raw.bin: {said}"
+
+
+@pytest.mark.parametrize("template", ["true", "false"])
+def test_a_file_that_is_none_is_not_read(site: Made, template: str) -> None:
+    """A pipe is not waited for, and a file that is too large is not read; both are said when site.toml is."""
+    site.edit("template = false", f"template = {template}")
+    path = site.directory / "conf/raw.bin"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ConfigError, match="raw"):
+        load(site.directory / "site.toml")
+
+    path.unlink()
+    path.touch()
+    os.truncate(path, 20 << 20)
+    with pytest.raises(
+        ConfigError, match=r"configs\.raw: conf/raw\.bin: has 20971520 bytes, and Docker takes 1023999$"
+    ):
+        renderer_of(site.run()).config("raw")
 
 
 # -- mistakes ----------------------------------------------------------------------------------------------------------
