@@ -64,9 +64,9 @@ def _image_of(run: Run, name: str, image: types.Image) -> "BuiltImage | PulledIm
     return BuiltImage(run, name, image)
 
 
-def _of_site(run: Run, name: str) -> RegistryImage:
-    """Return an image of `[images]`, or a base, by its name."""
-    image = run.stage.site.images.get(name)
+def _of_site(run: Run, own: str, name: str) -> RegistryImage:
+    """Return an image of `[images]`, or a base, by the name that the Dockerfile of an image has for it."""
+    image = run.stage.site.images.get(name) if name != own else None
     return BaseImage(run, name) if image is None else _image_of(run, name, image)
 
 
@@ -125,7 +125,7 @@ class BuiltImage(RegistryImage):
     def _base(run: Run, name: str, image: types.Image) -> DockerfileImage | BaseImage:
         """Return what it begins with."""
         if image.build is not None:
-            return DockerfileImage(run, name, image, image.build, partial(_of_site, run))
+            return DockerfileImage(run, name, image, image.build, partial(_of_site, run, name))
         return BaseImage(run, str(image.from_))
 
     @cached_property

@@ -89,7 +89,10 @@ def _build(path: str, image: types.Image, build: types.Build, directory: Path) -
 def check_circles(site: types.Site) -> Iterator[str]:
     """Yield a line for each image whose Dockerfile is built on the image itself."""
     for name in site.froms:
-        waiting: list[tuple[str, tuple[str, ...]]] = [(each, (name, each)) for each in site.froms[name]]
+        # Its own name is that of a base.
+        waiting: list[tuple[str, tuple[str, ...]]] = [
+            (each, (name, each)) for each in site.froms[name] if each != name
+        ]
         seen: set[str] = set()
         while waiting:
             each, way = waiting.pop()

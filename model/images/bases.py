@@ -19,14 +19,21 @@ def names(stage: Stage) -> list[str]:
         for name, image in stage.images.items()
         if image.pulled_on(stage.name) is None
         for base in stage.site.froms.get(name, ())
-        if base not in stage.site.images
+        if base not in stage.site.images or base == name
     }
     return sorted(begun_with | run_as_they_are | built_on)
 
 
-def known_as(site: types.Site, image: str) -> str | None:
-    """Return what site.toml calls an image that a Dockerfile names: one of `[images]`, else of `[bases]`, else None."""
-    if image in site.images or image in site.bases:
+def known_as(site: types.Site, own: str, image: str) -> str | None:
+    """Return what site.toml calls an image that a Dockerfile names: one of `[images]`, else of `[bases]`, else None.
+
+    Args:
+        site: The site.
+        own: The image that the Dockerfile is for. By its own name it means another one: `FROM nginx` of image `nginx`.
+        image: What the Dockerfile names.
+
+    """
+    if (image in site.images and image != own) or image in site.bases:
         return image
     for name in site.bases:
         with suppress(ValueError):

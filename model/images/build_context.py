@@ -23,7 +23,7 @@ def froms(site: types.Site, directory: Path) -> dict[str, list[str]]:
         if image.build is not None:
             with suppress(ConfigError):
                 read = dockerfile(directory, image.build)
-                known = [bases.known_as(site, use.image) for use in read.images(image.build.target)]
+                known = [bases.known_as(site, name, use.image) for use in read.images(image.build.target)]
                 found[name] = list(dict.fromkeys(each for each in known if each is not None))
     return found
 

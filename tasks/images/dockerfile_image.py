@@ -53,7 +53,7 @@ class DockerfileImage(RegistryImage):
         of_site: Callable[[str], RegistryImage],
     ) -> None:
         super().__init__(run, own_image_task(f"dockerfile.{name}"), f"dockerfile/{name}")
-        self._image, self._build = image, build
+        self._name, self._image, self._build = name, image, build
         self.doc = f"Dockerfile in {build.context}"
         self.paths = {"build.": f"images.{name}.build.", "from.": "what the Dockerfile is built on, "}
         self._on = {each: of_site(each) for each in run.stage.site.froms.get(name, ())}
@@ -118,7 +118,9 @@ class DockerfileImage(RegistryImage):
         on = {name: self._have(builder, name, work) for name in self._on}
         site = self._run.stage.site
         images = {
-            use.image: on[name] for use in uses if (name := bases.known_as(site, use.image)) in on and name
+            use.image: on[name]
+            for use in uses
+            if (name := bases.known_as(site, self._name, use.image)) in on and name
         }
         secrets = self._secrets
         command = DockerBuild(

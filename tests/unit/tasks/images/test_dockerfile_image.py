@@ -177,6 +177,33 @@ def test_a_build_that_misses_what_git_ignores(tmp_path: Path) -> None:
         step.make(builder, Work(step.task, step.inputs(), "k", print))
 
 
+def test_images_that_are_built_on_each_other(tmp_path: Path) -> None:
+    """It is said at load, with the way round."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "Dockerfile").write_text("FROM app\n")
+
+    with pytest.raises(ConfigError) as caught:
+        write(tmp_path, f'{TABLE}[images.b]\nbuild = "lib"\n', DOCKERFILE.replace("FROM lib", "FROM b"))
+
+    assert (
+        "site.toml: images.app.build: its Dockerfile is built on itself: app → b → app"
+        in caught.value.problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("base", "needs"), [("", ()), ("[bases.app]\ntarball = 'x.tar'\n", ("build_images:base.app",))]
+)
+def test_its_own_name_is_another_image(tmp_path: Path, base: str, needs: tuple[str, ...]) -> None:
+    """`FROM nginx` of image `nginx` means the one of Docker Hub, or of `[bases]`."""
+    (tmp_path / "x.tar").touch()
+
+    run = write(tmp_path, f'build = "app"\n{base}', "FROM app\n", "app/Dockerfile")
+
+    assert step_of(run).needs == needs
+    assert bases.names(run.stage) == ["app"] * bool(base)
+
+
 CAN_NOT = {
     "no Dockerfile": ('build = "app"', "FROM a", "images.app.build: there is no app/Dockerfile in"),
     "no stage": (
@@ -199,11 +226,6 @@ CAN_NOT = {
         TABLE.replace('["token"]', "[]"),
         DOCKERFILE.replace("id=token", "id=token,required"),
         "app/docker/prod needs the secret 'token', which `secrets` of the image lacks",
-    ),
-    "itself": (
-        TABLE,
-        DOCKERFILE.replace("FROM lib", "FROM app"),
-        "images.app.build: its Dockerfile is built on itself: app → app",
     ),
 }
 
