@@ -13,6 +13,7 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
+from tasks.explain import costs
 from tasks.run.context import Run
 
 
@@ -48,7 +49,8 @@ data, addresses and the swarm are there again when the hosts are started.
     def _halt(self, run: Run, names: Sequence[str]) -> int:
         """Stop the named hosts in parallel, and return the exit status."""
         began = time.monotonic()
-        hosts = {name: thing for name, thing in run.provider.found().items() if thing.is_host}
+        found = run.provider.found()
+        hosts = {name: thing for name, thing in found.items() if thing.is_host}
         full = {host.name: host.short for host in run.stage.hosts}
         wanted = [full.get(name, name) for name in names] or list(hosts)
         if missing := [name for name in wanted if name not in hosts]:
@@ -72,4 +74,10 @@ data, addresses and the swarm are there again when the hosts are started.
         with ThreadPoolExecutor(max_workers=max(1, len(running))) as pool:
             stopped = list(pool.map(stop, running))
         log(f"{sum(stopped)} of {len(hosts)} hosts stopped ({time.monotonic() - began:.1f} s)")
+        off = {name for name, has_stopped in zip(running, stopped, strict=True) if has_stopped}
+        off |= {name for name in hosts if not hosts[name].running}
+        existing = [resource for resource in run.provider.resources() if resource.name in found]
+        left = costs.costs_of(existing, lambda name: name not in off)
+        for line in costs.lines(run.stage, left, "goes on costing money"):
+            log(line)
         return 0 if all(stopped) else 1

@@ -18,6 +18,7 @@ from commands.shared.task_selection import all_before, resolve, with_flags
 from model.checks.unread_labels import unread_labels
 from model.errors import SkepError
 from tasks.cleanup.orphans import items as left_over
+from tasks.explain import costs
 from tasks.explain.plan import ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
 from tasks.explain.status import StatusTable
 from tasks.names import infra_task
@@ -230,7 +231,15 @@ class PlanReport:
             )
         ]
         lines += [paint(line, YELLOW, on=coloured) for line in unread_labels(stage)]
+        lines += [paint(line, DIM, on=coloured) for line in self._costs()]
         return [*lines, paint(self._summary(), BOLD, on=coloured)]
+
+    def _costs(self) -> Iterator[str]:
+        """Yield what of the stage costs money while it exists, where something of that is to be made."""
+        new = {item.task for item in self.items if is_made_anew(item.action)}
+        resources = self.run.provider.resources()
+        if any(infra_task(resource.name) in new for resource in resources):
+            yield from costs.lines(self.run.stage, costs.costs_of(resources), costs.HEAD)
 
     def takes(self) -> dict[str, int]:
         """Return the hosts, disks and addresses that the provider is to make, with their numbers."""

@@ -30,6 +30,8 @@ class Resource:
         doc: The text on the task's line in `doit list --all`.
         quota_usage: Amounts that a provider limits or charges for, by unit: `{"hosts": 1, "GiB of disk": 20}`.
             `doit plan` prints the sum over all resources that are to be made.
+        costs: Amounts that cost money as long as it exists, by the unit of their price: `{"GiB of disk": 20}`.
+        running_costs: Amounts that cost money while it runs: `{"t3.medium": 1}`.
 
     """
 
@@ -41,6 +43,8 @@ class Resource:
     embeds_ssh_key: bool = False
     doc: str = ""
     quota_usage: Mapping[str, int] = field(default_factory=dict)
+    costs: Mapping[str, int] = field(default_factory=dict)
+    running_costs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

@@ -17,6 +17,8 @@ from doit.exceptions import BaseFail, TaskFailed, UnmetDependency
 
 from commands.shared.console import BOLD, DIM, RED, LiveScreen, PlainScreen, clean, fitted, is_live, paint
 from model.reasons import reason_of
+from tasks.explain import costs
+from tasks.names import infra_task
 from tasks.services import endpoints, pinned_revisions
 
 if TYPE_CHECKING:
@@ -88,6 +90,8 @@ class Reporter:
         self._errors: list[str] = []
         self._run: Run | None = None
         self._services = False
+        self._is_first = False
+        self._infra: set[str] = set()
         self._began = time.monotonic()
 
     # -- what doit calls -----------------------------------------------------------------------------------------------
@@ -104,6 +108,8 @@ class Reporter:
         self._services = any(task.name.startswith("deploy_services:") for task in wanted)
         if self._run is not None:
             self._began = self._run.progress.started
+            state, hosts = self._run.state, self._run.stage.hosts
+            self._is_first = all(state.host_record(host) is None for host in hosts)
 
     def get_status(self, task: Any) -> None:
         """Print nothing: checking a task takes a moment."""
@@ -115,6 +121,8 @@ class Reporter:
         now = time.monotonic()
         with self._guard:
             self._working[task.name] = Working(task.name, host_of(task), now, now)
+            if task.name.startswith("build_infra:"):
+                self._infra.add(task.name)
         self._screen.open()
 
     def add_success(self, task: Any) -> None:
@@ -171,6 +179,7 @@ class Reporter:
         interrupted = sys.exc_info()[0] is not None
         for error in self._errors:
             self._screen.say(self._hide(error))
+        self._print_costs()
         count = self._count
         if self._errors or interrupted or count.failed:
             self._screen.say(paint(self._summary(), RED if count.failed else BOLD, on=self._screen.coloured))
@@ -227,6 +236,14 @@ class Reporter:
         if self._run is None or not self._services or not self._run.observer.enabled:
             return ""
         return pinned_revisions.among(len(pinned_revisions.after(self._run)))
+
+    def _print_costs(self) -> None:
+        """Print what of that which the stage's first run made costs money while it exists."""
+        if self._run is None or not self._is_first:
+            return
+        made = [one for one in self._run.provider.resources() if infra_task(one.name) in self._infra]
+        for line in costs.lines(self._run.stage, costs.costs_of(made), costs.HEAD):
+            self._screen.say(line)
 
     def _print_endpoints(self) -> None:
         """Print the services' endpoints; if they can't be listed, the run has not failed."""

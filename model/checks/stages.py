@@ -200,6 +200,10 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
         except ValueError as error:
             yield f"{path}.{error}"
     yield from _own_ways(path, config)
+    units = [*filter(None, (config.instance_type, config.repository_instance_type)), *config.priced]
+    for unit in config.prices:
+        if unit not in units:
+            yield f"{path}.prices: {unit!r} is nothing that the stage pays for{known_are(units)}"
     if isinstance(config.public_addresses, list):
         known = [f"{config.custom_hostname}{n}" for n in range(count)]
         for i, short in enumerate(config.public_addresses):

@@ -36,6 +36,15 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
     """Whether a subnet lies in one zone, so that hosts in several zones need several subnets."""
     default_disk_size: ClassVar[int] = 20
     """GiB of a host's disk, unless its image needs more."""
+    priced: ClassVar[tuple[str, ...]] = (
+        "GiB of disk",
+        "public addresses",
+        "file systems",
+        "GiB of Filestore",
+        "GiB of Azure Files",
+        "GiB of file system",
+    )
+    """The units beside instance types that `prices` may have."""
 
     region: Annotated[str, Meta(description="The cloud's region.")] | None = None
     available_zones: Annotated[
@@ -98,6 +107,15 @@ class CloudStage(StageBase, frozen=True, kw_only=True):
             "and need another way to the internet."
         ),
     ] = True
+    prices: Annotated[
+        dict[str, Annotated[float, Meta(ge=0)]],
+        Meta(
+            description="Your prices by month, in any currency: of one host of an instance type "
+            '(`"t3.medium" = 30.4`), '
+            "of a `GiB of disk`, of `public addresses`, `file systems`, a `GiB of Filestore`, `GiB of Azure Files` or "
+            "`GiB of file system`. `doit plan`, the first run and `doit halt` sum them up."
+        ),
+    ] = {}
     nfs: Annotated[bool, Meta(description="Whether the cloud makes a shared file system for volumes.")] = (
         False
     )

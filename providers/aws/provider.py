@@ -101,6 +101,7 @@ class AwsProvider(CloudProvider[AwsStage]):
                         needs=(*(SUBNET + plan.name for plan in plans), FIREWALL),
                         doc="the file system for volumes, and the data on it",
                         quota_usage={"file systems": 1},
+                        costs={"file systems": 1},  # by what is in it
                     )
                 ]
                 if config.nfs

@@ -23,7 +23,7 @@ from providers.azure.errors import is_transient, is_transient_on_delete
 from providers.azure.host import AzureHosts, is_running, machine_of
 from providers.azure.image import AzureImages
 from providers.azure.network import GROUP, AzureNetwork, is_going, is_public, named
-from providers.azure.nfs import AzureFileSystem
+from providers.azure.nfs import SMALLEST, AzureFileSystem
 from providers.base import Found, Resource
 from providers.cloud.provider import CloudProvider, ResourceKind, together
 from providers.cloud.resources import (
@@ -105,7 +105,8 @@ class AzureProvider(CloudProvider[AzureStage]):
                         {"layout": LAYOUT},
                         needs=tuple(SUBNET + plan.name for plan in plans),
                         doc="the share of Azure Files for volumes, and the data on it",
-                        quota_usage={"file systems": 1},
+                        quota_usage={"file systems": 1, "GiB of Azure Files": SMALLEST},
+                        costs={"GiB of Azure Files": SMALLEST},
                     )
                 ]
                 if config.nfs

@@ -49,6 +49,7 @@ def address_resources(
             needs=needs,
             doc=f"the {label} of {host.name}",
             quota_usage={"public addresses": 1},
+            costs={"public addresses": 1},
         )
         for host in stage.hosts
         if stage.has_public_address(host)
@@ -81,6 +82,8 @@ def host_resources(specs: Iterable[HostSpec], inputs: Callable[[HostSpec], Input
                 "disks": 1 + bool(spec.data_size),
                 "GiB of disk": spec.disk_size + spec.data_size,
             },
+            costs={"GiB of disk": spec.disk_size + spec.data_size},
+            running_costs={spec.instance_type: 1},
         )
         for spec in specs
     ]

@@ -100,6 +100,7 @@ class GcpProvider(CloudProvider[GcpStage]):
                         needs=(NETWORK,),
                         doc="the Filestore for volumes, and the data on it",
                         quota_usage={"file systems": 1, "GiB of Filestore": config.filestore_capacity},
+                        costs={"GiB of Filestore": config.filestore_capacity},
                     )
                 ]
                 if config.nfs

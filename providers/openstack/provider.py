@@ -107,6 +107,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
                         needs=(NETWORK, *(SUBNET + plan.name for plan in plans)),
                         doc="the share of Manila for volumes, and the data on it",
                         quota_usage={"file systems": 1, "GiB of file system": config.share_size},
+                        costs={"GiB of file system": config.share_size},
                     )
                 ]
                 if config.nfs

@@ -1,6 +1,7 @@
 """`doit halt`: hosts are stopped, and nothing else happens to them."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,21 @@ def cloud_log(run: Run) -> list[str]:
     """Return the calls of the cloud."""
     assert isinstance(run.provider, FakeProvider)
     return sorted(run.provider.cloud.log)
+
+
+def test_what_goes_on_costing_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Disks and addresses of stopped hosts; those that run cost their size as well."""
+    every = [
+        replace(one, costs={"GiB of disk": 20}, running_costs={"t3.medium": 1}) if one.is_host else one
+        for one in run.provider.resources()
+    ]
+    monkeypatch.setattr(run.provider, "resources", lambda: every)
+    _, output = halt(run, "hive0")
+    hosts = len(run.stage.hosts)
+    assert f"goes on costing money: {hosts - 1} t3.medium, {20 * hosts} GiB of disk\n" in output
+
+    _, output = halt(run)
+    assert output.splitlines()[-1] == f"goes on costing money: {20 * hosts} GiB of disk"
 
 
 def test_stops_all_hosts(run: Run) -> None:

@@ -15,9 +15,12 @@ from doit.task import Task, dict_to_task
 from commands.shared.console import clean, fitted
 from commands.shared.reporter import Reporter, shortest
 from commands.shared.statedb import StateDb
+from model.errors import ProviderError
+from model.keys.record import HostRecord
 from model.secrets.secret import Secret
 from model.site import DockerStage, Site
 from model.stage import Stage
+from providers.base import Resource
 from tasks.run.context import Run
 from tasks.run.log import TaskLog
 from tasks.run.open import new_run
@@ -78,6 +81,25 @@ def test_a_finished_task_is_one_line_with_its_first_reason(run: Run) -> None:
     assert len(lines) == 2
     assert re.fullmatch(r"build_images:web  hive0 +\d\.\d s  roles/nginx changed \(\+1 more\)", lines[0])
     assert lines[1].startswith("1 resource: 0 up to date, 1 done in ")
+
+
+def test_the_first_run_says_what_costs_money(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it made, also where it failed then; a later run says nothing of it."""
+    every = [Resource(name, costs={"GiB of disk": 20}) for name in ("hive0", "hive1")]
+    monkeypatch.setattr(run.provider, "resources", lambda: every)
+
+    def fail() -> None:
+        raise ProviderError("no room")
+
+    out = io.StringIO()
+    finish(run, [task_of(run, "build_infra:hive0", fail)], out)
+    assert "costs money while it exists: 20 GiB of disk\n" in out.getvalue()
+
+    record = HostRecord(name="hive0.example", id="1", address="10.0.0.10", ssh_host="10.0.0.10")
+    run.state.write("build_infra:hive0", record)
+    out = io.StringIO()
+    finish(run, [task_of(run, "build_infra:hive0")], out)
+    assert "costs money" not in out.getvalue()
 
 
 def test_nothing_to_do_is_one_line(run: Run) -> None:

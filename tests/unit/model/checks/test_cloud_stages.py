@@ -57,6 +57,11 @@ def mistakes(stage: Stage, tmp_path: Any) -> list[str]:
             {"disk_encrypted": False, "kms_key_id": "alias/x"},
             ["kms_key_id: encrypts nothing where disk_encrypted = false"],
         ),
+        ({"prices": {"t3.medium": 30, "GiB of disk": 0.1}}, []),
+        (
+            {"prices": {"GiB of discs": 1}},
+            ["prices: 'GiB of discs' is nothing that the stage pays for"],
+        ),
         ({"public_addresses": ["hive9"]}, ["public_addresses[0]: 'hive9' is not one of its hosts"]),
     ],
 )
