@@ -14,7 +14,7 @@ from model.checks.local_data import check_local_data
 from model.checks.networks import check_network, check_volume
 from model.checks.role_files import check_role_files
 from model.checks.secrets import check_config, check_secret
-from model.checks.services import check_collisions, check_service
+from model.checks.services import check_chosen_ports, check_collisions, check_service
 from model.checks.settings import check_settings
 from model.checks.shared import check_hosts, check_servers
 from model.checks.stages import check_stage, check_stages_apart
@@ -69,6 +69,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     problems += check_literals(site, directory)
     for stage in stages.values():
         problems += check_collisions(stage)
+        problems += check_chosen_ports(stage)
     if not any(problem.startswith("stages.") for problem in problems):
         for stage in stages.values():
             problems += check_local_data(stage)

@@ -1,5 +1,6 @@
 """Check services: names, mounts, ports, limits, dependencies."""
 
+import ipaddress
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,13 +8,13 @@ from pathlib import Path
 from model import site as types
 from model.checks.host_settings import check_container_sysctls
 from model.checks.images import check_roles
-from model.checks.local_data import are_apart
 from model.checks.networks import check_joined
 from model.checks.secrets import check_uses
 from model.checks.settings import check_settings
 from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
+from model.hosts.possible_hives import are_apart
 from model.labels import LABEL_PREFIX
-from model.site.services import SHARED_MEMORY
+from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE, SHARED_MEMORY
 from model.stage import REGISTRY_PORT, Stage
 from model.units import size
 
@@ -45,6 +46,8 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     yield from check_hosts(f"{path}.hosts", service.hosts)
     yield from check_servers(f"{path}.dns", service.dns)
     yield from check_uses(path, service, site)
+    for i, port in enumerate(service.ports):
+        yield from _open_to(f"{path}.ports[{i}].open_to", port)
     asked = [(port.target, port.protocol) for port in service.open_ports]
     for target, protocol in sorted({pair for pair in asked if asked.count(pair) > 1}):
         yield f"{path}.ports: {target}/{protocol} is left open twice; skep keeps the chosen port under that name"
@@ -67,6 +70,19 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     used = [use.role for use in service.initialize_roles]
     for role in sorted({role for role in used if used.count(role) > 1}):
         yield f"{path}.initialize_roles: {role} occurs twice; skep records what ran by the role's name"
+
+
+def _open_to(path: str, port: types.PublishedPort) -> Iterator[str]:
+    """Yield the mistakes in the networks that a published port is open to."""
+    if len(port.open_to) > 1 and OPEN_TO_ALL in port.open_to:
+        yield f'{path}: with "all" nothing else counts: write open_to = "all"'
+    for source in port.open_to:
+        if source in {OPEN_TO_ALL, OPEN_TO_STAGE}:
+            continue
+        try:
+            ipaddress.ip_network(source)
+        except ValueError as error:
+            yield f'{path}: {error}; a network is written as 192.0.2.0/24, and beside those there are "stage" and "all"'
 
 
 _OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}
@@ -171,6 +187,21 @@ _APART = (
     '; two services may both have it with mode = "host" where they can\'t run on the same hive, by constraints on '
     "node.hostname or on node_labels of the stage"
 )
+
+
+def check_chosen_ports(stage: Stage) -> Iterator[str]:
+    """Yield chosen ports that are open to others than chosen ports of another service: one range is for all of them."""
+    known: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for name, service in stage.services.items():
+        for port in service.open_ports:
+            sources = tuple(sorted(port.sources))
+            other, theirs = known.setdefault(port.protocol, (name, sources))
+            if theirs != sources:
+                yield (
+                    f"services.{name}.ports: {port.target}/{port.protocol} is open to {', '.join(sources)}, and that "
+                    f"of {other} to {', '.join(theirs)}: the firewalls have one range for all ports that skep chooses; "
+                    "name one of the two (published_port)"
+                )
 
 
 def check_collisions(stage: Stage) -> Iterator[str]:

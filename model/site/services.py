@@ -198,6 +198,13 @@ class ServiceBase(Frozen, frozen=True):
         Annotated[float, Meta(gt=0, le=10_000, description="The CPUs that are reserved for each task.")]
         | None
     ) = None
+    metadata: Annotated[
+        bool,
+        Meta(
+            description="Whether the containers may reach the cloud's metadata service, which gives out a role's "
+            "credentials. It is open for all services then on the hives where this one may run."
+        ),
+    ] = False
     depends_on: Annotated[
         list[Label],
         Meta(
@@ -219,6 +226,15 @@ FIRST_FREE_PORT = 61001
 """The lowest port that skep chooses for a service: hive-builder's, above Linux's range of ephemeral ports."""
 
 
+OPEN_TO_STAGE, OPEN_TO_ALL = "stage", "all"
+"""Whom a published port is open to, beside networks: the stage's own hosts, everybody."""
+
+
+def _open_to(sources: list[str]) -> object:
+    """Return whom a port is open to as site.toml writes it."""
+    return sources[0] if sources in ([OPEN_TO_STAGE], [OPEN_TO_ALL]) else sources
+
+
 class PublishedPort(ShortForm, frozen=True):
     """A published port.
 
@@ -227,6 +243,7 @@ class PublishedPort(ShortForm, frozen=True):
         published: The host's port; 0 is one that skep chooses and then keeps.
         protocol: `tcp`, `udp` or `sctp`.
         mode: `ingress` publishes on all hives, `host` on those where the service runs.
+        open_to: Whom site.toml opens it to: networks, `stage`, `all`; empty where it does not say.
 
     """
 
@@ -234,20 +251,26 @@ class PublishedPort(ShortForm, frozen=True):
     published: int = field(name="published_port", default=0)
     protocol: str = "tcp"
     mode: str = "ingress"
+    open_to: Annotated[list[str], Written(_open_to)] = []
 
     @property
     def is_open(self) -> bool:
         """Whether skep chooses the host's port."""
         return self.published == 0
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Whom it is open to: networks, `stage`, `all`. A chosen port is the stage's own by default."""
+        return tuple(self.open_to) or ((OPEN_TO_STAGE,) if self.is_open else (OPEN_TO_ALL,))
+
     def at(self, published: int) -> "PublishedPort":
-        """Return the port, published at this port of the host."""
-        return structs.replace(self, published=published)
+        """Return the port, published at this port of the host, and open to whom it was."""
+        return structs.replace(self, published=published, open_to=list(self.sources))
 
     @property
     def short(self) -> str | None:
-        """`published:target/protocol`, without defaults; None with `mode = "host"`."""
-        if self.mode != "ingress":
+        """`published:target/protocol`, without defaults; None with `mode = "host"` or `open_to`."""
+        if self.mode != "ingress" or self.open_to:
             return None
         published = "" if self.is_open else f"{self.published}:"
         protocol = "" if self.protocol == "tcp" else f"/{self.protocol}"

@@ -155,7 +155,10 @@ def _ports(written: Iterable[str | PortMap], path: str, problems: list[str]) -> 
     """Yield published ports; those that can't be read are problems."""
     for i, port in enumerate(written):
         if isinstance(port, PortMap):
-            yield types.PublishedPort(port.target_port, port.published_port or 0, port.protocol, port.mode)
+            sources = [port.open_to] if isinstance(port.open_to, str) else port.open_to or []
+            yield types.PublishedPort(
+                port.target_port, port.published_port or 0, port.protocol, port.mode, sources
+            )
             continue
         try:
             yield published_port(port)

@@ -201,6 +201,23 @@ class PortMap(Frozen, frozen=True):
             "`ingress` on all (needs ip_vs in the kernel).",
         ),
     ] = "ingress"
+    open_to: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^(stage|all)$",
+                description="Whom the port is open to: `stage` (the stage's own hosts), `all`, or a list of networks.",
+            ),
+        ]
+        | Annotated[
+            list[str],
+            Meta(
+                min_length=1,
+                description="The networks, as in `192.0.2.0/24`, that the port is open to, and `stage` for its hosts.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class MountTable(Frozen, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from model.errors import ProviderError
-from model.hosts.firewall import INSIDE, Rule
+from model.hosts.firewall import INSIDE, Rule, range_of
 from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.labels import KEY_LABEL
@@ -313,8 +313,8 @@ def permission(rule: Rule, group: str) -> Json:
         group: The group itself, which stands for what is inside.
 
     """
-    port = rule.port or -1
-    found: Json = {"IpProtocol": _PROTOCOLS[rule.protocol], "FromPort": port, "ToPort": port}
+    first, last = rule.port or -1, rule.last or rule.port or -1
+    found: Json = {"IpProtocol": _PROTOCOLS[rule.protocol], "FromPort": first, "ToPort": last}
     if rule.source == INSIDE:
         return {**found, "UserIdGroupPairs": [{"GroupId": group}]}
     return {**found, "IpRanges": [{"CidrIp": rule.source}]}
@@ -331,19 +331,20 @@ def rules_of(group: Json) -> dict[Rule, Json]:
         protocol = names.get(entry["IpProtocol"], entry["IpProtocol"])
         ports = {name: entry[name] for name in ("FromPort", "ToPort") if entry.get(name) is not None}
         first, last = ports.get("FromPort", -1), ports.get("ToPort", -1)
-        if first != last:
-            protocol = f"{protocol} {first} to {last}"
-        port = max(0, first) if protocol in _WITH_PORTS else 0
+        if protocol in _WITH_PORTS:
+            port, end = max(0, first), max(0, last)
+        else:
+            protocol, port, end = protocol if first == last else f"{protocol} {first} to {last}", 0, 0
         base = {"IpProtocol": entry["IpProtocol"], **ports}
         for key, inner in (
             ("IpRanges", "CidrIp"), ("Ipv6Ranges", "CidrIpv6"), ("PrefixListIds", "PrefixListId")
         ):  # fmt: skip
             for source in entry.get(key) or ():
-                found[Rule(protocol, port, source[inner])] = {**base, key: [{inner: source[inner]}]}
+                found[range_of(protocol, port, end, source[inner])] = {**base, key: [{inner: source[inner]}]}
         for pair in entry.get("UserIdGroupPairs") or ():
             inside = pair.get("GroupId") == group["GroupId"]
             source = INSIDE if inside else f"group {pair.get('GroupId')}"
-            found[Rule(protocol, port, source)] = {
+            found[range_of(protocol, port, end, source)] = {
                 **base,
                 "UserIdGroupPairs": [{"GroupId": pair.get("GroupId")}],
             }

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from model.errors import ProviderError
-from model.hosts.firewall import INSIDE, Rule
+from model.hosts.firewall import INSIDE, Rule, range_of
 from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL, belongs_to
@@ -207,7 +207,7 @@ class AzureNetwork:
                 _FIRST_PRIORITY + n,
                 protocol=_PROTOCOLS.get(rule.protocol, "*"),
                 source=inside if rule.source == INSIDE else rule.source,
-                port=str(rule.port) if rule.port else "*",
+                port=rule.ports or "*",
             )
             for n, rule in enumerate(sorted(set(rules)))
         ]
@@ -397,13 +397,16 @@ def _rule_of(there: Json, inside: str) -> Rule:
         "destinationPortRanges": None,
     }
     unusual = [f"{there[name]}" for name in usual if (there.get(name) or None) != usual[name]]
-    if port != "*" and not port.isdigit():
+    first, _, last = ("0" if port == "*" else port).partition("-")
+    if not first.isdigit() or not (last or first).isdigit():
         unusual.append(port)
+        first = last = "0"
     if there["access"] == "Deny":
         unusual.append(str(there["priority"]))
-    return Rule(
+    return range_of(
         " ".join([protocol, *unusual]),
-        int(port) if port.isdigit() else 0,
+        int(first),
+        int(last or first),
         INSIDE if source == inside else str(source),
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
-from model.hosts.firewall import INSIDE, Rule
+from model.hosts.firewall import INSIDE, Rule, range_of
 from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.log import Log
@@ -157,7 +157,7 @@ class GcpNetwork:
             for rule in some:
                 ports = protocols.setdefault(rule.protocol, [])
                 if rule.port:
-                    ports.append(str(rule.port))
+                    ports.append(rule.ports)
             network_tag = self.name()
             found[name] = {
                 "name": name,
@@ -227,6 +227,6 @@ def rules_of(firewalls: Iterable[Json]) -> set[Rule]:
         for allowed in body.get("allowed") or ():
             protocol = allowed["IPProtocol"] + off
             for port in allowed.get("ports") or ["0"]:
-                number, name = (int(port), protocol) if port.isdigit() else (0, f"{protocol} {port}")
-                found |= {Rule(name, number, source) for source in sources}
+                first, _, last = port.partition("-")
+                found |= {range_of(protocol, int(first), int(last or first), source) for source in sources}
     return found

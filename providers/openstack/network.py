@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
-from model.hosts.firewall import INSIDE, Rule
+from model.hosts.firewall import INSIDE, Rule, range_of
 from model.hosts.placement import SubnetPlan
 from model.json_types import Json
 from model.log import Log
@@ -283,7 +283,7 @@ def _as_rule(rule: Rule, group: str) -> Json:
         "protocol": _NUMBERS.get(rule.protocol, rule.protocol),
     }
     if rule.port:
-        found |= {"port_range_min": rule.port, "port_range_max": rule.port}
+        found |= {"port_range_min": rule.port, "port_range_max": rule.last or rule.port}
     source = {"remote_group_id": group} if rule.source == INSIDE else {"remote_ip_prefix": rule.source}
     return {**found, **source}
 
@@ -301,12 +301,12 @@ def rules_of(group: Json) -> dict[Rule, str]:
         protocol = str(entry["protocol"] or "any")
         protocol = names.get(protocol, protocol)
         first, last = entry["port_range_min"], entry["port_range_max"]
-        if first != last or entry["ethertype"] != "IPv4" or (first and protocol not in _WITH_PORTS):
+        if entry["ethertype"] != "IPv4" or ((first or last) and protocol not in _WITH_PORTS):
             protocol = f"{protocol} {entry['ethertype']} {first} to {last}"
         other = entry["remote_group_id"]
         if other == group["id"]:
             source = INSIDE
         else:
             source = f"group {other}" if other else entry["remote_ip_prefix"] or "0.0.0.0/0"
-        found[Rule(protocol, first or 0, source)] = str(entry["id"])
+        found[range_of(protocol, first or 0, last or 0, source)] = str(entry["id"])
     return found

@@ -1,14 +1,18 @@
 """The firewall of a host: which new connections it accepts, as iptables rules that are loaded at once and at boot.
 
-All of it is in one chain of our own, `SKEP-INPUT`, that packets to the host itself pass first. Docker's chains are
-not touched: a published port that Docker forwards to a container never comes to `INPUT`, and Docker accepts it; one
-that its proxy takes (from the host itself, or from a container of it) does, and the rules below accept it.
+They are in two chains of our own. Packets to the host itself pass `SKEP-INPUT` first. A published port that Docker
+forwards to a container never comes there, and Docker accepts it: such packets pass `SKEP-DOCKER`, to which Docker's
+chain `DOCKER-USER` leads. Others may write into that one; it is passed before all rules of Docker's, and the engine
+neither empties it nor minds that it is there before (https://docs.docker.com/engine/network/packet-filtering-firewalls/).
+In `SKEP-DOCKER` a port is the one that the packet was sent to, before Docker wrote the container's into it: the same
+for `mode = "host"` and the routing mesh. What Docker's proxy takes comes to `SKEP-INPUT`: from a container of this
+host, and over IPv6, where the engine does not write rules for that.
 """
 
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from model.hosts.firewall import ANYWHERE, left_open, published, swarm_ports
+from model.hosts.firewall import ANYWHERE, INSIDE, chosen_open_to, may_reach_metadata, open_to, swarm_ports
 from model.keys.digest import Inputs
 from model.site import PreparedStage
 from model.site.base import LAST_PORT
@@ -18,7 +22,12 @@ from remote.hostsetup.file_step import file_step
 from remote.hostsetup.host_step import HostFile, HostStep
 
 CHAIN = "SKEP-INPUT"
+DOCKER_CHAIN = "SKEP-DOCKER"
 SCRIPT = "/etc/skep/firewall"
+METADATA = {4: "169.254.169.254", 6: "fd00:ec2::254"}
+DNS_PORT = 53
+_BRIDGES = ("docker0", "docker_gwbridge")
+"""The engine's bridges on which the containers of a host are."""
 
 _ALWAYS = {
     4: ("-p icmp", "-p udp --sport 67 --dport 68"),
@@ -88,22 +97,38 @@ rules6() {{
 END
 }}
 
-# load TOOL RULES OPTION...
+docker4() {{
+    cat <<'END'
+{docker4}
+END
+}}
+
+docker6() {{
+    cat <<'END'
+{docker6}
+END
+}}
+
+# load TOOL VERSION OPTION...
 load() {{
     tool=$1
-    rules=$2
+    version=$2
     shift 2
     {{
-        printf '%s\\n' '*filter' ':{chain} - [0:0]' '-A {chain} -i lo -j ACCEPT' \\
+        printf '%s\\n' '*filter' ':{chain} - [0:0]' ':{docker_chain} - [0:0]' '-A {chain} -i lo -j ACCEPT' \\
             '-A {chain} -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT'
-        "$rules"
-        printf '%s\\n' '-A {chain} -j DROP' 'COMMIT'
+        "rules$version"
+        echo '-A {chain} -j DROP'
+        "docker$version"
+        echo COMMIT
     }} | "$tool-restore" -w 10 --noflush "$@"
 }}
 
-# hook TOOL: have the chain passed first.
+# hook TOOL: have the chains passed first. At boot the engine's chain is made before the engine, which keeps it.
 hook() {{
     "$1" -w 10 -C INPUT -j {chain} 2>/dev/null || "$1" -w 10 -I INPUT 1 -j {chain}
+    "$1" -w 10 -n -L DOCKER-USER >/dev/null 2>&1 || "$1" -w 10 -N DOCKER-USER
+    "$1" -w 10 -C DOCKER-USER -j {docker_chain} 2>/dev/null || "$1" -w 10 -I DOCKER-USER 1 -j {docker_chain}
 }}
 
 # A host without IPv6, or whose kernel can't filter it but has no address that can be reached from elsewhere, is fine.
@@ -121,24 +146,27 @@ with6() {{
 
 case $1 in
 start)
-    load iptables rules4
+    load iptables 4
     hook iptables
     if with6; then
-        load ip6tables rules6
+        load ip6tables 6
         hook ip6tables
     fi
     ;;
 check)
-    load iptables rules4 --test
+    load iptables 4 --test
     if with6; then
-        load ip6tables rules6 --test
+        load ip6tables 6 --test
     fi
     ;;
 stop)
     for tool in iptables ip6tables; do
         while "$tool" -w 10 -D INPUT -j {chain} 2>/dev/null; do :; done
-        "$tool" -w 10 -F {chain} 2>/dev/null || :
-        "$tool" -w 10 -X {chain} 2>/dev/null || :
+        while "$tool" -w 10 -D DOCKER-USER -j {docker_chain} 2>/dev/null; do :; done
+        for chain in {chain} {docker_chain}; do
+            "$tool" -w 10 -F "$chain" 2>/dev/null || :
+            "$tool" -w 10 -X "$chain" 2>/dev/null || :
+        done
     done
     ;;
 *)
@@ -166,11 +194,14 @@ def firewall_script(stage: Stage, host: Host) -> str:
     sources = stage.config.ssh_source_ips or ANYWHERE
     return _FRAME.format(
         chain=CHAIN,
+        docker_chain=DOCKER_CHAIN,
         ssh_ports=" ".join(str(port) for port in _ssh_ports(stage, host)),
         ssh4=" ".join(_of_version(4, sources)),
         ssh6=" ".join(_of_version(6, sources)),
         rules4="\n".join(_rules(4, stage, host)),
         rules6="\n".join(_rules(6, stage, host)),
+        docker4="\n".join(_docker_rules(4, stage, host)),
+        docker6="\n".join(_docker_rules(6, stage, host)),
     )
 
 
@@ -190,9 +221,15 @@ def _inputs(stage: Stage, host: Host) -> Inputs:
     inputs |= {f"ssh from {source}": "open" for source in stage.config.ssh_source_ips}
     if host.is_hive:
         inputs |= {f"swarm from {hive.address}": "open" for hive in stage.hives}
-    inputs |= {f"published {port}/{protocol}": "open" for protocol, port in published(stage, host)}
-    for protocol in left_open(stage, host):
-        inputs |= {f"chosen {protocol} from {other.address}": "open" for other in stage.hosts}
+    for protocol, ports, sources in _ports(stage, host):
+        name = f"published {ports}/{protocol}" if ports.isdigit() else f"chosen {protocol}"
+        inputs |= (
+            {name: "open"}
+            if set(ANYWHERE) <= set(sources)
+            else {f"{name} from {source}": "open" for source in _sources(stage, sources)}
+        )
+    if may_reach_metadata(stage, host):
+        inputs |= {"metadata": "open"}
     if _has_registry(stage, host):
         inputs |= {f"registry from {other.address}": "open" for other in stage.hosts}
     return inputs
@@ -209,11 +246,67 @@ def _rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
     if _has_registry(stage, host):
         for peer in _of_version(version, [other.address for other in stage.hosts]):
             yield _accept(f"-s {peer} -p tcp --dport {REGISTRY_PORT}")
-    for protocol in left_open(stage, host):
-        for peer in _of_version(version, [other.address for other in stage.hosts]):
-            yield _accept(f"-s {peer} -p {protocol} --dport {FIRST_FREE_PORT}:{LAST_PORT}")
-    for protocol, port in published(stage, host):
-        yield _accept(f"-p {protocol} --dport {port}")
+    for protocol, ports, sources in _ports(stage, host):
+        for source in _allowed(version, stage, sources):
+            yield _accept(f"{source}-p {protocol} --dport {ports}")
+
+
+def _docker_rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
+    """Yield the rules of one IP version for packets that Docker forwards to containers.
+
+    Only ports of the stage are closed: others' containers may be on the host as well. What is chosen lies in a range,
+    in which ports that site.toml names come first.
+    """
+    chain = f"-A {DOCKER_CHAIN}"
+    yield from (f"{chain} {rule}" for rule in _metadata_rules(version, stage, host))
+    yield f"{chain} -m conntrack --ctstate ESTABLISHED,RELATED -j RETURN"
+    yield f"{chain} -m conntrack ! --ctstate DNAT -j RETURN"
+    for protocol, port, sources in _ports(stage, host):
+        to_port = f"-p {protocol} -m conntrack --ctorigdstport {port}"
+        for source in _allowed(version, stage, sources):
+            yield f"{chain} {source}{to_port} -j RETURN"
+        if not set(ANYWHERE) <= set(sources):
+            yield f"{chain} {to_port} -j DROP"
+
+
+def _metadata_rules(version: int, stage: Stage, host: Host) -> Iterator[str]:
+    """Yield the rules that keep containers from the cloud's metadata service, which gives out a role's credentials.
+
+    Amazon, Azure, Google and OpenStack have it at one address, Amazon over IPv6 as well
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html). At Google the same address
+    answers for names (https://cloud.google.com/compute/docs/internal-dns), which containers ask themselves.
+    """
+    address = METADATA[version]
+    if may_reach_metadata(stage, host):
+        yield f"-i docker_gwbridge -d {address} -j RETURN"
+    for protocol in ("udp", "tcp"):
+        yield f"-d {address} -p {protocol} --dport {DNS_PORT} -j RETURN"
+    yield f"-d {address} -j DROP"
+
+
+def _ports(stage: Stage, host: Host) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Yield protocol, port or range, and sources of the ports that are published on a host; chosen ones at last."""
+    for (protocol, port), sources in open_to(stage, host).items():
+        yield protocol, str(port), sources
+    for protocol, sources in chosen_open_to(stage, host).items():
+        yield protocol, f"{FIRST_FREE_PORT}:{LAST_PORT}", sources
+
+
+def _sources(stage: Stage, sources: Iterable[str]) -> list[str]:
+    """Return the addresses and networks of sources; the stage's hosts stand for what is inside."""
+    inside = [host.address for host in stage.hosts]
+    return [address for source in sources for address in (inside if source == INSIDE else [source])]
+
+
+def _allowed(version: int, stage: Stage, sources: tuple[str, ...]) -> list[str]:
+    """Return the beginnings of the rules that let sources in: one without any, if everybody may.
+
+    A host's containers reach other hosts under its own address; its own ports they reach by a bridge of the engine.
+    """
+    if set(ANYWHERE) <= set(sources):
+        return [""]
+    bridges = [f"-i {bridge} " for bridge in _BRIDGES] if INSIDE in sources else []
+    return [*bridges, *(f"-s {source} " for source in _of_version(version, _sources(stage, sources)))]
 
 
 def _has_registry(stage: Stage, host: Host) -> bool:

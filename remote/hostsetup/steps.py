@@ -14,11 +14,9 @@ from model.secrets.stage_secrets import StageSecrets
 from model.stage import Host, Stage
 from remote.hostsetup.engine import docker_step, registry_data_step, registry_step, trust_step
 from remote.hostsetup.file_step import file_step
-from remote.hostsetup.firewall import firewall_step
+from remote.hostsetup.firewall import DNS_PORT, firewall_step
 from remote.hostsetup.host_step import HostFile, HostStep
 from remote.hostsetup.packages import script
-
-DNS_PORT = 53
 
 _LONGEST_HOSTNAME = 64
 """Linux's limit."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from model import site as types
 from model.errors import ServiceError, SkepError
 from model.json_types import Json
@@ -57,6 +59,7 @@ _NOT_INPUTS = {
     "available_on",
     "try",
     "converge_timeout",
+    "metadata",
     "initialize_roles",
     "networks",
     "secrets",
@@ -136,7 +139,11 @@ class DeployedService(Step):
     def inputs(self) -> Inputs:
         """Return the definition without templates, and the real things that it is made from."""
         run, service, parts = self._run, self._service, self._parts()
-        own = {k: v for k, v in definition(self._rendered.service).items() if k not in _NOT_INPUTS}
+        own = {
+            k: v
+            for k, v in definition(_without_open_to(self._rendered.service)).items()
+            if k not in _NOT_INPUTS
+        }
         environment = {
             name: secret.fingerprint(run.secrets.pepper) for name, secret in parts.environment.items()
         }
@@ -284,6 +291,12 @@ class DeployedService(Step):
 def _network_id(state: State, name: str) -> str:
     """Return a network's id; the engine knows the host's own by its name."""
     return name if name == HOST_NETWORK else state.record(network_task(name), FactRecord).id
+
+
+def _without_open_to(service: types.Service) -> types.Service:
+    """Return a service without whom its ports are open to: that is the firewalls' alone."""
+    ports = [replace(port, open_to=[]) for port in service.ports]
+    return replace(service, ports=ports) if ports != service.ports else service
 
 
 def _revision_store(stage: Stage, state: State, client: "DockerClient") -> "RevisionStore":

@@ -1,6 +1,8 @@
 """The services' endpoints, in lines that can be pasted, each with its answer where the run deployed something."""
 
+from model.hosts.firewall import INSIDE
 from model.site import PublishedPort
+from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE
 from model.stage import Host, Stage
 from tasks.run.context import Run
 from tasks.services.answers import ask
@@ -14,6 +16,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 def lines(run: Run) -> list[str]:
     """Return a heading and a line for each way in, or nothing where no service publishes a port."""
     endpoints = []
+    notes: dict[str, str] = {}
     running = _Running(run)
     for name, service in run.stage.services.items():
         published = published_ports(run.stage, run.state, name)
@@ -22,8 +25,15 @@ def lines(run: Run) -> list[str]:
         address = _address(run.stage, name, published, running)
         if address is None:
             continue
-        commands = service.try_ or [_guess(port) for port in published]
-        endpoints += [(name, text.replace("{address}", address)) for text in dict.fromkeys(commands)]
+        commands = (
+            dict.fromkeys(service.try_, _closed(published))
+            if service.try_
+            else {_guess(port): _closed([port]) for port in published}
+        )
+        for text, note in commands.items():
+            command = text.replace("{address}", address)
+            endpoints.append((name, command))
+            notes |= {command: note} if note else {}
     if not endpoints:
         return []
     width = max(len(name) for name, _ in endpoints)
@@ -31,7 +41,12 @@ def lines(run: Run) -> list[str]:
     record = run.state.host_record(first)
     is_inside = record is not None and record.ssh_host in _LOOPBACK
     # A run with nothing to do says where they are; it does not wait for them.
-    answers = ask(text for _, text in endpoints) if run.progress.deployed and not is_inside else {}
+    answers = (
+        ask(text for _, text in endpoints if text not in notes)
+        if run.progress.deployed and not is_inside
+        else {}
+    )
+    answers |= notes
     found = ["the services' addresses:"]
     for name, text in endpoints:
         # As a comment, so that the line can be pasted as it is.
@@ -43,6 +58,16 @@ def lines(run: Run) -> list[str]:
         )
         found.append(f"   ssh -F {config} -N -L 8080:{first.address}:80 {first.short})")
     return found
+
+
+def _closed(ports: list[PublishedPort]) -> str:
+    """Return whom ports are open to, in words; empty if one of them is open to everybody."""
+    sources = {source for port in ports for source in port.sources}
+    if OPEN_TO_ALL in sources:
+        return ""
+    return (
+        f"only from {', '.join(sorted(INSIDE if source == OPEN_TO_STAGE else source for source in sources))}"
+    )
 
 
 def _guess(port: PublishedPort) -> str:

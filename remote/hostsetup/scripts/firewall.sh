@@ -28,4 +28,5 @@ else
     enable_unit firewall
     # Something else may flush what the unit had loaded.
     must_hold iptables -w -C INPUT -j SKEP-INPUT
+    must_hold iptables -w -C DOCKER-USER -j SKEP-DOCKER
 fi

@@ -87,6 +87,9 @@ def test_a_volume_on_the_hosts_own_disks_is_local_however_it_is_written(volume: 
         ({"placement": {"constraints": ["node.ip == 192.0.2.10"]}}, False),
         ({"placement": {"constraints": ["node.role == manager"]}}, True),
         ({"placement": {"constraints": ["node.labels.ssd == 1"]}}, True),
+        ({"placement": {"constraints": ["node.labels.skep.name == hive1"]}}, False),
+        ({"placement": {"constraints": ["node.labels.pg == 1"]}}, False),
+        ({"placement": {"constraints": ["node.labels.pg != 7"]}}, True),
         ({"mode": "global"}, True),
         ({"mode": "replicated-job", "restart_config": {"condition": "none"}}, True),
         ({"replicas": 2, "placement": {"max_replicas_per_node": 1}}, True),
@@ -101,7 +104,7 @@ def test_what_counts_is_where_the_file_lets_the_service_run(
     site = parse_site(
         {
             "site": "example",
-            "stages": {"private": TWO, **other},
+            "stages": {"private": {**TWO, "node_labels": {"hive0": {"pg": 1}}}, **other},
             "volumes": {"data": {}},
             "services": {"db": {"image": "db:1", "volumes": [DATA], **service}},
         }

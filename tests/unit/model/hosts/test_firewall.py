@@ -46,3 +46,20 @@ def test_one_more_port_is_one_more_input() -> None:
     after = rule_inputs(inbound(stage_of(services=SERVICES)))
 
     assert after.keys() - before.keys() == {"8080/tcp from 0.0.0.0/0", "53/udp from 0.0.0.0/0"}
+
+
+def test_whom_a_port_is_open_to_holds_in_the_cloud_as_well() -> None:
+    """Inside, for networks of IPv4, and as one range for the ports that skep chooses."""
+    ports = [
+        {"target_port": 1, "published_port": 1, "open_to": "stage"},
+        {"target_port": 2, "published_port": 2, "open_to": ["198.51.100.0/24", "2001:db8::/32"]},
+        {"target_port": 3},
+    ]
+    plain = set(inbound(stage_of()))
+
+    assert set(inbound(stage_of(services={"a": {"image": "a:1", "ports": ports}}))) - plain == {
+        Rule("tcp", 1, INSIDE),
+        Rule("tcp", 2, "198.51.100.0/24"),
+        Rule("tcp", 61001, INSIDE, 65535),
+    }
+    assert str(Rule("tcp", 61001, INSIDE, 65535)) == "61001-65535/tcp from the stage's hosts"

@@ -11,7 +11,7 @@ from tests.doubles.aws.cloud import stage_of
 
 def test_rules_come_back_as_they_were_sent() -> None:
     """So nothing is opened or closed twice; a protocol of which Amazon knows no ports is kept without one."""
-    rules = [*inbound(stage_of()), Rule("sctp", 36412, "0.0.0.0/0")]
+    rules = [*inbound(stage_of()), Rule("tcp", 61001, INSIDE, 65535), Rule("sctp", 36412, "0.0.0.0/0")]
     group = {"GroupId": "sg-1", "IpPermissions": [permission(as_kept(rule), "sg-1") for rule in rules]}
 
     assert rules_of(group).keys() == {as_kept(rule) for rule in rules}

@@ -22,6 +22,9 @@ def test_rules_end_with_one_that_keeps_all_else_out() -> None:
     ]
     assert {rule["properties"]["sourceAddressPrefix"] for rule in rules[:2]} == {"10.1.0.0/24"}
     assert [rule["properties"]["destinationPortRange"] for rule in rules] == ["*", "2377", "*"]
+    ranged = [Rule("tcp", 61001, INSIDE, 65535)]
+    assert network.wanted_rules(ranged)[0]["properties"]["destinationPortRange"] == "61001-65535"
+    assert network.drift({"properties": {"securityRules": network.wanted_rules(ranged)}}, ranged) == ""
     assert network.drift({"properties": {"securityRules": rules}}, [Rule("tcp", 2377, INSIDE)]) == (
         "the firewall rules differ (open: esp from the stage's hosts)"
     )

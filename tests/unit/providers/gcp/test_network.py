@@ -13,7 +13,7 @@ from tests.doubles.gcp.cloud import stage_of
 def test_rules_come_back_as_they_were_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     """So nothing is opened or closed twice; Google's rules are one for each source."""
     monkeypatch.setattr(GcpApi, "project", "p")
-    rules = [*inbound(stage_of()), Rule("sctp", 36412, "0.0.0.0/0")]
+    rules = [*inbound(stage_of()), Rule("tcp", 61001, INSIDE, 65535), Rule("sctp", 36412, "0.0.0.0/0")]
     bodies = GcpNetwork(stage_of(), GcpApi("p", "europe-west3"))._bodies(rules, "key")
 
     assert rules_of(bodies.values()) == set(rules)

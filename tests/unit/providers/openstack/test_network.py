@@ -11,7 +11,7 @@ from tests.openstack.cloud import stage_of
 
 def test_rules_come_back_as_they_were_sent() -> None:
     """A security group's rules read back as they were sent, so that nothing is opened or closed twice."""
-    rules = [*inbound(stage_of()), Rule("sctp", 36412, "0.0.0.0/0")]
+    rules = [*inbound(stage_of()), Rule("tcp", 61001, INSIDE, 65535), Rule("sctp", 36412, "0.0.0.0/0")]
     answer = {
         "id": "group",
         "security_group_rules": [
