@@ -13,18 +13,41 @@ from remote.mother.wait import wait_for
 from remote.swarm.nodes import READY_PATIENCE
 
 GWBRIDGE = "docker_gwbridge"
+MTU = "com.docker.network.driver.mtu"
+_ETHERNET = 1500
+
+
+def small_mtu(client: DockerClient) -> int:
+    """Return the MTU of an engine's own bridge where it is smaller than Ethernet's, else 0.
+
+    Set-up gives it that of the host's way out (`fitting` in `remote/hostsetup/scripts/prelude.sh`). The engine makes
+    all other networks with 1500, whatever its own bridge has:
+    https://docs.docker.com/engine/daemon/ (mtu), https://docs.docker.com/engine/network/drivers/overlay/
+    """
+    for found in client.api.networks(names=["bridge"]):
+        if found["Name"] == "bridge":
+            size = _mtu(found)
+            return size if size < _ETHERNET else 0
+    return 0
+
+
+def _mtu(network: Json) -> int:
+    """Return the MTU that a network was made with; 0 if it has the usual one."""
+    text = str((network.get("Options") or {}).get(MTU, ""))
+    return int(text) if text.isdecimal() else 0
 
 
 def ensure_gwbridge(host: Host, client: DockerClient, options: SwarmOptions, log: Log) -> None:
     """Make the bridge by which services reach the outside, before the engine makes it: by joining a swarm."""
-    if options.pools is None:
-        return
-    subnet = str(options.pools.gwbridge)
     with engine_errors(host.short, f"making {GWBRIDGE}"):
+        mtu = small_mtu(client)
+        if options.pools is None and not mtu:
+            return
+        subnet = str(options.pools.gwbridge) if options.pools is not None else ""
         for found in client.api.networks(names=[GWBRIDGE]):
             if found["Name"] != GWBRIDGE:
                 continue
-            if _subnets(found) == [subnet]:
+            if (not subnet or _subnets(found) == [subnet]) and mtu in {0, _mtu(found)}:
                 return
             log(f"removing {GWBRIDGE} with its addresses out of {', '.join(_subnets(found))}")
             client.api.remove_network(found["Id"])
@@ -35,10 +58,48 @@ def ensure_gwbridge(host: Host, client: DockerClient, options: SwarmOptions, log
                 "com.docker.network.bridge.name": GWBRIDGE,
                 "com.docker.network.bridge.enable_icc": "false",
                 "com.docker.network.bridge.enable_ip_masquerade": "true",
+                **({MTU: str(mtu)} if mtu else {}),
             },
-            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]),
+            ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=subnet)]) if subnet else None,
         )
-    log(f"made {GWBRIDGE} with addresses out of {subnet}")
+    log(f"made {GWBRIDGE}{_about(subnet, mtu)}")
+
+
+def fit_ingress(host: Host, client: DockerClient, log: Log) -> None:
+    """Make the routing mesh's network of a new swarm anew where its packets would be too large; nobody uses it yet."""
+    with engine_errors(host.short, "making the ingress network"):
+        mtu = small_mtu(client)
+        if not mtu:
+            return
+        [before] = [network for network in client.api.networks() if network.get("Ingress")]
+        if _mtu(before) == mtu:
+            return
+        client.api.remove_network(before["Id"])
+        pools = [
+            IPAMPool(subnet=config["Subnet"], gateway=config.get("Gateway"))
+            for config in (before.get("IPAM") or {}).get("Config") or ()
+        ]
+
+        def made() -> bool:
+            client.api.create_network(
+                "ingress",
+                driver="overlay",
+                options={MTU: str(mtu)},
+                ipam=IPAMConfig(pool_configs=pools),
+                ingress=True,
+                scope="swarm",
+            )
+            return True
+
+        # The old one takes a moment to go.
+        wait_for(made, "the ingress network to be made", READY_PATIENCE, retry=APIError)
+    log(f"made network ingress{_about('', mtu)}")
+
+
+def _about(subnet: str, mtu: int) -> str:
+    """Return how a network was made, for a log. Pure."""
+    size = f", packets of {mtu} bytes at most" if mtu else ""
+    return (f" with addresses out of {subnet}" if subnet else "") + size
 
 
 def ensure_ingress(host: Host, client: DockerClient, options: SwarmOptions, log: Log) -> None:

@@ -18,6 +18,7 @@ from model.swarm.docker_subnets import is_allocated
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.allocation import refuse_overlaps, wait_until_allocated
+from remote.swarm.builtin_networks import MTU, small_mtu
 from remote.swarm.services import write_service
 
 FREE_TIMEOUT = 120
@@ -81,6 +82,9 @@ def _create(
 ) -> str:
     """Make a network."""
     options = {**network.driver_opts, **({"encrypted": ""} if network.encrypted else {})}
+    if MTU not in options and (mtu := small_mtu(client)):
+        options[MTU] = str(mtu)
+        log(f"packets of {mtu} bytes at most, as the manager's network has them")
     made = client.api.create_network(
         name,
         driver="overlay",

@@ -298,7 +298,11 @@ def _paths(
     stage: Stage, state: State, connections: Connections, facts: Mapping[str, HostFacts], log: Log
 ) -> list[str]:
     """Return the paths from hive to hive that packets do not pass; keep that all did until something is restarted."""
-    sizes = {name: _mtu(network) for name, network in used_networks(stage).items()}
+    made = _made_options(connections)
+    sizes = {
+        name: _mtu({**made.get(name, {}), **network.driver_opts})
+        for name, network in used_networks(stage).items()
+    }
     hives = {host.short: host for host in stage.hives if host.short in facts}
     if len(hives) < 2 or not sizes:  # noqa: PLR2004 - a pair
         return []
@@ -342,9 +346,21 @@ def used_networks(stage: Stage) -> dict[str, types.Network]:
     return {name: network for name, network in stage.networks.items() if name in used}
 
 
-def _mtu(network: types.Network) -> int:
+def _made_options(connections: Connections) -> dict[str, Mapping[str, str]]:
+    """Return the options that networks were made with; none where no manager answers, which others say."""
+    try:
+        _, client = connections.manager()
+        return {
+            one["Name"]: one.get("Options") or {}
+            for one in client.api.networks(filters={"driver": "overlay"})
+        }
+    except SkepError:
+        return {}
+
+
+def _mtu(options: Mapping[str, str]) -> int:
     """Return the largest packet that a network sends from host to host."""
-    mtu = network.driver_opts.get(vxlan.MTU, "")
+    mtu = options.get(vxlan.MTU, "")
     return int(mtu) if mtu.isdecimal() and int(mtu) else 1500
 
 

@@ -78,9 +78,27 @@ put() {
 place() {
     mkdir -p "${2%/*}"
     rm -f "$2.skep-new"
-    (umask 077 && cat "$1" >"$2.skep-new")
+    (umask 077 && fitting "$1" >"$2.skep-new")
     settle "$2" "$3"
     remember "$2"
+}
+
+# fitting SOURCE: print a file; the engine's with the MTU of the host's way out, where that is smaller than Ethernet's and
+# the file names none: docker0 has 1500 otherwise, and what does not fit through the network may get lost. The networks of
+# the swarm follow docker0 (remote/swarm/builtin_networks.py).
+NETWORK_DEVICES=/sys/class/net
+DAEMON=/etc/skep/daemon.json
+fitting() {
+    size=1500
+    if [ "$1" = "$DAEMON" ] && has ip; then
+        device=$(ip -4 route show default 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
+        size=$(cat "$NETWORK_DEVICES/${device:-none}/mtu" 2>/dev/null || echo 1500)
+    fi
+    if [ "$size" -lt 1500 ] && ! grep -q '"mtu"' "$1"; then
+        sed "1s/{/{\n  \"mtu\": $size,/" "$1"
+    else
+        cat "$1"
+    fi
 }
 
 # block PATH SOURCE MODE [SED]: put the lines of SOURCE at the end of PATH, between two marks. The rest of PATH stays,

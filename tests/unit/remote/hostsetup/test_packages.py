@@ -149,6 +149,30 @@ def test_googles_script_no_longer_changes_the_name(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("mtu", "text", "expected"),
+    [
+        ("1450", '{\n  "live-restore": false\n}\n', '{\n  "mtu": 1450,\n  "live-restore": false\n}\n'),
+        ("1500", '{\n  "live-restore": false\n}\n', '{\n  "live-restore": false\n}\n'),
+        ("9001", '{\n  "live-restore": false\n}\n', '{\n  "live-restore": false\n}\n'),
+        ("1450", '{\n  "mtu": 1400\n}\n', '{\n  "mtu": 1400\n}\n'),
+    ],
+)
+def test_the_engine_gets_the_mtu_of_the_way_out(tmp_path: Path, mtu: str, text: str, expected: str) -> None:
+    """Where it is smaller than Ethernet's, and site.toml names none."""
+    add_commands(tmp_path)
+    (tmp_path / "ip").write_text("#!/bin/sh\necho default via 10.0.0.1 dev ens3 proto dhcp metric 100\n")
+    (tmp_path / "ip").chmod(0o755)
+    (tmp_path / "ens3").mkdir()
+    (tmp_path / "ens3" / "mtu").write_text(f"{mtu}\n")
+    (tmp_path / "daemon.json").write_text(text)
+    (tmp_path / "other.json").write_text("{\n}\n")
+    lines = f"NETWORK_DEVICES={tmp_path} DAEMON={tmp_path}/daemon.json\n"
+    done = shell(f"{lines}fitting {tmp_path}/daemon.json\nfitting {tmp_path}/other.json", "apt", tmp_path)
+
+    assert done.stdout == expected + "{\n}\n", done.stderr
+
+
 def add_commands(directory: Path, cloud_init: str = "") -> None:
     """Give a host the commands that it has always, and cloud-init."""
     for name in ("cat", "chmod", "grep", "head", "rm", "sed", "sleep", "tail", "timeout", "tr", "wc"):

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from model.site import Network
 from model.site_file.load import parse_site
 from model.stage import Stage
 from model.swarm.scheduling import Node, SchedulingRequest
@@ -118,7 +117,7 @@ def test_what_can_not_be_mounted() -> None:
 )
 def test_a_networks_own_size_counts(options: dict[str, str], mtu: int) -> None:
     """A path need not take more than the networks send."""
-    assert preflight._mtu(Network(driver_opts=options)) == mtu
+    assert preflight._mtu(options) == mtu
 
 
 def test_tasks_of_a_job_wait_for_one_another() -> None:

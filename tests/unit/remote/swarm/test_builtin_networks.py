@@ -1,0 +1,93 @@
+"""A swarm's built-in networks, in networks whose packets are smaller than Ethernet's."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model.stage import Host
+from model.swarm.address_pools import SwarmOptions, address_pools
+from remote.swarm.builtin_networks import MTU, ensure_gwbridge, fit_ingress, small_mtu
+
+HOST = Host("hive0", "p-hive0", "10.0.0.1", is_hive=True, is_repository=False)
+
+
+class Engine:
+    """An engine's networks.
+
+    Args:
+        mtu: Of its own bridge.
+
+    """
+
+    def __init__(self, mtu: str) -> None:
+        self.made: list[dict[str, Any]] = [
+            {"Id": "b", "Name": "bridge", "Options": {MTU: mtu}},
+            {"Id": "i", "Name": "ingress", "Ingress": True, "Options": {},
+             "IPAM": {"Config": [{"Subnet": "10.0.0.0/24", "Gateway": "10.0.0.1"}]}},
+        ]  # fmt: skip
+        self.api = self
+
+    def networks(self, names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+        """List those of the names, or all."""
+        return [one for one in self.made if not names or one["Name"] in names]
+
+    def remove_network(self, identifier: str) -> None:
+        """Remove one."""
+        self.made = [one for one in self.made if one["Id"] != identifier]
+
+    def create_network(self, name: str, **about: Any) -> None:
+        """Make one; the engine has one of each name."""
+        assert not self.networks((name,))
+        made = {
+            "Id": name,
+            "Name": name,
+            "Options": about["options"] or {},
+            "Ingress": about.get("ingress", False),
+        }
+        self.made.append({**made, "IPAM": about.get("ipam") or {}})
+
+    def option(self, name: str) -> str:
+        """Return the MTU of a network."""
+        [found] = self.networks((name,))
+        return str(found["Options"].get(MTU, ""))
+
+
+@pytest.mark.parametrize(("mtu", "expected"), [("1450", 1450), ("1500", 0), ("9001", 0), ("", 0)])
+def test_the_engines_bridge_tells_the_mtu(mtu: str, expected: int) -> None:
+    """That of Ethernet, or a larger one, changes nothing."""
+    assert small_mtu(SimpleNamespace(api=Engine(mtu))) == expected
+
+
+def test_the_way_out_of_services_has_the_networks_mtu() -> None:
+    """It is made once, with addresses of the engine's own choice; one with another MTU is made anew."""
+    engine, lines = Engine("1450"), list[str]()
+    for _ in range(2):
+        ensure_gwbridge(HOST, engine, SwarmOptions(), lines.append)
+    assert engine.option("docker_gwbridge") == "1450"
+    assert lines == ["made docker_gwbridge, packets of 1450 bytes at most"]
+
+    pools = SwarmOptions(address_pools("10.9.0.0/20"))
+    ensure_gwbridge(HOST, engine, pools, lines.append)
+    assert engine.option("docker_gwbridge") == "1450"
+
+
+def test_the_routing_mesh_of_a_new_swarm_has_it() -> None:
+    """With the addresses that it had."""
+    engine, lines = Engine("1450"), list[str]()
+    for _ in range(2):
+        fit_ingress(HOST, engine, lines.append)
+
+    assert engine.option("ingress") == "1450"
+    [found] = engine.networks(("ingress",))
+    assert found["IPAM"]["Config"][0]["Subnet"] == "10.0.0.0/24"
+    assert lines == ["made network ingress, packets of 1450 bytes at most"]
+
+
+def test_elsewhere_nothing_is_asked_for() -> None:
+    """With Ethernet's MTU the engine makes its networks itself, as ever."""
+    engine = Engine("1500")
+    ensure_gwbridge(HOST, engine, SwarmOptions(), pytest.fail)
+    fit_ingress(HOST, engine, pytest.fail)
+
+    assert [one["Name"] for one in engine.made] == ["bridge", "ingress"]
