@@ -30,6 +30,8 @@ the last), and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
+_CHECK_PAUSE = 5.0
+"""Seconds between two questions for the health checks of tasks that start."""
 _ALONE_PATIENCE = 3.0
 """Seconds in which the swarm has made the next task, if it makes one."""
 _OUTCOMES = {
@@ -132,6 +134,7 @@ class _Watch:
         # The same of tasks that had ended, well or not.
         self._ended_before: frozenset[str] | None = None
         self._alone_since = inf
+        self._starting_since, self._asked_at = inf, -inf
         self._due = inf
         """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
@@ -163,6 +166,7 @@ class _Watch:
         self._give_up_if_hopeless(service)
         if jobs.is_job(service):
             return self._job_is_done(service)
+        self._give_up_if_check_cant_run(service)
         running = [t for t in self.tasks if t["DesiredState"] == "running" and endings.is_current(t, service)]
         for task in running:
             if task["Status"]["State"] == "running":
@@ -189,6 +193,25 @@ class _Watch:
         if state != self._logged:
             self._log(state)
             self._logged = state
+
+    def _give_up_if_check_cant_run(self, service: Json) -> None:
+        """Raise when the health check of a task that starts can't be run: it will not become healthy.
+
+        Only its engine knows, which is asked now and then while tasks start.
+        """
+        now = time.monotonic()
+        starting = [
+            task
+            for task in self.tasks
+            if task["Status"]["State"] == "starting" and endings.is_current(task, service)
+        ]
+        self._starting_since = min(self._starting_since, now) if starting else inf
+        if now - max(self._starting_since, self._asked_at) < _CHECK_PAUSE:
+            return
+        self._asked_at = now
+        report = _report(starting[:1], self._log_tail)
+        if endings.CHECK_CANT_RUN in report:
+            raise _HopelessError(f"service {self._name}: {endings.CHECK_CANT_RUN}{report}")
 
     def _give_up_if_tasks_end(self, service: Json) -> None:
         """Raise when tasks end by themselves, or have ended and the swarm starts no others."""

@@ -6,6 +6,8 @@ from model.json_types import Json
 from remote.swarm import jobs
 
 COMPLETE = "complete"
+CHECK_CANT_RUN = "its health check can't be run"
+"""How a container's last words begin where its health check is not the program's answer."""
 _ENDED = {COMPLETE, "failed", "rejected"}
 _GONE = {*_ENDED, "shutdown", "orphaned", "remove"}
 _HINT = (

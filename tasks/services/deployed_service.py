@@ -22,6 +22,7 @@ from model.stage import REGISTRY_PORT, Stage
 from model.swarm.time_to_run import time_to_run
 from model.templates import RenderedService
 from remote.mother.files import write_whole
+from remote.swarm.endings import CHECK_CANT_RUN
 from remote.swarm.revisions import RevisionStore
 from remote.swarm.spec import MODES, ServiceParts, service_spec
 from tasks.names import (
@@ -53,6 +54,9 @@ if TYPE_CHECKING:
 
 LOG_LINES = 10
 HEALTH_LINES = 5
+_NOT_RUN = (126, 127)
+"""A shell's exit statuses of a command that can't be run, or is not there."""
+_NOT_THERE = "executable file not found"
 _NO_REVISION = "it has no earlier revision to go back to"
 _NOT_INPUTS = {
     "depends_on",
@@ -357,10 +361,18 @@ def failed_check(container: Json) -> list[str]:
 
     A status of -1 is the engine's own: the check took too long, or could not be started.
     """
-    log = ((container.get("State") or {}).get("Health") or {}).get("Log") or []
+    health = (container.get("State") or {}).get("Health") or {}
+    log = health.get("Log") or []
     if not log or not log[-1].get("ExitCode"):
         return []
     status, output = log[-1]["ExitCode"], str(log[-1].get("Output", ""))
     lines = [line.rstrip() for line in output.splitlines() if line.strip()][-HEALTH_LINES:]
-    how = "could not be done" if status == -1 else f"failed with exit status {status}"
-    return [f"its health check {how}{':' if lines else ''}", *(f"| {line}" for line in lines)]
+    how = (
+        "its health check could not be done"
+        if status == -1
+        else f"its health check failed with exit status {status}"
+    )
+    # A streak begins when start_period is over.
+    if health.get("FailingStreak") and (status in _NOT_RUN or (status == -1 and _NOT_THERE in output)):
+        how = CHECK_CANT_RUN
+    return [f"{how}{':' if lines else ''}", *(f"| {line}" for line in lines)]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import RemoteDisconnected
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from urllib3.exceptions import ProtocolError
 
 from model.errors import ServiceError
 from remote.swarm.convergence import ConvergencePolicy, NotRunningError, wait_until_converged
+from remote.swarm.endings import CHECK_CANT_RUN
 from remote.swarm.poller import SwarmPoller
 
 PATIENCE = ConvergencePolicy(timeout=20, stable=0.0)
@@ -442,6 +444,41 @@ class TestTasksThatEnd:
         engine.all_tasks = [*(ended(engine, "web") for _ in range(5)), engine.task("web")]
 
         assert wait(engine, "web") == ["1 of 1 tasks run"]
+
+    @pytest.mark.parametrize("can_run", [True, False])
+    def test_a_health_check_that_cannot_be_run(
+        self, monkeypatch: pytest.MonkeyPatch, *, can_run: bool
+    ) -> None:
+        """A task that starts is asked for its health check: one whose program is not there is not waited for."""
+        monkeypatch.setattr("remote.swarm.convergence._CHECK_PAUSE", 0.0)
+        engine = Engine("web")
+        engine.all_tasks = [{**engine.task("web", "starting"), "NodeID": "n0"}]
+        asked: list[str] = []
+
+        def last_words(node: str, _container: str) -> tuple[str, list[str]]:
+            asked.append(node)
+            if can_run:
+                engine.all_tasks = [engine.task("web")]
+            return "hive0", [
+                "its health check failed with exit status 1" if can_run else f"{CHECK_CANT_RUN}: curl"
+            ]
+
+        client: Any = engine
+        run = partial(
+            wait_until_converged,
+            SwarmPoller(client, "hive0"),
+            "web",
+            PATIENCE,
+            last_words,
+            print,
+            changed=True,
+        )
+        if can_run:
+            run()
+        else:
+            with pytest.raises(NotRunningError, match="service web: its health check can't be run\\n"):
+                run()
+        assert set(asked) == {"n0"}
 
     def test_the_end_of_an_update_is_the_swarms_to_tell(self) -> None:
         """While it is under way the swarm counts tasks that end, and undoes it."""

@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from model.labels import REVISION_LABEL
+from remote.swarm.endings import CHECK_CANT_RUN
 from tasks import deploy_services
 from tasks.run.connections import Connections
 from tasks.services.deployed_service import failed_check
@@ -82,6 +83,25 @@ def test_what_a_killed_run_deployed_is_kept_by_the_next(
 def test_the_last_outcome_of_a_health_check_is_told(log: list[dict[str, Any]], lines: list[str]) -> None:
     """A check that failed last is told with its output; one that went well last is not why a task ended."""
     assert failed_check({"State": {"Health": {"Log": log}}}) == lines
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "streak", "cant_run"),
+    [
+        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 1, True),
+        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 0, False),
+        (127, "sh: 1: curl: not found", 1, True),
+        (1, "connection refused", 3, False),
+        (-1, "Health check exceeded timeout (1s)", 1, False),
+    ],
+)
+def test_a_check_that_can_not_be_run_is_told_apart(
+    status: int, output: str, streak: int, *, cant_run: bool
+) -> None:
+    """Its program is not there; within `start_period`, when no streak counts, that may still come."""
+    health = {"FailingStreak": streak, "Log": [{"ExitCode": status, "Output": output}]}
+
+    assert failed_check({"State": {"Health": health}})[0].startswith(CHECK_CANT_RUN) is cant_run
 
 
 def test_a_container_without_a_check_has_no_outcome() -> None:
