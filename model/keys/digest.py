@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.secrets.secret import UNKNOWN_FINGERPRINT
+from model.toml_text import printable
 
 Inputs = dict[str, str]
 """Input name to its value, or to the digest of a value that is long or not text."""
@@ -76,7 +77,7 @@ class Difference:
             return f"{name} added"
         if self.is_opaque:
             return f"{name} changed"
-        return f"{name}: {abbreviated(self.old)} → {abbreviated(self.new)}"
+        return f"{name}: {printable(abbreviated(self.old))} → {printable(abbreviated(self.new))}"
 
     @property
     def is_opaque(self) -> bool:

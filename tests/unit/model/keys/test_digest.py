@@ -1,6 +1,6 @@
 """Inputs, digests and keys."""
 
-from model.keys.digest import changed, flatten, key_of
+from model.keys.digest import Difference, changed, flatten, key_of
 from model.secrets.secret import Secret
 
 
@@ -41,3 +41,10 @@ def test_a_secret_does_not_print_itself() -> None:
     assert "hunter2" not in f"{secret} {secret!r} {[secret]} {secret:>20}"
     assert secret.fingerprint(b"a") != secret.fingerprint(b"b")
     assert "hunter2" not in secret.fingerprint(b"a")
+
+
+def test_a_difference_is_one_line_that_a_terminal_shows_as_it_is() -> None:
+    """Characters that turn the order of others round, or clear the screen, are escaped as TOML does it."""
+    difference = Difference("environment.A", '"a\u202eb"', '"c"')
+
+    assert difference.sentence() == 'environment.A: "a\\u202Eb" → "c"'
