@@ -18,7 +18,7 @@ from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.stage import Stage
 from providers.cloud.retry import RetryPolicy, poll, retry
-from providers.gcp.errors import GONE, GcpError, is_busy, translate_errors
+from providers.gcp.errors import CLEAR, GONE, GcpError, is_busy, translate_errors
 
 RETRY_TIMEOUT = 120.0
 """Seconds for which a transient error is waited out."""
@@ -141,7 +141,8 @@ class GcpApi:
         if answer.status_code >= 400:  # noqa: PLR2004 - HTTP's line
             error = told.get("error") or {}
             reasons = [one["reason"] for one in error.get("details") or () if "reason" in one]
-            code = reasons[0] if reasons else str(answer.status_code)
+            # Some statuses are codes themselves, whatever reason a service gives beside them.
+            code = reasons[0] if reasons and answer.status_code not in CLEAR else str(answer.status_code)
             text = str(error.get("message") or answer.text)
             off = next(
                 (

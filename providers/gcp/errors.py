@@ -10,7 +10,7 @@ from providers.cloud.errors import refusal
 
 LOST, NO_CREDENTIALS = "skep.ConnectionLost", "skep.NoCredentials"
 """Codes for errors that the SDK raises without an answer of Google's."""
-_CLEAR = {404, 409, 429, *range(500, 600)}
+CLEAR = {404, 409, 429, *range(500, 600)}
 """The HTTP statuses that are codes themselves."""
 
 _BUSY = frozenset(
@@ -128,7 +128,7 @@ def translate_errors(what: str, request: str) -> Iterator[None]:
     except api.GoogleAPICallError as error:
         errors = [one for one in error.errors or () if isinstance(one, dict)]
         status = int(error.code or 0)
-        code = str(errors[0].get("reason")) if errors and status not in _CLEAR else str(status)
+        code = str(errors[0].get("reason")) if errors and status not in CLEAR else str(status)
         text = str(
             errors[0].get("message") if errors else re.sub(r"^[A-Z]+ https?://\S+: ", "", error.message or "")
         )
