@@ -15,6 +15,8 @@ import tomli
 
 from model.errors import ConfigError
 from model.images.reference import parse
+from model.toml_text import short_text
+from model.utf8 import utf8_text
 
 FILE = "site.lock"
 TABLE = "images"
@@ -32,11 +34,13 @@ def read_lockfile(directory: Path) -> Lockfile:
     """
     path = directory / FILE
     try:
-        held = tomli.loads(path.read_text(encoding="utf-8-sig"))
+        held = tomli.loads(utf8_text(FILE, path.read_bytes(), "put it back as it was, or delete it"))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise ConfigError([f"{FILE}: {error.strerror}"]) from error
+    except RecursionError as error:
+        raise ConfigError([f"{FILE}: its tables lie too deep in one another; delete it"]) from error
     except ValueError as error:
         raise ConfigError([f"{FILE}: {error}; put it back as it was, or delete it"]) from error
     problems = [f"{FILE}: {key}: unknown key, there is only [{TABLE}]" for key in held if key != TABLE]
@@ -46,6 +50,8 @@ def read_lockfile(directory: Path) -> Lockfile:
         pins = {}
     for name, digest in pins.items():
         try:
+            if not isinstance(digest, str):
+                raise ValueError(f"{short_text(digest)} is not a digest")  # noqa: TRY004, TRY301 - told with the others
             parse(f"{str(parse(name)).partition('@')[0]}@{digest}")
         except ValueError as error:
             problems.append(f"{FILE}: {TABLE}.{name!r}: {error}")

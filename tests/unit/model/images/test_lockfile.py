@@ -39,6 +39,9 @@ def test_no_lock_pins_nothing(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("[images\n", "delete it"),
+        ("a = " + "[" * 3000 + "]" * 3000, "its tables lie too deep in one another; delete it"),
+        ('[images]\n"a:1" = 2024-05-01\n', "2024-05-01 is not a digest"),
+        ('[images]\n"a:1" = true\n', "true is not a digest"),
         ("images = 1\n", "images: is not a table"),
         ("[imags]\n", "imags: unknown key, there is only [images]"),
         ('[images]\n"debian:12" = "12"\n', "images.'debian:12': '12' is not a digest"),
