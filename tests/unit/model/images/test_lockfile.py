@@ -45,7 +45,7 @@ def test_no_lock_pins_nothing(tmp_path: Path) -> None:
         ("images = 1\n", "images: is not a table"),
         ("[imags]\n", "imags: unknown key, there is only [images]"),
         ('[images]\n"debian:12" = "12"\n', "images.'debian:12': '12' is not a digest"),
-        ('[images]\n"debian:12" = 12\n', "images.'debian:12': '12' is not a digest"),
+        ('[images]\n"debian:12" = 12\n', "images.'debian:12': 12 is not a digest"),
         (f'[images]\n"A:1" = "{ONE}"\n', "images.'A:1': 'A' is not a repository"),
     ],
 )
