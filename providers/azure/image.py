@@ -3,7 +3,7 @@
 from model.errors import ProviderError
 from model.json_types import Json
 from providers.azure.api import AzureApi, properties
-from providers.azure.errors import NOT_FOUND, AzureError
+from providers.azure.errors import FORBIDDEN, NOT_FOUND, AzureError
 from providers.cloud.memo import Memo
 
 FAMILIES = {
@@ -115,7 +115,16 @@ class AzureImages:
         https://learn.microsoft.com/rest/api/compute/virtual-machine-images/get
         """
         image = self.of(size)
-        return self._descriptions.get(image_name(image), lambda: self._describe(image))
+        return self._descriptions.get(image_name(image), lambda: self._described(image))
+
+    def _described(self, image: Json) -> Json:
+        """Return what Azure says of an image; nothing to who may use it and not look at it, as one of a gallery."""
+        try:
+            return self._describe(image)
+        except AzureError as error:
+            if error.status != FORBIDDEN:
+                raise
+            return {}
 
     def _describe(self, image: Json) -> Json:
         """Ask for what Azure says of an image."""
