@@ -97,6 +97,19 @@ def test_published_port(site: Example) -> None:
         queries.http_get(site.proxy(), "/healthz", port=8080, timeout=2)
 
 
+def test_whom_a_port_is_open_to(site: Example) -> None:
+    """The firewalls alone change: the stage's hosts reach the port of a container, this machine does not."""
+    named = "ports = [{ target_port = 80, published_port = 80"
+    tasks = [f"setup_hosts:{host}.firewall" for host in HIVES]
+    with site.edited(named, f'{named}, open_to = "stage"'):
+        assert site.settle() == tasks
+        with pytest.raises(OSError, match=r"refused|timed out"):
+            queries.http_get(site.proxy(), "/healthz", timeout=2)
+        site.everywhere(HOSTS, f"timeout 5 bash -c 'exec 3<>/dev/tcp/{site.proxy()}/80'")
+    assert site.settle() == tasks
+    site.answers()
+
+
 def test_variables_of_an_initialization(site: Example) -> None:
     """An initialization's variables changed: it alone runs again, and its new data is served."""
     other = "192.0.2.20"

@@ -1,11 +1,8 @@
 """A run removes nothing by itself: orphans go by `doit prune`, a network in use by `replace=`."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-
 import pytest
 
-from tests.integration.example_site.example import HOSTS, SERVICES, Example
+from tests.integration.example_site.example import HOSTS, Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -13,7 +10,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 def test_service_added_and_pruned(site: Example) -> None:
     """An added service is deployed alone; taken out again, it is named by each run, and goes by `doit prune` alone.
 
-    A volume stays until it is named. What else there is, is left alone.
+    Its network changes no other service, though these name none. A volume stays until it is named. What else there is,
+    is left alone.
     """
     added = """
 [setup_hosts.users.alice]
@@ -33,7 +31,7 @@ volumes = [{ source = "aside_data", target = "/data" }]
     before = site.identity()
     users = {f"setup_hosts:{host}.users" for host in HOSTS}
     new = {"build_networks:aside", "build_volumes:aside_data@hive1", "deploy_services:aside"}
-    with _in_dns_only(site), site.edited("[networks.dns]\n", added):
+    with site.edited("[networks.dns]\n", added):
         assert set(site.settle()) == {*new, *users, "setup_hosts:hive1.node_labels"}
         assert site.run("prune").status == 0
         _network_replaced(site)
@@ -85,13 +83,3 @@ def _network_replaced(site: Example) -> None:
             "hive0", "docker network inspect aside -f '{{range .IPAM.Config}}{{.Subnet}} {{end}}'"
         )
         assert found.split() == ["10.63.7.0/25", "10.63.7.128/25"]
-
-
-@contextmanager
-def _in_dns_only(site: Example) -> Iterator[None]:
-    """Have the example's services name the network that they are in anyway, so that a further one is not theirs."""
-    with ExitStack() as edits:
-        for name in SERVICES:
-            line = f'image = "{name}"\n'
-            edits.enter_context(site.edited(line, f'{line}networks = ["dns"]\n'))
-        yield
