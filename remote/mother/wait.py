@@ -36,6 +36,11 @@ class Pace:
 PACE = Pace()
 
 
+def pause(seconds: float) -> None:
+    """Let time pass between two attempts, beside what `attempts` lets pass."""
+    time.sleep(max(0.0, seconds))
+
+
 def attempts(timeout: float, pace: Pace = PACE) -> Iterator[None]:
     """Yield once for each attempt until time is over, with pauses between; for loops that have a message of their own.
 

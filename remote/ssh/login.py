@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.keys.record import HostRecord
-from remote.mother.wait import Pace, attempts
+from remote.mother.wait import Pace, attempts, pause
 from remote.ssh import openssh
 from remote.ssh.commands import ssh_login, with_key
 from remote.ssh.ssh_files import is_refusal
@@ -93,8 +93,7 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
         if not alive():
             break
         if is_refusal(reason):
-            pause = min(2.0**refusals, _LONGEST_PAUSE, deadline - time.monotonic())
-            time.sleep(max(0.0, pause))
+            pause(min(2.0**refusals, _LONGEST_PAUSE, deadline - time.monotonic()))
             refusals += 1
     return reason
 

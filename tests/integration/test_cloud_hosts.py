@@ -220,7 +220,7 @@ def test_all_phases_on_a_clouds_host(
         if provider == "gcp":
             address = host.stage.hosts[0].address
             kept = gcp_guest.boot(host.container("hive0"), "skep-1234-hive0.c.project.internal", address)
-            assert kept.splitlines() == [f"hive0.{site.name}", "untouched"]
+            assert kept.splitlines() == [f"p-hive0.{site.name}", "untouched"]
         again = site.run()
         assert again.did_nothing, again.text
         ended = site.run("destroy", f"confirm={site.name}")
