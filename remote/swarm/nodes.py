@@ -1,4 +1,4 @@
-"""The nodes of a swarm: labelled, waited for, cordoned, and removed in order."""
+"""The nodes of a swarm: labelled, waited for, drained, and removed in order."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +17,7 @@ from remote.mother.wait import wait_for
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
+UPDATE_TIMEOUT = 30
 
 
 def check_expendable(
@@ -83,34 +84,13 @@ def remove_node(beside: str, client: DockerClient, host: Host, log: Log, node_id
             if not is_of(node, host, node_id):
                 continue
             log(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
-            _drain(client, node)
-            _demote_and_remove(client, client.api.inspect_node(node["ID"]))
+            _update(client, node["ID"], lambda spec: {**spec, "Availability": "drain"})
+            _wait_for_tasks_to_end(client, node["ID"])
+            _demote_and_remove(client, node["ID"])
 
 
-def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) -> None:
-    """Drain nodes, so that no task runs there any more; `ensure_node_labels` makes them active again.
-
-    Args:
-        host: A hive.
-        client: Its engine, which is a manager.
-        nodes: A node's id to its host's short name.
-        log: Takes a line for the log.
-
-    Raises:
-        HostError: The swarm refuses.
-
-    """
-    with engine_errors(host, "draining nodes of hosts that the stage no longer has"):
-        for node in client.api.nodes():
-            short = nodes.get(node["ID"])
-            if short is None or node["Spec"]["Availability"] == "drain":
-                continue
-            log(f"{short} is no longer a hive of the stage: its tasks move to other hives")
-            _set_aside(client, node["ID"])
-
-
-def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
-    """Drain a hive that is taken down for a while: services that may run elsewhere do so before it goes.
+def set_aside(beside: str, client: DockerClient, host: Host, log: Log, node_id: str = "") -> None:
+    """Drain a hive that is taken down, or leaves: services that may run elsewhere do so before it goes.
 
     `ensure_node_labels` makes it active again. One that a person drained or paused stays so: the tasks on a paused one
     go on, and are not waited for.
@@ -120,6 +100,7 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
         client: Its engine, which is a manager.
         host: The hive.
         log: Takes a line for the log.
+        node_id: The hive's node, where that is known.
 
     Raises:
         HostError: The swarm refuses.
@@ -127,7 +108,7 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
     """
     with engine_errors(beside, f"draining {host.short}"):
         for node in client.api.nodes():
-            if not is_of(node, host) or node["Status"]["State"] != "ready":
+            if not is_of(node, host, node_id) or node["Status"]["State"] != "ready":
                 continue
             availability = node["Spec"].get("Availability", "active")
             if availability == "active":
@@ -154,16 +135,29 @@ def is_set_aside(beside: str, client: DockerClient, host: Host) -> bool:
 
 def _set_aside(client: DockerClient, node: str) -> None:
     """Drain a node, and note on it that skep did."""
+    _update(
+        client,
+        node,
+        lambda spec: {
+            **spec,
+            "Availability": "drain",
+            "Labels": {**labels_of(spec), CORDONED_LABEL: "true"},
+        },
+    )
 
-    def drained() -> bool:
+
+def _update(client: DockerClient, node: str, changed: Callable[[Json], Json]) -> None:
+    """Change a node's specification; again, if the swarm changed the node between reading and writing."""
+
+    def updated() -> bool:
         found = client.api.inspect_node(node)
-        labels = {**labels_of(found["Spec"]), CORDONED_LABEL: "true"}
-        spec = {**found["Spec"], "Availability": "drain", "Labels": labels}
-        client.api.update_node(node, found["Version"]["Index"], spec)
+        spec = changed(found["Spec"])
+        if spec != found["Spec"]:
+            client.api.update_node(node, found["Version"]["Index"], spec)
         return True
 
-    # "update out of sequence": the swarm changed the node between reading and writing.
-    wait_for(drained, f"node {node} to be drained", 30, retry=APIError)
+    # The engine's words are "update out of sequence".
+    wait_for(updated, f"node {node} to be changed", UPDATE_TIMEOUT, retry=APIError)
 
 
 def check_back(beside: str, client: DockerClient, host: Host) -> None:
@@ -190,13 +184,6 @@ def check_back(beside: str, client: DockerClient, host: Host) -> None:
         raise HostError(f"the swarm sees {host.short} as {states[0][0]}, {states[0][1]}")
 
 
-def _drain(client: DockerClient, node: Json) -> None:
-    """Drain a node, and wait until its tasks have ended, but not for ever."""
-    spec = {**node["Spec"], "Availability": "drain"}
-    client.api.update_node(node["ID"], node["Version"]["Index"], spec)
-    _wait_for_tasks_to_end(client, node["ID"])
-
-
 def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
     """Wait until the tasks on a drained node have ended, or it is down, which none would tell; but not for ever."""
 
@@ -207,11 +194,10 @@ def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
         wait_for(ended, "its tasks to end", DRAIN_TIMEOUT)
 
 
-def _demote_and_remove(client: DockerClient, node: Json) -> None:
+def _demote_and_remove(client: DockerClient, node: str) -> None:
     """Remove a node, a manager after it has lost its vote."""
-    if node["Spec"]["Role"] == "manager":
-        client.api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Role": "worker"})
-    _remove(client, node["ID"])
+    _update(client, node, lambda spec: {**spec, "Role": "worker"})
+    _remove(client, node)
 
 
 def _tasks_on(client: DockerClient, node: str) -> list[str]:
@@ -275,30 +261,26 @@ def ensure_node_labels(
     """
     active_again = False
 
-    def labelled() -> bool:
+    def labelled(spec: Json) -> Json:
         nonlocal active_again
-        found = client.api.inspect_node(node)
-        spec = found["Spec"]
         kept = {
             name: value
             for name, value in labels_of(spec).items()
             if not name.startswith(LABEL_PREFIX) or keep(name)
         }
         wanted = {**kept, **labels}
-        if wanted != labels_of(spec):
-            if labels:
-                log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
-            changed = {**spec, "Labels": wanted}
-            if CORDONED_LABEL in labels_of(spec):
-                changed["Availability"] = "active"  # the host is back
-                active_again = True
-                log(f"node {node} takes tasks again")
-            client.api.update_node(node, found["Version"]["Index"], changed)
-        return True
+        if wanted == labels_of(spec):
+            return spec
+        if labels:
+            log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
+        if CORDONED_LABEL not in labels_of(spec):
+            return {**spec, "Labels": wanted}
+        active_again = True
+        log(f"node {node} takes tasks again")
+        return {**spec, "Labels": wanted, "Availability": "active"}  # the host is back
 
     with engine_errors(host, f"labelling node {node}"):
-        # "update out of sequence": somebody else changed the node between reading and writing.
-        wait_for(labelled, f"the labels of node {node}", 30, retry=APIError)
+        _update(client, node, labelled)
     return active_again
 
 
@@ -321,7 +303,7 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
             if not is_of(node, host):
                 continue
             log(f"removing {host.name}'s former node {node['ID']} from the swarm")
-            _demote_and_remove(manager, node)
+            _demote_and_remove(manager, node["ID"])
 
 
 def is_of(node: Json, host: Host, node_id: str = "") -> bool:

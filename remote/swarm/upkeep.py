@@ -10,6 +10,8 @@ from model.labels import label_filter
 from remote.engine.client import engine_errors
 from remote.swarm.jobs import is_job
 
+_NO_NODE = "no suitable node"
+"""How the swarm's scheduler begins the reason of a task that it can place nowhere."""
 _TASK_LABEL = "com.docker.swarm.task.id"
 
 
@@ -43,7 +45,12 @@ def task_counts(beside: str, client: DockerClient, labels: Mapping[str, str]) ->
 
 
 def shortfalls(
-    beside: str, client: DockerClient, labels: Mapping[str, str], expected: Mapping[str, int]
+    beside: str,
+    client: DockerClient,
+    labels: Mapping[str, str],
+    expected: Mapping[str, int],
+    *,
+    smaller: bool = False,
 ) -> list[str]:
     """Return a line for each service of which fewer tasks run than expected, with the swarm's own reason.
 
@@ -52,6 +59,8 @@ def shortfalls(
         client: Its engine, which is a manager.
         labels: The stage's labels.
         expected: Service to the number of its tasks. One that was scaled down since, or is gone, is not missed.
+        smaller: Whether the swarm has fewer nodes now for good. Then a global service wants less, and a task that
+            finds no node, as one that is bound to a host, is not missed.
 
     Raises:
         HostError: The swarm does not answer.
@@ -61,11 +70,13 @@ def shortfalls(
     for service in _services(beside, client, labels):
         name, count = service["Spec"]["Name"], _count(service)
         wanted = expected.get(name, 0)
-        if "Global" not in service["Spec"].get("Mode", {}):
+        if smaller or "Global" not in service["Spec"].get("Mode", {}):
             # What a global service wants follows the nodes: while one is drained, it wants less.
             wanted = min(wanted, count.desired)
         if count.running < wanted:
             why = _reason(beside, client, service["ID"])
+            if smaller and why.startswith(_NO_NODE):
+                continue
             lines.append(f"service {name}: {count.running} of {wanted} tasks run{f' ({why})' if why else ''}")
     return lines
 

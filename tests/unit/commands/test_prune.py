@@ -21,6 +21,7 @@ from model.stage import Host
 from remote.hostsetup.markers import AppliedStep
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
+from remote.swarm import upkeep
 from tasks.build_volumes import OrphanVolume
 from tasks.cleanup.orphans import line, orphans
 from tasks.cleanup.prune import prune as remove_all
@@ -226,12 +227,15 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
     monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(upkeep, "task_counts", lambda *_args: {})
+    monkeypatch.setattr(upkeep, "shortfalls", lambda *_args, **_options: [])
+    monkeypatch.setattr(swarm_nodes, "set_aside", lambda *args: order.append(f"drain {args[2].address}"))
     monkeypatch.setattr(swarm_nodes, "remove_node", lambda *args: order.append(f"retire {args[2].address}"))
     monkeypatch.setattr(type(run.provider), "remove", lambda *args: order.append(f"remove {args[1]}"))
 
     remove_all(run, orphans(made.run()), lambda _line: None)
 
-    assert order == ["may p-hive9.example go", "retire 10.0.0.99", "remove hive9"]
+    assert order == ["may p-hive9.example go", "drain 10.0.0.99", "retire 10.0.0.99", "remove hive9"]
     assert run.state.tasks_of_host("hive9") == []
     assert run.state.tasks_of_host("hive0")
 

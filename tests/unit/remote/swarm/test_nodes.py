@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+import requests
+from docker.errors import APIError
 
 from model.stage import Host
 from remote.swarm import nodes as swarm_nodes
+from tests.doubles.managers import quiet
 
 
 def test_a_host_belongs_to_its_node() -> None:
@@ -66,3 +69,41 @@ def test_tasks_are_waited_for_on_a_drained_node_alone(
 
     assert client.node["Spec"]["Availability"] == after
     assert (client.asked_for_tasks > 0) is is_waited_for
+
+
+class Moving(OneNode):
+    """A manager whose swarm changes the node between the first reading and the first writing."""
+
+    refused = 0
+
+    def update_node(self, node: str, version: int, spec: dict[str, Any]) -> None:
+        """Refuse once, as the engine does."""
+        if not self.refused:
+            self.refused += 1
+            response = requests.Response()
+            response.status_code = 500
+            raise APIError("", response, "rpc error: code = Unknown desc = update out of sequence")
+        super().update_node(node, version, spec)
+
+    def remove_node(self, _node: str, *, force: bool) -> None:
+        """Remove it."""
+        self.node["removed"] = force
+
+
+def test_a_node_that_the_swarm_changes_meanwhile_is_changed_again() -> None:
+    """`update out of sequence` is an answer to a stale version: the node is read anew, for every kind of change."""
+    host = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
+
+    def set_aside(client: Any) -> None:
+        swarm_nodes.set_aside("hive1", client, host, quiet)
+
+    def remove(client: Any) -> None:
+        swarm_nodes.remove_node("hive1", client, host, quiet)
+
+    def label(client: Any) -> None:
+        swarm_nodes.ensure_node_labels("hive1", client, "n1", {"skep.name": "hive0"}, quiet)
+
+    for change in (set_aside, remove, label):
+        client: Any = Moving("active")
+        change(client)
+        assert client.refused == 1
