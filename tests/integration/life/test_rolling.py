@@ -121,7 +121,7 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
     addresses = [record(site, hive)["address"] for hive in HIVES]
     before = {record(site, hive)["id"] for hive in HIVES}
     with (
-        site.edited("number_of_hosts = 3", 'number_of_hosts = 3\nmemory_size = "2G"'),
+        site.edited("number_of_hosts = 3", "number_of_hosts = 3\nmemory_size = 2048"),
         Probe(addresses) as probe,
     ):
         with site.start() as running:
