@@ -87,7 +87,7 @@ class Example(Site):
             with self.edited("[networks.dns]\n", text):
                 yield
         finally:
-            assert self.run("prune", f"confirm={self.name}").status == 0
+            self.run("prune", f"confirm={self.name}").well()
             assert not [name for name in names if self.on("hive0", f"docker service ls -qf name={name}")]
 
     # -- runs ----------------------------------------------------------------------------------------------------------
