@@ -22,6 +22,11 @@ from tasks.services.docker_names import docker_names_of
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_SERVICE_LABEL = "com.docker.swarm.service.id"
+_ENDED = {"exited", "dead"}
+"""The states of a container that does not run, and that nobody starts again."""
+_BEING_REMOVED = 409
+
 
 @dataclass(frozen=True)
 class OrphanService(Orphan):
@@ -45,9 +50,10 @@ class OrphanService(Orphan):
                 self._wait_until_gone(run.connections, hive, log)
 
     def _wait_until_gone(self, connections: Connections, hive: Host, log: Log) -> None:
-        """Wait until a hive has none of its containers any more: the swarm removes them once they have ended.
+        """Wait until a hive has none of its containers any more.
 
-        A hive that does not answer is not waited for, and the log says so: the service is removed all the same.
+        The swarm removes those that run; one that has ended, as a job's, it leaves there with its volumes. A hive that
+        does not answer is not waited for, and the log says so: the service is removed all the same.
 
         Raises:
             HostError: There are some when the time is over.
@@ -61,9 +67,11 @@ class OrphanService(Orphan):
         def is_gone() -> bool:
             try:
                 with engine_errors(hive.short, doing):
-                    found = connections.engine(hive).api.containers(
-                        all=True, filters={"label": f"com.docker.swarm.service.id={self.id}"}
-                    )
+                    api = connections.engine(hive).api
+                    found = api.containers(all=True, filters={"label": f"{_SERVICE_LABEL}={self.id}"})
+                    for each in found:
+                        if each["State"] in _ENDED:
+                            _remove_ended(api, each["Id"])
             except HostError as error:
                 log(f"containers of {self.words} on {hive.short} are not checked: {error}")
                 return True
@@ -76,6 +84,19 @@ class OrphanService(Orphan):
             GONE_TIMEOUT + self.grace,
             reason=lambda: f"{', '.join(names)} is still there; docker rm -f {' '.join(names)} ends it there",
         )
+
+
+def _remove_ended(api: Any, container: str) -> None:
+    """Remove a container that has ended, unless the swarm does so just now."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        api.remove_container(container, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if error.status_code != _BEING_REMOVED:
+            raise
 
 
 @dataclass(frozen=True)

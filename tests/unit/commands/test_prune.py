@@ -255,7 +255,28 @@ class Leaving:
         """List those that are left, ended ones as well, since they hold volumes."""
         assert all
         self.calls.append(filters["label"])
-        return [{"Names": ["/web.1.x"]}] if len(self.calls) < 4 else []
+        return [{"Names": ["/web.1.x"], "Id": "c1", "State": "running"}] if len(self.calls) < 4 else []
+
+
+class Job(Leaving):
+    """The engines of a swarm from which a job goes: as real ones do, they leave its containers where they ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = {"c1": "exited", "c2": "running"}
+
+    def containers(self, *, all: bool, filters: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002 - as in the SDK
+        """List them; the one that runs ends by itself, and is removed by the swarm."""
+        assert (all, filters) == (True, {"label": "com.docker.swarm.service.id=s1"})
+        found = [{"Names": [f"/{name}"], "Id": name, "State": state} for name, state in self.left.items()]
+        self.left.pop("c2", None)
+        return found
+
+    def remove_container(self, container: str, *, v: bool) -> None:
+        """Remove one that has ended, with its unnamed volumes."""
+        assert v
+        assert self.left.pop(container) == "exited"
+        self.calls.append(f"remove {container}")
 
 
 def test_a_service_is_removed_when_its_containers_are_gone(
@@ -272,6 +293,19 @@ def test_a_service_is_removed_when_its_containers_are_gone(
     label = "com.docker.swarm.service.id=s1"
     assert engine.calls[:4] == ["remove s1", label, label, label]
     assert len(engine.calls) == 3 + len(run.stage.hives)
+
+
+def test_the_ended_containers_of_a_job_go_with_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the swarm to remove them, since it does not; those that run are left to it."""
+    run, engine = made.run(), Job()
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
+    monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+
+    assert remove_all(run, [OrphanService("once", "deploy_services:once", id="s1")], lambda _line: None) == []
+
+    assert engine.calls == ["remove s1", "remove c1"]
+    assert engine.left == {}
 
 
 def test_a_hive_that_is_dead_is_not_waited_for(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
