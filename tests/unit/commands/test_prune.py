@@ -549,9 +549,24 @@ def test_an_ssh_key_goes_by_its_name(made: Made, two_keys: list[str], removed: l
     assert removed == []
 
 
+def test_several_ssh_keys_go_by_a_pattern(made: Made, two_keys: list[str]) -> None:
+    """It names what it would take out, and never means this checkout's own."""
+    status, message = prune(made, key="*@*")
+    assert (status, two_keys) == (2, [])
+    assert message.splitlines()[1:] == [
+        f"    ssh key {OTHER.name}, since 2026-11-27 08:00 UTC",
+        "to do it, type: doit prune confirm=example 'key=*@*'",
+    ]
+
+    assert prune(made, confirm="example", key="*@*")[0] == 0
+
+    assert sorted(two_keys) == [f"hive{n} {OTHER.name}" for n in range(3)]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("no*", f"key=no*: is not a key that the hosts let in; these can be taken out: {OTHER.name}"),
         ("nobody", f"key=nobody: is not a key that the hosts let in; these can be taken out: {OTHER.name}"),
         (OWN.name, f"key={OWN.name}: is this checkout's own key, without which it can't log in"),
     ],
