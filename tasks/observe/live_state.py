@@ -330,7 +330,7 @@ class LiveState:
                 looks[host].result() if host in looks else HostState(error=f"{host.short} is not made yet")
             )
             if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
-                problems.append(state.error or f"{host.short} is not a manager of a swarm")
+                problems.append(state.refusal or state.error or f"{host.short} is not a manager of a swarm")
                 continue
             try:
                 return self._swarm_of(host)

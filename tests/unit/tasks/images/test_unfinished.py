@@ -54,3 +54,24 @@ def test_ctrl_c_ends_the_build_containers(
     end_builds(run)
 
     assert ended == (["ended"] if building else [])
+
+
+def test_a_killed_builds_container_is_seen_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This checkout knows that there may be one, and `doit prune` does not leave it at work."""
+    made = rig.new(tmp_path)
+    made.make()
+    run = made.run()
+    marks(run.state).mkdir(parents=True)
+    (marks(run.state) / "0123.ab").touch()
+    ended: list[str] = []
+    builder = SimpleNamespace(clear_leftovers=lambda: ended.append("ended"))
+    monkeypatch.setattr("tasks.images.unfinished.builder_for", lambda *_, **__: builder)
+
+    [found] = list(orphans(run))
+
+    assert (found.words, found.is_reported) == ("build container 0123.ab on hive2", False)
+    assert found.may_go(())
+    found.remove(run, lambda _line: None)
+    assert ended == ["ended"]
