@@ -186,7 +186,10 @@ def _stays(orphaned: Sequence[Orphan], removable: Sequence[Orphan]) -> list[str]
 
 def _unread(run: Run) -> list[str]:
     """Return a line for each part of the stage whose state could not be read."""
-    errors = [run.live_state.swarm.error, *(run.live_state.host(host).error for host in run.stage.hosts)]
+    state = run.live_state
+    # Where no hive answers, that is all that is to be said of the swarm.
+    swarm = "" if all(state.host(hive).error for hive in run.stage.hives) else state.swarm.error
+    errors = [swarm, *(state.host(host).error for host in run.stage.hosts)]
     return _not_checked(errors)
 
 

@@ -25,6 +25,7 @@ from remote.swarm import upkeep
 from tasks.build_volumes import OrphanVolume
 from tasks.cleanup.orphans import line, orphans
 from tasks.cleanup.prune import prune as remove_all
+from tasks.observe.states import SwarmState
 from tasks.phase import Orphan
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -458,6 +459,22 @@ def test_without_confirmation_it_only_says(made: Made, removed: list[str]) -> No
         "    image web",
         "  volume data on hive0 stays: it may hold data; to remove it: volumes=data",
         "to do it, type: doit prune confirm=example",
+    ]
+
+
+def test_a_swarm_of_which_no_hive_answers_is_not_said_once_more(made: Made) -> None:
+    """Each host that was not checked has one line; the swarm has its own where a hive answers."""
+    made.swarm = SwarmState(error="hive0 refuses this checkout's key; hive1 is not a manager of a swarm")
+    made.look("hive0", error="hive0 refuses this checkout's key: ask")
+    assert [line for line in prune(made)[1].splitlines() if "not checked" in line] == [
+        "  not checked: hive0 refuses this checkout's key; hive1 is not a manager of a swarm",
+        "  not checked: hive0 refuses this checkout's key: ask",
+    ]
+    made.look("hive1", error="hive1: no answer")
+
+    assert [line for line in prune(made)[1].splitlines() if "not checked" in line] == [
+        "  not checked: hive0 refuses this checkout's key: ask",
+        "  not checked: hive1: no answer",
     ]
 
 
