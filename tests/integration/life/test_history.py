@@ -1,0 +1,128 @@
+"""A site with a life: drawn changes of a running site, one after another, each with a run that may be killed in it.
+
+`SKEP_LIFE_SEED` chooses one history, `SKEP_LIFE_SEEDS` says how many there are, `SKEP_LIFE_LENGTH` how many changes
+each has. A shorter history of a seed is the beginning of a longer one.
+"""
+
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import rig
+from tests.integration.life.changes import CHANGES, Change
+from tests.integration.life.checks import hold, snapshot
+from tests.integration.life.lived_site import PURPOSE, RUN, LivedSite, Shape, remove_other_image
+from tests.integration.life.witnesses import Reader, Writer
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(5400)]
+
+LENGTH = int(os.environ.get("SKEP_LIFE_LENGTH", "4"))
+AT_MOST = 12
+"""The most tasks that have begun when a run is killed."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """The moment at which a run is killed.
+
+    Args:
+        begun: How many of its tasks have begun.
+        pause: Seconds after that.
+
+    """
+
+    begun: int
+    pause: float
+
+
+def seeds() -> list[int]:
+    """Return the histories to play."""
+    if one := os.environ.get("SKEP_LIFE_SEED"):
+        return [int(one)]
+    return list(range(int(os.environ.get("SKEP_LIFE_SEEDS", "1"))))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[LivedSite]:
+    """Give the site as it is when its life begins; leave nothing of it."""
+    shape = Shape(rig.free_cidr(PURPOSE))
+    made = LivedSite(tmp_path / "first", shape)
+    with rig.own(made.name):
+        try:
+            made.run(timeout=RUN).well()
+            yield made
+        finally:
+            made.run("destroy", f"confirm={made.name}", "volumes=all", timeout=180)
+            remove_other_image(shape.cidr)
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_life(seed: int, site: LivedSite) -> None:
+    """After each change the site is as site.toml says, in two runs at most; no row is lost, no page missed."""
+    say(f"to play it again: SKEP_LIFE_SEED={seed} SKEP_LIFE_LENGTH={LENGTH}")
+    left = random.Random(seed).sample(CHANGES, len(CHANGES))  # noqa: S311 - the same history each time
+    with Reader(lambda: site.shape.addresses) as reader, Writer(site.container("hive0")) as writer:
+        for _ in range(LENGTH):
+            drawn = [kind(site, random.Random(f"{seed} {kind.__name__}")) for kind in left]  # noqa: S311
+            change = next((each for each in drawn if each.possible), None)
+            if change is None:
+                break
+            left.remove(type(change))
+            live(site, change, reader, writer)
+
+
+def live(site: LivedSite, change: Change, reader: Reader, writer: Writer) -> None:
+    """Make a change, run doit, and look at all that must be true afterwards."""
+    name = type(change).__name__
+    kill = drawn_kill(change.chance)
+    before = snapshot(site)
+    reader.share()
+    writer.share()
+    began = time.monotonic()
+    say(f"{name}: {kill or 'no kill'}")
+    change.begin()
+    killed = kill is not None and was_killed(change.runs_in, kill)
+    runs = change.runs_in.settle()
+    change.end()
+    took = time.monotonic() - began
+    hold(site, change, before, writer)
+
+    (missed, asked), (unwritten, tried) = reader.share(), writer.share()
+    say(
+        f"{name} {change.detail}: {took:.0f} s, {'killed, ' if killed else ''}{len(runs)} runs; "
+        f"page {missed} of {asked} missed, rows {unwritten} of {tried} refused"
+    )
+    assert change.stands_still or missed == 0, f"{missed} of {asked} requests failed"
+
+
+def drawn_kill(chance: random.Random) -> Kill | None:
+    """Draw whether and when a run is killed."""
+    kill = Kill(chance.randint(1, AT_MOST), chance.uniform(0, 3))
+    return kill if chance.random() < 0.5 else None
+
+
+def was_killed(site: LivedSite, kill: Kill) -> bool:
+    """Start doit and kill it at a moment; return whether that came before its end."""
+    began = time.time()
+
+    def begun() -> int:
+        return sum(path.stat().st_mtime >= began for path in site.state.glob("logs/*/*.log"))
+
+    with site.start() as running:
+        rig.wait_until(
+            lambda: begun() >= kill.begun or running.process.poll() is not None, "tasks to begin", RUN
+        )
+        time.sleep(kill.pause)
+        return running.kill()
+
+
+def say(line: str) -> None:
+    """Add a line to the report, which pytest shows with `-s`, and where the test fails."""
+    sys.stdout.write(f"{time.strftime('%T')} {line}\n")
+    sys.stdout.flush()
