@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from random import Random
 
-from tests.integration.life.lived_site import MADE_HERE, MOST, LivedSite, other_image
+from tests import rig
+from tests.integration.life.lived_site import MADE_HERE, MOST, PURPOSE, LivedSite, other_image
 
 SILENCE = 20.0
 """The most seconds for which a hive is away before the run begins: the swarm has noticed it, or has not."""
@@ -31,6 +32,8 @@ class Change(ABC):
         self.stops: tuple[str, ...] = ()
         """The hosts that may be another container or start anew, with all that runs on them."""
         self.detail = ""
+        self.words: tuple[str, ...] = ()
+        """The arguments of its first run."""
 
     @property
     def possible(self) -> bool:
@@ -41,8 +44,18 @@ class Change(ABC):
     def begin(self) -> None:
         """Make it; the run after it brings the site to what it says."""
 
-    def end(self) -> None:  # noqa: B027 - most have nothing to do
+    def go_on(self) -> None:  # noqa: B027 - most have nothing to do
+        """Do what belongs to it after the first run was killed."""
+
+    def end(self) -> None:  # noqa: B027 - the same
         """Do what belongs to it and comes after the run."""
+
+    def _prune(self, *named: str) -> None:
+        """Remove what is no longer in site.toml, which must name some things."""
+        listed = self.site.run("prune").text
+        assert [word for word in named if word not in listed] == [], listed
+        ended = self.site.run("prune", f"confirm={self.site.name}", timeout=180)
+        assert ended.status == 0, ended.text
 
     def _draw_hive(self, *, except_: str = "") -> str:
         """Draw a hive."""
@@ -86,10 +99,7 @@ class HostLess(Change):
 
     def end(self) -> None:
         """Remove it."""
-        text = self.site.run("prune").text
-        assert f"hive{self.site.shape.number}" in text, text
-        ended = self.site.run("prune", f"confirm={self.site.name}", timeout=180)
-        assert ended.status == 0, ended.text
+        self._prune(*self.stops)
 
 
 class Memory(Change):
@@ -97,10 +107,10 @@ class Memory(Change):
 
     def begin(self) -> None:
         """Have more, or less."""
-        self.detail = self.chance.choice(
-            [size for size in ("2G", "3G", "4G") if size != self.site.shape.memory]
-        )
-        self.site.take(replace(self.site.shape, memory=self.detail))
+        sizes = [size for size in (2048, 3072, 4096) if size != self.site.shape.memory]
+        size = self.chance.choice(sizes)
+        self.detail = f"{size} MiB"
+        self.site.take(replace(self.site.shape, memory=size))
         self.stops = self.site.shape.hives
 
 
@@ -114,13 +124,42 @@ class HostImage(Change):
         self.stops = self.site.shape.hives
 
 
+class Cidr(Change):
+    """Another network: refused before anything is touched, and done with all hosts at once if that is asked for."""
+
+    stands_still = True
+
+    def begin(self) -> None:
+        """Name another network, which a run alone does not take."""
+        self._before = self.site.shape.cidr
+        self.detail = rig.free_cidr(PURPOSE)
+        self.site.take(replace(self.site.shape, cidr=self.detail))
+        text = self.site.run().failed()
+        assert "replace=cidr" in text, text
+        self.words = ("replace=cidr",)
+        self.stops = self.site.shape.hives
+
+    def go_on(self) -> None:
+        """Ask for nothing more where the hosts have left their network already."""
+        name = f"skep.{self.site.name}.private"
+        command = ["docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name]
+        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if found.stdout.strip() != self._before:
+            self.words = ()
+
+
 class RepositoryMoved(Change):
     """The registry moves to another host with its images; nothing that runs is touched."""
 
     def begin(self) -> None:
         """Name another host."""
         shape = self.site.shape
+        self._former = shape.home
         self.site.take(replace(shape, repository=self._draw_hive(except_=shape.home)))
+
+    def end(self) -> None:
+        """Remove from its former host what only a repository has."""
+        self._prune(f"{self._former}.vault")
 
 
 class SecondCheckout(Change):
@@ -201,6 +240,7 @@ CHANGES: tuple[type[Change], ...] = (
     HostLess,
     Memory,
     HostImage,
+    Cidr,
     RepositoryMoved,
     SecondCheckout,
     KeyTakenOut,
@@ -208,3 +248,5 @@ CHANGES: tuple[type[Change], ...] = (
     HiveKilled,
     NoNetwork,
 )
+OF_MEMBERS = (HostMore, HostLess, RepositoryMoved, SecondCheckout, KeyTakenOut)
+"""Those that there can be of hosts that skep neither makes nor starts."""

@@ -72,7 +72,7 @@ def hold(site: LivedSite, change: Change, before: Snapshot, writer: Writer) -> N
     planned = site.run("plan")
     assert planned.status == 0, planned.text
     members = sorted(site.on("hive0", _NODES).splitlines())
-    hives = {f"{'p-'}{hive}.{site.name}" for hive in site.shape.hives}
+    hives = {f"p-{hive}.{site.name}" for hive in site.shape.hives}
     assert {line.split()[0] for line in members} == hives, members
     assert len(members) == len(hives), members
     assert all(
@@ -84,7 +84,7 @@ def hold(site: LivedSite, change: Change, before: Snapshot, writer: Writer) -> N
     assert _lost(writer) == set(), "rows that were acknowledged are gone"
 
     after = snapshot(site)
-    containers = [f"container /{site.container(hive)}" for hive in site.shape.hives]
+    containers = [f"container /{site.container(hive)}" for hive in site.machines]
     assert [thing for thing in rig.labelled(site.name) if thing.startswith("container")] == containers
     assert after.services == before.services
     assert before.images <= after.images, before.images - after.images

@@ -1,5 +1,6 @@
 """The site that a history takes through its changes: a database on one hive, a page on two, and a second checkout."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -22,10 +23,7 @@ MADE_HERE = "debootstrap:bookworm"
 TOML = """\
 site = "{name}"
 [stages.private]
-provider = "docker"
-cidr = "{cidr}"
 separate_repository = false
-number_of_hosts = {number}
 {lines}
 [bases."debian:12"]
 debootstrap = "bookworm"
@@ -74,7 +72,7 @@ class Shape:
         cidr: Their network.
         number: How many there are.
         repository: The value of `repository`; empty where that line is not there.
-        memory: The value of `memory_size`, likewise.
+        memory: The value of `memory_size`; 0 where that line is not there.
         image: The value of `host_image`.
 
     """
@@ -82,7 +80,7 @@ class Shape:
     cidr: str
     number: int = 3
     repository: str = ""
-    memory: str = ""
+    memory: int = 0
     image: str = MADE_HERE
 
     @property
@@ -99,12 +97,6 @@ class Shape:
     def addresses(self) -> list[str]:
         """The addresses of as many hosts as there may ever be."""
         return [host.address for host in rig.docker_stage(PURPOSE, MOST, cidr=self.cidr).hosts]
-
-    def toml(self, name: str) -> str:
-        """Return site.toml."""
-        said = {"repository": self.repository, "memory_size": self.memory, "host_image": self.image}
-        lines = "\n".join(f'{key} = "{value}"' for key, value in said.items() if value)
-        return TOML.format(name=name, cidr=self.cidr, number=self.number, lines=lines)
 
 
 class LivedSite(Site):
@@ -127,17 +119,35 @@ class LivedSite(Site):
     def take(self, shape: Shape) -> None:
         """Have other hosts in site.toml."""
         self.shape = shape
-        self.toml.write_text(shape.toml(self.name))
+        said = {key: value for key, value in self._stage().items() if value}
+        lines = "\n".join(f"{key} = {json.dumps(value)}" for key, value in said.items())
+        self.toml.write_text(TOML.format(name=self.name, lines=lines))
+
+    def _stage(self) -> dict[str, object]:
+        """Return what the stage says, beside what it says of any hosts; empty values are left out."""
+        return {
+            "provider": "docker",
+            "cidr": self.shape.cidr,
+            "number_of_hosts": self.shape.number,
+            "repository": self.shape.repository,
+            "memory_size": self.shape.memory,
+            "host_image": self.shape.image,
+        }
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """The hosts that there are, whether the stage has them or not."""
+        return self.shape.hives
 
     def clone(self) -> "LivedSite":
         """Return the second checkout, with the site.toml of now; without `state/` the first time."""
-        self.second = self.second or LivedSite(self.directory.with_name("second"), self.shape)
+        self.second = self.second or type(self)(self.directory.with_name("second"), self.shape)
         self.second.take(self.shape)
         return self.second
 
-    def settle(self) -> list[Ended]:
-        """Run doit until it ends well, which must be at the second run at the latest; return the runs."""
-        runs = [self.run(timeout=RUN)]
+    def settle(self, *words: str) -> list[Ended]:
+        """Run doit, at first with arguments, until it ends well; return the runs, of which there are two at most."""
+        runs = [self.run(*words, timeout=RUN)]
         if runs[0].status != 0:
             runs.append(self.run(timeout=RUN))
         text = "\n=== the run after it:\n".join(ended.text for ended in runs)

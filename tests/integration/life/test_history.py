@@ -1,28 +1,29 @@
 """A site with a life: drawn changes of a running site, one after another, each with a run that may be killed in it.
 
 `SKEP_LIFE_SEED` chooses one history, `SKEP_LIFE_SEEDS` says how many there are, `SKEP_LIFE_LENGTH` how many changes
-each has. A shorter history of a seed is the beginning of a longer one.
+each has (or `all`). A shorter history of a seed is the beginning of a longer one.
 """
 
 import os
 import random
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests import rig
-from tests.integration.life.changes import CHANGES, Change
+from tests.integration.life.changes import CHANGES, OF_MEMBERS, Change
 from tests.integration.life.checks import hold, snapshot
 from tests.integration.life.lived_site import PURPOSE, RUN, LivedSite, Shape, remove_other_image
+from tests.integration.life.prepared_site import prepared
 from tests.integration.life.witnesses import Reader, Writer
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(5400)]
 
-LENGTH = int(os.environ.get("SKEP_LIFE_LENGTH", "4"))
+LENGTH = os.environ.get("SKEP_LIFE_LENGTH", "4")
 AT_MOST = 12
 """The most tasks that have begun when a run is killed."""
 
@@ -62,13 +63,34 @@ def site(tmp_path: Path) -> Iterator[LivedSite]:
             remove_other_image(shape.cidr)
 
 
+@pytest.fixture
+def prepared_site(tmp_path: Path) -> Iterator[LivedSite]:
+    """Give the site on hosts that somebody else has made; leave nothing of it."""
+    cidr = rig.free_cidr(PURPOSE)
+    with rig.own(rig.site_name(PURPOSE)):
+        made = prepared(tmp_path, cidr)
+        made.run(timeout=RUN).well()
+        yield made
+
+
 @pytest.mark.parametrize("seed", seeds())
 def test_life(seed: int, site: LivedSite) -> None:
     """After each change the site is as site.toml says, in two runs at most; no row is lost, no page missed."""
+    lives(site, seed, CHANGES)
+
+
+@pytest.mark.parametrize("seed", seeds() if LENGTH == "all" else [])
+def test_life_of_prepared_hosts(seed: int, prepared_site: LivedSite) -> None:
+    """The same, with those changes that skep can take hosts through that it has not made."""
+    lives(prepared_site, seed, OF_MEMBERS)
+
+
+def lives(site: LivedSite, seed: int, changes: Sequence[type[Change]]) -> None:
+    """Take a site through changes, in an order that a seed draws."""
     say(f"to play it again: SKEP_LIFE_SEED={seed} SKEP_LIFE_LENGTH={LENGTH}")
-    left = random.Random(seed).sample(CHANGES, len(CHANGES))  # noqa: S311 - the same history each time
+    left = random.Random(seed).sample(changes, len(changes))  # noqa: S311 - the same history each time
     with Reader(lambda: site.shape.addresses) as reader, Writer(site.container("hive0")) as writer:
-        for _ in range(LENGTH):
+        for _ in range(len(changes) if LENGTH == "all" else int(LENGTH)):
             drawn = [kind(site, random.Random(f"{seed} {kind.__name__}")) for kind in left]  # noqa: S311
             change = next((each for each in drawn if each.possible), None)
             if change is None:
@@ -87,8 +109,10 @@ def live(site: LivedSite, change: Change, reader: Reader, writer: Writer) -> Non
     began = time.monotonic()
     say(f"{name}: {kill or 'no kill'}")
     change.begin()
-    killed = kill is not None and was_killed(change.runs_in, kill)
-    runs = change.runs_in.settle()
+    killed = kill is not None and was_killed(change, kill)
+    if killed:
+        change.go_on()
+    runs = change.runs_in.settle(*change.words)
     change.end()
     took = time.monotonic() - began
     hold(site, change, before, writer)
@@ -107,14 +131,14 @@ def drawn_kill(chance: random.Random) -> Kill | None:
     return kill if chance.random() < 0.5 else None
 
 
-def was_killed(site: LivedSite, kill: Kill) -> bool:
+def was_killed(change: Change, kill: Kill) -> bool:
     """Start doit and kill it at a moment; return whether that came before its end."""
-    began = time.time()
+    site, began = change.runs_in, time.time()
 
     def begun() -> int:
         return sum(path.stat().st_mtime >= began for path in site.state.glob("logs/*/*.log"))
 
-    with site.start() as running:
+    with site.start(*change.words) as running:
         rig.wait_until(
             lambda: begun() >= kill.begun or running.process.poll() is not None, "tasks to begin", RUN
         )
