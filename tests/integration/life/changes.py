@@ -159,7 +159,7 @@ class RepositoryMoved(Change):
 
     def end(self) -> None:
         """Remove from its former host what only a repository has."""
-        self._prune(f"{self._former}.vault")
+        self._prune(f"set-up step vault on {self._former}")
 
 
 class SecondCheckout(Change):

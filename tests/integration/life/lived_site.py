@@ -139,6 +139,10 @@ class LivedSite(Site):
         """The hosts that there are, whether the stage has them or not."""
         return self.shape.hives
 
+    def registry(self, host: str) -> str:
+        """Return the name of the registry of a host."""
+        return f"p-{host}.{self.name}:5000"
+
     def clone(self) -> "LivedSite":
         """Return the second checkout, with the site.toml of now; without `state/` the first time."""
         self.second = self.second or type(self)(self.directory.with_name("second"), self.shape)
