@@ -229,8 +229,9 @@ def test_all_phases_on_a_clouds_host(
         ended = site.run("destroy", f"confirm={site.name}")
         assert ended.status == 0, ended.text
         assert cloud.user_data() == ""
-        # The next cloud's machine has what takes long, and no swarm.
-        rig.run_in(host.container("hive0"), "docker swarm leave --force; rm -f /var/lib/skep/started")
+        # The next cloud's machine has what takes long, but no swarm, and lets nobody in.
+        leave = "docker swarm leave --force; rm -rf /var/lib/skep/started /home/skep/.ssh"
+        rig.run_in(host.container("hive0"), leave)
 
 
 def has_second_checkout(site: Site, cloud: Cloud, container: str) -> None:

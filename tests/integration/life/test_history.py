@@ -9,6 +9,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,19 +45,18 @@ class Kill:
     pause: float
 
 
-def seeds() -> list[int]:
-    """Return the histories to play."""
-    if one := os.environ.get("SKEP_LIFE_SEED"):
-        return [int(one)]
-    many = os.environ.get("SKEP_LIFE_SEEDS")
-    return list(range(int(many))) if many else [QUICK]
+def histories() -> list[tuple[str, int]]:
+    """Return the histories to play: of both providers where they are whole."""
+    one, many = os.environ.get("SKEP_LIFE_SEED"), os.environ.get("SKEP_LIFE_SEEDS")
+    seeds = [int(one)] if one else range(int(many)) if many else [QUICK]
+    return [(provider, seed) for provider in (PROVIDERS if LENGTH == "all" else ["docker"]) for seed in seeds]
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[LivedSite]:
+@contextmanager
+def docker_site(directory: Path) -> Iterator[LivedSite]:
     """Give the site as it is when its life begins; leave nothing of it."""
     shape = Shape(rig.free_cidr(PURPOSE))
-    made = LivedSite(tmp_path / "first", shape)
+    made = LivedSite(directory / "first", shape)
     with rig.own(made.name):
         try:
             made.run(timeout=RUN).well()
@@ -66,31 +66,31 @@ def site(tmp_path: Path) -> Iterator[LivedSite]:
             remove_other_image(shape.cidr)
 
 
-@pytest.fixture
-def prepared_site(tmp_path: Path) -> Iterator[LivedSite]:
+@contextmanager
+def prepared_site(directory: Path) -> Iterator[LivedSite]:
     """Give the site on hosts that somebody else has made; leave nothing of it."""
-    cidr = rig.free_cidr(PURPOSE)
     with rig.own(rig.site_name(PURPOSE)):
-        made = prepared(tmp_path, cidr)
+        made = prepared(directory, rig.free_cidr(PURPOSE))
         made.run(timeout=RUN).well()
         yield made
 
 
-@pytest.mark.parametrize("seed", seeds())
-def test_life(seed: int, site: LivedSite) -> None:
-    """After each change the site is as site.toml says, in two runs at most; no row is lost, no page missed."""
-    lives(site, seed, CHANGES)
+PROVIDERS = {"docker": docker_site, "prepared": prepared_site}
 
 
-@pytest.mark.parametrize("seed", seeds() if LENGTH == "all" else [])
-def test_life_of_prepared_hosts(seed: int, prepared_site: LivedSite) -> None:
-    """The same, with those changes that skep can take hosts through that it has not made."""
-    lives(prepared_site, seed, OF_MEMBERS)
+@pytest.mark.parametrize(("provider", "seed"), histories())
+def test_life(provider: str, seed: int, tmp_path: Path) -> None:
+    """After each change the site is as site.toml says, in two runs at most; no row is lost, no page missed.
+
+    Hosts that skep has not made go through what it can take them through.
+    """
+    with PROVIDERS[provider](tmp_path) as site:
+        lives(site, seed, OF_MEMBERS if provider == "prepared" else CHANGES)
 
 
 def lives(site: LivedSite, seed: int, changes: Sequence[type[Change]]) -> None:
     """Take a site through changes, in an order that a seed draws."""
-    say(f"to play it again: SKEP_LIFE_SEED={seed} SKEP_LIFE_LENGTH={LENGTH}")
+    say(f"{type(site).__name__}, to play it again: SKEP_LIFE_SEED={seed} SKEP_LIFE_LENGTH={LENGTH}")
     left = random.Random(seed).sample(changes, len(changes))  # noqa: S311 - the same history each time
     with Reader(lambda: site.shape.addresses) as reader, Writer(site.container("hive0")) as writer:
         for _ in range(len(changes) if LENGTH == "all" else int(LENGTH)):
