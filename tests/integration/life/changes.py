@@ -205,13 +205,13 @@ class KeyTakenOut(Change):
 class _Outage(Change):
     """A hive is away when the run begins, which brings it back."""
 
-    words: tuple[str, ...]
+    blow: tuple[str, ...]
     """What is done to its container, by docker."""
 
     def begin(self) -> None:
         """Take a hive away, and wait for a while."""
         self.stops = (self._draw_hive(),)
-        words = [word.format(site=self.site.name) for word in self.words]
+        words = [word.format(site=self.site.name) for word in self.blow]
         command = ["docker", *words, self.site.container(self.detail)]
         subprocess.run(command, check=True, capture_output=True, timeout=60)
         time.sleep(self.chance.uniform(0, SILENCE))
@@ -220,19 +220,19 @@ class _Outage(Change):
 class HiveFrozen(_Outage):
     """A hive stands still: whoever asks it waits."""
 
-    words = ("pause",)
+    blow = ("pause",)
 
 
 class HiveKilled(_Outage):
     """A hive is off, as after a power cut."""
 
-    words = ("kill",)
+    blow = ("kill",)
 
 
 class NoNetwork(_Outage):
     """A hive, and so a manager, is cut off."""
 
-    words = ("network", "disconnect", "skep.{site}.private")
+    blow = ("network", "disconnect", "skep.{site}.private")
 
 
 CHANGES: tuple[type[Change], ...] = (
