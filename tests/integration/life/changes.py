@@ -7,8 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from random import Random
 
-from tests import rig
-from tests.integration.life.lived_site import MADE_HERE, MOST, PURPOSE, LivedSite, other_image
+from tests.integration.life.lived_site import MADE_HERE, MOST, LivedSite, other_image
 
 SILENCE = 20.0
 """The most seconds for which a hive is away before the run begins: the swarm has noticed it, or has not."""
@@ -124,30 +123,6 @@ class HostImage(Change):
         self.stops = self.site.shape.hives
 
 
-class Cidr(Change):
-    """Another network: refused before anything is touched, and done with all hosts at once if that is asked for."""
-
-    stands_still = True
-
-    def begin(self) -> None:
-        """Name another network, which a run alone does not take."""
-        self._before = self.site.shape.cidr
-        self.detail = rig.free_cidr(PURPOSE)
-        self.site.take(replace(self.site.shape, cidr=self.detail))
-        text = self.site.run().failed()
-        assert "replace=cidr" in text, text
-        self.words = ("replace=cidr",)
-        self.stops = self.site.shape.hives
-
-    def go_on(self) -> None:
-        """Ask for nothing more where the hosts have left their network already."""
-        name = f"skep.{self.site.name}.private"
-        command = ["docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", name]
-        found = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        if found.stdout.strip() != self._before:
-            self.words = ()
-
-
 class RepositoryMoved(Change):
     """The registry moves to another host with its images; nothing that runs is touched."""
 
@@ -240,7 +215,6 @@ CHANGES: tuple[type[Change], ...] = (
     HostLess,
     Memory,
     HostImage,
-    Cidr,
     RepositoryMoved,
     SecondCheckout,
     KeyTakenOut,
