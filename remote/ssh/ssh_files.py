@@ -91,6 +91,14 @@ class SshFiles:
             f"{name} refuses this checkout's key ({which})", "; or ".join(filter(None, ways))
         )
 
+    def other_host(self, name: str) -> KeyRefusedError:
+        """Return the error of a host whose host key is not the one that is known."""
+        return KeyRefusedError(
+            f"{name} has another host key than before",
+            "run doit, which asks its provider for the new one, or says what to do; ssh's own words: "
+            f"ssh -F {self.config} {name}",
+        )
+
 
 def this_user() -> str:
     """Return who runs doit, and on which machine, as `alice@laptop`."""
@@ -110,6 +118,11 @@ def is_refusal(text: str) -> bool:
     """Return whether ssh's error output says that the host does not let the key in, and not that ssh can't read it."""
     low = text.lower()
     return "permission denied (" in low and "load key" not in low
+
+
+def is_other_host(text: str) -> bool:
+    """Return whether ssh's error output says that the host's key is not the one that is known."""
+    return "host key verification failed" in text.lower()
 
 
 def socket_directory(state: Path) -> Path:

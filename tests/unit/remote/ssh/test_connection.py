@@ -78,6 +78,18 @@ def test_a_key_that_is_refused_is_said_as_that(
         connection.open()
 
 
+def test_another_host_key_is_said_as_that(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its task in build_infra runs then: the provider knows the new key, or says what to do."""
+    lines = ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "Host key verification failed.")
+    monkeypatch.setattr(ssh, "run_ssh", lambda words, **_: Completed(tuple(words), 255, lines=lines))
+
+    with pytest.raises(KeyRefusedError) as caught:
+        connection.open()
+
+    assert caught.value.reason == "hive0 has another host key than before"
+    assert f"ssh -F {connection._files.config} hive0" in caught.value.remedy
+
+
 @pytest.fixture
 def shell(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """Return a connection whose commands are run by a shell on this machine."""
