@@ -26,6 +26,12 @@ HOSTS = ("hive0", "hive1")
 STEP = ("build_infra", "setup_hosts:hive1.hostname")
 """All hosts, and a step of a later phase, which needs a log-in on hive1 and little else."""
 
+_NEW_HOST_KEY = """
+rm /etc/ssh/ssh_host_*
+ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+systemctl restart ssh
+"""
+
 
 @pytest.fixture
 def checkouts(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
@@ -70,7 +76,7 @@ def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
     """A second checkout, killed on its way in, takes nobody out; each is shown, and goes by its name alone.
 
     A key that was taken out is let in by the next run, which says why; a host that one of them made
-    anew lets both in, and the other one knows it again.
+    anew, or that has another host key, lets both in, and the other one knows it again.
     """
     first, second = checkouts
     with second.start("build_infra") as running:
@@ -109,3 +115,9 @@ def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
     assert ended.reasons["build_infra:hive1"] == "hive1 was made anew: it is another one than state/ knows"
     assert logs_in(second, "hive1")
     assert second.run("build_infra").did_nothing
+
+    first.on("hive0", _NEW_HOST_KEY)
+    hang_up(second)
+    ended = second.run("build_infra").well()
+    assert ended.reasons == {"build_infra:hive0": "hive0 has another host key than before"}
+    assert logs_in(second, "hive0")
