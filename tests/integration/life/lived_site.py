@@ -1,6 +1,7 @@
 """The site that a history takes through its changes: a database on one hive, a page on two, and a second checkout."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -163,8 +164,9 @@ class LivedSite(Site):
         return runs
 
     def logs_in(self, host: str) -> bool:
-        """Return whether this checkout's key logs in, over a connection of its own."""
-        words = ["ssh", "-F", str(self.state / "ssh_config"), "-o", "ControlPath=none", host, "true"]
+        """Return whether this checkout's key logs in, over a connection of its own; the host may be another by now."""
+        words = ["ssh", "-F", str(self.state / "ssh_config"), "-o", "ControlPath=none"]
+        words += ["-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={os.devnull}", host, "true"]
         return subprocess.run(words, capture_output=True, timeout=30, check=False).returncode == 0
 
     def hang_up(self) -> None:
