@@ -179,6 +179,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
                 stack.enter_context(rig.own(stage.site_name))
                 made[purpose] = DockerRig(stage, rig.ssh_files(tmp_path_factory.mktemp("below")))
                 rig.ensure_all(made[purpose].provider())
+                # A machine of a cloud lets nobody in who comes from the provider below.
+                rig.run_in(made[purpose].container("hive0"), "rm -rf /home/skep/.ssh")
             return made[purpose]
 
         yield host

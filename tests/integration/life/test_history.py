@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(5400)]
 QUICK = 1
 """The history of which CI plays the beginning: it takes no hosts down, which `test_rolling.py` does, and is quick."""
 LENGTH = os.environ.get("SKEP_LIFE_LENGTH", "4")
-AT_MOST = 12
+AT_MOST = 8
 """The most tasks that have begun when a run is killed."""
 
 
