@@ -65,7 +65,7 @@ class LiveState:
         self.tag_moves = tag_moves
         local_machine()
         self._guard = threading.RLock()
-        self._renewed: set[str] = set()
+        self._renewed: set[str] = set()  # hosts that the run changed
         self._known = {host.short for host in stage.hosts if self._is_made(host)}
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
         self._provider: Future[Mapping[str, Found]] | None = (
@@ -210,9 +210,8 @@ class LiveState:
     # -- states --------------------------------------------------------------------------------------------------
 
     def host(self, host: Host) -> HostState:
-        """Return the state of a host."""
-        future = self._host(host)
-        return future.result() if future is not None else HostState(error=f"{host.short} is not made yet")
+        """Return the state of a host; one that its provider knows not to run is not waited for."""
+        return self._seen(host, self._host(host))
 
     @property
     def swarm(self) -> SwarmState:
@@ -258,11 +257,29 @@ class LiveState:
         """Return whether a host has a record, and so can be asked."""
         return self._state.host_record(host) is not None
 
+    def _seen(self, host: Host, look: "Future[HostState] | None") -> HostState:
+        """Return what a look at a host, if one was begun, found."""
+        if look is None:
+            return HostState(error=f"{host.short} is not made yet")
+        return HostState(error=f"{host.short} does not run") if self._is_stopped(host) else look.result()
+
+    def _is_stopped(self, host: Host) -> bool:
+        """Return whether a host did not run when the provider listed it, and this run has not mended it since.
+
+        One that was paused answers neither ssh nor the swarm: while a run waits for it, the swarm moves its tasks.
+        """
+        if host.short in self._renewed:
+            return False
+        try:
+            found = self.things.get(host.short)
+        except SkepError:
+            return False
+        return found is not None and not found.running
+
     def _host(self, host: Host) -> "Future[HostState] | None":
         """Return the look at a host that is taken or under way, having begun one where it was renewed."""
         with self._guard:
-            if host.short in self._renewed and self._is_made(host):
-                self._renewed.discard(host.short)
+            if host.short in self._renewed and host.short not in self._hosts and self._is_made(host):
                 self._hosts[host.short] = self._begin_host(host)
             return self._hosts.get(host.short)
 
@@ -326,9 +343,7 @@ class LiveState:
         """Read the swarm's state from the first manager that answers."""
         problems = []
         for host in self._stage.hives:
-            state = (
-                looks[host].result() if host in looks else HostState(error=f"{host.short} is not made yet")
-            )
+            state = self._seen(host, looks.get(host))
             if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
                 problems.append(state.refusal or state.error or f"{host.short} is not a manager of a swarm")
                 continue
