@@ -97,8 +97,9 @@ class HostLess(Change):
         self.stops = (leaves,)
 
     def end(self) -> None:
-        """Remove it."""
-        self._prune(*self.stops)
+        """Remove it, where skep has made it."""
+        if self.site.owns_hosts:
+            self._prune(*self.stops)
 
 
 class Memory(Change):

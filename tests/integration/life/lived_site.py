@@ -112,6 +112,9 @@ class LivedSite(Site):
 
     """
 
+    owns_hosts = True
+    """Whether skep makes its hosts."""
+
     def __init__(self, directory: Path, shape: Shape) -> None:
         super().__init__(directory, PURPOSE)
         self.second: LivedSite | None = None

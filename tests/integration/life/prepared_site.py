@@ -17,6 +17,8 @@ echo '{key}' >/root/.ssh/authorized_keys
 class PreparedSite(LivedSite):
     """The site. Root's key is beside its checkouts, as the administrators of the hosts would give it to both."""
 
+    owns_hosts = False
+
     def _stage(self) -> dict[str, object]:
         """Return what the stage says."""
         return {
