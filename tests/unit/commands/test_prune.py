@@ -228,6 +228,7 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
     monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(swarm_nodes, "is_set_aside", lambda *_args: False)
     monkeypatch.setattr(upkeep, "task_counts", lambda *_args: {})
     monkeypatch.setattr(upkeep, "shortfalls", lambda *_args, **_options: [])
     monkeypatch.setattr(swarm_nodes, "set_aside", lambda *args: order.append(f"drain {args[2].address}"))
