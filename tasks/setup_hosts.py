@@ -191,7 +191,7 @@ def _leave(connections: Connections, host: Host, log: Log) -> None:
             f"the services on {host.short} to end",
             LEAVE_TIMEOUT,
         )
-        client.swarm.leave(force=True)
+        client.api.leave_swarm(force=True)
     log(f"{host.short}: left the swarm")
 
 

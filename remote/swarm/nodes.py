@@ -17,7 +17,10 @@ from remote.mother.wait import wait_for
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
-UPDATE_TIMEOUT = 30
+UPDATE_TIMEOUT = 90
+"""Seconds for which a change of a node is tried again: a leader that is demoted can take half a minute to give way."""
+_NO_VOTE = "can't find manager in raft memberlist"
+"""Part of an engine's answer to the demotion of a manager that is no member of the raft."""
 
 
 def check_expendable(
@@ -37,7 +40,12 @@ def check_expendable(
 
     """
     with engine_errors(beside, "listing the swarm's nodes"):
-        managers = [node for node in client.api.nodes() if node["Spec"]["Role"] == "manager"]
+        # A node that never finished joining is listed as a manager too, and has no vote.
+        managers = [
+            node
+            for node in client.api.nodes()
+            if node["Spec"]["Role"] == "manager" and node.get("ManagerStatus")
+        ]
     ready = {
         (node.get("Description") or {}).get("Hostname")
         for node in managers
@@ -146,14 +154,23 @@ def _set_aside(client: DockerClient, node: str) -> None:
     )
 
 
-def _update(client: DockerClient, node: str, changed: Callable[[Json], Json]) -> None:
-    """Change a node's specification; again, if the swarm changed the node between reading and writing."""
+def _update(
+    client: DockerClient, node: str, changed: Callable[[Json], Json], *, passes: str | None = None
+) -> None:
+    """Change a node's specification.
+
+    It is tried again if the swarm changed the node between reading and writing, and while it elects another leader.
+    """
 
     def updated() -> bool:
         found = client.api.inspect_node(node)
         spec = changed(found["Spec"])
         if spec != found["Spec"]:
-            client.api.update_node(node, found["Version"]["Index"], spec)
+            try:
+                client.api.update_node(node, found["Version"]["Index"], spec)
+            except APIError as error:
+                if passes is None or passes not in str(error.explanation):
+                    raise
         return True
 
     # The engine's words are "update out of sequence".
@@ -195,8 +212,11 @@ def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
 
 
 def _demote_and_remove(client: DockerClient, node: str) -> None:
-    """Remove a node, a manager after it has lost its vote."""
-    _update(client, node, lambda spec: {**spec, "Role": "worker"})
+    """Remove a node, a manager after it has lost its vote.
+
+    A swarm that was made anew out of one manager's data still lists the others, which have no vote to lose.
+    """
+    _update(client, node, lambda spec: {**spec, "Role": "worker"}, passes=_NO_VOTE)
     _remove(client, node)
 
 
@@ -292,6 +312,8 @@ def is_not_aside(label: str) -> bool:
 def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
     """Remove the nodes that a host was before it was replaced, so that they don't count for quorum.
 
+    Nodes of joins that never ended go as well, which have neither a vote nor a name. Nobody else may be joining.
+
     Args:
         host: The host, which is in no swarm now.
         manager: A manager's engine.
@@ -300,10 +322,19 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
     """
     with engine_errors(host.short, "removing its former nodes from the swarm"):
         for node in manager.api.nodes():
-            if not is_of(node, host):
+            if _never_joined(node):
+                log(f"removing node {node['ID']} from the swarm, which never finished joining")
+            elif is_of(node, host):
+                log(f"removing {host.name}'s former node {node['ID']} from the swarm")
+            else:
                 continue
-            log(f"removing {host.name}'s former node {node['ID']} from the swarm")
             _demote_and_remove(manager, node["ID"])
+
+
+def _never_joined(node: Json) -> bool:
+    """Return whether a node is of a manager that gave up joining, as where the swarm had no leader meanwhile."""
+    has_name = (node.get("Description") or {}).get("Hostname")
+    return node["Spec"]["Role"] == "manager" and not node.get("ManagerStatus") and not has_name
 
 
 def is_of(node: Json, host: Host, node_id: str = "") -> bool:
@@ -322,4 +353,4 @@ def _remove(client: DockerClient, node: str) -> None:
         client.api.remove_node(node, force=True)
         return True
 
-    wait_for(removed, f"node {node} to be removed from the swarm", 30, retry=APIError)
+    wait_for(removed, f"node {node} to be removed from the swarm", UPDATE_TIMEOUT, retry=APIError)

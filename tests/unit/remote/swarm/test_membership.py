@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 
 from model.errors import HostError
 from model.stage import Host
@@ -75,3 +76,31 @@ def test_a_leader_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) ->
             lambda _line: None,
             SwarmOptions(),
         )
+
+
+@pytest.mark.parametrize("said", [NO_LEADER, "context deadline exceeded"])
+def test_a_swarm_without_a_leader_is_left(said: str) -> None:
+    """The SDK's `client.swarm` asks the swarm when it is named; and an engine that still ends tasks is asked again."""
+    refusals, left = [APIError("error", explanation=said)], []
+
+    class Client:
+        """An engine whose swarm does not answer."""
+
+        def __init__(self) -> None:
+            self.api = SimpleNamespace(leave_swarm=self._leave)
+
+        @property
+        def swarm(self) -> Any:
+            """Fail as the SDK does."""
+            raise APIError("error", explanation=NO_LEADER)
+
+        def _leave(self, *, force: bool) -> None:
+            """Give up the first time."""
+            if refusals:
+                raise refusals.pop()
+            left.append(force)
+
+    client: Any = Client()
+    membership._leave(host("hive0"), client)
+
+    assert left == [True]

@@ -1,5 +1,6 @@
 """Nodes of the swarm, and the hosts that they belong to."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -107,3 +108,66 @@ def test_a_node_that_the_swarm_changes_meanwhile_is_changed_again() -> None:
         client: Any = Moving("active")
         change(client)
         assert client.refused == 1
+
+
+def test_a_manager_without_a_vote_is_removed() -> None:
+    """After `docker swarm init --force-new-cluster` the swarm lists managers that its raft does not know any more."""
+    host = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
+
+    class Voteless(Moving):
+        refused = 1
+
+        def update_node(self, node: str, version: int, spec: dict[str, Any]) -> None:
+            """Refuse to take the vote that it does not have."""
+            if spec.get("Role") == "worker":
+                response = requests.Response()
+                response.status_code = 404
+                said = "rpc error: code = NotFound desc = can't find manager in raft memberlist"
+                raise APIError("", response, said)
+            super().update_node(node, version, spec)
+
+    client: Any = Voteless("active")
+    swarm_nodes.remove_node("hive1", client, host, quiet)
+
+    assert client.node["removed"]
+
+
+def test_a_join_that_never_ended_has_no_vote_and_is_cleared_away() -> None:
+    """Such nodes are listed as managers, without a name: they neither count for the majority nor stay."""
+    hosts = [
+        Host(f"hive{n}", f"p-hive{n}.x", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(3)
+    ]
+    gone: list[str] = []
+    named = [
+        {
+            "ID": host.short,
+            "Version": {"Index": 1},
+            "Spec": {"Role": "manager"},
+            "Description": {"Hostname": host.name},
+            "Status": {"State": "ready"},
+            "ManagerStatus": {"Reachability": "reachable"},
+        }
+        for host in hosts
+    ]
+    ghosts = [
+        {
+            "ID": f"ghost{n}",
+            "Version": {"Index": 1},
+            "Spec": {"Role": "manager"},
+            "Status": {"State": "unknown"},
+        }
+        for n in range(5)
+    ]
+    api = SimpleNamespace(
+        nodes=lambda: [*named, *ghosts],
+        inspect_node=lambda node: next(one for one in ghosts if one["ID"] == node),
+        update_node=lambda *_: None,
+        remove_node=lambda node, **_: gone.append(node),
+    )
+    client: Any = SimpleNamespace(api=api)
+
+    swarm_nodes.check_expendable("hive1", client, hosts[0], ())
+    new = Host("hive3", "p-hive3.x", "10.0.0.3", is_hive=True, is_repository=False)
+    swarm_nodes.remove_ghosts(new, client, quiet)
+
+    assert gone == [f"ghost{n}" for n in range(5)]
