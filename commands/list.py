@@ -13,7 +13,7 @@ from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
-from tasks.hosts import let_in_keys
+from tasks.hosts import let_in_keys, moving
 from tasks.hosts.let_in_keys import LetInKey
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -190,6 +190,8 @@ class ListReport:
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
+        if moved := moving.outside_cidr(self.run):
+            lines.append(paint(moved, YELLOW, on=coloured))
         if not selected:
             lines += let_in_keys.lines(self._keys, every=every)
         if not selected and all(

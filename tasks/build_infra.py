@@ -244,7 +244,9 @@ class ProviderResource(Step):
         """Return whether the thing is there, and has to be stopped, another one, or at another address."""
         if self._run.provider.owns:
             found = self._run.live_state.things.get(self.name)
-            return found is not None and (found.key != self._resource.key or found.must_stop)
+            if found is None:  # as the network of hosts that are to have other addresses
+                return not self._resource.is_host and moving.moves_at_once(self._run)
+            return found.key != self._resource.key or found.must_stop
         return self.name in moving.moved_hosts(self._run)
 
 
