@@ -16,7 +16,7 @@ from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks.hosts.rolling_replace import is_member, stopped_one_at_a_time
-from tasks.names import SWARM, host_task, setup_task, vault_task
+from tasks.names import REGISTRY, SWARM, host_task, setup_task, vault_task
 from tasks.run.context import Run
 from tasks.run.secrets import Secrets
 from tasks.step import Step, Work
@@ -119,6 +119,9 @@ class SetupStep(Step):
             self._apply_docker(step, key, work)
         else:
             self._apply(step, key, work)
+        if self._step == REGISTRY:
+            # Of a host that this run made anew, the look before had none of the registry's images.
+            self._run.live_state.renew(self._host)
         return FactRecord(id=key)
 
     def _apply(self, step: HostStep, key: str, work: Work) -> None:
