@@ -130,6 +130,7 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
                 lambda: "is drained" in site.log("build_infra:hive0"), "hive0 to be drained", timeout=RUN
             )
             assert "setup_hosts:hive2.node_labels" in running.text, running.text
+            assert "build_images:" not in running.text, running.text  # the registry outlived its host
             running.kill()
 
         text = site.run(timeout=RUN).well().text
