@@ -66,7 +66,7 @@ def ensure_member(
         raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
     if state != "inactive":
         log(f"{host.short} leaves the swarm that it was in")
-        _leave(host, client)
+        leave(host, client)
     ensure_gwbridge(host, client, options, log)
     if managers:
         # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
@@ -142,7 +142,7 @@ def take_down(
         if services_end:
             with engine_errors(short, "leaving the swarm"):
                 wait_for(partial(_runs_nothing, client), f"the services on {short} to end", DRAIN_TIMEOUT)
-        _leave(host, client)
+        leave(host, client)
         log(f"{short} left the swarm")
 
 
@@ -196,14 +196,24 @@ def _settled_membership(host: Host, client: DockerClient, log: Log) -> Json:
     return membership
 
 
-def _leave(host: Host, client: DockerClient) -> None:
+def leave(host: Host, client: DockerClient) -> None:
     """Leave a swarm, whatever becomes of it; an engine that is still ending tasks gives up after a while, and goes on.
 
     Not by `client.swarm`, which first asks the swarm, and fails where that has no leader.
+
+    Args:
+        host: The host.
+        client: Its engine.
+
+    Raises:
+        HostError: It is still in a swarm after a minute.
+
     """
 
     def left() -> bool:
         with engine_errors(host.short, "leaving a swarm"):
+            if client.info()["Swarm"].get("LocalNodeState") == "inactive":
+                return True  # an earlier try, whose answer was lost, may have done it
             client.api.leave_swarm(force=True)
         return True
 

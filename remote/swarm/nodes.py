@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from model.errors import HostError
 from model.json_types import Json
@@ -92,9 +93,10 @@ def remove_node(beside: str, client: DockerClient, host: Host, log: Log, node_id
             if not is_of(node, host, node_id):
                 continue
             log(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
-            _update(client, node["ID"], lambda spec: {**spec, "Availability": "drain"})
-            _wait_for_tasks_to_end(client, node["ID"])
-            _demote_and_remove(client, node["ID"])
+            with contextlib.suppress(NotFound):  # somebody else was first
+                _update(client, node["ID"], lambda spec: {**spec, "Availability": "drain"})
+                _wait_for_tasks_to_end(client, node["ID"])
+                _demote_and_remove(client, node["ID"])
 
 
 def set_aside(beside: str, client: DockerClient, host: Host, log: Log, node_id: str = "") -> None:
@@ -128,8 +130,14 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log, node_id: 
             _wait_for_tasks_to_end(client, node["ID"])
 
 
-def is_set_aside(beside: str, client: DockerClient, host: Host) -> bool:
+def is_set_aside(beside: str, client: DockerClient, host: Host, node_id: str = "") -> bool:
     """Return whether skep drained a hive, as a run did that was killed.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        node_id: Its node, where that is known.
 
     Raises:
         HostError: The swarm can't be asked.
@@ -137,7 +145,9 @@ def is_set_aside(beside: str, client: DockerClient, host: Host) -> bool:
     """
     with engine_errors(beside, "listing the swarm's nodes"):
         return any(
-            CORDONED_LABEL in labels_of(node["Spec"]) for node in client.api.nodes() if is_of(node, host)
+            CORDONED_LABEL in labels_of(node["Spec"])
+            for node in client.api.nodes()
+            if is_of(node, host, node_id)
         )
 
 
@@ -160,10 +170,19 @@ def _update(
     """Change a node's specification.
 
     It is tried again if the swarm changed the node between reading and writing, and while it elects another leader.
+
+    Raises:
+        NotFound: There is no such node.
+
     """
+    gone: list[NotFound] = []
 
     def updated() -> bool:
-        found = client.api.inspect_node(node)
+        try:
+            found = client.api.inspect_node(node)
+        except NotFound as error:
+            gone.append(error)
+            return True
         spec = changed(found["Spec"])
         if spec != found["Spec"]:
             try:
@@ -175,6 +194,8 @@ def _update(
 
     # The engine's words are "update out of sequence".
     wait_for(updated, f"node {node} to be changed", UPDATE_TIMEOUT, retry=APIError)
+    for error in gone:
+        raise error
 
 
 def check_back(beside: str, client: DockerClient, host: Host) -> None:
@@ -212,12 +233,13 @@ def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
 
 
 def _demote_and_remove(client: DockerClient, node: str) -> None:
-    """Remove a node, a manager after it has lost its vote.
+    """Remove a node, a manager after it has lost its vote. One that somebody else removed is gone.
 
     A swarm that was made anew out of one manager's data still lists the others, which have no vote to lose.
     """
-    _update(client, node, lambda spec: {**spec, "Role": "worker"}, passes=_NO_VOTE)
-    _remove(client, node)
+    with contextlib.suppress(NotFound):
+        _update(client, node, lambda spec: {**spec, "Role": "worker"}, passes=_NO_VOTE)
+        _remove(client, node)
 
 
 def _tasks_on(client: DockerClient, node: str) -> list[str]:
@@ -312,7 +334,7 @@ def is_not_aside(label: str) -> bool:
 def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
     """Remove the nodes that a host was before it was replaced, so that they don't count for quorum.
 
-    Nodes of joins that never ended go as well, which have neither a vote nor a name. Nobody else may be joining.
+    Nodes of joins that never ended go as well, which have neither a vote nor a name.
 
     Args:
         host: The host, which is in no swarm now.
@@ -332,9 +354,16 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
 
 
 def _never_joined(node: Json) -> bool:
-    """Return whether a node is of a manager that gave up joining, as where the swarm had no leader meanwhile."""
+    """Return whether a node is of a manager that gave up joining, as where the swarm had no leader meanwhile.
+
+    One that is younger than a join may take can be another hive's, whose engine goes on after a killed run.
+    """
     has_name = (node.get("Description") or {}).get("Hostname")
-    return node["Spec"]["Role"] == "manager" and not node.get("ManagerStatus") and not has_name
+    if node["Spec"]["Role"] != "manager" or node.get("ManagerStatus") or has_name:
+        return False
+    # The engine writes nanoseconds.
+    made = datetime.fromisoformat(f"{node['CreatedAt'][:19]}+00:00")
+    return datetime.now(UTC) - made > timedelta(seconds=JOIN_TIMEOUT)
 
 
 def is_of(node: Json, host: Host, node_id: str = "") -> bool:
@@ -343,14 +372,16 @@ def is_of(node: Json, host: Host, node_id: str = "") -> bool:
         return bool(node["ID"] == node_id)
     addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
     name = (node.get("Description") or {}).get("Hostname")
-    return name == host.name or host.address in {address.partition(":")[0] for address in addresses}
+    known = {address.partition(":")[0] for address in addresses if address}
+    return name == host.name or host.address in known
 
 
 def _remove(client: DockerClient, node: str) -> None:
     """Remove a node; the swarm takes a moment to see it demoted."""
 
     def removed() -> bool:
-        client.api.remove_node(node, force=True)
+        with contextlib.suppress(NotFound):
+            client.api.remove_node(node, force=True)
         return True
 
     wait_for(removed, f"node {node} to be removed from the swarm", UPDATE_TIMEOUT, retry=APIError)

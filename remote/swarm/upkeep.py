@@ -60,7 +60,7 @@ def shortfalls(
         labels: The stage's labels.
         expected: Service to the number of its tasks. One that was scaled down since, or is gone, is not missed.
         smaller: Whether the swarm has fewer nodes now for good. Then a global service wants less, and a task that
-            finds no node, as one that is bound to a host, is not missed.
+            finds no node, since it is bound to a host or they are full, is not missed.
 
     Raises:
         HostError: The swarm does not answer.
@@ -73,10 +73,14 @@ def shortfalls(
         if smaller or "Global" not in service["Spec"].get("Mode", {}):
             # What a global service wants follows the nodes: while one is drained, it wants less.
             wanted = min(wanted, count.desired)
+        if count.running >= wanted:
+            continue
+        reasons = _reasons(beside, client, service["ID"])
+        if smaller:
+            wanted -= sum(why.startswith(_NO_NODE) for why in reasons)
+            reasons = [why for why in reasons if not why.startswith(_NO_NODE)]
         if count.running < wanted:
-            why = _reason(beside, client, service["ID"])
-            if smaller and why.startswith(_NO_NODE):
-                continue
+            why = next(iter(reasons), "")
             lines.append(f"service {name}: {count.running} of {wanted} tasks run{f' ({why})' if why else ''}")
     return lines
 
@@ -116,12 +120,9 @@ def _count(service: Json) -> TaskCount:
     return TaskCount(status.get("RunningTasks", 0), status.get("DesiredTasks", 0))
 
 
-def _reason(beside: str, client: DockerClient, service: str) -> str:
-    """Return why a task of a service does not run, in the swarm's words."""
+def _reasons(beside: str, client: DockerClient, service: str) -> list[str]:
+    """Return for each task of a service that should run why it does not, in the swarm's words."""
     with engine_errors(beside, "listing the tasks of a service"):
         tasks = client.api.tasks(filters={"service": service, "desired-state": "running"})
-    for task in tasks:
-        status = task["Status"]
-        if status["State"] != "running":
-            return str(status.get("Err") or status.get("Message") or status["State"])
-    return ""
+    waiting = [task["Status"] for task in tasks if task["Status"]["State"] != "running"]
+    return [str(status.get("Err") or status.get("Message") or status["State"]) for status in waiting]

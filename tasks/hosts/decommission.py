@@ -127,7 +127,7 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
     beside, client = connections.manager()
     counts = upkeep.task_counts(beside.short, client, run.stage.labels)
     # A run that was killed drained it: nobody knows how many ran before.
-    drained = swarm_nodes.is_set_aside(beside.short, client, host)
+    drained = swarm_nodes.is_set_aside(beside.short, client, host, node)
     before = {name: count.desired if drained else count.running for name, count in counts.items()}
     swarm_nodes.set_aside(beside.short, client, host, log, node)
     _wait_for_services(run, host, before, log)
@@ -148,7 +148,8 @@ def _wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log
 
     what = f"the services to run elsewhere than on {host.short}"
     try:
-        wait_until_none(lacking, what, MOVE_TIMEOUT, log)
+        with run.coordination.idle():
+            wait_until_none(lacking, what, MOVE_TIMEOUT, log)
     except HostError as error:
         log(f"{error}: not waited for any longer")
 

@@ -7,7 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import replace
 from random import Random
 
-from tests.integration.life.lived_site import MADE_HERE, MOST, LivedSite, other_image
+from tests import rig
+from tests.integration.life.lived_site import MADE_HERE, MOST, PURPOSE, LivedSite, other_image
 
 SILENCE = 20.0
 """The most seconds for which a hive is away before the run begins: the swarm has noticed it, or has not."""
@@ -21,9 +22,6 @@ class Change(ABC):
         chance: What is drawn for this change.
 
     """
-
-    stands_still = False
-    """Whether the page may be away: only a change that moves all hosts at once may do that."""
 
     def __init__(self, site: LivedSite, chance: Random) -> None:
         self.site, self.chance = site, chance
@@ -178,6 +176,19 @@ class KeyTakenOut(Change):
         assert set(let_in.values()) == {(True, False)}, let_in
 
 
+class OtherCidr(Change):
+    """Another network, which hosts can't be moved to at once: refused before anything is touched, and put back."""
+
+    def begin(self) -> None:
+        """Ask for it by plan and by a run, then put it back."""
+        cidr = self.site.shape.cidr
+        with self.site.edited(cidr, rig.free_cidr(f"{PURPOSE}-other")):
+            for words in (("plan",), ()):
+                ended = self.site.run(*words)
+                assert ended.status == 1, ended.text
+                assert "all hosts would have to move to other addresses at once" in ended.text, ended.text
+
+
 class _Outage(Change):
     """A hive is away when the run begins, which brings it back."""
 
@@ -219,6 +230,7 @@ CHANGES: tuple[type[Change], ...] = (
     RepositoryMoved,
     SecondCheckout,
     KeyTakenOut,
+    OtherCidr,
     HiveFrozen,
     HiveKilled,
     NoNetwork,

@@ -1,11 +1,12 @@
 """Nodes of the swarm, and the hosts that they belong to."""
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import requests
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from model.stage import Host
 from remote.swarm import nodes as swarm_nodes
@@ -133,7 +134,10 @@ def test_a_manager_without_a_vote_is_removed() -> None:
 
 
 def test_a_join_that_never_ended_has_no_vote_and_is_cleared_away() -> None:
-    """Such nodes are listed as managers, without a name: they neither count for the majority nor stay."""
+    """Such nodes are listed as managers, without a name: they neither count for the majority nor stay.
+
+    One that was made just now may be of another hive that joins, whose run was killed.
+    """
     hosts = [
         Host(f"hive{n}", f"p-hive{n}.x", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(3)
     ]
@@ -152,11 +156,12 @@ def test_a_join_that_never_ended_has_no_vote_and_is_cleared_away() -> None:
     ghosts = [
         {
             "ID": f"ghost{n}",
+            "CreatedAt": f"{made:%Y-%m-%dT%H:%M:%S}.123456789Z",
             "Version": {"Index": 1},
             "Spec": {"Role": "manager"},
             "Status": {"State": "unknown"},
         }
-        for n in range(5)
+        for n, made in enumerate([*[datetime.now(UTC) - timedelta(hours=1)] * 5, datetime.now(UTC)])
     ]
     api = SimpleNamespace(
         nodes=lambda: [*named, *ghosts],
@@ -171,3 +176,31 @@ def test_a_join_that_never_ended_has_no_vote_and_is_cleared_away() -> None:
     swarm_nodes.remove_ghosts(new, client, quiet)
 
     assert gone == [f"ghost{n}" for n in range(5)]
+
+
+def test_a_host_without_an_address_is_no_node() -> None:
+    """Of a former host nothing but its short name may be known: nodes that have not told their address are others."""
+    unknown = Host("hive9", "hive9", "", is_hive=False, is_repository=False)
+
+    assert not swarm_nodes.is_of({"Description": {"Hostname": "p-hive0.example"}}, unknown)
+
+
+def test_a_node_that_somebody_else_removed_is_gone() -> None:
+    """A second checkout, or a killed run's last call, may have been first: nothing is waited for."""
+    host = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
+
+    class Gone(OneNode):
+        """A manager that lists a node, and removes it before it is changed."""
+
+        def inspect_node(self, _node: str) -> dict[str, Any]:
+            """Find none, once it is drained."""
+            if self.node["Spec"]["Availability"] == "drain":
+                raise NotFound("node n1 not found")
+            return self.node
+
+        def tasks(self, **_filters: Any) -> list[dict[str, Any]]:
+            """List none."""
+            return []
+
+    client: Any = Gone("active")
+    swarm_nodes.remove_node("hive1", client, host, quiet)

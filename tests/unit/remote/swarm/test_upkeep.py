@@ -64,8 +64,9 @@ def test_a_smaller_swarm_wants_less() -> None:
 
     assert upkeep.shortfalls("hive0", client, LABELS, {"each": 3, "db": 1}, smaller=True) == []
 
-    tasks[0]["Status"] = {"State": "preparing"}
-    assert upkeep.shortfalls("hive0", client, LABELS, {"db": 1}, smaller=True) == [
+    tasks.append({"ID": "2", "Status": {"State": "preparing"}})
+    client = swarm(service("db", "Replicated", 0, 2), tasks=tasks)
+    assert upkeep.shortfalls("hive0", client, LABELS, {"db": 2}, smaller=True) == [
         "service db: 0 of 1 tasks run (preparing)"
     ]
 
