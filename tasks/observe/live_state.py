@@ -86,7 +86,7 @@ class LiveState:
         if found is None:
             return Missing(f"{name} is gone")
         if not found.running:
-            return f"{name} does not run"
+            return _why_down(found)
         if found.key != key:
             return f"{name} is not the one that was made (its label says another key)"
         return found.drift or None
@@ -261,20 +261,21 @@ class LiveState:
         """Return what a look at a host, if one was begun, found."""
         if look is None:
             return HostState(error=f"{host.short} is not made yet")
-        return HostState(error=f"{host.short} does not run") if self._is_stopped(host) else look.result()
+        down = self._why_not_asked(host)
+        return HostState(error=down) if down else look.result()
 
-    def _is_stopped(self, host: Host) -> bool:
-        """Return whether a host did not run when the provider listed it, and this run has not mended it since.
+    def _why_not_asked(self, host: Host) -> str:
+        """Return why a host could not be used when the provider listed it; empty if it could, or was mended since.
 
         One that was paused answers neither ssh nor the swarm: while a run waits for it, the swarm moves its tasks.
         """
         if host.short in self._renewed:
-            return False
+            return ""
         try:
             found = self.things.get(host.short)
         except SkepError:
-            return False
-        return found is not None and not found.running
+            return ""
+        return "" if found is None or found.running else _why_down(found)
 
     def _host(self, host: Host) -> "Future[HostState] | None":
         """Return the look at a host that is taken or under way, having begun one where it was renewed."""
@@ -377,6 +378,11 @@ def _silent(host: Host, state: HostState) -> str:
     """Return the answer where a host's engine is silent: where none was ever set up, nothing is on the host."""
     message = f"{host.short}: its engine does not answer"
     return Unknown(message) if "docker" in state.steps else Missing(message)
+
+
+def _why_down(found: "Found") -> str:
+    """Return why a thing that the provider lists can't be used as it is."""
+    return f"{found.name} {'is in no network of the stage' if found.is_displaced else 'does not run'}"
 
 
 def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The live state: who is asked, and who is not waited for."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_a_host_that_does_not_run_is_not_waited_for(made: Made) -> None:
     assert run.live_state.unreachable() == [hive0]
     swarm = run.live_state._read_swarm({hive: run.live_state._hosts[hive.short] for hive in (hive0, hive1)})
     assert "hive0 does not run" in swarm.error
+
+
+def test_a_host_in_no_network_is_said_as_that(made: Made) -> None:
+    """A docker host that a killed run took out of its network runs, and has to be put back: that is another fault."""
+    for where, thing in list(made.cloud.things.items()):
+        if thing.name == "hive0":
+            made.cloud.things[where] = replace(thing, running=False, is_displaced=True)
+    run = made.run()
+
+    assert run.live_state.host(run.stage.host("hive0")).error == "hive0 is in no network of the stage"
+    assert run.live_state.resource("hive0", "any") == "hive0 is in no network of the stage"
 
 
 def test_a_host_that_was_started_is_asked_anew(made: Made) -> None:
