@@ -129,6 +129,7 @@ class ListReport:
             "stage": stage.name,
             "provider": stage.provider,
             "at_work": holder(self.run.state),
+            "outside_cidr": moving.outside_cidr(self.run),
             "pinned": pinned_revisions.pinned(self.run.state),
             "ssh_keys": [
                 {

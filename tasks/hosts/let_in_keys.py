@@ -22,7 +22,7 @@ from tasks.run.state import State
 FILE = "authorized_keys.json"
 SHOWN = 8
 """The keys that a list shows where nobody asked for all."""
-MANY = 'each clone without state/ adds one; for CI see docs/providers.md, "Who is let in"'
+MANY = 'each clone without state/ adds one; for CI see docs/providers.md, "CI"'
 """Said where there are more keys than people and machines may well have."""
 KeysOfHosts = Mapping[str, Sequence[AuthorizedKey]]
 """Host to the keys that it lets in."""

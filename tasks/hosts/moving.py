@@ -56,7 +56,8 @@ def is_under_way(run: Run) -> bool:
     Where the network is to be replaced, that is so only if every host has left the one that it had: it is in none, or
     it is in a newer one, where the swarm knows its hives by other addresses. Hosts that are stopped left nothing: they
     are as `doit halt` left them. Where no network is to be replaced, half of the hives or more are in no network, or
-    known to the swarm by another address than they have.
+    known to the swarm by another address than they have. Hosts that are to have other addresses while the stage has no
+    network at all are not under way: that is refused as any other move of all.
     """
     if run.provider.owns and _has_no_network(run):
         return False
@@ -94,7 +95,7 @@ def outside_cidr(run: Run) -> str:
         if record is not None and ipaddress.ip_address(record.address) not in network:
             return (
                 f"stages.{run.stage.name}.cidr: {network} is another network than that of the hosts ({host.short} has "
-                f"{record.address}): `doit plan` says what is in the way"
+                f"{record.address}): see doit plan"
             )
     return ""
 

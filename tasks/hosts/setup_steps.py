@@ -120,9 +120,14 @@ class SetupStep(Step):
         else:
             self._apply(step, key, work)
         if self._step == REGISTRY:
-            # Of a host that this run made anew, the look before had none of the registry's images.
-            self._run.live_state.renew(self._host)
+            self._see_images()
         return FactRecord(id=key)
+
+    def _see_images(self) -> None:
+        """Have the host looked at anew, if the look before met no registry, as on a host that this run made anew."""
+        look = self._run.live_state.host(self._host)
+        if look.error or not look.tags:
+            self._run.live_state.renew(self._host)
 
     def _apply(self, step: HostStep, key: str, work: Work) -> None:
         """Run the step's script on the host."""

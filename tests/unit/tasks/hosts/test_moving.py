@@ -230,6 +230,6 @@ def test_list_tells_that_the_hosts_are_in_another_network(made: Made) -> None:
     made.edit('cidr = "10.0.0.0/24"', NEW)
 
     assert moving.outside_cidr(made.run()) == (
-        "stages.private.cidr: 10.0.1.0/24 is another network than that of the hosts (hive0 has 10.0.0.10): `doit plan` "
-        "says what is in the way"
+        "stages.private.cidr: 10.0.1.0/24 is another network than that of the hosts (hive0 has 10.0.0.10): see doit "
+        "plan"
     )

@@ -29,3 +29,22 @@ def test_the_registry_is_looked_at_anew_when_it_runs(tmp_path: Path, monkeypatch
     step.ensure(Work(step.task, {}, "", quiet))
 
     assert run.live_state.image(image, key) is None
+
+
+def test_a_registry_that_was_met_is_not_looked_at_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its images stay where they are when the step is applied again: what the run knows of them stays."""
+    monkeypatch.setattr(Connection, "script", lambda *_, **__: "")
+    made = rig.new(tmp_path)
+    made.make()
+    run = made.run()
+    repository = run.stage.repository
+    before = run.live_state.host(repository)
+    assert before.tags
+    made.hosts[repository.short] = replace(before, tags=frozenset())  # another look would find none
+
+    step = SetupStep(run, HostSteps(run.stage, run.secrets), repository, "registry", ())
+    step.ensure(Work(step.task, {}, "", quiet))
+
+    assert run.live_state.host(repository).tags == before.tags
