@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _SERVICE_LABEL = "com.docker.swarm.service.id"
-_ENDED = {"exited", "dead"}
-"""The states of a container that does not run, and that nobody starts again."""
+_ENDED = {"created", "exited", "dead"}
+"""The states of a container that does not run, and that nobody starts again once its service is gone."""
 _BEING_REMOVED = 409
 
 
@@ -52,8 +52,9 @@ class OrphanService(Orphan):
     def _wait_until_gone(self, connections: Connections, hive: Host, log: Log) -> None:
         """Wait until a hive has none of its containers any more.
 
-        The swarm removes those that run; one that has ended, as a job's, it leaves there with its volumes. A hive that
-        does not answer is not waited for, and the log says so: the service is removed all the same.
+        The swarm removes those that run; one that has ended or was never started, as a job's, it leaves there with its
+        volumes. If the engine refuses to remove it, it is asked again until the time is over. A hive that does not
+        answer is not waited for, and the log says so: the service is removed all the same.
 
         Raises:
             HostError: There are some when the time is over.
@@ -63,27 +64,43 @@ class OrphanService(Orphan):
 
         doing = f"looking for the containers of {self.words}, which is removed"
         names: list[str] = []
+        refused: list[str] = []
 
         def is_gone() -> bool:
             try:
                 with engine_errors(hive.short, doing):
                     api = connections.engine(hive).api
                     found = api.containers(all=True, filters={"label": f"{_SERVICE_LABEL}={self.id}"})
-                    for each in found:
-                        if each["State"] in _ENDED:
-                            _remove_ended(api, each["Id"])
             except HostError as error:
                 log(f"containers of {self.words} on {hive.short} are not checked: {error}")
                 return True
             names[:] = [name.lstrip("/") for container in found for name in container["Names"]]
+            ended = [each["Id"] for each in found if each["State"] in _ENDED]
+            refused[:] = filter(None, (_refusal(hive, api, container) for container in ended))
             return not found
+
+        def reason() -> str:
+            problem = "".join(f" ({text})" for text in refused)
+            return f"{', '.join(names)} is still there{problem}; docker rm -f {' '.join(names)} ends it there"
 
         wait_for(
             is_gone,
             f"the containers of {self.words} on {hive.short} to end",
             GONE_TIMEOUT + self.grace,
-            reason=lambda: f"{', '.join(names)} is still there; docker rm -f {' '.join(names)} ends it there",
+            reason=reason,
         )
+
+
+def _refusal(hive: Host, api: Any, container: str) -> str:
+    """Remove a container that has ended; return why the engine refuses it, or an empty text."""
+    from remote.engine.client import engine_errors
+
+    try:
+        with engine_errors(hive.short, f"removing container {container[:12]}"):
+            _remove_ended(api, container)
+    except HostError as error:
+        return str(error)
+    return ""
 
 
 def _remove_ended(api: Any, container: str) -> None:

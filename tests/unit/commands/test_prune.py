@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 from msgspec import structs
+from requests import Response
 
 from commands import prune as command
 from commands.prune import PruneCommand
@@ -265,7 +267,8 @@ class Job(Leaving):
 
     def __init__(self) -> None:
         super().__init__()
-        self.left = {"c1": "exited", "c2": "running"}
+        self.left = {"c1": "exited", "c2": "running", "c3": "created"}
+        self.refusals = 0
 
     def containers(self, *, all: bool, filters: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002 - as in the SDK
         """List them; the one that runs ends by itself, and is removed by the swarm."""
@@ -275,9 +278,15 @@ class Job(Leaving):
         return found
 
     def remove_container(self, container: str, *, v: bool) -> None:
-        """Remove one that has ended, with its unnamed volumes."""
+        """Remove one that has ended or never started, with its unnamed volumes; refuse it some times."""
         assert v
-        assert self.left.pop(container) == "exited"
+        assert self.left[container] != "running"
+        if self.refusals > 0:
+            self.refusals -= 1
+            answer = Response()
+            answer.status_code = 500
+            raise APIError("500", answer, "device or resource busy")
+        del self.left[container]
         self.calls.append(f"remove {container}")
 
 
@@ -298,16 +307,40 @@ def test_a_service_is_removed_when_its_containers_are_gone(
 
 
 def test_the_ended_containers_of_a_job_go_with_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for the swarm to remove them, since it does not; those that run are left to it."""
+    """Nobody waits for the swarm to remove them, since it does not; those that run are left to it.
+
+    So do those that never started, and those that the engine does not let go at once.
+    """
     run, engine = made.run(), Job()
+    engine.refusals = 1
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
     monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
     monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
 
     assert remove_all(run, [OrphanService("once", "deploy_services:once", id="s1")], lambda _line: None) == []
 
-    assert engine.calls == ["remove s1", "remove c1"]
+    assert engine.calls == ["remove s1", "remove c3", "remove c1"]
     assert engine.left == {}
+
+
+def test_an_ended_container_that_the_engine_keeps_is_a_problem(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prune is not done then, and has the engine's words; the hive was asked and counts as checked."""
+    run, engine, told = made.run(), Job(), list[str]()
+    engine.refusals, engine.left = 100, {"c1": "exited"}
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
+    monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+    monkeypatch.setattr("tasks.services.orphans.GONE_TIMEOUT", 0)
+
+    (problem,) = remove_all(run, [OrphanService("once", "deploy_services:once", id="s1")], told.append)
+
+    assert problem == (
+        "service once: waited 0 s for the containers of service once on hive0 to end: c1 is still there "
+        "(hive0: removing container c1: device or resource busy); docker rm -f c1 ends it there"
+    )
+    assert [line for line in told if "not checked" in line] == []
 
 
 def test_a_hive_that_is_dead_is_not_waited_for(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
