@@ -29,8 +29,6 @@ class Change(ABC):
         self.stops: tuple[str, ...] = ()
         """The hosts that may be another container or start anew, with all that runs on them."""
         self.detail = ""
-        self.words: tuple[str, ...] = ()
-        """The arguments of its first run."""
 
     @property
     def possible(self) -> bool:
@@ -41,10 +39,7 @@ class Change(ABC):
     def begin(self) -> None:
         """Make it; the run after it brings the site to what it says."""
 
-    def go_on(self) -> None:  # noqa: B027 - most have nothing to do
-        """Do what belongs to it after the first run was killed."""
-
-    def end(self) -> None:  # noqa: B027 - the same
+    def end(self) -> None:  # noqa: B027 - most have nothing to do
         """Do what belongs to it and comes after the run."""
 
     def _prune(self, *named: str) -> None:

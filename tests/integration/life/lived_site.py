@@ -156,9 +156,9 @@ class LivedSite(Site):
         self.second.take(self.shape)
         return self.second
 
-    def settle(self, *words: str) -> list[Ended]:
-        """Run doit, at first with arguments, until it ends well; return the runs, of which there are two at most."""
-        runs = [self.run(*words, timeout=RUN)]
+    def settle(self, first: Ended | None = None) -> list[Ended]:
+        """Run doit until it ends well; return the runs, of which there are two at most, with one that has ended."""
+        runs = [first or self.run(timeout=RUN)]
         if runs[0].status != 0:
             runs.append(self.run(timeout=RUN))
         text = "\n=== the run after it:\n".join(ended.text for ended in runs)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import rig
+from tests.integration.doit_run import Ended
 from tests.integration.life.changes import CHANGES, OF_MEMBERS, Change
 from tests.integration.life.checks import hold, snapshot
 from tests.integration.life.lived_site import PURPOSE, RUN, LivedSite, Shape, remove_other_image
@@ -118,10 +119,9 @@ def live(site: LivedSite, change: Change, reader: Reader, writer: Writer) -> Non
     began = time.monotonic()
     say(f"{name}: {kill or 'no kill'}")
     change.begin()
-    killed = kill is not None and was_killed(change, kill)
-    if killed:
-        change.go_on()
-    runs = change.runs_in.settle(*change.words)
+    ended = None if kill is None else run_killed(change.runs_in, kill)
+    killed = kill is not None and ended is None
+    runs = change.runs_in.settle(ended)
     change.end()
     took = time.monotonic() - began
     hold(site, change, before, writer)
@@ -140,19 +140,19 @@ def drawn_kill(chance: random.Random) -> Kill | None:
     return kill if chance.random() < 0.5 else None
 
 
-def was_killed(change: Change, kill: Kill) -> bool:
-    """Start doit and kill it at a moment; return whether that came before its end."""
-    site, began = change.runs_in, time.time()
+def run_killed(site: LivedSite, kill: Kill) -> Ended | None:
+    """Start doit and kill it at a moment; return the run if it ended before that, which counts as any other."""
+    began = time.time()
 
     def begun() -> int:
         return sum(path.stat().st_mtime >= began for path in site.state.glob("logs/*/*.log"))
 
-    with site.start(*change.words) as running:
+    with site.start() as running:
         rig.wait_until(
             lambda: begun() >= kill.begun or running.process.poll() is not None, "tasks to begin", RUN
         )
         time.sleep(kill.pause)
-        return running.kill()
+        return None if running.kill() else running.wait()
 
 
 def say(line: str) -> None:
