@@ -138,7 +138,8 @@ class Builder:
             except ImageNotFound:
                 container.commit(repository=LAYERS, tag=key)
             else:
-                # Two of a kind would make two images of one key.
+                # Two of a kind would make two images of one key. That still happens if the other one comes while this
+                # one commits, which is rare.
                 self._log(f"role {layer.role}: another checkout has made the layer meanwhile, which is taken")
 
     def _keep_failed(self, container: Any, layer: Layer, name: str) -> str:
