@@ -50,7 +50,8 @@ class Builder:
         registry: The site's registry.
         owner: A text of the site's and stage's own, in the names of build containers.
         lock: Returns the lock of a name: one layer is built only once.
-        marks: A directory on the mother with a file for each build container of this checkout that may be there.
+        marks: A directory on the mother with a file for each build container of this checkout that may be there, which
+            has its host's name.
         log: Takes a line for the log.
 
     """
@@ -172,7 +173,7 @@ class Builder:
         # Another checkout may build the same at the same time.
         name = f"{name}.{token_hex(4)}"
         mark = self._marks / name
-        mark.touch()
+        mark.write_text(self._host)
         container = self._client.containers.create(
             # The mother's own proxies (in ~/.docker/config.json) are not the image's.
             image,
@@ -227,7 +228,9 @@ class Builder:
         return str(json.loads(answer.splitlines()[-1])["status"])
 
     def clear_leftovers(self) -> None:
-        """Remove the build containers that a killed run left behind. Only one run at a time holds a checkout's stage.
+        """Remove the build containers that a killed run left on this host, and their marks.
+
+        Only one run at a time holds a checkout's stage.
 
         Those of other checkouts may be at work: only one that is older than any build goes, as that of a clone which is
         gone.
@@ -241,7 +244,13 @@ class Builder:
                 if is_own or _age(container.attrs["Created"]) > OLD:
                     container.remove(force=True, v=True)
         for mark in self._marks.glob("*"):
-            mark.unlink(missing_ok=True)
+            if marked_host(mark, self._host) == self._host:
+                mark.unlink(missing_ok=True)
+
+
+def marked_host(mark: Path, repository: str) -> str:
+    """Return the host of a mark's build container: the repository, unless that has moved since."""
+    return mark.read_text() or repository
 
 
 def _age(created: str) -> float:

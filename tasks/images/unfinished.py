@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from model.errors import BuildError
 from model.log import Log
-from tasks.images.builder import builder_for, marks
+from tasks.images.builder import clear_leftovers, marked
 from tasks.names import own_image_task
 from tasks.phase import Orphan
 from tasks.run.context import Run
@@ -40,7 +40,7 @@ class OrphanBuild(Orphan):
 
 @dataclass(frozen=True)
 class OrphanBuildContainer(Orphan):
-    """The container of a build that a killed run may have left on the repository's engine, maybe still at work."""
+    """The container of a build that a killed run may have left on the engine of its repository, maybe still at work."""
 
     kind, order, is_on_host = "build container", 54, True
 
@@ -50,8 +50,8 @@ class OrphanBuildContainer(Orphan):
         return False
 
     def remove(self, run: Run, log: Log) -> None:
-        """Remove it, and what else is left of this checkout's builds."""
-        builder_for(run, log, clear=False).clear_leftovers()
+        """Remove it, and what else is left of this checkout's builds there."""
+        clear_leftovers(run, self.host, log)
 
     def forget(self, run: Run) -> None:
         """Forget nothing: it is of no task."""
@@ -60,11 +60,12 @@ class OrphanBuildContainer(Orphan):
 def unfinished(run: Run) -> Iterator[Orphan]:
     """Yield the containers of killed builds, and the local images on the repository that were not pushed."""
     repository = run.stage.repository
-    for mark in sorted(marks(run.state).glob("*")):
-        note = "a killed run may have left it"
-        yield OrphanBuildContainer(
-            mark.name, own_image_task(f"unfinished.{mark.name}"), note, host=repository.short, id=mark.name
-        )
+    for host, found in marked(run).items():
+        for mark in found:
+            note = "a killed run may have left it"
+            yield OrphanBuildContainer(
+                mark.name, own_image_task(f"unfinished.{mark.name}"), note, host=host, id=mark.name
+            )
     seen = run.live_state.host(repository)
     keys = {tag.rpartition(":")[2] for tag in seen.tags}
     for name in seen.local_bases:

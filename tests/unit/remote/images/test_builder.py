@@ -29,7 +29,10 @@ def test_two_images_with_the_same_layers_are_committed_at_the_same_time(tmp_path
 
 
 def test_only_this_checkouts_left_over_containers_go(tmp_path: Path) -> None:
-    """Another checkout may be at work in its own; one that is older than any build has nobody left."""
+    """Another checkout may be at work in its own; one that is older than any build has nobody left.
+
+    A mark of a host that is not asked stays.
+    """
     now, hour = datetime.now(UTC), timedelta(hours=1)
     removed: list[str] = []
 
@@ -43,11 +46,14 @@ def test_only_this_checkouts_left_over_containers_go(tmp_path: Path) -> None:
     client: Any = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: found))
     marks = tmp_path / "building"
     marks.mkdir()
-    (marks / "mine").touch()
+    (marks / "mine").write_text("hive3")
+    # As another version of skep left it.
+    (marks / "unnamed").touch()
+    (marks / "elsewhere").write_text("hive1")
 
     Builder(
         client, "hive3", SiteRegistry("reg", "u", "p"), "o", lambda _: threading.Lock(), marks, print
     ).clear_leftovers()
 
     assert removed == ["mine", "lost"]
-    assert not list(marks.iterdir())
+    assert [mark.name for mark in marks.iterdir()] == ["elsewhere"]
