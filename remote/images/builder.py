@@ -29,6 +29,7 @@ from model.reasons import reason_of
 from remote.engine.client import engine_errors
 from remote.images import run_layer
 from remote.images.bases import BASE_COMMAND
+from remote.images.build_marks import marked_host
 from remote.images.image_config import image_archive, merged_config
 from remote.images.layers import Layer, container_options
 from remote.images.registry import RegistryClient, SiteRegistry
@@ -246,11 +247,6 @@ class Builder:
         for mark in self._marks.glob("*"):
             if marked_host(mark, self._host) == self._host:
                 mark.unlink(missing_ok=True)
-
-
-def marked_host(mark: Path, repository: str) -> str:
-    """Return the host of a mark's build container: the repository, unless that has moved since."""
-    return mark.read_text() or repository
 
 
 def _age(created: str) -> float:

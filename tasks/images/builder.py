@@ -10,6 +10,7 @@ from model.keys.record import ImageRecord
 from model.log import Log
 from model.secrets.stage_secrets import REGISTRY_USER
 from model.stage import Host
+from remote.images.build_marks import marked_host
 from tasks.run.context import Run
 from tasks.run.progress import Progress
 from tasks.run.state import State
@@ -70,8 +71,6 @@ def _clear_elsewhere(run: Run, log: Log) -> None:
 
 def marked(run: Run) -> dict[str, list[Path]]:
     """Return the marks of build containers, by the host on which they are."""
-    from remote.images.builder import marked_host
-
     found: dict[str, list[Path]] = {}
     for mark in sorted(marks(run.state).glob("*")):
         # A build of this run may end meanwhile.
