@@ -14,7 +14,7 @@ from commands.shared.lock_owner import holder
 from model.checks.unread_labels import unread_labels
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
-from tasks.hosts import let_in_keys
+from tasks.hosts import let_in_keys, moving
 from tasks.hosts.let_in_keys import LetInKey
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -130,6 +130,7 @@ class ListReport:
             "stage": stage.name,
             "provider": stage.provider,
             "at_work": holder(self.run.state),
+            "outside_cidr": moving.outside_cidr(self.run),
             "pinned": pinned_revisions.pinned(self.run.state),
             "warnings": list(unread_labels(stage)),
             "ssh_keys": [
@@ -193,6 +194,8 @@ class ListReport:
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
         lines += [paint(line, YELLOW, on=coloured) for line in unread_labels(stage)]
+        if moved := moving.outside_cidr(self.run):
+            lines.append(paint(moved, YELLOW, on=coloured))
         if not selected:
             lines += let_in_keys.lines(self._keys, every=every)
         if not selected and all(

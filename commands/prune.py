@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Collection, Sequence
 from contextlib import closing
+from fnmatch import fnmatchcase
 from typing import Any
 
 from doit import get_var
@@ -22,6 +23,8 @@ from tasks.hosts.let_in_keys import LetInKey
 from tasks.phase import Orphan
 from tasks.run.context import Run
 
+_WILD = frozenset("*?[")
+"""Characters of a pattern, which no key's name has."""
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
 """The exit status; without confirm= it says whether there is something to remove, as `doit plan` does."""
 
@@ -40,7 +43,8 @@ Volumes hold data: a volume is removed only if volumes= names it, a host only if
 host is drained and leaves the swarm first; it stays if the swarm would lose its majority.
 
 It shows the ssh keys that the hosts let in, one for each checkout. None is taken out but by its name: with key=NAME \
-those keys are taken out of all hosts, and nothing else is removed. A checkout never takes out its own.
+those keys are taken out of all hosts, and nothing else is removed; key='root@ci-*' names several. A checkout never \
+takes out its own.
 
 A resource that a deployed service still uses stays: run doit first, which updates the service.
 
@@ -142,16 +146,20 @@ def _words(name: str) -> set[str]:
 
 
 def _chosen_keys(known: Sequence[LetInKey], names: set[str]) -> list[LetInKey]:
-    """Return the keys that a person named.
+    """Return the keys that a person named, each once; `ci@*` names several, but never this checkout's own.
 
     Raises:
         InvalidCommand: There is none of that name, several, or it is this checkout's own.
 
     """
-    chosen = []
+    chosen: dict[str, LetInKey] = {}
     for name in sorted(names):
-        found = [each for each in known if each.key.is_called(name)]
-        if len(found) != 1:
+        is_pattern = bool(_WILD & {*name})
+        if is_pattern:
+            found = [each for each in known if fnmatchcase(each.key.name, name) and not each.is_own]
+        else:
+            found = [each for each in known if each.key.is_called(name)]
+        if not found or (len(found) > 1 and not is_pattern):
             listed = ", ".join(each.key.name for each in known if not each.is_own) or "none"
             wrong = "is not a key that the hosts let in" if not found else "means several keys"
             raise InvalidCommand(f"key={name}: {wrong}; these can be taken out: {listed}")
@@ -160,14 +168,15 @@ def _chosen_keys(known: Sequence[LetInKey], names: set[str]) -> list[LetInKey]:
                 f"key={name}: is this checkout's own key, without which it can't log in: "
                 "take it out in another checkout"
             )
-        chosen += found
-    return chosen
+        chosen |= {each.key.public: each for each in found}
+    return list(chosen.values())
 
 
 def _let_in(keys: Sequence[LetInKey]) -> list[str]:
     """Return a line for each ssh key that the hosts let in, and how to take one out."""
     lines = ["ssh keys that the hosts let in; key=NAME takes one out:"]
-    return [*lines, *(f"    {each.key.name}  {each.words}" for each in keys)] if keys else []
+    lines += [f"    {each.key.name}  {each.words}" for each in keys]
+    return [*lines, *([f"    {let_in_keys.MANY}"] if len(keys) > let_in_keys.SHOWN else [])] if keys else []
 
 
 def _stays(orphaned: Sequence[Orphan], removable: Sequence[Orphan]) -> list[str]:
@@ -177,7 +186,10 @@ def _stays(orphaned: Sequence[Orphan], removable: Sequence[Orphan]) -> list[str]
 
 def _unread(run: Run) -> list[str]:
     """Return a line for each part of the stage whose state could not be read."""
-    errors = [run.live_state.swarm.error, *(run.live_state.host(host).error for host in run.stage.hosts)]
+    state = run.live_state
+    # Where no hive answers, that is all that is to be said of the swarm.
+    swarm = "" if all(state.host(hive).error for hive in run.stage.hives) else state.swarm.error
+    errors = [swarm, *(state.host(host).error for host in run.stage.hosts)]
     return _not_checked(errors)
 
 

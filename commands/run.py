@@ -2,8 +2,7 @@
 
 import signal
 import sys
-from collections.abc import Collection, Mapping
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Mapping, Sequence
 from functools import wraps
 from types import FrameType
 from typing import Any
@@ -13,7 +12,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding
-from commands.shared.task_selection import all_before
+from commands.shared.task_selection import all_before, run_by
 from commands.shell_image import PREFIX, shell
 from model.checks.unread_labels import unread_labels
 from model.errors import SkepError
@@ -50,10 +49,10 @@ class RunCommand(DoitRun):
     def _execute(self, **kwargs: Any) -> int:
         """Hold the stage while doit runs its tasks."""
         run = site_run(self.loader)
-        before = all_before({task.name: task.task_dep for task in self.task_list})
+        tasks = {task.name: task.task_dep for task in self.task_list}
+        before = all_before(tasks)
         words = ["*"] if self.sel_tasks is None else self.sel_tasks
-        selected = [name for name in before if any(fnmatchcase(name, word) for word in words)]
-        chosen = {name for task in selected for name in (task, *before[task])}
+        chosen = run_by(words, tasks, before, alone=bool(kwargs.get("single")))
         refuse_unknown_replacements(run)
         problems = missing_secrets(run, chosen)
         if problems:
@@ -121,18 +120,33 @@ class RunCommand(DoitRun):
             chosen: The tasks of this run.
             alone: Whether doit runs the named tasks without those that they need.
 
+        Raises:
+            InvalidCommand: Hives go that would stay drained, since nothing sets them up again.
+
         """
         order = rolling_order.rolling_order(run, before, chosen)
+        if alone and order.set_up:
+            raise InvalidCommand(_stays_drained(run, order, self.sel_tasks or ()))
         rolling_order.apply(order, run.stage, {task.name: task.task_dep for task in self.task_list})
         if len(order.hosts) > 1:
             _print(
                 f"taken down one after the other, each when the one before it is back: {', '.join(order.hosts)}"
             )
         added = [task for task in order.set_up if task not in chosen]
-        if self.sel_tasks is not None and added and not alone:
+        if self.sel_tasks is not None and added:
             self.sel_tasks = [*self.sel_tasks, *added]
             shorts = dict.fromkeys(task.partition(":")[2].partition(".")[0] for task in added)
             _print(f"set up again when they are back, so that services run there again: {', '.join(shorts)}")
+
+
+def _stays_drained(run: Run, order: rolling_order.RollingOrder, words: Sequence[str]) -> str:
+    """Return why a run does not take hives down that it was not to set up again."""
+    hives = [short for short in order.hosts if run.stage.host(short).is_hive]
+    return (
+        f"{', '.join(hives)}: {'has' if len(hives) == 1 else 'have'} to be drained and taken down for this; with -s "
+        f"nothing would set {'it' if len(hives) == 1 else 'them'} up again, and no service would run there: type "
+        f"doit {' '.join(words)}"
+    )
 
 
 def end_builds(run: Run) -> None:

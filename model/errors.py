@@ -9,7 +9,7 @@ Whatever else is raised is a fault of ours and keeps its traceback.
     ├── ProviderError      the provider of hosts refused
     ├── HostError          a host can't be reached or a command on it failed
     │   ├── CommandError   … with the host, the command, its exit status and its last lines
-    │   └── KeyRefusedError  … since it does not let this checkout's ssh key in
+    │   └── KeyRefusedError  … since a key is refused: the checkout's or the host's
     ├── BuildError         an image can't be built
     └── ServiceError       a service does not converge
 """
@@ -74,10 +74,10 @@ class CommandError(HostError):
 
 
 class KeyRefusedError(HostError):
-    """A host answers, and does not let this checkout's ssh key in.
+    """A host answers, and does not let this checkout's ssh key in, or has another host key than before.
 
     Args:
-        reason: Which host refuses which key.
+        reason: Which host refuses which key, or has another one.
         remedy: The ways back in.
 
     """

@@ -67,6 +67,7 @@ class Found:
         must_stop: Whether `ensure` has to stop it for a while to change it in place, as for another size. Such hosts
             are ensured one at a time.
         is_displaced: Whether it is a host in no network of the stage's, as a killed run that moved the hosts leaves it.
+        has_no_network: Whether it is a host, and the stage has no network at all to be in.
 
     """
 
@@ -78,6 +79,7 @@ class Found:
     drift: str = ""
     must_stop: bool = False
     is_displaced: bool = False
+    has_no_network: bool = False
 
     def is_replaced(self, wanted: Resource) -> bool:
         """Return whether it has to be replaced to become as wanted."""

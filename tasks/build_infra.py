@@ -199,6 +199,11 @@ class ProviderResource(Step):
         answer = self._run.live_state.resource(self.name, self._resource.key)
         if answer is not None or not self._resource.is_host:
             return answer
+        found = self._run.live_state.things.get(self.name)
+        record = self._run.state.read(self.task, HostRecord)
+        if found is not None and record is not None and found.id != record.id:
+            # It has other host keys as well: nothing else would let this checkout log in again.
+            return f"{self.name} was made anew: it is another one than state/ knows"
         return self._run.live_state.host(self._run.stage.host(self.name)).refusal or None
 
     def effect(self, changed: Names) -> str:
@@ -240,7 +245,9 @@ class ProviderResource(Step):
         """Return whether the thing is there, and has to be stopped, another one, or at another address."""
         if self._run.provider.owns:
             found = self._run.live_state.things.get(self.name)
-            return found is not None and (found.key != self._resource.key or found.must_stop)
+            if found is None:  # as the network of hosts that are to have other addresses
+                return not self._resource.is_host and moving.moves_at_once(self._run)
+            return found.key != self._resource.key or found.must_stop
         return self.name in moving.moved_hosts(self._run)
 
 

@@ -181,6 +181,7 @@ def _foreign_services(stage: Stage, connections: Connections) -> list[str]:
 def _leave(connections: Connections, host: Host, log: Log) -> None:
     """Take a hive out of the swarm as soon as its services have ended: leaving would kill them."""
     from remote.engine.client import engine_errors
+    from remote.swarm import membership
 
     client: DockerClient = connections.engine(host)
     with engine_errors(host.short, "leaving the swarm"):
@@ -191,7 +192,7 @@ def _leave(connections: Connections, host: Host, log: Log) -> None:
             f"the services on {host.short} to end",
             LEAVE_TIMEOUT,
         )
-        client.swarm.leave(force=True)
+    membership.leave(host, client)
     log(f"{host.short}: left the swarm")
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PLAYED = ("aws", "azure", "gcp")
 """Clouds that are played by a process's own servers, so that their tests need nothing that others have."""
-ORDER = ("example_site", "contract", "openstack")
+ORDER = ("example_site", "contract", "openstack", "life")
 """What begins first, the longest before all: what is short at the end lets both processes end at the same time.
 
 OpenStack's services may have to be installed first, which is done while the first two are at work.

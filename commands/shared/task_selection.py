@@ -65,6 +65,29 @@ def all_before(tasks: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
     return {name: of(name) for name in tasks}
 
 
+def run_by(
+    words: Collection[str],
+    tasks: Mapping[str, Collection[str]],
+    before: Mapping[str, Collection[str]],
+    *,
+    alone: bool,
+) -> set[str]:
+    """Return the tasks that doit runs where these words select tasks.
+
+    Args:
+        words: The words: tasks, phases, patterns.
+        tasks: Task to those that it waits for; a phase waits for its own tasks.
+        before: Every task to all tasks that come before it, directly or not.
+        alone: Whether doit runs the selected tasks without those that they need.
+
+    """
+    selected = [name for name in tasks if any(fnmatchcase(name, word) for word in words)]
+    if not alone:
+        return {name for task in selected for name in (task, *before[task])}
+    own = (task for phase in selected if ":" not in phase for task in tasks[phase])
+    return {*selected, *own}
+
+
 def with_flags(words: Sequence[str], *flags: str) -> tuple[list[str], set[str]]:
     """Return the words and the flags among them, since doit takes no option after the first word.
 

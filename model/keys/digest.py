@@ -20,6 +20,8 @@ _LONG = 200
 _NAMED_BY_CONTENT = ("secret.", "config.")
 """Prefixes of inputs whose values are names by content (`model/swarm/content_names.py`)."""
 _OPAQUE = ("sha256:", "hmac:", "file ")
+_WORDS = {"None": "not set", "True": "true", "False": "false"}
+"""How values are said that providers' inputs have in Python's words; a text of site.toml's has quotation marks."""
 _HEX, _HEX_DIGITS = 32, frozenset("0123456789abcdef")
 
 
@@ -125,5 +127,5 @@ def changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 
 def abbreviated(text: str) -> str:
-    """Return a value for a sentence, with ids and digests abbreviated."""
-    return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else text
+    """Return a value for a sentence: ids and digests abbreviated, without Python's words."""
+    return text[:12] if len(text) >= _HEX and set(text) <= _HEX_DIGITS else _WORDS.get(text, text)

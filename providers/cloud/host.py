@@ -17,7 +17,7 @@ from model.stage import Host, Stage
 from providers.cloud.cloud_init import SshKeys, fingerprint, new_host_key
 from remote.ssh.authorized_keys import let_in_script
 from remote.ssh.login import run_as_root, wait_for_login
-from remote.ssh.ssh_files import SshFiles, is_refusal
+from remote.ssh.ssh_files import SshFiles, host_key_problem, is_refusal
 
 SSH_TIMEOUT = 300.0
 LET_IN_TIMEOUT = 60.0
@@ -344,6 +344,12 @@ class CloudHosts(ABC, Generic[Config]):
                 record.name.partition(".")[0],
                 last=f"append that key to ~{ADMIN}/.ssh/authorized_keys by its console; or "
                 f"{self._removal_words(machine)}, which removes its disks, and run doit again",
+            )
+        if problem := host_key_problem(reason):
+            raise ProviderError(
+                f"{record.name}: {record.ssh_host} {problem}: if somebody made its host keys anew, put the former ones "
+                f"back by its console, or {self._removal_words(machine)}, which removes its disks, and run doit again; "
+                "if not, another machine answers at this address"
             )
         if reason:
             raise ProviderError(

@@ -87,6 +87,10 @@ def ensure(stage: Stage, key: str, log: Log) -> str:
                 refused = error
                 if status(error) not in {FORBIDDEN, CONFLICT, SERVER_ERROR}:
                     raise
+                continue
+            # Asked at once: hosts that were slow to stop may have taken all the time that a race is given.
+            if len(made := _ours(client, stage, key)) == 1:
+                return str(made[0]["Id"])
     raise translate_errors(refused) if refused else ProviderError(f"network {thing(stage)}: can't be made")
 
 

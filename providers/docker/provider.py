@@ -130,6 +130,7 @@ class DockerProvider(Provider):
                 running=container["State"] == "running" and at_home,
                 is_host=True,
                 is_displaced=not at_home,
+                has_no_network=NETWORK not in found,
             )
         return found
 

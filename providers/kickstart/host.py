@@ -19,7 +19,7 @@ from providers.kickstart.image import ways_to_install
 from remote.mother.wait import Pace, attempts
 from remote.ssh.commands import ssh_login, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, log_in, pinned, run_ssh
-from remote.ssh.ssh_files import SshFiles, is_refusal
+from remote.ssh.ssh_files import SshFiles, host_key_problem, is_refusal
 
 _IDENTIFY = "sudo -n cat /etc/machine-id"
 _ASK_AGAIN = 5.0
@@ -100,6 +100,9 @@ class KickstartHosts:
                     host.short,
                     last=f"append that key to ~{ADMIN}/.ssh/authorized_keys on its console, as root",
                 )
+            if (changed := host_key_problem(problem)) and not kept.pending:
+                # No medium was made since, from which it could be in installation.
+                raise ProviderError(self._another_key(host, changed))
         if not kept.pending:
             return problem or "nothing was made to install it from: doit build_infra:medium"
         first = self._record(host, kept.pending)
@@ -121,6 +124,15 @@ class KickstartHosts:
             return f"its new host key is not in use yet: {answer.errors}"
         self._store.write(host.short, kept.settled())
         return self._finished(host, kept.current, answer.output, log)
+
+    def _another_key(self, host: Host, problem: str) -> str:
+        """Return the message for a host that was taken over and whose host key ssh does not accept."""
+        return (
+            f"{host.name}: {host.address} {problem}: if it was installed from another checkout, copy "
+            f"{self._store.path(host.short)} from there; if from this one's old medium, run `doit forget "
+            "build_infra:medium` and `doit build_infra:medium`, and install it from the new one; if neither, another "
+            "machine answers at this address"
+        )
 
     def is_installed(self, host: Host) -> bool:
         """Return whether a host answers ssh with a key by which it is known, and lets the stage's in."""

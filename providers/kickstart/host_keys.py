@@ -73,7 +73,7 @@ class HostKeyStore:
             StateError: It can't be read.
 
         """
-        path = self._path(short)
+        path = self.path(short)
         try:
             table = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class HostKeyStore:
     def write(self, short: str, kept: Kept) -> None:
         """Keep a host's keys, whole or not at all."""
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._path(short)
+        path = self.path(short)
         table = {"current": kept.current, "pending": kept.pending, "private": kept.private.reveal()}
         write_whole(path, msgspec.json.encode(table), mode=0o600)
 
@@ -104,6 +104,6 @@ class HostKeyStore:
         for path in self.directory.glob("*.json"):
             self.write(path.stem, self.read(path.stem).settled())
 
-    def _path(self, short: str) -> Path:
+    def path(self, short: str) -> Path:
         """Return a host's file."""
         return self.directory / f"{short}.json"

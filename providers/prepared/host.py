@@ -18,7 +18,7 @@ from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.commands import ssh_login, with_any, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
 from remote.ssh.openssh import FAILED
-from remote.ssh.ssh_files import SshFiles, learn
+from remote.ssh.ssh_files import SshFiles, host_key_problem, learn
 
 ADMIT_TIMEOUT = 300.0
 """Seconds for making the admin user: sudo may have to be installed."""
@@ -203,7 +203,7 @@ class PreparedHosts:
 
         """
         errors = answer.errors.lower()
-        if "host key verification failed" in errors or "identification has changed" in errors:
+        if host_key_problem(errors):
             raise ProviderError(self._another_key(answer, host, record))
         if answer.status == FAILED and "permission denied" not in errors:
             raise ProviderError(no_answer(host, record, last_line(answer.errors) or "no answer"))

@@ -11,7 +11,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import requests
@@ -27,6 +29,7 @@ from model.reasons import reason_of
 from remote.engine.client import engine_errors
 from remote.images import run_layer
 from remote.images.bases import BASE_COMMAND
+from remote.images.build_marks import marked_host
 from remote.images.image_config import image_archive, merged_config
 from remote.images.layers import Layer, container_options
 from remote.images.registry import RegistryClient, SiteRegistry
@@ -35,6 +38,8 @@ from remote.images.registry_storage import LOCAL_BASES
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
 BUILD_PREFIX = "skep-build"
+OLD = 24 * 3600.0
+"""Seconds after which a build container that another checkout made is nobody's any more."""
 
 
 class Builder:
@@ -46,7 +51,8 @@ class Builder:
         registry: The site's registry.
         owner: A text of the site's and stage's own, in the names of build containers.
         lock: Returns the lock of a name: one layer is built only once.
-        marks: A directory on the mother with a file for each build container that may be there.
+        marks: A directory on the mother with a file for each build container of this checkout that may be there, which
+            has its host's name.
         log: Takes a line for the log.
 
     """
@@ -129,7 +135,14 @@ class Builder:
             except run_layer.RoleError as error:
                 kept = self._keep_failed(container, layer, name) if error.is_clean else ""
                 raise BuildError(f"{error}{kept}") from error
-            container.commit(repository=LAYERS, tag=key)
+            try:
+                self._inspect(f"{LAYERS}:{key}")
+            except ImageNotFound:
+                container.commit(repository=LAYERS, tag=key)
+            else:
+                # Two of a kind would make two images of one key. That still happens if the other one comes while this
+                # one commits, which is rare.
+                self._log(f"role {layer.role}: another checkout has made the layer meanwhile, which is taken")
 
     def _keep_failed(self, container: Any, layer: Layer, name: str) -> str:
         """Keep a container as it is after its role failed, and return the line that says how to look into it.
@@ -156,10 +169,12 @@ class Builder:
 
     @contextmanager
     def _container(self, name: str, image: str, **options: Any) -> Iterator[Any]:
-        """Create a container of this stage's own and remove it; until then there is a mark of it on the mother."""
+        """Create a container of this checkout's own and remove it; until then there is a mark of it on the mother."""
         self._marks.mkdir(parents=True, exist_ok=True)
+        # Another checkout may build the same at the same time.
+        name = f"{name}.{token_hex(4)}"
         mark = self._marks / name
-        mark.touch()
+        mark.write_text(self._host)
         container = self._client.containers.create(
             # The mother's own proxies (in ~/.docker/config.json) are not the image's.
             image,
@@ -214,14 +229,31 @@ class Builder:
         return str(json.loads(answer.splitlines()[-1])["status"])
 
     def clear_leftovers(self) -> None:
-        """Remove the build containers that a killed run left behind. Only one run at a time holds the stage."""
+        """Remove the build containers that a killed run left on this host, and their marks.
+
+        Only one run at a time holds a checkout's stage.
+
+        Those of other checkouts may be at work: only one that is older than any build goes, as that of a clone which is
+        gone.
+        """
+        prefix = f"{BUILD_PREFIX}.{self._owner}."
         with engine_errors(self._host, "removing left-over build containers", BuildError):
             for container in self._client.containers.list(
-                all=True, filters={"name": f"^/?{re.escape(f'{BUILD_PREFIX}.{self._owner}.')}"}
+                all=True, filters={"name": f"^/?{re.escape(prefix)}"}
             ):
-                container.remove(force=True, v=True)
+                is_own = (self._marks / container.name.removeprefix(prefix)).exists()
+                if is_own or _age(container.attrs["Created"]) > OLD:
+                    container.remove(force=True, v=True)
         for mark in self._marks.glob("*"):
-            mark.unlink(missing_ok=True)
+            if marked_host(mark, self._host) == self._host:
+                mark.unlink(missing_ok=True)
+
+
+def _age(created: str) -> float:
+    """Return the seconds since a time as the engine writes it, `2026-11-29T11:03:31.123456789Z`."""
+    # To the second: the clock of the engine's host is another one in any case.
+    then = datetime.fromisoformat(f"{created[:19]}+00:00")
+    return (datetime.now(UTC) - then).total_seconds()
 
 
 def failed_tag(owner: str, image: str) -> str:

@@ -6,6 +6,7 @@ pushes just then tries again. A push that is at work, as from another mother, pu
 """
 
 import re
+import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ _TAG = re.compile(
     r"\./(?P<repository>\S+)/_manifests/tags/(?P<key>[^/\s]+)/current/link"
 )
 """A line of the output of `list_script`."""
+_YOUNG = 3600.0
+"""Seconds for which a layer may be one of a build, as another checkout's, whose image is not pushed yet."""
 _END = 15
 """Lines of the output of a failed garbage collection that are kept."""
 
@@ -159,6 +162,8 @@ def freed(text: str) -> int | None:
 def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[ImageTag]) -> int:
     """Remove local images and layers that no kept tag has; return how many tags went.
 
+    Layers stay that were made within the last hour: another checkout may be building on them.
+
     Args:
         client: The repository host's engine.
         host: Its name, for messages.
@@ -173,11 +178,13 @@ def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[I
     with engine_errors(host, "removing old images", BuildError):
         images = client.api.images()
         names = {image["Id"]: [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])] for image in images}
+        young = {image["Id"] for image in images if time.time() - image["Created"] < _YOUNG}
         stacks = [
             _layers(client, image)
             for image, known in names.items()
             # What a failed build has made is of use to the next one.
             if any(name in wanted or name.startswith(f"{_FAILED}:") for name in known)
+            or (image in young and any(name.startswith(f"{_LAYERS}:") for name in known))
         ]
         old = [
             name

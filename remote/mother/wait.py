@@ -133,3 +133,31 @@ def telling(
         return answer
 
     return ask
+
+
+def wait_until_none(lacking: Callable[[], list[str]], what: str, timeout: float, log: Log) -> None:
+    """Wait until nothing is lacking any more, and tell a log meanwhile.
+
+    Args:
+        lacking: Returns a line for each thing that is lacking. An error of it is one more.
+        what: What is waited for.
+        timeout: Seconds.
+        log: Takes the lines.
+
+    Raises:
+        HostError: Something still is; the message says what.
+
+    """
+    lines: list[str] = []
+
+    def none() -> bool:
+        try:
+            lines[:] = lacking()
+        except SkepError as error:
+            lines[:] = [str(error)]
+        return not lines
+
+    def reason() -> str:
+        return "; ".join(lines)
+
+    wait_for(telling(none, what, log, reason), what, timeout, reason=reason)

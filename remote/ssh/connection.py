@@ -15,7 +15,7 @@ from remote.mother.lock import lock
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as ssh_commands
 from remote.ssh.openssh import FAILED, pipe_ssh, run_ssh
-from remote.ssh.ssh_files import SUN_PATH, SshFiles, is_refusal, own_directory
+from remote.ssh.ssh_files import SUN_PATH, SshFiles, host_key_problem, is_refusal, own_directory
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
@@ -58,7 +58,7 @@ class Connection:
 
         Raises:
             HostError: The host does not answer.
-            KeyRefusedError: It does not let this checkout's key in.
+            KeyRefusedError: It does not let this checkout's key in, or has another host key.
 
         """
         with self._lock:
@@ -104,7 +104,10 @@ class Connection:
         )
         ended = run_ssh(master, timeout=_OPENING)
         if not ended.ok:
-            if is_refusal("\n".join(ended.lines)):
+            said = "\n".join(ended.lines)
+            if problem := host_key_problem(said):
+                raise self._files.other_host(self.name, problem)
+            if is_refusal(said):
                 raise self._files.refusal(self.name, first="run doit, if its provider can let it in")
             late = f"no answer within {_OPENING:.0f} s" if ended.status is None else "no answer"
             hint = f"try: ssh -F {self._files.config} {self.name}"

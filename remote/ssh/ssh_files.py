@@ -91,6 +91,20 @@ class SshFiles:
             f"{name} refuses this checkout's key ({which})", "; or ".join(filter(None, ways))
         )
 
+    def other_host(self, name: str, problem: str) -> KeyRefusedError:
+        """Return the error of a host whose host key ssh does not accept.
+
+        Args:
+            name: The host's name.
+            problem: As `host_key_problem` says it.
+
+        """
+        return KeyRefusedError(
+            f"{name} {problem}",
+            "run doit, which asks its provider for the new one, or says what to do; ssh's own words: "
+            f"ssh -F {self.config} {name}",
+        )
+
 
 def this_user() -> str:
     """Return who runs doit, and on which machine, as `alice@laptop`."""
@@ -110,6 +124,15 @@ def is_refusal(text: str) -> bool:
     """Return whether ssh's error output says that the host does not let the key in, and not that ssh can't read it."""
     low = text.lower()
     return "permission denied (" in low and "load key" not in low
+
+
+def host_key_problem(text: str) -> str:
+    """Return why ssh does not accept a host's key, to be put behind the host's name; empty if it says no such thing."""
+    low = text.lower()
+    if "identification has changed" in low:
+        return "has another host key than before"
+    # Nothing is known of it, or no key of that type.
+    return "has a host key that is not known" if "host key verification failed" in low else ""
 
 
 def socket_directory(state: Path) -> Path:

@@ -23,6 +23,7 @@ PORT = 2377
 LEADER_TIMEOUT = 60
 NO_LEADER = "does not have a leader"
 """Part of an engine's answer while its swarm's managers have no majority, or have not elected a leader yet."""
+LEAVE_TIMEOUT = 60
 _SUBNET_SIZE = 24
 
 
@@ -65,8 +66,7 @@ def ensure_member(
         raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
     if state != "inactive":
         log(f"{host.short} leaves the swarm that it was in")
-        with engine_errors(host.short, "leaving a swarm"):
-            client.swarm.leave(force=True)
+        leave(host, client)
     ensure_gwbridge(host, client, options, log)
     if managers:
         # Before it joins: one more member that is gone, beside the new one, can cost the swarm its quorum.
@@ -76,7 +76,7 @@ def ensure_member(
     else:
         log(f"{host.short} makes the swarm")
         with engine_errors(host.short, "making the swarm"):
-            client.swarm.init(
+            client.api.init_swarm(
                 advertise_addr=host.address,
                 listen_addr=f"0.0.0.0:{PORT}",
                 data_path_addr=host.address,
@@ -139,11 +139,11 @@ def take_down(
     except HostError as error:
         log(f"{error}: its services end with it")
         services_end = False
-    for short, (_, client) in old.items():
-        with engine_errors(short, "leaving the swarm"):
-            if services_end:
+    for short, (host, client) in old.items():
+        if services_end:
+            with engine_errors(short, "leaving the swarm"):
                 wait_for(partial(_runs_nothing, client), f"the services on {short} to end", DRAIN_TIMEOUT)
-            client.swarm.leave(force=True)
+        leave(host, client)
         log(f"{short} left the swarm")
 
 
@@ -195,6 +195,30 @@ def _settled_membership(host: Host, client: DockerClient, log: Log) -> Json:
     if state not in {"inactive", "active"}:
         log(f"{host.short} is in state {state}: {membership.get('Error') or 'no reason given'}")
     return membership
+
+
+def leave(host: Host, client: DockerClient) -> None:
+    """Leave a swarm, whatever becomes of it; an engine that is still ending tasks gives up after a while, and goes on.
+
+    Not by `client.swarm`, which first asks the swarm, and fails where that has no leader.
+
+    Args:
+        host: The host.
+        client: Its engine.
+
+    Raises:
+        HostError: It is still in a swarm after a minute.
+
+    """
+
+    def left() -> bool:
+        with engine_errors(host.short, "leaving a swarm"):
+            if client.info()["Swarm"].get("LocalNodeState") == "inactive":
+                return True  # an earlier try, whose answer was lost, may have done it
+            client.api.leave_swarm(force=True)
+        return True
+
+    wait_for(left, f"{host.short} to leave a swarm", LEAVE_TIMEOUT, retry=HostError)
 
 
 def _cannot_tell(host: Host, silent: Mapping[str, str], addresses: Iterable[str]) -> str:
@@ -293,7 +317,7 @@ def _join(
     def joined() -> bool:
         with engine_errors(host.short, "joining the swarm"):
             if client.info()["Swarm"].get("LocalNodeState") == "inactive":
-                client.swarm.join(
+                client.api.join_swarm(
                     remote_addrs=addresses,
                     join_token=token,
                     advertise_addr=host.address,

@@ -1,10 +1,11 @@
-"""The nodes of a swarm: labelled, waited for, cordoned, and removed in order."""
+"""The nodes of a swarm: labelled, waited for, drained, and removed in order."""
 
 import contextlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 
 from model.errors import HostError
 from model.json_types import Json
@@ -17,6 +18,10 @@ from remote.mother.wait import wait_for
 JOIN_TIMEOUT = 90
 READY_PATIENCE = 20
 DRAIN_TIMEOUT = 120
+UPDATE_TIMEOUT = 90
+"""Seconds for which a change of a node is tried again: a leader that is demoted can take half a minute to give way."""
+_NO_VOTE = "can't find manager in raft memberlist"
+"""Part of an engine's answer to the demotion of a manager that is no member of the raft."""
 
 
 def check_expendable(
@@ -36,7 +41,12 @@ def check_expendable(
 
     """
     with engine_errors(beside, "listing the swarm's nodes"):
-        managers = [node for node in client.api.nodes() if node["Spec"]["Role"] == "manager"]
+        # A node that never finished joining is listed as a manager too, and has no vote.
+        managers = [
+            node
+            for node in client.api.nodes()
+            if node["Spec"]["Role"] == "manager" and node.get("ManagerStatus")
+        ]
     ready = {
         (node.get("Description") or {}).get("Hostname")
         for node in managers
@@ -83,34 +93,14 @@ def remove_node(beside: str, client: DockerClient, host: Host, log: Log, node_id
             if not is_of(node, host, node_id):
                 continue
             log(f"draining {host.short}, and removing its node {node['ID']} from the swarm")
-            _drain(client, node)
-            _demote_and_remove(client, client.api.inspect_node(node["ID"]))
+            with contextlib.suppress(NotFound):  # somebody else was first
+                _update(client, node["ID"], lambda spec: {**spec, "Availability": "drain"})
+                _wait_for_tasks_to_end(client, node["ID"])
+                _demote_and_remove(client, node["ID"])
 
 
-def cordon(host: str, client: DockerClient, nodes: Mapping[str, str], log: Log) -> None:
-    """Drain nodes, so that no task runs there any more; `ensure_node_labels` makes them active again.
-
-    Args:
-        host: A hive.
-        client: Its engine, which is a manager.
-        nodes: A node's id to its host's short name.
-        log: Takes a line for the log.
-
-    Raises:
-        HostError: The swarm refuses.
-
-    """
-    with engine_errors(host, "draining nodes of hosts that the stage no longer has"):
-        for node in client.api.nodes():
-            short = nodes.get(node["ID"])
-            if short is None or node["Spec"]["Availability"] == "drain":
-                continue
-            log(f"{short} is no longer a hive of the stage: its tasks move to other hives")
-            _set_aside(client, node["ID"])
-
-
-def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
-    """Drain a hive that is taken down for a while: services that may run elsewhere do so before it goes.
+def set_aside(beside: str, client: DockerClient, host: Host, log: Log, node_id: str = "") -> None:
+    """Drain a hive that is taken down, or leaves: services that may run elsewhere do so before it goes.
 
     `ensure_node_labels` makes it active again. One that a person drained or paused stays so: the tasks on a paused one
     go on, and are not waited for.
@@ -120,6 +110,7 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
         client: Its engine, which is a manager.
         host: The hive.
         log: Takes a line for the log.
+        node_id: The hive's node, where that is known.
 
     Raises:
         HostError: The swarm refuses.
@@ -127,7 +118,7 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
     """
     with engine_errors(beside, f"draining {host.short}"):
         for node in client.api.nodes():
-            if not is_of(node, host) or node["Status"]["State"] != "ready":
+            if not is_of(node, host, node_id) or node["Status"]["State"] != "ready":
                 continue
             availability = node["Spec"].get("Availability", "active")
             if availability == "active":
@@ -139,8 +130,14 @@ def set_aside(beside: str, client: DockerClient, host: Host, log: Log) -> None:
             _wait_for_tasks_to_end(client, node["ID"])
 
 
-def is_set_aside(beside: str, client: DockerClient, host: Host) -> bool:
+def is_set_aside(beside: str, client: DockerClient, host: Host, node_id: str = "") -> bool:
     """Return whether skep drained a hive, as a run did that was killed.
+
+    Args:
+        beside: Another hive.
+        client: Its engine, which is a manager.
+        host: The hive.
+        node_id: Its node, where that is known.
 
     Raises:
         HostError: The swarm can't be asked.
@@ -148,22 +145,57 @@ def is_set_aside(beside: str, client: DockerClient, host: Host) -> bool:
     """
     with engine_errors(beside, "listing the swarm's nodes"):
         return any(
-            CORDONED_LABEL in labels_of(node["Spec"]) for node in client.api.nodes() if is_of(node, host)
+            CORDONED_LABEL in labels_of(node["Spec"])
+            for node in client.api.nodes()
+            if is_of(node, host, node_id)
         )
 
 
 def _set_aside(client: DockerClient, node: str) -> None:
     """Drain a node, and note on it that skep did."""
+    _update(
+        client,
+        node,
+        lambda spec: {
+            **spec,
+            "Availability": "drain",
+            "Labels": {**labels_of(spec), CORDONED_LABEL: "true"},
+        },
+    )
 
-    def drained() -> bool:
-        found = client.api.inspect_node(node)
-        labels = {**labels_of(found["Spec"]), CORDONED_LABEL: "true"}
-        spec = {**found["Spec"], "Availability": "drain", "Labels": labels}
-        client.api.update_node(node, found["Version"]["Index"], spec)
+
+def _update(
+    client: DockerClient, node: str, changed: Callable[[Json], Json], *, passes: str | None = None
+) -> None:
+    """Change a node's specification.
+
+    It is tried again if the swarm changed the node between reading and writing, and while it elects another leader.
+
+    Raises:
+        NotFound: There is no such node.
+
+    """
+    gone: list[NotFound] = []
+
+    def updated() -> bool:
+        try:
+            found = client.api.inspect_node(node)
+        except NotFound as error:
+            gone.append(error)
+            return True
+        spec = changed(found["Spec"])
+        if spec != found["Spec"]:
+            try:
+                client.api.update_node(node, found["Version"]["Index"], spec)
+            except APIError as error:
+                if passes is None or passes not in str(error.explanation):
+                    raise
         return True
 
-    # "update out of sequence": the swarm changed the node between reading and writing.
-    wait_for(drained, f"node {node} to be drained", 30, retry=APIError)
+    # The engine's words are "update out of sequence".
+    wait_for(updated, f"node {node} to be changed", UPDATE_TIMEOUT, retry=APIError)
+    for error in gone:
+        raise error
 
 
 def check_back(beside: str, client: DockerClient, host: Host) -> None:
@@ -190,13 +222,6 @@ def check_back(beside: str, client: DockerClient, host: Host) -> None:
         raise HostError(f"the swarm sees {host.short} as {states[0][0]}, {states[0][1]}")
 
 
-def _drain(client: DockerClient, node: Json) -> None:
-    """Drain a node, and wait until its tasks have ended, but not for ever."""
-    spec = {**node["Spec"], "Availability": "drain"}
-    client.api.update_node(node["ID"], node["Version"]["Index"], spec)
-    _wait_for_tasks_to_end(client, node["ID"])
-
-
 def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
     """Wait until the tasks on a drained node have ended, or it is down, which none would tell; but not for ever."""
 
@@ -207,11 +232,14 @@ def _wait_for_tasks_to_end(client: DockerClient, node: str) -> None:
         wait_for(ended, "its tasks to end", DRAIN_TIMEOUT)
 
 
-def _demote_and_remove(client: DockerClient, node: Json) -> None:
-    """Remove a node, a manager after it has lost its vote."""
-    if node["Spec"]["Role"] == "manager":
-        client.api.update_node(node["ID"], node["Version"]["Index"], {**node["Spec"], "Role": "worker"})
-    _remove(client, node["ID"])
+def _demote_and_remove(client: DockerClient, node: str) -> None:
+    """Remove a node, a manager after it has lost its vote. One that somebody else removed is gone.
+
+    A swarm that was made anew out of one manager's data still lists the others, which have no vote to lose.
+    """
+    with contextlib.suppress(NotFound):
+        _update(client, node, lambda spec: {**spec, "Role": "worker"}, passes=_NO_VOTE)
+        _remove(client, node)
 
 
 def _tasks_on(client: DockerClient, node: str) -> list[str]:
@@ -277,30 +305,26 @@ def ensure_node_labels(
     """
     active_again = False
 
-    def labelled() -> bool:
+    def labelled(spec: Json) -> Json:
         nonlocal active_again
-        found = client.api.inspect_node(node)
-        spec = found["Spec"]
         kept = {
             name: value
             for name, value in labels_of(spec).items()
             if not is_skeps(name, labels_of(spec)) or keep(name)
         }
         wanted = {**kept, **labels}
-        if wanted != labels_of(spec):
-            if labels:
-                log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
-            changed = {**spec, "Labels": wanted}
-            if CORDONED_LABEL in labels_of(spec):
-                changed["Availability"] = "active"  # the host is back
-                active_again = True
-                log(f"node {node} takes tasks again")
-            client.api.update_node(node, found["Version"]["Index"], changed)
-        return True
+        if wanted == labels_of(spec):
+            return spec
+        if labels:
+            log(f"labels: {', '.join(f'{name}={value}' for name, value in sorted(labels.items()))}")
+        if CORDONED_LABEL not in labels_of(spec):
+            return {**spec, "Labels": wanted}
+        active_again = True
+        log(f"node {node} takes tasks again")
+        return {**spec, "Labels": wanted, "Availability": "active"}  # the host is back
 
     with engine_errors(host, f"labelling node {node}"):
-        # "update out of sequence": somebody else changed the node between reading and writing.
-        wait_for(labelled, f"the labels of node {node}", 30, retry=APIError)
+        _update(client, node, labelled)
     return active_again
 
 
@@ -312,6 +336,8 @@ def is_not_aside(label: str) -> bool:
 def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
     """Remove the nodes that a host was before it was replaced, so that they don't count for quorum.
 
+    Nodes of joins that never ended go as well, which have neither a vote nor a name.
+
     Args:
         host: The host, which is in no swarm now.
         manager: A manager's engine.
@@ -320,10 +346,26 @@ def remove_ghosts(host: Host, manager: DockerClient, log: Log) -> None:
     """
     with engine_errors(host.short, "removing its former nodes from the swarm"):
         for node in manager.api.nodes():
-            if not is_of(node, host):
+            if _never_joined(node):
+                log(f"removing node {node['ID']} from the swarm, which never finished joining")
+            elif is_of(node, host):
+                log(f"removing {host.name}'s former node {node['ID']} from the swarm")
+            else:
                 continue
-            log(f"removing {host.name}'s former node {node['ID']} from the swarm")
-            _demote_and_remove(manager, node)
+            _demote_and_remove(manager, node["ID"])
+
+
+def _never_joined(node: Json) -> bool:
+    """Return whether a node is of a manager that gave up joining, as where the swarm had no leader meanwhile.
+
+    One that is younger than a join may take can be another hive's, whose engine goes on after a killed run.
+    """
+    has_name = (node.get("Description") or {}).get("Hostname")
+    if node["Spec"]["Role"] != "manager" or node.get("ManagerStatus") or has_name:
+        return False
+    # The engine writes nanoseconds.
+    made = datetime.fromisoformat(f"{node['CreatedAt'][:19]}+00:00")
+    return datetime.now(UTC) - made > timedelta(seconds=JOIN_TIMEOUT)
 
 
 def is_of(node: Json, host: Host, node_id: str = "") -> bool:
@@ -332,14 +374,16 @@ def is_of(node: Json, host: Host, node_id: str = "") -> bool:
         return bool(node["ID"] == node_id)
     addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
     name = (node.get("Description") or {}).get("Hostname")
-    return name == host.name or host.address in {address.partition(":")[0] for address in addresses}
+    known = {address.partition(":")[0] for address in addresses if address}
+    return name == host.name or host.address in known
 
 
 def _remove(client: DockerClient, node: str) -> None:
     """Remove a node; the swarm takes a moment to see it demoted."""
 
     def removed() -> bool:
-        client.api.remove_node(node, force=True)
+        with contextlib.suppress(NotFound):
+            client.api.remove_node(node, force=True)
         return True
 
-    wait_for(removed, f"node {node} to be removed from the swarm", 30, retry=APIError)
+    wait_for(removed, f"node {node} to be removed from the swarm", UPDATE_TIMEOUT, retry=APIError)

@@ -10,6 +10,8 @@ from model.labels import label_filter
 from remote.engine.client import engine_errors
 from remote.swarm.jobs import is_job
 
+_NO_NODE = "no suitable node"
+"""How the swarm's scheduler begins the reason of a task that it can place nowhere."""
 _TASK_LABEL = "com.docker.swarm.task.id"
 
 
@@ -43,7 +45,12 @@ def task_counts(beside: str, client: DockerClient, labels: Mapping[str, str]) ->
 
 
 def shortfalls(
-    beside: str, client: DockerClient, labels: Mapping[str, str], expected: Mapping[str, int]
+    beside: str,
+    client: DockerClient,
+    labels: Mapping[str, str],
+    expected: Mapping[str, int],
+    *,
+    smaller: bool = False,
 ) -> list[str]:
     """Return a line for each service of which fewer tasks run than expected, with the swarm's own reason.
 
@@ -52,6 +59,8 @@ def shortfalls(
         client: Its engine, which is a manager.
         labels: The stage's labels.
         expected: Service to the number of its tasks. One that was scaled down since, or is gone, is not missed.
+        smaller: Whether the swarm has fewer nodes now for good. Then a global service wants less, and a task that
+            finds no node, since it is bound to a host or they are full, is not missed.
 
     Raises:
         HostError: The swarm does not answer.
@@ -61,11 +70,17 @@ def shortfalls(
     for service in _services(beside, client, labels):
         name, count = service["Spec"]["Name"], _count(service)
         wanted = expected.get(name, 0)
-        if "Global" not in service["Spec"].get("Mode", {}):
+        if smaller or "Global" not in service["Spec"].get("Mode", {}):
             # What a global service wants follows the nodes: while one is drained, it wants less.
             wanted = min(wanted, count.desired)
+        if count.running >= wanted:
+            continue
+        reasons = _reasons(beside, client, service["ID"])
+        if smaller:
+            wanted -= sum(why.startswith(_NO_NODE) for why in reasons)
+            reasons = [why for why in reasons if not why.startswith(_NO_NODE)]
         if count.running < wanted:
-            why = _reason(beside, client, service["ID"])
+            why = next(iter(reasons), "")
             lines.append(f"service {name}: {count.running} of {wanted} tasks run{f' ({why})' if why else ''}")
     return lines
 
@@ -105,12 +120,9 @@ def _count(service: Json) -> TaskCount:
     return TaskCount(status.get("RunningTasks", 0), status.get("DesiredTasks", 0))
 
 
-def _reason(beside: str, client: DockerClient, service: str) -> str:
-    """Return why a task of a service does not run, in the swarm's words."""
+def _reasons(beside: str, client: DockerClient, service: str) -> list[str]:
+    """Return for each task of a service that should run why it does not, in the swarm's words."""
     with engine_errors(beside, "listing the tasks of a service"):
         tasks = client.api.tasks(filters={"service": service, "desired-state": "running"})
-    for task in tasks:
-        status = task["Status"]
-        if status["State"] != "running":
-            return str(status.get("Err") or status.get("Message") or status["State"])
-    return ""
+    waiting = [task["Status"] for task in tasks if task["Status"]["State"] != "running"]
+    return [str(status.get("Err") or status.get("Message") or status["State"]) for status in waiting]

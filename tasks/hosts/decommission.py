@@ -5,20 +5,24 @@ the other. A hive stays unless the other managers keep their majority. Its tasks
 vote, its node is removed, and only then the host itself, with its disk.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from model.errors import HostError, ProviderError, SkepError
-from model.keys.record import HostRecord, SwarmRecord
+from model.keys.record import HostRecord
 from model.log import Log
 from model.stage import Host, Stage
-from remote.mother.wait import wait_for
+from remote.mother.wait import wait_for, wait_until_none
 from remote.ssh.connection import Connection
 from tasks.hosts.volumes_on import maybe_on, stage_volumes
-from tasks.names import host_task, swarm_task
+from tasks.names import host_task
 from tasks.observe.states import SwarmState
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.state import State
+
+MOVE_TIMEOUT = 120
+"""Seconds that a leaving host's tasks get to run elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +70,6 @@ def _host(short: str, record: HostRecord) -> Host:
     return Host(short, record.name, record.address, is_hive=True, is_repository=False)
 
 
-def cordon(stage: Stage, state: State, connections: Connections, log: Log) -> None:
-    """Have no service run on nodes whose hosts are no longer hives of the stage.
-
-    Such a host is not set up any more: it may not know the registry's address, so that nothing new would start there.
-
-    Raises:
-        HostError: No manager answers, or the swarm refuses.
-
-    """
-    hives = {hive.short for hive in stage.hives}
-    nodes = {
-        record.node: short
-        for short in state.members()
-        if short not in hives and (record := state.read(swarm_task(short), SwarmRecord)) is not None
-    }
-    if nodes:
-        from remote.swarm import nodes as swarm_nodes
-
-        host, client = connections.manager()
-        swarm_nodes.cordon(host.short, client, nodes, log)
-
-
 def remove(run: Run, short: str, log: Log) -> None:
     """Take a host out of the swarm, then remove it with its disk and its records.
 
@@ -104,7 +86,7 @@ def remove(run: Run, short: str, log: Log) -> None:
     if record is not None:
         # Without any hive of the stage there is no swarm to leave.
         if any(run.state.host_record(hive) is not None for hive in run.stage.hives):
-            leave_swarm(run.connections, _host(short, record), "", log)
+            leave_swarm(run, _host(short, record), "", log)
     else:
         _refuse_unknown_node(run.stage, run.live_state.swarm, short)
     Connection(short, run.connections.files).close()
@@ -114,11 +96,11 @@ def remove(run: Run, short: str, log: Log) -> None:
     run.connections.write_ssh_files()
 
 
-def leave_swarm(connections: Connections, host: Host, node: str, log: Log) -> None:
-    """Take a host out of the swarm as soon as the swarm can do without it.
+def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
+    """Take a host out of the swarm as soon as the swarm can do without it, and its tasks run elsewhere.
 
     Args:
-        connections: To the hives.
+        run: The run.
         host: The host.
         node: Its node's id, where that is known; else it is found by its name and address.
         log: Takes a line for the log.
@@ -128,6 +110,9 @@ def leave_swarm(connections: Connections, host: Host, node: str, log: Log) -> No
 
     """
     from remote.swarm import nodes as swarm_nodes
+    from remote.swarm import upkeep
+
+    connections = run.connections
 
     def may_go() -> bool:
         beside, client = connections.manager()
@@ -140,7 +125,33 @@ def leave_swarm(connections: Connections, host: Host, node: str, log: Log) -> No
     except ProviderError as error:
         raise ProviderError(f"{host.short} does not leave the swarm: {error}") from error
     beside, client = connections.manager()
+    counts = upkeep.task_counts(beside.short, client, run.stage.labels)
+    # A run that was killed drained it: nobody knows how many ran before.
+    drained = swarm_nodes.is_set_aside(beside.short, client, host, node)
+    before = {name: count.desired if drained else count.running for name, count in counts.items()}
+    swarm_nodes.set_aside(beside.short, client, host, log, node)
+    _wait_for_services(run, host, before, log)
+    beside, client = connections.manager()
     swarm_nodes.remove_node(beside.short, client, host, log, node)
+
+
+def _wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log) -> None:
+    """Wait until what ran on a drained host runs elsewhere, as far as it may: what comes next may stop others.
+
+    A service that does not run again for long keeps no host.
+    """
+    from remote.swarm import upkeep
+
+    def lacking() -> list[str]:
+        beside, client = run.connections.manager()
+        return upkeep.shortfalls(beside.short, client, run.stage.labels, before, smaller=True)
+
+    what = f"the services to run elsewhere than on {host.short}"
+    try:
+        with run.coordination.idle():
+            wait_until_none(lacking, what, MOVE_TIMEOUT, log)
+    except HostError as error:
+        log(f"{error}: not waited for any longer")
 
 
 def _refuse_unknown_node(stage: Stage, swarm: SwarmState, short: str) -> None:

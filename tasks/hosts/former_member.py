@@ -69,7 +69,7 @@ class FormerMember(Step):
                 is_repository=False,
             )
         )
-        leave_swarm(run.connections, host, work.inputs["node"], work.log)
+        leave_swarm(run, host, work.inputs["node"], work.log)
         if record is not None:
             self._forget_swarm(host, record, work.log)
         for step in (swarm_task(short), setup_task(short, NODE_LABELS)):
@@ -111,10 +111,20 @@ class FormerMember(Step):
 
 def former_members(run: Run) -> Iterator[FormerMember]:
     """Yield a step for each host that is a node of the swarm, as far as state/ knows, and no hive of the stage."""
+    for short in _former(run):
+        yield FormerMember(run, short)
+
+
+def former_member_tasks(run: Run) -> Iterator[str]:
+    """Yield the tasks of `former_members`."""
+    for short in _former(run):
+        yield setup_task(short, LEFT)
+
+
+def _former(run: Run) -> list[str]:
+    """Return the members of the swarm that are no hives of the stage, as far as state/ knows."""
     hives = {hive.short for hive in run.stage.hives}
-    for short in run.state.members():
-        if short not in hives:
-            yield FormerMember(run, short)
+    return [short for short in run.state.members() if short not in hives]
 
 
 def note_former_members(run: Run, cluster: str, client: "DockerClient", log: Log) -> None:

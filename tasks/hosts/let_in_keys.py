@@ -22,6 +22,8 @@ from tasks.run.state import State
 FILE = "authorized_keys.json"
 SHOWN = 8
 """The keys that a list shows where nobody asked for all."""
+MANY = 'each clone without state/ adds one; for CI see docs/providers.md, "CI"'
+"""Said where there are more keys than people and machines may well have."""
 KeysOfHosts = Mapping[str, Sequence[AuthorizedKey]]
 """Host to the keys that it lets in."""
 
@@ -124,6 +126,7 @@ def lines(keys: Sequence[LetInKey], *, every: bool = False) -> list[str]:
         "ssh keys that the hosts let in, when a run last looked:",
         *(f"    {each.key.name:<{width}}  {each.words}" for each in shown),
         *([f"    and {left} more (doit list --all)"] if left else []),
+        *([f"    {MANY}"] if len(keys) > SHOWN else []),
     ]
 
 

@@ -36,11 +36,18 @@ def refusal(run: Run, task: str = "") -> str:
 def moves_at_once(run: Run) -> bool:
     """Return whether all hosts move at once: into another network, or so many that the swarm has no majority."""
     if run.provider.owns:
-        return run.provider.moves_at_once(run.live_state.things)
+        return run.provider.moves_at_once(run.live_state.things) or _has_no_network(run)
     hives = [hive for hive in run.stage.hives if _record(run, hive) is not None]
     moved = moved_hosts(run)
     left = [hive for hive in hives if hive.short not in moved]
     return len(left) <= len(hives) // 2 < len(hives)
+
+
+def _has_no_network(run: Run) -> bool:
+    """Return whether the network of all hosts is gone, and they are to have other addresses in the new one."""
+    hosts = [thing for thing in run.live_state.things.values() if thing.is_host and thing.key]
+    recorded = {host.short for host in run.stage.hosts if _record(run, host) is not None}
+    return bool(hosts) and all(thing.has_no_network for thing in hosts) and recorded == {*moved_hosts(run)}
 
 
 def is_under_way(run: Run) -> bool:
@@ -49,8 +56,11 @@ def is_under_way(run: Run) -> bool:
     Where the network is to be replaced, that is so only if every host has left the one that it had: it is in none, or
     it is in a newer one, where the swarm knows its hives by other addresses. Hosts that are stopped left nothing: they
     are as `doit halt` left them. Where no network is to be replaced, half of the hives or more are in no network, or
-    known to the swarm by another address than they have.
+    known to the swarm by another address than they have. Hosts that are to have other addresses while the stage has no
+    network at all are not under way: that is refused as any other move of all.
     """
+    if run.provider.owns and _has_no_network(run):
+        return False
     things = run.live_state.things
     hives = {hive.short: hive for hive in run.stage.hives}
     elsewhere = {short for short, hive in hives.items() if _knows_another(run, hive)}
@@ -73,6 +83,21 @@ def moved_hosts(run: Run) -> dict[str, str]:
         if record is not None and record.address != host.address and host.short not in run.may_replace:
             found[host.short] = record.address
     return found
+
+
+def outside_cidr(run: Run) -> str:
+    """Return that hosts exist with addresses that are not in the stage's network, as far as state/ knows; else ""."""
+    if run.stage.config.cidr is None:
+        return ""
+    network = ipaddress.ip_network(run.stage.config.cidr)
+    for host in run.stage.hosts:
+        record = _record(run, host)
+        if record is not None and ipaddress.ip_address(record.address) not in network:
+            return (
+                f"stages.{run.stage.name}.cidr: {network} is another network than that of the hosts ({host.short} has "
+                f"{record.address}): see doit plan"
+            )
+    return ""
 
 
 def _record(run: Run, host: Host) -> HostRecord | None:

@@ -1,10 +1,11 @@
 """The host with the registry and the copy of the stage's secrets: what would be lost if it went down now."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from model.errors import SkepError
 from model.site import DockerStage
 from model.stage import Host
+from providers.base import Found, Resource
 from tasks.names import REGISTRY, VAULT, setup_task
 from tasks.run.context import Run
 
@@ -14,12 +15,7 @@ REGISTRY_DATA = "registry_data"
 
 def goes_down(run: Run, host: Host) -> bool:
     """Return whether this run would replace a host that is there, or stop it for a while."""
-    found = run.live_state.things.get(host.short)
-    return found is not None and any(
-        found.goes_down(resource)
-        for resource in run.provider.resources()
-        if resource.is_host and resource.name == host.short
-    )
+    return _would_be(run, host, Found.goes_down)
 
 
 def waits_for_move(run: Run, host: Host) -> bool:
@@ -45,9 +41,14 @@ def obstacles(run: Run) -> Iterator[str]:
 
 def is_replaced(run: Run, host: Host) -> bool:
     """Return whether this run would replace a host that is there."""
+    return _would_be(run, host, Found.is_replaced)
+
+
+def _would_be(run: Run, host: Host, question: Callable[[Found, Resource], bool]) -> bool:
+    """Return whether a host is there, and the answer to a question on it and its definition of now is yes."""
     found = run.live_state.things.get(host.short)
     return found is not None and any(
-        found.is_replaced(resource)
+        question(found, resource)
         for resource in run.provider.resources()
         if resource.is_host and resource.name == host.short
     )

@@ -10,7 +10,7 @@ waits for somebody who waits for it.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from model.errors import HostError, ProviderError, SkepError
@@ -19,7 +19,7 @@ from model.log import Log
 from model.stage import Host
 from model.swarm.time_to_run import time_to_run
 from providers.base import Resource
-from remote.mother.wait import telling, wait_for
+from remote.mother.wait import telling, wait_for, wait_until_none
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SWARM, infra_task, setup_task, swarm_task
 from tasks.run.context import Run
@@ -253,7 +253,7 @@ def _settle(run: Run, host: Host, log: Log) -> dict[str, int]:
 
     try:
         with run.coordination.idle():
-            _wait_until_none(lacking, f"the services to run before {host.short} goes", SETTLE_TIMEOUT, log)
+            wait_until_none(lacking, f"the services to run before {host.short} goes", SETTLE_TIMEOUT, log)
     except HostError as error:
         log(f"{error}: not waited for any longer")
     try:
@@ -316,32 +316,10 @@ def wait_until_back(run: Run, host: Host, before: Before, log: Log) -> None:
     with run.coordination.idle():
         wait_for(telling(back, again, log), again, swarm_nodes.JOIN_TIMEOUT, retry=SkepError)
         try:
-            _wait_until_none(
+            wait_until_none(
                 lacking, f"the services to run again now that {host.short} is back", patience, log
             )
         except HostError as error:
             if before is not None:
                 raise HostError(f"{error}; no further host is taken down; see docker service ps") from error
             log(f"{error}: left to the services' own tasks")
-
-
-def _wait_until_none(lacking: Callable[[], list[str]], what: str, timeout: float, log: Log) -> None:
-    """Wait until nothing is lacking any more.
-
-    Raises:
-        HostError: Something still is; the message says what.
-
-    """
-    lines: list[str] = []
-
-    def none() -> bool:
-        try:
-            lines[:] = lacking()
-        except SkepError as error:
-            lines[:] = [str(error)]
-        return not lines
-
-    def reason() -> str:
-        return "; ".join(lines)
-
-    wait_for(telling(none, what, log, reason), what, timeout, reason=reason)

@@ -16,7 +16,7 @@ from remote.hostsetup.apply import apply_script, step_key, time_limit
 from remote.hostsetup.host_step import HostStep
 from remote.hostsetup.steps import steps as host_steps
 from tasks.hosts.rolling_replace import is_member, stopped_one_at_a_time
-from tasks.names import SWARM, host_task, setup_task, vault_task
+from tasks.names import REGISTRY, SWARM, host_task, setup_task, vault_task
 from tasks.run.context import Run
 from tasks.run.secrets import Secrets
 from tasks.step import Step, Work
@@ -120,7 +120,15 @@ class SetupStep(Step):
             self._apply_docker(step, key, work)
         else:
             self._apply(step, key, work)
+        if self._step == REGISTRY:
+            self._see_images()
         return FactRecord(id=key)
+
+    def _see_images(self) -> None:
+        """Have the host looked at anew, if the look before met no registry, as on a host that this run made anew."""
+        look = self._run.live_state.host(self._host)
+        if look.error or not look.tags:
+            self._run.live_state.renew(self._host)
 
     def _apply(self, step: HostStep, key: str, work: Work) -> None:
         """Run the step's script on the host."""

@@ -1,4 +1,4 @@
-"""Images that a killed run made on the repository's engine, and did not push."""
+"""What a killed run left on the repository's engine: images that it did not push, and build containers."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from model.errors import BuildError
 from model.log import Log
+from tasks.images.builder import clear_leftovers, marked
 from tasks.names import own_image_task
 from tasks.phase import Orphan
 from tasks.run.context import Run
@@ -37,9 +38,34 @@ class OrphanBuild(Orphan):
         """Keep the files of its task: it is another version's, mostly."""
 
 
+@dataclass(frozen=True)
+class OrphanBuildContainer(Orphan):
+    """The container of a build that a killed run may have left on the engine of its repository, maybe still at work."""
+
+    kind, order, is_on_host = "build container", 54, True
+
+    @property
+    def is_reported(self) -> bool:
+        """The next run that builds removes it."""
+        return False
+
+    def remove(self, run: Run, log: Log) -> None:
+        """Remove it, and what else is left of this checkout's builds there."""
+        clear_leftovers(run, self.host, log)
+
+    def forget(self, run: Run) -> None:
+        """Forget nothing: it is of no task."""
+
+
 def unfinished(run: Run) -> Iterator[Orphan]:
-    """Yield the local images on the repository that were not pushed."""
+    """Yield the containers of killed builds, and the local images on the repository that were not pushed."""
     repository = run.stage.repository
+    for host, found in marked(run).items():
+        for mark in found:
+            note = "a killed run may have left it"
+            yield OrphanBuildContainer(
+                mark.name, own_image_task(f"unfinished.{mark.name}"), note, host=host, id=mark.name
+            )
     seen = run.live_state.host(repository)
     keys = {tag.rpartition(":")[2] for tag in seen.tags}
     for name in seen.local_bases:

@@ -67,7 +67,7 @@ class LiveState:
         self.tag_moves = tag_moves
         local_machine()
         self._guard = threading.RLock()
-        self._renewed: set[str] = set()
+        self._renewed: set[str] = set()  # hosts that the run changed
         self._known = {host.short for host in stage.hosts if self._is_made(host)}
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
         self._provider: Future[Mapping[str, Found]] | None = (
@@ -88,7 +88,7 @@ class LiveState:
         if found is None:
             return Missing(f"{name} is gone")
         if not found.running:
-            return f"{name} does not run"
+            return _why_down(found)
         if found.key != key:
             return f"{name} is not the one that was made (its label says another key)"
         return found.drift or None
@@ -216,9 +216,8 @@ class LiveState:
     # -- states --------------------------------------------------------------------------------------------------
 
     def host(self, host: Host) -> HostState:
-        """Return the state of a host."""
-        future = self._host(host)
-        return future.result() if future is not None else HostState(error=f"{host.short} is not made yet")
+        """Return the state of a host; one that its provider knows not to run is not waited for."""
+        return self._seen(host, self._host(host))
 
     @property
     def swarm(self) -> SwarmState:
@@ -264,11 +263,30 @@ class LiveState:
         """Return whether a host has a record, and so can be asked."""
         return self._state.host_record(host) is not None
 
+    def _seen(self, host: Host, look: "Future[HostState] | None") -> HostState:
+        """Return what a look at a host, if one was begun, found."""
+        if look is None:
+            return HostState(error=f"{host.short} is not made yet")
+        down = self._why_not_asked(host)
+        return HostState(error=down) if down else look.result()
+
+    def _why_not_asked(self, host: Host) -> str:
+        """Return why a host could not be used when the provider listed it; empty if it could, or was mended since.
+
+        One that was paused answers neither ssh nor the swarm: while a run waits for it, the swarm moves its tasks.
+        """
+        if host.short in self._renewed:
+            return ""
+        try:
+            found = self.things.get(host.short)
+        except SkepError:
+            return ""
+        return "" if found is None or found.running else _why_down(found)
+
     def _host(self, host: Host) -> "Future[HostState] | None":
         """Return the look at a host that is taken or under way, having begun one where it was renewed."""
         with self._guard:
-            if host.short in self._renewed and self._is_made(host):
-                self._renewed.discard(host.short)
+            if host.short in self._renewed and host.short not in self._hosts and self._is_made(host):
                 self._hosts[host.short] = self._begin_host(host)
             return self._hosts.get(host.short)
 
@@ -334,11 +352,9 @@ class LiveState:
         """Read the swarm's state from the first manager that answers."""
         problems = []
         for host in self._stage.hives:
-            state = (
-                looks[host].result() if host in looks else HostState(error=f"{host.short} is not made yet")
-            )
+            state = self._seen(host, looks.get(host))
             if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
-                problems.append(state.error or f"{host.short} is not a manager of a swarm")
+                problems.append(state.refusal or state.error or f"{host.short} is not a manager of a swarm")
                 continue
             try:
                 return self._swarm_of(host)
@@ -373,6 +389,11 @@ def _silent(host: Host, state: HostState) -> str:
     """Return the answer where a host's engine is silent: where none was ever set up, nothing is on the host."""
     message = f"{host.short}: its engine does not answer"
     return Unknown(message) if "docker" in state.steps else Missing(message)
+
+
+def _why_down(found: "Found") -> str:
+    """Return why a thing that the provider lists can't be used as it is."""
+    return f"{found.name} {'is in no network of the stage' if found.is_displaced else 'does not run'}"
 
 
 def _by(items: Any, name: Callable[[Any], str]) -> dict[str, Any]:

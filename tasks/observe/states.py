@@ -24,7 +24,7 @@ class HostState:
         external_volumes: All volumes of the host, if services mount volumes of others.
         authorized_keys: The ssh keys that it lets in as the admin user.
         error: Why nothing is known of it, if so.
-        refusal: Where that is so since it refuses this checkout's key: which host refuses which key.
+        refusal: Where that is so since it refuses this checkout's key, or has another host key: that, in short.
 
     """
 

@@ -25,6 +25,7 @@ from remote.mother.files import write_whole
 from remote.swarm.endings import CHECK_CANT_RUN
 from remote.swarm.revisions import RevisionStore
 from remote.swarm.spec import MODES, ServiceParts, service_spec
+from tasks.hosts.former_member import former_member_tasks
 from tasks.names import (
     PORTS_TASK,
     REGISTRY,
@@ -111,6 +112,8 @@ class DeployedService(Step):
         stage = self._run.stage
         for host in stage.hives:
             yield from (setup_task(host.short, step) for step in ("swarm", "node_labels", "trust"))
+        # Its tasks move from a host that leaves before any of them is updated.
+        yield from former_member_tasks(self._run)
         yield from service_volume_tasks(stage, self._service)
         if leaves_ports_open(stage):
             yield PORTS_TASK

@@ -22,6 +22,11 @@ from tasks.services.docker_names import docker_names_of
 if TYPE_CHECKING:
     from docker import DockerClient
 
+_SERVICE_LABEL = "com.docker.swarm.service.id"
+_ENDED = {"created", "exited", "dead"}
+"""The states of a container that does not run, and that nobody starts again once its service is gone."""
+_BEING_REMOVED = 409
+
 
 @dataclass(frozen=True)
 class OrphanService(Orphan):
@@ -45,9 +50,11 @@ class OrphanService(Orphan):
                 self._wait_until_gone(run.connections, hive, log)
 
     def _wait_until_gone(self, connections: Connections, hive: Host, log: Log) -> None:
-        """Wait until a hive has none of its containers any more: the swarm removes them once they have ended.
+        """Wait until a hive has none of its containers any more.
 
-        A hive that does not answer is not waited for, and the log says so: the service is removed all the same.
+        The swarm removes those that run; one that has ended or was never started, as a job's, it leaves there with its
+        volumes. If the engine refuses to remove it, it is asked again until the time is over. A hive that does not
+        answer is not waited for, and the log says so: the service is removed all the same.
 
         Raises:
             HostError: There are some when the time is over.
@@ -57,25 +64,56 @@ class OrphanService(Orphan):
 
         doing = f"looking for the containers of {self.words}, which is removed"
         names: list[str] = []
+        refused: list[str] = []
 
         def is_gone() -> bool:
             try:
                 with engine_errors(hive.short, doing):
-                    found = connections.engine(hive).api.containers(
-                        all=True, filters={"label": f"com.docker.swarm.service.id={self.id}"}
-                    )
+                    api = connections.engine(hive).api
+                    found = api.containers(all=True, filters={"label": f"{_SERVICE_LABEL}={self.id}"})
             except HostError as error:
                 log(f"containers of {self.words} on {hive.short} are not checked: {error}")
                 return True
             names[:] = [name.lstrip("/") for container in found for name in container["Names"]]
+            ended = [each["Id"] for each in found if each["State"] in _ENDED]
+            refused[:] = filter(None, (_refusal(hive, api, container) for container in ended))
             return not found
+
+        def reason() -> str:
+            problem = "".join(f" ({text})" for text in refused)
+            return f"{', '.join(names)} is still there{problem}; docker rm -f {' '.join(names)} ends it there"
 
         wait_for(
             is_gone,
             f"the containers of {self.words} on {hive.short} to end",
             GONE_TIMEOUT + self.grace,
-            reason=lambda: f"{', '.join(names)} is still there; docker rm -f {' '.join(names)} ends it there",
+            reason=reason,
         )
+
+
+def _refusal(hive: Host, api: Any, container: str) -> str:
+    """Remove a container that has ended; return why the engine refuses it, or an empty text."""
+    from remote.engine.client import engine_errors
+
+    try:
+        with engine_errors(hive.short, f"removing container {container[:12]}"):
+            _remove_ended(api, container)
+    except HostError as error:
+        return str(error)
+    return ""
+
+
+def _remove_ended(api: Any, container: str) -> None:
+    """Remove a container that has ended, unless the swarm does so just now."""
+    from docker.errors import APIError, NotFound
+
+    try:
+        api.remove_container(container, v=True)
+    except NotFound:
+        pass
+    except APIError as error:
+        if error.status_code != _BEING_REMOVED:
+            raise
 
 
 @dataclass(frozen=True)

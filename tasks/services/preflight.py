@@ -26,7 +26,6 @@ from remote.checks import host_facts, vxlan
 from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
 from remote.swarm.spec import constraints
-from tasks.hosts import decommission
 from tasks.names import swarm_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -64,7 +63,6 @@ def preflight(run: Run, task: str, log: Log) -> None:
 def problems(run: Run, log: Log) -> list[str]:
     """Return a line for each problem, beginning with the path in site.toml, or with hosts."""
     stage, connections = run.stage, run.connections
-    decommission.cordon(stage, run.state, connections, log)
     services = dict(_services(stage, renderer_of(run)))
     facts = _facts(stage, connections, services, log)
     manager, client = connections.manager()

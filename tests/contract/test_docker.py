@@ -335,7 +335,11 @@ class TestImage:
     def derived(self, docker_rig: DockerRig) -> Iterator[tuple[Stage, str]]:
         """Give a stage whose host image is made from the one that is there, in seconds; removed at the end."""
         key = key_of(docker_host_image.inputs(types.DockerStage()))
-        stage = make.docker_stage("image", 1, host_image=f"skep-host:{key[:12]}")
+        # By a name of this checkout's own: what is made of it is nobody else's.
+        name = f"skep-test-host:{make.CHECKOUT}"
+        with engine() as client:
+            client.tag(docker_host_image.find(client, key), *name.split(":"))
+        stage = make.docker_stage("image", 1, host_image=name)
         assert stage.site_name != docker_rig.stage.site_name
         assert isinstance(stage.config, types.DockerStage)
         mine = key_of(docker_host_image.inputs(stage.config))
@@ -347,6 +351,7 @@ class TestImage:
                 with engine() as client:
                     assert docker_host_image.find(client, mine) is None
                     docker_host_image.sweep(client, mine)
+                    client.remove_image(name)
                     assert leftovers(mine) == []
 
     def test_is_made_from_a_reference_and_stays_while_it_is_used(

@@ -101,6 +101,55 @@ class FirstBoot:
             self.problem = error
 
 
+class GuestAgent:
+    """Does in the container what the cloud has a machine's agent do, again whenever that is another thing.
+
+    Args:
+        container: The container's name.
+        script: Returns it as a script of a shell; empty while the agent has nothing to do.
+
+    """
+
+    def __init__(self, container: str, script: Callable[[], str]) -> None:
+        self._container, self._script = container, script
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        """Ask the cloud until the end."""
+        done = ""
+        while not self._end.wait(0.2):
+            script = self._script()
+            if script and script != done:
+                rig.run_in(self._container, script)
+                done = script
+
+
+def google_keys(lines: list[str]) -> str:
+    """Return the script by which Google's agent has the keys of a machine's metadata let in, and no others of its own.
+
+    It keeps what other people have written, and marks each key of its own by a comment in the line before.
+    https://cloud.google.com/compute/docs/connect/add-ssh-keys
+    """
+    mark = "# Added by Google"
+    own = "\n".join(f"{mark}\n{line.partition(':')[2]}" for line in lines)
+    return f"""
+        cd /home/skep/.ssh
+        awk '/^{mark}$/ {{ getline; next }} {{ print }}' authorized_keys >google
+        printf '%s' {shlex.quote(own + chr(10) if own else "")} >>google
+        chown skep: google
+        mv google authorized_keys
+    """
+
+
 def decoded(text: str) -> str:
     """Return user data that an API has in base64."""
     return base64.b64decode(text).decode()

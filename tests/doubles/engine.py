@@ -17,6 +17,7 @@ import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -544,6 +545,7 @@ class ContainerDouble:
     status: int = 0
     printed: str = ""
     is_open: bool = False
+    attrs: Json = field(default_factory=lambda: {"Created": datetime.now(UTC).isoformat()})
 
     @property
     def id(self) -> str:

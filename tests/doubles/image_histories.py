@@ -29,6 +29,7 @@ from model.secrets.stage_secrets import StageSecrets
 from model.site import Site
 from model.site_file.load import parse_site
 from model.stage import Host, Stage
+from remote.images import builder as image_builder
 from remote.playbook import play as playbook
 from tasks import build_images
 from tasks.doit_task import UpToDate, _act
@@ -618,6 +619,8 @@ class Bench:
         self.acted: list[str] = []
         self.available: set[Chain] = set()
         self.published: set[str] = set()
+        self.oldest = image_builder.OLD
+        """Seconds after which a container that nobody here knows of is removed: a day has passed where it is 0."""
 
     def run_of(self, world: World) -> Run:
         """Return a new run, as another process would have; its repository host is an engine double."""
@@ -667,7 +670,10 @@ class Bench:
                 continue
             self.acted.append(step.task)
             try:
-                with mock.patch.object(playbook, "run", ansible):
+                with (
+                    mock.patch.object(playbook, "run", ansible),
+                    mock.patch.object(image_builder, "OLD", self.oldest),
+                ):
                     ended = _act(run, step, task)
             except Killed:
                 self.values.pop(step.task, None)
@@ -679,6 +685,7 @@ class Bench:
             self.values[step.task] = {
                 name: value for saver in task.value_savers for name, value in saver().items()
             }
+        self.oldest = image_builder.OLD
         return None
 
     def reference(self, name: str) -> str:
@@ -782,6 +789,7 @@ def edited(bench: Bench, world: World, past: Sequence[World], edit: Edit) -> Wor
     if name == "lose_state":
         shutil.rmtree(bench.directory / "state", ignore_errors=True)
         bench.values.clear()
+        bench.oldest = 0.0
     elif name == "lose_images":
         bench.engine.forget_images()
         bench.available.clear()

@@ -1,6 +1,8 @@
 """All phases on a host of each cloud, for which a container host stands."""
 
+import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -12,11 +14,11 @@ from tests import rig
 from tests.contract.rigs import DockerRig
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.azure import server as azure_server
-from tests.doubles.cloud_init import FirstBoot, decoded
+from tests.doubles.cloud_init import FirstBoot, GuestAgent, decoded, google_keys
 from tests.doubles.gcp import cloud as gcp_cloud
 from tests.doubles.gcp import guest as gcp_guest
 from tests.doubles.gcp import server as gcp_server
-from tests.integration.site import Site
+from tests.integration.site import IDLE_TOML, Site
 from tests.openstack import cloud as openstack_cloud
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -41,9 +43,10 @@ class Cloud:
 
     Args:
         config: What its stage says, in TOML.
+        user_data: Returns what it would hand to the stage's one host; empty while there is none.
         environment: Where the run's SDK finds it.
         prelude: Python for its process, where the SDK is to be told in another way.
-        user_data: Returns what it would hand to the stage's one host; empty while there is none.
+        agent: Returns what it has its agent on that host do, as a script; None where no agent lets keys in.
 
     """
 
@@ -51,6 +54,7 @@ class Cloud:
     user_data: Callable[[], str]
     environment: dict[str, str] = field(default_factory=dict)
     prelude: str = ""
+    agent: Callable[[], str] | None = None
 
 
 @contextmanager
@@ -103,6 +107,7 @@ def azure(_: pytest.FixtureRequest) -> Iterator[Cloud]:
             'instance_type = "Standard_B2s"',
             user_data,
             prelude=prelude("azure", cloud.url),
+            agent=lambda: "\n".join(cloud.scripts.values()),
         )
 
 
@@ -111,20 +116,21 @@ def gcp(_: pytest.FixtureRequest) -> Iterator[Cloud]:
     """Give Google as the tests have it."""
     with gcp_cloud.started() as (google, url):
 
-        def user_data() -> str:
+        def metadata(name: str) -> str:
             with google.lock:
-                scripts = [
+                values = [
                     item["value"]
                     for thing in google.things.values()
                     for item in thing.get("metadata", {}).get("items", ())
-                    if item["key"] == "startup-script"
+                    if item["key"] == name
                 ]
-            return scripts[0] if scripts else ""
+            return values[0] if values else ""
 
         yield Cloud(
             f'region = "{gcp_server.REGION}"\nproject = "{gcp_server.PROJECT}"\ninstance_type = "e2-medium"',
-            user_data,
+            lambda: metadata("startup-script"),
             prelude=prelude("gcp", url),
+            agent=lambda: google_keys(metadata("ssh-keys").splitlines()),
         )
 
 
@@ -174,6 +180,8 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
                 stack.enter_context(rig.own(stage.site_name))
                 made[purpose] = DockerRig(stage, rig.ssh_files(tmp_path_factory.mktemp("below")))
                 rig.ensure_all(made[purpose].provider())
+                # A machine of a cloud lets nobody in who comes from the provider below.
+                rig.run_in(made[purpose].container("hive0"), "rm -rf /home/skep/.ssh")
             return made[purpose]
 
         yield host
@@ -183,7 +191,10 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 def test_all_phases_on_a_clouds_host(
     provider: str, hosts: Callable[[str], DockerRig], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """The plan counts hosts and disks; the host is logged in to by its pinned key, and runs a service."""
+    """The plan counts hosts and disks; the host is logged in to by its pinned key, and runs a service.
+
+    A second checkout is let in beside the first one, by the cloud's agent or by the first; its key is taken out alone.
+    """
     # OpenStack's tests may run in another process.
     purpose = PURPOSE + ("-os" if provider == "openstack" else "")
     host = hosts(purpose)
@@ -223,8 +234,39 @@ def test_all_phases_on_a_clouds_host(
             assert kept.splitlines() == [f"p-hive0.{site.name}", "untouched"]
         again = site.run()
         assert again.did_nothing, again.text
+        has_second_checkout(site, cloud, host.container("hive0"))
         ended = site.run("destroy", f"confirm={site.name}")
         assert ended.status == 0, ended.text
         assert cloud.user_data() == ""
-        # The next cloud's machine has what takes long, and no swarm.
-        rig.run_in(host.container("hive0"), "docker swarm leave --force; rm -f /var/lib/skep/started")
+        # The next cloud's machine has what takes long, but no swarm, and lets nobody in.
+        leave = "docker swarm leave --force; rm -rf /var/lib/skep/started /home/skep/.ssh"
+        rig.run_in(host.container("hive0"), leave)
+
+
+def has_second_checkout(site: Site, cloud: Cloud, container: str) -> None:
+    """Let a second checkout in, and take it out again: what runs stays, and so does the first checkout's key."""
+    second = Site(site.directory.with_name("second"), PURPOSE)
+    second.write_idle(site.toml.read_text().removesuffix(IDLE_TOML))
+    second.variables = site.variables
+    second.begins_with(cloud.prelude)
+    before = rig.run_in(container, "docker ps -q --no-trunc")
+    with GuestAgent(container, cloud.agent or str):
+        ended = second.run()
+        if cloud.agent is None:
+            [key] = re.findall("doit authorize '(.*?)'", ended.failed())
+            let_in = site.run("authorize", key)
+            assert let_in.status == 0, let_in.text
+            ended = second.run()
+        ended.well()
+    assert rig.run_in(container, "docker ps -q --no-trunc") == before
+    assert [second.run("plan").status, site.run().did_nothing] == [0, True]
+
+    keys = json.loads(site.run("list", "--json").well().text)["ssh_keys"]
+    [other] = [key["name"] for key in keys if not key["own"]]
+    taken = site.run("prune", f"confirm={site.name}", f"key={other}")
+
+    assert taken.status == 0, taken.text
+    entries = rig.run_in(container, "cat ~skep/.ssh/authorized_keys").splitlines()
+    own = (site.state / "secrets" / "id_ed25519.pub").read_text().split()[1]
+    assert [entry.split()[1] for entry in entries] == [own]
+    assert site.run().did_nothing

@@ -120,7 +120,7 @@ def test_old_versions_go_and_the_rest_stays_whole(
     """Images that are neither in use nor new are gone from the registry, with their bytes; all others are whole."""
     monkeypatch.setattr(images, "LAYERS", f"{PREFIX}/layer")
     monkeypatch.setattr(registry_gc, "_LAYERS", f"{PREFIX}/layer")
-    monkeypatch.setattr(registry_gc, "_LOCAL", (f"{PREFIX}/none",))
+    monkeypatch.setattr(registry_gc, "LOCAL_BASES", (f"{PREFIX}/none",))
     for name in image_histories.TARBALLS:
         data = debian.busybox_root(programs / "bin" / "busybox", name)
         monkeypatch.setitem(image_histories.TARBALLS, name, data)

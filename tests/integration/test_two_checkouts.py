@@ -23,8 +23,14 @@ separate_repository = false
 number_of_hosts = 2
 """
 HOSTS = ("hive0", "hive1")
-STEP = "setup_hosts:hive1.hostname"
-"""A step of a later phase, which needs a log-in on hive1 and little else."""
+STEP = ("build_infra", "setup_hosts:hive1.hostname")
+"""All hosts, and a step of a later phase, which needs a log-in on hive1 and little else."""
+
+_NEW_HOST_KEY = """
+rm /etc/ssh/ssh_host_*
+ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+systemctl restart ssh
+"""
 
 
 @pytest.fixture
@@ -40,7 +46,7 @@ def checkouts(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
     first, second = sites
     with rig.own(first.name):
         try:
-            first.run(STEP).well()
+            first.run(*STEP).well()
             yield first, second
         finally:
             first.run("destroy", f"confirm={first.name}", timeout=120)
@@ -69,13 +75,14 @@ def key_of(site: Site) -> str:
 def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
     """A second checkout, killed on its way in, takes nobody out; each is shown, and goes by its name alone.
 
-    A key that was taken out is let in by the next run, which says why; a host that is made anew lets both in.
+    A key that was taken out is let in by the next run, which says why; a host that one of them made
+    anew, or that has another host key, lets both in, and the other one knows it again.
     """
     first, second = checkouts
     with second.start("build_infra") as running:
         running.wait_for(lambda: "waiting for ssh" in second.log("build_infra:hive0"), "a key let in")
         running.kill()
-    second.run(STEP).well()
+    second.run(*STEP).well()
 
     assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True] * 4
     assert first.run("build_infra").did_nothing
@@ -93,12 +100,24 @@ def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
 
     assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True, True, False, False]
     hang_up(second)
-    ended = second.run(STEP).well()
+    ended = second.run(*STEP).well()
     assert "hive1 refuses this checkout's key (SHA256:" in ended.reasons["build_infra:hive1"]
     assert [logs_in(site, host) for site in checkouts for host in HOSTS] == [True] * 4
 
     subprocess.run(["docker", "rm", "-f", first.container("hive1")], check=True, capture_output=True)
     first.run("build_infra").well()
 
+    [shown] = [
+        key for key in json.loads(first.run("list", "--json").text)["ssh_keys"] if key["name"] == other
+    ]
+    assert shown["hosts"] == list(HOSTS)
+    ended = second.run(*STEP).well()
+    assert ended.reasons["build_infra:hive1"] == "hive1 was made anew: it is another one than state/ knows"
     assert logs_in(second, "hive1")
-    assert second.run("build_infra").status == 0
+    assert second.run("build_infra").did_nothing
+
+    first.on("hive0", _NEW_HOST_KEY)
+    hang_up(second)
+    ended = second.run("build_infra").well()
+    assert ended.reasons == {"build_infra:hive0": "hive0 has another host key than before"}
+    assert logs_in(second, "hive0")

@@ -90,9 +90,9 @@ def places_that_show(site: Example, processes: Processes, secrets: Collection[st
     if holds(subprocess.run(mothers, capture_output=True, check=True).stdout):
         found.append("on this machine's engine")
     assert len(processes.seen) > 100
-    found += [f"process {line!r}" for line in processes.seen if holds(line)]
+    found += [f"process {line!r}" for line in list(processes.seen) if holds(line)]
     # doit itself is given them; nothing that it starts is.
     doit = str(DOIT).encode()
-    return found + [
-        f"environment of {line!r}" for line, given in processes.given if holds(given) and doit not in line
-    ]
+    # They are watched in a thread of its own, which goes on.
+    given = list(processes.given)
+    return found + [f"environment of {line!r}" for line, env in given if holds(env) and doit not in line]

@@ -2,15 +2,14 @@
 
 import json
 import re
-import threading
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests import rig
+from tests.integration.life.lived_site import SERVE
+from tests.integration.life.witnesses import Reader
 from tests.integration.site import Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
@@ -45,57 +44,6 @@ image = "idle"
 endpoint_mode = "dnsrr"
 volumes = [{{ source = "data", target = "/data" }}]
 """
-SERVE = r"""
-cat >/serve <<'END'
-use IO::Socket::INET;
-$SIG{TERM} = sub { exit };
-my $door = IO::Socket::INET->new(LocalPort => 8080, Listen => 64, ReuseAddr => 1) or die;
-while (my $guest = $door->accept) {
-    sysread $guest, my $asked, 4096;
-    print $guest "HTTP/1.0 200 OK\r\nContent-Length: 3\r\n\r\nhi\n";
-    close $guest;
-}
-END
-"""
-
-
-class Probe:
-    """Asks for the page five times a second: any hive may answer, as behind a load balancer.
-
-    Args:
-        addresses: The hives'.
-
-    """
-
-    def __init__(self, addresses: list[str]) -> None:
-        self._addresses, self._stop = addresses, threading.Event()
-        self.asked = self.missed = 0
-        self._thread = threading.Thread(target=self._ask)
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End."""
-        self._stop.set()
-        self._thread.join()
-
-    def _ask(self) -> None:
-        """Ask until told to stop."""
-        while not self._stop.wait(0.2):
-            self.asked += 1
-            self.missed += not any(map(_answers, self._addresses))
-
-
-def _answers(address: str) -> bool:
-    """Return whether a hive gives the page."""
-    try:
-        with urllib.request.urlopen(f"http://{address}:8080/", timeout=2) as page:
-            return bool(page.read() == b"hi\n")
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -121,8 +69,8 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
     addresses = [record(site, hive)["address"] for hive in HIVES]
     before = {record(site, hive)["id"] for hive in HIVES}
     with (
-        site.edited("number_of_hosts = 3", 'number_of_hosts = 3\nmemory_size = "2G"'),
-        Probe(addresses) as probe,
+        site.edited("number_of_hosts = 3", "number_of_hosts = 3\nmemory_size = 2048"),
+        Reader(lambda: addresses) as reader,
     ):
         with site.start() as running:
             # The repository goes first; the next one is killed in the middle of its own replacement.
@@ -130,6 +78,7 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
                 lambda: "is drained" in site.log("build_infra:hive0"), "hive0 to be drained", timeout=RUN
             )
             assert "setup_hosts:hive2.node_labels" in running.text, running.text
+            assert "build_images:" not in running.text, running.text  # the registry outlived its host
             running.kill()
 
         text = site.run(timeout=RUN).well().text
@@ -143,8 +92,9 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
     assert len(nodes.splitlines()) == 3
     assert all(re.fullmatch("Ready Active (Leader|Reachable)", line) for line in nodes.splitlines()), nodes
     assert site.on("hive0", "cat /var/lib/docker/volumes/data/_data/kept").strip() == "kept"
-    assert probe.asked > 100
-    assert probe.missed == 0, f"{probe.missed} of {probe.asked} requests failed"
+    missed, asked = reader.share()
+    assert asked > 100
+    assert missed == 0, f"{missed} of {asked} requests failed"
 
 
 def record(site: Site, hive: str) -> dict[str, str]:

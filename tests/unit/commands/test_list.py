@@ -12,6 +12,7 @@ import pytest
 from commands.list import ListReport, summary
 from commands.shared.lock_owner import holder
 from model.keys.authorized_key import AuthorizedKey
+from model.keys.record import HostRecord
 from model.site import DockerStage, Site
 from model.stage import Stage
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus
@@ -156,6 +157,19 @@ sys.exit(status)
     assert len(shown["phases"]) == 7
     assert {one["status"] for phase in shown["phases"] for one in phase["resources"]} == {NEVER}
     assert not (tmp_path / "state").exists()
+
+
+def test_the_list_says_that_hosts_are_in_another_network(run: Run) -> None:
+    """The text and the JSON say the same; the JSON has the key in any case."""
+    assert report(run).data(())["outside_cidr"] == ""
+    host = run.stage.host("hive0")
+    run.state.write(
+        "build_infra:hive0", HostRecord(name=host.name, id="1", address="10.9.9.10", ssh_host="10.9.9.10")
+    )
+
+    line = "stages.private.cidr: 10.0.0.0/24 is another network than that of the hosts (hive0 has 10.9.9.10)"
+    assert report(run).data(())["outside_cidr"] == f"{line}: see doit plan"
+    assert f"{line}: see doit plan" in report(run).lines((), {}, every=False)
 
 
 def test_the_list_says_who_is_let_in(run: Run) -> None:

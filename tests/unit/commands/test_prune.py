@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 from msgspec import structs
+from requests import Response
 
 from commands import prune as command
 from commands.prune import PruneCommand
@@ -21,9 +23,11 @@ from model.stage import Host
 from remote.hostsetup.markers import AppliedStep
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
+from remote.swarm import upkeep
 from tasks.build_volumes import OrphanVolume
 from tasks.cleanup.orphans import line, orphans
 from tasks.cleanup.prune import prune as remove_all
+from tasks.observe.states import SwarmState
 from tasks.phase import Orphan
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -226,12 +230,16 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
     monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(swarm_nodes, "is_set_aside", lambda *_args: False)
+    monkeypatch.setattr(upkeep, "task_counts", lambda *_args: {})
+    monkeypatch.setattr(upkeep, "shortfalls", lambda *_args, **_options: [])
+    monkeypatch.setattr(swarm_nodes, "set_aside", lambda *args: order.append(f"drain {args[2].address}"))
     monkeypatch.setattr(swarm_nodes, "remove_node", lambda *args: order.append(f"retire {args[2].address}"))
     monkeypatch.setattr(type(run.provider), "remove", lambda *args: order.append(f"remove {args[1]}"))
 
     remove_all(run, orphans(made.run()), lambda _line: None)
 
-    assert order == ["may p-hive9.example go", "retire 10.0.0.99", "remove hive9"]
+    assert order == ["may p-hive9.example go", "drain 10.0.0.99", "retire 10.0.0.99", "remove hive9"]
     assert run.state.tasks_of_host("hive9") == []
     assert run.state.tasks_of_host("hive0")
 
@@ -251,7 +259,35 @@ class Leaving:
         """List those that are left, ended ones as well, since they hold volumes."""
         assert all
         self.calls.append(filters["label"])
-        return [{"Names": ["/web.1.x"]}] if len(self.calls) < 4 else []
+        return [{"Names": ["/web.1.x"], "Id": "c1", "State": "running"}] if len(self.calls) < 4 else []
+
+
+class Job(Leaving):
+    """The engines of a swarm from which a job goes: as real ones do, they leave its containers where they ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = {"c1": "exited", "c2": "running", "c3": "created"}
+        self.refusals = 0
+
+    def containers(self, *, all: bool, filters: dict[str, str]) -> list[dict[str, Any]]:  # noqa: A002 - as in the SDK
+        """List them; the one that runs ends by itself, and is removed by the swarm."""
+        assert (all, filters) == (True, {"label": "com.docker.swarm.service.id=s1"})
+        found = [{"Names": [f"/{name}"], "Id": name, "State": state} for name, state in self.left.items()]
+        self.left.pop("c2", None)
+        return found
+
+    def remove_container(self, container: str, *, v: bool) -> None:
+        """Remove one that has ended or never started, with its unnamed volumes; refuse it some times."""
+        assert v
+        assert self.left[container] != "running"
+        if self.refusals > 0:
+            self.refusals -= 1
+            answer = Response()
+            answer.status_code = 500
+            raise APIError("500", answer, "device or resource busy")
+        del self.left[container]
+        self.calls.append(f"remove {container}")
 
 
 def test_a_service_is_removed_when_its_containers_are_gone(
@@ -268,6 +304,43 @@ def test_a_service_is_removed_when_its_containers_are_gone(
     label = "com.docker.swarm.service.id=s1"
     assert engine.calls[:4] == ["remove s1", label, label, label]
     assert len(engine.calls) == 3 + len(run.stage.hives)
+
+
+def test_the_ended_containers_of_a_job_go_with_it(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for the swarm to remove them, since it does not; those that run are left to it.
+
+    So do those that never started, and those that the engine does not let go at once.
+    """
+    run, engine = made.run(), Job()
+    engine.refusals = 1
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
+    monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+
+    assert remove_all(run, [OrphanService("once", "deploy_services:once", id="s1")], lambda _line: None) == []
+
+    assert engine.calls == ["remove s1", "remove c3", "remove c1"]
+    assert engine.left == {}
+
+
+def test_an_ended_container_that_the_engine_keeps_is_a_problem(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prune is not done then, and has the engine's words; the hive was asked and counts as checked."""
+    run, engine, told = made.run(), Job(), list[str]()
+    engine.refusals, engine.left = 100, {"c1": "exited"}
+    monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], engine))
+    monkeypatch.setattr(Connections, "engine", lambda _run, _host: engine)
+    monkeypatch.setattr("tasks.services.orphans.remove_revisions", lambda *_: None)
+    monkeypatch.setattr("tasks.services.orphans.GONE_TIMEOUT", 0)
+
+    (problem,) = remove_all(run, [OrphanService("once", "deploy_services:once", id="s1")], told.append)
+
+    assert problem == (
+        "service once: waited 0 s for the containers of service once on hive0 to end: c1 is still there "
+        "(hive0: removing container c1: device or resource busy); docker rm -f c1 ends it there"
+    )
+    assert [line for line in told if "not checked" in line] == []
 
 
 def test_a_hive_that_is_dead_is_not_waited_for(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,6 +496,22 @@ def test_without_confirmation_it_only_says(made: Made, removed: list[str]) -> No
     ]
 
 
+def test_a_swarm_of_which_no_hive_answers_is_not_said_once_more(made: Made) -> None:
+    """Each host that was not checked has one line; the swarm has its own where a hive answers."""
+    made.swarm = SwarmState(error="hive0 refuses this checkout's key; hive1 is not a manager of a swarm")
+    made.look("hive0", error="hive0 refuses this checkout's key: ask")
+    assert [line for line in prune(made)[1].splitlines() if "not checked" in line] == [
+        "  not checked: hive0 refuses this checkout's key; hive1 is not a manager of a swarm",
+        "  not checked: hive0 refuses this checkout's key: ask",
+    ]
+    made.look("hive1", error="hive1: no answer")
+
+    assert [line for line in prune(made)[1].splitlines() if "not checked" in line] == [
+        "  not checked: hive0 refuses this checkout's key: ask",
+        "  not checked: hive1: no answer",
+    ]
+
+
 def test_with_the_sites_name_all_but_volumes_goes(made: Made, removed: list[str]) -> None:
     """A volume that is named goes as well."""
     without_services(made)
@@ -511,9 +600,24 @@ def test_an_ssh_key_goes_by_its_name(made: Made, two_keys: list[str], removed: l
     assert removed == []
 
 
+def test_several_ssh_keys_go_by_a_pattern(made: Made, two_keys: list[str]) -> None:
+    """It names what it would take out, and never means this checkout's own."""
+    status, message = prune(made, key="*@*")
+    assert (status, two_keys) == (2, [])
+    assert message.splitlines()[1:] == [
+        f"    ssh key {OTHER.name}, since 2026-11-27 08:00 UTC",
+        "to do it, type: doit prune confirm=example 'key=*@*'",
+    ]
+
+    assert prune(made, confirm="example", key="*@*")[0] == 0
+
+    assert sorted(two_keys) == [f"hive{n} {OTHER.name}" for n in range(3)]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("no*", f"key=no*: is not a key that the hosts let in; these can be taken out: {OTHER.name}"),
         ("nobody", f"key=nobody: is not a key that the hosts let in; these can be taken out: {OTHER.name}"),
         (OWN.name, f"key={OWN.name}: is this checkout's own key, without which it can't log in"),
     ],

@@ -1,6 +1,7 @@
 """What stands in the way of the first host, and what is said where the stage's key can't be read."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -133,6 +134,26 @@ def test_a_host_that_refuses_the_key_is_not_up_to_date(tmp_path: Path) -> None:
     assert {name: step.real("") for name, step in steps.items() if step.host} == {
         "hive0": None,
         "hive1": refusal,
+        "hive2": None,
+    }
+    assert made.table()["build_infra:hive1"].step.inspect(()) == Finding(CHANGE)
+
+
+def test_a_host_that_another_checkout_made_anew_is_not_up_to_date(tmp_path: Path) -> None:
+    """Its task runs, so that its new host keys are known: its label alone says the key that it was made with before."""
+    made = new(tmp_path)
+    made.make()
+    where = ("example", "private", "hive1")
+    made.cloud.things[where] = replace(made.cloud.things[where], id="another")
+    steps = {step.name: step for step in build_infra.steps(made.run())}
+
+    assert {
+        name: step.real(made.cloud.things["example", "private", name].key)
+        for name, step in steps.items()
+        if step.host
+    } == {
+        "hive0": None,
+        "hive1": "hive1 was made anew: it is another one than state/ knows",
         "hive2": None,
     }
     assert made.table()["build_infra:hive1"].step.inspect(()) == Finding(CHANGE)

@@ -34,6 +34,18 @@ def test_changes_are_named() -> None:
     assert said == ["a: 1 → 2", "c removed", "d added", "b changed"]
 
 
+def test_changes_are_named_without_pythons_words() -> None:
+    """A provider's input that is None, True or False is said in words; a text of site.toml's stays as it is."""
+    old = {"cpus": "2", "memory_size": "None", "publish": "False", "vars.who": '"None"'}
+    new = {"cpus": "None", "memory_size": "2048", "publish": "True", "vars.who": '"you"'}
+    assert changed(old, new) == [
+        "cpus: 2 → not set",
+        "memory_size: not set → 2048",
+        "publish: false → true",
+        'vars.who: "None" → "you"',
+    ]
+
+
 def test_a_secret_does_not_print_itself() -> None:
     """Neither str, repr nor formatting show it; its fingerprint is keyed."""
     secret = Secret("hunter2")

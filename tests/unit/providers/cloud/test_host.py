@@ -162,6 +162,20 @@ def test_no_login(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits == [300.0, 20.0]
 
 
+def test_a_host_key_that_somebody_made_anew(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is the same and has other host keys is said as that: no firewall is in the way."""
+    said = "@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key verification failed."
+    monkeypatch.setattr(module, "wait_for_login", lambda *_: said)
+
+    with pytest.raises(ProviderError) as caught:
+        ensure(ToyHosts(stage_of(), files, MACHINE))
+
+    message = str(caught.value)
+    assert message.startswith("hive0.aws.test: 10.1.0.10 has another host key than before: ")
+    assert "or smash m-1, which removes its disks" in message
+    assert "ssh_source_ips" not in message
+
+
 def test_a_cloud_that_can_lets_the_key_in(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that the host refuses is let in by the cloud's own means, if it has any, and then logs in."""
     hosts = ToyHosts(stage_of(), files, replace(MACHINE, authorized_key="of another"))

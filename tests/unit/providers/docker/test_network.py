@@ -95,3 +95,15 @@ def test_hosts_leave_their_network_stopped_and_only_if_the_next_one_can_be(
 
     assert docker_network.ensure(stage, "key", lambda _line: None) == "new"
     assert client.done == ["stop c", "take c out of old", "remove old", "create"]
+
+
+def test_hosts_that_are_slow_to_stop_leave_time_for_the_next_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a race is given may be over when the old network is gone: the new one was made all the same."""
+    client = Client(taken=False)
+    monkeypatch.setattr(docker_network, "engine", lambda **_: client)
+    monkeypatch.setattr(docker_network, "_routes", list)
+    monkeypatch.setattr(docker_network, "RACE_TIMEOUT", 0.0)
+    table = types.DockerStage(cidr="10.2.0.0/24", number_of_hosts=1)
+    stage = Stage(types.Site(site="s.test", stages={"x": table}), "x", table)
+
+    assert docker_network.ensure(stage, "key", lambda _line: None) == "new"

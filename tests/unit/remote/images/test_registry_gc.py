@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -113,13 +114,18 @@ def test_what_was_freed() -> None:
 
 
 def test_local_names() -> None:
-    """On the engine stay the images that the registry keeps, the layers that they have, and what is not skep's."""
+    """On the engine stay the images that the registry keeps, the layers that they have, and what is not skep's.
+
+    So do young layers, and those below them: another checkout may be at work on an image that it has not pushed.
+    """
     layers = {
         "new": ["b", "1", "2"],
         "old": ["b", "1", "3"],
         "layer1": ["b", "1"],
         "layer2": ["b", "1", "2"],
         "layer3": ["b", "1", "3"],
+        "layer4": ["b", "4"],
+        "layer5": ["b", "4", "5"],
         "foreign": ["f"],
     }
     tags = {
@@ -128,12 +134,15 @@ def test_local_names() -> None:
         "layer1": ["skep/layer:1"],
         "layer2": ["skep/layer:2"],
         "layer3": ["skep/layer:3"],
+        "layer4": ["skep/layer:4"],
+        "layer5": ["skep/layer:5"],
         "foreign": ["nginx:1"],
     }
     removed: list[str] = []
     listed = [
         {
             "Id": image,
+            "Created": int(time.time()) - (1800 if image in {"layer5", "old"} else 7200),
             "RepoTags": [name for name in names if "@" not in name] or None,
             "RepoDigests": [name for name in names if "@" in name] or None,
         }

@@ -78,6 +78,30 @@ def test_a_key_that_is_refused_is_said_as_that(
         connection.open()
 
 
+@pytest.mark.parametrize(
+    ("first", "problem"),
+    [
+        ("@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @", "has another host key than before"),
+        (
+            "No ED25519 host key is known for hive0 and you have requested strict checking.",
+            "has a host key that is not known",
+        ),
+    ],
+)
+def test_a_host_key_that_is_not_accepted_is_said_as_that(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch, first: str, problem: str
+) -> None:
+    """Its task in build_infra runs then: the provider knows the new key, or says what to do."""
+    lines = (first, "Host key verification failed.")
+    monkeypatch.setattr(ssh, "run_ssh", lambda words, **_: Completed(tuple(words), 255, lines=lines))
+
+    with pytest.raises(KeyRefusedError) as caught:
+        connection.open()
+
+    assert caught.value.reason == f"hive0 {problem}"
+    assert f"ssh -F {connection._files.config} hive0" in caught.value.remedy
+
+
 @pytest.fixture
 def shell(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Connection:
     """Return a connection whose commands are run by a shell on this machine."""

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
 
 from model.errors import HostError
 from model.stage import Host
@@ -75,3 +76,39 @@ def test_a_leader_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) ->
             lambda _line: None,
             SwarmOptions(),
         )
+
+
+@pytest.mark.parametrize("said", [NO_LEADER, "context deadline exceeded"])
+def test_a_swarm_without_a_leader_is_left(said: str) -> None:
+    """The SDK's `client.swarm` asks the swarm when it is named; and an engine that still ends tasks is asked again.
+
+    One that has left is not asked to leave once more.
+    """
+    refusals, left = [APIError("error", explanation=said)], list[bool]()
+
+    class Client:
+        """An engine whose swarm does not answer."""
+
+        def __init__(self) -> None:
+            self.api = SimpleNamespace(leave_swarm=self._leave)
+
+        def info(self) -> dict[str, Any]:
+            """Return the state of an engine that left, even where it could not say so."""
+            return {"Swarm": {"LocalNodeState": "inactive" if left else "active"}}
+
+        @property
+        def swarm(self) -> Any:
+            """Fail as the SDK does."""
+            raise APIError("error", explanation=NO_LEADER)
+
+        def _leave(self, *, force: bool) -> None:
+            """Give up the first time; the answer of the second one is lost."""
+            if refusals:
+                raise refusals.pop()
+            left.append(force)
+            raise APIError("error", explanation="unexpected EOF")
+
+    client: Any = Client()
+    membership.leave(host("hive0"), client)
+
+    assert left == [True]

@@ -57,6 +57,20 @@ def test_a_global_service_wants_less_while_a_node_is_drained() -> None:
     ]
 
 
+def test_a_smaller_swarm_wants_less() -> None:
+    """Where a node leaves for good, a global service has a task less; one that was bound to the node finds no other."""
+    tasks = [{"ID": "1", "Status": {"State": "pending", "Err": "no suitable node (scheduling constraints…)"}}]
+    client = swarm(service("each", "Global", 2, 2), service("db", "Replicated", 0, 1), tasks=tasks)
+
+    assert upkeep.shortfalls("hive0", client, LABELS, {"each": 3, "db": 1}, smaller=True) == []
+
+    tasks.append({"ID": "2", "Status": {"State": "preparing"}})
+    client = swarm(service("db", "Replicated", 0, 2), tasks=tasks)
+    assert upkeep.shortfalls("hive0", client, LABELS, {"db": 2}, smaller=True) == [
+        "service db: 0 of 1 tasks run (preparing)"
+    ]
+
+
 def test_a_task_is_real_if_its_container_runs() -> None:
     """The swarm believes that a restarted host runs what it ran; its engine knows."""
     tasks = [{"ID": "1", "Status": {"State": "running"}}, {"ID": "2", "Status": {"State": "pending"}}]

@@ -1,68 +1,43 @@
 """Hosts that left the stage."""
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from model.keys.record import SwarmRecord
-from model.labels import CORDONED_LABEL
-from remote.swarm.nodes import ensure_node_labels
-from tasks.hosts.decommission import cordon
-from tasks.names import swarm_task
+from model.stage import Host
+from remote.swarm import upkeep
+from tasks.hosts.decommission import leave_swarm
 from tests import made as rig
+from tests.doubles.managers import Nodes, manage, quiet
+
+HIVE9 = Host("hive9", "p-hive9.example", "10.0.0.99", is_hive=False, is_repository=False)
 
 
-class Manager:
-    """A manager that knows some nodes."""
-
-    def __init__(self, *nodes: str) -> None:
-        self.api = self
-        self.specs: dict[str, dict[str, Any]] = {
-            node: {"Availability": "active", "Role": "manager", "Labels": {"own": "x"}} for node in nodes
-        }
-
-    def nodes(self) -> list[dict[str, Any]]:
-        """List them."""
-        return [self.inspect_node(node) for node in self.specs]
-
-    def inspect_node(self, node: str) -> dict[str, Any]:
-        """Return one."""
-        return {"ID": node, "Version": {"Index": 1}, "Spec": self.specs[node]}
-
-    def update_node(self, node: str, _version: int, spec: dict[str, Any]) -> None:
-        """Change one."""
-        self.specs[node] = spec
-
-
-def test_nothing_is_put_on_a_host_that_left_until_it_comes_back(
+def test_what_ran_on_a_host_runs_elsewhere_before_its_node_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its node is drained, once, and no other; back in the stage it takes tasks again. What others drained stays so."""
+    """Its node is drained; until the services run as before nothing else is done, as an update that stops a task."""
     made = rig.new(tmp_path)
     made.make()
     run = made.run()
-    [*_, last] = run.stage.hives
-    node = run.state.record(swarm_task(last.short), SwarmRecord).node
-    run.state.write("setup_hosts:hive9.swarm", SwarmRecord(cluster="c", node="left"))
-    manager: Any = Manager(node, "left", "foreign")
-    monkeypatch.setattr(run.connections, "manager", lambda: (SimpleNamespace(short="hive0"), manager))
-    said: list[str] = []
+    run.state.write("setup_hosts:hive9.swarm", SwarmRecord(cluster="c", node="node-of-hive9"))
+    nodes = Nodes(run, former=(HIVE9,))
+    nodes.running = {"web": 2}
+    manage(run, nodes)
+    asked = upkeep.shortfalls
+    at_question: list[tuple[list[str], int]] = []
 
-    cordon(run.stage, run.state, run.connections, said.append)
-    cordon(run.stage, run.state, run.connections, said.append)
+    def shortfalls(*args: object, **options: object) -> list[str]:
+        # The task that was drained is missing at the first question, and runs elsewhere at the second.
+        nodes.running["web"] = 1 + len(at_question)
+        at_question.append(([*nodes.orders], nodes.running["web"]))
+        return asked(*args, **options)  # type: ignore[arg-type]
 
-    assert len(said) == 1
-    assert said[0].startswith("hive9 is no longer a hive")
-    availability = {name: spec["Availability"] for name, spec in manager.specs.items()}
-    assert availability == {node: "active", "left": "drain", "foreign": "active"}
-    assert manager.specs["left"]["Labels"] == {"own": "x", CORDONED_LABEL: "true"}
+    monkeypatch.setattr(upkeep, "shortfalls", shortfalls)
 
-    manager.specs["foreign"]["Availability"] = "drain"
-    for name in ("left", "foreign"):
-        ensure_node_labels("hive0", manager, name, {"skep.name": name}, said.append)
+    leave_swarm(run, HIVE9, "node-of-hive9", quiet)
 
-    assert manager.specs["left"]["Availability"] == "active"
-    assert manager.specs["left"]["Labels"] == {"own": "x", "skep.name": "left"}
-    assert manager.specs["foreign"]["Availability"] == "drain"
+    drained = "node-of-hive9: drain manager"
+    assert at_question == [([drained], 1), ([drained], 2)]
+    assert nodes.orders == [drained, "node-of-hive9: drain worker", "node-of-hive9: removed"]

@@ -97,14 +97,15 @@ def test_a_list_says_who_since_when_and_where(made: Made) -> None:
 
 
 def test_many_keys_are_shown_where_all_are_asked_for() -> None:
-    """A plain list is short."""
+    """A plain list is short, and says why there may be many."""
     many = [
         let_in_keys.LetInKey(replace(OTHER, blob=f"AAAA{n:04}"), ("hive0",), is_everywhere=True, is_own=False)
         for n in range(20)
     ]
 
-    assert let_in_keys.lines(many)[-1] == "    and 12 more (doit list --all)"
-    assert len(let_in_keys.lines(many, every=True)) == 21
+    assert let_in_keys.lines(many)[-2:] == ["    and 12 more (doit list --all)", f"    {let_in_keys.MANY}"]
+    assert len(let_in_keys.lines(many, every=True)) == 22
+    assert let_in_keys.MANY not in "".join(let_in_keys.lines(many[:8]))
 
 
 def test_a_host_that_is_ensured_gets_the_others_keys(made: Made, hosts: Hosts) -> None:

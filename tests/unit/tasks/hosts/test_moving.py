@@ -206,3 +206,30 @@ def test_borrowed_hosts_that_lose_their_majority_are_refused(
     few = 'number_of_hosts = 3\nip_address_list = ["10.0.0.20", "10.0.0.11", "10.0.0.12"]'
     made.edit("number_of_hosts = 3", few)
     assert "can't follow" in moving.refusal(made.run())  # one of two hives: the other is no majority
+
+
+def test_hosts_whose_network_is_gone_are_not_moved(made: Made) -> None:
+    """That somebody removed the network of halted hosts is no reason to give them other addresses."""
+    made.edit('cidr = "10.0.0.0/24"', NEW)
+    for where, thing in list(made.cloud.things.items()):
+        if thing.name == "network":
+            del made.cloud.things[where]
+    change_hosts(made, is_displaced=True, has_no_network=True, running=False)
+
+    [first, *_] = refused(made)
+    assert "all hosts would have to move" in first
+    assert actions(made)["build_infra:network"] == (BLOCKED, first)
+
+    made.edit(NEW, 'cidr = "10.0.0.0/24"')
+    assert "created network" in run_all(made)
+
+
+def test_list_tells_that_the_hosts_are_in_another_network(made: Made) -> None:
+    """It opens no connection, so it says who knows more."""
+    assert moving.outside_cidr(made.run()) == ""
+    made.edit('cidr = "10.0.0.0/24"', NEW)
+
+    assert moving.outside_cidr(made.run()) == (
+        "stages.private.cidr: 10.0.1.0/24 is another network than that of the hosts (hive0 has 10.0.0.10): see doit "
+        "plan"
+    )

@@ -363,7 +363,7 @@ def test_who_leaves_the_hives_leaves_the_swarm(made: Made, monkeypatch: pytest.M
     removed: list[str] = []
     monkeypatch.setattr(
         "tasks.hosts.former_member.leave_swarm",
-        lambda _c, host, node, _log: removed.append(f"{host.short} {node}"),
+        lambda _run, host, node, _log: removed.append(f"{host.short} {node}"),
     )
     left: list[str] = []
     monkeypatch.setattr(

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from doit.exceptions import InvalidCommand
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -149,13 +150,13 @@ def test_a_hive_that_is_taken_down_is_set_up_by_the_same_run(
     made = rig.new(tmp_path)
     made.make()
 
-    def selected(*asked: str, alone: bool = False) -> list[str]:
+    def selected(*asked: str) -> list[str]:
         run = made.run()
         command: Any = RunCommand.__new__(RunCommand)
         command.task_list, command.sel_tasks = list(made.tasks(run).values()), list(asked)
         before = all_before({task.name: task.task_dep for task in command.task_list})
         chosen = {task for name in asked for task in (name, *before[name])}
-        command._put_into_order(run, before, chosen, alone=alone)
+        command._put_into_order(run, before, chosen, alone=False)
         return list(command.sel_tasks)
 
     assert selected("build_infra:hive1") == ["build_infra:hive1"]
@@ -164,7 +165,25 @@ def test_a_hive_that_is_taken_down_is_set_up_by_the_same_run(
     said = capsys.readouterr().out
     assert "set up again when they are back, so that services run there again: hive1" in said
     assert "one after the other" not in said
-    assert selected("build_infra:hive1", alone=True) == ["build_infra:hive1"]
+
+
+def test_a_hive_that_nothing_would_set_up_again_is_not_taken_down(tmp_path: Path) -> None:
+    """`doit -s` leaves out what its tasks need: where a hive would stay drained, it is refused, with the way out."""
+    made = rig.new(tmp_path)
+    made.make()
+    asked = "build_infra:hive1"
+
+    def put_into_order() -> None:
+        run = made.run()
+        command: Any = RunCommand.__new__(RunCommand)
+        command.task_list, command.sel_tasks = list(made.tasks(run).values()), [asked]
+        before = all_before({task.name: task.task_dep for task in command.task_list})
+        command._put_into_order(run, before, {asked}, alone=True)
+
+    put_into_order()
+    made.edit('cidr = "10.0.0.0/24"', 'cidr = "10.0.1.0/24"')
+    with pytest.raises(InvalidCommand, match=f"^hive1: has to be drained .* type doit {asked}$"):
+        put_into_order()
 
 
 @pytest.mark.parametrize("has_vault", [True, False])

@@ -55,7 +55,6 @@ def test_a_hive_leaves_the_swarm_first(made: Made) -> None:
 
     assert nodes.orders == [
         "node-of-hive1: drain manager",
-        "node-of-hive1: drain manager",
         "node-of-hive1: drain worker",
         "node-of-hive1: removed",
     ]
