@@ -6,7 +6,8 @@ import msgspec
 
 from model.site import Image, Service
 from model.site_file import convert
-from model.site_file.tables import ImageTable, ServiceTable
+from model.site_file.service_tables import ServiceTable
+from model.site_file.tables import ImageTable
 
 
 def service_of(table: dict[str, Any]) -> Service:

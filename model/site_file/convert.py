@@ -13,19 +13,21 @@ from model.images.build_context import froms
 from model.site_file.env_files import env_file
 from model.site_file.forms import age, published_port, seconds, size_in_bytes
 from model.site_file.health_checks import health_test
-from model.site_file.tables import (
+from model.site_file.service_tables import (
     HealthcheckTable,
-    ImageTable,
-    KickstartStageTable,
     MountTable,
     PortMap,
     RestartConfigTable,
     RollbackConfigTable,
     ServiceNetwork,
     ServiceTable,
+    UpdateConfigTable,
+)
+from model.site_file.tables import (
+    ImageTable,
+    KickstartStageTable,
     SiteTable,
     StageTable,
-    UpdateConfigTable,
     VagrantStageTable,
 )
 from model.toml_text import toml_text
