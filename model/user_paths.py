@@ -1,5 +1,8 @@
 """Paths that people write: `~`, too long names, directories that nobody may look into. They are looked at, no more."""
 
+import errno
+import os
+import stat
 from pathlib import Path
 
 
@@ -31,3 +34,18 @@ def is_directory(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
+
+
+def file_size(path: Path) -> int:
+    """Return how many bytes a file has.
+
+    Raises:
+        OSError: It is not there, or no file: a pipe would be waited for, and a device may never end.
+
+    """
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is a pipe or a device, and not a file", str(path))
+    return status.st_size

@@ -1,22 +1,31 @@
 r"""Files of environment variables, as compose's `env_file` names them, read when site.toml is.
 
-A line is `NAME=value`. Lines that are empty or begin with `#` say nothing; `export ` before a name does as little.
-A value may be in single quotes, which keep it as it is, or in double ones, which have escapes (`\n`, `\t`, `\"`, `\\`,
-`\$`); without quotes it ends before ` #`. Variables in values are compose's own and are refused.
-https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax
+A statement is `NAME=value`, or `NAME: value`. Lines that are empty or begin with `#` say nothing; `export ` before a
+name does as little. A value in quotes may have several lines. Single quotes keep it as it is, but for `\'`; double ones
+have escapes (`\n`, `\t`, `\"`, `\\`, `\$` and others); without quotes it ends with the line, or before ` #`. But for
+single quotes `$$` is a `$`. Variables in values are compose's own and are refused.
+https://docs.docker.com/compose/how-tos/environment-variables/variable-interpolation/#env-file-syntax, and
+compose-spec/compose-go, dotenv/parser.go
 """
 
 import re
 from pathlib import Path
 
 from model.errors import ConfigError
-from model.user_paths import expanded
+from model.user_paths import expanded, file_size
 from model.utf8 import utf8_text
 
-_LINE = re.compile(r"(?:export\s+)?([^\s=#'\"]+)\s*=\s*(.*)")
-_VARIABLE = re.compile(r"(?<![\\$])\$(\{|[A-Za-z_])")
-_ESCAPE = re.compile(r"\\([ntr\"\\$])")
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+LARGEST = 1 << 20
+"""Bytes of a file that are read. Linux gives a process two megabytes for arguments and environment together."""
+_NAME = re.compile(r"\s*(?:export[^\S\n]+)?([\w.\[\]-]+)[^\S\n]*(?:([=:])[^\S\n]*|$)")
+_QUOTED = {
+    "'": re.compile(r"'((?:[^\\']|\\.)*)'", re.DOTALL),
+    '"': re.compile(r'"((?:[^\\"]|\\.)*)"', re.DOTALL),
+}
+_REST = re.compile(r"[^\S\n]*(?:#[^\n]*)?(?:\n|$)")
+_DOLLAR = re.compile(r"\$(\$|\{|[A-Za-z_])")
+_ESCAPE = re.compile(r"\\([abfnrtv$\"\\]|0[0-7]{1,3})")
+_ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "$": "$$"}
 
 
 def env_file(path: str, directory: Path, name: str) -> dict[str, str]:
@@ -31,60 +40,93 @@ def env_file(path: str, directory: Path, name: str) -> dict[str, str]:
         ConfigError: It can't be read, or has lines that can't; all of them.
 
     """
+    file = expanded(directory, name)
     try:
-        text = utf8_text(f"{path}: {name}", expanded(directory, name).read_bytes())
+        size = file_size(file)
+        if size > LARGEST:
+            raise ConfigError(
+                [f"{path}: {name}: has {size} bytes, which is more than a container's environment"]
+            )
+        text = utf8_text(f"{path}: {name}", file.read_bytes())
     except OSError as error:
         raise ConfigError([f"{path}: {name}: {error.strerror}"]) from error
     found: dict[str, str] = {}
     problems: list[str] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
+    # Not `splitlines`: a value may have other characters that end a line elsewhere.
+    lines, number = text.split("\n"), 0
+    while number < len(lines):
+        first = number + 1
         try:
-            variable, value = _variable(line.strip())
+            number, variable, value = _statement(lines, number)
         except ValueError as error:
-            problems.append(f"{path}: {name}: line {number}: {error}")
+            number += 1
+            problems.append(f"{path}: {name}: line {first}: {error}")
             continue
-        found[variable] = value
+        if variable:
+            found[variable] = value
     if problems:
         raise ConfigError(problems)
     return found
 
 
-def _variable(line: str) -> tuple[str, str]:
-    """Return the variable of a line, and its value.
+def _statement(lines: list[str], number: int) -> tuple[int, str, str]:
+    """Return the line after a statement, and its variable with its value; an empty name if the line says nothing.
 
     Raises:
-        ValueError: The line has none, or a value that can't be read. The value is not shown: it may be a secret.
+        ValueError: It can't be read. The value is not shown: it may be a secret.
 
     """
-    found = _LINE.fullmatch(line)
+    line = lines[number].rstrip()
+    if not line or line.lstrip().startswith("#"):
+        return number + 1, "", ""
+    found = _NAME.match(line)
     if found is None:
         raise ValueError("is not NAME=value")
-    name, value = found[1], found[2]
-    if value[:1] == "'":
-        return name, _within(name, value, "'")
-    if value[:1] == '"':
-        inner = _within(name, value, '"')
-        _refuse_variables(name, inner)
-        return name, _ESCAPE.sub(lambda escape: _ESCAPED.get(escape[1], escape[1]), inner)
-    value = re.split(r"\s+#", value, maxsplit=1)[0].rstrip()
-    _refuse_variables(name, value)
-    return name, value
+    if found[2] is None:
+        raise ValueError(
+            "is not NAME=value: a name alone takes nothing of the shell's environment here; [secrets] has env for that"
+        )
+    name, value = found[1], lines[number][found.end() :]
+    used = 1
+    if value[:1] in _QUOTED:
+        rest = "\n".join([value, *lines[number + 1 :]])
+        quoted = _QUOTED[value[0]].match(rest)
+        if quoted is None or _REST.match(rest, quoted.end()) is None:
+            where = "don't end" if quoted is None else "are followed by something else"
+            raise ValueError(f"{name}: its quotes {where}")
+        used += quoted[0].count("\n")
+        value = _of_single(quoted[1]) if value[0] == "'" else _without_dollars(name, _of_double(quoted[1]))
+    else:
+        value = _without_dollars(name, value.partition(" #")[0].rstrip())
+    if "\0" in value:
+        raise ValueError(f"{name}: has a NUL in it, which no variable can have")
+    return number + used, name, value
 
 
-def _within(name: str, value: str, quote: str) -> str:
-    """Return the text between quotes; only a comment may follow."""
-    inside = r"(?:[^\\\"]|\\.)*" if quote == '"' else "[^']*"
-    found = re.fullmatch(rf"{quote}({inside}){quote}\s*(#.*)?", value)
-    if found is None:
-        raise ValueError(f"{name}: its quotes don't end at the end of the line")
-    return found[1]
+def _of_single(inner: str) -> str:
+    r"""Return the text between single quotes, in which `\'` is a quote."""
+    return inner.replace("\\'", "'")
 
 
-def _refuse_variables(name: str, value: str) -> None:
-    """Refuse variables in a value, which nobody would replace."""
-    if _VARIABLE.search(value):
+def _of_double(inner: str) -> str:
+    """Return the text between double quotes without its escapes. A `$` is still doubled."""
+    return _ESCAPE.sub(
+        lambda escape: (
+            chr(int(escape[1], 8) & 0xFF) if escape[1][0] == "0" else _ESCAPED.get(escape[1], escape[1])
+        ),
+        inner,
+    )
+
+
+def _without_dollars(name: str, value: str) -> str:
+    """Return a value with `$` for `$$`.
+
+    Raises:
+        ValueError: There are variables in it, which nobody would replace.
+
+    """
+    if any(found[1] != "$" for found in _DOLLAR.finditer(value)):
         raise ValueError(
             f"{name}: variables in values are not replaced: write the value, or put it in single quotes"
         )
+    return _DOLLAR.sub("$", value)

@@ -98,6 +98,7 @@ def run(  # noqa: PLR0913 - as those of `subprocess.run`, each with a default
     log: Log | None = None,
     new_session: bool = False,
     pass_fds: Sequence[int] = (),
+    most: int = 0,
 ) -> Completed:
     """Run a process to its end, or kill it when its time is over.
 
@@ -112,9 +113,11 @@ def run(  # noqa: PLR0913 - as those of `subprocess.run`, each with a default
         new_session: Whether it has a session of its own: no terminal to ask on, out of Ctrl-C's reach, and killed with
             all that it started.
         pass_fds: Open files that it inherits.
+        most: The bytes that an output may have. 0 is without limit.
 
     Raises:
         OSError: The program is not there, or can't be started.
+        TooMuchOutputError: An output has more than `most` bytes. The process is killed.
 
     """
     deadline = time.monotonic() + timeout
@@ -130,7 +133,7 @@ def run(  # noqa: PLR0913 - as those of `subprocess.run`, each with a default
         new_session=new_session,
         pass_fds=tuple(pass_fds),
     )
-    outputs = {stream: _Output() for stream in (process.stdout, process.stderr) if stream is not None}
+    outputs = {stream: _Output(most) for stream in (process.stdout, process.stderr) if stream is not None}
     lines: list[str] = []
     try:
         for line in _talk(process.stdin, stdin, outputs, deadline):
@@ -245,16 +248,27 @@ def _popen(
     return cast("subprocess.Popen[bytes]", command.popen(cwd=str(cwd or "."), env=environment, **more))
 
 
-class _Output:
-    """One output as far as it has come: all of it, and where its unfinished line begins."""
+class TooMuchOutputError(Exception):
+    """A process writes more than it may."""
 
-    def __init__(self) -> None:
+
+class _Output:
+    """One output as far as it has come: all of it, and where its unfinished line begins.
+
+    Args:
+        most: The bytes that it may have. 0 is without limit.
+
+    """
+
+    def __init__(self, most: int) -> None:
         self.data = bytearray()
-        self._begun = 0
+        self._begun, self._most = 0, most
 
     def lines(self, data: bytes) -> Iterator[str]:
         """Take data, and yield the lines that are whole by it; at the end (no data) the rest."""
         self.data += data
+        if self._most and len(self.data) > self._most:
+            raise TooMuchOutputError
         end = self.data.rfind(b"\n") + 1 if data else len(self.data)
         if end <= self._begun:
             return

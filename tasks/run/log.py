@@ -38,11 +38,22 @@ class Redactor:
         """
         if isinstance(secret, UnknownSecret | BinarySecret):
             return
-        known = set(template.splitlines())
-        lines = {line for line in secret.reveal().splitlines() if len(line) >= SHORTEST} - known
+        known = {_bare(line) for line in template.splitlines()}
+        # Bare, as programs print it. A text of short lines only is hidden where it stands as a whole.
+        lines = {line for text in _cuts(secret.reveal()) if len(line := _bare(text)) >= SHORTEST} - known
         with self._lock:
             # A new set instead of a larger one: other threads may be iterating over this one.
             self._hidden |= lines
+
+
+def _cuts(text: str) -> list[str]:
+    """Return a text's lines, as a log has them, and the text as a whole."""
+    return [*text.splitlines(), text]
+
+
+def _bare(line: str) -> str:
+    """Return a line without white space and byte order mark round it."""
+    return line.strip().strip("\ufeff").strip()
 
 
 class TaskLog:

@@ -10,14 +10,14 @@ from model.errors import ConfigError
 from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 from model.site import SecretSource
 from model.stage import Stage
-from model.user_paths import expanded
+from model.user_paths import expanded, file_size
 from providers import SDK_VARIABLES
 from remote.mother import process
 
 COMMAND_TIMEOUT = 120
 """Seconds that a command may take: a person may have to unlock something."""
 LARGEST = 16 * 2**20
-"""Bytes of a file that are read."""
+"""Bytes of a file or of an output that are read."""
 
 
 def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
@@ -70,14 +70,17 @@ class Sources:
             value = self._taken.get(source.env) or os.environ.get(source.env)
             if not value:
                 raise ConfigError([f"secrets.{name}: the environment variable {source.env} is not set"])
-            return Secret(value)
+            where = f"secrets.{name}: the environment variable {source.env}"
+            if not value.strip():
+                raise ConfigError([f"{where} is empty"])
+            # As a variable is: what made it has taken off what was no part of it.
+            return _secret(f"secrets.{name}", where, os.fsencode(value), as_it_is=True)
         if source.file is not None:
             path = expanded(self._directory, source.file)
             try:
-                if path.stat().st_size > LARGEST:
-                    raise ConfigError(
-                        [f"secrets.{name}: {path}: has {path.stat().st_size} bytes, which is no secret"]
-                    )
+                size = file_size(path)
+                if size > LARGEST:
+                    raise ConfigError([f"secrets.{name}: {path}: has {size} bytes, which is no secret"])
                 return _secret(
                     f"secrets.{name}", f"secrets.{name}: {path}", path.read_bytes(), as_it_is=source.binary
                 )
@@ -107,9 +110,15 @@ class Sources:
         by_hand = f"type it in {self._directory} to see why"
         try:
             # In this process's session: the command may ask on the terminal.
-            done = process.run(words, cwd=self._directory, timeout=COMMAND_TIMEOUT, stderr="discarded")
+            done = process.run(
+                words, cwd=self._directory, timeout=COMMAND_TIMEOUT, stderr="discarded", most=LARGEST
+            )
         except OSError as error:
             raise ConfigError([f"{path}.command: {words[0]}: {error.strerror}"]) from None
+        except process.TooMuchOutputError:
+            raise ConfigError(
+                [f"{path}.command: prints more than {LARGEST} bytes, which is no secret"]
+            ) from None
         if not done.ok:
             raise ConfigError([f"{path}.command: {done.ending}; {by_hand}"])
         return _secret(path, f"{path}.command", done.stdout, as_it_is=as_it_is)
@@ -136,14 +145,24 @@ def _secret(path: str, where: str, data: bytes, *, as_it_is: bool) -> Secret:
         text = "\0"
     if as_it_is:
         return BinarySecret(data, path) if "\0" in text else Secret(text)
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if not text.strip("\ufeff \t\r\n"):
+        raise ConfigError([f"{where}: is empty"])
+    if _is_utf16(data):
         raise ConfigError(
             [f"{where}: is UTF-16: save it as UTF-8, or set binary = true, which uses it as it is"]
         )
     if "\0" in text:
         return BinarySecret(data, path)
     text = text.removeprefix("\ufeff")
-    text = text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-    if not text:
-        raise ConfigError([f"{where}: is empty"])
-    return Secret(text)
+    return Secret(text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n"))
+
+
+def _is_utf16(data: bytes) -> bool:
+    """Return whether data is a text in UTF-16, which a byte order mark alone does not show: any bytes may begin so."""
+    if not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    try:
+        text = data.decode("utf-16")
+    except UnicodeDecodeError:
+        return False
+    return all(char.isprintable() or char in "\t\r\n" for char in text)

@@ -18,6 +18,22 @@ def test_secrets_do_not_reach_logs(tmp_path: Path) -> None:
     assert "[redacted]" in log.path.read_text()
 
 
+def test_a_secret_is_found_without_the_space_round_it() -> None:
+    """Programs print it bare, and logs have no white space at a line's end."""
+    redactor = Redactor()
+    redactor.hide(Secret("\ufeff hunter2 \n\thunter3\r\n"))
+
+    assert redactor.redact("it is hunter2, or hunter3") == "it is [redacted], or [redacted]"
+
+
+def test_a_secret_of_short_lines_is_found_as_a_whole() -> None:
+    """Its lines occur all over a log."""
+    redactor = Redactor()
+    redactor.hide(Secret("ab\ncd\n"))
+
+    assert redactor.redact("about 'ab\ncd'") == "about '[redacted]'"
+
+
 def test_a_secret_is_found_before_its_beginning() -> None:
     """Where one secret is the beginning of another, nothing of the longer one is left."""
     redactor = Redactor()

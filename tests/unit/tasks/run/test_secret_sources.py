@@ -98,6 +98,48 @@ def test_utf_16_is_no_password(tmp_path: Path) -> None:
     assert SECRET not in said
 
 
+@pytest.mark.parametrize("data", [b"\xff\xfe\x00\x01\x02\x03\x80", b"\xfe\xff\xd8\x00", b"\xff\xfe\x01\x00"])
+def test_any_bytes_may_begin_like_utf_16(tmp_path: Path, data: bytes) -> None:
+    """A keystore is one that is no text of it."""
+    (tmp_path / "key").write_bytes(data)
+
+    assert Sources(tmp_path, {}).read("key", SecretSource(file="key"), asks=True).data == data
+
+
+def test_blank_is_no_secret(tmp_path: Path) -> None:
+    """A text of spaces or line breaks could not be kept out of logs, and is meant by nobody."""
+    (tmp_path / "key").write_bytes(b"\xef\xbb\xbf \t\r\n\n")
+
+    for source in (SecretSource(file="key"), SecretSource(command="cat key")):
+        assert refused(tmp_path, source).endswith(": is empty")
+
+
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    """A pipe would be waited for, and a device may never end."""
+    os.mkfifo(tmp_path / "key")
+
+    assert refused(tmp_path, SecretSource(file="key")) == (
+        f"secrets.key: {tmp_path}/key: is a pipe or a device, and not a file"
+    )
+    assert refused(tmp_path, SecretSource(file="/dev/zero")).endswith("is a pipe or a device, and not a file")
+    assert refused(tmp_path, SecretSource(file=".")).endswith("Is a directory")
+
+
+def test_a_command_that_prints_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is ended when it has printed more than any secret has, before the memory is full."""
+    monkeypatch.setattr("tasks.run.secret_sources.LARGEST", 100_000)
+
+    said = refused(tmp_path, SecretSource(command=["cat", "/dev/zero"]))
+
+    assert said == "secrets.key.command: prints more than 100000 bytes, which is no secret"
+
+
+@pytest.mark.parametrize(("value", "data"), [("\udcff\udcfe", b"\xff\xfe"), (" x\r", b" x\r")])
+def test_a_variable_is_taken_as_it_is(tmp_path: Path, value: str, data: bytes) -> None:
+    """Nothing is removed from it, and it may be no UTF-8."""
+    assert Sources(tmp_path, {"KEY": value}).read("key", SecretSource(env="KEY"), asks=True).data == data
+
+
 def test_a_file_that_is_far_too_large_is_not_read(tmp_path: Path) -> None:
     """Twenty gigabytes of zeros would take the memory of the machine."""
     with (tmp_path / "key").open("wb") as file:
