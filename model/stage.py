@@ -138,11 +138,7 @@ class Stage:
             self.config.sysctls,
             self.config.host_sysctls.get(host.short, {}),
         )
-        return {
-            name: " ".join(scalar_text(int(value) if isinstance(value, bool) else value).split())
-            for table in tables
-            for name, value in table.items()
-        }
+        return {sysctl_name(name): sysctl_text(value) for table in tables for name, value in table.items()}
 
     @property
     def has_nfs(self) -> bool:
@@ -295,3 +291,18 @@ def scalar_text(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return str(value)
+
+
+def sysctl_name(name: str) -> str:
+    """Return a kernel parameter's name with dots.
+
+    Of `/` and `.`, the first in a name separates its parts (sysctl.d(5)):
+    `net/ipv4/conf/eth0.100/rp_filter` is `net.ipv4.conf.eth0/100.rp_filter`.
+    """
+    first = next((char for char in name if char in "./"), ".")
+    return name if first == "." else name.translate({ord("."): "/", ord("/"): "."})
+
+
+def sysctl_text(value: Any) -> str:
+    """Return a kernel parameter's value as the kernel takes it: `true` is 1, and one space stands between numbers."""
+    return " ".join(scalar_text(int(value) if isinstance(value, bool) else value).split())

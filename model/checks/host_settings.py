@@ -1,12 +1,12 @@
 """Check what the hosts of a stage get each: labels of their nodes, kernel parameters."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from model import site as types
 from model.checks.shared import known_are
 from model.labels import LABEL_PREFIX
-from model.stage import Stage
+from model.stage import Stage, sysctl_name, sysctl_text
 from model.swarm.constraints import NODE_LABEL, parse_constraint
 from model.toml_text import short_text
 
@@ -15,6 +15,8 @@ _OF_CONTAINERS = re.compile(
     r"net[./].+|fs[./]mqueue[./].+|kernel[./](msgmax|msgmnb|msgmni|sem|shmall|shmmax|shmmni|shm_rmid_forced|domainname)"
 )
 """The kernel parameters that a container has for itself: opencontainers/runc, libcontainer/configs/validate."""
+
+_FORWARDING = {"net.ipv4.ip_forward", "net.ipv4.conf.all.forwarding", "net.ipv4.conf.default.forwarding"}
 
 
 def check_host_settings(path: str, stage: Stage) -> Iterator[str]:
@@ -33,17 +35,25 @@ def check_host_settings(path: str, stage: Stage) -> Iterator[str]:
     yield from check_sysctls(f"{path}.sysctls", stage.config.sysctls)
 
 
-def check_sysctls(path: str, sysctls: Iterable[str]) -> Iterator[str]:
-    """Yield the names that no kernel parameter has."""
-    for name in sysctls:
+def check_sysctls(path: str, sysctls: Mapping[str, object]) -> Iterator[str]:
+    """Yield the names that no kernel parameter has, and the values that Docker could not run with."""
+    names: dict[str, str] = {}
+    for name, value in sysctls.items():
         if not _SYSCTL.fullmatch(name):
             yield f"{path}: {short_text(name)} is not a kernel parameter (example: vm.max_map_count)"
+            continue
+        other = names.setdefault(sysctl_name(name), name)
+        if other != name:
+            yield f"{path}: {short_text(name)} is {short_text(other)}, which is there already"
+        if sysctl_name(name) in _FORWARDING and sysctl_text(value) == "0":
+            yield f"{path}: {name} = 0 would cut off containers: Docker's networks need it, leave it out"
 
 
 def check_container_sysctls(path: str, service: types.Service) -> Iterator[str]:
     """Yield the kernel parameters that a service's containers can't have for themselves."""
     sysctls: Mapping[str, object] = service.sysctls
-    yield from check_sysctls(path, sysctls)
+    # What a container forwards is its own affair.
+    yield from check_sysctls(path, dict.fromkeys(sysctls, ""))
     for name in sysctls:
         if not _SYSCTL.fullmatch(name):
             continue

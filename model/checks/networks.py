@@ -20,6 +20,8 @@ _NO_SUBNETS = {
 """Kinds of addresses that no container can have, see RFC 6890."""
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
 
+_HIVE_BUILDERS = "hive_default_network"
+
 
 def check_external(
     path: str, made: types.Network | types.Volume | types.Config, *, also: Collection[str] = ()
@@ -87,6 +89,8 @@ def check_joined(path: str, service: types.Service, site: types.Site) -> Iterato
                 yield f"{where}: the host's network stands alone, and without aliases"
         elif name in _DOCKERS_NETWORKS:
             yield f"{where}: {name} is one engine's own network: the swarm's services join those of [networks], or host"
+        elif name == _HIVE_BUILDERS and name not in site.networks:
+            yield f"{where}: {name} is hive-builder's: leave out networks, or write one in [networks]"
         elif name not in site.networks:
             yield f"{where}: there is no network {name!r}{known_are(site.networks)}"
     if not service.is_on_host_network:

@@ -150,10 +150,15 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
     for i, mount in enumerate(service.volumes):
         if mount.type == "volume" and mount.source is None:
             yield f"{path}.volumes[{i}]: the key 'source' is missing: the name of a volume in [volumes]"
+        elif mount.type == "volume" and (mount.source or "").startswith("/"):
+            yield f"{path}.volumes[{i}]: {mount.source} is a directory of the host: write type = 'bind' as well"
         elif mount.type == "volume" and mount.source not in site.volumes:
             yield f"{path}.volumes[{i}].source: there is no volume {mount.source!r}{known_are(site.volumes)}"
         if mount.type == "bind" and not (mount.source or "").startswith("/"):
-            yield f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /"
+            yield (
+                f"{path}.volumes[{i}].source: a bind mount needs a directory of the host, beginning with /; files of "
+                "the site come in configs or images"
+            )
         if mount.type == "tmpfs" and mount.source is not None:
             yield f"{path}.volumes[{i}].source: a tmpfs has none"
         yield from _mount_hosts(f"{path}.volumes[{i}].hosts", mount)

@@ -55,7 +55,12 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
     for key in ("cap_add", "cap_drop"):
         for i, capability in enumerate(getattr(service, key)):
             if not templates.is_template(capability) and capability.removeprefix("CAP_") not in _CAPABILITIES:
-                yield f"{path}.{key}[{i}]: {short_text(capability)} is not a capability (example: NET_ADMIN)"
+                meant = capability.strip().upper()
+                known = meant.removeprefix("CAP_") in _CAPABILITIES
+                example = f": write {toml_text(meant)}" if known else " (example: NET_ADMIN)"
+                yield f"{path}.{key}[{i}]: {short_text(capability)} is not a capability{example}"
+    if service.shm_size == 0:
+        yield f"{path}.shm_size: 0 would be no limit at all: leave it out for Docker's 64M"
     for limit in sorted(service.ulimits.keys() - _ULIMITS):
         yield f"{path}.ulimits: {short_text(limit)} is not a limit; there are {', '.join(sorted(_ULIMITS))}"
     for key, least in _LEAST_MEMORY.items():

@@ -41,7 +41,8 @@ def check_hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
     """Yield the mistakes in lines for `/etc/hosts`."""
     for name, address in hosts.items():
         if not (templates.is_template(address) or is_address(address)):
-            yield f"{path}.{name}: {address!r} is not an address"
+            gateway = ": the swarm does not know it, write the address" if address == "host-gateway" else ""
+            yield f"{path}.{name}: {address!r} is not an address{gateway}"
 
 
 def check_servers(path: str, servers: Iterable[str]) -> Iterator[str]:

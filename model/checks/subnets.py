@@ -107,7 +107,7 @@ def _room_in_pool(stage: Stage) -> Iterator[str]:
 def _size(name: str, network: types.Network, stage: Stage) -> Iterator[str]:
     """Yield that a network is too small for the services that are in it."""
     ipam = network.ipam
-    if ipam is not None and ipam.driver != "default":
+    if ipam is not None and (ipam.driver != "default" or not ipam.pools):
         return
     if ipam is None:
         internal = stage.config.internal_cidr

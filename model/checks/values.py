@@ -52,6 +52,13 @@ _LINES: tuple[Place, ...] = (
     ("services", "*", "try", "*"),
 )
 """The places of commands, which may have several lines."""
+_SYSCTLS: tuple[Place, ...] = (
+    ("setup_hosts", "sysctls", "*"),
+    ("stages", "*", "sysctls", "*"),
+    ("stages", "*", "host_sysctls", "*", "*"),
+    ("services", "*", "sysctls", "*"),
+)
+"""The places of kernel parameters' values."""
 _WORDS: tuple[Place, ...] = (
     ("stages", "*", "user"),
     ("stages", "*", "instance_type"),
@@ -112,7 +119,9 @@ def _texts(site: types.Site) -> Iterator[tuple[str, str]]:
     for place, text in texts((), site):
         if _is_of(place, (*_FREE, *_LINES)) or not text.strip():
             continue
-        if odd := [char for char in text if not char.isprintable()]:
+        # The kernel itself writes tabs between several numbers.
+        allowed = "\t" if _is_of(place, _SYSCTLS) else ""
+        if odd := [char for char in text if not char.isprintable() and char not in allowed]:
             what = "a line break" if odd[0] == "\n" else f"the character {toml_text(odd[0])}"
             yield key_path(place), f"{short_text(text)} has {what} in it"
         elif len(text) > LONGEST_TEXT:
@@ -136,7 +145,8 @@ def _is_argument(place: Place) -> bool:
 
 def _for_none(place: Place) -> str:
     """Return what to write where the empty text was meant for nothing."""
-    return ": leave it out for the image's own" if place[-1] in {"command", "entrypoint"} else ""
+    is_of_image = place[0] in {"services", "images"} and place[-1] in {"command", "entrypoint"}
+    return ": leave it out for the image's own" if is_of_image else ""
 
 
 def _amounts(place: Place, value: object) -> Iterator[tuple[str, str]]:

@@ -4,15 +4,38 @@ The keys are those of the compose specification (https://github.com/compose-spec
 and of hive-builder's inventory. Pure.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cache
+from typing import get_args
 
-from model.toml_text import short_text, toml_text
+from model.site_file.foreign_values import value_of_key
+from model.site_file.tables import StageTable
 
 _NONE = "skep has no such thing yet"
 _SWARM = "the swarm has no such setting for services"
 _INSTEAD: Mapping[str, Mapping[str, str]] = {
     "ServiceTable": {
         # compose
+        "cpu_count": "write cpu_limit",
+        "cpu_percent": "write cpu_limit",
+        "cpu_period": "write cpu_limit, the number of CPUs: quota divided by period",
+        "cpu_quota": "write cpu_limit, the number of CPUs: quota divided by period",
+        "cpu_rt_period": _SWARM,
+        "cpu_rt_runtime": _SWARM,
+        "develop": "leave it out: a run builds the image anew when its files have changed",
+        "generic_resources": _NONE,
+        "isolation": "it is for Windows",
+        "label_file": "write labels, or container_labels",
+        "limits": "write cpu_limit and mem_limit",
+        "models": _NONE,
+        "pids": _NONE,
+        "pre_stop": _NONE,
+        "provider": _NONE,
+        "pull_refresh_after": "leave it out: images run by their digest, and doit lock upgrade moves it",
+        "reservations": "write cpu_reservation and mem_reservation",
+        "resources": "write cpu_limit, mem_limit, cpu_reservation, mem_reservation",
+        "use_api_socket": "write volumes = [{ type = 'bind', source = '/var/run/docker.sock', target = "
+        "'/var/run/docker.sock' }]",
         "annotations": _SWARM,
         "attach": "leave it out: services run in the background",
         "blkio_config": _SWARM,
@@ -74,12 +97,27 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "monitor_error": _NONE,
     },
     "ImageTable": {
+        "context": "write build = '…', the directory with the Dockerfile",
+        "cmd": "write command",
+        "env_file": "write env; a service has env_file",
+        "image": "write from",
+        "platform": _NONE,
+        "ports": "write expose; a service publishes ports",
+        "pull": "write max_age, which builds it anew that often",
+        "run": "write roles: a role's setup.sh has the commands",
+        "tags": "leave it out: images have the names of their tables",
+        "volumes": "write volumes in the service",
+        "workdir": "write working_dir",
         "args": "write build = { context = '…', args = { … } }",
         "dockerfile": "write build = { context = '…', dockerfile = '…' }",
         "environment": "write env",
         "target": "write build = { context = '…', target = '…' }",
     },
     "Build": {
+        "entitlements": _NONE,
+        "isolation": "it is for Windows",
+        "provenance": _NONE,
+        "sbom": _NONE,
         "additional_contexts": f"{_NONE}: FROM and COPY --from find images of the site and of [bases]",
         "cache_from": "leave it out: the repository host keeps the builder's cache",
         "cache_to": "leave it out: the repository host keeps the builder's cache",
@@ -103,6 +141,12 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "start_interval": "it needs Docker Engine 25",
     },
     "Volume": {
+        "available_on": "leave it out: a stage has the volumes that its services mount",
+        "device": "write driver_opts = { device = '…' }",
+        "fstype": "write driver_opts = { type = '…', device = '…' }",
+        "o": "write driver_opts = { o = '…' }",
+        "source": "a host's directory is mounted in the service: volumes = [{ type = 'bind', source = '…', target = "
+        "'…' }]",
         "drbd": f"{_NONE}: name the hosts that have the data in hosts, or a shared file system in driver_opts",
         "nfs": "a stage's nfs = true makes the file system of a cloud; the volume mounts it with driver_opts = "
         "{ type = 'nfs', o = 'addr={{ nfs.server }}', device = ':{{ nfs.path }}' }",
@@ -110,6 +154,11 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "size": "a local volume has no size of its own",
     },
     "MountTable": {
+        "destination": "write target",
+        "dst": "write target",
+        "image": _NONE,
+        "ro": "write readonly",
+        "src": "write source",
         "drbd": f"{_NONE}: write [volumes.<name>] with the hosts that have the data in hosts",
         "nfs": "write [volumes.<name>] with driver_opts of type 'nfs'",
         "driver": "write it in [volumes.<name>]",
@@ -121,6 +170,12 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "consistency": "leave it out: it means nothing on Linux",
     },
     "Network": {
+        "available_on": "leave it out: services of a stage join it, or not",
+        "enable_ipv4": "leave it out: overlay networks of the swarm have IPv4",
+        "gateway": "write ipam = { subnet = '…', gateway = '…' }",
+        "ingress": "the swarm's own network for ports is no table: a stage's internal_cidr has its addresses",
+        "mtu": "write driver_opts = { 'com.docker.network.driver.mtu' = '…' }",
+        "scope": "leave it out: all networks of a swarm are of its scope",
         "driver": "leave it out: all networks of a swarm are overlay networks",
         "enable_ipv6": "overlay networks of the swarm have IPv4",
         "ips": "an overlay network has its addresses in ipam = { subnet = '…' }; those of hosts are ip_address_list "
@@ -128,6 +183,10 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "subnet": "write ipam = { subnet = '…' }",
     },
     "ServiceNetwork": {
+        "gw_priority": _SWARM,
+        "interface_name": _SWARM,
+        "link_local_ips": _SWARM,
+        "mac_address": _SWARM,
         "ipv4_address": "the swarm gives tasks their addresses: other services find it by its name",
         "ipv6_address": "the swarm gives tasks their addresses: other services find it by its name",
         "priority": _SWARM,
@@ -140,6 +199,17 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "host_ip": "the swarm publishes a port on all addresses of a host: leave it out",
         "name": "leave it out",
     },
+    "Generated": {
+        "bytes": "write hex or base64, with the number of bytes",
+        "length": "write generate = <length>",
+        "type": "write key_pair",
+    },
+    "Pool": {
+        "aux_addresses": "leave it out: the swarm gives tasks their addresses; ip_range keeps them off others",
+    },
+    "RoleUse": {
+        "name": "write role",
+    },
     "Placement": {
         "max_replicas": "write max_replicas_per_node",
     },
@@ -147,15 +217,29 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
         "opts": "write options",
     },
     "SecretSource": {
+        "driver": _NONE,
+        "driver_opts": _NONE,
+        "labels": "leave it out: secrets have skep's own labels",
+        "password": "a secret is in no site.toml: write file, env or command",
+        "path": "write file",
+        "template_driver": "it is for configs: a config may have secrets in it",
+        "value": "a secret is in no site.toml: write file, env or command",
         "environment": "write env",
         "name": "leave it out: secrets are named by their content",
         "external": "Docker gives no secret back, so skep makes them itself: write file, env, command or generate",
         "text": "a secret is in no site.toml: write file, env or command",
     },
     "Config": {
+        "environment": "write text, which may be a template; a secret with env may be in it",
+        "labels": "leave it out: configs have skep's own labels",
+        "mode": "write it where a service names the config: configs = [{ source = '…', mode = '…' }]",
+        "target": "write it where a service names the config: configs = [{ source = '…', target = '…' }]",
         "content": "write text",
     },
     "SiteTable": {
+        "available_on": "write it in each service",
+        "include": "leave it out: a site is one file",
+        "models": _NONE,
         "version": "leave it out: it is compose's",
         "name": "write site",
         "plugin": "leave it out: it is hive-builder's",
@@ -170,67 +254,87 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
 }
 """A table's type, to its keys of elsewhere and what to say of each."""
 _STAGE: Mapping[str, str] = {
+    "az_suffix_list": "write available_zones",
     "backup_scripts": _NONE,
+    "context_dir": f"{_NONE}: each stage has its own repository",
     "drbd_download_url": f"{_NONE}: there is no DRBD here",
-    "hive_vip": _NONE,
-    "image_name": "write the provider's own key for it (host_image, image, box)",
+    "filestore_cidr": "leave it out: Google chooses the addresses of Filestore",
+    "image_name": "write the provider's own key for it (host_image, box)",
     "internal_cidr_v6": f"{_NONE}: Docker's networks have IPv4",
     "kernel_version": "hosts keep the kernel of their distribution",
-    "mirrored_disk_size": f"{_NONE}: there is no DRBD here",
+    "kickstart_config": "write its keys in the stage itself",
+    "mirrored_disk_devices": f"{_NONE}: there is no DRBD here",
     "mirrored_disk_encrypted": f"{_NONE}: there is no DRBD here",
+    "name": "the stage's name is that of its table, [stages.<name>]; the site's is site",
+    "nameservers": "write setup_hosts.daemon = { dns = […] } for containers; hosts have those of their network",
+    "not_support_az": "write available_zones, or subnets, with one zone only",
+    "prepared_resource_group": f"{_NONE}: the stage has a resource group of its own",
     "repository_disk_encrypted": "write disk_encrypted, which is for all hosts",
     "shared_repository": f"{_NONE}: each stage has its own repository",
+    "stage": "the stage's name is that of its table, [stages.<name>]",
 }
 """The same for the stages of all providers."""
 
 
-def instead(table: str, key: str) -> str:
+_HIVE = "hive_"
+_VARIABLES: Mapping[str, str] = {
+    "hive_ca_cert": f"{_NONE}: each stage has a CA of its own",
+    "hive_ca_key": f"{_NONE}: each stage has a CA of its own",
+    "hive_default_network": "leave it out: services that name no networks join all, one called site if there is none",
+    "hive_ec2_group_rules": "write ports in services: the clouds' firewalls follow",
+    "hive_ext_repositories": "write [registries.'<name>'] with user and password",
+    "hive_gcp_ssh_source_range": "write ssh_source_ips in the stage",
+    "hive_locale": _NONE,
+    "hive_mirrored_disk_devices": f"{_NONE}: there is no DRBD here",
+    "hive_no_mirrored_device": "leave it out: there is no DRBD here",
+    "hive_ntp_servers": "write ntp_servers in [setup_hosts]",
+    "hive_safe_sshd_port": "write ssh_port in a stage of provider prepared",
+    "hive_ssh_source_ips": "write ssh_source_ips in the stage",
+    "hive_swarm_mode": "leave it out: all hives are managers",
+    "hive_timezone": "write timezone in [setup_hosts]",
+    "hive_user_groups": "write groups in [setup_hosts.users.<name>]",
+    "hive_users": "write [setup_hosts.users.<name>]",
+    "hive_vip": _NONE,
+    "hive_yum_url": "write the provider's own key for it (mirror)",
+}
+"""hive-builder's variables, wherever they are written."""
+_ELSEWHERE = "x-"
+"""How keys begin that compose leaves to others."""
+
+
+def instead(table: str, key: str, value: object = None) -> str:
     """Return what to write instead of a key of elsewhere, as the end of a message; empty if it is not known.
 
     Args:
         table: The name of its table's type.
         key: The key.
+        value: Its value.
 
     """
-    said = _INSTEAD.get(table, _STAGE if table.endswith(("Stage", "StageTable")) else {}).get(key, "")
+    if is_stage := table in STAGES:
+        providers = sorted(STAGES[other] for other in STAGES if key in _keys(other))
+        of_others = f"stages of provider {', '.join(providers)} have it" if providers else ""
+    said = value_of_key(table, key, value) or _INSTEAD.get(table, {}).get(key, "")
+    if not said and is_stage:
+        said = _STAGE.get(key, "") or of_others
+    if not said and key.startswith(_HIVE):
+        said = _VARIABLES.get(
+            key, "it is a variable of hive-builder's: those of your own templates are in [vars]"
+        )
+    if not said and key.startswith(_ELSEWHERE):
+        said = "leave it out: what several tables have in common may be a template with [vars]"
     return f": {said}" if said else ""
 
 
-def value_instead(place: Sequence[str | int], value: object) -> str:
-    """Return what to write instead of a value in a form of elsewhere, as the end of a message; else nothing.
-
-    Args:
-        place: The keys and indices that lead to it.
-        value: The value.
-
-    """
-    said = ""
-    match place, value:
-        case ["services", str(name), "image"], dict():
-            said = f"write these keys in [images.{name}], and image = {toml_text(name)} here"
-        case ["services", _, "volumes", int()], str(text):
-            said = f"write {_mount(text)}"
-        case ["services", _, "depends_on"], dict() | str():
-            said = f"write {short_text([value] if isinstance(value, str) else list(value))}"
-        case ["services", _, "networks"], dict():
-            said = f"write {short_text(list(value))}; its further names there: {{ name = '…', aliases = [] }}"
-        case ["services", _, "healthcheck"], str() | list():
-            said = f"write {{ test = {short_text(value)} }}"
-        case ["services", _, "logging"], str(text):
-            said = f"write {{ driver = {toml_text(text)} }}"
-        case [("networks" | "volumes" | "secrets" | "configs" | "images" | "services") as table], list():
-            name = value[0] if value and isinstance(value[0], str) else "<name>"
-            said = f"write a table for each, as [{table}.{name}]"
-    return f": {said}" if said else ""
+STAGES: Mapping[str, str] = {
+    type_.__name__: str(type_.__struct_config__.tag) for type_ in get_args(StageTable)
+}
+"""The type of each stage's table, to its provider."""
 
 
-def _mount(text: str) -> str:
-    """Return a mount in compose's short form as a table."""
-    source, target, *options = [*text.split(":"), ""][:3] if ":" in text else ["", text]
-    made: dict[str, object] = {"source": source, "target": target} if source else {"target": target}
-    if source.startswith(("/", ".", "~")):
-        made = {"type": "bind", **made}
-    if "ro" in ",".join(options).split(","):
-        made["readonly"] = True
-    volume = "" if source.startswith(("/", ".", "~")) else f", and [volumes.{source or '<name>'}]"
-    return f"{toml_text(made)}{volume}"
+@cache
+def _keys(stage: str) -> frozenset[str]:
+    """Return the keys that the stages of a type have."""
+    return frozenset(
+        next(type_ for type_ in get_args(StageTable) if type_.__name__ == stage).__struct_encode_fields__
+    )

@@ -35,7 +35,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([kmgt]?)b?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 _PORT = re.compile(r"(?:(\d{1,5}):)?(\d{1,5})(?:/(tcp|udp|sctp))?")
 _AT_ADDRESS = re.compile(
-    r"(?:\d+\.\d+\.\d+\.\d+|\[?[0-9A-Fa-f:]*::?[0-9A-Fa-f:]*\]?|localhost):(\d*:?\d+(?:/\w+)?)"
+    r"(?:\d+\.\d+\.\d+\.\d+|\[?[0-9A-Fa-f:]*?::?[0-9A-Fa-f:]*?\]?|localhost):(\d*:?\d+(?:/\w+)?)"
 )
 _RANGE = re.compile(r"\d-\d")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -80,7 +80,11 @@ def published_port(text: str) -> PublishedPort:
         raise ValueError(f"{text!r} is a range: write each port by itself")
     parts = _PORT.fullmatch(text)
     if not parts:
-        raise ValueError(f"{text!r} is not of the form [published:]target[/protocol]")
+        bare = text.strip().lower()
+        meant = f": write {bare!r}" if _PORT.fullmatch(bare) else ""
+        if "${" in text:
+            meant = ": variables of a shell are not replaced: write the number"
+        raise ValueError(f"{text!r} is not of the form [published:]target[/protocol]{meant}")
     published, target = int(parts[1] or 0), int(parts[2])
     for number in (published, target) if parts[1] else (target,):
         if not 1 <= number <= LAST_PORT:

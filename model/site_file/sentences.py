@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from model.site_file.foreign_keys import instead, value_instead
+from model.site_file.foreign_keys import instead
+from model.site_file.foreign_values import value_instead
 from model.toml_text import key_path, key_text, short_text, toml_text
 
 if TYPE_CHECKING:
@@ -54,8 +55,11 @@ def sentences(error: "ValidationError") -> Iterator[str]:
     tagged = schema.get("discriminator") if error.validator in {"anyOf", "oneOf"} else None
     if error.validator == "additionalProperties":
         known = sorted(schema.get("properties", {}))
+        table = str(schema.get("title", ""))
         for key in sorted(set(value) - set(known)):
-            yield f"{where}unknown key {toml_text(key)}{way_out(str(schema.get('title', '')), key, known)}"
+            yield f"{where}unknown key {toml_text(key)}{way_out(table, key, known, value[key])}"
+    elif error.validator == "required" and _is_told(error):
+        return
     elif tagged is not None and isinstance(value, dict):
         key, legal = tagged["propertyName"], ", ".join(sorted(tagged["mapping"]))
         if key in value:
@@ -76,6 +80,10 @@ _BOUNDS = {
 }
 
 
+_TIME, _DEVICE = "(ms|h|m|s)", "^/dev/"
+"""What the patterns of durations and of block devices have in them."""
+
+
 def _mistake(error: "ValidationError") -> str:
     """Return what is wrong with a value, without its path."""
     value, schema, rule = error.instance, error.schema, error.validator
@@ -83,36 +91,74 @@ def _mistake(error: "ValidationError") -> str:
     if "propertyNames" in error.absolute_schema_path:
         return f"{short_text(value)} is not allowed as a name: {described}"
     if rule == "required":
-        missing = next(key for key in error.validator_value if key not in value)
-        return f"the key {toml_text(missing)} is missing"
+        return f"the key {toml_text(_missing(error))} is missing"
     if rule in {"anyOf", "oneOf", "type"}:
         options = [schema] if rule == "type" else error.validator_value
         if "pattern" in schema and described:
-            return f"{short_text(value)} is not a text: {described}"
-        spelling = value_instead(list(error.absolute_path), value) or _spelling(value, options)
-        return f"{short_text(value)} is not {_expected(options)}{spelling}"
+            spelling = value_instead(list(error.absolute_path), value)
+            is_time = type(value) is int and _TIME in schema["pattern"]
+            if not spelling and is_time and re.search(schema["pattern"], f"{value}s"):
+                spelling = f": write {toml_text(f'{value}s')}"
+            return f"{short_text(value)} is not a text{spelling or f': {described}'}"
+        place = list(error.absolute_path)
+        spelling = value_instead(place, value) or _spelling(value, options)
+        # A secret that stands where its source belongs is not shown.
+        shown = "this" if place[:1] == ["secrets"] and place[1:] and not place[2:] else short_text(value)
+        return f"{shown} is not {_expected(options)}{spelling}"
     if rule == "pattern":
-        lower = str(value).strip().lower()
-        if lower != value and re.search(error.validator_value, lower):
-            return f"{short_text(value)} is not allowed: write {toml_text(lower)}"
-        return f"{short_text(value)} is not allowed: {described or f'must match {error.validator_value}'}"
+        spelling = value_instead(list(error.absolute_path), value)
+        close = (
+            spell
+            for spell in _close(str(value), error.validator_value)
+            if re.search(error.validator_value, spell)
+        )
+        if not spelling and (meant := next(close, "")):
+            spelling = f": write {toml_text(meant)}"
+        return f"{short_text(value)} is not allowed{spelling or f': {described or error.validator_value}'}"
     if rule in _BOUNDS:
         return f"{short_text(value)} must be {_BOUNDS[rule]} {error.validator_value}"
     return "must not be empty" if rule in {"minProperties", "minLength", "minItems"} else error.message
 
 
-def way_out(table: str, key: str, known: Iterable[str]) -> str:
+def _missing(error: "ValidationError") -> str:
+    """Return the key that a table lacks: there is an error for each."""
+    return next(str(key) for key in error.validator_value if error.message.startswith(repr(key)))
+
+
+def _is_told(error: "ValidationError") -> bool:
+    """Return whether a missing key is the one that another key of the table is to be written as."""
+    table, known = str(error.schema.get("title", "")), error.schema.get("properties", {})
+    meant = re.compile(rf": write {re.escape(_missing(error))}\b")
+    return any(
+        meant.match(instead(table, key, error.instance[key])) for key in set(error.instance) - set(known)
+    )
+
+
+def _close(text: str, pattern: str) -> Iterator[str]:
+    """Yield texts that may be meant by one that is not allowed."""
+    bare = text.strip()
+    for spelling in (bare, bare.lower(), bare.replace(" ", ""), re.sub(r"iB?$", "", bare)):
+        if spelling != text:
+            yield spelling
+    if bare.isdecimal():
+        yield f"{bare}s"
+    if pattern.startswith(_DEVICE):
+        yield f"{_DEVICE[1:]}{bare}"
+
+
+def way_out(table: str, key: str, known: Iterable[str], value: object) -> str:
     """Return what to write instead of an unknown key, or a known key that is spelt alike; empty if there is neither.
 
     Args:
         table: The name of its table's type.
         key: The key.
         known: The keys that the table has.
+        value: The key's value.
 
     """
-    if said := instead(table, key):
+    if said := instead(table, key, value):
         return said
-    close = [name for name in known if distance(key, name) <= (2 if len(key) > 4 else 1)]  # noqa: PLR2004 - slips
+    close = [name for name in known if distance(key, name) <= (2 if len(key) > 6 else 1)]  # noqa: PLR2004 - slips
     close.sort(key=lambda name: distance(key, name))
     return f", did you mean {toml_text(close[0])}?" if close else ""
 

@@ -1,5 +1,6 @@
 """Render one text, and record the secrets that it uses. Pure."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,17 @@ _OTHERS = (
     "; where braces are for another program, template = false uses the content as it is, and {{ '{{' }} in a "
     "template stands for {{"
 )
+
+_UNDEFINED = re.compile(r"'(\w+)' is undefined")
+_HIVE_BUILDERS = {
+    "hive_name": "site",
+    "hive_stage": "stage",
+    "groups": "hives, or hosts",
+    "hostvars": "hosts.<name>.address, or services.<name>.ports[<port>]",
+    "lookup": "secrets.<name>: [secrets] has file, env and command",
+    "inventory_hostname": "the service's name itself",
+}
+"""Variables of hive-builder's and of Ansible's, and what templates have instead."""
 
 
 class NotYetError(Exception):
@@ -144,10 +156,24 @@ class RenderContext:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a template does is its writer's mistake
             # `from None`: the exception may hold a secret that the template used.
-            hint = _OTHERS if path.startswith(_CONFIGS) and _is_unknown(error) else ""
+            hint = self._other_name(error)
+            if path.startswith(_CONFIGS) and not hint and not _is_ours(error):
+                hint = _OTHERS
             raise ConfigError(
                 [f"{path}: {_line(error, text)}{self._redacted(reason_of(error))}{hint}"]
             ) from None
+
+    def _other_name(self, error: Exception) -> str:
+        """Return what to write for a name that templates don't have; empty if that is not known."""
+        found = _UNDEFINED.fullmatch(str(error))
+        name = found[1] if found else ""
+        if name in variables(self.stage):
+            return f": write vars.{name}"
+        if name in self.stage.site.secrets:
+            return f": write secrets.{name}"
+        if name in _HIVE_BUILDERS:
+            return f": write {_HIVE_BUILDERS[name]}"
+        return ""
 
     def _redacted(self, text: str) -> str:
         """Return a message without the secrets that were used."""
@@ -156,11 +182,11 @@ class RenderContext:
         return text
 
 
-def _is_unknown(error: Exception) -> bool:
-    """Return whether a template uses a name that templates don't have."""
+def _is_ours(error: Exception) -> bool:
+    """Return whether a template names something of skep's that there is not: it is meant for skep."""
     from jinja2 import UndefinedError
 
-    return isinstance(error, UndefinedError) and str(error).endswith("is undefined")
+    return isinstance(error, UndefinedError) and str(error).startswith(("there is no ", "service "))
 
 
 def _hint(path: str, text: str) -> str:

@@ -4,10 +4,12 @@ jinja2 is imported when the first value is a template, never before.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from model.site import PublishedPort
+from model.toml_text import toml_text
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -89,6 +91,7 @@ def environment() -> "SandboxedEnvironment":
     """Return jinja2's environment."""
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.utils import missing
 
     class Undefined(StrictUndefined):
         """An undefined value with a message of ours."""
@@ -101,6 +104,8 @@ def environment() -> "SandboxedEnvironment":
             looked_at = self._undefined_obj
             if isinstance(looked_at, LookupTable | PortTable):
                 return looked_at.lacking(self._undefined_name)
+            if looked_at is not missing and not _is_value(looked_at):
+                return f"it has a name of jinja2's own, which has no {toml_text(str(self._undefined_name))}"
             return super()._undefined_message
 
     class Environment(ImmutableSandboxedEnvironment):
@@ -124,7 +129,34 @@ def environment() -> "SandboxedEnvironment":
                 return self.undefined(obj=obj, name=argument)
 
     # The result is not HTML, and keeps its line breaks.
-    return Environment(undefined=Undefined, autoescape=False, keep_trailing_newline=True)
+    return Environment(undefined=Undefined, autoescape=False, keep_trailing_newline=True, finalize=_printed)
+
+
+class NoTextError(Exception):
+    """What a template would write is no text."""
+
+
+def _is_value(found: object) -> bool:
+    """Return whether something is a value of TOML, or none, and nothing of Python's or jinja2's own."""
+    return found is None or isinstance(found, str | int | float | list | tuple | dict | date | time)
+
+
+def _printed(found: object) -> object:
+    """Return what an expression's value is written as: itself.
+
+    Raises:
+        NoTextError: It is a function or another object, which would be written as Python shows it.
+
+    """
+    from jinja2 import Undefined
+
+    if isinstance(found, LookupTable | PortTable):
+        raise NoTextError(
+            "a whole table is no text: name one of its entries, or join them: {{ hosts | join(',') }}"
+        )
+    if not _is_value(found) and not isinstance(found, Undefined):
+        raise NoTextError("its value is no text: for a list that map or select makes, add | join(',')")
+    return found
 
 
 @cache

@@ -11,7 +11,7 @@ from model.labels import NAME_LABEL, VOLUME_LABEL
 from model.secrets.secret import Secret
 from model.site import PublishedPort
 from model.site.services import SHARED_MEMORY
-from model.stage import Stage, scalar_text
+from model.stage import Stage, scalar_text, sysctl_name, sysctl_text
 from remote.images import systemd
 
 MODES = {
@@ -235,7 +235,8 @@ def _container(service: types.Service, stage: Stage, parts: ServiceParts) -> Jso
             "ReadOnly": service.read_only or None,
             "CapabilityAdd": _capabilities(service) or None,
             "CapabilityDrop": service.cap_drop or None,
-            "Sysctls": {name: scalar_text(value) for name, value in service.sysctls.items()} or None,
+            "Sysctls": {sysctl_name(name): sysctl_text(value) for name, value in service.sysctls.items()}
+            or None,
             "Hosts": [f"{address} {name}" for name, address in service.hosts.items()] or None,
             "Ulimits": [
                 {"Name": name, "Soft": limit.soft, "Hard": limit.hard}

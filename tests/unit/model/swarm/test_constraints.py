@@ -30,6 +30,7 @@ def test_what_the_swarm_takes(text: str, found: Constraint) -> None:
     [
         ("node.role=manager", "'node.role=manager' is not a constraint, which has == or !=: write 'node.role =="),
         ("hive0", "'hive0' is not a constraint, which has == or !="),
+        ("node.labels.a == b,c", "'node.labels.a == b,c' has a character that the swarm does not take in 'b,c'"),
         (
             "node.platform.os != windows, node.role==manager",
             "'node.platform.os != windows, node.role==manager' is several constraints: write each as a text of its",
@@ -49,6 +50,54 @@ def test_what_can_not_be_is_a_mistake_of_the_file(site_dir: Path, text: str, lin
     [found] = problems(site_dir, f'{GOOD}placement.constraints = ["node.role == manager", "{text}"]\n')
 
     assert found.startswith(f"services.web.placement.constraints[1]: {line}")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("node.hostname=hive0", "'node.hostname == hive0'"),
+        ("node.hostname == 'hive0'", "'node.hostname == hive0'"),
+        ("node.hostname !== hive0", "'node.hostname != hive0'"),
+        ("node.hostname === hive0", "'node.hostname == hive0'"),
+        ("node.hostname is not hive0", "'node.hostname != hive0'"),
+        ("node.hostname: hive0", "'node.hostname == hive0'"),
+        ("node.name == hive0", "'node.hostname == hive0'"),
+        ("hostname==hive0", "'node.hostname == hive0'"),
+        ("node!=hive0", "'node.hostname != hive0'"),
+        ("node.arch == x86_64", "'node.platform.arch == x86_64'"),
+        ("node.label.disk==ssd", "'node.labels.disk == ssd'"),
+        ("node.labels.disk", "'node.labels.disk == true'"),
+        ("storage==ssd", "'node.labels.storage == ssd'"),
+        ("node.labels.a==1 && node.role=manager", "['node.labels.a == 1', 'node.role == manager']"),
+        ("node.labels.a==1, node.role==manager", "['node.labels.a == 1', 'node.role == manager']"),
+    ],
+)
+def test_other_spellings_are_told_with_the_swarms(text: str, meant: str) -> None:
+    """Those of Swarm before Docker 1.12 and of other programs; what is proposed is a constraint."""
+    with pytest.raises(ValueError, match=r"write ") as raised:
+        parse_constraint(text)
+
+    assert str(raised.value).endswith(meant)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["node.hostname =~ hive.*", "node.labels.a > 1", "node.labels == x", "node.labels.a == ü", "hive0"],
+)
+def test_nothing_is_proposed_that_the_swarm_would_not_take(text: str) -> None:
+    """What it has no such thing for is said to be none."""
+    with pytest.raises(ValueError, match=r"is not a constraint|is nothing that|does not take") as raised:
+        parse_constraint(text)
+
+    assert "write " not in str(raised.value)
+
+
+def test_one_or_the_other_is_a_label() -> None:
+    """The swarm takes all constraints together."""
+    with pytest.raises(
+        ValueError, match=r": a node has to meet all constraints; for one or the other give the nodes"
+    ):
+        parse_constraint("node.hostname == hive0 || node.hostname == hive1")
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,41 @@ def test_a_variable_is_not_made_from_itself(tmp_path: Path) -> None:
         load(tmp_path / "site.toml")
 
     assert all(problem.endswith("it is made from itself") for problem in raised.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ range .x }}{{ end }}", "it has a name of jinja2's own, which has no 'x'"),
+        ("{{ range }}", "its value is no text: for a list that map or select makes, add | join(',')"),
+        ("{{ self }}", "its value is no text"),
+        ("{{ hives | map(attribute='name') }}", "its value is no text"),
+        (
+            "{{ hosts }}",
+            "a whole table is no text: name one of its entries, or join them: {{ hosts | join(',') }}",
+        ),
+        ("{% include 'x' %}", "no loader for this environment specified"),
+        ("{{ 1 / 0 }}", "division by zero"),
+    ],
+)
+def test_what_is_of_another_program_has_the_way_out(tmp_path: Path, text: str, said: str) -> None:
+    """A name that jinja2 happens to have would be written as Python shows it, with an address in memory."""
+    config = f'[configs.a]\ntext = """{text}"""\n'
+
+    [line] = mistakes(tmp_path, f'configs = ["a"]\n{config}')
+
+    assert line.startswith(f"configs.a.text: {said}")
+    assert line.endswith(
+        "template = false uses the content as it is, and {{ '{{' }} in a template stands for {{"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("domain", "vars.domain"), ("db", "secrets.db"), ("hive_name", "site"), ("groups", "hives, or hosts")],
+)
+def test_a_bare_name_is_told_with_its_whole_one(tmp_path: Path, name: str, meant: str) -> None:
+    """hive-builder's variables and secrets have no table before them."""
+    assert mistakes(tmp_path, f'environment = {{ A = "{{{{ {name} }}}}" }}\n') == [
+        f"services.web.environment.A: {name!r} is undefined: write {meant}"
+    ]

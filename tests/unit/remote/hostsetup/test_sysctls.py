@@ -73,7 +73,7 @@ def test_one_that_the_kernel_does_not_have_fails_the_step(root: Path) -> None:
 
 
 def test_a_hosts_own_take_precedence_over_the_stages_and_those_over_everybodys() -> None:
-    """`true` is 1, as the kernel has it."""
+    """`true` is 1, as the kernel has it; of `.` and `/` in a name the first separates, as for sysctl(8)."""
     raw: dict[str, Any] = {
         "site": "example",
         "setup_hosts": {"sysctls": {"vm.a": 1, "vm.b": 1, "vm.c": True}},
@@ -82,12 +82,17 @@ def test_a_hosts_own_take_precedence_over_the_stages_and_those_over_everybodys()
                 "provider": "docker",
                 "cidr": "10.0.0.0/24",
                 "sysctls": {"vm.b": 2},
-                "host_sysctls": {"hive0": {"vm.a": 3}},
+                "host_sysctls": {"hive0": {"vm/a": 3, "net/ipv4/conf/eth0.100/rp_filter": "1\t2"}},
             }
         },
     }
     site = parse_site(raw)
     stage = Stage(site, "private", site.stages["private"])
 
-    assert stage.sysctls(stage.host("hive0")) == {"vm.a": "3", "vm.b": "2", "vm.c": "1"}
+    assert stage.sysctls(stage.host("hive0")) == {
+        "vm.a": "3",
+        "vm.b": "2",
+        "vm.c": "1",
+        "net.ipv4.conf.eth0/100.rp_filter": "1 2",
+    }
     assert stage.sysctls(stage.host("hive1")) == {"vm.a": "1", "vm.b": "2", "vm.c": "1"}

@@ -66,6 +66,8 @@ CONTAINER = ["TaskTemplate", "ContainerSpec"]
         ({"cap_add": ["NET_ADMIN"]}, [*CONTAINER, "CapabilityAdd"], ["NET_ADMIN"]),
         ({"cap_drop": ["CHOWN"]}, [*CONTAINER, "CapabilityDrop"], ["CHOWN"]),
         ({"sysctls": {"net.core.somaxconn": 9}}, [*CONTAINER, "Sysctls"], {"net.core.somaxconn": "9"}),
+        ({"sysctls": {"net/ipv4/ip_forward": True}}, [*CONTAINER, "Sysctls"], {"net.ipv4.ip_forward": "1"}),
+        ({"sysctls": {"kernel.sem": "1\t2  3"}}, [*CONTAINER, "Sysctls"], {"kernel.sem": "1 2 3"}),
         (
             {"healthcheck": {"test": "true", "interval": "5s"}},
             [*CONTAINER, "HealthCheck", "Test"],
