@@ -112,6 +112,8 @@ def _pattern(line: str) -> IgnorePattern | None:
     if not text:
         raise ValueError("nothing stands behind the `!`")
     path = posixpath.normpath(text).lstrip("/")
+    if not path and not excludes:
+        raise ValueError("only paths below the context can be taken back, and `/` is none")
     if path in ("", ".") or path.split("/")[0] == "..":
         return None
     prefix = next((path[:i] for i, char in enumerate(path) if char in _SPECIAL), path)

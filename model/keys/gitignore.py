@@ -58,7 +58,7 @@ def rules(text: bytes, *, ignore_case: bool = False) -> list[IgnoreRule]:
     """Return the rules in a file's content. Pure."""
     found = []
     for raw in text.removeprefix(_BOM).split(b"\n"):
-        line = _without_trailing_spaces(os.fsdecode(raw.removesuffix(b"\r")))
+        line = _without_trailing_spaces(raw.removesuffix(b"\r").decode("latin-1"))
         if line.startswith("#"):
             continue
         ignores = not line.startswith("!")
@@ -68,7 +68,7 @@ def rules(text: bytes, *, ignore_case: bool = False) -> list[IgnoreRule]:
         is_path = "/" in line
         expression = _expression(line.removeprefix("/"), is_path=is_path) if line else None
         if expression is not None:
-            flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+            flags = re.DOTALL | re.ASCII | (re.IGNORECASE if ignore_case else 0)
             found.append(IgnoreRule(re.compile(expression, flags), is_path, only_directories, ignores))
     return found
 
@@ -191,13 +191,20 @@ class Level:
 
     def _matches(self, path: str, name: str, *, is_directory: bool) -> bool:
         """Return whether the last rule that fits ignores."""
+        own = _bytes_of(name)
         for base, listed in self.lists:
+            below = _bytes_of(path[len(base) :])
             for rule in reversed(listed):
                 if rule.only_directories and not is_directory:
                     continue
-                if rule.expression.fullmatch(path[len(base) :] if rule.is_path else name):
+                if rule.expression.fullmatch(below if rule.is_path else own):
                     return rule.ignores
         return False
+
+
+def _bytes_of(path: str) -> str:
+    """Return a path with one character for each byte: git's `?` and `[…]` are bytes."""
+    return os.fsencode(path).decode("latin-1")
 
 
 def level_of(directory: Path) -> Level | None:

@@ -71,6 +71,8 @@ def test_dockerignore(tmp_path: Path, ignore: str, kept: set[str]) -> None:
         ("[a-]", "stands at the wrong place"),
         ("a\\", "nothing stands behind"),
         ("!", "nothing stands behind the `!`"),
+        ("!/", "only paths below the context can be taken back"),
+        ("!/a/../", "only paths below the context can be taken back"),
     ],
 )
 def test_a_line_that_is_none(tmp_path: Path, line: str, reason: str) -> None:

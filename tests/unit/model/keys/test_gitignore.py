@@ -29,8 +29,10 @@ PIECES = [
     " ",
     ".",
     "[[:alpha:]]",
+    "é",
+    "[é]",
 ]
-NAMES = ["a", "b", "ab", "a b", "#a", "!b", "a.b", "]", "-"]
+NAMES = ["a", "b", "ab", "a b", "#a", "!b", "a.b", "]", "-", "é"]
 
 
 @pytest.fixture(autouse=True)
@@ -94,6 +96,18 @@ def test_patterns_are_those_of_git(tmp_path: Path, seed: int) -> None:
         assert sorted(kept(root)) == seen_by_git(root), [
             (root / place / ".gitignore").read_text() for place in ("", "ab/", "ab/sub/")
         ]
+
+
+def test_characters_are_bytes_as_for_git(tmp_path: Path) -> None:
+    """`?` and `[…]` stand for one byte, and `é` has two."""
+    root = tmp_path / "site"
+    root.mkdir()
+    git(root, "init", "-q")
+    (root / ".gitignore").write_text("?.x\n[é].y\n??.z\n")
+    for name in ("é.x", "é.y", "é.z", "e.x"):
+        (root / name).write_text("")
+
+    assert sorted(kept(root)) == seen_by_git(root) == [".gitignore", "é.x", "é.y"]
 
 
 @pytest.mark.parametrize("version", [2, 4])
