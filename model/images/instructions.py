@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 _DIRECTIVE = re.compile(r"#\s*([A-Za-z][A-Za-z0-9]*)\s*=\s*(.+?)\s*$")
-_VARIABLE = re.compile(
-    r"\$(?:\{(?P<braced>[A-Za-z_]\w*)(?P<rest>[^}]*)\}|(?P<plain>[A-Za-z_]\w*))",
-)
-_MODIFIER = re.compile(r"(:?[-+?])(.*)", re.DOTALL)
-_HERE = re.compile(r"\d*<<(-?)(['\"]?)([^<'\"\s]+)\2$")
+_DIRECTIVES = frozenset({"check", "escape", "syntax"})
+"""Directives that there are. One of another name is a comment, and ends them."""
+_ESCAPE = "\\"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HERE = re.compile(r"\d*<<(-?)([^<]+)")
+_SHELL_WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"\\])+""", re.DOTALL)
 _WITH_HERE_DOCUMENTS = frozenset({"RUN", "COPY", "ADD"})
 _BY_BUILDKIT = frozenset(
     f"{place}{part}"
@@ -36,11 +37,12 @@ class Word:
 
 @dataclass(frozen=True)
 class Instruction:
-    """An instruction: its name in capitals, its other words, and the number of its first line."""
+    """An instruction: its name in capitals, its other words, the number of its first line, and all its text."""
 
     name: str
     words: tuple[Word, ...]
     line: int
+    text: str
 
     @property
     def flags(self) -> list[Word]:
@@ -148,8 +150,8 @@ def read_dockerfile(text: str, args: Mapping[str, str]) -> Dockerfile:
 def _arguments(each: Instruction, args: Mapping[str, str], known: Mapping[str, str]) -> dict[str, str]:
     """Return the values of the arguments of one `ARG` before the first `FROM`."""
     found: dict[str, str] = {}
-    for word in each.words:
-        name, equals, default = word.text.partition("=")
+    for word in _SHELL_WORD.findall(each.text)[1:]:
+        name, equals, default = word.partition("=")
         value = args.get(name)
         if value is None and equals:
             value = expand(default, {**known, **found})
@@ -200,38 +202,101 @@ def _mount(stages: list[BuildStage], word: Word, line: int, secrets: dict[str, b
         found[key.lower()] = Word(value if equals else "true", begin, begin + len(value))
         place += len(part) + 1
     if (kind := found.get("type")) is not None and kind.text == "secret":
-        target = next((found[key].text for key in ("id", "target", "dst", "destination") if key in found), "")
-        name = target if "id" in found else target.rpartition("/")[2]
+        named = next((found[key].text for key in ("source", "src", "id") if key in found), "")
+        target = next((found[key].text for key in ("target", "dst", "destination") if key in found), "")
+        name = named or target.rpartition("/")[2]
         secrets[name] = secrets.get(name, False) or ("required" in found and found["required"].text == "true")
     return _with(stages, found["from"], line) if "from" in found else stages[-1]
 
 
 def expand(text: str, values: Mapping[str, str]) -> str | None:
     """Return a word with variables replaced and quotes removed; None where only the builder knows its value."""
-    unknown = False
+    try:
+        return _ShellWord(text, values).value()
+    except ValueError:
+        return None
 
-    def value(match: re.Match[str]) -> str:
-        nonlocal unknown
-        name, rest = match["braced"] or match["plain"], match["rest"] or ""
-        held = values.get(name)
-        if held is None and name in _BY_BUILDKIT:
-            unknown = True
-        modifier = _MODIFIER.fullmatch(rest) if rest else None
-        if rest and modifier is None:
-            unknown = True
-        if modifier is None:
+
+class _ShellWord:
+    """A word with variables and quotes in it, read from left to right.
+
+    Args:
+        text: The word.
+        values: The variables.
+
+    """
+
+    def __init__(self, text: str, values: Mapping[str, str]) -> None:
+        self._text, self._values = text, values
+        self._at = 0
+
+    def value(self, end: str = "") -> str:
+        """Return what stands up to a character, which is passed; by default all.
+
+        Raises:
+            ValueError: Only the builder knows it, or it is cut off.
+
+        """
+        made = ""
+        while (char := self._next()) != end:
+            if char == "'":
+                close = self._text.index("'", self._at)
+                made, self._at = made + self._text[self._at : close], close + 1
+            elif char == '"':
+                made += self._quoted()
+            elif char == "$":
+                made += self._variable()
+            else:
+                made += self._next() if char == _ESCAPE and self._at < len(self._text) else char
+        return made
+
+    def _quoted(self) -> str:
+        """Return what stands up to the next double quote."""
+        made = ""
+        while (char := self._next()) != '"':
+            if not char:
+                raise ValueError(self._text)
+            if char == "$":
+                made += self._variable()
+            elif char == _ESCAPE and self._text[self._at : self._at + 1] in ('"', "$", _ESCAPE):
+                made += self._next()
+            else:
+                made += char
+        return made
+
+    def _next(self) -> str:
+        """Return the next character, and pass it; empty at the end."""
+        char = self._text[self._at : self._at + 1]
+        self._at += 1
+        return char
+
+    def _variable(self) -> str:
+        """Return the value of what stands behind a dollar sign."""
+        is_braced = self._text.startswith("{", self._at)
+        self._at += is_braced
+        found = _NAME.match(self._text, self._at)
+        name = found[0] if found is not None else ""
+        self._at += len(name)
+        if not is_braced:
+            return self._held(name) or "" if name else "$"
+        sign = self._next()
+        if not name or sign not in ("}", ":", "-", "+", "?"):
+            raise ValueError(self._text)
+        held = self._held(name)
+        if sign == "}":
             return held or ""
         # Without the colon, an empty value counts as one.
-        is_set = bool(held) if modifier[1].startswith(":") else held is not None
-        word = expand(modifier[2], values) or ""
-        return {"-": held or "" if is_set else word, "+": word if is_set else ""}.get(
-            modifier[1][-1], held or ""
-        )
+        is_set = bool(held) if sign == ":" else held is not None
+        sign = self._next() if sign == ":" else sign
+        word = self.value("}")
+        return {"-": held or "" if is_set else word, "+": word if is_set else ""}.get(sign, held or "")
 
-    if text[:1] == "'" == text[-1:]:
-        return text[1:-1]
-    made = _VARIABLE.sub(value, text.strip('"'))
-    return None if unknown else made
+    def _held(self, name: str) -> str | None:
+        """Return a variable's value; None if it has none."""
+        held = self._values.get(name)
+        if held is None and name in _BY_BUILDKIT:
+            raise ValueError(name)
+        return held
 
 
 def rewritten(text: str, images: Mapping[str, str], uses: list[ImageUse]) -> str:
@@ -255,6 +320,7 @@ def instructions(text: str) -> Iterator[Instruction]:
     escape = lines.escape()
     for number, begin, line in lines:
         words = list(_words(line.removeprefix("\ufeff"), begin + line.startswith("\ufeff"), escape))
+        whole = line
         while _continues(line, escape):
             following = next(lines, None)
             if following is None:
@@ -263,15 +329,17 @@ def instructions(text: str) -> Iterator[Instruction]:
             if more.lstrip().startswith("#") or not more.strip():
                 continue
             line = more  # noqa: PLW2901 - the line that may be continued in turn
+            whole = f"{whole.rstrip()[:-1]}{more}"
             words += _words(more, place, escape)
         if not words or words[0].text.startswith("#"):
             continue
         name = words[0].text.upper()
         if name in _WITH_HERE_DOCUMENTS:
-            for word in words[1:]:
-                if (here := _HERE.match(word.text)) is not None:
-                    lines.skip_document(here[3], tabs=here[1] == "-")
-        yield Instruction(name, tuple(words[1:]), number)
+            # Here, unlike elsewhere, quotes count: `"cat <<EOF"` begins no document.
+            for word in _SHELL_WORD.findall(whole):
+                if (here := _HERE.fullmatch(word)) is not None:
+                    lines.skip_document(re.sub("['\"]", "", here[2]), tabs=here[1] == "-")
+        yield Instruction(name, tuple(words[1:]), number, whole)
 
 
 class _Lines:
@@ -297,7 +365,7 @@ class _Lines:
         """Return the character that continues lines, which a directive at the beginning may change."""
         for line in self._lines:
             found = _DIRECTIVE.match(line.lstrip("\ufeff").lstrip())
-            if found is None:
+            if found is None or found[1].lower() not in _DIRECTIVES:
                 break
             if found[1].lower() == "escape":
                 return found[2]

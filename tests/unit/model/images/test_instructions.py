@@ -33,6 +33,13 @@ def images(text: str, target: str | None = None, **args: str) -> list[str]:
         ("FROM \\\n  # a comment\n\n  a \\ \n  AS b\nRUN echo \\\nFROM x\n", ["a"]),
         ("# escape=`\nFROM `\na\nRUN echo \\\nFROM b", ["b"]),
         ("FROM a\nRUN <<EOF\nFROM x\nEOF\nCOPY <<-'END' /y\nFROM z\n\tEND\nFROM b", ["b"]),
+        ('FROM a\nRUN echo "cat <<EOF x"\nFROM b', ["b"]),
+        ("FROM a\nRUN cat <<E'O'F <<\"B\"\nFROM x\nEOF\nFROM y\nB\nFROM b", ["b"]),
+        ("FROM a\nRUN cat <<<EOF\nFROM b", ["b"]),
+        ("# owner=me\n# escape=`\nFROM a\\\n AS b\nFROM b", ["a"]),
+        ("# check=skip=all\n# escape=`\nFROM `\na", ["a"]),
+        ('ARG A="1 2" B=3\nFROM a:$B', ["a:3"]),
+        ("ARG B=b:1\nFROM ${A:-${C:-$B}}", ["b:1"]),
         ("ARG TARGETARCH\nFROM a-$TARGETARCH\nCOPY --from=$X /y /", ["", ""]),
     ],
 )
@@ -74,10 +81,10 @@ def test_secrets() -> None:
         "FROM a\nRUN --mount=type=secret,id=npm,target=/x \\\n "
         "--mount=type=secret,target=/run/secrets/pip,required=true true\n"
         "RUN --mount=type=secret,id=npm,required echo --mount=type=secret,id=z\n"
-        "RUN --mount=type=secret,id=y,required=false true\n"
+        "RUN --mount=type=secret,id=y,required=false true\nRUN --mount=type=secret,src=gem,target=/x true\n"
     )
 
-    assert read_dockerfile(text, {}).secrets == {"npm": True, "pip": True, "y": False}
+    assert read_dockerfile(text, {}).secrets == {"npm": True, "pip": True, "y": False, "gem": False}
 
 
 @pytest.mark.parametrize(
@@ -85,7 +92,8 @@ def test_secrets() -> None:
     [
         ("a$B", "a1"), ("a${B}c", "a1c"), ("${B:-x}", "1"), ("${N:-x}", "x"), ("${E:-x}", "x"), ("${E-x}", ""),
         ("${N:-$B}", "1"), ("${B:+x}", "x"), ("${N:+x}", ""), ("${E+x}", "x"), ("'$B'", "$B"), ('"$B"', "1"),
-        ("${B#x}", None), ("$TARGETARCH", None), ("$N", ""),
+        ("${B#x}", None), ("$TARGETARCH", None), ("$N", ""), ("${N:-${E:-y}}z", "yz"), ("\\$B", "$B"),
+        ('x"$B"\'$B\'', "x1$B"), ("${", None), ("'a", None), ("$", "$"), ("${B:-${TARGETARCH}}", None),
     ],
 )  # fmt: skip
 def test_variables(text: str, value: str | None) -> None:
