@@ -8,11 +8,14 @@ it runs, or that every hive is to have data of its own.
 import posixpath
 from collections.abc import Iterator
 
+from msgspec import structs
+
 from model import site as types
 from model.checks.shared import known_are
-from model.hosts.possible_hives import possible_hives
+from model.hosts.possible_hives import is_of_hosts, places_of_data, possible_hives
 from model.site.volumes import EACH
 from model.stage import Host, Stage
+from model.toml_text import toml_text
 
 _SYSTEM = ("bin", "boot", "dev", "lib", "lib32", "lib64", "proc", "run", "sbin", "sys", "tmp", "usr")
 _IN_VAR = ("cache", "lib/containerd", "lib/docker", "lock", "log", "run", "tmp")
@@ -42,6 +45,7 @@ def check_local_data(stage: Stage) -> Iterator[str]:
         if movable:
             yield _of_volume(stage, name, movable)
     for name, service in stage.services.items():
+        yield from _nowhere(stage, name, service)
         for i, mount in enumerate(service.volumes):
             known = [hive.short for hive in stage.hives]
             if mount.hive and mount.hive not in known:
@@ -49,6 +53,20 @@ def check_local_data(stage: Stage) -> Iterator[str]:
                 yield f"{path}: {mount.hive!r} is not a hive of stage {stage.name}{known_are(known)}"
             if len(runs_on[name]) > 1 and not mount.hosts and is_data(mount):
                 yield _of_bind(stage, f"services.{name}.volumes[{i}]", name, mount, runs_on[name])
+
+
+def _nowhere(stage: Stage, name: str, service: types.Service) -> Iterator[str]:
+    """Yield that no hive has all of a service's data and may run it; labels may be set elsewhere, and don't count."""
+    places = places_of_data(stage, service)
+    known = {hive.short for hive in stage.hives}
+    if not all(known.issuperset(named) for named in places.values()):
+        return  # reported where the table is checked
+    constraints = [text for text in service.placement.constraints if is_of_hosts(text)]
+    bare = structs.replace(service, placement=types.Placement(constraints=constraints))
+    if places and not possible_hives(stage, bare):
+        said = [f"{path} {' and '.join(named)}" for path, named in places.items()]
+        said += [f"placement.constraints {toml_text(text)}" for text in constraints]
+        yield f"services.{name}: can run on no hive of stage {stage.name}: {', '.join(said)}"
 
 
 def is_data(mount: types.Mount) -> bool:

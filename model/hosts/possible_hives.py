@@ -31,6 +31,14 @@ def are_apart(stage: Stage, name: str, other: str) -> bool:
     }
 
 
+def is_of_hosts(constraint: str) -> bool:
+    """Return whether a constraint is on what site.toml says of each host alone: name, address, role."""
+    try:
+        return parse_constraint(constraint).key.lower() in _KNOWN
+    except ValueError:
+        return False
+
+
 def _contradict(constraint: str, other: str) -> bool:
     """Return whether no node can meet both of two constraints."""
     try:
@@ -43,13 +51,17 @@ def _contradict(constraint: str, other: str) -> bool:
     return not is_same if a.operator == b.operator == "==" else is_same and a.operator != b.operator
 
 
+def places_of_data(stage: Stage, service: types.Service) -> dict[str, list[str]]:
+    """Return each path of site.toml that says where a service's data is, to the hives that it names."""
+    volumes = {name: stage.site.volumes.get(name) for name in service.named_volumes}
+    places = {f"volumes.{name}.hosts": volume.named_hosts for name, volume in volumes.items() if volume}
+    places |= {f"hosts of {mount.source}": [mount.hive] for mount in service.volumes if mount.hive}
+    return {path: named for path, named in places.items() if named}
+
+
 def may_run_on(hive: Host, stage: Stage, service: types.Service) -> bool:
     """Return whether nothing in site.toml keeps a service from a hive."""
-    held = [
-        stage.site.volumes[name].named_hosts for name in service.named_volumes if name in stage.site.volumes
-    ]
-    held += [[mount.hive] for mount in service.volumes if mount.hive]
-    if any(named and hive.short not in named for named in held):
+    if any(hive.short not in named for named in places_of_data(stage, service).values()):
         return False
     facts = {"node.ip": hive.address, "node.role": "manager"}
     nodes = [

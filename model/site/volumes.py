@@ -6,6 +6,16 @@ from msgspec import Meta
 
 from model.site.base import Frozen
 
+_OF_DISKS = frozenset(
+    {
+        *("btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "jfs", "ntfs", "ntfs3"),
+        *("overlay", "reiserfs", "vfat", "xfs", "zfs"),
+    }
+)
+"""File systems of a host's own disks, whatever names the device (`LABEL=data`, `pool/data`)."""
+_OF_SHARED_DISKS = frozenset({"gfs2", "ocfs2"})
+"""File systems of disks that several hosts have at once."""
+
 EACH = "each"
 """What `hosts` says where every hive has data of its own."""
 Each = Annotated[
@@ -64,6 +74,7 @@ class Volume(Frozen, frozen=True):
     @property
     def stays_behind(self) -> bool:
         """Whether its data stays on the host when a service moves: on the host's disk, or on a device of its own."""
-        device = self.driver_opts.get("device", "")
-        is_device = device.startswith("/") and not device.startswith(("//", "/dev/drbd"))
-        return self.is_on_host or (self.driver == "local" and is_device)
+        device, kind = self.driver_opts.get("device", ""), self.filesystem
+        if device.startswith(("//", "/dev/drbd")) or kind in _OF_SHARED_DISKS:
+            return False
+        return self.is_on_host or (self.driver == "local" and (device.startswith("/") or kind in _OF_DISKS))

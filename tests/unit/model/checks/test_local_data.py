@@ -56,6 +56,8 @@ def test_a_local_volume_of_a_service_that_may_move_needs_its_hosts() -> None:
         {"driver_opts": {"type": "nfs", "o": "addr=192.0.2.9", "device": ":/srv"}},
         {"driver_opts": {"type": "cifs", "device": "//files/data"}},
         {"driver_opts": {"type": "tmpfs", "device": "tmpfs"}},
+        {"driver_opts": {"type": "glusterfs", "device": "files:/data"}},
+        {"driver_opts": {"type": "ocfs2", "device": "/dev/sdb1"}},
         {"driver": "rclone"},
     ],
 )
@@ -70,6 +72,9 @@ def test_a_volume_that_is_at_one_place_or_shared_or_each_hives_own_is_fine(volum
         {"hosts": ["hive0", "hive1"]},
         {"driver_opts": {"type": "none", "o": "bind", "device": "/srv/data"}},
         {"driver_opts": {"type": "ext4", "device": "/dev/sdb1"}},
+        {"driver_opts": {"type": "xfs", "device": "UUID=5f0c"}},
+        {"driver_opts": {"type": "zfs", "device": "tank/data"}},
+        {"driver_opts": {"type": "overlay", "device": "overlay", "o": "lowerdir=/a,upperdir=/b,workdir=/c"}},
         {"labels": {"a": "b"}},
     ],
 )
@@ -111,6 +116,31 @@ def test_what_counts_is_where_the_file_lets_the_service_run(
     )
 
     assert bool(check(site, Path())) == is_refused
+
+
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        (
+            {"placement": {"constraints": ["node.hostname == hive0"]}},
+            (
+                "services.db: can run on no hive of stage private: volumes.data.hosts hive1, placement.constraints "
+                "'node.hostname == hive0'"
+            ),
+        ),
+        (
+            {"volumes": [DATA, {"type": "bind", "source": "/srv", "target": "/srv", "hosts": ["hive0"]}]},
+            "services.db: can run on no hive of stage private: volumes.data.hosts hive1, hosts of /srv hive0",
+        ),
+        ({"placement": {"constraints": ["node.labels.pg == 1"]}}, ""),
+        ({"placement": {"constraints": ["node.hostname != hive0"]}}, ""),
+    ],
+)
+def test_data_and_constraints_leave_a_hive(service: dict[str, Any], said: str) -> None:
+    """Where names alone keep a service from its data, it waits for ever; labels may be set elsewhere."""
+    stage = {**TWO, "node_labels": {"hive0": {"pg": 1}}}
+
+    assert problems({"hosts": ["hive1"]}, service, stage) == ([said] if said else [])
 
 
 def test_one_hive_has_nowhere_to_move_to() -> None:
