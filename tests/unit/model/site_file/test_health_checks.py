@@ -18,6 +18,8 @@ from tests.unit.model.good_site import GOOD, problems
         (["CMD", "curl", "-f"], ["CMD", "curl", "-f"]),
         (["CMD-SHELL", "curl -f | grep x"], ["CMD-SHELL", "curl -f | grep x"]),
         (["NONE"], ["NONE"]),
+        (["/opt/my app/check"], ["CMD", "/opt/my app/check"]),
+        ("none-left && true", ["CMD-SHELL", "none-left && true"]),
     ],
 )
 def test_what_docker_gets(test: object, docker: list[str]) -> None:
@@ -57,6 +59,13 @@ def test_one_meaning_has_one_key() -> None:
         ('["CMD-SHELL", ""]', "has no command after 'CMD-SHELL'"),
         ('["CMD-SHELL", "curl", "-f"]', "'CMD-SHELL' takes one text, and the shell would get the others as"),
         ('["NONE", "x"]', "'NONE' stands alone"),
+        ('["NONE "]', "'NONE ' is written 'NONE'"),
+        ('[" CMD", "x"]', "' CMD' is written 'CMD'"),
+        ('"none"', "'none' as a text is a command: write test = ['NONE']"),
+        ('"healthcheck cmd x"', "'healthcheck cmd x' is a line of a Dockerfile"),
+        ('["curl -f http://x"]', "'curl -f http://x' is one word, and no program has that name: write each"),
+        ('["CMD", "curl -f http://x"]', "'curl -f http://x' is one word"),
+        ('["/usr/bin/curl -f"]', "'/usr/bin/curl -f' is one word"),
         ('"NONE"', "'NONE' as a text is a command: write test = ['NONE']"),
         ('["none"]', "'none' is written 'NONE'"),
         ('["cmd", "x"]', "'cmd' is written 'CMD'"),
