@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Callable, Collection, Iterable, Iterator
 
 from model import site as types
-from model.checks.shared import IPV4, IpNetwork, known_are
+from model.checks.shared import IPV4, IpNetwork, known_are, read_network
 from model.site.networks import HOST_NETWORK
 from model.site.volumes import EACH
 from model.stage import Stage
@@ -106,13 +106,14 @@ def check_joined(path: str, service: types.Service, site: types.Site) -> Iterato
 def _unreadable(pool: types.Pool) -> str:
     """Return the key of a subnet whose value is no network or address."""
     readers: dict[str, Callable[[str], object]] = {
-        "subnet": ipaddress.ip_network,
+        "subnet": read_network,
         "gateway": ipaddress.ip_address,
-        "ip_range": ipaddress.ip_network,
+        "ip_range": read_network,
     }
     for key, read in readers.items():
         try:
-            read(getattr(pool, key) or "192.0.2.0")
+            if (text := getattr(pool, key)) is not None:
+                read(text)
         except ValueError:
             return key
     return "subnet"
@@ -120,7 +121,7 @@ def _unreadable(pool: types.Pool) -> str:
 
 def _pool(path: str, pool: types.Pool, taken: list[IpNetwork]) -> Iterator[str]:
     """Yield the mistakes of a network's subnet, given the subnets before it."""
-    subnet = ipaddress.ip_network(pool.subnet)
+    subnet = read_network(pool.subnet)
     if subnet.version != IPV4:
         yield (
             f"{path}.subnet: {subnet} is IPv6: the engine takes it, and then no container can join (seen with Docker "
@@ -131,7 +132,7 @@ def _pool(path: str, pool: types.Pool, taken: list[IpNetwork]) -> Iterator[str]:
     if pool.gateway is not None:
         yield from _gateway(f"{path}.gateway", ipaddress.ip_address(pool.gateway), subnet)
     if pool.ip_range is not None:
-        part = ipaddress.ip_network(pool.ip_range)
+        part = read_network(pool.ip_range)
         if part.version != subnet.version or not part.subnet_of(subnet):  # type: ignore[arg-type]
             yield f"{path}.ip_range: {part} is outside {subnet}"
     for other in taken:

@@ -1,6 +1,5 @@
 """Check services: names, mounts, ports, limits, dependencies."""
 
-import ipaddress
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,14 @@ from model.checks.images import check_roles
 from model.checks.networks import check_joined
 from model.checks.secrets import check_uses
 from model.checks.settings import check_settings
-from model.checks.shared import check_hosts, check_reference, check_servers, check_variables, known_are
+from model.checks.shared import (
+    check_hosts,
+    check_reference,
+    check_servers,
+    check_variables,
+    known_are,
+    read_network,
+)
 from model.hosts.possible_hives import are_apart
 from model.labels import LABEL_PREFIX
 from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE, SHARED_MEMORY
@@ -80,9 +86,9 @@ def _open_to(path: str, port: types.PublishedPort) -> Iterator[str]:
         if source in {OPEN_TO_ALL, OPEN_TO_STAGE}:
             continue
         try:
-            ipaddress.ip_network(source)
+            read_network(source, may_be_address=True)
         except ValueError as error:
-            yield f'{path}: {error}; a network is written as 192.0.2.0/24, and beside those there are "stage" and "all"'
+            yield f'{path}: {error}; beside networks there are "stage" and "all"'
 
 
 _OF_ONE_KIND = {"tmpfs_size": "tmpfs", "tmpfs_mode": "tmpfs", "propagation": "bind", "no_copy": "volume"}

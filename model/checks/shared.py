@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from model import templates
 from model.images.reference import parse
-from model.toml_text import short_text
+from model.toml_text import key_text, short_text
 
 IPV4 = 4
 _SUITE = re.compile(r"[a-z][a-z0-9.-]*")
@@ -42,7 +42,7 @@ def check_hosts(path: str, hosts: Mapping[str, str]) -> Iterator[str]:
     for name, address in hosts.items():
         if not (templates.is_template(address) or is_address(address)):
             gateway = ": the swarm does not know it, write the address" if address == "host-gateway" else ""
-            yield f"{path}.{name}: {address!r} is not an address{gateway}"
+            yield f"{path}.{key_text(name)}: {short_text(address)} is not an address{gateway}"
 
 
 def check_servers(path: str, servers: Iterable[str]) -> Iterator[str]:
@@ -53,12 +53,41 @@ def check_servers(path: str, servers: Iterable[str]) -> Iterator[str]:
 
 
 def is_address(text: str) -> bool:
-    """Return whether a text is an IP address."""
+    """Return whether a text is an IP address. One with a scope (`fe80::1%eth0`) holds on one machine alone."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text
+
+
+def read_network(text: str, *, may_be_address: bool = False) -> IpNetwork:
+    """Return a network as Docker, firewalls and clouds read it: `address/prefix`, without a netmask or a host's part.
+
+    Args:
+        text: The network.
+        may_be_address: Whether an address alone is one as well, of one host.
+
+    Raises:
+        ValueError: It is none; the message says what to write.
+
+    """
+    address, slash, prefix = text.partition("/")
+    if not is_address(address):
+        raise ValueError(f"{short_text(text)} is not a network (example: 192.0.2.0/24)")
+    if not slash and not may_be_address:
+        raise ValueError(f"{text} has no prefix length: write {text}/24, or how large it is")
+    if (mapped := getattr(ipaddress.ip_address(address), "ipv4_mapped", None)) is not None:
+        raise ValueError(f"{text} is an IPv4 address written as IPv6: write {mapped} and its prefix length")
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{short_text(text)} is not a network (example: 192.0.2.0/24)") from None
+    if slash and prefix != str(network.prefixlen):
+        raise ValueError(f"{text} has a netmask, and not the length of its prefix: write {network}")
+    if network.network_address != ipaddress.ip_address(address):
+        raise ValueError(f"{text} has host bits set: write {network}")
+    return network
 
 
 def check_variables(path: str, environment: Iterable[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from model.checks.shared import (
     check_url,
     is_address,
     known_are,
+    read_network,
 )
 from model.hosts.placement import host_locations, subnets
 from model.stage import Stage
@@ -31,7 +32,7 @@ def check_stage(path: str, stage: Stage) -> Iterator[str]:
     yield from _repository(path, stage)
     if config.cidr is not None:
         try:
-            network = ipaddress.ip_network(config.cidr)
+            network = read_network(config.cidr)
         except ValueError as error:
             yield f"{path}.cidr: {error}"
             return
@@ -57,7 +58,7 @@ def check_stage(path: str, stage: Stage) -> Iterator[str]:
         yield from _addresses(f"{path}.ip_address_list", config, network)
     for i, source in enumerate(config.ssh_source_ips):
         try:
-            ipaddress.ip_network(source)
+            read_network(source, may_be_address=True)
         except ValueError as error:
             yield f"{path}.ssh_source_ips[{i}]: {error}"
     if config.separate_repository and stage.number_of_hosts < 2:  # noqa: PLR2004
@@ -145,6 +146,7 @@ def _internal(path: str, config: types.Stage) -> Iterator[str]:
     if config.internal_cidr is None:
         return
     try:
+        read_network(config.internal_cidr)
         address_pools(config.internal_cidr)
     except ValueError as error:
         yield f"{path}: {error}"
@@ -178,11 +180,11 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
     inside: list[IpNetwork] = []
     for i, subnet in enumerate(config.subnets):
         try:
-            part = ipaddress.IPv4Network(subnet.cidr)
+            part = read_network(subnet.cidr)
         except ValueError as error:
             yield f"{path}.subnets[{i}].cidr: {error}"
             continue
-        if not part.subnet_of(ipaddress.IPv4Network(config.cidr or "")):
+        if part.version != IPV4 or not part.subnet_of(ipaddress.IPv4Network(config.cidr or "")):
             yield f"{path}.subnets[{i}].cidr: {part} is not within cidr {config.cidr}"
         for j, other in enumerate(inside):
             if part.overlaps(other):

@@ -116,6 +116,11 @@ def _sources(words: Iterable[str]) -> Iterator[str]:
             yield INSIDE if word == OPEN_TO_STAGE else word
 
 
+def _network(source: str) -> str:
+    """Return a source as clouds take it: an address alone as the network of one host."""
+    return source if source == INSIDE or "/" in source else f"{source}/32"
+
+
 def left_open(stage: Stage, host: Host) -> list[str]:
     """Return the protocols of ports that skep chooses. Only the stage's hosts may reach them, unless they say more."""
     if not host.is_hive:
@@ -148,14 +153,14 @@ def _inbound(stage: Stage) -> Iterator[Rule]:
     yield Rule("icmp", 0, anywhere)
     for source in stage.config.ssh_source_ips or [anywhere]:
         if ":" not in source:
-            yield Rule("tcp", SSH_PORT, source)
+            yield Rule("tcp", SSH_PORT, _network(source))
     for hive in stage.hives:
         for (protocol, port), sources in open_to(stage, hive).items():
-            yield from (Rule(protocol, port, source) for source in sources if ":" not in source)
+            yield from (Rule(protocol, port, _network(source)) for source in sources if ":" not in source)
         for protocol, sources in chosen_open_to(stage, hive).items():
             for source in sources:
                 if ":" not in source:
-                    yield Rule(protocol, FIRST_FREE_PORT, source, LAST_PORT)
+                    yield Rule(protocol, FIRST_FREE_PORT, _network(source), LAST_PORT)
     for protocol, port in swarm_ports(stage):
         yield Rule(protocol, port, INSIDE)
     yield Rule("esp", 0, INSIDE)

@@ -50,6 +50,10 @@ def address_pools(internal_cidr: str) -> AddressPools:
         ValueError: It is no IPv4 network, or too small.
 
     """
+    if ":" in internal_cidr:
+        raise ValueError(
+            f"{internal_cidr} is IPv6, and Docker's own networks have IPv4 (example: 172.31.252.0/22)"
+        )
     whole = ipaddress.IPv4Network(internal_cidr)
     if whole.prefixlen > SMALLEST:
         raise ValueError(f"{internal_cidr} is too small to be divided; the smallest is a /{SMALLEST}")

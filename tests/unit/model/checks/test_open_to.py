@@ -54,7 +54,12 @@ def test_a_named_port_is_open_to_all_and_a_chosen_one_to_the_stage(
     ("open_to", "said"),
     [
         (["192.0.2.1/24"], "192.0.2.1/24 has host bits set"),
-        (["everybody"], "'everybody' does not appear to be an IPv4 or IPv6 network"),
+        (["192.0.2.1/24"], "192.0.2.1/24 has host bits set: write 192.0.2.0/24"),
+        (["everybody"], "'everybody' is not a network (example: 192.0.2.0/24)"),
+        (["192.0.2.0/255.255.255.0"], "192.0.2.0/255.255.255.0 has a netmask"),
+        (["fe80::1%eth0"], "'fe80::1%eth0' is not a network"),
+        (["::ffff:192.0.2.1"], "::ffff:192.0.2.1 is an IPv4 address written as IPv6"),
+        (["192.0.2.0/24,198.51.100.0/24"], "'192.0.2.0/24,198.51.100.0/24' is not a network"),
         (["all", "stage"], 'with "all" nothing else counts'),
     ],
 )

@@ -119,12 +119,26 @@ def test_addresses_of_hosts_and_of_docker_are_no_networks(
             of("10.20.0.0/24", gateway="10.20.0.255"),
             "ipam.gateway: 10.20.0.255 is the address of the network 10.20",
         ),
-        (of("10.20.0.5/24"), "ipam.subnet: 10.20.0.5/24 has host bits set"),
+        (of("10.20.0.5/24"), "ipam.subnet: 10.20.0.5/24 has host bits set: write 10.20.0.0/24"),
+        (of("10.20.0.0"), "ipam.subnet: 10.20.0.0 has no prefix length: write 10.20.0.0/24"),
+        (of("10.20.0.0/255.255.255.0"), "ipam.subnet: 10.20.0.0/255.255.255.0 has a netmask"),
+        (of("10.20.0.0/0.0.0.255"), "ipam.subnet: 10.20.0.0/0.0.0.255 has a netmask"),
+        (of("10.20.0.0/33"), "ipam.subnet: '10.20.0.0/33' is not a network"),
+        (of(" 10.20.0.0/24"), "ipam.subnet: ' 10.20.0.0/24' is not a network"),
+        (of("10.20.0.0/24", gateway=""), "ipam.gateway: "),
+        (of("10.20.0.0/24", ip_range="10.20.0.128"), "ipam.ip_range: 10.20.0.128 has no prefix length"),
     ],
 )
 def test_impossible_addresses_are_a_mistake(network: dict[str, Any], said: str) -> None:
     """No container can have them."""
     assert problems({"a": network})[0].startswith(f"networks.a.{said}")
+
+
+def test_addresses_without_a_subnet_are_one_mistake() -> None:
+    """Nothing is said of the size of a network that has no subnet."""
+    assert problems({"a": {"ipam": {}}}, {"web": {"networks": ["a"]}}) == [
+        "networks.a.ipam: needs subnet, or config with several"
+    ]
 
 
 def test_a_network_has_room_for_what_is_in_it() -> None:

@@ -25,6 +25,17 @@ def test_published_ports_are_those_of_the_stages_services() -> None:
     ]
 
 
+def test_an_address_alone_is_a_network_of_one_host() -> None:
+    """Clouds take networks only: Amazon refuses an address without a prefix."""
+    port = {"target_port": 1, "published_port": 1, "open_to": ["198.51.100.7"]}
+    stage = stage_of(services={"a": {"image": "a:1", "ports": [port]}}, ssh_source_ips=["192.0.2.1"])
+
+    assert [rule for rule in inbound(stage) if rule.protocol == "tcp" and rule.source != INSIDE] == [
+        Rule("tcp", 1, "198.51.100.7/32"),
+        Rule("tcp", 22, "192.0.2.1/32"),
+    ]
+
+
 def test_inside_there_is_the_swarm_and_the_registry() -> None:
     """With ESP, for overlay networks that are encrypted; with the file system's port where there is one."""
     rules = [str(rule) for rule in inbound(stage_of()) if rule.source == INSIDE]
