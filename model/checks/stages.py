@@ -184,7 +184,8 @@ def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None,
         except ValueError as error:
             yield f"{path}.subnets[{i}].cidr: {error}"
             continue
-        if part.version != IPV4 or not part.subnet_of(ipaddress.IPv4Network(config.cidr or "")):
+        whole = ipaddress.IPv4Network(config.cidr or "")
+        if not isinstance(part, ipaddress.IPv4Network) or not part.subnet_of(whole):
             yield f"{path}.subnets[{i}].cidr: {part} is not within cidr {config.cidr}"
         for j, other in enumerate(inside):
             if part.overlaps(other):

@@ -91,6 +91,8 @@ def value_instead(place: Sequence[str | int], value: object) -> str:
             said = "write the name or id of an image of the cloud, or a family, as 'debian-12'"
         case ["secrets", _]:
             said = "a secret is in no site.toml: write { file = '…' }, { env = '…' } or { generate = 32 }"
+        case ["images", _, "healthcheck"] if isinstance(value, str | list | bool):
+            said = _of_healthcheck(value)
         case [("networks" | "volumes" | "secrets" | "configs" | "images" | "services") as table] if (
             isinstance(value, list)
         ):
@@ -99,6 +101,13 @@ def value_instead(place: Sequence[str | int], value: object) -> str:
         case _:
             said = ""
     return f": {said}" if said else ""
+
+
+def _of_healthcheck(value: object) -> str:
+    """Return what to write instead of a health check that is no table."""
+    if value is False or (isinstance(value, str) and value.lower() in {"none", "disable", "false"}):
+        return "write { test = ['NONE'] } to switch the image's own check off"
+    return "" if value is True else f"write {{ test = {short_text(value)} }}"
 
 
 def _of_service(name: str, place: Sequence[str | int], value: object) -> str:  # noqa: PLR0911 - a table of forms
@@ -114,8 +123,8 @@ def _of_service(name: str, place: Sequence[str | int], value: object) -> str:  #
             return f"write {short_text([value] if isinstance(value, str) else list(value))}"
         case ["networks"], dict():
             return f"write {short_text(list(value))}; its further names there: {{ name = '…', aliases = [] }}"
-        case ["healthcheck"], str() | list():
-            return f"write {{ test = {short_text(value)} }}"
+        case ["healthcheck"], str() | list() | bool():
+            return _of_healthcheck(value)
         case ["logging"], str(text):
             return f"write {{ driver = {toml_text(text)} }}"
         case ["env_file", *_], {"path": str(file)}:

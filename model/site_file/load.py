@@ -169,7 +169,7 @@ def _table(data: Mapping[str, Any], name: str) -> SiteTable:
     try:
         return msgspec.convert(data, SiteTable)
     except msgspec.ValidationError as error:
-        problems = list(_problems(data)) or [str(error)]
+        problems = list(dict.fromkeys(_problems(data))) or [str(error)]
         raise ConfigError([f"{name}: {problem}" for problem in problems]) from error
 
 
@@ -206,8 +206,14 @@ def schema() -> dict[str, Any]:
 def _validator() -> "Draft202012Validator":
     """Return what holds data against the schema; made once, as that takes longer than to use it."""
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    return Draft202012Validator(schema())
+    # JSON takes 1.0 for a whole number, and msgspec does not.
+    checker = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    strict: type[Draft202012Validator] = extend(Draft202012Validator, type_checker=checker)
+    return strict(schema())
 
 
 def _problems(data: Mapping[str, Any]) -> Iterator[str]:

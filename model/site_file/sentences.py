@@ -27,7 +27,8 @@ def leaves(error: "ValidationError", whole: Mapping[str, Any]) -> Iterator["Vali
     tagged = error.schema.get("discriminator")
     if tagged is not None and isinstance(error.instance, dict):
         value = error.instance.get(tagged["propertyName"])
-        if value not in tagged["mapping"]:
+        # TOML has values that are no key of a table of Python's.
+        if not isinstance(value, str) or value not in tagged["mapping"]:
             yield error
             return
         wanted = tagged["mapping"][value]
@@ -190,7 +191,10 @@ _TYPES = {
 
 def _expected(options: Iterable[Mapping[str, Any]]) -> str:
     """Return the types that a value may have, in words."""
-    words = [word for kind in _kinds(options) if (word := _TYPES.get(kind))]
+    kinds = _kinds(options)
+    words = [
+        word for kind in kinds if (word := _TYPES.get(kind)) and not (kind == "integer" and "number" in kinds)
+    ]
     return " or ".join(words) or "allowed here"
 
 
@@ -207,7 +211,9 @@ def _spelling(value: object, options: Iterable[Mapping[str, Any]]) -> str:
     """Return how to write a value that is of another type than is wanted; empty if that can't be told."""
     options = list(options)
     kinds = _kinds(options)
-    if isinstance(value, bool | int | float) and "string" in kinds:
+    if isinstance(value, float) and value.is_integer() and "integer" in kinds and abs(value) < 1 << 53:
+        return f": write {int(value)}"
+    if isinstance(value, bool | int | float) and any(_takes_text(option) for option in options):
         return f": write {toml_text(toml_text(value))}"
     if isinstance(value, str) and "array" in kinds:
         return f": write {short_text([value])}"
@@ -219,6 +225,11 @@ def _spelling(value: object, options: Iterable[Mapping[str, Any]]) -> str:
         name, _, text = str(value[0]).partition("=")
         return f": write {{ {key_text(name)} = {toml_text(text)} }}"
     return ""
+
+
+def _takes_text(option: Mapping[str, Any]) -> bool:
+    """Return whether any text is taken, and not only some words."""
+    return "string" in _kinds([option]) and "pattern" not in option and "enum" not in option
 
 
 _NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]+)?")

@@ -165,6 +165,17 @@ def test_a_value_that_no_key_can_mean_is_taken_or_refused_in_one_line(site_dir: 
             assert not [word for word in PYTHONS if word in line], line
 
 
+@pytest.mark.parametrize("value", [{"a": 1}, ["docker"], True, 1, 1.5, [], {}], ids=str)
+def test_a_provider_that_is_no_text_is_a_line(site_dir: Path, value: object) -> None:
+    """Tables and lists, by which nothing can be looked up, too."""
+    data = tomli.loads(GOOD)
+    data["stages"]["private"]["provider"] = value
+
+    assert [
+        line for line in lines_of(data, site_dir) if line.startswith("site.toml: stages.private.provider: ")
+    ]
+
+
 @pytest.mark.parametrize(
     "name", ["date", "datetime", "time", "nan", "inf", "huge", "NUL", "dates", "table of dates"]
 )
