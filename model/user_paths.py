@@ -49,3 +49,14 @@ def file_size(path: Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "is a pipe or a device, and not a file", str(path))
     return status.st_size
+
+
+def content_of(path: Path) -> bytes:
+    """Return a file's content.
+
+    Raises:
+        OSError: It is not there, or no file.
+
+    """
+    file_size(path)
+    return path.read_bytes()

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from model import site as types
-from model.checks.settings import check_command, check_directory, check_health, check_signal
+from model.checks.settings import (
+    check_command,
+    check_directory,
+    check_health,
+    check_program,
+    check_signal,
+    check_user,
+)
 from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
@@ -36,6 +43,8 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
     yield from check_health(f"{path}.healthcheck", image.healthcheck)
     yield from check_command(f"{path}.command", image.command)
     yield from check_command(f"{path}.entrypoint", image.entrypoint)
+    yield from check_program(f"{path}.entrypoint", image.entrypoint)
+    yield from check_user(f"{path}.user", image.user)
     yield from _exposed(f"{path}.expose", image.expose)
     if image.pull_on and image.pull_from is None:
         yield f"{path}.pull_on: needs pull_from, where it is pulled from"

@@ -173,7 +173,9 @@ def _mounts(path: str, service: types.Service, site: types.Site) -> Iterator[str
                 yield f'{path}.volumes[{i}].{key}: only a {kind} has one; this is of type = "{mount.type}"'
     targets = [posixpath.normpath(mount.target) for mount in service.volumes]
     for i, target in enumerate(targets):
-        if target in targets[:i]:
+        if target.strip("/") == "":
+            yield f"{path}.volumes[{i}].target: / is the container's own root: name a directory in it"
+        elif target in targets[:i]:
             yield f"{path}.volumes[{i}].target: {target} is mounted twice"
         if target == SHARED_MEMORY and service.shm_size is not None:
             yield f"{path}.shm_size: volumes[{i}] is {target} already: set its tmpfs_size instead"

@@ -1,7 +1,7 @@
 """Check the settings of containers that Docker takes when a service is made, and refuses when its containers start."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from model import site as types
 from model import templates
@@ -38,6 +38,10 @@ _ULIMITS = _words(
 )
 """The limits that the engine knows, see getrlimit(2)."""
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:([A-Za-z0-9_][A-Za-z0-9_.-]*)?)?")
+_LAST_ID = 2**31 - 1
+"""The engine's own limit: moby/sys/user."""
+_WITH_OPTIONS = re.compile(r"\S+\s+-.*", re.DOTALL)
 _DOUBLED = re.compile(r"\$\$([A-Za-z_]\w*|\{\w[^}]*\}|\()")
 _SPREAD = re.compile(r"(node|engine)\.labels\..+", re.IGNORECASE)
 
@@ -48,6 +52,8 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
     yield from check_directory(f"{path}.working_dir", service.working_dir)
     yield from check_command(f"{path}.command", service.command)
     yield from check_command(f"{path}.entrypoint", service.entrypoint)
+    yield from check_program(f"{path}.entrypoint", service.entrypoint)
+    yield from check_user(f"{path}.user", service.user)
     yield from check_health(f"{path}.healthcheck", service.healthcheck)
     name = service.hostname
     if name and not templates.is_template(name) and not _HOSTNAME.fullmatch(name):
@@ -61,8 +67,7 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
                 yield f"{path}.{key}[{i}]: {short_text(capability)} is not a capability{example}"
     if service.shm_size == 0:
         yield f"{path}.shm_size: 0 would be no limit at all: leave it out for Docker's 64M"
-    for limit in sorted(service.ulimits.keys() - _ULIMITS):
-        yield f"{path}.ulimits: {short_text(limit)} is not a limit; there are {', '.join(sorted(_ULIMITS))}"
+    yield from _limits(f"{path}.ulimits", service.ulimits)
     for key, least in _LEAST_MEMORY.items():
         amount = getattr(service, key)
         if amount is not None and 0 < amount < least:
@@ -85,6 +90,15 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
             )
 
 
+def _limits(path: str, ulimits: Mapping[str, types.Ulimit]) -> Iterator[str]:
+    """Yield the mistakes in limits of processes."""
+    for limit in sorted(ulimits.keys() - _ULIMITS):
+        yield f"{path}: {short_text(limit)} is not a limit; there are {', '.join(sorted(_ULIMITS))}"
+    for name, ulimit in ulimits.items():
+        if min(ulimit.soft, ulimit.hard) < -1:
+            yield f"{path}.{name}: must be at least 0, or -1 for no limit"
+
+
 def check_signal(path: str, signal: str | None) -> Iterator[str]:
     """Yield the mistake of a signal that the engine does not know."""
     if not signal or templates.is_template(signal):
@@ -99,6 +113,22 @@ def check_directory(path: str, directory: str | None) -> Iterator[str]:
     """Yield the mistake of a working directory that is none of the container's."""
     if directory and not templates.is_template(directory) and not directory.startswith("/"):
         yield f"{path}: {short_text(directory)} is not an absolute path in the container"
+
+
+def check_user(path: str, user: str | None) -> Iterator[str]:
+    """Yield the mistake of a text that is neither a user nor a user and a group."""
+    if not user or templates.is_template(user):
+        return
+    numbers = [int(part) for part in user.split(":") if part.isdecimal()]
+    if not _USER.fullmatch(user) or any(number > _LAST_ID for number in numbers):
+        yield f"{path}: {short_text(user)} is not a user, or user:group (examples: www-data, 1000:1000)"
+
+
+def check_program(path: str, command: str | list[str] | None) -> Iterator[str]:
+    """Yield the mistake of a program and its options in one word of a list, which no shell divides."""
+    if isinstance(command, list) and command and _WITH_OPTIONS.fullmatch(command[0]):
+        words = toml_text([*command[0].split(), *command[1:]])
+        yield f"{path}: {short_text(command[0])} is one word, and no program has that name: write {words}"
 
 
 def check_command(path: str, command: str | list[str] | None) -> Iterator[str]:

@@ -295,6 +295,8 @@ def _addresses(path: str, config: types.Stage, network: IpNetwork | None) -> Ite
         except ValueError as error:
             yield f"{path}[{i}]: {error}"
             continue
+        if "%" in text:
+            yield f"{path}[{i}]: {text} has a scope, which holds on one machine alone: leave it out"
         if network is not None and address not in network:
             yield f"{path}[{i}]: {text} is outside cidr {config.cidr}"
         if address in seen:

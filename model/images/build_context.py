@@ -12,6 +12,7 @@ from model.images.instructions import Dockerfile, read_dockerfile
 from model.keys.tree import Entry, paths_below, read_file, read_tree
 from model.reasons import reason_of
 from model.stage import scalar_text
+from model.user_paths import content_of
 
 _STATE = "state"
 
@@ -41,7 +42,7 @@ def dockerfile(site: Path, build: types.Build) -> Dockerfile:
     """
     path = f"{build.context}/{build.dockerfile}"
     try:
-        text = (site / path).read_bytes()
+        text = content_of(site / path)
     except (OSError, ValueError) as error:
         raise ConfigError([f"{path}: {reason_of(error)}"]) from error
     return read_dockerfile(text_of(text), arguments(build))

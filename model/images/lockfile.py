@@ -16,6 +16,7 @@ import tomli
 from model.errors import ConfigError
 from model.images.reference import parse
 from model.toml_text import short_text
+from model.user_paths import content_of
 from model.utf8 import utf8_text
 
 FILE = "site.lock"
@@ -34,7 +35,7 @@ def read_lockfile(directory: Path) -> Lockfile:
     """
     path = directory / FILE
     try:
-        held = tomli.loads(utf8_text(FILE, path.read_bytes(), "put it back as it was, or delete it"))
+        held = tomli.loads(utf8_text(FILE, content_of(path), "put it back as it was, or delete it"))
     except FileNotFoundError:
         return {}
     except OSError as error:

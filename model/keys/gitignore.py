@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from model.user_paths import content_of
+
 GIT = ".git"
 _IGNORE = ".gitignore"
 _BOM = b"\xef\xbb\xbf"
@@ -264,7 +266,7 @@ class WorkTree:
         if not follow and path.is_symlink():
             return []
         try:
-            return rules(path.read_bytes(), ignore_case=self._setting("core", "ignorecase") == "true")
+            return rules(content_of(path), ignore_case=self._setting("core", "ignorecase") == "true")
         except OSError:
             return []
 

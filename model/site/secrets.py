@@ -6,7 +6,10 @@ from msgspec import Meta
 
 from model.site.base import Frozen, Name, ShortForm
 
-_ID = Annotated[int, Meta(ge=0, le=2**32 - 2)] | Annotated[str, Meta(pattern="^[0-9]{1,10}$")]
+_ID = (
+    Annotated[int, Meta(ge=0, le=2**32 - 2)]
+    | Annotated[str, Meta(pattern="^[0-9]{1,10}$", description="The number of a user or group, as in `33`.")]
+)
 _PERMISSIONS = "^[01]?[0-7]{3}$"
 
 

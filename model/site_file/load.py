@@ -25,6 +25,7 @@ from model.site_file.sentences import leaves, sentences
 from model.site_file.tables import SiteTable
 from model.stage import Stage
 from model.toml_text import key_path, printable, toml_text
+from model.user_paths import content_of
 from model.utf8 import utf8_text
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _read(path: Path) -> dict[str, Any]:
     """
     text = ""
     try:
-        text = utf8_text(path.name, path.read_bytes())
+        text = utf8_text(path.name, content_of(path))
         return tomli.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(

@@ -1,6 +1,8 @@
 """Every key of site.toml with values that nobody there can mean: a line for each, and never a traceback."""
 
 import json
+import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -14,7 +16,7 @@ from model.errors import ConfigError
 from model.keys.definition import definition
 from model.site_file import docs
 from model.site_file.dotted import with_dotted_keys
-from model.site_file.load import site_of
+from model.site_file.load import load, site_of
 from model.site_file.raw_values import DEEPEST, without_odd_values
 from model.site_file.tables import SiteTable
 from tests.unit.model.good_site import GOOD
@@ -188,3 +190,21 @@ def test_what_no_key_takes_is_refused_at_each(site_dir: Path, name: str) -> None
         assert any(
             key in line and line.replace("[0]", "").startswith(f"site.toml: {path}") for line in lines
         ), path
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("path", ["app/Dockerfile", "app/.gitignore", "site.toml"])
+def test_a_pipe_in_a_files_place_is_not_waited_for(site_dir: Path, path: str) -> None:
+    """Nobody may ever write into it: a Dockerfile or site.toml is refused, rules of git are none."""
+    (site_dir / "app").mkdir()
+    subprocess.run(["git", "init", "-q", site_dir], check=True)
+    (site_dir / "app" / "Dockerfile").write_text("FROM debian:12\n")
+    (site_dir / "site.toml").write_text(f"{GOOD}[images.app]\nbuild = 'app'\n")
+    (site_dir / path).unlink(missing_ok=True)
+    os.mkfifo(site_dir / path)
+
+    with pytest.raises(ConfigError) as raised:
+        load(site_dir / "site.toml")
+
+    assert len(raised.value.problems) == 1
+    assert path in raised.value.problems[0]
