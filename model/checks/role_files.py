@@ -12,8 +12,12 @@ from model.errors import ConfigError
 from model.images import ansible, roles
 from model.keys.tree import paths_below
 
-_MARKS = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
+_MARK, _MARKS_16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 """Byte order marks: of UTF-8, and of UTF-16 in either order."""
+_NO_SHELL = re.compile(rb"#![^\n]*?\b(awk|node|perl|php|python|ruby)[\d.]*\b")
+"""A first line that asks for another program than a shell."""
+_LONGEST_FIRST_LINE = 256
+"""Bytes of a first line that Linux reads."""
 _HERE = re.compile(rb"<<-?\s*['\"\\]?([A-Za-z_]\w*)")
 """The beginning of a here-document, and the word that ends it."""
 _IN_IMAGES = (
@@ -82,6 +86,9 @@ def _check(label: str, role: Path, site: Path, beside: Collection[str]) -> Itera
         yield from error.problems if isinstance(error, ConfigError) else [f"{label}: {error.strerror}"]
         return
     yield from _script(f"{label}/{ansible.SCRIPT}", script)
+    for path, kind in found:
+        if kind == "file" and path != ansible.SCRIPT and not path.startswith("templates/"):
+            yield from _first_line(f"{label}/{path}", role / path)
     yield from _links(label, role, found, site, beside)
 
 
@@ -100,8 +107,22 @@ def _links(
 
 def _script(label: str, script: bytes) -> Iterator[str]:
     """Yield the mistakes in the form of a `setup.sh`."""
-    if script.startswith(_MARKS):
+    if script.startswith(_MARK):
         yield f"{label}: begins with a byte order mark, which sh takes for a part of the first command: save it without"
+        return
+    if script.startswith(_MARKS_16):
+        yield f"{label}: is UTF-16, which sh can't read: save it as UTF-8, without a byte order mark"
+        return
+    # What follows `exit` may be anything: an archive that the script unpacks.
+    if b"\0" in script.partition(b"\n")[0]:
+        yield f"{label}: is no text, and sh can't read it: call the program in a {ansible.SCRIPT}"
+        return
+    if (asked := _NO_SHELL.match(script)) is not None:
+        program = asked[1].decode()
+        yield (
+            f"{label}: its first line asks for {program}, and it is run by /bin/sh: put it into another file of the "
+            f"role, and call {program} with that in {ansible.SCRIPT}"
+        )
         return
     end = b""
     for number, line in enumerate(script.split(b"\n"), 1):
@@ -115,6 +136,17 @@ def _script(label: str, script: bytes) -> Iterator[str]:
             return
         elif (begun := _HERE.search(line)) is not None:
             end = begun[1]
+
+
+def _first_line(label: str, file: Path) -> Iterator[str]:
+    """Yield that nothing can run a script: its first line names a program that ends with a CR."""
+    with suppress(OSError), file.open("rb") as opened:
+        line = opened.read(2) == b"#!" and opened.readline(_LONGEST_FIRST_LINE)
+        if line and line.endswith(b"\r\n"):
+            yield (
+                f"{label}: its first line ends with CR LF as on Windows, so that no kernel finds the program that it "
+                f"names: sed -i 's/\\r$//' {label}"
+            )
 
 
 def _leads_out(role: Path, path: str, target: str, site: Path, beside: Collection[str]) -> bool:

@@ -310,7 +310,10 @@ def wait_until_back(run: Run, host: Host, before: Before, log: Log) -> None:
             return []
         return [f"the swarm has not seen yet that tasks on {host.short} ended"]
 
-    timeouts = [time_to_run(service, len(run.stage.hives)) for service in run.stage.services.values()]
+    timeouts = [
+        time_to_run(service, len(run.stage.hives), run.stage.site.images)
+        for service in run.stage.services.values()
+    ]
     patience = SETTLE_TIMEOUT if before is None else max([SERVICES_TIMEOUT, *timeouts])
     again = f"{host.short} to be a ready manager again"
     with run.coordination.idle():

@@ -214,7 +214,9 @@ class DeployedService(Step):
 
         run, service = self._run, self._service
         policy = ConvergencePolicy(
-            time_to_run(service, len(run.stage.hives)), service.update_config.monitor, run.coordination.idle
+            time_to_run(service, len(run.stage.hives), run.stage.site.images),
+            service.update_config.monitor,
+            run.coordination.idle,
         )
         return partial(
             wait_until_converged,

@@ -72,7 +72,9 @@ class ServiceRollback:
         wait_until_converged(
             run.connections.swarm_poller,
             name,
-            ConvergencePolicy(time_to_run(config, len(run.stage.hives)), config.update_config.monitor),
+            ConvergencePolicy(
+                time_to_run(config, len(run.stage.hives), run.stage.site.images), config.update_config.monitor
+            ),
             partial(log_tail, run.stage, run.state, run.connections),
             log,
             changed=True,

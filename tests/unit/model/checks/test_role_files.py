@@ -32,7 +32,12 @@ def problems(role: Path) -> list[str]:
         (b"set -eu\necho a \\\r\nb\n", "line 2 ends with CR LF"),
         (b"cat <<END\nGET /\nEND\necho\r\n", "line 4 ends with CR LF"),
         (b"\xef\xbb\xbfset -eu\n", "begins with a byte order mark"),
-        (b"\xff\xfes\x00", "begins with a byte order mark"),
+        (b"\xff\xfes\x00", "is UTF-16, which sh can't read: save it as UTF-8"),
+        (b"\x7fELF\x02\x00\x00", "is no text, and sh can't read it"),
+        (b"#!/usr/bin/env python3\nprint(1)\n", "its first line asks for python, and it is run by /bin/sh"),
+        (b"#!/usr/bin/perl -w\n", "its first line asks for perl"),
+        (b"#!/bin/bash -e\nset -eu\n", ""),
+        (b"tail -c +26 $0 | tar x\nexit\n\x1f\x8b\x00", ""),
         (b"cat >/x <<'END'\nGET / HTTP/1.1\r\n\r\nEND\necho\n", ""),
         (b"cat <<-END\n\ta\r\n\tEND\necho\n", ""),
         (b"printf 'a\r'\n", ""),
@@ -46,6 +51,30 @@ def test_a_script_of_windows(role: Path, script: bytes, said: str) -> None:
     found = problems(role)
 
     assert [line.startswith("roles/web/setup.sh: ") and said in line for line in found] == [True] * bool(said)
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "is_told"),
+    [
+        ("files/entry.sh", b"#!/bin/sh\r\nexec x\r\n", True),
+        ("files/entry", b"#!/usr/bin/env python3\r\n", True),
+        ("files/entry.sh", b"#!/bin/sh\nexec x\n", False),
+        ("files/page.txt", b"a\r\nb\r\n", False),
+        ("templates/entry.sh", b"#!/bin/sh\r\n", False),
+    ],
+)
+def test_a_program_that_no_kernel_would_find(role: Path, path: str, text: bytes, *, is_told: bool) -> None:
+    """`/bin/sh` and a CR is no program: a container would say that the script itself is not there.
+
+    Ansible writes templates with the line ends of Unix.
+    """
+    (role / path).parent.mkdir(exist_ok=True)
+    (role / path).write_bytes(text)
+
+    told = (
+        f"roles/web/{path}: its first line ends with CR LF as on Windows, so that no kernel finds the program"
+    )
+    assert [line.startswith(told) for line in problems(role)] == [True] * is_told
 
 
 @pytest.mark.parametrize(
