@@ -2,7 +2,7 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -255,6 +255,22 @@ class Stage:
         """The networks of others that this stage's services join."""
         used = {name for service in self.services.values() for name in service.networks}
         return {name: net for name, net in self.site.networks.items() if net.external and name in used}
+
+    @property
+    def external_names(self) -> dict[str, frozenset[str]]:
+        """The names in Docker of the networks, volumes and configs that site.toml calls external, whoever made them.
+
+        Nothing of such a name is ever removed, also where it has the stage's labels, since the stage once made it.
+        """
+        tables: dict[str, Mapping[str, types.Network | types.Volume | types.Config]] = {
+            "networks": self.site.networks,
+            "volumes": self.site.volumes,
+            "configs": self.site.configs,
+        }
+        return {
+            kind: frozenset(thing.name or name for name, thing in table.items() if thing.external)
+            for kind, table in tables.items()
+        }
 
     def networks_of(self, service: types.Service) -> dict[str, list[str]]:
         """Return the networks that a service joins, by default its own, each with the service's further names there."""

@@ -216,7 +216,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
     """Yield the swarm's networks that site.toml does not have."""
     swarm, stage = run.live_state.swarm, run.stage
     for name, network in sorted(swarm.networks.items()):
-        if name not in stage.networks:
+        if name not in stage.networks and name not in stage.external_names["networks"]:
             users = tuple(
                 user
                 for user, seen in swarm.services.items()
@@ -242,6 +242,7 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
             networks = {
                 network["Id"]: network["Name"]
                 for network in client.api.networks(filters=label_filter(run.stage.labels))
+                if network["Name"] not in run.stage.external_names["networks"]
             }
         for network, name in networks.items():
             remove_when_free(client.api.remove_network, network, short, f"network {name}")

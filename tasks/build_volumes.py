@@ -255,6 +255,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
     for host in stage.hosts:
         for name, volume in sorted(run.live_state.host(host).volumes.items()):
             wanted = name in stage.volumes and host in stage.volume_hosts(name)
+            wanted |= name in stage.external_names["volumes"]
             if belongs_to(labels_of(volume), stage.labels) and not wanted:
                 yield OrphanVolume(
                     name,
@@ -274,9 +275,13 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
 
     def clear(short: str) -> None:
         for volume in sorted(volumes):
-            if short in there.volumes.get(volume, ()):
-                _remove(run.connections, volume, run.stage.host(short))
-                log(f"{short}: removed volume {volume}")
+            if short not in there.volumes.get(volume, ()):
+                continue
+            if volume in run.stage.external_names["volumes"]:
+                log(f"{short}: volume {volume} stays: it is external")
+                continue
+            _remove(run.connections, volume, run.stage.host(short))
+            log(f"{short}: removed volume {volume}")
 
     return each([host.short for host in run.stage.hosts if host.short in there.hosts], clear, log)
 

@@ -51,6 +51,8 @@ def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> l
                 api.remove_secret(secret["ID"])
                 log(f"removed Docker secret {secret['Spec']['Name']}")
             for config in api.configs(filters=mine):
+                if config["Spec"]["Name"] in run.stage.external_names["configs"]:
+                    continue
                 api.remove_config(config["ID"])
                 log(f"removed Docker config {config['Spec']['Name']}")
 

@@ -1,4 +1,9 @@
-"""The stage's volumes on a host: those that were observed, those that it tells, those that it may hold."""
+"""The stage's volumes on a host: those that were observed, those that it tells, those that it may hold.
+
+Local volumes of others that its services mount are among them: their data would go with the host.
+"""
+
+from shlex import quote
 
 from model.labels import belongs_to, label_filter, labels_of
 from model.stage import Host, Stage
@@ -12,6 +17,7 @@ ASK_TIMEOUT = 30
 _VOLUMES = """\
 if docker info >/dev/null 2>&1; then
     docker volume ls --quiet {filters}
+    {external}
 elif [ -d /var/lib/docker/volumes ]; then
     cd /var/lib/docker/volumes
     for name in *; do
@@ -29,9 +35,21 @@ def stage_volumes(stage: Stage, connection: Connection) -> list[str]:
 
     """
     filters = " ".join(f"--filter label={label}" for label in label_filter(stage.labels)["label"])
-    return connection.script(
-        _VOLUMES.format(filters=filters), timeout=ASK_TIMEOUT, label="looking for volumes"
+    names = " ".join(f"-e {quote(name)}" for name in sorted(_external(stage)))
+    external = f"docker volume ls --quiet | grep -xF {names} || :" if names else ""
+    found = connection.script(
+        _VOLUMES.format(filters=filters, external=external), timeout=ASK_TIMEOUT, label="looking for volumes"
     ).split()
+    return list(dict.fromkeys(found))
+
+
+def _external(stage: Stage) -> frozenset[str]:
+    """Return the volumes of others that services of the stage mount, as far as their data goes with a host."""
+    return frozenset(
+        stage.docker_volume(name)
+        for name, volume in stage.volumes.items()
+        if volume.external and volume.is_on_host
+    )
 
 
 def maybe_on(stage: Stage, state: State, name: str, host: Host | None) -> list[str]:
@@ -56,13 +74,16 @@ def maybe_on(stage: Stage, state: State, name: str, host: Host | None) -> list[s
             for name, volume in stage.volumes.items()
             if host.short in (volume.named_hosts or [host.short])
         }
-    return sorted(found)
+    known = stage.site.volumes
+    found = {
+        name for name in found if name not in known or not known[name].external or known[name].is_on_host
+    }
+    return sorted(stage.docker_volume(name) if name in known else name for name in found)
 
 
 def volumes_on(stage: Stage, state: State, host: Host, observed: HostState) -> list[str]:
     """Return the stage's volumes on a host; where it did not answer, those that it may hold."""
     if observed.error or not observed.info:
         return maybe_on(stage, state, host.short, host)
-    return sorted(
-        name for name, volume in observed.volumes.items() if belongs_to(labels_of(volume), stage.labels)
-    )
+    own = {name for name, volume in observed.volumes.items() if belongs_to(labels_of(volume), stage.labels)}
+    return sorted(own | (_external(stage) & observed.external_volumes))

@@ -213,7 +213,7 @@ def _contents(
         staying: The services that count as users.
 
     """
-    current = set(wanted.values())
+    current = {*wanted.values(), *stage.external_names["configs"]}
     configs = {f"{CONFIG}{name}" for name in stage.configs}
     users = _users(swarm, staying)
     for docker_name, thing in sorted(swarm.secrets.items()):

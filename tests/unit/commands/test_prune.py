@@ -125,6 +125,45 @@ def test_another_phases_config_is_none(made: Made) -> None:
     assert orphans(made.run()) == []
 
 
+def test_what_is_external_is_none(made: Made) -> None:
+    """Not even if the stage once made it, so that it has the stage's labels, and whatever table now names it."""
+    path = made.directory / "site.toml"
+    path.write_text(
+        path.read_text()
+        + """
+[networks.shared]
+external = true
+name = "old-net"
+[networks.handed-over]
+external = true
+[volumes.kept]
+external = true
+name = "old_data"
+[configs.page]
+external = true
+name = "page-0123456789ab"
+"""
+    )
+    labels = made.run().stage.labels
+    config = {"ID": "c", **labelled(made, Name="page-0123456789ab")}
+    config["Spec"]["Labels"] = {**labels, "skep.name": "config.page"}
+    networks = {
+        name: {"Id": name, "Name": name, "Labels": labels} for name in ("old-net", "handed-over", "gone")
+    }
+    made.swarm = replace(
+        made.swarm,
+        networks={**made.swarm.networks, **networks},
+        configs={**made.swarm.configs, "page-0123456789ab": config},
+    )
+    mine = {"Labels": labels}
+    made.look(
+        "hive1",
+        volumes={"old_data": {"Name": "old_data", **mine}, "other": {"Name": "other", **mine}},
+    )
+
+    assert names(made) == ["network gone", "volume other on hive1"]
+
+
 def test_an_older_content_is_not_worth_a_word(made: Made) -> None:
     """It is removed by the way; no run speaks of it."""
     secret = labelled(made)

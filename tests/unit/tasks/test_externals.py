@@ -10,7 +10,9 @@ import pytest
 
 from model.errors import ServiceError
 from model.hosts.firewall import published
-from tasks import build_networks, build_volumes
+from tasks import build_networks, build_volumes, deploy_services
+from tasks.cleanup.inventory import Inventory
+from tasks.hosts.volumes_on import maybe_on, stage_volumes, volumes_on
 from tasks.services import secrets_configs
 from tasks.step import Step, Work
 from tests import made as rig
@@ -118,6 +120,37 @@ def test_what_is_there_is_found_by_its_exact_name(made: Made) -> None:
     ensured(made, "build_volumes:theirs@hive1", ENGINE)
 
 
+def test_destroy_leaves_what_is_external(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A swarm that stays keeps what others use, even if the stage once made it, and with its labels."""
+    run, removed = made.run(), list[str]()
+    config, mine = {"ID": "theirs", "Spec": {"Name": "page"}}, {"ID": "own", "Spec": {"Name": "page-0"}}
+    api = SimpleNamespace(
+        networks=lambda **_: [{"Id": "theirs", "Name": "traefik-public"}, {"Id": "own", "Name": "back"}],
+        services=lambda **_: [],
+        secrets=lambda **_: [],
+        configs=lambda **_: [config, mine],
+        remove_network=removed.append,
+        remove_config=removed.append,
+    )
+    monkeypatch.setattr(
+        run.connections, "manager", lambda: (SimpleNamespace(short="hive0"), SimpleNamespace(api=api))
+    )
+    monkeypatch.setattr(build_volumes, "_remove", lambda _connections, volume, _host: removed.append(volume))
+    there = Inventory(
+        owned=False,
+        hosts=("hive1",),
+        others=(),
+        volumes={"old_data": ("hive1",), "data": ("hive1",)},
+        doubts={},
+        docs={},
+    )
+
+    for phase in (deploy_services, build_networks, build_volumes):
+        assert phase.destroy(run, there, ["old_data", "data"], lambda _line: None) == []
+
+    assert removed == ["own", "own", "data"]
+
+
 @pytest.mark.parametrize(
     ("task", "message"),
     [
@@ -177,3 +210,29 @@ def test_ports_in_the_hosts_network_are_open_in_the_firewall(made: Made) -> None
     stage = made.run().stage
 
     assert ("tcp", 9100) in published(stage, stage.hives[0])
+
+
+def test_a_host_does_not_go_with_the_data_of_others(made: Made) -> None:
+    """A local volume that a service mounts counts among those that a replaced or destroyed host would take along."""
+    run, hive = made.run(), made.run().stage.host("hive1")
+    asked: list[str] = []
+
+    def script(text: str, **_: Any) -> str:
+        asked.append(text)
+        return "old_data\n"
+
+    connection: Any = SimpleNamespace(script=script)
+
+    assert volumes_on(run.stage, run.state, hive, run.live_state.host(hive)) == ["old_data"]
+    assert stage_volumes(run.stage, connection) == ["old_data"]
+    assert "docker volume ls --quiet | grep -xF -e old_data || :" in asked[0]
+    assert maybe_on(run.stage, run.state, "hive1", hive) == ["old_data"]
+
+
+def test_a_volume_of_others_elsewhere_goes_with_no_host(made: Made) -> None:
+    """A driver of its own keeps the data on a server."""
+    made.edit('name = "old_data"', 'name = "old_data"\ndriver = "rexray"')
+    run, hive = made.run(), made.run().stage.host("hive1")
+
+    assert volumes_on(run.stage, run.state, hive, run.live_state.host(hive)) == []
+    assert maybe_on(run.stage, run.state, "hive1", hive) == []
