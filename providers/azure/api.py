@@ -42,7 +42,7 @@ CLIENTS = {
     "compute": ("azure.mgmt.compute", "ComputeManagementClient"),
     "network": ("azure.mgmt.network", "NetworkManagementClient"),
     "storage": ("azure.mgmt.storage", "StorageManagementClient"),
-    "resource": ("azure.mgmt.resource", "ResourceManagementClient"),
+    "resource": ("azure.mgmt.resource.resources", "ResourceManagementClient"),
 }
 
 
@@ -170,15 +170,11 @@ class AzureApi:
             return found
 
         def begin() -> tuple[Mapping[str, str], Json]:
-            """Return the answer's headers, and the answer."""
-            begun: tuple[Mapping[str, str], Json] = operate(
-                *names,
-                *sent,
-                polling=False,
-                cls=lambda raw, thing, _: (dict(raw.http_response.headers), _plain(thing)),
-                **arguments,
-            ).result()
-            return begun
+            """Return the answer's headers, and the answer: the SDK's own would be that of the operation's end."""
+            kept: list[Any] = []
+            operate(*names, *sent, polling=False, raw_response_hook=kept.append, **arguments)
+            begun = kept[-1].http_response
+            return dict(begun.headers), (begun.json() if begun.content else {})
 
         answer: Json
         headers, answer = _asked(label, begin)
@@ -364,7 +360,7 @@ def _plain(thing: Any) -> Any:
     """Return a thing of the SDK's in the API's own words."""
     if isinstance(thing, list):
         return [_plain(one) for one in thing]
-    return thing.serialize(keep_readonly=True) if hasattr(thing, "serialize") else thing
+    return thing.as_dict() if hasattr(thing, "as_dict") else thing
 
 
 def _asked(what: str, ask: Callable[[], Any]) -> Any:

@@ -148,6 +148,8 @@ class AzureHosts(CloudHosts[AzureStage]):
 
     def _create(self, spec: HostSpec, key: str, keys: SshKeys, log: Log) -> Machine:
         """Make the machine, unless another run was first."""
+        from azure.core import MatchConditions
+
         self._ensure_interface(spec, log)
         self._remove_disks(spec.short, log)  # of one that could not be made
         body = self._request(spec, key, keys)
@@ -157,7 +159,7 @@ class AzureHosts(CloudHosts[AzureStage]):
                 self._api.group,
                 spec.short,
                 body=body,
-                if_none_match="*",
+                match_condition=MatchConditions.IfMissing,
             )
             log(
                 f"made {spec.short} ({spec.instance_type}, {body['tags'][IMAGE_LABEL]}) at {spec.place.address}"

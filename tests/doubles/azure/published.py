@@ -1,38 +1,37 @@
-"""The form of requests as Azure publishes it in its SDK: the keys, and the values that each may have.
+"""The form of requests as Azure published it in its SDK: the keys, and the values that each may have.
 
-Held against: the models of azure-mgmt-compute 34 and its like; those of later releases leave the form to the service.
+Held against: the models of azure-mgmt-compute 34 and its like, of which `extract.py` made `forms.json`; those of later
+releases, which people install, leave the form to the service.
 """
 
-import enum
 import functools
-import importlib
-import inspect
-import re
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from azure.mgmt.network._utils.serialization import Serializer
+FORMS = Path(__file__).with_name("forms.json")
+Forms = dict[str, dict[str, dict[str, Any]]]
+"""Model, as `module:name`, to its keys; the words of a key that is further inside are separated by tabs."""
 
 _KINDS = {"str": str, "int": int, "bool": bool, "float": (int, float)}
-_DOT = re.compile(r"(?<!\\)\.")
 
 
-def model_of(where: str) -> type:
-    """Return a model by `module:name`."""
-    module, _, name = where.partition(":")
-    found: type = getattr(importlib.import_module(module), name)
+@functools.cache
+def forms() -> Forms:
+    """Return the forms of all models."""
+    found: Forms = json.loads(FORMS.read_text())
     return found
 
 
-def mistakes(value: Any, model: Any, path: str = "") -> Iterator[str]:
+def mistakes(value: Any, model: str, path: str = "") -> Iterator[str]:
     """Yield the mistakes in the body of a request, by the model's keys."""
     if not isinstance(value, dict):
         yield f"{path or 'the body'} is no object"
         return
     known: dict[str, Any] = {}
-    module = importlib.import_module(model.__module__.rpartition(".")[0])
-    for name, entry in model._attribute_map.items():
-        words = [word.replace("\\.", ".") for word in _DOT.split(entry["key"])]
+    for key, form in forms()[model].items():
+        words = key.split("\t")
         at: dict[str, Any] = known
         for word in words[:-1]:
             at = at.setdefault(word, {})
@@ -41,7 +40,7 @@ def mistakes(value: Any, model: Any, path: str = "") -> Iterator[str]:
         for word in words:
             given = given.get(word) if isinstance(given, dict) else None
         here = f"{path}.{'.'.join(words)}".strip(".")
-        rules = dict(model._validation.get(name, {}))
+        rules = dict(form.get("rules", {}))
         if given is None:
             if rules.get("required"):
                 yield f"{here} is required"
@@ -50,8 +49,10 @@ def mistakes(value: Any, model: Any, path: str = "") -> Iterator[str]:
             yield f"{here} is read-only"
             continue
         yield from _limits(given, rules, here)
-        yield from _typed(given, entry["type"], here, module)
-        yield from _listed(given, model, name, here, module)
+        yield from _typed(given, form["type"], here, model.partition(":")[0])
+        legal = form.get("values", ())
+        if legal and isinstance(given, str) and given.lower() not in {one.lower() for one in legal}:
+            yield f"{here}: {given!r} is none of {', '.join(legal)}"
     yield from _unknown(value, known, path)
 
 
@@ -65,16 +66,30 @@ def _unknown(value: dict[str, Any], known: dict[str, Any], path: str) -> Iterato
             yield from _unknown(inner, known[key], here)
 
 
+_BROKEN = {
+    "minimum": lambda value, limit: value < limit,
+    "maximum": lambda value, limit: value > limit,
+}
+"""A limit to how it is broken, as the SDK checked it before it sent anything."""
+
+
 def _limits(value: Any, rules: dict[str, Any], path: str) -> Iterator[str]:
     """Yield the limits that a value breaks."""
     for rule, limit in rules.items():
-        refuses: Any = Serializer.validation.get(rule)
-        if refuses is not None and refuses(value, limit):
+        if rule in _BROKEN and _BROKEN[rule](value, limit):
             yield f"{path}: {value!r} breaks {rule} {limit!r}"
 
 
-def _typed(value: Any, kind: str, path: str, module: Any) -> Iterator[str]:
-    """Yield values of the wrong type, and go on inside."""
+def _typed(value: Any, kind: str, path: str, home: str) -> Iterator[str]:
+    """Yield values of the wrong type, and go on inside.
+
+    Args:
+        value: The value.
+        kind: Its type, in the SDK's words.
+        path: Where it is.
+        home: The module whose models it may be of.
+
+    """
     if kind in _KINDS:
         if not isinstance(value, _KINDS[kind]) or (kind == "int" and isinstance(value, bool)):  # type: ignore[arg-type]
             yield f"{path}: {value!r} is no {kind}"
@@ -83,33 +98,12 @@ def _typed(value: Any, kind: str, path: str, module: Any) -> Iterator[str]:
             yield f"{path} is no list"
             return
         for i, one in enumerate(value):
-            yield from _typed(one, kind[1:-1], f"{path}[{i}]", module)
+            yield from _typed(one, kind[1:-1], f"{path}[{i}]", home)
     elif kind.startswith("{"):
         if not isinstance(value, dict):
             yield f"{path} is no object"
             return
         for name, one in value.items():
-            yield from _typed(one, kind[1:-1], f"{path}.{name}", module)
-    elif hasattr(module, kind):
-        model = getattr(module, kind)
-        if hasattr(model, "_attribute_map"):
-            yield from mistakes(value, model, path)
-
-
-def _listed(value: Any, model: Any, name: str, path: str, module: Any) -> Iterator[str]:
-    """Yield a value that is none of its enum's, which the constructor's annotation names."""
-    legal = _enums(model, module.__name__).get(name, ())
-    if legal and isinstance(value, str) and value.lower() not in {one.lower() for one in legal}:
-        yield f"{path}: {value!r} is none of {', '.join(legal)}"
-
-
-@functools.cache
-def _enums(model: Any, module: str) -> dict[str, tuple[str, ...]]:
-    """Return the values that arguments of a model's constructor may have, for those that have an enum."""
-    found: dict[str, tuple[str, ...]] = {}
-    for name, parameter in inspect.signature(model.__init__).parameters.items():
-        for word in re.findall(r"_models\.(\w+)", str(parameter.annotation)):
-            kind = getattr(importlib.import_module(module), word, None)
-            if inspect.isclass(kind) and issubclass(kind, enum.Enum):
-                found[name] = tuple(str(one.value) for one in kind)
-    return found
+            yield from _typed(one, kind[1:-1], f"{path}.{name}", home)
+    elif (model := f"{home}:{kind}") in forms():
+        yield from mistakes(value, model, path)

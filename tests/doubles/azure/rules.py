@@ -22,6 +22,8 @@ _COMPUTE = "azure.mgmt.compute.v2024_11_01.models"
 _DISKS = "azure.mgmt.compute.v2024_03_02.models"
 _NETWORK = "azure.mgmt.network.models"
 _STORAGE = "azure.mgmt.storage.v2024_01_01.models"
+GROUP_MODEL = "azure.mgmt.resource.resources.models:ResourceGroup"
+RUN_COMMAND_MODEL = "azure.mgmt.compute.models:RunCommandInput"
 
 SIZES: dict[str, Json] = {
     "Standard_B2s": {"cpus": 2, "family": "standardBSFamily", "zones": ["1", "2", "3"]},

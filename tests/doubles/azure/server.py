@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from model.json_types import Json
 from tests.doubles.azure import rules
-from tests.doubles.azure.published import mistakes, model_of
+from tests.doubles.azure.published import mistakes
 from tests.doubles.azure.rules import TYPES, RefusedError, kind_of, parent_of, props
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
@@ -328,7 +328,7 @@ class Cloud:
         identifier = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}"
         there = self.find(identifier)
         if request.method == "PUT":
-            self._validate(request.body, "azure.mgmt.resource.resources.models:ResourceGroup")
+            self._validate(request.body, rules.GROUP_MODEL)
             if there is not None and self.is_busy(identifier):
                 raise RefusedError("ResourceGroupBeingDeleted", f"'{name}' is being deleted.", 409)
             if there is not None and there["location"] != request.body["location"]:
@@ -362,7 +362,7 @@ class Cloud:
 
     def _validate(self, body: Json, model: str) -> None:
         """Refuse a body that is not of the form that is published."""
-        said = list(mistakes(body, model_of(model)))
+        said = list(mistakes(body, model))
         if said:
             raise RefusedError("InvalidRequestContent", "; ".join(said))
 
@@ -458,7 +458,7 @@ class Cloud:
             raise RefusedError("Conflict", "Another operation is in progress.", 409)
         if action == "runCommand":
             # https://learn.microsoft.com/azure/virtual-machines/linux/run-command: by the agent, so of what runs only.
-            self._validate(request.body, "azure.mgmt.compute.models:RunCommandInput")
+            self._validate(request.body, rules.RUN_COMMAND_MODEL)
             if "PowerState/running" not in str(props(there)["instanceView"]):
                 raise RefusedError("OperationNotAllowed", "The operation requires the VM to be running.", 409)
             script = "\n".join(request.body["script"])
