@@ -9,6 +9,7 @@ from model.keys.digest import key_of
 from model.keys.record import ImageRecord
 from model.log import Log
 from remote.images.registry_storage import mend_script
+from tasks.hosts.ways_out import try_ways_out
 from tasks.images.builder import builder_for, marks, pushed, site_registry
 from tasks.images.pushed_back import push_back
 from tasks.names import VAULT, host_task, moved_task, setup_task
@@ -83,6 +84,8 @@ class RegistryImage(RepositoryStep):
                 return ImageRecord(reference=back)
             if (absent := self._absent(work)) is not None:
                 return absent
+            # Before a build that needs the outside waits for it in vain, for minutes.
+            try_ways_out(self._run, [self._run.stage.repository], work.log)
             return pushed(self._run.progress, builder, self.make(builder, work), self.repository, work.key)
         except (BuildError, CommandError) as error:
             full = self._full_disks()

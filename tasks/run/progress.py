@@ -23,7 +23,7 @@ class Progress:
         moves: Whether this run moves all hosts to other addresses at once, or finishes that.
         deployed: Whether this run changed a service.
         pushed: Whether this run pushed an image.
-        later: The lines on what is left to the next run.
+        later: The lines for the end of the run: what is left to the next one, and warnings.
         started: When it began, by the clock of `time.monotonic`.
 
     """

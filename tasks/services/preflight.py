@@ -26,6 +26,7 @@ from remote.checks import host_facts, vxlan
 from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
 from remote.swarm.spec import constraints
+from tasks.hosts.ways_out import try_ways_out
 from tasks.names import swarm_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -65,6 +66,7 @@ def problems(run: Run, log: Log) -> list[str]:
     stage, connections = run.stage, run.connections
     services = dict(_services(stage, renderer_of(run)))
     facts = _facts(stage, connections, services, log)
+    try_ways_out(run, [hive for hive in stage.hives if hive.short in facts], log)
     manager, client = connections.manager()
     nodes, drained, foreign = _swarm(stage, run.state, connections)
     wants = [wanted(name, service, stage) for name, service in services.items()]

@@ -1,0 +1,49 @@
+"""The containers' way out of hosts, tried by a run."""
+
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+from model.errors import HostError
+from tasks.hosts.ways_out import try_ways_out
+from tasks.run.coordination import Coordination
+from tasks.run.progress import Progress
+
+OUTPUT = "out 1450\nbridge bridge \n"
+
+
+class Connections:
+    """Connections to hosts of which one does not answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._lock = threading.Lock()
+
+    def to(self, host: Any) -> Any:
+        """Return a connection."""
+
+        def script(_text: str, **_options: Any) -> str:
+            with self._lock:
+                self.asked.append(host.short)
+            if host.short == "hive1":
+                raise HostError("hive1: no route to host")
+            return OUTPUT
+
+        return SimpleNamespace(script=script)
+
+
+def test_each_host_is_tried_once_and_warned_of_at_the_end() -> None:
+    """What is wrong stops nothing; a host that can't be asked is in the log alone."""
+    run: Any = SimpleNamespace(connections=Connections(), coordination=Coordination(), progress=Progress())
+    hosts: Any = [SimpleNamespace(short=short) for short in ("hive0", "hive1")]
+    told: list[str] = []
+
+    for _ in range(2):
+        try_ways_out(run, hosts, told.append)
+
+    [line] = run.progress.later
+    assert line.startswith(
+        "hive0: takes packets of 1450 bytes to the outside, and its engine made docker0 with 1500"
+    )
+    assert sorted(run.connections.asked) == ["hive0", "hive1"]
+    assert sorted(told) == [line, "the containers' way out was not tried: hive1: no route to host"]
