@@ -84,6 +84,9 @@ def _build(path: str, image: types.Image, build: types.Build, directory: Path) -
     if build.target is not None and read.stages and read.number(build.target) is None:
         stages = known_are([stage.name for stage in read.stages if stage.name])
         yield f"{path}.target: {where} has no stage {short_text(build.target)}{stages}"
+    for use in read.images(build.target):
+        if use.image:
+            yield from check_reference(f"{path}: {where}: line {use.line}", use.image)
     for name, is_required in read.secrets.items():
         if is_required and name not in image.secrets:
             yield f"{path}: {where} needs the secret {short_text(name)}, which `secrets` of the image lacks"

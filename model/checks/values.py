@@ -27,6 +27,7 @@ _FREE: tuple[Place, ...] = (
     ("services", "*", "initialize_roles", "*", "vars", "**"),
     ("services", "*", "environment", "*"),
     ("images", "*", "env", "*"),
+    ("images", "*", "build", "args", "*"),
     ("services", "*", "labels", "**"),
     ("services", "*", "container_labels", "*"),
     ("images", "*", "labels", "*"),

@@ -204,6 +204,15 @@ def test_its_own_name_is_another_image(tmp_path: Path, base: str, needs: tuple[s
     assert bases.names(run.stage) == ["app"] * bool(base)
 
 
+def test_an_argument_may_be_empty_and_may_have_lines(tmp_path: Path) -> None:
+    """As a variable of the environment may: an empty one switches something off, a certificate has lines."""
+    run = write(tmp_path, TABLE.replace("N = 3", 'N = "", CA = """a\nb\n"""'))
+
+    build = run.stage.images["app"].build
+    assert build is not None
+    assert build.args == {"BASE": "debian:12", "N": "", "CA": "a\nb\n"}
+
+
 CAN_NOT = {
     "no Dockerfile": ('build = "app"', "FROM a", "images.app.build: there is no app/Dockerfile in"),
     "no stage": (
@@ -216,6 +225,11 @@ CAN_NOT = {
         TABLE.replace("BASE =", "BSE ="),
         DOCKERFILE,
         "app/docker/prod: line 2: FROM $BASE names no image: give its variable a value",
+    ),
+    "no reference": (
+        TABLE,
+        DOCKERFILE.replace("COPY --from=docker.io/library/debian:12", "COPY --from=Tools:1"),
+        "images.app.build: app/docker/prod: line 5: 'Tools:1' is not an image reference",
     ),
     "a secret for nobody": (
         TABLE.replace('["token"]', '["other"]'),
