@@ -7,6 +7,8 @@ from math import isinf, isnan
 
 LONGEST = 60
 """Characters of a value that fit beside a path in a line."""
+_MOST_BITS = 4096
+"""Of a number that is written in decimal: Python refuses more than 4,300 digits."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r"}
 
@@ -25,6 +27,8 @@ def toml_text(value: object) -> str:
         return f"{{{', '.join(f'{key_text(str(key))} = {toml_text(part)}' for key, part in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(toml_text, value))}]"
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+        return hex(value)
     return "nothing" if value is None else str(value)
 
 

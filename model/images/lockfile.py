@@ -15,7 +15,8 @@ import tomli
 
 from model.errors import ConfigError
 from model.images.reference import parse
-from model.toml_text import short_text
+from model.toml_syntax import syntax_mistake
+from model.toml_text import key_text, printable, short_text, toml_text
 from model.user_paths import content_of
 from model.utf8 import utf8_text
 
@@ -43,8 +44,13 @@ def read_lockfile(directory: Path) -> Lockfile:
     except RecursionError as error:
         raise ConfigError([f"{FILE}: its tables lie too deep in one another; delete it"]) from error
     except ValueError as error:
-        raise ConfigError([f"{FILE}: {error}; put it back as it was, or delete it"]) from error
-    problems = [f"{FILE}: {key}: unknown key, there is only [{TABLE}]" for key in held if key != TABLE]
+        # What is no mistake of syntax is Python's limit of digits.
+        is_syntax = isinstance(error, tomli.TOMLDecodeError)
+        said = syntax_mistake(error) if is_syntax else "a number has more than 64 bits"
+        raise ConfigError([printable(f"{FILE}: {said}; put it back as it was, or delete it")]) from error
+    problems = [
+        f"{FILE}: {key_text(key)}: unknown key, there is only [{TABLE}]" for key in held if key != TABLE
+    ]
     pins = held.get(TABLE, {})
     if not isinstance(pins, dict):
         problems.append(f"{FILE}: {TABLE}: is not a table")
@@ -55,9 +61,9 @@ def read_lockfile(directory: Path) -> Lockfile:
                 raise ValueError(f"{short_text(digest)} is not a digest")  # noqa: TRY004, TRY301 - told with the others
             parse(f"{str(parse(name)).partition('@')[0]}@{digest}")
         except ValueError as error:
-            problems.append(f"{FILE}: {TABLE}.{name!r}: {error}")
+            problems.append(f"{FILE}: {TABLE}.{toml_text(name)}: {error}")
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError([printable(problem) for problem in problems])
     return {str(parse(name)): digest for name, digest in pins.items()}
 
 

@@ -24,6 +24,7 @@ from model.site_file.raw_values import TOO_DEEP, Place, told, too_deep, without_
 from model.site_file.sentences import leaves, sentences
 from model.site_file.tables import SiteTable
 from model.stage import Stage
+from model.toml_syntax import syntax_mistake
 from model.toml_text import key_path, printable, toml_text
 from model.user_paths import content_of
 from model.utf8 import utf8_text
@@ -103,7 +104,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError([f"{path}: {reason_of(error)}"]) from error
     except tomli.TOMLDecodeError as error:
-        raise _refused(path.name, [str(error)]) from error
+        raise _refused(path.name, [syntax_mistake(error)]) from error
     except RecursionError as error:
         # tomli has limits of its own. The line is that with most brackets and dots.
         lines = text.splitlines()

@@ -180,6 +180,7 @@ com.docker.network.driver.mtu = "1400"
         ("environment = { AT = 07:32:00 }", "services.web.environment.AT: 07:32:00 is a time of TOML"),
         ("replicas = 1979-05-27T07:32:00Z", "services.web.replicas: 1979-05-27T07:32:00+00:00 is a date of TOML"),
         (f"replicas = {10**30}", f"services.web.replicas: {10**30} has more than 64 bits"),
+        (f"replicas = 0x{'f' * 5000}", "services.web.replicas: 0xffffffff"),
         ("replicas = 20000", "services.web.replicas: 20000 must be at most 10000"),
         ("replicas = true", "services.web.replicas: true is not a whole number"),
         ("replicas = 2.0", "services.web.replicas: 2.0 is not a whole number: write 2"),
