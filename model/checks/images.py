@@ -13,7 +13,7 @@ from model.checks.settings import (
     check_signal,
     check_user,
 )
-from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are
+from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are, no_secret
 from model.errors import ConfigError
 from model.images import ansible, bases, roles
 from model.images.build_context import dockerfile, look_through
@@ -152,7 +152,7 @@ def check_registry(path: str, name: str, registry: types.ExternalRegistry, site:
         yield f"{path}: a login needs both user and password"
     if registry.password is not None:
         if registry.password not in site.secrets:
-            yield f"{path}.password: there is no secret {registry.password!r}{known_are(site.secrets)}"
+            yield f"{path}.password: {no_secret(site.secrets)}"
         elif site.secrets[registry.password].generate is not None:
             yield f"{path}.password: {registry.password} is generated here; {name} can't know it"
 

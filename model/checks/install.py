@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from model import site as types
-from model.checks.shared import IPV4, IpNetwork, is_address, known_are
+from model.checks.shared import IPV4, IpNetwork, is_address, known_are, no_secret
 from model.install.install_plan import family_of
 from model.stage import Stage
 from model.toml_text import toml_text
@@ -37,8 +37,7 @@ def check_kickstart_stage(
         if own.firmware is not None and family != "ubuntu":
             yield f"{path}.hosts.{short}.firmware: only Ubuntu's installer has to know it; leave it out"
     if config.root_password is not None and config.root_password not in stage.site.secrets:
-        known = known_are(stage.site.secrets)
-        yield f"{path}.root_password: there is no secret {config.root_password!r}{known}"
+        yield f"{path}.root_password: {no_secret(stage.site.secrets)}"
     if not _TIMEZONE.match(config.timezone):
         yield f"{path}.timezone: {config.timezone!r} is not a time zone (example: `Europe/Berlin`)"
     if family == "debian" and config.mirror is None and config.iso_src is None and config.netboot_src is None:

@@ -101,3 +101,8 @@ def known_are(names: Iterable[str]) -> str:
     """Return the known names, for the end of a message."""
     listed = ", ".join(sorted(names))
     return f" (there are: {listed})" if listed else " (there are none)"
+
+
+def no_secret(names: Iterable[str]) -> str:
+    """Return that a key names no secret. What it has is not shown: it may be a password."""
+    return f"takes the name of a secret in [secrets], not a password, and there is none of this name{known_are(names)}"

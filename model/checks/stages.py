@@ -15,6 +15,7 @@ from model.checks.shared import (
     check_url,
     is_address,
     known_are,
+    no_secret,
     read_network,
 )
 from model.hosts.placement import host_locations, subnets
@@ -138,7 +139,7 @@ def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Ite
             yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
     secrets = stage.site.secrets
     if config.root_password is not None and config.root_password not in secrets:
-        yield f"{path}.root_password: there is no secret {config.root_password!r}{known_are(secrets)}"
+        yield f"{path}.root_password: {no_secret(secrets)}"
 
 
 def _internal(path: str, config: types.Stage) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Labels that another program would act on, and that nothing reads where they are. They are a warning: labels are free.
 
-Where programs read them: Traefik's and caddy-docker-proxy's swarm modes from services, watchtower, autoheal and ofelia
-from containers, hive-builder's follow-swarm-service from services (skep has none).
+Where programs read them: Traefik's and caddy-docker-proxy's swarm modes, swarm-cronjob, shepherd and Docker Flow Proxy
+from services; watchtower, autoheal, ofelia, wud and docker-volume-backup from containers; hive-builder's
+follow-swarm-service from services (skep has none).
 """
 
 import re
@@ -12,8 +13,14 @@ from model.stage import Stage
 from model.toml_text import key_path
 
 _HIVE_BUILDERS = re.compile(r"HIVE_[A-Z0-9_]+|VIP[0-5](_V6)?")
-_OF_SERVICES = ("traefik", "caddy")
-_OF_CONTAINERS = ("com.centurylinklabs.watchtower", "autoheal", "ofelia")
+_OF_SERVICES = ("traefik", "caddy", "swarm.cronjob", "shepherd", "com.df")
+_OF_CONTAINERS = ("com.centurylinklabs.watchtower", "autoheal", "ofelia", "wud", "docker-volume-backup")
+_NAMES = {
+    "swarm.cronjob": "swarm-cronjob",
+    "com.df": "docker-flow-proxy",
+    "com.centurylinklabs.watchtower": "watchtower",
+}
+"""What the program is called whose labels begin otherwise."""
 
 
 def unread_labels(stage: Stage) -> Iterator[str]:
@@ -38,7 +45,7 @@ def _programs(labels: Mapping[str, object], programs: tuple[str, ...]) -> Iterat
     """Yield the programs that labels are for."""
     for program in programs:
         if any(label == program or label.startswith((f"{program}.", f"{program}_")) for label in labels):
-            yield program.rpartition(".")[2]
+            yield _NAMES.get(program, program)
 
 
 def _is(program: str, stage: Stage, name: str) -> bool:

@@ -119,7 +119,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no-host": ({"hosts": {"hive7": InstallHost()}}, "hosts.hive7: is not one of its hosts"),
     "firmware": ({"hosts": {"hive0": InstallHost(firmware="bios")}}, "only Ubuntu's installer has to know"),
-    "secret": ({"root_password": "nothing"}, "root_password: there is no secret 'nothing'"),
+    "secret": ({"root_password": "nothing"}, "root_password: takes the name of a secret in [secrets], not a"),
     "time-zone": ({"timezone": "berlin time"}, "timezone: 'berlin time' is not a time zone"),
     "package": ({"packages": ["vim; reboot"]}, "packages[0]: 'vim; reboot' is not a package's name"),
     "ipv6": (

@@ -34,6 +34,15 @@ TRAEFIK = '[services.proxy]\nimage = "traefik:3"\n'
             ["services.web.labels: watchtower reads the labels of containers: write container_labels"],
         ),
         ("container_labels = { autoheal = true }", []),
+        (
+            'labels = { "swarm.cronjob.enable" = true }',
+            ["services.web.labels: nothing reads those of swarm-cronjob: stage private has no swarm-cronjob"],
+        ),
+        ('labels = { "swarm.cronjob.enable" = true }\n[services.cron]\nimage = "crazymax/swarm-cronjob:1"', []),
+        (
+            'labels = { "docker-volume-backup.stop-during-backup" = true }',
+            ["services.web.labels: docker-volume-backup reads the labels of containers: write container_labels"],
+        ),
     ],
 )  # fmt: skip
 def test_what_nothing_reads(site_dir: Path, text: str, lines: list[str]) -> None:
