@@ -268,8 +268,8 @@ hub = { env = "HUB" }
         (
             '[registries."docker.io"]\nuser = "ann"\npassword = "hbu"',
             (
-                "registries.'docker.io'.password: takes the name of a secret in [secrets], not a password, and there is "
-                "none of this name (there are: hub, made)"
+                "registries.'docker.io'.password: takes the name of a secret in [secrets], not a password, and there "
+                "is none of this name (there are: hub, made)"
             ),
         ),
         (

@@ -107,3 +107,32 @@ def test_bytes_where_a_text_is_wanted_are_found_before_a_run(
     assert line.startswith(
         "services.web.environment.A: secrets.two: is not text, so it can only be a file: in secrets"
     )
+
+
+def test_a_secret_that_a_dockerfile_can_not_mount(site: Path) -> None:
+    """BuildKit would refuse it once the base is made; a script of a role has no such limit."""
+    (site / "app").mkdir()
+    (site / "app" / "Dockerfile").write_text("FROM debian:12\nRUN --mount=type=secret,id=big true\n")
+    (site / "big").write_bytes(b"\xff" * (500 * 1024 + 1))
+    text = """
+site = "example"
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+[secrets]
+big = { file = "big" }
+[images.web]
+BUILD
+secrets = ["big"]
+[services.web]
+image = "web"
+"""
+    said = {}
+    for build in ('build = "app"', 'from = "debian:12"'):
+        (site / "site.toml").write_text(text.replace("BUILD", build))
+        said[build] = missing_secrets(run_of(site), {"build_images:web"})
+
+    assert said == {
+        'build = "app"': ["secrets.big: has 512001 bytes, and a Dockerfile's build takes 512000 at most"],
+        'from = "debian:12"': [],
+    }
