@@ -137,7 +137,7 @@ def _pool(path: str, pool: types.Pool, taken: list[IpNetwork]) -> Iterator[str]:
             f"{path}.subnet: {subnet} is IPv6: the engine takes it, and then no container can join (seen with Docker "
             "Engine 20.10)"
         )
-    if kind := next((kind for kind, network in _NO_SUBNETS.items() if overlaps(subnet, network)), None):
+    if kind := special_addresses(subnet):
         yield f"{path}.subnet: {subnet} has {kind} addresses in it: choose a private network, as 10.20.0.0/24"
     if pool.gateway is not None:
         yield from _gateway(f"{path}.gateway", ipaddress.ip_address(pool.gateway), subnet)
@@ -159,6 +159,11 @@ def _gateway(
         yield f"{path}: {gateway} is outside {subnet}"
     elif gateway in {subnet.network_address, subnet.broadcast_address}:
         yield f"{path}: {gateway} is the address of the network {subnet} itself: choose one between its first and last"
+
+
+def special_addresses(network: IpNetwork) -> str:
+    """Return the kind of addresses in a network that no host or container can have; empty if there are none."""
+    return next((kind for kind, special in _NO_SUBNETS.items() if overlaps(network, special)), "")
 
 
 def overlaps(network: IpNetwork, cidr: str | None) -> bool:

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from model import site as types
 from model.checks.install import check_kickstart_stage
-from model.checks.networks import overlaps
+from model.checks.networks import overlaps, special_addresses
 from model.checks.shared import (
     IPV4,
     IpNetwork,
@@ -36,6 +36,10 @@ def check_stage(path: str, stage: Stage) -> Iterator[str]:
             network = read_network(config.cidr)
         except ValueError as error:
             yield f"{path}.cidr: {error}"
+            return
+        is_made = isinstance(config, types.DockerStage | types.VagrantStage | types.CloudStage)
+        if is_made and (kind := special_addresses(network)):
+            yield f"{path}.cidr: {network} has {kind} addresses in it: choose a private network, as 172.31.7.0/24"
             return
         # The network's own, its gateway's, two that clouds keep, and the broadcast address.
         is_cloud = isinstance(config, types.CloudStage)
@@ -153,6 +157,8 @@ def _internal(path: str, config: types.Stage) -> Iterator[str]:
         yield f"{path}: {error}"
         return
     whole = ipaddress.ip_network(config.internal_cidr)
+    if kind := special_addresses(whole):
+        yield f"{path}: {whole} has {kind} addresses in it: choose a private network, as 172.31.252.0/22"
     if overlaps(whole, config.cidr):
         yield f"{path}: {whole} overlaps with cidr {config.cidr}, the hosts' own network"
     for address in config.ip_address_list:

@@ -151,7 +151,19 @@ def of_web(text: str) -> tuple[str, str]:
         (('"8080:80"', '"444:80"'), ""),
         (
             ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.1/24"'),
-            "stages.private.cidr: 172.31.0.1/24 has host bits set",
+            "stages.private.cidr: 172.31.0.1/24 has host bits set: write 172.31.0.0/24",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "0.0.0.0/0"'),
+            "stages.private.cidr: 0.0.0.0/0 has loopback addresses in it",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ninternal_cidr = "127.0.0.0/16"'),
+            "stages.private.internal_cidr: 127.0.0.0/16 has loopback addresses in it",
+        ),
+        (
+            ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/24"\ninternal_cidr = "fd00::/48"'),
+            "stages.private.internal_cidr: fd00::/48 is IPv6",
         ),
         (
             ('cidr = "172.31.0.0/24"', 'cidr = "172.31.0.0/30"'),
