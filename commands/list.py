@@ -11,7 +11,7 @@ from doit.cmd_base import DoitCmdBase, check_tasks_exist
 from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
-from model.checks.unread_labels import unread_labels
+from model.checks.warnings import warnings
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
 from tasks.hosts import let_in_keys, moving
@@ -132,7 +132,7 @@ class ListReport:
             "at_work": holder(self.run.state),
             "outside_cidr": moving.outside_cidr(self.run),
             "pinned": pinned_revisions.pinned(self.run.state),
-            "warnings": list(unread_labels(stage)),
+            "warnings": list(warnings(stage)),
             "ssh_keys": [
                 {
                     "name": each.key.name,
@@ -193,7 +193,7 @@ class ListReport:
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
-        lines += [paint(line, YELLOW, on=coloured) for line in unread_labels(stage)]
+        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage)]
         if moved := moving.outside_cidr(self.run):
             lines.append(paint(moved, YELLOW, on=coloured))
         if not selected:

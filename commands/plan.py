@@ -15,7 +15,7 @@ from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
-from model.checks.unread_labels import unread_labels
+from model.checks.warnings import warnings
 from model.errors import SkepError
 from tasks.cleanup.orphans import items as left_over
 from tasks.explain import costs
@@ -207,7 +207,7 @@ class PlanReport:
             },
             "takes": self.takes(),
             "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
-            "warnings": list(unread_labels(self.run.stage)),
+            "warnings": list(warnings(self.run.stage)),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -230,7 +230,7 @@ class PlanReport:
                 pinned_revisions.observed(self.run.stage, self.run.live_state.swarm)
             )
         ]
-        lines += [paint(line, YELLOW, on=coloured) for line in unread_labels(stage)]
+        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage)]
         lines += [paint(line, DIM, on=coloured) for line in self._costs()]
         return [*lines, paint(self._summary(), BOLD, on=coloured)]
 

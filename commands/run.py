@@ -14,7 +14,7 @@ from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding
 from commands.shared.task_selection import all_before, run_by
 from commands.shell_image import PREFIX, shell
-from model.checks.unread_labels import unread_labels
+from model.checks.warnings import warnings
 from model.errors import SkepError
 from model.reasons import reason_of
 from tasks.cleanup import content_gc, orphans
@@ -97,7 +97,7 @@ class RunCommand(DoitRun):
                 _clean_up(run)
             _print_orphans(run)
             _print_pinned(run)
-            for line in (*unread_labels(run.stage), *run.progress.later):
+            for line in (*warnings(run.stage), *run.progress.later):
                 _print(line)
             let_in_keys.note_observed(run)
         finally:

@@ -1,6 +1,7 @@
 """Check services: names, mounts, ports, limits, dependencies."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE, SHARED_MEMORY
 from model.stage import REGISTRY_PORT, Stage
 from model.units import size
 
+_HIVE_BUILDERS = re.compile(r"[^/]+:5000/image_([a-z0-9-]+)(?::latest)?")
 _SKEPS_PORTS = {
     (22, "tcp"): "ssh",
     (2377, "tcp"): "the swarm",
@@ -61,7 +63,12 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     for target, protocol in sorted({pair for pair in in_host_mode if in_host_mode.count(pair) > 1}):
         yield f'{path}.ports: {target}/{protocol} is published twice with mode = "host", of which Docker keeps one'
     if service.image not in {*site.images, *site.bases}:
-        if _looks_like_reference(service.image):
+        if (built := _HIVE_BUILDERS.fullmatch(service.image)) is not None:
+            yield (
+                f"{path}.image: {service.image!r} is what hive-builder calls its own image: write {built[1]!r}, of "
+                "[images]"
+            )
+        elif _looks_like_reference(service.image):
             yield from check_reference(f"{path}.image", service.image)
         else:
             yield (

@@ -60,6 +60,10 @@ def of_web(text: str) -> str:
             GOOD.replace("[networks.front]", '[networks.front]\nips = ["10.0.0.1"]'),
             "networks.front: unknown key 'ips': an overlay network has its addresses in ipam",
         ),
+        (
+            GOOD.replace('image = "web"', 'image = "hive3.pdns:5000/image_web:latest"'),
+            "services.web.image: 'hive3.pdns:5000/image_web:latest' is what hive-builder calls its own image: write",
+        ),
         (of_web("x-common = {}"), "services.web: unknown key 'x-common': leave it out: what several tables have in"),
         (of_web('models = ["m"]'), "services.web: unknown key 'models': skep has no such thing yet"),
         (of_web('restart = "no"'), "services.web: unknown key 'restart': write restart_config = { condition = 'none' "),
