@@ -1,9 +1,12 @@
-"""Facts about a host, read before services are deployed: its kernel, listeners, mounts, and its engine. Pure."""
+"""Facts about a host, read before services are deployed: its kernel, listeners, mounts, published ports. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from shlex import quote
+
+from model.json_types import Json
+from model.labels import labels_of
 
 _SCRIPT = """\
 export LC_ALL=C
@@ -15,8 +18,6 @@ cat /proc/sys/kernel/random/boot_id
 stat -c %y /var/run/docker.pid 2>/dev/null || :
 echo = listeners
 ss -Hlntup 2>/dev/null || :
-echo = containers
-docker ps --format '{{.Names}}|{{.Label "com.docker.swarm.service.name"}}|{{.Ports}}' 2>/dev/null || :
 """
 
 
@@ -38,7 +39,7 @@ def script(filesystems: Iterable[str], paths: Iterable[str]) -> str:
 
 
 _USERS = re.compile(r'users:\(\("([^"]+)"')
-_PUBLISHED = re.compile(r":(\d+)->\d+/(tcp|udp|sctp)")
+_SERVICE = "com.docker.swarm.service.name"
 _DOCKERS = {"docker-proxy", "dockerd"}
 
 HostPort = tuple[int, str]
@@ -67,8 +68,14 @@ class HostFacts:
     missing: frozenset[str] = frozenset()
 
 
-def parse(text: str) -> HostFacts:
-    """Return the facts in the output of `script`."""
+def parse(text: str, containers: Iterable[Json] = ()) -> HostFacts:
+    """Return a host's facts.
+
+    Args:
+        text: The output of `script`.
+        containers: The running containers, as its engine lists them.
+
+    """
     parts: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.splitlines():
@@ -80,7 +87,7 @@ def parse(text: str) -> HostFacts:
         parts.get("ip_vs") == ["yes"],
         " ".join(parts.get("incarnation", [])),
         _listeners(parts.get("listeners", [])),
-        _published(parts.get("containers", [])),
+        _published(containers),
         frozenset(parts.get("unmountable", [])),
         frozenset(parts.get("missing", [])),
     )
@@ -99,11 +106,14 @@ def _listeners(lines: list[str]) -> dict[HostPort, str]:
     return listeners
 
 
-def _published(lines: list[str]) -> dict[HostPort, tuple[str, str]]:
+def _published(containers: Iterable[Json]) -> dict[HostPort, tuple[str, str]]:
     """Return the containers that publish ports."""
-    published: dict[HostPort, tuple[str, str]] = {}
-    for line in lines:
-        name, service, ports = line.split("|", 2)
-        for port, protocol in _PUBLISHED.findall(ports):
-            published[int(port), protocol] = (name, service)
-    return published
+    return {
+        (port["PublicPort"], port["Type"]): (
+            container["Names"][0].lstrip("/"),
+            labels_of(container).get(_SERVICE, ""),
+        )
+        for container in containers
+        for port in container.get("Ports") or ()
+        if port.get("PublicPort")
+    }

@@ -16,6 +16,9 @@ PACKAGES: Mapping[str, Mapping[str, str]] = {
     "sudo": {"apt": "sudo", "dnf": "sudo"},
     "iptables": {"apt": "iptables", "dnf": "iptables-nft"},
     "docker": {"apt": "docker.io", "dnf": "docker-ce docker-ce-cli containerd.io"},
+    # From Debian 13 on, docker.io is the engine alone.
+    "docker_cli": {"apt": "docker-cli", "dnf": "docker-ce-cli"},
+    "buildx": {"apt": "docker-buildx", "dnf": "docker-buildx-plugin"},
     # Asked for only where the kernel has AppArmor, which those of the dnf family don't.
     "apparmor": {"apt": "apparmor", "dnf": "apparmor"},
     "ca": {"apt": "ca-certificates openssl", "dnf": "ca-certificates openssl"},
@@ -95,3 +98,8 @@ PRELUDE = "".join(
     ]
 )
 """The functions that the script of a step may use; `scripts/prelude.sh` says what each does."""
+
+
+def whole_script(*lines: str) -> str:
+    """Return lines as a script of its own, with the functions, that reads nothing behind it on the standard input."""
+    return "\n".join(["set -eu", "{", PRELUDE, *lines, "exit 0", "} </dev/null", ""])

@@ -10,7 +10,7 @@ from shlex import quote
 
 from remote.hostsetup.apply import PLAIN_NAME, lock
 from remote.hostsetup.host_step import MARKERS
-from remote.hostsetup.packages import PRELUDE, script
+from remote.hostsetup.packages import script, whole_script
 
 MANAGED_USERS = "/var/lib/skep/users"
 """Where the step `users` keeps the names of the accounts that skep manages."""
@@ -43,4 +43,4 @@ def _locked(name: str, lines: Sequence[str]) -> str:
     """Return a script that holds the host's lock, as those of steps do."""
     if not PLAIN_NAME.fullmatch(name):
         raise ValueError(f"{name}: a step's name is lower-case letters, digits and _")
-    return "\n".join(["set -eu", "{", PRELUDE, lock(f"prune {name}"), *lines, "exit 0", "} </dev/null", ""])
+    return whole_script(lock(f"prune {name}"), *lines)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
 from typing import Any
+from urllib.parse import quote as quote_path
+from urllib.parse import urlencode
 
 import requests
 from docker import DockerClient
@@ -24,6 +26,7 @@ from model.log import Log
 from model.reasons import reason_of
 from remote.engine.client import engine_errors
 from remote.images.debian_suites import DEBIAN
+from remote.ssh.connection import DOCKER_SOCKET
 
 BASE_COMMAND = 'CMD ["/bin/sh"]'
 """The command of a base that skep makes, as that of the distributions' own images."""
@@ -232,6 +235,59 @@ def _canonical(name: str) -> str:
 
 # -- debootstrap -------------------------------------------------------------------------------------------------------
 
+# A host need not have the docker command: Debian 13 has it in a package of its own. Perl is in every Debian and Ubuntu
+# (`perl-base` is essential), and debootstrap itself runs on it. The engine gets the end of the body only when tar ended
+# well: of half a root file system, or after a kill, it makes no image.
+_ENGINE = r"""
+use strict;
+use warnings;
+use Socket;
+my ($path, $request, @body) = @ARGV;
+$SIG{PIPE} = "IGNORE";
+socket(my $engine, PF_UNIX, SOCK_STREAM, 0) or die "socket: $!\n";
+connect($engine, pack_sockaddr_un($path)) or die "$path: the Docker Engine does not answer: $!\n";
+sub put {
+    my ($data) = @_;
+    while (length $data) {
+        my $count = syswrite($engine, $data);
+        defined $count or return 0;
+        substr($data, 0, $count, "");
+    }
+    return 1;
+}
+my $head = "$request HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
+$head .= "Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n" if @body;
+my $is_sent = put("$head\r\n");
+if (@body && $is_sent) {
+    open(my $tar, "-|", @body) or die "$body[0]: $!\n";
+    while ($is_sent && sysread($tar, my $data, 1 << 16)) {
+        $is_sent = put(sprintf("%x\r\n", length $data) . "$data\r\n");
+    }
+    if ($is_sent) {
+        close($tar) or die "$body[0] failed: nothing is imported\n";
+        put("0\r\n\r\n");
+    }
+}
+my $answer = do { local $/; <$engine> } // "";
+my ($header, $rest) = split(/\r\n\r\n/, $answer, 2);
+my $said = $rest // "";
+if (($header // "") =~ /^transfer-encoding:\s*chunked/im) {
+    $said = "";
+    while ($rest =~ s/^([0-9a-f]+)\r\n//i && hex($1)) {
+        $said .= substr($rest, 0, hex($1), "");
+        $rest =~ s/^\r\n//;
+    }
+}
+$said =~ s/\s+$//;
+print "$said\n" if length $said;
+exit(($header // "") =~ m{^HTTP/1.1 200 } && $said !~ /"errorDetail"|"error":/ ? 0 : 1);
+"""
+"""A program for perl: one request to the engine behind a socket, whose body is the output of a command. It prints the
+answer's body and fails unless the answer is good.
+
+The API is that of `docker import`: https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate
+"""
+
 
 def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str) -> str:
     """Return a script that imports a minimal Debian or Ubuntu made from the distribution's packages.
@@ -244,14 +300,19 @@ def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str
 
     """
     extra = f"--include={quote(','.join(include))}" if include else ""
+    name, _, version = tag.partition(":")
+    created = {"fromSrc": "-", "repo": name, "tag": version, "changes": BASE_COMMAND}
     # Ubuntu is told apart by the mirror's name.
     return f"""
 suite={quote(suite)} mirror={quote(mirror)}
-command -v docker >/dev/null || {{ echo "no docker command on this host"; exit 1; }}
+engine() {{
+    perl - {quote(DOCKER_SOCKET)} "$@" <<'END'
+{_ENGINE}END
+}}
 # The script of a run that was killed may still be at work; it ends with the image, which is taken then.
 exec 9>/run/skep-base.{sha256(tag)[:16]}.lock
 flock -w {LOCK_WAIT} 9
-if docker image inspect {quote(tag)} >/dev/null 2>&1; then
+if engine 'GET /images/{quote_path(tag, safe="/:")}/json' >/dev/null 2>&1; then
     echo "made already, by a run that was killed before it pushed it"
     exit 0
 fi
@@ -269,5 +330,5 @@ case $mirror in
 esac
 rm -rf "$work/root/var/cache/apt/archives/"*.deb "$work/root/var/lib/apt/lists/"* "$work/root/var/log/"*.log
 : >"$work/root/etc/machine-id"
-tar -C "$work/root" --numeric-owner --one-file-system -c . | docker import --change {quote(BASE_COMMAND)} - {quote(tag)}
+engine 'POST /images/create?{urlencode(created)}' tar -C "$work/root" --numeric-owner --one-file-system -c .
 """

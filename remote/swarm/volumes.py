@@ -121,13 +121,3 @@ def remove_ended(client: DockerClient, name: str) -> None:
     ):
         if container["State"] in {"created", "exited", "dead"}:
             client.api.remove_container(container["Id"])
-
-
-def data_script(name: str) -> str:
-    """Return the script that prints `data` if there is something in a volume, or if that can't be told."""
-    return f"""\
-where=$(docker volume inspect --format '{{{{.Mountpoint}}}}' {name})
-if [ -z "$where" ] || [ -n "$(ls -A "$where" 2>/dev/null | head -n 1)" ]; then
-    echo data
-fi
-"""

@@ -1,6 +1,7 @@
 """A node of the swarm whose host is no hive of the stage any more: it left the stage, or is its repository only now."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from model.errors import HostError, SkepError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 LEFT = "left_swarm"
 """The name of the set-up step that takes a host out of the swarm."""
-LEAVE_TIMEOUT = 60
 
 
 class FormerMember(Step):
@@ -78,17 +78,20 @@ class FormerMember(Step):
 
     def _forget_swarm(self, host: Host, record: HostRecord, log: Log) -> None:
         """Have the host's engine leave a swarm that no longer knows it. A host that is gone has nothing to forget."""
+        from remote.engine.client import connect, engine_errors
+
         connections = self._run.connections
         connection: Connection = (
             connections.to(host) if self._is_host else connections.to_former(host.short, record)
         )
         try:
-            connection.script(
-                "docker swarm leave --force >/dev/null 2>&1 || "
-                "[ \"$(docker info --format '{{.Swarm.LocalNodeState}}')\" = inactive ]\n",
-                timeout=LEAVE_TIMEOUT,
-                label="leaving the swarm",
-            )
+            connection.open()
+            with (
+                engine_errors(host.short, "leaving the swarm"),
+                closing(connect(host.short, connection.docker_socket)) as engine,
+            ):
+                # By force it is no error to be in none.
+                engine.swarm.leave(force=True)
         except SkepError as error:
             log(f"{host.short} does not know yet that it left the swarm: {error}")
         else:

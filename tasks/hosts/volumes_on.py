@@ -3,44 +3,49 @@
 Local volumes of others that its services mount are among them: their data would go with the host.
 """
 
-from shlex import quote
+from contextlib import closing
 
-from model.labels import belongs_to, label_filter, labels_of
+from model.errors import HostError
+from model.labels import belongs_to, labels_of
 from model.stage import Host, Stage
+from remote.engine.reader import Reader
 from remote.ssh.connection import Connection
 from tasks.observe.states import HostState
 from tasks.run.state import State
 
 ASK_TIMEOUT = 30
 
-# The engine knows by label which volumes are skep's. Where it does not run, every named volume's directory counts.
-_VOLUMES = """\
-if docker info >/dev/null 2>&1; then
-    docker volume ls --quiet {filters}
-    {external}
-elif [ -d /var/lib/docker/volumes ]; then
-    cd /var/lib/docker/volumes
-    for name in *; do
-        [ ! -d "$name/_data" ] || echo "$name"
-    done | grep -vxE '[0-9a-f]{{64}}' || :
-fi
+# Every named volume has a directory, whosever it is.
+_DIRECTORIES = """\
+[ -d /var/lib/docker/volumes ] || exit 0
+cd /var/lib/docker/volumes
+for name in *; do
+    [ ! -d "$name/_data" ] || echo "$name"
+done | grep -vxE '[0-9a-f]{64}' || :
 """
 
 
 def stage_volumes(stage: Stage, connection: Connection) -> list[str]:
     """Return the stage's volumes on a host, by asking it.
 
+    The engine knows by label which volumes are skep's. Where it does not run, every named volume counts.
+
     Raises:
         HostError: It does not answer.
 
     """
-    filters = " ".join(f"--filter label={label}" for label in label_filter(stage.labels)["label"])
-    names = " ".join(f"-e {quote(name)}" for name in sorted(_external(stage)))
-    external = f"docker volume ls --quiet | grep -xF {names} || :" if names else ""
-    found = connection.script(
-        _VOLUMES.format(filters=filters, external=external), timeout=ASK_TIMEOUT, label="looking for volumes"
-    ).split()
-    return list(dict.fromkeys(found))
+    connection.open()
+    try:
+        with closing(Reader(f"{connection.name}: its Docker Engine", connection.docker_socket)) as engine:
+            found = engine.volumes()["Volumes"] or ()
+    except HostError:
+        return connection.script(_DIRECTORIES, timeout=ASK_TIMEOUT, label="looking for volumes").split()
+    external = _external(stage)
+    return sorted(
+        str(volume["Name"])
+        for volume in found
+        if belongs_to(labels_of(volume), stage.labels) or volume["Name"] in external
+    )
 
 
 def _external(stage: Stage) -> frozenset[str]:

@@ -16,6 +16,7 @@ from model.keys.digest import Inputs, flatten
 from model.keys.record import ImageRecord
 from model.keys.tree import Entry, tree_inputs
 from model.secrets.secret import Secret
+from remote.hostsetup.packages import script, whole_script
 from remote.images.archive import Archive
 from remote.images.dockerfile import DockerBuild, build_input
 from tasks.images.left_out import with_left_out
@@ -27,6 +28,7 @@ from tasks.step import Work
 if TYPE_CHECKING:
     from remote.images.builder import Builder
 
+CLIENT_TIMEOUT = 1800
 PERIOD = "max_age.since"
 _OUTSIDE = ".skep.Dockerfile"
 """Where a Dockerfile that lies outside of its context is put."""
@@ -112,7 +114,11 @@ class DockerfileImage(RegistryImage):
         }
 
     def make(self, builder: "Builder", work: Work) -> str:
-        """Build it by `docker build`."""
+        """Build it by `docker build`, which is installed where the host lacks it.
+
+        The client speaks for BuildKit: the engine's API alone builds with it only in a session, by which context and
+        secrets go to it over gRPC. https://docs.docker.com/build/concepts/overview/
+        """
         tag = f"skep/dockerfile:{work.key}"
         uses = self._read.images(self._build.target)
         on = {name: self._have(builder, name, work) for name in self._on}
@@ -132,8 +138,16 @@ class DockerfileImage(RegistryImage):
             anew=self._image.max_age is not None,
             pulled=list(_elsewhere(uses, images)) if images else None,
         )
+        connection = self._run.connections.to(self._run.stage.repository)
+        with self._run.coordination.lock("docker client"):
+            connection.script(
+                whole_script(script("docker_client")),
+                timeout=CLIENT_TIMEOUT,
+                log=work.log,
+                label="installing the docker command",
+            )
         try:
-            self._run.connections.to(self._run.stage.repository).run(
+            connection.run(
                 command.command(),
                 stdin=build_input(secrets, self._archive(images, uses)),
                 timeout=self._image.timeout,

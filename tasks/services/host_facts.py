@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 from model.errors import SkepError
 from model.log import Log
@@ -37,10 +38,12 @@ def facts_of_hives(
             output = connections.to(host).script(
                 script, timeout=FACTS_TIMEOUT, label="checking the hive before services are deployed"
             )
+            with closing(connections.reader(host)) as engine:
+                containers = engine.containers()
         except SkepError as error:
             log(f"not checked: {error}")
             return None
-        return host_facts.parse(output)
+        return host_facts.parse(output, containers)
 
     hives = stage.hives
     with ThreadPoolExecutor(len(hives)) as pool:

@@ -13,6 +13,7 @@ import requests
 from model.errors import BuildError
 from model.images.reference import parse
 from remote.images.bases import Source, UnreachableError, archived, debootstrap_script, present, resolve
+from tests.doubles.importing_engine import ImportingEngine
 from tests.doubles.upstream import ONE, TWO, Engine, refused
 
 
@@ -124,17 +125,85 @@ DEBIAN = "http://deb.debian.org/debian"
 )
 def test_only_suites_that_there_are(tmp_path: Path, suite: str, mirror: str, written: list[str]) -> None:
     """Sid has neither updates nor security fixes apart, and where another mirror has them is not known."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "debootstrap").write_text('#!/bin/sh\nmkdir -p "$3/etc/apt"\n')
-    (programs / "docker").write_text(
-        f"#!/bin/sh\n[ $1 = import ] && tar -x -C {tmp_path} ./etc/apt/sources.list\n"
-    )
-    for program in programs.iterdir():
-        program.chmod(0o755)
-    script = debootstrap_script(suite, mirror, (), "tag")
-    script = script.replace("/var/tmp", str(tmp_path)).replace("/run/", f"{tmp_path}/")
-    path = f"{programs}:{os.environ['PATH']}"
-    subprocess.run(["sh", "-eu", "-s"], input=script, text=True, check=True, env={"PATH": path}, timeout=50)
+    with ImportingEngine(tmp_path / "docker.sock") as engine:
+        assert made_by(tmp_path, 'mkdir -p "$3/etc/apt"', suite, mirror).returncode == 0
 
-    assert (tmp_path / "etc" / "apt" / "sources.list").read_text().splitlines() == written
+    (root,) = engine.images.values()
+    with tarfile.open(fileobj=io.BytesIO(root)) as archive:
+        member = archive.extractfile("./etc/apt/sources.list")
+        assert member is not None
+        assert member.read().decode().splitlines() == written
+
+
+def made_by(
+    directory: Path, debootstrap: str, suite: str = "trixie", mirror: str = DEBIAN
+) -> "subprocess.CompletedProcess[str]":
+    """Run the script with a debootstrap of few words on a host that has no docker command."""
+    programs = directory / "bin"
+    programs.mkdir(exist_ok=True)
+    (programs / "debootstrap").write_text(f'#!/bin/sh\nmkdir -p "$3/etc/apt"\n{debootstrap}\n')
+    (programs / "debootstrap").chmod(0o755)
+    # Not so in its place: skep must do without it.
+    (programs / "docker").write_text("#!/bin/sh\nexit 127\n")
+    (programs / "docker").chmod(0o755)
+    script = debootstrap_script(suite, mirror, (), "skep/base:k")
+    for path, here in (
+        ("/var/tmp", directory),
+        ("/var/run/docker.sock", directory / "docker.sock"),
+        ("/run/skep", directory / "lock.skep"),
+    ):
+        script = script.replace(path, str(here))
+    path = f"{programs}:{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", "-eu", "-s"],
+        input=script,
+        text=True,
+        capture_output=True,
+        check=False,
+        env={"PATH": path},
+        timeout=50,
+    )
+
+
+def test_what_was_made_already_is_not_made_again(tmp_path: Path) -> None:
+    """The script of a run that was killed may have ended well; its image is taken, with the command that it has."""
+    with ImportingEngine(tmp_path / "docker.sock") as engine:
+        made_by(tmp_path, ":")
+        assert engine.queries == [
+            {"fromSrc": ["-"], "repo": ["skep/base"], "tag": ["k"], "changes": ['CMD ["/bin/sh"]']}
+        ]
+        again = made_by(tmp_path, "exit 1")
+
+    assert (again.returncode, again.stdout) == (
+        0,
+        "made already, by a run that was killed before it pushed it\n",
+    )
+    assert list(engine.images) == ["skep/base:k"]
+
+
+def test_a_half_import_leaves_nothing(tmp_path: Path) -> None:
+    """If the archive breaks off, the engine does not hear its end, and the script fails; nothing is left to count."""
+    broken = f'printf %s "#!/bin/sh\necho half; exit 2" >{tmp_path}/bin/tar; chmod +x {tmp_path}/bin/tar'
+    with ImportingEngine(tmp_path / "docker.sock") as engine:
+        done = made_by(tmp_path, broken)
+
+    assert done.returncode != 0
+    assert "tar failed: nothing is imported" in done.stderr
+    assert engine.images == {}
+    assert engine.broken == [b"half\n"]
+    assert not list(tmp_path.glob("skep-base.*"))
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_what_the_engine_refuses(tmp_path: Path, early: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Its own words are the message, also where it does not listen to the end; without one its socket is named."""
+    data = 'mkdir -p "$3/data"; head -c 3000000 /dev/zero >"$3/data/zero"'
+    with ImportingEngine(tmp_path / "docker.sock", "no space left on device", early=early) as engine:
+        refused = made_by(tmp_path, data)
+    away = made_by(tmp_path, data)
+
+    assert refused.returncode != 0
+    assert "no space left on device" in refused.stdout
+    assert engine.images == {}
+    assert away.returncode != 0
+    assert f"{tmp_path}/docker.sock: the Docker Engine does not answer" in away.stderr

@@ -105,6 +105,11 @@ def test_how_it_is_built_is_an_input(tmp_path: Path) -> None:
     assert list(plain) == ["app/Dockerfile"]
 
 
+def ready(*_: object, **__: object) -> str:
+    """Be a host that has the docker command."""
+    return ""
+
+
 def built(run: Run) -> tuple[str, bytes]:
     """Build it, and return the command and what follows the secrets on its input."""
     sent: list[tuple[str, bytes]] = []
@@ -114,7 +119,7 @@ def built(run: Run) -> tuple[str, bytes]:
         return ""
 
     step = step_of(run)
-    run.connections.to = lambda _host: SimpleNamespace(run=take_in)  # type: ignore[method-assign, assignment, return-value]
+    run.connections.to = lambda _host: SimpleNamespace(run=take_in, script=ready)  # type: ignore[method-assign, assignment, return-value]
     pulled: list[str] = []
     builder: Any = SimpleNamespace(registry=SimpleNamespace(pull=pulled.append))
     inputs = step.inputs()
@@ -170,7 +175,7 @@ def test_a_build_that_misses_what_git_ignores(tmp_path: Path) -> None:
             "hive3", "docker build app", 1, 'failed to compute cache key: "/dist/app.jar": not found'
         )
 
-    run.connections.to = lambda _host: SimpleNamespace(run=fail)  # type: ignore[method-assign, assignment, return-value]
+    run.connections.to = lambda _host: SimpleNamespace(run=fail, script=ready)  # type: ignore[method-assign, assignment, return-value]
     builder: Any = SimpleNamespace(registry=SimpleNamespace(pull=print))
 
     with pytest.raises(BuildError, match=r"\n    git ignores app/dist, .* \(git add -f app/dist\)$"):

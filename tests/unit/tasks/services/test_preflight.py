@@ -10,7 +10,7 @@ from model.swarm.scheduling import Node, SchedulingRequest
 from remote.checks import vxlan
 from remote.checks.host_facts import HostFacts, parse
 from tasks.services import preflight
-from tests.unit.remote.checks.test_host_facts import OUTPUT
+from tests.unit.remote.checks.test_host_facts import CONTAINERS, OUTPUT
 
 
 def stage(volumes: dict[str, Any] | None = None, **services: dict[str, Any]) -> Stage:
@@ -31,7 +31,9 @@ def taken(*ports: Any, foreign: tuple[Any, ...] = (), choices: dict[str, int] | 
     site = stage(web={"ports": list(ports), "endpoint_mode": "dnsrr"})
     nodes = [Node(name) for name in ("hive0", "hive1")]
     return list(
-        preflight._taken_ports(site, site.services, {"hive0": parse(OUTPUT)}, nodes, foreign, choices or {})
+        preflight._taken_ports(
+            site, site.services, {"hive0": parse(OUTPUT, CONTAINERS)}, nodes, foreign, choices or {}
+        )
     )
 
 
@@ -104,7 +106,7 @@ def test_what_can_not_be_mounted() -> None:
         volumes={"shared": {"driver_opts": {"type": "nfs", "device": ":/x"}}},
     )
     nodes = [Node(name) for name in ("hive0", "hive1")]
-    facts = {"hive0": parse(OUTPUT), "hive1": HostFacts()}
+    facts = {"hive0": parse(OUTPUT, CONTAINERS), "hive1": HostFacts()}
 
     nfs, bind = preflight._mounts(site, site.services, facts, nodes)
 
