@@ -8,6 +8,7 @@ which the stage wants (`resources`), which there are (`found`), and how one beco
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import ClassVar
 
 from model.keys.digest import Inputs, key_of
@@ -32,6 +33,8 @@ class Resource:
             `doit plan` prints the sum over all resources that are to be made.
         costs: Amounts that cost money as long as it exists, by the unit of their price: `{"GiB of disk": 20}`.
         running_costs: Amounts that cost money while it runs: `{"t3.medium": 1}`.
+        defaults: Input to the values that it had in older versions of skep where site.toml does not say it, as now. A
+            thing that was made from one of them is as wanted; one that is made anew gets today's.
 
     """
 
@@ -45,11 +48,30 @@ class Resource:
     quota_usage: Mapping[str, int] = field(default_factory=dict)
     costs: Mapping[str, int] = field(default_factory=dict)
     running_costs: Mapping[str, int] = field(default_factory=dict)
+    defaults: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
         """The digest of its inputs, which the real thing carries as a label or tag."""
         return key_of(self.inputs)
+
+    @property
+    def former_keys(self) -> tuple[str, ...]:
+        """The keys under older defaults."""
+        names = list(self.defaults)
+        mixed = product(*((self.inputs[name], *self.defaults[name]) for name in names))
+        return tuple(key_of({**self.inputs, **dict(zip(names, values, strict=True))}) for values in mixed)[1:]
+
+    def as_made(self, made: Mapping[str, str]) -> Inputs:
+        """Return the inputs, with the older defaults that a thing was made from as long as nothing else is changed.
+
+        Args:
+            made: What it was made from, as its trace says; empty if that is not known.
+
+        """
+        older = {name: made[name] for name, values in self.defaults.items() if made.get(name) in values}
+        inputs = {**self.inputs, **older}
+        return inputs if inputs.items() <= made.items() else self.inputs
 
 
 @dataclass(frozen=True)

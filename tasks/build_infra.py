@@ -142,7 +142,8 @@ class ProviderResource(Step):
         """Return the resource's inputs and settings, and the ssh key that it holds."""
         settings = {f"{_SETTING}{name}": value for name, value in self._resource.settings.items()}
         ssh_key = {"ssh_key": self._run.state.record(SSH_KEY_TASK, FactRecord).id} if self.needs else {}
-        return {**self._resource.inputs, **settings, **ssh_key}
+        made = self._run.state.last_inputs(self.task) if self._resource.defaults else {}
+        return {**self._resource.as_made(made), **settings, **ssh_key}
 
     def ensure(self, work: Work) -> Record:
         """Have the provider make it; a host's ssh entry is written at once, for the steps that follow."""
@@ -157,6 +158,8 @@ class ProviderResource(Step):
         else:
             with one_at_a_time(run, resource, work.log):
                 record = run.provider.ensure(resource, work.log)
+        if resource.defaults and (before is None or getattr(record, "id", "") != before.id):
+            work.inputs.update({name: resource.inputs[name] for name in resource.defaults})
         if isinstance(record, HostRecord):
             host = run.stage.host(resource.name)
             run.state.write(work.task, record)

@@ -28,7 +28,7 @@ def check_reference(path: str, image: str | None) -> Iterator[str]:
 def check_suite(path: str, suite: str) -> Iterator[str]:
     """Yield the mistake of a text that is not the name of a suite of Debian or Ubuntu."""
     if not _SUITE.fullmatch(suite):
-        yield f"{path}: {short_text(suite)} is not a suite (example: bookworm)"
+        yield f"{path}: {short_text(suite)} is not a suite (example: trixie)"
 
 
 def check_url(path: str, url: str) -> Iterator[str]:

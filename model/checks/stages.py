@@ -173,10 +173,10 @@ def _docker_stage(path: str, config: types.DockerStage, network: IpNetwork | Non
     elif network.version != IPV4:
         yield f"{path}.cidr: {config.cidr} is IPv6; provider docker makes networks of IPv4 only"
     yield from check_url(f"{path}.mirror", config.mirror)
-    if config.host_image.startswith("debootstrap:"):
-        yield from check_suite(f"{path}.host_image", config.host_image.removeprefix("debootstrap:"))
+    if config.image.startswith("debootstrap:"):
+        yield from check_suite(f"{path}.host_image", config.image.removeprefix("debootstrap:"))
     else:
-        yield from check_reference(f"{path}.host_image", config.host_image)
+        yield from check_reference(f"{path}.host_image", config.image)
 
 
 def _cloud_stage(path: str, config: types.CloudStage, network: IpNetwork | None, count: int) -> Iterator[str]:

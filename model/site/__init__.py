@@ -29,6 +29,8 @@ from model.site.services import (
 )
 from model.site.stage_base import StageBase
 from model.site.stages import (
+    FORMER_HOST_IMAGES,
+    HOST_IMAGE,
     DockerStage,
     KickstartStage,
     PreparedHost,
@@ -39,6 +41,8 @@ from model.site.stages import (
 from model.site.volumes import Volume
 
 __all__ = [
+    "FORMER_HOST_IMAGES",
+    "HOST_IMAGE",
     "AwsStage",
     "AzureStage",
     "Base",

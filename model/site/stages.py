@@ -10,6 +10,11 @@ from model.site.install import Device, Firmware, InstallHost, InstallNetwork, Pa
 from model.site.stage_base import StageBase
 from model.units import Seconds
 
+HOST_IMAGE = "debootstrap:trixie"
+"""The image of docker hosts where site.toml names none."""
+FORMER_HOST_IMAGES = ("debootstrap:bookworm",)
+"""Those that were it in older versions of skep."""
+
 
 class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
     """Hosts that are containers on this machine's Docker Engine."""
@@ -31,13 +36,17 @@ class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
         ]
         | None
     ) = None
-    host_image: Annotated[
-        str,
-        Meta(
-            description="The hosts' image: a reference to pull, or `debootstrap:<suite>` to make it from Debian's "
-            "packages."
-        ),
-    ] = "debootstrap:bookworm"
+    host_image: (
+        Annotated[
+            str,
+            Meta(
+                description="The hosts' image: a reference to pull, or `debootstrap:<suite>` to make it from Debian's "
+                "packages. By default `debootstrap:trixie`; hosts that were made under an older default stay as they "
+                "are."
+            ),
+        ]
+        | None
+    ) = None
     mirror: Annotated[str, Meta(description="The package mirror that debootstrap uses.")] = (
         "http://deb.debian.org/debian"
     )
@@ -51,6 +60,11 @@ class DockerStage(StageBase, frozen=True, tag_field="provider", tag="docker"):
         ]
         | None
     ) = None
+
+    @property
+    def image(self) -> str:
+        """The image of the hosts that are made now."""
+        return HOST_IMAGE if self.host_image is None else self.host_image
 
 
 class PreparedHost(Frozen, frozen=True):

@@ -11,6 +11,7 @@ from model.keys.record import ADMIN, HostRecord
 from model.labels import ADDRESS_LABEL, KEY_LABEL, NAME_LABEL, PUBLISH_LABEL, label_filter, labels_of
 from model.log import Log
 from model.stage import Host, Stage
+from providers.base import Resource
 from providers.docker import features as docker_features
 from providers.docker import image as docker_host_image
 from providers.docker import network as docker_network
@@ -83,7 +84,7 @@ def inputs(stage: Stage, host: Host) -> Inputs:
         "name": host.name,
         "address": host.address,
         "cidr": str(config.cidr),
-        "host_image": config.host_image,
+        "host_image": config.image,
         "cpus": str(config.cpus),
         "memory_size": str(config.memory_size),
         "publish": str(config.publish),
@@ -107,7 +108,7 @@ class DockerHosts:
         self._lock = threading.Lock()
         self._probed: tuple[bool, list[str]] | None = None
 
-    def ensure(self, host: Host, key: str, log: Log) -> HostRecord:
+    def ensure(self, host: Host, wanted: Resource, log: Log) -> HostRecord:
         """Make the host be there, running, reachable and open for the stage's key."""
         from docker.errors import APIError
 
@@ -117,7 +118,7 @@ class DockerHosts:
         with engine(timeout=180) as client:
             for _ in attempts(RACE_TIMEOUT):
                 try:
-                    container = self._ensure_running(client, host, key, log)
+                    container = self._ensure_running(client, host, wanted, log)
                     return self._admit(client, host, container, log)
                 except APIError as error:
                     if status(error) not in {NOT_FOUND, CONFLICT} and not _is_mounted_elsewhere(error):
@@ -129,7 +130,7 @@ class DockerHosts:
                 f"{host.name}: {translate_errors(refused) if refused else 'is not made'}{lines}"
             )
 
-    def _ensure_running(self, client: "APIClient", host: Host, key: str, log: Log) -> str:
+    def _ensure_running(self, client: "APIClient", host: Host, wanted: Resource, log: Log) -> str:
         """Return the id of the host's container, which runs."""
         from docker.errors import APIError
 
@@ -143,12 +144,17 @@ class DockerHosts:
             if found["State"] in {"dead", "removing"}:
                 discard(client, found["Id"])
                 found = None
-            elif labels.get(KEY_LABEL) != key or labels.get(PUBLISH_LABEL) != str(publish).lower():
+            elif (
+                labels.get(KEY_LABEL) not in (wanted.key, *wanted.former_keys)
+                or labels.get(PUBLISH_LABEL) != str(publish).lower()
+            ):
                 log(f"{host.name}: is replaced; its engine's data is kept")
                 discard(client, found["Id"])
                 found = None
         container = (
-            found["Id"] if found else self._create(client, host, key, network["Name"], log, publish=publish)
+            found["Id"]
+            if found
+            else self._create(client, host, wanted.key, network["Name"], log, publish=publish)
         )
         state = client.inspect_container(container)["State"]
         if state["Status"] == "paused":
@@ -175,9 +181,10 @@ class DockerHosts:
         """Create the host's container, with the volumes of its predecessor if there was one."""
         from docker.errors import APIError
 
-        image = docker_host_image.find(client, self._image_key)
-        if image is None:
-            raise ProviderError(f"{host.name}: the host image is gone: run `doit build_infra:image` first")
+        # Mostly it is there: its own task has made it, unless an older default's host turned out to be unusable.
+        image = docker_host_image.find(client, self._image_key) or docker_host_image.ensure(
+            config_of(self._stage), self._image_key, log
+        )
         privileged, _ = self._probe(client, image)
         for word in VOLUMES:
             volume = client.create_volume(

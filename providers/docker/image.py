@@ -68,8 +68,8 @@ tar -C "$root" --numeric-owner --exclude='./etc/hostname' --exclude='./etc/resol
 def inputs(config: DockerStage) -> Inputs:
     """Return the host image's inputs."""
     return {
-        "host_image": config.host_image,
-        **({"mirror": config.mirror} if config.host_image.startswith(DEBOOTSTRAP) else {}),
+        "host_image": config.image,
+        **({"mirror": config.mirror} if config.image.startswith(DEBOOTSTRAP) else {}),
         "packages": " ".join(PACKAGES),
         "recipe": f"sha256:{sha256(_INSTALL.read_bytes() + _DEBOOTSTRAP.encode())}",
     }
@@ -84,13 +84,13 @@ def find(client: "APIClient", key: str) -> str | None:
 
 def problems(config: DockerStage) -> list[str]:
     """Return a line for each problem that would keep the image from being made; none if it is there."""
-    if not config.host_image.startswith(DEBOOTSTRAP):
+    if not config.image.startswith(DEBOOTSTRAP):
         return []
     with engine() as client:
         if find(client, key_of(inputs(config))):
             return []
-    wanted = f'host_image = "{config.host_image}"'
-    pull = 'pull it: host_image = "debian:12"'
+    wanted = f'host_image = "{config.image}"'
+    pull = 'pull it: host_image = "debian:13"'
     if sys.platform != "linux":
         return [f"{wanted}: debootstrap runs on Linux only: {pull}"]
     lines = []
@@ -176,11 +176,11 @@ def _build_directory() -> Path:
 def _build(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:
     """Make the base, install the packages in a container of it, commit that."""
     build_labels = {HOST_IMAGE_BUILD_LABEL: key, HOST_IMAGE_BUILDER_LABEL: _builder()}
-    if config.host_image.startswith(DEBOOTSTRAP):
-        suite = config.host_image.removeprefix(DEBOOTSTRAP)
+    if config.image.startswith(DEBOOTSTRAP):
+        suite = config.image.removeprefix(DEBOOTSTRAP)
         base = _debootstrap(client, suite, config.mirror, build_labels, log)
     else:
-        base = _pull(client, config.host_image, log)
+        base = _pull(client, config.image, log)
     log(f"installing {len(PACKAGES)} packages")
     container = client.create_container(
         base,
@@ -198,7 +198,7 @@ def _build(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:
         code = client.wait(container)["StatusCode"]
         if code != 0:
             raise ProviderError(
-                f"host image {config.host_image}: its packages can't be installed (exit status {code})"
+                f"host image {config.image}: its packages can't be installed (exit status {code})"
                 + "".join(f"\n    {line}" for line in tail)
             )
         log("committing the host image")

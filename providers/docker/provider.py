@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from model.json_types import Json
 from model.keys.digest import key_of
 from model.keys.record import FactRecord, Record
 from model.labels import KEY_LABEL, NAME_LABEL, label_filter, labels_of
 from model.log import Log
-from model.site import DockerStage
+from model.site import FORMER_HOST_IMAGES, DockerStage
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
 from providers.docker import features as docker_features
@@ -48,19 +49,21 @@ class DockerProvider(Provider):
         self._stage = stage
         self._config = stage.config
         # Stages share the image, so that nothing of the stage is in its key.
-        self._image_key = key_of(docker_host_image.inputs(self._config))
+        self._defaults = {"host_image": FORMER_HOST_IMAGES} if self._config.host_image is None else {}
+        self._image = Resource(
+            IMAGE,
+            docker_host_image.inputs(self._config),
+            defaults=self._defaults,
+            doc=f"the host image, from {self._config.image}",
+        )
         self._network_inputs = {"cidr": str(self._config.cidr)}
         self._network_key = key_of(self._network_inputs)
-        self._hosts = docker_host.DockerHosts(stage, files, self._image_key)
+        self._hosts = docker_host.DockerHosts(stage, files, self._image.key)
 
     def resources(self) -> Sequence[Resource]:
         """List image, network and hosts."""
         return (
-            Resource(
-                IMAGE,
-                docker_host_image.inputs(self._config),
-                doc=f"the host image, from {self._config.host_image}",
-            ),
+            self._image,
             Resource(
                 NETWORK,
                 self._network_inputs,
@@ -70,6 +73,7 @@ class DockerProvider(Provider):
                 Resource(
                     host.short,
                     docker_host.inputs(self._stage, host),
+                    defaults=self._defaults,
                     needs=(IMAGE, NETWORK),
                     is_host=True,
                     doc=f"{host.name}, a container at {host.address}",
@@ -105,10 +109,10 @@ class DockerProvider(Provider):
             containers = client.containers(all=True, filters=labelled)
             networks = client.networks(filters=labelled)
             volumes = client.volumes(filters=labelled)["Volumes"] or ()
-            image = docker_host_image.find(client, self._image_key)
+            image = docker_host_image.find(client, self._image.key) or self._older_image(containers)
         found: dict[str, Found] = {}
         if image:
-            found[IMAGE] = Found(IMAGE, self._image_key, image)
+            found[IMAGE] = Found(IMAGE, self._image.key, image)
         for network in sorted(networks, key=lambda n: (n["Created"], n["Id"]), reverse=True):
             labels = labels_of(network)
             found[NETWORK] = Found(NETWORK, labels.get(KEY_LABEL, ""), network["Id"])
@@ -125,7 +129,7 @@ class DockerProvider(Provider):
             name = labels[NAME_LABEL]
             found[name] = Found(
                 name,
-                labels.get(KEY_LABEL, ""),
+                self._key_of(name, labels.get(KEY_LABEL, "")),
                 container["Id"],
                 running=container["State"] == "running" and at_home,
                 is_host=True,
@@ -134,13 +138,35 @@ class DockerProvider(Provider):
             )
         return found
 
+    def _key_of(self, name: str, label: str) -> str:
+        """Return the key of a host by its label: today's also if it was made under an older default."""
+        wanted = next((each for each in self.resources() if each.name == name), None)
+        return wanted.key if wanted is not None and label in wanted.former_keys else label
+
+    def _older_image(self, containers: Sequence[Json]) -> str:
+        """Return the image that all hosts were made from under an older default; empty if one is to be made now."""
+        there = {labels_of(each).get(NAME_LABEL): each for each in containers}
+        hosts = [each for each in self.resources() if each.is_host]
+        for host in hosts:
+            if host.name not in there or labels_of(there[host.name]).get(KEY_LABEL) not in host.former_keys:
+                return ""
+        return str(there[hosts[0].name]["ImageID"])
+
     def ensure(self, resource: Resource, log: Log) -> Record:
         """Make an image, network or host."""
         if resource.name == IMAGE:
-            return FactRecord(id=docker_host_image.ensure(self._config, self._image_key, log))
+            with reading() as client:
+                older = self._older_image(
+                    client.containers(all=True, filters=label_filter(self._stage.labels))
+                )
+            if older:
+                log(
+                    "the hosts stay as an older skep made them by default; one that is made anew gets today's image"
+                )
+            return FactRecord(id=older or docker_host_image.ensure(self._config, resource.key, log))
         if resource.name == NETWORK:
             return FactRecord(id=docker_network.ensure(self._stage, resource.key, log))
-        return self._hosts.ensure(self._stage.host(resource.name), resource.key, log)
+        return self._hosts.ensure(self._stage.host(resource.name), resource, log)
 
     def halt(self, name: str, log: Log) -> None:
         """Stop a host's container in order; it stays stopped when this machine starts again."""
@@ -149,7 +175,8 @@ class DockerProvider(Provider):
     def remove(self, name: str, log: Log) -> None:
         """Remove a host with its volumes, the network, or the image if nothing uses it."""
         if name == IMAGE:
-            docker_host_image.remove(self._image_key, log)
+            for key in (self._image.key, *self._image.former_keys):
+                docker_host_image.remove(key, log)
         elif name == NETWORK:
             docker_features.sweep_stage(self._stage)
             docker_network.remove(self._stage, log)

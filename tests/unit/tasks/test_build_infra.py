@@ -1,5 +1,6 @@
 """What stands in the way of the first host, and what is said where the stage's key can't be read."""
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, ProviderError, StateError
+from model.keys.record import FactRecord
 from model.site_file.load import load, select
+from providers.base import Resource
 from providers.fake.provider import FakeProvider
+from remote.mother.files import write_whole
 from tasks import build_infra
 from tasks.observe.states import HostState, SwarmState
 from tasks.run.context import Run
@@ -157,3 +161,17 @@ def test_a_host_that_another_checkout_made_anew_is_not_up_to_date(tmp_path: Path
         "hive2": None,
     }
     assert made.table()["build_infra:hive1"].step.inspect(()) == Finding(CHANGE)
+
+
+def test_an_older_default_is_in_the_trace(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays an input, so that `doit list` calls nothing stale; once the thing is made anew, today's is."""
+    step = build_infra.ProviderResource(run, Resource("disk", {"image": "13"}, defaults={"image": ("12",)}))
+    trace = {"good": {"_values_:": {"inputs": {"image": "12"}}}}
+    write_whole(run.state.trace_path(step.task), json.dumps(trace).encode())
+    monkeypatch.setattr(run.provider, "ensure", lambda *_: FactRecord(id="new"))
+
+    work = Work(step.task, step.inputs(), "key", lambda _line: None)
+    assert work.inputs == {"image": "12"}
+    step.ensure(work)
+
+    assert work.inputs == {"image": "13"}
