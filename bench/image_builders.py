@@ -23,6 +23,7 @@ site = "{site}"
 [stages.private]
 provider = "docker"
 cidr = "{cidr}"
+host_image = "debootstrap:bookworm"  # has the docker command, which the comparison needs
 number_of_hosts = 1
 separate_repository = false
 [bases."debian:12"]

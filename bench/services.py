@@ -36,6 +36,7 @@ site = "{site}"
 [stages.private]
 provider = "docker"
 cidr = "{cidr}"
+host_image = "debootstrap:bookworm"  # has the docker command, which the comparison needs
 separate_repository = true
 [bases."debian:12"]
 debootstrap = "bookworm"

@@ -7,6 +7,7 @@ the checkout. Whatever a killed test run has left is known by the site's name, a
 import hashlib
 import ipaddress
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -212,17 +213,43 @@ def process_directories() -> list[Path]:
     return [path for path in Path("/proc").iterdir() if path.name.isdecimal()]
 
 
+_DIRECTORY, _NO_DOCKER = "/opt/skep-tests", 97
+WITH_DOCKER = f"PATH=$PATH:{_DIRECTORY}; command -v docker >/dev/null || exit {_NO_DOCKER}\n"
+"""Begins a script of a test that uses the docker command on a host, after `give_docker`."""
+
+
 def run_in(container: str, script: str) -> str:
-    """Run a shell script as root in a container and return its output; it must end well."""
-    done = subprocess.run(
+    """Run a shell script as root in a container and return its output; it must end well.
+
+    It may use the docker command, also where the host has none.
+    """
+    whole = WITH_DOCKER + script if "docker " in script else script
+    done = _executed(container, whole)
+    if whole != script and done.returncode == _NO_DOCKER:
+        give_docker(container)
+        done = _executed(container, whole)
+    assert done.returncode == 0, f"{container}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def give_docker(container: str) -> None:
+    """Give a host this machine's docker command, where only tests look for it: skep itself does without."""
+    client = Path(shutil.which("docker") or "docker").resolve()
+    _executed(container, f"mkdir -p {_DIRECTORY}")
+    subprocess.run(
+        ["docker", "cp", str(client), f"{container}:{_DIRECTORY}/docker"], check=False, capture_output=True
+    )
+
+
+def _executed(container: str, script: str) -> "subprocess.CompletedProcess[str]":
+    """Run a shell script as root in a container to its end."""
+    return subprocess.run(
         ["docker", "exec", "-i", container, "sh", "-eu"],
         input=script,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{container}: {done.stdout}{done.stderr}"
-    return done.stdout
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:

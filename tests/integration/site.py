@@ -18,10 +18,10 @@ def _dump():
     with open(os.environ["SKEP_TEST_MODULES"], "w") as file: file.write("\\n".join(sys.modules))
 """
 IDLE_TOML = """\
-[bases."debian:12"]
-debootstrap = "bookworm"
+[bases."debian:13"]
+debootstrap = "trixie"
 [images.idle]
-from = "debian:12"
+from = "debian:13"
 roles = ["idle"]
 entrypoint = ["/bin/sleep", "1000000"]
 stop_signal = "SIGKILL"

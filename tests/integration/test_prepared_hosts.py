@@ -1,4 +1,7 @@
-"""The example on hosts that somebody else prepared: reached with root's password, nothing of skep on them."""
+"""The example on hosts that somebody else prepared: reached with root's password, nothing of skep on them.
+
+They have Debian 12, and so have the images.
+"""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +23,7 @@ RUN = 600.0
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreparedRig]:
     """Make two machines with systemd, sshd and root's password, and no trace of skep's admin user."""
-    stage = rig.docker_stage(PURPOSE, len(HOSTS))
+    stage = rig.docker_stage(PURPOSE, len(HOSTS), host_image="debootstrap:bookworm")
     with rig.own(stage.site_name):
         below = DockerRig(stage, rig.ssh_files(tmp_path_factory.mktemp("below")))
         rig.ensure_all(below.provider())
@@ -43,6 +46,7 @@ root_password = "root"
 
 [setup_hosts]"""
     text = re.sub(r"\[stages\.private\].*?\[setup_hosts\]", stage, site.example_toml(), flags=re.DOTALL)
+    text = text.replace("debian:13", "debian:12").replace("trixie", "bookworm")
     site.toml.write_text(text.replace("[secrets]", '[secrets]\nroot = { env = "ROOT_PASSWORD" }', 1))
     site.variables["ROOT_PASSWORD"] = PreparedRig.PASSWORD
     return site

@@ -102,7 +102,7 @@ entrypoint = ["/bin/sh", "-c", "echo done"]
 # systemd wants a bus to be asked through.
 STANDALONE = """
 [images.whole]
-from = "debian:12"
+from = "debian:13"
 standalone = true
 [[images.whole.roles]]
 role = "debian"

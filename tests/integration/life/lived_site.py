@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.keys.digest import key_of
-from model.site import DockerStage
+from model.site import HOST_IMAGE, DockerStage
 from providers.docker import image as docker_host_image
 from remote.ssh.ssh_files import socket_directory
 from tests import rig
@@ -23,22 +23,22 @@ MOST = 4
 """The most hosts that a history has."""
 PYTHONS = re.compile(r"Traceback|\b(None|True|False)\b|\('|<[\w.]+ object")
 """What no message shows: values as Python writes them."""
-MADE_HERE = "debootstrap:bookworm"
+MADE_HERE = HOST_IMAGE
 TOML = """\
 site = "{name}"
 [stages.private]
 separate_repository = false
 {lines}
-[bases."debian:12"]
-debootstrap = "bookworm"
+[bases."debian:13"]
+debootstrap = "trixie"
 [volumes.data]
 hosts = ["hive0"]
 [images.page]
-from = "debian:12"
+from = "debian:13"
 roles = ["page"]
 entrypoint = ["/usr/bin/perl", "/serve"]
 [images.db]
-from = "debian:12"
+from = "debian:13"
 roles = ["debian", "mariadb"]
 entrypoint = ["/usr/local/bin/mariadb-start"]
 healthcheck = {{ test = ["/usr/local/bin/mariadb-healthy"], interval = "2s", timeout = "10s", start_period = "60s" }}

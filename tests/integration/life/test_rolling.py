@@ -25,6 +25,7 @@ provider = "docker"
 cidr = "{cidr}"
 separate_repository = false
 number_of_hosts = 3
+host_image = "debootstrap:bookworm"
 [volumes.data]
 hosts = ["hive0"]
 [bases."debian:12"]
@@ -61,15 +62,18 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_all_hosts_go_one_after_the_other(site: Site) -> None:
-    """Other memory replaces every host: the run is killed in the middle, the next one takes the rest through.
+    """Debian 13 in the place of 12 replaces every host: a run is killed meanwhile, the next one takes the rest through.
 
-    The service that has a task on another hive answers all the time; the data stays.
+    The service that has a task on another hive answers all the time; the data stays. Until site.toml says it, nothing is
+    done: Debian 12 was the default once, and a newer default changes no hosts that are there.
     """
+    with site.edited('host_image = "debootstrap:bookworm"\n', ""):
+        assert site.run().did_nothing
     site.on("hive0", "echo kept >/var/lib/docker/volumes/data/_data/kept")
     addresses = [record(site, hive)["address"] for hive in HIVES]
     before = {record(site, hive)["id"] for hive in HIVES}
     with (
-        site.edited("number_of_hosts = 3", "number_of_hosts = 3\nmemory_size = 2048"),
+        site.edited('host_image = "debootstrap:bookworm"', 'host_image = "debootstrap:trixie"'),
         Reader(lambda: addresses) as reader,
     ):
         with site.start() as running:
@@ -87,6 +91,7 @@ def test_all_hosts_go_one_after_the_other(site: Site) -> None:
         assert "build_infra:hive1" in text, text
         assert site.run().did_nothing
         assert site.run("plan").status == 0
+    assert {site.on(hive, "cat /etc/debian_version").partition(".")[0] for hive in HIVES} == {"13"}
     assert before.isdisjoint(record(site, hive)["id"] for hive in HIVES)
     nodes = site.on("hive0", "docker node ls --format '{{.Status}} {{.Availability}} {{.ManagerStatus}}'")
     assert len(nodes.splitlines()) == 3

@@ -8,6 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Self
 
+from tests import rig
+
 INTERVAL = 0.2
 """Seconds between two requests."""
 REQUEST_TIMEOUT = 2.0
@@ -125,6 +127,8 @@ class Writer(Witness):
         return acknowledged - {int(line) for line in self.query("SELECT n FROM life.noted").split()}
 
     def _command(self) -> list[str]:
+        # Its host may have been made anew since.
+        rig.give_docker(self._container)
         return [
             "docker",
             "exec",
@@ -132,7 +136,7 @@ class Writer(Witness):
             self._container,
             "sh",
             "-c",
-            f'exec docker exec -i "$({_DB})" {_CLIENT}',
+            f'{rig.WITH_DOCKER}exec docker exec -i "$({_DB})" {_CLIENT}',
         ]
 
     def _ask(self) -> bool:

@@ -10,10 +10,10 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 ANSIBLE = """
 [secrets.of_build]
 generate = 24
-[bases."debian:12"]
-debootstrap = "bookworm"
+[bases."debian:13"]
+debootstrap = "trixie"
 [images.ansible]
-from = "debian:12"
+from = "debian:13"
 secrets = ["of_build"]
 vars = { PORT = 8080 }
 roles = ["begin", { role = "app", vars = { WORKERS = 4 } }, "still"]
@@ -103,7 +103,10 @@ def test_roles_of_ansible(site: OneHost) -> None:
     image = f"$(docker inspect -f {{{{.Image}}}} {container})"
     assert len(site.on_host(f"docker history -q {image}").split()) == 3
     top = site.on_host(
-        f"docker save {image} | tar -xO --wildcards '*/layer.tar' | tar -ti 2>/dev/null | grep -iE 'skep|ansible' || :"
+        # Engines differ in what they call a layer's archive.
+        f"mkdir /srv/saved; docker save {image} | tar -xC /srv/saved\n"
+        "for file in $(find /srv/saved -type f); do tar -tf $file 2>/dev/null || :; done >/srv/names\n"
+        "rm -r /srv/saved; grep -q etc/app.conf /srv/names; grep -iE 'skep|ansible' /srv/names || :"
     )
     assert top == ""
     vault = (site.state / "secrets" / "vault.json").read_text()

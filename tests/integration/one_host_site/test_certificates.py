@@ -20,8 +20,8 @@ def test_certificates_of_the_sites_ca_on_debian(site: OneHost) -> None:
         "print(x.getpeercert()['subjectAltName'])"
     )
     site.write(
-        '[bases."debian:12"]\ndebootstrap = "bookworm"\n'
-        '[images.tls]\nfrom = "debian:12"\nvars = { NAMES = "www.example.com", DIRECTORY = "/etc/tls" }\n'
+        '[bases."debian:13"]\ndebootstrap = "trixie"\n'
+        '[images.tls]\nfrom = "debian:13"\nvars = { NAMES = "www.example.com", DIRECTORY = "/etc/tls" }\n'
         'roles = ["python", "trust-ca", "certificate"]\ncommand = ["sleep", "1000000"]\n'
         '[services.tls]\nimage = "tls"\nendpoint_mode = "dnsrr"\nstop_grace_period = "1s"\n'
     )
