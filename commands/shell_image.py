@@ -1,15 +1,12 @@
 """`doit shell_image:NAME`: open a shell in a failed build, at the point of failure.
 
 The file system of a failed role is kept as an image on the repository host until a build succeeds. The shell runs in a
-container of that image: it can be opened many times, and changes made in it are lost. The image's secrets are mounted
-into it from the host's memory for as long as it is open; they are in no layer.
+container of that image: it can be opened many times, and changes made in it are lost. So are the image's secrets, which
+are put into the container, as they are into one that builds.
 """
 
-import base64
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from shlex import quote
+from collections.abc import Sequence
 from typing import Any
 
 from doit.cmd_base import DoitCmdBase
@@ -19,7 +16,7 @@ from commands.shared.current_run import site_run
 from model.errors import SkepError
 from model.reasons import reason_of
 from model.secrets.secret import Secret
-from remote.ssh import commands as ssh_commands
+from remote.images.role_archive import secrets_archive
 from tasks.build_images import failed_build
 from tasks.run.context import Run
 
@@ -66,24 +63,24 @@ def shell(run: Run, name: str) -> int:
     repository = run.stage.repository
     try:
         kept = failed_build(run, name)
-        secrets = _secrets(run, name) if kept is not None else {}
-        where = run.connections.to(repository).script(_placed(secrets)).strip() if secrets else ""
+        if kept is None:
+            raise InvalidCommand(f"image {name} has no failed build: its last build did not fail in a role")
+        from remote.engine.attached import run_attached
+        from remote.engine.client import engine_errors
+
+        secrets = _secrets(run, name)
+        with engine_errors(repository.short, f"opening a shell in {kept}"):
+            return run_attached(
+                run.connections.engine(repository),
+                kept,
+                ["/bin/sh", "-c", _ENTER],
+                secrets_archive(secrets) if secrets else b"",
+                terminal=sys.stdin.isatty(),
+            )
     except SkepError as error:
         raise InvalidCommand(run.secrets.redact(str(error))) from error
     finally:
         run.connections.close()
-    if kept is None:
-        raise InvalidCommand(f"image {name} has no failed build: its last build did not fail in a role")
-    terminal = sys.stdin.isatty()
-    ssh = ssh_commands.ssh_command(
-        run.connections.files.config,
-        run.connections.files.control(repository.short),
-        repository.short,
-        command(kept, where, terminal=terminal),
-        terminal=terminal,
-    )
-    # The shell has this process's terminal, which `remote.mother.process` gives to nobody.
-    return subprocess.call(ssh)
 
 
 def _secrets(run: Run, name: str) -> dict[str, Secret]:
@@ -95,32 +92,3 @@ def _secrets(run: Run, name: str) -> dict[str, Secret]:
         except (SkepError, KeyError) as error:
             sys.stderr.write(f"secret {secret} is not in the shell: {run.secrets.redact(reason_of(error))}\n")
     return found
-
-
-def _placed(secrets: Mapping[str, Secret]) -> str:
-    """Return the script that puts secrets into a new directory in the host's memory, and prints its path."""
-    files = (
-        f'printf %s {base64.b64encode(secret.data).decode()} | base64 -d >"$d/{secret_name}"'
-        for secret_name, secret in sorted(secrets.items())
-    )
-    return "\n".join(["umask 077", "d=$(mktemp -d /run/skep-shell.XXXXXXXX)", *files, 'echo "$d"', ""])
-
-
-def command(image: str, secrets: str = "", *, terminal: bool) -> str:
-    """Return the command that opens the shell on the repository host.
-
-    Args:
-        image: The image.
-        secrets: The host's directory with the image's secrets, which is removed when the shell ends.
-        terminal: Whether there is a terminal.
-
-    """
-    options = "-it" if terminal else "-i"
-    mount = f"-v {quote(secrets)}:/.skep/secrets:ro " if secrets else ""
-    shell = (
-        f"sudo -n docker run --rm {options} {mount}--network host --user 0:0 --entrypoint /bin/sh "
-        f"{quote(image)} -c {quote(_ENTER)}"
-    )
-    if not secrets:
-        return f"exec {shell}"
-    return f"trap 'sudo -n rm -rf {quote(secrets)}' EXIT; trap 'exit 129' HUP TERM; {shell}"

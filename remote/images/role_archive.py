@@ -46,9 +46,14 @@ def workplace_archive(token: str) -> bytes:
 
 def blank_secrets(names: Iterable[str]) -> bytes:
     """Return a tar that puts empty files in the place of a role's secrets."""
+    return secrets_archive(dict.fromkeys(names, Secret("")))
+
+
+def secrets_archive(secrets: Mapping[str, Secret]) -> bytes:
+    """Return a tar with a role's secrets alone."""
     archive = Archive()
     archive.add(ROOT, 0o700, kind="directory")
-    _add_secrets(archive, dict.fromkeys(names, b""))
+    _add_secrets(archive, {name: secret.data for name, secret in secrets.items()})
     return bytes(archive)
 
 

@@ -62,10 +62,10 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def test_all_hosts_go_one_after_the_other(site: Site) -> None:
-    """Debian 13 in the place of 12 replaces every host: a run is killed meanwhile, the next one takes the rest through.
+    """Debian 13 in place of 12 replaces every host: a run is killed meanwhile, the next one takes the rest through.
 
-    The service that has a task on another hive answers all the time; the data stays. Until site.toml says it, nothing is
-    done: Debian 12 was the default once, and a newer default changes no hosts that are there.
+    The service that has a task on another hive answers all the time; the data stays. Until site.toml says it, nothing
+    is done: Debian 12 was the default once, and a newer default changes no hosts that are there.
     """
     with site.edited('host_image = "debootstrap:bookworm"\n', ""):
         assert site.run().did_nothing

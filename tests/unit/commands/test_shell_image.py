@@ -1,8 +1,9 @@
 """`doit shell_image:NAME`: the shell that it opens, and its messages where there is none."""
 
 import io
-import subprocess
 import sys
+import tarfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from doit.exceptions import InvalidCommand
 from msgspec import structs
 
-from commands.shell_image import command, shell
+from commands.shell_image import shell
 from model.errors import ConfigError
 from model.secrets.secret import Secret
 from tasks.run.context import Run as SiteRun
@@ -35,24 +36,55 @@ def opened(bench: Bench) -> SiteRun:
     return bench.run_of(bench.world)
 
 
-def test_it_opens_what_is_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container of the failed build, entered over the shared connection; its status is ours."""
-    called: list[list[str]] = []
+@dataclass
+class Opened:
+    """What the shell was opened with."""
 
-    def call(words: list[str]) -> int:
-        called.append(words)
+    images: list[str] = field(default_factory=list)
+    files: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    terminals: list[bool] = field(default_factory=list)
+
+
+@pytest.fixture
+def shells(monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """Open no shell, but note with what it would be, and end with status 5."""
+    opened = Opened()
+
+    def run_attached(_client: object, image: str, command: list[str], files: bytes, *, terminal: bool) -> int:
+        assert command[:2] == ["/bin/sh", "-c"]
+        opened.images.append(image)
+        opened.terminals.append(terminal)
+        if files:
+            with tarfile.open(fileobj=io.BytesIO(files)) as archive:
+                for member in archive:
+                    content = archive.extractfile(member)
+                    opened.files[member.name] = (member.mode, content.read() if content else b"")
         return 5
 
-    monkeypatch.setattr(subprocess, "call", call)
+    monkeypatch.setattr("remote.engine.attached.run_attached", run_attached)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
+    return opened
 
+
+def test_it_opens_what_is_kept(bench: Bench, shells: Opened) -> None:
+    """A container of the failed build, by the engine that built it; its status is ours."""
     assert shell(opened(bench), "web") == 5
 
-    (words,) = called
-    assert words[0] == "ssh"
-    assert words[-2] == "hive3"
-    assert "docker run --rm -i --network host" in words[-1]
-    assert "skep/failed:" in words[-1]
+    (image,) = shells.images
+    assert image.startswith("skep/failed:")
+    assert shells.terminals == [False]
+    assert shells.files == {}
+
+
+def test_a_terminal_is_used_where_there_is_one(
+    bench: Bench, shells: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without one, as in a script, the commands are read from the input."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(isatty=lambda: True))
+
+    shell(opened(bench), "web")
+
+    assert shells.terminals == [True]
 
 
 @pytest.mark.parametrize(
@@ -66,10 +98,10 @@ def test_what_is_not_there(bench: Bench, name: str, message: str) -> None:
 
 
 def test_the_images_secrets_are_there(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bench: Bench, shells: Opened, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """They are put where the role had them, by the input of a script alone, and go when the shell ends."""
-    run, scripts, called = opened(bench), list[str](), list[list[str]]()
+    """They are put where the role had them, for root alone; one that can't be read is said."""
+    run = opened(bench)
     image = structs.replace(run.stage.images["web"], secrets=["token", "gone"])
     monkeypatch.setattr(type(run.stage), "images", {"web": image})
     monkeypatch.setattr("commands.shell_image.failed_build", lambda *_: "skep/failed:x")
@@ -79,45 +111,15 @@ def test_the_images_secrets_are_there(
             raise ConfigError(["secrets.gone: the environment variable GONE is not set"])
         return Secret("it's s$cret\n")
 
-    def script(text: str) -> str:
-        scripts.append(text)
-        done = subprocess.run(
-            ["/bin/sh", "-eu"],
-            input=text.replace("/run/", f"{tmp_path}/"),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout
-
     monkeypatch.setattr(run.secrets, "read", read)
-    monkeypatch.setattr(run.connections, "to", lambda _host: SimpleNamespace(script=script))
 
-    def call(words: list[str]) -> int:
-        called.append(words)
-        return 0
+    assert shell(run, "web") == 5
 
-    monkeypatch.setattr(subprocess, "call", call)
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
-
-    assert shell(run, "web") == 0
-
-    (directory,) = tmp_path.glob("skep-shell.*")
-    assert (directory / "token").read_text() == "it's s$cret\n"
-    assert directory.stat().st_mode & 0o077 == 0
-    ((*_, line),) = called
-    assert f"-v {directory}:/.skep/secrets:ro" in line
-    assert line.startswith(f"trap 'sudo -n rm -rf {directory}' EXIT;")
-    assert "s$cret" not in line
+    assert shells.files[".skep/secrets/token"] == (0o600, b"it's s$cret\n")
+    assert ".skep/secrets/gone" not in shells.files
     assert capsys.readouterr().err == (
         "secret gone is not in the shell: secrets.gone: the environment variable GONE is not set\n"
     )
-
-
-def test_a_terminal_is_used_where_there_is_one() -> None:
-    """Without one, as in a script, the commands are read from the input."""
-    assert "-it" in command("skep/failed:x", terminal=True)
-    assert "-it" not in command("skep/failed:x", terminal=False)
 
 
 def test_run_hands_it_over(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from model.stage import Stage
 from providers.docker import image as docker_host_image
 from providers.docker import provider as docker_provider
 from providers.docker.provider import DockerProvider
+from remote.ssh.ssh_files import SshFiles
 from tests import rig
 
 OLD = {
@@ -28,7 +29,7 @@ def provider_of(directory: Path, **config: Any) -> DockerProvider:
     """Return the provider of a stage of two hosts."""
     table = types.DockerStage(**{"cidr": "10.9.8.0/24", "number_of_hosts": 2, **config})
     stage = Stage(types.Site(site="s.test", stages={"private": table}), "private", table)
-    return DockerProvider(stage, rig.SshFiles(*[directory] * 4))
+    return DockerProvider(stage, SshFiles(*[directory] * 4))
 
 
 @pytest.fixture

@@ -1,0 +1,114 @@
+"""A container with the input, the output and the terminal of this process: `docker run -it`, by the engine's API.
+
+So a host need not have the docker command. What goes over the connection is told in
+https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+"""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Iterator
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError
+from docker.utils.socket import STDERR, frames_iter
+
+_INPUT, _OUTPUT, _ERRORS = 0, 1, 2
+_CHUNK = 1 << 16
+
+
+def run_attached(
+    client: DockerClient, image: str, command: list[str], files: bytes, *, terminal: bool
+) -> int:
+    """Run a command as root in a container of an image, on the host's network, and return its exit status.
+
+    The container ends with its command, and goes then, with all that was put into it.
+
+    Args:
+        client: The engine.
+        image: The image.
+        command: The program and its arguments.
+        files: An archive to unpack in it; empty for none.
+        terminal: Whether this process's input is a terminal, which the command gets.
+
+    """
+    api = client.api
+    container = client.containers.create(
+        image,
+        entrypoint=command[:1],
+        command=command[1:],
+        user="0:0",
+        network_mode="host",
+        healthcheck={"test": ["NONE"]},
+        stdin_open=True,
+        tty=terminal,
+        auto_remove=True,
+        use_config_proxy=False,
+    )
+    try:
+        for number in (signal.SIGHUP, signal.SIGTERM):
+            signal.signal(number, _end)
+        if files:
+            container.put_archive("/", files)
+        # Both before it starts: it may end at once, and is gone then.
+        ended = api.post(
+            f"{api.base_url}/v{api.api_version}/containers/{container.id}/wait",
+            params={"condition": "next-exit"},
+            stream=True,
+        )
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        connection = api.attach_socket(container.id, params=streams)
+        container.start()
+        with _own_terminal(container) if terminal else contextlib.nullcontext():
+            threading.Thread(target=_send, args=(connection,), daemon=True).start()
+            for stream, data in frames_iter(connection, terminal):
+                _write(_ERRORS if stream == STDERR else _OUTPUT, data)
+        return int(ended.json()["StatusCode"])
+    finally:
+        # Mostly it is gone, or going.
+        with contextlib.suppress(APIError):
+            container.remove(force=True, v=True)
+
+
+def _end(number: int, _frame: object) -> None:
+    """End this process, with the container: nobody would end it where it has a terminal."""
+    sys.exit(128 + number)
+
+
+def _send(connection: Any) -> None:
+    """Send this process's input, then its end."""
+    with contextlib.suppress(OSError):
+        while data := os.read(_INPUT, _CHUNK):
+            connection._sock.sendall(data)  # noqa: SLF001 - the SDK gives the reading half alone
+        connection._sock.shutdown(1)  # noqa: SLF001
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    """Write all of it."""
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+@contextlib.contextmanager
+def _own_terminal(container: Any) -> Iterator[None]:
+    """Leave each key, and the terminal's size, to the container as long as it runs."""
+
+    def resize(*_: object) -> None:
+        width, height = shutil.get_terminal_size()
+        with contextlib.suppress(APIError):
+            container.resize(height, width)
+
+    resize()
+    before, handler = termios.tcgetattr(_INPUT), signal.signal(signal.SIGWINCH, resize)
+    tty.setraw(_INPUT, termios.TCSADRAIN)  # what was typed ahead stays
+    try:
+        yield
+    finally:
+        termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
+        signal.signal(signal.SIGWINCH, handler)
