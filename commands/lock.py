@@ -30,7 +30,7 @@ Writes the digest of each external image that any stage builds on or runs. Entri
 New ones get the digest that the last run of this stage used, else the present digest of their tag in the registry. \
 Entries that nothing uses any more are removed.
 
-From then on `doit` pulls by these digests and asks no registry which digest a tag has. upgrade=debian:12 moves that \
+From then on `doit` pulls by these digests and asks no registry which digest a tag has. upgrade=debian:13 moves that \
 image to the present digest of its tag, upgrade=all moves all images. Keep site.lock in git, beside site.toml."""
 
     def execute(self, params: Any, args: Sequence[str]) -> int:

@@ -15,7 +15,7 @@ class Base(Frozen, frozen=True):
         Annotated[
             str,
             Meta(
-                description="The Debian or Ubuntu suite that debootstrap makes the image from, as in `bookworm`."
+                description="The Debian or Ubuntu suite that debootstrap makes the image from, as in `trixie`."
             ),
         ]
         | None

@@ -293,7 +293,7 @@ def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str
     """Return a script that imports a minimal Debian or Ubuntu made from the distribution's packages.
 
     Args:
-        suite: As in `bookworm`.
+        suite: As in `trixie`.
         mirror: Where its packages come from.
         include: Packages to add.
         tag: The local tag of the image.

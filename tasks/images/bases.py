@@ -125,7 +125,7 @@ class UpstreamDigest(RepositoryStep):
         return BuildError(
             f"{error}{locked}"
             f"\n    where {self.pulled} can't be pulled, say in site.toml where to get it, for example:"
-            f'\n    [bases."{self.reference}"]\n    debootstrap = "bookworm"      # or tarball, archive, image'
+            f'\n    [bases."{self.reference}"]\n    debootstrap = "trixie"        # or tarball, archive, image'
         )
 
 
