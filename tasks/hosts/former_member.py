@@ -78,7 +78,8 @@ class FormerMember(Step):
 
     def _forget_swarm(self, host: Host, record: HostRecord, log: Log) -> None:
         """Have the host's engine leave a swarm that no longer knows it. A host that is gone has nothing to forget."""
-        from remote.engine.client import connect, engine_errors
+        from remote.engine.client import connect
+        from remote.swarm.membership import leave
 
         connections = self._run.connections
         connection: Connection = (
@@ -86,12 +87,8 @@ class FormerMember(Step):
         )
         try:
             connection.open()
-            with (
-                engine_errors(host.short, "leaving the swarm"),
-                closing(connect(host.short, connection.docker_socket)) as engine,
-            ):
-                # By force it is no error to be in none.
-                engine.swarm.leave(force=True)
+            with closing(connect(host.short, connection.docker_socket)) as engine:
+                leave(host, engine)
         except SkepError as error:
             log(f"{host.short} does not know yet that it left the swarm: {error}")
         else:

@@ -20,15 +20,21 @@ from tasks.run.state import State
 
 
 class Ssh:
-    """A host's connection: answers with the volumes that it holds, or does not answer."""
+    """A connection to a host whose engine does not run: answers with the volumes that it holds, or does not answer."""
+
+    name, docker_socket = "hive0", Path("/nonexistent")
 
     def __init__(self, volumes: str | None) -> None:
         self._volumes = volumes
 
-    def script(self, _text: str, **_options: Any) -> str:
+    def open(self) -> None:
         """Answer."""
         if self._volumes is None:
             raise HostError("hive1: no answer\nin two lines")
+
+    def script(self, _text: str, **_options: Any) -> str:
+        """Tell the volumes."""
+        assert self._volumes is not None
         return self._volumes
 
 

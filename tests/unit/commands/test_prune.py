@@ -232,12 +232,12 @@ def test_a_host_goes_with_its_volumes_named(
 ) -> None:
     """Its volumes are found by asking it; if it does not answer, those that it may have count."""
 
-    def script(_connection: Connection, *_args: object, **_more: object) -> str:
+    def connect(_connection: Connection) -> None:
         if isinstance(asked, Exception):
             raise asked
-        return asked
 
-    monkeypatch.setattr(Connection, "script", script)
+    monkeypatch.setattr(Connection, "open", connect)
+    monkeypatch.setattr(Connection, "script", lambda *_args, **_more: asked)
     former_host(made)
 
     assert [left.words for left in orphans(made.run())] == ["host hive9"]

@@ -366,9 +366,10 @@ def test_who_leaves_the_hives_leaves_the_swarm(made: Made, monkeypatch: pytest.M
         lambda _run, host, node, _log: removed.append(f"{host.short} {node}"),
     )
     left: list[str] = []
-    monkeypatch.setattr(
-        run.connections, "to", lambda host: SimpleNamespace(script=lambda *_, **__: left.append(host.short))
-    )
+    connection = SimpleNamespace(open=lambda: None, docker_socket="")
+    monkeypatch.setattr(run.connections, "to", lambda _host: connection)
+    monkeypatch.setattr("remote.engine.client.connect", lambda *_: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr("remote.swarm.membership.leave", lambda host, _engine: left.append(host.short))
 
     for step in steps.values():
         step.ensure(Work(step.task, step.inputs(), "key", removed.append))
