@@ -144,6 +144,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> NameServer:
 @pytest.fixture
 def made(tmp_path: Path, server: NameServer, monkeypatch: pytest.MonkeyPatch) -> Made:
     """Return a site that is wholly made, its names as well."""
+    monkeypatch.setattr(Connection, "open", lambda _connection: None)
     monkeypatch.setattr(Connection, "script", lambda *_, **__: "")
     monkeypatch.setattr(Connection, "close", lambda _connection: None)
     site = rig.new(tmp_path)
