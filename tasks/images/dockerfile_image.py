@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from model import site as types
@@ -139,13 +139,14 @@ class DockerfileImage(RegistryImage):
             pulled=list(_elsewhere(uses, images)) if images else None,
         )
         connection = self._run.connections.to(self._run.stage.repository)
-        with self._run.coordination.lock("docker client"):
-            connection.script(
-                whole_script(script("docker_client")),
-                timeout=CLIENT_TIMEOUT,
-                log=work.log,
-                label="installing the docker command",
-            )
+        install = partial(
+            connection.script,
+            whole_script(script("docker_client")),
+            timeout=CLIENT_TIMEOUT,
+            log=work.log,
+            label="installing the docker command",
+        )
+        self._run.coordination.once("docker command", install)
         try:
             connection.run(
                 command.command(),

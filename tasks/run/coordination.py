@@ -73,7 +73,7 @@ class Coordination:
         finally:
             lock.release()
 
-    def once(self, name: str, do: Callable[[], None]) -> None:
+    def once(self, name: str, do: Callable[[], object]) -> None:
         """Do something the first time in this run; others who ask for it meanwhile wait until it is done."""
         with self.lock(f"once {name}"):
             if name not in self._done:
