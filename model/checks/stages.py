@@ -1,6 +1,7 @@
 """Check stages: addresses, zones, abilities of their providers."""
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from itertools import combinations
 
@@ -21,7 +22,10 @@ from model.checks.shared import (
 from model.hosts.placement import host_locations, subnets
 from model.stage import Stage
 from model.swarm.address_pools import address_pools
+from model.toml_text import short_text
 
+_SSH_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+"""A name that ssh takes for no option, and in which it replaces nothing."""
 _LONGEST_NAME = 64
 """Linux's HOST_NAME_MAX, see sethostname(2)."""
 
@@ -141,6 +145,10 @@ def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Ite
     for short in config.hosts:
         if short not in shorts:
             yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
+    for short, host in config.hosts.items():
+        name = host.ssh_host
+        if name is not None and not (_SSH_HOST.fullmatch(name) or is_address(name)):
+            yield f"{path}.hosts.{short}.ssh_host: {short_text(name)} is not the name or address of a host"
     secrets = stage.site.secrets
     if config.root_password is not None and config.root_password not in secrets:
         yield f"{path}.root_password: {no_secret(secrets)}"

@@ -62,6 +62,9 @@ _SYSCTLS: tuple[Place, ...] = (
 """The places of kernel parameters' values."""
 _WORDS: tuple[Place, ...] = (
     ("stages", "*", "user"),
+    ("stages", "*", "region"),
+    ("stages", "*", "available_zones", "*"),
+    ("stages", "*", "subnets", "*", "available_zone"),
     ("stages", "*", "instance_type"),
     ("stages", "*", "repository_instance_type"),
     ("stages", "*", "image_name"),

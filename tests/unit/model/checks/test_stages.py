@@ -2,9 +2,36 @@
 
 from pathlib import Path
 
+import pytest
+
 from model.checks import check
+from model.site import Site
+from model.site_file.load import parse_site
 from tests.doubles.azure.cloud import stage_of as azure_stage
 from tests.openstack.cloud import stage_of as openstack_stage
+
+
+@pytest.mark.parametrize(
+    "name", ["-oProxyCommand=id", " x.test", "%x.test", "'x.test", "a@b", "fe80::1%eth0"]
+)
+def test_where_ssh_answers_is_a_name_or_an_address(name: str) -> None:
+    """Nothing that ssh takes for an option or replaces; `x.test` and `2001:db8::1` are fine."""
+    (line,) = check(prepared(name), Path())
+
+    assert line.startswith("stages.p.hosts.hive0.ssh_host: ")
+    assert check(prepared("x.test"), Path()) == check(prepared("2001:db8::1"), Path()) == []
+
+
+def prepared(ssh_host: str) -> Site:
+    """Return a site with one prepared host."""
+    hosts = {"hive0": {"ssh_host": ssh_host}}
+    stage = {
+        "provider": "prepared",
+        "ip_address_list": ["192.0.2.1"],
+        "separate_repository": False,
+        "hosts": hosts,
+    }
+    return parse_site({"site": "example", "stages": {"p": stage}})
 
 
 def test_what_azure_does_otherwise_is_a_mistake() -> None:
