@@ -268,17 +268,23 @@ class TestChanges:
 
     def test_name_servers(self, life: OpenStackLife) -> None:
         """Subnets give hosts those of site.toml, also one that is there already; without any, the cloud's stay."""
+        provider = life.except_(dns_servers=["9.9.9.9", "1.1.1.1"])
+
+        def servers() -> list[str]:
+            own = provider.found()["subnet.subnet0"].id
+            listed = life.api.listing("network", "/subnets", "subnets")
+            return next(list(one["dns_nameservers"]) for one in listed if one["id"] == own)
+
         for name in ("network", "subnet.subnet0"):
             make.ensure(life.except_(), name)
-        provider = life.except_(dns_servers=["9.9.9.9", "1.1.1.1"])
-        found = provider.found()["subnet.subnet0"]
-        assert found.drift == "the name servers are the cloud's, not 9.9.9.9, 1.1.1.1"
+        drift = provider.found()["subnet.subnet0"].drift
+        assert drift == "the name servers are the cloud's, not 9.9.9.9, 1.1.1.1"
+        make.ensure(provider, "subnet.subnet0")
+        assert servers() == ["9.9.9.9", "1.1.1.1"]
+        provider.remove("subnet.subnet0", make.quiet)
         make.ensure(provider, "subnet.subnet0")
 
-        [subnet] = [
-            one for one in life.api.listing("network", "/subnets", "subnets") if one["id"] == found.id
-        ]
-        assert subnet["dns_nameservers"] == ["9.9.9.9", "1.1.1.1"]
+        assert servers() == ["9.9.9.9", "1.1.1.1"]
         assert provider.found()["subnet.subnet0"].drift == ""
         assert life.except_().found()["subnet.subnet0"].drift == ""
         life.destroy()
