@@ -1,14 +1,19 @@
 """The example on hosts that somebody else prepared: reached with root's password, nothing of skep on them.
 
-They have Debian 12, and so have the images.
+They have Debian 12, and so have the images. Their network takes smaller packets than Ethernet, as OpenStack's often do.
 """
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from model.labels import KEY_LABEL, NAME_LABEL
+from providers.docker.api import engine, thing
+from providers.docker.network import NETWORK
+from remote.swarm.builtin_networks import MTU
 from tests import rig
 from tests.contract.rigs import DockerRig, PreparedRig
 from tests.integration import queries
@@ -18,6 +23,33 @@ PURPOSE = "onprepared"
 HOSTS = ("hive0", "hive1")
 RUN = 600.0
 """Seconds that a run may take."""
+SIZE = 1400
+"""Bytes of the largest packet in their network."""
+HEADERS, VXLAN = 28, 50
+"""Bytes of the IP and ICMP headers of a ping, and of what an overlay network adds to a packet."""
+LARGE = 4_000_000
+RECEIVE = f"""
+import socket
+door = socket.create_server(("", 4711))
+door.settimeout(60)
+line = door.accept()[0]
+line.settimeout(60)
+left = {LARGE}
+while left and (data := line.recv(1 << 16)):
+    left -= len(data)
+print("left", left)
+"""
+SEND = f"""
+import socket, sys, time
+for attempt in range(200):
+    try:
+        line = socket.create_connection((sys.argv[1], 4711), 30)
+        break
+    except ConnectionRefusedError:
+        time.sleep(0.1)
+line.sendall(bytes({LARGE}))
+line.close()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +58,25 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreparedRig]:
     stage = rig.docker_stage(PURPOSE, len(HOSTS), host_image="debootstrap:bookworm")
     with rig.own(stage.site_name):
         below = DockerRig(stage, rig.ssh_files(tmp_path_factory.mktemp("below")))
+        make_small_network(below)
         rig.ensure_all(below.provider())
         prepared = PreparedRig(below, rig.ssh_files(tmp_path_factory.mktemp("prepared")))
         for host in HOSTS:
             prepared.prepare(host)
         yield prepared
+
+
+def make_small_network(below: DockerRig) -> None:
+    """Make the network that the provider is to find."""
+    stage, key = below.stage, rig.resource(below.provider(), NETWORK).key
+    with engine() as client:
+        client.create_network(
+            thing(stage),
+            driver="bridge",
+            options={MTU: str(SIZE)},
+            ipam={"Driver": "default", "Config": [{"Subnet": stage.config.cidr}]},
+            labels={**stage.labels, NAME_LABEL: NETWORK, KEY_LABEL: key},
+        )
 
 
 def site_on(hosts: PreparedRig, directory: Path) -> Site:
@@ -42,6 +88,7 @@ def site_on(hosts: PreparedRig, directory: Path) -> Site:
 provider = "prepared"
 cidr = "{hosts.stage.config.cidr}"
 ip_address_list = [{addresses}]
+separate_repository = false
 root_password = "root"
 
 [setup_hosts]"""
@@ -60,16 +107,65 @@ def answers(address: str) -> list[str]:
         return []
 
 
+def packets_fit(hosts: PreparedRig) -> None:
+    """Send the largest packets that containers have: they arrive whole, and larger ones are not sent.
+
+    Between tasks on two hosts, from a task to the outside, and from a container of the engine's own network.
+    """
+    gateway = str(hosts.stage.config.cidr).replace(".0/24", ".1")
+
+    def on(host: str, script: str) -> str:
+        return rig.run_in(hosts.below.container(host), script).strip()
+
+    def task(host: str, shown: str) -> str:
+        one = "$(docker ps -q -f label=com.docker.swarm.service.name=powerdns)"
+        return on(host, f"docker inspect -f '{{{{{shown}}}}}' {one}")
+
+    def ping(inside: str, address: str, most: int) -> None:
+        for size, arrives in ((most, True), (most + 1, False)):
+            order = f"nsenter -t {inside} -n ping -nc 1 -W 5 -M do -s {size - HEADERS} {address} 2>&1"
+            told = on("hive0", f"{order} || true")
+            assert (" 0% packet loss" in told) == arrives, told
+            assert bool(re.search(rf"too long, mtu\W+{most}$", told, re.MULTILINE)) != arrives, told
+
+    inside, other = task("hive0", ".State.Pid"), task("hive1", ".State.Pid")
+    address = task("hive1", '(index .NetworkSettings.Networks "dns").IPAddress')
+    ping(inside, address, SIZE - VXLAN)
+    ping(inside, gateway, SIZE)
+    run_one = f"docker run -d --name small --entrypoint sleep {task('hive0', '.Image')} 300 >/dev/null"
+    own = on("hive0", f"{run_one}\ndocker inspect -f '{{{{.State.Pid}}}}' small")
+    ping(own, gateway, SIZE)
+    on("hive0", "docker rm -f small")
+    assert on("hive0", f"docker network inspect -f '{{{{index .Options \"{MTU}\"}}}}' ingress") == str(SIZE)
+
+    def run(host: str, netns: str, program: str, *words: str) -> str:
+        return on(host, f"nsenter -t {netns} -n python3 - {' '.join(words)} <<'END'\n{program}\nEND")
+
+    with ThreadPoolExecutor(1) as pool:
+        received = pool.submit(run, "hive1", other, RECEIVE)
+        run("hive0", inside, SEND, address)
+        assert received.result() == "left 0"
+
+
 @pytest.mark.integration
 @pytest.mark.timeout(900)
 def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) -> None:
-    """From a root password to answered queries; again it does nothing; destroy removes all of skep's."""
+    """From a root password to answered queries; again it does nothing; destroy removes all of skep's.
+
+    Images are built, and services speak with one another, in a network of small packets.
+    """
     site = site_on(hosts, tmp_path / "site")
     address = hosts.stage.hosts[0].address
 
-    site.run(timeout=RUN).well()
+    first = site.run(timeout=RUN).well()
+    assert "takes packets of" not in first.text
     # The name server sees its schema a second after it was loaded.
     rig.wait_until(lambda: answers(address) == ["192.0.2.10"], "the name server to answer", 30)
+
+    packets_fit(hosts)
+    assert f"packets of {SIZE} bytes arrive between hive0, hive1" in "".join(
+        path.read_text() for path in (site.state / "logs" / "deploy_services").iterdir()
+    )
 
     again = site.run(timeout=RUN)
     assert again.did_nothing, again.text
