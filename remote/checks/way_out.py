@@ -7,14 +7,13 @@ get as they are: Docker leaves out those on the loopback, and takes those behind
 for the host's way out may arrive or get lost, as the networks beyond will.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from shlex import quote
 
 TIMEOUT = 30.0
 _HELD = 20
 """Seconds for which the namespace stays at most."""
-_ETHERNET = 1500
 
 _ASK = r"""
 # A question for the root's name servers, as each name server answers or refuses it; a refusal of the packet is none.
@@ -43,8 +42,6 @@ for tool in unshare nsenter ip bash timeout; do
 done
 device=$(ip -4 route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
 [ -z "$device" ] || echo "out $(cat "/sys/class/net/$device/mtu")"
-docker network inspect -f '{{.Name}} {{index .Options "com.docker.network.driver.mtu"}}' bridge docker_gwbridge \
-    2>/dev/null | sed -n 's/^[a-z]/bridge &/p'
 
 servers=$(sed -n '/"dns": \[/,/\]/s/^ *"\([0-9.]*\)",*$/\1/p' "$DAEMON" 2>/dev/null)
 if [ -z "$servers" ]; then
@@ -102,7 +99,6 @@ class WayOut:
         container: Those of them that answer a container.
         bridge: The bridge at which a container was tried; empty if none was.
         mtu: The bytes of the largest packet that leaves the host; 0 if that is not known.
-        bridges: The engine's bridges, each with the largest packet of its containers.
 
     """
 
@@ -111,7 +107,6 @@ class WayOut:
     container: frozenset[str] = frozenset()
     bridge: str = ""
     mtu: int = 0
-    bridges: dict[str, int] = field(default_factory=dict)
 
 
 def script(resolv: str = "/etc/resolv.conf", daemon: str = "/etc/docker/daemon.json") -> str:
@@ -131,10 +126,6 @@ def parse(text: str) -> WayOut:
     for line in text.splitlines():
         kind, _, rest = line.partition(" ")
         found.setdefault(kind, []).append(rest.strip())
-    bridges = {
-        "docker0" if name == "bridge" else name: int(size) if size.isdecimal() else _ETHERNET
-        for name, _, size in (line.partition(" ") for line in found.get("bridge", ()))
-    }
     [mtu] = found.get("out", ["0"])
     return WayOut(
         frozenset(found.get("server", ())),
@@ -142,12 +133,18 @@ def parse(text: str) -> WayOut:
         frozenset(found.get("container", ())),
         next(iter(found.get("tried", ())), ""),
         int(mtu) if mtu.isdecimal() else 0,
-        bridges,
     )
 
 
-def warnings(host: str, found: WayOut) -> Iterator[str]:
-    """Yield a line for each thing that keeps a host's containers from the outside."""
+def warnings(host: str, found: WayOut, bridges: Mapping[str, int]) -> Iterator[str]:
+    """Yield a line for each thing that keeps a host's containers from the outside.
+
+    Args:
+        host: The host.
+        found: Its way out, and its containers'.
+        bridges: The engine's bridges, each with the largest packet of its containers.
+
+    """
     servers = ", ".join(sorted(found.servers))
     if found.servers and not found.host:
         yield (
@@ -161,7 +158,7 @@ def warnings(host: str, found: WayOut) -> Iterator[str]:
             "they don't reach the outside. Is there a firewall that drops what the host forwards (`iptables -S "
             "FORWARD`, `nft list ruleset`)?"
         )
-    large = {name: size for name, size in found.bridges.items() if found.mtu and size > found.mtu}
+    large = {name: size for name, size in bridges.items() if found.mtu and size > found.mtu}
     if large:
         names = " and ".join(f"{name} with {size}" for name, size in sorted(large.items()))
         yield (

@@ -31,6 +31,16 @@ def small_mtu(client: DockerClient) -> int:
     return 0
 
 
+def bridge_mtus(client: DockerClient) -> dict[str, int]:
+    """Return the MTU of the containers at each of an engine's bridges that lead out."""
+    names = {"bridge": "docker0", GWBRIDGE: GWBRIDGE}
+    return {
+        names[found["Name"]]: _mtu(found) or _ETHERNET
+        for found in client.api.networks(names=list(names))
+        if found["Name"] in names
+    }
+
+
 def _mtu(network: Json) -> int:
     """Return the MTU that a network was made with; 0 if it has the usual one."""
     text = str((network.get("Options") or {}).get(MTU, ""))

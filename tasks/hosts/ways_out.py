@@ -19,17 +19,21 @@ def try_ways_out(run: Run, hosts: Sequence[Host], log: Log) -> None:
         log: Takes a line for the log.
 
     """
+    from remote.engine.client import engine_errors
+    from remote.swarm.builtin_networks import bridge_mtus
 
     def attempt(host: Host) -> None:
         try:
             output = run.connections.to(host).script(
                 way_out.script(), timeout=way_out.TIMEOUT, label="trying the containers' way out"
             )
+            with engine_errors(host.short, "listing its networks"):
+                bridges = bridge_mtus(run.connections.engine(host))
         except SkepError as error:
             # Of a kernel or a system where it can't be tried that says nothing.
             log(f"the containers' way out was not tried: {error}")
             return
-        for line in way_out.warnings(host.short, way_out.parse(output)):
+        for line in way_out.warnings(host.short, way_out.parse(output), bridges):
             log(line)
             run.progress.later.append(line)
 

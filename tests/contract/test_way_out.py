@@ -97,7 +97,7 @@ def test_a_firewall_that_keeps_containers_in(lan: Lan, tmp_path: Path) -> None:
     def told(*servers: str) -> str:
         resolv.write_text("".join(f"nameserver {server}\n" for server in servers))
         output = lan.on("host", way_out.script(str(resolv), str(tmp_path / "daemon.json")))
-        return "\n".join(way_out.warnings("hive0", way_out.parse(output)))
+        return "\n".join(way_out.warnings("hive0", way_out.parse(output), {}))
 
     before = lan.on("host", "ip -o link show | cut -d: -f2")
     assert told("127.0.0.11", SERVER) == ""

@@ -9,7 +9,7 @@ from tasks.hosts.ways_out import try_ways_out
 from tasks.run.coordination import Coordination
 from tasks.run.progress import Progress
 
-OUTPUT = "out 1450\nbridge bridge \n"
+OUTPUT = "out 1450\n"
 
 
 class Connections:
@@ -30,6 +30,11 @@ class Connections:
             return OUTPUT
 
         return SimpleNamespace(script=script)
+
+    def engine(self, _host: Any) -> Any:
+        """Return an engine whose bridge has Ethernet's MTU, as it makes it."""
+        listed = [{"Name": "bridge", "Options": {}}, {"Name": "my_bridge", "Options": {}}]
+        return SimpleNamespace(api=SimpleNamespace(networks=lambda **_: listed))
 
 
 def test_each_host_is_tried_once_and_warned_of_at_the_end() -> None:
