@@ -259,7 +259,7 @@ class TestChanges:
         }
         life.api.ask("POST", "network", "/security-group-rules", {"security_group_rule": body})
         drift = life.provider().found()["firewall"].drift
-        assert drift == "the firewall rules differ (open: 1/tcp IPv4 1 to 99 from 0.0.0.0/0)"
+        assert drift == "the firewall rules differ (open: 1-99/tcp from 0.0.0.0/0)"
 
         make.ensure(provider, "firewall")
 
@@ -388,7 +388,7 @@ class TestChanges:
     def test_a_look_is_one_listing_for_each_kind(
         self, life: OpenStackLife, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """A run that has nothing to do asks eight questions."""
+        """A run that has nothing to do asks nine questions; the volumes' tell the disks' sizes."""
         life.make()
         asked: list[str] = []
         ask = OpenStackApi.ask
@@ -411,6 +411,7 @@ class TestChanges:
             "GET /servers/detail",
             "GET /shares/detail",
             "GET /subnets",
+            "GET /volumes/detail",
         ]
         life.destroy()
 

@@ -50,7 +50,7 @@ secrets = ["told", {{ source = "printed", target = "/etc/printed", uid = 33, gid
 configs = [{{ source = "plain", target = "/etc/plain.conf", uid = 33, mode = "0640" }}, "keyed"]
 [services.many.placement]
 constraints = ["node.labels.skep.name==hive1"]
-preferences = ["node.hostname"]
+preferences = ["node.labels.skep.name"]
 max_replicas_per_node = 2
 [services.many.update_config]
 parallelism = 2
@@ -211,7 +211,7 @@ def _looked_at_by_the_engine(site: Example) -> None:
         "MaxFailureRatio": 0.5, "Order": "start-first",
     }  # fmt: skip
     preferences = service["Spec"]["TaskTemplate"]["Placement"]["Preferences"]
-    assert preferences == [{"Spread": {"SpreadDescriptor": "node.hostname"}}]
+    assert preferences == [{"Spread": {"SpreadDescriptor": "node.labels.skep.name"}}]
     reserved = service["Spec"]["TaskTemplate"]["Resources"]["Reservations"]
     assert reserved == {"NanoCPUs": 100_000_000, "MemoryBytes": 16 << 20}
     each = inspected(site, "hive0", "each")["Config"]
