@@ -16,7 +16,6 @@ LAYERS = ("commands", "tasks", "providers", "remote")
             r"^(import subprocess|from plumbum|import plumbum)",
             {
                 "remote/mother/process.py": "it is the runner",
-                "commands/shell_image.py": "a shell has the terminal",
                 "remote/playbook/play.py": "a play's input stays open as long as doit lives",
                 "remote/playbook/program.py": "it imports nothing of skep's",
             },
