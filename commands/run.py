@@ -19,6 +19,7 @@ from model.errors import SkepError
 from model.reasons import reason_of
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys, rolling_order
+from tasks.hosts.node_labels import release_labels
 from tasks.images.builder import builder_for, marks
 from tasks.names import SWARM
 from tasks.run.context import Run
@@ -206,6 +207,10 @@ def _clean_up(run: Run) -> None:
         content_gc.remove(run, _print)
     except SkepError as error:
         sys.stderr.write(f"old versions of secrets and configs stay for now: {error}\n")
+    try:
+        release_labels(run, lambda _line: None)
+    except SkepError as error:
+        sys.stderr.write(f"labels that no service asks for stay for now: {error}\n")
 
 
 def _print_orphans(run: Run) -> None:

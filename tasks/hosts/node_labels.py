@@ -1,6 +1,9 @@
 """skep's labels of a hive's node in the swarm: which host it is, and the volumes that it holds."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from model.errors import HostError
 from model.keys.digest import Inputs, flatten, sha256
@@ -8,6 +11,7 @@ from model.keys.record import FactRecord, SwarmRecord
 from model.labels import GIVEN_LABEL, NAME_LABEL, VOLUME_LABEL, labels_of
 from model.log import Log
 from model.stage import Host, Stage
+from model.swarm.constraints import parse_constraint
 from tasks.cleanup.removing import each
 from tasks.hosts.rolling_replace import wait_until_back
 from tasks.hosts.volume_data import refused_volumes
@@ -46,7 +50,7 @@ class NodeLabels(Step):
         """Label the node."""
         from remote.swarm import nodes as swarm_nodes
 
-        run, labels = self._run, node_labels(self._run.stage, self._host)
+        run, labels = self._run, self._wanted(self._run.live_state.swarm)
         # The swarm moves a service with the label that holds it: not to where its data is missing.
         if refused := refused_volumes(run):
             raise HostError(f"{self.host} keeps its labels: {', '.join(refused)} says why")
@@ -68,8 +72,13 @@ class NodeLabels(Step):
             return f"{self.host} was taken down in this run, and takes tasks again"
         node = run.state.record(self._swarm_task, SwarmRecord).node
         return run.live_state.node_labels(
-            node, node_labels(run.stage, self._host), partial(_is_of_orphan, run.stage)
+            node, self._wanted(run.live_state.swarm), partial(_is_of_orphan, run.stage)
         )
+
+    def _wanted(self, swarm: SwarmState) -> dict[str, str]:
+        """Return the labels that the node is to have, given the swarm as it is now."""
+        node = self._run.state.record(self._swarm_task, SwarmRecord).node
+        return with_held_labels(self._run.stage, self._host, swarm, node)
 
 
 def node_labels(stage: Stage, host: Host) -> dict[str, str]:
@@ -80,6 +89,70 @@ def node_labels(stage: Stage, host: Host) -> dict[str, str]:
             labels[f"{VOLUME_LABEL}{name}"] = "true"
     given = stage.given_labels(host)
     return {**labels, **given, GIVEN_LABEL: ",".join(sorted(given))} if given else labels
+
+
+def with_held_labels(stage: Stage, host: Host, swarm: SwarmState, node: str) -> dict[str, str]:
+    """Return the labels that a node is to have while services are deployed as they are.
+
+    One that site.toml no longer gives stays as long as a deployed service asks for it: the swarm would end its tasks at
+    once, before the service is deployed with other constraints.
+
+    Args:
+        stage: The stage.
+        host: The hive.
+        swarm: The swarm.
+        node: The hive's node.
+
+    """
+    labels, there = node_labels(stage, host), labels_of(swarm.nodes.get(node, {}))
+    given = stage.given_labels(host)
+    asked = {label for service in swarm.services.values() for label in _labels_asked(service)}
+    held = {
+        name: there[name]
+        for name in there.get(GIVEN_LABEL, "").split(",")
+        if name in there and name in asked and name not in given
+    }
+    return {**labels, **held, GIVEN_LABEL: ",".join(sorted({**given, **held}))} if held else labels
+
+
+def _labels_asked(service: Mapping[str, Any]) -> set[str]:
+    """Return the labels of nodes that a service asks for, as it is deployed."""
+    found = set()
+    for text in (service["Spec"]["TaskTemplate"].get("Placement") or {}).get("Constraints") or ():
+        with suppress(ValueError):
+            found.add(parse_constraint(text).label)
+    return found - {""}
+
+
+def release_labels(run: Run, log: Log) -> None:
+    """Take labels off the nodes that no service asks for any more, after a run that deployed services.
+
+    Raises:
+        SkepError: No manager answers, or it refuses.
+
+    """
+    held = {
+        hive: record.node
+        for hive in run.stage.hives
+        if (record := run.state.read(swarm_task(hive.short), SwarmRecord)) is not None
+        and _is_held(run.stage, hive, run.live_state.swarm, record.node)
+    }
+    if not held or not run.progress.deployed:
+        return
+    from remote.swarm import nodes as swarm_nodes
+
+    swarm = run.live_state.swarm_now()
+    manager, client = run.connections.manager()
+    for hive, node in held.items():
+        labels = with_held_labels(run.stage, hive, swarm, node)
+        swarm_nodes.ensure_node_labels(
+            manager.short, client, node, labels, log, partial(_is_of_orphan, run.stage)
+        )
+
+
+def _is_held(stage: Stage, hive: Host, swarm: SwarmState, node: str) -> bool:
+    """Return whether a node keeps labels that site.toml no longer gives."""
+    return with_held_labels(stage, hive, swarm, node) != node_labels(stage, hive)
 
 
 def _is_of_orphan(stage: Stage, label: str) -> bool:

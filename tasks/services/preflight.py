@@ -17,7 +17,7 @@ from model.errors import ServiceError, SkepError
 from model.hosts.firewall import swarm_ports
 from model.keys.digest import canonical, sha256
 from model.keys.record import SwarmRecord
-from model.labels import belongs_to, labels_of
+from model.labels import GIVEN_LABEL, belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage
 from model.swarm import engine_versions
@@ -143,15 +143,28 @@ def _swarm(
         for service in services
         if service["Spec"]["Name"] not in stage.services or not belongs_to(labels_of(service), stage.labels)
     ]
-    named = [_node(node, shorts.get(node["ID"], node["ID"])) for node in usable]
-    drained = [
-        _node(node, shorts[node["ID"]]) for node in nodes if node not in usable and node["ID"] in shorts
-    ]
+    given = {hive.short: stage.given_labels(hive) for hive in stage.hives}
+
+    def named_node(node: Mapping[str, Any]) -> Node:
+        name = shorts.get(node["ID"], node["ID"])
+        return _node(node, name, given.get(name))
+
+    named = [named_node(node) for node in usable]
+    drained = [named_node(node) for node in nodes if node not in usable and node["ID"] in shorts]
     return sorted(named, key=lambda node: node.name), drained, foreign
 
 
-def _node(node: Mapping[str, Any], name: str) -> Node:
-    """Return a node as constraints see it."""
+def _node(node: Mapping[str, Any], name: str, given: Mapping[str, str] | None) -> Node:
+    """Return a node as constraints see it.
+
+    Args:
+        node: The node.
+        name: Its name.
+        given: The labels that site.toml gives it; None for a node of others. Those that it gave before go.
+
+    """
+    labels = labels_of(node)
+    former = set() if given is None else {*labels.get(GIVEN_LABEL, "").split(",")} - given.keys()
     description = node.get("Description") or {}
     engine = description.get("Engine") or {}
     platform, resources = description.get("Platform") or {}, description.get("Resources") or {}
@@ -165,7 +178,7 @@ def _node(node: Mapping[str, Any], name: str) -> Node:
             "node.platform.os": platform.get("OS", ""),
             "node.platform.arch": platform.get("Architecture", ""),
         },
-        labels_of(node),
+        {label: value for label, value in labels.items() if label not in former},
         engine.get("Labels") or {},
         resources.get("NanoCPUs", 0) / 1e9,
         resources.get("MemoryBytes", 0),
