@@ -37,12 +37,16 @@ _ULIMITS = _words(
     "core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending stack"
 )
 """The limits that the engine knows, see getrlimit(2)."""
-_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
-_USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\$?(:([A-Za-z0-9_][A-Za-z0-9_.-]*)?)?")
+_HOSTNAME = re.compile(r"\w([\w.-]{0,61}\w)?", re.ASCII)
+_NAME = r"[^-\s:'\"$][^\s:'\"$]*\$?"
+_USER = re.compile(rf"{_NAME}(:({_NAME})?)?|:{_NAME}")
+"""A name or number of the container's `/etc/passwd`, whatever letters it has there, and one of its `/etc/group`.
+
+Without the first the container has its group alone (moby/sys/user, `GetExecUser`). No name begins with `-`.
+"""
 _LAST_ID = 2**31 - 1
 """The engine's own limit: moby/sys/user."""
 _WITH_OPTIONS = re.compile(r"\S+\s+-.*", re.DOTALL)
-_DOUBLED = re.compile(r"\$\$([A-Za-z_]\w*|\{\w[^}]*\}|\()")
 _SPREAD = re.compile(r"(node|engine)\.labels\..+", re.IGNORECASE)
 
 
@@ -53,11 +57,13 @@ def check_settings(path: str, service: types.Service) -> Iterator[str]:
     yield from check_command(f"{path}.command", service.command)
     yield from check_command(f"{path}.entrypoint", service.entrypoint)
     yield from check_program(f"{path}.entrypoint", service.entrypoint)
+    if service.entrypoint == [""] and not service.command:
+        yield f"{path}.entrypoint: [''] takes the image's command away with its entrypoint: write command as well"
     yield from check_user(f"{path}.user", service.user)
     yield from check_health(f"{path}.healthcheck", service.healthcheck)
     name = service.hostname
     if name and not templates.is_template(name) and not _HOSTNAME.fullmatch(name):
-        yield f"{path}.hostname: {short_text(name)} is not a host's name: letters, digits, `.` and `-`, at most 63"
+        yield f"{path}.hostname: {short_text(name)} is not a host's name: letters, digits, `.`, `_` and `-`, at most 63"
     for key in ("cap_add", "cap_drop"):
         for i, capability in enumerate(getattr(service, key)):
             if not templates.is_template(capability) and capability.removeprefix("CAP_") not in _CAPABILITIES:
@@ -132,11 +138,7 @@ def check_program(path: str, command: str | list[str] | None) -> Iterator[str]:
 
 
 def check_command(path: str, command: str | list[str] | None) -> Iterator[str]:
-    """Yield the mistakes of a command: arguments written as a text, and compose's spelling of a `$`."""
-    for text in [command] if isinstance(command, str) else command or []:
-        if (found := _DOUBLED.search(text)) is not None:
-            yield f"{path}: {found[0]} is compose's spelling, here it is {found[0][1:]}"
-            break
+    """Yield the mistake of a command: arguments written as a text."""
     if isinstance(command, str) and command.lstrip().startswith("-"):
         words = toml_text(command.split())
         yield f"{path}: {short_text(command)} is a text, which the shell runs; arguments are a list: {words}"

@@ -61,6 +61,11 @@ def is_address(text: str) -> bool:
     return "%" not in text
 
 
+def is_link_local(text: str) -> bool:
+    """Return whether a text is an IPv6 address that holds on one network alone, as `fe80::1`."""
+    return is_address(text) and ":" in text and ipaddress.ip_address(text).is_link_local
+
+
 def read_network(text: str, *, may_be_address: bool = False) -> IpNetwork:
     """Return a network as Docker, firewalls and clouds read it: `address/prefix`, without a netmask or a host's part.
 

@@ -15,6 +15,7 @@ from model.checks.shared import (
     check_suite,
     check_url,
     is_address,
+    is_link_local,
     known_are,
     no_secret,
     read_network,
@@ -26,6 +27,7 @@ from model.toml_text import short_text
 
 _SSH_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 """A name that ssh takes for no option, and in which it replaces nothing."""
+_INTERFACE = re.compile(r"[A-Za-z0-9_.-]+")
 _LONGEST_NAME = 64
 """Linux's HOST_NAME_MAX, see sethostname(2)."""
 
@@ -139,6 +141,14 @@ def _repository(path: str, stage: Stage) -> Iterator[str]:
         )
 
 
+def _is_reached(name: str) -> bool:
+    """Return whether a text is an address as ssh takes it; a link-local one may have an interface: `fe80::1%eth0`."""
+    address, with_scope, interface = name.partition("%")
+    if not with_scope:
+        return is_address(address)
+    return is_link_local(address) and _INTERFACE.fullmatch(interface) is not None
+
+
 def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Iterator[str]:
     """Yield the mistakes of a prepared stage."""
     shorts = {f"{config.custom_hostname}{n}" for n in range(stage.number_of_hosts)}
@@ -147,7 +157,7 @@ def _prepared_stage(path: str, stage: Stage, config: types.PreparedStage) -> Ite
             yield f"{path}.hosts.{short}: is not one of its hosts ({', '.join(sorted(shorts))})"
     for short, host in config.hosts.items():
         name = host.ssh_host
-        if name is not None and not (_SSH_HOST.fullmatch(name) or is_address(name)):
+        if name is not None and not (_SSH_HOST.fullmatch(name) or _is_reached(name)):
             yield f"{path}.hosts.{short}.ssh_host: {short_text(name)} is not the name or address of a host"
     secrets = stage.site.secrets
     if config.root_password is not None and config.root_password not in secrets:

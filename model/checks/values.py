@@ -60,28 +60,34 @@ _SYSCTLS: tuple[Place, ...] = (
     ("services", "*", "sysctls", "*"),
 )
 """The places of kernel parameters' values."""
+_USERS: tuple[Place, ...] = (("stages", "*", "user"), ("services", "*", "user"), ("images", "*", "user"))
 _WORDS: tuple[Place, ...] = (
-    ("stages", "*", "user"),
-    ("stages", "*", "region"),
-    ("stages", "*", "available_zones", "*"),
-    ("stages", "*", "subnets", "*", "available_zone"),
-    ("stages", "*", "instance_type"),
-    ("stages", "*", "repository_instance_type"),
-    ("stages", "*", "image_name"),
     ("stages", "*", "kms_key_id"),
     ("stages", "*", "project"),
     ("stages", "*", "subscription_id"),
-    ("stages", "*", "box"),
-    ("stages", "*", "bridge"),
     ("stages", "*", "dev"),
     ("volumes", "*", "driver"),
     ("networks", "*", "ipam", "driver"),
     ("services", "*", "logging", "driver"),
-    ("services", "*", "user"),
-    ("images", "*", "user"),
+    *_USERS,
 )
-"""The places of names in systems that have neither spaces nor quotes in names."""
+"""The places of names in systems that have neither spaces nor quotes in names.
+
+OpenStack's images, flavors, zones and regions may have any, so do Amazon's images, boxes and VirtualBox's interfaces.
+"""
 _WORD = re.compile(r"[^\s'\"`$\\]+|.*\{\{.*")
+_USER = re.compile(r"[^\s'\"]+|.*\{\{.*")
+"""Domains have users with a `\\` or a `$`: `CORP\\admin`."""
+_ZONES: tuple[Place, ...] = (
+    ("stages", "*", "available_zones", "*"),
+    ("stages", "*", "subnets", "*", "available_zone"),
+)
+"""The places of zones. Empty is none, as in Azure's regions without zones."""
+_KEY_LINES: tuple[Place, ...] = (
+    ("setup_hosts", "users", "*", "public_keys", "*"),
+    ("stages", "*", "hosts", "*", "host_keys", "*"),
+)
+"""The places of lines out of files, which may end as lines do."""
 _NAMES: tuple[Place, ...] = (
     ("services", "*", "available_on"),
     ("services", "*", "depends_on"),
@@ -112,6 +118,8 @@ def check_empty(site: types.Site) -> Iterator[tuple[str, str]]:
     for place, text in texts((), site):
         if text.strip() or _is_of(place, _FREE) or place[-1] == "prefix" or _is_argument(place):
             continue
+        if not text and (_is_of(place, _ZONES) or _clears_entrypoint(site, place)):
+            continue
         yield key_path(place), f"is empty{_for_none(place)}"
     for place, key in keys((), site):
         if not key.strip():
@@ -120,9 +128,10 @@ def check_empty(site: types.Site) -> Iterator[tuple[str, str]]:
 
 def _texts(site: types.Site) -> Iterator[tuple[str, str]]:
     """Yield the texts with line breaks or other characters that they can't have, and those that are too long."""
-    for place, text in texts((), site):
-        if _is_of(place, (*_FREE, *_LINES)) or not text.strip():
+    for place, whole in texts((), site):
+        if _is_of(place, (*_FREE, *_LINES)) or not whole.strip():
             continue
+        text = whole.strip() if _is_of(place, _KEY_LINES) else whole
         # The kernel itself writes tabs between several numbers.
         allowed = "\t" if _is_of(place, _SYSCTLS) else ""
         if odd := [char for char in text if not char.isprintable() and char not in allowed]:
@@ -133,7 +142,7 @@ def _texts(site: types.Site) -> Iterator[tuple[str, str]]:
                 key_path(place),
                 f"{short_text(text)} has {len(text)} characters, and may have {LONGEST_TEXT}",
             )
-        elif _is_of(place, _WORDS) and not _WORD.fullmatch(text):
+        elif _is_of(place, _WORDS) and not (_USER if _is_of(place, _USERS) else _WORD).fullmatch(text):
             yield key_path(place), f"{short_text(text)} is not a name: it has white space or quotes in it"
 
 
@@ -147,10 +156,25 @@ def _is_argument(place: Place) -> bool:
     return _is_of(place, _LINES) and isinstance(place[-1], int) and place[-1] > 0 and place[-2] != "try"
 
 
+def _clears_entrypoint(site: types.Site, place: Place) -> bool:
+    """Return whether an empty word is an entrypoint's only one, with which Docker takes none, not the image's.
+
+    The engine resets `[""]` to nothing when a container is made (moby, daemon/create.go, `mergeAndVerifyConfig`).
+    """
+    if not _is_of(place, (("services", "*", "entrypoint", 0), ("images", "*", "entrypoint", 0))):
+        return False
+    table = (site.services if place[0] == "services" else site.images)[str(place[1])]
+    return table.entrypoint == [""]
+
+
 def _for_none(place: Place) -> str:
     """Return what to write where the empty text was meant for nothing."""
-    is_of_image = place[0] in {"services", "images"} and place[-1] in {"command", "entrypoint"}
-    return ": leave it out for the image's own" if is_of_image else ""
+    key = place[2] if len(place) > 2 and place[0] in {"services", "images"} else ""  # noqa: PLR2004
+    if key == "entrypoint":
+        return ": leave it out for the image's own, or write entrypoint = [''] for none"
+    if key in {"command", "user", "working_dir", "stop_signal"}:
+        return ": leave it out for the image's own"
+    return ": leave it out for Docker's own" if key == "hostname" else ""
 
 
 def _amounts(place: Place, value: object) -> Iterator[tuple[str, str]]:

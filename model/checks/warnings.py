@@ -1,12 +1,16 @@
-"""What is no mistake and hardly meant: labels that nothing reads, compose's variables, which nothing replaces. Pure."""
+"""What is no mistake and hardly meant: labels that nothing reads, compose's variables and doubled dollars. Pure."""
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from model.checks.unread_labels import unread_labels
 from model.stage import Stage
 from model.toml_text import key_path
 
+_DOUBLED = re.compile(r"(?<!\$)\$\$([A-Za-z]\w*|\{[A-Za-z_][^}\n]{0,80}\}|\()")
+_PAIR = re.compile(r"\$\$(?![\w{($])")
+"""A shell's process id, or the end of what `$$` quotes in PostgreSQL."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::?[-?+][^}]*)?\}|\$([A-Za-z_]\w*)")
 
 
@@ -14,6 +18,7 @@ def warnings(stage: Stage) -> Iterator[str]:
     """Yield a line for each part of a stage that does not do what it seems to be for."""
     yield from unread_labels(stage)
     yield from _unreplaced(stage)
+    yield from _doubled(stage)
 
 
 def _unreplaced(stage: Stage) -> Iterator[str]:
@@ -29,3 +34,32 @@ def _unreplaced(stage: Stage) -> Iterator[str]:
                     f"{where}: {found[1] or found[2]} is a variable of compose's, and handed on as it is: write the "
                     "value, or a template, as {{ vars.<name> }} or {{ secrets.<name> }}"
                 )
+
+
+def _doubled(stage: Stage) -> Iterator[str]:
+    """Yield the commands with `$$NAME`, in which compose would have left one `$`.
+
+    A shell takes `$$` for its own process id, Perl for what a name refers to, PostgreSQL for a quote.
+    """
+    made: dict[str, Any] = {}
+    used = {service.image for service in stage.services.values()}
+    made |= {f"images.{name}": image for name, image in stage.site.images.items() if name in used}
+    made |= {f"services.{name}": service for name, service in stage.services.items()}
+    for path, part in made.items():
+        test = part.healthcheck.test if part.healthcheck is not None else None
+        for key, command in (
+            ("command", part.command),
+            ("entrypoint", part.entrypoint),
+            ("healthcheck.test", test),
+        ):
+            words = [command] if isinstance(command, str) else command or []
+            found = next((match for word in words if (match := _doubled_in(word))), None)
+            if found is not None:
+                yield (
+                    f"{path}.{key}: {found[0]} is handed on as it is: if it is compose's spelling, write {found[0][1:]}"
+                )
+
+
+def _doubled_in(text: str) -> re.Match[str] | None:
+    """Return the first `$$NAME` of a text; none where `$$` has a meaning of its own in it."""
+    return None if _PAIR.search(text) else _DOUBLED.search(text)

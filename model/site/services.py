@@ -85,7 +85,8 @@ class ServiceBase(Frozen, frozen=True):
         Annotated[
             str | list[str],
             Meta(
-                description="The entrypoint, instead of the image's: a text for the shell, or a list of words."
+                description="The entrypoint, instead of the image's: a text for the shell, or a list of words; `['']` "
+                "for none."
             ),
         ]
         | None

@@ -11,7 +11,8 @@ from model.toml_text import short_text, toml_text
 COMMAND, SHELL, NONE = "CMD", "CMD-SHELL", "NONE"
 _FORMS = (COMMAND, SHELL, NONE)
 _OFF = "leave it out for the image's own check, or write test = ['NONE'] to switch that off"
-_DOCKERFILE = re.compile(r"\s*(CMD\b|(?i:CMD-SHELL|HEALTHCHECK)\b).*", re.DOTALL)
+_DOCKERFILE = re.compile(r"\s*(CMD\s|CMD-SHELL\s|HEALTHCHECK\s+(--\S+\s+)*(CMD|NONE)\b).*", re.DOTALL)
+"""A line of a Dockerfile, in capitals: `healthcheck` and `healthcheck.sh` are programs."""
 _WHOLE_COMMAND = re.compile(r"[^\s/]\S*\s.*|\S+\s+-.*", re.DOTALL)
 """A program and its arguments in one text. A program's path may have spaces in it: `/opt/my app/check`."""
 

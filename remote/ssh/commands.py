@@ -23,7 +23,8 @@ _ALWAYS = {
 def host_options(record: HostRecord) -> dict[str, str]:
     """Return the options for reaching a host, and knowing it by its key."""
     return {
-        "HostName": record.ssh_host,
+        # ssh replaces what follows a `%`; an address may have an interface there (`fe80::1%eth0`).
+        "HostName": record.ssh_host.replace("%", "%%"),
         "Port": str(record.ssh_port),
         "User": record.user,
         "HostKeyAlias": record.name,

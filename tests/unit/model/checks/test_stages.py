@@ -12,14 +12,25 @@ from tests.openstack.cloud import stage_of as openstack_stage
 
 
 @pytest.mark.parametrize(
-    "name", ["-oProxyCommand=id", " x.test", "%x.test", "'x.test", "a@b", "fe80::1%eth0"]
+    "name",
+    [
+        "-oProxyCommand=id",
+        " x.test",
+        "%x.test",
+        "'x.test",
+        "a@b",
+        "fe80::1%",
+        "fe80::1%a b",
+        "2001:db8::1%eth0",
+    ],
 )
 def test_where_ssh_answers_is_a_name_or_an_address(name: str) -> None:
-    """Nothing that ssh takes for an option or replaces; `x.test` and `2001:db8::1` are fine."""
+    """Nothing that ssh takes for an option or replaces; names and addresses, with an interface too, are fine."""
     (line,) = check(prepared(name), Path())
 
     assert line.startswith("stages.p.hosts.hive0.ssh_host: ")
-    assert check(prepared("x.test"), Path()) == check(prepared("2001:db8::1"), Path()) == []
+    for fine in ("x.test", "2001:db8::1", "fe80::1%eth0"):
+        assert check(prepared(fine), Path()) == []
 
 
 def prepared(ssh_host: str) -> Site:

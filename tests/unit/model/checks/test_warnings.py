@@ -30,3 +30,33 @@ def test_a_variable_of_composes_is_handed_on_as_it_is(site_dir: Path, value: str
 
     told = f"services.web.environment.A: {name} is a variable of compose's, and handed on as it is: write the value, "
     assert [line.startswith(told) for line in found] == [True] * bool(name)
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ('"pg_isready -U $$USER"', "$$USER"),
+        ('["sh", "-c", "echo $${NAME:-x}"]', "$${NAME:-x}"),
+        ('"echo $$(id)"', "$$("),
+        ('"for i in 1 2; do echo $$i; done"', "$$i"),
+        ('["psql", "-c", "DO $$BEGIN CREATE ROLE x; END$$"]', ""),
+        ('["psql", "-c", "SELECT $$a$$ || $$B$$;"]', ""),
+        ('"exec >/var/log/x.$$_log"', ""),
+        ('"test -e /tmp/$$_ok"', ""),
+        ('"echo $$ >/run/$$NAME"', ""),
+        ('"echo $USER"', ""),
+    ],
+)
+@pytest.mark.parametrize("key", ["command", "entrypoint", "healthcheck.test"])
+def test_a_doubled_dollar_is_hardly_meant_before_a_name(
+    site_dir: Path, key: str, command: str, told: str
+) -> None:
+    """Compose writes one for `$`. It is no mistake: shells, Perl and PostgreSQL have a `$$` of their own."""
+    of_image = GOOD.replace('from = "debian:12"', f'from = "debian:12"\n{key} = {command}')
+    for path, text in (("services.web", f"{GOOD}{key} = {command}\n"), ("images.web", of_image)):
+        (site_dir / "site.toml").write_text(text)
+
+        found = list(warnings(select(load(site_dir / "site.toml"), None)))
+
+        line = f"{path}.{key}: {told} is handed on as it is: if it is compose's spelling, write {told[1:]}"
+        assert found == [line] * bool(told)

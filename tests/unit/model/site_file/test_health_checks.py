@@ -20,6 +20,18 @@ from tests.unit.model.good_site import GOOD, problems
         (["NONE"], ["NONE"]),
         (["/opt/my app/check"], ["CMD", "/opt/my app/check"]),
         ("none-left && true", ["CMD-SHELL", "none-left && true"]),
+        *(
+            (text, ["CMD-SHELL", text])
+            for text in (
+                "healthcheck.sh --connect --innodb_initialized",
+                "healthcheck || exit 1",
+                "healthcheck --mode=http",
+                "healthcheck cmd x",
+                "cmd-shell -x",
+                "CMD=$(cat /c); $CMD",
+                "HEALTHCHECK_PORT=80 check",
+            )
+        ),
     ],
 )
 def test_what_docker_gets(test: object, docker: list[str]) -> None:
@@ -62,7 +74,6 @@ def test_one_meaning_has_one_key() -> None:
         ('["NONE "]', "'NONE ' is written 'NONE'"),
         ('[" CMD", "x"]', "' CMD' is written 'CMD'"),
         ('"none"', "'none' as a text is a command: write test = ['NONE']"),
-        ('"healthcheck cmd x"', "'healthcheck cmd x' is a line of a Dockerfile"),
         ('["curl -f http://x"]', "'curl -f http://x' is one word, and no program has that name: write each"),
         ('["CMD", "curl -f http://x"]', "'curl -f http://x' is one word"),
         ('["/usr/bin/curl -f"]', "'/usr/bin/curl -f' is one word"),
@@ -70,8 +81,13 @@ def test_one_meaning_has_one_key() -> None:
         ('["none"]', "'none' is written 'NONE'"),
         ('["cmd", "x"]', "'cmd' is written 'CMD'"),
         ('"CMD curl -f"', "'CMD curl -f' is a line of a Dockerfile"),
+        ('"CMD-SHELL curl -f"', "'CMD-SHELL curl -f' is a line of a Dockerfile"),
         ('"HEALTHCHECK CMD true"', "'HEALTHCHECK CMD true' is a line of a Dockerfile"),
-        ('["CMD-SHELL", "pg_isready -U $$USER"]', "$$USER is compose's spelling, here it is $USER"),
+        (
+            '"HEALTHCHECK --interval=5s --retries=3 CMD x"',
+            "'HEALTHCHECK --interval=5s --retries=3 CMD x' is a line",
+        ),
+        ('"HEALTHCHECK NONE"', "'HEALTHCHECK NONE' is a line of a Dockerfile"),
         ('"true"\ninterval = "0.1ms"', None),
         ('"true"\ndisable = true', None),
     ],

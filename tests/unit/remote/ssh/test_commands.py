@@ -90,6 +90,17 @@ class TestLogin:
         assert f"StrictHostKeyChecking={checking}" in ssh_login(record, Path("k"), {}, "true")
 
 
+def test_an_address_with_an_interface() -> None:
+    """What follows a `%` is replaced by ssh, and two are one."""
+    record = HostRecord(name="h", id="", address="fe80::1", ssh_host="fe80::1%eth0")
+
+    asked = ["ssh", "-G", *ssh_login(record, Path("k"), {}, "true")[1:]]
+    asked.remove("-T")
+    said = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+
+    assert "\nhostname fe80::1%eth0\n" in said
+
+
 def test_a_terminal() -> None:
     """A command has a terminal on its host where that is asked for, and otherwise none."""
     for terminal, word in ((False, "-T"), (True, "-t")):
