@@ -5,8 +5,8 @@ from pathlib import Path
 
 from model import site as types
 from model import templates
-from model.checks.places import Place, fits, keys, texts
 from model.images import ansible, roles
+from model.places import Place, fits, keys, texts
 from model.toml_text import key_path
 
 

@@ -58,7 +58,9 @@ def check_volume(path: str, volume: types.Volume, stages: Iterable[Stage]) -> It
             continue
         known = set(stage.shorts) - ({stage.repository_short} if stage.config.separate_repository else set())
         for i, short in enumerate(volume.named_hosts):
-            if short not in known:
+            if short == EACH:
+                yield f"{path}.hosts[{i}]: 'each' is not in a list: write hosts = 'each', or name the hives"
+            elif short not in known:
                 yield f"{path}.hosts[{i}]: {short!r} is not a hive of stage {stage.name}{known_are(known)}"
 
 

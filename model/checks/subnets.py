@@ -8,7 +8,8 @@ import ipaddress
 from collections.abc import Iterator
 
 from model import site as types
-from model.checks.shared import IPV4, IpNetwork
+from model.checks.networks import special_addresses
+from model.checks.shared import IPV4, IpNetwork, read_network
 from model.stage import Stage
 from model.swarm.address_pools import address_pools
 from model.swarm.docker_subnets import docker_subnets
@@ -36,7 +37,7 @@ def check_subnets(stage: Stage) -> Iterator[str]:
 
 
 def _subnets(stage: Stage) -> Iterator[tuple[str, str, ipaddress.IPv4Network]]:
-    """Yield each subnet that site.toml names, with its path and its network's name; not those that are no IPv4."""
+    """Yield each subnet that site.toml names, with its path and its network's name; not those that can't be used."""
     for name, network in stage.networks.items():
         if network.ipam is None:
             continue
@@ -44,9 +45,22 @@ def _subnets(stage: Stage) -> Iterator[tuple[str, str, ipaddress.IPv4Network]]:
         for i, pool in enumerate(network.ipam.pools):
             path = f"networks.{name}.ipam" + ("" if own and i == 0 else f".config[{i - own}]")
             try:
-                yield f"{path}.subnet", name, ipaddress.IPv4Network(pool.subnet)
+                yield f"{path}.subnet", name, _ipv4(pool.subnet)
             except ValueError:
                 continue  # reported where the table is checked
+
+
+def _ipv4(text: str) -> ipaddress.IPv4Network:
+    """Return a network of IPv4 that containers can have addresses of.
+
+    Raises:
+        ValueError: It is none.
+
+    """
+    network = read_network(text)
+    if not isinstance(network, ipaddress.IPv4Network) or special_addresses(network):
+        raise ValueError(text)
+    return network
 
 
 def _against_hosts(line: str, subnet: ipaddress.IPv4Network, stage: Stage) -> Iterator[str]:
@@ -142,8 +156,8 @@ def _room(pool: types.Pool) -> int:
         ValueError: It is no IPv4 network.
 
     """
-    subnet = ipaddress.IPv4Network(pool.subnet)
-    part = ipaddress.IPv4Network(pool.ip_range) if pool.ip_range is not None else subnet
+    subnet = _ipv4(pool.subnet)
+    part = _ipv4(pool.ip_range) if pool.ip_range is not None else subnet
     taken = {subnet.network_address, subnet.broadcast_address}
     # Without an address of its own the gateway gets the first one that is free.
     free = part.num_addresses - sum(address in part for address in taken)

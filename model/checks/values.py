@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from model import site as types
-from model.checks.places import Place, fits, keys, parts, texts
+from model.places import Place, fits, keys, parts, texts
 from model.toml_text import key_path, short_text, toml_text
 from model.units import Age as AgeInSeconds
 from model.units import Bytes, Seconds, duration, size

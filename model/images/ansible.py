@@ -104,8 +104,8 @@ def plugins(directory: Path, role_trees: Mapping[str, Iterable[Entry]]) -> dict[
         ConfigError: A file can't be read.
 
     """
-    texts = [entry.text for tree in role_trees.values() for entry in tree]
-    words = {word for text in texts for word in _WORD.findall(text)}
+    # One file at a time: all of them may be more than fits into memory.
+    words = {word for tree in role_trees.values() for entry in tree for word in _WORD.findall(entry.text)}
     library = _python(directory / LIBRARY)
     modules = [
         entry for entry in library if Path(entry.path).stem.encode() in words and "/" not in entry.path

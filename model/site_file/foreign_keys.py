@@ -138,7 +138,7 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
     },
     "HealthcheckTable": {
         "disable": "write test = ['NONE']",
-        "start_interval": "it needs Docker Engine 25",
+        "start_interval": _NONE,
     },
     "Volume": {
         "available_on": "leave it out: a stage has the volumes that its services mount",
@@ -280,7 +280,8 @@ _HIVE = "hive_"
 _VARIABLES: Mapping[str, str] = {
     "hive_ca_cert": f"{_NONE}: each stage has a CA of its own",
     "hive_ca_key": f"{_NONE}: each stage has a CA of its own",
-    "hive_default_network": "leave it out: services that name no networks join all, one called site if there is none",
+    "hive_default_network": "leave it out: services that name no networks join those that are there when they are "
+    "first deployed, one called site if there are none",
     "hive_ec2_group_rules": "write ports in services: the clouds' firewalls follow",
     "hive_ext_repositories": "write [registries.'<name>'] with user and password",
     "hive_gcp_ssh_source_range": "write ssh_source_ips in the stage",

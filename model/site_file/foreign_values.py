@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from model.site.volumes import EACH
 from model.toml_text import key_text, short_text, toml_text
 
 _CONDITIONS = {
@@ -26,6 +27,8 @@ _FLAVOURS = {
 }
 """Types of mounts that there are elsewhere."""
 _LAST_MODE = 0o1777
+_EACH = {"all", "any", "each", "every", "global", "*"}
+"""How people write that every hive has a volume."""
 _BOOLEANS = {"true", "false", "yes", "no"}
 
 
@@ -87,6 +90,8 @@ def value_instead(place: Sequence[str | int], value: object) -> str:
             said = f"write {short_text([value])}"
         case ["networks", _, "ipam"] if isinstance(value, list):
             said = f"write {{ config = {short_text(value)} }}"
+        case ["volumes", _, "hosts"] if isinstance(value, str) and value != EACH:
+            said = f"write {toml_text(EACH if value.lower() in _EACH else value.replace(',', ' ').split())}"
         case ["stages", _, "image_name"] if isinstance(value, dict):
             said = "write the name or id of an image of the cloud, or a family, as 'debian-12'"
         case ["secrets", _]:
@@ -151,7 +156,7 @@ def _mount(text: str) -> str:
     """Return what to write for a mount in compose's short form: a table."""
     source, target, *options = [*text.split(":"), ""][:3] if ":" in text else ["", text]
     is_path = source.startswith(("/", ".", "~"))
-    made: dict[str, object] = {"source": source, "target": target} if source else {"target": target}
+    made: dict[str, object] = {"source": source or "<name>", "target": target}
     if is_path:
         made = {"type": "bind", **made, "source": source if source.startswith("/") else "/…"}
     if "ro" in ",".join(options).split(","):

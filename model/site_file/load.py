@@ -17,10 +17,11 @@ import tomli
 from model import checks
 from model import site as types
 from model.errors import ConfigError
+from model.places import Place
 from model.reasons import reason_of
 from model.site_file import convert
 from model.site_file.dotted import with_dotted_keys
-from model.site_file.raw_values import TOO_DEEP, Place, told, too_deep, without_odd_values
+from model.site_file.raw_values import TOO_DEEP, told, too_deep, without_odd_values
 from model.site_file.sentences import leaves, sentences
 from model.site_file.tables import SiteTable
 from model.stage import Stage

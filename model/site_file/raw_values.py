@@ -5,15 +5,13 @@ from datetime import date, datetime, time
 from math import isinf, isnan
 from typing import Any
 
+from model.places import Place, parts
 from model.toml_text import key_path, short_text, toml_text
 
 DEEPEST = 40
 """How many tables and lists may lie in one another. TOML has no limit; what reads a site has."""
 TOO_DEEP = f"tables and lists lie more than {DEEPEST} deep in one another"
 _LARGEST = 2**63 - 1
-
-Place = tuple[str | int, ...]
-"""The keys and indices that lead to a value."""
 
 
 def too_deep(data: Mapping[str, Any]) -> str:
@@ -24,7 +22,7 @@ def too_deep(data: Mapping[str, Any]) -> str:
     for key, top in data.items():
         level: list[Any] = [top]
         for _ in range(DEEPEST):
-            level = [part for value in level for part in _parts(value).values()]
+            level = [part for value in level for _, part in parts(value)]
         if level:
             return f"{key_path([key])}: {TOO_DEEP}"
     return ""
@@ -70,13 +68,6 @@ def _oddity(value: Any) -> tuple[str, Any]:
     if isinstance(value, str) and "\0" in value:
         return f"{short_text(value)} has a NUL, with which no program can be called", value.replace("\0", "")
     return "", value
-
-
-def _parts(value: Any) -> dict[Any, Any]:
-    """Return the parts of a table or list."""
-    if isinstance(value, dict):
-        return value
-    return dict(enumerate(value)) if isinstance(value, list) else {}
 
 
 def told(problems: Mapping[Place, str]) -> Iterator[str]:

@@ -81,8 +81,11 @@ _BOUNDS = {
 }
 
 
-_TIME, _DEVICE = "(ms|h|m|s)", "^/dev/"
-"""What the patterns of durations and of block devices have in them."""
+_TIME, _AGE, _SIZE, _DEVICE = "(ms|h|m|s)", "[hd]$", "[kKmMgGtT]?", "^/dev/"
+"""What the patterns of durations, ages, sizes and block devices have in them."""
+_WORDS = re.compile(r"\^\(?([\w.-]+(?:\|[\w.-]+)*)\)?\$")
+"""A pattern of some words and nothing else."""
+_MIB = 1 << 20
 
 
 def _mistake(error: "ValidationError") -> str:
@@ -95,11 +98,9 @@ def _mistake(error: "ValidationError") -> str:
         return f"the key {toml_text(_missing(error))} is missing"
     if rule in {"anyOf", "oneOf", "type"}:
         options = [schema] if rule == "type" else error.validator_value
-        if "pattern" in schema and described:
-            spelling = value_instead(list(error.absolute_path), value)
-            is_time = type(value) is int and _TIME in schema["pattern"]
-            if not spelling and is_time and re.search(schema["pattern"], f"{value}s"):
-                spelling = f": write {toml_text(f'{value}s')}"
+        if (text := _only_text(options)) and "description" in text:
+            spelling = value_instead(list(error.absolute_path), value) or _with_unit(value, text["pattern"])
+            described = text["description"]
             return f"{short_text(value)} is not a text{spelling or f': {described}'}"
         place = list(error.absolute_path)
         spelling = value_instead(place, value) or _spelling(value, options)
@@ -115,10 +116,35 @@ def _mistake(error: "ValidationError") -> str:
         )
         if not spelling and (meant := next(close, "")):
             spelling = f": write {toml_text(meant)}"
+        words = found[1].split("|") if (found := _WORDS.fullmatch(error.validator_value)) else []
+        if not spelling and not all(word in described for word in words):
+            return f"{short_text(value)} is not one of {', '.join(words)}{_slip(str(value), words)}"
         return f"{short_text(value)} is not allowed{spelling or f': {described or error.validator_value}'}"
     if rule in _BOUNDS:
         return f"{short_text(value)} must be {_BOUNDS[rule]} {error.validator_value}"
     return "must not be empty" if rule in {"minProperties", "minLength", "minItems"} else error.message
+
+
+def _only_text(options: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the one alternative, beside none at all, if it is a text with a form; else nothing."""
+    alternatives = [option for option in options if option.get("type") != "null"]
+    return alternatives[0] if len(alternatives) == 1 and "pattern" in alternatives[0] else {}
+
+
+def _with_unit(value: object, pattern: str) -> str:
+    """Return how a number is written where a duration, age or size is wanted; empty if it can't be one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return ""
+    if _SIZE in pattern and not value:
+        return ""
+    if _SIZE in pattern and value < _MIB:
+        said = f": write {toml_text(f'{value}M')}, with its unit; without one these are bytes"
+    elif _AGE in pattern:
+        said = f": write {toml_text(f'{value}d')} for days, {toml_text(f'{value}h')} for hours"
+    else:
+        said = f": write {toml_text(f'{value}s' if _TIME in pattern else f'{value}')}"
+    first = re.search("'(.*?)'", said)
+    return said if first and re.search(pattern, first[1]) else ""
 
 
 def _missing(error: "ValidationError") -> str:
@@ -143,6 +169,7 @@ def _close(text: str, pattern: str) -> Iterator[str]:
             yield spelling
     if bare.isdecimal():
         yield f"{bare}s"
+        yield f"{bare}d"
     if pattern.startswith(_DEVICE):
         yield f"{_DEVICE[1:]}{bare}"
 
@@ -159,8 +186,13 @@ def way_out(table: str, key: str, known: Iterable[str], value: object) -> str:
     """
     if said := instead(table, key, value):
         return said
-    close = [name for name in known if distance(key, name) <= (2 if len(key) > 6 else 1)]  # noqa: PLR2004 - slips
-    close.sort(key=lambda name: distance(key, name))
+    return _slip(key, known)
+
+
+def _slip(text: str, known: Iterable[str]) -> str:
+    """Return the known word that is spelt alike, as the end of a message; empty if there is none."""
+    close = [name for name in known if distance(text, name) <= (2 if len(text) > 6 else 1)]  # noqa: PLR2004 - slips
+    close.sort(key=lambda name: distance(text, name))
     return f", did you mean {toml_text(close[0])}?" if close else ""
 
 

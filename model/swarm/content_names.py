@@ -1,6 +1,5 @@
 """Content and names of Docker secrets and configs. They are named by content digest: new content makes a new object."""
 
-import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from model import site as types
 from model.errors import ConfigError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten
-from model.user_paths import expanded
+from model.user_paths import expanded, file_size
 from model.utf8 import utf8_text
 
 _LARGEST = 16 << 20
@@ -47,12 +46,9 @@ def source(path: str, config: types.Config, directory: Path) -> tuple[str, bytes
         return f"{path}.text", config.text.encode()
     where, file = f"{path}: {config.file}", expanded(directory, config.file or "")
     try:
-        status = file.stat()
-        # A pipe would be waited for, and a template may be longer than what it becomes, but not by much.
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfigError([f"{where}: is not a file"])
-        if status.st_size > _LARGEST:
-            raise ConfigError([f"{where}: has {status.st_size} bytes, and Docker takes 1023999"])
+        # A template may be longer than what it becomes, but not by much.
+        if (size := file_size(file)) > _LARGEST:
+            raise ConfigError([f"{where}: has {size} bytes, and Docker takes 1023999"])
         return where, file.read_bytes()
     except OSError as error:
         raise ConfigError([f"{path}.file: {config.file}: {error.strerror}"]) from error

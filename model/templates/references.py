@@ -42,10 +42,14 @@ def is_jinja(text: str) -> bool:
 
 def is_of_another_program(text: str) -> bool:
     """Return whether a template uses names, and none that templates of site.toml have, as `{{x}}`."""
-    from jinja2 import TemplateSyntaxError, meta
+    from jinja2 import TemplateAssertionError, TemplateSyntaxError, meta, nodes
 
     try:
-        used = meta.find_undeclared_variables(environment().parse(text))
+        tree = environment().parse(text)
+        used = meta.find_undeclared_variables(tree)
+    except TemplateAssertionError:
+        # It has a filter or test that Jinja2 lacks.
+        return not any(node.name in _NAMES for node in tree.find_all(nodes.Name))
     except TemplateSyntaxError:
         return False
     return bool(used) and used.isdisjoint(_NAMES)

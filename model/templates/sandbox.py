@@ -4,19 +4,20 @@ jinja2 is imported when the first value is a template, never before.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, time
 from functools import cache
+from itertools import chain, permutations
 from typing import TYPE_CHECKING, Any
 
 from model.site import PublishedPort
 from model.toml_text import toml_text
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 
 _STAND_INS = "\x1f\x1e\x1d\x1c\x0b\x0c"
-"""What may stand for a CR: white space for jinja2, and in hardly any text."""
+"""What a CR may be replaced with, alone or as two of them: jinja2 takes each for white space."""
 
 
 class LookupTable:
@@ -138,7 +139,7 @@ class NoTextError(Exception):
 
 def _is_value(found: object) -> bool:
     """Return whether something is a value of TOML, or none, and nothing of Python's or jinja2's own."""
-    return found is None or isinstance(found, str | int | float | list | tuple | dict | date | time)
+    return found is None or isinstance(found, str | int | float | list | tuple | dict)
 
 
 def _printed(found: object) -> object:
@@ -163,16 +164,29 @@ def _printed(found: object) -> object:
 def compiled(text: str) -> Callable[..., str]:
     """Return a template, compiled once, as the function that renders it.
 
-    Line ends stay as they are written, where jinja2 would drop each CR: it takes what stands for one for white space.
+    Line ends stay as they are written, where jinja2 would drop each CR of the template (but none of a value).
     """
     _refuse_comments(text)
-    cr = next((char for char in _STAND_INS if char not in text), "\r")
-    template = environment().from_string(text.replace("\r", cr))
+    plain = environment().from_string(text)
+    if "\r" not in text:
+        return plain.render
+
+    @cache
+    def with_stand_in(cr: str) -> "Template":
+        return environment().from_string(text.replace("\r", cr))
 
     def render(values: Mapping[str, object]) -> str:
-        return template.render(values).replace(cr, "\r")
+        # What is rendered without any stand-in shows those that the values have themselves.
+        cr = _stand_in(text + plain.render(values))
+        return with_stand_in(cr).render(values).replace(cr, "\r")
 
     return render
+
+
+def _stand_in(text: str) -> str:
+    """Return white space that is not in a text: a character, else a pair of two, which never overlaps with itself."""
+    pairs = map("".join, permutations(_STAND_INS, 2))
+    return next((one for one in chain(_STAND_INS, pairs) if one not in text), "\r")
 
 
 def _refuse_comments(text: str) -> None:

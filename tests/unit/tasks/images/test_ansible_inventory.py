@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from model.errors import ConfigError
 from model.images import ansible
 from model.keys.record import PortsRecord
-from model.keys.tree import Entry
+from model.keys.tree import BLOCK, Entry
 from model.secrets.secret import Secret
 from model.secrets.stage_secrets import generate
 from model.site_file.load import load, parse_site
@@ -90,6 +91,19 @@ class TestFiles:
         write(tmp_path, **{"web__tasks__main": "[]", "common__tasks__main": "[]", name: text})
 
         assert list(ansible.trees(tmp_path, "web")) == ["common", "web"]
+
+    def test_files_are_looked_through_one_at_a_time(self, tmp_path: Path) -> None:
+        """For the names of modules; all together may be more than fits into memory."""
+        write(tmp_path, web__tasks__main="[]")
+        for number in range(24):
+            (tmp_path / "roles" / "web" / f"{number}.bin").write_bytes(bytes(BLOCK))
+        found = ansible.trees(tmp_path, "web")
+        tracemalloc.start()
+        try:
+            ansible.plugins(tmp_path, found)
+            assert tracemalloc.get_traced_memory()[1] < 8 * BLOCK
+        finally:
+            tracemalloc.stop()
 
     def test_roles_that_use_one_another(self, tmp_path: Path) -> None:
         """What is used by what is used counts, once, even in a circle; a collection's role is the collection's."""
