@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from model import site as types
 from model.errors import ServiceError, SkepError
@@ -23,6 +23,9 @@ from tasks.phase import Orphan, Phase
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.step import ADOPT, BLOCKED, REPLACE, Finding, Names, Step, Work
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 
 def steps(run: Run) -> Iterator[Step]:
@@ -63,12 +66,13 @@ class OverlayNetwork(Step):
         from remote.swarm.overlay_networks import ensure_network
 
         run, name = self._run, self.name
-        host, client = run.connections.manager()
         labels = {**self._network.labels, **run.stage.labels, NAME_LABEL: name, KEY_LABEL: work.key}
+        engines = partial(_engines, run, work.log)
         replace = partial(_inside, run.stage, run.connections, name) if name in run.may_replace else None
         # One after the other: a service in two of them is put back into one before it is taken out of the other.
         with run.coordination.lock("replacing a network") if replace else contextlib.nullcontext():
-            made = ensure_network(host.short, client, name, self._network, labels, work.log, replace)
+            manager = run.connections.manager()
+            made = ensure_network(manager, name, self._network, labels, work.log, engines, replace)
         return FactRecord(id=made)
 
     def real(self, key: str) -> str | None:
@@ -95,6 +99,15 @@ class OverlayNetwork(Step):
             f"{users} use it as it is, and a network can't be changed in place: doit will refuse; with "
             f"replace={self.name} they are stopped, and deployed again in the new one",
         )
+
+
+def _engines(run: Run, log: Log) -> "Iterator[DockerClient]":
+    """Yield the engines of the hives that answer."""
+    for host in run.stage.hives:
+        try:
+            yield run.connections.engine(host)
+        except SkepError as error:
+            log(f"how large packets may be there is not known: {error}")
 
 
 class ExternalNetwork(Step):

@@ -1,5 +1,7 @@
 """A swarm's built-in networks: the routing mesh's, and the bridge by which services reach the outside."""
 
+from collections.abc import Iterable
+
 from docker import DockerClient
 from docker.errors import APIError
 from docker.types import IPAMConfig, IPAMPool
@@ -29,6 +31,11 @@ def small_mtu(client: DockerClient) -> int:
             size = _mtu(found)
             return size if size < _ETHERNET else 0
     return 0
+
+
+def smallest_mtu(clients: Iterable[DockerClient]) -> int:
+    """Return the smallest MTU of some engines' own bridges below Ethernet's, 0 if there is none."""
+    return min((mtu for mtu in map(small_mtu, clients) if mtu), default=0)
 
 
 def bridge_mtus(client: DockerClient) -> dict[str, int]:
@@ -75,37 +82,6 @@ def ensure_gwbridge(host: Host, client: DockerClient, options: SwarmOptions, log
     log(f"made {GWBRIDGE}{_about(subnet, mtu)}")
 
 
-def fit_ingress(host: Host, client: DockerClient, log: Log) -> None:
-    """Make the routing mesh's network of a new swarm anew where its packets would be too large; nobody uses it yet."""
-    with engine_errors(host.short, "making the ingress network"):
-        mtu = small_mtu(client)
-        if not mtu:
-            return
-        [before] = [network for network in client.api.networks() if network.get("Ingress")]
-        if _mtu(before) == mtu:
-            return
-        client.api.remove_network(before["Id"])
-        pools = [
-            IPAMPool(subnet=config["Subnet"], gateway=config.get("Gateway"))
-            for config in (before.get("IPAM") or {}).get("Config") or ()
-        ]
-
-        def made() -> bool:
-            client.api.create_network(
-                "ingress",
-                driver="overlay",
-                options={MTU: str(mtu)},
-                ipam=IPAMConfig(pool_configs=pools),
-                ingress=True,
-                scope="swarm",
-            )
-            return True
-
-        # The old one takes a moment to go.
-        wait_for(made, "the ingress network to be made", READY_PATIENCE, retry=APIError)
-    log(f"made network ingress{_about('', mtu)}")
-
-
 def _about(subnet: str, mtu: int) -> str:
     """Return how a network was made, for a log. Pure."""
     size = f", packets of {mtu} bytes at most" if mtu else ""
@@ -113,14 +89,25 @@ def _about(subnet: str, mtu: int) -> str:
 
 
 def ensure_ingress(host: Host, client: DockerClient, options: SwarmOptions, log: Log) -> None:
-    """Make the network of the routing mesh one with the wanted addresses; no service may publish by it meanwhile."""
-    if options.pools is None:
-        return
-    subnet = options.pools.ingress
+    """Make the routing mesh's network exist, with the wanted addresses and packets no larger than the host's network.
+
+    One whose packets are too large stays where services publish by it: it can't be replaced under them. One that a
+    killed run, or somebody, took away is made again; without addresses of site.toml's the swarm chooses its own.
+    """
+    subnet = options.pools.ingress if options.pools is not None else None
     with engine_errors(host.short, "making the ingress network"):
-        existing = [network for network in client.api.networks() if network.get("Ingress")]
-        if [_subnets(network) for network in existing] == [[str(subnet)]]:
+        mtu = small_mtu(client)
+        existing = _ingress(client)
+        fits = len(existing) == 1 and (subnet is None or _subnets(existing[0]) == [str(subnet)])
+        # Another hive's network may take packets that are smaller still.
+        if fits and (not mtu or (_mtu(existing[0]) or _ETHERNET) <= mtu or _is_published_by(client)):
             return
+        pools = [IPAMPool(subnet=str(subnet), gateway=str(subnet[1]))] if subnet is not None else []
+        if subnet is None and existing:
+            pools = [
+                IPAMPool(subnet=config["Subnet"], gateway=config.get("Gateway"))
+                for config in (existing[0].get("IPAM") or {}).get("Config") or ()
+            ]
         for network in existing:
             log(
                 f"removing network {network['Name']} with its addresses out of {', '.join(_subnets(network))}"
@@ -128,10 +115,13 @@ def ensure_ingress(host: Host, client: DockerClient, options: SwarmOptions, log:
             client.api.remove_network(network["Id"])
 
         def made() -> bool:
+            if not existing and _ingress(client):
+                return True
             client.api.create_network(
                 "ingress",
                 driver="overlay",
-                ipam=IPAMConfig(pool_configs=[IPAMPool(subnet=str(subnet), gateway=str(subnet[1]))]),
+                options={MTU: str(mtu)} if mtu else None,
+                ipam=IPAMConfig(pool_configs=pools) if pools else None,
                 ingress=True,
                 scope="swarm",
             )
@@ -139,7 +129,21 @@ def ensure_ingress(host: Host, client: DockerClient, options: SwarmOptions, log:
 
         # The old one takes a moment to go.
         wait_for(made, "the ingress network to be made", READY_PATIENCE, retry=APIError)
-    log(f"made network ingress with addresses out of {subnet}")
+    log(f"made network ingress{_about(str(subnet or ''), mtu)}")
+
+
+def _ingress(client: DockerClient) -> list[Json]:
+    """Return the network of the routing mesh, if there is one."""
+    return [network for network in client.api.networks() if network.get("Ingress")]
+
+
+def _is_published_by(client: DockerClient) -> bool:
+    """Return whether a service publishes a port by the routing mesh; the swarm then keeps its network."""
+    return any(
+        port.get("PublishMode", "ingress") == "ingress"
+        for service in client.api.services()
+        for port in (service["Spec"].get("EndpointSpec") or {}).get("Ports") or ()
+    )
 
 
 def _subnets(network: Json) -> list[str]:

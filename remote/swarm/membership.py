@@ -16,7 +16,7 @@ from model.stage import Host
 from model.swarm.address_pools import SwarmOptions, differing_options, options_are_fixed
 from remote.engine.client import engine_errors
 from remote.mother.wait import telling, wait_for
-from remote.swarm.builtin_networks import ensure_gwbridge, ensure_ingress, fit_ingress
+from remote.swarm.builtin_networks import ensure_gwbridge, ensure_ingress
 from remote.swarm.nodes import DRAIN_TIMEOUT, JOIN_TIMEOUT, READY_PATIENCE, remove_ghosts
 
 PORT = 2377
@@ -88,8 +88,7 @@ def ensure_member(
                 ],
                 subnet_size=options.pools.subnet_size if options.pools is not None else _SUBNET_SIZE,
             )
-        ensure_ingress(host, client, options, log)
-        fit_ingress(host, client, log)
+    ensure_ingress(host, client, options, log)
     with engine_errors(host.short, "reading its swarm state"):
         node = client.info()["Swarm"]["NodeID"]
     return SwarmRecord(cluster=_cluster(host, client), node=node)

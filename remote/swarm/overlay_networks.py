@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -14,11 +14,12 @@ from model.json_types import Json
 from model.labels import DISCONNECTED_LABEL, KEY_LABEL, SITE_LABEL, label_filter, labels_of
 from model.log import Log
 from model.reasons import reason_of
+from model.stage import Host
 from model.swarm.docker_subnets import is_allocated
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.allocation import refuse_overlaps, wait_until_allocated
-from remote.swarm.builtin_networks import MTU, small_mtu
+from remote.swarm.builtin_networks import MTU, smallest_mtu
 from remote.swarm.services import write_service
 
 FREE_TIMEOUT = 120
@@ -28,12 +29,12 @@ NOWHERE = "node.id==nowhere"
 
 
 def ensure_network(
-    host: str,
-    client: DockerClient,
+    manager: tuple[Host, DockerClient],
     name: str,
     network: types.Network,
     labels: Mapping[str, str],
     log: Log,
+    engines: Callable[[], Iterable[DockerClient]],
     replace: Callable[[], Sequence[str]] | None = None,
 ) -> str:
     """Make a network exist with its key, and return its id.
@@ -43,12 +44,12 @@ def ensure_network(
     this.
 
     Args:
-        host: The manager's host.
-        client: Its engine.
+        manager: A manager and its engine.
         name: The network's name.
         network: Its definition.
         labels: Its labels.
         log: Takes a line for the log.
+        engines: Returns the engines of all hives, for the size of its packets.
         replace: Given if it may be replaced under its services: returns the other containers that are in it.
 
     Raises:
@@ -56,7 +57,8 @@ def ensure_network(
 
     """
     wanted = [pool.subnet for pool in network.ipam.pools] if network.ipam is not None else []
-    with engine_errors(host, f"network {name}", ServiceError):
+    host, client = manager
+    with engine_errors(host.short, f"network {name}", ServiceError):
         for found in client.api.networks(names=[name]):
             if found["Name"] != name:
                 continue
@@ -72,19 +74,24 @@ def ensure_network(
             refuse_overlaps(client, name, wanted)
             _remove_network(client, name, found["Id"], labels[SITE_LABEL], replace, log)
         refuse_overlaps(client, name, wanted)
-        made = _create(client, name, network, labels, log)
+        made = _create(client, name, network, labels, log, engines)
         _connect_services(client, name, made, labels[SITE_LABEL], log)
         return made
 
 
 def _create(
-    client: DockerClient, name: str, network: types.Network, labels: Mapping[str, str], log: Log
+    client: DockerClient,
+    name: str,
+    network: types.Network,
+    labels: Mapping[str, str],
+    log: Log,
+    engines: Callable[[], Iterable[DockerClient]],
 ) -> str:
-    """Make a network."""
+    """Make a network, whose packets fit into the network of each hive: what one sends, another one gets."""
     options = {**network.driver_opts, **({"encrypted": ""} if network.encrypted else {})}
-    if MTU not in options and (mtu := small_mtu(client)):
+    if MTU not in options and (mtu := smallest_mtu(engines())):
         options[MTU] = str(mtu)
-        log(f"packets of {mtu} bytes at most, as the manager's network has them")
+        log(f"packets of {mtu} bytes at most, as the hives' networks have them")
     made = client.api.create_network(
         name,
         driver="overlay",

@@ -7,9 +7,13 @@ import pytest
 
 from model.stage import Host
 from model.swarm.address_pools import SwarmOptions, address_pools
-from remote.swarm.builtin_networks import MTU, ensure_gwbridge, fit_ingress, small_mtu
+from remote.swarm.builtin_networks import MTU, ensure_gwbridge, ensure_ingress, small_mtu
 
 HOST = Host("hive0", "p-hive0", "10.0.0.1", is_hive=True, is_repository=False)
+
+
+class Killed(BaseException):
+    """The run was killed."""
 
 
 class Engine:
@@ -26,7 +30,13 @@ class Engine:
             {"Id": "i", "Name": "ingress", "Ingress": True, "Options": {},
              "IPAM": {"Config": [{"Subnet": "10.0.0.0/24", "Gateway": "10.0.0.1"}]}},
         ]  # fmt: skip
+        self.published: list[str] = []
+        self.dies_before = ""
         self.api = self
+
+    def services(self) -> list[dict[str, Any]]:
+        """List a service with ports that are published in these modes."""
+        return [{"Spec": {"EndpointSpec": {"Ports": [{"PublishMode": mode} for mode in self.published]}}}]
 
     def networks(self, names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """List those of the names, or all."""
@@ -38,6 +48,9 @@ class Engine:
 
     def create_network(self, name: str, **about: Any) -> None:
         """Make one; the engine has one of each name."""
+        if name == self.dies_before:
+            self.dies_before = ""
+            raise Killed
         assert not self.networks((name,))
         made = {
             "Id": name,
@@ -72,22 +85,83 @@ def test_the_way_out_of_services_has_the_networks_mtu() -> None:
     assert engine.option("docker_gwbridge") == "1450"
 
 
-def test_the_routing_mesh_of_a_new_swarm_has_it() -> None:
+def test_the_routing_mesh_has_it() -> None:
     """With the addresses that it had."""
     engine, lines = Engine("1450"), list[str]()
     for _ in range(2):
-        fit_ingress(HOST, engine, lines.append)
+        ensure_ingress(HOST, engine, SwarmOptions(), lines.append)
 
     assert engine.option("ingress") == "1450"
     [found] = engine.networks(("ingress",))
     assert found["IPAM"]["Config"][0]["Subnet"] == "10.0.0.0/24"
-    assert lines == ["made network ingress, packets of 1450 bytes at most"]
+    assert lines == [
+        "removing network ingress with its addresses out of 10.0.0.0/24",
+        "made network ingress, packets of 1450 bytes at most",
+    ]
+
+
+def test_so_it_has_with_the_sites_addresses() -> None:
+    """It is made once, with both."""
+    engine, lines = Engine("1450"), list[str]()
+    pools = address_pools("10.9.0.0/20")
+    for _ in range(2):
+        ensure_ingress(HOST, engine, SwarmOptions(pools), lines.append)
+
+    assert engine.option("ingress") == "1450"
+    [found] = engine.networks(("ingress",))
+    assert found["IPAM"]["Config"][0]["Subnet"] == str(pools.ingress)
+    assert lines[1:] == [
+        f"made network ingress with addresses out of {pools.ingress}, packets of 1450 bytes at most"
+    ]
+
+
+@pytest.mark.parametrize("mtu", ["1450", "1500"])
+@pytest.mark.parametrize("options", [SwarmOptions(), SwarmOptions(address_pools("10.9.0.0/20"))])
+def test_a_killed_run_leaves_no_swarm_without_a_routing_mesh(mtu: str, options: SwarmOptions) -> None:
+    """Killed after the old network was removed, or found without one: the next run makes it."""
+    engine = Engine(mtu)
+    if mtu == "1500" and options.pools is None:
+        # As somebody left it.
+        engine.remove_network("i")
+    engine.dies_before = "ingress"
+    with pytest.raises(Killed):
+        ensure_ingress(HOST, engine, options, lambda _: None)
+    assert engine.networks(("ingress",)) == []
+
+    ensure_ingress(HOST, engine, options, lambda _: None)
+
+    assert engine.option("ingress") == ("1450" if mtu == "1450" else "")
+
+
+def test_a_hive_whose_network_takes_less_has_it_made_anew() -> None:
+    """Each hive sees to it as it joins: the smallest of their networks counts."""
+    engine = Engine("1450")
+    ensure_ingress(HOST, engine, SwarmOptions(), lambda _: None)
+    engine.made[0]["Options"][MTU] = "1400"
+    ensure_ingress(HOST, engine, SwarmOptions(), lambda _: None)
+    assert engine.option("ingress") == "1400"
+
+    for mtu in ("1450", "1500"):
+        engine.made[0]["Options"][MTU] = mtu
+        ensure_ingress(HOST, engine, SwarmOptions(), pytest.fail)
+
+
+def test_one_that_services_publish_by_stays() -> None:
+    """The swarm refuses to remove it; ports of the hosts' own don't count."""
+    engine = Engine("1450")
+    engine.published = ["host", "ingress"]
+    ensure_ingress(HOST, engine, SwarmOptions(), pytest.fail)
+    assert engine.option("ingress") == ""
+
+    engine.published = ["host"]
+    ensure_ingress(HOST, engine, SwarmOptions(), lambda _: None)
+    assert engine.option("ingress") == "1450"
 
 
 def test_elsewhere_nothing_is_asked_for() -> None:
     """With Ethernet's MTU the engine makes its networks itself, as ever."""
     engine = Engine("1500")
     ensure_gwbridge(HOST, engine, SwarmOptions(), pytest.fail)
-    fit_ingress(HOST, engine, pytest.fail)
+    ensure_ingress(HOST, engine, SwarmOptions(), pytest.fail)
 
     assert [one["Name"] for one in engine.made] == ["bridge", "ingress"]

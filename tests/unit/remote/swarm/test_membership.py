@@ -64,6 +64,19 @@ def test_a_leader_is_waited_for(monkeypatch: pytest.MonkeyPatch, others: dict[st
     assert "The swarm does not have a leader" in said[0], said
 
 
+def test_a_member_sees_to_the_routing_mesh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a swarm that was made before: the run that made it may have been killed on the way."""
+    seen: list[SwarmOptions] = []
+    monkeypatch.setattr(
+        membership, "ensure_ingress", lambda _host, _client, options, _log: seen.append(options)
+    )
+    client: Any = Manager(0)
+
+    membership.ensure_member(host("hive0"), {}, client, lambda _: client, lambda _: None, SwarmOptions())
+
+    assert seen == [SwarmOptions()]
+
+
 def test_a_leader_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where more than half of the managers are gone for good, the message says the way out."""
     monkeypatch.setattr(membership, "LEADER_TIMEOUT", 0)

@@ -7,7 +7,9 @@ import pytest
 
 from model.errors import ServiceError
 from model.site import Ipam, Network
+from model.stage import Host
 from remote.swarm import allocation
+from remote.swarm.builtin_networks import MTU
 from remote.swarm.overlay_networks import NOWHERE, connected, disconnected, ensure_network
 
 LABELS = {"skep.site": "example", "skep.key": "k", "own": "1"}
@@ -70,6 +72,7 @@ def test_a_run_that_was_killed_is_taken_up(order: tuple[str, str]) -> None:
 
 # -- whether the swarm gives them addresses ----------------------------------------------------------------------------
 
+HIVE = Host("hive0", "p-hive0", "10.0.0.1", is_hive=True, is_repository=False)
 KEYED = {"skep.site": "example", "skep.key": "k1"}
 
 
@@ -81,13 +84,17 @@ class Engine:
         self.all = {network["Id"]: network for network in networks}
         self.allocates = allocates
         self.used = used
+        self.options: dict[str, str] | None = None
 
     def networks(self, names: list[str] | None = None) -> list[dict[str, Any]]:
         """List them; of names the engine takes the beginning."""
         return [each for each in self.all.values() if not names or each["Name"].startswith(names[0])]
 
-    def create_network(self, name: str, *, ipam: Any, labels: dict[str, str], **_: Any) -> dict[str, str]:
+    def create_network(
+        self, name: str, *, ipam: Any, labels: dict[str, str], options: Any, **_: Any
+    ) -> dict[str, str]:
         """Make one."""
+        self.options = options
         made = network(name, labels=labels, subnet=ipam["Config"][0]["Subnet"] if ipam else "10.0.1.0/24")
         if not self.allocates:
             made |= {"Driver": "", "IPAM": {"Driver": "", "Options": None, "Config": None}}
@@ -129,11 +136,12 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocation, "ALLOCATION_TIMEOUT", 0.1)
 
 
-def ensure(engine: Engine, subnet: str | None) -> str:
-    """Make network `b`."""
+def ensure(engine: Engine, subnet: str | None, *others: Any, **options: str) -> str:
+    """Make network `b` in a swarm of this manager and other engines."""
     client: Any = engine
-    wanted = Network(ipam=Ipam(subnet=subnet)) if subnet is not None else Network()
-    return ensure_network("hive0", client, "b", wanted, KEYED, lambda _line: None)
+    ipam = Ipam(subnet=subnet) if subnet is not None else None
+    wanted = Network(ipam=ipam, driver_opts=options)
+    return ensure_network((HIVE, client), "b", wanted, KEYED, lambda _line: None, lambda: [client, *others])
 
 
 def test_a_network_is_done_when_the_swarm_has_given_it_addresses() -> None:
@@ -142,6 +150,26 @@ def test_a_network_is_done_when_the_swarm_has_given_it_addresses() -> None:
 
     assert ensure(engine, "10.20.0.0/24") == "id-b"
     assert ensure(engine, "10.20.0.0/24") == "id-b"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "made_with"),
+    [(["1500", "1500"], None), (["1500", "1450", "1400"], "1400"), (["1450", "9001"], "1450")],
+)
+def test_its_packets_fit_into_the_smallest_of_the_hives_networks(
+    sizes: list[str], made_with: str | None
+) -> None:
+    """Whichever manager is asked to make it; what site.toml says comes first."""
+    own, *others = ({**network("bridge", subnet="10.1.0.0/24"), "Options": {MTU: size}} for size in sizes)
+    engine = Engine(own)
+    engines = [Engine(other) for other in others]
+
+    ensure(engine, None, *engines)
+    assert engine.options == ({MTU: made_with} if made_with else None)
+
+    del engine.all["id-b"]
+    ensure(engine, None, *engines, **{MTU: "1300"})
+    assert engine.options == {MTU: "1300"}
 
 
 @pytest.mark.usefixtures("fast")
