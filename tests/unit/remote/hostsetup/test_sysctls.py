@@ -25,13 +25,18 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def apply(root: Path, wanted: str) -> subprocess.CompletedProcess[str]:
-    """Run the script of boot and set-up with these parameters."""
+def apply(root: Path, wanted: str, killed_at: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the script of boot and set-up with these parameters; it may be killed as it comes to a line."""
     (root / "etc/skep/sysctls").write_text(wanted)
     text = script("boot-sysctls", comments=True)
+    if killed_at:
+        assert killed_at in text
+        text = text.replace(killed_at, f"kill -9 $$; {killed_at}")
     for directory in ("/proc/sys", "/etc/skep", "/var/lib/skep"):
         text = text.replace(directory, f"{root}{directory}")
-    return subprocess.run(["/bin/sh", "-c", text], capture_output=True, text=True, timeout=20, check=False)
+    environment = {"PATH": f"{root / 'bin'}:/usr/bin:/bin"}
+    command = ["/bin/sh", "-c", text]
+    return subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=environment)
 
 
 def test_parameters_are_set_once(root: Path) -> None:
@@ -60,6 +65,55 @@ def test_what_is_no_longer_asked_for_comes_back(root: Path) -> None:
 
     assert done.returncode == 0
     assert (root / "proc/sys/vm/max_map_count").read_text() == "65530"
+    assert (root / "var/lib/skep/sysctls").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    "killed_at", ['kept_in "$kept"', 'printf \'%s\' "$value" >"$file"; then\n        echo "sys', "mv -f"]
+)
+def test_a_killed_one_loses_no_value(root: Path, killed_at: str) -> None:
+    """Whenever it was killed, and run again: what is no longer asked for comes back as it was."""
+    apply(root, "net.ipv4.conf.eth0/7.rp_filter 1\nvm.max_map_count 262144\n", killed_at)
+    apply(root, "net.ipv4.conf.eth0/7.rp_filter 1\nvm.max_map_count 262144\n")
+
+    done = apply(root, "")
+
+    assert done.returncode == 0, done.stderr
+    assert (root / "proc/sys/vm/max_map_count").read_text().strip() == "65530"
+    assert (root / "proc/sys/net/ipv4/conf/eth0.7/rp_filter").read_text().strip() == "0"
+    assert (root / "var/lib/skep/sysctls").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [
+        ("net.bridge.bridge-nf-call-iptables", "br_netfilter"),
+        ("net.netfilter.nf_conntrack_max", "nf_conntrack"),
+        ("net.nf_conntrack_max", "nf_conntrack"),
+        ("net.ipv4.vs.conntrack", "ip_vs"),
+    ],
+)
+def test_a_modules_parameter_is_set_at_boot(root: Path, name: str, module: str) -> None:
+    """The engine, which has the kernel load the module, starts later; and a host may have no modprobe."""
+    path = f"proc/sys/{name.replace('.', '/')}"
+
+    assert apply(root, f"{name} 1\n").stderr == f"sysctls: this kernel has no {name}\n"
+
+    (root / "bin").mkdir()
+    modprobe = root / "bin/modprobe"
+    modprobe.write_text(
+        f'#!/bin/sh\n[ "$*" = "-q {module}" ] && mkdir -p {root}/{Path(path).parent} && echo 0 >{root}/{path}\n'
+    )
+    modprobe.chmod(0o755)
+    done = apply(root, f"{name} 1\n")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (root / path).read_text() == "1"
+
+    # After the next start of the host it is asked for no more, and its module is not loaded.
+    (root / path).unlink()
+    done = apply(root, "")
+    assert (done.returncode, done.stderr) == (0, "")
     assert (root / "var/lib/skep/sysctls").read_text() == ""
 
 
