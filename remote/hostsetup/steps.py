@@ -4,8 +4,11 @@ The firewall is in `firewall.py`; the engine, the registry and the trust in its 
 is no step: it is done through the engines' API.
 """
 
+from dataclasses import replace
+
 import msgspec
 
+from model import site as types
 from model.errors import ConfigError
 from model.hosts.firewall import published
 from model.keys.digest import Inputs, flatten
@@ -80,7 +83,7 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
 
     """
     found = [
-        _hostname(host),
+        _hostname(stage, host),
         _hosts_file(stage),
         _timezone(stage),
         _sysctls(stage, host),
@@ -98,8 +101,12 @@ def steps(stage: Stage, host: Host, secrets: StageSecrets) -> list[HostStep]:
     return [step for step in found if step is not None]
 
 
-def _hostname(host: Host) -> HostStep:
-    """Return the step that gives a host its full name, which is also the name of its node in the swarm."""
+def _hostname(stage: Stage, host: Host) -> HostStep:
+    """Return the step that gives a host its full name, which is also the name of its node in the swarm.
+
+    On Google's hosts its script ends with `keep_name`, so that it is part of their key: hosts that were set up without
+    it get it, too, and no other provider's step is done again for it.
+    """
     if len(host.name) > _LONGEST_HOSTNAME:
         raise ConfigError(
             [f"site: {host.name} is longer than the {_LONGEST_HOSTNAME} characters of a host name"]
@@ -110,7 +117,10 @@ def _hostname(host: Host) -> HostStep:
         HostFile("/etc/skep/boot.d/hostname", _host_script("boot-hostname"), 0o755),
         _BOOT_UNIT,
     ]
-    return file_step("hostname", {"name": host.name}, files, units=("boot",))
+    step = file_step("hostname", {"name": host.name}, files, units=("boot",))
+    if isinstance(stage.config, types.GcpStage):
+        return replace(step, script=f"{step.script}\nkeep_name\n")
+    return step
 
 
 def _hosts_file(stage: Stage) -> HostStep:

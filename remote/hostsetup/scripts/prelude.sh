@@ -294,8 +294,8 @@ keep_name() {
 enable_unit() {
     if [ "$1" = boot ]; then
         wait_for_cloud_init
-        keep_name
     fi
+    keep_name
     its_unit=$(unit "$1")
     if [ "$(systemctl show --property NeedDaemonReload --value "$its_unit")" = yes ]; then
         systemctl daemon-reload

@@ -13,6 +13,7 @@ from model.site_file.load import parse_site
 from model.stage import Stage
 from remote.hostsetup.apply import apply_script, step_key
 from remote.hostsetup.host_step import HostFile, HostStep
+from remote.hostsetup.packages import script
 from remote.hostsetup.steps import steps
 
 SITE: dict[str, Any] = {
@@ -138,6 +139,18 @@ def test_only_a_host_with_kernel_parameters_has_a_step_for_them(secrets: StageSe
     assert after.pop("sysctls")
     assert after == before
     assert content(of(stage, "hive0", "sysctls", secrets), "/etc/skep/sysctls") == "vm.swappiness 1\n"
+
+
+def test_googles_hosts_keep_their_name(secrets: StageSecrets) -> None:
+    """It is part of their step's key, so that hosts of an older skep get it; no other provider's step changes."""
+    google = stage_of(
+        stages__private={
+            "provider": "gcp", "region": "europe-west3", "cidr": "10.0.0.0/24", "instance_type": "e2-small"
+        }
+    )  # fmt: skip
+
+    assert of(google, "hive0", "hostname", secrets).script.endswith("\nkeep_name\n")
+    assert of(stage_of(), "hive0", "hostname", secrets).script == script("hostname")
 
 
 def test_another_host_more_is_told_to_all(secrets: StageSecrets) -> None:
