@@ -160,9 +160,9 @@ def warnings(host: str, found: WayOut, bridges: Mapping[str, int]) -> Iterator[s
         )
     large = {name: size for name, size in bridges.items() if found.mtu and size > found.mtu}
     if large:
-        names = " and ".join(f"{name} with {size}" for name, size in sorted(large.items()))
+        sizes = " and ".join(f"{name} sends up to {size}" for name, size in sorted(large.items()))
         yield (
-            f"{host}: takes packets of {found.mtu} bytes to the outside, and its engine made {names}: what containers "
-            f"ask for may get lost on its way back. `mtu = {found.mtu}` in [setup_hosts.daemon] mends docker0; a host "
-            "that is made anew has all of them so"
+            f"{host}: its network takes packets of at most {found.mtu} bytes, and {sizes}: what containers ask for may "
+            f"get lost on its way back. `mtu = {found.mtu}` in [setup_hosts.daemon] mends docker0; a host that is "
+            "replaced gets the right size everywhere"
         )

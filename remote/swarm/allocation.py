@@ -54,7 +54,10 @@ def _allocated(client: DockerClient, network: str) -> Json | None:
 
 
 def unallocated(client: DockerClient, networks: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Return the names of networks, given by id: those that are not allocated or are gone, and the others."""
+    """Return the names of networks, given by id: those that are not allocated or are gone, and the others.
+
+    The swarm gives addresses to networks of its own only, and not to that of a task's host.
+    """
     without: list[str] = []
     others: list[str] = []
     for network in networks:
@@ -62,6 +65,8 @@ def unallocated(client: DockerClient, networks: Iterable[str]) -> tuple[list[str
             found = client.api.inspect_network(network)
         except NotFound:
             without.append(network)
+            continue
+        if found.get("Scope") != "swarm":
             continue
         (others if is_allocated(found) else without).append(str(found["Name"]))
     return without, others

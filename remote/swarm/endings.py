@@ -9,7 +9,6 @@ COMPLETE = "complete"
 CHECK_CANT_RUN = "its health check can't be run"
 """How a container's last words begin where its health check is not the program's answer."""
 _ENDED = {COMPLETE, "failed", "rejected"}
-_GONE = {*_ENDED, "shutdown", "orphaned", "remove"}
 _HINT = (
     "a service's program stays in the foreground, and what is to end is a job: "
     'mode = "replicated-job", or "global-job" for one on each hive'
@@ -43,14 +42,32 @@ def by_themselves(tasks: Sequence[Json]) -> list[Json]:
 
 
 def is_left_alone(service: Json, tasks: Sequence[Json]) -> bool:
-    """Return whether fewer tasks than wanted run or are about to: the swarm makes the next one as one ends."""
+    """Return whether fewer tasks than wanted run or are about to, and `restart_config` may be why.
+
+    The swarm makes the next task as one ends, but a busy one takes its time: where the policy has each task followed by
+    another, however long that takes, none is left alone.
+    """
+    if _always_goes_on(service, tasks):
+        return False
     if jobs.is_job(service):
         done, wanted = jobs.progress(service, tasks)
         return done < wanted and not jobs.is_at_work(service, tasks)
-    still = sum(task["Status"]["State"] not in _GONE and is_current(task, service) for task in tasks)
+    still = sum(task["Status"]["State"] not in jobs.ENDED and is_current(task, service) for task in tasks)
     # Of a global service the engine counts tasks that are there already.
     wanted = 1 if "Global" in service["Spec"]["Mode"] else service["ServiceStatus"]["DesiredTasks"]
     return bool(still < wanted)
+
+
+def _always_goes_on(service: Json, tasks: Sequence[Json]) -> bool:
+    """Return whether the restart policy has every task that ended followed by another one."""
+    policy = service["Spec"]["TaskTemplate"].get("RestartPolicy") or {}
+    condition = policy.get("Condition", "any")
+    if policy.get("MaxAttempts") or condition == "none":
+        return False
+    # After a job's tasks that ended well none is missing.
+    if condition == "any" or jobs.is_job(service):
+        return True
+    return not any(is_current(task, service) for task in by_themselves(tasks))
 
 
 def why_they_end(count: int) -> str:

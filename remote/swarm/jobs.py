@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from model.json_types import Json
 from remote.swarm.spec import JOBS
 
-_ENDED = {"complete", "failed", "rejected", "orphaned", "shutdown", "remove"}
+ENDED = {"complete", "failed", "rejected", "orphaned", "shutdown", "remove"}
+"""The states in which a task stays."""
 
 
 def is_job(service: Json) -> bool:
@@ -33,7 +34,7 @@ def progress(service: Json, tasks: Sequence[Json]) -> tuple[int, int]:
 def is_at_work(service: Json, tasks: Sequence[Json]) -> bool:
     """Return whether a job still has tasks that have not ended, or has none yet."""
     last = _last(service, tasks)
-    return not last or any(task["Status"]["State"] not in _ENDED for task in last)
+    return not last or any(task["Status"]["State"] not in ENDED for task in last)
 
 
 def _last(service: Json, tasks: Sequence[Json]) -> list[Json]:

@@ -58,6 +58,8 @@ HEALTH_LINES = 5
 _NOT_RUN = (126, 127)
 """A shell's exit statuses of a command that can't be run, or is not there."""
 _NOT_THERE = "executable file not found"
+_RETRIES = 3
+"""The engine's default."""
 _NO_REVISION = "it has no earlier revision to go back to"
 _NOT_INPUTS = {
     "depends_on",
@@ -377,7 +379,11 @@ def failed_check(container: Json) -> list[str]:
         if status == -1
         else f"its health check failed with exit status {status}"
     )
-    # A streak begins when start_period is over.
-    if health.get("FailingStreak") and (status in _NOT_RUN or (status == -1 and _NOT_THERE in output)):
+    # A streak begins when start_period is over. The container's own start may still install the program: all but the
+    # last of the check's tries are left to it.
+    check = (container.get("Config") or {}).get("Healthcheck") or {}
+    enough = max(1, (check.get("Retries") or _RETRIES) - 1)
+    cant_run = status in _NOT_RUN or (status == -1 and _NOT_THERE in output)
+    if cant_run and health.get("FailingStreak", 0) >= enough:
         how = CHECK_CANT_RUN
     return [f"{how}{':' if lines else ''}", *(f"| {line}" for line in lines)]

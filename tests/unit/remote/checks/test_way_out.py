@@ -28,8 +28,10 @@ def test_networks_of_the_engines_that_are_too_large() -> None:
     """Each is named, with what leaves the host; one name server that answers is enough."""
     [line] = warnings("hive0", parse(OUTPUT), {"docker0": 1450, "docker_gwbridge": 1500})
 
-    assert line.startswith("hive0: takes packets of 1450 bytes to the outside, and its engine made ")
-    assert "made docker_gwbridge with 1500: " in line
+    assert line.startswith(
+        "hive0: its network takes packets of at most 1450 bytes, and docker_gwbridge sends up to 1500: "
+    )
+    assert line.endswith("; a host that is replaced gets the right size everywhere")
 
 
 @pytest.mark.parametrize(

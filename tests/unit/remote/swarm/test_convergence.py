@@ -417,6 +417,31 @@ class TestTasksThatEnd:
         assert str(raised.value).startswith(f"service web: {why}")
         assert "it broke" in str(raised.value)
 
+    @pytest.mark.parametrize(
+        ("condition", "state"),
+        [("any", "complete"), ("any", "failed"), ("on-failure", "rejected"), ("job", "failed")],
+    )
+    def test_one_that_another_follows_late(self, condition: str, state: str) -> None:
+        """A busy manager takes more than a moment; the restart policy says that another one comes."""
+        engine = Engine("web")
+        if condition == "job":
+            engine.lists["web"]["Spec"]["Mode"] = {"ReplicatedJob": {"TotalCompletions": 1}}
+            engine.lists["web"]["JobStatus"] = {"JobIteration": {"Index": 1}}
+        self.policy(engine, "on-failure" if condition == "job" else condition)
+        last = {**ended(engine, "web", state, Err="it broke"), "JobIteration": {"Index": 1}}
+        looks: list[int] = []
+
+        def tasks() -> list[dict[str, Any]]:
+            looks.append(1)
+            follows = engine.task("web", "complete" if condition == "job" else "running")
+            return [last, *([{**follows, "JobIteration": {"Index": 1}}] if len(looks) > 3 else [])]
+
+        engine.tasks = tasks  # type: ignore[method-assign]
+
+        said = wait(engine, "web")
+
+        assert said[-1].startswith("1 of 1 tasks"), said
+
     def test_a_job_that_failed_for_good(self) -> None:
         """One whose `restart_config` has no other task started."""
         engine = Engine("web")
@@ -514,7 +539,7 @@ class TestNotAllocated:
         engine = Engine("web")
         engine.all_tasks = [Engine.task("web", "new")]
         engine.lists["web"]["Spec"]["TaskTemplate"]["Networks"] = [{"Target": "id-b"}]
-        engine.inspect_network = lambda _id: {"Name": "b", **network}  # type: ignore[attr-defined]
+        engine.inspect_network = lambda _id: {"Name": "b", "Scope": "swarm", **network}  # type: ignore[attr-defined]
         client: Any = engine
         with pytest.raises(ServiceError) as caught:
             wait_until_converged(
@@ -540,3 +565,9 @@ class TestNotAllocated:
         network = {"Driver": "overlay", "IPAM": {"Config": [{"Subnet": "10.20.0.0/29"}]}}
 
         assert "no more are left in network b" in self.waiting(monkeypatch, **network)
+
+    def test_the_hosts_own_is_none_of_the_swarms(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A service in the network of its host needs no addresses."""
+        network = {"Name": "host", "Scope": "local", "Driver": "host", "IPAM": {"Config": []}}
+
+        assert self.waiting(monkeypatch, **network).endswith("for 30 s: the swarm does not allocate them")

@@ -48,7 +48,7 @@ def test_each_host_is_tried_once_and_warned_of_at_the_end() -> None:
 
     [line] = run.progress.later
     assert line.startswith(
-        "hive0: takes packets of 1450 bytes to the outside, and its engine made docker0 with 1500"
+        "hive0: its network takes packets of at most 1450 bytes, and docker0 sends up to 1500"
     )
     assert sorted(run.connections.asked) == ["hive0", "hive1"]
     assert sorted(told) == [line, "the containers' way out was not tried: hive1: no route to host"]

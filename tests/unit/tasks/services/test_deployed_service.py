@@ -86,22 +86,27 @@ def test_the_last_outcome_of_a_health_check_is_told(log: list[dict[str, Any]], l
 
 
 @pytest.mark.parametrize(
-    ("status", "output", "streak", "cant_run"),
+    ("status", "output", "streak", "retries", "cant_run"),
     [
-        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 1, True),
-        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 0, False),
-        (127, "sh: 1: curl: not found", 1, True),
-        (1, "connection refused", 3, False),
-        (-1, "Health check exceeded timeout (1s)", 1, False),
+        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 2, 0, True),
+        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 0, 0, False),
+        (-1, 'exec: "curl": executable file not found in $PATH: unknown', 1, 1, True),
+        (127, "sh: 1: curl: not found", 2, 3, True),
+        (127, "sh: 1: curl: not found", 1, 3, False),
+        (126, "sh: 1: /check: Permission denied", 8, 10, False),
+        (126, "sh: 1: /check: Permission denied", 9, 10, True),
+        (1, "connection refused", 3, 3, False),
+        (-1, "Health check exceeded timeout (1s)", 2, 3, False),
     ],
 )
 def test_a_check_that_can_not_be_run_is_told_apart(
-    status: int, output: str, streak: int, *, cant_run: bool
+    status: int, output: str, streak: int, retries: int, *, cant_run: bool
 ) -> None:
-    """Its program is not there; within `start_period`, when no streak counts, that may still come."""
+    """Its program is not there. It may still come, within `start_period` and until the last of the `retries`."""
     health = {"FailingStreak": streak, "Log": [{"ExitCode": status, "Output": output}]}
+    container = {"State": {"Health": health}, "Config": {"Healthcheck": {"Retries": retries}}}
 
-    assert failed_check({"State": {"Health": health}})[0].startswith(CHECK_CANT_RUN) is cant_run
+    assert failed_check(container)[0].startswith(CHECK_CANT_RUN) is cant_run
 
 
 def test_a_container_without_a_check_has_no_outcome() -> None:
