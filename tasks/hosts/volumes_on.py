@@ -36,7 +36,8 @@ def stage_volumes(stage: Stage, connection: Connection) -> list[str]:
     """
     connection.open()
     try:
-        with closing(Reader(f"{connection.name}: its Docker Engine", connection.docker_socket)) as engine:
+        where = f"{connection.name}: its Docker Engine"
+        with closing(Reader(where, connection.docker_socket, timeout=ASK_TIMEOUT)) as engine:
             found = engine.volumes()["Volumes"] or ()
     except HostError:
         return connection.script(_DIRECTORIES, timeout=ASK_TIMEOUT, label="looking for volumes").split()

@@ -218,7 +218,7 @@ def test_a_host_does_not_go_with_the_data_of_others(made: Made, monkeypatch: pyt
     run, hive = made.run(), made.run().stage.host("hive1")
     there = {"Volumes": [{"Name": "old_data", "Labels": None}, {"Name": "of_nobody", "Labels": {"a": "b"}}]}
     monkeypatch.setattr(
-        volumes_on_host, "Reader", lambda *_: SimpleNamespace(volumes=lambda: there, close=lambda: None)
+        volumes_on_host, "Reader", lambda *_, **__: SimpleNamespace(volumes=lambda: there, close=lambda: None)
     )
     connection: Any = SimpleNamespace(name="hive1", docker_socket="", open=lambda: None)
 

@@ -1,5 +1,6 @@
 """The stage's volumes on a host, and whether one has data: by its engine, else by its directories."""
 
+import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_the_engine_knows_which_are_the_stages(monkeypatch: pytest.MonkeyPatch) 
             {"Name": "theirs", "Labels": None},
         ]
     )
-    monkeypatch.setattr(volumes_on, "Reader", lambda *_: engine)
+    monkeypatch.setattr(volumes_on, "Reader", lambda *_, **__: engine)
     stage = rig.docker_stage("volumes", 1, cidr="10.9.8.0/24")
 
     assert volumes_on.stage_volumes(stage, connection(lambda _: "other\n")) == ["data", "more"]
@@ -70,9 +71,23 @@ def test_the_engine_knows_which_are_the_stages(monkeypatch: pytest.MonkeyPatch) 
     assert volumes_on.stage_volumes(stage, connection(lambda _: "other\n")) == []
 
 
+def test_an_engine_that_hangs_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then every named volume counts, as where it does not run."""
+    monkeypatch.setattr(volumes_on, "ASK_TIMEOUT", 0.05)
+    (tmp_path / "volumes/data/_data").mkdir(parents=True)
+    stage = rig.docker_stage("volumes", 1, cidr="10.9.8.0/24")
+    asked = connection(locally(tmp_path))
+    asked.docker_socket = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(asked.docker_socket))
+        silent.listen()
+
+        assert volumes_on.stage_volumes(stage, asked) == ["data"]
+
+
 def test_without_an_engine_every_named_volume_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those without a name, whose names are digests, don't."""
-    monkeypatch.setattr(volumes_on, "Reader", lambda *_: Engine(None))
+    monkeypatch.setattr(volumes_on, "Reader", lambda *_, **__: Engine(None))
     stage = rig.docker_stage("volumes", 1, cidr="10.9.8.0/24")
     assert volumes_on.stage_volumes(stage, connection(locally(tmp_path))) == []
     for name in ("data/_data", "f" * 64 + "/_data", "backingFsBlockDev"):
