@@ -2,8 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import structs
 
 from model import site as types
 from model import templates
@@ -67,12 +70,13 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     problems += check_ansible(site, directory)
     problems += check_role_files(site, directory)
     problems += check_literals(site, directory)
+    are_sound = not any(problem.startswith("stages.") for problem in problems)
     for stage in stages.values():
-        problems += check_collisions(stage)
+        problems += check_collisions(_with_constraints(stage, are_sound=are_sound))
         problems += check_chosen_ports(stage)
-    if not any(problem.startswith("stages.") for problem in problems):
+    if are_sound:
         for stage in stages.values():
-            problems += check_local_data(stage)
+            problems += check_local_data(_with_constraints(stage, are_sound=True))
             problems += check_subnets(stage)
             problems += _templates(stage, directory)
     said = tuple(problem.partition(": ")[0] for problem in problems)
@@ -82,6 +86,30 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
         problem for problem in problems if not problem.startswith(tuple(f"{path}:" for path in values))
     ]
     return list(dict.fromkeys([*(f"{path}: {said}" for path, said in values.items()), *problems]))
+
+
+def _with_constraints(stage: Stage, *, are_sound: bool) -> Stage:
+    """Return a stage with its services' constraints rendered, without the services where they can't be.
+
+    Args:
+        stage: The stage.
+        are_sound: Whether no stage has a mistake, without which templates know no hosts.
+
+    """
+    renderer = templates.trial_renderer(stage, lambda name: stage.services[name].ports, [])
+    services = dict(stage.site.services)
+    for name, service in stage.services.items():
+        asked = service.placement.constraints
+        if not any(map(templates.is_template, asked)):
+            continue
+        del services[name]
+        with contextlib.suppress(ConfigError, KeyError):  # reported with the templates
+            made = [renderer.text("", text) for text in asked] if are_sound else []
+            rendered = [text for text in made if isinstance(text, str)]
+            if len(rendered) == len(asked):
+                placement = structs.replace(service.placement, constraints=rendered)
+                services[name] = structs.replace(service, placement=placement)
+    return replace(stage, site=structs.replace(stage.site, services=services))
 
 
 def _templates(stage: Stage, directory: Path) -> Iterator[str]:

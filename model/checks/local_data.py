@@ -35,12 +35,13 @@ def check_local_data(stage: Stage) -> Iterator[str]:
     """Yield the data that a service of a stage would leave behind where it runs next."""
     runs_on = {name: possible_hives(stage, service) for name, service in stage.services.items()}
     for name, volume in stage.volumes.items():
+        users = {user: service for user, service in stage.services.items() if name in service.named_volumes}
+        # What nobody writes has in it what its image brings, or what somebody laid there: skep can't know where.
+        is_written = any(_writes(service, name) for service in users.values())
         movable = {
             user: hives
-            for user, service in stage.services.items()
-            if name in service.named_volumes
-            and _can_lose(service, volume)
-            and len(hives := runs_on[user]) > 1
+            for user, service in users.items()
+            if is_written and len(hives := runs_on[user]) > 1 and _can_lose(service, volume, len(hives))
         }
         if movable:
             yield _of_volume(stage, name, movable)
@@ -77,9 +78,24 @@ def is_data(mount: types.Mount) -> bool:
     return path != "/" and not any(path == known or path.startswith(f"{known}/") for known in _NO_DATA)
 
 
-def _can_lose(service: types.Service, volume: types.Volume) -> bool:
-    """Return whether a task's successor may not find the volume's data. A global service has a task on each hive."""
-    return volume.stays_behind and volume.hosts != EACH and not (volume.named_hosts and service.is_global)
+def _writes(service: types.Service, volume: str) -> bool:
+    """Return whether a service may write to a volume."""
+    return any(
+        mount.type == "volume" and mount.source == volume and not mount.readonly for mount in service.volumes
+    )
+
+
+def _can_lose(service: types.Service, volume: types.Volume, hives: int) -> bool:
+    """Return whether a task's successor may not find the volume's data.
+
+    A global service has a task on each hive, and so has one with as many replicas as `max_replicas_per_node` allows on
+    all of them: a task is started again where it was, since no other hive has room.
+    """
+    most = service.placement.max_replicas_per_node
+    is_everywhere = service.is_global or bool(
+        service.mode == "replicated" and most and service.replicas >= most * hives
+    )
+    return volume.stays_behind and volume.hosts != EACH and not (volume.named_hosts and is_everywhere)
 
 
 def _of_volume(stage: Stage, name: str, movable: dict[str, list[Host]]) -> str:
@@ -93,16 +109,30 @@ def _of_volume(stage: Stage, name: str, movable: dict[str, list[Host]]) -> str:
     """
     hives = next(iter(movable.values()))
     users = " and ".join(movable)
+    if all(stage.services[user].is_global for user in movable):
+        return (
+            f"volumes.{name}.hosts: {users} has a task on each of {_listed(hives)} of stage {stage.name}, and a local "
+            'volume has data of its own on each: say hosts = "each" if that is meant, or take a volume that all hives '
+            "share (driver_opts with type nfs, or another driver)"
+        )
+    each = "as caches and global services"
+    if stage.volumes[name].named_hosts:
+        each = 'with placement.constraints for some of them, or mode = "global" for a task on each'
     return (
         f"volumes.{name}.hosts: {users} may run on {_listed(hives)} of stage {stage.name}, and a local volume's data "
         f'does not move along: say where it is (hosts = ["{hives[0].short}"], {users} then {_runs(movable)} there), '
         "take a volume that all hives share (driver_opts with type nfs, or another driver), or say "
-        'hosts = "each" if every hive is to have data of its own, as caches and global services'
+        f'hosts = "each" if every hive is to have data of its own, {each}'
     )
 
 
 def _of_bind(stage: Stage, path: str, name: str, mount: types.Mount, hives: list[Host]) -> str:
     """Return the line for a directory of the host."""
+    if stage.services[name].is_global:
+        return (
+            f"{path}.hosts: {name} has a task on each of {_listed(hives)} of stage {stage.name}, and {mount.source} is "
+            'another directory on each: say hosts = "each" if that is meant, or readonly = true if it only reads'
+        )
     return (
         f"{path}.hosts: {name} may run on {_listed(hives)} of stage {stage.name}, and what it writes to {mount.source} "
         f'does not move along: say where that is (hosts = ["{hives[0].short}"], {name} then runs there), or '

@@ -18,23 +18,39 @@ _NO_SHELL = re.compile(rb"#![^\n]*?\b(awk|node|perl|php|python|ruby)[\d.]*\b")
 """A first line that asks for another program than a shell."""
 _LONGEST_FIRST_LINE = 256
 """Bytes of a first line that Linux reads."""
-_HERE = re.compile(rb"<<-?\s*['\"\\]?([A-Za-z_]\w*)")
-"""The beginning of a here-document, and the word that ends it."""
-_IN_IMAGES = (
-    "bin",
-    "boot",
-    "dev",
-    "etc",
-    "lib",
-    "lib64",
-    "opt",
-    "proc",
-    "run",
-    "sbin",
-    "srv",
-    "sys",
-    "usr",
-    "var",
+_PART = re.compile(
+    rb"""(?xsm)
+    (?P<quoted> \\[^\r\n] | '[^']*' | "(?:\\.|[^"\\])*" )
+    | (?P<comment> (?<![^\s;&|()]) \#[^\r\n]* )
+    | (?P<sum> \(\((?:[^()\n]|\([^()\n]*\))*\)\) )
+    | (?P<word> <<< )
+    | <<-?[ \t]*(?: '(?P<single>[^'\n]+)' | "(?P<double>[^"\n]+)" | \\?(?P<bare>[A-Za-z_][\w.-]*) )
+    | (?P<exit> (?:^|;[ \t]*) exit\b [^\r\n;]* $ )
+    | (?P<cr> \r$ )
+    | (?P<newline> \n )
+    """
+)
+"""What a look for line ends has to know of a script: what has another meaning, and where a line or the script ends."""
+_IN_IMAGES = frozenset(
+    (
+        *(
+            "bin",
+            "boot",
+            "dev",
+            "etc",
+            "home",
+            "lib",
+            "lib32",
+            "lib64",
+            "media",
+            "mnt",
+            "opt",
+            "proc",
+            "root",
+            "run",
+        ),
+        *("sbin", "srv", "sys", "tmp", "usr", "var"),
+    )
 )
 """Directories that an image has as well: a link there is one that is to be installed."""
 
@@ -124,18 +140,46 @@ def _script(label: str, script: bytes) -> Iterator[str]:
             f"role, and call {program} with that in {ansible.SCRIPT}"
         )
         return
-    end = b""
-    for number, line in enumerate(script.split(b"\n"), 1):
-        if end:
-            end = b"" if line.strip(b"\t\r") == end else end
-        elif line.endswith(b"\r"):
-            yield (
-                f"{label}: line {number} ends with CR LF as on Windows, and sh takes the CR for a part of the command: "
-                f"sed -i 's/\\r$//' {label}"
-            )
-            return
-        elif (begun := _HERE.search(line)) is not None:
-            end = begun[1]
+    if (number := _line_with_cr(script)) is not None:
+        yield (
+            f"{label}: line {number} ends with CR LF as on Windows, and sh takes the CR for a part of the command: "
+            f"sed -i 's/\\r$//' {label}"
+        )
+
+
+def _line_with_cr(script: bytes) -> int | None:
+    """Return the number of the first line of a script whose end is one of Windows; None if there is none.
+
+    CRs in quotes and here-documents are the script's own. What follows `exit` may be anything: an archive. So may what
+    follows a line with a NUL.
+    """
+    if b"\0" in script:
+        script = script.partition(b"\0")[0].rpartition(b"\n")[0]
+    ends: list[bytes] = []
+    at = 0
+    while (found := _PART.search(script, at)) is not None:
+        at, kind = found.end(), found.lastgroup
+        if kind == "exit":
+            return None
+        if kind == "cr":
+            return script.count(b"\n", 0, at) + 1
+        if kind in {"single", "double", "bare"}:
+            ends.append(found[kind])
+        elif kind == "newline":
+            for end in ends:
+                at = _after(script, at, end)
+            ends = []
+    return None
+
+
+def _after(script: bytes, at: int, end: bytes) -> int:
+    """Return where a here-document is over that begins at a place: after the line with its word."""
+    while at < len(script):
+        begin, newline = at, script.find(b"\n", at)
+        at = newline + 1 if newline >= 0 else len(script)
+        if script[begin:at].strip(b"\t\r\n") == end:
+            break
+    return at
 
 
 def _first_line(label: str, file: Path) -> Iterator[str]:
@@ -149,12 +193,20 @@ def _first_line(label: str, file: Path) -> Iterator[str]:
             )
 
 
+def _is_there(path: Path) -> bool:
+    """Return whether something is there, as far as one may look."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def _leads_out(role: Path, path: str, target: str, site: Path, beside: Collection[str]) -> bool:
     """Return whether a link leads to something on this machine that its container can't have."""
     if target.startswith("/"):
         if Path(target).is_relative_to(site) or Path(target).is_relative_to(site.resolve()):
             return True
-        return target.split("/")[1] not in _IN_IMAGES and Path(target).exists()
+        return target.split("/")[1] not in _IN_IMAGES and _is_there(Path(target))
     place = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
     if place.split("/")[0] != "..":
         return False

@@ -79,7 +79,7 @@ def _against_hosts(line: str, subnet: ipaddress.IPv4Network, stage: Stage) -> It
         *(str(own) for _name, own in _networks_of_hosts(config)),
         *(host.address for host in stage.hosts),
     ]
-    for what, taken in docker_subnets(config, hosts).items():
+    for what, taken in docker_subnets(config, hosts, stage.site.setup_hosts.daemon).items():
         if subnet.overlaps(taken):
             way_out = "choose another"
             if config.internal_cidr is None:

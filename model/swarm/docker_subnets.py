@@ -3,12 +3,12 @@
 Where a stage has no `internal_cidr`, they are Docker's defaults: the routing mesh has the first /24 of the swarm's pool
 10.0.0.0/8 (https://docs.docker.com/engine/swarm/swarm-mode/, "default address pools"); docker0 and docker_gwbridge have
 the first free ones of the engine's local pools, 172.17.0.0/16 to 172.31.0.0/16
-(https://docs.docker.com/engine/network/, "Subnet allocation").
+(https://docs.docker.com/engine/network/, "Subnet allocation"), unless `daemon.json` has others.
 """
 
 import contextlib
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from model import site as types
 from model.json_types import Json
@@ -21,21 +21,32 @@ _TAKEN_EARLY = Network("10.0.0.0/16")
 """The first 256 networks that a swarm takes from its pool 10.0.0.0/8."""
 _BESIDE = {"bridge", "docker_gwbridge"}
 """Networks of the engine alone that every service's container meets. Others don't matter to an overlay network."""
+_OF_POOLS = frozenset({"default-address-pools", "bridge"})
+"""Keys of `daemon.json` with which docker0 or docker_gwbridge are not in those pools, or not the first two."""
 _LOCAL = [Network(f"172.{n}.0.0/16") for n in range(17, 32)]
 
 
-def docker_subnets(stage: types.Stage, addresses: Iterable[str]) -> dict[str, Network]:
+def docker_subnets(
+    stage: types.Stage, addresses: Iterable[str], daemon: Mapping[str, object]
+) -> dict[str, Network]:
     """Return Docker's own networks on a stage's hives to their addresses; none if its `internal_cidr` is wrong.
+
+    Those of which the engine's settings say something else are left out.
 
     Args:
         stage: The stage's table.
         addresses: The hosts' own addresses and networks.
+        daemon: Further keys of the engine's `daemon.json`.
 
     """
     if stage.internal_cidr is None:
-        own = [network for text in addresses if (network := _network(text)) is not None]
+        if not _OF_POOLS.isdisjoint(daemon):
+            return {"ingress": _INGRESS}
+        taken = (*addresses, str(daemon.get("bip", "")))
+        own = [network for text in taken if (network := _network(text)) is not None]
         free = [pool for pool in _LOCAL if not any(pool.overlaps(each) for each in own)]
-        return {"ingress": _INGRESS, **dict(zip(("docker0", "docker_gwbridge"), free, strict=False))}
+        names = ("docker_gwbridge",) if "bip" in daemon else ("docker0", "docker_gwbridge")
+        return {"ingress": _INGRESS, **dict(zip(names, free, strict=False))}
     with contextlib.suppress(ValueError):
         pools = address_pools(stage.internal_cidr)
         return {"ingress": pools.ingress, "docker_gwbridge": pools.gwbridge, "docker0": pools.docker0}

@@ -3,6 +3,7 @@
 jinja2 is imported when the first value is a template, never before.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, permutations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _STAND_INS = "\x1f\x1e\x1d\x1c\x0b\x0c"
 """What a CR may be replaced with, alone or as two of them: jinja2 takes each for white space."""
+_COMMENT = re.compile(r"[\s=#-](.*[\s=#-])?", re.DOTALL)
+"""The text between `{#` and `#}` where it is a comment."""
 
 
 class LookupTable:
@@ -192,7 +195,8 @@ def _stand_in(text: str) -> str:
 def _refuse_comments(text: str) -> None:
     """Refuse what jinja2 would take for a comment and leave out, but was hardly meant so.
 
-    A comment has white space at both ends, as in `{# a word #}`. `${#array[@]}` of a shell has none.
+    A comment has white space at both ends, as in `{# a word #}`, or a line: `{#---- a ----#}`, `{#=====#}`.
+    `${#array[@]}` of a shell has none.
 
     Raises:
         TemplateSyntaxError: There is one.
@@ -201,7 +205,9 @@ def _refuse_comments(text: str) -> None:
     from jinja2 import TemplateSyntaxError
 
     for line, kind, value in environment().lex(text):
-        if kind == "comment" and not (value[:1].isspace() and value[-1:].isspace()):
+        if kind == "comment" and not _COMMENT.fullmatch(value):
             raise TemplateSyntaxError(
-                "`{#` begins a comment, which would be left out up to the next `#}`", line
+                "`{#` begins a comment, which would be left out up to the next `#}`: write a comment with white space "
+                "at both ends, `{# a word #}`, and a `{#` that is none `{{ '{#' }}`",
+                line,
             )

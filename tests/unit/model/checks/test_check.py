@@ -393,6 +393,8 @@ placement.constraints = ["B"]
         ("node.labels.disk == ssd", "node.labels.pg == 2", True),
         ("node.labels.disk != ssd", "node.labels.pg == 2", False),
         ("node.hostname == hive0", "node.hostname == hive1", True),
+        ("node.hostname == {{ hosts.hive0.name }}", "node.hostname == {{ hosts.hive1.name }}", True),
+        ("node.hostname == {{ hosts.hive0.name }}", "node.hostname == {{ hives[0].name }}", False),
         ("node.hostname == hive0", "node.hostname == hive0.example", False),
         ("node.hostname == hive0", "node.labels.pg == 2", True),
         ("node.role == manager", "node.role == manager", False),

@@ -154,6 +154,93 @@ def test_a_global_service_may_have_data_on_several_named_hives() -> None:
     assert problems({"hosts": ["hive0", "hive1"]}, {"mode": "global"}) == []
 
 
+@pytest.mark.parametrize(
+    ("service", "is_fine"),
+    [
+        ({"replicas": 2, "placement": {"max_replicas_per_node": 1}}, True),
+        ({"replicas": 4, "placement": {"max_replicas_per_node": 2}}, True),
+        ({"replicas": 1, "placement": {"max_replicas_per_node": 1}}, False),
+        ({"replicas": 2}, False),
+    ],
+)
+def test_so_may_one_that_has_a_task_on_each(service: dict[str, Any], *, is_fine: bool) -> None:
+    """No other hive has room for one of its tasks, so each is started again where it was."""
+    found = problems({"hosts": ["hive0", "hive1"]}, service)
+
+    assert len(found) == (not is_fine)
+    for line in found:
+        assert 'hosts = ["hive0"]' in line
+        assert line.endswith(
+            'hosts = "each" if every hive is to have data of its own, with placement.constraints for some of them, or '
+            'mode = "global" for a task on each'
+        )
+
+
+def test_a_global_service_is_not_told_to_stay_on_one_hive() -> None:
+    """It has a task on each: that each has data of its own is all that can be said."""
+    (of_volume,) = problems({}, {"mode": "global"})
+    (of_directory,) = problems({}, {"mode": "global", **bind(source="/srv/db")})
+
+    for line in (of_volume, of_directory):
+        assert "db has a task on each of hive0, hive1 of stage private" in line
+        assert 'say hosts = "each" if that is meant' in line
+        assert 'hosts = ["hive0"]' not in line
+
+
+@pytest.mark.parametrize(
+    ("writer", "is_refused"),
+    [
+        (None, False),
+        ({"volumes": [{**DATA, "readonly": True}]}, False),
+        ({"volumes": [DATA], "placement": {"constraints": ["node.hostname == hive0"]}}, True),
+    ],
+)
+def test_a_volume_that_is_only_read(writer: dict[str, Any] | None, *, is_refused: bool) -> None:
+    """Nothing is lost where nobody writes; a reader may be away from what another service of the site has written."""
+    site = parse_site(
+        {
+            "site": "example",
+            "stages": {"private": TWO},
+            "volumes": {"data": {}},
+            "services": {
+                "web": {"image": "web:1", "volumes": [{**DATA, "readonly": True}]},
+                **({"db": {"image": "db:1", **writer}} if writer is not None else {}),
+            },
+        }
+    )
+
+    found = check(site, Path())
+
+    assert [line.startswith("volumes.data.hosts: web may run on") for line in found] == [True] * is_refused
+
+
+@pytest.mark.parametrize(
+    ("constraint", "said"),
+    [
+        ("node.hostname == {{ hosts.hive0.name }}", ""),
+        ("node.hostname == {{ vars.dbhost }}", ""),
+        ("node.ip == {{ hosts['hive1'].address }}", ""),
+        ("node.hostname != {{ vars.nowhere }}", "services.db.placement.constraints[0]: there is no variable"),
+        ("node.role == {{ 'manager' }}", "volumes.data.hosts: db may run on hive0, hive1"),
+    ],
+)
+def test_a_constraint_may_be_a_template(constraint: str, said: str) -> None:
+    """What it says is what it is rendered to."""
+    site = parse_site(
+        {
+            "site": "example",
+            "stages": {"private": TWO},
+            "vars": {"dbhost": "hive1"},
+            "volumes": {"data": {}},
+            "services": {
+                "db": {"image": "db:1", "volumes": [DATA], "placement": {"constraints": [constraint]}}
+            },
+        }
+    )
+
+    assert [line.startswith(said) for line in check(site, Path())] == [True] * bool(said)
+
+
 def test_a_volume_that_pins_the_service_does_for_its_other_volumes() -> None:
     """They are used on that hive only."""
     site = parse_site(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from model import site as types
+from model.checks import role_files
 from model.checks.role_files import check_role_files
 
 
@@ -41,6 +42,24 @@ def problems(role: Path) -> list[str]:
         (b"cat >/x <<'END'\nGET / HTTP/1.1\r\n\r\nEND\necho\n", ""),
         (b"cat <<-END\n\ta\r\n\tEND\necho\n", ""),
         (b"printf 'a\r'\n", ""),
+        (b"tail -n +3 $0 | tar xz\nexit 0\n\x1f\x8b\x08a\r\nb\r\n", ""),
+        (b"tail -n +2 $0 | tar xz; exit\na\r\n", ""),
+        (b"tail -n +3 $0 | sh\nreturn\na\0b\r\nc\r\n", ""),
+        (b"tail -n +3 $0 | sh\r\nreturn\na\0b\r\nc\r\n", "line 1 ends with CR LF"),
+        (b"cd /x || exit 1\necho a\r\n", "line 2 ends with CR LF"),
+        (b"if ! true; then exit 1; fi\necho a\r\n", "line 2 ends with CR LF"),
+        (b"true\nexit 0\r\n", "line 2 ends with CR LF"),
+        (b"printf 'GET / HTTP/1.1\r\nHost: x\r\n\r\n'\n", ""),
+        (b'printf "a \\"\r\n$x\r\n"\necho\n', ""),
+        (b"# it's\necho a\r\necho 'b'\n", "line 2 ends with CR LF"),
+        (b"echo it\\'s\necho a\r\necho 'b'\n", "line 2 ends with CR LF"),
+        (b"paste <<A <<'B C'\na\r\nA\nb\r\nB C\necho\n", ""),
+        (b"paste <<A <<B\na\r\nA\nb\r\nB\necho\r\n", "line 6 ends with CR LF"),
+        (b"cat <<<word\necho a\r\n", "line 2 ends with CR LF"),
+        (b"n=$((1<<n))\necho a\r\n", "line 2 ends with CR LF"),
+        (b"n=$((m << (n + 1)))\necho a\r\n", "line 2 ends with CR LF"),
+        (b"cat 0<<END\na\r\nEND\n", ""),
+        (b"echo a\r", "line 1 ends with CR LF"),
         (b"", ""),
     ],
 )
@@ -84,7 +103,6 @@ def test_a_program_that_no_kernel_would_find(role: Path, path: str, text: bytes,
         ("files/a", "../../web2/a", True),
         ("a", "..", True),
         ("files/a", "{site}/shared/a", True),
-        ("files/a", "{tmp}/there", True),
         ("files/a", "../setup.sh", False),
         ("files/a", "root/../root/etc", False),
         ("files/root/etc/mtab", "../proc/mounts", False),
@@ -92,6 +110,9 @@ def test_a_program_that_no_kernel_would_find(role: Path, path: str, text: bytes,
         ("files/a", "/etc/alternatives/a", False),
         ("files/a", "/dev/null", False),
         ("files/a", "/data/of/the/container", False),
+        ("files/a", "/tmp", False),
+        ("files/a", "/root/x/y", False),
+        ("files/a", "{tmp}/there", False),
     ],
 )
 def test_a_link_that_leads_out_of_the_role(role: Path, path: str, target: str, *, leads_out: bool) -> None:
@@ -103,6 +124,20 @@ def test_a_link_that_leads_out_of_the_role(role: Path, path: str, target: str, *
     found = problems(role)
 
     assert [line.startswith(f"roles/web/{path}: is a link to ") for line in found] == [True] * leads_out
+
+
+def test_a_link_to_what_this_machine_has(role: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory that images don't have is taken for this machine's if it is here; one that nobody may see is not."""
+    monkeypatch.setattr(role_files, "_IN_IMAGES", frozenset())
+    (role / "files" / "there").symlink_to(role.parents[1])
+    (role / "files" / "a").symlink_to(role.parents[2])
+    (role / "files" / "b").symlink_to(role.parents[2] / "missing")
+    (role / "files" / "c").symlink_to(role.parents[2] / ("x" * 300))
+
+    assert [line.partition(": ")[0] for line in problems(role)] == [
+        "roles/web/files/a",
+        "roles/web/files/there",
+    ]
 
 
 def test_a_link_in_the_sites_own_modules(role: Path) -> None:

@@ -109,6 +109,43 @@ def test_addresses_of_hosts_and_of_docker_are_no_networks(
 
 
 @pytest.mark.parametrize(
+    ("daemon", "subnet", "taken_for"),
+    [
+        ({}, "172.17.9.0/24", "docker0"),
+        ({"bip": "192.168.7.1/24"}, "172.17.9.0/24", "docker_gwbridge"),
+        ({"bip": "192.168.7.1/24"}, "172.18.0.0/24", ""),
+        ({"bip": "172.17.0.1/16"}, "172.18.0.0/24", "docker_gwbridge"),
+        ({"default-address-pools": [{"base": "192.168.8.0/21", "size": 24}]}, "172.17.0.0/24", ""),
+        (
+            {"bip": "192.168.7.1/24", "default-address-pools": [{"base": "192.168.8.0/21", "size": 24}]},
+            "172.18.0.0/24",
+            "",
+        ),
+        ({"bridge": "none"}, "172.18.0.0/24", ""),
+        ({"log-driver": "journald"}, "172.18.0.0/24", "docker_gwbridge"),
+    ],
+)
+def test_dockers_networks_are_where_its_settings_say(
+    daemon: dict[str, Any], subnet: str, taken_for: str
+) -> None:
+    """With `bip` docker0 is elsewhere, and docker_gwbridge the first of the pools; other pools are not known here."""
+    site = parse_site(
+        {
+            "site": "example",
+            "stages": {"private": THREE},
+            "networks": {"a": of(subnet)},
+            "setup_hosts": {"daemon": daemon},
+        }
+    )
+
+    found = check(site, Path())
+
+    assert [f"which Docker takes for {taken_for} on the hives" in line for line in found] == [True] * bool(
+        taken_for
+    )
+
+
+@pytest.mark.parametrize(
     ("network", "said"),
     [
         (of("127.0.0.0/24"), "ipam.subnet: 127.0.0.0/24 has loopback addresses in it"),

@@ -45,6 +45,7 @@ def renderer(stage: Stage) -> Renderer:
         ("\x1f\r\n{{ site }}", "\x1f\r\nexample"),
         ("\ufeff{{ site }}\n\n", "\ufeffexample\n\n"),
         ("{{ site }}{# a word -#} \r\n {#- another\n#}!", "example!"),
+        ("{{ site }}{#---- a ----#}{#=====#}{#### b ####}{#- c -#}!", "example!"),
         ("{{ site }}{% raw %}{#x#} {{ y }}\r\n{% endraw %}{{ '{#' }}", "example{#x#} {{ y }}\r\n{#"),
     ],
 )

@@ -217,6 +217,17 @@ def test_bytes_that_are_no_template_stay(site: Made, text: str) -> None:
     assert renderer_of(site.run()).config("keyed") == text.replace("{{ site }}", "example").encode()
 
 
+def test_a_comment_without_white_space_names_the_way_out(site: Made) -> None:
+    """It may be one, or a shell's `${#list}`: how to write either is said."""
+    (site.directory / "conf/keyed.conf").write_text("{#comment#}{{ site }}\n")
+
+    with pytest.raises(ConfigError) as refusal:
+        load(site.directory / "site.toml")
+    assert "with white space at both ends, `{# a word #}`, and a `{#` that is none `{{ '{#' }}`" in str(
+        refusal.value
+    )
+
+
 def test_dockers_own_templates(site: Made) -> None:
     """The content goes to Docker as it is, with the driver; another driver makes another config."""
     text = '{{ .Node.Hostname }} {{ secret "password" }}\n'
