@@ -17,6 +17,7 @@ from commands.shared.lock_owner import holder
 from commands.shared.task_selection import all_before, resolve, with_flags
 from model.checks.warnings import warnings
 from model.errors import SkepError
+from providers.base import Resource
 from tasks.cleanup.orphans import items as left_over
 from tasks.explain import costs
 from tasks.explain.plan import ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
@@ -236,20 +237,22 @@ class PlanReport:
 
     def _costs(self) -> Iterator[str]:
         """Yield what of the stage costs money while it exists, where something of that is to be made."""
-        new = {item.task for item in self.items if is_made_anew(item.action)}
-        resources = self.run.provider.resources()
-        if any(infra_task(resource.name) in new for resource in resources):
-            yield from costs.lines(self.run.stage, costs.costs_of(resources), costs.HEAD)
+        if self._made():
+            every = costs.costs_of(self.run.provider.resources())
+            yield from costs.lines(self.run.stage, every, costs.HEAD)
 
     def takes(self) -> dict[str, int]:
         """Return the hosts, disks and addresses that the provider is to make, with their numbers."""
-        new = {item.task for item in self.items if is_made_anew(item.action)}
         totals: dict[str, int] = {}
-        for resource in self.run.provider.resources():
-            if infra_task(resource.name) in new:
-                for unit, number in resource.quota_usage.items():
-                    totals[unit] = totals.get(unit, 0) + number
+        for resource in self._made():
+            for unit, number in resource.quota_usage.items():
+                totals[unit] = totals.get(unit, 0) + number
         return totals
+
+    def _made(self) -> list[Resource]:
+        """Return the provider's resources that are to be made."""
+        new = {item.task for item in self.items if is_made_anew(item.action)}
+        return [one for one in self.run.provider.resources() if infra_task(one.name) in new]
 
     def _summary(self) -> str:
         """Return the last line."""
@@ -267,7 +270,9 @@ class PlanReport:
             )
         parts = [f"{count} {STYLES[action].words}" for action, count in counts.items()]
         head = ", ".join([*parts, f"{same} up to date"])
-        if takes := ", ".join(f"{number} {unit}" for unit, number in self.takes().items()):
+        least = {unit for one in self._made() for unit in one.least}
+        amounts = (costs.in_words(number, unit, least) for unit, number in self.takes().items())
+        if takes := ", ".join(amounts):
             head += f"; provider {self.run.stage.provider} makes {takes}"
         if not counts.keys() - {LEFT, ADOPT}:
             return f"nothing to change: {head}"

@@ -33,6 +33,7 @@ class Resource:
             `doit plan` prints the sum over all resources that are to be made.
         costs: Amounts that cost money as long as it exists, by the unit of their price: `{"GiB of disk": 20}`.
         running_costs: Amounts that cost money while it runs: `{"t3.medium": 1}`.
+        least: The units of amounts that may be more, as those of a disk that is as large as its image needs.
         defaults: Input to the values that it had in older versions of skep where site.toml does not say it, as now. A
             thing that was made from one of them is as wanted; one that is made anew gets today's.
 
@@ -48,6 +49,7 @@ class Resource:
     quota_usage: Mapping[str, int] = field(default_factory=dict)
     costs: Mapping[str, int] = field(default_factory=dict)
     running_costs: Mapping[str, int] = field(default_factory=dict)
+    least: tuple[str, ...] = ()
     defaults: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property

@@ -1,10 +1,14 @@
-"""What is no mistake and hardly meant: labels that nothing reads, compose's variables and doubled dollars. Pure."""
+"""What is no mistake and hardly meant: labels that nothing reads, compose's variables and doubled dollars. Pure.
+
+An open metadata service is told as well.
+"""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from model.checks.unread_labels import unread_labels
+from model.site import AwsStage, CloudStage
 from model.stage import Stage
 from model.toml_text import key_path
 
@@ -19,6 +23,21 @@ def warnings(stage: Stage) -> Iterator[str]:
     yield from unread_labels(stage)
     yield from _unreplaced(stage)
     yield from _doubled(stage)
+    yield from _open_metadata(stage)
+
+
+def _open_metadata(stage: Stage) -> Iterator[str]:
+    """Yield that containers reach the cloud's metadata service, which skep's firewall alone keeps from them.
+
+    Amazon's answers no container in a network of its own: hosts are made with a limit of one hop.
+    """
+    is_open = isinstance(stage.config, CloudStage) and not isinstance(stage.config, AwsStage)
+    if is_open and not stage.site.setup_hosts.firewall:
+        yield (
+            "setup_hosts.firewall: with false all containers reach the cloud's metadata service (169.254.169.254), "
+            "which gives out start-up data and a role's credentials: drop that in the hosts' own firewall, or take the "
+            "line out"
+        )
 
 
 def _unreplaced(stage: Stage) -> Iterator[str]:

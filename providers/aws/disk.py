@@ -1,6 +1,6 @@
 """The disks of a host at Amazon. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from model.json_types import Json
 from providers.cloud.host import Disk, HostSpec, Machine
@@ -44,18 +44,20 @@ def disks_of(spec: HostSpec, machine: Machine, volumes: Iterable[Json]) -> list[
     return found
 
 
-def data_path(machine: Machine) -> str:
-    """Return the path of an instance's extra disk; on types of instances without NVMe it is /dev/xvdf.
+def data_paths(machine: Machine) -> Sequence[str]:
+    """Return the paths of an instance's extra disk: on types with NVMe, and on those with Xen.
 
-    The serial number is the volume's id, of which udev makes the link.
+    With NVMe the serial number is the volume's id, of which udev makes the link. With Xen the kernel makes `xvdf` of
+    `sdf`.
     https://docs.aws.amazon.com/ebs/latest/userguide/identify-nvme-ebs-device.html
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
     """
     volumes = {
         mapping["DeviceName"]: str(mapping["Ebs"]["VolumeId"])
         for mapping in machine.answer.get("BlockDeviceMappings") or ()
     }
     volume = volumes.get(DATA_DEVICE, "vol…").replace("-", "")
-    return f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume}"
+    return f"/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_{volume}", "/dev/xvdf"
 
 
 def attached_to(machine: Machine) -> list[Json]:

@@ -1,6 +1,6 @@
 """A host that is an instance at Amazon."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -12,7 +12,7 @@ from model.log import Log
 from model.site import AwsStage
 from model.stage import Stage
 from providers.aws.api import AwsApi, of_stage, specification, tags_for, tags_of
-from providers.aws.disk import attached_to, data_path, disk_sizes, disks_of
+from providers.aws.disk import attached_to, data_paths, disk_sizes, disks_of
 from providers.aws.errors import AwsError, tolerated
 from providers.aws.image import AwsImages, disk_size
 from providers.aws.network import AwsNetwork
@@ -90,9 +90,9 @@ class AwsHosts(CloudHosts[AwsStage]):
         there = machine.answer["InstanceType"]
         return f"is a {there}" if there != spec.instance_type else ""
 
-    def data_path(self, machine: Machine) -> str:
-        """Return the path by the volume's id, which is the serial number that the host sees."""
-        return data_path(machine)
+    def data_paths(self, machine: Machine) -> Sequence[str]:
+        """Return the path by the volume's id, which is the serial number that the host sees, and Xen's."""
+        return data_paths(machine)
 
     def instances(self, name: str = "") -> list[Json]:
         """Return the stage's instances, or those of a name.

@@ -253,7 +253,7 @@ class AzureCheck(CloudCheck[AzureStage]):
             if usage is None and count:
                 yield (
                     f"{self._path}: Azure lists no quota {' or '.join(names)} for {self._api.region} (`az network "
-                    "list-usages`, `az vm list-usage`), so that nobody knows whether it is large enough: set another "
+                    "list-usages`, `az vm list-usage`), so it can't be checked: set another "
                     "region or instance_type, and report it to skep's makers"
                 )
             elif usage is not None:

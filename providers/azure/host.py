@@ -1,7 +1,7 @@
 """A host that is a virtual machine at Azure: its network interface, which keeps its address, and the machine itself."""
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import ClassVar
 
@@ -108,13 +108,15 @@ class AzureHosts(CloudHosts[AzureStage]):
                 is_system = disk is profile["osDisk"]
                 yield Disk(str(disk["name"]), there, spec.kept_size(there) if is_system else spec.data_size)
 
-    def data_path(self, machine: Machine) -> str:
-        """Return the path by the unit's number, which is the same on every host: the agent's udev rules make it.
+    def data_paths(self, machine: Machine) -> Sequence[str]:
+        """Return the paths by the unit's number, which are the same on every host: udev rules of the image make them.
 
+        The agent's are for disks by SCSI alone; those of azure-vm-utils are for NVMe as well.
         https://learn.microsoft.com/azure/virtual-machines/linux/azure-to-guest-disk-mapping
+        https://github.com/Azure/azure-vm-utils
         """
         del machine
-        return f"/dev/disk/azure/scsi1/lun{DATA_UNIT}"
+        return f"/dev/disk/azure/scsi1/lun{DATA_UNIT}", f"/dev/disk/azure/data/by-lun/{DATA_UNIT}"
 
     def virtual_machines(self) -> list[Json]:
         """Return the stage's virtual machines, without their power states."""

@@ -1,7 +1,7 @@
 """Hosts in a cloud: their specifications, their machines, and the way from one to the other."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -156,6 +156,14 @@ def small_disks(disks: Iterable[Disk]) -> str:
     )
 
 
+def _data_line(spec: HostSpec, paths: Sequence[str]) -> str:
+    """Return where the extra disk is in the host. Pure."""
+    if not paths:
+        return f"{spec.name}: its extra disk of {spec.data_size} GiB is not attached"
+    others = ", or, if that is not there, ".join(paths)
+    return f"{spec.name}: its extra disk of {spec.data_size} GiB is {others}"
+
+
 @dataclass(frozen=True)
 class Machine:
     """A machine that a cloud has for a host.
@@ -227,8 +235,11 @@ class CloudHosts(ABC, Generic[Config]):
         return ()
 
     @abstractmethod
-    def data_path(self, machine: Machine) -> str:
-        """Return the path of the extra disk in the host, which holds in whatever order disks are found there."""
+    def data_paths(self, machine: Machine) -> Sequence[str]:
+        """Return the paths of the extra disk in the host, which hold in whatever order disks are found there.
+
+        Which of them exists depends on the size's kind of disks and on the image.
+        """
 
     # -- making --------------------------------------------------------------------------------------------------------
 
@@ -239,7 +250,7 @@ class CloudHosts(ABC, Generic[Config]):
         machine = self._change(spec, machine, log)
         machine = self._start(machine, log)
         if spec.data_size:
-            log(f"{spec.name}: its extra disk of {spec.data_size} GiB is {self.data_path(machine)} there")
+            log(_data_line(spec, self.data_paths(machine)))
         public_address = self._connect(spec, machine, log)
         record = HostRecord(
             name=host.name,

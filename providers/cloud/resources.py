@@ -12,6 +12,8 @@ from providers.cloud.host import HostSpec
 NETWORK, FIREWALL, SUBNET, ADDRESS, NFS = "network", "firewall", "subnet.", "address.", "nfs"
 """Names of resources; those that end with a dot begin the names of resources of which there are several."""
 
+DISK_SPACE = "GiB of disk"
+
 
 def firewall_resource(stage: Stage, layout: str, needs: tuple[str, ...] = (NETWORK,)) -> Resource:
     """Return the firewall of a stage.
@@ -80,10 +82,11 @@ def host_resources(specs: Iterable[HostSpec], inputs: Callable[[HostSpec], Input
             quota_usage={
                 "hosts": 1,
                 "disks": 1 + bool(spec.data_size),
-                "GiB of disk": spec.disk_size + spec.data_size,
+                DISK_SPACE: spec.disk_size + spec.data_size,
             },
-            costs={"GiB of disk": spec.disk_size + spec.data_size},
+            costs={DISK_SPACE: spec.disk_size + spec.data_size},
             running_costs={spec.instance_type: 1},
+            least=() if spec.has_own_size else (DISK_SPACE,),
         )
         for spec in specs
     ]

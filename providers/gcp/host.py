@@ -1,7 +1,7 @@
 """A host that is an instance of Compute Engine."""
 
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -135,13 +135,13 @@ class GcpHosts(CloudHosts[GcpStage]):
         there = last(machine.answer["machineType"])
         return f"is a {there}" if there != spec.instance_type else ""
 
-    def data_path(self, machine: Machine) -> str:
+    def data_paths(self, machine: Machine) -> Sequence[str]:
         """Return the path by the device's name, which is the same on every host.
 
         https://cloud.google.com/compute/docs/disks/disk-symlinks
         """
         del machine
-        return f"/dev/disk/by-id/google-{_DATA}"
+        return (f"/dev/disk/by-id/google-{_DATA}",)
 
     def instances(self) -> list[Json]:
         """Return the stage's instances in all zones, in one listing."""

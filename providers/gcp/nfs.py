@@ -1,5 +1,8 @@
 """The file system of a stage at Google, a Filestore instance in the first zone."""
 
+from pathlib import Path
+
+from model.errors import ProviderError
 from model.hosts.cloud_name import cloud_name
 from model.hosts.placement import zones
 from model.json_types import Json
@@ -32,14 +35,25 @@ class GcpFileSystem:
         config: The stage's table.
         api: The project's API.
         network: The network of its hosts.
+        record: The file in state/ that is there once one was made; None if nothing is kept.
 
     """
 
-    def __init__(self, stage: Stage, config: GcpStage, api: GcpApi, network: GcpNetwork) -> None:
+    def __init__(
+        self, stage: Stage, config: GcpStage, api: GcpApi, network: GcpNetwork, record: Path | None = None
+    ) -> None:
         self._stage, self._config, self._api, self._network = stage, config, api, network
+        self._record = record
 
     def listing(self) -> list[Json]:
-        """Return the stage's file systems; none where none is wanted and they can't be listed, as without that API."""
+        """Return the stage's file systems.
+
+        None where they can't be listed, as without that API, none is wanted, and state/ knows of none.
+
+        Raises:
+            ProviderError: They can't be listed, and there may be one.
+
+        """
         query = {"filter": f'labels.skep="{cloud_name(self._stage)}"'}
         found: list[Json] = []
         try:
@@ -53,6 +67,11 @@ class GcpFileSystem:
         except GcpError as error:
             if error.code not in _DISABLED | DENIED or self._config.nfs:
                 raise
+            if self._record is not None and self._record.exists():
+                raise ProviderError(
+                    f"{error}\n    the stage had a Filestore, which costs money while it exists; if it is gone, remove "
+                    f"{self._record}"
+                ) from error
         return [one for one in found if parse_tag(self._stage, one.get("description"))[0]]
 
     def _ask(self, method: str, body: Json | None, **words: str) -> Json:

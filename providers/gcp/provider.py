@@ -51,7 +51,7 @@ class GcpProvider(CloudProvider[GcpStage]):
     Args:
         stage: The stage.
         files: Its ssh files; the key pair is there before `ensure` is called.
-        state: Its state directory; nothing of this provider's is kept there.
+        state: Its state directory, where the record of a file system is looked for.
         secret: Gives secrets; credentials are found by the SDK itself.
 
     """
@@ -63,13 +63,14 @@ class GcpProvider(CloudProvider[GcpStage]):
     def __init__(
         self, stage: Stage, files: SshFiles, state: Path | None = None, secret: object = None
     ) -> None:
-        del state, secret
+        del secret
         super().__init__(stage, GcpStage)
         config = self._config
         self._api = GcpApi(config.project, config.region)
         self._images = GcpImages(self._api, config.image_name)
         self._network = GcpNetwork(stage, self._api)
-        self._nfs = GcpFileSystem(stage, config, self._api, self._network)
+        record = state / "build_infra" / f"{NFS}.json" if state else None
+        self._nfs = GcpFileSystem(stage, config, self._api, self._network, record)
         self._hosts: GcpHosts = GcpHosts(stage, config, files, self._api, self._network, self._images)
 
     # -- what is wanted ------------------------------------------------------------------------------------------------

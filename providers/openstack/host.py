@@ -1,7 +1,7 @@
 """A host that is a server at OpenStack: its port, which keeps its address, and the server itself."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 from model.errors import ProviderError
@@ -32,6 +32,7 @@ from providers.openstack.server import (
 )
 from remote.ssh.ssh_files import SshFiles
 
+_SCSI = "scsi-0QEMU_QEMU_HARDDISK"
 _ATTACHED = "os-extended-volumes:volumes_attached"
 
 
@@ -78,15 +79,18 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             return ""
         return f"is a {there}"
 
-    def data_path(self, machine: Machine) -> str:
-        """Return the path by the volume's id, of which virtio has room for twenty characters.
+    def data_paths(self, machine: Machine) -> Sequence[str]:
+        """Return the paths by the volume's id, of which virtio has room for twenty characters.
 
-        With virtio-scsi the link begins with `scsi-`.
-        https://docs.openstack.org/nova/latest/user/block-device-mapping.html
+        The image's `hw_disk_bus` decides, and libvirt how much of the id is there: by GetDevicePath of
+        https://github.com/kubernetes/cloud-provider-openstack, which looks for all of them.
         """
         own = {attached["id"] for attached in machine.answer[_ATTACHED]}
         found = [volume for volume in self.volumes() if volume["id"] in own and volume["bootable"] == "false"]
-        return f"/dev/disk/by-id/virtio-{str(found[0]['id'])[:20]}" if found else "not attached"
+        if not found:
+            return ()
+        beginning = str(found[0]["id"])[:20]
+        return f"/dev/disk/by-id/virtio-{beginning}*", f"/dev/disk/by-id/{_SCSI}_{beginning}*"
 
     def servers(self, name: str = "") -> list[Json]:
         """Return the stage's servers, or those of a name, the oldest first."""
@@ -95,6 +99,18 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
         wanted = {**self._stage.labels, **({NAME_LABEL: name} if name else {})}
         ours = [server for server in found if belongs_to(server["metadata"], wanted)]
         return sorted(ours, key=lambda server: (server["created"], server["id"]))
+
+    def volumes_of(self, servers: Iterable[Json]) -> list[Json]:
+        """Return volumes, those of some servers among them.
+
+        None where no server has any, and where they can't be listed: only the sizes of disks are not compared then.
+        """
+        if not any(server[_ATTACHED] for server in servers):
+            return []
+        try:
+            return self.volumes()
+        except ProviderError:
+            return []
 
     def volumes(self) -> list[Json]:
         """Return all volumes of the project; none where the cloud has no Cinder."""

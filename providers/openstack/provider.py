@@ -140,7 +140,14 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
     def found(self) -> Mapping[str, Found]:
         """Return all that carries the stage's tag: one listing for each kind of thing, all at a time."""
         self._api.project  # noqa: B018 - to sign in is no matter for threads
-        networks, routers, parts, groups, addresses, ports, shares, servers, volumes = together(
+        volumes: list[Json] = []
+
+        def servers_with_volumes() -> list[Json]:
+            listed = self._hosts.servers()
+            volumes.extend(self._hosts.volumes_of(listed))
+            return listed
+
+        networks, routers, parts, groups, addresses, ports, shares, servers = together(
             partial(self._network.listing, "networks"),
             partial(self._network.listing, "routers"),
             partial(self._network.listing, "subnets"),
@@ -148,8 +155,7 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
             partial(self._network.listing, "floatingips"),
             lambda: self._api.listing("network", "/ports", "ports"),
             self._nfs.listing,
-            self._hosts.servers,
-            self._hosts.volumes,
+            servers_with_volumes,
         )
         found: dict[str, Found] = {}
         led_out = self._network.interfaces(ports)

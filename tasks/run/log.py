@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from model.errors import StateError
@@ -19,36 +19,46 @@ class Redactor:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hidden: frozenset[str] = frozenset()
+        self._hidden: tuple[str, ...] = ()
 
     def redact(self, text: str) -> str:
         """Return a text without any secret that was hidden."""
-        # The longest first: one may be the beginning of another.
-        for hidden in sorted(self._hidden, key=len, reverse=True):
+        for hidden in self._hidden:
             text = text.replace(hidden, "[redacted]")
         return text
 
     def hide(self, secret: Secret, template: str = "") -> None:
         """Keep a secret out of texts from now on: each of its lines, since logs are written by line.
 
+        Of a secret that is no text, each printable piece: a log has them beside signs for what can't be printed.
+
         Args:
             secret: The secret.
             template: The text that it was rendered from; lines that are in there as well are no secret.
 
         """
-        if isinstance(secret, UnknownSecret | BinarySecret):
+        if isinstance(secret, UnknownSecret):
             return
         known = {_bare(line) for line in template.splitlines()}
         # Bare, as programs print it. A text of short lines only is hidden where it stands as a whole.
-        lines = {line for text in _cuts(secret.reveal()) if len(line := _bare(text)) >= SHORTEST} - known
+        cuts = _pieces(secret.data) if isinstance(secret, BinarySecret) else _cuts(secret.reveal())
+        lines = {line for text in cuts if len(line := _bare(text)) >= SHORTEST} - known
         with self._lock:
-            # A new set instead of a larger one: other threads may be iterating over this one.
-            self._hidden |= lines
+            # A new tuple instead of a longer one: other threads may be iterating over this one.
+            if not lines <= set(self._hidden):
+                # The longest first: one may be the beginning of another.
+                self._hidden = tuple(sorted(lines.union(self._hidden), key=len, reverse=True))
 
 
 def _cuts(text: str) -> list[str]:
     """Return a text's lines, as a log has them, and the text as a whole."""
     return [*text.splitlines(), text]
+
+
+def _pieces(data: bytes) -> Iterator[str]:
+    """Yield the printable pieces of data, as a log has them that reads it as UTF-8, and as Latin-1."""
+    for text in (data.decode(errors="replace").replace("\ufffd", "\0"), data.decode("latin-1")):
+        yield from "".join(char if char.isprintable() else "\0" for char in text).split("\0")
 
 
 def _bare(line: str) -> str:

@@ -361,12 +361,13 @@ def used_networks(stage: Stage) -> dict[str, types.Network]:
 
 def _made_options(connections: Connections) -> dict[str, Mapping[str, str]]:
     """Return the options that networks were made with; none where no manager answers, which others say."""
+    from remote.engine.client import engine_errors
+
     try:
-        _, client = connections.manager()
-        return {
-            one["Name"]: one.get("Options") or {}
-            for one in client.api.networks(filters={"driver": "overlay"})
-        }
+        host, client = connections.manager()
+        with engine_errors(host.short, "reading the networks' options", ServiceError):
+            networks = client.api.networks(filters={"driver": "overlay"})
+        return {one["Name"]: one.get("Options") or {} for one in networks}
     except SkepError:
         return {}
 

@@ -16,6 +16,7 @@ from providers.gcp.errors import GcpError
 from providers.gcp.network import GcpNetwork
 from providers.gcp.provider import GcpProvider
 from remote.ssh.ssh_files import SshFiles
+from tasks.run.state import State
 from tests import rig as make
 from tests.contract import faults
 from tests.contract.second_checkout import second_checkout
@@ -127,7 +128,7 @@ class TestStage:
         lines: list[str] = []
         provider = make.provider_of(stage, make.ssh_files(tmp_path))
         provider.ensure(make.resource(provider, "hive0"), lines.append)
-        assert f"hive0.gcp.test: its extra disk of 5 GiB is /dev/disk/by-id/google-{extra} there" in lines
+        assert f"hive0.gcp.test: its extra disk of 5 GiB is /dev/disk/by-id/google-{extra}" in lines
         assert first["labels"]["skep-site"] == "gcp_test"
         assert told["skep-image"] == "77"
         assert records["hive0"].host_keys == (told["skep-host-key"],)
@@ -300,6 +301,25 @@ class TestTrouble:
 
         with pytest.raises(GcpError, match="grant that permission"):
             make.provider_of(gcp_cloud.stage_of(nfs=True), files).found()
+
+    @pytest.mark.parametrize("refused", ["may not be asked", "is off"])
+    def test_a_filestore_that_the_stage_had(self, google: Google, tmp_path: Path, refused: str) -> None:
+        """Without `nfs` in site.toml it is still there: an end that can't see it would leave it running."""
+        files = make.ssh_files(tmp_path)
+        provider = make.provider_of(gcp_cloud.stage_of(number_of_hosts=1, nfs=True), files)
+        State(tmp_path).write("build_infra:nfs", make.ensure_all(provider)["nfs"])
+        stage = gcp_cloud.stage_of(number_of_hosts=1)
+        if refused == "is off":
+            google.disabled.add("file.googleapis.com")
+        else:
+            google.forbidden.add("file.*")
+
+        with pytest.raises(
+            ProviderError, match=rf"(?s)the stage had a Filestore.* remove {tmp_path}/build_infra/nfs"
+        ):
+            make.provider_of(stage, files).found()
+        State(tmp_path).forget("build_infra:nfs")
+        assert "nfs" not in make.provider_of(stage, files).found()
 
     @pytest.mark.parametrize("service", ["file", "compute", "cloudresourcemanager"])
     def test_a_service_that_is_off(self, google: Google, tmp_path: Path, service: str) -> None:

@@ -21,11 +21,12 @@ class RefusedError(Exception):
         status: HTTP's.
         reason: In the API's words.
         said: What is wrong.
+        service: The service that is off, if that is the reason.
 
     """
 
-    def __init__(self, status: int, reason: str, said: str) -> None:
-        self.status, self.reason, self.said = status, reason, said
+    def __init__(self, status: int, reason: str, said: str, service: str = "") -> None:
+        self.status, self.reason, self.said, self.service = status, reason, said, service
         super().__init__(said)
 
 

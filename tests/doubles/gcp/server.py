@@ -124,10 +124,13 @@ class Google:
         service = f"{product}.googleapis.com"
         if service in self.disabled:
             where = f"https://console.developers.google.com/apis/api/{service}/overview?project={PROJECT}"
+            said = f"The API has not been used in project {PROJECT} before or it is disabled."
             raise RefusedError(
                 403,
                 "accessNotConfigured" if product == "compute" else "SERVICE_DISABLED",
-                f"The API has not been used in project {PROJECT} before or it is disabled. Enable it by {where}",
+                # Filestore's has no address here, so that the detail alone names the service.
+                said if product == "file" else f"{said} Enable it by {where}",
+                service,
             )
         if method in self.forbidden or f"{product}.*" in self.forbidden:
             raise RefusedError(403, "forbidden", f"Required permission for '{method}'")
@@ -529,6 +532,17 @@ class Google:
         return {"name": f"{where}/operations/op-{next(self._ids)}", "done": False}
 
 
+def _error_info(error: RefusedError) -> Json:
+    """Return the detail of a refusal, with the service that is off.
+
+    https://cloud.google.com/apis/design/errors#error_info has its fields.
+    """
+    info: Json = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": error.reason}
+    if error.service:
+        info |= {"domain": "googleapis.com", "metadata": {"service": error.service}}
+    return info
+
+
 def served(google: Google) -> ThreadingHTTPServer:
     """Return a server on a free port of the loopback, at work in a thread; `shutdown` ends it."""
 
@@ -552,8 +566,7 @@ def served(google: Google) -> ThreadingHTTPServer:
                 one = {"reason": error.reason, "message": error.said, "domain": "global"}
                 said = {"error": {"code": status, "message": error.said, "errors": [one]}}
                 if url.path.startswith("/v1/") and not error.reason.isdigit():
-                    detail = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": error.reason}
-                    said["error"]["details"] = [detail]
+                    said["error"]["details"] = [_error_info(error)]
             except Exception:  # noqa: BLE001 - a fault of this server is answered, so that the test fails at once
                 status, said = 501, {"error": {"code": 501, "message": traceback.format_exc(), "errors": []}}
             if said is None:

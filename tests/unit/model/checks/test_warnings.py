@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from model.checks.warnings import warnings
-from model.site_file.load import load, select
+from model.site_file.load import load, parse_site, select
+from model.stage import Stage
 from tests.unit.model.good_site import GOOD
 
 
@@ -60,3 +61,26 @@ def test_a_doubled_dollar_is_hardly_meant_before_a_name(
 
         line = f"{path}.{key}: {told} is handed on as it is: if it is compose's spelling, write {told[1:]}"
         assert found == [line] * bool(told)
+
+
+@pytest.mark.parametrize(
+    ("provider", "firewall", "told"),
+    [("gcp", False, True), ("gcp", True, False), ("aws", False, False), ("openstack", False, True)],
+)
+def test_without_a_firewall_the_metadata_service_is_open(
+    provider: str, *, firewall: bool, told: bool
+) -> None:
+    """Start-up data has the host's private key; at Amazon the limit of hops keeps containers out by itself."""
+    regions = {"gcp": {"region": "europe-west3"}, "aws": {"region": "eu-central-1"}}
+    table = {
+        "provider": provider,
+        "instance_type": "small",
+        "cidr": "10.0.0.0/24",
+        **regions.get(provider, {}),
+    }
+    site = parse_site({"site": "example", "stages": {"cloud": table}, "setup_hosts": {"firewall": firewall}})
+    found = list(warnings(Stage(site, "cloud", site.stages["cloud"])))
+
+    assert [line.startswith("setup_hosts.firewall: ") and "169.254.169.254" in line for line in found] == [
+        True
+    ] * told

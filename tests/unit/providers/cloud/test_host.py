@@ -1,5 +1,6 @@
 """The way to a host that all clouds share, in a cloud of the test's own."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,9 +50,9 @@ class ToyHosts(CloudHosts[AwsStage]):
         del spec, machine
         return ""
 
-    def data_path(self, machine: Machine) -> str:
-        """Return a path."""
-        return f"/dev/toy/{machine.id}"
+    def data_paths(self, machine: Machine) -> Sequence[str]:
+        """Return two paths."""
+        return f"/dev/toy/{machine.id}", f"/dev/scsi/{machine.id}"
 
     def _machines(self, name: str) -> list[Machine]:
         return [machine for machine in self.machines if machine.name == name]
@@ -235,7 +236,7 @@ def test_the_extra_disk_is_named(files: SshFiles) -> None:
         ensure(hosts, lines.append)
 
     assert [line for line in lines if "extra disk" in line] == [
-        "hive0.aws.test: its extra disk of 5 GiB is /dev/toy/m-1 there"
+        "hive0.aws.test: its extra disk of 5 GiB is /dev/toy/m-1, or, if that is not there, /dev/scsi/m-1"
     ]
 
 

@@ -3,11 +3,15 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from model import site as types
+from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
+from providers.openstack.api import OpenStackApi
+from providers.openstack.errors import OpenStackError
 from providers.openstack.provider import OpenStackProvider
 from remote.ssh.ssh_files import SshFiles
 from tests.openstack.cloud import stage_of
@@ -54,3 +58,36 @@ def test_a_wrong_stage_is_refused() -> None:
     table = types.DockerStage(cidr="10.0.0.0/24")
     with pytest.raises(TypeError, match="not one of the openstack provider"):
         provider_of(Stage(types.Site(site="o.test", stages={"p": table}), "p", table))
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_volumes_that_cant_be_listed(monkeypatch: pytest.MonkeyPatch, *, attached: bool) -> None:
+    """Cinder may be down, or refuse: hosts are found all the same, and it is not asked where no server has any."""
+    stage = stage_of(number_of_hosts=1, separate_repository=False)
+    [host] = stage.hosts
+    asked = []
+
+    def listing(_api: OpenStackApi, service: str, path: str, _key: str, **_query: str) -> list[Any]:
+        asked.append(path)
+        if service == "block_storage":
+            raise OpenStackError("GET", 503, "no backend")
+        return [server] if path == "/servers/detail" else []
+
+    server = {
+        "id": "1",
+        "status": "ACTIVE",
+        "created": "",
+        "metadata": {**stage.labels, NAME_LABEL: host.short, KEY_LABEL: "key"},
+        "flavor": {"original_name": "m1.small", "disk": 20},
+        "image": "",
+        "os-extended-volumes:volumes_attached": [{"id": "2"}] if attached else [],
+        "OS-EXT-STS:task_state": None,
+    }
+    monkeypatch.setattr(OpenStackApi, "project", "p")
+    monkeypatch.setattr(OpenStackApi, "has", lambda *_: True)
+    monkeypatch.setattr(OpenStackApi, "listing", listing)
+    found = provider_of(stage).found()
+
+    assert found["hive0"].running
+    assert found["hive0"].drift == "hive0 has lost its public address"
+    assert ("/volumes/detail" in asked) is attached

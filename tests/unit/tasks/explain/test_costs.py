@@ -51,12 +51,29 @@ def test_own_prices_are_summed_up(tmp_path: Any) -> None:
     stage = aws_cloud.stage_of(number_of_hosts=2, prices=prices)
 
     assert list(lines(stage, costs_of(resources_of(stage, tmp_path)), HEAD)) == [
-        "costs money while it exists: 2 t3.medium, 2 public addresses, 40 GiB of disk",
+        "costs money while it exists: 2 t3.medium, 2 public addresses, at least 40 GiB of disk",
         (
-            "that is about 64.80 a month by stages.production.prices, 4.00 of it also while hosts are stopped; without "
-            "a price there: public addresses"
+            "that is at least 64.80 a month by stages.production.prices, 4.00 of it also while hosts are stopped; "
+            "without a price there: public addresses"
         ),
     ]
+
+
+def test_a_disk_without_a_size_may_be_larger(tmp_path: Any) -> None:
+    """It is as large as its image needs, which is not known before the cloud is asked; a size of one's own is exact."""
+    prices = {"GiB of disk": 0.1}
+    for size, line, total in (
+        (None, "at least 20 GiB of disk", "at least 2.00"),
+        (40, "40 GiB of disk", "about 4.00"),
+    ):
+        config: dict[str, Any] = {} if size is None else {"disk_size": size}
+        stage = aws_cloud.stage_of(
+            number_of_hosts=1, separate_repository=False, public_addresses=[], prices=prices, **config
+        )
+        told = list(lines(stage, costs_of(resources_of(stage, tmp_path)), HEAD))
+
+        assert told[0] == f"costs money while it exists: 1 t3.medium, {line}"
+        assert told[1].startswith(f"that is {total} a month by ")
 
 
 def test_what_costs_nothing(tmp_path: Any) -> None:

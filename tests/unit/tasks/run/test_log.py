@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model.secrets.secret import Secret
+from model.secrets.secret import BinarySecret, Secret
 from tasks.run.log import Redactor, TaskLog
 
 
@@ -41,3 +41,18 @@ def test_a_secret_is_found_before_its_beginning() -> None:
         redactor.hide(Secret(text))
 
     assert redactor.redact("12345678-longer-still") == "[redacted]"
+
+
+def test_a_secret_that_is_no_text_is_found_by_its_pieces() -> None:
+    """Logs have what is printable of it, in whichever encoding; pieces that are too short occur all over a log."""
+    for data, printed in (
+        ("pässwort-geheim".encode("latin-1"), "is p\ufffdsswort-geheim"),
+        ("pässwort-geheim".encode("latin-1"), "is pässwort-geheim"),
+        (b"\0hunter2\0ab\0", "is hunter2"),
+        (b"first\nhunter2\0", "is hunter2"),
+        ("schlüssel\0".encode(), "is schlüssel"),
+    ):
+        redactor = Redactor()
+        redactor.hide(BinarySecret(data, "secrets.one"))
+        said = redactor.redact(f"about it {printed}")
+        assert said in {"about it is [redacted]", "about it is p\ufffd[redacted]"}

@@ -1,5 +1,6 @@
 """What is found out about hosts before services are deployed: programs, ports, paths between the hives."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,3 +135,18 @@ def test_tasks_of_a_job_wait_for_one_another() -> None:
     site = stage(web=job)
 
     assert preflight.wanted("web", site.services["web"], site) == SchedulingRequest("web", memory=2**30)
+
+
+def test_a_manager_that_refuses_to_list_networks_is_no_end() -> None:
+    """Who else asks it says what is wrong; an exception of the SDK's would be a traceback."""
+    from docker.errors import APIError
+
+    class Refusing:
+        def networks(self, **_: Any) -> list[Any]:
+            msg = "500 Server Error"
+            raise APIError(msg, explanation="rpc error: deadline exceeded")
+
+    host = stage().hosts[0]
+    connections = SimpleNamespace(manager=lambda: (host, SimpleNamespace(api=Refusing())))
+
+    assert preflight._made_options(connections) == {}  # type: ignore[arg-type]
