@@ -21,6 +21,9 @@ _STAND_INS = "\x1f\x1e\x1d\x1c\x0b\x0c"
 """What a CR may be replaced with, alone or as two of them: jinja2 takes each for white space."""
 _COMMENT = re.compile(r"[\s=#-](.*[\s=#-])?", re.DOTALL)
 """The text between `{#` and `#}` where it is a comment."""
+_TO_WRITE = (
+    "write a comment with white space at both ends, `{# a word #}`, and a `{#` that is none `{{ '{#' }}`"
+)
 
 
 class LookupTable:
@@ -204,10 +207,16 @@ def _refuse_comments(text: str) -> None:
     """
     from jinja2 import TemplateSyntaxError
 
-    for line, kind, value in environment().lex(text):
+    try:
+        parts = list(environment().lex(text))
+    except TemplateSyntaxError as error:
+        if "comment" not in str(error.message):
+            raise
+        raise TemplateSyntaxError(
+            f"`{{#` begins a comment, which has no end: {_TO_WRITE}", error.lineno
+        ) from None
+    for line, kind, value in parts:
         if kind == "comment" and not _COMMENT.fullmatch(value):
             raise TemplateSyntaxError(
-                "`{#` begins a comment, which would be left out up to the next `#}`: write a comment with white space "
-                "at both ends, `{# a word #}`, and a `{#` that is none `{{ '{#' }}`",
-                line,
+                f"`{{#` begins a comment, which would be left out up to the next `#}}`: {_TO_WRITE}", line
             )

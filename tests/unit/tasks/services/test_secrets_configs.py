@@ -217,9 +217,10 @@ def test_bytes_that_are_no_template_stay(site: Made, text: str) -> None:
     assert renderer_of(site.run()).config("keyed") == text.replace("{{ site }}", "example").encode()
 
 
-def test_a_comment_without_white_space_names_the_way_out(site: Made) -> None:
+@pytest.mark.parametrize("text", ["{#comment#}{{ site }}", "{{ site }} ${#list[@]}", "{{ site }} {# a"])
+def test_a_comment_without_white_space_names_the_way_out(site: Made, text: str) -> None:
     """It may be one, or a shell's `${#list}`: how to write either is said."""
-    (site.directory / "conf/keyed.conf").write_text("{#comment#}{{ site }}\n")
+    (site.directory / "conf/keyed.conf").write_text(f"{text}\n")
 
     with pytest.raises(ConfigError) as refusal:
         load(site.directory / "site.toml")
