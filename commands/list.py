@@ -132,7 +132,7 @@ class ListReport:
             "at_work": holder(self.run.state),
             "outside_cidr": moving.outside_cidr(self.run),
             "pinned": pinned_revisions.pinned(self.run.state),
-            "warnings": list(warnings(stage)),
+            "warnings": list(warnings(stage, self.run.directory)),
             "ssh_keys": [
                 {
                     "name": each.key.name,
@@ -193,7 +193,7 @@ class ListReport:
             paint(line, YELLOW, on=coloured)
             for line in pinned_revisions.lines(pinned_revisions.pinned(self.run.state))
         ]
-        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage)]
+        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage, self.run.directory)]
         if moved := moving.outside_cidr(self.run):
             lines.append(paint(moved, YELLOW, on=coloured))
         if not selected:

@@ -208,7 +208,7 @@ class PlanReport:
             },
             "takes": self.takes(),
             "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
-            "warnings": list(warnings(self.run.stage)),
+            "warnings": list(warnings(self.run.stage, self.run.directory)),
         }
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
@@ -231,7 +231,7 @@ class PlanReport:
                 pinned_revisions.observed(self.run.stage, self.run.live_state.swarm)
             )
         ]
-        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage)]
+        lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage, self.run.directory)]
         lines += [paint(line, DIM, on=coloured) for line in self._costs()]
         return [*lines, paint(self._summary(), BOLD, on=coloured)]
 

@@ -98,7 +98,7 @@ class RunCommand(DoitRun):
                 _clean_up(run)
             _print_orphans(run)
             _print_pinned(run)
-            for line in (*warnings(run.stage), *run.progress.later):
+            for line in (*warnings(run.stage, run.directory), *run.progress.later):
                 _print(line)
             let_in_keys.note_observed(run)
         finally:

@@ -7,6 +7,9 @@ from msgspec import Struct
 Place = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
 
+_OF_SECRETS, _OF_FILES = ("secrets", "password", "root_password"), ("gid", "mode", "target", "uid")
+"""Keys of secrets and their names, and keys of the files that services get them as."""
+
 
 def texts(place: Place, value: object) -> Iterator[tuple[Place, str]]:
     """Yield every text in a part of a site."""
@@ -42,3 +45,11 @@ def fits(place: Place, pattern: Place) -> bool:
     return len(place) == len(pattern) and all(
         wanted in {"*", key} for key, wanted in zip(place, pattern, strict=True)
     )
+
+
+def may_be_a_secret(place: Place) -> bool:
+    """Return whether a password may stand at a place by mistake, which no message shows.
+
+    That is where a secret's source or name belongs: `[secrets]`, `secrets` of a service or image, `password`.
+    """
+    return bool(place) and place[-1] not in _OF_FILES and any(key in _OF_SECRETS for key in place)

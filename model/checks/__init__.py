@@ -10,6 +10,7 @@ from msgspec import structs
 
 from model import site as types
 from model import templates
+from model.checks.host_constraints import check_placement
 from model.checks.host_settings import check_host_settings, check_sysctls
 from model.checks.images import check_ansible, check_base, check_circles, check_image, check_registry
 from model.checks.literals import check_literals
@@ -75,6 +76,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
         problems += check_collisions(_with_constraints(stage, are_sound=are_sound))
         problems += check_chosen_ports(stage)
     if are_sound:
+        problems += check_placement(stages.values())
         for stage in stages.values():
             problems += check_local_data(_with_constraints(stage, are_sound=True))
             problems += check_subnets(stage)

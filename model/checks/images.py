@@ -53,7 +53,7 @@ def check_image(path: str, image: types.Image, site: types.Site, directory: Path
             yield f"{path}.pull_on[{i}]: there is no stage {stage!r}{known_are(site.stages)}"
     for i, secret in enumerate(image.secrets):
         if secret not in site.secrets:
-            yield f"{path}.secrets[{i}]: there is no secret {secret!r}{known_are(site.secrets)}"
+            yield f"{path}.secrets[{i}]: {no_secret(site.secrets)}"
     for label in image.labels:
         if label.startswith(LABEL_PREFIX):
             yield f"{path}.labels: {label!r} is skep's own"

@@ -7,10 +7,9 @@ from pathlib import Path
 
 from model import site as types
 from model.checks.networks import check_external
-from model.checks.shared import known_are
+from model.checks.shared import known_are, no_secret
 from model.errors import ConfigError
 from model.swarm.content_names import LONGEST, template
-from model.toml_text import short_text
 from model.user_paths import expanded, is_file
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -27,7 +26,8 @@ def check_secret(path: str, name: str, secret: types.SecretSource) -> Iterator[s
     if secret.binary and secret.file is None and secret.command is None:
         yield f"{path}.binary: is for file and command"
     if secret.env is not None and not _VARIABLE.fullmatch(secret.env):
-        yield f"{path}.env: {short_text(secret.env)} is not the name of an environment variable"
+        # It may be the secret itself, which is not shown.
+        yield f"{path}.env: this is not the name of an environment variable: letters, digits and `_`"
     if secret.command is not None and not (secret.command and secret.command[0]):
         yield f"{path}.command: is empty"
     yield from check_length(path, name)
@@ -64,7 +64,7 @@ def check_uses(path: str, service: types.Service, site: types.Site) -> Iterator[
     for i, secret in enumerate(service.secrets):
         named.append((f"{path}.secrets[{i}]", secret))
         if secret.source not in site.secrets:
-            yield f"{named[-1][0]}: there is no secret {secret.source!r}{known_are(site.secrets)}"
+            yield f"{named.pop()[0]}: {no_secret(site.secrets)}"
     for i, config in enumerate(service.configs):
         named.append((f"{path}.configs[{i}]", config))
         if config.source not in site.configs:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from model import site as types
-from model.places import Place, fits, keys, parts, texts
+from model.places import Place, fits, keys, may_be_a_secret, parts, texts
 from model.toml_text import key_path, short_text, toml_text
 from model.units import Age as AgeInSeconds
 from model.units import Bytes, Seconds, duration, size
@@ -136,14 +136,19 @@ def _texts(site: types.Site) -> Iterator[tuple[str, str]]:
         allowed = "\t" if _is_of(place, _SYSCTLS) else ""
         if odd := [char for char in text if not char.isprintable() and char not in allowed]:
             what = "a line break" if odd[0] == "\n" else f"the character {toml_text(odd[0])}"
-            yield key_path(place), f"{short_text(text)} has {what} in it"
+            yield key_path(place), f"{_shown(place, text)} has {what} in it"
         elif len(text) > LONGEST_TEXT:
             yield (
                 key_path(place),
-                f"{short_text(text)} has {len(text)} characters, and may have {LONGEST_TEXT}",
+                f"{_shown(place, text)} has {len(text)} characters, and may have {LONGEST_TEXT}",
             )
         elif _is_of(place, _WORDS) and not (_USER if _is_of(place, _USERS) else _WORD).fullmatch(text):
             yield key_path(place), f"{short_text(text)} is not a name: it has white space or quotes in it"
+
+
+def _shown(place: Place, text: str) -> str:
+    """Return what messages call a text."""
+    return "this" if may_be_a_secret(place) else short_text(text)
 
 
 def _is_of(place: Place, patterns: tuple[Place, ...]) -> bool:
@@ -203,6 +208,6 @@ def _named_twice(place: Place, value: object) -> Iterator[tuple[str, str]]:
     if isinstance(value, list) and _is_of(place, _NAMES):
         for name, count in Counter(part for part in value if isinstance(part, str)).items():
             if count > 1:
-                yield key_path(place), f"{toml_text(name)} occurs twice"
+                yield key_path(place), f"{_shown(place, name)} occurs twice"
     for key, part in parts(value):
         yield from _named_twice((*place, key), part)

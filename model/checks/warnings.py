@@ -5,8 +5,10 @@ An open metadata service is told as well.
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
 from model.site import AwsStage, CloudStage
 from model.stage import Stage
@@ -18,9 +20,16 @@ _PAIR = re.compile(r"\$\$(?![\w{($])")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::?[-?+][^}]*)?\}|\$([A-Za-z_]\w*)")
 
 
-def warnings(stage: Stage) -> Iterator[str]:
-    """Yield a line for each part of a stage that does not do what it seems to be for."""
-    yield from unread_labels(stage)
+def warnings(stage: Stage, directory: Path) -> Iterator[str]:
+    """Yield a line for each part of a stage that does not do what it seems to be for.
+
+    Args:
+        stage: The stage.
+        directory: The site's directory.
+
+    """
+    yield from unread_labels(stage, directory)
+    yield from only_workers(stage)
     yield from _unreplaced(stage)
     yield from _doubled(stage)
     yield from _open_metadata(stage)

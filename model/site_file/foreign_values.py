@@ -101,7 +101,8 @@ def value_instead(place: Sequence[str | int], value: object) -> str:
         case [("networks" | "volumes" | "secrets" | "configs" | "images" | "services") as table] if (
             isinstance(value, list)
         ):
-            name = value[0] if value and isinstance(value[0], str) else "<name>"
+            is_name = value and isinstance(value[0], str) and table != "secrets"
+            name = value[0] if is_name else "<name>"
             said = f"write a table for each, as [{table}.{name}]"
         case _:
             said = ""

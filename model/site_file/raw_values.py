@@ -5,8 +5,8 @@ from datetime import date, datetime, time
 from math import isinf, isnan
 from typing import Any
 
-from model.places import Place, parts
-from model.toml_text import key_path, short_text, toml_text
+from model.places import Place, may_be_a_secret, parts
+from model.toml_text import key_path, short_text
 
 DEEPEST = 40
 """How many tables and lists may lie in one another. TOML has no limit; what reads a site has."""
@@ -40,7 +40,7 @@ def without_odd_values(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[Pl
             return {_key(place, key, problems): cleaned((*place, key), part) for key, part in value.items()}
         if isinstance(value, list):
             return [cleaned((*place, i), part) for i, part in enumerate(value)]
-        sentence, stand_in = _oddity(value)
+        sentence, stand_in = _oddity(value, "this" if may_be_a_secret(place) else short_text(value))
         if sentence:
             problems[place] = sentence
         return stand_in
@@ -56,17 +56,23 @@ def _key(place: Place, key: str, problems: dict[Place, str]) -> str:
     return found
 
 
-def _oddity(value: Any) -> tuple[str, Any]:
-    """Return what is wrong with a value, empty if nothing is, and what stands in for it."""
+def _oddity(value: Any, shown: str) -> tuple[str, Any]:
+    """Return what is wrong with a value, empty if nothing is, and what stands in for it.
+
+    Args:
+        value: The value.
+        shown: What messages call it.
+
+    """
     if isinstance(value, datetime | date | time):
         kind = "a time" if isinstance(value, time) else "a date"
-        return f"{toml_text(value)} is {kind} of TOML: write it as a text, in quotes", value.isoformat()
+        return f"{shown} is {kind} of TOML: write it as a text, in quotes", value.isoformat()
     if isinstance(value, float) and (isnan(value) or isinf(value)):
-        return f"{toml_text(value)} is not a number that can be used", 1.0
+        return f"{shown} is not a number that can be used", 1.0
     if isinstance(value, int) and not -_LARGEST - 1 <= value <= _LARGEST:
-        return f"{short_text(value)} has more than 64 bits", 1
+        return f"{shown} has more than 64 bits", 1
     if isinstance(value, str) and "\0" in value:
-        return f"{short_text(value)} has a NUL, with which no program can be called", value.replace("\0", "")
+        return f"{shown} has a NUL, with which no program can be called", value.replace("\0", "")
     return "", value
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from model.places import may_be_a_secret
 from model.site_file.foreign_keys import instead
 from model.site_file.foreign_values import value_instead
 from model.toml_text import key_path, key_text, short_text, toml_text
@@ -92,6 +93,9 @@ def _mistake(error: "ValidationError") -> str:
     """Return what is wrong with a value, without its path."""
     value, schema, rule = error.instance, error.schema, error.validator
     described = schema.get("description", "")
+    place = list(error.absolute_path)
+    is_hidden = may_be_a_secret(tuple(place)) and not isinstance(value, bool)
+    shown = "this" if is_hidden else short_text(value)
     if "propertyNames" in error.absolute_schema_path:
         return f"{short_text(value)} is not allowed as a name: {described}"
     if rule == "required":
@@ -99,16 +103,13 @@ def _mistake(error: "ValidationError") -> str:
     if rule in {"anyOf", "oneOf", "type"}:
         options = [schema] if rule == "type" else error.validator_value
         if (text := _only_text(options)) and "description" in text:
-            spelling = value_instead(list(error.absolute_path), value) or _with_unit(value, text["pattern"])
+            spelling = value_instead(place, value) or _with_unit(value, text["pattern"])
             described = text["description"]
-            return f"{short_text(value)} is not a text{spelling or f': {described}'}"
-        place = list(error.absolute_path)
-        spelling = value_instead(place, value) or _spelling(value, options)
-        # A secret that stands where its source belongs is not shown.
-        shown = "this" if place[:1] == ["secrets"] and place[1:] and not place[2:] else short_text(value)
+            return f"{shown} is not a text{spelling or f': {described}'}"
+        spelling = value_instead(place, value) or ("" if is_hidden else _spelling(value, options))
         return f"{shown} is not {_expected(options)}{spelling}"
     if rule == "pattern":
-        spelling = value_instead(list(error.absolute_path), value)
+        spelling = value_instead(place, value)
         close = (
             spell
             for spell in _close(str(value), error.validator_value)
@@ -118,10 +119,10 @@ def _mistake(error: "ValidationError") -> str:
             spelling = f": write {toml_text(meant)}"
         words = found[1].split("|") if (found := _WORDS.fullmatch(error.validator_value)) else []
         if not spelling and not all(word in described for word in words):
-            return f"{short_text(value)} is not one of {', '.join(words)}{_slip(str(value), words)}"
-        return f"{short_text(value)} is not allowed{spelling or f': {described or error.validator_value}'}"
+            return f"{shown} is not one of {', '.join(words)}{_slip(str(value), words)}"
+        return f"{shown} is not allowed{spelling or f': {described or error.validator_value}'}"
     if rule in _BOUNDS:
-        return f"{short_text(value)} must be {_BOUNDS[rule]} {error.validator_value}"
+        return f"{shown} must be {_BOUNDS[rule]} {error.validator_value}"
     return "must not be empty" if rule in {"minProperties", "minLength", "minItems"} else error.message
 
 

@@ -24,7 +24,7 @@ def of_web(text: str) -> tuple[str, str]:
         (('source = "data"', 'source = "dota"'), "services.web.volumes[0].source: there is no volume 'dota'"),
         (
             ('image = "web"', 'image = "web"\nsecrets = ["key"]'),
-            "services.web.secrets[0]: there is no secret 'key'",
+            "services.web.secrets[0]: takes the name of a secret",
         ),
         (
             ('image = "web"', 'image = "web"\navailable_on = ["x"]'),

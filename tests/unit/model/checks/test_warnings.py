@@ -27,7 +27,7 @@ def test_a_variable_of_composes_is_handed_on_as_it_is(site_dir: Path, value: str
     """Nothing replaces it, and the service would start with it; what only has one in it may be for a program."""
     (site_dir / "site.toml").write_text(f'{GOOD}environment = {{ A = "{value}" }}\n')
 
-    found = list(warnings(select(load(site_dir / "site.toml"), None)))
+    found = list(warnings(select(load(site_dir / "site.toml"), None), site_dir))
 
     told = f"services.web.environment.A: {name} is a variable of compose's, and handed on as it is: write the value, "
     assert [line.startswith(told) for line in found] == [True] * bool(name)
@@ -57,7 +57,7 @@ def test_a_doubled_dollar_is_hardly_meant_before_a_name(
     for path, text in (("services.web", f"{GOOD}{key} = {command}\n"), ("images.web", of_image)):
         (site_dir / "site.toml").write_text(text)
 
-        found = list(warnings(select(load(site_dir / "site.toml"), None)))
+        found = list(warnings(select(load(site_dir / "site.toml"), None), site_dir))
 
         line = f"{path}.{key}: {told} is handed on as it is: if it is compose's spelling, write {told[1:]}"
         assert found == [line] * bool(told)
@@ -79,7 +79,7 @@ def test_without_a_firewall_the_metadata_service_is_open(
         **regions.get(provider, {}),
     }
     site = parse_site({"site": "example", "stages": {"cloud": table}, "setup_hosts": {"firewall": firewall}})
-    found = list(warnings(Stage(site, "cloud", site.stages["cloud"])))
+    found = list(warnings(Stage(site, "cloud", site.stages["cloud"]), Path()))
 
     assert [line.startswith("setup_hosts.firewall: ") and "169.254.169.254" in line for line in found] == [
         True

@@ -157,19 +157,6 @@ def test_what_is_said_is_of_tables_that_there_are_and_of_keys_that_they_lack() -
     assert [(table, key) for table, known in _INSTEAD.items() for key in known if key in keys[table]] == []
 
 
-@pytest.mark.parametrize(
-    "text", ["[secrets]\ndb = 'hunter2'", "[secrets]\ndb = ['hunter2']", "[secrets]\ndb = 20"]
-)
-def test_a_secret_that_stands_where_its_source_belongs_is_not_shown(site_dir: Path, text: str) -> None:
-    """The message may be in the log of a CI."""
-    [line] = problems(site_dir, f"{GOOD}{text}\n")
-
-    assert line.startswith(
-        "secrets.db: this is not a table: a secret is in no site.toml: write { file = '…' }"
-    )
-    assert "hunter2" not in line
-
-
 def test_each_missing_key_is_told(site_dir: Path) -> None:
     """Not the first one twice."""
     text = GOOD.replace('provider = "docker"', 'provider = "aws"')

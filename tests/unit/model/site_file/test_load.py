@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from model.checks.shared import no_secret
 from model.errors import ConfigError
 from model.site import DockerStage, PreparedStage, PublishedPort, RoleUse
 from model.site_file.load import load, parse_site, schema, select
@@ -88,7 +89,7 @@ image = "webb"
     found = problems(site_dir, text)
 
     assert [line for line in found if "services.other" in line] == [
-        "services.other.secrets[0]: there is no secret 'key' (there are none)"
+        f"services.other.secrets[0]: {no_secret([])}"
     ]
     assert "stages.production.ip_address_list[2]: 192.0.2.2 occurs twice" in found
     assert any(line.startswith("services.third.image: 'webb' is not one of [images]") for line in found)

@@ -149,7 +149,7 @@ def test_a_file_that_is_none_is_not_read(site: Made, template: str) -> None:
             '"row"]',
             "services.web.configs[2]: there is no config 'row' (there are: keyed, plain, raw)",
         ),
-        ('["password"]', '[{ source = "no" }]', "services.web.secrets[0]: there is no secret 'no'"),
+        ('["password"]', '[{ source = "no" }]', "services.web.secrets[0]: takes the name of a secret"),
         ("/etc/keyed.conf", "/plain", "services.web.configs[1]: /plain is services.web.configs[0] already"),
         (
             "/etc/keyed.conf",
