@@ -46,6 +46,8 @@ def engine(timeout: float = _TIMEOUT) -> Iterator["APIClient"]:
     import requests
     from docker.errors import DockerException
 
+    from remote.engine.client import use_one_pool
+
     host = engine_host()
     _knock(host)
     try:
@@ -55,6 +57,9 @@ def engine(timeout: float = _TIMEOUT) -> Iterator["APIClient"]:
             options["base_url"] = host
             options["use_ssh_client"] = host.startswith("ssh://")
         client = docker.APIClient(version="auto", timeout=timeout, **options)
+        path = (host or USUAL).removeprefix("unix://")
+        if path.startswith("/"):
+            use_one_pool(client, path, timeout)
         try:
             yield client
         finally:

@@ -9,9 +9,11 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,28 @@ def main() -> None:
     os.close(life)
     os.close(end)
 
+    _lose_no_output()
+
     from ansible.cli.playbook import PlaybookCLI
 
     PlaybookCLI.cli_executor(["ansible-playbook", *REQUEST["words"]])
+
+
+def _lose_no_output() -> None:
+    """Have answers of engines read to the end of their headers, and not a byte more.
+
+    The output of a command in a container follows them on the bare socket, where the connection plug-in reads it: what
+    came along with the headers stayed in a buffer that nothing read (https://github.com/docker/docker-py/issues/1799).
+    """
+    usual = HTTPResponse.__init__
+
+    def begin(answer: Any, sock: Any, *args: Any, **options: Any) -> None:
+        usual(answer, sock, *args, **options)
+        if getattr(sock, "family", None) == socket.AF_UNIX:
+            answer.fp.close()
+            answer.fp = sock.makefile("rb", buffering=1)
+
+    HTTPResponse.__init__ = begin  # type: ignore[method-assign]
 
 
 def _first_line() -> bytes:

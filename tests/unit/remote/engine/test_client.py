@@ -12,6 +12,7 @@ import pytest
 
 from remote.engine.client import Engine
 from remote.mother.wait import wait_for
+from tests.doubles.hasty_engine import OUTPUT, hasty_engine
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -96,3 +97,14 @@ def test_many_calls_at_a_time_close_nobodys_connection(server: Server, tmp_path:
 
     assert len(found) == 2000
     assert server.opened <= 70
+
+
+@pytest.mark.parametrize("demux", [True, False])
+def test_no_output_of_a_command_is_lost(tmp_path: Path, *, demux: bool) -> None:
+    """Also where it comes together with the answer's headers, as through ssh under load."""
+    with hasty_engine(tmp_path / "docker.sock"):
+        engine = Engine(tmp_path / "docker.sock")
+        output = engine.api.exec_start("x", demux=demux)
+        engine.close()
+
+    assert output == ((OUTPUT, None) if demux else OUTPUT)

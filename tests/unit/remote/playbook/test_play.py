@@ -19,6 +19,7 @@ from model.secrets.secret import Secret
 from remote.playbook import play as playbook
 from remote.playbook.play import Play
 from tests import rig
+from tests.doubles.hasty_engine import hasty_engine
 
 
 def a_play(directory: Path, tasks: str, **parts: Any) -> Play:
@@ -287,3 +288,17 @@ def test_an_image_without_python(said: str, tmp_path: Path) -> None:
     assert reason is not None
     assert reason.startswith("task 't' (roles/web/tasks/main.yml:1): the container has no Python")
     assert "role `python`" in reason
+
+
+def test_no_output_of_a_command_in_the_container_is_lost(tmp_path: Path) -> None:
+    """Seen: a role failed since `id` in its container had said nothing, with exit status 0.
+
+    The output may come together with the headers of the engine's answer.
+    """
+    tasks = '- raw: id\n  register: said\n- fail: { msg: "said {{ said.stdout_lines }}" }\n'
+    socket = tmp_path / "docker.sock"
+    container: Any = SimpleNamespace(id="c", client=SimpleNamespace(socket=socket))
+    with hasty_engine(socket):
+        reason = playbook.run(a_play(tmp_path, tasks), container, {}, 50, lambda _: None)
+
+    assert reason == "task 'web : fail' (roles/web/tasks/main.yml:3): said ['0', '0']"
