@@ -18,6 +18,7 @@ from model.site_file.load import parse_site
 from model.stage import Stage
 from remote.hostsetup.firewall import firewall_script
 from tests import rig
+from tests.namespaces import Namespaces
 
 pytestmark = [
     pytest.mark.integration,
@@ -81,12 +82,9 @@ class Lan:
     """A host, another host of the stage (`peer`), somebody else (`other`), and a cloud's metadata service, in a LAN."""
 
     def __init__(self) -> None:
-        self.mark = f"sk{os.getpid()}"
+        self.namespaces = Namespaces("firewall")
+        self.name = self.namespaces.name
         self.servers: list[subprocess.Popen[bytes]] = []
-
-    def name(self, short: str) -> str:
-        """Return the name of a namespace."""
-        return f"{self.mark}-{short}"
 
     def run(self, short: str, *words: str, check: bool = True) -> str:
         """Run a command in a namespace, and return its output."""
@@ -95,8 +93,9 @@ class Lan:
 
     def make(self) -> None:
         """Make the namespaces and the lines between them."""
-        for short in ("lan", "host", "peer", "other", "task"):
-            subprocess.run(["ip", "netns", "add", self.name(short)], check=True)
+        shorts = ("lan", "host", "peer", "other", "task")
+        self.namespaces.add(*shorts)
+        for short in shorts:
             self.run(short, "ip", "link", "set", "lo", "up")
         self.run("lan", "ip", "link", "add", "br0", "type", "bridge")
         self._up(
@@ -207,8 +206,7 @@ class Lan:
         for server in self.servers:
             server.kill()
             server.wait(timeout=10)
-        for short in ("task", "other", "peer", "host", "lan"):
-            subprocess.run(["ip", "netns", "del", self.name(short)], check=False, capture_output=True)
+        self.namespaces.remove()
 
 
 @pytest.fixture

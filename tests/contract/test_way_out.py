@@ -11,6 +11,7 @@ import pytest
 
 from remote.checks import way_out
 from tests import rig
+from tests.namespaces import Namespaces
 
 pytestmark = [
     pytest.mark.integration,
@@ -36,20 +37,20 @@ class Lan:
     """A host with the engine's bridge of services, and a name server beyond it."""
 
     def __init__(self) -> None:
-        self.mark = f"skw{os.getpid()}"
+        self.namespaces = Namespaces("out")
+        self.server: subprocess.Popen[bytes] | None = None
 
     def on(self, short: str, script: str) -> str:
         """Run a shell script in a namespace, and return its output."""
-        words = ["ip", "netns", "exec", f"{self.mark}-{short}", "sh", "-eu"]
+        words = ["ip", "netns", "exec", self.namespaces.name(short), "sh", "-eu"]
         done = subprocess.run(words, input=script, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def make(self) -> "subprocess.Popen[bytes]":
-        """Make the namespaces, the line between them, and the name server, which is returned."""
-        for short in ("lan", "host"):
-            subprocess.run(["ip", "netns", "add", f"{self.mark}-{short}"], check=True)
-        self.on("lan", f"ip link add eth0 type veth peer name eth0 netns {self.mark}-host")
+    def make(self) -> None:
+        """Make the namespaces, the line between them, and the name server."""
+        self.namespaces.add("lan", "host")
+        self.on("lan", f"ip link add eth0 type veth peer name eth0 netns {self.namespaces.name('host')}")
         self.on("lan", f"ip addr add {SERVER}/24 dev eth0; ip link set eth0 up")
         self.on(
             "host",
@@ -61,15 +62,16 @@ class Lan:
             iptables -t nat -A POSTROUTING -s 172.18.0.0/16 ! -o docker_gwbridge -j MASQUERADE
             """,
         )
-        words = ["ip", "netns", "exec", f"{self.mark}-lan", sys.executable, "-c", ANSWER]
-        server = subprocess.Popen(words)
+        words = ["ip", "netns", "exec", self.namespaces.name("lan"), sys.executable, "-c", ANSWER]
+        self.server = subprocess.Popen(words)
         rig.wait_until(lambda: ":53 " in self.on("lan", "ss -Hlnu"), "the name server to listen", 20)
-        return server
 
     def remove(self) -> None:
-        """Remove the namespaces, and what is in them."""
-        for short in ("lan", "host"):
-            subprocess.run(["ip", "netns", "del", f"{self.mark}-{short}"], check=False)
+        """Leave nothing."""
+        if self.server is not None:
+            self.server.kill()
+            self.server.wait(10)
+        self.namespaces.remove()
 
 
 @pytest.fixture
@@ -77,12 +79,8 @@ def lan() -> Iterator[Lan]:
     """Give the host and its name server."""
     made = Lan()
     try:
-        server = made.make()
-        try:
-            yield made
-        finally:
-            server.terminate()
-            server.wait(10)
+        made.make()
+        yield made
     finally:
         made.remove()
 
@@ -109,3 +107,42 @@ def test_a_firewall_that_keeps_containers_in(lan: Lan, tmp_path: Path) -> None:
     line = told(SERVER)
     assert line.startswith(f"hive0: {SERVER} answers the host and not its containers (by docker_gwbridge)")
     rig.wait_until(lambda: lan.on("host", "ip -o link show | cut -d: -f2") == before, "the cable to be gone")
+
+
+def test_a_killed_tests_namespaces_go_before_the_next() -> None:
+    """With the processes in them; those of a test at work stay."""
+    script = (
+        "import subprocess, time\nfrom tests.namespaces import Namespaces\n"
+        "mine = Namespaces('other')\nmine.add('a')\n"
+        "inside = subprocess.Popen(['ip', 'netns', 'exec', mine.name('a'), 'sleep', '100'])\n"
+        "print(mine.name('a'), flush=True)\ntime.sleep(100)\n"
+    )
+    own = Namespaces("killed")
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=rig.ROOT, stdout=subprocess.PIPE, text=True
+    ) as other:
+        try:
+            assert other.stdout is not None
+            theirs = other.stdout.readline().strip()
+            named = Path("/run/netns", theirs)
+            rig.wait_until(lambda: _inside(theirs) != [], "its process to be in it")
+            own.add("a")
+            assert named.exists()
+            processes = _inside(theirs)
+        finally:
+            other.kill()
+            other.wait(10)
+        try:
+            own.add("a")
+            assert not named.exists()
+            gone = [Path("/proc", process, "cmdline") for process in processes]
+            rig.wait_until(lambda: not any(path.exists() and path.read_bytes() for path in gone), "it to end")
+        finally:
+            own.remove()
+    assert not Path("/run/netns", own.name("a")).exists()
+
+
+def _inside(namespace: str) -> list[str]:
+    """Return the ids of the processes in a namespace."""
+    words = ["ip", "netns", "pids", namespace]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
