@@ -48,6 +48,10 @@ INCARNATION_LABEL = "skep.incarnation"
 DEFINITION_LABEL = "skep.definition"
 """On a volume: the key of its definition."""
 
+# -- images ------------------------------------------------------------------------------------------------------------
+SHELL_LABEL = "skep.shell"
+"""On the container of a shell in a failed build: the image's reference, by which the next good build removes it."""
+
 # -- hosts -------------------------------------------------------------------------------------------------------------
 HOST_KEY_TAG = "skep.host-key"
 """On a machine in a cloud: the ssh host key that it was given, so that its first login is checked."""

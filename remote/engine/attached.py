@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 import termios
 import threading
@@ -16,8 +17,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import APIError
+from docker.errors import APIError, NotFound
 from docker.utils.socket import STDERR, frames_iter
+
+from model.labels import SHELL_LABEL, label_filter
 
 _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 _CHUNK = 1 << 16
@@ -28,7 +31,8 @@ def run_attached(
 ) -> int:
     """Run a command as root in a container of an image, on the host's network, and return its exit status.
 
-    The container ends with its command, and goes then, with all that was put into it.
+    The container ends with its command, and goes then, with all that was put into it. One whose command never started,
+    as this process was killed before, stays until `remove_unstarted`.
 
     Args:
         client: The engine.
@@ -49,6 +53,7 @@ def run_attached(
         stdin_open=True,
         tty=terminal,
         auto_remove=True,
+        labels={SHELL_LABEL: image},
         use_config_proxy=False,
     )
     try:
@@ -76,17 +81,31 @@ def run_attached(
             container.remove(force=True, v=True)
 
 
+def remove_unstarted(client: DockerClient, image: str) -> None:
+    """Remove the containers of an image whose command a killed process did not start, with what was put into them."""
+    filters = label_filter({SHELL_LABEL: image}) | {"status": ["created", "exited", "dead"]}
+    for container in client.api.containers(all=True, filters=filters):
+        with contextlib.suppress(NotFound):
+            client.api.remove_container(container["Id"], force=True, v=True)
+
+
 def _end(number: int, _frame: object) -> None:
     """End this process, with the container: nobody would end it where it has a terminal."""
     sys.exit(128 + number)
 
 
 def _send(connection: Any) -> None:
-    """Send this process's input, then its end."""
-    with contextlib.suppress(OSError):
-        while data := os.read(_INPUT, _CHUNK):
-            connection._sock.sendall(data)  # noqa: SLF001 - the SDK gives the reading half alone
-        connection._sock.shutdown(1)  # noqa: SLF001
+    """Send this process's input, then its end; the command reads it when it likes."""
+    whole = connection._sock  # noqa: SLF001 - the SDK gives the reading half alone
+    # It has the SDK's time for an answer.
+    whole.settimeout(None)
+    try:
+        with contextlib.suppress(OSError):
+            while data := os.read(_INPUT, _CHUNK):
+                whole.sendall(data)
+    finally:
+        with contextlib.suppress(OSError):
+            whole.shutdown(socket.SHUT_WR)
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -26,6 +26,7 @@ from model.keys.digest import canonical, sha256
 from model.labels import NAME_LABEL
 from model.log import Log
 from model.reasons import reason_of
+from remote.engine.attached import remove_unstarted
 from remote.engine.client import engine_errors
 from remote.images import run_layer
 from remote.images.bases import BASE_COMMAND
@@ -38,6 +39,8 @@ from remote.images.registry_storage import LOCAL_BASES
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
 BUILD_PREFIX = "skep-build"
+_CONFLICT = 409
+"""The engine's answer where a container uses an image."""
 OLD = 24 * 3600.0
 """Seconds after which a build container that another checkout made is nobody's any more."""
 
@@ -106,9 +109,17 @@ class Builder:
         return image
 
     def forget_failed(self, name: str) -> None:
-        """Remove the failed build of an image, now that there is a good one."""
+        """Remove the failed build of an image, now that there is a good one; while a shell is open there, it stays."""
+        reference = f"{FAILED}:{failed_tag(self._owner, name)}"
         with engine_errors(self._host, "removing a failed build", BuildError), suppress(NotFound):
-            self._client.images.remove(f"{FAILED}:{failed_tag(self._owner, name)}")
+            self._client.images.get(reference)
+            remove_unstarted(self._client, reference)
+            try:
+                self._client.images.remove(reference)
+            except APIError as error:
+                if error.status_code != _CONFLICT:
+                    raise
+                self._log(f"{reference} stays until the next build: {reason_of(error)}")
 
     def _inspect(self, image: str) -> Json:
         """Return an image's attributes."""

@@ -6,7 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from remote.images.builder import Builder
+import pytest
+from docker.errors import APIError, ImageNotFound
+
+from remote.images.builder import Builder, failed_tag
 from remote.images.registry import SiteRegistry
 
 
@@ -57,3 +60,60 @@ def test_only_this_checkouts_left_over_containers_go(tmp_path: Path) -> None:
 
     assert removed == ["mine", "lost"]
     assert [mark.name for mark in marks.iterdir()] == ["elsewhere"]
+
+
+class ShellsEngine:
+    """An engine with the remains of a failed build, and containers of shells in it that hold them."""
+
+    def __init__(self, *states: str) -> None:
+        self.api = self.images = self
+        self.there = {f"c{number}": state for number, state in enumerate(states)}
+        self.labelled: list[str] = []
+        self.has_image = True
+
+    def get(self, _reference: str) -> None:
+        """Find the image."""
+        if not self.has_image:
+            raise ImageNotFound("no such image")
+
+    def remove(self, _reference: str) -> None:
+        """Remove its tag, as the engine does."""
+        if self.there:
+            raise APIError(
+                "409", SimpleNamespace(status_code=409), "conflict: container c0 is using its image"
+            )  # type: ignore[arg-type]
+        self.has_image = False
+
+    def containers(self, *, all: bool, filters: dict[str, list[str]]) -> list[dict[str, str]]:  # noqa: A002
+        """List those in these states."""
+        assert all
+        self.labelled = filters["label"]
+        return [{"Id": name} for name, state in self.there.items() if state in filters["status"]]
+
+    def remove_container(self, container: str, *, force: bool, v: bool) -> None:
+        """Remove one."""
+        assert force
+        assert v
+        del self.there[container]
+
+
+@pytest.mark.parametrize("states", [[], ["created"], ["created", "exited"], ["created", "running"]])
+def test_a_shell_that_never_started_keeps_no_failed_build(tmp_path: Path, states: list[str]) -> None:
+    """It goes with the secrets in it. One that is open goes on: the failed build stays, and the good one is good."""
+    client: Any = ShellsEngine(*states)
+    said: list[str] = []
+    builder = Builder(
+        client, "hive3", SiteRegistry("reg", "u", "p"), "o", lambda _: threading.Lock(), tmp_path, said.append
+    )
+
+    builder.forget_failed("web")
+
+    assert list(client.there.values()) == [state for state in states if state == "running"]
+    assert client.has_image is ("running" in states)
+    assert client.labelled == [f"skep.shell=skep/failed:{failed_tag('o', 'web')}"]
+    assert ["stays until the next build" in line for line in said] == ([True] if "running" in states else [])
+
+    # Without one, nothing is looked for.
+    client.there, client.has_image, client.labelled = {}, False, []
+    builder.forget_failed("web")
+    assert client.labelled == []
