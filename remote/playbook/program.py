@@ -57,7 +57,7 @@ def _lose_no_output() -> None:
             answer.fp.close()
             answer.fp = sock.makefile("rb", buffering=1)
 
-    HTTPResponse.__init__ = begin  # type: ignore[method-assign]
+    HTTPResponse.__init__ = begin  # type: ignore[assignment, method-assign]
 
 
 def _first_line() -> bytes:

@@ -49,7 +49,7 @@ def test_a_command_may_read_its_input_late(pair: Any) -> None:
     connection._sock.settimeout(0.01)
     whole = b"x" * (1 << 22)
     sender = threading.Thread(target=attached._send, args=(connection,), daemon=True)
-    writer = threading.Thread(target=lambda: (_write(into, whole), os.close(into)), daemon=True)
+    writer = threading.Thread(target=_write, args=(into, whole), daemon=True)
     writer.start()
     sender.start()
     # As long as the connection's own time for an answer, and more.
@@ -71,13 +71,14 @@ def test_the_end_comes_also_where_the_input_can_not_be_read(
     def gone(_descriptor: int, _size: int) -> bytes:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(attached.os, "read", gone)
+    monkeypatch.setattr(os, "read", gone)
     attached._send(connection)
 
     assert theirs.recv(1) == b""
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it."""
+    """Write all of it, and its end."""
     while data:
         data = data[os.write(descriptor, data) :]
+    os.close(descriptor)

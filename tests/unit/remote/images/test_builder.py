@@ -81,7 +81,7 @@ class ShellsEngine:
         if self.there:
             raise APIError(
                 "409", SimpleNamespace(status_code=409), "conflict: container c0 is using its image"
-            )  # type: ignore[arg-type]
+            )
         self.has_image = False
 
     def containers(self, *, all: bool, filters: dict[str, list[str]]) -> list[dict[str, str]]:  # noqa: A002
