@@ -318,7 +318,7 @@ def test_standalone(site: Example) -> None:
             """,
         ).split("\n")
         assert lines[:2] == ["systemd", "running"]
-        assert re.search(r"^unit /.*/run-\w+\.service$", lines[2])
+        assert re.search(r"^unit /.*/run-[\w-]+\.service$", lines[2])
         assert lines[3:] == ["tmpfs", "tmpfs", "tmpfs", ""]
         container = site.on(where, "docker ps -qf label=com.docker.swarm.service.name=whole").strip()
         site.on("hive0", "docker service scale --detach whole=0")
