@@ -23,7 +23,7 @@ number_of_hosts = 2
 MOMENTS: dict[str, Callable[[Site], bool]] = {
     "hosts are made": lambda site: site.log("build_infra:hive1").count("\n") > 1,
     "hosts are set up": lambda site: "because" in site.log("setup_hosts:hive0.docker"),
-    "the base is made": lambda site: site.log("build_images:base.debian-12").count("\n") > 1,
+    "the base is made": lambda site: site.log("build_images:base.debian-13").count("\n") > 1,
 }
 """In the order in which a run comes to them."""
 
