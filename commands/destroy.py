@@ -126,7 +126,7 @@ def _inventory(run: Run) -> Inventory:
 
     """
     try:
-        return inventory(run.stage, run.state, run.connections, run.provider)
+        return inventory(run.stage, run.state, run.connections, run.provider, run.place)
     except SkepError as error:
         raise InvalidCommand(f"can't list the parts of stage {run.stage.name}: {error}") from error
 

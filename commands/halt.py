@@ -49,7 +49,7 @@ data, addresses and the swarm are there again when the hosts are started.
     def _halt(self, run: Run, names: Sequence[str]) -> int:
         """Stop the named hosts in parallel, and return the exit status."""
         began = time.monotonic()
-        found = run.provider.found()
+        found = run.place.listing()
         hosts = {name: thing for name, thing in found.items() if thing.is_host}
         full = {host.name: host.short for host in run.stage.hosts}
         wanted = [full.get(name, name) for name in names] or list(hosts)

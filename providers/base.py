@@ -142,8 +142,19 @@ class Provider(ABC):
         """Return where its things are made, by the keys of site.toml, as `{"region": "eu-central-1"}`.
 
         It sees what is there, and nothing else. Opens no connection: what only the credentials say, as a project, is
-        left out until they were used.
+        left out until `found` was asked.
         """
+        return {}
+
+    def place_of(self, inputs: Mapping[str, str], identifier: str) -> Mapping[str, str]:
+        """Return what of a place one of its things tells, as far as it does. Pure.
+
+        Args:
+            inputs: What the thing was made from.
+            identifier: The provider's id of it.
+
+        """
+        del inputs, identifier
         return {}
 
     @abstractmethod

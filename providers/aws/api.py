@@ -5,8 +5,9 @@ again, so that is done for whole resources (`providers/aws/provider.py`). Here q
 were refused without anything done: one too many, or about a thing that is not known everywhere yet.
 """
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -39,6 +40,16 @@ class AwsApi:
         self._lock = threading.Lock()
         self._session: Any = None
         self._clients: dict[str, Any] = {}
+        self.account = ""
+        """The account's number; empty as long as it is not known."""
+
+    def learn_account(self, things: Iterable[Json]) -> None:
+        """Keep the account that things are in; where nothing is there, that of the credentials, if they tell it."""
+        owners = (str(thing["OwnerId"]) for thing in things if thing.get("OwnerId"))
+        self.account = self.account or next(owners, "")
+        if not self.account:
+            with contextlib.suppress(AwsError):
+                self.account = str(self.call("get_caller_identity", service="sts")["Account"])
 
     def client(self, service: str) -> Any:
         """Return the client of a service, with credentials from wherever boto3 finds them."""

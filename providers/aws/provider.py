@@ -4,6 +4,7 @@ All that belongs to a stage carries its tags, and those tags are all that is kno
 boto3 is imported when Amazon is asked something, never before.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -111,8 +112,17 @@ class AwsProvider(CloudProvider[AwsStage]):
         )
 
     def place(self) -> Mapping[str, str]:
-        """Return the region."""
-        return {"region": self._config.region}
+        """Return the region and the account."""
+        return {"region": self._config.region, "account": self._api.account}
+
+    def place_of(self, inputs: Mapping[str, str], identifier: str) -> Mapping[str, str]:
+        """Return the region that a zone is in, which its name begins with; that of a local zone goes on after it.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html
+        """
+        del identifier
+        region = re.match(r"[a-z]{2}(-[a-z]+)+-\d+", inputs.get("zone", ""))
+        return {"region": region[0]} if region else {}
 
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, zones, types, images and quotas."""
@@ -135,6 +145,7 @@ class AwsProvider(CloudProvider[AwsStage]):
             self._hosts.instances,
             lambda: self._api.listing("describe_volumes", "Volumes", Filters=of_stage(self._stage)),
         )
+        self._api.learn_account([*groups, *vpcs, *parts])
         found: dict[str, Found] = {}
         for things, identifier in (
             (vpcs, "VpcId"), (parts, "SubnetId"), (groups, "GroupId"), (addresses, "AllocationId"),

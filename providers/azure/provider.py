@@ -6,6 +6,7 @@ Azure's SDK is an extra, and is imported when Azure is asked something, never be
 Things have one name each in their group, so that two runs that make one come to the same.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -118,6 +119,12 @@ class AzureProvider(CloudProvider[AzureStage]):
     def place(self) -> Mapping[str, str]:
         """Return the region and the subscription."""
         return {"region": self._config.region, "subscription_id": self._api.known_subscription}
+
+    def place_of(self, inputs: Mapping[str, str], identifier: str) -> Mapping[str, str]:
+        """Return the region of the resource group, and the subscription that ids begin with."""
+        subscription = re.match(r"/subscriptions/([^/]+)/", identifier)
+        found = {"subscription_id": subscription[1]} if subscription else {}
+        return {**found, "region": inputs["region"]} if "region" in inputs else found
 
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, services, sizes, zones, images and quotas."""

@@ -7,6 +7,7 @@ Things have one name each in their project, so that two runs that make one come 
 sent again with the same request id; after any other transient error the whole resource is ensured again.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -113,6 +114,15 @@ class GcpProvider(CloudProvider[GcpStage]):
     def place(self) -> Mapping[str, str]:
         """Return the region and the project."""
         return {"region": self._config.region, "project": self._api.known_project}
+
+    def place_of(self, inputs: Mapping[str, str], identifier: str) -> Mapping[str, str]:
+        """Return the region that a zone is in, which its name begins with.
+
+        https://cloud.google.com/compute/docs/regions-zones
+        """
+        del identifier
+        zone = re.fullmatch(r"([a-z]+-[a-z]+\d+)-[a-z]", inputs.get("zone", ""))
+        return {"region": zone[1]} if zone else {}
 
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, permissions, zones, machine types, images and quotas."""

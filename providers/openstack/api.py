@@ -41,6 +41,8 @@ class OpenStackApi:
         self._cloud, self._region = cloud, region
         self._lock = threading.Lock()
         self._connection: Any = None
+        self.known_project = ""
+        """The project's id; empty as long as nobody signed in."""
 
     def _service(self, name: str) -> Any:
         """Return the SDK's proxy of a service; made by one thread at a time."""
@@ -57,9 +59,10 @@ class OpenStackApi:
         """The project's id."""
         self._service("network")
         try:
-            return str(self._connection.current_project_id)
+            self.known_project = str(self._connection.current_project_id or "")
         except Exception as error:
             raise _sign_in_error(error) from error
+        return self.known_project
 
     def has(self, service: str) -> bool:
         """Return whether the cloud has a service, by the catalogue that came with the credentials."""

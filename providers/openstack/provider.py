@@ -117,9 +117,10 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
         )
 
     def place(self) -> Mapping[str, str]:
-        """Return the cloud, as clouds.yaml or OS_CLOUD calls it, and the region."""
+        """Return the cloud, as clouds.yaml or OS_CLOUD calls it, the region, and the project's id."""
         cloud = self._config.cloud or os.environ.get("OS_CLOUD", "")
-        return {"cloud": cloud, "region": self._config.region or os.environ.get("OS_REGION_NAME", "")}
+        region = self._config.region or os.environ.get("OS_REGION_NAME", "")
+        return {"cloud": cloud, "region": region, "project": self._api.known_project}
 
     def check(self) -> Sequence[str]:
         """Return the problems with credentials, roles, flavors, image, zones, external network and quotas."""

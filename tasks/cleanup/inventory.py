@@ -9,6 +9,7 @@ from model.stage import Stage
 from providers.base import Provider
 from tasks.hosts.volumes_on import maybe_on, stage_volumes
 from tasks.run.connections import Connections
+from tasks.run.place import Place
 from tasks.run.state import State
 
 
@@ -34,7 +35,9 @@ class Inventory:
     docs: Mapping[str, str]
 
 
-def inventory(stage: Stage, state: State, connections: Connections, provider: Provider) -> Inventory:
+def inventory(
+    stage: Stage, state: State, connections: Connections, provider: Provider, place: Place
+) -> Inventory:
     """Take the inventory, by one listing of the provider and one question to each host. Changes nothing.
 
     Raises:
@@ -45,7 +48,7 @@ def inventory(stage: Stage, state: State, connections: Connections, provider: Pr
     others: list[str] = []
     stopped: set[str] = set()
     if provider.owns:
-        found = provider.found()
+        found = place.listing()
         hosts = [name for name in found if found[name].is_host]
         others = [name for name in reversed(list(found)) if not found[name].is_host]
         stopped = {name for name in hosts if not found[name].running}

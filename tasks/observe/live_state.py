@@ -34,6 +34,7 @@ from tasks.observe.host_script import host_script, parse_host
 from tasks.observe.states import HostState, SwarmState
 from tasks.observe.tag_moves import TagMoves
 from tasks.run.connections import Connections
+from tasks.run.place import Place
 from tasks.run.state import State
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class LiveState:
         stage: The stage.
         state: Its state directory: a host that has no record there is not asked.
         connections: To its hosts and their engines.
-        provider: Lists its hosts and its other resources.
+        provider: Makes its hosts and its other resources.
+        place: Lists them.
         tag_moves: Tells whether upstream moved a tag.
 
     """
@@ -60,6 +62,7 @@ class LiveState:
         state: State,
         connections: Connections,
         provider: "Provider",
+        place: Place,
         tag_moves: TagMoves,
     ) -> None:
         """Begin to observe all that has a record; nothing waits yet."""
@@ -71,7 +74,7 @@ class LiveState:
         self._known = {host.short for host in stage.hosts if self._is_made(host)}
         self._pool = ThreadPoolExecutor(max_workers=2 * len(stage.hosts) + 3, thread_name_prefix="live_state")
         self._provider: Future[Mapping[str, Found]] | None = (
-            self._pool.submit(provider.found) if provider.owns else None
+            self._pool.submit(place.listing) if provider.owns else None
         )
         self._hosts = {
             host.short: self._begin_host(host) for host in stage.hosts if host.short in self._known

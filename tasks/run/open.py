@@ -101,11 +101,13 @@ def new_run(
     secrets = Secrets(directory, stage, state, captured_env)
     connections = Connections(stage, state, coordination)
     maker = provider or create(stage, connections.files, state.root, secrets.read)
+    place = Place(stage, state, maker, left)
     upstream = Upstream(stage, state, lockfile, secrets, connections)
 
     def observe() -> LiveState:
         connections.write_ssh_files()
-        return LiveState(stage, state, connections, maker, TagMoves(stage, state, secrets, upstream))
+        moves = TagMoves(stage, state, secrets, upstream)
+        return LiveState(stage, state, connections, maker, place, moves)
 
     return Run(
         directory,
@@ -117,7 +119,7 @@ def new_run(
         maker,
         upstream,
         Observer(observe),
-        Place(stage, state, maker, left),
+        place,
         may_replace,
     )
 
