@@ -215,7 +215,8 @@ def test_all_phases_on_a_clouds_host(
         planned = site.run("plan")
         assert planned.status == 2, planned.text
         takes = planned.text.rpartition(f"; provider {provider} makes ")[2]
-        size = {"openstack": 10, "azure": 30}.get(provider, 20)
+        # Without a size in site.toml it is as large as its image needs.
+        size = {"openstack": "10", "azure": "at least 30"}.get(provider, "at least 20")
         assert takes.rstrip().endswith(f"1 hosts, 1 disks, {size} GiB of disk"), planned.text
         if provider == "gcp":
             gcp_guest.install(host.container("hive0"))
