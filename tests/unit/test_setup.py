@@ -13,7 +13,7 @@ import pytest
 SETUP = Path(__file__).parents[2] / "setup"
 # All that setup needs of a real system. Whatever else is on this machine's PATH must not be found.
 SYSTEM_TOOLS = (
-    *("awk", "cat", "cmp", "cp", "date", "env", "grep", "head", "mkdir", "mv", "printf"),
+    *("awk", "cat", "cksum", "cmp", "cp", "date", "env", "grep", "head", "mkdir", "mv", "printf"),
     *("readlink", "rm", "sed", "sh", "sleep", "tail", "true"),
 )
 ENGINE_FOUND, ENGINE_ABSENT, ENGINE_FORBIDS, ENGINE_SILENT = 0, 21, 22, 23
@@ -40,6 +40,9 @@ class Machine:
             (self.bin / tool).symlink_to(found)
         shutil.copy(SETUP, self.checkout / "setup")
         (self.checkout / "pyproject.toml").write_text('[project]\nname = "skep"\n')
+        (self.checkout / "packages").mkdir()
+        for name in ("run", "dev"):
+            (self.checkout / "packages" / f"{name}.txt").write_text(f"{name}==1\n")
 
     @property
     def bin(self) -> Path:
@@ -88,10 +91,22 @@ class Machine:
         venv = self.checkout / ".venv"
         self.write_script(venv / "bin" / "python", knock(engine))
         shutil.copy(self.checkout / "pyproject.toml", venv / ".skep-pyproject.toml")
-        (venv / ".skep-stamp").write_text(f"3.11\n{self.checkout.resolve()}\n")
+        self.stamp()
+
+    def stamp(self, version: str = "3.11", place: str = "") -> None:
+        """Write the stamp of a finished .venv with what the lists have now."""
+        pins = subprocess.run(
+            ["sh", "-c", "cat packages/*.txt | cksum"],
+            cwd=self.checkout,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        stamp = self.checkout / ".venv" / ".skep-stamp"
+        stamp.write_text(f"{version}\n{place or self.checkout.resolve()}\n\n{pins}")
 
     def has_python(self, engine: int = ENGINE_FOUND) -> None:
-        """Put a Python on PATH that answers for the engine, and can make a .venv with a pip in it."""
+        """Put a Python on PATH that answers for the engine, makes a .venv and installs packages into it."""
         self.stub(
             "python3",
             f"""
@@ -100,7 +115,10 @@ class Machine:
               *"-m venv"*)
                 for venv; do :; done
                 mkdir -p "$venv/bin" && cp "$0" "$venv/bin/python" ;;
-              *"-m pip"*) exit ${{PIP_STATUS:-0}} ;;
+              *"install.py --is-current"*) exit 1 ;;
+              *install.py*)
+                [ "${{INSTALL_STATUS:-0}}" = 0 ] || exit "$INSTALL_STATUS"
+                cp '{self.checkout}/pyproject.toml' '{self.checkout}/.venv/.skep-pyproject.toml' ;;
               *"print("*) echo 3.11 ;;
             esac""",
         )
@@ -455,13 +473,21 @@ class TestVenv:
         """Return how often .venv was made from nothing."""
         return sum("-m venv" in call for call in machine.calls)
 
+    def installed(self, machine: Machine) -> list[list[str]]:
+        """Return which extras were asked for, each time that something was installed."""
+        return [
+            call.partition("install.py")[2].split()
+            for call in machine.calls
+            if "install.py" in call and "--is-current" not in call
+        ]
+
     def test_made_once(self, equipped: Machine) -> None:
-        """The first run makes .venv with the project and its tools, the second does nothing."""
+        """The first run makes .venv with what running skep needs, and no tools of tests; the second does nothing."""
         first, second = equipped.setup("true"), equipped.setup("true")
 
         assert (first.returncode, second.returncode) == (0, 0)
         assert self.made(equipped) == 1
-        assert [call for call in equipped.calls if call.endswith("-e .[dev]")]
+        assert self.installed(equipped) == [[]]
         assert second.stderr == ""
 
     @pytest.mark.parametrize(
@@ -470,24 +496,28 @@ class TestVenv:
             ("true", "ansible", "ansible"),
             ("true", "openstack", "openstack"),
             ("true", "azure", "azure"),
-            ("tox", "", "ansible azure openstack"),
-            ("pytest", "", "ansible azure openstack"),
+            ("true", "azure, aws-login", "azure aws-login"),
+            ("tox", "", "ansible azure dev openstack"),
+            ("pytest -x", "", "ansible azure dev openstack"),
+            ("mypy", "azure", "ansible azure dev openstack"),
+            ("python -m pytest", "", "ansible azure dev openstack"),
+            ("python -m tests.openstack.plane here", "", "ansible azure dev openstack"),
+            ("ruff check", "", "dev"),
         ],
     )
     def test_extras_are_added(self, equipped: Machine, command: str, asked: str, words: str) -> None:
-        """SKEP_EXTRAS adds to a .venv that is there, once and for good; tests have all without being asked."""
-        equipped.has("tox", "pytest")
+        """SKEP_EXTRAS adds to a .venv that is there, once and for good; tests have their tools without being asked."""
+        equipped.has("tox", "pytest", "mypy", "ruff")
         first = equipped.setup("true")
         added, again, later = (
-            equipped.setup(command, SKEP_EXTRAS=asked),
-            equipped.setup(command, SKEP_EXTRAS=asked),
+            equipped.setup(*command.split(), SKEP_EXTRAS=asked),
+            equipped.setup(*command.split(), SKEP_EXTRAS=asked),
             equipped.setup("true"),
         )
 
         assert (first.returncode, added.returncode) == (0, 0)
         assert f"adding {words} to .venv" in added.stderr
-        installed = [call.rpartition(" ")[2] for call in equipped.calls if " install " in call]
-        assert installed == [".[dev]", f".[dev,{words.replace(' ', ',')}]"]
+        assert [sorted({*each}) for each in self.installed(equipped)] == [[], sorted(words.split())]
         assert (again.stderr, later.stderr) == ("", "")
 
     def test_one_extra_after_another(self, equipped: Machine) -> None:
@@ -495,8 +525,7 @@ class TestVenv:
         for asked in ("ansible", "openstack", "ansible"):
             last = equipped.setup("true", SKEP_EXTRAS=asked)
 
-        installed = [call.rpartition(" ")[2] for call in equipped.calls if " install " in call]
-        assert installed == [".[dev,ansible]", ".[dev,ansible,openstack]"]
+        assert self.installed(equipped) == [["ansible"], ["ansible", "openstack"]]
         assert last.stderr == ""
 
     def test_unknown_extra(self, equipped: Machine) -> None:
@@ -506,7 +535,7 @@ class TestVenv:
         assert result.returncode == 1
         assert (
             result.stderr
-            == "setup: SKEP_EXTRAS: there is no ansibel; it may be ansible, aws-login, azure or openstack\n"
+            == "setup: SKEP_EXTRAS: there is no ansibel; there are ansible aws-login azure dev openstack\n"
         )
         assert self.made(equipped) == 0
 
@@ -520,7 +549,7 @@ class TestVenv:
             case "unfinished":
                 (venv / ".skep-stamp").unlink()
             case "moved":
-                (venv / ".skep-stamp").write_text("3.11\n/somewhere/else\n")
+                equipped.stamp(place="/somewhere/else")
             case _:
                 (venv / "bin" / "python").unlink()
 
@@ -531,25 +560,60 @@ class TestVenv:
         assert not (venv / "left-over").exists()
 
     def test_failure_is_told(self, equipped: Machine) -> None:
-        """When pip fails, the command does not run, the log is named, and the next run starts from nothing."""
-        failed = equipped.setup("printf", "ran", PIP_STATUS="1")
+        """When nothing can be installed, the command does not run, the log is named, and the next run starts anew."""
+        failed = equipped.setup("printf", "ran", INSTALL_STATUS="1")
 
         assert (failed.returncode, failed.stdout) == (1, "")
         assert f"{equipped.checkout}/.setup.log" in failed.stderr
         assert equipped.setup("printf", "ran").stdout == "ran"
         assert self.made(equipped) == 2
 
+    def test_new_pins(self, equipped: Machine) -> None:
+        """Another pin in any list updates .venv in place, with all that was in it."""
+        equipped.setup("true", SKEP_EXTRAS="azure")
+        (equipped.checkout / "packages" / "run.txt").write_text("run==2\n")
+        updated, again = equipped.setup("true"), equipped.setup("true")
+
+        assert "updating .venv" in updated.stderr
+        assert self.installed(equipped) == [["azure"], ["azure"]]
+        assert (self.made(equipped), again.stderr) == (1, "")
+
+    def test_environment_of_an_older_setup(self, equipped: Machine) -> None:
+        """A .venv that an older setup made without pins is taken over in place, with its extras."""
+        equipped.setup("true")
+        stamp = equipped.checkout / ".venv" / ".skep-stamp"
+        stamp.write_text(f"3.11\n{equipped.checkout.resolve()}\n ansible \n")
+        updated, again = equipped.setup("true"), equipped.setup("true")
+
+        assert "updating .venv" in updated.stderr
+        assert self.installed(equipped) == [[], ["ansible"]]
+        assert (self.made(equipped), again.stderr) == (1, "")
+
+    def test_failed_update(self, equipped: Machine) -> None:
+        """Where an update fails, .venv stays as it was, and the next run tries again."""
+        equipped.setup("true")
+        (equipped.checkout / "packages" / "run.txt").write_text("run==2\n")
+        failed, again = equipped.setup("true", INSTALL_STATUS="1"), equipped.setup("printf", "ran")
+
+        assert (failed.returncode, again.returncode, again.stdout) == (1, 0, "ran")
+        assert "updating .venv" in again.stderr
+        assert self.made(equipped) == 1
+
     def test_dependencies_decide(self, machine: Machine) -> None:
-        """A new rule for a linter installs nothing; a new dependency updates .venv in place."""
+        """A new rule for a linter installs nothing; what pyproject.toml says of skep itself updates .venv in place."""
         machine.is_run_by("ann")
         machine.has(*EVERYTHING)
         machine.has_venv()
         python = machine.checkout / ".venv" / "bin" / "python"
         machine.write_script(
             python,
-            f'case "$*" in *_ping*) exit 0 ;; *"-m pip"*) echo pip >>"{machine.home}/calls" ;;'
-            f" *) exec '{sys.executable}' \"$@\" ;; esac",
+            'case "$*" in *_ping*) exit 0 ;;'
+            f""" *"install.py --is-current"*) exec '{sys.executable}' "$@" ;;"""
+            f""" *install.py*) echo installed >>"{machine.home}/calls";"""
+            f""" cp '{machine.checkout}/pyproject.toml' '{machine.checkout}/.venv/.skep-pyproject.toml' ;;"""
+            " *) echo 3.11 ;; esac",
         )
+        shutil.copy(SETUP.parent / "packages" / "install.py", machine.checkout / "packages")
         pyproject = machine.checkout / "pyproject.toml"
 
         pyproject.write_text(pyproject.read_text() + "[tool.ruff]\nline-length = 110\n")
@@ -562,7 +626,7 @@ class TestVenv:
         assert (unrelated.returncode, unrelated.stderr, calls_of_unrelated) == (0, "", [])
         assert related.returncode == 0
         assert "updating .venv" in related.stderr
-        assert machine.calls.count("pip") == 1
+        assert machine.calls.count("installed") == 1
         assert again.stderr == ""
 
 
@@ -588,7 +652,7 @@ while True:
         python.unlink()
         python.symlink_to(sys.executable)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        (ready.checkout / ".venv" / ".skep-stamp").write_text(f"{version}\n{ready.checkout}\n")
+        ready.stamp(version)
         return ready
 
     def test_living_then_dead(self, real: Machine) -> None:
@@ -611,7 +675,7 @@ while True:
 
     def test_another_python(self, real: Machine) -> None:
         """A .venv whose Python has become another version counts as not made."""
-        (real.checkout / ".venv" / ".skep-stamp").write_text(f"3.0\n{real.checkout}\n")
+        real.stamp("3.0")
 
         result = real.setup("true", SKEP_SETUP_ENGINE="no")
 
