@@ -15,6 +15,7 @@ from model.checks.settings import (
 )
 from model.checks.shared import check_reference, check_suite, check_url, check_variables, known_are, no_secret
 from model.errors import ConfigError
+from model.extras import ANSIBLE
 from model.images import ansible, bases, roles
 from model.images.build_context import dockerfile, look_through
 from model.images.reference import is_registry
@@ -186,13 +187,15 @@ def _certificates(path: str, kind: str, variables: Mapping[str, types.Value]) ->
 
 
 def check_ansible(site: types.Site, directory: Path) -> Iterator[str]:
-    """Yield a line if the site has an Ansible role and Ansible is not installed."""
+    """Yield a line if the site has an Ansible role and Ansible is neither installed nor can be when it is needed."""
+    if ansible.is_installed() or not ANSIBLE.obstacle:
+        return
     lists = [image.roles for image in site.images.values()]
     lists += [service.initialize_roles for service in site.services.values()]
     for use in (use for uses in lists for use in uses):
         role = roles.find(directory, use.role)
-        if role is not None and ansible.is_role(role) and ansible.feature_release() is None:
-            yield f"roles/{use.role} is a role of Ansible, which is not installed: {ansible.HOW} adds it"
+        if role is not None and ansible.is_role(role):
+            yield f"roles/{use.role}: {ANSIBLE.refusal}"
             return
 
 
@@ -201,8 +204,6 @@ def _role_of_ansible(path: str, name: str, role: Path, directory: Path) -> Itera
     if (role / ansible.SCRIPT).is_file():
         main = next(main for main in ansible.MAIN if (role / main).is_file())
         yield f"{path}: roles/{name} has both {ansible.SCRIPT} and {main}; which of them is it?"
-    if ansible.feature_release() is None:
-        return
     try:
         ansible.trees(directory, name)
     except ConfigError as error:

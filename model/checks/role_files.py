@@ -80,7 +80,7 @@ def check_role_files(site: types.Site, directory: Path) -> Iterator[str]:
 def _used(directory: Path, name: str) -> Collection[str]:
     """Return the roles that lie beside a role of Ansible when it runs."""
     try:
-        return ansible.trees(directory, name).keys() if ansible.feature_release() else ()
+        return ansible.trees(directory, name).keys()
     except ConfigError:  # said elsewhere
         return ()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ConfigError
+from model.extras import ANSIBLE
 from model.images import roles
 from model.keys.tree import Entry, read_tree
 
 SCRIPT = "setup.sh"
 MAIN = ("tasks/main.yml", "tasks/main.yaml")
-HOW = "SKEP_EXTRAS=ansible ./setup doit"
 _COLLECTION = Path("ansible_collections", "community", "docker")
 COLLECTIONS = (Path("~/.ansible/collections"), Path("/usr/share/ansible/collections"))
 """The directories of collections, beside pip's."""
@@ -36,17 +36,31 @@ def is_role(path: Path) -> bool:
     return any((path / main).is_file() for main in MAIN)
 
 
-@cache
-def feature_release() -> str | None:
-    """Return the feature release of the installed Ansible, as in `2.19`; None if skep can't use it.
+def feature_release() -> str:
+    """Return the feature release of the Ansible that applies roles, as in `2.19`: that which is, or will be, installed.
 
     Bug fix releases do what the one before was meant to do; so only this counts for what a role makes.
     """
+    return ".".join((_installed() or ANSIBLE.pinned("ansible-core")).split(".")[:2])
+
+
+def is_installed() -> bool:
+    """Return whether Ansible is installed, and skep can use it."""
+    return bool(_installed())
+
+
+@cache
+def _installed() -> str:
+    """Return the release of the installed Ansible; empty if skep can't use it."""
     try:
-        found = version("ansible-core")
+        return version("ansible-core") if _has_collection() else ""
     except PackageNotFoundError:
-        return None
-    return ".".join(found.split(".")[:2]) if _has_collection() else None
+        return ""
+
+
+def look_again() -> None:
+    """Forget that Ansible was not installed."""
+    _installed.cache_clear()
 
 
 def _has_collection() -> bool:

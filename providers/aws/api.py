@@ -6,17 +6,20 @@ were refused without anything done: one too many, or about a thing that is not k
 """
 
 import contextlib
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from model.extras import AWS_LOGIN
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
-from providers.aws.errors import BUSY, NOT_YET_VISIBLE, TOO_MANY, AwsError, translate_errors
+from providers.aws.errors import BUSY, NO_CRT, NOT_YET_VISIBLE, TOO_MANY, AwsError, translate_errors
 from providers.cloud.retry import RetryPolicy, poll, retry
+from remote.mother import extras
 
 RETRY_TIMEOUT = 120.0
 """Seconds for which a transient error is waited out."""
@@ -55,19 +58,28 @@ class AwsApi:
         """Return the client of a service, with credentials from wherever boto3 finds them."""
         with self._lock:
             if service not in self._clients:
-                import boto3
-                from botocore.config import Config
-
-                config = Config(
-                    retries={"total_max_attempts": 1},
-                    connect_timeout=10,
-                    read_timeout=60,
-                    max_pool_connections=32,
-                )
-                with translate_errors(f"client {service}"):
-                    self._session = self._session or boto3.Session(region_name=self.region)
-                    self._clients[service] = self._session.client(service, config=config)
+                try:
+                    self._clients[service] = self._new_client(service)
+                except AwsError as error:
+                    if error.code != NO_CRT:
+                        raise
+                    extras.install(AWS_LOGIN)
+                    self._session = None
+                    forget_sdk()
+                    self._clients[service] = self._new_client(service)
             return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:
+        """Return a new client of a service."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(
+            retries={"total_max_attempts": 1}, connect_timeout=10, read_timeout=60, max_pool_connections=32
+        )
+        with translate_errors(f"client {service}"):
+            self._session = self._session or boto3.Session(region_name=self.region)
+            return self._session.client(service, config=config)
 
     def call(self, operation: str, service: str = "ec2", **arguments: Any) -> Json:
         """Call an operation once; repeat it only while it was certainly not done.
@@ -109,6 +121,13 @@ class AwsApi:
             RETRY_TIMEOUT,
             lambda: "it was made, and is not",
         )
+
+
+def forget_sdk() -> None:
+    """Have Amazon's SDK imported anew: what it can do without awscrt it only looks at then."""
+    for name in list(sys.modules):
+        if name.partition(".")[0] in {"boto3", "botocore", "s3transfer"}:
+            del sys.modules[name]
 
 
 def _while_refused(codes: AbstractSet[str]) -> RetryPolicy:

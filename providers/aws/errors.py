@@ -83,7 +83,7 @@ _UNREACHABLE = "this machine can't reach Amazon: check its network connection, t
 _EXPIRED = f"the credentials have expired: {_CREDENTIALS}; then run doit again, it continues where it stopped"
 _ADVICE = {
     NO_CREDENTIALS: _CREDENTIALS,
-    NO_CRT: "profiles of `aws login` need more of the SDK: install it with `SKEP_EXTRAS=aws-login ./setup true`",
+    NO_CRT: "profiles of `aws login` need more of the SDK: `SKEP_EXTRAS=aws-login ./setup true` installs it",
     "AuthFailure": _CREDENTIALS,
     "ExpiredToken": _EXPIRED,
     "ExpiredTokenException": _EXPIRED,

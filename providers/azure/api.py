@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from model.errors import ProviderError
+from model.extras import AZURE
 from model.hosts.cloud_name import cloud_name
 from model.json_types import Json
 from model.labels import KEY_LABEL, NAME_LABEL
@@ -31,6 +32,7 @@ from providers.azure.errors import (
     translate_errors,
 )
 from providers.cloud.retry import RetryPolicy, poll, retry
+from remote.mother import extras
 
 RETRY_TIMEOUT = 240.0
 """Seconds for which a transient error is waited out: a network interface stays reserved for a virtual
@@ -66,25 +68,23 @@ def endpoint() -> AzureEndpoint:
     """Return the API's address, with credentials from wherever azure-identity finds them.
 
     Raises:
-        ProviderError: The SDK is not installed.
+        ProviderError: The SDK is not installed, and can't be.
 
     """
-    try:
+
+    def load() -> tuple[Any, Any]:
         from azure.identity import DefaultAzureCredential
         from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
-    except ImportError as error:
-        raise _missing() from error
+
+        return DefaultAzureCredential, ARMChallengeAuthenticationPolicy
+
+    default_credential, policy = extras.loaded(AZURE, load)
     try:
-        credential = DefaultAzureCredential()
+        credential = default_credential()
     except ValueError as error:
         raise AzureError("sign in", UNAUTHORIZED, "", reason_of(error)) from error
     scope = f"{AzureEndpoint.url}/.default"
-    return AzureEndpoint(credential, lambda: ARMChallengeAuthenticationPolicy(credential, scope))
-
-
-def _missing() -> ProviderError:
-    """Return the error of a machine where the SDK is not installed."""
-    return ProviderError("provider azure needs Azure's SDK: install it with `SKEP_EXTRAS=azure ./setup true`")
+    return AzureEndpoint(credential, lambda: policy(credential, scope))
 
 
 class AzureApi:
@@ -317,15 +317,11 @@ def make_client(service: str, connected: AzureEndpoint, subscription: str) -> An
     """Return the SDK's client of a service.
 
     Raises:
-        ProviderError: It is not installed.
+        ProviderError: It is not installed, and can't be.
 
     """
     module, name = CLIENTS[service]
-    try:
-        maker = getattr(importlib.import_module(module), name)
-    except ImportError as error:
-        raise _missing() from error
-    return maker(
+    return extras.loaded(AZURE, lambda: getattr(importlib.import_module(module), name))(
         connected.credential,
         subscription,
         base_url=connected.url,

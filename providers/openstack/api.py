@@ -11,9 +11,11 @@ import threading
 from typing import Any
 
 from model.errors import ProviderError
+from model.extras import OPENSTACK
 from model.json_types import Json
 from model.reasons import reason_of
 from providers.openstack.errors import CREDENTIALS, NOT_FOUND, OpenStackError, translate_errors
+from remote.mother import extras
 
 RETRY_TIMEOUT = 120.0
 """Seconds for which a transient error is waited out."""
@@ -134,15 +136,16 @@ def _connect(cloud: str | None, region: str | None) -> Any:
     """Return a connection with credentials from wherever openstacksdk finds them.
 
     Raises:
-        ProviderError: It is not installed, or finds none.
+        ProviderError: It is not installed and can't be, or finds none.
 
     """
-    try:
+
+    def load() -> Any:
         import openstack
-    except ImportError as error:
-        raise ProviderError(
-            "provider openstack needs openstacksdk: install it with `SKEP_EXTRAS=openstack ./setup true`"
-        ) from error
+
+        return openstack
+
+    openstack = extras.loaded(OPENSTACK, load)
     chosen: Json = {name: value for name, value in (("cloud", cloud), ("region_name", region)) if value}
     try:
         return openstack.connect(**chosen)

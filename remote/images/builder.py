@@ -35,6 +35,7 @@ from remote.images.image_config import image_archive, merged_config
 from remote.images.layers import Layer, container_options
 from remote.images.registry import RegistryClient, SiteRegistry
 from remote.images.registry_storage import LOCAL_BASES
+from remote.playbook import play as playbook
 
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
@@ -140,6 +141,8 @@ class Builder:
 
     def _build_layer(self, parent: str, layer: Layer, key: str, name: str) -> None:
         """Run a role in a fresh container and commit it."""
+        if layer.play is not None:
+            playbook.prepare()
         with self._container(key[:16], parent, **container_options(layer)) as container:
             try:
                 run_layer.run_layer(container, layer, self._host, self._log)

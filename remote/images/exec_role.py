@@ -75,12 +75,14 @@ def run_play(find: Callable[[], Any], service: str, play: playbook.Play, timeout
 
     Raises:
         ServiceError: A task failed, it took too long, or there is no container.
+        ProviderError: Ansible is not installed, and can't be.
 
     """
 
     def execute(container: Any) -> tuple[str | None, Sequence[str]]:
         return _exec_play(container, play, timeout, log)
 
+    playbook.prepare()
     _run_in_container(find, service, play.role, execute, log)
 
 

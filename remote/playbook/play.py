@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from model.images.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS
+from model.extras import ANSIBLE
+from model.images.ansible import COLLECTIONS, FILTERS, LIBRARY, UTILS, is_installed, look_again
 from model.keys.digest import Inputs, canonical, sha256
 from model.keys.tree import Entry, tree_inputs
 from model.log import Log
 from model.secrets.secret import Secret
 from remote.images.role_archive import ROOT, TOKEN, workplace_archive
+from remote.mother import extras
 
 TEMPORARY = f"/{ROOT}/work"
 _PLUGINS = Path(__file__).parent / "plugins"
@@ -99,6 +101,18 @@ class Play:
 def _digests(label: str, values: Mapping[str, Any]) -> Inputs:
     """Return a digest of each value."""
     return {f"{label}.{name}": sha256(canonical(value)) for name, value in values.items()}
+
+
+def prepare() -> None:
+    """Have Ansible installed.
+
+    Raises:
+        ProviderError: It is not, and can't be.
+
+    """
+    if not is_installed():
+        extras.install(ANSIBLE)
+        look_again()
 
 
 def run(play: Play, container: Any, environment: Mapping[str, str], timeout: float, log: Log) -> str | None:

@@ -225,7 +225,7 @@ def play(run: Run, role: Role, inventory: SiteInventory, secrets: Mapping[str, S
         plugins=tuple(
             entry.at(f"{place}/{entry.path}") for place, entries in role.plugins.items() for entry in entries
         ),
-        version=str(ansible.feature_release()),
+        version=ansible.feature_release(),
         own=role.own,
         common=role.common,
         target=inventory.target,

@@ -126,7 +126,7 @@ class Role:
 
     def _inputs_of_ansible(self) -> Inputs:
         """Return the files of a role of Ansible and of those that it uses, and Ansible's own release."""
-        found = {"ansible": str(ansible.feature_release())}
+        found = {"ansible": ansible.feature_release()}
         for name, tree in self.trees.items():
             path = roles.find(self._directory, name) or self.path
             found |= tree_inputs(f"{path.parent.name}/{name}", tree)

@@ -538,7 +538,7 @@ def _view_of_ansible(world: World, image: Mapping[str, Any], role: str, own: Jso
     groups = {"services": list(world.services), "images": [f"image_{each}" for each in images]}
     variables = {
         "role": role,
-        "ansible": str(feature_release()),
+        "ansible": feature_release(),
         "own": canonical(own),
         "common": canonical(image.get("vars", {})),
         "target": f"image_{name}" if asks else "container",

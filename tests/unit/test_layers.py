@@ -61,6 +61,7 @@ SAME_SUBJECT = {
     "builder": ("the build on the repository host, and its connection", "remote/images tasks/images"),
     "check": ("whether a definition can work", "model/templates providers/*"),
     "errors": ("errors that tell a person what to do", "model providers/*"),
+    "extras": ("what only some sites need: its names, its installation", "model remote/mother"),
     "firewall": ("the hosts' firewall: its rules, and its step", "model/hosts remote/hostsetup"),
     "host_facts": ("facts about a host: read, and kept for a run", "remote/checks tasks/services"),
     "log": ("a task's log: the type, and the files", "model tasks/run"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.errors import ProviderError
+from model.extras import AWS_LOGIN
 from providers.aws.api import AwsApi
 from providers.azure import api as azure_api
 from providers.gcp.api import GcpApi
@@ -62,7 +63,7 @@ def refusal(ask: Callable[[], object]) -> str:
         ("nosuch", "The config profile (nosuch) could not be found", "log in (`aws sso login`"),
         ("sso", "Token for mine does not exist", "log in (`aws sso login`"),
         ("old", "Token for https://example.awsapps.com/start does not exist", "log in (`aws sso login`"),
-        ("login", "requires an additional dependency", "`SKEP_EXTRAS=aws-login ./setup true`"),
+        ("login", "need more of Amazon's SDK", f"install it with `{AWS_LOGIN.command}`"),
     ],
 )
 def test_profiles_of_amazon(monkeypatch: pytest.MonkeyPatch, profile: str, reason: str, way_out: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from model.extras import AZURE
 from model.stage import Stage
 from providers.azure.provider import AzureProvider
 from remote.ssh.ssh_files import SshFiles
@@ -19,11 +20,11 @@ def provider_of(stage: Stage) -> AzureProvider:
 
 
 def test_without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without the extra is told in one line how to get it."""
+    """A machine without the extra, where it can't be installed, is told in one line how to get it."""
     monkeypatch.setitem(sys.modules, "azure.identity", None)
     [said] = provider_of(stage_of()).check()
 
-    assert said == "provider azure needs Azure's SDK: install it with `SKEP_EXTRAS=azure ./setup true`"
+    assert said == f"provider azure needs Azure's SDK: install it with `{AZURE.command}`"
 
 
 def test_the_sdk_is_not_imported_for_a_list() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from model import site as types
+from model.extras import OPENSTACK
 from model.labels import KEY_LABEL, NAME_LABEL
 from model.stage import Stage
 from providers.openstack.api import OpenStackApi
@@ -24,13 +25,11 @@ def provider_of(stage: Stage) -> OpenStackProvider:
 
 
 def test_without_openstacksdk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without the extra is told in one line how to get it."""
+    """A machine without the extra, where it can't be installed, is told in one line how to get it."""
     monkeypatch.setitem(sys.modules, "openstack", None)
     [said] = provider_of(stage_of()).check()
 
-    assert said == (
-        "provider openstack needs openstacksdk: install it with `SKEP_EXTRAS=openstack ./setup true`"
-    )
+    assert said == f"provider openstack needs openstacksdk: install it with `{OPENSTACK.command}`"
 
 
 def test_the_sdk_is_not_imported_for_a_list() -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from doit.exceptions import InvalidCommand
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commands.run import RunCommand
@@ -98,6 +98,7 @@ def rolls(draw: st.DrawFn) -> tuple[Site, RollingOrder, dict[str, list[str]], li
     return place, order, edges, shorts, whole
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(rolls())
 def test_no_task_waits_for_one_that_waits_for_it(
     roll: tuple[Site, RollingOrder, dict[str, list[str]], list[str], bool],

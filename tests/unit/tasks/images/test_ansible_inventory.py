@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from model.errors import ConfigError
+from model.extras import ANSIBLE
 from model.images import ansible
 from model.keys.record import PortsRecord
 from model.keys.tree import BLOCK, Entry
@@ -142,20 +143,21 @@ class TestFiles:
         )
 
     def test_without_ansible(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A site that needs Ansible and lacks it gets one line, which says how to add it; others don't need it."""
+        """A site that needs Ansible, where it is not and can't be, gets one line with the way; others don't need it."""
         toml = TOML.replace('["web"]', '["web", "web", "script"]')
         (tmp_path / "site.toml").write_text(toml)
         write(tmp_path, web__tasks__main="[]", script__x="")
         (tmp_path / "roles" / "script" / "setup.sh").touch()
-        monkeypatch.setattr(ansible, "feature_release", lambda: None)
+        monkeypatch.setattr(ansible, "is_installed", lambda: False)
+        monkeypatch.setattr(sys, "prefix", "/usr")
 
         with pytest.raises(ConfigError) as caught:
             load(tmp_path / "site.toml")
 
         assert caught.value.problems == (
             (
-                "site.toml: roles/web is a role of Ansible, which is not installed: "
-                "SKEP_EXTRAS=ansible ./setup doit adds it"
+                "site.toml: roles/web: roles of Ansible need the package `ansible`, which is not installed, "
+                f"and /usr is not the environment that setup makes: `{ANSIBLE.command}` installs it"
             ),
         )
         (tmp_path / "site.toml").write_text(TOML.replace('"web"]', '"script"]'))
