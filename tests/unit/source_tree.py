@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -42,15 +43,28 @@ class SourceTree:
     """
 
     def __init__(self, root: Path) -> None:
-        self.paths: dict[str, Path] = {}
-        self.trees: dict[str, ast.Module] = {}
+        self._root = root
+
+    @cached_property
+    def paths(self) -> dict[str, Path]:
+        """Each module's file, below the root."""
+        found = {}
         for layer in LAYERS:
-            for path in [*root.glob(f"{layer}.py"), *(root / layer).rglob("*.py")]:
-                local = path.relative_to(root)
+            for path in [*self._root.glob(f"{layer}.py"), *(self._root / layer).rglob("*.py")]:
+                local = path.relative_to(self._root)
                 parts = local.parent.parts if local.name == "__init__.py" else local.with_suffix("").parts
-                self.paths[".".join(parts)] = local
-                self.trees[".".join(parts)] = ast.parse(path.read_text())
-        self.imports = {name: list(_imports(tree)) for name, tree in self.trees.items()}
+                found[".".join(parts)] = local
+        return found
+
+    @cached_property
+    def trees(self) -> dict[str, ast.Module]:
+        """Each module as it is parsed: seconds, which only those pay who look."""
+        return {name: ast.parse((self._root / path).read_text()) for name, path in self.paths.items()}
+
+    @cached_property
+    def imports(self) -> dict[str, list[Import]]:
+        """What each module imports."""
+        return {name: list(_imports(tree)) for name, tree in self.trees.items()}
 
     def module(self, name: str) -> str | None:
         """Return the module that a dotted name is, or is defined in; None for a package from elsewhere."""

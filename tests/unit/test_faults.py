@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,10 @@ def said() -> Iterator[str]:
             yield re.sub(r"\$\w+|\$\{[^}]*\}", GAP, path.read_text())
 
 
-SAID = list(said())
+@cache
+def all_said() -> tuple[str, ...]:
+    """Return them all."""
+    return tuple(said())
 
 
 @pytest.mark.parametrize("message", quoted())
@@ -40,7 +44,7 @@ def test_each_quoted_message_is_one(message: str) -> None:
     """Each part between two gaps or colons is in a text of the source: what was printed is found on the page."""
     parts = [part.strip(" :") for part in re.split(f"{GAP}|: ", message)]
 
-    assert [part for part in parts if part and not any(part in text for text in SAID)] == []
+    assert [part for part in parts if part and not any(part in text for text in all_said())] == []
 
 
 def test_there_are_quotes() -> None:

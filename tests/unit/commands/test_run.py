@@ -88,6 +88,7 @@ def test_a_missing_secret_stops_a_run_before_anything_is_touched(site: Path) -> 
     assert not (site / "state").exists()
 
 
+@pytest.mark.slow
 def test_a_state_that_can_not_be_used_is_one_line(site: Path) -> None:
     """A file in the place of state/ ends each command with its path, without a traceback."""
     (site / "state").write_text("mine")
@@ -235,6 +236,7 @@ def test_a_forgotten_task_runs_again(site: Path, doit_here: Callable[..., int]) 
     assert made == ["p:a", "p:a"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "status"),
     [

@@ -95,6 +95,7 @@ OWN_WORDS = {
 """Exceptions beside skep's own whose text is a sentence about a person's file."""
 
 
+@pytest.mark.slow
 def test_no_other_way_for_an_error_into_a_message() -> None:
     """Of an exception that is not skep's own no text is taken but by `reason_of`, `strerror` or `explanation`."""
     tree = SourceTree(ROOT)

@@ -16,6 +16,7 @@ def kickstart_lines(**config: Any) -> list[str]:
     return text_of("ks.cfg", **{"release": "almalinux-9", **config}).splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["RHEL8", "RHEL9", "RHEL10"])
 @pytest.mark.parametrize(
     ("nets", "mirror"), [([PLAIN], None), ([BOND, STORAGE], "http://mirror.test/9")], ids=["plain", "bond"]

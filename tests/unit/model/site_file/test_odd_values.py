@@ -153,6 +153,7 @@ def is_of_form(data: dict[str, Any]) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD)
 def test_a_value_that_no_key_can_mean_is_taken_or_refused_in_one_line(site_dir: Path, name: str) -> None:
     """At every key: each line is one, printable, in TOML's words, and begins with a path."""
@@ -178,6 +179,7 @@ def test_a_provider_that_is_no_text_is_a_line(site_dir: Path, value: object) -> 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["date", "datetime", "time", "nan", "inf", "huge", "NUL", "dates", "table of dates"]
 )

@@ -88,6 +88,7 @@ def test_calls_share_connections(server: Server, tmp_path: Path) -> None:
     wait_for(lambda: server.open == 0, "none to stay", 20)
 
 
+@pytest.mark.slow
 def test_many_calls_at_a_time_close_nobodys_connection(server: Server, tmp_path: Path) -> None:
     """More URLs than the SDK keeps pools for, by many threads: none finds its connection's pool closed."""
     engine = Engine(tmp_path / "docker.sock")

@@ -64,6 +64,7 @@ def local(
     assert not (tmp_path / "play").exists()
 
 
+@pytest.mark.slow
 class TestPlay:
     """One play, by the real Ansible."""
 

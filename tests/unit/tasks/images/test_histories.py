@@ -19,6 +19,7 @@ FAULT = st.builds(Fault, st.integers(1, 40), st.booleans(), st.sampled_from(["re
 STEP = st.tuples(EDIT, st.one_of(st.none(), st.none(), FAULT))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)  # a busy machine takes many times the usual 15 s
 @settings(
     max_examples=150,

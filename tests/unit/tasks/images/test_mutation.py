@@ -148,6 +148,7 @@ def without(pattern: str, inputs: Callable[..., Inputs]) -> Callable[..., Inputs
 HISTORIES = [*IMAGE_INPUTS.values(), *LAYER_INPUTS.values(), *ENTRY_INPUTS.values()]
 
 
+@pytest.mark.slow
 def test_the_histories_are_sound(tmp_path: Path) -> None:
     """With every input in its place, none of these histories ends with something wrong."""
     for i, (_, edits) in enumerate(HISTORIES):
