@@ -45,6 +45,8 @@ ROOMS = {
         "templates",
         "checks",
         "site_file",
+        "new_site",
+        "compose",
     ),
     "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "images playbook", "swarm"),
 }
