@@ -46,7 +46,9 @@ def _lists(base: list[Any], over: list[Any], key: str) -> list[Any]:
     """Return a list with another one's items added, which take the place of those that they are."""
     made = list(base)
     for item in over:
-        same = next((i for i, other in enumerate(made) if _identity(other, key) == _identity(item, key)), None)
+        same = next(
+            (i for i, other in enumerate(made) if _identity(other, key) == _identity(item, key)), None
+        )
         if same is None:
             made.append(item)
         elif isinstance(item, Mapping):

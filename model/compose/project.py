@@ -7,7 +7,7 @@ from typing import Any
 
 from model.compose.merging import merged, without_tags
 from model.compose.short_forms import as_list, long_service
-from model.compose.variables import Variables, unmarked
+from model.compose.variables import Variables
 from model.compose.yaml_file import Overriding, read_yaml
 from model.errors import ConfigError
 from model.reasons import reason_of
@@ -18,11 +18,22 @@ FLATTENED = "x-skep-flattened"
 """The key of a service under which its keys are kept whose variables gave way to their values, with what they were."""
 _FREE = frozenset(
     (
-        *("annotations", "command", "deploy", "dns", "dns_opt", "dns_search", "domainname", "entrypoint", "environment"),
-        *("extra_hosts", "healthcheck", "hostname", "labels", "logging", "sysctls", "user", "working_dir"),
+        *(
+            "annotations",
+            "command",
+            "dns",
+            "dns_opt",
+            "dns_search",
+            "domainname",
+            "entrypoint",
+            "environment",
+        ),
+        *("extra_hosts", "hostname", "labels", "sysctls", "user", "working_dir"),
     )
 )
 """Keys of a service whose values may be templates in site.toml."""
+_PARTLY_FREE = {"deploy": ("labels", "placement"), "healthcheck": ("test",), "logging": ("options",)}
+"""The same for keys of which only some parts may be."""
 _NAMED = ("services", "networks", "volumes", "secrets", "configs")
 _SELF = "include"
 
@@ -134,7 +145,9 @@ class _Reader:
         content = read_yaml(str(path), text)
         if not isinstance(content, dict):
             raise ConfigError([f"{path}: has no services, so it is not a compose file"])
-        if "services" not in content and all(isinstance(part, dict) and "image" in part for part in content.values()):
+        if "services" not in content and all(
+            isinstance(part, dict) and "image" in part for part in content.values()
+        ):
             content = {"services": content}  # the first version of compose files
         made: dict[str, Any] = variables.interpolated(path.name, content)
         for name in _NAMED:
@@ -142,7 +155,9 @@ class _Reader:
             if table is not None and not isinstance(table, dict | Overriding):
                 raise ConfigError([f"{path}: {name}: must be a mapping of names"])
         made["services"] = {
-            str(name): part if isinstance(part, Overriding) else self._service(path, str(name), part, directory, variables)
+            str(name): part
+            if isinstance(part, Overriding)
+            else self._service(path, str(name), part, variables)
             for name, part in (made.get("services") or {}).items()
         }
         if directory != self._project:
@@ -150,19 +165,16 @@ class _Reader:
         return made
 
     @staticmethod
-    def _service(path: Path, name: str, service: Any, directory: Path, variables: Variables) -> dict[str, Any]:
+    def _service(path: Path, name: str, service: Any, variables: Variables) -> dict[str, Any]:
         """Return a service in its long forms; variables give way to values where site.toml takes no templates."""
         if not isinstance(service, dict):
             raise ConfigError([f"{path}: services.{name}: must be a mapping of keys"])
-        flattened = {
-            str(key): _unmarked(value)
-            for key, value in service.items()
-            if key not in _FREE and not str(key).startswith("x-") and _unmarked(value) != value
-        }
+        flattened: dict[str, Any] = {}
+        flat: dict[str, Any] = {}
+        for key, value in service.items():
+            flat[str(key)] = _flat(str(key), value, variables, flattened)
         try:
-            made = long_service(
-                {str(key): value if key in _FREE else _plain(value, variables) for key, value in service.items()}
-            )
+            made = long_service(flat)
         except (TypeError, ValueError, AttributeError) as error:
             raise ConfigError([f"{path}: services.{name}: is not as compose has it"]) from error
         return {**made, FLATTENED: flattened} if flattened else made
@@ -175,17 +187,16 @@ class _Reader:
         if isinstance(service, Overriding) or "extends" not in service:
             return service
         extends = service["extends"]
-        base, file = (extends.get("service"), extends.get("file")) if isinstance(extends, dict) else (extends, None)
+        base, file = (
+            (extends.get("service"), extends.get("file")) if isinstance(extends, dict) else (extends, None)
+        )
         here = (path, name)
         if here in self._at_work:
             raise ConfigError([f"{path}: services.{name}: extends itself, by way of others"])
         self._at_work.append(here)
         try:
             where = directory / Path(str(file)).expanduser() if file else path
-            if file:
-                inner = self._file(where, where.parent, variables)["services"]
-            else:
-                inner = services
+            inner = self._file(where, where.parent, variables)["services"] if file else services
             if base not in inner:
                 raise ConfigError([f"{path}: services.{name}: extends {base}, which {where} does not have"])
             found = self._extended(where, str(base), inner, where.parent if file else directory, variables)
@@ -201,7 +212,9 @@ class _Reader:
         how = included if isinstance(included, dict) else {"path": included}
         texts = [str(_plain(text, variables)) for text in as_list(how.get("path"))]
         if not texts or any("://" in text or text.startswith("oci:") for text in texts):
-            raise ConfigError([f"{path}: include: {', '.join(texts) or 'nothing'}: only files of this machine are read"])
+            raise ConfigError(
+                [f"{path}: include: {', '.join(texts) or 'nothing'}: only files of this machine are read"]
+            )
         files = [directory / Path(text).expanduser() for text in texts]
         below = directory / str(how["project_directory"]) if how.get("project_directory") else files[0].parent
         here = (files[0].resolve(), _SELF)
@@ -220,14 +233,35 @@ class _Reader:
                 table = data.setdefault(name, {}) or {}
                 data[name] = table
                 if key in table and table[key] != value:
-                    self.remarks.append(f"include: {name}.{key} of {files[0].name} is there already, and left out")
+                    self.remarks.append(
+                        f"include: {name}.{key} of {files[0].name} is there already, and left out"
+                    )
                 table.setdefault(key, value)
         return data
 
 
-def _unmarked(value: Any) -> Any:
-    """Return a part of a file with its variables as compose writes them."""
-    return _mapped(value, unmarked)
+def _flat(key: str, value: Any, variables: Variables, flattened: dict[str, Any]) -> Any:
+    """Return a key of a service with values in the place of variables, where site.toml takes no templates.
+
+    Args:
+        key: The key.
+        value: Its value.
+        variables: The variables.
+        flattened: Takes what gave way.
+
+    """
+    if key in _FREE or key.startswith("x-"):
+        return value
+    if key in _PARTLY_FREE and isinstance(value, Mapping):
+        free = _PARTLY_FREE[key]
+        return {
+            str(part): inner if part in free else _flat(f"{key}.{part}", inner, variables, flattened)
+            for part, inner in value.items()
+        }
+    plain = _plain(value, variables)
+    if plain != value:
+        flattened[key] = _mapped(value, variables.unmarked)
+    return plain
 
 
 def _plain(value: Any, variables: Variables) -> Any:

@@ -35,6 +35,7 @@ class Variable:
         value: Its value; None where it has none and no default.
         origin: `environment`, `.env`, `default`, or empty.
         asked: The message of `${NAME:?message}`; empty without one.
+        written: As the file has it, as `${NAME:-default}`.
 
     """
 
@@ -42,6 +43,7 @@ class Variable:
     value: str | None
     origin: str = ""
     asked: str = ""
+    written: str = ""
 
     @property
     def is_secret(self) -> bool:
@@ -135,18 +137,21 @@ class Variables:
         if form.endswith("+"):
             return rest if is_there else ""
         if form.endswith("-") and not is_there:
-            return self._mark(name, rest)
-        return self._mark(name, None, self.plain(rest) if form.endswith("?") else "")
+            return self._mark(name, rest, written=body)
+        return self._mark(name, None, self.plain(rest) if form.endswith("?") else "", body)
 
-    def _mark(self, name: str, default: str | None, asked: str = "") -> str:
+    def _mark(self, name: str, default: str | None, asked: str = "", written: str = "") -> str:
         """Return the mark of a variable. Another default than at its first use stands for itself."""
         value = self.value(name) if default is None else default
         origin = "default" if default is not None else self._origin(name)
         before = self.used.get(name)
         if before is None or (before.value is None and value is not None):
-            self.used[name] = Variable(name, value, origin, asked)
-        elif value != before.value and default is not None:
-            return default
+            self.used[name] = Variable(name, value, origin, asked, f"${{{written or name}}}")
+        elif value is not None and value != before.value:
+            if origin == "default" or not looks_secret(name):
+                return value
+            name = f"{name}_2"  # of an included file with an .env of its own
+            self.used.setdefault(name, Variable(name, value, origin, asked, f"${{{written or name}}}"))
         return f"{BEGIN}{name}{END}"
 
     def _origin(self, name: str) -> str:
@@ -159,10 +164,9 @@ class Variables:
             text = MARK.sub(lambda mark: self.used[mark[1]].value or "", text)
         return MARK.sub("", text)
 
-
-def unmarked(text: str) -> str:
-    """Return a text with its variables as compose writes them, for comments: no value of theirs is in it."""
-    return MARK.sub(lambda mark: f"${{{mark[1]}}}", text)
+    def unmarked(self, text: str) -> str:
+        """Return a text with its variables as the file writes them, for comments: no value of theirs is in it."""
+        return MARK.sub(lambda mark: self.used[mark[1]].written, text)
 
 
 def looks_secret(name: str) -> bool:

@@ -1,8 +1,10 @@
 """The files of a new site: one page, which answers as soon as the site is built. Pure."""
 
 import re
+from typing import Any, get_args
 
 from model.new_site.stage_tables import stage_lines
+from model.site.base import Domain
 
 LONGEST_LABEL = 63
 STATE_LINE = "state/"
@@ -62,6 +64,12 @@ def site_name(directory: str) -> str:
         for part in directory.lower().split(".")
     )
     return ".".join(label for label in labels if label) or "mysite"
+
+
+def is_site_name(text: str) -> bool:
+    """Return whether a site can be called so."""
+    meta: Any = get_args(Domain)[1]
+    return re.fullmatch(meta.pattern, text) is not None
 
 
 def schema_line(place: str) -> str:

@@ -1,6 +1,9 @@
 """The stage of a new site for each provider: as few lines as it can have, each with what it is. Pure."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
+
+from model.new_site.toml_writer import written
 
 DOCKER = "docker"
 _ALONE = [
@@ -96,12 +99,13 @@ def stage_name(provider: str) -> str:
     return _STAGES[provider][0]
 
 
-def stage_lines(provider: str, cidr: str) -> list[str]:
+def stage_lines(provider: str, cidr: str, labels: Mapping[str, str] = MappingProxyType({})) -> list[str]:
     """Return the table of a new site's stage.
 
     Args:
         provider: One of `PROVIDERS`.
         cidr: A network that is free on this machine.
+        labels: Those of the first host, by which services are kept on it.
 
     """
     name, words, lines = _STAGES[provider]
@@ -109,4 +113,9 @@ def stage_lines(provider: str, cidr: str) -> list[str]:
         f"[stages.{name}]",
         f'provider = "{provider}"{" " * max(1, 21 - len(provider))}# {words}',
         *(line.format(cidr=cidr) if "{" in line else line for line in lines),
+        *(
+            [f"node_labels = {written({'hive0': labels})} # by these, services find the host"]
+            if labels
+            else []
+        ),
     ]
