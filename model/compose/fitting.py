@@ -136,7 +136,7 @@ def _claimant(ports: list[Any], message: str) -> int | None:
                 port.get("protocol", ""),
             )
         if found[1] == numbers.partition(":")[0] and found[2] == (protocol or "tcp"):
-            return i
+            return int(i)
     return None
 
 

@@ -37,11 +37,11 @@ site = "{site}"
 
 {stage}
 
-[bases."debian:12"]              # made here out of Debian's packages, since no registry is needed for it;
-debootstrap = "bookworm"         # without these two lines debian:12 is pulled
+[bases."debian:13"]              # made here out of Debian's packages, since no registry is needed for it;
+debootstrap = "trixie"         # without these two lines debian:13 is pulled
 
 [images.hello]
-from = "debian:12"
+from = "debian:13"
 roles = ["hello"]                # roles/hello/setup.sh
 entrypoint = ["busybox", "httpd", "-f", "-p", "80", "-h", "/srv"]
 
