@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,23 +21,16 @@ from model.compose.from_compose import given_labels, site_draft
 from model.compose.project import read_project
 from model.compose.site_text import site_text
 from model.errors import SkepError
-from model.new_site.ci_files import CIS, SkepSource, ci_files, public_url
+from model.new_site.ci_files import SkepSource, ci_files, public_url
 from model.new_site.skeleton import GITIGNORE, is_site_name, new_site, schema_line, site_name
 from model.new_site.stage_tables import DOCKER, PROVIDERS, stage_lines, stage_name
+from model.new_site.words import INIT_WORDS
 from model.site_file.load import load
 from remote.mother.free_network import free_network
 from remote.mother.kernel import has_ip_vs
 from remote.mother.process import run as run_process
 
 SKEP = Path(__file__).resolve().parents[1]
-COMPOSE = "compose"
-WORDS: Mapping[str, tuple[str, ...]] = {
-    "provider": PROVIDERS,
-    "from": (COMPOSE,),
-    "ci": CIS,
-    "site": (),
-}
-"""The words `name=value` that it takes, each with its values, if only some will do."""
 _COMPOSE_FILES = (
     "compose.yaml",
     "compose.yml",
@@ -121,11 +115,11 @@ def given_words() -> dict[str, str]:
     """
     given: dict[str, str] = {name: str(doit.get_var(name)) for name in doit_cmd._CMDLINE_VARS or {}}  # noqa: SLF001 - no other way to ask
     for name, value in given.items():
-        if name not in WORDS:
-            known = ", ".join(f"{word}=" for word in WORDS)
+        if name not in INIT_WORDS:
+            known = ", ".join(f"{word}=" for word in INIT_WORDS)
             raise InvalidCommand(f"init: {name}=... is not known here; there are: {known}")
-        if WORDS[name] and value not in WORDS[name]:
-            raise InvalidCommand(f"init: {name}={value}: must be one of {', '.join(WORDS[name])}")
+        if INIT_WORDS[name] and value not in INIT_WORDS[name]:
+            raise InvalidCommand(f"init: {name}={value}: must be one of {', '.join(INIT_WORDS[name])}")
     return given
 
 
@@ -292,7 +286,10 @@ def next_steps(wish: Wish) -> Iterator[str]:
     enter = f"cd {shlex.quote(here)} && " if here != "." else ""
     if wish.provider != DOCKER:
         yield "look at the lines of [stages] in site.toml first: they are examples"
-    yield f"now: {enter}{shlex.quote(str(SKEP / 'setup'))} doit"
+    found = shutil.which("skep")
+    is_linked = found is not None and Path(found).resolve() == SKEP / "shell" / "skep"
+    command = "skep" if is_linked else f"{shlex.quote(str(SKEP / 'setup'))} doit"
+    yield f"now: {enter}{command}"
 
 
 def skep_source() -> SkepSource:
