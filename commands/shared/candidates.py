@@ -39,7 +39,7 @@ Word = tuple[str, str]
 """A word, and what it is."""
 
 
-class Site:
+class SiteNames:
     """What site.toml of a directory has, however wrong it is otherwise.
 
     Args:
@@ -64,7 +64,7 @@ class Site:
         return list(found) if isinstance(found, dict) else []
 
 
-def candidates(typed: Sequence[str], site: Site, task_words: Callable[[], Iterable[str]]) -> list[Word]:
+def candidates(typed: Sequence[str], site: SiteNames, task_words: Callable[[], Iterable[str]]) -> list[Word]:
     """Return the words that may stand in the place of the last one.
 
     Args:
@@ -98,7 +98,7 @@ def _words(
     command: str,
     is_begun: bool,  # noqa: FBT001 - whether a word that is none of doit's options stands before
     last: str,
-    site: Site,
+    site: SiteNames,
     commands: Mapping[str, Callable[[], type[Command]]],
     task_words: Callable[[], Iterable[str]],
 ) -> Iterator[Word]:
@@ -138,7 +138,7 @@ def _purposes(last: str, commands: Mapping[str, Callable[[], type[Command]]]) ->
             yield name, str(load().doc_purpose)
 
 
-def _arguments(command: str, site: Site) -> Iterator[Word]:
+def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
     """Yield what a command takes beside tasks."""
     if command == "rollback":
         yield from ((name, "service") for name in site.names("services"))
@@ -148,7 +148,7 @@ def _arguments(command: str, site: Site) -> Iterator[Word]:
         yield from ((name, "image") for name in site.names("images"))
 
 
-def _values(name: str, value: str, command: str, site: Site) -> Iterator[str]:
+def _values(name: str, value: str, command: str, site: SiteNames) -> Iterator[str]:
     """Yield the values of a word `name=value`. Of a list the last one is being typed."""
     if command == "init":
         yield from INIT_WORDS.get(name, ())
@@ -182,7 +182,7 @@ def main() -> None:
     here = Path.cwd()
     lines = [
         f"{word}\t{' '.join(text.split())}".rstrip("\t")
-        for word, text in candidates(sys.argv[1:], Site(here), all_tasks)
+        for word, text in candidates(sys.argv[1:], SiteNames(here), all_tasks)
     ]
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write("".join(f"{line}\n" for line in lines))

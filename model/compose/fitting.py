@@ -8,9 +8,11 @@ from typing import Any
 from model.compose.draft import Draft
 from model.errors import ConfigError
 from model.site_file.load import site_of
+from model.toml_text import key_text
 
 _MOST = 500
-_STEP = re.compile(r"\[(\d+)\]|\.?(?:'([^']*)'|\"((?:[^\"\\]|\\.)*)\"|([A-Za-z0-9_-]+))")
+_TOO_SMALL = re.compile(r"networks\.([\w-]+): a /24.* take a /(\d+)")
+_LARGE = "10.128.0.0"
 _NAMED = re.compile(r"'([^']+)'")
 _KINDS = ("services", "images", "networks", "volumes", "secrets", "configs")
 
@@ -58,7 +60,12 @@ def _take_out(draft: Draft, problem: str) -> bool:
 
     The mistake begins with the path of a value, as `services.web.ports[1].published_port: …`.
     """
-    place, message = _place_of(problem)
+    if (larger := _TOO_SMALL.match(problem)) is not None:
+        name, prefix = larger.groups()
+        draft.table("networks").setdefault(name, {})["ipam"] = {"subnet": f"{_LARGE}/{prefix}"}
+        draft.note(("networks", name), f"ipam: room for all tasks -- {problem}")
+        return True
+    place, message = _place_of(problem, draft.tables)
     if len(place) < 2 or place[0] not in _KINDS:  # noqa: PLR2004 - a kind and a name
         return False
     kind, name, *rest = str(place[0]), str(place[1]), *place[2:]
@@ -74,19 +81,36 @@ def _take_out(draft: Draft, problem: str) -> bool:
     return True
 
 
-def _place_of(problem: str) -> tuple[list[Step], str]:
-    """Return the path that a mistake begins with, and the mistake."""
+def _place_of(problem: str, data: Any) -> tuple[list[Step], str]:
+    """Return the path that a mistake begins with, as far as there is such a value, and the mistake.
+
+    Some checks write keys as they are, others in quotes; both are looked for among those that there are.
+    """
     place: list[Step] = []
-    at = 0
-    while at < len(problem) and not problem.startswith(": ", at):
-        found = _STEP.match(problem, at)
-        if found is None:
-            return [], problem
-        place.append(
-            int(found[1]) if found[1] else next(part for part in found.groups()[1:] if part is not None)
+    rest, value = problem, data
+    while not rest.startswith(": "):
+        step = next(
+            (
+                (key, head)
+                for key, head in sorted(_steps(value), key=lambda each: -len(each[1]))
+                if rest.startswith(head) and rest[len(head) : len(head) + 1] in {".", "[", ":", ""}
+            ),
+            None,
         )
-        at = found.end()
-    return place, problem[at:].removeprefix(": ")
+        if step is None:
+            break
+        key, head = step
+        place.append(key)
+        value = value[key]
+        rest = rest[len(head) :].removeprefix(".")
+    return place, rest.removeprefix(": ")
+
+
+def _steps(value: Any) -> list[tuple[Step, str]]:
+    """Return the keys of a table or list, with the ways in which a path may have them."""
+    if isinstance(value, Mapping):
+        return [(key, head) for key in value for head in (str(key), key_text(str(key)))]
+    return [(i, f"[{i}]") for i in range(len(value))] if isinstance(value, list) else []
 
 
 def _take_key(

@@ -57,6 +57,7 @@ def site_draft(project: Project, site: str, directory: Path, *, has_ip_vs: bool 
     if not has_ip_vs:
         _without_ip_vs(draft)
     _fill_templates(draft)
+    draft.tables = _without_nothing(draft.tables)
     _say_the_rest(draft, project)
     return draft
 
@@ -193,6 +194,13 @@ def _plain(draft: Draft, value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(draft, part) for part in value]
     return draft.variables.plain(value) if isinstance(value, str) else value
+
+
+def _without_nothing(value: Any) -> Any:
+    """Return a value without keys and items that are nothing, which TOML does not have."""
+    if isinstance(value, Mapping):
+        return {key: _without_nothing(part) for key, part in value.items() if part is not None}
+    return [_without_nothing(part) for part in value if part is not None] if isinstance(value, list) else value
 
 
 def _say_the_rest(draft: Draft, project: Project) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model.compose.merging import merged, without_tags
+from model.compose.shapes import wrong_shapes
 from model.compose.short_forms import as_list, long_service
 from model.compose.variables import Variables
 from model.compose.yaml_file import Overriding, read_yaml
@@ -150,14 +151,10 @@ class _Reader:
         ):
             content = {"services": content}  # the first version of compose files
         made: dict[str, Any] = variables.interpolated(path.name, content)
-        for name in _NAMED:
-            table = made.get(name)
-            if table is not None and not isinstance(table, dict | Overriding):
-                raise ConfigError([f"{path}: {name}: must be a mapping of names"])
+        if wrong := wrong_shapes(made):
+            raise ConfigError([f"{path}: {line}" for line in wrong])
         made["services"] = {
-            str(name): part
-            if isinstance(part, Overriding)
-            else self._service(path, str(name), part, variables)
+            str(name): part if isinstance(part, Overriding) else self._service(part or {}, variables)
             for name, part in (made.get("services") or {}).items()
         }
         if directory != self._project:
@@ -165,18 +162,13 @@ class _Reader:
         return made
 
     @staticmethod
-    def _service(path: Path, name: str, service: Any, variables: Variables) -> dict[str, Any]:
+    def _service(service: Mapping[str, Any], variables: Variables) -> dict[str, Any]:
         """Return a service in its long forms; variables give way to values where site.toml takes no templates."""
-        if not isinstance(service, dict):
-            raise ConfigError([f"{path}: services.{name}: must be a mapping of keys"])
         flattened: dict[str, Any] = {}
         flat: dict[str, Any] = {}
         for key, value in service.items():
             flat[str(key)] = _flat(str(key), value, variables, flattened)
-        try:
-            made = long_service(flat)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise ConfigError([f"{path}: services.{name}: is not as compose has it"]) from error
+        made = long_service(flat)
         return {**made, FLATTENED: flattened} if flattened else made
 
     def _extended(

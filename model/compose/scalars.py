@@ -74,5 +74,7 @@ def text(value: Any) -> str:
 
 
 def texts(values: Any) -> list[str]:
-    """Return scalars as Docker gets them."""
-    return [text(value) for value in values or []]
+    """Return scalars, or a single one, as Docker gets them."""
+    return [
+        text(value) for value in (values if isinstance(values, list) else [] if values is None else [values])
+    ]

@@ -91,7 +91,7 @@ def _add_names(scope: Scope) -> None:
         scope.table["hostname"] = ".".join(text(part) for part in (host or scope.wanted, domain) if part)
     hosts: dict[str, str] = {}
     for name, address in (scope.source.get("extra_hosts") or {}).items():
-        first, *more = texts(as_list(address))
+        first, *more = texts(as_list(address)) or [""]
         if first == "host-gateway":
             scope.lost("extra_hosts", f"{name}={first}", SERVICE["extra_hosts"].remark)
         else:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.shared.candidates import Site, candidates
+from commands.shared.candidates import SiteNames, candidates
 
 TOML = """
 site = "shop"
@@ -23,10 +23,10 @@ TASKS = ("build_images", "build_images:web", "build_images:base.debian-12", "dep
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path) -> SiteNames:
     """Give a site, which has mistakes."""
     (tmp_path / "site.toml").write_text(TOML)
-    return Site(tmp_path)
+    return SiteNames(tmp_path)
 
 
 def tasks() -> Iterable[str]:
@@ -34,7 +34,7 @@ def tasks() -> Iterable[str]:
     return TASKS
 
 
-def words(site: Site, *typed: str) -> list[str]:
+def words(site: SiteNames, *typed: str) -> list[str]:
     """Return the words for a command line."""
     return [word for word, _ in candidates(typed, site, tasks)]
 
@@ -70,7 +70,7 @@ def words(site: Site, *typed: str) -> list[str]:
         (["nonsense=", ""], None),
     ],
 )
-def test_words(site: Site, typed: list[str], found: list[str] | None) -> None:
+def test_words(site: SiteNames, typed: list[str], found: list[str] | None) -> None:
     """Commands, phases, resources, services, words with their values, options; each only where it may stand."""
     if found is None:
         assert "plan" in words(site, *typed)
@@ -78,7 +78,7 @@ def test_words(site: Site, typed: list[str], found: list[str] | None) -> None:
         assert words(site, *typed) == found
 
 
-def test_at_first_there_are_commands_and_phases(site: Site) -> None:
+def test_at_first_there_are_commands_and_phases(site: SiteNames) -> None:
     """Each with what it is; resources come when their phase is there."""
     found = dict(candidates([""], site, tasks))
 
@@ -93,4 +93,4 @@ def test_without_a_site(tmp_path: Path, text: str | None) -> None:
     if text is not None:
         (tmp_path / "site.toml").write_text(text)
 
-    assert words(Site(tmp_path), "rollback", "") == ["stage=", "to="]
+    assert words(SiteNames(tmp_path), "rollback", "") == ["stage=", "to="]
