@@ -200,7 +200,9 @@ def _without_nothing(value: Any) -> Any:
     """Return a value without keys and items that are nothing, which TOML does not have."""
     if isinstance(value, Mapping):
         return {key: _without_nothing(part) for key, part in value.items() if part is not None}
-    return [_without_nothing(part) for part in value if part is not None] if isinstance(value, list) else value
+    return (
+        [_without_nothing(part) for part in value if part is not None] if isinstance(value, list) else value
+    )
 
 
 def _say_the_rest(draft: Draft, project: Project) -> None:

@@ -141,6 +141,10 @@ def test_files_are_included(tmp_path: Path) -> None:
         ("include: ['oci://example.org/x']\nservices: {a: {image: x}}\n", "only files of this machine"),
         ("services: [a]\n", "services: must be a mapping"),
         ("services: {a: b}\n", "services.a: must be a mapping"),
+        ("services: {a: {image: [b]}}\n", "services.a.image: must be a single value"),
+        ("services: {a: {image: b, ports: '80:80'}}\n", "services.a.ports: must be a list"),
+        ("services: {a: {image: b, deploy: {placement: [x]}}}\n", "deploy.placement: must be a mapping"),
+        ("services: {a: {image: b, environment: A=1}}\n", "environment: must be a list or a mapping"),
         ("services: {a: {image: '${A'}}\n", "services.a.image: a brace is not closed"),
     ],
 )

@@ -1,9 +1,12 @@
-"""The name of a new site."""
+"""The files of a new site, and its name."""
+
+from pathlib import Path
 
 import pytest
+import tomli
 
 from model.new_site.ci_files import public_url
-from model.new_site.skeleton import is_site_name, site_name
+from model.new_site.skeleton import is_site_name, new_site, site_name
 
 
 @pytest.mark.parametrize(
@@ -38,3 +41,14 @@ def test_it_follows_from_the_directory(directory: str, name: str) -> None:
 def test_ci_gets_no_login(url: str, public: str) -> None:
     """The URL of a checkout may have one, and a CI file is in git."""
     assert public_url(url) == public
+
+
+def test_readme_shows_what_is_made() -> None:
+    """Its site.toml is the one that `doit init mysite` writes, without the comments, whatever its addresses are."""
+    readme = (Path(__file__).parents[4] / "README.md").read_text()
+    part = readme.split("doit init mysite\n", 1)[1]
+    shown = tomli.loads(part.split("```toml\n", 1)[1].split("```", 1)[0])
+
+    made = new_site("mysite", "docker", shown["stages"]["private"]["cidr"], "site.schema.json")
+
+    assert tomli.loads(made["site.toml"]) == shown
