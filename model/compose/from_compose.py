@@ -9,8 +9,8 @@ from model.compose.keys import TOP, why_not
 from model.compose.local_files import LocalFiles
 from model.compose.project import FLATTENED, Project
 from model.compose.scope import FIRST_HOST, Scope
+from model.compose.service_keys import add_service
 from model.compose.service_networks import further_names, wanted_networks
-from model.compose.service_tables import add_service
 from model.compose.top_tables import add_configs_of, add_networks_of, add_secrets_of, add_volumes_of
 from model.site import Volume
 from model.site.networks import HOST_NETWORK

@@ -85,9 +85,7 @@ def env_variables(path: str, text: str, expand: Callable[[str, str], str]) -> di
     return found
 
 
-def _statement(
-    lines: list[str], number: int, expand: Callable[[str, str], str]
-) -> tuple[int, str, str]:
+def _statement(lines: list[str], number: int, expand: Callable[[str, str], str]) -> tuple[int, str, str]:
     """Return the line after a statement, and its variable with its value; an empty name if the line says nothing.
 
     Raises:
