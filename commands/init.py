@@ -212,7 +212,8 @@ def _made(wish: Wish) -> Iterator[str]:
 def _made_from_compose(wish: Wish) -> Iterator[str]:
     """Write the site of compose files."""
     project = read_project(wish.compose, os.environ)
-    name = wish.site or site_name(str(project.data.get("name") or wish.directory.resolve().name))
+    theirs = project.data.get("name") or project.variables.value("COMPOSE_PROJECT_NAME")
+    name = wish.site or site_name(str(theirs or wish.directory.resolve().name))
     is_able = wish.provider != DOCKER or has_ip_vs()
     draft = site_draft(project, name, wish.directory, has_ip_vs=is_able)
     lines = stage_lines(wish.provider, free_network(name), given_labels(draft))

@@ -31,12 +31,16 @@ def add_deploy(scope: Scope) -> None:
         table["replicas"] = replicas
     elif replicas is not None:
         scope.lost("replicas", replicas, "a global service has a task on each host")
-    if profiles := scope.source.get("profiles"):
+    profiles = set(texts(scope.source.get("profiles")))
+    active = (scope.draft.variables.value("COMPOSE_PROFILES") or "").replace(" ", "").split(",")
+    if profiles and "*" not in active and not profiles & set(active):
         if scope.is_global:
-            scope.lost("profiles", profiles, "compose starts it only when it is asked to; here it runs")
+            scope.lost(
+                "profiles", sorted(profiles), "compose starts it only when it is asked to; here it runs"
+            )
         else:
             table["replicas"] = 0
-            names = ", ".join(texts(profiles))
+            names = ", ".join(sorted(profiles))
             scope.note(f"profiles: {names} -- compose starts it only when it is asked to: hence replicas = 0")
     if deploy.get("endpoint_mode"):
         table["endpoint_mode"] = str(deploy["endpoint_mode"])

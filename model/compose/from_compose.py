@@ -40,7 +40,7 @@ def site_draft(project: Project, site: str, directory: Path, *, has_ip_vs: bool 
         draft.table("services")[names[wanted]] = {}
     used = [network for service in services.values() for network in wanted_networks(service)]
     networks = add_networks_of(draft, project.table("networks"), used)
-    volumes = add_volumes_of(draft, project.table("volumes"))
+    volumes = add_volumes_of(draft, files, project.table("volumes"))
     secrets = add_secrets_of(draft, files, project.table("secrets"))
     configs = add_configs_of(draft, files, project.table("configs"))
     for wanted, source in services.items():

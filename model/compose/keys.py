@@ -92,7 +92,7 @@ SERVICE: Mapping[str, ComposeKey] = {
     "post_start": ComposeKey("", "initialize_roles run in the container once it is up"),
     "pre_stop": ComposeKey("", _SWARM),
     "privileged": ComposeKey("", f"{_SWARM}; single rights are cap_add"),
-    "profiles": ComposeKey("replicas = 0", "compose starts such a service only when it is asked to"),
+    "profiles": ComposeKey("replicas = 0", "unless `COMPOSE_PROFILES` has it"),
     "provider": ComposeKey("", "it is made by a program of its own, and is no container"),
     "pull_policy": ComposeKey("", "images run by their digest"),
     "pull_refresh_after": ComposeKey("", "images run by their digest"),
@@ -203,8 +203,8 @@ SECRET: Mapping[str, ComposeKey] = {
     "template_driver": ComposeKey("", _NONE),
 }
 CONFIG: Mapping[str, ComposeKey] = {
-    "content": ComposeKey("text"),
-    "environment": ComposeKey("text", "its value, as it is now"),
+    "content": ComposeKey("text", "a template, if it has variables"),
+    "environment": ComposeKey("text", "a template"),
     "external": ComposeKey("external"),
     "file": ComposeKey("file", "with `template = false` where it has braces"),
     "labels": ComposeKey("", _NONE),

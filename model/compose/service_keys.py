@@ -36,6 +36,12 @@ def add_service(scope: Scope) -> None:
     table, source = scope.table, scope.source
     for key, value in (source.get(FLATTENED) or {}).items():
         scope.lost(key, value, "site.toml takes no templates there: its variables have their values of now")
+        written = scope.draft.shown(value)
+        for variable in scope.draft.variables.used.values():
+            if variable.is_secret and variable.written in written:
+                scope.note(
+                    f"{variable.name}: a secret in plain text here, in {key}: [secrets] keeps it out of this file"
+                )
     _add_image(scope)
     for key in _COMMANDS:
         if source.get(key) is not None:

@@ -9,6 +9,7 @@ from model.compose.local_files import LocalFiles, has_braces
 from model.compose.scalars import boolean, text
 from model.compose.service_networks import DEFAULT
 from model.compose.short_forms import as_list, as_mapping
+from model.compose.variables import MARK
 from model.site.networks import HOST_NETWORK
 from model.user_paths import is_file
 
@@ -94,7 +95,9 @@ def _ipam(draft: Draft, place: tuple[str, str], source: Mapping[str, Any]) -> di
     return made
 
 
-def add_volumes_of(draft: Draft, volumes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+def add_volumes_of(
+    draft: Draft, files: LocalFiles, volumes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
     """Add the volumes, and return compose's names to the site's."""
     names: dict[str, str] = {}
     for wanted, source in volumes.items():
@@ -110,6 +113,9 @@ def add_volumes_of(draft: Draft, volumes: Mapping[str, Mapping[str, Any]]) -> di
             made["driver"] = driver
         if source.get("driver_opts") and not external:
             made["driver_opts"] = {key: text(value) for key, value in source["driver_opts"].items()}
+            device = draft.variables.plain(made["driver_opts"].get("device", ""))
+            if device.startswith((".", "~")) or (device.startswith("/") and files.is_own(device)):
+                draft.note(("volumes", name), f"{device} is a directory of this machine, which no host has")
         if source.get("labels") and not external:
             made["labels"] = {key: text(value) for key, value in as_mapping(source["labels"]).items()}
         _say_lost(draft, ("volumes", name), VOLUME, source)
@@ -184,13 +190,11 @@ def _config(
             draft.lost(place, "file", source["file"], "there was no such file")
     else:
         variable = str(source.get("environment") or "")
-        content = (
-            plain(text(source.get("content"))) if not variable else draft.variables.value(variable) or ""
-        )
-        data = content.encode()
-        made = {"text": content or "\n"}
-        if variable:
-            draft.note(place, f"environment: {variable}, with its value of now")
+        content = draft.variables.marked(f"${{{variable}}}") if variable else text(source.get("content"))
+        if MARK.search(content) and not source.get("template_driver"):
+            return {"text": draft.templated(content, secrets=True)}
+        data = plain(content).encode()
+        made = {"text": data.decode() or "\n"}
     if str(source.get("template_driver") or "") == "golang":
         made["template_driver"] = "golang"
     elif source.get("template_driver"):

@@ -102,7 +102,7 @@ def test_monitoring(tmp_path: Path) -> None:
     assert made.data["volumes"] == {"cache": {"hosts": "each"}}
     assert made.data["configs"] == {
         "rules-yml": {"file": "rules.yml", "template": False},
-        "plain": {"text": "a = 24h"},
+        "plain": {"text": "a = {{ vars.KEEP }}"},
     }
     assert board["configs"] == [{"source": "rules-yml", "target": "/etc/rules.yml", "mode": "0440"}, "plain"]
     assert board["placement"] == {
@@ -282,6 +282,34 @@ def test_a_built_application_with_secrets(tmp_path: Path) -> None:
     assert "depends_on.db.restart: true" in remarks
     assert "start_interval: 2s -- it needs Docker Engine 25" in made.remarks("services", "db")
     assert "MISSING -- had no value" in made.remarks("images", "app")
+
+
+def test_secrets_stay_out_of_site_toml(tmp_path: Path) -> None:
+    """In the environment and in contents of configs they are templates; where there are none, a remark says so."""
+    made = converted(
+        tmp_path,
+        """
+        services:
+          app:
+            image: "example/app:${API_KEY}"
+            environment: {URL: "https://u:${API_KEY}@example.org/{x"}
+            configs: [conf]
+          on: {image: "example/on:1", profiles: [extra]}
+        configs:
+          conf: {content: "key = ${API_KEY}\\nbrace = {{ kept }}"}
+        volumes:
+          v: {driver_opts: {type: none, o: bind, device: "${PWD}/data"}}
+        """,
+        files={".env": "API_KEY=k3y\nCOMPOSE_PROFILES=other, extra\n"},
+        environment={"PWD": str(tmp_path)},
+    )
+
+    assert made.service("app")["environment"] == {"URL": "https://u:{{ secrets.api_key }}@example.org/{x"}
+    assert made.data["configs"]["conf"] == {"text": "key = {{ secrets.api_key }}\nbrace = {{ '{{ kept }}' }}"}
+    assert "API_KEY: a secret in plain text here, in image" in made.remarks("services", "app")
+    assert "image: example/app:${API_KEY} -- " in made.remarks("services", "app")
+    assert "replicas" not in made.service("on")
+    assert "is a directory of this machine" in made.remarks("volumes", "v")
 
 
 def test_without_ip_vs(tmp_path: Path) -> None:
