@@ -16,6 +16,7 @@ _KEY_HELP = """\
 # The secret SKEP_CI_KEY is the private key of CI, made and let in once (skep's docs/providers.md, "CI"):
 #   ssh-keygen -q -t ed25519 -N '' -C ci@runner -f ci_key && doit authorize ci_key.pub
 """
+_LOGIN = "# FILL IN: what the provider needs for its login (docs/providers.md), out of secrets"
 _GITHUB = """\
 # Made by `doit init ci=github`: a plan for each pull request, a run for each push to main.
 {help}name: site
@@ -110,7 +111,7 @@ def _github(provider: str, words: Mapping[str, str]) -> dict[str, str]:
     runner = (
         "self-hosted # the machine that has the stage's hosts" if provider in _AT_HOME else "ubuntu-24.04"
     )
-    engine = "" if provider in _AT_HOME else '\n      SKEP_SETUP_ENGINE: "no"'
+    engine = "" if provider in _AT_HOME else f'\n      SKEP_SETUP_ENGINE: "no"\n      {_LOGIN}'
     return {".github/workflows/site.yml": _GITHUB.format(**words, runner=runner, engine=engine)}
 
 
@@ -121,7 +122,7 @@ def _gitlab(provider: str, words: Mapping[str, str]) -> dict[str, str]:
         if provider in _AT_HOME
         else ""
     )
-    engine = "" if provider in _AT_HOME else '\n  SKEP_SETUP_ENGINE: "no"'
+    engine = "" if provider in _AT_HOME else f'\n  SKEP_SETUP_ENGINE: "no"\n  {_LOGIN}'
     return {".gitlab-ci.yml": _GITLAB.format(**words, runner=runner, engine=engine)}
 
 

@@ -38,7 +38,7 @@ site = "{site}"
 {stage}
 
 [bases."debian:13"]              # made here out of Debian's packages, since no registry is needed for it;
-debootstrap = "trixie"         # without these two lines debian:13 is pulled
+debootstrap = "trixie"           # without these two lines debian:13 is pulled
 
 [images.hello]
 from = "debian:13"

@@ -111,7 +111,7 @@ def stage_lines(provider: str, cidr: str, labels: Mapping[str, str] = MappingPro
     name, words, lines = _STAGES[provider]
     return [
         f"[stages.{name}]",
-        f'provider = "{provider}"{" " * max(1, 21 - len(provider))}# {words}',
+        f'provider = "{provider}"{" " * max(1, 20 - len(provider))}# {words}',
         *(line.format(cidr=cidr) if "{" in line else line for line in lines),
         *(
             [f"node_labels = {written({'hive0': labels})} # by these, services find the host"]
