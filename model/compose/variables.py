@@ -24,6 +24,8 @@ _SECRET = re.compile(
 )
 _NOT_SECRET = re.compile(r"(_FILE|_PATH|_NAME|_LENGTH)$|^O?L?D?PWD$", re.IGNORECASE)
 _DEEPEST = 10
+SHORTEST_SECRET = 4
+"""Characters that a secret has at least."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,12 @@ class Variable:
 
     @property
     def is_secret(self) -> bool:
-        """Whether it holds a secret that is in no file of the site's, as far as its name tells."""
-        return self.origin != "default" and looks_secret(self.name)
+        """Whether it is to be a secret of the site's: by its name, if it has none that is in the file itself.
+
+        A secret that is very short can't be kept out of logs, and is refused (`tasks/run/secrets.py`).
+        """
+        is_short = self.value is not None and len(self.value) < SHORTEST_SECRET
+        return self.origin != "default" and looks_secret(self.name) and not is_short
 
 
 @dataclass

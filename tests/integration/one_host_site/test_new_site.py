@@ -55,8 +55,8 @@ def test_a_site_from_compose_runs(site: OneHost) -> None:
     site.push(TINY, "1")
     files = {
         "stack.yml": COMPOSE,
-        ".env": "GREETING=hello\nAPI_TOKEN=t0k\n",
-        "key.txt": "k3y\n",
+        ".env": "GREETING=hello\nAPI_TOKEN=t0ken\n",
+        "key.txt": "k3y-file\n",
         "conf/a": "{{ a }}\n",
     }
 
@@ -64,12 +64,12 @@ def test_a_site_from_compose_runs(site: OneHost) -> None:
     new.run(timeout=RUN).well()
 
     environment = site.file_in("app", "/proc/1/environ").split("\0")
-    assert {"GREETING=hello", "COST=5$", "API_TOKEN=t0k"} <= set(environment)
+    assert {"GREETING=hello", "COST=5$", "API_TOKEN=t0ken"} <= set(environment)
     assert any(word.startswith("NODE=p-hive0") for word in environment)
     assert site.file_in("app", "/etc/plain.conf") == "to hello"
     assert site.file_in("app", "/etc/app/a") == "{{ a }}"
-    assert site.file_in("app", "/run/secrets/key") == "k3y"
-    assert "t0k" not in new.toml.read_text()
+    assert site.file_in("app", "/run/secrets/key") == "k3y-file"
+    assert "t0ken" not in new.toml.read_text()
     assert new.run().did_nothing
 
 

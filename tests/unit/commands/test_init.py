@@ -133,7 +133,7 @@ def test_a_site_from_compose_files(here: Path, capsys: pytest.CaptureFixture[str
         "services: {web: {image: 'example/web:1', environment: {TOKEN: $TOKEN}}}"
     )
     (here / "compose.override.yaml").write_text("services: {web: {image: 'example/web:2', privileged: true}}")
-    (here / ".env").write_text("TOKEN=abc\n")
+    (here / ".env").write_text("TOKEN=abcd\n")
 
     init("from=compose", "site=shop")
 

@@ -292,7 +292,9 @@ def test_secrets_stay_out_of_site_toml(tmp_path: Path) -> None:
         services:
           app:
             image: "example/app:${API_KEY}"
-            environment: {URL: "https://u:${API_KEY}@example.org/{x"}
+            environment:
+              URL: "https://u:${API_KEY}@example.org/{x"
+              PIN: $PIN_TOKEN
             configs: [conf]
           on: {image: "example/on:1", profiles: [extra]}
         configs:
@@ -300,11 +302,14 @@ def test_secrets_stay_out_of_site_toml(tmp_path: Path) -> None:
         volumes:
           v: {driver_opts: {type: none, o: bind, device: "${PWD}/data"}}
         """,
-        files={".env": "API_KEY=k3y\nCOMPOSE_PROFILES=other, extra\n"},
+        files={".env": "API_KEY=k3y5\nPIN_TOKEN=123\nCOMPOSE_PROFILES=other, extra\n"},
         environment={"PWD": str(tmp_path)},
     )
 
-    assert made.service("app")["environment"] == {"URL": "https://u:{{ secrets.api_key }}@example.org/{x"}
+    assert made.service("app")["environment"] == {
+        "URL": "https://u:{{ secrets.api_key }}@example.org/{x",
+        "PIN": "{{ vars.PIN_TOKEN }}",  # skep keeps no secret of three characters
+    }
     assert made.data["configs"]["conf"] == {"text": "key = {{ secrets.api_key }}\nbrace = {{ '{{ kept }}' }}"}
     assert "API_KEY: a secret in plain text here, in image" in made.remarks("services", "app")
     assert "image: example/app:${API_KEY} -- " in made.remarks("services", "app")
