@@ -87,7 +87,7 @@ class Draft:
             path = f"{SECRETS_DIRECTORY}/{made}"
             self.files[path] = self.variables.plain(variable.value or "").encode()
             self.table("secrets")[made] = {"file": path}
-            self.note(("secrets",), f"{made} was {name} in .env")
+            self.note(("secrets",), f"{made} was {name} in a file of variables, as .env")
         else:
             self.table("secrets")[made] = {"env": name}
             state = "" if variable.origin else ", which had no value when this was made"

@@ -14,7 +14,7 @@ from model.compose.service_networks import further_names, wanted_networks
 from model.compose.top_tables import add_configs_of, add_networks_of, add_secrets_of, add_volumes_of
 from model.site import Volume
 from model.site.networks import HOST_NETWORK
-from model.swarm.constraints import parse_constraint
+from model.swarm.constraints import ENGINE_LABEL, parse_constraint
 from model.templates import FIXED
 
 _COMPLETED = "service_completed_successfully"
@@ -120,6 +120,11 @@ def given_labels(draft: Draft) -> dict[str, str]:
                 constraint = parse_constraint(text)
             except ValueError:
                 continue
+            if constraint.key.lower().startswith(ENGINE_LABEL) and constraint.operator == "==":
+                draft.note(
+                    ("services", name),
+                    f"{text}: no host has this label yet: labels of engines stand in setup_hosts.daemon",
+                )
             if not constraint.label or constraint.operator != "==":
                 continue
             if labels.setdefault(constraint.label, constraint.value) != constraint.value:

@@ -13,7 +13,7 @@ from model.compose.scalars import boolean, duration, number, permissions, size, 
 from model.compose.scope import Scope
 from model.compose.service_networks import add_networks, add_ports
 from model.compose.short_forms import as_list, as_mapping
-from model.compose.variables import Variables, looks_secret
+from model.compose.variables import BEGIN, END, Variable, Variables, looks_secret
 from model.errors import ConfigError
 from model.site_file.env_files import env_file, env_variables
 from model.utf8 import utf8_text
@@ -117,7 +117,7 @@ def _add_environment(scope: Scope) -> None:
         path = scope.files.path(str(how.get("path") or ""))
         relative = scope.files.relative(path)
         try:
-            env_file("", scope.files.site, relative)
+            env_file("", path.parent, path.name)
         except ConfigError as error:
             environment |= _variables_of(scope, how, path, error)
         else:
@@ -163,7 +163,16 @@ def _variables_of(scope: Scope, how: Mapping[str, Any], path: Path, error: Confi
         scope.lost("env_file", shown, error.problems[0].rpartition(": ")[2])
         return {}
     scope.note(f"env_file: {shown} has variables in its values: what it says is in `environment`")
-    return found
+    return {name: _kept_secret(variables, name, value) for name, value in found.items()}
+
+
+def _kept_secret(variables: Variables, name: str, value: str) -> str:
+    """Return the value of a variable out of a file; a mark, where it is a secret, which the file alone has."""
+    plain = variables.plain(value)
+    variable = Variable(name, plain, ".env", written=f"${{{name}}}")
+    if not variable.is_secret or variables.used.setdefault(name, variable).value != plain:
+        return value
+    return f"{BEGIN}{name}{END}"
 
 
 def _add_labels(scope: Scope) -> None:
@@ -171,7 +180,8 @@ def _add_labels(scope: Scope) -> None:
     labels: dict[str, Any] = {}
     for item in as_list(scope.source.get("label_file")):
         try:
-            labels |= env_file("", scope.files.site, scope.files.relative(scope.files.path(str(item))))
+            path = scope.files.path(str(item))
+            labels |= env_file("", path.parent, path.name)
         except ConfigError as error:
             scope.lost("label_file", item, error.problems[0].rpartition(": ")[2])
     labels |= as_mapping(scope.source.get("labels"))

@@ -145,7 +145,7 @@ def add_secrets_of(
             path = f"{SECRETS_DIRECTORY}/{name}"
             draft.files[path] = (draft.variables.value(variable) or "").encode()
             draft.table("secrets")[name] = {"file": path}
-            draft.note(("secrets",), f"{name} was {variable} in .env")
+            draft.note(("secrets",), f"{name} was {variable} in a file of variables, as .env")
         elif variable:
             draft.table("secrets")[name] = {"env": variable}
         else:

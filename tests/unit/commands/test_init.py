@@ -149,10 +149,14 @@ def test_a_site_elsewhere_than_its_compose_file(here: Path) -> None:
     """The arguments are told apart: files end in .yml or are there, the other one is the directory."""
     (here / "stack").mkdir()
     (here / "stack/docker-stack.yml").write_text(
-        "services: {web: {image: 'example/web:1', configs: [c]}}\nconfigs: {c: {file: ./c.conf}}\n"
+        "services: {web: {image: 'example/web:1', configs: [c], env_file: web.env}}\nconfigs: {c: {file: ./c.conf}}\n"
     )
+    (here / "stack/web.env").write_text("A=1\n")
     (here / "stack/c.conf").write_text("c\n")
 
     init("site", "from=compose", "stack/docker-stack.yml")
 
-    assert load(here / "site/site.toml").configs["c"].file == "../stack/c.conf"
+    site = load(here / "site/site.toml")
+    assert site.configs["c"].file == "../stack/c.conf"
+    assert site.services["web"].environment == {"A": "1"}
+    assert 'env_file = ["../stack/web.env"]' in (here / "site/site.toml").read_text()

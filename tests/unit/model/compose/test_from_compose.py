@@ -317,6 +317,27 @@ def test_secrets_stay_out_of_site_toml(tmp_path: Path) -> None:
     assert "is a directory of this machine" in made.remarks("volumes", "v")
 
 
+def test_files_of_variables(tmp_path: Path) -> None:
+    """One that skep reads as well stays a file, wherever the site is; else its variables are in the environment."""
+    made = converted(
+        tmp_path,
+        """
+        services:
+          one: {image: "example/one:1", env_file: one.env}
+          two: {image: "example/two:1", env_file: [two.env], environment: {B: mine}}
+        """,
+        files={"one.env": "PASSWORD='a$$b'\n", "two.env": "A=${C:-c}/x\nB=file\nDB_PASSWORD=hunter2\n"},
+    )
+
+    assert made.service("one") == {"image": "example/one:1", "env_file": ["one.env"]}
+    assert made.service("two") == {
+        "image": "example/two:1",
+        "environment": {"A": "{{ vars.C }}/x", "B": "mine", "DB_PASSWORD": "{{ secrets.db_password }}"},
+    }
+    assert "hunter2" not in made.text
+    assert "two.env has variables in its values" in made.remarks("services", "two")
+
+
 def test_without_ip_vs(tmp_path: Path) -> None:
     """On a kernel without ip_vs services have host ports, and one task where two would need the same one."""
     made = converted(tmp_path, VOTING, has_ip_vs=False)
