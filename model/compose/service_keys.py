@@ -129,7 +129,7 @@ def _add_environment(scope: Scope) -> None:
         if value is not None:
             environment[name] = value if isinstance(value, str | int | float) else text(value)
         elif scope.draft.variables.value(name) is not None:
-            environment[name] = scope.draft.variables.marked(f"${{{name}}}")
+            environment[name] = scope.draft.variables.mark_of(name)
         else:
             scope.lost("environment", name, "had no value in the shell or .env when this was made")
     if environment:

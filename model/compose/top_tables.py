@@ -190,7 +190,7 @@ def _config(
             draft.lost(place, "file", source["file"], "there was no such file")
     else:
         variable = str(source.get("environment") or "")
-        content = draft.variables.marked(f"${{{variable}}}") if variable else text(source.get("content"))
+        content = draft.variables.mark_of(variable) if variable else text(source.get("content"))
         if MARK.search(content) and not source.get("template_driver"):
             return {"text": draft.templated(content, secrets=True)}
         data = plain(content).encode()

@@ -132,6 +132,10 @@ class Variables:
                 at = dollar + 1
         return "".join([*out, text[at:]])
 
+    def mark_of(self, name: str) -> str:
+        """Return the mark of a variable; its value, where it has a name that no template can have."""
+        return self._mark(name, None) if _NAME.fullmatch(name) else self.value(name) or ""
+
     def _braced(self, body: str) -> str:
         """Return what stands for the inside of `${…}`."""
         found = _BODY.fullmatch(body)

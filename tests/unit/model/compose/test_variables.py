@@ -72,6 +72,19 @@ def test_a_variable_that_is_its_own_default_ends() -> None:
     assert variables.plain(variables.marked("${A:-${A}}")) == ""
 
 
+def test_an_odd_name_has_no_mark() -> None:
+    """What `environment` of a config or service names may be no name that a template can have."""
+    variables = Variables({"a.b": "odd", "C": "even"})
+
+    assert [variables.plain(variables.mark_of(name)) for name in ("a.b", "C", "x y", "1")] == [
+        "odd",
+        "even",
+        "",
+        "",
+    ]
+    assert set(variables.used) == {"C"}
+
+
 def test_the_shell_comes_before_dotenv(tmp_path: Path) -> None:
     """Values of `.env` may have variables, of the shell and of its own earlier lines."""
     (tmp_path / ".env").write_text(
