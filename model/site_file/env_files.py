@@ -9,6 +9,7 @@ compose-spec/compose-go, dotenv/parser.go
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import ConfigError
@@ -50,6 +51,21 @@ def env_file(path: str, directory: Path, name: str) -> dict[str, str]:
         text = utf8_text(f"{path}: {name}", file.read_bytes())
     except OSError as error:
         raise ConfigError([f"{path}: {name}: {error.strerror}"]) from error
+    return env_variables(f"{path}: {name}", text, _without_dollars)
+
+
+def env_variables(path: str, text: str, expand: Callable[[str, str], str]) -> dict[str, str]:
+    """Return the variables of a file's text.
+
+    Args:
+        path: The file's, for messages.
+        text: What is in it.
+        expand: Makes of a name and its value, in which a `$` may begin a variable, the value.
+
+    Raises:
+        ConfigError: It has lines that can't be read; all of them.
+
+    """
     found: dict[str, str] = {}
     problems: list[str] = []
     # Not `splitlines`: a value may have other characters that end a line elsewhere.
@@ -57,10 +73,10 @@ def env_file(path: str, directory: Path, name: str) -> dict[str, str]:
     while number < len(lines):
         first = number + 1
         try:
-            number, variable, value = _statement(lines, number)
+            number, variable, value = _statement(lines, number, expand)
         except ValueError as error:
             number += 1
-            problems.append(f"{path}: {name}: line {first}: {error}")
+            problems.append(f"{path}: line {first}: {error}")
             continue
         if variable:
             found[variable] = value
@@ -69,7 +85,7 @@ def env_file(path: str, directory: Path, name: str) -> dict[str, str]:
     return found
 
 
-def _statement(lines: list[str], number: int) -> tuple[int, str, str]:
+def _statement(lines: list[str], number: int, expand: Callable[[str, str], str]) -> tuple[int, str, str]:
     """Return the line after a statement, and its variable with its value; an empty name if the line says nothing.
 
     Raises:
@@ -95,9 +111,9 @@ def _statement(lines: list[str], number: int) -> tuple[int, str, str]:
             where = "don't end" if quoted is None else "are followed by something else"
             raise ValueError(f"{name}: its quotes {where}")
         used += quoted[0].count("\n")
-        value = _of_single(quoted[1]) if value[0] == "'" else _without_dollars(name, _of_double(quoted[1]))
+        value = _of_single(quoted[1]) if value[0] == "'" else expand(name, _of_double(quoted[1]))
     else:
-        value = _without_dollars(name, value.partition(" #")[0].rstrip())
+        value = expand(name, value.partition(" #")[0].rstrip())
     if "\0" in value:
         raise ValueError(f"{name}: has a NUL in it, which no variable can have")
     return number + used, name, value

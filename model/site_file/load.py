@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[str, Any]:
         return tomli.loads(text)
     except FileNotFoundError as error:
         raise ConfigError(
-            [f"{path}: there is no site.toml here; start doit in a site's directory"]
+            [f"{path}: there is no site.toml here; start doit in a site's directory, or make one: doit init"]
         ) from error
     except OSError as error:
         raise ConfigError([f"{path}: {reason_of(error)}"]) from error

@@ -1,7 +1,6 @@
 """The bridge network of a stage whose hosts are containers."""
 
 import ipaddress
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from providers.docker.api import (
     tolerated,
     translate_errors,
 )
+from remote.mother.free_network import ROUTES, routes
 from remote.mother.wait import attempts
 
 if TYPE_CHECKING:
@@ -204,18 +204,8 @@ def _overlap(cidr: ipaddress.IPv4Network | ipaddress.IPv6Network, other: str) ->
     return cidr.version == subnet.version and cidr.overlaps(subnet)
 
 
-def _routes(table: Path = Path("/proc/net/route")) -> Iterator[tuple[str, str]]:
+def _routes(table: Path = ROUTES) -> Iterator[tuple[str, str]]:
     """Yield the mother's own IPv4 routes as interface and network, without the default ones and Docker's bridges."""
-    if sys.platform != "linux" or not table.exists():
-        return
-    for line in table.read_text().splitlines()[1:]:
-        words = line.split()
-        interface, destination, mask = words[0], words[1], words[7]
-        if mask == "00000000" or interface.startswith(("br-", "docker")):
-            continue
-        # The kernel prints them in the machine's byte order.
-        address, netmask = (
-            ipaddress.IPv4Address(int.from_bytes(bytes.fromhex(word), sys.byteorder))
-            for word in (destination, mask)
-        )
-        yield interface, f"{address}/{netmask}"
+    for interface, network in routes(table):
+        if not interface.startswith(("br-", "docker")):
+            yield interface, network.with_netmask

@@ -24,7 +24,7 @@ LATE = {
     "requests": "what Docker's SDK connects with",
     "plumbum": "0.05 s, and `doit list` starts no process",
     "ansible": "seconds, and not installed everywhere",
-    "yaml": "installed with Ansible",
+    "yaml": "for roles of Ansible and compose files alone",
     "bcrypt": "for the registry's password alone",
     "cryptography": "for certificates and keys alone",
     "jinja2": "for what is rendered alone",
@@ -45,6 +45,8 @@ ROOMS = {
         "templates",
         "checks",
         "site_file",
+        "new_site",
+        "compose",
     ),
     "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "images playbook", "swarm"),
 }

@@ -14,7 +14,7 @@ SETUP = Path(__file__).parents[2] / "setup"
 # All that setup needs of a real system. Whatever else is on this machine's PATH must not be found.
 SYSTEM_TOOLS = (
     *("awk", "cat", "cksum", "cmp", "cp", "date", "env", "grep", "head", "mkdir", "mv", "printf"),
-    *("readlink", "rm", "sed", "sh", "sleep", "tail", "true"),
+    *("ln", "readlink", "rm", "sed", "sh", "sleep", "tail", "true"),
 )
 ENGINE_FOUND, ENGINE_ABSENT, ENGINE_FORBIDS, ENGINE_SILENT = 0, 21, 22, 23
 EVERYTHING = ("ssh", "debootstrap", "dockerd")
@@ -680,3 +680,49 @@ while True:
         result = real.setup("true", SKEP_SETUP_ENGINE="no")
 
         assert missing(result)[0].startswith("Python 3.11 or newer with venv: ")
+
+
+def test_link_makes_the_command_skep(machine: Machine) -> None:
+    """`setup link` installs nothing: it makes links, for the command and the completions, and again after a move."""
+    links = {
+        ".local/bin/skep": "skep",
+        ".local/share/bash-completion/completions/skep": "skep.bash",
+        ".local/share/zsh/site-functions/_skep": "_skep",
+        ".config/fish/completions/skep.fish": "skep.fish",
+    }
+    (machine.home / ".local/bin").mkdir(parents=True)
+    (machine.home / ".local/bin/skep").symlink_to("/elsewhere/shell/skep")
+
+    for _ in range(2):
+        done = machine.setup("link")
+
+        assert done.returncode == 0, done.stderr
+        for link, file in links.items():
+            assert (machine.home / link).readlink() == machine.checkout.resolve() / "shell" / file
+    assert "~/.local/bin is not in PATH" in done.stderr
+    assert "fpath+=" in done.stderr
+    assert not (machine.checkout / ".venv").exists()
+
+
+def test_link_replaces_nothing_of_somebody_elses(machine: Machine) -> None:
+    """A program that is called skep as well stays."""
+    theirs = machine.home / ".local/bin/skep"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("theirs")
+
+    done = machine.setup("link")
+
+    assert done.returncode == 1
+    assert "skep is there already, and is not skep's: move it away" in done.stderr
+    assert theirs.read_text() == "theirs"
+
+
+def test_the_usage_runs_nothing(machine: Machine) -> None:
+    """Its words in backquotes are words."""
+    machine.has("aws", "skep")
+
+    done = machine.setup("--help")
+
+    assert "`aws login`" in done.stdout
+    assert "./setup link" in done.stdout
+    assert machine.calls == []

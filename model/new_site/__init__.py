@@ -1,0 +1,1 @@
+"""A new site: the texts of its first files. Pure."""

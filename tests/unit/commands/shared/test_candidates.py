@@ -1,0 +1,96 @@
+"""The words that may stand next on a command line."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from commands.shared.candidates import SiteNames, candidates
+
+TOML = """
+site = "shop"
+[stages.private]
+[stages.production]
+[services.web]
+image = 5
+[services.worker]
+[images.web]
+[volumes.data]
+[volumes.cache]
+[networks.front]
+"""
+TASKS = ("build_images", "build_images:web", "build_images:base.debian-12", "deploy_services:web")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> SiteNames:
+    """Give a site, which has mistakes."""
+    (tmp_path / "site.toml").write_text(TOML)
+    return SiteNames(tmp_path)
+
+
+def tasks() -> Iterable[str]:
+    """Give the tasks."""
+    return TASKS
+
+
+def words(site: SiteNames, *typed: str) -> list[str]:
+    """Return the words for a command line."""
+    return [word for word, _ in candidates(typed, site, tasks)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        (["rollb"], ["rollback"]),
+        (["build_im"], ["build_images"]),
+        (["build_images"], ["build_images", "build_images:web", "build_images:base.debian-12"]),
+        (["build_images:b"], ["build_images:base.debian-12"]),
+        (["plan", "deploy_services:"], ["deploy_services:web"]),
+        (["list", "build_networks", "deploy_services:"], ["deploy_services:web"]),
+        (["rollback", "w"], ["web", "worker"]),
+        (["rollback", "web", "w"], ["worker"]),
+        (["rollback", "web", "t"], ["to="]),
+        (["rollback", "web", "to="], ["to=latest"]),
+        (["stage="], ["stage=private", "stage=production"]),
+        (["stage=production", "why", "wo"], ["worker"]),
+        (["destroy", ""], ["stage=", "confirm=", "volumes="]),
+        (["destroy", "confirm="], ["confirm=shop"]),
+        (["destroy", "volumes="], ["volumes=data", "volumes=cache", "volumes=all"]),
+        (["destroy", "volumes=data,"], ["volumes=data,cache", "volumes=data,all"]),
+        (["replace=f"], ["replace=front"]),
+        (["init", "provider=a"], ["provider=aws", "provider=azure"]),
+        (["init", "from="], ["from=compose"]),
+        (["init", ""], ["provider=", "from=", "ci=", "site="]),
+        (["list", "--a"], ["--all"]),
+        (["shell_image", ""], ["web", "stage="]),
+        (["shell_image:"], ["shell_image:web"]),
+        (["help", "pru"], ["prune"]),
+        (["halt", "nonsense"], []),
+        (["nonsense=", ""], None),
+    ],
+)
+def test_words(site: SiteNames, typed: list[str], found: list[str] | None) -> None:
+    """Commands, phases, resources, services, words with their values, options; each only where it may stand."""
+    if found is None:
+        assert "plan" in words(site, *typed)
+    else:
+        assert words(site, *typed) == found
+
+
+def test_at_first_there_are_commands_and_phases(site: SiteNames) -> None:
+    """Each with what it is; resources come when their phase is there."""
+    found = dict(candidates([""], site, tasks))
+
+    assert {"plan", "init", "rollback", "help", "build_infra", "deploy_services", "stage="} <= found.keys()
+    assert found["build_networks"] == "make the overlay networks"
+    assert not any(":" in word for word in found)
+
+
+@pytest.mark.parametrize("text", [None, "site = ", "services = 5\n"])
+def test_without_a_site(tmp_path: Path, text: str | None) -> None:
+    """There are the commands all the same, and no error."""
+    if text is not None:
+        (tmp_path / "site.toml").write_text(text)
+
+    assert words(SiteNames(tmp_path), "rollback", "") == ["stage=", "to="]
