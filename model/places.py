@@ -1,14 +1,15 @@
 """The values of a site, each with the keys and indices that lead to it. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 Place = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
 
-_OF_SECRETS, _OF_FILES = ("secrets", "password", "root_password"), ("gid", "mode", "target", "uid")
-"""Keys of secrets and their names, and keys of the files that services get them as."""
+_OF_SECRETS = ("secrets", "password", "root_password")
+_OF_OTHERS = ("base64", "hex", "key_pair", "gid", "mode", "target", "uid")
+"""Keys below those that are no place for a secret: of its kind, and of the file that services get it as."""
 
 
 def texts(place: Place, value: object) -> Iterator[tuple[Place, str]]:
@@ -22,7 +23,7 @@ def texts(place: Place, value: object) -> Iterator[tuple[Place, str]]:
 def keys(place: Place, value: object) -> Iterator[tuple[Place, str]]:
     """Yield every key that site.toml chooses, with the place of its table."""
     for key, part in parts(value):
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             yield place, str(key)
         yield from keys((*place, key), part)
 
@@ -32,7 +33,7 @@ def parts(value: object) -> Iterator[tuple[str | int, object]]:
     if isinstance(value, Struct):
         for name, key in zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True):
             yield key, getattr(value, name)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict):
         yield from value.items()
     elif isinstance(value, list | tuple):
         yield from enumerate(value)
@@ -52,4 +53,4 @@ def may_be_a_secret(place: Place) -> bool:
 
     That is where a secret's source or name belongs: `[secrets]`, `secrets` of a service or image, `password`.
     """
-    return bool(place) and place[-1] not in _OF_FILES and any(key in _OF_SECRETS for key in place)
+    return bool(place) and place[-1] not in _OF_OTHERS and any(key in _OF_SECRETS for key in place)

@@ -206,7 +206,7 @@ class Stage:
         """Return a host by its short name; KeyError if there is none."""
         return {host.short: host for host in self.hosts}[short]
 
-    @property
+    @cached_property
     def services(self) -> dict[str, types.Service]:
         """The services that this stage has."""
         return {
@@ -215,7 +215,7 @@ class Stage:
             if not service.available_on or self.name in service.available_on
         }
 
-    @property
+    @cached_property
     def images(self) -> dict[str, types.Image]:
         """The images that this stage's services use, and those that these are built on by a Dockerfile."""
         used: set[str] = set()
@@ -228,7 +228,7 @@ class Stage:
             used.add(name)
         return {name: image for name, image in self.site.images.items() if name in used}
 
-    @property
+    @cached_property
     def volumes(self) -> dict[str, types.Volume]:
         """The volumes that this stage's services mount."""
         used = {name for service in self.services.values() for name in service.named_volumes}
@@ -244,19 +244,19 @@ class Stage:
         named = self.site.volumes[name].named_hosts
         return tuple(self.host(short) for short in named) if named else self.hives
 
-    @property
+    @cached_property
     def networks(self) -> dict[str, types.Network]:
         """The site's networks, but for external ones; by default one called `site`."""
         own = {name: network for name, network in self.site.networks.items() if not network.external}
         return own or {"site": types.Network()}
 
-    @property
+    @cached_property
     def external_networks(self) -> dict[str, types.Network]:
         """The networks of others that this stage's services join."""
         used = {name for service in self.services.values() for name in service.networks}
         return {name: net for name, net in self.site.networks.items() if net.external and name in used}
 
-    @property
+    @cached_property
     def external_names(self) -> dict[str, frozenset[str]]:
         """The names in Docker of the networks, volumes and configs that site.toml calls external, whoever made them.
 
@@ -276,19 +276,19 @@ class Stage:
         """Return the networks that a service joins, by default its own, each with the service's further names there."""
         return service.networks or {name: [] for name in self.networks}
 
-    @property
+    @cached_property
     def secrets(self) -> dict[str, types.SecretSource]:
         """The secrets that this stage's services use."""
         used = {use.source for service in self.services.values() for use in service.secrets}
         return {name: source for name, source in self.site.secrets.items() if name in used}
 
-    @property
+    @cached_property
     def configs(self) -> dict[str, types.Config]:
         """The configs that this stage's services use."""
         used = {use.source for service in self.services.values() for use in service.configs}
         return {name: config for name, config in self.site.configs.items() if name in used}
 
-    @property
+    @cached_property
     def build_secrets(self) -> dict[str, types.SecretSource]:
         """The secrets that this stage's images are built with."""
         used = {name for image in self.images.values() for name in image.secrets}

@@ -34,8 +34,12 @@ _NO_DATA = (
 def check_local_data(stage: Stage) -> Iterator[str]:
     """Yield the data that a service of a stage would leave behind where it runs next."""
     runs_on = {name: possible_hives(stage, service) for name, service in stage.services.items()}
+    users_of: dict[str, dict[str, types.Service]] = {name: {} for name in stage.volumes}
+    for user, service in stage.services.items():
+        for name in stage.volumes.keys() & service.named_volumes:
+            users_of[name][user] = service
     for name, volume in stage.volumes.items():
-        users = {user: service for user, service in stage.services.items() if name in service.named_volumes}
+        users = users_of[name]
         # What nobody writes has in it what its image brings, or what somebody laid there: skep can't know where.
         is_written = any(_writes(service, name) for service in users.values())
         movable = {

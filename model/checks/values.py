@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, get_args, get_origin
 
 from msgspec import Struct
@@ -153,7 +154,7 @@ def _shown(place: Place, text: str) -> str:
 
 def _is_of(place: Place, patterns: tuple[Place, ...]) -> bool:
     """Return whether a place is one of several patterns."""
-    return any(fits(place, pattern) for pattern in patterns)
+    return any(pattern[0] == place[0] and fits(place, pattern) for pattern in patterns)
 
 
 def _is_argument(place: Place) -> bool:
@@ -185,16 +186,24 @@ def _for_none(place: Place) -> str:
 def _amounts(place: Place, value: object) -> Iterator[tuple[str, str]]:
     """Yield the durations and sizes that are beyond all use."""
     if isinstance(value, Struct):
-        for field in fields(type(value)):
-            held, where = getattr(value, field.name), (*place, field.encode_name)
-            if not isinstance(held, int | float) or isinstance(held, bool):
-                continue
-            if _is_a(field.type, Seconds, AgeInSeconds) and held > LONGEST_TIME:
+        for name, encoded, is_time in _measured(type(value)):
+            held, where = getattr(value, name), (*place, encoded)
+            if held is not None and is_time and held > LONGEST_TIME:
                 yield key_path(where), f"must be at most {duration(LONGEST_TIME)} (ten years)"
-            elif _is_a(field.type, Bytes) and held > MOST_BYTES:
+            elif held is not None and not is_time and held > MOST_BYTES:
                 yield key_path(where), f"must be at most {size(MOST_BYTES)}"
     for key, part in parts(value):
         yield from _amounts((*place, key), part)
+
+
+@cache
+def _measured(kind: type[Struct]) -> list[tuple[str, str, bool]]:
+    """Return the durations and sizes of a type: attribute, key, and whether it is a duration."""
+    return [
+        (field.name, field.encode_name, _is_a(field.type, Seconds, AgeInSeconds))
+        for field in fields(kind)
+        if _is_a(field.type, Seconds, AgeInSeconds, Bytes)
+    ]
 
 
 def _is_a(annotation: object, *kinds: object) -> bool:

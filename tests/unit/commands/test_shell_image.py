@@ -103,7 +103,7 @@ def test_the_images_secrets_are_there(
     """They are put where the role had them, for root alone; one that can't be read is said."""
     run = opened(bench)
     image = structs.replace(run.stage.images["web"], secrets=["token", "gone"])
-    monkeypatch.setattr(type(run.stage), "images", {"web": image})
+    monkeypatch.setitem(vars(run.stage), "images", {"web": image})
     monkeypatch.setattr("commands.shell_image.failed_build", lambda *_: "skep/failed:x")
 
     def read(name: str) -> Secret:

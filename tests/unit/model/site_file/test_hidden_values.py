@@ -32,10 +32,6 @@ def test_in_the_place_of_a_secrets_source(site_dir: Path, value: str) -> None:
         ('[secrets.s]\nenv = "hunter2\\u0000"', "secrets.s.env: this has a NUL"),
         ("[secrets.s]\ngenerate = 'hunter2!'", "secrets.s.generate: this is not a whole number or a table"),
         ("[secrets.s]\ngenerate = 1234567", "secrets.s.generate: this must be at most 256"),
-        (
-            "[secrets.s]\ngenerate = { key_pair = 'hunter2!' }",
-            "secrets.s.generate.key_pair: this is not allowed",
-        ),
         ('[secrets.s]\nfile = """hunter2\nx"""', "secrets.s.file: this has a line break in it"),
         ("[secrets.s]\ncommand = { a = 'hunter2!' }", "secrets.s.command: this is not a text or a list"),
         ("secrets = 'hunter2!'", "services.web.secrets: this is not a list"),

@@ -370,5 +370,5 @@ def test_the_plan_says_that_it_is_refused(made: Made) -> None:
 def _wait_shortly(run: Run, monkeypatch: pytest.MonkeyPatch, before: dict[str, int]) -> None:
     """Wait for hive0 with no patience for its services."""
     with monkeypatch.context() as patched:
-        patched.setattr(type(run.stage), "services", {})
+        patched.setitem(vars(run.stage), "services", {})
         rolling_replace.wait_until_back(run, run.stage.host("hive0"), before, quiet)
