@@ -723,6 +723,6 @@ def test_the_usage_runs_nothing(machine: Machine) -> None:
 
     done = machine.setup("--help")
 
-    assert "`aws login`" in done.stdout
+    assert "`skep list`" in done.stdout
     assert "./setup link" in done.stdout
     assert machine.calls == []
