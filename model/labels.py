@@ -16,6 +16,9 @@ NAME_LABEL = "skep.name"
 KEY_LABEL = "skep.key"
 """On each thing that is complete: its key, the digest of its inputs. A run makes or changes a thing without it."""
 
+SERVICE_LABEL = "com.docker.swarm.service.name"
+"""The swarm's own, on each container of a service: the service."""
+
 # -- services ----------------------------------------------------------------------------------------------------------
 SPEC_LABEL = "skep.spec"
 """On a service: the digest of the specification that it was last seen to run well with. On a revision: its digest."""

@@ -25,6 +25,7 @@ class Namespaces:
 
     def __init__(self, purpose: str) -> None:
         self._mark = f"{_PREFIX}.{os.getpid()}.{purpose}."
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def name(self, short: str) -> str:
         """Return the name of one."""
@@ -38,8 +39,19 @@ class Namespaces:
         for short in shorts:
             subprocess.run(["ip", "netns", "add", self.name(short)], check=True)
 
+    def command(self, short: str, *words: str) -> list[str]:
+        """Return the command that runs another one in a namespace."""
+        return ["ip", "netns", "exec", self.name(short), *words]
+
+    def start(self, short: str, *words: str) -> None:
+        """Start a program in a namespace, which runs as long as that is there."""
+        self._started.append(subprocess.Popen(self.command(short, *words)))
+
     def remove(self) -> None:
         """Remove them, and end the processes in them."""
+        for process in self._started:
+            process.kill()
+            process.wait(timeout=10)
         for found in _names():
             if found.startswith(self._mark):
                 _remove(found)

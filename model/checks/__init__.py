@@ -72,13 +72,14 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     problems += check_role_files(site, directory)
     problems += check_literals(site, directory)
     are_sound = not any(problem.startswith("stages.") for problem in problems)
-    for stage in stages.values():
-        problems += check_collisions(_with_constraints(stage, are_sound=are_sound))
+    rendered = {name: _with_constraints(stage, are_sound=are_sound) for name, stage in stages.items()}
+    for name, stage in stages.items():
+        problems += check_collisions(rendered[name])
         problems += check_chosen_ports(stage)
     if are_sound:
         problems += check_placement(stages.values())
-        for stage in stages.values():
-            problems += check_local_data(_with_constraints(stage, are_sound=True))
+        for name, stage in stages.items():
+            problems += check_local_data(rendered[name])
             problems += check_subnets(stage)
             problems += _templates(stage, directory)
     said = tuple(problem.partition(": ")[0] for problem in problems)
@@ -98,12 +99,17 @@ def _with_constraints(stage: Stage, *, are_sound: bool) -> Stage:
         are_sound: Whether no stage has a mistake, without which templates know no hosts.
 
     """
+    asking = {
+        name: service
+        for name, service in stage.services.items()
+        if any(map(templates.is_template, service.placement.constraints))
+    }
+    if not asking:
+        return stage
     renderer = templates.trial_renderer(stage, lambda name: stage.services[name].ports, [])
     services = dict(stage.site.services)
-    for name, service in stage.services.items():
+    for name, service in asking.items():
         asked = service.placement.constraints
-        if not any(map(templates.is_template, asked)):
-            continue
         del services[name]
         with contextlib.suppress(ConfigError, KeyError):  # reported with the templates
             made = [renderer.text("", text) for text in asked] if are_sound else []

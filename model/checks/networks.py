@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 
 from model import site as types
 from model.checks.shared import IPV4, IpNetwork, known_are, read_network
-from model.site.networks import HOST_NETWORK
+from model.site.networks import HOST_NETWORK, MTU
 from model.site.volumes import EACH
 from model.stage import Stage
 from model.toml_text import key_text, short_text
@@ -19,7 +19,6 @@ _NO_SUBNETS = {
     "unspecified": "0.0.0.0/8",
 }
 """Kinds of addresses that no container can have, see RFC 6890."""
-_MTU = "com.docker.network.driver.mtu"
 _LEAST_MTU, _LARGEST_MTU = 68, 65_535
 """Of packets of IPv4, see RFC 791."""
 _DOCKERS_NETWORKS = {"bridge", "default", "docker_gwbridge", "host", "ingress", "none"}
@@ -69,10 +68,10 @@ def check_network(path: str, network: types.Network) -> Iterator[str]:
     if path.rpartition(".")[2] in _DOCKERS_NETWORKS:
         yield f"{path}: the name is Docker's own; choose another{_HOST if path.endswith('.host') else ''}"
     yield from check_external(path, network)
-    mtu = network.driver_opts.get(_MTU)
+    mtu = network.driver_opts.get(MTU)
     if mtu is not None and not (mtu.isdecimal() and _LEAST_MTU <= int(mtu) <= _LARGEST_MTU):
         yield (
-            f"{path}.driver_opts.{key_text(_MTU)}: {short_text(mtu)} is not a number from {_LEAST_MTU} to "
+            f"{path}.driver_opts.{key_text(MTU)}: {short_text(mtu)} is not a number from {_LEAST_MTU} to "
             f"{_LARGEST_MTU}"
         )
     if network.ipam is None:

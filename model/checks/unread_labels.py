@@ -7,6 +7,7 @@ follow-swarm-service from services (skep has none).
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 from model import site as types
@@ -36,6 +37,8 @@ def unread_labels(stage: Stage, directory: Path) -> Iterator[str]:
         directory: The site's directory.
 
     """
+    # A program that many services have labels for is looked for once, by reading files.
+    may_be_read = cache(partial(_may_be_read, stage=stage, directory=directory))
     for name, service in stage.services.items():
         for label in service.labels:
             if _HIVE_BUILDERS.fullmatch(label):
@@ -48,7 +51,7 @@ def unread_labels(stage: Stage, directory: Path) -> Iterator[str]:
         for program in _programs(service.container_labels, _OF_SERVICES):
             yield f"services.{name}.container_labels: in a swarm {program} reads the labels of services: write labels"
         for program in _programs(service.labels, _OF_SERVICES):
-            if not _may_be_read(program, stage, directory):
+            if not may_be_read(program):
                 yield f"services.{name}.labels: nothing reads those of {program}: stage {stage.name} has no {program}"
 
 

@@ -1,6 +1,6 @@
-"""What is no mistake and hardly meant: labels that nothing reads, compose's variables and doubled dollars. Pure.
+"""What is no mistake and hardly meant: labels that nothing reads, constraints that no hive of skep's meets.
 
-An open metadata service is told as well.
+Compose's variables and doubled dollars, and an open metadata service, are told as well.
 """
 
 import re

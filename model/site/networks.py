@@ -8,6 +8,8 @@ from model.site.base import Frozen
 
 HOST_NETWORK = "host"
 """The network of the host itself, as a service's `networks` name it."""
+MTU = "com.docker.network.driver.mtu"
+"""The option of a network that sets its MTU, VXLAN's overhead included."""
 
 
 class Pool(Frozen, frozen=True):

@@ -5,7 +5,6 @@ and of hive-builder's inventory. Pure.
 """
 
 from collections.abc import Mapping
-from functools import cache
 from typing import get_args
 
 from model.site_file.foreign_values import value_of_key
@@ -312,12 +311,9 @@ def instead(table: str, key: str, value: object = None) -> str:
         value: Its value.
 
     """
-    if is_stage := table in STAGES:
-        providers = sorted(STAGES[other] for other in STAGES if key in _keys(other))
-        of_others = f"stages of provider {', '.join(providers)} have it" if providers else ""
     said = value_of_key(table, key, value) or _INSTEAD.get(table, {}).get(key, "")
-    if not said and is_stage:
-        said = _STAGE.get(key, "") or of_others
+    if not said and table in STAGES:
+        said = _STAGE.get(key, "") or _of_others(key)
     if not said and key.startswith(_HIVE):
         said = _VARIABLES.get(
             key, "it is a variable of hive-builder's: those of your own templates are in [vars]"
@@ -327,15 +323,12 @@ def instead(table: str, key: str, value: object = None) -> str:
     return f": {said}" if said else ""
 
 
-STAGES: Mapping[str, str] = {
-    type_.__name__: str(type_.__struct_config__.tag) for type_ in get_args(StageTable)
-}
-"""The type of each stage's table, to its provider."""
+STAGES = {type_.__name__: type_ for type_ in get_args(StageTable)}
+"""The types of stages' tables, by their names."""
 
 
-@cache
-def _keys(stage: str) -> frozenset[str]:
-    """Return the keys that the stages of a type have."""
-    return frozenset(
-        next(type_ for type_ in get_args(StageTable) if type_.__name__ == stage).__struct_encode_fields__
-    )
+def _of_others(key: str) -> str:
+    """Return which providers' stages have a key; empty if none has."""
+    having = [type_ for type_ in STAGES.values() if key in type_.__struct_encode_fields__]
+    providers = ", ".join(sorted(str(type_.__struct_config__.tag) for type_ in having))
+    return f"stages of provider {providers} have it" if providers else ""

@@ -150,7 +150,6 @@ def _of_service(name: str, place: Sequence[str | int], value: object) -> str:  #
         ):
             return f"write {toml_text(f'{mode:04o}')}"
     return ""
-    return ""
 
 
 def _mount(text: str) -> str:

@@ -110,6 +110,7 @@ class DockerProvider(Provider):
             networks = client.networks(filters=labelled)
             volumes = client.volumes(filters=labelled)["Volumes"] or ()
             image = docker_host_image.find(client, self._image.key) or self._older_image(containers)
+        wanted = {resource.name: resource for resource in self.resources()}
         found: dict[str, Found] = {}
         if image:
             found[IMAGE] = Found(IMAGE, self._image.key, image)
@@ -129,7 +130,7 @@ class DockerProvider(Provider):
             name = labels[NAME_LABEL]
             found[name] = Found(
                 name,
-                self._key_of(name, labels.get(KEY_LABEL, "")),
+                _key_of(wanted.get(name), labels.get(KEY_LABEL, "")),
                 container["Id"],
                 running=container["State"] == "running" and at_home,
                 is_host=True,
@@ -137,11 +138,6 @@ class DockerProvider(Provider):
                 has_no_network=NETWORK not in found,
             )
         return found
-
-    def _key_of(self, name: str, label: str) -> str:
-        """Return the key of a host by its label: today's also if it was made under an older default."""
-        wanted = next((each for each in self.resources() if each.name == name), None)
-        return wanted.key if wanted is not None and label in wanted.former_keys else label
 
     def _older_image(self, containers: Sequence[Json]) -> str:
         """Return the image that all hosts were made from under an older default; empty if one is to be made now."""
@@ -182,3 +178,8 @@ class DockerProvider(Provider):
             docker_network.remove(self._stage, log)
         else:
             docker_host.remove(self._stage, name, log)
+
+
+def _key_of(wanted: Resource | None, label: str) -> str:
+    """Return the key of a host by its label: today's also if it was made under an older default. Pure."""
+    return wanted.key if wanted is not None and label in wanted.former_keys else label

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from shlex import quote
 
 from model.json_types import Json
-from model.labels import labels_of
+from model.labels import SERVICE_LABEL, labels_of
 
 _SCRIPT = """\
 export LC_ALL=C
@@ -39,7 +39,6 @@ def script(filesystems: Iterable[str], paths: Iterable[str]) -> str:
 
 
 _USERS = re.compile(r'users:\(\("([^"]+)"')
-_SERVICE = "com.docker.swarm.service.name"
 _DOCKERS = {"docker-proxy", "dockerd"}
 
 HostPort = tuple[int, str]
@@ -111,7 +110,7 @@ def _published(containers: Iterable[Json]) -> dict[HostPort, tuple[str, str]]:
     return {
         (port["PublicPort"], port["Type"]): (
             container["Names"][0].lstrip("/"),
-            labels_of(container).get(_SERVICE, ""),
+            labels_of(container).get(SERVICE_LABEL, ""),
         )
         for container in containers
         for port in container.get("Ports") or ()

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from shlex import quote
 
-MTU = "com.docker.network.driver.mtu"
-"""The option of a network that sets its MTU, VXLAN's overhead included."""
+from model.site.networks import MTU
+
 IPV6_OVERHEAD, IPV4_OVERHEAD = 70, 50
 """Bytes that VXLAN adds to a packet."""
 _HEADERS = 28

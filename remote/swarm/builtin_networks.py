@@ -8,6 +8,7 @@ from docker.types import IPAMConfig, IPAMPool
 
 from model.json_types import Json
 from model.log import Log
+from model.site.networks import MTU
 from model.stage import Host
 from model.swarm.address_pools import SwarmOptions
 from remote.engine.client import engine_errors
@@ -15,7 +16,6 @@ from remote.mother.wait import wait_for
 from remote.swarm.nodes import READY_PATIENCE
 
 GWBRIDGE = "docker_gwbridge"
-MTU = "com.docker.network.driver.mtu"
 _ETHERNET = 1500
 
 

@@ -14,12 +14,13 @@ from model.json_types import Json
 from model.labels import DISCONNECTED_LABEL, KEY_LABEL, SITE_LABEL, label_filter, labels_of
 from model.log import Log
 from model.reasons import reason_of
+from model.site.networks import MTU
 from model.stage import Host
 from model.swarm.docker_subnets import is_allocated
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 from remote.swarm.allocation import refuse_overlaps, wait_until_allocated
-from remote.swarm.builtin_networks import MTU, smallest_mtu
+from remote.swarm.builtin_networks import smallest_mtu
 from remote.swarm.services import write_service
 
 FREE_TIMEOUT = 120

@@ -131,13 +131,15 @@ def release_labels(run: Run, log: Log) -> None:
         SkepError: No manager answers, or it refuses.
 
     """
+    if not run.progress.deployed:
+        return
     held = {
         hive: record.node
         for hive in run.stage.hives
         if (record := run.state.read(swarm_task(hive.short), SwarmRecord)) is not None
         and _is_held(run.stage, hive, run.live_state.swarm, record.node)
     }
-    if not held or not run.progress.deployed:
+    if not held:
         return
     from remote.swarm import nodes as swarm_nodes
 

@@ -17,6 +17,7 @@ from model.labels import (
     INCARNATION_LABEL,
     KEY_LABEL,
     NAME_LABEL,
+    SERVICE_LABEL,
     SPEC_LABEL,
     is_skeps,
     label_filter,
@@ -323,7 +324,7 @@ class LiveState:
         info, volumes, running, images, external = engine
         counts: dict[str, int] = {}
         for container in running:
-            name = container["Labels"]["com.docker.swarm.service.name"]
+            name = container["Labels"][SERVICE_LABEL]
             counts[name] = counts.get(name, 0) + 1
         return replace(
             state,
@@ -344,7 +345,7 @@ class LiveState:
                 return (
                     engine.info(),
                     engine.volumes(filters={"label": NAME_LABEL}).get("Volumes") or [],
-                    engine.containers(filters={"label": "com.docker.swarm.service.name"}),
+                    engine.containers(filters={"label": SERVICE_LABEL}),
                     engine.images(filters={"reference": list(LOCAL_BASES)}) if host.is_repository else [],
                     external_volumes(engine, self._stage),
                 )

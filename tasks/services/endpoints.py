@@ -1,6 +1,7 @@
 """The services' endpoints, in lines that can be pasted, each with its answer where the run deployed something."""
 
 from model.hosts.firewall import INSIDE
+from model.labels import SERVICE_LABEL
 from model.site import PublishedPort
 from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE
 from model.stage import Host, Stage
@@ -8,7 +9,6 @@ from tasks.run.context import Run
 from tasks.services.answers import ask
 from tasks.services.published_ports import published_ports
 
-_SERVICE = "com.docker.swarm.service.name"
 _GUESS = {53: "dig @{address}", 80: "curl http://{address}/", 443: "curl -k https://{address}/"}
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
@@ -101,8 +101,8 @@ class _Running:
         if not self._run.progress.deployed:
             return set(self._run.live_state.host(host).services)
         engine = self._run.connections.engine(host)
-        containers = engine.api.containers(filters={"label": _SERVICE})
-        return {container["Labels"][_SERVICE] for container in containers}
+        containers = engine.api.containers(filters={"label": SERVICE_LABEL})
+        return {container["Labels"][SERVICE_LABEL] for container in containers}
 
 
 def _address(stage: Stage, name: str, published: list[PublishedPort], running: _Running) -> str | None:

@@ -19,6 +19,7 @@ from model.keys.digest import canonical, sha256
 from model.keys.record import SwarmRecord
 from model.labels import GIVEN_LABEL, belongs_to, labels_of
 from model.log import Log
+from model.site.networks import MTU
 from model.stage import Host, Stage
 from model.swarm import engine_versions
 from model.swarm.scheduling import Node, SchedulingRequest, meets_constraint, unschedulable
@@ -374,7 +375,7 @@ def _made_options(connections: Connections) -> dict[str, Mapping[str, str]]:
 
 def _mtu(options: Mapping[str, str]) -> int:
     """Return the largest packet that a network sends from host to host."""
-    mtu = options.get(vxlan.MTU, "")
+    mtu = options.get(MTU, "")
     return int(mtu) if mtu.isdecimal() and int(mtu) else 1500
 
 

@@ -84,11 +84,10 @@ class Lan:
     def __init__(self) -> None:
         self.namespaces = Namespaces("firewall")
         self.name = self.namespaces.name
-        self.servers: list[subprocess.Popen[bytes]] = []
 
     def run(self, short: str, *words: str, check: bool = True) -> str:
         """Run a command in a namespace, and return its output."""
-        command = ["ip", "netns", "exec", self.name(short), *words]
+        command = self.namespaces.command(short, *words)
         return subprocess.run(command, check=check, capture_output=True, text=True, timeout=30).stdout
 
     def make(self) -> None:
@@ -135,8 +134,7 @@ class Lan:
 
     def _serve(self, short: str, *ports: int) -> None:
         """Listen on ports of a namespace."""
-        words = ["ip", "netns", "exec", self.name(short), sys.executable, "-c", SERVE, *map(str, ports)]
-        self.servers.append(subprocess.Popen(words))
+        self.namespaces.start(short, sys.executable, "-c", SERVE, *map(str, ports))
         rig.wait_until(lambda: self.open(short, "127.0.0.1", *ports) == set(ports), f"{short} to listen")
 
     def open(self, short: str, address: str, *ports: int) -> set[int]:
@@ -198,15 +196,8 @@ class Lan:
         )
         stage = Stage(site, "private", site.stages["private"])
         script = firewall_script(stage, stage.host("hive0")).replace("mkdir -p /run/sshd\n", "")
-        command = ["ip", "netns", "exec", self.name("host"), "sh", "-s", order]
+        command = self.namespaces.command("host", "sh", "-s", order)
         subprocess.run(command, input=script.encode(), check=True, capture_output=True, timeout=30)
-
-    def remove(self) -> None:
-        """Leave nothing."""
-        for server in self.servers:
-            server.kill()
-            server.wait(timeout=10)
-        self.namespaces.remove()
 
 
 @pytest.fixture
@@ -217,7 +208,7 @@ def lan() -> Iterator[Lan]:
         made.make()
         yield made
     finally:
-        made.remove()
+        made.namespaces.remove()
 
 
 @pytest.mark.parametrize("order", ["at boot", "under a running engine"])

@@ -38,11 +38,10 @@ class Lan:
 
     def __init__(self) -> None:
         self.namespaces = Namespaces("out")
-        self.server: subprocess.Popen[bytes] | None = None
 
     def on(self, short: str, script: str) -> str:
         """Run a shell script in a namespace, and return its output."""
-        words = ["ip", "netns", "exec", self.namespaces.name(short), "sh", "-eu"]
+        words = self.namespaces.command(short, "sh", "-eu")
         done = subprocess.run(words, input=script, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -62,16 +61,8 @@ class Lan:
             iptables -t nat -A POSTROUTING -s 172.18.0.0/16 ! -o docker_gwbridge -j MASQUERADE
             """,
         )
-        words = ["ip", "netns", "exec", self.namespaces.name("lan"), sys.executable, "-c", ANSWER]
-        self.server = subprocess.Popen(words)
+        self.namespaces.start("lan", sys.executable, "-c", ANSWER)
         rig.wait_until(lambda: ":53 " in self.on("lan", "ss -Hlnu"), "the name server to listen", 20)
-
-    def remove(self) -> None:
-        """Leave nothing."""
-        if self.server is not None:
-            self.server.kill()
-            self.server.wait(10)
-        self.namespaces.remove()
 
 
 @pytest.fixture
@@ -82,7 +73,7 @@ def lan() -> Iterator[Lan]:
         made.make()
         yield made
     finally:
-        made.remove()
+        made.namespaces.remove()
 
 
 def test_a_firewall_that_keeps_containers_in(lan: Lan, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import base64
 import json
 import shlex
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Self
 
@@ -64,19 +65,19 @@ def apply(container: str, user_data: str) -> None:
     rig.run_in(container, "\n".join([*script, "systemctl restart ssh"]))
 
 
-class FirstBoot:
-    """Waits until the cloud has a machine with user data, and applies that to the container.
+class _Agent(ABC):
+    """Asks the cloud what a container is to have, as long as its block runs, and does it there.
 
     Args:
         container: The container's name.
-        user_data: Returns what the cloud would hand out; empty as long as there is no machine.
+        ask: Returns it as a text; empty while there is nothing to do.
 
     """
 
-    def __init__(self, container: str, user_data: Callable[[], str]) -> None:
-        self._container, self._user_data = container, user_data
+    def __init__(self, container: str, ask: Callable[[], str]) -> None:
+        self._container, self._ask = container, ask
         self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread = threading.Thread(target=self._work, daemon=True)
         self.problem: Exception | None = None
 
     def __enter__(self) -> Self:
@@ -89,48 +90,41 @@ class FirstBoot:
         if self.problem is not None:
             raise self.problem
 
-    def _watch(self) -> None:
-        """Ask the cloud until it has user data."""
+    def _work(self) -> None:
+        """Ask until the end, or until all is done."""
         try:
             while not self._end.wait(0.2):
-                user_data = self._user_data()
-                if user_data:
-                    apply(self._container, user_data)
+                text = self._ask()
+                if text and self._is_done(text):
                     return
         except Exception as error:  # noqa: BLE001 - raised again by the thread that waits for this one
             self.problem = error
 
+    @abstractmethod
+    def _is_done(self, text: str) -> bool:
+        """Do what a text says, and return whether that was all."""
 
-class GuestAgent:
-    """Does in the container what the cloud has a machine's agent do, again whenever that is another thing.
 
-    Args:
-        container: The container's name.
-        script: Returns it as a script of a shell; empty while the agent has nothing to do.
+class FirstBoot(_Agent):
+    """Waits until the cloud has a machine with user data, and applies that to the container."""
 
-    """
+    def _is_done(self, text: str) -> bool:
+        """Apply the user data: there is one first boot."""
+        apply(self._container, text)
+        return True
 
-    def __init__(self, container: str, script: Callable[[], str]) -> None:
-        self._container, self._script = container, script
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+class GuestAgent(_Agent):
+    """Runs in the container the script that the cloud has a machine's agent run, again whenever that is another one."""
 
-    def __exit__(self, *_: object) -> None:
-        self._end.set()
-        self._thread.join()
+    _done = ""
 
-    def _watch(self) -> None:
-        """Ask the cloud until the end."""
-        done = ""
-        while not self._end.wait(0.2):
-            script = self._script()
-            if script and script != done:
-                rig.run_in(self._container, script)
-                done = script
+    def _is_done(self, text: str) -> bool:
+        """Run the script, and go on."""
+        if text != self._done:
+            rig.run_in(self._container, text)
+            self._done = text
+        return False
 
 
 def google_keys(lines: list[str]) -> str:

@@ -4,15 +4,15 @@ What it answers to a good import, a missing image, a broken body and a refusal w
 """
 
 import json
-import socketserver
 import threading
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.doubles.unix_http import UnixHandler, UnixServer
 
-class ImportingEngine(socketserver.ThreadingUnixStreamServer):
+
+class ImportingEngine(UnixServer):
     """The engine.
 
     Args:
@@ -26,8 +26,6 @@ class ImportingEngine(socketserver.ThreadingUnixStreamServer):
         queries: The queries of the imports that it took.
 
     """
-
-    daemon_threads = True
 
     def __init__(self, socket: Path, refusal: str = "", *, early: bool = False) -> None:
         self.images: dict[str, bytes] = {}
@@ -48,28 +46,24 @@ class ImportingEngine(socketserver.ThreadingUnixStreamServer):
         self.path.unlink()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(UnixHandler):
     """One connection."""
 
-    protocol_version = "HTTP/1.1"
     server: ImportingEngine
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Say nothing."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server calls it so
         """Tell whether an image is there."""
         name = unquote(urlsplit(self.path).path).removeprefix("/images/").removesuffix("/json")
         if name in self.server.images:
-            self._answer(200, {"Id": "sha256:1"})
+            self.answer(200, {"Id": "sha256:1"})
         else:
-            self._answer(404, {"message": f"No such image: {name}"})
+            self.answer(404, {"message": f"No such image: {name}"})
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 - http.server calls it so
         """Import an image, once all of it came."""
         query = parse_qs(urlsplit(self.path).query)
         if self.server.early:
-            self._answer(500, {"message": self.server.refusal})
+            self.answer(500, {"message": self.server.refusal})
             return
         data = b""
         while True:
@@ -84,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
             if size == 0:
                 break
         if self.server.refusal:
-            self._answer(500, {"message": self.server.refusal})
+            self.answer(500, {"message": self.server.refusal})
             return
         self.server.queries.append(query)
         self.server.images[f"{query['repo'][0]}:{query['tag'][0]}"] = data
@@ -97,11 +91,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         self.close_connection = True
 
-    def _answer(self, status: int, body: dict[str, str]) -> None:
+    def answer(self, status: int, value: object) -> None:
         """Answer, and close."""
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        super().answer(status, value)
         self.close_connection = True

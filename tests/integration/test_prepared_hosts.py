@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from model.labels import KEY_LABEL, NAME_LABEL
+from model.site.networks import MTU
 from providers.docker.api import engine, thing
 from providers.docker.network import NETWORK
-from remote.swarm.builtin_networks import MTU
 from tests import rig
 from tests.contract.rigs import DockerRig, PreparedRig
 from tests.integration import queries

@@ -72,6 +72,8 @@ def hold(site: LivedSite, change: Change, before: Snapshot, writer: Writer) -> N
     """
     planned = site.run("plan")
     assert planned.status == 0, planned.text
+    # On a machine with much other work managers may miss their leader's heartbeats, and elect another.
+    rig.wait_until(lambda: bool(site.on("hive0", f"{_NODES} 2>/dev/null || :")), "a leader of the swarm", 60)
     members = sorted(site.on("hive0", _NODES).splitlines())
     hives = {f"p-{hive}.{site.name}" for hive in site.shape.hives}
     assert {line.split()[0] for line in members} == hives, members

@@ -1,10 +1,8 @@
 """The client of a host's engine: how it uses connections."""
 
-import socketserver
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +11,20 @@ import pytest
 from remote.engine.client import Engine
 from remote.mother.wait import wait_for
 from tests.doubles.hasty_engine import OUTPUT, hasty_engine
+from tests.doubles.unix_http import UnixHandler, UnixServer, served
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(UnixHandler):
     """Answers everything with an object, and keeps the connection."""
 
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server calls it so
         """Answer."""
-        body = b'{"ApiVersion": "1.41", "MinAPIVersion": "1.24"}'
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-    def address_string(self) -> str:
-        """Return no address: a socket in the file system has none."""
-        return ""
+        self.answer(200, {"ApiVersion": "1.41", "MinAPIVersion": "1.24"})
 
 
-class Server(socketserver.ThreadingUnixStreamServer):
+class Server(UnixServer):
     """An engine's socket, which counts connections."""
 
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, path: Path) -> None:
@@ -66,12 +50,9 @@ class Server(socketserver.ThreadingUnixStreamServer):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     """Return an engine that answers."""
-    with Server(tmp_path / "docker.sock") as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    made = Server(tmp_path / "docker.sock")
+    with served(made):
         yield made
-        made.shutdown()
-        thread.join()
 
 
 def test_calls_share_connections(server: Server, tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from model.site.networks import MTU
 from model.stage import Host
 from model.swarm.address_pools import SwarmOptions, address_pools
-from remote.swarm.builtin_networks import MTU, ensure_gwbridge, ensure_ingress, small_mtu
+from remote.swarm.builtin_networks import ensure_gwbridge, ensure_ingress, small_mtu
 
 HOST = Host("hive0", "p-hive0", "10.0.0.1", is_hive=True, is_repository=False)
 

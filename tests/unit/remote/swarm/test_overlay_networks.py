@@ -7,9 +7,9 @@ import pytest
 
 from model.errors import ServiceError
 from model.site import Ipam, Network
+from model.site.networks import MTU
 from model.stage import Host
 from remote.swarm import allocation
-from remote.swarm.builtin_networks import MTU
 from remote.swarm.overlay_networks import NOWHERE, connected, disconnected, ensure_network
 
 LABELS = {"skep.site": "example", "skep.key": "k", "own": "1"}

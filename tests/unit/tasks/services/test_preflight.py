@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from model.site.networks import MTU
 from model.site_file.load import parse_site
 from model.stage import Stage
 from model.swarm.scheduling import Node, SchedulingRequest
-from remote.checks import vxlan
 from remote.checks.host_facts import HostFacts, parse
 from tasks.services import preflight
 from tests.unit.remote.checks.test_host_facts import CONTAINERS, OUTPUT
@@ -115,9 +115,7 @@ def test_what_can_not_be_mounted() -> None:
     assert bind.startswith("services.web.volumes[1].source: there is no /srv/none on hive0")
 
 
-@pytest.mark.parametrize(
-    ("options", "mtu"), [({}, 1500), ({vxlan.MTU: "1400"}, 1400), ({vxlan.MTU: "0"}, 1500)]
-)
+@pytest.mark.parametrize(("options", "mtu"), [({}, 1500), ({MTU: "1400"}, 1400), ({MTU: "0"}, 1500)])
 def test_a_networks_own_size_counts(options: dict[str, str], mtu: int) -> None:
     """A path need not take more than the networks send."""
     assert preflight._mtu(options) == mtu
