@@ -14,14 +14,18 @@ from model.log import Log
 from model.secrets.secret import Secret
 from model.site import PreparedHost, PreparedStage
 from model.stage import Host, Stage
+from remote.mother.wait import Pace, attempts
 from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.commands import ssh_login, with_any, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
 from remote.ssh.openssh import FAILED
-from remote.ssh.ssh_files import SshFiles, host_key_problem, learn
+from remote.ssh.ssh_files import SshFiles, host_key_problem, is_turned_away, learn
 
 ADMIT_TIMEOUT = 300.0
 """Seconds for making the admin user: sudo may have to be installed."""
+TURNED_AWAY_TIMEOUT = 60.0
+"""Seconds for which a log-in is tried again if sshd closes the connection at once: longer than its penalty for some
+mistaken passwords, 5 s each and 15 s at least."""
 _SCRIPT = Path(__file__).with_name("admin.sh")
 
 # Not of an account's: a machine that was never booted with systemd has the other one.
@@ -76,12 +80,12 @@ class PreparedHosts:
         """
         record = record_of(self._config, host)
         with self._known_hosts(record) as known_hosts:
-            answer = self._identify(record, known_hosts)
+            answer = self._identify(record, known_hosts, log)
             if not answer.worked:
                 self._refuse_all_but(answer, host, record, ("permission denied", "sudo"))
                 log(f"{host.name}: making the admin user {ADMIN}, as {self._config.user}")
-                self._admit(host, record, known_hosts)
-                answer = self._identify(record, known_hosts)
+                self._admit(host, record, known_hosts, log)
+                answer = self._identify(record, known_hosts, log)
             if not answer.worked:
                 raise ProviderError(
                     f"{host.name}: the admin user {ADMIN} has the stage's key and still can't log in and use sudo: "
@@ -122,12 +126,12 @@ class PreparedHosts:
             finally:
                 learn(self._files, copy.read_text().splitlines())
 
-    def _identify(self, record: HostRecord, known_hosts: Path) -> Answer:
+    def _identify(self, record: HostRecord, known_hosts: Path, log: Log) -> Answer:
         """Log in as the admin user with the stage's key, try sudo, and read who the machine is."""
         words = ssh_login(record, known_hosts, with_key(self._files.key), _IDENTIFY)
-        return run_ssh(words, timeout=LOGIN_TIMEOUT)
+        return _unless_turned_away(record, lambda: run_ssh(words, timeout=LOGIN_TIMEOUT), log)
 
-    def _admit(self, host: Host, record: HostRecord, known_hosts: Path) -> None:
+    def _admit(self, host: Host, record: HostRecord, known_hosts: Path, log: Log) -> None:
         """Log in as the person's user and make the admin user."""
         user, password = self._config.user, self._password()
         first = HostRecord(
@@ -149,7 +153,9 @@ class PreparedHosts:
         key = None if named is None else Path(named).expanduser()
         words = ssh_login(first, known_hosts, with_any(key, has_password=bool(password)), command)
         with askpass(password) as env:
-            answer = run_ssh(words, timeout=ADMIT_TIMEOUT, stdin=script.encode(), env=env)
+            answer = _unless_turned_away(
+                first, lambda: run_ssh(words, timeout=ADMIT_TIMEOUT, stdin=script.encode(), env=env), log
+            )
         if answer.worked:
             return
         self._refuse_all_but(answer, host, first, ())
@@ -205,6 +211,12 @@ class PreparedHosts:
         errors = answer.errors.lower()
         if host_key_problem(errors):
             raise ProviderError(self._another_key(answer, host, record))
+        if answer.status == FAILED and is_turned_away(errors):
+            raise ProviderError(
+                f"{host.name}: sshd on {record.ssh_host}:{record.ssh_port} closes the connection at once: it shuts out "
+                "an address for a while after refused log-ins (PerSourcePenalties), or has too many log-ins at a time "
+                "(MaxStartups): wait some minutes, then run again; its journal has the reason (`journalctl -u ssh`)"
+            )
         if answer.status == FAILED and "permission denied" not in errors:
             raise ProviderError(no_answer(host, record, last_line(answer.errors) or "no answer"))
         if passed and not any(mark in errors for mark in passed):
@@ -250,6 +262,21 @@ def askpass(password: Secret | None) -> Iterator[dict[str, str]]:
             "DISPLAY": env.get("DISPLAY", ":0"),
         }
         yield env
+
+
+def _unless_turned_away(record: HostRecord, log_in: Callable[[], Answer], log: Log) -> Answer:
+    """Log in; again for up to TURNED_AWAY_TIMEOUT while sshd closes the connection before it says who it is."""
+    answer, told = Answer(FAILED, "", ""), False
+    for _ in attempts(TURNED_AWAY_TIMEOUT, Pace(first=1.0, longest=5.0)):
+        answer = log_in()
+        if answer.worked or not is_turned_away(answer.errors):
+            break
+        if not told:
+            log(
+                f"{record.name}: sshd closes the connection at once: trying again for {TURNED_AWAY_TIMEOUT:.0f} s"
+            )
+            told = True
+    return answer
 
 
 def no_answer(host: Host, record: HostRecord, reason: str) -> str:

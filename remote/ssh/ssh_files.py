@@ -126,6 +126,18 @@ def is_refusal(text: str) -> bool:
     return "permission denied (" in low and "load key" not in low
 
 
+def is_turned_away(text: str) -> bool:
+    """Return whether ssh's error output says that the host closed the connection before it said who it is.
+
+    It shuts this machine out for a while after refused log-ins (PerSourcePenalties, on by default since OpenSSH 9.8),
+    is full (MaxStartups), or its sshd starts or ends. https://man.openbsd.org/sshd_config#PerSourcePenalties
+    """
+    low = text.lower()
+    return "kex_exchange_identification: " in low and (
+        "connection closed" in low or "connection reset" in low
+    )
+
+
 def host_key_problem(text: str) -> str:
     """Return why ssh does not accept a host's key, to be put behind the host's name; empty if it says no such thing."""
     low = text.lower()

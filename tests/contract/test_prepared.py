@@ -132,6 +132,22 @@ class TestWaysIn:
         assert log_in(record, fresh.files.key, "true").worked
 
 
+def test_a_host_that_shuts_this_machine_out_for_a_while(fresh: PreparedRig) -> None:
+    """A log-in is tried again while sshd turns this machine's address away after one that it refused."""
+    container = fresh.below.container("hive0")
+    setting = "/etc/ssh/sshd_config.d/00-penalties.conf"
+    make.run_in(container, f"echo 'PerSourcePenalties authfail:6 min:1' >{setting}; systemctl restart ssh")
+    lines: list[str] = []
+    try:
+        with pytest.raises(KeyRefusedError, match="is refused"):
+            make.ensure_host(provider(fresh, root_password="wrong"), "hive0")
+        make.ensure_host(provider(fresh), "hive0", lines.append)
+    finally:
+        make.run_in(container, f"rm {setting}; systemctl restart ssh")
+
+    assert any("sshd closes the connection at once: trying again" in line for line in lines)
+
+
 class TestRefusals:
     """Every refusal has the host, the reason and the way out in one line."""
 

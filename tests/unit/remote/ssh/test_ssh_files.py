@@ -7,7 +7,7 @@ import pytest
 
 from model.errors import StateError
 from model.keys.record import HostRecord
-from remote.ssh.ssh_files import SshFiles, learn, socket_directory, write_ssh_files
+from remote.ssh.ssh_files import SshFiles, is_turned_away, learn, socket_directory, write_ssh_files
 
 
 def test_the_socket_directory_is_short_however_deep_the_site_lies(
@@ -45,3 +45,24 @@ def test_a_learned_host_key_stays_while_its_host_has_no_record(tmp_path: Path) -
     pinned = msgspec.structs.replace(record, host_keys=("ssh-ed25519 C",))
     write_ssh_files(files, {"hive0": pinned})
     assert files.known_hosts.read_text() == "p-hive0.test ssh-ed25519 C\np-hive1.test ssh-ed25519 B\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_it"),
+    [
+        (
+            "kex_exchange_identification: Connection closed by remote host\nConnection closed by 10.9.8.7 port 22\n",
+            True,
+        ),
+        ("kex_exchange_identification: read: Connection reset by peer\r\n", True),
+        ("kex_exchange_identification: banner line contains invalid characters\n", False),
+        (
+            "root@10.9.8.7: Permission denied (publickey,password).\nConnection closed by 10.9.8.7 port 22\n",
+            False,
+        ),
+        ("ssh: connect to host 10.9.8.7 port 22: Connection refused\n", False),
+    ],
+)
+def test_a_connection_that_sshd_turns_away(said: str, *, is_it: bool) -> None:
+    """Closed before sshd said who it is, and not refused in any other way."""
+    assert is_turned_away(said) is is_it
