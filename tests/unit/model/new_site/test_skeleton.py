@@ -44,7 +44,7 @@ def test_ci_gets_no_login(url: str, public: str) -> None:
 
 
 def test_readme_shows_what_is_made() -> None:
-    """Its site.toml is the one that `doit init mysite` writes, without the comments, whatever its addresses are."""
+    """Its ten lines say what `doit init mysite` writes, whatever the addresses are."""
     readme = (Path(__file__).parents[4] / "README.md").read_text()
     part = readme.split("doit init mysite\n", 1)[1]
     shown = tomli.loads(part.split("```toml\n", 1)[1].split("```", 1)[0])
