@@ -1,4 +1,4 @@
-"""`doit authorize KEY`: let another checkout's ssh key in on all hosts."""
+"""`doit authorize KEY`: let another checkout's ssh key in on all hosts. People are better in `[operators]`."""
 
 import sys
 import time
@@ -37,6 +37,12 @@ All keys that are let in stay so. `doit list` shows them; `doit prune key=NAME` 
         self.loader.setup(params)
         run = site_run(self.loader)
         key = given_key(run, args)
+        if operator := next(
+            (one.who for one in let_in_keys.operators_of(run.stage) if one.public == key.public), ""
+        ):
+            raise InvalidCommand(
+                f"authorize: is the key of {operator}, who is in [operators] of site.toml: the next run lets it in"
+            )
         try:
             with closing(run.connections):
                 return self._let_in(run, key)
@@ -50,8 +56,7 @@ All keys that are let in stay so. `doit list` shows them; `doit prune key=NAME` 
         """Let the key in on all hosts, and return the exit status."""
         began = time.monotonic()
         log = ConsoleLog(self.outstream)
-        if not any(run.state.host_record(host) is not None for host in run.stage.hosts):
-            raise InvalidCommand(f"stage {run.stage.name} has no hosts yet; `doit build_infra` makes them")
+        refuse_without_hosts(run)
         run.connections.write_ssh_files()
         problems = let_in_keys.let_in(run, key, log)
         if problems:
@@ -59,6 +64,17 @@ All keys that are let in stay so. `doit list` shows them; `doit prune key=NAME` 
             return 1
         log(f"{key.name} ({key.fingerprint}) is let in ({time.monotonic() - began:.1f} s)")
         return 0
+
+
+def refuse_without_hosts(run: Run) -> None:
+    """Refuse to let a key in where there are no hosts.
+
+    Raises:
+        InvalidCommand: There are none, or this checkout does not know of them.
+
+    """
+    if not any(run.state.host_record(host) is not None for host in run.stage.hosts):
+        raise InvalidCommand(f"stage {run.stage.name} has no hosts yet; `doit build_infra` makes them")
 
 
 def given_key(run: Run, args: Sequence[str]) -> AuthorizedKey:

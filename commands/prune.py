@@ -146,23 +146,28 @@ def _words(name: str) -> set[str]:
 
 
 def _chosen_keys(known: Sequence[LetInKey], names: set[str]) -> list[LetInKey]:
-    """Return the keys that a person named, each once; `ci@*` names several, but never this checkout's own.
+    """Return the keys that a person named, each once; `ci@*` names several, but not this checkout's or operators'.
 
     Raises:
         InvalidCommand: There is none of that name, several, or it is this checkout's own.
 
     """
     chosen: dict[str, LetInKey] = {}
+    takeable = [each for each in known if not (each.is_own or each.key.is_operators)]
     for name in sorted(names):
         is_pattern = bool(_WILD & {*name})
         if is_pattern:
-            found = [each for each in known if fnmatchcase(each.key.name, name) and not each.is_own]
+            found = [each for each in takeable if fnmatchcase(each.key.name, name)]
         else:
             found = [each for each in known if each.key.is_called(name)]
         if not found or (len(found) > 1 and not is_pattern):
-            listed = ", ".join(each.key.name for each in known if not each.is_own) or "none"
+            listed = ", ".join(each.key.name for each in takeable) or "none"
             wrong = "is not a key that the hosts let in" if not found else "means several keys"
             raise InvalidCommand(f"key={name}: {wrong}; these can be taken out: {listed}")
+        if operator := next((each.key.who for each in found if each.key.is_operators), ""):
+            raise InvalidCommand(
+                f"key={name}: {operator} is an operator: take the line out of [operators] in site.toml, and run doit"
+            )
         if found[0].is_own:
             raise InvalidCommand(
                 f"key={name}: is this checkout's own key, without which it can't log in: "

@@ -7,7 +7,7 @@ from msgspec import Struct
 Place = tuple[str | int, ...]
 """The keys and indices that lead to a value."""
 
-_OF_SECRETS = ("secrets", "password", "root_password")
+_OF_SECRETS = ("secrets", "password", "root_password", "operators")
 _OF_OTHERS = ("base64", "hex", "key_pair", "gid", "mode", "target", "uid")
 """Keys below those that are no place for a secret: of its kind, and of the file that services get it as."""
 
@@ -51,6 +51,7 @@ def fits(place: Place, pattern: Place) -> bool:
 def may_be_a_secret(place: Place) -> bool:
     """Return whether a password may stand at a place by mistake, which no message shows.
 
-    That is where a secret's source or name belongs: `[secrets]`, `secrets` of a service or image, `password`.
+    That is where a secret's source or name belongs: `[secrets]`, `secrets` of a service or image, `password`; and
+    `[operators]`, where a private key may be pasted for a public one.
     """
     return bool(place) and place[-1] not in _OF_OTHERS and any(key in _OF_SECRETS for key in place)

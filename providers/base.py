@@ -131,8 +131,20 @@ class Provider(ABC):
     halts: ClassVar[bool] = True
     """Whether `halt` can stop hosts, and `ensure` start them. A host that skep can't switch on is never halted."""
 
+    tells_host_keys: ClassVar[bool] = True
+    """Whether the provider itself knows the hosts' ssh host keys. Else a checkout knows those that it has seen."""
+
     keeps_volumes: bool = False
     """Whether a host that is replaced keeps the volumes, and the place in the swarm, of the one before it."""
+
+    def learn_host_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Take over what another checkout knows of hosts, where this one knows nothing; not called for nothing.
+
+        Args:
+            keys: Host's short name to its public host keys.
+
+        """
+        del keys
 
     @abstractmethod
     def resources(self) -> Sequence[Resource]:

@@ -2,31 +2,26 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
-from model.errors import ProviderError, SkepError, StateError
+from model.errors import ProviderError, SkepError
 from model.keys.digest import Inputs
 from model.keys.record import FactRecord, HostRecord, Record
 from model.log import Log
 from model.stage import Host, Stage
 from providers.base import Provider, Resource
-from remote.mother.files import file_errors, write_whole
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts import decommission, let_in_keys, moving
 from tasks.hosts.registry_host import waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
+from tasks.hosts.ssh_key import SshKey
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
-from tasks.observe.drift import Missing
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
 from tasks.run.state import State
 from tasks.step import BLOCKED, CHANGE, CREATE, REPLACE, Finding, Names, Step, Work
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 _AFTER_MOVE = "in the run after this one, when its registry has moved"
 _SETTING = "setting."
@@ -38,84 +33,6 @@ def steps(run: Run) -> Iterator[Step]:
     yield SshKey(run)
     for resource in run.provider.resources():
         yield ProviderResource(run, resource)
-
-
-# -- the ssh key -------------------------------------------------------------------------------------------------------
-
-
-class SshKey(Step):
-    """The stage's ssh key.
-
-    Args:
-        run: The run.
-
-    """
-
-    task = SSH_KEY_TASK
-    doc = "the stage's ssh key"
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def inputs(self) -> Inputs:
-        """Return the public key, or `none`."""
-        public = self._run.connections.files.key.with_suffix(".pub")
-        with file_errors(public):
-            there = public.exists() and self._run.connections.files.key.exists()
-            return {"public": public.read_text().strip() if there else "none"}
-
-    def ensure(self, work: Work) -> FactRecord:
-        """Make the key pair unless it is there."""
-        private, public = self._run.connections.files.key, self._run.connections.files.key.with_suffix(".pub")
-        _ = self._run.state.secrets
-        if private.exists() and public.exists():
-            work.log(f"found {private}")
-        else:
-            self._make(private, public, work.log)
-        work.inputs["public"] = public.read_text().strip()
-        return FactRecord(id=public.read_text().strip())
-
-    def _make(self, private: Path, public: Path, log: Log) -> None:
-        """Write the key pair, or only its public half where the private one is there."""
-        from cryptography.hazmat.primitives import serialization as form
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-        if private.exists():
-            # Never replaced: it may be the only one that hosts let in.
-            key = _load_key(private)
-            log(f"found {private}, making its public half again")
-        else:
-            key = Ed25519PrivateKey.generate()
-            text = key.private_bytes(form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption())
-            write_whole(private, text, mode=0o600)
-            log(f"made {private}")
-        line = key.public_key().public_bytes(form.Encoding.OpenSSH, form.PublicFormat.OpenSSH)
-        comment = f" skep@{self._run.stage.site_name}.{self._run.stage.name}\n"
-        write_whole(public, line + comment.encode())
-
-    def real(self, key: str) -> str | None:
-        """Return that there is no key, if so."""
-        del key
-        return Missing("there is none") if self.inputs()["public"] == "none" else None
-
-
-def _load_key(path: Path) -> "Ed25519PrivateKey":
-    """Return the stage's private key.
-
-    Raises:
-        StateError: The file is no ed25519 key without a passphrase.
-
-    """
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
-
-    try:
-        key = load_ssh_private_key(path.read_bytes(), password=None)
-    except (ValueError, TypeError) as error:
-        raise StateError(f"{path}: is not a usable ssh key: restore a good copy") from error
-    if not isinstance(key, Ed25519PrivateKey):
-        raise StateError(f"{path}: is not an ed25519 key: restore the key that skep made")
-    return key
 
 
 # -- the provider's resources ------------------------------------------------------------------------------------------
@@ -139,11 +56,13 @@ class ProviderResource(Step):
         self.after = tuple(map(infra_task, resource.needs))
 
     def inputs(self) -> Inputs:
-        """Return the resource's inputs and settings, and the ssh key that it holds."""
+        """Return the resource's inputs and settings, and the ssh keys that it lets in."""
+        run = self._run
         settings = {f"{_SETTING}{name}": value for name, value in self._resource.settings.items()}
-        ssh_key = {"ssh_key": self._run.state.record(SSH_KEY_TASK, FactRecord).id} if self.needs else {}
-        made = self._run.state.last_inputs(self.task) if self._resource.defaults else {}
-        return {**self._resource.as_made(made), **settings, **ssh_key}
+        ssh_key = {"ssh_key": run.state.record(SSH_KEY_TASK, FactRecord).id} if self.needs else {}
+        made = run.state.last_inputs(self.task) if self._resource.defaults else {}
+        operators = let_in_keys.inputs(run.stage) if self._resource.is_host else {}
+        return {**self._resource.as_made(made), **settings, **ssh_key, **operators}
 
     def ensure(self, work: Work) -> Record:
         """Have the provider make it; a host's ssh entry is written at once, for the steps that follow."""
@@ -153,6 +72,8 @@ class ProviderResource(Step):
             raise ProviderError(refused)
         run.place.settle(work.log)  # after a listing, so that the credentials have said all
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
+        if before is not None:
+            let_in_keys.let_operator_in(run, run.stage.host(resource.name), work.log)
         if resource.is_host and waits_for_move(run, run.stage.host(resource.name)):
             record: Record = self._as_it_is(before, work.log)
         else:
@@ -165,7 +86,7 @@ class ProviderResource(Step):
             run.state.write(work.task, record)
             # Before the old connection goes: whoever opens the next one must know the new host's key.
             run.connections.write_ssh_files()
-            if before != record or run.live_state.host(host).error:
+            if before != record or run.live_state.host(host).error or self._has_new_key(work):
                 run.connections.reset(host)
             let_in_keys.settle(run, host, work.log)
             _see_anew(run, host)
@@ -175,6 +96,10 @@ class ProviderResource(Step):
             for host in run.live_state.unreachable():
                 _see_anew(run, host)
         return record
+
+    def _has_new_key(self, work: Work) -> bool:
+        """Return whether an open connection may be by another ssh key than the one that is used from now on."""
+        return work.inputs.get("ssh_key") != self._run.state.last_inputs(work.task).get("ssh_key")
 
     def _as_it_is(self, record: HostRecord | None, log: Log) -> HostRecord:
         """Leave the host with the registry as it is until the registry has moved.
@@ -207,10 +132,11 @@ class ProviderResource(Step):
         if found is not None and record is not None and found.id != record.id:
             # It has other host keys as well: nothing else would let this checkout log in again.
             return f"{self.name} was made anew: it is another one than state/ knows"
-        return self._run.live_state.host(self._run.stage.host(self.name)).refusal or None
+        host = self._run.stage.host(self.name)
+        return self._run.live_state.host(host).refusal or let_in_keys.drift(self._run, host) or None
 
     def effect(self, changed: Names) -> str:
-        """Return CHANGE for a new ssh key and for settings; all else makes it another thing."""
+        """Return CHANGE for new ssh keys and for settings; all else makes it another thing."""
         return CHANGE if all(map(_is_in_place, changed)) else REPLACE
 
     def shows(self, changed: Names) -> bool:
@@ -262,7 +188,7 @@ def _see_anew(run: Run, host: Host) -> None:
 
 def _is_in_place(name: str) -> bool:
     """Return whether an input of the provider's things is changed in place."""
-    return name in {"ssh_key", "format"} or name.startswith(_SETTING)
+    return name in {"ssh_key", "format"} or name.startswith((_SETTING, let_in_keys.INPUT))
 
 
 def _check(run: Run, task: str) -> None:

@@ -16,6 +16,7 @@ from model.checks.images import check_ansible, check_base, check_circles, check_
 from model.checks.literals import check_literals
 from model.checks.local_data import check_local_data
 from model.checks.networks import check_network, check_volume
+from model.checks.operators import check_operators
 from model.checks.role_files import check_role_files
 from model.checks.secrets import check_config, check_secret
 from model.checks.services import check_chosen_ports, check_collisions, check_service
@@ -49,6 +50,7 @@ def check(site: types.Site, directory: Path, homes: Mapping[str, str] = MappingP
     problems += check_stages_apart(site)
     if site.stage is not None and site.stage not in site.stages:
         problems.append(f"stage: {site.stage!r} is not one of the stages ({', '.join(site.stages)})")
+    problems += check_operators(site)
     for name, secret in site.secrets.items():
         problems += check_secret(f"secrets.{name}", name, secret)
     for name, config in site.configs.items():

@@ -41,6 +41,7 @@ _FREE: tuple[Place, ...] = (
     ("stages", "*", "node_labels", "*", "*"),
     ("setup_hosts", "daemon", "**"),
     ("configs", "*", "text"),
+    ("operators", "*", "*"),  # looked at by themselves, as a private key may be there
 )
 """The places of texts that may be empty and may have several lines."""
 _LINES: tuple[Place, ...] = (

@@ -5,6 +5,8 @@ An entry of skep's says who it is for, and since when:
     ssh-ed25519 AAAA… skep:alice@laptop:3f2a9c1e:2026-11-29T08:05:11Z
 
 The digits are the checkout's id: the beginning of its key's digest. `alice@laptop:3f2a9c1e` is the key's name.
+An operator's entry, who is in `[operators]` of site.toml, begins with `skep-operator:` instead; older versions of skep
+take it for an entry that a person made.
 """
 
 import base64
@@ -12,11 +14,11 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from model.keys.digest import sha256
 
-_MARK = "skep:"
+_MARK, _OPERATORS_MARK = "skep:", "skep-operator:"
 _KEY = re.compile(r"(?:^|\s)((?:ssh|ecdsa|sk)-[\w@.-]+)\s+(AAAA[A-Za-z0-9+/]*={0,2})(?:\s+(.*))?$")
 _UNUSABLE = re.compile(r"[^A-Za-z0-9._@-]+")
 
@@ -31,6 +33,7 @@ class AuthorizedKey:
         who: Whose it is: `user@machine`, or the comment of a key that skep did not make; empty if nobody says.
         since: When it was let in; empty if that is unknown.
         is_checkouts: Whether skep made it, for a checkout of a site.
+        is_operators: Whether skep let it in for an operator of site.toml, `who` by name.
 
     """
 
@@ -39,6 +42,19 @@ class AuthorizedKey:
     who: str = ""
     since: str = ""
     is_checkouts: bool = True
+    is_operators: bool = False
+
+    @classmethod
+    def of_operator(cls, name: str, public: str) -> "AuthorizedKey":
+        """Return an operator's key.
+
+        Args:
+            name: The operator.
+            public: The public key, as `ssh-ed25519 AAAA…`.
+
+        """
+        kind, blob = public.split()[:2]
+        return cls(kind, blob, name, is_checkouts=False, is_operators=True)
 
     @property
     def public(self) -> str:
@@ -64,7 +80,8 @@ class AuthorizedKey:
     @property
     def comment(self) -> str:
         """The comment of its entry, or of its file where nobody has let it in yet."""
-        return f"{_MARK}{self.name}" + (f":{self.since}" if self.since else "")
+        mark = _OPERATORS_MARK if self.is_operators else _MARK
+        return f"{mark}{self.name}" + (f":{self.since}" if self.since else "")
 
     @property
     def line(self) -> str:
@@ -86,6 +103,9 @@ def parse_key(line: str) -> AuthorizedKey | None:
         base64.b64decode(blob, validate=True)
     except binascii.Error:
         return None
+    if comment.startswith(_OPERATORS_MARK):
+        who, _, rest = comment.removeprefix(_OPERATORS_MARK).partition(":")
+        return replace(AuthorizedKey.of_operator(who, f"{kind} {blob}"), since=rest.partition(":")[2])
     if not comment.startswith(_MARK):
         # skep's first keys were called by site and stage.
         return AuthorizedKey(kind, blob, usable(comment), is_checkouts=comment.startswith("skep@"))
@@ -100,8 +120,11 @@ def options_of(line: str) -> str:
 
 
 def parse_keys(lines: Iterable[str]) -> tuple[AuthorizedKey, ...]:
-    """Return the keys of an `authorized_keys`, each once."""
-    found = {key.public: key for key in map(parse_key, lines) if key is not None}
+    """Return the keys of an `authorized_keys`, each once: as an operator's, if one of its entries says so."""
+    found: dict[str, AuthorizedKey] = {}
+    for key in filter(None, map(parse_key, lines)):
+        if key.is_operators or key.public not in found or not found[key.public].is_operators:
+            found[key.public] = key
     return tuple(found.values())
 
 

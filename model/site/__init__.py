@@ -108,6 +108,7 @@ class Site(Struct, frozen=True, kw_only=True):
     site: str
     stages: dict[str, Stage]
     stage: str | None = None
+    operators: dict[str, list[str]] = {}
     setup_hosts: SetupHosts = SetupHosts()
     secrets: dict[str, SecretSource] = {}
     configs: dict[str, Config] = {}

@@ -48,6 +48,9 @@ def site(table: SiteTable, directory: Path | None = None) -> tuple[types.Site, l
     made = _with(
         types.Site,
         table,
+        operators={
+            name: [keys] if isinstance(keys, str) else list(keys) for name, keys in table.operators.items()
+        },
         stages={name: stage(part) for name, part in table.stages.items()},
         images={name: image(part, f"images.{name}", problems) for name, part in table.images.items()},
         services={

@@ -107,6 +107,13 @@ class SiteTable(Frozen, frozen=True):
         dict[Label, StageTable], Meta(min_length=1, description="The site's environments, by name.")
     ]
     stage: Annotated[Label, Meta(description="The stage to use if none is given.")] | None = None
+    operators: Annotated[
+        dict[str, str | list[str]],
+        Meta(
+            description="The people who are let in on all hosts with ssh keys of their own: name to public key, or a "
+            "list of them ([access.md](access.md)). Who is taken out is shut out by the next run."
+        ),
+    ] = {}
     setup_hosts: Annotated[SetupHosts, Meta(description="The set-up that all hosts share.")] = SetupHosts()
     secrets: Annotated[dict[Name, SecretSource], Meta(description="The site's secrets: name to source.")] = {}
     configs: Annotated[

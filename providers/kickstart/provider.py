@@ -17,7 +17,7 @@ from providers.base import Found, Provider, Resource
 from providers.kickstart import image
 from providers.kickstart.check import problems
 from providers.kickstart.host import KickstartHosts
-from providers.kickstart.host_keys import HostKeyStore
+from providers.kickstart.host_keys import HostKeyStore, Kept
 from providers.kickstart.image import Medium
 from remote.ssh.ssh_files import SshFiles
 
@@ -38,6 +38,7 @@ class KickstartProvider(Provider):
     name: ClassVar[str] = "kickstart"
     owns: ClassVar[bool] = False
     halts: ClassVar[bool] = False
+    tells_host_keys: ClassVar[bool] = False
     keeps_volumes = True
 
     def __init__(self, stage: Stage, files: SshFiles, state: Path, secret: Callable[[str], Secret]) -> None:
@@ -49,6 +50,12 @@ class KickstartProvider(Provider):
         self._store = HostKeyStore(state / "secrets" / "install")
         self._medium = Medium(stage, stage.config, files, self._store, self._directory)
         self._hosts = KickstartHosts(stage.config, files, self._store, secret)
+
+    def learn_host_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
+        """Know hosts that another checkout has installed."""
+        for short, (key, *_) in keys.items():
+            if not self._store.path(short).exists():
+                self._store.write(short, Kept(current=key))
 
     def resources(self) -> Sequence[Resource]:
         """List the medium, and the hosts that are installed from it."""

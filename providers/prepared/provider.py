@@ -33,6 +33,7 @@ class PreparedProvider(Provider):
     name: ClassVar[str] = "prepared"
     owns: ClassVar[bool] = False
     halts: ClassVar[bool] = False
+    tells_host_keys: ClassVar[bool] = False
     keeps_volumes = True
 
     def __init__(self, stage: Stage, files: SshFiles, state: Path, secret: Callable[[str], Secret]) -> None:

@@ -20,7 +20,8 @@ _REPLACE = """\
 """
 
 # The new entry is the first line: below `# Added by Google` its agent would take it for one of its own. An entry of the
-# same key without a time (of an older skep's, or a person's) becomes this one; one with options is left as it is.
+# same key without a time (of an older skep's, or a person's) becomes this one; one with options is left as it is. That
+# of an operator has his name as well.
 LET_IN = f"""\
 {_FILE}
 mkdir -p "${{keys%/*}}"
@@ -30,7 +31,12 @@ chown "$ADMIN:" "${{keys%/*}}"
     {_LOCK}
     blob=${{AUTHORIZED_KEY#* }}
     blob=${{blob%% *}}
-    if ! grep -q "^[^ ]* $blob skep:.*:.*:" "$keys" 2>/dev/null; then
+    mark=${{AUTHORIZED_KEY##* }}
+    case $mark in
+    skep-operator:*) mark=$(printf '%s\n' "$mark" | cut -d: -f1,2) ;;
+    *) mark=skep ;;
+    esac
+    if ! grep -q "^[^ ]* $blob $mark:.*:.*:" "$keys" 2>/dev/null; then
         {{
             printf '%s\\n' "$AUTHORIZED_KEY"
             [ ! -s "$keys" ] || grep -v "^[^ ]* $blob" "$keys" || [ $? -eq 1 ]
@@ -50,6 +56,23 @@ _TAKE_OUT = f"""\
 {_REPLACE}) 9<"${{keys%/*}}"
 """
 
+# The process that logs the key of a log-in is the one that all of its session hangs on: ended, it ends the session,
+# with every command that shares the connection. sshd logs the key at its usual LogLevel, INFO (auth.c, `auth_log`).
+_END_SESSIONS = r"""
+(
+    journalctl -q -b --no-pager -o short -t sshd -t sshd-session 2>/dev/null |
+        sed -n "s/^.* sshd[a-z-]*\[\([0-9]*\)\]: Accepted publickey for $ADMIN from .* \(SHA256:[^ ]*\).*$/\1 \2/p" |
+        awk '{ last[$1] = $2 } END { for (pid in last) print pid, last[pid] }' |
+        while read -r pid fingerprint; do
+            case " $FINGERPRINTS " in *" $fingerprint "*) ;; *) continue ;; esac
+            [ -r "/proc/$pid/cmdline" ] || continue
+            if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^sshd[a-z-]*: $ADMIN \[priv\]"; then
+                kill "$pid" || :
+            fi
+        done
+) || :
+"""
+
 LIST = f"""\
 {_FILE.replace("$ADMIN", ADMIN)}
 cat "$keys" 2>/dev/null || :
@@ -67,3 +90,11 @@ def take_out_script(keys: Sequence[AuthorizedKey]) -> str:
     """Return the script, to be run as root with `set -eu`, that takes keys out. Pure."""
     blobs = shlex.quote("\n".join(key.blob for key in keys))
     return f"ADMIN={ADMIN}\nBLOBS={blobs}\n{_TAKE_OUT}"
+
+
+def end_sessions_script(keys: Sequence[AuthorizedKey]) -> str:
+    """Return the script, to be run as root, that ends the admin user's ssh sessions by some keys. Pure."""
+    if not keys:
+        return ""
+    fingerprints = shlex.quote(" ".join(key.fingerprint for key in keys))
+    return f"ADMIN={ADMIN}\nFINGERPRINTS={fingerprints}\n{_END_SESSIONS}"

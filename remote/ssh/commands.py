@@ -1,7 +1,7 @@
 """Command lines and options of ssh, all of them. Pure: nothing is run here."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model.keys.record import HostRecord
@@ -56,17 +56,18 @@ def _identity(key: Path) -> dict[str, str]:
     return {"IdentityFile": path_value(key), "IdentitiesOnly": "yes"}
 
 
-def stage_config(key: Path, known_hosts: Path, records: Mapping[str, HostRecord]) -> str:
+def stage_config(keys: Sequence[Path], known_hosts: Path, records: Mapping[str, HostRecord]) -> str:
     """Return the text of a stage's ssh_config: one block per host, then the common options.
 
     Args:
-        key: The stage's private key.
+        keys: The keys that are tried, in order.
         known_hosts: Its known_hosts.
         records: Short host name to record.
 
     """
-    common = {
-        **_identity(key),
+    common: dict[str, str | tuple[str, ...]] = {
+        "IdentityFile": tuple(map(path_value, keys)),
+        "IdentitiesOnly": "yes",
         "UserKnownHostsFile": path_value(known_hosts),
         "PasswordAuthentication": "no",
         "BatchMode": "yes",
@@ -78,9 +79,14 @@ def stage_config(key: Path, known_hosts: Path, records: Mapping[str, HostRecord]
     return "\n\n".join([*blocks, _block("*", common)]) + "\n"
 
 
-def _block(hosts: str, options: Mapping[str, str]) -> str:
-    """Return a block of ssh_config(5)."""
-    return "\n".join([f"Host {hosts}", *(f"    {name} {_quoted(value)}" for name, value in options.items())])
+def _block(hosts: str, options: Mapping[str, str | tuple[str, ...]]) -> str:
+    """Return a block of ssh_config(5); an option with several values has a line for each."""
+    lines = [
+        (name, value)
+        for name, held in options.items()
+        for value in ([held] if isinstance(held, str) else held)
+    ]
+    return "\n".join([f"Host {hosts}", *(f"    {name} {_quoted(value)}" for name, value in lines)])
 
 
 def ssh_login(record: HostRecord, known_hosts: Path, options: Mapping[str, str], command: str) -> list[str]:

@@ -17,6 +17,7 @@ from model.keys.record import HostRecord
 from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import lock
 from remote.ssh.commands import stage_config
+from remote.ssh.identity import Identity
 
 SUN_PATH = 104  # bytes: macOS's limit for a socket's path; Linux has 108
 _SHOWN = 4
@@ -31,9 +32,11 @@ class SshFiles:
 
     Args:
         config: Its ssh_config, for skep and for people.
-        key: The stage's private key.
+        key: The private key to log in with; a public one where the ssh agent has the private half.
         known_hosts: The pinned host keys.
         sockets: A directory with a short path, for sockets.
+        identity: The key to log in with, where it is not the checkout's own.
+        checkouts: The checkout's own private key, where that is another one: hosts may let it in still.
 
     """
 
@@ -41,6 +44,8 @@ class SshFiles:
     key: Path
     known_hosts: Path
     sockets: Path
+    identity: Identity | None = None
+    checkouts: Path | None = None
 
     def control(self, short: str) -> Path:
         """Return the path of the control socket of a host's shared connection."""
@@ -48,7 +53,9 @@ class SshFiles:
 
     @property
     def public_key(self) -> str:
-        """The stage's public key, in one line, as it is beside the private one."""
+        """The public key, in one line, as it is beside the private one."""
+        if self.identity is not None:
+            return self.identity.public
         return self.key.with_name(f"{self.key.name}.pub").read_text().strip()
 
     @property
@@ -58,7 +65,36 @@ class SshFiles:
             found = parse_key(self.public_key)
         except OSError:
             return None
+        if found is not None and self.identity is not None and self.identity.operator:
+            return AuthorizedKey.of_operator(self.identity.operator, found.public)
         return None if found is None else AuthorizedKey(found.kind, found.blob, this_user())
+
+    @property
+    def former_key(self) -> AuthorizedKey | None:
+        """The checkout's own key where an operator's is used in its place; None if there is none.
+
+        Who is no operator any more must not be let in by it.
+        """
+        if self.checkouts is None or self.identity is None or not self.identity.operator:
+            return None
+        try:
+            found = parse_key(self.checkouts.with_name(f"{self.checkouts.name}.pub").read_text())
+        except OSError:
+            return None
+        return found if found is not None and found.public != self.identity.public else None
+
+    @property
+    def keys(self) -> tuple[Path, ...]:
+        """The keys that are tried, in order."""
+        has_former = self.checkouts is not None and self.checkouts.exists()
+        return (self.key, self.checkouts) if self.checkouts is not None and has_former else (self.key,)
+
+    @property
+    def trouble(self) -> str:
+        """Why the key can't be used, with the way out; empty if it can."""
+        if self.identity is None or not self.identity.needs_agent:
+            return ""
+        return f"{self.key} has a passphrase, which the ssh agent does not know: ssh-add {self.key}"
 
     @property
     def entry(self) -> AuthorizedKey:
@@ -83,6 +119,8 @@ class SshFiles:
 
         """
         own = self.own_key
+        if own is not None and own.is_operators:
+            return self._operators_refusal(name, own, first, last)
         path = self.key if len(self.key.parts) < _SHOWN else Path(*self.key.parts[-_SHOWN:])
         which = f"{own.fingerprint}, {path}" if own is not None else f"{path}, whose .pub is missing"
         command = f"doit authorize '{own.public} {own.comment}'" if own is not None else "doit authorize KEY"
@@ -90,6 +128,25 @@ class SshFiles:
         return KeyRefusedError(
             f"{name} refuses this checkout's key ({which})", "; or ".join(filter(None, ways))
         )
+
+    def _operators_refusal(self, name: str, own: AuthorizedKey, first: str, last: str) -> KeyRefusedError:
+        """Return the error of a host that does not let an operator's key in."""
+        source = self.identity.source if self.identity is not None else ""
+        ways = [
+            self.trouble or first,
+            "an operator whom it still lets in runs doit with this site.toml, which lets in all of [operators]",
+            last,
+        ]
+        return KeyRefusedError(
+            f"{name} refuses the key of operator {own.who} ({own.fingerprint}, {source})",
+            "; or ".join(filter(None, ways)),
+        )
+
+    def write_identity(self) -> None:
+        """Write the public key for ssh, where the agent has the private half."""
+        if self.identity is not None and self.identity.path is None:
+            self.key.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(self.key, f"{self.identity.public}\n".encode(), mode=0o600)
 
     def other_host(self, name: str, problem: str) -> KeyRefusedError:
         """Return the error of a host whose host key ssh does not accept.
@@ -191,7 +248,8 @@ def write_ssh_files(files: SshFiles, records: Mapping[str, HostRecord]) -> None:
         learned = [line for line in _known_lines(files.known_hosts) if line.split(" ")[0] not in pinned]
         lines = [f"{name} {key}" for name, keys in sorted(pinned.items()) for key in keys] + learned
         write_whole(files.known_hosts, "".join(f"{line}\n" for line in lines).encode())
-        write_whole(files.config, stage_config(files.key, files.known_hosts, records).encode())
+        files.write_identity()
+        write_whole(files.config, stage_config(files.keys, files.known_hosts, records).encode())
 
 
 def learn(files: SshFiles, lines: Iterable[str]) -> None:

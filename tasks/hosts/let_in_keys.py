@@ -1,4 +1,4 @@
-"""The ssh keys that a stage's hosts let in: one for each checkout, and those that people added by hand.
+"""The ssh keys that a stage's hosts let in: of operators, of checkouts, and those that people added by hand.
 
 Hosts have them in `authorized_keys`. The file in state/ is only for `doit list`, which observes nothing.
 """
@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 from model.errors import SkepError, StateError
 from model.keys.authorized_key import AuthorizedKey, parse_keys
+from model.keys.digest import Inputs
+from model.keys.public_key import strict_key
 from model.log import Log
-from model.stage import Host
+from model.stage import Host, Stage
 from remote.mother.files import write_whole
-from remote.ssh.authorized_keys import LIST, let_in_script, take_out_script
+from remote.ssh.authorized_keys import LIST, end_sessions_script, let_in_script, take_out_script
 from remote.ssh.ssh_files import now
 from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.run.context import Run
@@ -22,8 +24,10 @@ from tasks.run.state import State
 FILE = "authorized_keys.json"
 SHOWN = 8
 """The keys that a list shows where nobody asked for all."""
-MANY = 'each clone without state/ adds one; for CI see docs/providers.md, "CI"'
+MANY = "each clone without state/ adds one; for CI see docs/ci.md"
 """Said where there are more keys than people and machines may well have."""
+INPUT = "operators."
+"""Before the names of inputs that are operators' keys."""
 KeysOfHosts = Mapping[str, Sequence[AuthorizedKey]]
 """Host to the keys that it lets in."""
 
@@ -52,7 +56,8 @@ class LetInKey:
             f"since {self.key.since[:16].replace('T', ' ')} UTC" if self.key.since else "nobody noted when"
         )
         where = "" if self.is_everywhere else f", on {', '.join(self.hosts)} only"
-        return f"{since}{where}{' (this checkout)' if self.is_own else ''}"
+        kind = "operator, " if self.key.is_operators else ""
+        return f"{kind}{since}{where}{' (this checkout)' if self.is_own else ''}"
 
 
 # -- who is let in -----------------------------------------------------------------------------------------------------
@@ -134,24 +139,121 @@ def lines(keys: Sequence[LetInKey], *, every: bool = False) -> list[str]:
 
 
 def settle(run: Run, host: Host, log: Log) -> None:
-    """Let the other checkouts' keys in on a host that may be new, and note who is in there.
+    """Let the operators and the other checkouts in on a host that may be new, shut out who is no operator any more.
 
-    It gets the keys that the hosts which answered have, so that one that was taken out does not come back.
+    Checkouts' keys are those of the hosts which answered, so that one that was taken out does not come back. Who is in
+    afterwards is noted.
 
     Raises:
         HostError: It does not answer.
 
     """
-    own = run.connections.files.own_key
+    files = run.connections.files
+    operators = {key.public: key for key in operators_of(run.stage)}
+    out = {key.public for key in (files.own_key, files.former_key) if key is not None}
     theirs = {key.public: key for keys in observed(run).values() for key in keys if key.is_checkouts}
-    others = [key for public, key in theirs.items() if own is None or public != own.public]
-    output = run.connections.to(host).script(
-        let_in_script([replace(key, since=key.since or now()) for key in others]) + LIST,
-        label="letting the stage's ssh keys in",
-    )
-    found = parse_keys(output.splitlines())
+    others = [key for public, key in theirs.items() if public not in operators.keys() | out]
+    wanted = [*operators.values(), *others]
+    found = _edited(run, host, let_in_script([replace(key, since=key.since or now()) for key in wanted]))
+    former, gone = _former_key(run, found), _former_operators(run, found)
+    if former or gone:
+        found = _edited(run, host, take_out_script([*former, *gone]) + end_sessions_script(gone))
+    for key in gone:
+        log(
+            f"{host.short}: no longer lets in {key.who}, who is no operator any more; connections by that key are ended. "
+            "Keys of checkouts stay: doit keys shows them, doit prune key=NAME takes one out"
+        )
+    if former:
+        log(f"{host.short}: no longer lets in this checkout's own key, but that of operator {_own_name(run)}")
     log(f"{host.short}: lets in {', '.join(key.name for key in found) or 'nobody'}")
     note(run, {host.short: found})
+
+
+def _edited(run: Run, host: Host, script: str) -> tuple[AuthorizedKey, ...]:
+    """Run a script that changes who is let in on a host, and return who then is."""
+    output = run.connections.to(host).script(script + LIST, label="letting the stage's ssh keys in")
+    return parse_keys(output.splitlines())
+
+
+# -- operators ---------------------------------------------------------------------------------------------------------
+
+
+def operators_of(stage: Stage) -> list[AuthorizedKey]:
+    """Return the keys of the site's operators. Pure."""
+    return [
+        AuthorizedKey.of_operator(name, strict_key(key))
+        for name, keys in stage.site.operators.items()
+        for key in keys
+    ]
+
+
+def inputs(stage: Stage) -> Inputs:
+    """Return the operators' keys as inputs of each host. Pure."""
+    return {f"{INPUT}{name}": ", ".join(map(strict_key, keys)) for name, keys in stage.site.operators.items()}
+
+
+def drift(run: Run, host: Host) -> str:
+    """Return who of the operators is not let in on a host, or is and should not be; empty if all is well."""
+    state = run.live_state.host(host)
+    if state.error:
+        return ""
+    there = {key.public: key for key in state.authorized_keys}
+    lacking = [key.who for key in operators_of(run.stage) if not _is_entry_of(there.get(key.public), key)]
+    if lacking:
+        return f"{host.short} does not let in {', '.join(dict.fromkeys(lacking))}, of [operators]"
+    if gone := _former_operators(run, state.authorized_keys):
+        names = ", ".join(dict.fromkeys(key.who for key in gone))
+        return f"{host.short} still lets in {names}, not of [operators] any more"
+    if _former_key(run, state.authorized_keys):
+        return f"{host.short} lets in this checkout's own key beside that of operator {_own_name(run)}"
+    return ""
+
+
+def _is_entry_of(entry: AuthorizedKey | None, key: AuthorizedKey) -> bool:
+    """Return whether an entry is an operator's own, by the name of today. Pure."""
+    return entry is not None and entry.is_operators and entry.who == key.who
+
+
+def _former_operators(run: Run, found: Iterable[AuthorizedKey]) -> list[AuthorizedKey]:
+    """Return the entries of operators that site.toml no longer has; never the key of this run itself."""
+    own = run.connections.files.own_key
+    kept = {key.public for key in operators_of(run.stage)} | ({own.public} if own is not None else set())
+    return [key for key in found if key.is_operators and key.public not in kept]
+
+
+def _former_key(run: Run, found: Iterable[AuthorizedKey]) -> list[AuthorizedKey]:
+    """Return this checkout's own key where an operator's that is let in as well takes its place."""
+    files = run.connections.files
+    own, former = files.own_key, files.former_key
+    publics = {key.public for key in found}
+    if own is None or former is None or not {own.public, former.public} <= publics:
+        return []
+    # Without a way in that is known to work, the other one is kept.
+    return [former] if not files.trouble else []
+
+
+def _own_name(run: Run) -> str:
+    """Return the operator whose key this checkout logs in with."""
+    own = run.connections.files.own_key
+    return own.who if own is not None else ""
+
+
+def let_operator_in(run: Run, host: Host, log: Log) -> None:
+    """Let this checkout's operator in where the checkout's own key still logs in, before it is tried with his.
+
+    Raises:
+        HostError: It does not answer any more.
+
+    """
+    own, state = run.connections.files.own_key, run.live_state.host(host)
+    if own is None or not own.is_operators or state.error:
+        return
+    if own.public not in {key.public for key in state.authorized_keys}:
+        log(f"{host.short}: letting {own.who} in, with whose key this checkout logs in from now on")
+        _edited(run, host, let_in_script([replace(own, since=now())]))
+
+
+# -- letting in and taking out by hand ---------------------------------------------------------------------------------
 
 
 def let_in(run: Run, key: AuthorizedKey, log: Log) -> list[str]:

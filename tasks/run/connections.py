@@ -14,6 +14,7 @@ from model.stage import Host, Stage
 from remote.engine.reader import Reader
 from remote.mother.wait import attempts
 from remote.ssh.connection import Connection
+from remote.ssh.identity import Identity
 from remote.ssh.ssh_files import SshFiles, socket_directory, write_ssh_files
 from tasks.run.coordination import Coordination
 from tasks.run.state import State
@@ -40,11 +41,15 @@ class Connections:
         stage: The stage.
         state: Its state directory: the hosts' records, and the ssh files.
         coordination: The run's locks.
+        identity: The key to log in with, where it is not the checkout's own.
 
     """
 
-    def __init__(self, stage: Stage, state: State, coordination: Coordination) -> None:
+    def __init__(
+        self, stage: Stage, state: State, coordination: Coordination, identity: Identity | None = None
+    ) -> None:
         self._stage, self._state, self._coordination = stage, state, coordination
+        self._identity = identity
         self._guard = threading.RLock()
         self._connections: dict[str, Connection] = {}
         self._engines: dict[str, DockerClient] = {}
@@ -59,9 +64,16 @@ class Connections:
     @cached_property
     def files(self) -> SshFiles:
         """The paths of the stage's ssh files."""
-        root = self._state.root
+        root, identity = self._state.root, self._identity
+        own = root / "secrets" / "id_ed25519"
+        key = own if identity is None else identity.path or root / "secrets" / "operator.pub"
         return SshFiles(
-            root / "ssh_config", root / "secrets" / "id_ed25519", root / "known_hosts", socket_directory(root)
+            root / "ssh_config",
+            key,
+            root / "known_hosts",
+            socket_directory(root),
+            identity,
+            own if key != own else None,
         )
 
     def write_ssh_files(self, former: dict[str, HostRecord] | None = None) -> None:

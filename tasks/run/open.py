@@ -18,6 +18,7 @@ from tasks.images.resolve import Upstream
 from tasks.observe.live_state import LiveState
 from tasks.observe.observer import Observer
 from tasks.observe.tag_moves import TagMoves
+from tasks.run import log_in_key
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.coordination import Coordination
@@ -65,6 +66,7 @@ def open_run(asked: str | None) -> Run:
         state = State(directory / "state" / stage.name)
         left = frozenset(filter(None, (doit.get_var(LEAVE) or "").split(",")))
         run = new_run(directory, stage, state, captured_env=taken, may_replace=may_replace, left=left)
+        log_in_key.settle(run, taken)
         run.place.check()
     except SkepError as error:
         raise InvalidDodoFile(str(error)) from None
@@ -87,19 +89,21 @@ def new_run(
         directory: The site's directory.
         stage: The stage.
         state: Its state directory.
-        captured_env: The environment variables that `[secrets]` names.
+        captured_env: The environment variables that `[secrets]` names, and `SKEP_KEYS`.
         may_replace: What may be replaced although something is lost by it.
         left: The places whose things are left behind.
         provider: The stage's provider, unless it is the one that site.toml says.
 
     Raises:
-        ConfigError: site.lock can't be used as it is, or there is no such provider.
+        ConfigError: site.lock or the ssh key can't be used as it is, or there is no such provider.
 
     """
     lockfile = read_lockfile(directory)
     coordination = Coordination()
     secrets = Secrets(directory, stage, state, captured_env)
-    connections = Connections(stage, state, coordination)
+    connections = Connections(
+        stage, state, coordination, log_in_key.identity(stage, state, captured_env or {}, os.environ)
+    )
     maker = provider or create(stage, connections.files, state.root, secrets.read)
     place = Place(stage, state, maker, left)
     upstream = Upstream(stage, state, lockfile, secrets, connections)

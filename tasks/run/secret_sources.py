@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from model.errors import ConfigError
+from model.keys.exported_keys import VARIABLE
 from model.secrets.secret import BinarySecret, Secret, UnknownSecret
 from model.site import SecretSource
 from model.stage import Stage
@@ -21,7 +22,7 @@ LARGEST = 16 * 2**20
 
 
 def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
-    """Take the variables of secrets out of the environment, so that no child process inherits them.
+    """Take the variables of secrets, and `SKEP_KEYS`, out of the environment, so that no child process inherits them.
 
     Those that the provider's own SDK reads stay: it could not log in without them.
 
@@ -31,7 +32,7 @@ def take(stage: Stage, environment: MutableMapping[str, str]) -> dict[str, str]:
 
     """
     own = SDK_VARIABLES.get(stage.provider, ())
-    names = {source.env for source in stage.site.secrets.values() if source.env is not None}
+    names = {source.env for source in stage.site.secrets.values() if source.env is not None} | {VARIABLE}
     taken = {}
     for name in names & environment.keys():
         taken[name] = environment[name]

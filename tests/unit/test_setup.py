@@ -250,6 +250,17 @@ class TestDoitFile:
         assert ready.setup(*self.SHOW, cwd=tmp_path, DOIT_FILE="mine.py").stdout == "mine.py"
 
 
+def test_the_keys_of_ci_are_the_commands_alone(ready: Machine) -> None:
+    """What is installed and run on the way does not inherit them; without them nothing is set."""
+    ready.stub("uname", 'echo "keys: ${SKEP_KEYS-none}"; echo Linux')
+    show = ("sh", "-c", 'printf %s "${SKEP_KEYS-unset}"')
+
+    assert ready.setup(*show, SKEP_KEYS="skep:1:a:b").stdout == "skep:1:a:b"
+
+    assert ready.setup(*show).stdout == "unset"
+    assert not any("skep:1:a:b" in call for call in ready.calls)
+
+
 class TestMayNotInstall:
     """Without root, or away from Debian, setup tells and goes on as far as it can."""
 

@@ -15,6 +15,7 @@ from tasks.hosts import let_in_keys
 from tasks.run.context import Run
 from tests import made as rig
 from tests.unit.commands.test_halt import Loader
+from tests.unit.ssh_keys import wire_key
 
 KEY = AuthorizedKey("ssh-ed25519", "AAAAothr", "ci@runner")
 
@@ -98,3 +99,15 @@ def test_options_are_not_dropped_in_silence(run: Run, tmp_path: Path, options: s
         assert message.startswith(f"authorize: {options} before the key would be lost")
         assert f"doit authorize '{KEY.public} {KEY.who}'" in message
         assert "append the whole line to ~skep/.ssh/authorized_keys" in message
+
+
+def test_an_operator_needs_no_letting_in(tmp_path: Path) -> None:
+    """The next run lets in who is in site.toml; an entry of another kind would stay when the line goes."""
+    ann = wire_key("ssh-ed25519", bytes(32))
+    site = rig.new(tmp_path)
+    site.make()
+    with (tmp_path / "site.toml").open("a") as file:
+        file.write(f'[operators]\nann = "{ann}"\n')
+
+    with pytest.raises(InvalidCommand, match="is the key of ann, who is in .operators."):
+        authorize(site.run(), ann)

@@ -622,6 +622,18 @@ def test_ssh_keys_are_shown_and_stay(made: Made, two_keys: list[str], removed: l
     assert two_keys == []
 
 
+def test_an_operator_goes_by_site_toml(made: Made, two_keys: list[str]) -> None:
+    """The next run would let him in again: the message says which line to take out; a pattern means no operator."""
+    ann = AuthorizedKey.of_operator("ann", "ssh-ed25519 AAAAann0")
+    made.look("hive0", authorized_keys=(OWN, ann))
+
+    with pytest.raises(InvalidCommand, match=f"key={ann.name}: ann is an operator: take the line out of"):
+        prune(made, confirm="example", key=ann.name)
+    with pytest.raises(InvalidCommand, match="key=ann.: is not a key that the hosts let in"):
+        prune(made, confirm="example", key="ann*")
+    assert two_keys == []
+
+
 def test_an_ssh_key_goes_by_its_name(made: Made, two_keys: list[str], removed: list[str]) -> None:
     """It goes on all hosts, and nothing else does; without the site's name prune only says so."""
     without_services(made)

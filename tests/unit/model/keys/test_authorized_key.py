@@ -1,5 +1,7 @@
 """The entries of `authorized_keys`: whose key each is, and since when."""
 
+from dataclasses import replace
+
 import pytest
 
 from model.keys.authorized_key import AuthorizedKey, options_of, parse_key, parse_keys
@@ -13,6 +15,16 @@ def test_an_entry_says_who_and_since_when() -> None:
     assert KEY.line == f"ssh-ed25519 {BLOB} skep:alice@laptop:{KEY.id}:2026-11-29T08:05:11Z"
     assert parse_key(KEY.line) == KEY
     assert KEY.name == f"alice@laptop:{KEY.id}"
+
+
+def test_an_operators_entry() -> None:
+    """It says whose it is, comes back as it was, counts before another of the same key, and is no checkout's."""
+    ann = replace(AuthorizedKey.of_operator("ann", KEY.public), since="2026-11-29T08:05:11Z")
+
+    assert ann.line == f"ssh-ed25519 {BLOB} skep-operator:ann:{KEY.id}:2026-11-29T08:05:11Z"
+    assert parse_key(ann.line) == ann
+    assert not ann.is_checkouts
+    assert parse_keys([ann.line, KEY.line]) == parse_keys([KEY.line, ann.line]) == (ann,)
 
 
 def test_a_fingerprint_is_that_of_ssh() -> None:

@@ -29,7 +29,7 @@ def provider_of(directory: Path, **config: Any) -> DockerProvider:
     """Return the provider of a stage of two hosts."""
     table = types.DockerStage(**{"cidr": "10.9.8.0/24", "number_of_hosts": 2, **config})
     stage = Stage(types.Site(site="s.test", stages={"private": table}), "private", table)
-    return DockerProvider(stage, SshFiles(*[directory] * 4))
+    return DockerProvider(stage, SshFiles(directory, directory, directory, directory))
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model.keys.authorized_key import AuthorizedKey
-from remote.ssh.authorized_keys import LIST, let_in_script, take_out_script
+from remote.ssh.authorized_keys import LIST, end_sessions_script, let_in_script, take_out_script
+from tests import rig
 
 
 def key(n: int, since: str = "2026-11-29T08:00:00Z") -> AuthorizedKey:
@@ -30,11 +32,12 @@ class Host:
         self._programs = directory / "bin"
         self._programs.mkdir()
         (directory / "home").mkdir()
-        self._program("getent", f"echo skep:x:1000:1000::{directory}/home:/bin/sh")
-        self._program("chown", ":")
-        self._program("restorecon", ":")
+        self.program("getent", f"echo skep:x:1000:1000::{directory}/home:/bin/sh")
+        self.program("chown", ":")
+        self.program("restorecon", ":")
 
-    def _program(self, name: str, text: str) -> None:
+    def program(self, name: str, text: str) -> None:
+        """Make a program of the host's."""
         path = self._programs / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
@@ -72,6 +75,61 @@ def test_letting_in_takes_nobody_out(host: Host) -> None:
     assert host.keys.stat().st_mode & 0o777 == 0o600
     assert host.keys.parent.stat().st_mode & 0o777 == 0o700
     assert [path.name for path in host.keys.parent.iterdir()] == ["authorized_keys"]
+
+
+def test_an_operators_entry_is_his_own(host: Host) -> None:
+    """It takes the place of any other without options of the same key, has his name, and stays when let in again."""
+    first = key(1)
+    operator = replace(AuthorizedKey.of_operator("ann", first.public), since="2026-11-30T08:00:00Z")
+    host.run(let_in_script([first]))
+
+    host.run(let_in_script([operator]))
+    assert host.lines() == [operator.line]
+    host.run(let_in_script([replace(operator, since="2026-12-01T08:00:00Z")]))
+    assert host.lines() == [operator.line]
+    renamed = replace(operator, who="anne")
+    host.run(let_in_script([renamed]))
+    assert host.lines() == [renamed.line]
+
+
+def test_sessions_by_a_key_that_is_taken_out_end(host: Host) -> None:
+    """Those of the admin user alone, by the last log-in of the process; a number that is another's now stays."""
+    operator = AuthorizedKey.of_operator("ann", f"ssh-ed25519 AAAA{1:064}")
+    other = AuthorizedKey.of_operator("bob", f"ssh-ed25519 AAAA{2:064}")
+    with ExitStack() as stack:
+
+        def process(title: str) -> subprocess.Popen[bytes]:
+            words = ["bash", "-c", f"exec -a '{title}' sleep 60"]
+            started = stack.enter_context(subprocess.Popen(words))
+            stack.callback(started.kill)
+            path = Path("/proc", str(started.pid), "cmdline")
+            rig.wait_until(lambda: path.read_bytes().startswith(title.encode()), "its title", 10)
+            return started
+
+        gone, kept = process("sshd: skep [priv]"), process("sshd-session: skep [priv]")
+        newer, others = process("sshd-session: skep [priv]"), process("postgres: skep [priv]")
+        lines = [
+            (gone, "skep", operator),
+            (kept, "skep", other),
+            (newer, "skep", other),
+            (newer, "skep", operator),
+            (others, "skep", operator),
+        ]
+        log = "".join(
+            f"Nov 29 18:00:00 hive0 sshd[{who.pid}]: Accepted publickey for {user} from 10.0.0.1 port 1 ssh2: "
+            f"ED25519 {of.fingerprint}\n"
+            for who, user, of in lines
+        )
+        host.program("journalctl", f"cat <<'END'\n{log}END")
+
+        assert host.run(end_sessions_script([operator]) + "echo done\n") == "done\n"
+
+        gone.wait(10)
+        newer.wait(10)
+        assert (kept.poll(), others.poll()) == (None, None)
+    host.program("journalctl", "exit 1")
+    assert host.run(end_sessions_script([operator]) + "echo done\n") == "done\n", "no journal is no error"
+    assert end_sessions_script([]) == ""
 
 
 def test_since_when_stays(host: Host) -> None:

@@ -14,6 +14,7 @@ from tasks.run.context import Run
 from tests import made as rig
 from tests.made import Made
 from tests.rig import quiet
+from tests.unit.ssh_keys import made_key, wire_key
 
 OWN = AuthorizedKey("ssh-ed25519", "AAAAown0", "me@here", "2026-11-28T08:00:00Z")
 OTHER = AuthorizedKey("ssh-ed25519", "AAAAothr", "ci@runner", "2026-11-27T08:00:00Z")
@@ -43,7 +44,11 @@ class Hosts:
         self.scripts.append((name, text))
         before = self.keys.setdefault(name, [])
         lines = [line.partition("=")[2].strip("'") for line in text.splitlines() if line.startswith("AUTH")]
-        before += [key for key in parse_keys(lines) if key not in before]
+        new = parse_keys(lines)
+        before[:] = [
+            key for key in before if key.public not in {one.public for one in new if one.is_operators}
+        ]
+        before += [key for key in new if key not in before]
         if "BLOBS=" in text:
             self.keys[name] = [key for key in before if key.blob not in text]
         return "".join(f"{key.line}\n" for key in self.keys[name])
@@ -163,3 +168,146 @@ def test_a_record_that_is_none(made: Made) -> None:
         (run.state.root / let_in_keys.FILE).write_text(text)
 
         assert let_in_keys.recorded(run) == {}
+
+
+# -- operators ---------------------------------------------------------------------------------------------------------
+
+ANN, BOB = wire_key("ssh-ed25519", bytes(32)), wire_key("ssh-ed25519", b"\1" * 32)
+
+
+def operator(name: str, public: str) -> AuthorizedKey:
+    """Return the entry of an operator."""
+    return AuthorizedKey.of_operator(name, public)
+
+
+def with_operators(made: Made, lines: str) -> Run:
+    """Return the run of a site with these operators."""
+    text = made.directory.joinpath("site.toml").read_text().partition("[operators]")[0]
+    made.directory.joinpath("site.toml").write_text(f"{text}[operators]\n{lines}")
+    return made.run()
+
+
+def test_operators_come_and_go(made: Made, hosts: Hosts) -> None:
+    """A host gets those of site.toml, and lets in those no more that were once: their sessions end there."""
+    hosts.keys["hive1"] = [OWN, OTHER, operator("bob", BOB)]
+    run = with_operators(made, f'ann = "{ANN} laptop"\n')
+    said: list[str] = []
+
+    let_in_keys.settle(run, host_of(run, "hive1"), said.append)
+
+    assert [(key.who, key.is_operators) for key in hosts.keys["hive1"]] == [
+        ("me@here", False),
+        ("ci@runner", False),
+        ("ann", True),
+    ]
+    assert "hive1: no longer lets in bob" in "".join(said)
+    assert operator("bob", BOB).fingerprint in hosts.scripts[-1][1]
+    assert let_in_keys.inputs(run.stage) == {"operators.ann": ANN}
+
+
+def test_an_operator_comes_from_site_toml_alone(made: Made, hosts: Hosts) -> None:
+    """A host that was down lets nobody back in: what others let in is no source of operators."""
+    made.look("hive0", authorized_keys=(OWN, operator("bob", BOB)))
+    run = with_operators(made, f'ann = "{ANN}"\n')
+
+    let_in_keys.settle(run, host_of(run, "hive1"), quiet)
+
+    assert {key.who for key in hosts.keys["hive1"]} == {"ann"}
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ((operator("ann", ANN),), ""),
+        ((), "hive1 does not let in ann, of [operators]"),
+        ((operator("anne", ANN),), "hive1 does not let in ann, of [operators]"),
+        ((replace(operator("ann", ANN), is_operators=False),), "hive1 does not let in ann, of [operators]"),
+        (
+            (operator("ann", ANN), operator("bob", BOB)),
+            "hive1 still lets in bob, not of [operators] any more",
+        ),
+    ],
+)
+def test_a_host_that_lets_others_in_is_not_up_to_date(
+    made: Made, there: tuple[AuthorizedKey, ...], said: str
+) -> None:
+    """Also where it was down when they changed, or was changed by hand; one that is silent is not judged."""
+    made.look("hive1", authorized_keys=there)
+    run = with_operators(made, f'ann = "{ANN}"\n')
+
+    assert let_in_keys.drift(run, host_of(run, "hive1")) == said
+    made.look("hive1", error="hive1: no answer")
+    run = made.run()
+    assert let_in_keys.drift(run, host_of(run, "hive1")) == ""
+
+
+def test_a_site_without_operators_is_as_it_was(made: Made) -> None:
+    """No input, and no drift but by somebody whom site.toml had."""
+    made.look("hive1", authorized_keys=(OWN, OTHER, PERSON))
+    run = made.run()
+
+    assert let_in_keys.inputs(run.stage) == {}
+    assert let_in_keys.drift(run, host_of(run, "hive1")) == ""
+
+
+@pytest.fixture
+def ann(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the public key of Ann, who is an operator and runs doit."""
+    home = tmp_path_factory.mktemp("home")
+    key = made_key(home / ".ssh" / "id_ed25519")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with_operators(made, f'ann = "{key}"\n')
+    return " ".join(key.split()[:2])
+
+
+def test_an_operators_checkout_has_no_key_of_its_own(made: Made, hosts: Hosts, ann: str) -> None:
+    """The key that it had goes out when the operator's is in, so that who is taken out is out; its session stays."""
+    hosts.keys["hive1"] = [OWN]
+    made.look("hive1", authorized_keys=(OWN,))
+    run = made.run()
+    files = run.connections.files
+    assert files.own_key is not None
+    assert (files.own_key.who, files.own_key.public) == ("ann", ann)
+    assert [path.name for path in files.keys] == ["id_ed25519", "id_ed25519"], "the former one still logs in"
+
+    let_in_keys.let_operator_in(run, host_of(run, "hive1"), quiet)
+    assert [key.who for key in hosts.keys["hive1"]] == ["me@here", "ann"]
+    let_in_keys.settle(run, host_of(run, "hive1"), quiet)
+
+    assert [key.who for key in hosts.keys["hive1"]] == ["ann"]
+    assert not any("FINGERPRINTS" in script for _, script in hosts.scripts)
+    made.look("hive1", authorized_keys=(operator("ann", ann), OWN))
+    run = made.run()
+    assert let_in_keys.drift(run, host_of(run, "hive1")).startswith(
+        "hive1 lets in this checkout's own key beside"
+    )
+
+
+def test_who_takes_himself_out_is_taken_out_by_others(
+    made: Made, hosts: Hosts, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run does not take out the key that it logs in with, as one of SKEP_IDENTITY."""
+    monkeypatch.setenv("SKEP_IDENTITY", str(Path("~/.ssh/id_ed25519").expanduser()))
+    hosts.keys["hive1"] = [operator("ann", ann)]
+    run = with_operators(made, "")
+
+    let_in_keys.settle(run, host_of(run, "hive1"), quiet)
+
+    assert [key.who for key in hosts.keys["hive1"]] == ["ann"]
+
+
+def test_a_key_with_a_passphrase_says_how(made: Made, ann: str) -> None:
+    """A host's refusal has the command that tells the agent."""
+    path = Path("~/.ssh/id_ed25519").expanduser()
+    path.unlink()
+    path.with_suffix(".pub").unlink()
+    key = made_key(path, "ed25519", "correct horse")
+    run = with_operators(made, f'ann = "{key}"\n')
+
+    said = str(run.connections.files.refusal("hive0"))
+
+    assert said.startswith("hive0 refuses the key of operator ann (SHA256:")
+    assert f"ssh-add {path}" in said
+    assert "an operator whom it still lets in runs doit" in said
+    assert ann not in said

@@ -231,11 +231,11 @@ def test_secrets_leave_the_environment(tmp_path: Path, provider: str, left: dict
             'cidr = "10.0.0.0/24"\nregion = "eu-central-1"\ninstance_type = "t3.small"',
         )
     (tmp_path / "site.toml").write_text(text)
-    environment = {"AWS_TOKEN": SECRET, "PATH": "/bin"}
+    environment = {"AWS_TOKEN": SECRET, "PATH": "/bin", "SKEP_KEYS": "skep:1:x:y"}
 
     taken = take(select(load(tmp_path / "site.toml"), None), environment)
 
-    assert taken == {"AWS_TOKEN": SECRET}
+    assert taken == {"AWS_TOKEN": SECRET, "SKEP_KEYS": "skep:1:x:y"}
     assert environment == (left or {"AWS_TOKEN": SECRET, "PATH": "/bin"})
 
 
