@@ -13,8 +13,7 @@ _AT_HOME = ("docker", "vagrant")
 """Providers whose hosts are on the machine that made them."""
 _URL = re.compile(r"(https://)(?:[^/@]*@)?([^/@]+/.+)")
 _KEY_HELP = """\
-# The secret SKEP_CI_KEY is the private key of CI, made and let in once (skep's docs/providers.md, "CI"):
-#   ssh-keygen -q -t ed25519 -N '' -C ci@runner -f ci_key && doit authorize ci_key.pub
+# The secret SKEP_KEYS is what `doit keys export` prints in a checkout that is let in (skep's docs/ci.md).
 """
 _LOGIN = "# FILL IN: what the provider needs for its login (docs/providers.md), out of secrets"
 _GITHUB = """\
@@ -40,32 +39,28 @@ jobs:
         run: |
           git clone --quiet {url} skep{fill_in}
           git -C skep checkout --quiet {commit}
-      - name: the key of CI
-        working-directory: site
-        env:
-          SKEP_CI_KEY: ${{{{ secrets.SKEP_CI_KEY }}}}
-        run: |
-          mkdir -p -m 0700 "state/$SKEP_STAGE/secrets"
-          (umask 077 && printf '%s\\n' "$SKEP_CI_KEY" >"state/$SKEP_STAGE/secrets/id_ed25519")
       - name: plan
         if: github.event_name == 'pull_request'
         working-directory: site
+        env:
+          SKEP_KEYS: ${{{{ secrets.SKEP_KEYS }}}}
         run: ../skep/setup doit plan || [ $? -eq 2 ] # 2: a run would change something
       - name: run
         if: github.event_name == 'push'
         working-directory: site
+        env:
+          SKEP_KEYS: ${{{{ secrets.SKEP_KEYS }}}}
         run: ../skep/setup doit
 """
 _GITLAB = """\
 # Made by `doit init ci=gitlab`: a plan for each merge request, a run for each change of the default branch.
-{help}# It is a variable of type "File", protected and masked as far as GitLab can.
+{help}# It is a variable, protected and masked.
 default:
   image: debian:12{runner}
   before_script:
     - apt-get update -q && apt-get install -qy --no-install-recommends ca-certificates git python3 python3-venv
     - git clone --quiet {url} ../skep{fill_in}
     - git -C ../skep checkout --quiet {commit}
-    - install -D -m 0600 "$SKEP_CI_KEY" "state/$SKEP_STAGE/secrets/id_ed25519"
 variables:
   SKEP_STAGE: {stage}{engine}
 plan:

@@ -158,11 +158,9 @@ def settle(run: Run, host: Host, log: Log) -> None:
     former, gone = _former_key(run, found), _former_operators(run, found)
     if former or gone:
         found = _edited(run, host, take_out_script([*former, *gone]) + end_sessions_script(gone))
+    stay = "Keys of checkouts stay: doit keys shows them, doit prune key=NAME takes one out"
     for key in gone:
-        log(
-            f"{host.short}: no longer lets in {key.who}, who is no operator any more; connections by that key are ended. "
-            "Keys of checkouts stay: doit keys shows them, doit prune key=NAME takes one out"
-        )
+        log(f"{host.short}: no longer lets in operator {key.who}, and ended connections by that key. {stay}")
     if former:
         log(f"{host.short}: no longer lets in this checkout's own key, but that of operator {_own_name(run)}")
     log(f"{host.short}: lets in {', '.join(key.name for key in found) or 'nobody'}")

@@ -200,7 +200,7 @@ def test_operators_come_and_go(made: Made, hosts: Hosts) -> None:
         ("ci@runner", False),
         ("ann", True),
     ]
-    assert "hive1: no longer lets in bob" in "".join(said)
+    assert "hive1: no longer lets in operator bob" in "".join(said)
     assert operator("bob", BOB).fingerprint in hosts.scripts[-1][1]
     assert let_in_keys.inputs(run.stage) == {"operators.ann": ANN}
 
