@@ -140,6 +140,8 @@ def _purposes(last: str, commands: Mapping[str, Callable[[], type[Command]]]) ->
 
 def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
     """Yield what a command takes beside tasks."""
+    if command == "keys":
+        yield from (("export", "print what CI needs to log in"), ("import", "read that from standard input"))
     if command == "rollback":
         yield from ((name, "service") for name in site.names("services"))
     elif command == "why":

@@ -1,7 +1,6 @@
 """`doit keys`: what is used and who is let in; the line for CI is printed once, kept nowhere, and read back."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +63,7 @@ def site(tmp_path: Path) -> Made:
 
 
 @pytest.fixture
-def machines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machines]:
+def machines(monkeypatch: pytest.MonkeyPatch) -> Machines:
     """Give its hosts."""
     found = Machines()
     monkeypatch.setattr(Connection, "script", lambda connection, text, **_: found.script(connection, text))

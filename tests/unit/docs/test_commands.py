@@ -28,7 +28,22 @@ from tasks.run.state import State
 from tests import pages
 from tests.pages import ROOT, Command
 
-OTHERS = {"cd", "sed", "curl", "dig", "jq", "ssh", "ssh-keygen", "install", "docker", "git", "true", "["}
+OTHERS = {
+    "cd",
+    "sed",
+    "curl",
+    "dig",
+    "jq",
+    "gh",
+    "glab",
+    "ssh",
+    "ssh-keygen",
+    "install",
+    "docker",
+    "git",
+    "true",
+    "[",
+}
 """Programs of others that the documents use."""
 SETUPS = {"./setup", "../skep/setup", "skep/setup"}
 WALKS = "docs/architecture.md"
