@@ -237,6 +237,7 @@ def test_a_check_asks_as_the_real_calls_do(aws: Cloud, tmp_path: Path) -> None:
     aws.ask(is_demanding=True)
     provider = provider_of(tmp_path, **ONE, nfs=True, mirrored_disk_size=5)
     assert provider.check() == []
+    assert aws.things() == [], "a dry run made something"
     make.ensure_all(provider)
 
     plain = provider_of(tmp_path, **ONE, disk_encrypted=False, name="plain")

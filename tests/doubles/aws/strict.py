@@ -201,6 +201,11 @@ class Strict:
         known = self._judge(call)
         if known is not None:
             return _ok(known)
+        if call.form.get("DryRun") == "true":
+            # Moto makes a VPC all the same. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+            raise RefusedError(
+                "DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412
+            )
         environ["wsgi.input"] = _Body(_mended_request(call))
         environ["CONTENT_LENGTH"] = str(len(environ["wsgi.input"].data))
         status, headers, answer = self._ask_moto(environ)
@@ -517,8 +522,6 @@ class Strict:
 
     def _note(self, call: Call, answer: bytes) -> bytes:
         """Remember the operation that a request began, and have the answer show it."""
-        if call.form.get("DryRun") == "true":
-            return answer
         made = {found.group().decode() for found in _ID.finditer(answer)}
         if self.settings.lag and call.operation in _MAKES:
             new = {each for each in made if each.startswith(f"{_MAKES[call.operation]}-")}
