@@ -10,7 +10,7 @@ from model.keys.record import HostRecord
 from remote.mother.wait import Pace, attempts, pause
 from remote.ssh import openssh
 from remote.ssh.commands import ssh_login, with_key
-from remote.ssh.ssh_files import is_refusal
+from remote.ssh.ssh_files import is_refusal, is_turned_away
 
 LOGIN_TIMEOUT = 30.0
 _LONGEST_PAUSE = 45.0
@@ -83,16 +83,20 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
     Attempts that the host refuses come ever less often: sshguard, which Google's images of Ubuntu had, and fail2ban
     shut out who is refused a few times in a short while.
     https://manpages.debian.org/bookworm/sshguard/sshguard.8.en.html
+    So does sshd itself since OpenSSH 9.8: then the refusal is still the reason why not.
     """
-    deadline, refusals, reason = time.monotonic() + timeout, 0, ""
+    deadline, refusals, reason, refusal = time.monotonic() + timeout, 0, "", ""
     for _ in attempts(timeout, Pace(first=0.2, longest=0.2)):
         answer = log_in(record, key, "sudo -n true")
         if answer.worked:
             return ""
         reason = answer.errors or f"exit status {answer.status}"
+        if refusal and is_turned_away(reason):
+            reason = refusal
         if not alive():
             break
         if is_refusal(reason):
+            refusal = reason
             pause(min(2.0**refusals, _LONGEST_PAUSE, deadline - time.monotonic()))
             refusals += 1
     return reason

@@ -51,3 +51,27 @@ def test_attempts_that_are_refused_are_spaced(
 
     assert fewest <= len(tries) <= most
     assert clock.now <= 301.0
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("skep@h: Permission denied (publickey).", "skep@h: Permission denied (publickey)."),
+        ("connect to host h: Connection refused", "kex_exchange_identification: Connection reset by peer"),
+    ],
+)
+def test_a_host_that_shuts_out_after_a_refusal_has_refused(
+    monkeypatch: pytest.MonkeyPatch, first: str, reason: str
+) -> None:
+    """A newer sshd closes the connection at once after some refusals: why not is still that it lets the key not in."""
+    clock, answers = Clock(), [first]
+
+    def log_in(*_: object) -> Answer:
+        last = "kex_exchange_identification: Connection reset by peer"
+        return Answer(255, "", answers.pop() if answers else last)
+
+    for module in (wait, login):
+        monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(login, "log_in", log_in)
+
+    assert wait_for_login(HOST, Path("key"), 10.0, lambda: True) == reason
