@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests import rig
+from tests import debian, rig
 from tests.integration.doit_run import RUN_TIMEOUT, Ended, Running
 
 # What doit has imported when it ends.
@@ -128,6 +128,17 @@ class Site:
         """Be a small site: a head for its site.toml, and one service that does nothing."""
         self.toml.write_text(head + IDLE_TOML)
         self.write_role("idle", "echo idle >/idle\n")
+
+    def write_tiny(self, head: str) -> None:
+        """Be a small site whose base is a busybox, so that it takes a second and not half a minute."""
+        self.write_idle(head)
+        self.toml.write_text(
+            replaced(self.toml.read_text(), 'debootstrap = "trixie"', 'tarball = "base.tar"')
+        )
+        programs = debian.unpacked(self.scratch / "busybox", "busybox-static")
+        (self.directory / "base.tar").write_bytes(
+            debian.busybox_root(programs / "bin" / "busybox", self.name)
+        )
 
     def copy_roles(self) -> None:
         """Have the roles of the repository's example, as they are there, and no others."""
