@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -196,9 +196,25 @@ def remove_labelled(site: str) -> None:
                 continue
 
 
+WATCHES = Path("/proc/sys/fs/inotify/max_user_instances")
+_ENOUGH = 1024
+"""Of them, for some hundred hosts; the kernel's default is room for 14, among them those of other sites."""
+
+
+def make_room(limit: Path = WATCHES) -> None:
+    """Have this machine's kernel give enough inotify instances, as skep says it to people; until it is started anew.
+
+    Where this process may not, skep says so when a host is to be made for which there is no room.
+    """
+    with suppress(OSError):
+        if int(limit.read_text()) < _ENOUGH:
+            limit.write_text(f"{_ENOUGH}\n")
+
+
 @contextmanager
 def own(site: str) -> Iterator[None]:
     """Begin and end with nothing that carries a site's label."""
+    make_room()
     remove_labelled(site)
     try:
         yield
