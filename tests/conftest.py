@@ -1,4 +1,6 @@
-"""Which tests stay together where two processes share them (`pytest -n 2 --dist loadscope`), and which begin first.
+"""Which tests stay together where processes share them (`pytest -n 3 --dist loadscope`), and which begin first.
+
+And what is the same for all tests: a fixture that fails says so once.
 
 The tests of a folder of tests/integration share a site; its conftest.py says in which order, where that matters.
 """
@@ -17,11 +19,29 @@ if TYPE_CHECKING:
 
 PLAYED = ("aws", "azure", "gcp")
 """Clouds that are played by a process's own servers, so that their tests need nothing that others have."""
-ORDER = ("example_site", "contract", "openstack", "life")
-"""What begins first, the longest before all: what is short at the end lets both processes end at the same time.
+ORDER = (
+    "example_site",
+    "broken_site",
+    "one_host_site",
+    "contract",
+    "openstack",
+    "tests/integration/test_cloud_hosts.py",
+    "tests/integration/life/test_rolling.py",
+    "tests/integration/life/test_history.py",
+    "tests/integration/test_prepared_hosts.py",
+    "tests/integration/test_fewer_hosts.py",
+    "aws",
+    "azure",
+    "gcp",
+)
+"""What begins first, the longest before all: what is short at the end lets all processes end at the same time.
 
-OpenStack's services may have to be installed first, which is done while the first two are at work.
+OpenStack's services may have to be installed first, which is done while the first are at work.
 """
+_SHARED_SITES = ("broken_site", "example_site", "one_host_site")
+"""The folders whose tests share a site."""
+_SAID: pytest.StashKey[dict[int, tuple[BaseException, str]]] = pytest.StashKey()
+"""The errors of fixtures, by their ids, each with the test that told it."""
 _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 
@@ -32,7 +52,7 @@ def group_of(nodeid: str) -> str:
         return "openstack"
     if path.parent.name == "contract":
         return next((cloud for cloud in PLAYED if cloud in nodeid), "contract")
-    if path.parent.parent.name == "integration":
+    if path.parent.name in _SHARED_SITES:
         return path.parent.name
     return str(path)
 
@@ -50,6 +70,14 @@ class TogetherScheduling(LoadScopeScheduling):
         self.workqueue.move_to_end(first, last=False)
         super()._assign_work_unit(node)
 
+    def _reschedule(self, node: WorkerController) -> None:
+        """Give a process the next group not before it is at the last test of its own: others may be idle by then.
+
+        It begins its last test when it knows what comes after that.
+        """
+        if not self.workqueue or self._pending_of(self.assigned_work[node]) <= 1:
+            super()._reschedule(node)
+
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Path]:
@@ -58,6 +86,22 @@ def control_plane() -> Iterator[Path]:
 
     with cloud.started() as clouds:
         yield clouds
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    """Have a fixture of several tests that can't be made say so once: the others don't run, and name that test.
+
+    Such an error is kept by pytest, and raised for each of them.
+    """
+    said = item.config.stash.setdefault(_SAID, {})
+    try:
+        yield
+    except (Exception, pytest.fail.Exception) as error:
+        _, first = said.setdefault(id(error), (error, item.nodeid))
+        if first != item.nodeid:
+            pytest.skip(f"not run, as what it shares could not be made: see the error of {first}")
+        raise
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

@@ -39,7 +39,7 @@ LIMITS = [pytest.mark.integration, pytest.mark.timeout(300)]
 VM_LIMITS = [pytest.mark.integration, pytest.mark.timeout(7200)]
 """For virtual machines by software emulation: minutes for each start, and a test may make several."""
 
-OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.timeout(1200)]
+OPENSTACK_LIMITS = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1200)]
 """For OpenStack: its services may have to be installed first."""
 
 OWNERS: dict[str, list[pytest.MarkDecorator]] = {

@@ -8,7 +8,7 @@ import pytest
 from tests import rig
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(900)]
 
 PURPOSE = "smaller"
 RUN = 400.0

@@ -9,7 +9,7 @@ import pytest
 from tests import rig
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(400)]
 
 PURPOSE = "nothing"
 TOML = """\

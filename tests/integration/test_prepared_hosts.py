@@ -148,6 +148,7 @@ def packets_fit(hosts: PreparedRig) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.full
 @pytest.mark.timeout(900)
 def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) -> None:
     """From a root password to answered queries; again it does nothing; destroy removes all of skep's.

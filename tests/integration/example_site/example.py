@@ -53,13 +53,14 @@ class Example(Site):
 
     Args:
         directory: Where its site.toml, roles/ and state/ are; made here.
+        purpose: What its name is made from.
 
     """
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory, "example")
+    def __init__(self, directory: Path, purpose: str) -> None:
+        super().__init__(directory, purpose)
         text, found = re.subn(
-            r'^cidr = ".*"$', f'cidr = "{rig.free_cidr("example")}"', self.example_toml(), flags=re.MULTILINE
+            r'^cidr = ".*"$', f'cidr = "{rig.free_cidr(purpose)}"', self.example_toml(), flags=re.MULTILINE
         )
         assert found == 1
         self._toml = text

@@ -62,6 +62,7 @@ def test_ntp_servers(site: Example) -> None:
     assert sorted(f"setup_hosts:{host}.chrony" for host in HOSTS) == site.settle()
 
 
+@pytest.mark.full
 def test_configuration_of_the_engines(site: Example) -> None:
     """The engines' configuration changed: one step a host; hives stop their engines in turn, and all comes back."""
     steps = sorted(f"setup_hosts:{host}.docker" for host in HOSTS)

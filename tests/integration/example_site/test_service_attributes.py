@@ -302,6 +302,7 @@ def _job_everywhere(site: Example) -> None:
     assert logs.splitlines() == ["here"] * len(HIVES)
 
 
+@pytest.mark.full
 def test_standalone(site: Example) -> None:
     """A standalone service runs systemd, which comes up whole, runs units, and ends in order when it is told to."""
     with site.added(STANDALONE):

@@ -23,7 +23,7 @@ from tests.integration.life.lived_site import PURPOSE, RUN, LivedSite, Shape, re
 from tests.integration.life.prepared_site import prepared
 from tests.integration.life.witnesses import Reader, Writer
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(5400)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(5400)]
 
 QUICK = 1
 """The history of which CI plays the beginning: it takes no hosts down, which `test_rolling.py` does, and is quick."""

@@ -12,7 +12,7 @@ from tests.integration.life.lived_site import SERVE
 from tests.integration.life.witnesses import Reader
 from tests.integration.site import Site
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.integration, pytest.mark.full, pytest.mark.timeout(1200)]
 
 PURPOSE = "rolling"
 RUN = 600.0

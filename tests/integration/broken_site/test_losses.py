@@ -56,6 +56,7 @@ def test_repository_restarted(site: Example) -> None:
     site.is_whole()
 
 
+@pytest.mark.full
 def test_killed_while_a_host_is_made(site: Example) -> None:
     """Killed while a deleted host is replaced, and again while it joins the swarm: the third run converges."""
     delete(site, "hive2")
@@ -70,6 +71,7 @@ def test_killed_while_a_host_is_made(site: Example) -> None:
     site.answers()
 
 
+@pytest.mark.full
 def test_leader_and_repository_killed_during_a_deployment(site: Example) -> None:
     """Services on the other hives go on, no run ends with a traceback, and the next one brings all back."""
     leader = site.on(

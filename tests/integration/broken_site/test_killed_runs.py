@@ -52,8 +52,14 @@ MOMENTS = {
     ),
 }
 
+EACH_TIME = {"a step of a host", "a deployment"}
+"""Those that are tried after every change."""
 
-@pytest.mark.parametrize("moment", MOMENTS)
+
+@pytest.mark.parametrize(
+    "moment",
+    [pytest.param(moment, marks=() if moment in EACH_TIME else pytest.mark.full) for moment in MOMENTS],
+)
 def test_killed_during(site: Example, moment: str) -> None:
     """Killed with all its processes during a piece of work: the next run does that again and nothing else."""
     work, now, edit = (when := MOMENTS[moment]).work, when.now, when.edit

@@ -52,6 +52,7 @@ endpoint_mode = "dnsrr"
     assert site.run().did_nothing
 
 
+@pytest.mark.full
 def test_full_disk_on_the_repository(site: Example) -> None:
     """The registry's disk is full: the message says so and on which host; with room again the next run goes on."""
     site.on(
