@@ -13,7 +13,7 @@ from tests.contract import faults
 from tests.doubles.aws import cloud as aws_cloud
 from tests.doubles.aws.cloud import Cloud
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 
 
 class AwsLife(faults.PlayedLife):

@@ -100,6 +100,7 @@ def life(azure: Cloud, tmp_path: Path) -> AzureLife:
     return AzureLife(azure, make.ssh_files(tmp_path))
 
 
+@pytest.mark.full
 class TestMaking(faults.Making):
     """A whole stage is made."""
 
@@ -111,6 +112,7 @@ class TestMaking(faults.Making):
     }
 
 
+@pytest.mark.full
 class TestDestroying(faults.Destroying):
     """A whole stage is removed."""
 
