@@ -5,6 +5,7 @@ And what is the same for all tests: a fixture that fails says so once.
 The tests of a folder of tests/integration share a site; its conftest.py says in which order, where that matters.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -40,6 +41,9 @@ OpenStack's services may have to be installed first, which is done while the fir
 """
 _SHARED_SITES = ("broken_site", "example_site", "one_host_site")
 """The folders whose tests share a site."""
+_SECONDS: defaultdict[str, float] = defaultdict(float)
+_LONG, _MINUTES = 10, 120
+"""Seconds from which on a group is listed, and seconds of all tests from which on there is a list."""
 _SAID: pytest.StashKey[dict[int, tuple[BaseException, str]]] = pytest.StashKey()
 """The errors of fixtures, by their ids, each with the test that told it."""
 _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
@@ -102,6 +106,20 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
         if first != item.nodeid:
             pytest.skip(f"not run, as what it shares could not be made: see the error of {first}")
         raise
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Add up how long the tests of each group took."""
+    _SECONDS[group_of(report.nodeid)] += report.duration
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say where the time went, where it was minutes: CONTRIBUTING.md tells what to do with it."""
+    long = [(seconds, group) for group, seconds in _SECONDS.items() if seconds >= _LONG]
+    if sum(_SECONDS.values()) > _MINUTES and long:
+        terminalreporter.section("seconds by group")
+        for seconds, group in sorted(long, reverse=True):
+            terminalreporter.write_line(f"{seconds:6.0f} {group}")
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:

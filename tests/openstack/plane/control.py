@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,22 +17,12 @@ from types import TracebackType
 from typing import IO, Self
 
 from tests.openstack.plane import settings
+from tests.openstack.plane.programs import PlaneError, install_database, install_services, say
 from tests.openstack.plane.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 INSIDE = HERE / "inside"
 START_SECONDS, STOP_SECONDS = 300.0, 10.0
-DATABASE = ("mariadb-server-core", "mariadb-client-core")
-"""Debian's packages of the programs alone: no service of this machine is made or met."""
-
-
-class PlaneError(Exception):
-    """The services can't be had; the message says where to read why."""
-
-
-def say(text: str) -> None:
-    """Tell who waits."""
-    print(f"openstack: {text}", file=sys.stderr, flush=True)  # noqa: T201 - a program's own output
 
 
 def began(pid: int) -> str:
@@ -198,8 +187,8 @@ class Plane:
             secret.touch(mode=0o600)
             secret.write_text(secrets.token_hex(12))
         self._settings = Settings(self.run, self.log, self._port, secret.read_text())
-        _install_database(self.log)
-        _install_services(self.environment, self.log)
+        install_database(self.log)
+        install_services(self.environment, self.log)
         self._settings.write(self.environment)
 
     def _make_once(self) -> None:
@@ -352,49 +341,3 @@ def _listens(port: int) -> bool:
 def _as_root() -> tuple[str, ...]:
     """Return what MariaDB wants to be told by root."""
     return ("--user=root",) if os.geteuid() == 0 else ()
-
-
-def _install_database(log: Path) -> None:
-    """Have MariaDB's programs."""
-    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    if all(shutil.which(name, path=path) for name in ("mariadbd", "mariadb-install-db")):
-        return
-    # Another one may be at work.
-    words = ["-y", "-o", "DPkg::Lock::Timeout=300", "--no-install-recommends"]
-    install = ["apt-get", "install", *words, *DATABASE]
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise PlaneError(f"MariaDB's programs are missing; as root: {' '.join(install)}")
-    say("installing MariaDB's programs")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    with (log / "apt.out").open("wb") as output:
-        for command in (install, ["apt-get", "update"], install):
-            done = subprocess.run(
-                command, check=False, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL
-            )
-            if done.returncode == 0 and command is install:
-                return
-    raise PlaneError(f"MariaDB's programs can't be installed: see {log}/apt.out")
-
-
-def _install_services(environment: Path, log: Path) -> None:
-    """Have the services' packages; of several that want them at once, one installs."""
-    requirements = HERE / "requirements.txt"
-    wanted, complete = requirements.read_text(), environment / "complete"
-    environment.parent.mkdir(parents=True, exist_ok=True)
-    with environment.with_name(environment.name + ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if complete.exists() and complete.read_text() == wanted:
-            return
-        say(f"installing its services in {environment}, 700 MB, which takes some minutes")
-        shutil.rmtree(environment, ignore_errors=True)
-        python = str(environment / "bin" / "python")
-        # Of what is installed here a fraction is ever imported; Python compiles that at the first start.
-        pip = [python, "-m", "pip", "install", "--no-deps", "--no-compile", "-r", str(requirements)]
-        with (log / "pip.out").open("wb") as output:
-            for command in ([sys.executable, "-m", "venv", str(environment)], pip):
-                done = subprocess.run(
-                    command, check=False, stdout=output, stderr=output, stdin=subprocess.DEVNULL
-                )
-                if done.returncode:
-                    raise PlaneError(f"its services can't be installed: see {log}/pip.out")
-        complete.write_text(wanted)

@@ -56,6 +56,7 @@ def refusal(ask: Callable[[], object]) -> str:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize(
     ("profile", "reason", "way_out"),
@@ -94,6 +95,7 @@ def test_a_choice_of_azures_that_there_is_not(monkeypatch: pytest.MonkeyPatch) -
     assert "`az login`" in line
 
 
+@pytest.mark.slow
 def test_an_error_of_openstacks_of_no_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password that is missing is said with a bare Exception."""
     import openstack

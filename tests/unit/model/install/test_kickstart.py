@@ -46,6 +46,7 @@ def test_a_kickstart_file_is_of_its_releases_grammar(
     assert (done.returncode, done.stderr.strip()) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_grammar_is_looked_at(tmp_path: Path) -> None:
     """The check before this one can fail: an option that the release does not have is refused."""
     path = tmp_path / "ks.cfg"

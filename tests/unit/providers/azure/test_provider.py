@@ -27,6 +27,7 @@ def test_without_the_sdk(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == f"provider azure needs Azure's SDK: install it with `{AZURE.command}`"
 
 
+@pytest.mark.slow
 def test_the_sdk_is_not_imported_for_a_list() -> None:
     """What a stage wants is known without Azure's SDK."""
     code = "import sys, providers.azure.provider; sys.exit('azure' in sys.modules)"

@@ -41,6 +41,7 @@ def test_the_script_is_posix_shell() -> None:
     subprocess.run(["sh", "-n"], input=apply_script(STEP, FILES, "0" * 64).encode(), check=True)
 
 
+@pytest.mark.slow
 def test_a_script_that_was_cut_off_runs_nothing() -> None:
     """The connection may break while it is sent: no part of it is a program of its own."""
     text = apply_script(STEP, FILES, "0" * 64)

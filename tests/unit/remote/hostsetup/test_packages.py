@@ -90,6 +90,7 @@ esac
 """A cloud-init whose `status --wait` ends in some way."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("end", "status", "said"),
     [

@@ -291,6 +291,7 @@ def test_an_image_without_python(said: str, tmp_path: Path) -> None:
     assert "role `python`" in reason
 
 
+@pytest.mark.slow
 def test_no_output_of_a_command_in_the_container_is_lost(tmp_path: Path) -> None:
     """Seen: a role failed since `id` in its container had said nothing, with exit status 0.
 
