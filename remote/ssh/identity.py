@@ -2,7 +2,7 @@
 
 The agent is asked by its own protocol, and no program is started for it:
 https://datatracker.ietf.org/doc/html/draft-ietf-sshm-ssh-agent (messages 11 and 12). That a file with the public key
-alone stands for a key of the agent is in ssh_config(5), `IdentityFile`.
+alone stands for a key of the agent is in ssh_config(5).
 """
 
 import base64
