@@ -148,6 +148,6 @@ def check_health(path: str, check: types.Healthcheck | None) -> Iterator[str]:
     """Yield the mistakes of a health check. A time of 0 is the image's own, or the engine's default."""
     if check is not None:
         yield from check_command(f"{path}.test", check.test)
-    for key in ("interval", "timeout", "start_period"):
+    for key in ("interval", "timeout", "start_period", "start_interval"):
         if check is not None and 0 < getattr(check, key) < _LEAST_TIME:
             yield f"{path}.{key}: must be at least 1ms"

@@ -142,7 +142,7 @@ HEALTHCHECK: Mapping[str, ComposeKey] = {
     "disable": ComposeKey("healthcheck.test", "`['NONE']`"),
     "interval": ComposeKey("healthcheck.interval"),
     "retries": ComposeKey("healthcheck.retries"),
-    "start_interval": ComposeKey("", "it needs Docker Engine 25"),
+    "start_interval": ComposeKey("healthcheck.start_interval"),
     "start_period": ComposeKey("healthcheck.start_period"),
     "test": ComposeKey("healthcheck.test"),
     "timeout": ComposeKey("healthcheck.timeout"),

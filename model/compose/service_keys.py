@@ -28,7 +28,7 @@ _LISTS = {
     "cap_drop": "cap_drop",
 }
 _SWITCHES = ("init", "read_only", "tty")
-_HEALTH_TIMES = ("interval", "timeout", "start_period")
+_HEALTH_TIMES = ("interval", "timeout", "start_period", "start_interval")
 
 
 def add_service(scope: Scope) -> None:

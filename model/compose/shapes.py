@@ -35,7 +35,13 @@ _SERVICE: Mapping[str, tuple[str, ...]] = {
             "cpus",
         ),
         *("mem_limit", "mem_reservation", "deploy.mode", "deploy.replicas", "deploy.endpoint_mode"),
-        *("healthcheck.interval", "healthcheck.timeout", "healthcheck.retries", "healthcheck.start_period"),
+        *(
+            "healthcheck.interval",
+            "healthcheck.timeout",
+            "healthcheck.retries",
+            "healthcheck.start_period",
+            "healthcheck.start_interval",
+        ),
         *("build.context", "build.dockerfile", "build.dockerfile_inline", "build.target", "logging.driver"),
         *("deploy.resources.limits.*", "deploy.restart_policy.*", "deploy.update_config.*"),
         *(

@@ -108,6 +108,7 @@ class Healthcheck(Struct, frozen=True, kw_only=True):
     timeout: Seconds = 30.0
     retries: int = 3
     start_period: Seconds = 0.0
+    start_interval: Seconds = 0.0
 
 
 class Build(Frozen, ShortForm, frozen=True):

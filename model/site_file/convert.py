@@ -212,6 +212,7 @@ def _healthcheck(table: HealthcheckTable | None, path: str, problems: list[str])
         interval=seconds(table.interval),
         timeout=seconds(table.timeout),
         start_period=seconds(table.start_period),
+        start_interval=seconds(table.start_interval),
     )
 
 

@@ -137,7 +137,6 @@ _INSTEAD: Mapping[str, Mapping[str, str]] = {
     },
     "HealthcheckTable": {
         "disable": "write test = ['NONE']",
-        "start_interval": _NONE,
     },
     "Volume": {
         "available_on": "leave it out: a stage has the volumes that its services mount",

@@ -47,6 +47,8 @@ def healthcheck(check: types.Healthcheck | None) -> Json | None:
         "Timeout": _nanoseconds(check.timeout),
         "Retries": check.retries,
         "StartPeriod": _nanoseconds(check.start_period),
+        # Where it is not said there is no such key: those that were made before there was one are as wanted.
+        **({"StartInterval": _nanoseconds(check.start_interval)} if check.start_interval else {}),
     }
 
 
