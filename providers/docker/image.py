@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from model.labels import (
 from model.log import Log
 from model.site import DockerStage
 from providers.docker.api import CONFLICT, NOT_FOUND, engine, tolerated
-from remote.images.debian_suites import DEBIAN
+from remote.images.debian_suites import DEBIAN, KEPT_BASES
 from remote.mother.lock import lock
 from remote.mother.process import Running
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 DEBOOTSTRAP = "debootstrap:"
+REPOSITORY = "skep-host"
+"""The name of the images, beside the labels by which they are known."""
 BUILD_TIMEOUT = 900.0
 SILENCE = 300.0
 """Seconds that an installation may print nothing."""
@@ -46,23 +48,11 @@ PACKAGES = (
 )
 _INSTALL = Path(__file__).with_name("install.sh")
 
-# debootstrap works in a memory file system in a mount namespace of its own, and everything in there dies with skep:
-# it waits for no disk, and after kill -9 nothing is left, neither files nor mounts nor processes.
-_DEBOOTSTRAP = (
-    """
-set -eu
-suite=$1 mirror=$2 root=$3
-mount -t tmpfs -o mode=755,size=3g tmpfs "$root"
-debootstrap --variant=minbase "$suite" "$root" "$mirror" >&2
-"""
-    + DEBIAN
-    + """\
-# The mother's names were copied into it; devices are Docker's to make.
-tar -C "$root" --numeric-owner --exclude='./etc/hostname' --exclude='./etc/resolv.conf' --exclude='./dev/*' \\
-    --exclude='./proc/*' --exclude='./sys/*' --exclude='./var/cache/apt/archives/*.deb' \\
-    --exclude='./var/lib/apt/lists/*' --exclude='./usr/share/man/*' --exclude='./usr/share/locale/*' -c .
-"""
-)
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.sh")
+_NOT_INSTALLED = 91
+"""The exit status of `bootstrap.sh` where the packages can't be installed."""
+FORMER_RECIPES = ("sha256:3b672073f197d85e33a156bf9772afe4196c5396a9f1c1c41970cb27f6402b3e",)
+"""What `recipe` was in older versions of skep: hosts of such an image are as wanted, and it is not made anew."""
 
 
 def inputs(config: DockerStage) -> Inputs:
@@ -71,8 +61,13 @@ def inputs(config: DockerStage) -> Inputs:
         "host_image": config.image,
         **({"mirror": config.mirror} if config.image.startswith(DEBOOTSTRAP) else {}),
         "packages": " ".join(PACKAGES),
-        "recipe": f"sha256:{sha256(_INSTALL.read_bytes() + _DEBOOTSTRAP.encode())}",
+        "recipe": f"sha256:{sha256(_INSTALL.read_bytes() + _bootstrap_script().encode())}",
     }
+
+
+def _bootstrap_script() -> str:
+    """Return the script that makes the root file system of a suite."""
+    return _BOOTSTRAP.read_text(encoding="utf-8").replace("@DEBIAN@\n", DEBIAN)
 
 
 def find(client: "APIClient", key: str) -> str | None:
@@ -174,13 +169,11 @@ def _build_directory() -> Path:
 
 
 def _build(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:
-    """Make the base, install the packages in a container of it, commit that."""
-    build_labels = {HOST_IMAGE_BUILD_LABEL: key, HOST_IMAGE_BUILDER_LABEL: _builder()}
+    """Make the image of a suite, or install the packages in a container of an image that is pulled."""
     if config.image.startswith(DEBOOTSTRAP):
-        suite = config.image.removeprefix(DEBOOTSTRAP)
-        base = _debootstrap(client, suite, config.mirror, build_labels, log)
-    else:
-        base = _pull(client, config.image, log)
+        return _bootstrap(client, config, key, log)
+    build_labels = {HOST_IMAGE_BUILD_LABEL: key, HOST_IMAGE_BUILDER_LABEL: _builder()}
+    base = _pull(client, config.image, log)
     log(f"installing {len(PACKAGES)} packages")
     container = client.create_container(
         base,
@@ -197,20 +190,16 @@ def _build(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:
                 log(line)
         code = client.wait(container)["StatusCode"]
         if code != 0:
-            raise ProviderError(
-                f"host image {config.image}: its packages can't be installed (exit status {code})"
-                + "".join(f"\n    {line}" for line in tail)
-            )
+            raise _not_installed(config, code, tail)
         log("committing the host image")
         done = client.commit(
             container,
-            repository="skep-host",
-            tag=key[:12],
+            repository=REPOSITORY,
+            tag=_tag(key),
             changes=[
+                *_changes(key),
                 # Hosts inherit the image's labels, and must not look like a build in work.
-                f'LABEL {HOST_IMAGE_LABEL}={key} {HOST_IMAGE_BUILD_LABEL}="" {HOST_IMAGE_BUILDER_LABEL}=""',
-                "ENTRYPOINT []",
-                'CMD ["/lib/systemd/systemd"]',
+                f'LABEL {HOST_IMAGE_BUILD_LABEL}="" {HOST_IMAGE_BUILDER_LABEL}=""',
             ],
         )
     finally:
@@ -235,58 +224,88 @@ def _pull(client: "APIClient", reference: str, log: Log) -> str:
     return str(client.inspect_image(reference)["Id"])
 
 
-def _debootstrap(client: "APIClient", suite: str, mirror: str, labels: dict[str, str], log: Log) -> str:
-    """Return the id of an untagged image of a Debian or Ubuntu suite, made from its packages."""
+def _tag(key: str) -> str:
+    """Return the tag of the image with a key."""
+    return key[:12]
+
+
+def _changes(key: str) -> list[str]:
+    """Return an image's configuration, as the engine's API takes it."""
+    return [f"LABEL {HOST_IMAGE_LABEL}={key}", "ENTRYPOINT []", 'CMD ["/lib/systemd/systemd"]']
+
+
+def _not_installed(config: DockerStage, code: int | None, tail: Iterable[str]) -> ProviderError:
+    """Return the error of packages that can't be installed."""
+    return ProviderError(
+        f"host image {config.image}: its packages can't be installed (exit status {code})"
+        + "".join(f"\n    {line}" for line in tail)
+    )
+
+
+def _bootstrap(client: "APIClient", config: DockerStage, key: str, log: Log) -> str:
+    """Return the id of the image of a Debian or Ubuntu suite, made from its packages without any container."""
+    suite, mirror = config.image.removeprefix(DEBOOTSTRAP), config.mirror
     log(f"debootstrap {suite} from {mirror}")
     words = [
         # --kill-child and --pdeathsig: if skep dies, so does unshare, and with it all of its process namespace.
         *("setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"),
-        *("sh", "-c", _DEBOOTSTRAP, "debootstrap", suite, mirror, str(_build_directory() / "root")),
+        *("sh", "-c", _bootstrap_script(), "debootstrap", suite, mirror, str(_build_directory() / "root")),
+        *(_INSTALL.read_text(encoding="utf-8"), KEPT_BASES, *PACKAGES),
     ]
     tail: deque[str] = deque(maxlen=15)
-    image = ""
     with Running(words, stdout=True, stderr=True) as process:
         timer = threading.Timer(BUILD_TIMEOUT, process.kill)
         timer.start()
+        reader = threading.Thread(target=_follow, args=(process, tail, log), daemon=True)
+        reader.start()
         try:
-            reader = threading.Thread(target=_follow, args=(process, tail, log), daemon=True)
-            reader.start()
             first = process.stdout.read(1 << 16) if process.stdout else b""
             if first:
-                image = _import(client, process, first, labels)
-            code = process.wait(BUILD_TIMEOUT)
-            reader.join(timeout=10)
+                return _import(client, process, first, key)
+        except _BrokenOffError:
+            pass
         finally:
             timer.cancel()
-    if code != 0 or not image:
-        if image:
-            with tolerated(NOT_FOUND, CONFLICT):
-                client.remove_image(image)
-        raise ProviderError(
-            f"debootstrap {suite} from {mirror} failed (exit status {code}); is the suite's name right, and does the "
-            "mirror answer?" + "".join(f"\n    {line}" for line in tail)
-        )
-    return image
+        code = process.wait(BUILD_TIMEOUT)
+        reader.join(timeout=10)
+    if code == _NOT_INSTALLED:
+        raise _not_installed(config, code, tail)
+    raise ProviderError(
+        f"debootstrap {suite} from {mirror} failed (exit status {code}); is the suite's name right, and does the "
+        "mirror answer?" + "".join(f"\n    {line}" for line in tail)
+    )
 
 
-def _import(client: "APIClient", process: Running, first: bytes, labels: dict[str, str]) -> str:
-    """Give a tar stream to the engine as an image, and return its id."""
+class _BrokenOffError(Exception):
+    """The archive is not whole: what makes it failed."""
+
+
+def _import(client: "APIClient", process: Running, first: bytes, key: str) -> str:
+    """Give a tar stream to the engine as the image with a key, and return its id.
+
+    Raises:
+        _BrokenOffError: The process failed. The engine does not hear the end of the archive, and makes no image.
+
+    """
 
     def chunks() -> Iterator[bytes]:
         yield first
         while process.stdout and (chunk := process.stdout.read(1 << 16)):
             yield chunk
+        if process.wait(BUILD_TIMEOUT) != 0:
+            raise _BrokenOffError
 
-    changes = [f"LABEL {name}={value}" for name, value in labels.items()]
-    answer = str(client.import_image_from_stream(chunks(), changes=changes))
+    answer = str(
+        client.import_image_from_stream(chunks(), repository=REPOSITORY, tag=_tag(key), changes=_changes(key))
+    )
     # One JSON document a line, the last with the image's id: the progress API, which has errors in it too.
     for line in reversed(answer.splitlines()):
         event = json.loads(line)
         if "error" in event:
-            raise ProviderError(f"the host image's base can't be imported: {event['error']}")
+            raise ProviderError(f"the host image can't be imported: {event['error']}")
         if str(event.get("status", "")).startswith("sha256:"):
             return str(event["status"])
-    raise ProviderError(f"the host image's base can't be imported: {answer[-200:]}")
+    raise ProviderError(f"the host image can't be imported: {answer[-200:]}")
 
 
 def _follow(process: Running, tail: "deque[str]", log: Log) -> None:

@@ -26,9 +26,9 @@ APT::Install-Suggests "false";
 END
 
 apt-get update -q
-apt-get upgrade -q -y
-# Docker's and chrony's own users and groups are made here, so that they are the same in every host.
-apt-get install -q -y "$@"
+# Docker's and chrony's own users and groups are made here, so that they are the same in every host. One call installs
+# these packages, and upgrades those that are there.
+apt-get upgrade -q -y "$@"
 
 # Installed to save time, and not set up: setup_hosts writes their configuration and enables them.
 for unit in docker.service docker.socket containerd.service chrony.service docker-registry.service; do

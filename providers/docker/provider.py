@@ -10,7 +10,7 @@ from typing import ClassVar
 from model.json_types import Json
 from model.keys.digest import key_of
 from model.keys.record import FactRecord, Record
-from model.labels import KEY_LABEL, NAME_LABEL, label_filter, labels_of
+from model.labels import HOST_IMAGE_LABEL, KEY_LABEL, NAME_LABEL, label_filter, labels_of
 from model.log import Log
 from model.site import FORMER_HOST_IMAGES, DockerStage
 from model.stage import Stage
@@ -53,7 +53,7 @@ class DockerProvider(Provider):
         self._image = Resource(
             IMAGE,
             docker_host_image.inputs(self._config),
-            defaults=self._defaults,
+            defaults={**self._defaults, "recipe": docker_host_image.FORMER_RECIPES},
             doc=f"the host image, from {self._config.image}",
         )
         self._network_inputs = {"cidr": str(self._config.cidr)}
@@ -140,11 +140,16 @@ class DockerProvider(Provider):
         return found
 
     def _older_image(self, containers: Sequence[Json]) -> str:
-        """Return the image that all hosts were made from under an older default; empty if one is to be made now."""
+        """Return the image that all hosts were made from by an older skep; empty if one is to be made now."""
         there = {labels_of(each).get(NAME_LABEL): each for each in containers}
         hosts = [each for each in self.resources() if each.is_host]
         for host in hosts:
-            if host.name not in there or labels_of(there[host.name]).get(KEY_LABEL) not in host.former_keys:
+            labels = labels_of(there.get(host.name, {}))
+            # They have their image's label beside their own.
+            of_older = (
+                labels.get(KEY_LABEL) == host.key and labels.get(HOST_IMAGE_LABEL) in self._image.former_keys
+            )
+            if labels.get(KEY_LABEL) not in host.former_keys and not of_older:
                 return ""
         return str(there[hosts[0].name]["ImageID"])
 

@@ -25,7 +25,7 @@ from model.keys.digest import sha256
 from model.log import Log
 from model.reasons import reason_of
 from remote.engine.client import engine_errors
-from remote.images.debian_suites import DEBIAN
+from remote.images.debian_suites import DEBIAN, KEPT_BASES
 from remote.ssh.connection import DOCKER_SOCKET
 
 BASE_COMMAND = 'CMD ["/bin/sh"]'
@@ -302,6 +302,7 @@ def debootstrap_script(suite: str, mirror: str, include: Sequence[str], tag: str
     extra = f"--include={quote(','.join(include))}" if include else ""
     name, _, version = tag.partition(":")
     created = {"fromSrc": "-", "repo": name, "tag": version, "changes": BASE_COMMAND}
+    create = quote(f"POST /images/create?{urlencode(created)}")
     # Ubuntu is told apart by the mirror's name.
     return f"""
 suite={quote(suite)} mirror={quote(mirror)}
@@ -321,6 +322,15 @@ trap 'rm -rf "$work"' EXIT INT TERM
 # What a killed run left behind.
 find /var/tmp -maxdepth 1 -name 'skep-base.*' ! -path "$work" -mmin +120 -exec rm -rf {{}} +
 root=$work/root
+# A host that is a container keeps the base that its own image was made from: the same as long as the release is.
+kept={KEPT_BASES}/$suite
+if [ -z {quote(extra)} ] && [ -s "$kept.tar.gz" ] && [ -s "$kept.release" ] &&
+    /usr/lib/apt/apt-helper download-file "$mirror/dists/$suite/InRelease" "$work/release" >/dev/null 2>&1 &&
+    [ "$(sha256sum <"$work/release" | cut -c1-64) $mirror" = "$(cat "$kept.release")" ]; then
+    echo "taking the base that the host's image was made from: the mirror has the same release"
+    engine {create} cat "$kept.tar.gz"
+    exit 0
+fi
 debootstrap --variant=minbase {extra} "$suite" "$root" "$mirror"
 case $mirror in
 *ubuntu*) for part in "$suite" "$suite-updates" "$suite-security"; do
@@ -330,5 +340,5 @@ case $mirror in
 esac
 rm -rf "$work/root/var/cache/apt/archives/"*.deb "$work/root/var/lib/apt/lists/"* "$work/root/var/log/"*.log
 : >"$work/root/etc/machine-id"
-engine 'POST /images/create?{urlencode(created)}' tar -C "$work/root" --numeric-owner --one-file-system -c .
+engine {create} tar -C "$work/root" --numeric-owner --one-file-system -c .
 """

@@ -405,7 +405,7 @@ class TestImage:
         assert isinstance(stage.config, types.DockerStage)
         key = key_of(docker_host_image.inputs(stage.config))
         with make.other_process(stage, make.ssh_files(tmp_path), ["image"]) as process:
-            make.read_until(process, "Validating")
+            make.read_until(process, "Setting up")
             children = processes_below(process.pid)
             assert any("debootstrap" in command for command in children.values())
 

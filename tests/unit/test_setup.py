@@ -411,6 +411,15 @@ class TestInstalls:
         assert (result.returncode, result.stdout) == (0, "ran")
         assert "setup: installing openssh-client" in result.stderr
 
+    def test_the_quicker_debootstrap(self, debian: Machine) -> None:
+        """Where debootstrap is installed and the archive has mmdebstrap, that comes along; it is asked for nowhere else."""
+        (debian.bin / "debootstrap").unlink()
+        debian.has("ssh")
+        for status, packages in ((1, "debootstrap"), (0, "debootstrap mmdebstrap")):
+            debian.stub("apt-cache", f"exit {status}")
+            debian.setup("true")
+            assert [call for call in debian.calls if call.startswith("apt-get")][-1].endswith(f" install {packages}")
+
     def test_what_only_tests_need(self, debian: Machine) -> None:
         """Vagrant and the readers of images are installed for `setup tox`, and for nothing else."""
         debian.has("ssh")

@@ -1,8 +1,14 @@
 """The host image: which stages share it."""
 
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
 from model import site as types
 from model.keys.digest import key_of
 from providers.docker import image as docker_host_image
+from remote.mother.process import Running
 
 
 def test_the_image_is_shared() -> None:
@@ -18,3 +24,25 @@ def test_a_mirror_counts_for_debootstrap_alone() -> None:
 
     assert "mirror" not in docker_host_image.inputs(pulled)
     assert "mirror" in docker_host_image.inputs(types.DockerStage())
+
+
+def test_of_an_archive_that_breaks_off_the_engine_never_hears_the_end() -> None:
+    """It has many bytes of it by then; without the end it makes no image."""
+    heard: list[bytes] = []
+
+    def import_image_from_stream(chunks: Any, **_: object) -> str:
+        heard.extend(chunks)
+        return '{"status": "sha256:whole"}'
+
+    client: Any = SimpleNamespace(import_image_from_stream=import_image_from_stream)
+    for ending, whole in (("exit 0", True), ("exit 3", False)):
+        heard.clear()
+        with Running(["sh", "-c", f"head -c 200000 /dev/zero; {ending}"], stdout=True) as process:
+            assert process.stdout is not None
+            first = process.stdout.read(1 << 16)
+            if whole:
+                assert docker_host_image._import(client, process, first, "key") == "sha256:whole"
+                assert sum(map(len, heard)) == 200000
+            else:
+                with pytest.raises(docker_host_image._BrokenOffError):
+                    docker_host_image._import(client, process, first, "key")

@@ -10,7 +10,7 @@ import pytest
 
 from model import site as types
 from model.json_types import Json
-from model.labels import KEY_LABEL, NAME_LABEL
+from model.labels import HOST_IMAGE_LABEL, KEY_LABEL, NAME_LABEL
 from model.stage import Stage
 from providers.docker import image as docker_host_image
 from providers.docker import provider as docker_provider
@@ -34,7 +34,10 @@ def provider_of(directory: Path, **config: Any) -> DockerProvider:
 
 @pytest.fixture
 def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Give the labels of the hosts that there are, for the tests to change; no image is there any more."""
+    """Give the labels of the hosts that there are, for the tests to change; no image is there any more.
+
+    Behind a blank may be the label that they have of their image.
+    """
     labels = dict(OLD)
 
     def containers(**_: object) -> list[Json]:
@@ -43,7 +46,11 @@ def hosts(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
                 "Id": f"c-{name}",
                 "ImageID": "sha256:old",
                 "State": "running",
-                "Labels": {NAME_LABEL: name, KEY_LABEL: key},
+                "Labels": {
+                    NAME_LABEL: name,
+                    KEY_LABEL: key.partition(" ")[0],
+                    HOST_IMAGE_LABEL: key.partition(" ")[2],
+                },
                 "NetworkSettings": {"Networks": {"net": {"NetworkID": "n"}}},
             }
             for name, key in labels.items()
@@ -80,6 +87,21 @@ def test_hosts_of_an_older_default_are_as_wanted(hosts: dict[str, str], tmp_path
     assert provider_of(tmp_path).found()["image"].id == "sha256:old"
     assert replaced(provider_of(tmp_path, host_image="debootstrap:bookworm")) == ["image"]
     assert hosts == OLD
+
+
+def test_hosts_of_an_image_of_an_older_recipe_are_as_wanted(hosts: dict[str, str], tmp_path: Path) -> None:
+    """No image is made that nobody needs, until a host is made anew."""
+    provider = provider_of(tmp_path, host_image="debootstrap:bookworm")
+    image = next(each for each in provider.resources() if each.name == "image")
+    assert replaced(provider) == ["image"]
+
+    for name in hosts:
+        hosts[name] += f" {image.former_keys[0]}"
+    assert replaced(provider) == []
+    assert provider.found()["image"].id == "sha256:old"
+
+    hosts["hive1"] = f"another {image.former_keys[0]}"
+    assert replaced(provider) == ["image", "hive1"]
 
 
 def test_a_word_in_site_toml_moves_them(hosts: dict[str, str], tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import requests
 
 from model.errors import BuildError
 from model.images.reference import parse
+from model.keys.digest import sha256
 from remote.images.bases import Source, UnreachableError, archived, debootstrap_script, present, resolve
+from remote.images.debian_suites import KEPT_BASES
 from tests.doubles.importing_engine import ImportingEngine
 from tests.doubles.upstream import ONE, TWO, Engine, refused
 
@@ -136,7 +138,7 @@ def test_only_suites_that_there_are(tmp_path: Path, suite: str, mirror: str, wri
 
 
 def made_by(
-    directory: Path, debootstrap: str, suite: str = "trixie", mirror: str = DEBIAN
+    directory: Path, debootstrap: str, suite: str = "trixie", mirror: str = DEBIAN, kept: Path = Path("/none")
 ) -> "subprocess.CompletedProcess[str]":
     """Run the script with a debootstrap of few words on a host that has no docker command."""
     programs = directory / "bin"
@@ -151,6 +153,7 @@ def made_by(
         ("/var/tmp", directory),
         ("/var/run/docker.sock", directory / "docker.sock"),
         ("/run/skep", directory / "lock.skep"),
+        (KEPT_BASES, kept),
     ):
         script = script.replace(path, str(here))
     path = f"{programs}:{os.environ['PATH']}"
@@ -163,6 +166,32 @@ def made_by(
         env={"PATH": path},
         timeout=50,
     )
+
+
+@pytest.mark.parametrize(
+    ("release", "mirror", "is_taken"),
+    [(b"of today", "", True), (b"of yesterday", "", False), (b"of today", "/", False), (None, "", False)],
+    ids=["the same", "an older release", "another mirror", "no release"],
+)
+def test_the_base_that_a_host_keeps(
+    tmp_path: Path, release: bytes | None, mirror: str, *, is_taken: bool
+) -> None:
+    """It is taken as it is where it is of the mirror's release of now, and of the same mirror; else it is made."""
+    kept, asked = tmp_path / "kept", f"{(tmp_path / 'mirror').as_uri()}"
+    (tmp_path / "mirror" / "dists" / "trixie").mkdir(parents=True)
+    (tmp_path / "mirror" / "dists" / "trixie" / "InRelease").write_bytes(b"of today")
+    kept.mkdir()
+    if release is not None:
+        (kept / "trixie.release").write_text(f"{sha256(release)} {asked}\n")
+    (kept / "trixie.tar.gz").write_bytes(b"kept")
+
+    with ImportingEngine(tmp_path / "docker.sock") as engine:
+        done = made_by(tmp_path, "echo unpacked", mirror=asked + mirror, kept=kept)
+
+    assert done.returncode == 0, done.stderr
+    assert ("unpacked" in done.stdout) is not is_taken
+    assert (engine.images["skep/base:k"] == b"kept") is is_taken
+    assert not list(tmp_path.glob("skep-base.*"))
 
 
 def test_what_was_made_already_is_not_made_again(tmp_path: Path) -> None:
