@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import wraps
 from types import FrameType
@@ -10,6 +11,7 @@ from typing import Any
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from commands.shared import timings
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED, holding
 from commands.shared.task_selection import all_before, run_by
@@ -17,6 +19,7 @@ from commands.shell_image import PREFIX, shell
 from model.checks.warnings import warnings
 from model.errors import SkepError
 from model.reasons import reason_of
+from remote.mother.turns import ranks
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys, rolling_order
 from tasks.hosts.node_labels import release_labels
@@ -28,6 +31,14 @@ from tasks.services.missing_secrets import missing_secrets
 
 MANAGER_PATIENCE = 60.0
 """Seconds for which a task waits for a manager of the swarm that answers and has a leader."""
+TIMINGS = {
+    "name": "timings",
+    "short": "",
+    "long": "timings",
+    "type": bool,
+    "default": False,
+    "help": "print at last the chain of tasks that the run's end waited for, with the seconds of each",
+}
 NOT_RECORDED = 2
 """The exit status where the outcome of a task could not be recorded in state/."""
 
@@ -37,13 +48,16 @@ class RunCommand(DoitRun):
 
     name = "run"
     doc_purpose = "bring the stage up to date: all phases, or the named tasks and what they need"
+    cmd_options = (*DoitRun.cmd_options, TIMINGS)
     sel_tasks: list[str] | None
+    _with_timings = False
 
     def execute(self, params: Any, args: Any) -> int:
         """Run tasks; hand `shell_image:NAME`, which looks like a task, to its command."""
         if len(args) == 1 and str(args[0]).startswith(PREFIX):
             self.loader.setup(params)
             return shell(site_run(self.loader), args[0].removeprefix(PREFIX))
+        self._with_timings = bool(params["timings"])
         return int(super().execute(params, args))
 
     @wraps(DoitRun._execute)  # noqa: SLF001 - doit passes its options by the names of this method's parameters
@@ -85,6 +99,10 @@ class RunCommand(DoitRun):
             # Begun here, since it takes as long as the slowest host; doit prepares its run meanwhile.
             _ = run.live_state
             self._put_into_order(run, before, chosen, alone=bool(options.get("single")))
+            run.coordination.ranks = ranks(
+                {task.name: task.task_dep for task in self.task_list},
+                {task.name: task.meta["step"].weight for task in self.task_list if task.meta},
+            )
         except SkepError as error:
             raise InvalidCommand(str(error)) from error
         signal.signal(signal.SIGTERM, _interrupt)
@@ -101,6 +119,8 @@ class RunCommand(DoitRun):
             for line in (*warnings(run.stage, run.directory), *run.progress.later):
                 _print(line)
             let_in_keys.note_observed(run)
+            if self._with_timings:
+                self._print_timings(run)
         finally:
             run.observer.close()
         if traces.problem is None:
@@ -109,6 +129,14 @@ class RunCommand(DoitRun):
             f"not every result could be recorded; the next run checks those again: {traces.problem}\n"
         )
         return max(status, NOT_RECORDED)
+
+    def _print_timings(self, run: Run) -> None:
+        """Print the chain of tasks that the run's end waited for."""
+        before = {task.name: [*task.task_dep, *task.setup_tasks] for task in self.task_list}
+        times, started = run.progress.times, run.progress.started
+        links = timings.chain(before, times, started)
+        for line in timings.lines(links, time.monotonic() - started, len(times)):
+            _print(line)
 
     def _put_into_order(
         self, run: Run, before: Mapping[str, Collection[str]], chosen: Collection[str], *, alone: bool

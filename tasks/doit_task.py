@@ -14,6 +14,7 @@ from doit.exceptions import TaskFailed
 
 from model.errors import SkepError
 from model.keys.digest import Inputs, changed, key_of
+from remote.mother.task_times import TaskTimes
 from tasks.run.context import Run
 from tasks.run.log import TaskLog
 from tasks.step import Step, Work
@@ -92,7 +93,7 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         log = run.progress.logs[step.task] = TaskLog(run.state.log_path(step.task), run.secrets.redact)
     except SkepError as error:
         return TaskFailed(str(error))
-    began = time.monotonic()
+    times = run.progress.times[step.task] = TaskTimes(step.task)
     try:
         # Where the inputs are the same, it may be doit's own reason: a record that it is made from was rewritten.
         run.progress.reasons[step.task] = run.progress.reasons.get(step.task) or [
@@ -101,10 +102,10 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         for reason in run.progress.reasons[step.task] or ["asked for"]:
             log.write(f"because: {reason}")
         inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
-        with run.coordination.at_work():
+        with run.coordination.at_work(times):
             record = step.ensure(Work(step.task, inputs, key_of(inputs), log.write))
         run.state.write(step.task, record)
-        log.write(f"done in {time.monotonic() - began:.1f} s")
+        log.write(f"done in {time.monotonic() - times.began:.1f} s")
     except SkepError as error:
         run.progress.failed.add(step.task)
         message = run.secrets.redact(str(error))

@@ -71,6 +71,8 @@ class Step(ABC):
         is_found_by_key: Whether the real thing can be found by its key alone, as an image by its tag. As long as its
             inputs are not known, nothing is known of it.
         ends_with_container: Whether it is certain to be gone then.
+        weight: Roughly the seconds that it takes to make it. Of the tasks that could go on, the one does that the
+            longest work waits for.
 
     """
 
@@ -84,6 +86,7 @@ class Step(ABC):
     is_observed: ClassVar[bool] = True
     is_found_by_key: ClassVar[bool] = False
     ends_with_container: ClassVar[bool] = False
+    weight: ClassVar[int] = 1
 
     @property
     def phase(self) -> str:

@@ -325,7 +325,7 @@ root=$work/root
 # A host that is a container keeps the base that its own image was made from: the same as long as the release is.
 kept={KEPT_BASES}/$suite
 if [ -z {quote(extra)} ] && [ -s "$kept.tar.gz" ] && [ -s "$kept.release" ] &&
-    /usr/lib/apt/apt-helper download-file "$mirror/dists/$suite/InRelease" "$work/release" >/dev/null 2>&1 &&
+    /usr/lib/apt/apt-helper download-file "${{mirror%/}}/dists/$suite/InRelease" "$work/release" >/dev/null 2>&1 &&
     [ "$(sha256sum <"$work/release" | cut -c1-64) $mirror" = "$(cat "$kept.release")" ]; then
     echo "taking the base that the host's image was made from: the mirror has the same release"
     engine {create} cat "$kept.tar.gz"

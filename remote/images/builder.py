@@ -8,7 +8,6 @@ registry with its key as the tag; services run it by digest.
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ from remote.images.bases import BASE_COMMAND
 from remote.images.build_marks import marked_host
 from remote.images.image_config import image_archive, merged_config
 from remote.images.layers import Layer, container_options
+from remote.images.push_locks import Mutex
 from remote.images.registry import RegistryClient, SiteRegistry
 from remote.images.registry_storage import LOCAL_BASES
 from remote.playbook import play as playbook
@@ -67,7 +67,7 @@ class Builder:
         host: str,
         registry: SiteRegistry,
         owner: str,
-        lock: Callable[[str], threading.Lock],
+        lock: Callable[[str], Mutex],
         marks: Path,
         log: Log,
     ) -> None:

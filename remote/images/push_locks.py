@@ -4,9 +4,10 @@ Pushed at the same time, each would compress and send them all. The first does; 
 them from the first's repository, and they go on while it still sends its own layers.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import TracebackType
+from typing import Protocol
 
 from model.json_types import Json
 
@@ -16,10 +17,26 @@ _DONE = ("Pushed", "Mounted from", "Layer already exists")
 """How the status of an event begins when the registry has a layer."""
 
 
+class Mutex(Protocol):
+    """A lock between the tasks of one run, such as `threading.Lock`."""
+
+    def acquire(self) -> bool:
+        """Take it."""
+
+    def release(self) -> None:
+        """Let it go."""
+
+    def __enter__(self) -> bool:
+        """Take it."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """Let it go."""
+
+
 @contextmanager
-def push_lock(
-    lock: Callable[[str], threading.Lock], layers: Sequence[str]
-) -> Iterator[Callable[[Json], None]]:
+def push_lock(lock: Callable[[str], Mutex], layers: Sequence[str]) -> Iterator[Callable[[Json], None]]:
     """Lock an image's layers while the image is pushed, so that nobody else sends one of them.
 
     Args:

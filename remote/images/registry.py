@@ -1,7 +1,6 @@
 """The site's registry: finding, pushing and pulling images by the repository host's engine."""
 
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 from model.errors import BuildError
 from model.log import Log
 from remote.engine.client import engine_errors
-from remote.images.push_locks import push_lock
+from remote.images.push_locks import Mutex, push_lock
 
 _UNREADABLE = re.compile(
     r"unknown error|unexpected HTTP status:? 5\d\d|received unexpected HTTP status|manifest (unknown|invalid)|"
@@ -63,7 +62,7 @@ class RegistryClient:
         client: DockerClient,
         host: str,
         registry: SiteRegistry,
-        lock: Callable[[str], threading.Lock],
+        lock: Callable[[str], Mutex],
         log: Log,
     ) -> None:
         self._client, self._host, self._registry, self._lock, self._log = client, host, registry, lock, log

@@ -148,7 +148,7 @@ def _wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log
 
     what = f"the services to run elsewhere than on {host.short}"
     try:
-        with run.coordination.idle():
+        with run.coordination.idle("the services to move"):
             wait_until_none(lacking, what, MOVE_TIMEOUT, log)
     except HostError as error:
         log(f"{error}: not waited for any longer")

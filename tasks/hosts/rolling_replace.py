@@ -210,7 +210,7 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool =
     action = "replaced" if goes else "stopped"
     log(f"{host.short}: has to be {action}; waiting until the swarm can do without it")
     try:
-        with run.coordination.idle():
+        with run.coordination.idle("the swarm to do without the host"):
             wait_for(
                 telling(may_go, "the swarm", log),
                 "the swarm",
@@ -252,7 +252,7 @@ def _settle(run: Run, host: Host, log: Log) -> dict[str, int]:
         return upkeep.shortfalls(beside.short, client, run.stage.labels, wanted)
 
     try:
-        with run.coordination.idle():
+        with run.coordination.idle("the services to run"):
             wait_until_none(lacking, f"the services to run before {host.short} goes", SETTLE_TIMEOUT, log)
     except HostError as error:
         log(f"{error}: not waited for any longer")
@@ -316,7 +316,7 @@ def wait_until_back(run: Run, host: Host, before: Before, log: Log) -> None:
     ]
     patience = SETTLE_TIMEOUT if before is None else max([SERVICES_TIMEOUT, *timeouts])
     again = f"{host.short} to be a ready manager again"
-    with run.coordination.idle():
+    with run.coordination.idle("the services to run again"):
         wait_for(telling(back, again, log), again, swarm_nodes.JOIN_TIMEOUT, retry=SkepError)
         try:
             wait_until_none(

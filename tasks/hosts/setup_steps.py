@@ -132,12 +132,14 @@ class SetupStep(Step):
 
     def _apply(self, step: HostStep, key: str, work: Work) -> None:
         """Run the step's script on the host."""
-        self._run.connections.to(self._host).script(
-            apply_script(step, step.files(), key),
-            timeout=time_limit(step),
-            log=work.log,
-            label=f"step {step.name}",
-        )
+        # The host itself lets only one script work at a time, and not in the order that the run is soonest done in.
+        with self._run.coordination.one_by_one(f"other steps on {self.host}"):
+            self._run.connections.to(self._host).script(
+                apply_script(step, step.files(), key),
+                timeout=time_limit(step),
+                log=work.log,
+                label=f"step {step.name}",
+            )
 
     def _apply_docker(self, step: HostStep, key: str, work: Work) -> None:
         """Set up the engine; that may start it anew, and with it whatever runs there: one member at a time.

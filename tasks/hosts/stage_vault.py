@@ -132,7 +132,7 @@ class StageVault(Step):
         run = self._run
         # A machine that is still to be installed answers nobody, and has nothing.
         may_be_new = isinstance(run.stage.config, KickstartStage)
-        with contextlib.suppress(HostError), run.coordination.idle():
+        with contextlib.suppress(HostError), run.coordination.idle("hosts that may have the vault"):
             wait_for(
                 lambda: run.state.host_record(host) is not None or self._is_not_made(host),
                 f"{host.short}, which may have the registry with the stage's secrets,",

@@ -35,6 +35,7 @@ class RepositoryStep(Step):
     """
 
     is_found_by_key = True
+    weight = 10
 
     def __init__(self, run: Run, task: str) -> None:
         repository = run.stage.repository.short

@@ -2,12 +2,53 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from remote.mother.task_times import A_PLACE, TaskTimes
+from remote.mother.turns import Places
 from remote.mother.wait import REMIND
 
 AT_A_TIME = 12
 """Tasks that are at work at a time, without those that only wait for a service to run."""
+
+
+class NamedLock:
+    """A lock that knows for which task it is held. Who waits for it notes that in its own times.
+
+    Args:
+        mine: Returns the times of the caller's task.
+
+    """
+
+    def __init__(self, mine: Callable[[], TaskTimes]) -> None:
+        self._mine, self._lock = mine, threading.Lock()
+        self._holder = ""
+
+    def acquire(self, *, blocking: bool = True, timeout: float = -1) -> bool:
+        """Take it, and return whether that was possible."""
+        mine = self._mine()
+        if not self._lock.acquire(blocking=False):
+            if not blocking:
+                return False
+            with mine.waiting(self._holder or "another part of the run"):
+                if not self._lock.acquire(timeout=timeout):
+                    return False
+        self._holder = mine.task
+        return True
+
+    def release(self) -> None:
+        """Let it go."""
+        self._holder = ""
+        self._lock.release()
+
+    def __enter__(self) -> bool:
+        """Take it."""
+        return self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """Let it go."""
+        self.release()
 
 
 class Coordination:
@@ -15,39 +56,65 @@ class Coordination:
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._slots = threading.BoundedSemaphore(AT_A_TIME)
+        self._locks: dict[str, NamedLock] = {}
+        self._places = Places(AT_A_TIME)
+        self._turns: dict[str, Places] = {}
+        self.ranks: Mapping[str, int] = {}
+        """Task to how much waits for it: who has more gets the next place."""
         self._mine = threading.local()
         self._done: set[str] = set()
         self._holders: dict[str, str] = {}
         self._problems: dict[str, tuple[str, Sequence[str]]] = {}
 
-    def lock(self, name: str) -> threading.Lock:
+    def lock(self, name: str) -> NamedLock:
         """Return the lock of that name: two tasks of one run must not do the same thing at the same time."""
         with self._guard:
-            return self._locks.setdefault(name, threading.Lock())
+            return self._locks.setdefault(name, NamedLock(self._times))
+
+    def _times(self) -> TaskTimes:
+        """Return the times of this thread's task; of no task, times that nobody reads."""
+        times: TaskTimes | None = getattr(self._mine, "times", None)
+        return TaskTimes() if times is None else times
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Hold a place among the tasks that are at work, after waiting for one."""
-        with self._slots:
-            self._mine.held = True
-            try:
-                yield
-            finally:
-                self._mine.held = False
+    def at_work(self, times: TaskTimes | None = None) -> Iterator[None]:
+        """Hold a place among the tasks that are at work, after waiting for one.
 
-    @contextlib.contextmanager
-    def idle(self) -> Iterator[None]:
-        """Give the place to others within, where this task only waits for something."""
-        if not getattr(self._mine, "held", False):
-            yield
-            return
-        self._slots.release()
+        Args:
+            times: Where the task's start and end are noted, and what it waits for.
+
+        """
+        times = times or TaskTimes()
+        with times.waiting(A_PLACE):
+            self._places.acquire(self.ranks.get(times.task, 0))
+        times.began = time.monotonic()
+        self._mine.times = times
         try:
             yield
         finally:
-            self._slots.acquire()
+            self._mine.times = None
+            times.ended = time.monotonic()
+            self._places.release()
+
+    @contextlib.contextmanager
+    def idle(self, cause: str = "") -> Iterator[None]:
+        """Give the place to others within, where this task only waits for something.
+
+        Args:
+            cause: What that is; empty where the caller notes it.
+
+        """
+        times: TaskTimes | None = getattr(self._mine, "times", None)
+        if times is None:
+            yield
+            return
+        self._places.release()
+        try:
+            with times.waiting(cause) if cause else contextlib.nullcontext():
+                yield
+        finally:
+            with times.waiting(f"{A_PLACE}, again"):
+                self._places.acquire(self.ranks.get(times.task, 0))
 
     @contextlib.contextmanager
     def alone(self, name: str, holder: str, waiting: Callable[[str], None]) -> Iterator[None]:
@@ -72,6 +139,22 @@ class Coordination:
             yield
         finally:
             lock.release()
+
+    @contextlib.contextmanager
+    def one_by_one(self, name: str) -> Iterator[None]:
+        """Hold the turn of a name, which goes to the task next that most others wait for.
+
+        Who waits for it gives its place to others meanwhile. Within, wait for nothing that another task has to do.
+        """
+        with self._guard:
+            turn = self._turns.setdefault(name, Places(1))
+        if not turn.try_acquire():
+            with self.idle(name):
+                turn.acquire(self.ranks.get(self._times().task, 0))
+        try:
+            yield
+        finally:
+            turn.release()
 
     def once(self, name: str, do: Callable[[], object]) -> None:
         """Do something the first time in this run; others who ask for it meanwhile wait until it is done."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from remote.mother.task_times import TaskTimes
 from tasks.run.log import TaskLog
 
 
@@ -14,6 +15,7 @@ class Progress:
     Args:
         reasons: Task to why it is stale, filled as doit asks.
         logs: Task at work to its log.
+        times: Task that ran, or is at work, to its times.
         chosen: The tasks of the run, with all that they need; None as long as nobody chose.
         failed: The tasks that failed.
         redeployed: The services that this run deployed, so that they are as site.toml says.
@@ -30,6 +32,7 @@ class Progress:
 
     reasons: dict[str, list[str]] = field(default_factory=dict)
     logs: dict[str, TaskLog] = field(default_factory=dict)
+    times: dict[str, TaskTimes] = field(default_factory=dict)
     chosen: Collection[str] | None = None
     failed: set[str] = field(default_factory=set)
     redeployed: set[str] = field(default_factory=set)

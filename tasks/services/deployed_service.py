@@ -91,6 +91,8 @@ class DeployedService(Step):
 
     """
 
+    weight = 10
+
     def __init__(self, run: Run, name: str, service: types.Service) -> None:
         stage = run.stage
         self._run, self._service = run, service
@@ -218,7 +220,7 @@ class DeployedService(Step):
         policy = ConvergencePolicy(
             time_to_run(service, len(run.stage.hives), run.stage.site.images),
             service.update_config.monitor,
-            run.coordination.idle,
+            partial(run.coordination.idle, "the swarm to run it"),
         )
         return partial(
             wait_until_converged,

@@ -224,6 +224,28 @@ def test_traces_that_can_not_be_written_end_the_run_with_a_message(
     assert "Traceback" not in captured.out + captured.err
 
 
+def test_timings_are_printed_where_they_are_asked_for(
+    doit_here: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--timings` is the last that is printed; a run with nothing to do says so, one without the word nothing."""
+    made: list[str] = []
+    first, second = step("a", made), step("b", made)
+    second.after = ("p:a",)
+    assert doit_here(first, second, words=("run", "--timings")) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert doit_here(first, second, words=("run", "--timings")) == 0
+    again = capsys.readouterr().out.splitlines()
+    assert doit_here(first, second) == 0
+
+    [head] = [number for number, line in enumerate(shown) if "waited for this chain" in line]
+    assert shown[head] == "the end of the run waited for this chain, 2 of the 2 tasks that ran:"
+    assert [line.split()[-1] for line in shown[head + 3 : -2]] == ["p:a", "p:b"]
+    assert shown[-1].startswith("its tasks took ")
+    assert again[-1].startswith("no task ran: ")
+    assert "timings" not in (text := capsys.readouterr().out)
+    assert "chain" not in text
+
+
 def test_a_forgotten_task_runs_again(site: Path, doit_here: Callable[..., int]) -> None:
     """`doit forget` leaves no trace of a failure, and the next run does all again."""
     made: list[str] = []
