@@ -412,13 +412,15 @@ class TestInstalls:
         assert "setup: installing openssh-client" in result.stderr
 
     def test_the_quicker_debootstrap(self, debian: Machine) -> None:
-        """Where debootstrap is installed and the archive has mmdebstrap, that comes along; it is asked for nowhere else."""
+        """Where debootstrap is installed and the archive has mmdebstrap, that comes along."""
         (debian.bin / "debootstrap").unlink()
         debian.has("ssh")
         for status, packages in ((1, "debootstrap"), (0, "debootstrap mmdebstrap")):
             debian.stub("apt-cache", f"exit {status}")
             debian.setup("true")
-            assert [call for call in debian.calls if call.startswith("apt-get")][-1].endswith(f" install {packages}")
+            assert [call for call in debian.calls if call.startswith("apt-get")][-1].endswith(
+                f" install {packages}"
+            )
 
     def test_what_only_tests_need(self, debian: Machine) -> None:
         """Vagrant and the readers of images are installed for `setup tox`, and for nothing else."""
