@@ -16,31 +16,43 @@ from doit import doit_cmd
 from doit.cmd_base import Command
 from doit.exceptions import InvalidCommand
 
+from model.compose.draft import SECRETS_DIRECTORY
 from model.compose.fitting import fit
 from model.compose.from_compose import given_labels, site_draft
-from model.compose.project import read_project
+from model.compose.project import read_dotenv, read_project
 from model.compose.site_text import site_text
+from model.compose.variables import Variables
 from model.errors import SkepError
 from model.new_site.ci_files import SkepSource, ci_files, public_url
 from model.new_site.skeleton import GITIGNORE, is_site_name, new_site, schema_line, site_name
 from model.new_site.stage_tables import DOCKER, PROVIDERS, stage_lines, stage_name
 from model.new_site.words import INIT_WORDS
 from model.site_file.load import load
+from model.user_paths import expanded, is_file
 from remote.mother.free_network import free_network
 from remote.mother.kernel import has_ip_vs
 from remote.mother.process import run as run_process
 
 SKEP = Path(__file__).resolve().parents[1]
+_STACK = "docker-stack.yml"
 _COMPOSE_FILES = (
     "compose.yaml",
     "compose.yml",
-    "docker-compose.yaml",
     "docker-compose.yml",
-    "docker-stack.yml",
+    "docker-compose.yaml",
+    _STACK,
 )
-"""The names of compose files, the first of which is meant where none is named."""
+"""The names of compose files, the first of which is meant where none is named, as in compose-go, cli/options.go."""
+_OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+"""The same for what is merged into it."""
 _OF_COMPOSE = re.compile(r"\.ya?ml$", re.IGNORECASE)
 _SECRET_MODE = 0o600
+_SECRET_DIRECTORY_MODE = 0o700
 
 
 @dataclass(frozen=True)
@@ -151,32 +163,37 @@ def wish_of(args: Sequence[str], words: Mapping[str, str], here: Path) -> Wish:
             f"init: site={name}: must be a DNS name in lower case, as in site=shop.example.com"
         )
     return Wish(
-        here / Path(others[0] if others else ".").expanduser(),
+        expanded(here, others[0] if others else "."),
         name,
         words.get("provider", DOCKER),
         words.get("ci", ""),
-        tuple(here / Path(file).expanduser() for file in files)
-        or (_compose_files(here) if "from" in words else ()),
+        tuple(expanded(here, file) for file in files) or (_compose_files(here) if "from" in words else ()),
     )
 
 
 def _is_compose(here: Path, text: str) -> bool:
     """Return whether an argument is a compose file, and not the site's directory."""
-    return bool(_OF_COMPOSE.search(text)) or (here / Path(text).expanduser()).is_file()
+    return bool(_OF_COMPOSE.search(text)) or is_file(expanded(here, text))
 
 
 def _compose_files(here: Path) -> tuple[Path, ...]:
-    """Return the compose files of a directory: the first that there is of their names, and its override.
+    """Return the compose files of a directory: those of COMPOSE_FILE, else the first of their names, and its override.
 
     Raises:
         InvalidCommand: There is none.
+        ConfigError: `.env` can't be read.
 
     """
-    found = next((here / name for name in _COMPOSE_FILES if (here / name).is_file()), None)
+    variables = Variables(os.environ)
+    variables.dotenv = read_dotenv(here / ".env", variables)
+    if named := variables.value("COMPOSE_FILE"):
+        parts = named.split(variables.value("COMPOSE_PATH_SEPARATOR") or os.pathsep)
+        return tuple(expanded(here, part) for part in parts if part)
+    found = next((here / name for name in _COMPOSE_FILES if is_file(here / name)), None)
     if found is None:
         raise InvalidCommand(f"init: there is no {', '.join(_COMPOSE_FILES)} in {here}: name the file")
-    overrides = [found.with_name(f"{found.stem}.override{end}") for end in (".yaml", ".yml")]
-    return (found, *[path for path in overrides if path.is_file()][:1])
+    overrides = () if found.name == _STACK else _OVERRIDES
+    return (found, *[here / name for name in overrides if is_file(here / name)][:1])
 
 
 def make(wish: Wish, source: SkepSource) -> Iterator[str]:
@@ -212,13 +229,13 @@ def _made(wish: Wish) -> Iterator[str]:
 def _made_from_compose(wish: Wish) -> Iterator[str]:
     """Write the site of compose files."""
     project = read_project(wish.compose, os.environ)
-    theirs = project.data.get("name") or project.variables.value("COMPOSE_PROJECT_NAME")
-    name = wish.site or site_name(str(theirs or wish.directory.resolve().name))
+    theirs = project.variables.value("COMPOSE_PROJECT_NAME") or project.data.get("name")
+    name = wish.site or site_name(project.variables.plain(str(theirs or wish.directory.resolve().name)))
     is_able = wish.provider != DOCKER or has_ip_vs()
     draft = site_draft(project, name, wish.directory, has_ip_vs=is_able)
     lines = stage_lines(wish.provider, free_network(name), given_labels(draft))
     for path, data in draft.files.items():
-        yield write_new(wish.directory, path, data, secret=True)
+        yield write_new(wish.directory, path, data, secret=path.startswith(f"{SECRETS_DIRECTORY}/"))
     ignored = "".join(
         f"{line}\n" for line in sorted({f"{path.partition('/')[0]}/" for path in draft.files if "/" in path})
     )
@@ -242,7 +259,7 @@ def write_new(directory: Path, name: str, data: bytes, *, secret: bool = False) 
         directory: The site's.
         name: The file's path there.
         data: Its content.
-        secret: Whether only its owner may read it.
+        secret: Whether only its owner may read it and look into its directory.
 
     Raises:
         InvalidCommand: It can't be written.
@@ -250,14 +267,18 @@ def write_new(directory: Path, name: str, data: bytes, *, secret: bool = False) 
     """
     path = directory / name
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(_SECRET_DIRECTORY_MODE if secret else 0o777, parents=True, exist_ok=True)
+        if os.path.lexists(path):
+            return _kept(path, data, name)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _SECRET_MODE if secret else 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-    except FileExistsError:
-        return _kept(path, data, name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        except BaseException:
+            path.unlink(missing_ok=True)  # the next try would keep the half of it
+            raise
     except OSError as error:
-        raise InvalidCommand(f"init: {path}: {error.strerror}") from error
+        raise InvalidCommand(f"init: {error.filename or path}: {error.strerror}") from error
     return f"made {name}"
 
 

@@ -36,6 +36,14 @@ def is_directory(path: Path) -> bool:
         return False
 
 
+def is_there(path: Path) -> bool:
+    """Return whether there is anything of a name, as far as one may look."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def file_size(path: Path) -> int:
     """Return how many bytes a file has.
 

@@ -43,7 +43,7 @@ def add_deploy(scope: Scope) -> None:
             names = ", ".join(sorted(profiles))
             scope.note(f"profiles: {names} -- compose starts it only when it is asked to: hence replicas = 0")
     if deploy.get("endpoint_mode"):
-        table["endpoint_mode"] = str(deploy["endpoint_mode"])
+        table["endpoint_mode"] = text(deploy["endpoint_mode"])
     if deploy.get("labels"):
         table["labels"] = {key: text(value) for key, value in deploy["labels"].items()}
     _add_placement(scope)
@@ -68,7 +68,7 @@ def _settings(scope: Scope, path: str, given: Mapping[str, Any], known: tuple[st
         elif value is not None:
             plain = scope.plain(value)
             is_word = key in {"condition", "failure_action", "order"}
-            made[key] = duration(plain) if key in _TIMES else str(plain) if is_word else number(plain)
+            made[key] = duration(plain) if key in _TIMES else text(plain) if is_word else number(plain)
     return made
 
 
@@ -95,7 +95,7 @@ def _add_placement(scope: Scope) -> None:
         else:
             constraints.append(constraint)
     if platform := scope.source.get("platform"):
-        system, _, machine = str(platform).partition("/")
+        system, _, machine = text(platform).partition("/")
         machine = machine.partition("/")[0]
         constraints.append(f"node.platform.os == {system}")
         if machine:
@@ -121,9 +121,9 @@ def _add_resources(scope: Scope) -> None:
     for kind, part in resources.items():
         for key, value in (part or {}).items() if isinstance(part, Mapping) else ():
             where = _LIMITS.get((str(kind), str(key)))
-            if where:
+            if where and value is not None:
                 found[where] = scope.plain(value)
-            else:
+            elif not where:
                 reason = why_not(DEPLOY, f"resources.{kind}.{key}") or SERVICE["pids_limit"].remark
                 scope.lost(f"deploy.resources.{kind}.{key}", value, reason)
     for key, where in {
@@ -145,12 +145,12 @@ def _add_resources(scope: Scope) -> None:
 def _add_restarts(scope: Scope) -> None:
     """Add when a task is started again. In compose a container without `restart` is not; in a swarm all are."""
     policy = scope.deploy.get("restart_policy")
-    restart = str(scope.source.get("restart") or "")
+    restart = text(scope.source.get("restart"))
     if policy:
         scope.table["restart_config"] = _settings(scope, "deploy.restart_policy", policy, _POLICY)
         if restart:
             scope.lost("restart", restart, "deploy.restart_policy says it as well")
-    elif restart in {"no", "false", "False"} or scope.source.get("restart") is False:
+    elif restart in {"no", "false"}:
         scope.table["restart_config"] = {"condition": "none"}
     elif restart.startswith("on-failure"):
         attempts = restart.partition(":")[2]

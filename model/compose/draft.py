@@ -126,6 +126,10 @@ class Draft:
             if variable.value is None:
                 asked = f": {variable.asked}" if variable.asked else ""
                 self.note(("vars",), f"{name} had no value when this was made{asked}")
+            elif variable.is_bare_too:
+                self.note(
+                    ("vars",), f"{name} has no default everywhere in the compose file; here it has one value"
+                )
             elif looks_secret(name):
                 self.note(("vars",), f"{name} looks like a secret: one in [secrets] is not in this file")
         return f"{{{{ vars.{name} }}}}"

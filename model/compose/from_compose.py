@@ -8,8 +8,9 @@ from model.compose.draft import Draft
 from model.compose.keys import TOP, why_not
 from model.compose.local_files import LocalFiles
 from model.compose.project import FLATTENED, Project
+from model.compose.scalars import text
 from model.compose.scope import FIRST_HOST, Scope
-from model.compose.service_keys import add_service
+from model.compose.service_keys import add_service, with_tag
 from model.compose.service_networks import further_names, wanted_networks
 from model.compose.top_tables import add_configs_of, add_networks_of, add_secrets_of, add_volumes_of
 from model.site import Volume
@@ -18,7 +19,7 @@ from model.swarm.constraints import ENGINE_LABEL, parse_constraint
 from model.templates import FIXED
 
 _COMPLETED = "service_completed_successfully"
-_ONLY_THE_FILES = {"name", "version", "services", "networks", "volumes", "secrets", "configs", "include"}
+_ONLY_THE_FILES = {"name", "services", "networks", "volumes", "secrets", "configs", "include"}
 
 
 def site_draft(project: Project, site: str, directory: Path, *, has_ip_vs: bool = True) -> Draft:
@@ -51,6 +52,7 @@ def site_draft(project: Project, site: str, directory: Path, *, has_ip_vs: bool 
         add_service(scope)
         scope.table.pop("aliases", None)
         draft.table("services")[names[wanted]] = scope.table
+    _use_built_images(draft, services, names)
     _make_jobs(draft, services, names)
     _place_volumes(draft)
     _drop_the_only_network(draft)
@@ -60,6 +62,23 @@ def site_draft(project: Project, site: str, directory: Path, *, has_ip_vs: bool 
     draft.tables = _without_nothing(draft.tables)
     _say_the_rest(draft, project)
     return draft
+
+
+def _use_built_images(
+    draft: Draft, services: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+) -> None:
+    """Have services whose `image` is built for another one take the image of that table."""
+    built: dict[str, str] = {}
+    for wanted, source in services.items():
+        if source.get("image") and names[wanted] in draft.table("images"):
+            built.setdefault(with_tag(text(source["image"])), names[wanted])
+    for wanted, source in services.items():
+        if source.get("build"):
+            continue
+        image = built.get(draft.table("services")[names[wanted]].get("image", ""))
+        if image:
+            draft.table("services")[names[wanted]]["image"] = image
+            draft.lost(("services", names[wanted]), "image", source["image"], f"it is built here, as {image}")
 
 
 def _make_jobs(draft: Draft, services: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]) -> None:
@@ -115,22 +134,22 @@ def given_labels(draft: Draft) -> dict[str, str]:
     """Return the labels that the first host needs so that it meets the constraints of services."""
     labels: dict[str, str] = {}
     for name, service in draft.table("services").items():
-        for text in (service.get("placement") or {}).get("constraints", []):
+        for written in (service.get("placement") or {}).get("constraints", []):
             try:
-                constraint = parse_constraint(text)
+                constraint = parse_constraint(written)
             except ValueError:
                 continue
             if constraint.key.lower().startswith(ENGINE_LABEL) and constraint.operator == "==":
                 draft.note(
                     ("services", name),
-                    f"{text}: no host has this label yet: labels of engines stand in setup_hosts.daemon",
+                    f"{written}: no host has this label yet: labels of engines stand in setup_hosts.daemon",
                 )
             if not constraint.label or constraint.operator != "==":
                 continue
             if labels.setdefault(constraint.label, constraint.value) != constraint.value:
                 draft.note(
                     ("services", name),
-                    f"{text}: no host has this label yet: give it to one in node_labels of the stage",
+                    f"{written}: no host has this label yet: give it to one in node_labels of the stage",
                 )
     return labels
 

@@ -21,7 +21,7 @@ def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, An
 
     """
     place = ("images", service)
-    context = str(build.get("context") or ".")
+    context = text(build.get("context")) or "."
     if "://" in context or context.startswith("git@"):
         draft.lost(
             ("services", service), "build.context", context, "only a directory of this machine is built"
@@ -29,7 +29,7 @@ def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, An
         return None
     directory = files.path(context)
     table: dict[str, Any] = {"context": files.relative(directory)}
-    dockerfile = str(build.get("dockerfile") or "Dockerfile")
+    dockerfile = text(build.get("dockerfile")) or "Dockerfile"
     if inline := build.get("dockerfile_inline"):
         path = f"{service}.Dockerfile"
         draft.files[path] = text(inline).encode()
@@ -41,7 +41,7 @@ def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, An
         if dockerfile != "Dockerfile":
             table["dockerfile"] = dockerfile
     if target := build.get("target"):
-        table["target"] = str(target)
+        table["target"] = text(target)
     if args := build.get("args"):
         given = {key: _argument(draft, key, value) for key, value in args.items()}
         table["args"] = {key: value for key, value in given.items() if value is not None}
@@ -51,7 +51,7 @@ def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, An
     if labels := build.get("labels"):
         image["labels"] = {key: text(value) for key, value in labels.items()}
     if secrets := [long_use(item) for item in as_list(build.get("secrets"))]:
-        image["secrets"] = [str(use.get("source")) for use in secrets]
+        image["secrets"] = [text(use.get("source")) for use in secrets]
     for key, value in build.items():
         if reason := why_not(BUILD, key):
             draft.lost(place, f"build.{key}", value, reason)

@@ -67,7 +67,10 @@ SERVICE: Mapping[str, ComposeKey] = {
     "group_add": ComposeKey("", _NONE),
     "healthcheck": ComposeKey("healthcheck", "see below"),
     "hostname": ComposeKey("hostname"),
-    "image": ComposeKey("image", "without a tag it gets `:latest`"),
+    "image": ComposeKey(
+        "image",
+        "without a tag it gets `:latest`; one that is built here is called as its table",
+    ),
     "init": ComposeKey("init"),
     "ipc": ComposeKey("", _SWARM),
     "isolation": ComposeKey("", "it is for Windows"),

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +75,9 @@ def is_small(path: Path) -> bool:
         return False
 
 
-def has_braces(data: bytes) -> bool:
-    """Return whether a content has what a template of skep's would have."""
-    return b"{{" in data or b"{%" in data
+def is_no_template(data: bytes) -> bool:
+    """Return whether a content can't be a template of skep's: it has braces of another program's, or is no text."""
+    try:
+        return re.search(r"\{[{%#]", data.decode()) is not None
+    except UnicodeDecodeError:
+        return True

@@ -1,5 +1,6 @@
 """A service's mounts. Those of files beside the compose file, which no host has, become configs or volumes."""
 
+import contextlib
 import posixpath
 import re
 import stat
@@ -7,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from model.checks.local_data import is_data
-from model.compose.local_files import has_braces, is_small, small_files
-from model.compose.scalars import boolean, permissions, size
+from model.compose.local_files import is_no_template, is_small, small_files
+from model.compose.scalars import boolean, permissions, size, text
 from model.compose.scope import FIRST_HOST, Scope
-from model.compose.short_forms import as_list, long_tmpfs
+from model.compose.short_forms import OPTIONS, as_list, long_tmpfs
 from model.site import Mount
-from model.user_paths import is_directory
+from model.user_paths import is_directory, is_there
 
-_KNOWN = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency", "options")
+_KNOWN = ("type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency")
 _NOTHING = {"bind": ("create_host_path",), "volume": (), "tmpfs": ()}
 """Keys whose loss changes nothing in a swarm."""
 
@@ -24,11 +25,11 @@ def add_mounts(scope: Scope) -> None:
     mounts: list[dict[str, Any]] = []
     wanted = [*(scope.source.get("volumes") or []), *map(long_tmpfs, as_list(scope.source.get("tmpfs")))]
     for mount in wanted:
-        kind = str(mount.get("type") or "volume")
+        kind = text(mount.get("type")) or "volume"
         if kind not in {"volume", "bind", "tmpfs"}:
             scope.lost("volumes", mount, f"a mount of type {kind} is nothing that skep makes")
             continue
-        source = str(mount.get("source") or "")
+        source = text(mount.get("source"))
         if kind == "bind" and re.match(r"[A-Za-z]:[\\/]|\\", source):
             scope.lost("volumes", mount, "is a path of Windows")
         elif kind == "bind" and scope.files.is_own(source):
@@ -41,7 +42,7 @@ def add_mounts(scope: Scope) -> None:
 
 def _mount(scope: Scope, mount: dict[str, Any], kind: str, source: str) -> dict[str, Any]:
     """Return a mount as the site has it."""
-    target = str(mount.get("target") or "")
+    target = text(mount.get("target"))
     made: dict[str, Any] = {} if kind == "volume" else {"type": kind}
     if kind == "volume":
         made["source"] = _volume(scope, source, target)
@@ -53,7 +54,7 @@ def _mount(scope: Scope, mount: dict[str, Any], kind: str, source: str) -> dict[
     inner = mount.get(kind) or {}
     if kind == "bind":
         if inner.get("propagation"):
-            made["propagation"] = str(inner["propagation"])
+            made["propagation"] = text(inner["propagation"])
         if is_data(Mount(target=target, source=source, type="bind", readonly="readonly" in made)):
             made["hosts"] = "each" if scope.is_global else [FIRST_HOST]
             scope.note(
@@ -74,7 +75,7 @@ def _say_lost(scope: Scope, mount: dict[str, Any], kind: str, target: str) -> No
     """Keep what of a mount goes nowhere as remarks."""
     known = {"bind": ("propagation",), "volume": ("nocopy",), "tmpfs": ("size", "mode")}[kind]
     for key, value in mount.items():
-        if key == "options":
+        if key == OPTIONS:
             scope.lost(f"volumes ({target})", ",".join(value), "the swarm's mounts have no such option")
         elif key not in _KNOWN:
             scope.lost(f"volumes ({target}).{key}", value, "skep has no such thing yet")
@@ -100,7 +101,7 @@ def _volume(scope: Scope, source: str, target: str) -> str:
 
 def _add_own(scope: Scope, mount: dict[str, Any], mounts: list[dict[str, Any]]) -> None:
     """Add what stands for the mount of a file or directory of this machine."""
-    source, target = str(mount.get("source") or "."), str(mount.get("target") or "")
+    source, target = text(mount.get("source")) or ".", text(mount.get("target"))
     path = scope.files.path(source)
     build = scope.build_directory
     if build is not None and is_directory(path) and scope.files.is_within(path, build):
@@ -121,10 +122,13 @@ def _add_own(scope: Scope, mount: dict[str, Any], mounts: list[dict[str, Any]]) 
     if build is not None and scope.files.is_within(path, build):
         scope.lost("volumes", f"{source}:{target}", "in the image already, which is built of this directory")
     elif path.suffix and not is_directory(path):
-        reason = "there was no such file" if not path.exists() else "is empty, too large, or can't be read"
+        reason = "is empty, too large, or can't be read" if is_there(path) else "there was no such file"
         scope.lost("volumes", f"{source}:{target}", f"a file of this machine as a config, but {reason}")
     else:
-        name = scope.volumes.setdefault(source, scope.draft.name("volumes", path.name or scope.name))
+        # `./data` and `./data/` are one directory; no volume of compose's has such a name.
+        name = scope.volumes.setdefault(
+            f"./{scope.files.relative(path)}", scope.draft.name("volumes", path.name or scope.name)
+        )
         scope.draft.table("volumes").setdefault(name, {})
         made: dict[str, Any] = {"source": name, "target": target}
         if boolean(mount.get("read_only") or False) is True:
@@ -144,12 +148,15 @@ def _add_config(scope: Scope, path: Path, target: str) -> None:
     known = (name for name, table in draft.table("configs").items() if table.get("file") == relative)
     name = next(known, None) or draft.name("configs", f"{scope.name}-{path.name}")
     table: dict[str, Any] = {"file": relative}
-    try:
-        if has_braces(path.read_bytes()):
-            table["template"] = False
+    is_program = False
+    with contextlib.suppress(OSError):  # the checks of site.toml say it
         is_program = bool(path.stat().st_mode & stat.S_IXUSR)
-    except OSError:
-        is_program = False
+        if is_no_template(data := path.read_bytes()):
+            table["template"] = False
+        if b" PRIVATE KEY-----" in data:
+            draft.note(
+                ("configs", name), "a private key: [secrets] keeps it from those who may look at configs"
+            )
     draft.table("configs").setdefault(name, table)
     use: dict[str, Any] = {"source": name, "target": target}
     if is_program:

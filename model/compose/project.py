@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from model.compose import scalars
 from model.compose.merging import merged, without_tags
 from model.compose.shapes import wrong_shapes
 from model.compose.short_forms import as_list, long_service
@@ -13,6 +14,7 @@ from model.compose.yaml_file import Overriding, read_yaml
 from model.errors import ConfigError
 from model.reasons import reason_of
 from model.site_file.env_files import env_variables
+from model.user_paths import expanded
 from model.utf8 import utf8_text
 
 FLATTENED = "x-skep-flattened"
@@ -176,7 +178,7 @@ class _Reader:
     ) -> Any:
         """Return a service with the keys of the one that it extends."""
         service = services[name]
-        if isinstance(service, Overriding) or "extends" not in service:
+        if isinstance(service, Overriding) or not service.get("extends"):
             return service
         extends = service["extends"]
         base, file = (
@@ -187,11 +189,15 @@ class _Reader:
             raise ConfigError([f"{path}: services.{name}: extends itself, by way of others"])
         self._at_work.append(here)
         try:
-            where = directory / Path(str(file)).expanduser() if file else path
+            where = expanded(directory, scalars.text(file)) if file else path
             inner = self._file(where, where.parent, variables)["services"] if file else services
+            base = scalars.text(base)
             if base not in inner:
-                raise ConfigError([f"{path}: services.{name}: extends {base}, which {where} does not have"])
-            found = self._extended(where, str(base), inner, where.parent if file else directory, variables)
+                problem = (
+                    f"extends {base}, which {where} does not have" if base else "extends no service: name one"
+                )
+                raise ConfigError([f"{path}: services.{name}: {problem}"])
+            found = self._extended(where, base, inner, where.parent if file else directory, variables)
         finally:
             self._at_work.pop()
         own = {key: value for key, value in service.items() if key != "extends"}
@@ -202,21 +208,22 @@ class _Reader:
     ) -> dict[str, Any]:
         """Return the content with what another project has; what is there already stays."""
         how = included if isinstance(included, dict) else {"path": included}
-        texts = [str(_plain(text, variables)) for text in as_list(how.get("path"))]
+        texts = scalars.texts(_plain(how.get("path"), variables))
         if not texts or any("://" in text or text.startswith("oci:") for text in texts):
             raise ConfigError(
                 [f"{path}: include: {', '.join(texts) or 'nothing'}: only files of this machine are read"]
             )
-        files = [directory / Path(text).expanduser() for text in texts]
-        below = directory / str(how["project_directory"]) if how.get("project_directory") else files[0].parent
+        files = [expanded(directory, text) for text in texts]
+        named = scalars.text(_plain(how.get("project_directory"), variables))
+        below = expanded(directory, named) if named else files[0].parent
         here = (files[0].resolve(), _SELF)
         if here in self._at_work:
             raise ConfigError([f"{path}: include: {files[0]} includes itself, by way of others"])
         self._at_work.append(here)
         try:
             dotenv: dict[str, str] = {}
-            for text in as_list(how.get("env_file")) or [str(below / ".env")]:
-                dotenv |= read_dotenv(directory / str(text), variables)
+            for text in scalars.texts(_plain(how.get("env_file"), variables)) or [str(below / ".env")]:
+                dotenv |= read_dotenv(expanded(directory, text), variables)
             inner = self.files(files, below, variables.beside(dotenv))
         finally:
             self._at_work.pop()

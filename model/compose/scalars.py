@@ -5,7 +5,6 @@ import shlex
 from typing import Any
 
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKmMgGtT]?)[iI]?[bB]?\s*")
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 _MICRO = re.compile(r"(\d+(?:\.\d+)?)(us|µs|ns)")
 _TRUE = ("true", "1", "yes", "y", "on")
 _FALSE = ("false", "0", "no", "n", "off", "")
@@ -13,30 +12,27 @@ _FALSE = ("false", "0", "no", "n", "off", "")
 
 def size(value: Any) -> str:
     """Return a size, as `512M`; what is none comes back as it is."""
-    found = _SIZE.fullmatch(str(value))
-    return f"{found[1]}{found[2].upper()}" if found else str(value)
+    found = _SIZE.fullmatch(text(value))
+    return f"{found[1]}{found[2].upper()}" if found else text(value)
 
 
 def duration(value: Any) -> str:
     """Return a duration; a bare number is one of seconds, as Docker has nothing else in mind."""
-    text = str(value).replace(" ", "")
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        return f"{text}s"
-    if _DURATION.fullmatch(text):
-        return text
-    if (micro := _MICRO.fullmatch(text)) is not None:
+    given = text(value).replace(" ", "")
+    if re.fullmatch(r"\d+(\.\d+)?", given):
+        return f"{given}s"
+    if (micro := _MICRO.fullmatch(given)) is not None:
         return f"{max(1, round(float(micro[1]) / (1_000_000 if micro[2] == 'ns' else 1_000)))}ms"
-    return text
+    return given
 
 
 def number(value: Any) -> Any:
     """Return a number that may be written as a text; what is none comes back as it is."""
     if isinstance(value, bool | int | float):
         return value
-    text = str(value).strip()
     for kind in (int, float):
         try:
-            return kind(text)
+            return kind(text(value).strip())
         except ValueError:
             continue
     return value
@@ -44,16 +40,16 @@ def number(value: Any) -> Any:
 
 def boolean(value: Any) -> Any:
     """Return a truth value that may be written as a text; what is none comes back as it is."""
-    text = str(value).strip().lower()
-    return True if text in _TRUE else False if text in _FALSE else value
+    given = text(value).strip().lower()
+    return True if given in _TRUE else False if given in _FALSE else value
 
 
 def permissions(value: Any) -> str:
     """Return permissions in octal: YAML reads `0440` as a number, and a text has them in octal."""
     if isinstance(value, int):
         return f"{value:04o}"
-    text = str(value).removeprefix("0o")
-    return text if len(text) > 3 else text.zfill(4)  # noqa: PLR2004 - permissions with a first 0
+    given = text(value).removeprefix("0o")
+    return given if len(given) > 3 else given.zfill(4)  # noqa: PLR2004 - permissions with a first 0
 
 
 def words(value: Any) -> Any:
@@ -61,9 +57,9 @@ def words(value: Any) -> Any:
     if value is None or isinstance(value, list):
         return [text(word) for word in value or []]
     try:
-        return shlex.split(str(value))
+        return shlex.split(text(value))
     except ValueError:
-        return str(value)
+        return text(value)
 
 
 def text(value: Any) -> str:

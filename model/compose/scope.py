@@ -8,6 +8,7 @@ from typing import Any
 from model.compose.draft import Draft
 from model.compose.keys import ComposeKey, why_not
 from model.compose.local_files import LocalFiles
+from model.compose.scalars import text
 
 FIRST_HOST = "hive0"
 """The host of data that is on one host, as long as nobody says which one."""
@@ -57,7 +58,7 @@ class Scope:
     @property
     def mode(self) -> str:
         """Its mode."""
-        return str(self.deploy.get("mode") or "replicated")
+        return text(self.deploy.get("mode")) or "replicated"
 
     @property
     def is_global(self) -> bool:
@@ -68,7 +69,7 @@ class Scope:
     def build_directory(self) -> Path | None:
         """The context that its image is built from, if it is built."""
         build = self.source.get("build")
-        return self.files.path(str(build.get("context") or ".")) if isinstance(build, Mapping) else None
+        return self.files.path(text(build.get("context")) or ".") if isinstance(build, Mapping) else None
 
     def note(self, text: str) -> None:
         """Keep a remark beside it."""

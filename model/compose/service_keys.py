@@ -16,6 +16,7 @@ from model.compose.short_forms import as_list, as_mapping
 from model.compose.variables import BEGIN, END, Variable, Variables, looks_secret
 from model.errors import ConfigError
 from model.site_file.env_files import env_file, env_variables
+from model.user_paths import content_of, is_there
 from model.utf8 import utf8_text
 
 _COMMANDS = ("entrypoint", "command")
@@ -79,6 +80,8 @@ def _add_image(scope: Scope) -> None:
         name = add_image(scope.draft, scope.files, scope.name, dict(source["build"]))
         if name is not None:
             scope.table["image"] = name
+            if wanted:
+                scope.lost("image", wanted, "what is built here is called as its table in [images]")
             return
         wanted = wanted or scope.name
     if not wanted:
@@ -86,8 +89,12 @@ def _add_image(scope: Scope) -> None:
     if wanted.endswith(":"):
         scope.note(f"image: {wanted} has no tag, since its variable has no value: it is latest")
         wanted = wanted[:-1]
-    has_tag = ":" in wanted.rpartition("/")[2] or "@" in wanted
-    scope.table["image"] = wanted if has_tag else f"{wanted}:latest"
+    scope.table["image"] = with_tag(wanted)
+
+
+def with_tag(image: str) -> str:
+    """Return an image's reference with its tag, which is `latest` if none is given."""
+    return image if ":" in image.rpartition("/")[2] or "@" in image else f"{image}:latest"
 
 
 def _add_names(scope: Scope) -> None:
@@ -114,14 +121,16 @@ def _add_environment(scope: Scope) -> None:
     files: list[str] = []
     for item in as_list(scope.source.get("env_file")):
         how = item if isinstance(item, Mapping) else {"path": item}
-        path = scope.files.path(str(how.get("path") or ""))
+        path = scope.files.path(text(how.get("path")))
         relative = scope.files.relative(path)
-        try:
-            env_file("", path.parent, path.name)
-        except ConfigError as error:
-            environment |= _variables_of(scope, how, path, error)
-        else:
+        problem = "" if how.get("format") == "raw" else _problem_of(path)
+        if problem is None:
             files.append(relative)
+        else:
+            environment |= _variables_of(scope, how, path, problem)
+        for key, value in how.items():
+            if key not in {"path", "required"} and (key, value) != ("format", "raw"):
+                scope.lost(f"env_file ({text(how.get('path'))}).{key}", value, "skep has no such thing yet")
     if files:
         scope.table["env_file"] = files
     for key, value in (scope.source.get("environment") or {}).items():
@@ -147,23 +156,43 @@ def _is_plain(value: Any) -> bool:
     return bool(value) and "\ue000" not in str(value) and not str(value).startswith("/")
 
 
-def _variables_of(scope: Scope, how: Mapping[str, Any], path: Path, error: ConfigError) -> dict[str, str]:
-    """Return the variables of a file that site.toml can't name: it has variables itself, or is not there."""
-    shown = str(how.get("path"))
+def _problem_of(path: Path) -> str | None:
+    """Return why site.toml can't name a file of variables; None if it can."""
     try:
-        content = utf8_text(shown, path.read_bytes())
-        variables: Variables = scope.draft.variables
-        found = env_variables(shown, content, lambda _, value: variables.marked(value))
-    except OSError:
-        reason = "there was no such file" if not path.exists() else "it can't be read"
+        env_file("", path.parent, path.name)
+    except ConfigError as error:
+        return error.problems[0].rpartition(": ")[2]
+    return None
+
+
+def _variables_of(scope: Scope, how: Mapping[str, Any], path: Path, problem: str) -> dict[str, str]:
+    """Return the variables of a file that site.toml can't name: it is raw, has variables itself, or is not there."""
+    shown = text(how.get("path"))
+    variables: Variables = scope.draft.variables
+    try:
+        content = utf8_text(shown, content_of(path))
+        if how.get("format") == "raw":
+            found = _raw_variables(content)
+        else:
+            found = env_variables(shown, content, lambda _, value: variables.marked(value))
+    except (OSError, UnicodeEncodeError):
+        reason = "it can't be read" if is_there(path) else "there was no such file"
         is_optional = how.get("required") in {False, "false"}
         scope.lost("env_file", shown, f"{reason}{', and it need not be there' if is_optional else ''}")
         return {}
     except (ConfigError, ValueError):
-        scope.lost("env_file", shown, error.problems[0].rpartition(": ")[2])
+        scope.lost("env_file", shown, problem)
         return {}
-    scope.note(f"env_file: {shown} has variables in its values: what it says is in `environment`")
+    why = "is raw" if how.get("format") == "raw" else "has variables in its values"
+    scope.note(f"env_file: {shown} {why}: what it says is in `environment`")
     return {name: _kept_secret(variables, name, value) for name, value in found.items()}
+
+
+def _raw_variables(content: str) -> dict[str, str]:
+    """Return the variables of a file of `format: raw`, whose values have neither quotes nor variables."""
+    lines = [line.strip() for line in content.splitlines()]
+    pairs = [line.partition("=") for line in lines if "=" in line and not line.startswith("#")]
+    return {name.strip(): value for name, _, value in pairs}
 
 
 def _kept_secret(variables: Variables, name: str, value: str) -> str:
@@ -180,7 +209,7 @@ def _add_labels(scope: Scope) -> None:
     labels: dict[str, Any] = {}
     for item in as_list(scope.source.get("label_file")):
         try:
-            path = scope.files.path(str(item))
+            path = scope.files.path(text(item))
             labels |= env_file("", path.parent, path.name)
         except ConfigError as error:
             scope.lost("label_file", item, error.problems[0].rpartition(": ")[2])
@@ -217,7 +246,7 @@ def _add_settings(scope: Scope) -> None:
         options = {
             key: text(value) for key, value in (logging.get("options") or {}).items() if value is not None
         }
-        table["logging"] = {"driver": str(logging.get("driver") or "json-file")} | (
+        table["logging"] = {"driver": text(logging.get("driver")) or "json-file"} | (
             {"options": options} if options else {}
         )
 
@@ -252,13 +281,13 @@ def _add_uses(scope: Scope) -> None:
     """Add the secrets and configs that the containers get."""
     for kind, names, mode in (("secrets", scope.secrets, "0444"), ("configs", scope.configs, "")):
         for use in scope.source.get(kind) or []:
-            wanted = str(use.get("source") or "")
+            wanted = text(use.get("source"))
             if wanted not in names:
                 scope.lost(kind, use, f"the compose file has no such one in its `{kind}`")
                 continue
             made: dict[str, Any] = {"source": names[wanted]}
             if use.get("target") or names[wanted] != wanted:
-                target = str(use.get("target") or wanted)
+                target = text(use.get("target")) or wanted
                 made["target"] = target if kind == "secrets" or target.startswith("/") else f"/{target}"
             for key in ("uid", "gid"):
                 if use.get(key) is not None:

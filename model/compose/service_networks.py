@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.compose.keys import SERVICE
-from model.compose.scalars import number, texts
+from model.compose.scalars import number, text, texts
 from model.compose.scope import Scope
-from model.compose.short_forms import as_list
+from model.compose.short_forms import RANGE, as_list
 from model.site.networks import HOST_NETWORK
 
 DEFAULT = "default"
@@ -21,7 +21,7 @@ def wanted_networks(service: Mapping[str, Any]) -> dict[str, Any]:
     networks = service.get("networks")
     if isinstance(networks, Mapping) and networks:
         return dict(networks)
-    mode = str(service.get("network_mode") or "")
+    mode = text(service.get("network_mode"))
     return {} if mode == HOST_NETWORK else {DEFAULT: {}}
 
 
@@ -34,7 +34,7 @@ def further_names(wanted: str, name: str, services: Mapping[str, Mapping[str, An
         services: All services of the compose file.
 
     """
-    found = [wanted, str(services[wanted].get("container_name") or "")]
+    found = [wanted, text(services[wanted].get("container_name"))]
     for service in services.values():
         for link in texts(as_list(service.get("links"))):
             other, _, alias = link.partition(":")
@@ -45,7 +45,7 @@ def further_names(wanted: str, name: str, services: Mapping[str, Mapping[str, An
 
 def add_networks(scope: Scope) -> None:
     """Add the networks that a service joins."""
-    mode = str(scope.source.get("network_mode") or "")
+    mode = text(scope.source.get("network_mode"))
     if mode == HOST_NETWORK:
         scope.table["networks"] = [HOST_NETWORK]
         return
@@ -80,10 +80,10 @@ def add_ports(scope: Scope) -> None:
         if not isinstance(port, Mapping):
             ports.append(port)  # a check says what is wrong with it
             continue
-        if "range" in port:
+        if RANGE in port:
             scope.lost(
                 "ports",
-                f"{port['range']}:{port['target']}",
+                f"{port[RANGE]}:{port['target']}",
                 "a range to choose from: here it is its first port",
             )
         made = _port(scope, port)
@@ -99,11 +99,10 @@ def _port(scope: Scope, port: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {"target_port": number(port.get("target"))}
     if port.get("published") not in (None, "", 0, "0"):
         made["published_port"] = number(port["published"])
-    if str(port.get("protocol") or "tcp") != "tcp":
-        made["protocol"] = str(port["protocol"])
-    if str(port.get("mode") or "ingress") != "ingress":
-        made["mode"] = str(port["mode"])
-    address = str(port.get("host_ip") or "")
+    for key, usual in (("protocol", "tcp"), ("mode", "ingress")):
+        if (given := text(port.get(key)) or usual) != usual:
+            made[key] = given
+    address = text(port.get("host_ip"))
     if address == "localhost" or _is_loopback(address):
         made["open_to"] = "stage"
         scope.note(
@@ -117,9 +116,9 @@ def _port(scope: Scope, port: Mapping[str, Any]) -> dict[str, Any]:
             "the swarm publishes on all addresses of a host",
         )
     for key, value in port.items():
-        if key not in {"target", "published", "protocol", "mode", "host_ip", "range"} and not str(
-            key
-        ).startswith("x-"):
+        if key not in {"target", "published", "protocol", "mode", "host_ip"} and not str(key).startswith(
+            "x-"
+        ):
             scope.lost(f"ports ({made['target_port']}).{key}", value, "it means nothing to the swarm")
     return made
 

@@ -11,6 +11,7 @@ from model.toml_text import key_path
 
 _SINGLE, _LIST, _MAPPING, _EITHER = "a single value", "a list", "a mapping", "a list or a mapping"
 _PLAIN_LIST = "a value or a list of values"
+_VALUE_OR_MAPPING = "a single value or a mapping"
 _SERVICE: Mapping[str, tuple[str, ...]] = {
     _SINGLE: (
         *(
@@ -57,6 +58,15 @@ _SERVICE: Mapping[str, tuple[str, ...]] = {
         *("configs.*.source", "configs.*.target", "configs.*.uid", "configs.*.gid", "configs.*.mode"),
         *("environment.*", "labels.*", "sysctls.*", "deploy.labels.*", "logging.options.*", "build.args.*"),
         *("build.labels.*", "deploy.placement.constraints.*", "deploy.placement.preferences.*.spread"),
+        *(
+            "annotations.*",
+            "networks.#",
+            "depends_on.#",
+            "extends.service",
+            "extends.file",
+            "env_file.*.path",
+            "env_file.*.required",
+        ),
     ),
     _LIST: (
         "ports",
@@ -86,6 +96,7 @@ _SERVICE: Mapping[str, tuple[str, ...]] = {
         *("command", "entrypoint", "healthcheck.test", "dns", "dns_search", "dns_opt", "cap_add", "cap_drop"),
         *("tmpfs", "label_file", "profiles", "links", "extra_hosts.*", "networks.*.aliases"),
     ),
+    _VALUE_OR_MAPPING: ("build", "extends", "env_file.#"),
 }
 _TOP: Mapping[str, tuple[str, ...]] = {
     _SINGLE: (
@@ -106,8 +117,15 @@ _TOP: Mapping[str, tuple[str, ...]] = {
         ),
         *("networks.*.driver_opts.*", "volumes.*.driver_opts.*", "networks.*.labels.*", "volumes.*.labels.*"),
         *("networks.*.ipam.driver", "networks.*.ipam.options.*", "networks.*.ipam.config.*.subnet"),
+        *(
+            "networks.*.ipam.config.*.gateway",
+            "networks.*.ipam.config.*.ip_range",
+            "include.#.project_directory",
+        ),
     ),
-    _LIST: ("networks.*.ipam.config",),
+    _PLAIN_LIST: ("include.#.path", "include.#.env_file"),
+    _VALUE_OR_MAPPING: ("include.#",),
+    _LIST: ("networks.*.ipam.config", "include"),
     _MAPPING: (
         *("services", "networks", "volumes", "secrets", "configs", "services.*", "networks.*", "volumes.*"),
         *("secrets.*", "configs.*", "networks.*.ipam", "networks.*.ipam.options", "networks.*.driver_opts"),
@@ -134,7 +152,7 @@ def wrong_shapes(data: Mapping[str, Any]) -> list[str]:
 def _found(
     place: tuple[str | int, ...], value: Any, steps: list[str]
 ) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Yield the values at a pattern of keys, of which `*` is any key or index, and `%` any key."""
+    """Yield the values at a pattern of keys, of which `*` is any key or index, `%` any key, `#` any index."""
     if isinstance(value, Overriding):
         value = value.value
     if not steps:
@@ -145,7 +163,7 @@ def _found(
         for key, part in value.items():
             if step in {"*", "%", str(key)}:
                 yield from _found((*place, str(key)), part, rest)
-    elif isinstance(value, list) and step == "*":
+    elif isinstance(value, list) and step in {"*", "#"}:
         for i, part in enumerate(value):
             yield from _found((*place, i), part, rest)
 
@@ -159,4 +177,9 @@ def _is_of(value: Any, shape: str) -> bool:
         return not is_mapping and not (is_list and any(isinstance(part, Mapping | list) for part in value))
     if shape == _EITHER:
         return is_mapping or (is_list and not any(isinstance(part, list) for part in value))
-    return {_SINGLE: not is_list and not is_mapping, _LIST: is_list, _MAPPING: is_mapping}[shape]
+    return {
+        _SINGLE: not is_list and not is_mapping,
+        _VALUE_OR_MAPPING: not is_list,
+        _LIST: is_list,
+        _MAPPING: is_mapping,
+    }[shape]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from model.compose.scalars import text
 from model.compose.yaml_file import Overriding
 
 _PORT = re.compile(
@@ -12,6 +13,10 @@ _PORT = re.compile(
 )
 _PATH = re.compile(r"[./~\\]|[A-Za-z]:[\\/]")
 _MOST_PORTS = 1000
+OPTIONS = "x-skep-options"
+"""The key of a mount's long form for those options of its short one that have no key there."""
+RANGE = "x-skep-range"
+"""The key of a port's long form for the range that it is the first of."""
 
 
 def as_mapping(value: Any) -> dict[str, Any]:
@@ -20,8 +25,8 @@ def as_mapping(value: Any) -> dict[str, Any]:
         return {str(key): part for key, part in value.items()}
     found: dict[str, Any] = {}
     for item in as_list(value):
-        name, sign, text = str(item).partition("=")
-        found[name] = text if sign else None
+        name, sign, given = text(item).partition("=")
+        found[name] = given if sign else None
     return found
 
 
@@ -36,7 +41,7 @@ def host_lines(value: Any) -> dict[str, Any]:
         return {str(key): part for key, part in value.items()}
     found: dict[str, Any] = {}
     for item in as_list(value):
-        name, _, address = re.sub(r"[=:]", "\0", str(item), count=1).partition("\0")
+        name, _, address = re.sub(r"[=:]", "\0", text(item), count=1).partition("\0")
         address = address.strip().strip("[]")
         found[name.strip()] = [*as_list(found[name.strip()]), address] if name.strip() in found else address
     return found
@@ -46,18 +51,18 @@ def long_ports(value: Any) -> Iterator[dict[str, Any] | str]:
     """Yield ports in their long form, one for each port of a range. What can't be read stays as it is."""
     for item in as_list(value):
         if isinstance(item, Mapping):
-            yield from _ranges(dict(item), str(item.get("target", "")), str(item.get("published", "") or ""))
+            yield from _ranges(dict(item), text(item.get("target")), text(item.get("published") or ""))
             continue
-        found = _PORT.fullmatch(str(item))
+        found = _PORT.fullmatch(text(item))
         if found is None:
-            yield str(item)
+            yield text(item)
             continue
         made = {
             "host_ip": (found["ip"] or "").strip("[]"),
             "protocol": (found["protocol"] or "").lower(),
         }
         yield from _ranges(
-            {key: text for key, text in made.items() if text}, found["target"], found["published"] or ""
+            {key: part for key, part in made.items() if part}, found["target"], found["published"] or ""
         )
 
 
@@ -69,7 +74,7 @@ def _ranges(port: dict[str, Any], target: str, published: str) -> Iterator[dict[
         yield f"{published}:{target}" if published else target
         return
     if len(targets) == 1 and len(hosts) > 1:
-        yield {**port, "target": targets[0], "published": hosts[0], "range": published}
+        yield {**port, "target": targets[0], "published": hosts[0], RANGE: published}
     elif hosts and len(targets) != len(hosts):
         yield f"{published}:{target}"
     else:
@@ -77,14 +82,14 @@ def _ranges(port: dict[str, Any], target: str, published: str) -> Iterator[dict[
             yield {**port, "target": number, "published": hosts[i] if hosts else None}
 
 
-def _range(text: str) -> Iterator[int]:
+def _range(ports: str) -> Iterator[int]:
     """Yield the ports of `8000` or `8000-8010`; none for an empty text.
 
     Raises:
         ValueError: It is neither, or too many.
 
     """
-    first, sign, last = text.partition("-")
+    first, sign, last = ports.partition("-")
     if not first:
         return
     found = range(int(first), int(last if sign else first) + 1)
@@ -94,10 +99,10 @@ def _range(text: str) -> Iterator[int]:
 
 
 def long_mount(item: Any) -> dict[str, Any]:
-    """Return a mount in its long form, with the `options` of its short one that have no key there."""
+    """Return a mount in its long form, with the options of its short one that have no key there."""
     if isinstance(item, Mapping):
         return dict(item)
-    parts = _mount_parts(str(item))
+    parts = _mount_parts(text(item))
     if len(parts) == 1:
         return {"type": "volume", "target": parts[0]}
     source, target, *rest = parts
@@ -111,52 +116,52 @@ def long_mount(item: Any) -> dict[str, Any]:
         elif re.fullmatch(r"r?(private|shared|slave)", option):
             made["bind"] = {"propagation": option}
         elif option not in {"", "rw", "cached", "delegated", "consistent"}:  # these mean nothing on Linux
-            made["options"] = [*made.get("options", []), option]
+            made[OPTIONS] = [*made.get(OPTIONS, []), option]
     return made
 
 
-def _mount_parts(text: str) -> list[str]:
+def _mount_parts(mount: str) -> list[str]:
     """Return the parts between colons; that behind the letter of a Windows drive is none."""
-    drive = text[:2] if re.match(r"[A-Za-z]:[\\/]", text) else ""
-    parts = text[len(drive) :].split(":")
+    drive = mount[:2] if re.match(r"[A-Za-z]:[\\/]", mount) else ""
+    parts = mount[len(drive) :].split(":")
     return [drive + parts[0], *parts[1:]]
 
 
 def long_use(item: Any) -> dict[str, Any]:
     """Return a service's use of a secret or config in its long form."""
-    return dict(item) if isinstance(item, Mapping) else {"source": str(item)}
+    return dict(item) if isinstance(item, Mapping) else {"source": text(item)}
 
 
 def long_tmpfs(item: Any) -> dict[str, Any]:
     """Return an item of `tmpfs` as a mount."""
-    target, _, options = str(item).partition(":")
+    target, _, options = text(item).partition(":")
     made: dict[str, Any] = {"type": "tmpfs", "target": target}
     for option in filter(None, options.split(",")):
         name, _, value = option.partition("=")
         if name in {"size", "mode"} and value:
             made["tmpfs"] = {**made.get("tmpfs", {}), name: value}
         else:
-            made["options"] = [*made.get("options", []), option]
+            made[OPTIONS] = [*made.get(OPTIONS, []), option]
     return made
 
 
 def _dependencies(value: Any) -> dict[str, Any]:
     """Return `depends_on` in its long form."""
     if isinstance(value, Mapping):
-        return {str(name): dict(how or {}) for name, how in value.items()}
-    return {str(name): {} for name in as_list(value)}
+        return {text(name): dict(how or {}) for name, how in value.items()}
+    return {text(name): {} for name in as_list(value)}
 
 
 def _networks(value: Any) -> dict[str, Any]:
     """Return a service's networks in their long form."""
     if isinstance(value, Mapping):
-        return {str(name): dict(how or {}) for name, how in value.items()}
-    return {str(name): {} for name in as_list(value)}
+        return {text(name): dict(how or {}) for name, how in value.items()}
+    return {text(name): {} for name in as_list(value)}
 
 
 def _build(value: Any) -> dict[str, Any]:
     """Return `build` in its long form."""
-    made = dict(value) if isinstance(value, Mapping) else {"context": str(value)}
+    made = dict(value) if isinstance(value, Mapping) else {"context": text(value)}
     for key in ("args", "labels"):
         if key in made:
             made[key] = as_mapping(made[key])

@@ -5,13 +5,13 @@ from typing import Any
 
 from model.compose.draft import SECRETS_DIRECTORY, Draft
 from model.compose.keys import CONFIG, NETWORK, SECRET, VOLUME, ComposeKey, why_not
-from model.compose.local_files import LocalFiles, has_braces
+from model.compose.local_files import LocalFiles, is_no_template
 from model.compose.scalars import boolean, text
 from model.compose.service_networks import DEFAULT
 from model.compose.short_forms import as_list, as_mapping
 from model.compose.variables import MARK
 from model.site.networks import HOST_NETWORK
-from model.user_paths import is_file
+from model.user_paths import content_of, is_file, is_there
 
 _SITE = "site"
 """skep's name for the network of services that name none."""
@@ -34,7 +34,7 @@ def add_networks_of(
             continue
         source = networks.get(wanted, {})
         external = _external(source)
-        if external and str(external.get("name") or wanted) == HOST_NETWORK:
+        if external and (text(external.get("name")) or wanted) == HOST_NETWORK:
             names[wanted] = HOST_NETWORK
             continue
         name = draft.name("networks", _SITE if wanted == DEFAULT else wanted)
@@ -47,7 +47,7 @@ def _network(draft: Draft, wanted: str, name: str, source: Mapping[str, Any]) ->
     """Return a network."""
     place = ("networks", name)
     if external := _external(source):
-        docker = str(external.get("name") or wanted)
+        docker = text(external.get("name")) or wanted
         return {"external": True} | ({"name": docker} if docker != name else {})
     made: dict[str, Any] = {}
     options = {key: text(value) for key, value in (source.get("driver_opts") or {}).items()}
@@ -82,14 +82,14 @@ def _ipam(draft: Draft, place: tuple[str, str], source: Mapping[str, Any]) -> di
         if not isinstance(pool, Mapping) or not pool.get("subnet"):
             draft.lost(place, "ipam.config", pool, "it has no subnet")
             continue
-        pools.append({key: str(pool[key]) for key in ("subnet", "gateway", "ip_range") if pool.get(key)})
+        pools.append({key: text(pool[key]) for key in ("subnet", "gateway", "ip_range") if pool.get(key)})
         for key, value in pool.items():
             if key not in {"subnet", "gateway", "ip_range"}:
                 draft.lost(place, f"ipam.config.{key}", value, "skep has no such thing yet")
     if pools:
         made |= pools[0] if len(pools) == 1 else {"config": pools}
-    if str(source.get("driver") or "default") != "default":
-        made["driver"] = str(source["driver"])
+    if (driver := text(source.get("driver")) or "default") != "default":
+        made["driver"] = driver
     if source.get("options"):
         made["options"] = {key: text(value) for key, value in source["options"].items()}
     return made
@@ -104,11 +104,11 @@ def add_volumes_of(
         name = names[wanted] = draft.name("volumes", wanted)
         made: dict[str, Any] = {}
         if external := _external(source):
-            docker = str(external.get("name") or wanted)
+            docker = text(external.get("name")) or wanted
             made = {"external": True} | ({"name": docker} if docker != name else {})
         elif source.get("name"):
             draft.lost(("volumes", name), "name", source["name"], "skep names what it makes by its table")
-        driver = str(source.get("driver") or "local")
+        driver = text(source.get("driver")) or "local"
         if driver != "local":
             made["driver"] = driver
         if source.get("driver_opts") and not external:
@@ -131,12 +131,12 @@ def add_secrets_of(
     for wanted, source in secrets.items():
         name = names[wanted] = draft.name("secrets", wanted)
         place = ("secrets", name)
-        variable = str(source.get("environment") or "")
+        variable = text(source.get("environment"))
         if source.get("file"):
             file = files.path(draft.variables.plain(text(source["file"])))
             draft.table("secrets")[name] = {"file": files.relative(file)}
             if not is_file(file):
-                draft.note(place, f"there was no {source['file']} when this was made")
+                draft.note(place, f"there was no {draft.shown(source['file'])} when this was made")
         elif (
             variable
             and draft.variables.value(variable) is not None
@@ -175,31 +175,32 @@ def _config(
     """Return a config."""
     place = ("configs", name)
     if external := _external(source):
-        docker = str(external.get("name") or wanted)
+        docker = text(external.get("name")) or wanted
         return {"external": True} | ({"name": docker} if docker != name else {})
     made: dict[str, Any]
     plain = draft.variables.plain
     if source.get("file"):
         path = files.path(plain(text(source["file"])))
-        if is_file(path):
+        try:
+            data = content_of(path)
             made = {"file": files.relative(path)}
-            data = path.read_bytes()
-        else:
-            data = f"{source['file']} was not there when this was made\n".encode()
+        except (OSError, ValueError):
+            reason = "it can't be read" if is_there(path) else "there was no such file"
+            data = f"{path}: {reason} when this was made\n".encode()
             made = {"text": data.decode()}
-            draft.lost(place, "file", source["file"], "there was no such file")
+            draft.lost(place, "file", source["file"], reason)
     else:
-        variable = str(source.get("environment") or "")
+        variable = text(source.get("environment"))
         content = draft.variables.mark_of(variable) if variable else text(source.get("content"))
         if MARK.search(content) and not source.get("template_driver"):
             return {"text": draft.templated(content, secrets=True)}
         data = plain(content).encode()
         made = {"text": data.decode() or "\n"}
-    if str(source.get("template_driver") or "") == "golang":
+    if source.get("template_driver") == "golang":
         made["template_driver"] = "golang"
     elif source.get("template_driver"):
         draft.lost(place, "template_driver", source["template_driver"], "only golang is known")
-    elif has_braces(data):
+    elif is_no_template(data):
         made["template"] = False
     return made
 

@@ -6,11 +6,12 @@ that it can become a variable of site.toml where that takes templates, and its v
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.compose.yaml_file import Overriding
 from model.errors import ConfigError
+from model.secrets.secret import SHORTEST
 
 BEGIN, END = "\ue000", "\ue001"
 """Around the name of a variable in a text. They are characters of Unicode's private use."""
@@ -24,8 +25,6 @@ _SECRET = re.compile(
 )
 _NOT_SECRET = re.compile(r"(_FILE|_PATH|_NAME|_LENGTH)$|^O?L?D?PWD$", re.IGNORECASE)
 _DEEPEST = 10
-SHORTEST_SECRET = 4
-"""Characters that a secret has at least."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Variable:
         origin: `environment`, `.env`, `default`, or empty.
         asked: The message of `${NAME:?message}`; empty without one.
         written: As the file has it, as `${NAME:-default}`.
+        is_bare_too: Whether it has no default elsewhere, where compose would have nothing.
 
     """
 
@@ -46,14 +46,15 @@ class Variable:
     origin: str = ""
     asked: str = ""
     written: str = ""
+    is_bare_too: bool = False
 
     @property
     def is_secret(self) -> bool:
         """Whether it is to be a secret of the site's: by its name, if it has none that is in the file itself.
 
-        A secret that is very short can't be kept out of logs, and is refused (`tasks/run/secrets.py`).
+        A secret that is very short can't be kept out of logs, and is refused.
         """
-        is_short = self.value is not None and len(self.value) < SHORTEST_SECRET
+        is_short = self.value is not None and len(self.value) < SHORTEST
         return self.origin != "default" and looks_secret(self.name) and not is_short
 
 
@@ -97,7 +98,13 @@ class Variables:
             return [self.interpolated(f"{place}[{i}]", part) for i, part in enumerate(value)]
         if isinstance(value, Overriding):
             return Overriding(self.interpolated(place, value.value))
-        if not isinstance(value, str) or "$" not in value:
+        if not isinstance(value, str):
+            return value
+        if BEGIN in value or END in value:
+            raise ConfigError(
+                [f"{place}: has the character U+E000 or U+E001, which stands for nothing: take it out"]
+            )
+        if "$" not in value:
             return value
         try:
             return self.marked(value)
@@ -156,7 +163,10 @@ class Variables:
         origin = "default" if default is not None else self._origin(name)
         before = self.used.get(name)
         if before is None or (before.value is None and value is not None):
-            self.used[name] = Variable(name, value, origin, asked, f"${{{written or name}}}")
+            is_bare_too = before is not None and origin == "default"
+            self.used[name] = Variable(name, value, origin, asked, f"${{{written or name}}}", is_bare_too)
+        elif value is None and before.origin == "default":
+            self.used[name] = replace(before, is_bare_too=True)
         elif value is not None and value != before.value:
             if origin == "default" or not looks_secret(name):
                 return value

@@ -85,7 +85,7 @@ def _loader() -> Any:
         yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML copies it
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's
-            """Refuse keys that are there twice, before `<<` adds others."""
+            """Refuse keys that are there twice, before `<<` adds others. All keys are texts, as they are written."""
             seen: set[str] = set()
             for key, _ in node.value:
                 if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
@@ -95,6 +95,10 @@ def _loader() -> Any:
                         None, None, f"the key {key.value} is there twice", key.start_mark
                     )
                 seen.add(key.value)
+            self.flatten_mapping(node)
+            for key, _ in node.value:
+                if isinstance(key, yaml.ScalarNode):
+                    key.tag = "tag:yaml.org,2002:str"
             return super().construct_mapping(node, deep=deep)
 
     def integer(loader: Any, node: Any) -> int:

@@ -4,6 +4,9 @@ import hmac
 
 from model.errors import ConfigError
 
+SHORTEST = 4
+"""Characters that a secret must have at least. A shorter one occurs all over a log: to redact it would hide the log,
+and give it away."""
 UNKNOWN_FINGERPRINT = "hmac:unasked"
 """The fingerprint of a secret that was not read. It counts as equal to any other."""
 

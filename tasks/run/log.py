@@ -7,11 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from model.errors import StateError
-from model.secrets.secret import BinarySecret, Secret, UnknownSecret
-
-SHORTEST = 4
-"""Characters that a secret must have at least. A shorter one occurs all over a log: to redact it would hide the log,
-and give it away."""
+from model.secrets.secret import SHORTEST, BinarySecret, Secret, UnknownSecret
 
 
 class Redactor:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from model.errors import ConfigError
 from model.secrets.generated import fits
-from model.secrets.secret import BinarySecret, Secret, UnknownSecret
+from model.secrets.secret import SHORTEST, BinarySecret, Secret, UnknownSecret
 from model.stage import Stage
 from remote.mother.files import file_errors, write_whole
-from tasks.run.log import SHORTEST, Redactor
+from tasks.run.log import Redactor
 from tasks.run.secret_sources import Sources
 from tasks.run.state import State
 from tasks.run.vault import Vault

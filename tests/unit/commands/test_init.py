@@ -1,8 +1,12 @@
 """`doit init`: a site that loads, from nothing but a directory, and nothing that was there is overwritten."""
 
+import errno
+import io
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from doit import doit_cmd
@@ -160,3 +164,78 @@ def test_a_site_elsewhere_than_its_compose_file(here: Path) -> None:
     assert site.configs["c"].file == "../stack/c.conf"
     assert site.services["web"].environment == {"A": "1"}
     assert 'env_file = ["../stack/web.env"]' in (here / "site/site.toml").read_text()
+
+
+def test_secrets_lie_where_only_their_owner_may_look(here: Path) -> None:
+    """The directory as well as the files in it; a Dockerfile out of the compose file is a file like any other."""
+    (here / "compose.yaml").write_text(
+        "services: {web: {build: {context: ., dockerfile_inline: FROM scratch}, environment: {TOKEN: $TOKEN}}}"
+    )
+    (here / ".env").write_text("TOKEN=abcd\n")
+
+    init("from=compose")
+
+    assert stat.S_IMODE((here / "secrets").stat().st_mode) == 0o700
+    assert stat.S_IMODE((here / "web.Dockerfile").stat().st_mode) & 0o044
+
+
+@pytest.mark.parametrize(
+    ("files", "used"),
+    [
+        (("docker-compose.yml", "docker-compose.yaml"), ("docker-compose.yml",)),
+        (("compose.yaml", "docker-compose.override.yml"), ("compose.yaml", "docker-compose.override.yml")),
+        (
+            ("compose.yml", "compose.override.yml", "compose.override.yaml"),
+            ("compose.yml", "compose.override.yml"),
+        ),
+        (("docker-stack.yml", "compose.override.yml"), ("docker-stack.yml",)),
+        (("compose.yaml", "a.yml", "b.yml", ".env"), ("a.yml", "b.yml")),
+    ],
+)
+def test_the_files_that_docker_takes(here: Path, files: tuple[str, ...], used: tuple[str, ...]) -> None:
+    """Of several names the first, with the first override there is; COMPOSE_FILE names others."""
+    for name in files:
+        (here / name).write_text(
+            "COMPOSE_FILE=a.yml:b.yml\n" if name == ".env" else "services: {a: {image: 'b:1'}}\n"
+        )
+
+    init("from=compose")
+
+    assert f"from {', '.join(used)}.\n" in (here / "site.toml").read_text()
+
+
+def test_a_directory_that_is_a_file(here: Path) -> None:
+    """Nothing is taken for a file that was there already."""
+    (here / "README").write_text("mine\n")
+    (here / "roles").write_text("mine\n")
+
+    for words, path in ((("README",), "README"), ((), "roles")):
+        with pytest.raises(InvalidCommand, match=rf"{path}.*(File exists|Not a directory)"):
+            init(*words)
+
+
+def test_half_a_file_is_taken_away(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next try would keep it."""
+
+    class Full(io.BytesIO):
+        def write(self, _data: Any) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(descriptor: int, _mode: str) -> Full:
+        os.close(descriptor)
+        return Full()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdopen", opened)
+        with pytest.raises(InvalidCommand, match="No space left on device"):
+            init()
+    init()
+
+    assert load(here / "site.toml").services
+
+
+def test_a_home_of_nobody(here: Path) -> None:
+    """`~nobody-here` is a name like any other where there is no such user."""
+    init("~nobody-here")
+
+    assert load(here / "~nobody-here/site.toml").services

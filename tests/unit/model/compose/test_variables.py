@@ -7,6 +7,7 @@ import pytest
 from model.compose.project import read_dotenv
 from model.compose.variables import Variables, looks_secret
 from model.errors import ConfigError
+from tests.unit.model.compose.conversion import converted
 
 
 @pytest.mark.parametrize(
@@ -117,3 +118,12 @@ def test_the_shell_comes_before_dotenv(tmp_path: Path) -> None:
 def test_secrets_are_known_by_their_names(name: str, *, is_secret: bool) -> None:
     """A name with such a word is a secret's, unless it is that of a file."""
     assert looks_secret(name) is is_secret
+
+
+def test_a_default_in_some_places_alone(tmp_path: Path) -> None:
+    """One variable of the site has one value; that compose would have nothing elsewhere is said."""
+    for pair in ("A: '${TAG:-x}', B: $TAG", "A: $TAG, B: '${TAG:-x}'"):
+        made = converted(tmp_path, f"services: {{web: {{image: 'example/web:1', environment: {{{pair}}}}}}}")
+
+        assert made.data["vars"] == {"TAG": "x"}
+        assert "TAG has no default everywhere" in made.comments
