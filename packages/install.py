@@ -79,7 +79,9 @@ def installer() -> Callable[[Sequence[str]], int]:
     if not has_uv():
         status, output = _run([*PIP, "install", "--no-compile", "--no-deps", "-r", str(HERE / "uv.txt")])
         if status and _NO_ANSWER in output:
-            _say("no package index answers: pip's settings (PIP_INDEX_URL, pip.conf) name another one")
+            _say(
+                "no package index answers: go online, or name another one in pip's settings (PIP_INDEX_URL, pip.conf)"
+            )
             return lambda _: status
         if status:
             _say("there is no uv in this machine's package index: pip installs, which takes a minute or two")

@@ -39,6 +39,8 @@ class Machine:
             assert found, tool
             (self.bin / tool).symlink_to(found)
         shutil.copy(SETUP, self.checkout / "setup")
+        (self.checkout / "shell").mkdir()
+        shutil.copy(SETUP.parent / "shell" / "link.sh", self.checkout / "shell")
         (self.checkout / "pyproject.toml").write_text('[project]\nname = "skep"\n')
         (self.checkout / "packages").mkdir()
         for name in ("run", "dev"):
@@ -117,6 +119,7 @@ class Machine:
                 mkdir -p "$venv/bin" && cp "$0" "$venv/bin/python" ;;
               *"install.py --is-current"*) exit 1 ;;
               *install.py*)
+                [ -z "${{INSTALL_KILLS-}}" ] || kill -KILL "$PPID"
                 [ "${{INSTALL_STATUS:-0}}" = 0 ] || exit "$INSTALL_STATUS"
                 cp '{self.checkout}/pyproject.toml' '{self.checkout}/.venv/.skep-pyproject.toml' ;;
               *"print("*) echo 3.11 ;;
@@ -621,6 +624,21 @@ class TestVenv:
         assert "updating .venv" in again.stderr
         assert self.made(equipped) == 1
 
+    def test_killed_update(self, equipped: Machine) -> None:
+        """An update that was killed is made again, in place; the .venv of before is not taken for the new one."""
+        equipped.setup("true", SKEP_EXTRAS="azure")
+        pins = equipped.checkout / "packages" / "run.txt"
+        before = pins.read_text()
+        pins.write_text("run==2\n")
+        killed = equipped.setup("true", INSTALL_KILLS="yes")
+        pins.write_text(before)
+        again = equipped.setup("printf", "ran")
+
+        assert killed.returncode < 0
+        assert (again.returncode, again.stdout) == (0, "ran")
+        assert self.installed(equipped) == [["azure"], ["azure"], ["azure"]]
+        assert self.made(equipped) == 1
+
     def test_dependencies_decide(self, machine: Machine) -> None:
         """A new rule for a linter installs nothing; what pyproject.toml says of skep itself updates .venv in place."""
         machine.is_run_by("ann")
@@ -722,7 +740,7 @@ def test_link_makes_the_command_skep(machine: Machine) -> None:
         for link, file in links.items():
             assert (machine.home / link).readlink() == machine.checkout.resolve() / "shell" / file
     assert "~/.local/bin is not in PATH" in done.stderr
-    assert "fpath+=" in done.stderr
+    assert f'fpath+=("{machine.home}/.local/share/zsh/site-functions")' in done.stderr
     assert not (machine.checkout / ".venv").exists()
 
 
