@@ -247,8 +247,8 @@ def _made_from_compose(wish: Wish) -> Iterator[str]:
     remarks = sum(map(len, draft.notes.values()))
     if remarks:
         yield (
-            f"{remarks} remark{'s' if remarks > 1 else ''} in site.toml: what it has otherwise than "
-            f"{wish.compose[0].name}, or not at all; look at each"
+            f"{remarks} remark{'s' if remarks > 1 else ''} in site.toml: what is different from "
+            f"{wish.compose[0].name}, or left out; look at each"
         )
 
 

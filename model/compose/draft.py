@@ -91,7 +91,8 @@ class Draft:
         else:
             self.table("secrets")[made] = {"env": name}
             state = "" if variable.origin else ", which had no value when this was made"
-            self.note(("secrets",), f"{made} is the environment variable {name}{state}")
+            asked = f": {variable.asked}" if variable.asked else ""
+            self.note(("secrets",), f"{made} is the environment variable {name}{state}{asked}")
         return made
 
     def templated(self, value: Any, *, secrets: bool) -> Any:

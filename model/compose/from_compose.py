@@ -36,9 +36,11 @@ def site_draft(project: Project, site: str, directory: Path, *, has_ip_vs: bool 
     files = LocalFiles(project.directory, directory)
     services = project.table("services")
     names: dict[str, str] = {}
-    for wanted in services:
+    # A name that can stay goes before one that is changed to the same: others know its service by it.
+    for wanted in sorted(services, key=lambda name: draft.name("services", name, dashes=True) != name):
         names[wanted] = draft.name("services", wanted, dashes=True)
         draft.table("services")[names[wanted]] = {}
+    draft.tables["services"] = {names[wanted]: {} for wanted in services}
     used = [network for service in services.values() for network in wanted_networks(service)]
     networks = add_networks_of(draft, project.table("networks"), used)
     volumes = add_volumes_of(draft, files, project.table("volumes"))
@@ -233,6 +235,8 @@ def _say_the_rest(draft: Draft, project: Project) -> None:
     """Keep what is said of no table."""
     for remark in project.remarks:
         draft.note((), remark)
+    for written in project.variables.chosen:
+        draft.note((), f"{written}: site.toml has no such form: it is what it was when this was made")
     extensions = [str(key) for key in project.data if str(key).startswith("x-") and key != FLATTENED]
     if extensions:
         draft.note((), f"{', '.join(extensions)}: extensions, of which only the anchors count")

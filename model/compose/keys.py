@@ -62,7 +62,7 @@ SERVICE: Mapping[str, ComposeKey] = {
     "expose": ComposeKey("", "services in a network reach all of each other's ports"),
     "extends": ComposeKey("the service itself", "the keys of both, merged"),
     "external_links": ComposeKey("", "services in a network find each other by name"),
-    "extra_hosts": ComposeKey("hosts", "`host-gateway` is nothing that a swarm knows"),
+    "extra_hosts": ComposeKey("hosts", "a swarm has no `host-gateway`"),
     "gpus": ComposeKey("", _SWARM),
     "group_add": ComposeKey("", _NONE),
     "healthcheck": ComposeKey("healthcheck", "see below"),

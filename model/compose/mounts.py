@@ -136,8 +136,8 @@ def _add_own(scope: Scope, mount: dict[str, Any], mounts: list[dict[str, Any]]) 
         mounts.append(made)
         scope.draft.note(
             ("volumes", name),
-            f"{source} is a directory of this machine, which no host has: this volume stands for it; copy into it what "
-            "there is to keep",
+            f"{source} is a directory of this machine, and hosts do not have it: this volume takes its place, empty at "
+            "first; copy the data into it",
         )
 
 

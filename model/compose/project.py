@@ -12,7 +12,6 @@ from model.compose.short_forms import as_list, long_service
 from model.compose.variables import Variables
 from model.compose.yaml_file import Overriding, read_yaml
 from model.errors import ConfigError
-from model.reasons import reason_of
 from model.site_file.env_files import env_variables
 from model.user_paths import expanded
 from model.utf8 import utf8_text
@@ -98,7 +97,7 @@ def read_dotenv(path: Path, variables: Variables) -> dict[str, str]:
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
         return {}
     except OSError as error:
-        raise ConfigError([f"{path}: {reason_of(error)}"]) from error
+        raise ConfigError([f"{path}: {error.strerror}"]) from error
     found = Variables(variables.environment)
 
     def expand(name: str, value: str) -> str:
@@ -144,7 +143,7 @@ class _Reader:
         try:
             text = utf8_text(str(path), path.read_bytes())
         except OSError as error:
-            raise ConfigError([f"{path}: {reason_of(error)}"]) from error
+            raise ConfigError([f"{path}: {error.strerror}"]) from error
         content = read_yaml(str(path), text)
         if not isinstance(content, dict):
             raise ConfigError([f"{path}: has no services, so it is not a compose file"])

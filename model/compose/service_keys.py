@@ -36,7 +36,11 @@ def add_service(scope: Scope) -> None:
     """Add a service: every key of it goes somewhere, or becomes a remark."""
     table, source = scope.table, scope.source
     for key, value in (source.get(FLATTENED) or {}).items():
-        scope.lost(key, value, "site.toml takes no templates there: its variables have their values of now")
+        scope.lost(
+            key,
+            value,
+            "site.toml takes no templates there: the values that its variables have now stand there",
+        )
         written = scope.draft.shown(value)
         for variable in scope.draft.variables.used.values():
             if variable.is_secret and variable.written in written:
@@ -305,7 +309,9 @@ def _add_dependencies(scope: Scope) -> None:
             scope.lost("depends_on", wanted, "the compose file has no such service")
             continue
         found.append(scope.services[wanted])
-        if boolean((how or {}).get("restart") or False) is True:
+        if boolean(how.get("restart") or False) is True:
             scope.lost(f"depends_on.{wanted}.restart", "true", "a change of it does not start this one again")
+        if boolean(how.get("required", True)) is False:
+            scope.lost(f"depends_on.{wanted}.required", "false", "it is always waited for")
     if found:
         scope.table["depends_on"] = list(dict.fromkeys(found))

@@ -66,16 +66,18 @@ class Variables:
         environment: Those of the process, which take precedence.
         dotenv: Those of `.env`.
         used: Those that were met, by name.
+        chosen: The forms `${NAME:+text}` that were met, which are one text or none.
 
     """
 
     environment: Mapping[str, str]
     dotenv: Mapping[str, str] = field(default_factory=dict)
     used: dict[str, Variable] = field(default_factory=dict)
+    chosen: list[str] = field(default_factory=list)
 
     def beside(self, dotenv: Mapping[str, str]) -> "Variables":
         """Return the same with another `.env` below this one, as an included file has."""
-        return Variables(self.environment, {**dotenv, **self.dotenv}, self.used)
+        return Variables(self.environment, {**dotenv, **self.dotenv}, self.used, self.chosen)
 
     def value(self, name: str) -> str | None:
         """Return a variable's value, if it has one."""
@@ -152,6 +154,7 @@ class Variables:
         value = self.value(name)
         is_there = bool(value) if form.startswith(":") else value is not None
         if form.endswith("+"):
+            self.chosen.append(f"${{{body}}}")
             return rest if is_there else ""
         if form.endswith("-") and not is_there:
             return self._mark(name, rest, written=body)

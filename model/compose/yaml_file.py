@@ -54,10 +54,17 @@ def read_yaml(name: str, text: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"line {mark.line + 1}: " if mark else ""
-        raise ConfigError([f"{name}: {line}{error.problem or error.context}"]) from error
+        problem = error.problem or error.context or ""
+        if problem.startswith("but ") and error.context:  # the second half of a sentence
+            problem = f"{error.context}, {problem}"
+        raise ConfigError([f"{name}: {line}{problem}"]) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([f"{name}: is no YAML that can be read"]) from error
-    if _count(content, 0) > _MOST_NODES:
+    try:
+        is_too_large = _count(content, 0) > _MOST_NODES
+    except RecursionError:
+        raise ConfigError([f"{name}: an anchor has itself in it, or values are nested too deeply"]) from None
+    if is_too_large:
         raise ConfigError([f"{name}: unfolds to more than {_MOST_NODES} values"])
     return content
 

@@ -145,7 +145,7 @@ def test_a_site_from_compose_files(here: Path, capsys: pytest.CaptureFixture[str
     assert site.services["web"].image == "example/web:2"
     assert stat.S_IMODE((here / "secrets/token").stat().st_mode) == 0o600
     assert (here / ".gitignore").read_text().splitlines()[1:] == ["state/", "secrets/"]
-    assert "remarks in site.toml: what it has otherwise than compose.yaml" in capsys.readouterr().out
+    assert "remarks in site.toml: what is different from compose.yaml, or left out" in capsys.readouterr().out
     assert "# privileged: true -- " in (here / "site.toml").read_text()
 
 

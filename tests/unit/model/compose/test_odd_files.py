@@ -158,3 +158,33 @@ def test_a_path_that_is_too_long(tmp_path: Path) -> None:
     made = converted(tmp_path, f"services: {{web: {{image: 'example/web:1', env_file: {'x' * 5000}}}}}")
 
     assert "there was no such file" in made.remarks("services", "web")
+
+
+def test_a_name_that_can_stay_stays(tmp_path: Path) -> None:
+    """Another service whose name is changed to the same gets a number."""
+    made = converted(tmp_path, "services: {A_B: {image: 'example/a:1'}, a-b: {image: 'example/b:1'}}")
+
+    assert {name: table["image"] for name, table in made.data["services"].items()} == {
+        "a-b-2": "example/a:1",
+        "a-b": "example/b:1",
+    }
+
+
+def test_what_is_asked_for_and_what_is_chosen(tmp_path: Path) -> None:
+    """The message of a secret without a value stands beside it; a text that depends on a variable is said."""
+    made = converted(
+        tmp_path,
+        """
+        services:
+          web:
+            image: example/web:1
+            environment: {A: "${DB_PASSWORD:?ask Ann}", B: "${DEBUG:+-v}"}
+            depends_on: {db: {condition: service_started, required: false}}
+          db: {image: "example/db:1"}
+        """,
+    )
+
+    assert "db_password is the environment variable DB_PASSWORD, which had no value" in made.comments
+    assert ": ask Ann" in made.comments
+    assert "${DEBUG:+-v}: site.toml has no such form" in made.comments
+    assert "depends_on.db.required: false -- " in made.remarks("services", "web")

@@ -53,6 +53,11 @@ def test_anchors_and_merge_keys() -> None:
         ("a: [1\n", "f: line 2: "),
         ("a: !unknown 1\n", "f: line 1: "),
         ("a: *nobody\n", "f: line 1: "),
+        ("a: &a [*a]\n", "f: an anchor has itself in it"),
+        (
+            "a: 1\n---\nb: 2\n",
+            "f: line 2: expected a single document in the stream, but found another document",
+        ),
         ("a: !!python/object:os.system {}\n", "f: line 1: "),
     ],
 )
