@@ -1,5 +1,6 @@
 """`build` of a compose service, as an image of the site."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from model.compose.draft import Draft
@@ -10,7 +11,9 @@ from model.compose.short_forms import as_list, long_use
 from model.user_paths import is_file
 
 
-def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, Any]) -> str | None:
+def add_image(
+    draft: Draft, files: LocalFiles, service: str, build: dict[str, Any], secrets: Mapping[str, str]
+) -> str | None:
     """Add the image that a service is built as, and return its name; None where it can't be built here.
 
     Args:
@@ -18,6 +21,7 @@ def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, An
         files: The compose project's files.
         service: The service's name in the site.
         build: `build` in its long form.
+        secrets: The names of secrets in compose, to those in the site.
 
     """
     place = ("images", service)
@@ -50,8 +54,21 @@ def add_image(draft: Draft, files: LocalFiles, service: str, build: dict[str, An
     image: dict[str, Any] = {"build": table["context"] if len(table) == 1 else table}
     if labels := build.get("labels"):
         image["labels"] = {key: text(value) for key, value in labels.items()}
-    if secrets := [long_use(item) for item in as_list(build.get("secrets"))]:
-        image["secrets"] = [text(use.get("source")) for use in secrets]
+    for use in map(long_use, as_list(build.get("secrets"))):
+        wanted = text(use.get("source"))
+        if wanted not in secrets:
+            draft.lost(place, "build.secrets", wanted, "the compose file has no such one in its `secrets`")
+            continue
+        image.setdefault("secrets", []).append(secrets[wanted])
+        if (known_as := text(use.get("target")) or wanted) != secrets[wanted]:
+            draft.lost(
+                place,
+                "build.secrets",
+                known_as,
+                f"the Dockerfile is to name it as here: id={secrets[wanted]}",
+            )
+        for key in use.keys() - {"source", "target"}:
+            draft.lost(place, f"build.secrets.{key}", use[key], "skep has no such thing yet")
     for key, value in build.items():
         if reason := why_not(BUILD, key):
             draft.lost(place, f"build.{key}", value, reason)

@@ -81,7 +81,7 @@ def _add_image(scope: Scope) -> None:
     source = scope.source
     wanted = text(source.get("image"))
     if isinstance(source.get("build"), Mapping):
-        name = add_image(scope.draft, scope.files, scope.name, dict(source["build"]))
+        name = add_image(scope.draft, scope.files, scope.name, dict(source["build"]), scope.secrets)
         if name is not None:
             scope.table["image"] = name
             if wanted:

@@ -47,8 +47,7 @@ def _network(draft: Draft, wanted: str, name: str, source: Mapping[str, Any]) ->
     """Return a network."""
     place = ("networks", name)
     if external := _external(source):
-        docker = text(external.get("name")) or wanted
-        return {"external": True} | ({"name": docker} if docker != name else {})
+        return _made_elsewhere(draft, place, wanted, source, external)
     made: dict[str, Any] = {}
     options = {key: text(value) for key, value in (source.get("driver_opts") or {}).items()}
     if "encrypted" in options:
@@ -104,19 +103,19 @@ def add_volumes_of(
         name = names[wanted] = draft.name("volumes", wanted)
         made: dict[str, Any] = {}
         if external := _external(source):
-            docker = text(external.get("name")) or wanted
-            made = {"external": True} | ({"name": docker} if docker != name else {})
-        elif source.get("name"):
+            draft.table("volumes")[name] = _made_elsewhere(draft, ("volumes", name), wanted, source, external)
+            continue
+        if source.get("name"):
             draft.lost(("volumes", name), "name", source["name"], "skep names what it makes by its table")
         driver = text(source.get("driver")) or "local"
         if driver != "local":
             made["driver"] = driver
-        if source.get("driver_opts") and not external:
+        if source.get("driver_opts"):
             made["driver_opts"] = {key: text(value) for key, value in source["driver_opts"].items()}
             device = draft.variables.plain(made["driver_opts"].get("device", ""))
             if device.startswith((".", "~")) or (device.startswith("/") and files.is_own(device)):
                 draft.note(("volumes", name), f"{device} is a directory of this machine, which no host has")
-        if source.get("labels") and not external:
+        if source.get("labels"):
             made["labels"] = {key: text(value) for key, value in as_mapping(source["labels"]).items()}
         _say_lost(draft, ("volumes", name), VOLUME, source)
         draft.table("volumes")[name] = made
@@ -153,7 +152,8 @@ def add_secrets_of(
             external = _external(source) or {}
             reason = "it has no source" if not external else SECRET["external"].remark
             draft.lost(place, "external", external.get("name") or wanted, reason)
-        _say_lost(draft, place, SECRET, {key: value for key, value in source.items() if key != "external"})
+        told = ("external", "name") if _external(source) else ("external",)
+        _say_lost(draft, place, SECRET, {key: value for key, value in source.items() if key not in told})
     return names
 
 
@@ -164,19 +164,21 @@ def add_configs_of(
     names: dict[str, str] = {}
     for wanted, source in configs.items():
         name = names[wanted] = draft.name("configs", wanted)
-        draft.table("configs")[name] = _config(draft, files, wanted, name, source)
-        _say_lost(draft, ("configs", name), CONFIG, source)
+        place = ("configs", name)
+        if external := _external(source):
+            draft.table("configs")[name] = _made_elsewhere(draft, place, wanted, source, external)
+            continue
+        draft.table("configs")[name] = _config(draft, files, place, source)
+        if source.get("name"):
+            draft.lost(place, "name", source["name"], "configs are named by their content")
+        _say_lost(draft, place, CONFIG, source)
     return names
 
 
 def _config(
-    draft: Draft, files: LocalFiles, wanted: str, name: str, source: Mapping[str, Any]
+    draft: Draft, files: LocalFiles, place: tuple[str, str], source: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return a config."""
-    place = ("configs", name)
-    if external := _external(source):
-        docker = text(external.get("name")) or wanted
-        return {"external": True} | ({"name": docker} if docker != name else {})
     made: dict[str, Any]
     plain = draft.variables.plain
     if source.get("file"):
@@ -205,6 +207,17 @@ def _config(
     return made
 
 
+def _made_elsewhere(
+    draft: Draft, place: tuple[str, str], wanted: str, source: Mapping[str, Any], external: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the site says of something that is there already; what compose says beside it means nothing."""
+    for key, value in source.items():
+        if key not in {"external", "name"} and value is not None:
+            draft.lost(place, key, value, "it is external: who makes it says that")
+    docker = text(external.get("name")) or wanted
+    return {"external": True} | ({"name": docker} if docker != place[1] else {})
+
+
 def _external(source: Mapping[str, Any]) -> dict[str, Any]:
     """Return how something that is there already is called; empty for what is made.
 
@@ -221,5 +234,5 @@ def _say_lost(
 ) -> None:
     """Keep the keys that go nowhere as remarks."""
     for key, value in source.items():
-        if (reason := why_not(section, str(key))) and not (key == "name" and section is SECRET):
+        if reason := why_not(section, str(key)):
             draft.lost(place, str(key), value, reason)

@@ -95,7 +95,10 @@ def _loader() -> Any:
             """Refuse keys that are there twice, before `<<` adds others. All keys are texts, as they are written."""
             seen: set[str] = set()
             for key, _ in node.value:
-                if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
+                if not isinstance(key, yaml.ScalarNode):
+                    problem = "a key is a list or a mapping, and must be a single value"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                if key.tag == "tag:yaml.org,2002:merge":
                     continue
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
@@ -104,8 +107,7 @@ def _loader() -> Any:
                 seen.add(key.value)
             self.flatten_mapping(node)
             for key, _ in node.value:
-                if isinstance(key, yaml.ScalarNode):
-                    key.tag = "tag:yaml.org,2002:str"
+                key.tag = "tag:yaml.org,2002:str"
             return super().construct_mapping(node, deep=deep)
 
     def integer(loader: Any, node: Any) -> int:

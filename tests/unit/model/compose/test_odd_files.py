@@ -188,3 +188,50 @@ def test_what_is_asked_for_and_what_is_chosen(tmp_path: Path) -> None:
     assert ": ask Ann" in made.comments
     assert "${DEBUG:+-v}: site.toml has no such form" in made.comments
     assert "depends_on.db.required: false -- " in made.remarks("services", "web")
+
+
+def test_what_is_named_or_made_elsewhere(tmp_path: Path) -> None:
+    """Names that skep does not give, and keys of what is external, are said."""
+    made = converted(
+        tmp_path,
+        """
+        services:
+          web: {image: "example/web:1", secrets: [s], configs: [c], networks: [n], volumes: ["v:/v"]}
+        secrets: {s: {file: ./s, name: s-of-docker}}
+        configs: {c: {content: text, name: c-of-docker}}
+        networks: {n: {external: true, attachable: true}}
+        volumes: {v: {external: {name: other}, driver: nfs}}
+        """,
+        files={"s": "secret"},
+    )
+
+    assert "name: s-of-docker -- secrets are named by their content" in made.remarks("secrets", "s")
+    assert "name: c-of-docker -- configs are named by their content" in made.remarks("configs", "c")
+    assert "attachable: true -- it is external" in made.remarks("networks", "n")
+    assert "driver: nfs -- it is external" in made.remarks("volumes", "v")
+    assert made.data["networks"]["n"] == {"external": True}
+    assert made.data["volumes"]["v"]["name"] == "other"
+
+
+def test_secrets_of_a_build(tmp_path: Path) -> None:
+    """They are called as in the site; another name in the Dockerfile is said."""
+    (tmp_path / "Dockerfile").write_text(
+        "FROM scratch\nRUN --mount=type=secret,id=npm --mount=type=secret,id=pip true\n"
+    )
+
+    made = converted(
+        tmp_path,
+        """
+        services:
+          web: {build: {context: ., secrets: [NPM, {source: pip, target: index, uid: 5}, none]}}
+        secrets: {NPM: {file: ./s}, pip: {file: ./s}}
+        """,
+        files={"s": "secret"},
+    )
+
+    assert made.data["images"]["web"]["secrets"] == ["npm", "pip"]
+    remarks = made.remarks("images", "web")
+    assert "build.secrets: NPM -- the Dockerfile is to name it as here: id=npm" in remarks
+    assert "build.secrets: index -- the Dockerfile is to name it as here: id=pip" in remarks
+    assert "build.secrets.uid: 5 -- " in remarks
+    assert "build.secrets: none -- " in remarks

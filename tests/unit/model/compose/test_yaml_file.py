@@ -53,6 +53,7 @@ def test_anchors_and_merge_keys() -> None:
         ("a: [1\n", "f: line 2: "),
         ("a: !unknown 1\n", "f: line 1: "),
         ("a: *nobody\n", "f: line 1: "),
+        ("a: {{ b }}\n", "f: line 1: a key is a list or a mapping"),
         ("a: &a [*a]\n", "f: an anchor has itself in it"),
         (
             "a: 1\n---\nb: 2\n",
