@@ -304,26 +304,24 @@ class Hive(Builder):
 
 def write_site(directory: Path, head: str, texts: Texts) -> None:
     """Write a site's roles and its site.toml."""
-    install = "install -D -m 0644 files/{} {}\n"
     packages = (
         f"apt-get update\napt-get install -y --no-install-recommends {PACKAGE}\nrm -rf /var/lib/apt/lists/*\n"
+        "install -D -m 0644 packages /etc/bench/packages\n"
     )
-    roles = {
-        "packages": (packages, {"packages": "/etc/bench/packages"}),
-        "common": ("", {"common": "/etc/bench/common"}),
+    files = {
+        "packages/setup.sh": packages,
+        "packages/packages": texts["packages"],
+        "common/root/etc/bench/common": texts["common"],
     }
     for name in IMAGES:
-        roles[f"config-{name}"] = ("", {"config": "/etc/bench/config"})
-        extra = {"extra": "/srv/extra"} if texts[f"extra.{name}"] else {}
-        roles[f"content-{name}"] = ("", {"content": "/srv/content", **extra})
-    for role, (first, files) in roles.items():
-        _, _, name = role.partition("-")
-        lines = [install.format(file, path) for file, path in files.items()]
-        put(directory / "roles" / role / "setup.sh", "".join([first, *lines]))
-        for file in files:
-            put(directory / "roles" / role / "files" / file, texts[f"{file}.{name}" if name else file])
-        if "extra" not in files:
-            (directory / "roles" / role / "files" / "extra").unlink(missing_ok=True)
+        files[f"config-{name}/root/etc/bench/config"] = texts[f"config.{name}"]
+        files[f"content-{name}/root/srv/content"] = texts[f"content.{name}"]
+        files[f"content-{name}/root/srv/extra"] = texts[f"extra.{name}"]
+    for path, text in files.items():
+        if text:
+            put(directory / "roles" / path, text)
+        else:
+            (directory / "roles" / path).unlink(missing_ok=True)
     images = [IMAGE_TOML.format(name=name, word=texts[f"word.{name}"]) for name in IMAGES]
     put(directory / "site.toml", "".join([head, *images]))
 

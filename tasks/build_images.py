@@ -13,6 +13,7 @@ from model.keys.record import ImageRecord
 from model.labels import NAME_LABEL, labels_of
 from model.log import Log
 from remote.images.layers import Layer
+from remote.images.registry_storage import PUSHED_LAYERS
 from remote.swarm.revisions import image_of, is_revision
 from remote.swarm.spec import image_config
 from tasks.cleanup.removing import each
@@ -181,6 +182,8 @@ class BuiltImage(RegistryImage):
 
     def _layer(self, role: Role) -> "Layer":
         """Return a role, ready to be applied."""
+        if role.is_files:
+            return Layer(role.name, role.entries(), {}, self.image.timeout, is_files=True)
         secrets = {name: self._run.secrets.read(name) for name in self.image.secrets}
         layer = Layer(
             role.name,
@@ -297,7 +300,7 @@ def _remove_repositories(run: Run, names: set[str], going: Collection[str], log:
 
 def orphans(run: Run) -> Iterator[Orphan]:
     """Yield the images in the registry that no service uses."""
-    wanted = {image.repository for image in images(run)}
+    wanted = {PUSHED_LAYERS, *(image.repository for image in images(run))}
     repository = run.stage.repository
     tags = [tag.rpartition(":")[0] for tag in run.live_state.host(repository).tags]
     for name in sorted(set(tags) - wanted):

@@ -19,6 +19,7 @@ from model.extras import ANSIBLE
 from model.images import ansible, bases, roles
 from model.images.build_context import dockerfile, look_through
 from model.images.reference import is_registry
+from model.keys.tree import paths_below
 from model.labels import LABEL_PREFIX
 from model.site.base import LAST_PORT
 from model.stage import scalar_text
@@ -168,10 +169,31 @@ def check_roles(
             yield f"{path}[{i}]: there is no directory roles/{use.role} in {directory}"
         elif ansible.is_role(role):
             yield from _role_of_ansible(f"{path}[{i}]", use.role, role, directory)
+        elif ansible.is_of_files(role):
+            yield from _role_of_files(f"{path}[{i}]", use, role)
         elif not (role / ansible.SCRIPT).is_file():
-            yield f"{path}[{i}]: roles/{use.role} has neither {ansible.SCRIPT} nor {ansible.MAIN[0]}"
+            kinds = f"{ansible.SCRIPT}, {ansible.MAIN[0]} nor {ansible.ROOT}/"
+            yield f"{path}[{i}]: roles/{use.role} has neither {kinds}"
         else:
             yield from _certificates(f"{path}[{i}].vars", roles.kind(role), {**common, **use.vars})
+
+
+def _role_of_files(path: str, use: types.RoleUse, role: Path) -> Iterator[str]:
+    """Yield the mistakes of a role of files."""
+    if use.vars:
+        yield f"{path}.vars: roles/{use.role} only has files, and uses no variables: write a {ansible.SCRIPT}"
+    try:
+        found = paths_below(role / ansible.ROOT)
+    except ConfigError as error:
+        yield from (f"{path}: {problem}" for problem in error.problems)
+        return
+    for name, _ in found:
+        if name.rpartition("/")[2].startswith(_WHITEOUT):
+            yield f"{path}: roles/{use.role}/{ansible.ROOT}/{name}: no file of an image can begin with {_WHITEOUT}"
+
+
+_WHITEOUT = ".wh."
+"""How the names of a layer's entries begin that remove what lies below it."""
 
 
 def _certificates(path: str, kind: str, variables: Mapping[str, types.Value]) -> Iterator[str]:

@@ -105,7 +105,9 @@ def _check(label: str, role: Path, site: Path, beside: Collection[str]) -> Itera
     for path, kind in found:
         if kind == "file" and path != ansible.SCRIPT and not path.startswith("templates/"):
             yield from _first_line(f"{label}/{path}", role / path)
-    yield from _links(label, role, found, site, beside)
+    # Links of a role of files are the image's, and lead wherever they will there.
+    if not ansible.is_of_files(role):
+        yield from _links(label, role, found, site, beside)
 
 
 def _links(

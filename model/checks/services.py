@@ -20,6 +20,7 @@ from model.checks.shared import (
     read_network,
 )
 from model.hosts.possible_hives import are_apart
+from model.images import ansible, roles
 from model.labels import LABEL_PREFIX
 from model.site.services import OPEN_TO_ALL, OPEN_TO_STAGE, SHARED_MEMORY
 from model.stage import REGISTRY_PORT, Stage
@@ -80,9 +81,21 @@ def check_service(path: str, service: types.Service, site: types.Site, directory
     if service.read_only and service.initialize_roles:
         yield f"{path}.read_only: initialize_roles writes into the container's root; only one of both can be"
     yield from check_roles(f"{path}.initialize_roles", service.initialize_roles, directory, {})
+    yield from _roles_of_files(path, service, directory)
     used = [use.role for use in service.initialize_roles]
     for role in sorted({role for role in used if used.count(role) > 1}):
         yield f"{path}.initialize_roles: {role} occurs twice; skep records what ran by the role's name"
+
+
+def _roles_of_files(path: str, service: types.Service, directory: Path) -> Iterator[str]:
+    """Yield the roles of files among those that initialize a service."""
+    for use in service.initialize_roles:
+        role = roles.find(directory, use.role)
+        if role is not None and ansible.is_of_files(role):
+            yield (
+                f"{path}.initialize_roles: roles/{use.role} only has files: add it to the roles of the image, or "
+                f"write a {ansible.SCRIPT} that installs them"
+            )
 
 
 def _open_to(path: str, port: types.PublishedPort) -> Iterator[str]:

@@ -13,7 +13,7 @@ from model.extras import ANSIBLE
 from model.images import roles
 from model.keys.tree import Entry, read_tree
 
-SCRIPT = "setup.sh"
+SCRIPT, ROOT = "setup.sh", "root"
 MAIN = ("tasks/main.yml", "tasks/main.yaml")
 _COLLECTION = Path("ansible_collections", "community", "docker")
 COLLECTIONS = (Path("~/.ansible/collections"), Path("/usr/share/ansible/collections"))
@@ -29,6 +29,11 @@ _USES = {
     for word in ("include_role", "import_role")
 }
 _NAMED = re.compile(r"\b(?:name|role)=([^\s]+)")
+
+
+def is_of_files(path: Path) -> bool:
+    """Return whether a directory is a role of files alone: of those in its `root/`, and nothing is run."""
+    return (path / ROOT).is_dir() and not (path / SCRIPT).is_file() and not is_role(path)
 
 
 def is_role(path: Path) -> bool:

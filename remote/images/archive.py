@@ -1,5 +1,6 @@
 """Tar archives that are made block by block while they are sent: none is held in memory as a whole."""
 
+import hashlib
 import tarfile
 from collections.abc import Iterable, Iterator
 
@@ -25,10 +26,15 @@ class Archive:
         """Add a file, link or directory that was read, below a directory if one is given."""
         self._add(entry.at(f"{below}/{entry.path}" if below else entry.path), entry.time)
 
-    def _add(self, entry: Entry, time: int) -> None:
+    def add_directory(self, name: str, mode: int, owner: tuple[int, int], time: int) -> None:
+        """Add a directory with an owner, which is a user and a group, and a time."""
+        self._add(Entry(name, mode, b"", "directory"), time, owner)
+
+    def _add(self, entry: Entry, time: int, owner: tuple[int, int] = (0, 0)) -> None:
         """Add an entry with a time."""
         info = tarfile.TarInfo(entry.path)
         info.type, info.mode, info.mtime = _KINDS[entry.kind], entry.mode, time
+        info.uid, info.gid = owner
         if entry.kind == "link":
             info.linkname = entry.data.decode(errors="surrogateescape")
         elif entry.kind == "file":
@@ -54,6 +60,23 @@ class Archive:
             size += len(header) + info.size + padding
         end = 2 * tarfile.BLOCKSIZE
         yield bytes(end + -(size + end) % tarfile.RECORDSIZE)
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything in it."""
+        return bool(self._members)
+
+    def measured(self) -> tuple[int, str]:
+        """Return its size in bytes and its SHA-256.
+
+        Raises:
+            ConfigError: As when it is read.
+
+        """
+        size, digest = 0, hashlib.sha256()
+        for block in self:
+            size += len(block)
+            digest.update(block)
+        return size, digest.hexdigest()
 
     def __bytes__(self) -> bytes:
         """Return it as a whole, for small ones."""

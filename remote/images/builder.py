@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -28,10 +29,13 @@ from model.reasons import reason_of
 from remote.engine.attached import remove_unstarted
 from remote.engine.client import engine_errors
 from remote.images import run_layer
+from remote.images.archive import Archive
 from remote.images.bases import BASE_COMMAND
 from remote.images.build_marks import marked_host
-from remote.images.image_config import image_archive, merged_config
-from remote.images.layers import Layer, container_options
+from remote.images.early_push import EarlyPushes
+from remote.images.file_layers import Surroundings, look_in
+from remote.images.image_config import ComposedImage, compose, image_archive, merged_config
+from remote.images.layers import Layer, as_script, container_options
 from remote.images.push_locks import Mutex
 from remote.images.registry import RegistryClient, SiteRegistry
 from remote.images.registry_storage import LOCAL_BASES
@@ -40,6 +44,8 @@ from remote.playbook import play as playbook
 LAYERS = "skep/layer"
 FAILED = "skep/failed"
 BUILD_PREFIX = "skep-build"
+KeyedLayer = tuple[Layer, str]
+"""A layer and its key."""
 _CONFLICT = 409
 """The engine's answer where a container uses an image."""
 OLD = 24 * 3600.0
@@ -76,6 +82,7 @@ class Builder:
         self._log = log
         self.registry = RegistryClient(client, host, registry, lock, log)
         """Finds, pushes and pulls images by the same engine."""
+        self._early = EarlyPushes(client, host, registry, lock, log)
 
     # -- layers --------------------------------------------------------------------------------------------------
 
@@ -98,16 +105,45 @@ class Builder:
         for layer in roles:
             keys.append(layer.key(keys[-1]))
         with engine_errors(self._host, f"looking at the base {base}", BuildError):
-            first = top = self._inspect(self.registry.pull(base))
-        for layer, key in zip(roles, keys[1:], strict=True):
-            # Two images with the same first roles, built at the same time, build them once.
-            with self._lock(f"layer {key}"):
-                found = self._layer(str(top["Id"]), layer, key, name)
-            # A role that changed nothing has added no layer: it leaves the image as it was.
-            top = found if found["RootFS"]["Layers"] != top["RootFS"]["Layers"] else top
-        image = self._with_config(top, merged_config(first["Config"] or {}, config, labels))
+            first = self._inspect(self.registry.pull(base))
+        try:
+            top, files = self._layers(first, [*zip(roles, keys[1:], strict=True)], name)
+        except BaseException:
+            self._early.abandon()
+            raise
+        config = merged_config(first["Config"] or {}, config, labels)
+        image = self._with_files(top, files, config) if files else self._with_config(top, config)
         self.forget_failed(name)
         return image
+
+    def push(self, image: str, repository: str, key: str) -> str:
+        """Push an image under a key, and return its reference with digest.
+
+        Raises:
+            BuildError: The registry or the engine refused.
+
+        """
+        reference = self.registry.push(image, repository, key)
+        self._early.end()
+        return reference
+
+    def _layers(self, top: Json, layers: Sequence[KeyedLayer], name: str) -> tuple[Json, list[KeyedLayer]]:
+        """Have an image's layers; return the top one, and the layers of files that come on top of that."""
+        files: list[KeyedLayer] = []
+        for layer, key in layers:
+            if layer.is_files and (files or not self._has_layer(key)):
+                files.append((layer, key))
+                continue
+            if files:
+                with engine_errors(self._host, "looking at layers of files", BuildError):
+                    top = self._inspect(self._with_files(top, files))
+                files = []
+            # Two images with the same first roles, built at the same time, build them once.
+            with self._lock(f"layer {key}"):
+                found = self._layer(top, layer, key, name, is_last=key == layers[-1][1])
+            # A role that changed nothing has added no layer: it leaves the image as it was.
+            top = found if found["RootFS"]["Layers"] != top["RootFS"]["Layers"] else top
+        return top, files
 
     def forget_failed(self, name: str) -> None:
         """Remove the failed build of an image, now that there is a good one; while a shell is open there, it stays."""
@@ -127,23 +163,31 @@ class Builder:
         attrs: Json = self._client.images.get(image).attrs
         return attrs
 
-    def _layer(self, parent: str, layer: Layer, key: str, name: str) -> Json:
+    def _has_layer(self, key: str) -> bool:
+        """Return whether the engine has a layer."""
+        with engine_errors(self._host, f"looking for layer {key[:12]}", BuildError):
+            try:
+                self._inspect(f"{LAYERS}:{key}")
+            except ImageNotFound:
+                return False
+        return True
+
+    def _layer(self, parent: Json, layer: Layer, key: str, name: str, *, is_last: bool) -> Json:
         """Return a layer: found by its key, else built for the image of this name."""
         with engine_errors(self._host, f"role {layer.role}", BuildError):
             try:
                 found = self._inspect(f"{LAYERS}:{key}")
             except ImageNotFound:
                 self._log(f"role {layer.role}: building layer {key[:12]}")
-                self._build_layer(parent, layer, key, name)
-                return self._inspect(f"{LAYERS}:{key}")
+                return self._build_layer(parent, layer, key, name, is_last=is_last)
         self._log(f"role {layer.role}: layer {key[:12]} is there")
         return found
 
-    def _build_layer(self, parent: str, layer: Layer, key: str, name: str) -> None:
-        """Run a role in a fresh container and commit it."""
+    def _build_layer(self, parent: Json, layer: Layer, key: str, name: str, *, is_last: bool) -> Json:
+        """Run a role in a fresh container and commit it; push it at once if others come on top of it."""
         if layer.play is not None:
             playbook.prepare()
-        with self._container(key[:16], parent, **container_options(layer)) as container:
+        with self._container(key[:16], str(parent["Id"]), **container_options(layer)) as container:
             try:
                 run_layer.run_layer(container, layer, self._host, self._log)
             except run_layer.RoleError as error:
@@ -157,6 +201,44 @@ class Builder:
                 # Two of a kind would make two images of one key. That still happens if the other one comes while this
                 # one commits, which is rare.
                 self._log(f"role {layer.role}: another checkout has made the layer meanwhile, which is taken")
+            found = self._inspect(f"{LAYERS}:{key}")
+            if not is_last:
+                self._early.begin(found, parent, key)
+        return found
+
+    def _with_files(self, top: Json, files: Sequence[KeyedLayer], config: Json | None = None) -> str:
+        """Return the id of an image with layers of files on top of another's; with a configuration if one is given."""
+        roles = ", ".join(layer.role for layer, _ in files)
+        with engine_errors(self._host, f"role {roles}", BuildError):
+            images, archives = self._files(top, files)
+            if config is not None:
+                images.append(compose(top, config, images[-1].layers[len(top["RootFS"]["Layers"]) :]))
+            if self._load(images, archives):
+                self._log(f"role {roles}: {len(archives)} layers of files loaded")
+                return images[-1].id
+        for layer, key in files:
+            top = self._layer(top, as_script(layer), key, "", is_last=True)
+        return str(top["Id"]) if config is None else self._with_config(top, config)
+
+    def _files(
+        self, top: Json, files: Sequence[KeyedLayer]
+    ) -> tuple[list[ComposedImage], dict[str, Archive]]:
+        """Return the images of layers of files, and those layers by their digests."""
+        images: list[ComposedImage] = []
+        archives: dict[str, Archive] = {}
+        digests: list[str] = []
+        inherited = merged_config(top["Config"] or {}, {}, {})
+        name = files[-1][1][:16]
+        # It is only looked into, and never started.
+        with self._container(name, str(top["Id"]), entrypoint=["/bin/sh"], command=[]) as container:
+            around = Surroundings(partial(look_in, container))
+            for layer, key in files:
+                # Of no files there is no layer.
+                if archive := around.archive(f"roles/{layer.role}", layer.entries):
+                    digests.append(f"sha256:{archive.measured()[1]}")
+                    archives[digests[-1]] = archive
+                images.append(compose(top, inherited, digests, f"{LAYERS}:{key}"))
+        return images, archives
 
     def _keep_failed(self, container: Any, layer: Layer, name: str) -> str:
         """Keep a container as it is after its role failed, and return the line that says how to look into it.
@@ -204,17 +286,24 @@ class Builder:
 
     def _with_config(self, top: Json, config: Json) -> str:
         """Return the id of an image with the layers of another and a configuration."""
-        wanted = image_archive(top, config)
+        wanted = compose(top, config)
         with engine_errors(self._host, "setting the image's configuration", BuildError):
-            try:
-                list(self._client.api.load_image(wanted.archive, quiet=True))
+            if self._load([wanted], {}):
                 return str(self._client.images.get(wanted.id).id)
-            except APIError:
-                # An engine that keeps images in containerd wants the layers' content in the archive.
-                if not any("containerd" in str(value) for _, value in self._client.info()["DriverStatus"]):
-                    raise
-                self._log("this engine takes no image without its layers: committing")
+            self._log("this engine takes no image without its layers: committing")
             return self._commit(str(top["Id"]), config)
+
+    def _load(self, images: Sequence[ComposedImage], layers: Mapping[str, Archive]) -> bool:
+        """Load images; return whether the engine takes them without the layers that it has."""
+        archive = image_archive(images, layers)
+        try:
+            list(self._client.api.load_image(archive if layers else b"".join(archive), quiet=True))
+        except APIError:
+            # An engine that keeps images in containerd wants the layers' content in the archive.
+            if not any("containerd" in str(value) for _, value in self._client.info()["DriverStatus"]):
+                raise
+            return False
+        return True
 
     def _commit(self, image: str, config: Json) -> str:
         """Commit a configuration on top of an image.

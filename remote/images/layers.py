@@ -1,7 +1,7 @@
 """A layer: one role on top of an image, with its key and its build container's options. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.keys.digest import Inputs, key_of
@@ -37,6 +37,7 @@ class Layer:
         standalone: Whether the image's init runs meanwhile, if it has one.
         period: Changes from time to time, and the layer's key with it.
         play: The role of Ansible to run in place of `setup.sh`; then files, variables and secrets are there.
+        is_files: Whether its entries are what the layer has, by their paths in the image: nothing is run.
 
     """
 
@@ -50,9 +51,12 @@ class Layer:
     standalone: bool = False
     period: str = ""
     play: Play | None = None
+    is_files: bool = False
 
     def inputs(self, parent: str) -> Inputs:
         """Return the layer's inputs on top of a parent's key."""
+        if self.is_files:
+            return {"parent": parent, **tree_inputs("root", self.entries)}
         return {
             "parent": parent,
             **tree_inputs("files", self.entries),
@@ -74,6 +78,25 @@ class Layer:
         if self.play is not None:
             return self.play.workplace
         return role_archive(self.entries, self.environment, self.secrets)
+
+
+def as_script(layer: Layer) -> Layer:
+    """Return a layer of files as one that a script puts there, for an engine that takes no layer that is made here."""
+    files = tuple(entry.at(f"root/{entry.path}") for entry in layer.entries)
+    script = Entry("setup.sh", 0o755, _COPY.encode(), "file")
+    return replace(layer, entries=(script, Entry("root", 0o755, b"", "directory"), *files), is_files=False)
+
+
+_COPY = """\
+umask 022
+cd root
+find . ! -type d | while IFS= read -r path; do
+    mkdir -p "/${path%/*}"
+    rm -rf "/$path"
+    cp -pP "$path" "/$path"
+done
+"""
+"""The script that puts files where a layer of them has them."""
 
 
 def container_options(layer: Layer) -> dict[str, Any]:

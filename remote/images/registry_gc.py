@@ -20,7 +20,7 @@ from model.errors import BuildError
 from remote.engine.client import engine_errors
 from remote.images.builder import FAILED as _FAILED
 from remote.images.builder import LAYERS as _LAYERS
-from remote.images.registry_storage import LOCAL_BASES
+from remote.images.registry_storage import LOCAL_BASES, PUSHED_LAYERS
 
 if TYPE_CHECKING:
     from model.json_types import Json
@@ -35,6 +35,8 @@ _TAG = re.compile(
 """A line of the output of `list_script`."""
 _YOUNG = 3600.0
 """Seconds for which a layer may be one of a build, as another checkout's, whose image is not pushed yet."""
+_LAYER_KEPT = 24 * 3600.0
+"""Seconds after which a layer that was pushed before its image is removed, also if nothing else is."""
 _END = 15
 """Lines of the output of a failed garbage collection that are kept."""
 
@@ -81,20 +83,36 @@ def parse_list(text: str) -> list[ImageTag]:
 def surplus(tags: Iterable[ImageTag], used: Collection[str], keep: int) -> list[ImageTag]:
     """Return the tags that need not be kept: neither in use, nor among the newest of their repository.
 
+    Of layers that were pushed before their image those that are a day old. They go sooner where others go
+    (`passed_layers`), but to stop the registry for nothing else than them would be a pity.
+
     Args:
         tags: All tags of the registry.
         used: The images in use, as `repository@digest`.
         keep: How many of each repository stay.
 
     """
+    tags = list(tags)
     by_repository: dict[str, list[ImageTag]] = {}
     for tag in tags:
-        by_repository.setdefault(tag.repository, []).append(tag)
-    old = []
+        if tag.repository != PUSHED_LAYERS:
+            by_repository.setdefault(tag.repository, []).append(tag)
+    old = passed_layers(tags, _LAYER_KEPT)
     for of_repository in by_repository.values():
         newest = sorted(of_repository, key=lambda tag: (tag.pushed, tag.key), reverse=True)
         old += [tag for tag in newest[keep:] if f"{tag.repository}@{tag.digest}" not in used]
     return old
+
+
+def passed_layers(tags: Iterable[ImageTag], age: float = _YOUNG) -> list[ImageTag]:
+    """Return the tags of layers that were pushed before their image, long enough ago that this has them, or never will.
+
+    Args:
+        tags: All tags of the registry.
+        age: The seconds for which they are kept: no image takes as long as an hour after its last big layer.
+
+    """
+    return [tag for tag in tags if tag.repository == PUSHED_LAYERS and time.time() - tag.pushed > age]
 
 
 def collect_script(

@@ -2,6 +2,8 @@
 
 LOCAL_BASES = ("skep/base", "skep/dockerfile")
 """The names, with keys as tags, that bases and Dockerfiles' images have on the repository's engine."""
+PUSHED_LAYERS = "skep/layer"
+"""The registry's repository of layers that were pushed before the image that has them; their keys are the tags."""
 REPOSITORIES = "/var/lib/docker-registry/docker/registry/v2/repositories"
 
 # Without a process for each tag: there may be hundreds. A tag counts if its digest and its manifest can be read.

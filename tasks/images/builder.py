@@ -94,7 +94,7 @@ def site_registry(run: Run) -> "SiteRegistry":
 def pushed(progress: Progress, builder: "Builder", image: str, repository: str, key: str) -> ImageRecord:
     """Push an image, and return its record."""
     progress.pushed = True
-    return ImageRecord(reference=builder.registry.push(image, repository, key))
+    return ImageRecord(reference=builder.push(image, repository, key))
 
 
 def marks(state: State) -> Path:

@@ -4,7 +4,15 @@ from collections.abc import Sequence
 
 from model.log import Log
 from model.stage import Stage
-from remote.images.registry_gc import ImageTag, collect_script, freed, list_script, parse_list
+from remote.images.registry_gc import (
+    ImageTag,
+    collect_script,
+    freed,
+    list_script,
+    parse_list,
+    passed_layers,
+)
+from remote.images.registry_storage import PUSHED_LAYERS
 from tasks.run.connections import Connections
 
 COLLECT_TIMEOUT = 900
@@ -33,6 +41,8 @@ def remove(
     from remote.images.registry_gc import remove_local
 
     repository = stage.repository
+    passed = passed_layers(kept)
+    old, kept = [*old, *passed], [tag for tag in kept if tag not in passed]
     output = connections.to(repository).script(
         collect_script(old, kept), timeout=COLLECT_TIMEOUT, label="collecting garbage"
     )
@@ -41,9 +51,10 @@ def remove(
         log("the registry keeps its old images for now: somebody is pushing to it")
         return False
     local = remove_local(connections.engine(repository), repository.short, stage.registry, kept)
-    versions = "version" if len(old) == 1 else "versions"
+    count = len([tag for tag in old if tag.repository != PUSHED_LAYERS])
+    versions = "version" if count == 1 else "versions"
     log(
-        f"removed {len(old)} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "
+        f"removed {count} old {versions} of images, which freed {space / 1e6:.1f} MB in the registry; "
         f"and {local} local names on {repository.short}"
     )
     return True

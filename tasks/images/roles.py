@@ -45,7 +45,7 @@ class Role:
         defaults = roles.HIVE_BUILDER_VARIABLES.get(name, {}) if roles.is_built_in(path) else {}
         self.own, self.common = dict(own), dict(common or {})
         self.own |= {key: value for key, value in defaults.items() if key not in {**self.common, **self.own}}
-        self.is_ansible = ansible.is_role(path)
+        self.is_ansible, self.is_files = ansible.is_role(path), ansible.is_of_files(path)
         # What a role of the site's own is called does not matter.
         self._kind = roles.kind(path)
 
@@ -59,8 +59,8 @@ class Role:
 
     @cached_property
     def tree(self) -> tuple[Entry, ...]:
-        """The files in its directory."""
-        return read_tree(self.path)
+        """The files in its directory; of a role of files those that the image gets."""
+        return read_tree(self.path / ansible.ROOT if self.is_files else self.path)
 
     @cached_property
     def trees(self) -> dict[str, tuple[Entry, ...]]:
@@ -79,6 +79,8 @@ class Role:
             label: The name of this use's inputs, as `roles[0].vars`.
 
         """
+        if self.is_files:
+            return {}
         own = {**({} if self.is_ansible else self.common), **self.own}
         secret = {name: value for name, value in own.items() if isinstance(value, Secret)}
         # A script sees nothing but texts.
@@ -103,7 +105,8 @@ class Role:
         """
         if self.is_ansible:
             return self._inputs_of_ansible()
-        found = tree_inputs(f"{self.path.parent.name}/{self.name}", self.tree)
+        root = f"/{ansible.ROOT}" if self.is_files else ""
+        found = tree_inputs(f"{self.path.parent.name}/{self.name}{root}", self.tree)
         return {**found, **self._inputs_of_the_ca(self.name, self._kind)}
 
     def _inputs_of_the_ca(self, name: str, kind: str) -> Inputs:

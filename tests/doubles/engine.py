@@ -10,6 +10,7 @@ A `Fault` makes one call fail, before or after it had its effect; it may also be
 """
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -75,14 +76,15 @@ Files = dict[str, Node]
 
 @dataclass(frozen=True)
 class Layer:
-    """The changes of one commit; None is a path that it removed."""
+    """The changes of one commit, or of an archive that was loaded; None is a path that it removed."""
 
     changes: tuple[tuple[str, Node | None], ...]
+    loaded_as: str = ""
 
     @property
     def digest(self) -> str:
         """Its diff id."""
-        return "sha256:" + sha256(repr(self.changes))
+        return self.loaded_as or "sha256:" + sha256(repr(self.changes))
 
 
 @dataclass(frozen=True)
@@ -442,30 +444,40 @@ class ApiDouble:
         """Return how it ended."""
         return self.engine.call("exec_inspect", lambda: {"ExitCode": 0 if made else 1})
 
-    def load_image(self, data: bytes, *, quiet: bool = False) -> Iterator[Json]:
-        """Make an image of a configuration and of layers that are there."""
+    def load_image(self, data: bytes | Iterable[bytes], *, quiet: bool = False) -> Iterator[Json]:
+        """Make images of configurations, and of layers that are there or in the archive."""
         assert quiet
 
         def load() -> list[Json]:
-            with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            content = data if isinstance(data, bytes) else b"".join(data)
+            with tarfile.open(fileobj=io.BytesIO(content)) as archive:
                 held = {member.name: _read(archive, member) for member in archive}
-            (made,) = json.loads(held["manifest.json"])
-            text = held[made["Config"]]
-            config = json.loads(text)
-            wanted = config["rootfs"]["diff_ids"]
-            if len(made["Layers"]) != len(wanted):
-                refuse(500, "invalid manifest, layers length mismatch")
-            if len([entry for entry in config["history"] if not entry.get("empty_layer")]) != len(wanted):
-                refuse(500, "history and layers differ")
-            for image in self.engine.store.values():
-                if [layer.digest for layer in image.layers][: len(wanted)] == wanted:
-                    layers = image.layers[: len(wanted)]
-                    loaded = Image(layers, config["config"], config["created"], f"sha256:{sha256(text)}")
-                    self.engine.keep(loaded, *(made["RepoTags"] or ()))
-                    return [{"stream": f"Loaded image ID: {loaded.id}\n"}]
-            refuse(500, f"open /var/lib/docker/tmp/{made['Layers'][0]}: no such file or directory")
+            return [self._load(made, held) for made in json.loads(held["manifest.json"])]
 
         yield from self.engine.call("load_image", load)
+
+    def _load(self, made: Json, held: Mapping[str, bytes]) -> Json:
+        """Make one of them."""
+        text = held[made["Config"]]
+        config = json.loads(text)
+        wanted = config["rootfs"]["diff_ids"]
+        if len(made["Layers"]) != len(wanted):
+            refuse(500, "invalid manifest, layers length mismatch")
+        if len([entry for entry in config["history"] if not entry.get("empty_layer")]) != len(wanted):
+            refuse(500, "history and layers differ")
+        layers: tuple[Layer, ...] = ()
+        for path, digest in zip(made["Layers"], wanted, strict=True):
+            there = [*(layer.digest for layer in layers), digest]
+            known = (image.layers[: len(there)] for image in self.engine.store.values())
+            found = next((each for each in known if [layer.digest for layer in each] == there), None)
+            if found is None and path not in held:
+                refuse(500, f"open /var/lib/docker/tmp/{path}: no such file or directory")
+            if found is None and "sha256:" + hashlib.sha256(held[path]).hexdigest() != digest:
+                refuse(500, f"invalid diffID for layer {len(layers)}")
+            layers = found or (*layers, Layer(tuple(sorted(_unpacked(held[path]).items())), digest))
+        loaded = Image(layers, config["config"], config["created"], f"sha256:{sha256(text)}")
+        self.engine.keep(loaded, *(made["RepoTags"] or ()))
+        return {"stream": f"Loaded image ID: {loaded.id}\n"}
 
 
 @dataclass(frozen=True)
@@ -581,6 +593,21 @@ class ContainerDouble:
         assert path == "/"
         self._call("put_archive", lambda: self.files.update(_unpacked(data)))
         return True
+
+    def get_archive(self, path: str) -> tuple[Iterator[bytes], Json]:
+        """Return the archive of a path, which begins with the path itself; and where it leads to if it is a link."""
+
+        def get() -> tuple[Iterator[bytes], Json]:
+            node = self.files.get(path.lstrip("/"))
+            if node is None:
+                refuse(404, f"Could not find the file {path} in container {self.name}")
+            info = tarfile.TarInfo(path.rpartition("/")[2])
+            info.type = tarfile.DIRTYPE if node.kind == "directory" else tarfile.REGTYPE
+            info.mode, info.uid, info.gid = node.mode, *node.owner
+            target = node.data.decode() if node.kind == "link" else ""
+            return (block for block in (info.tobuf(), bytes(10240))), {"linkTarget": target}
+
+        return self._call("get_archive", get)
 
     def start(self) -> None:
         """Run it, to its end."""

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from remote.images.image_config import image_archive, merged_config
+from model.keys.tree import Entry
+from remote.images.archive import archive_of
+from remote.images.image_config import compose, image_archive, merged_config
 
 BASE: dict[str, Any] = {
     "Hostname": "abc",
@@ -55,14 +57,34 @@ def test_equal_images_are_one() -> None:
         "Created": "T",
     }
 
-    one, two = (
-        image_archive(image, {"User": "a", "Env": []}),
-        image_archive({**image, "Id": "x"}, {"Env": [], "User": "a"}),
-    )
+    one = compose(image, {"User": "a", "Env": []})
 
-    assert one == two
-    assert image_archive(image, {"User": "b"}).id != one.id
-    with tarfile.open(fileobj=BytesIO(one.archive)) as archive:
+    assert one == compose({**image, "Id": "x"}, {"Env": [], "User": "a"})
+    assert compose(image, {"User": "b"}).id != one.id
+    with tarfile.open(fileobj=BytesIO(b"".join(image_archive([one], {})))) as archive:
         (manifest,) = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        text = archive.extractfile(manifest["Config"]).read()  # type: ignore[union-attr]
     assert len(manifest["Layers"]) == 2
+    assert manifest["RepoTags"] is None
     assert f"sha256:{manifest['Config']}" == f"{one.id}.json"
+    assert json.loads(text)["rootfs"]["diff_ids"] == ["sha256:1", "sha256:2"]
+
+
+def test_layers_come_along_with_the_images_that_have_them() -> None:
+    """Each once, however many images have it; those that the engine has are only named."""
+    image = {"RootFS": {"Layers": ["sha256:1"]}, "Created": "T"}
+    files = archive_of([Entry("a", 0o644, b"x" * 600, "file")])
+    size, digest = files.measured()
+    name = f"sha256:{digest}"
+    stack = [compose(image, {}, [name], "skep/layer:k1"), compose(image, {"User": "a"}, [name])]
+
+    data = b"".join(image_archive(stack, {name: files}))
+
+    assert len(data) % tarfile.BLOCKSIZE == 0
+    with tarfile.open(fileobj=BytesIO(data)) as archive:
+        assert archive.getmember(f"{digest}.tar").size == size
+        assert archive.extractfile(f"{digest}.tar").read() == bytes(files)  # type: ignore[union-attr]
+        manifest = json.loads(archive.extractfile("manifest.json").read())  # type: ignore[union-attr]
+        assert len(archive.getnames()) == 4
+    assert [entry["RepoTags"] for entry in manifest] == [["skep/layer:k1"], None]
+    assert [entry["Layers"] for entry in manifest] == [["1.tar", f"{digest}.tar"]] * 2

@@ -14,6 +14,7 @@ from remote.images.registry_gc import (
     freed,
     list_script,
     parse_list,
+    passed_layers,
     remove_local,
     surplus,
 )
@@ -43,6 +44,29 @@ def image_tags(*names: str) -> list[ImageTag]:
 def test_tags_that_go(found: list[str], used: set[str], keep: int, old: list[str]) -> None:
     """The newest of each repository stay, and what is in use, however old."""
     assert old == [each.key for each in surplus(image_tags(*found), used, keep)]
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("ages", "passed", "old"),
+    [([0.9], [], []), ([1.1], ["0"], []), ([23.0], ["0"], []), ([25.0, 2.0, 0.5], ["0", "1"], ["0"])],
+)
+def test_a_layer_that_was_pushed_before_its_image(
+    ages: list[float], passed: list[str], old: list[str]
+) -> None:
+    """For an hour a build may need it; later it goes where others go, and after a day also if nothing else does.
+
+    It never takes the place of a version that `keep` has stay.
+    """
+    tags = [
+        ImageTag("skep/layer", f"{number}", f"sha256:{number}", time.time() - age * HOUR)
+        for number, age in enumerate(ages)
+    ]
+
+    assert [tag.key for tag in passed_layers(tags)] == passed
+    assert [tag.key for tag in surplus([*tags, *image_tags("web:1")], (), 1)] == old
 
 
 def test_the_listing() -> None:

@@ -200,9 +200,7 @@ def test_a_lost_base_is_made_when_it_is_needed(tmp_path: Path, monkeypatch: pyte
     assert base.real(work.key) is None
     other = f"sha256:{'2' * 64}"
     builder: Any = SimpleNamespace(
-        registry=SimpleNamespace(
-            push=lambda _image, repository, _key: f"p-hive2.example:5000/{repository}@{other}"
-        )
+        push=lambda _image, repository, _key: f"p-hive2.example:5000/{repository}@{other}"
     )
     monkeypatch.setattr(type(base), "make", lambda *_: "image")
     with pytest.raises(
