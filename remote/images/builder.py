@@ -33,7 +33,7 @@ from remote.images.archive import Archive
 from remote.images.bases import BASE_COMMAND
 from remote.images.build_marks import marked_host
 from remote.images.early_push import EarlyPushes
-from remote.images.file_layers import Surroundings, look_in
+from remote.images.file_layers import Looks, Surroundings
 from remote.images.image_config import ComposedImage, compose, image_archive, merged_config
 from remote.images.layers import Layer, as_script, container_options
 from remote.images.push_locks import Mutex
@@ -228,10 +228,11 @@ class Builder:
         archives: dict[str, Archive] = {}
         digests: list[str] = []
         inherited = merged_config(top["Config"] or {}, {}, {})
-        name = files[-1][1][:16]
-        # It is only looked into, and never started.
-        with self._container(name, str(top["Id"]), entrypoint=["/bin/sh"], command=[]) as container:
-            around = Surroundings(partial(look_in, container))
+        name, image = files[-1][1][:16], str(top["Id"])
+        container = partial(self._container, name, image, entrypoint=["/bin/sh"], command=[])
+        # Another image on the same one waits, and has less to look for.
+        with self._lock(f"looking into {image}"), Looks(self._client).at(image, container) as look:
+            around = Surroundings(look)
             for layer, key in files:
                 # Of no files there is no layer.
                 if archive := around.archive(f"roles/{layer.role}", layer.entries):

@@ -12,9 +12,10 @@ import io
 import posixpath
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from docker.errors import NotFound
 
@@ -147,6 +148,43 @@ def _placed(entry: Entry, path: str) -> Found:
         return Other()
     target = entry.data.decode(errors="surrogateescape")
     return Link(posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).lstrip("/"))
+
+
+class Looks:
+    """What was seen of an engine's images, so that images on the same one don't look twice. An image never changes.
+
+    Args:
+        client: The engine; when nobody has it any more, what was seen is forgotten.
+
+    """
+
+    _ENGINES: ClassVar[WeakKeyDictionary[Any, dict[tuple[str, str], Found]]] = WeakKeyDictionary()
+
+    def __init__(self, client: Any) -> None:
+        self._seen = self._ENGINES.setdefault(client, {})
+
+    @contextmanager
+    def at(
+        self, image: str, container: Callable[[], AbstractContextManager[Any]]
+    ) -> Iterator[Callable[[str], Found]]:
+        """Give a function that returns what an image has at a path.
+
+        Args:
+            image: The image's id.
+            container: Makes a container of it, which is only asked for if something was not seen yet.
+
+        """
+        with ExitStack() as stack:
+            made: list[Any] = []
+
+            def look(path: str) -> Found:
+                if (image, path) not in self._seen:
+                    if not made:
+                        made.append(stack.enter_context(container()))
+                    self._seen[image, path] = look_in(made[0], path)
+                return self._seen[image, path]
+
+            yield look
 
 
 def look_in(container: Any, path: str) -> Found:

@@ -44,6 +44,18 @@ def test_files_need_no_container_that_runs(tmp_path: Path) -> None:
     assert bench.image("db").files["etc/app/db"].data == b"4"
 
 
+def test_a_path_of_an_image_is_looked_up_once(tmp_path: Path) -> None:
+    """Two images on the same one, with files in the same places: the second needs no container to look into it."""
+    bench, now = Bench(tmp_path), world()
+    now.images["db"]["roles"] = ["r0", "db"]
+
+    assert bench.build(now) is None
+
+    # One for the script, and one to look at /etc and /etc/app.
+    assert bench.engine.calls.count("containers.create") == 2
+    assert bench.engine.calls.count("container.get_archive") == 2
+
+
 def test_only_the_files_count(tmp_path: Path) -> None:
     """Neither variables nor other files of the role make its layer anew; a file that goes is gone from the image."""
     bench, now = Bench(tmp_path), world()
@@ -103,7 +115,12 @@ def test_an_engine_that_wants_all_layers_runs_a_script(
     info = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
     monkeypatch.setattr(EngineDouble, "info", lambda _self: info)
     monkeypatch.setattr(bench.engine.api.__class__, "load_image", _refuse)
-    monkeypatch.setattr(Shell, "_script", lambda _self, text: scripts.append(text))
+
+    def run(_self: Shell, text: str) -> int:
+        scripts.append(text)
+        return 0
+
+    monkeypatch.setattr(Shell, "_script", run)
 
     assert bench.build(now) is None
 
