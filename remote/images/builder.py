@@ -112,7 +112,7 @@ class Builder:
             self._early.abandon()
             raise
         config = merged_config(first["Config"] or {}, config, labels)
-        image = self._with_files(top, files, config) if files else self._with_config(top, config)
+        image = self._with_files(top, files, name, config) if files else self._with_config(top, config)
         self.forget_failed(name)
         return image
 
@@ -136,7 +136,7 @@ class Builder:
                 continue
             if files:
                 with engine_errors(self._host, "looking at layers of files", BuildError):
-                    top = self._inspect(self._with_files(top, files))
+                    top = self._inspect(self._with_files(top, files, name))
                 files = []
             # Two images with the same first roles, built at the same time, build them once.
             with self._lock(f"layer {key}"):
@@ -206,7 +206,9 @@ class Builder:
                 self._early.begin(found, parent, key)
         return found
 
-    def _with_files(self, top: Json, files: Sequence[KeyedLayer], config: Json | None = None) -> str:
+    def _with_files(
+        self, top: Json, files: Sequence[KeyedLayer], name: str, config: Json | None = None
+    ) -> str:
         """Return the id of an image with layers of files on top of another's; with a configuration if one is given."""
         roles = ", ".join(layer.role for layer, _ in files)
         with engine_errors(self._host, f"role {roles}", BuildError):
@@ -217,7 +219,7 @@ class Builder:
                 self._log(f"role {roles}: {len(archives)} layers of files loaded")
                 return images[-1].id
         for layer, key in files:
-            top = self._layer(top, as_script(layer), key, "", is_last=True)
+            top = self._layer(top, as_script(layer), key, name, is_last=True)
         return str(top["Id"]) if config is None else self._with_config(top, config)
 
     def _files(

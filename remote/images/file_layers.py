@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from stat import S_IMODE
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -207,7 +208,8 @@ def look_in(container: Any, path: str) -> Found:
             member = archive.next()
     if member is None or not member.isdir():
         return Other()
-    return Directory(member.mode, member.uid, member.gid, int(member.mtime))
+    # Engines before 23 have the kind of a file in its mode, too.
+    return Directory(S_IMODE(member.mode), member.uid, member.gid, int(member.mtime))
 
 
 class _Stream(io.RawIOBase):

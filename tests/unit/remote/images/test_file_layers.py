@@ -115,7 +115,7 @@ def test_equal_files_on_an_equal_image_are_one_layer() -> None:
 def _answers(kind: bytes, target: str = "") -> Any:
     """Return a container whose path has a kind; its content never ends."""
     info = tarfile.TarInfo("etc/")
-    info.type, info.mode, info.uid, info.gid, info.mtime = kind, 0o1777, 5, 6, 77
+    info.type, info.mode, info.uid, info.gid, info.mtime = kind, 0o41777, 5, 6, 77
 
     def blocks() -> Any:
         yield info.tobuf(tarfile.PAX_FORMAT)
@@ -126,7 +126,7 @@ def _answers(kind: bytes, target: str = "") -> Any:
 
 
 def test_what_the_engine_says_of_a_path() -> None:
-    """Of a directory only the beginning of its content is read, however much there is."""
+    """Of a directory only the beginning of its content is read, however much there is; of its mode only the rights."""
 
     def missing(path: str) -> Any:
         raise NotFound(f"Could not find the file {path}")
