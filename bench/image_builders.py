@@ -2,7 +2,7 @@
 
 Each is given the same texts and writes them as its own kind of sources: roles for skep, Dockerfiles for Docker's two
 builders, a playbook for hive-builder's method. An image has an apt layer and a file that all three share, then two
-layers of its own.
+layers of its own. Files are roles of files for skep, and `COPY` for Docker's builders.
 """
 
 import json

@@ -15,6 +15,7 @@ from model.errors import BuildError, SkepError
 from model.json_types import Json
 from model.log import Log
 from remote.engine.client import engine_errors
+from remote.images.push_locks import Mutex
 from remote.images.registry import RegistryClient, SiteRegistry
 from remote.images.registry_storage import PUSHED_LAYERS
 
@@ -41,7 +42,7 @@ class EarlyPushes:
         client: DockerClient,
         host: str,
         registry: SiteRegistry,
-        lock: Callable[[str], threading.Lock],
+        lock: Callable[[str], Mutex],
         log: Log,
     ) -> None:
         self._client, self._host, self._log = client, host, log
