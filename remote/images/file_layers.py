@@ -47,7 +47,7 @@ class Directory:
 
 
 @dataclass(frozen=True)
-class Link:
+class SymbolicLink:
     """A link of an image.
 
     Args:
@@ -63,7 +63,7 @@ class Other:
     """Anything in an image that is neither."""
 
 
-Found = Directory | Link | Other | None
+Found = Directory | SymbolicLink | Other | None
 """A path of an image; None if nothing is there."""
 
 
@@ -115,7 +115,7 @@ class Surroundings:
         way = self._way(above, what, links)
         real = posixpath.join(way[-1] if way else "", name)
         found = self._find(real)
-        if isinstance(found, Link):
+        if isinstance(found, SymbolicLink):
             if links == _MOST_LINKS:
                 raise BuildError(f"{what}: leads through links that have no end in the image: /{real}")
             return self._way(found.target, what, links + 1)
@@ -148,7 +148,7 @@ def _placed(entry: Entry, path: str) -> Found:
     if entry.kind != "link":
         return Other()
     target = entry.data.decode(errors="surrogateescape")
-    return Link(posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).lstrip("/"))
+    return SymbolicLink(posixpath.normpath(posixpath.join("/", posixpath.dirname(path), target)).lstrip("/"))
 
 
 class Looks:
@@ -200,7 +200,7 @@ def look_in(container: Any, path: str) -> Found:
         return None
     with closing(stream):
         if stat["linkTarget"]:
-            return Link(str(stat["linkTarget"]).lstrip("/"))
+            return SymbolicLink(str(stat["linkTarget"]).lstrip("/"))
         with (
             io.BufferedReader(_Stream(stream)) as file,
             tarfile.open(fileobj=file, mode="r|", bufsize=tarfile.BLOCKSIZE) as archive,

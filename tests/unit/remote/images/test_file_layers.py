@@ -11,15 +11,15 @@ from docker.errors import NotFound
 from model.errors import BuildError
 from model.keys.tree import FIRST_TIME, Entry
 from remote.images.archive import Archive
-from remote.images.file_layers import Directory, Found, Link, Other, Surroundings, look_in
+from remote.images.file_layers import Directory, Found, Other, Surroundings, SymbolicLink, look_in
 
 IMAGE: dict[str, Found] = {
     "etc": Directory(0o751, 3, 4, 1111),
     "etc/hosts": Other(),
-    "bin": Link("usr/bin"),
+    "bin": SymbolicLink("usr/bin"),
     "usr": Directory(),
     "usr/bin": Directory(0o755, 0, 0, 2222),
-    "loop": Link("loop"),
+    "loop": SymbolicLink("loop"),
 }
 
 
@@ -133,5 +133,5 @@ def test_what_the_engine_says_of_a_path() -> None:
 
     assert look_in(_answers(tarfile.DIRTYPE), "etc") == Directory(0o1777, 5, 6, 77)
     assert look_in(_answers(tarfile.REGTYPE), "etc") == Other()
-    assert look_in(_answers(tarfile.SYMTYPE, "/usr/bin"), "bin") == Link("usr/bin")
+    assert look_in(_answers(tarfile.SYMTYPE, "/usr/bin"), "bin") == SymbolicLink("usr/bin")
     assert look_in(SimpleNamespace(get_archive=missing), "none") is None
