@@ -151,6 +151,8 @@ def test_local_names() -> None:
         "layer4": ["b", "4"],
         "layer5": ["b", "4", "5"],
         "foreign": ["f"],
+        "killed": ["b", "9"],
+        "building": ["b", "8"],
     }
     tags = {
         "new": ["reg:5000/web:2", "reg:5000/web@sha256:2"],
@@ -161,6 +163,9 @@ def test_local_names() -> None:
         "layer4": ["skep/layer:4"],
         "layer5": ["skep/layer:5"],
         "foreign": ["nginx:1"],
+        # The names of layers that runs pushed before their image, and were killed.
+        "killed": ["reg:5000/skep/layer:9"],
+        "building": ["reg:5000/skep/layer:8"],
     }
     removed: list[str] = []
     listed = [
@@ -179,9 +184,10 @@ def test_local_names() -> None:
         images=SimpleNamespace(remove=removed.append),
     )
 
-    assert remove_local(client, "hive3", "reg:5000", image_tags("web:2")) == 3
+    assert remove_local(client, "hive3", "reg:5000", image_tags("web:2", "skep/layer:8")) == 4
 
-    assert removed == ["reg:5000/web:1", "reg:5000/web@sha256:1", "skep/layer:3"]
+    old = ["reg:5000/web:1", "reg:5000/web@sha256:1", "skep/layer:3", "reg:5000/skep/layer:9"]
+    assert removed == old
 
 
 def test_the_registrys_own_word_on_a_failure(tmp_path: Path) -> None:
