@@ -45,7 +45,7 @@ def test_a_layer_that_a_killed_run_had_pushed_is_no_orphan(tmp_path: Path) -> No
     made = rig.new(tmp_path)
     made.make()
     seen = made.hosts["hive2"]
-    made.hosts["hive2"] = replace(seen, tags=(*seen.tags, "skep/layer:0123", "gone:0123"))
+    made.hosts["hive2"] = replace(seen, tags=seen.tags | {"skep/layer:0123", "gone:0123"})
 
     assert [orphan.words for orphan in orphans(made.run())] == ["image gone"]
 
