@@ -52,14 +52,14 @@ def permissions(value: Any) -> str:
     return given if len(given) > 3 else given.zfill(4)  # noqa: PLR2004 - permissions with a first 0
 
 
-def words(value: Any) -> Any:
-    """Return a command as its words: compose splits a text, and runs no shell."""
-    if value is None or isinstance(value, list):
-        return [text(word) for word in value or []]
-    try:
-        return shlex.split(text(value))
-    except ValueError:
-        return text(value)
+def words(value: Any) -> list[str]:
+    """Return a command as its words: compose splits a text, and runs no shell.
+
+    Raises:
+        ValueError: A quote is not closed.
+
+    """
+    return [text(word) for word in value] if isinstance(value, list) else shlex.split(text(value))
 
 
 def text(value: Any) -> str:

@@ -49,8 +49,12 @@ def add_service(scope: Scope) -> None:
                 )
     _add_image(scope)
     for key in _COMMANDS:
-        if source.get(key) is not None:
+        if source.get(key) is None:
+            continue
+        try:
             table[key] = words(source[key])
+        except ValueError:
+            scope.lost(key, source[key], "a quote in it is not closed, or nothing is behind its last `\\`")
     for key in _TEXTS:
         if source.get(key) is not None:
             table[key] = text(source[key])

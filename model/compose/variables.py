@@ -16,6 +16,8 @@ from model.secrets.secret import SHORTEST
 BEGIN, END = "\ue000", "\ue001"
 """Around the name of a variable in a text. They are characters of Unicode's private use."""
 MARK = re.compile(f"{BEGIN}([^{END}]*){END}")
+_ODD = re.compile(f"[{BEGIN}{END}\ud800-\udfff]")
+"""What no text may have: the characters of a mark, and halves of characters, as of a variable that is no UTF-8."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BODY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-?+])(.*))?", re.DOTALL)
 _SECRET = re.compile(
@@ -80,8 +82,18 @@ class Variables:
         return Variables(self.environment, {**dotenv, **self.dotenv}, self.used, self.chosen)
 
     def value(self, name: str) -> str | None:
-        """Return a variable's value, if it has one."""
-        return self.environment.get(name, self.dotenv.get(name))
+        """Return a variable's value, if it has one.
+
+        Raises:
+            ConfigError: It is no text.
+
+        """
+        value = self.environment.get(name, self.dotenv.get(name))
+        if value is not None and _ODD.search(value):
+            raise ConfigError(
+                [f"the variable {name} is not UTF-8, or has U+E000 or U+E001 in it: set it to a text"]
+            )
+        return value
 
     def interpolated(self, place: str, value: Any) -> Any:
         """Return a part of a file with marks in the place of its variables. Keys have none.
@@ -102,9 +114,9 @@ class Variables:
             return Overriding(self.interpolated(place, value.value))
         if not isinstance(value, str):
             return value
-        if BEGIN in value or END in value:
+        if (odd := _ODD.search(value)) is not None:
             raise ConfigError(
-                [f"{place}: has the character U+E000 or U+E001, which stands for nothing: take it out"]
+                [f"{place}: has U+{ord(odd[0]):04X}, which stands for no character: take it out"]
             )
         if "$" not in value:
             return value

@@ -58,6 +58,11 @@ def read_yaml(name: str, text: str) -> Any:
         if problem.startswith("but ") and error.context:  # the second half of a sentence
             problem = f"{error.context}, {problem}"
         raise ConfigError([f"{name}: {line}{problem}"]) from error
+    except yaml.reader.ReaderError as error:
+        number = text.count("\n", 0, error.position) + 1
+        raise ConfigError(
+            [f"{name}: line {number}: has U+{error.character:04X}, which YAML does not allow"]
+        ) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError([f"{name}: is no YAML that can be read"]) from error
     try:

@@ -138,7 +138,9 @@ def test_values_of_yaml_print_as_yaml(tmp_path: Path) -> None:
         ("depends_on: [{a: b}]", "services.web.depends_on[0]: must be a single value"),
         ("extends: {file: a.yml}", "services.web: extends no service: name one"),
         ("extends: {service: [a]}", "services.web.extends.service: must be a single value"),
-        ("environment: {A: '\ue000B\ue001'}", "has the character U+E000"),
+        ("environment: {A: '\ue000B\ue001'}", "services.web.environment.A: has U+E000"),
+        ('environment: {A: "\\ud800"}', "services.web.environment.A: has U+D800"),
+        ("environment: ['A=\x01']", "line 1: has U+0001, which YAML does not allow"),
     ],
 )
 def test_what_compose_has_not(tmp_path: Path, key: str, message: str) -> None:
@@ -235,3 +237,21 @@ def test_secrets_of_a_build(tmp_path: Path) -> None:
     assert "build.secrets: index -- the Dockerfile is to name it as here: id=pip" in remarks
     assert "build.secrets.uid: 5 -- " in remarks
     assert "build.secrets: none -- " in remarks
+
+
+def test_a_variable_that_is_no_text(tmp_path: Path) -> None:
+    """A value of the shell that is no UTF-8 is refused before anything is written."""
+    with pytest.raises(ConfigError, match="the variable TOKEN is not UTF-8"):
+        converted(
+            tmp_path,
+            "services: {web: {image: 'example/web:1', environment: {A: $TOKEN}}}",
+            environment={"TOKEN": "a\udcff"},
+        )
+
+
+def test_a_command_with_an_open_quote(tmp_path: Path) -> None:
+    """Docker refuses it; it is not run in some other way."""
+    made = converted(tmp_path, "services: {web: {image: 'example/web:1', command: 'echo \"a'}}")
+
+    assert "command" not in made.service("web")
+    assert 'command: echo "a -- a quote in it is not closed' in made.remarks("services", "web")
