@@ -24,7 +24,8 @@ if command -v mmdebstrap >/dev/null && [ -d "$hooks" ] && TMPDIR=$top mmdebstrap
     # debootstrap calls none of them installed automatically, for apt to remove.
     rm -f "$root/var/lib/apt/extended_states" "$root/var/cache/apt/archives/lock"
 else
-    rm -rf "$root"
+    # Not where mmdebstrap may have failed, whose mounts may still be there.
+    root=$top/once-more
     debootstrap --variant=minbase "$suite" "$root" "$mirror"
 fi
 rm -f "$root"/var/cache/apt/archives/*.deb "$root"/var/log/*.log "$root/etc/resolv.conf" "$root/etc/hostname"
@@ -46,7 +47,7 @@ fi
 mount -t proc proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
-cp -L /etc/resolv.conf "$root/etc/resolv.conf"
+cp -L /etc/resolv.conf "$root/etc/resolv.conf" || :
 echo "installing $# packages"
 env -u TMPDIR HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     chroot "$root" /bin/sh -c "$install" host-image "$@" </dev/null || exit 91
