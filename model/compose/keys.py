@@ -247,9 +247,3 @@ def why_not(section: Mapping[str, ComposeKey], key: str) -> str:
     if known is None:
         return "it is no key of compose's that skep knows"
     return "" if known.goes_to else known.remark
-
-
-def table_row(key: str, known: ComposeKey) -> str:
-    """Return a key's line in the table of docs/from-compose.md."""
-    there = f"`{known.goes_to}`" if known.goes_to else "a comment"
-    return f"| `{key}` | {there} | {known.remark} |"

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from model.compose.keys import SECTIONS, SERVICE, table_row, why_not
+from model.compose.keys import SECTIONS, SERVICE, ComposeKey, why_not
 from model.site_file.foreign_keys import instead
 
 DOCUMENT = (Path(__file__).parents[4] / "docs" / "from-compose.md").read_text()
@@ -18,6 +18,12 @@ SPECIFICATION = """
     sysctls tmpfs tty ulimits use_api_socket user userns_mode uts volumes volumes_from working_dir
 """
 """The keys of a service: compose-spec, schema/compose-spec.json, definitions/service."""
+
+
+def table_row(key: str, known: ComposeKey) -> str:
+    """Return a key's line in the document."""
+    there = f"`{known.goes_to}`" if known.goes_to else "a comment"
+    return f"| `{key}` | {there} | {known.remark} |"
 
 
 def test_all_keys_of_a_service_are_known() -> None:
