@@ -40,7 +40,7 @@ echo "$GREETING" >/srv/pages/greeting.txt
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)(?P<more>[^\n]*)\n(?P<text>.*?)^ *```$", re.MULTILINE | re.DOTALL
 )
-_PLACEHOLDER = re.compile(r"…|\.\.\.|\b(?:[A-Z]{2,}|N)\b(?!_)")
+_PLACEHOLDER = re.compile(r"…|\.\.\.|(?<!-)\b(?:[A-Z]{2,}|N)\b(?!_)")
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,24 @@ class Command:
         return f"{self.page}:{self.line}: {self.text}"
 
     @property
+    def code(self) -> str:
+        """It, without the remark at its end."""
+        quote = ""
+        for i, char in enumerate(self.text):
+            if char == quote or (not quote and char in "'\""):
+                quote = "" if quote else char
+            elif char == "#" and not quote and self.text[i - 1 : i] in {"", " "}:
+                return self.text[:i].rstrip()
+        return self.text
+
+    @property
     def words(self) -> list[str]:
-        """Its words, without remarks."""
-        return shlex.split(self.text, comments=True)
+        """Its words."""
+        return shlex.split(self.code)
+
+    def is_of(self, code: str) -> bool:
+        """Return whether it is a command, or that with further words."""
+        return self.code == code or self.code.startswith(f"{code} ")
 
     @property
     def is_form(self) -> bool:

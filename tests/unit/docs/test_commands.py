@@ -1,7 +1,4 @@
-"""Each command of README and the documents exists, with its options, words and names. None is run here.
-
-`tests/integration/test_documents.py` runs those that can be run.
-"""
+"""Each command of README and the documents exists, with its options, words and names. None is run here."""
 
 import configparser
 import contextlib
@@ -160,11 +157,11 @@ def test_a_typo_is_found(text: str, problem: str, names: set[str]) -> None:
 
 def simple(command: Command) -> list[list[str]]:
     """Return the simple commands of a line, each as its words, without redirections and assignments."""
-    lexer = shlex.shlex(command.text, posix=True, punctuation_chars="|&;<>")
+    lexer = shlex.shlex(command.code, posix=True, punctuation_chars="|&;<>")
     lexer.whitespace_split = True
     lexer.commenters = ""
     found: list[list[str]] = [[]]
-    words = iter(_without_remark(list(lexer)))
+    words = iter(lexer)
     for word in words:
         if word.startswith((">", "<")):
             next(words, None)
@@ -173,11 +170,6 @@ def simple(command: Command) -> list[list[str]]:
         elif found[-1] or not re.match(r"[A-Z_]+=", word):
             found[-1].append(word)
     return [each for each in found if each]
-
-
-def _without_remark(words: Sequence[str]) -> Sequence[str]:
-    """Return the words before a `#`."""
-    return words[: words.index("#")] if "#" in words else words
 
 
 def problems_of(words: Sequence[str], command: Command, names: set[str]) -> list[str]:
@@ -245,13 +237,11 @@ def _of_doit(words: Sequence[str], command: Command, names: set[str]) -> Iterato
     walk = command.page == WALKS
     form = _is_form
     plain = [word for word in words if not re.match(r"[a-z]+=", word)]
-    name = plain[0] if plain and plain[0] in known_commands() else "run"
+    name = plain[0] if plain and plain[0] in plugins() else "run"
     about = plain[1:] if name == (plain[0] if plain else "") else plain
     try:
         with contextlib.redirect_stderr(io.StringIO()):
-            command_of_doit = known_commands()[name]()(
-                task_loader=DodoTaskLoader(), config={}, cmds=plugins()
-            )
+            command_of_doit = plugins()[name](task_loader=DodoTaskLoader(), config={}, cmds=plugins())
             _, about = command_of_doit.cmdparser.parse(list(about))
     except Exception as error:  # noqa: BLE001 - getopt's and doit's own
         yield str(error)
@@ -275,7 +265,7 @@ def _of_doit(words: Sequence[str], command: Command, names: set[str]) -> Iterato
             yield f"{name}: {each} is no task"
         if name == "rollback" and each not in _short(names):
             yield f"{each} is no service"
-        if name == "help" and each not in known_commands() and not fnmatch.filter(names, each):
+        if name == "help" and each not in plugins() and not fnmatch.filter(names, each):
             yield f"help: there is no {each}"
 
 

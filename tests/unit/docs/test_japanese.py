@@ -1,8 +1,6 @@
 """The Japanese pages: each phase, key, file and message that they name exists, and README's two forms agree."""
 
-import ast
 import re
-from collections.abc import Iterator
 from functools import cache
 
 import pytest
@@ -12,10 +10,9 @@ from model.site_file.load import schema
 from tasks.phases import PHASES
 from tests import pages
 from tests.pages import ROOT
+from tests.source_texts import GAP, all_texts, joined_names, whole
 
 PAGES = ("README.ja.md", "docs/phases.ja.md")
-GAP = "…"
-LAYERS = ("model", "remote", "providers", "tasks", "commands")
 OF_OTHERS = {
     "docker stack deploy",
     "docker rm",
@@ -97,6 +94,7 @@ def test_the_readmes_name_the_same() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_each_name_is_one(name: str) -> None:
     """What stands in backquotes is a command, a key or a value of site.toml, a task, a file, or what skep says."""
@@ -150,39 +148,22 @@ def is_step(name: str) -> bool:
     """Return whether it is the name of a host, of a set-up step, or how a resource's name begins."""
     if name in _PARTS or is_said(name.removesuffix(GAP)):
         return True
-    return any(f"{phase}:{name}" in texts() for phase in PHASES)
+    return any(f"{phase}:{name}" in all_texts() for phase in PHASES)
 
 
 def is_state(span: str) -> bool:
     """Return whether it is a path below state/, whose parts the source joins to paths."""
     first, *rest = span.rstrip("/").split("/")
-    known = {"private", "<stage>", "hive0.docker.log", *PHASES, *joined()}
+    known = {"private", "<stage>", "hive0.docker.log", *PHASES, *joined_names()}
     return first == "state" and all(part in known for part in rest)
-
-
-@cache
-def joined() -> frozenset[str]:
-    """Return the names that the source joins to paths."""
-    return frozenset(_joined())
-
-
-def _joined() -> Iterator[str]:
-    """Yield them."""
-    for layer in LAYERS:
-        for path in (ROOT / layer).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-                    right = node.right
-                    if isinstance(right, ast.Constant) and isinstance(right.value, str):
-                        yield right.value
 
 
 def is_said(span: str) -> bool:
     """Return whether it is a text of the source, or a message with gaps for its values."""
     parts = [part.strip(" :") for part in re.split(f"{GAP}|: ", span)]
     if len(parts) == 1 and " " not in span and not span.startswith("/"):
-        return span in texts()
-    return all(any(part in text for text in texts()) for part in parts)
+        return span in all_texts()
+    return all(part in whole() for part in parts)
 
 
 @cache
@@ -197,23 +178,3 @@ def values() -> frozenset[str]:
     """Return the words that keys of site.toml may have as values."""
     text = str(schema())
     return frozenset(re.findall(r"'([\w\-]+)'", text))
-
-
-@cache
-def texts() -> frozenset[str]:
-    """Return the texts of the source, with a gap for each value in them, and the parts of paths."""
-    return frozenset(_texts())
-
-
-def _texts() -> Iterator[str]:
-    """Yield them."""
-    for layer in LAYERS:
-        for path in (ROOT / layer).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.JoinedStr):
-                    yield "".join(
-                        str(part.value) if isinstance(part, ast.Constant) else GAP for part in node.values
-                    )
-                elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield node.value
-                    yield node.value.rstrip(".")

@@ -1,0 +1,1 @@
+"""The documents, and what draws README's picture."""
