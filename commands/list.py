@@ -140,6 +140,7 @@ class ListReport:
                     "since": each.key.since,
                     "hosts": list(each.hosts),
                     "own": each.is_own,
+                    "operator": each.key.who if each.key.is_operators else "",
                 }
                 for each in self._keys
             ],

@@ -3,7 +3,7 @@
 import json
 import shutil
 import sys
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,8 @@ from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_col
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.lock_owner import holder
+from commands.shared.plan_markdown import PlanText, markdown, trouble
+from commands.shared.read_back import fill_in
 from commands.shared.task_selection import all_before, resolve, with_flags
 from model.checks.warnings import warnings
 from model.errors import SkepError
@@ -73,7 +75,7 @@ class PlanCommand(DoitCmdBase):
     doc_purpose = (
         "show what a run would do to the live stage, and why; changes nothing; exit status 2 if it would act"
     )
-    doc_usage = "[TASK ...] [--json] [--all]"
+    doc_usage = "[TASK ...] [--json | --markdown] [--all]"
     doc_description = """\
 Observes the stage as a run does, but takes no lock and changes nothing. With tasks, phases or short names (powerdns): \
 the plan for those and all that they need.
@@ -96,6 +98,14 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
             "help": "print the plan as JSON (docs/why-and-plan.md has the schema)",
         },
         {
+            "name": "as_markdown",
+            "short": "",
+            "long": "markdown",
+            "type": bool,
+            "default": False,
+            "help": "print the plan as Markdown, for a comment on a pull or merge request (docs/ci.md)",
+        },
+        {
             "name": "every",
             "short": "",
             "long": "all",
@@ -108,14 +118,17 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
     def _execute(
         self,
         as_json: bool = False,  # noqa: FBT001, FBT002 - doit hands its options over by these names
+        as_markdown: bool = False,  # noqa: FBT001, FBT002
         every: bool = False,  # noqa: FBT001, FBT002
         pos_args: Sequence[str] = (),
     ) -> int:
         """Print the plan."""
-        pos_args, flags = with_flags(pos_args, "--json", "--all")
+        pos_args, flags = with_flags(pos_args, "--json", "--markdown", "--all")
         as_json, every = as_json or "--json" in flags, every or "--all" in flags
+        as_markdown = as_markdown or "--markdown" in flags
         run = site_run(self.loader)
         tasks = {task.name: task for task in self.task_list}
+        fill_in(run, tasks, self.dep_manager)
         table = StatusTable(run, tasks, self.dep_manager)
         before = all_before({name: table.before(name) for name in table.names})
         phases = [name for name, task in tasks.items() if task.has_subtask]
@@ -126,7 +139,10 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
             _ = run.live_state  # hosts are observed while inputs are read
             plan = plan_report(run, table, [name for name in table.names if name in wanted], wanted_phases)
         except SkepError as error:
-            sys.stderr.write(f"the plan can't be made: {run.secrets.redact(str(error))}\n")
+            problem = run.secrets.redact(str(error))
+            sys.stderr.write(f"the plan can't be made: {problem}\n")
+            if as_markdown:
+                self.outstream.write(trouble(run.stage.site_name, run.stage.name, problem))
             return TROUBLE
         except KeyboardInterrupt:
             return INTERRUPTED
@@ -135,6 +151,8 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
             run.connections.close()
         if as_json:
             text = json.dumps(plan.data(), indent=1, ensure_ascii=False)
+        elif as_markdown:
+            text = markdown(plan.text(run.secrets.redact, every=every))
         else:
             width = shutil.get_terminal_size().columns if is_live(self.outstream) else None
             text = "\n".join(plan.lines(every=every, width=width, coloured=is_coloured(self.outstream)))
@@ -210,6 +228,34 @@ class PlanReport:
             "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
             "warnings": list(warnings(self.run.stage, self.run.directory)),
         }
+
+    def text(self, redact: Callable[[str], str], *, every: bool = False) -> PlanText:
+        """Return the texts for `--markdown`.
+
+        Args:
+            redact: Takes secrets out of a text.
+            every: Whether each resource has a line of its own.
+
+        """
+        stage = self.run.stage
+        to_do = [item for item in self.items if item.action != NOTHING]
+        phases = {phase: list(_rows(items, every=every)) for phase, items in _by_phase(to_do)}
+        owner = holder(self.run.state)
+        pinned = pinned_revisions.lines(pinned_revisions.observed(stage, self.run.live_state.swarm))
+        remarks = [
+            *([f"a run is at work, and may change this: {owner}"] if owner else []),
+            *pinned,
+            *warnings(stage, self.run.directory),
+            *self._costs(),
+        ]
+        return PlanText(
+            stage.site_name,
+            stage.name,
+            redact(self._summary()),
+            {phase: [redact(row.plain) for row in rows] for phase, rows in phases.items()},
+            [line for remark in remarks for line in redact(remark).splitlines()],
+            is_refused=self.status == TROUBLE,
+        )
 
     def lines(self, *, every: bool = False, width: int | None = None, coloured: bool = False) -> list[str]:
         """Return the lines of the text."""
@@ -295,6 +341,12 @@ class PlanRow:
     name: str
     host: str
     reason: str
+
+    @property
+    def plain(self) -> str:
+        """The line without columns, its sign first."""
+        where = f" ({self.host})" if self.host else ""
+        return f"{STYLES[self.action].sign} {self.name}{where}: {self.reason}".rstrip(": ")
 
     def line(self, names: int, hosts: int, width: int | None, *, coloured: bool) -> str:
         """Return the line with these widths of its columns."""

@@ -150,6 +150,14 @@ class Provider(ABC):
     def resources(self) -> Sequence[Resource]:
         """List the resources of the stage in an order in which they can be made. Pure: opens no connection."""
 
+    def may_recall(self, resource: Resource) -> bool:
+        """Return whether `ensure` would only find a thing that is running and as wanted by the listing.
+
+        Where nothing is listed, only a host that answers may be so: no medium is written, and nothing waited for.
+        """
+        del resource
+        return self.owns
+
     def place(self) -> Mapping[str, str]:
         """Return where its things are made, by the keys of site.toml, as `{"region": "eu-central-1"}`.
 

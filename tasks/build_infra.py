@@ -97,6 +97,22 @@ class ProviderResource(Step):
                 _see_anew(run, host)
         return record
 
+    def recall(self, work: Work) -> Record | None:
+        """Return the record of a thing that the provider lists as wanted; of a host one that a log-in has proved.
+
+        Who is let in stays as it is: that may be what is going to be changed.
+        """
+        run = self._run
+        if run.live_state.resource(self.name, self._resource.key) is not None:
+            return None
+        if not run.provider.may_recall(self._resource):
+            return None
+        record = run.provider.ensure(self._resource, work.log)
+        if isinstance(record, HostRecord):
+            run.state.write(work.task, record)
+            run.connections.write_ssh_files()
+        return record
+
     def _has_new_key(self, work: Work) -> bool:
         """Return whether an open connection may be by another ssh key than the one that is used from now on."""
         return work.inputs.get("ssh_key") != self._run.state.last_inputs(work.task).get("ssh_key")

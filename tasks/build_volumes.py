@@ -9,7 +9,7 @@ from model.errors import ServiceError, SkepError
 from model.keys.definition import definition
 from model.keys.digest import Inputs, flatten, key_of
 from model.keys.record import HostRecord, VolumeRecord
-from model.labels import DEFINITION_LABEL, NAME_LABEL, belongs_to, labels_of
+from model.labels import DEFINITION_LABEL, INCARNATION_LABEL, NAME_LABEL, belongs_to, labels_of
 from model.log import Log
 from model.stage import Host, Stage
 from model.templates import NFS, refers_to
@@ -75,6 +75,19 @@ class NamedVolume(Step):
         engine = run.connections.engine(self._host)
         made = ensure_volume(self.host, engine, name, wanted, labels, work.log, inspector)
         return VolumeRecord(incarnation=made)
+
+    def recall(self, work: Work) -> VolumeRecord | None:
+        """Return the volume that is there with today's definition."""
+        from remote.swarm.volumes import is_as_defined
+
+        del work
+        run, name = self._run, self._name
+        labels = labels_of(run.live_state.host(self._host).volumes.get(name, {}))
+        wanted = volume_labels(run.stage, renderer_of(run).volume(name), name)
+        incarnation = labels.get(INCARNATION_LABEL, "")
+        return (
+            VolumeRecord(incarnation=incarnation) if incarnation and is_as_defined(labels, wanted) else None
+        )
 
     def real(self, key: str) -> str | None:
         """Compare with the recorded incarnation."""

@@ -120,6 +120,13 @@ class Step(ABC):
         del key
         return None
 
+    def recall(self, work: Work) -> Record | None:
+        """Return the record of the real thing if that is as wanted, without changing anything; None if it is not.
+
+        For a checkout without state/, to which all is new: `ensure` would find such a thing, and find no more to do.
+        """
+        return self.ensure(work) if self.is_observed and self.real(work.key) is None else None
+
     def void(self) -> str:
         """Return why its record can't be right any more, though its inputs are as they were; empty if it can.
 

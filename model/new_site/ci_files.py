@@ -13,11 +13,11 @@ _AT_HOME = ("docker", "vagrant")
 """Providers whose hosts are on the machine that made them."""
 _URL = re.compile(r"(https://)(?:[^/@]*@)?([^/@]+/.+)")
 _KEY_HELP = """\
-# The secret SKEP_KEYS is what `doit keys export` prints in a checkout that is let in (skep's docs/ci.md).
+# The secret SKEP_KEYS is what `doit keys export` prints in a checkout that is let in. skep's docs/ci.md has the rest.
 """
 _LOGIN = "# FILL IN: what the provider needs for its login (docs/providers.md), out of secrets"
 _GITHUB = """\
-# Made by `doit init ci=github`: a plan for each pull request, a run for each push to main.
+# Made by `doit init ci=github`: a plan as a comment on each pull request, a run for each push to main.
 {help}name: site
 on:
   push:
@@ -25,49 +25,75 @@ on:
   pull_request:
 permissions:
   contents: read
-concurrency: site-{stage}
+env:
+  SKEP_STAGE: {stage}{engine}
 jobs:
-  site:
+  plan:
+    # Pull requests from forks have no secrets.
+    if: github.event_name == 'pull_request' && github.event.pull_request.head.repo.full_name == github.repository
     runs-on: {runner}
-    env:
-      SKEP_STAGE: {stage}{engine}
+    permissions:
+      contents: read
+      pull-requests: write
+    concurrency: {{group: "plan-{stage}-${{{{ github.ref }}}}", cancel-in-progress: true}}
     steps:
-      - uses: actions/checkout@v4
-        with:
-          path: site
-      - name: skep, as it was when this file was made
-        run: |
-          git clone --quiet {url} skep{fill_in}
-          git -C skep checkout --quiet {commit}
+{steps}
       - name: plan
-        if: github.event_name == 'pull_request'
         working-directory: site
         env:
-          SKEP_KEYS: ${{{{ secrets.SKEP_KEYS }}}}
-        run: ../skep/setup doit plan || [ $? -eq 2 ] # 2: a run would change something
+          SKEP_KEYS: ${{{{ secrets.SKEP_KEYS }}}}{login}
+        run: |
+          status=0
+          ../skep/setup doit plan --markdown >../plan.md || status=$?
+          cat ../plan.md >>"$GITHUB_STEP_SUMMARY"
+          [ "$status" -eq 0 ] || [ "$status" -eq 2 ] # 2: a run would change something
+      - name: comment
+        if: always()
+        env:
+          GITHUB_TOKEN: ${{{{ github.token }}}}
+        run: |
+          [ ! -s plan.md ] || python3 skep/shell/plan_comment.py plan.md
+  run:
+    if: github.event_name == 'push'
+    runs-on: {runner}
+    concurrency: {{group: "site-{stage}", cancel-in-progress: false}}
+    steps:
+{steps}
       - name: run
-        if: github.event_name == 'push'
         working-directory: site
         env:
-          SKEP_KEYS: ${{{{ secrets.SKEP_KEYS }}}}
+          SKEP_KEYS: ${{{{ secrets.SKEP_KEYS }}}}{login}
         run: ../skep/setup doit
 """
+_GITHUB_STEPS = """\
+      - uses: actions/checkout@v4
+        with: {{path: site, persist-credentials: false}}
+      - name: skep, as it was when this file was made
+        run: |
+          [ -d skep ] || git clone --quiet {url} skep{fill_in}
+          git -C skep fetch --quiet && git -C skep checkout --quiet {commit}"""
 _GITLAB = """\
-# Made by `doit init ci=gitlab`: a plan for each merge request, a run for each change of the default branch.
-{help}# It is a variable, protected and masked.
+# Made by `doit init ci=gitlab`: a plan as a comment on each merge request, a run for each change of the default branch.
+{help}# It is a masked variable. SKEP_GITLAB_TOKEN, for the comment, is a project access token with the scope `api`.
 default:
   image: debian:12{runner}
   before_script:
     - apt-get update -q && apt-get install -qy --no-install-recommends ca-certificates git python3 python3-venv
-    - git clone --quiet {url} ../skep{fill_in}
-    - git -C ../skep checkout --quiet {commit}
+    - "[ -d ../skep ] || git clone --quiet {url} ../skep"{fill_in}
+    - git -C ../skep fetch --quiet && git -C ../skep checkout --quiet {commit}
 variables:
-  SKEP_STAGE: {stage}{engine}
+  SKEP_STAGE: {stage}{engine}{login}
 plan:
   rules:
     - if: $CI_PIPELINE_SOURCE == "merge_request_event"
+  interruptible: true
   script:
-    - ../skep/setup doit plan || [ $? -eq 2 ] # 2: a run would change something
+    - status=0; ../skep/setup doit plan --markdown >plan.md || status=$?
+    - "[ ! -s plan.md ] || python3 ../skep/shell/plan_comment.py plan.md"
+    - '[ "$status" -eq 0 ] || [ "$status" -eq 2 ] # 2: a run would change something'
+  artifacts:
+    when: always
+    paths: [plan.md]
 site:
   rules:
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
@@ -103,22 +129,28 @@ def public_url(url: str) -> str:
 
 def _github(provider: str, words: Mapping[str, str]) -> dict[str, str]:
     """Return GitHub's workflow."""
-    runner = (
-        "self-hosted # the machine that has the stage's hosts" if provider in _AT_HOME else "ubuntu-24.04"
+    is_home = provider in _AT_HOME
+    text = _GITHUB.format(
+        **words,
+        steps=_GITHUB_STEPS.format(**words),
+        runner="self-hosted # the machine that has the stage's hosts" if is_home else "ubuntu-24.04",
+        engine="" if is_home else '\n  SKEP_SETUP_ENGINE: "no"',
+        login="" if is_home else f"\n          {_LOGIN}",
     )
-    engine = "" if provider in _AT_HOME else f'\n      SKEP_SETUP_ENGINE: "no"\n      {_LOGIN}'
-    return {".github/workflows/site.yml": _GITHUB.format(**words, runner=runner, engine=engine)}
+    return {".github/workflows/site.yml": text}
 
 
 def _gitlab(provider: str, words: Mapping[str, str]) -> dict[str, str]:
     """Return GitLab's pipeline."""
-    runner = (
-        "\n  tags: [site] # FILL IN: a runner on the machine that has the stage's hosts, with its Docker socket"
-        if provider in _AT_HOME
-        else ""
+    is_home = provider in _AT_HOME
+    tags = "\n  tags: [site] # FILL IN: a runner on the machine that has the stage's hosts, with its Docker socket"
+    text = _GITLAB.format(
+        **words,
+        runner=tags if is_home else "",
+        engine="" if is_home else '\n  SKEP_SETUP_ENGINE: "no"',
+        login="" if is_home else f"\n  {_LOGIN}",
     )
-    engine = "" if provider in _AT_HOME else f'\n  SKEP_SETUP_ENGINE: "no"\n  {_LOGIN}'
-    return {".gitlab-ci.yml": _GITLAB.format(**words, runner=runner, engine=engine)}
+    return {".gitlab-ci.yml": text}
 
 
 _MAKERS: Mapping[str, Callable[[str, Mapping[str, str]], dict[str, str]]] = {

@@ -57,6 +57,10 @@ class KickstartProvider(Provider):
             if not self._store.path(short).exists():
                 self._store.write(short, Kept(current=key))
 
+    def may_recall(self, resource: Resource) -> bool:
+        """Return whether it is a host that is installed, and lets the stage's key in. Only runs make a medium."""
+        return resource.is_host and self.is_installed(self._stage.host(resource.name))
+
     def resources(self) -> Sequence[Resource]:
         """List the medium, and the hosts that are installed from it."""
         hosts = tuple(

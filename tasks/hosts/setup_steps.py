@@ -124,6 +124,11 @@ class SetupStep(Step):
             self._see_images()
         return FactRecord(id=key)
 
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the record of a step whose marker and files are on the host as they should be."""
+        key = step_key(self._definition)[1]
+        return FactRecord(id=key) if self.real(work.key) is None else None
+
     def _see_images(self) -> None:
         """Have the host looked at anew, if the look before met no registry, as on a host that this run made anew."""
         look = self._run.live_state.host(self._host)

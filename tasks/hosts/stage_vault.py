@@ -88,6 +88,21 @@ class StageVault(Step):
         work.log(f"a copy of the stage's secrets is kept on {self._host.name}, readable by root only")
         return FactRecord(id=run.secrets.fingerprint())
 
+    def recall(self, work: Work) -> FactRecord | None:
+        """Read the vault back from the repository host, if that keeps one and has all that is wanted."""
+        run = self._run
+        try:
+            vault = run.secrets.vault
+        except KeyError:
+            kept = copy_on(run.connections, self._host, work.log)
+            if kept is None or self._generated - kept.generated.keys():
+                return None
+            vault = kept
+        run.secrets.keep(vault)
+        run.state.keep_home(self.host)
+        work.inputs["content"] = run.secrets.fingerprint()
+        return FactRecord(id=run.secrets.fingerprint()) if self.real("") is None else None
+
     def _settle(self, work: Work) -> Vault | None:
         """See that the repository is where the registry is, or is known to move; return its copy if it was read.
 

@@ -83,6 +83,14 @@ class SwarmMember(Step):
         run.live_state.renew(host)
         return record
 
+    def recall(self, work: Work) -> SwarmRecord | None:
+        """Return the node that the hive is by its engine's own description."""
+        if self.real(work.key) is not None:
+            return None
+        swarm = self._run.live_state.host(self._host).info.get("Swarm") or {}
+        cluster, node = (swarm.get("Cluster") or {}).get("ID"), swarm.get("NodeID")
+        return SwarmRecord(cluster=cluster, node=node) if cluster and node else None
+
     def _restart(self) -> None:
         """Start the hive's engine anew."""
         self._run.connections.forget_engine(self._host)

@@ -33,6 +33,13 @@ class Observer:
                 self._current = self._take()
             return self._current
 
+    def look_anew(self) -> None:
+        """Take the live state again: it was taken before hosts became known."""
+        with self._guard:
+            before, self._current = self._current, None
+        if before is not None:
+            before.close()
+
     @property
     def is_looking(self) -> bool:
         """Whether the live state is there, or being taken: in a run and a plan, not in `doit list`."""

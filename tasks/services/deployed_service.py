@@ -205,6 +205,12 @@ class DeployedService(Step):
         run.progress.deployed = True
         return ServiceRecord(id=number)
 
+    def recall(self, work: Work) -> ServiceRecord | None:
+        """Return the service that runs as it should."""
+        if self.real(work.key) is not None:
+            return None
+        return ServiceRecord(id=self._run.live_state.swarm.services[self.name]["ID"])
+
     def _spec(self, key: str) -> dict[str, Any]:
         """Return the specification that the swarm gets."""
         stage, parts = self._run.stage, self._parts()

@@ -116,6 +116,13 @@ class PublishedPorts(Step):
             work.log(f"{name}: {chosen[name]}")
         return PortsRecord(ports=chosen)
 
+    def recall(self, work: Work) -> PortsRecord | None:
+        """Return the choice, if the services that are deployed carry all of it."""
+        del work
+        kept = dict(on_services(self._run.live_state.swarm.services.values()))
+        wants = wanted(self._run.stage)
+        return PortsRecord(ports={name: kept[name] for name in wants}) if set(wants) <= kept.keys() else None
+
     def _services(self) -> tuple[list[Any], list[Any]]:
         """Return the swarm's services: the stage's own, and others."""
         from remote.engine.client import engine_errors

@@ -188,6 +188,7 @@ def test_the_list_says_who_is_let_in(run: Run) -> None:
             "since": "2026-11-28T08:00:00Z",
             "hosts": [host.short for host in run.stage.hosts],
             "own": False,
+            "operator": "",
         }
     ]
     assert not any("ssh keys" in line for line in report(run).lines(["build_images:web"], {}, every=False))

@@ -11,6 +11,7 @@ from model.stage import Stage
 from providers.kickstart import host as module
 from providers.kickstart.host import KickstartHosts
 from providers.kickstart.host_keys import HostKeyStore, Kept
+from providers.kickstart.provider import KickstartProvider
 from remote.ssh.login import Answer
 from remote.ssh.ssh_files import SshFiles
 from tests.doubles.managers import quiet
@@ -61,3 +62,26 @@ def test_a_host_that_a_new_medium_waits_for_is_waited_for(
     kept = Kept("ssh-ed25519 AAAAown0", "ssh-ed25519 AAAAmedium0", Secret("private"))
 
     assert "does not answer as installed within" in ensured(tmp_path, monkeypatch, kept, CHANGED)
+
+
+def test_what_another_checkout_knows_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host key that came with the keys of CI is kept, unless this checkout knows one; no medium is recalled."""
+    table = types.KickstartStage(
+        cidr="192.0.2.0/24",
+        ip_address_list=["192.0.2.11", "192.0.2.12"],
+        networks=[types.InstallNetwork(interface="ens3")],
+        target="/dev/vda",
+    )
+    stage = Stage(types.Site(site="s.test", stages={"x": table}), "x", table)
+    state = tmp_path / "state" / "x"
+    files = SshFiles(state / "config", state / "key", state / "known_hosts", tmp_path)
+    provider = KickstartProvider(stage, files, state, Secret)
+    store = HostKeyStore(state / "secrets" / "install")
+    store.write("hive0", Kept("ssh-ed25519 AAAAmine"))
+
+    provider.learn_host_keys({"hive0": ["ssh-ed25519 AAAAtheirs"], "hive1": ["ssh-ed25519 AAAAnew"]})
+
+    assert store.read("hive0").current == "ssh-ed25519 AAAAmine"
+    assert store.read("hive1").current == "ssh-ed25519 AAAAnew"
+    monkeypatch.setattr(KickstartProvider, "is_installed", lambda *_: True)
+    assert [one.name for one in provider.resources() if provider.may_recall(one)] == ["hive0", "hive1"]

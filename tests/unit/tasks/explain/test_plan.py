@@ -60,6 +60,20 @@ def test_nothing_to_do(made: Made) -> None:
     assert plan.lines()[-1] == f"nothing to do: all {len(plan.items)} resources are as site.toml says"
 
 
+def test_a_comment_has_no_secret(made: Made) -> None:
+    """The texts for Markdown are those of the plan, without columns, and each goes through the redactor."""
+    made.edit('GREETING = "hello"', 'GREETING = "bye"')
+
+    text = view(made).text(lambda line: line.replace("bye", "[redacted]"))
+
+    assert text.summary == view(made).lines()[-1]
+    [line] = text.phases["deploy_services"]
+    assert line.startswith("~ web: ")
+    assert "[redacted]" in line
+    assert "bye" not in "".join(line for lines in text.phases.values() for line in lines)
+    assert not text.is_refused
+
+
 def test_a_pinned_service_is_not_as_site_toml_says(made: Made) -> None:
     """A service that was rolled back is counted apart: nothing is to do, and yet not all is as site.toml says."""
     made.swarm.services["web"]["Spec"]["Labels"][PINNED_LABEL] = "3"
