@@ -125,7 +125,7 @@ class Vagrant:
         if not Path("admit.sh").read_text().startswith("#!/bin/sh"):
             fail("the provisioner is no script")
         # As its script does: the new entry is added, and one of the same key becomes it.
-        if "skep:.*:.*:" not in Path("admit.sh").read_text():
+        if "$mark:.*:.*:" not in Path("admit.sh").read_text():
             fail("the provisioner does not let the key in beside others")
         new = str(self.stage["authorized_key"])
         before = self.domain.table().get("admitted")
