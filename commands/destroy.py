@@ -1,7 +1,6 @@
 """`doit destroy confirm=<site>`: remove a stage."""
 
 import shlex
-import sys
 import time
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -12,7 +11,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted
 from model.errors import SkepError
 from tasks.cleanup.inventory import Inventory, inventory
 from tasks.cleanup.teardown import forget, take_down
@@ -56,8 +55,7 @@ If it was interrupted, or a host did not answer, run it again."""
         except SkepError as error:
             raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
-            return INTERRUPTED
+            return interrupted(run, "run it again to remove the rest")
 
     def _destroy(self, run: Run, asked: Sequence[str]) -> int:
         """Remove the stage, but only the volumes that were named."""
@@ -68,6 +66,7 @@ If it was interrupted, or a host did not answer, run it again."""
         if parts.owned and unnamed:
             raise InvalidCommand(self._unnamed(run, parts, unnamed))
         log = ConsoleLog(self.outstream)
+        run.history.end("destroyed")
         if take_down(run, parts, named, log):
             log(
                 f"stage {run.stage.name} is not completely removed, so state/{run.stage.name} is kept: "

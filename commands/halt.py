@@ -1,6 +1,5 @@
 """`doit halt`: stop a stage's hosts; `doit build_infra`, or any run, starts them again."""
 
-import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted
 from model.errors import SkepError
 from tasks.explain import costs
 from tasks.run.context import Run
@@ -43,8 +42,7 @@ data, addresses and the swarm are there again when the hosts are started.
         except SkepError as error:
             raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: run it again to stop the rest\n")
-            return INTERRUPTED
+            return interrupted(run, "run it again to stop the rest")
 
     def _halt(self, run: Run, names: Sequence[str]) -> int:
         """Stop the named hosts in parallel, and return the exit status."""
@@ -59,6 +57,8 @@ data, addresses and the swarm are there again when the hosts are started.
                 f"stage {run.stage.name} has no host {', '.join(missing)}; there are: {there}"
             )
         running = [name for name in dict.fromkeys(wanted) if hosts[name].running]
+        run.history.end("halted")
+        run.stage_lock.let_go(host for host in run.stage.hosts if host.short in running)
         # Closed first: commands over a connection to a host that is off would wait for its timeout.
         run.connections.disconnect()
         log = ConsoleLog(self.outstream)

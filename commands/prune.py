@@ -1,7 +1,6 @@
 """`doit prune confirm=<site>`: remove the resources of a stage that are no longer in site.toml."""
 
 import shlex
-import sys
 import time
 from collections.abc import Collection, Sequence
 from contextlib import closing
@@ -14,7 +13,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted
 from model.errors import SkepError
 from tasks.cleanup.orphans import orphans
 from tasks.cleanup.prune import prune
@@ -67,8 +66,7 @@ If it was interrupted, or a host did not answer, run it again."""
         except SkepError as error:
             raise InvalidCommand(run.secrets.redact(str(error))) from error
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: run it again to remove the rest\n")
-            return INTERRUPTED
+            return interrupted(run, "run it again to remove the rest")
 
     def _prune(self, run: Run, volumes: set[str], *, confirmed: bool) -> int:
         """Find the orphans; remove or list them, and return the exit status."""

@@ -11,7 +11,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted
 from model.errors import SkepError
 from model.keys.digest import Inputs
 from model.keys.record import ServiceRecord
@@ -50,10 +50,12 @@ The service is then pinned: `doit` leaves it alone until its definition, its ima
         rollback = ServiceRollback(run, name, self._task(name).meta["step"])
         try:
             with holding(run):
+                run.progress.changed.append(service_task(name))
                 if get_var("to") == LATEST:
                     rollback.unpin(log)
                     return 0
                 inputs = rollback.roll_back(get_var("to"), log)
+                run.progress.revisions[name] = rollback.number
                 self._note(name, inputs)
                 pinned_revisions.note(
                     run.state, {**pinned_revisions.pinned(run.state), name: rollback.number}
@@ -62,8 +64,7 @@ The service is then pinned: `doit` leaves it alone until its definition, its ima
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: the swarm goes on with the update it was given\n")
-            return INTERRUPTED
+            return interrupted(run, "the swarm goes on with the update it was given")
         log(f"{name} runs revision {rollback.number} ({time.monotonic() - began:.1f} s)")
         for line in pinned_revisions.lines({name: rollback.number}):
             log(line)

@@ -13,7 +13,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared import timings
 from commands.shared.current_run import site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted, wait_for_lock
 from commands.shared.task_selection import all_before, run_by
 from commands.shell_image import PREFIX, shell
 from model.checks.warnings import warnings
@@ -73,15 +73,15 @@ class RunCommand(DoitRun):
         if problems:
             raise InvalidCommand("\n".join(problems))
         try:
-            with holding(run):
+            with holding(run, is_run=True):
                 try:
                     return self._run_tasks(run, kwargs, before, chosen)
                 except KeyboardInterrupt:
-                    end_builds(run)
+                    if not run.stage_lock.problem:
+                        end_builds(run)
                     raise
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: finished tasks are recorded; the next doit goes on from there\n")
-            return INTERRUPTED
+            return interrupted(run, "finished tasks are recorded; the next doit goes on from there")
 
     def _run_tasks(
         self,
@@ -98,6 +98,10 @@ class RunCommand(DoitRun):
             run.connections.patience = MANAGER_PATIENCE
             # Begun here, since it takes as long as the slowest host; doit prepares its run meanwhile.
             _ = run.live_state
+            run.stage_lock.is_down = run.live_state.is_down
+            wait_for_lock(run)
+            if run.stage_lock.saw_another_end:
+                run.observer.look_anew()
             self._put_into_order(run, before, chosen, alone=bool(options.get("single")))
             run.coordination.ranks = ranks(
                 {task.name: task.task_dep for task in self.task_list},

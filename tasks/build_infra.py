@@ -13,7 +13,7 @@ from providers.base import Provider, Resource
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts import decommission, let_in_keys, moving
-from tasks.hosts.registry_host import waits_for_move
+from tasks.hosts.registry_host import goes_down, waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.ssh_key import SshKey
 from tasks.hosts.volumes_on import volumes_on
@@ -78,6 +78,10 @@ class ProviderResource(Step):
             record: Record = self._as_it_is(before, work.log)
         else:
             with one_at_a_time(run, resource, work.log):
+                if run.progress.moves:
+                    run.stage_lock.let_go(run.stage.hosts)
+                elif resource.is_host and goes_down(run, run.stage.host(resource.name)):
+                    run.stage_lock.let_go([run.stage.host(resource.name)])
                 record = run.provider.ensure(resource, work.log)
         if resource.defaults and (before is None or getattr(record, "id", "") != before.id):
             work.inputs.update({name: resource.inputs[name] for name in resource.defaults})
@@ -89,6 +93,7 @@ class ProviderResource(Step):
             if before != record or run.live_state.host(host).error or self._has_new_key(work):
                 run.connections.reset(host)
             let_in_keys.settle(run, host, work.log)
+            run.stage_lock.join(host)
             _see_anew(run, host)
             if before is not None:
                 run.live_state.host(host)  # asked here, where doit does not wait for the answer
@@ -307,6 +312,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
     """Remove the hosts that the provider made, all at a time, then its other things."""
     del volumes
+    run.stage_lock.let_go(run.stage.hosts)
     run.connections.disconnect()
     if not there.owned:
         return []

@@ -101,10 +101,14 @@ def _act(run: Run, step: Step, task: Any) -> Any:
         ]
         for reason in run.progress.reasons[step.task] or ["asked for"]:
             log.write(f"because: {reason}")
+        run.stage_lock.check()
+        run.history.begin()
         inputs = task.skep_inputs = task.skep_inputs or step.inputs_now()
         with run.coordination.at_work(times):
             record = step.ensure(Work(step.task, inputs, key_of(inputs), log.write))
         run.state.write(step.task, record)
+        if log.tells_of_change:
+            run.progress.changed.append(step.task)
         log.write(f"done in {time.monotonic() - times.began:.1f} s")
     except SkepError as error:
         run.progress.failed.add(step.task)

@@ -29,6 +29,7 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "prune": ("stage", "confirm", "volumes", "key"),
     "lock": ("stage", "upgrade"),
     "rollback": ("stage", "to"),
+    "unlock": ("stage", "confirm"),
     "init": tuple(INIT_WORDS),
     "help": (),
     "tabcompletion": (),

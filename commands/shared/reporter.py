@@ -176,6 +176,7 @@ class Reporter:
     def complete_run(self) -> None:
         """Remove the live view and print the summary. doit calls this however the run ends."""
         self._screen.close()
+        self._note_counts()
         interrupted = sys.exc_info()[0] is not None
         for error in self._errors:
             self._screen.say(self._hide(error))
@@ -230,6 +231,19 @@ class Reporter:
             )
         noun = "resource" if count.all == 1 else "resources"
         return f"{count.all} {noun}: {count.up_to_date} up to date, {count.done} done{ignored} in {took}"
+
+    def _note_counts(self) -> None:
+        """Keep the outcome for the stage's history."""
+        if self._run is not None:
+            count = self._count
+            self._run.progress.failed |= set(count.failed)
+            self._run.progress.counts = {
+                "all": count.all,
+                "done": count.done,
+                "up_to_date": count.up_to_date,
+                "failed": len(count.failed),
+                "not_reached": count.not_reached,
+            }
 
     def _pinned(self) -> str:
         """Return how many services are pinned, if the run looked at services: they are not as site.toml says."""

@@ -193,6 +193,32 @@ class Running:
         """Whether it has not ended yet."""
         return self._process.poll() is None
 
+    def write(self, data: bytes) -> None:
+        """Write to its input at once.
+
+        Raises:
+            OSError: It has ended, or closed its input.
+            ValueError: The input was closed here.
+
+        """
+        stream = cast("IO[bytes]", self._process.stdin)
+        stream.write(data)
+        stream.flush()
+
+    def read(self) -> bytes:
+        """Return the next piece of its output; empty at the end.
+
+        Not through the buffer: a thread that waits for it could not be left behind when this process ends.
+        """
+        with contextlib.suppress(OSError, ValueError):
+            return os.read(cast("IO[bytes]", self._process.stdout).fileno(), _CHUNK)
+        return b""
+
+    def close_input(self) -> None:
+        """End its input."""
+        with contextlib.suppress(OSError):
+            cast("IO[bytes]", self._process.stdin).close()
+
     def kill(self) -> None:
         """Kill it, and where it has a session of its own all that it started."""
         _kill(self._process, new_session=self._new_session)

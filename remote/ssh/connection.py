@@ -12,6 +12,7 @@ from math import inf
 
 from model.errors import CommandError, HostError, KeyRefusedError, StateError
 from remote.mother.lock import lock
+from remote.mother.process import Running
 from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as ssh_commands
 from remote.ssh.openssh import FAILED, pipe_ssh, run_ssh
@@ -193,6 +194,22 @@ class Connection:
 
         """
         return self.run("sudo -n sh -eu -s", stdin=text, timeout=timeout, log=log, label=label)
+
+    def session(self, command: str) -> Running:
+        """Start a shell command on the host whose input and output stay open, out of Ctrl-C's reach.
+
+        Its input ends with this process, however that ends.
+
+        Raises:
+            HostError: The host does not answer.
+
+        """
+        self.open()
+        words = ssh_commands.ssh_command(self._files.config, self._control, self.name, command)
+        try:
+            return Running(words, stdin=True, stdout=True, new_session=True)
+        except OSError as error:
+            raise HostError(f"{words[0]}: {error.strerror}: install OpenSSH's client") from error
 
     def pipe(
         self, command: str, receiver: "Connection", receiving: str, *, timeout: float, label: str

@@ -142,6 +142,13 @@ class SshFiles:
             "; or ".join(filter(None, ways)),
         )
 
+    @property
+    def who(self) -> str:
+        """Who works here, for others: the operator whose key is used, or this machine's user, and the machine."""
+        if self.identity is not None and self.identity.operator:
+            return f"{usable(self.identity.operator)}@{this_user().partition('@')[2]}"
+        return this_user()
+
     def write_identity(self) -> None:
         """Write the public key for ssh, where the agent has the private half."""
         if self.identity is not None and self.identity.path is None:

@@ -274,6 +274,10 @@ class LiveState:
         down = self._why_not_asked(host)
         return HostState(error=down) if down else look.result()
 
+    def is_down(self, host: Host) -> bool:
+        """Return whether the provider knows that a host could not be used when the run began."""
+        return bool(self._why_not_asked(host))
+
     def _why_not_asked(self, host: Host) -> str:
         """Return why a host could not be used when the provider listed it; empty if it could, or was mended since.
 

@@ -34,7 +34,7 @@ class Observer:
             return self._current
 
     def look_anew(self) -> None:
-        """Take the live state again: it was taken before hosts became known."""
+        """Take the live state again: it is older than what is known by now, as after another run has ended."""
         with self._guard:
             before, self._current = self._current, None
         if before is not None:

@@ -9,7 +9,9 @@ from tasks.run.connections import Connections
 from tasks.run.coordination import Coordination
 from tasks.run.place import Place
 from tasks.run.progress import Progress
+from tasks.run.run_history import RunHistory
 from tasks.run.secrets import Secrets
+from tasks.run.stage_lock import StageLock
 from tasks.run.state import State
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class Run:
         upstream: The registries that bases are pulled from.
         observer: Takes the live state.
         place: Where its things are made.
+        stage_lock: The stage's lock that other machines see.
+        history: Its part of the stage's history.
         may_replace: The hosts, networks and volumes, or `swarm`, that a person lets be replaced although something
             is lost by it (`replace=`).
         progress: How far its tasks have come.
@@ -50,6 +54,8 @@ class Run:
     upstream: "Upstream"
     observer: "Observer"
     place: Place
+    stage_lock: StageLock
+    history: RunHistory
     may_replace: frozenset[str] = frozenset()
     progress: Progress = field(default_factory=Progress)
 

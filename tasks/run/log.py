@@ -1,6 +1,7 @@
 """The logs of tasks, without any secret."""
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -62,6 +63,13 @@ def _bare(line: str) -> str:
     return line.strip().strip("\ufeff").strip()
 
 
+_ONLY_FOUND = re.compile(
+    r"because: |done in |found |(\S+: )?waiting for |\S+: lets in |reading the copy of |a copy of the stage's secrets "
+    r"|\S+ is node |packets of |\d+ of \d+ tasks run|made \S+/secrets/"
+)
+"""How lines begin that say nothing of a change."""
+
+
 class TaskLog:
     """The full output of one task's last run, in a file; the last line is kept for the screen."""
 
@@ -75,10 +83,13 @@ class TaskLog:
         except OSError as error:
             raise StateError(f"{path}: the log can't be written: {error.strerror}") from error
         self.last = ""
+        self.tells_of_change = False
+        """Whether a line told of a change: where all is as it should be, a step says that it found it, or nothing."""
 
     def write(self, line: str) -> None:
         """Add a line, with the time and without secrets."""
         self.last = self._redact(line)
+        self.tells_of_change = self.tells_of_change or not _ONLY_FOUND.match(line)
         # The task matters more than its log: a full disk shows when the record is written.
         with contextlib.suppress(OSError):
             self._file.write(f"{time.strftime('%H:%M:%S')} {self.last}\n")

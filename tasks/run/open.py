@@ -11,7 +11,7 @@ from doit.exceptions import InvalidDodoFile
 from model.errors import SkepError
 from model.images.lockfile import read_lockfile
 from model.site_file.load import load, select
-from model.stage import Stage
+from model.stage import Host, Stage
 from providers import create
 from providers.base import Provider
 from tasks.images.resolve import Upstream
@@ -23,15 +23,18 @@ from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.coordination import Coordination
 from tasks.run.place import LEAVE, Place
+from tasks.run.progress import Progress
+from tasks.run.run_history import RunHistory
 from tasks.run.secret_sources import take
 from tasks.run.secrets import Secrets
+from tasks.run.stage_lock import StageLock
 from tasks.run.state import State, homes
 
 THREADS = 64
 """Of these, few work at a time (`tasks.run.coordination.AT_A_TIME`); the others wait for services to run."""
 WORDS = {
     "stage": "the stage to work on",
-    "confirm": "destroy, prune: the site's name",
+    "confirm": "destroy, prune, unlock: the site's name",
     "key": "prune: the ssh keys to take out",
     "volumes": "destroy, prune: the volumes to remove as well",
     "upgrade": "lock: the images to upgrade",
@@ -108,6 +111,14 @@ def new_run(
     place = Place(stage, state, maker, left)
     upstream = Upstream(stage, state, lockfile, secrets, connections)
 
+    def is_made(host: Host) -> bool:
+        return state.host_record(host) is not None
+
+    stage_lock, progress = (
+        StageLock(stage, is_made, connections.to, directory, connections.files.who),
+        Progress(),
+    )
+
     def observe() -> LiveState:
         connections.write_ssh_files()
         moves = TagMoves(stage, state, secrets, upstream)
@@ -124,7 +135,10 @@ def new_run(
         upstream,
         Observer(observe),
         place,
+        stage_lock,
+        RunHistory(stage_lock, directory, progress.facts, secrets.redact),
         may_replace,
+        progress,
     )
 
 

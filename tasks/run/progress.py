@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from remote.mother.task_times import TaskTimes
 from tasks.run.log import TaskLog
@@ -18,6 +19,9 @@ class Progress:
         times: Task that ran, or is at work, to its times.
         chosen: The tasks of the run, with all that they need; None as long as nobody chose.
         failed: The tasks that failed.
+        changed: The resources that this run changed, and did not only find as they should be.
+        counts: The number of resources by outcome, at its end.
+        revisions: Service to the revision that this run gave it.
         redeployed: The services that this run deployed, so that they are as site.toml says.
         replaced: The hosts that this run replaced or stopped, since they could not be changed as they ran; each with
             the number of tasks of each service that ran in the swarm before, if that is known.
@@ -35,6 +39,9 @@ class Progress:
     times: dict[str, TaskTimes] = field(default_factory=dict)
     chosen: Collection[str] | None = None
     failed: set[str] = field(default_factory=set)
+    changed: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    revisions: dict[str, int] = field(default_factory=dict)
     redeployed: set[str] = field(default_factory=set)
     replaced: dict[str, dict[str, int] | None] = field(default_factory=dict)
     moves: bool = False
@@ -43,3 +50,12 @@ class Progress:
     pushed: bool = False
     later: list[str] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the stage's history keeps of the run, by the names that a line of it has."""
+        return {
+            "changed": tuple(dict.fromkeys(self.changed)),
+            "failed": tuple(sorted(self.failed)),
+            "counts": dict(self.counts),
+            "revisions": dict(self.revisions),
+        }

@@ -267,7 +267,9 @@ class DeployedService(Step):
         store = self._run.connections.shared(
             RevisionStore, partial(_revision_store, self._run.stage, self._run.state)
         )
-        return {REVISION_LABEL: str(store.keep(service, self._rendered.environment))}
+        number = store.keep(service, self._rendered.environment)
+        self._run.progress.revisions[self.name] = number
+        return {REVISION_LABEL: str(number)}
 
     def real(self, key: str) -> str | None:
         """Compare with the service in the swarm, and its image's registry with the stage's hosts."""

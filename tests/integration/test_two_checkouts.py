@@ -1,14 +1,21 @@
-"""Two checkouts of one site, each with an ssh key of its own: letting one in never takes the other one out."""
+"""Two checkouts of one site, each with an ssh key of its own, as on two machines.
+
+Letting one in never takes the other one out, and no two runs of theirs overlap.
+"""
 
 import json
+import re
 import subprocess
+import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
 from remote.ssh.ssh_files import socket_directory
 from tests import rig
+from tests.integration.doit_run import Running
 from tests.integration.site import Site
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
@@ -33,13 +40,14 @@ systemctl restart ssh
 """
 
 
-@pytest.fixture
-def checkouts(tmp_path: Path) -> Iterator[tuple[Site, Site]]:
+@pytest.fixture(scope="module")
+def checkouts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Site, Site]]:
     """Give two checkouts of a site, of which the first has made the hosts; leave nothing of it."""
     text = ""
     sites = []
+    directory = tmp_path_factory.mktemp("checkouts")
     for name in ("one", "two"):
-        site = Site(tmp_path / name, PURPOSE)
+        site = Site(directory / name, PURPOSE)
         text = text or TOML.format(name=site.name, cidr=rig.free_cidr(PURPOSE))
         site.toml.write_text(text)
         sites.append(site)
@@ -121,3 +129,127 @@ def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
     ended = second.run("build_infra").well()
     assert ended.reasons == {"build_infra:hive0": "hive0 has another host key than before"}
     assert logs_in(second, "hive0")
+
+
+# -- two runs at once --------------------------------------------------------------------------------------------------
+
+SLOW = "setup_hosts:hive1.hostname"
+_HOLD = """
+rm -f /var/lib/skep/steps/hostname
+systemctl reset-failed busy 2>/dev/null || true
+systemd-run --quiet --unit=busy flock /run/skep.lock sleep 1000
+"""
+"""Has the step run again, and wait for a lock on its host."""
+
+
+@contextmanager
+def at_work(site: Site) -> Iterator[Running]:
+    """Have a run of a checkout be at work on a step until it is released, or the block ends."""
+    site.forget_log(SLOW)
+    site.on("hive1", _HOLD)
+    try:
+        with site.start(*STEP) as running:
+            running.wait_for(lambda: "because" in site.log(SLOW), "its step")
+            yield running
+    finally:
+        release(site)
+
+
+def release(site: Site) -> None:
+    """Let the step go on."""
+    site.on("hive1", "systemctl stop busy || true")
+
+
+def masters(site: Site) -> dict[str, int]:
+    """Return the local ports of a checkout's shared connections, by host."""
+    ports = {}
+    for control in socket_directory(site.state).glob("*.ssh"):
+        words = ["ssh", "-F", str(site.state / "ssh_config"), "-o", f"ControlPath={control}", "-O", "check"]
+        said = subprocess.run([*words, control.stem], capture_output=True, text=True, timeout=30, check=True)
+        pid = re.search(r"pid=(\d+)", said.stdout + said.stderr)
+        assert pid is not None
+        ports[control.stem] = _port(int(pid[1]))
+    return ports
+
+
+def _port(process: int) -> int:
+    """Return the local port of a process's only TCP connection."""
+    found = subprocess.run(["ss", "-Htnp"], capture_output=True, text=True, timeout=30, check=True).stdout
+    [line] = [line for line in found.splitlines() if f"pid={process}," in line]
+    return int(line.split()[3].rpartition(":")[2])
+
+
+def runs_of(site: Site) -> list[dict[str, Any]]:
+    """Return the runs of the history that changed something."""
+    runs = json.loads(site.run("history", "--json").well().text)["runs"]
+    return [line for line in runs if not line.get("idle")]
+
+
+def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(checkouts: tuple[Site, Site]) -> None:
+    """Who, where, since when and with which command; after kill -9 the other one begins at once.
+
+    The history has a line of the killed run, which says that it never ended.
+    """
+    first, second = checkouts
+    first.run(*STEP).well()
+    second.run(*STEP).well()
+    with at_work(first) as running:
+        refused = second.run(*STEP, timeout=30)
+        assert (refused.status, "another run holds this stage" in refused.failed()) == (3, True)
+        assert f"in {first.directory} on " in refused.text
+        assert f"(doit {' '.join(STEP)}); wait for it, or see doit unlock" in refused.text
+        asked = second.run("unlock", timeout=30)
+        assert (asked.status, str(first.directory) in asked.text) == (2, True), asked.text
+        assert second.run("list", timeout=30).status == 0
+        assert second.run("plan", timeout=30).status in {0, 2}
+        assert running.kill()
+        release(first)
+        began = time.monotonic()
+        second.run(*STEP).well()
+        assert time.monotonic() - began < 30
+
+    assert second.run("unlock").well().text.startswith("nobody holds stage private")
+    ended, killed = [run for run in runs_of(second) if run["directory"] == str(first.directory)][-2:]
+    assert (ended["outcome"], killed["outcome"], killed["ended"]) == ("done", "never ended", "")
+    assert killed["command"] == f"doit {' '.join(STEP)}"
+    assert first.run(*STEP).did_nothing
+
+
+def test_unlock_ends_the_other_run(checkouts: tuple[Site, Site]) -> None:
+    """With the site's name it takes the lock away: the other run says by whom, and ends at once."""
+    first, second = checkouts
+    with at_work(first) as running:
+        second.run("unlock", f"confirm={first.name}", timeout=30).well()
+        ended = running.wait(30)
+
+        assert ended.status == 1
+        assert (
+            "stopped: private: the stage's lock was taken away from this run by doit unlock: "
+            in ended.failed()
+        )
+        assert f"in {second.directory} on " in ended.text
+        release(first)
+        second.run(*STEP).well()
+
+
+def test_a_lost_network_frees_the_stage_within_a_minute(checkouts: tuple[Site, Site]) -> None:
+    """A run whose packets no longer arrive ends itself before the hosts give the lock to another one."""
+    first, second = checkouts
+    with at_work(first) as running:
+        drops = [
+            f"iptables -{{0}} {chain} -p tcp --{end} {port} -j DROP"
+            for port in masters(first).values()
+            for chain, end in (("INPUT", "sport"), ("OUTPUT", "dport"))
+        ]
+        lost = time.monotonic()
+        try:
+            first.everywhere(HOSTS, "\n".join(drop.format("I") for drop in drops))
+            ended = running.wait(50)
+            own = time.monotonic() - lost
+            assert (ended.status, "did not answer for 25 s" in ended.failed()) == (1, True), ended.text
+            release(first)
+            rig.wait_until(lambda: second.run(*STEP, timeout=60).status == 0, "the lock to be free", 60)
+            freed = time.monotonic() - lost
+        finally:
+            first.everywhere(HOSTS, "\n".join(drop.format("D") for drop in drops))
+        assert own < 40 <= freed < 60

@@ -32,6 +32,10 @@ class Ssh:
         if self._volumes is None:
             raise HostError("hive1: no answer\nin two lines")
 
+    def session(self, _command: str) -> Any:
+        """Hold no lock: no such thing can be had here."""
+        raise HostError("hive0: no session")
+
     def script(self, _text: str, **_options: Any) -> str:
         """Tell the volumes."""
         assert self._volumes is not None

@@ -145,6 +145,10 @@ class Nothing:
     swarm = SwarmState(error="there is no swarm yet")
     things: Mapping[str, object] = {}
 
+    def is_down(self, _host: object) -> bool:
+        """Know of no host that it does not run."""
+        return False
+
     def host(self, _host: object) -> HostState:
         """Return the look at a host."""
         return HostState(error="it is not made yet")

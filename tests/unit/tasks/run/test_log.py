@@ -56,3 +56,23 @@ def test_a_secret_that_is_no_text_is_found_by_its_pieces() -> None:
         redactor.hide(BinarySecret(data, "secrets.one"))
         said = redactor.redact(f"about it {printed}")
         assert said in {"about it is [redacted]", "about it is p\ufffd[redacted]"}
+
+
+def test_a_log_tells_of_a_change(tmp_path: Path) -> None:
+    """Lines that say what was found, or is waited for, tell of none: the history would have each service changed."""
+    log = TaskLog(tmp_path / "one.log", lambda text: text)
+    for line in (
+        "because: never run, or not recorded",
+        "found service x1",
+        "p-hive0.example: waiting for ssh on 10.0.0.1:22",
+        "hive0: lets in root@vm",
+        "0 of 1 tasks run",
+        "1 of 1 tasks run",
+        "done in 0.1 s",
+    ):
+        log.write(line)
+    assert not log.tells_of_change
+
+    log.write("changed service x1")
+    assert log.tells_of_change
+    log.close()

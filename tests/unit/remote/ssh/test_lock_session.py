@@ -1,0 +1,153 @@
+"""One host's part of a stage's lock: who has it, whom it is kept from, and what ends it."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remote.mother.wait import wait_for
+from remote.ssh import lock_session
+from remote.ssh.lock_session import LockAnswer, LockSession, break_on, history_on, holder_on
+from tests.doubles.lock_hosts import LocalSession, LockHost
+
+NAME = "example_private"
+Take = Callable[..., tuple[LockSession, LockAnswer]]
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Iterator[Any]:
+    """Give a host; all that holds something there ends with the test."""
+    made = LockHost(tmp_path, "hive0")
+    yield made
+    for running in made.sessions:
+        running.stop()
+
+
+@pytest.fixture
+def take(host: Any) -> Take:
+    """Return a function by which somebody asks for the lock."""
+
+    def ask(who: str, token: str = "", *, again: bool = False) -> tuple[LockSession, LockAnswer]:
+        session = LocalSession(host, NAME, keeps=True)
+        answer = session.take(token or who, {"who": who}, again=again, wake=lambda: None)
+        return session, answer
+
+    return ask
+
+
+def line(**values: object) -> str:
+    """Return a line of history."""
+    return json.dumps({**values})
+
+
+def test_the_second_is_told_who_has_it(host: Any, take: Take) -> None:
+    """As long as one holds it another is refused with that one's words; when it was let go it is free at once."""
+    session, answer = take("alice")
+    assert (answer.word, answer.owner, answer.since) == ("taken", {}, None)
+    assert holder_on(host, NAME) == {"who": "alice"}
+
+    assert take("bob")[1] == LockAnswer("held", {"who": "alice"})
+
+    session.leave(grace=5)
+    answer = take("bob")[1]
+    assert (answer.word, answer.owner) == ("taken", {"who": "alice"})
+    assert answer.since in {0, 1, 2, 3}
+
+
+def test_a_killed_run_frees_it_at_once_and_never_ended(host: Any, take: Take) -> None:
+    """Its pipe closes: the next one gets the lock, and the history has a line of the run that it never ended."""
+    session, _ = take("alice")
+    session.say("begin", line(id="1", command="doit"), "begun")
+    assert history_on(host, NAME) == ([], {"id": "1", "command": "doit"})
+
+    host.end_sessions()
+
+    assert take("bob")[1].word == "taken"
+    [found], begun = history_on(host, NAME)
+    assert (str(found.pop("noticed", ""))[:2], found, begun) == ("20", {"id": "1", "command": "doit"}, None)
+
+
+def test_a_host_that_went_down_has_the_killed_run_too(host: Any, take: Take) -> None:
+    """Where the shell could write nothing any more, the next one finds the line of the run that had begun."""
+    session, _ = take("alice")
+    session.say("begin", line(id="1"), "begun")
+    host.sessions[-1].kill()
+    session.ended.wait(5)
+
+    take("bob")
+
+    [found], begun = history_on(host, NAME)
+    assert (found["id"], begun) == ("1", None)
+
+
+@pytest.mark.slow
+def test_silence_frees_it(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that says nothing for the time that the host waits loses it, though its connection seems to be there."""
+    monkeypatch.setattr(lock_session, "HOST_PATIENCE", 4)
+    silent, _ = take("alice")
+    speaking, _ = take("alice", "alice", again=True)
+    assert silent.ended.wait(10)  # its own run has taken it over by another session
+    assert not speaking.ended.wait(1)
+    speaking.beat()
+    assert take("bob")[1].word == "held"
+
+    assert speaking.ended.wait(12)
+
+    assert take("bob")[1].word == "taken"
+
+
+def test_a_beat_is_answered(take: Take) -> None:
+    """The run knows when the word was said that came back last."""
+    session, _ = take("alice")
+    before = session.heard
+
+    session.beat()
+
+    wait_for(lambda: session.heard > before, "an answer", 5)
+    assert session.heard == session.said
+    assert session.is_held
+
+
+def test_one_that_was_broken_is_not_taken_again(host: Any, take: Take) -> None:
+    """Its session ends at once, and the run hears who it was when it asks again; another one may begin."""
+    session, _ = take("alice")
+
+    assert break_on(host, NAME, {"who": "bob's desk"}) == {"who": "alice"}
+
+    assert session.ended.wait(5)
+    assert take("alice", again=True)[1] == LockAnswer("broken", {"who": "bob's desk"})
+    assert take("carol")[1].word == "taken"
+    assert break_on(host, "other_private", {"who": "bob"}) is None
+
+
+def test_who_had_it_before_hears_that_another_had_it_since(take: Take) -> None:
+    """A run whose session broke takes the lock again as long as nobody else had it meanwhile."""
+    session, _ = take("alice")
+    session.leave(grace=5)
+    session, answer = take("alice", again=True)
+    assert answer.word == "taken"
+    session.leave(grace=5)
+    take("bob")[0].leave(grace=5)
+
+    assert take("alice", again=True)[1] == LockAnswer("other", {"who": "bob"})
+
+
+def test_the_history(host: Any, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs with nothing to do share a line; the last lines stay, whatever is in them."""
+    monkeypatch.setattr(lock_session, "KEPT", 10)
+    session, _ = take("alice")
+    for _ in range(3):
+        session.say("idle", line(id="x", who="alice", ended="now"))
+    session.say("begin", line(id="0", command="doit a\\nb 'c' $d"), "begun")
+    session.say("end", line(id="0", command="doit a\\nb 'c' $d", outcome="done"), "ended")
+
+    (idle, done), begun = history_on(host, NAME)
+    assert (idle["idle"], idle["who"], len(str(idle["first"])), begun) == (3, "alice", 20, None)
+    assert done == {"id": "0", "command": "doit a\\nb 'c' $d", "outcome": "done"}
+
+    for n in range(1, 13):
+        session.say("end", line(id=str(n)), "ended")
+    lines, _ = history_on(host, NAME)
+    assert [each["id"] for each in lines] == [str(n) for n in range(2, 13)]

@@ -1,0 +1,108 @@
+"""A run's own part of the stage's history: what it writes, and when."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from remote.mother.wait import wait_for
+from tasks.run.progress import Progress
+from tasks.run.run_history import Commit, RunHistory, commit_of
+
+
+class SeenNotes:
+    """The stage's lock, which keeps what is written."""
+
+    token, who = "t1", "alice@laptop"
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, dict[str, Any]]] = []
+
+    def note_begin(self, line: str) -> None:
+        """Keep it."""
+        self.notes.append(("begin", json.loads(line)))
+
+    def note_end(self, line: str) -> bool:
+        """Keep it."""
+        self.notes.append(("end", json.loads(line)))
+        return True
+
+    def note_idle(self, line: str) -> None:
+        """Keep it."""
+        self.notes.append(("idle", json.loads(line)))
+
+
+def git(directory: Path, *words: str) -> None:
+    """Run git there."""
+    names = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *names, "-C", str(directory), *words], check=True, capture_output=True, timeout=30)
+
+
+def test_a_run_that_changes_nothing_is_counted(tmp_path: Path) -> None:
+    """It writes no line, and says so once."""
+    lock: Any = SeenNotes()
+    history = RunHistory(lock, tmp_path, Progress().facts, lambda text: text)
+    history.open("doit")
+
+    assert history.end("done")
+    assert history.end("failed")
+
+    assert [word for word, _ in lock.notes] == ["idle"]
+
+
+def test_a_run_is_written_from_its_first_change_on(tmp_path: Path) -> None:
+    """At first without an end; then with its outcome, the resources and revisions; a secret is in neither."""
+    lock: Any = SeenNotes()
+    progress = Progress()
+    history = RunHistory(lock, tmp_path, progress.facts, lambda text: text.replace("s3cret", "[redacted]"))
+    history.open("doit to=s3cret")
+    history.begin()
+    history.begin()
+    wait_for(lambda: bool(lock.notes), "the beginning", 10)
+    progress.changed += ["deploy_services:web", "deploy_services:web"]
+    progress.failed.add("build_images:db")
+    progress.revisions["web"] = 3
+
+    assert history.end("failed")
+
+    (first, begun), (second, ended) = lock.notes
+    assert (first, begun["outcome"], begun["ended"], begun["id"]) == ("begin", "", "", "t1")
+    assert (second, ended["outcome"], ended["command"]) == ("end", "failed", "doit to=[redacted]")
+    assert (ended["changed"], ended["failed"]) == (["deploy_services:web"], ["build_images:db"])
+    assert (ended["revisions"], ended["began"]) == ({"web": 3}, begun["began"])
+
+
+@pytest.mark.parametrize("is_certain", [True, False])
+def test_a_run_that_only_found_things_is_counted(tmp_path: Path, *, is_certain: bool) -> None:
+    """As the first one of a fresh clone; a command that is there to change something has its line nevertheless."""
+    lock: Any = SeenNotes()
+    history = RunHistory(lock, tmp_path, Progress().facts, lambda text: text)
+    history.open("doit")
+    history.begin(is_certain=is_certain)
+
+    history.end("done")
+
+    assert [word for word, _ in lock.notes] == ["begin", "end" if is_certain else "idle"]
+
+
+@pytest.mark.slow
+def test_the_commit_is_that_of_the_sites_directory(tmp_path: Path) -> None:
+    """Changes beside it, and what git ignores, make it no other; without git or commits there is none."""
+    assert commit_of(tmp_path) == Commit()
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / ".gitignore").write_text("state/\n")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", "-A")
+    git(tmp_path, "commit", "-qm", "one")
+    git(tmp_path, "tag", "v1")
+    (tmp_path / "beside").write_text("x")
+    (site / "state").mkdir()
+    (site / "state" / "x").write_text("x")
+
+    assert commit_of(site) == Commit("v1", is_dirty=False)
+
+    (site / "site.toml").write_text("x")
+    assert commit_of(site) == Commit("v1", is_dirty=True)

@@ -1,0 +1,193 @@
+"""The stage's lock on its hosts: two runs never have it at once, whichever host is gone."""
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import StateError
+from model.site import DockerStage, Site
+from model.stage import Stage
+from remote.mother.wait import wait_for
+from remote.ssh import lock_session
+from tasks.run import stage_lock
+from tasks.run.stage_lock import StageLock, lock_name
+from tests.doubles.lock_hosts import LocalSession, LockHost
+
+STAGE = Stage(
+    Site(site="example", stages={"private": (CONFIG := DockerStage(cidr="10.0.0.0/24", number_of_hosts=3))}),
+    "private",
+    CONFIG,
+)
+REPOSITORY, FIRST, SECOND = (STAGE.host(short) for short in ("hive2", "hive0", "hive1"))
+Begin = Callable[..., StageLock]
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """Give the stage's hosts; all that holds something there ends with the test."""
+    made = {host.short: LockHost(tmp_path, host.short) for host in STAGE.hosts}
+    yield made
+    for host in made.values():
+        host.end_sessions()
+
+
+@pytest.fixture
+def begin(hosts: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
+    """Return a function by which a run begins; all that began are ended with the test."""
+    monkeypatch.setattr(stage_lock, "LockSession", LocalSession)
+    monkeypatch.setattr(stage_lock, "_RETRY", 0.2)
+    began = []
+
+    def run(who: str, made: Callable[[Any], bool] = lambda _host: True) -> StageLock:
+        lock = StageLock(STAGE, made, lambda host: hosts[host.short], tmp_path / who, who)
+        began.append(lock)
+        lock.begin("doit")
+        return lock
+
+    yield run
+    for lock in began:
+        lock.release()
+
+
+def on(hosts: dict[str, Any]) -> dict[str, str]:
+    """Return who has the lock on which host."""
+    found = {short: lock_session.holder_on(host, lock_name(STAGE)) for short, host in hosts.items()}
+    return {short: owner["who"] for short, owner in found.items() if owner is not None}
+
+
+def test_it_is_held_on_the_repository_and_on_a_hive(hosts: dict[str, Any], begin: Begin) -> None:
+    """Another run is refused with who, where and what, and has nothing afterwards; it may begin when that one ended."""
+    first = begin("alice")
+    first.wait()
+    assert on(hosts) == {"hive2": "alice", "hive0": "alice"}
+
+    second = begin("bob")
+    with pytest.raises(
+        StateError, match=r"holds this stage, as hive2 says: alice in \S+/alice on .*\(doit\)"
+    ):
+        second.wait()
+    assert second.saw_another_end is False
+
+    first.release()
+    third = begin("carol")
+    third.wait()
+    assert (on(hosts), third.saw_another_end) == ({"hive2": "carol", "hive0": "carol"}, True)
+
+
+@pytest.mark.parametrize("silent", ["hive0", "hive1", "hive2"])
+def test_one_silent_host_hides_no_run(hosts: dict[str, Any], begin: Begin, silent: str) -> None:
+    """The next hive takes its place, so that two runs meet, be it silent for one of them or for both."""
+    begin("alice").wait()
+    hosts[silent].is_silent = True
+
+    with pytest.raises(StateError, match="another run holds this stage"):
+        begin("bob").wait()
+
+
+def test_a_host_that_is_off_is_not_waited_for(hosts: dict[str, Any], begin: Begin) -> None:
+    """With none that answers nothing is held, and the run goes on: it is the one that starts them."""
+    for host in hosts.values():
+        host.is_silent = True
+    lock = begin("alice")
+    lock.wait()
+    for host in hosts.values():
+        host.is_silent = False
+
+    assert on(hosts) == {}
+    lock.join(REPOSITORY)
+    lock.join(SECOND)
+    lock.join(FIRST)
+    assert on(hosts) == {"hive2": "alice", "hive0": "alice"}
+
+
+def test_of_two_first_runs_one_is_turned_away(begin: Begin) -> None:
+    """No host exists when they begin; each joins those that are made."""
+    first, second = (begin(who, lambda _host: False) for who in ("alice", "bob"))
+    first.wait()
+    second.wait()
+    first.join(REPOSITORY)
+
+    with pytest.raises(StateError, match="another run holds this stage, as hive2 says: alice"):
+        second.join(REPOSITORY)
+    with pytest.raises(StateError, match="another run holds"):
+        second.check()
+
+
+def test_a_session_that_breaks_is_taken_up_again(hosts: dict[str, Any], begin: Begin) -> None:
+    """As after a restart of sshd, or where the run itself closed its connections: the run goes on."""
+    lock = begin("alice")
+    lock.wait()
+    for host in hosts.values():
+        host.end_sessions()
+
+    wait_for(lambda: len(on(hosts)) == 2, "both to be held again", 10)
+    lock.check()
+
+
+def test_a_lost_lock_ends_the_run(
+    hosts: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When no host has answered for the time, no step begins any more, and the main thread is interrupted."""
+    monkeypatch.setattr(lock_session, "PATIENCE", 1.0)
+    monkeypatch.setattr(stage_lock, "PATIENCE", 1.0)
+    interrupted: list[int] = []
+    monkeypatch.setattr(signal, "pthread_kill", lambda _thread, number: interrupted.append(number))
+    lock = begin("alice")
+    lock.wait()
+    lock.interrupts = True
+    for host in hosts.values():
+        host.is_silent = True
+        host.end_sessions()
+
+    wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
+
+    with pytest.raises(StateError, match=r"hive2, hive0 held .* and did not answer for 1 s"):
+        lock.check()
+    wait_for(lambda: bool(interrupted), "the interruption", 5)
+    assert interrupted == [signal.SIGINT]
+
+
+def test_hosts_that_the_run_takes_down_are_no_loss(
+    hosts: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that it makes anew: it holds the lock again when its task says that it is back."""
+    monkeypatch.setattr(lock_session, "PATIENCE", 0.5)
+    monkeypatch.setattr(stage_lock, "PATIENCE", 0.5)
+    monkeypatch.setattr(stage_lock, "BEAT", 0.1)
+    lock = begin("alice")
+    lock.wait()
+    lock.let_go(STAGE.hosts)
+    for host in hosts.values():
+        host.end_sessions()
+    wait_for(lambda: not on(hosts), "the hosts to be free", 10)
+    wait_for(
+        lambda: not any(session.is_held for session in lock._sessions.values()), "the time to be over", 10
+    )
+    lock._judge()
+    lock.check()
+
+    lock.join(REPOSITORY)
+
+    assert on(hosts) == {"hive2": "alice"}
+    lock.check()
+
+
+def test_another_run_meanwhile_ends_this_one(hosts: dict[str, Any], begin: Begin) -> None:
+    """Whoever was away finds that another had the stage: what this run believes is old."""
+    first = begin("alice")
+    first.wait()
+    first.let_go(STAGE.hosts)
+    for host in hosts.values():
+        host.end_sessions()
+    wait_for(lambda: not on(hosts), "the hosts to be free", 10)
+    second = begin("bob")
+    second.wait()
+    second.release()
+
+    with pytest.raises(
+        StateError, match=r"another run had this stage meanwhile, as hive2 says: bob .*; run doit again"
+    ):
+        first.join(REPOSITORY)
