@@ -144,6 +144,7 @@ class Made:
             provider=FakeProvider(stage, cloud=self.cloud),
         )
         run.observer._current = self._live_state(run)
+        run.stage_lock._is_made = lambda _host: False  # no host exists: none would answer
         return run
 
     def _live_state(self, run: Run) -> LiveState:

@@ -14,6 +14,7 @@ from model.site_file.load import load, select
 from model.stage import Host, Stage
 from providers import create
 from providers.base import Provider
+from remote.ssh.connection import Connection
 from tasks.images.resolve import Upstream
 from tasks.observe.live_state import LiveState
 from tasks.observe.observer import Observer
@@ -111,11 +112,14 @@ def new_run(
     place = Place(stage, state, maker, left)
     upstream = Upstream(stage, state, lockfile, secrets, connections)
 
+    def connect(host: Host) -> Connection:
+        return connections.to(host)
+
     def is_made(host: Host) -> bool:
         return state.host_record(host) is not None
 
     stage_lock, progress = (
-        StageLock(stage, is_made, connections.to, directory, connections.files.who),
+        StageLock(stage, is_made, connect, directory, connections.files.who),
         Progress(),
     )
 

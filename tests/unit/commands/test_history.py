@@ -43,7 +43,6 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     made = site.run()
     host: Any = LockHost(tmp_path, "repository")
     monkeypatch.setattr(made.connections, "to", lambda _host: host)
-    monkeypatch.setattr(made.stage_lock, "_connect", lambda _host: host)
     monkeypatch.setattr(made.stage_lock, "_is_made", lambda host: host.is_repository)
     monkeypatch.setattr(stage_lock, "LockSession", LocalSession)
     monkeypatch.setattr(history_command, "_kept", lambda _run, _service: [])

@@ -42,7 +42,7 @@ def run(tmp_path: Path, hosts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) 
     site.make()
     made = site.run()
     monkeypatch.setattr(made.connections, "to", lambda host: hosts[host.short])
-    monkeypatch.setattr(made.stage_lock, "_connect", lambda host: hosts[host.short])
+    monkeypatch.setattr(made.stage_lock, "_is_made", lambda _host: True)
     monkeypatch.setattr(stage_lock, "LockSession", LocalSession)
     yield made
     made.stage_lock.release()
