@@ -17,8 +17,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from model.errors import HostError, SkepError, StateError
@@ -146,28 +147,35 @@ class StageLock:
         return self._late
 
     def _take_first(self, hosts: list[Host], taken: "Future[None]") -> None:
-        """Take the lock on the first hosts that answer."""
+        """Take the lock on the first hosts that answer; one that its provider knows not to run is not waited for."""
         try:
-            with ThreadPoolExecutor(len(hosts), thread_name_prefix="lock") as pool:
-                opened = {host: pool.submit(self._connect(host).open) for host in hosts}
-                for host in hosts:
-                    if self.problem or len(self._sessions) == PLACES:
+            for host in hosts[1:]:
+                self._beside(host, self._connect(host).open)
+            for host in hosts:
+                if self.problem or len(self._sessions) >= PLACES:
+                    break
+                done = self._beside(host, partial(self._take, host))
+                while not done.wait(_QUICK):
+                    if self.is_down(host):
                         break
-                    if self._answers(host, opened[host]):
-                        with suppress(HostError):
-                            self._take(host)
-                taken.set_result(None)
+            taken.set_result(None)
         except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
-            if not taken.done():
-                taken.set_exception(error)
+            taken.set_exception(error)
 
-    def _answers(self, host: Host, opened: "Future[None]") -> bool:
-        """Wait for the connection to a host; return whether it is there."""
-        while True:
-            with suppress(TimeoutError):
-                return opened.exception(_QUICK) is None
-            if self.is_down(host):
-                return False
+    @staticmethod
+    def _beside(host: Host, act: Callable[[], None]) -> threading.Event:
+        """Do something with a host that may not answer, in a thread that nobody has to wait for; return its end."""
+        done = threading.Event()
+
+        def run() -> None:
+            try:
+                with suppress(SkepError):
+                    act()
+            finally:
+                done.set()
+
+        threading.Thread(target=run, name=f"lock {host.short}", daemon=True).start()
+        return done
 
     def _take(self, host: Host, *, again: bool = False) -> None:
         """Take the lock on a host, unless it is held there.
@@ -253,10 +261,9 @@ class StageLock:
 
         def retry() -> None:
             self._connect(host).forget_failure()
-            with suppress(SkepError):
-                self._take(host, again=True)
+            self._take(host, again=True)
 
-        threading.Thread(target=retry, name=f"lock {host.short}", daemon=True).start()
+        self._beside(host, retry)
 
     def _judge(self) -> None:
         """See whether this run has lost the lock: no host has answered for long, and none is away."""

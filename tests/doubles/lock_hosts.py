@@ -24,7 +24,8 @@ class LockHost:
     """
 
     def __init__(self, root: Path, name: str) -> None:
-        self.name, self.root, self.is_silent = name, root / name, False
+        self.name, self.root = name, root / name
+        self.is_silent = self.is_frozen = False
         self.root.mkdir(exist_ok=True)
         self.sessions: list[Running] = []
 
@@ -39,7 +40,7 @@ class LockHost:
     def session(self, command: str) -> Running:
         """Run a command whose input and output stay open."""
         self.open()
-        words = ["sh", "-c", command.removeprefix("sudo -n ")]
+        words = ["sh", "-c", "exec sleep 60" if self.is_frozen else command.removeprefix("sudo -n ")]
         running = Running(words, stdin=True, stdout=True, new_session=True)
         self.sessions.append(running)
         return running
@@ -58,6 +59,8 @@ class LockHost:
         """End all sessions, as the connection does when it breaks."""
         for running in self.sessions:
             running.close_input()
+            if self.is_frozen:
+                running.kill()
         self.sessions.clear()
 
 

@@ -1,6 +1,7 @@
 """The stage's lock on its hosts: two runs never have it at once, whichever host is gone."""
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,18 @@ def test_a_host_that_is_off_is_not_waited_for(hosts: dict[str, Any], begin: Begi
     lock.join(SECOND)
     lock.join(FIRST)
     assert on(hosts) == {"hive2": "alice", "hive0": "alice"}
+
+
+def test_a_frozen_host_is_not_waited_for(hosts: dict[str, Any], begin: Begin) -> None:
+    """Its connection seems to be open, and it answers nobody: its provider knows that it does not run."""
+    hosts["hive2"].is_frozen = True
+    lock = begin("alice")
+    lock.is_down = lambda host: host == REPOSITORY
+    began = time.monotonic()
+    lock.wait()
+
+    assert time.monotonic() - began < 10
+    assert on(hosts) == {"hive0": "alice", "hive1": "alice"}
 
 
 def test_of_two_first_runs_one_is_turned_away(begin: Begin) -> None:
