@@ -4,7 +4,6 @@ Letting one in never takes the other one out, and no two runs of theirs overlap.
 """
 
 import json
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -160,25 +159,6 @@ def release(site: Site) -> None:
     site.on("hive1", "systemctl stop busy || true")
 
 
-def masters(site: Site) -> dict[str, int]:
-    """Return the local ports of a checkout's shared connections, by host."""
-    ports = {}
-    for control in socket_directory(site.state).glob("*.ssh"):
-        words = ["ssh", "-F", str(site.state / "ssh_config"), "-o", f"ControlPath={control}", "-O", "check"]
-        said = subprocess.run([*words, control.stem], capture_output=True, text=True, timeout=30, check=True)
-        pid = re.search(r"pid=(\d+)", said.stdout + said.stderr)
-        assert pid is not None
-        ports[control.stem] = _port(int(pid[1]))
-    return ports
-
-
-def _port(process: int) -> int:
-    """Return the local port of a process's only TCP connection."""
-    found = subprocess.run(["ss", "-Htnp"], capture_output=True, text=True, timeout=30, check=True).stdout
-    [line] = [line for line in found.splitlines() if f"pid={process}," in line]
-    return int(line.split()[3].rpartition(":")[2])
-
-
 def runs_of(site: Site) -> list[dict[str, Any]]:
     """Return the runs of the history that changed something."""
     runs = json.loads(site.run("history", "--json").well().text)["runs"]
@@ -213,43 +193,3 @@ def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(checkouts: t
     assert (ended["outcome"], killed["outcome"], killed["ended"]) == ("done", "never ended", "")
     assert killed["command"] == f"doit {' '.join(STEP)}"
     assert first.run(*STEP).did_nothing
-
-
-def test_unlock_ends_the_other_run(checkouts: tuple[Site, Site]) -> None:
-    """With the site's name it takes the lock away: the other run says by whom, and ends at once."""
-    first, second = checkouts
-    with at_work(first) as running:
-        second.run("unlock", f"confirm={first.name}", timeout=30).well()
-        ended = running.wait(30)
-
-        assert ended.status == 1
-        assert (
-            "stopped: private: the stage's lock was taken away from this run by doit unlock: "
-            in ended.failed()
-        )
-        assert f"in {second.directory} on " in ended.text
-        release(first)
-        second.run(*STEP).well()
-
-
-def test_a_lost_network_frees_the_stage_within_a_minute(checkouts: tuple[Site, Site]) -> None:
-    """A run whose packets no longer arrive ends itself before the hosts give the lock to another one."""
-    first, second = checkouts
-    with at_work(first) as running:
-        drops = [
-            f"iptables -{{0}} {chain} -p tcp --{end} {port} -j DROP"
-            for port in masters(first).values()
-            for chain, end in (("INPUT", "sport"), ("OUTPUT", "dport"))
-        ]
-        lost = time.monotonic()
-        try:
-            first.everywhere(HOSTS, "\n".join(drop.format("I") for drop in drops))
-            ended = running.wait(50)
-            own = time.monotonic() - lost
-            assert (ended.status, "did not answer for 25 s" in ended.failed()) == (1, True), ended.text
-            release(first)
-            rig.wait_until(lambda: second.run(*STEP, timeout=60).status == 0, "the lock to be free", 60)
-            freed = time.monotonic() - lost
-        finally:
-            first.everywhere(HOSTS, "\n".join(drop.format("D") for drop in drops))
-        assert own < 40 <= freed < 60
