@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable
 
 from docker import DockerClient
-from docker.errors import APIError
 
 from model.errors import BuildError, SkepError
 from model.json_types import Json
@@ -85,7 +84,7 @@ class EarlyPushes:
                     self._registry.push(image, PUSHED_LAYERS, key)
                 finally:
                     self._client.images.remove(self._address.reference(PUSHED_LAYERS, key), noprune=True)
-        except (SkepError, APIError) as error:
+        except SkepError as error:
             self._say(f"layer {key[:12]} is pushed with the image: {error}")
 
     def _say(self, line: str) -> None:

@@ -43,6 +43,7 @@ LOCKS = (
     "replacing a network",
     "let-in keys",
     "having *",
+    "looking into *",
     "layer *",
     "pushing *",
     "digests.json",
