@@ -106,14 +106,11 @@ class Builder:
             keys.append(layer.key(keys[-1]))
         with engine_errors(self._host, f"looking at the base {base}", BuildError):
             first = self._inspect(self.registry.pull(base))
-        try:
+        with self._early.abandoned_on_error():
             top, files = self._layers(first, [*zip(roles, keys[1:], strict=True)], name)
-        except BaseException:
-            self._early.abandon()
-            raise
-        config = merged_config(first["Config"] or {}, config, labels)
-        image = self._with_files(top, files, name, config) if files else self._with_config(top, config)
-        self.forget_failed(name)
+            config = merged_config(first["Config"] or {}, config, labels)
+            image = self._with_files(top, files, name, config) if files else self._with_config(top, config)
+            self.forget_failed(name)
         return image
 
     def push(self, image: str, repository: str, key: str) -> str:
@@ -123,7 +120,8 @@ class Builder:
             BuildError: The registry or the engine refused.
 
         """
-        reference = self.registry.push(image, repository, key)
+        with self._early.abandoned_on_error():
+            reference = self.registry.push(image, repository, key)
         self._early.end()
         return reference
 

@@ -6,7 +6,8 @@ tag keeps it from being collected until the image has it (`remote.images.registr
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from docker import DockerClient
 
@@ -71,9 +72,14 @@ class EarlyPushes:
             thread.join()
         self._is_over.set()
 
-    def abandon(self) -> None:
-        """Let them go on, and say nothing more: the image is not built."""
-        self._is_over.set()
+    @contextmanager
+    def abandoned_on_error(self) -> Iterator[None]:
+        """Let them go on, and say nothing more, if what is done within fails: then the task ends, and its log."""
+        try:
+            yield
+        except BaseException:
+            self._is_over.set()
+            raise
 
     def _push(self, image: str, key: str) -> None:
         """Push a layer, and remove the name that the engine needs for it."""

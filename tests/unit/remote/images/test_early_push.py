@@ -3,11 +3,16 @@
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 
+from model.errors import BuildError
 from model.json_types import Json
+from model.labels import NAME_LABEL
+from remote.images.builder import Builder
 from remote.images.early_push import WORTH, EarlyPushes
 from remote.images.registry import RegistryClient, SiteRegistry
 
@@ -116,16 +121,35 @@ def test_a_push_that_fails_fails_no_build(engine: Engine) -> None:
     assert registry.push("abc", "web", "k2") == "reg:5000/web@sha256:k2"
 
 
-def test_the_log_of_a_task_that_ended_gets_no_more_lines(engine: Engine) -> None:
-    """The build failed, and nobody waits for the layer, which goes on all the same: the next run has it."""
+@pytest.mark.parametrize("step", ["_layers", "_with_config", "forget_failed", "push"])
+def test_the_log_of_a_task_that_ended_gets_no_more_lines(engine: Engine, tmp_path: Path, step: str) -> None:
+    """Wherever the image failed: nobody waits for the layer, which goes on all the same. The next run has it."""
     said: list[str] = []
-    early, _ = pushes(engine, said.append)
-    begin(early)
-    assert engine.has_begun.wait(SECONDS)
+    locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+    registry = SiteRegistry("reg:5000", "u", "p")
+    double: Any = engine
+    builder: Any = Builder(double, "hive3", registry, "o", locks.__getitem__, tmp_path, said.append)
 
-    early.abandon()
+    def fails(*_: object) -> NoReturn:
+        raise BuildError("no space left on device")
+
+    def layers(*_: object) -> tuple[Json, list[Any]]:
+        begin(builder._early)
+        assert engine.has_begun.wait(SECONDS)
+        if step == "_layers":
+            fails()
+        return {"Id": "ab"}, []
+
+    builder._layers, builder._with_config, builder.forget_failed = layers, lambda *_: "abc", print
+    builder._inspect = lambda _: {"Config": None}
+    builder.registry = SimpleNamespace(pull=str, push=fails)
+    if step not in {"_layers", "push"}:
+        setattr(builder, step, fails)
+    with pytest.raises(BuildError, match="no space left"):
+        builder.push(builder.build("base@sha256:1", (), {}, {NAME_LABEL: "web"}), "web", "k2")
+
     engine.may_end.set()
-    early.end()
+    builder._early.end()
 
     assert said == ["pushing layer k1 already"]
     assert engine.pushed == ["reg:5000/skep/layer:k1"]
