@@ -98,3 +98,16 @@ def test_what_is_none_of_the_forms_is_refused(site_dir: Path, test: str, line: s
         found = problems(site_dir, f"{GOOD}[{table}.healthcheck]\ntest = {test}\n")
         assert len(found) == 1, found
         assert found[0].startswith(f"{table}.healthcheck{f'.test: {line}' if line else ''}"), found
+
+
+def test_the_interval_at_the_start_is_sent_where_it_is_said() -> None:
+    """In nanoseconds. Where it is not, engines before 25 and what was deployed before meet nothing new."""
+    plain, said = (
+        service_of({"image": "a:1", "healthcheck": {"test": "a", "start_period": "9s", **more}})
+        for more in ({}, {"start_interval": "1.5s"})
+    )
+
+    assert (healthcheck(said.healthcheck) or {})["StartInterval"] == 1_500_000_000
+    assert "StartInterval" not in (healthcheck(plain.healthcheck) or {})
+    assert "start_interval" not in str(definition(plain))
+    assert definition(said) != definition(plain)
