@@ -27,6 +27,7 @@ OF_OTHERS = {
     "-",
     "_",
     "roles/hello/",
+    "root/",
     "tasks/main.yml",
     "/etc/hosts",
     "/run/secrets/",
