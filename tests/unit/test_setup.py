@@ -527,6 +527,9 @@ class TestVenv:
             ("mypy", "azure", "ansible azure dev openstack"),
             ("python -m pytest", "", "ansible azure dev openstack"),
             ("python -m tests.openstack.plane here", "", "ansible azure dev openstack"),
+            ("python bench/clouds.py --times 3", "", "ansible azure dev openstack"),
+            ("python -m docs.picture", "", "dev"),
+            ("python", "azure", "azure"),
             ("ruff check", "", "dev"),
         ],
     )
