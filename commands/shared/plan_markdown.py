@@ -14,8 +14,8 @@ LONGEST_COMMENT = 65_536
 _LONGEST_LINE = 500
 _FEW = 12
 """Up to so many lines of all phases they are shown without a click."""
-_RESERVE = 400
-"""Characters for the lines that say what was left out."""
+_FENCE = 3
+"""Backquotes of a fence at least."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ def marker(site: str, stage: str) -> str:
     return f"<!-- skep plan: {site}, stage {stage} -->"
 
 
-def markdown(plan: PlanText, limit: int = LONGEST_COMMENT) -> str:
-    """Return a plan as Markdown of so many characters at most."""
+def markdown(plan: PlanText, limit: int = LONGEST_COMMENT - 1) -> str:
+    """Return a plan as Markdown of so many characters at most, to which a line break may be added."""
     count = sum(map(len, plan.phases.values()))
     opened = " open" if count <= _FEW else ""
     head = [
@@ -57,21 +57,25 @@ def markdown(plan: PlanText, limit: int = LONGEST_COMMENT) -> str:
         "",
     ]
     parts = ["\n".join(head)]
-    left = limit - len(parts[0]) - _RESERVE
-    for phase, lines in plan.phases.items():
-        part = _details(f"{phase}: {len(lines)}", lines, "diff", opened, left)
-        parts.append(part)
-        left -= len(part)
+    blocks = [(f"{phase}: {len(lines)}", lines, "diff") for phase, lines in plan.phases.items()]
     if plan.remarks:
-        parts.append(_details("remarks", plan.remarks, "text", opened, left))
+        blocks.append(("remarks", plan.remarks, "text"))
+    # Each has its frame and its number in any case; the first ones get what is left of the room.
+    least = [len(_details(*block, opened, 0)) for block in blocks]
+    room = limit - len(parts[0]) - sum(least)
+    for block, bare in zip(blocks, least, strict=True):
+        part = _details(*block, opened, room)
+        parts.append(part)
+        room -= len(part) - bare
     return "".join(parts)
 
 
-def trouble(site: str, stage: str, problem: str, limit: int = LONGEST_COMMENT) -> str:
+def trouble(site: str, stage: str, problem: str, limit: int = LONGEST_COMMENT - 1) -> str:
     """Return the Markdown for a plan that can't be made."""
     head = f"{marker(site, stage)}\n### Plan for {code(site)}, stage {code(stage)}\n\n❌ the plan can't be made:\n\n"
     lines = problem.splitlines()
-    return head + _fenced(_shortened(lines, limit - len(head) - _RESERVE), "text")
+    least = len(_fenced(_shortened(lines, 0), "text"))
+    return head + _fenced(_shortened(lines, limit - len(head) - least), "text")
 
 
 def code(text: str) -> str:
@@ -87,9 +91,8 @@ def code(text: str) -> str:
 
 def _details(title: str, lines: Sequence[str], language: str, opened: str, room: int) -> str:
     """Return lines that a click shows, as many as there is room for."""
-    frame = f"<details{opened}><summary>{title}</summary>\n\n{{}}</details>\n\n"
-    fenced = _fenced(_shortened(lines, room - len(frame) - 2 * len(_fence(lines))), language)
-    return frame.format(fenced + "\n")
+    fenced = _fenced(_shortened(lines, room), language)
+    return f"<details{opened}><summary>{title}</summary>\n\n{fenced}\n</details>\n\n"
 
 
 def _fenced(lines: Sequence[str], language: str) -> str:
@@ -100,7 +103,7 @@ def _fenced(lines: Sequence[str], language: str) -> str:
 
 def _fence(lines: Iterable[str]) -> str:
     """Return a fence that none of the lines ends."""
-    return "`" * max(3, _longest_row(lines) + 1)
+    return "`" * max(_FENCE, _longest_row(lines) + 1)
 
 
 def _longest_row(lines: Iterable[str]) -> int:
@@ -109,12 +112,19 @@ def _longest_row(lines: Iterable[str]) -> int:
 
 
 def _shortened(lines: Sequence[str], room: int) -> list[str]:
-    """Return the first lines that there is room for, each cut if it is long, and how many more there are."""
+    """Return the first lines, each cut if it is long, and how many more there are.
+
+    Args:
+        lines: The lines.
+        room: Characters for those that are shown, and for a fence that is longer than others.
+
+    """
+    short = [line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…" for line in lines]
+    room -= 2 * (len(_fence(short)) - _FENCE)
     kept: list[str] = []
-    for line in lines:
-        short = line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
-        room -= len(short) + 1
+    for line in short:
+        room -= len(line) + 1
         if room < 0:
             return [*kept, f"… and {len(lines) - len(kept)} more: doit plan --all"]
-        kept.append(short)
+        kept.append(line)
     return kept

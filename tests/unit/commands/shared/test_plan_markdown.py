@@ -64,6 +64,20 @@ def test_a_large_plan_fits_into_a_comment() -> None:
     assert len(blocks(long)[0]) == 500
 
 
+def test_many_large_phases_fit_too() -> None:
+    """Each has its frame and its number, whatever is left of the room, and however long its fences are."""
+    for line in ("+ x" * 10, "+ " + "`" * 300):
+        phases = {f"phase_{n}": [line] * 5000 for n in range(7)}
+
+        text = markdown(PlanText("example", "private", "s", phases, ["r" * 100] * 50))
+
+        assert 0.9 * LONGEST_COMMENT < len(text) < LONGEST_COMMENT
+        assert text.count("<summary>") == text.count("</details>") == 8
+        assert len(blocks(text)) == 8
+        assert blocks(text)[6] == "… and 5000 more: doit plan --all"
+    assert len(trouble("example", "private", ("`" * 400 + "\n") * 1000)) < LONGEST_COMMENT
+
+
 def test_trouble_is_said() -> None:
     """A plan that will be refused is marked; one that can't be made says why, in the place of the one before it."""
     assert "❌ `s`" in markdown(PlanText("example", "private", "s", {}, is_refused=True))
