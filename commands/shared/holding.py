@@ -61,7 +61,7 @@ def holding(run: Run, *, is_run: bool = False) -> Iterator[None]:
             run.state.unlock()
 
 
-_NOT_WRITTEN = "{} does not answer: doit history will say that this run never ended\n"
+_NOT_WRITTEN = "{} did not write down how this run ended: doit history will say that it never did\n"
 
 
 def wait_for_lock(run: Run) -> None:

@@ -30,6 +30,8 @@ HOST_PATIENCE = 40
 """Seconds without a word after which the host gives the lock to whoever asks next."""
 KEPT = 1000
 """Lines of history that a host keeps."""
+UNWRITTEN = "unwritten"
+"""The host's answer where it could not write to the history."""
 _ANSWER = 20.0
 """Seconds that the host may take to answer."""
 _SCRIPT = Path(__file__).with_name("hold_stage.sh")
@@ -168,12 +170,13 @@ class LockSession:
             timeout: Seconds for that.
 
         Raises:
-            HostError: It does not come.
+            HostError: It does not come, or the host could not write it.
 
         """
         self._write(f"{word} {line}\n")
-        while answer and self._next(timeout, "writing the history") != answer:
-            pass
+        while answer and (heard := self._next(timeout, label := "writing the history")) != answer:
+            if heard == UNWRITTEN:
+                raise HostError(f"{self.host}: {label}: its disk takes nothing")
 
     def leave(self, grace: float = 0) -> None:
         """Let the lock go; wait these seconds at most until the host has."""

@@ -254,8 +254,8 @@ class StageLock:
             self._judge()
 
     def _retry(self, host: Host) -> None:
-        """Try to hold the lock on a host again, beside this thread."""
-        if time.monotonic() < self._retries.get(host.short, 0.0):
+        """Try to hold the lock on a host again, beside this thread; one attempt at a time, as none may end soon."""
+        if time.monotonic() < self._retries.get(host.short, 0.0) or self._asking[host.short].locked():
             return
         self._retries[host.short] = time.monotonic() + _RETRY
 

@@ -1,12 +1,15 @@
 """One host's part of a stage's lock: who has it, whom it is kept from, and what ends it."""
 
+import fcntl
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from model.errors import HostError
 from remote.mother.wait import wait_for
 from remote.ssh import lock_session
 from remote.ssh.lock_session import LockAnswer, LockSession, break_on, history_on, holder_on
@@ -132,6 +135,52 @@ def test_who_had_it_before_hears_that_another_had_it_since(take: Take) -> None:
     take("bob")[0].leave(grace=5)
 
     assert take("alice", again=True)[1] == LockAnswer("other", {"who": "bob"})
+
+
+def test_a_full_disk_costs_the_history_alone(host: Any, take: Take) -> None:
+    """What can't be written is said at once; the lock is held all the same, also by the next run."""
+    past = host.root / "lib" / "history"
+    past.parent.mkdir(parents=True)
+    past.touch()  # a file in the place of the directory: nothing can be written below it, even by root
+    for who in ("alice", "bob"):
+        session, answer = take(who)
+        assert answer.word == "taken"
+        session.say("idle", line(id="0"))
+        for word, done in (("begin", "begun"), ("end", "ended")):
+            with pytest.raises(HostError, match="hive0: writing the history: its disk takes nothing"):
+                session.say(word, line(id="1"), done)
+        assert take("carol")[1].word == "held"
+        session.leave(grace=5)
+
+
+def test_who_waited_hears_who_had_it_last(host: Any, take: Take) -> None:
+    """One that had it between the question and the answer is known, and counts: the former run is sent away."""
+    take("alice")[0].leave(grace=5)
+    locks = host.root / "locks"
+
+    def is_waiting() -> bool:
+        return any(
+            words.startswith(b"flock\0-w") and cwd == locks
+            for words, cwd in (_words_and_directory(path) for path in Path("/proc").glob("[0-9]*"))
+        )
+
+    with (locks / f"{NAME}.lock").open() as held, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        asked = pool.submit(take, "alice", again=True)
+        wait_for(is_waiting, "alice's shell to wait", 5)
+        (locks / f"{NAME}.owner").write_text('bob 0\n{"who": "bob"}\n')
+        fcntl.flock(held, fcntl.LOCK_UN)
+        answer = asked.result(10)[1]
+
+    assert answer == LockAnswer("other", {"who": "bob"})
+
+
+def _words_and_directory(process: Path) -> tuple[bytes, Path | None]:
+    """Return a process's command line and working directory; nothing of one that is gone, or another user's."""
+    try:
+        return (process / "cmdline").read_bytes(), (process / "cwd").readlink()
+    except OSError:
+        return b"", None
 
 
 def test_the_history(host: Any, take: Take, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The stage's lock on its hosts: two runs never have it at once, whichever host is gone."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,6 +138,21 @@ def test_a_session_that_breaks_is_taken_up_again(hosts: dict[str, Any], begin: B
         host.end_sessions()
 
     wait_for(lambda: len(on(hosts)) == 2, "both to be held again", 10)
+    lock.check()
+
+
+def test_a_host_that_freezes_is_asked_once_at_a_time(hosts: dict[str, Any], begin: Begin) -> None:
+    """Each attempt may take half a minute: they don't pile up, and the run goes on with the other host."""
+    lock = begin("alice")
+    lock.wait()
+    hosts["hive0"].is_frozen = True
+    hosts["hive0"].end_sessions()
+    wait_for(lambda: len(hosts["hive0"].sessions) == 1, "the first attempt", 10)
+    due = time.monotonic() + 5 * stage_lock._RETRY
+    wait_for(lambda: time.monotonic() > due, "more attempts to be due", 10)
+
+    threads = [thread.name for thread in threading.enumerate()]
+    assert threads.count("lock hive0") <= 2, "one that listens, and one that asks"
     lock.check()
 
 
