@@ -13,6 +13,7 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import BOLD, DIM, RED, YELLOW, clean, is_coloured, paint
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
+from commands.shared.read_back import NO_HOSTS
 from model.errors import HostError, SkepError
 from model.history import AT_WORK, NEVER_ENDED, HistoryLine, lines_of
 from remote.ssh.lock_session import history_on, holder_on
@@ -106,7 +107,7 @@ def history(run: Run) -> list[HistoryLine]:
     host, name = run.stage.repository, lock_name(run.stage)
     if run.state.host_record(host) is None:
         raise HostError(
-            f"{host.short}, which keeps the history, is not made yet, as far as state/ knows: run doit"
+            f"{host.short}, which keeps the history, is not made yet, as far as state/ knows; {NO_HOSTS}"
         )
     run.connections.write_ssh_files()
     connection = run.connections.to(host)

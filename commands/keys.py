@@ -18,6 +18,7 @@ from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
 from model.keys.authorized_key import AuthorizedKey
 from model.keys.exported_keys import VARIABLE, ExportedKeys
+from model.reasons import reason_of
 from model.secrets.generated import generated_secret
 from model.site import Generated
 from remote.mother.files import write_whole
@@ -109,9 +110,17 @@ import: read such a line from standard input, and make its key this checkout's o
                 "keys export: not every host lets the new key in, so it is worth nothing and was not printed: fix the "
                 "errors above, then run it again"
             )
+        try:
+            sys.stdout.write(line.reveal() + "\n")
+            sys.stdout.flush()
+        except OSError as error:
+            _forget_output()
+            let_in_keys.take_out(run, [_only(run, key)], log)
+            raise InvalidCommand(
+                f"keys export: the line could not be written ({reason_of(error)}), so the new key is taken out again: "
+                "see that the program behind the pipe works (gh auth status), then run it again"
+            ) from None
         log(f"{key.name} ({key.fingerprint}) is let in; doit prune key={key.name} takes it out")
-        sys.stdout.write(line.reveal() + "\n")
-        sys.stdout.flush()
         return 0
 
     # -- import --------------------------------------------------------------------------------------------------------
@@ -155,6 +164,14 @@ def _guard_output() -> None:
         if stat.S_ISREG(mode) and mode & (stat.S_IRWXG | stat.S_IRWXO):
             os.fchmod(descriptor, 0o600)
             sys.stderr.write("the file that this is written to can be read by its owner alone now\n")
+
+
+def _forget_output() -> None:
+    """Throw away what standard output still holds: Python would try to write it once more at its end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _host_keys(run: Run) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.lock_owner import holder
+from commands.shared.read_back import NO_HOSTS
 from model.errors import SkepError
 from model.stage import Host
 from remote.ssh.connection import Connection
@@ -74,8 +75,9 @@ Exit status: 0 nobody holds the stage, or no longer; 2 somebody does; 1 no host 
             if here:
                 log(f"{stage} is held on this machine alone: {here}; end that process to free it")
                 return HELD
-            if silent and not found:
-                log(f"nobody knows who holds {stage}: no host answers")
+            if not found:
+                why = "no host answers" if silent else f"state/ knows no host; {NO_HOSTS}"
+                log(f"nobody knows who holds {stage}: {why}")
                 return TROUBLE
             log(f"nobody holds {stage}")
             return FREE

@@ -16,6 +16,8 @@ from tasks.run.context import Run
 from tasks.step import Step, Work
 
 _AT_A_TIME = 16
+NO_HOSTS = "in a fresh clone doit plan finds those that there are"
+"""The way out where a command asks hosts, and knows none."""
 
 
 def fill_in(run: Run, tasks: Mapping[str, Any], dep_manager: Any) -> None:

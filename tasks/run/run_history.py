@@ -46,6 +46,8 @@ def commit_of(directory: Path) -> Commit:
     with suppress(OSError):
         described = process.run([*git, "describe", "--always", "--tags", "--abbrev=12"], timeout=_GIT_TIMEOUT)
         if described.ok:
+            # Nobody's own git has to wait for this one.
+            git.insert(1, "--no-optional-locks")
             changes = process.run([*git, "status", "--porcelain", "--", "."], timeout=_GIT_TIMEOUT)
             return Commit(described.output.strip(), is_dirty=bool(changes.output.strip()) or not changes.ok)
     return Commit()
@@ -125,8 +127,8 @@ class RunHistory:
         line = HistoryLine(
             id=self._lock.token,
             who=self._lock.who,
-            directory=str(self._directory),
-            command=self._command,
+            directory=self._redact(str(self._directory)),
+            command=self._redact(self._command),
             began=self._began,
             ended=now() if outcome else "",
             seconds=time.monotonic() - self._clock,
@@ -135,4 +137,5 @@ class RunHistory:
             outcome=outcome,
             **self._facts(),
         )
-        return self._redact(json.dumps(line.data(), ensure_ascii=False, separators=(",", ":")))
+        # Redacted before: JSON writes quotes and backslashes of a secret in another way.
+        return json.dumps(line.data(), ensure_ascii=False, separators=(",", ":"))

@@ -1,6 +1,7 @@
 """`doit keys`: what is used and who is let in; the line for CI is printed once, kept nowhere, and read back."""
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,24 @@ def test_a_file_becomes_its_owners_alone(
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.read_text().startswith("skep:1:")
     assert len(machines.keys) == 3
+
+
+def test_a_line_that_nobody_reads_lets_nobody_in(
+    site: Made, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where `gh` is not there, or not logged in: the key goes out again, and the message says what to look at."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        with pytest.raises(
+            InvalidCommand, match=r"could not be written \(.*\), so the new key is taken out"
+        ) as caught:
+            keys(site.run(), "export")
+
+    assert "skep:1:" not in str(caught.value)
+    assert len(machines.keys) == 3
+    assert [held for held in machines.keys.values() if held] == []
 
 
 @pytest.fixture

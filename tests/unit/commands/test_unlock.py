@@ -110,3 +110,13 @@ def test_another_site_is_refused(run: Run) -> None:
         InvalidCommand, match="confirm=other is not this site; type: doit unlock confirm=example"
     ):
         unlock(run, confirm="other")
+
+
+def test_a_fresh_clone_knows_nobody(tmp_path: Path) -> None:
+    """It has asked no host, so it does not say that the stage is free."""
+    status, text = unlock(rig.new(tmp_path).run())
+
+    assert status == 1
+    assert text.startswith(
+        "nobody knows who holds stage private of example: state/ knows no host; in a fresh"
+    )

@@ -74,6 +74,19 @@ def test_a_run_is_written_from_its_first_change_on(tmp_path: Path) -> None:
     assert (ended["revisions"], ended["began"]) == ({"web": 3}, begun["began"])
 
 
+@pytest.mark.parametrize("secret", ['s3c"r\\et', "false", '"id"'])
+def test_a_secret_that_json_writes_in_another_way_is_taken_out(tmp_path: Path, secret: str) -> None:
+    """So is one that is a piece of every line, which stays a line."""
+    lock: Any = SeenNotes()
+    history = RunHistory(lock, tmp_path, Progress().facts, lambda text: text.replace(secret, "[redacted]"))
+    history.open(f"doit to={secret}")
+    history.begin(is_certain=True)
+
+    history.end("done")
+
+    assert [note["command"] for _, note in lock.notes] == ["doit to=[redacted]"] * 2
+
+
 @pytest.mark.parametrize("is_certain", [True, False])
 def test_a_run_that_only_found_things_is_counted(tmp_path: Path, *, is_certain: bool) -> None:
     """As the first one of a fresh clone; a command that is there to change something has its line nevertheless."""
