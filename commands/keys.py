@@ -18,7 +18,6 @@ from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
 from model.keys.authorized_key import AuthorizedKey
 from model.keys.exported_keys import VARIABLE, ExportedKeys
-from model.reasons import reason_of
 from model.secrets.generated import generated_secret
 from model.site import Generated
 from remote.mother.files import write_whole
@@ -117,7 +116,7 @@ import: read such a line from standard input, and make its key this checkout's o
             _forget_output()
             let_in_keys.take_out(run, [_only(run, key)], log)
             raise InvalidCommand(
-                f"keys export: the line could not be written ({reason_of(error)}), so the new key is taken out again: "
+                f"keys export: the line could not be written ({error.strerror}), so the new key is taken out again: "
                 "see that the program behind the pipe works (gh auth status), then run it again"
             ) from None
         log(f"{key.name} ({key.fingerprint}) is let in; doit prune key={key.name} takes it out")

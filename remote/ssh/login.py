@@ -64,6 +64,14 @@ def log_in(record: HostRecord, key: Path, command: str) -> Answer:
         return run_ssh(words, timeout=LOGIN_TIMEOUT)
 
 
+def refusal_of(record: HostRecord, key: Path, known_hosts: Path) -> str:
+    """Return why a key does not log in to a host by itself, in ssh's last words; empty if it does."""
+    answer = run_ssh(ssh_login(record, known_hosts, with_key(key), "true"), timeout=LOGIN_TIMEOUT)
+    if answer.worked:
+        return ""
+    return next(iter(answer.errors.splitlines()[-1:]), "") or f"exit status {answer.status}"
+
+
 def run_as_root(record: HostRecord, key: Path, script: str) -> Answer:
     """Run a POSIX shell script on a host as root, with `set -eu`; its text goes on no command line."""
     with tempfile.TemporaryDirectory(prefix="skep-login-") as directory:

@@ -16,6 +16,7 @@ from model.log import Log
 from model.stage import Host, Stage
 from remote.mother.files import write_whole
 from remote.ssh.authorized_keys import LIST, end_sessions_script, let_in_script, take_out_script
+from remote.ssh.login import refusal_of
 from remote.ssh.ssh_files import now
 from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.run.context import Run
@@ -156,6 +157,13 @@ def settle(run: Run, host: Host, log: Log) -> None:
     wanted = [*operators.values(), *others]
     found = _edited(run, host, let_in_script([replace(key, since=key.since or now()) for key in wanted]))
     former, gone = _former_key(run, found), _former_operators(run, found)
+    record = run.state.host_record(host) if former else None
+    if record is not None and (why := refusal_of(record, files.key, files.known_hosts)):
+        # Two keys are tried, and this run may have come in by the former one: without it nobody would.
+        log(
+            f"{host.short}: keeps this checkout's own key, as that of operator {_own_name(run)} does not log in: {why}"
+        )
+        former = []
     if former or gone:
         found = _edited(run, host, take_out_script([*former, *gone]) + end_sessions_script(gone))
     stay = "Keys of checkouts stay: doit keys shows them, doit prune key=NAME takes one out"

@@ -105,7 +105,7 @@ def test_a_stage_without_hosts_has_none(tmp_path: Path) -> None:
     run = rig.new(tmp_path).run()
 
     with pytest.raises(
-        InvalidCommand, match="which keeps the history, is not made yet, .*doit plan"
+        InvalidCommand, match=r"which keeps the history, is not made yet, .*doit plan"
     ) as caught:
         history(run)
     assert isinstance(caught.value.__cause__, HostError)

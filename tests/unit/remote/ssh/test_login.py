@@ -75,3 +75,25 @@ def test_a_host_that_shuts_out_after_a_refusal_has_refused(
     monkeypatch.setattr(login, "log_in", log_in)
 
     assert wait_for_login(HOST, Path("key"), 10.0, lambda: True) == reason
+
+
+def test_a_key_is_tried_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other key, no agent's and no file's, may be the one that logs in; why not is in ssh's last line."""
+    asked: list[list[str]] = []
+    answers = [
+        Answer(255, "", "Warning: x\nskep@h: Permission denied (publickey)."),
+        Answer(255, "", ""),
+        Answer(0, "", ""),
+    ]
+
+    def run_ssh(words: list[str], **_: object) -> Answer:
+        asked.append(words)
+        return answers.pop(0)
+
+    monkeypatch.setattr(login, "run_ssh", run_ssh)
+
+    said = [login.refusal_of(HOST, Path("/k/own"), Path("/k/known_hosts")) for _ in range(3)]
+
+    assert said == ["skep@h: Permission denied (publickey).", "exit status 255", ""]
+    assert [word for word in asked[0] if "Identit" in word] == ["IdentityFile=/k/own", "IdentitiesOnly=yes"]
+    assert "UserKnownHostsFile=/k/known_hosts" in asked[0]

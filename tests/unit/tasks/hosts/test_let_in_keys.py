@@ -261,8 +261,12 @@ def ann(made: Made, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     return " ".join(key.split()[:2])
 
 
-def test_an_operators_checkout_has_no_key_of_its_own(made: Made, hosts: Hosts, ann: str) -> None:
-    """The key that it had goes out when the operator's is in, so that who is taken out is out; its session stays."""
+def test_an_operators_checkout_has_no_key_of_its_own(
+    made: Made, hosts: Hosts, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key that it had goes out when the operator's logs in, so that who is taken out is out; its session stays."""
+    problems = ["skep@10.0.0.1: Permission denied (publickey).", ""]
+    monkeypatch.setattr(let_in_keys, "refusal_of", lambda *_: problems.pop(0))
     hosts.keys["hive1"] = [OWN]
     made.look("hive1", authorized_keys=(OWN,))
     run = made.run()
@@ -273,6 +277,10 @@ def test_an_operators_checkout_has_no_key_of_its_own(made: Made, hosts: Hosts, a
 
     let_in_keys.let_operator_in(run, host_of(run, "hive1"), quiet)
     assert [key.who for key in hosts.keys["hive1"]] == ["me@here", "ann"]
+    said: list[str] = []
+    let_in_keys.settle(run, host_of(run, "hive1"), said.append)
+    assert [key.who for key in hosts.keys["hive1"]] == ["me@here", "ann"], "he would be shut out"
+    assert "keeps this checkout's own key, as that of operator ann does not log in: skep@" in said[0]
     let_in_keys.settle(run, host_of(run, "hive1"), quiet)
 
     assert [key.who for key in hosts.keys["hive1"]] == ["ann"]
