@@ -49,20 +49,23 @@ def ranks(before: Mapping[str, Collection[str]], weights: Mapping[str, int]) -> 
     """Return for each task the weight of the heaviest chain of tasks that begins with it. Pure.
 
     Args:
-        before: Each task to those that come right before it; without circles.
+        before: Each task to those that come right before it; doit itself refuses circles.
         weights: Each task to how long it takes, roughly.
 
     """
-    after: dict[str, list[str]] = {}
+    after: dict[str, list[str]] = {task: [] for task in before}
     for task, needed in before.items():
         for name in needed:
             after.setdefault(name, []).append(task)
-    known: dict[str, int] = {}
-
-    def rank(task: str) -> int:
-        if task not in known:
-            known[task] = 0  # ends a circle; doit itself refuses one
-            known[task] = weights.get(task, 0) + max((rank(name) for name in after.get(task, ())), default=0)
-        return known[task]
-
-    return {task: rank(task) for task in before}
+    # From the ends backwards, each task after all that come after it: a chain may have thousands of tasks.
+    unknown = {task: len(later) for task, later in after.items()}
+    ends = [task for task, count in unknown.items() if not count]
+    found = dict.fromkeys(before, 0)
+    while ends:
+        task = ends.pop()
+        found[task] = weights.get(task, 0) + max((found[name] for name in after[task]), default=0)
+        for name in before.get(task, ()):
+            unknown[name] -= 1
+            if not unknown[name]:
+                ends.append(name)
+    return found

@@ -40,3 +40,12 @@ def test_the_rank_is_the_heaviest_chain_that_begins_with_a_task() -> None:
     weights = {"a": 1, "b": 1, "c": 1, "x": 1, "image": 10, "end": 2}
 
     assert ranks(before, weights) == {"a": 5, "b": 4, "c": 3, "x": 13, "image": 12, "end": 2}
+
+
+def test_a_chain_may_be_as_long_as_it_likes() -> None:
+    """As of a hundred hosts that are replaced one after the other; a task that is named twice counts once."""
+    before = {f"t{n}": [f"t{n - 1}"] * 2 if n else [] for n in range(5000)}
+
+    found = ranks(before, dict.fromkeys(before, 1))
+
+    assert [found["t0"], found["t4998"], found["t4999"]] == [5000, 2, 1]
