@@ -14,6 +14,7 @@ from pathlib import Path
 from model.errors import ConfigError
 from model.keys.authorized_key import parse_key
 from model.keys.public_key import public_half, strict_key
+from model.user_paths import expanded
 
 IDENTITY = "SKEP_IDENTITY"
 """The environment variable that names a key's file."""
@@ -49,7 +50,9 @@ class Identity:
     source: str = ""
 
 
-def find_identity(operators: Operators, environment: Mapping[str, str], home: Path | None) -> Identity | None:
+def find_identity(
+    operators: Operators, environment: Mapping[str, str], home: Path | None, directory: Path
+) -> Identity | None:
     """Return the key that the environment names, or else the first that an operator has here; None if there is none.
 
     Keys that can be used come before those whose passphrase nobody has typed.
@@ -58,6 +61,7 @@ def find_identity(operators: Operators, environment: Mapping[str, str], home: Pa
         operators: The site's.
         environment: Has `SKEP_IDENTITY` and the agent's socket.
         home: The directory that has `.ssh`; None if that is not known.
+        directory: Where doit was started, which is not where it works.
 
     Raises:
         ConfigError: `SKEP_IDENTITY` names a file that is no key.
@@ -69,7 +73,7 @@ def find_identity(operators: Operators, environment: Mapping[str, str], home: Pa
     owners = {strict_key(key): name for name, keys in operators.items() for key in keys}
     held = agent_keys(environment.get("SSH_AUTH_SOCK", ""))
     if named:
-        found = _named(Path(named).expanduser(), held)
+        found = _named(expanded(directory, named), held)
         return replace(found, operator=owners.get(found.public, ""))
     files = {one.public: one for one in _files(home, held)} if home is not None else {}
     order = {public: i for i, public in enumerate(owners)}

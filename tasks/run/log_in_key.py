@@ -17,7 +17,7 @@ OF_VARIABLE = "skep_keys"
 
 
 def identity(
-    stage: Stage, state: State, taken: Mapping[str, str], environment: Mapping[str, str]
+    stage: Stage, state: State, taken: Mapping[str, str], environment: Mapping[str, str], directory: Path
 ) -> Identity | None:
     """Return the key to log in with; None for the checkout's own.
 
@@ -26,6 +26,7 @@ def identity(
         state: Its state directory, where the key of `SKEP_KEYS` is kept for ssh.
         taken: What was taken out of the environment.
         environment: The rest of it.
+        directory: The site's, where doit was started.
 
     Raises:
         ConfigError: A key that was named can't be used.
@@ -37,7 +38,7 @@ def identity(
         write_whole(path, keys.private_key.reveal().encode(), mode=0o600)
         write_whole(path.with_name(f"{path.name}.pub"), f"{keys.public}\n".encode())
         return Identity(keys.public, path, source=VARIABLE)
-    return find_identity(stage.site.operators, environment, _home())
+    return find_identity(stage.site.operators, environment, _home(), directory)
 
 
 def _keys_of(stage: Stage, taken: Mapping[str, str]) -> ExportedKeys | None:

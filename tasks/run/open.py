@@ -106,7 +106,10 @@ def new_run(
     coordination = Coordination()
     secrets = Secrets(directory, stage, state, captured_env)
     connections = Connections(
-        stage, state, coordination, log_in_key.identity(stage, state, captured_env or {}, os.environ)
+        stage,
+        state,
+        coordination,
+        log_in_key.identity(stage, state, captured_env or {}, os.environ, directory),
     )
     maker = provider or create(stage, connections.files, state.root, secrets.read)
     place = Place(stage, state, maker, left)

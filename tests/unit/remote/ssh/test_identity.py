@@ -45,7 +45,9 @@ def add(agent: str, path: Path) -> None:
 def found(home: Path, *keys: str, **environment: str) -> Identity | None:
     """Return what is found where these are the keys of operators op0, op1, …."""
     operators = {f"op{n}": [key] for n, key in enumerate(keys)}
-    return find_identity(operators, {name.upper(): value for name, value in environment.items()}, home)
+    return find_identity(
+        operators, {name.upper(): value for name, value in environment.items()}, home, home / "site"
+    )
 
 
 def test_a_file_of_an_operator(home: Path) -> None:
@@ -104,6 +106,15 @@ def test_a_file_that_is_named(home: Path, agent: str) -> None:
     one = found(home, mine, named, skep_identity=str(path.with_suffix(".pub")), ssh_auth_sock=agent)
     assert one is not None
     assert (one.operator, one.path) == ("op1", None)
+
+
+def test_a_named_file_is_where_doit_was_started(home: Path) -> None:
+    """Doit itself works in the directory of dodo.py; a path that begins nowhere is one of the site's."""
+    key = made_key(home / "site" / "keys" / "work")
+
+    one = found(home, skep_identity="keys/work")
+
+    assert one == Identity(bare(key), path := home / "site" / "keys" / "work", source=str(path))
 
 
 @pytest.mark.parametrize(
