@@ -110,11 +110,10 @@ def test_a_file_that_is_named(home: Path, agent: str) -> None:
 
 def test_a_named_file_is_where_doit_was_started(home: Path) -> None:
     """Doit itself works in the directory of dodo.py; a path that begins nowhere is one of the site's."""
-    key = made_key(home / "site" / "keys" / "work")
+    path = home / "site" / "keys" / "work"
+    key = made_key(path)
 
-    one = found(home, skep_identity="keys/work")
-
-    assert one == Identity(bare(key), path := home / "site" / "keys" / "work", source=str(path))
+    assert found(home, skep_identity="keys/work") == Identity(bare(key), path, source=str(path))
 
 
 @pytest.mark.parametrize(
