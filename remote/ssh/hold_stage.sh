@@ -4,8 +4,8 @@
 # Run as root, with $name (of the stage), $LOCKS and $HISTORY (directories), $patience (seconds without a word after which she is gone), $kept (lines of
 # history that stay) and $keeps (`yes` on the host that keeps the history). The first line is `take|again TOKEN OWNER`;
 # the answer is `taken SECONDS OWNER` (since the one before her was last heard), `held OWNER`, `broken OWNER` or
-# `other OWNER`. Then come `beat …`, which is sent back, `begin JSON`, `end JSON`, `idle JSON` and `bye`. What can't be
-# written for the history, as on a full disk, is answered by `unwritten`: the lock is worth more.
+# `other OWNER`. Then come `beat …`, which is sent back, `begin JSON`, `end JSON`, `idle JSON`, and `bye` or
+# `undo`, which leaves the one before her as the last who had the lock. What can't be written for the history, as on a full disk, is answered by `unwritten`: the lock is worth more.
 #
 # The lock is the kernel's: it ends with this shell, which ends with its input. While the input is silent, as of a
 # machine that lost its network, a child of it watches the time. /proc/uptime goes by no clock that somebody sets.
@@ -147,6 +147,11 @@ while read -r word rest; do
         first=$(sed -n 's/.*"first":"\([^"]*\)".*/\1/p' "$past.idle" 2>/dev/null || :)
         count=$(sed -n 's/^{"idle":\([0-9]*\),.*/\1/p' "$past.idle" 2>/dev/null || :)
         settle "$past.idle" "{\"idle\":$((${count:-0} + 1)),\"first\":\"${first:-$(date -u +%Y-%m-%dT%H:%M:%SZ)}\",${rest#\{}" || :
+        ;;
+    undo)
+        [ -z "$last" ] || settle "$name.owner" "$last 0
+$owner_before"
+        break
         ;;
     bye) break ;;
     esac

@@ -178,9 +178,15 @@ class LockSession:
             if heard == UNWRITTEN:
                 raise HostError(f"{self.host}: {label}: its disk takes nothing")
 
-    def leave(self, grace: float = 0) -> None:
-        """Let the lock go; wait these seconds at most until the host has."""
-        self._write("bye\n")
+    def leave(self, grace: float = 0, *, undo: bool = False) -> None:
+        """Let the lock go.
+
+        Args:
+            grace: Seconds to wait at most until the host has.
+            undo: Whether it is as if this run had never had it: the one before may take it again.
+
+        """
+        self._write("undo\n" if undo else "bye\n")
         self._running.close_input()
         if grace:
             self.ended.wait(grace)

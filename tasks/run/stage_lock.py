@@ -74,7 +74,7 @@ class StageLock:
         self._token = ""
         self._owner: Owner = {}
         self._wake, self._closed = threading.Event(), threading.Event()
-        self._began, self._late = 0.0, False
+        self._began, self._late, self._has_begun = 0.0, False, False
         self._watcher: threading.Thread | None = None
         self._begun = ""
         self.problem = ""
@@ -110,7 +110,7 @@ class StageLock:
         """
         self._owner = owner_of(self.who, self._directory, command)
         self._token = secrets.token_hex(8)
-        self._began = clock()
+        self._began, self._has_begun = clock(), False
         self._closed.clear()
         known = [host for host in self.places if self._is_made(host)]
         if not known:
@@ -130,6 +130,7 @@ class StageLock:
         if self._first is not None:
             self._first.result()
         self.check()
+        self._has_begun = True
 
     def check(self) -> None:
         """Raise if this run may not go on.
@@ -323,7 +324,7 @@ class StageLock:
     # -- letting it go ---------------------------------------------------------------------------------------------
 
     def release(self, grace: float = 2.0) -> None:
-        """Let the lock go everywhere.
+        """Let the lock go everywhere. One that was turned away has done nothing, and ends no other run by that.
 
         Args:
             grace: Seconds to wait at most until the hosts have let it go.
@@ -334,7 +335,7 @@ class StageLock:
             sessions, self._sessions = list(self._sessions.values()), {}
         self._wake.set()
         for session in sessions:
-            session.leave()
+            session.leave(undo=not self._has_begun)
         for session in sessions:
             session.ended.wait(grace)
         self._token, self._watcher, self._first = "", None, None

@@ -220,3 +220,20 @@ def test_another_run_meanwhile_ends_this_one(hosts: dict[str, Any], begin: Begin
         StateError, match=r"another run had this stage meanwhile, as hive2 says: bob .*; run doit again"
     ):
         first.join(REPOSITORY)
+
+
+def test_one_that_was_turned_away_ends_no_other_run(hosts: dict[str, Any], begin: Begin) -> None:
+    """It had the lock for a moment on a host that was away: the run that turned it away takes it again there."""
+    first = begin("alice")
+    first.wait()
+    first.let_go([REPOSITORY])
+    hosts["hive2"].end_sessions()
+    wait_for(lambda: on(hosts) == {"hive0": "alice"}, "the repository to be free", 10)
+    second = begin("bob")
+    with pytest.raises(StateError, match="another run holds this stage, as hive0 says"):
+        second.wait()
+    second.release()
+
+    first.join(REPOSITORY)
+
+    assert on(hosts) == {"hive2": "alice", "hive0": "alice"}
