@@ -328,8 +328,8 @@ if [ -z {quote(extra)} ] && [ -s "$kept.tar.gz" ] && [ -s "$kept.release" ] &&
     /usr/lib/apt/apt-helper download-file "${{mirror%/}}/dists/$suite/InRelease" "$work/release" >/dev/null 2>&1 &&
     [ "$(sha256sum <"$work/release" | cut -c1-64) $mirror" = "$(cat "$kept.release")" ]; then
     echo "taking the base that the host's image was made from: the mirror has the same release"
-    engine {create} cat "$kept.tar.gz"
-    exit 0
+    if engine {create} cat "$kept.tar.gz"; then exit 0; fi
+    echo "the engine does not take it: running debootstrap"
 fi
 debootstrap --variant=minbase {extra} "$suite" "$root" "$mirror"
 case $mirror in

@@ -19,6 +19,7 @@ class ImportingEngine(UnixServer):
         socket: The path of its socket.
         refusal: What it says to each import; empty if it takes them.
         early: Whether it says so without reading the body.
+        damaged: A body that it can't unpack.
 
     Attributes:
         images: Name and tag to the archive.
@@ -27,11 +28,13 @@ class ImportingEngine(UnixServer):
 
     """
 
-    def __init__(self, socket: Path, refusal: str = "", *, early: bool = False) -> None:
+    def __init__(
+        self, socket: Path, refusal: str = "", *, early: bool = False, damaged: bytes = b"-"
+    ) -> None:
         self.images: dict[str, bytes] = {}
         self.broken: list[bytes] = []
         self.queries: list[dict[str, list[str]]] = []
-        self.refusal, self.early, self.path = refusal, early, socket
+        self.refusal, self.early, self.damaged, self.path = refusal, early, damaged, socket
         super().__init__(str(socket), _Handler)
 
     def __enter__(self) -> Self:
@@ -77,6 +80,9 @@ class _Handler(UnixHandler):
             self.rfile.readline()
             if size == 0:
                 break
+        if data == self.server.damaged:
+            self.answer(500, {"message": "unexpected EOF"})
+            return
         if self.server.refusal:
             self.answer(500, {"message": self.server.refusal})
             return

@@ -194,6 +194,22 @@ def test_the_base_that_a_host_keeps(
     assert not list(tmp_path.glob("skep-base.*"))
 
 
+def test_a_kept_base_that_is_damaged_is_made_anew(tmp_path: Path) -> None:
+    """As one that was written when memory ran out: nothing but debootstrap would bring the site on."""
+    mirror = (tmp_path / "mirror").as_uri()
+    (tmp_path / "mirror" / "dists" / "trixie").mkdir(parents=True)
+    (tmp_path / "mirror" / "dists" / "trixie" / "InRelease").write_bytes(b"of today")
+    (tmp_path / "trixie.release").write_text(f"{sha256(b'of today')} {mirror}\n")
+    (tmp_path / "trixie.tar.gz").write_bytes(b"half")
+
+    with ImportingEngine(tmp_path / "docker.sock", damaged=b"half") as engine:
+        done = made_by(tmp_path, "echo unpacked", mirror=mirror, kept=tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    assert "the engine does not take it: running debootstrap\nunpacked" in done.stdout
+    assert list(engine.images) == ["skep/base:k"]
+
+
 def test_what_was_made_already_is_not_made_again(tmp_path: Path) -> None:
     """The script of a run that was killed may have ended well; its image is taken, with the command that it has."""
     with ImportingEngine(tmp_path / "docker.sock") as engine:
