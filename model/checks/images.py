@@ -187,6 +187,8 @@ def _role_of_files(path: str, use: types.RoleUse, role: Path) -> Iterator[str]:
     except ConfigError as error:
         yield from (f"{path}: {problem}" for problem in error.problems)
         return
+    if all(kind == "directory" for _, kind in found):
+        yield f"{path}: roles/{use.role}/{ansible.ROOT}/ has no file that git keeps, so a clone has no such directory"
     for name, _ in found:
         if name.rpartition("/")[2].startswith(_WHITEOUT):
             yield f"{path}: roles/{use.role}/{ansible.ROOT}/{name}: no file of an image can begin with {_WHITEOUT}"

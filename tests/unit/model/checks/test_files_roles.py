@@ -63,6 +63,15 @@ def test_names_that_remove_files(tmp_path: Path) -> None:
     ]
 
 
+def test_a_role_of_no_files(tmp_path: Path) -> None:
+    """In a clone it would be a role without anything, as git keeps no empty directories."""
+    (role(tmp_path, "README.md") / "root" / "etc").mkdir(parents=True)
+
+    assert mistakes(tmp_path) == [
+        "images.web.roles[0]: roles/app/root/ has no file that git keeps, so a clone has no such directory"
+    ]
+
+
 def test_a_role_without_anything(tmp_path: Path) -> None:
     """The message names the three kinds."""
     role(tmp_path, "README.md")
