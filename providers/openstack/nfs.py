@@ -48,6 +48,11 @@ class OpenStackFileSystem:
         """Return the stage's shares, the one to use first; none where the cloud has no Manila."""
         return self._listing("/shares/detail", "shares") if self._api.has(SERVICE) else []
 
+    def drift(self, share: Json) -> str:
+        """Return that a share is to grow, if so. Pure."""
+        there, wanted = share["size"], self._config.share_size
+        return f"{NFS}: the share has {there} GiB, and should have {wanted}" if there < wanted else ""
+
     def _listing(self, path: str, key: str) -> list[Json]:
         """Return the stage's things of a kind, the oldest first."""
         found = self._api.listing(SERVICE, path, key)

@@ -172,7 +172,8 @@ class OpenStackProvider(CloudProvider[OpenStackStage]):
         for share in shares:
             name, key = self._network.parse_tag(share)
             is_good = share["status"] not in {"error", "deleting", "error_deleting"}
-            found.setdefault(name, Found(name, key if is_good else "", mount_source(share)))
+            drift = self._nfs.drift(share)
+            found.setdefault(name, Found(name, key if is_good else "", mount_source(share), drift=drift))
         public = {address["port_id"] for address in addresses if address["port_id"]}
         for host in self._found_hosts(servers, volumes, ports, public):
             found.setdefault(host.name, host)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from model.keys.digest import key_of
 from model.keys.record import Record
 from model.log import Log
 from model.site import VagrantStage
@@ -77,16 +78,19 @@ class VagrantProvider(Provider):
     def found(self) -> Mapping[str, Found]:
         """Return all machines of the stage, from two listings of the backend."""
         found = {}
+        wanted = {resource.name: key_of(resource.settings) for resource in self.resources()}
         for short, state in self._machines.states().items():
             if state == GONE:
                 continue
             kept = self._machines.kept(short)
+            has_others = kept is not None and kept.settings not in {"", wanted.get(short, kept.settings)}
             found[short] = Found(
                 short,
                 kept.key if kept else "",
                 self._machines.id_of(short),
                 running=state == RUNNING,
                 is_host=True,
+                drift=f"{short} has other settings than site.toml says" if has_others else "",
             )
         return found
 

@@ -1,11 +1,12 @@
 # shellcheck shell=sh
 # Hold a stage's lock for the mother whose words come on standard input, and keep the history of her runs.
 #
-# Run as root, with $name (of the stage), $LOCKS and $HISTORY (directories), $patience (seconds without a word after which she is gone), $kept (lines of
-# history that stay) and $keeps (`yes` on the host that keeps the history). The first line is `take|again TOKEN OWNER`;
-# the answer is `taken SECONDS OWNER` (since the one before her was last heard), `held OWNER`, `broken OWNER` or
-# `other OWNER`. Then come `beat …`, which is sent back, `begin JSON`, `end JSON`, `idle JSON`, and `bye` or
-# `undo`, which leaves the one before her as the last who had the lock. What can't be written for the history, as on a full disk, is answered by `unwritten`: the lock is worth more.
+# Run as root, with $name (of the stage), $LOCKS and $HISTORY (directories), $patience (seconds without a word after
+# which she is gone), $kept (lines of history that stay) and $keeps (`yes` on the host that keeps the history). The
+# first line is `take|again TOKEN OWNER`; the answer is `taken SECONDS OWNER` (since the one before her was last heard),
+# `held OWNER`, `broken OWNER` or `other OWNER`. Then come `beat …`, which is sent back, `begin JSON`, `end JSON`,
+# `idle JSON`, and at last `bye`, or `undo`, which leaves the one before her as the last who had the lock. What can't be
+# written for the history, as on a full disk, is answered by `unwritten`: the lock is worth more.
 #
 # The lock is the kernel's: it ends with this shell, which ends with its input. While the input is silent, as of a
 # machine that lost its network, a child of it watches the time. /proc/uptime goes by no clock that somebody sets.
