@@ -106,6 +106,10 @@ class Initialization(Step):
         """Look for its marker on the service."""
         return self._run.live_state.initialized(self._service_name, self._label, key)
 
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the record of a role whose marker was seen; none is run, though a run may deploy the service now."""
+        return FactRecord(id=work.key) if self.real(work.key) is None else None
+
     def ensure(self, work: Work) -> FactRecord:
         """Run the role unless the service carries its marker, then set the marker."""
         from remote.engine.client import engine_errors

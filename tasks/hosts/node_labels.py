@@ -64,6 +64,12 @@ class NodeLabels(Step):
             run.live_state.renew(self._host)
         return FactRecord(id=sha256(str(sorted(labels.items()))))
 
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the record of a node that is labelled; one that a run has set aside since stays so."""
+        if self.real(work.key) is not None:
+            return None
+        return FactRecord(id=sha256(str(sorted(self._wanted(self._run.live_state.swarm).items()))))
+
     def real(self, key: str) -> str | None:
         """Compare with the labels of the node."""
         del key

@@ -98,6 +98,13 @@ class RegistryImage(RepositoryStep):
                 f"make room there (ssh -F {self._run.connections.files.config} {repository.short}), then run doit again"
             ) from error
 
+    def recall(self, work: Work) -> ImageRecord | None:
+        """Return the image that the registry has; none is made, and no other run's leftovers are removed."""
+        if self.real(work.key) is not None:
+            return None
+        reference = builder_for(self._run, work.log, clear=False).registry.find(self.repository, work.key)
+        return None if reference is None else ImageRecord(reference=reference)
+
     def _push_back(self, work: Work) -> str | None:
         """Push the image back that the registry had under this key, if an engine still has it."""
         record = self._run.state.read(self.task, ImageRecord)

@@ -2,6 +2,8 @@
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from doit.dependency import Dependency
@@ -9,10 +11,14 @@ from doit.dependency import Dependency
 from commands.shared.read_back import fill_in, read_back
 from commands.shared.statedb import StateDb
 from model.errors import HostError
+from model.keys.digest import key_of
 from model.keys.record import HostRecord, SwarmRecord
 from remote.ssh.connection import Connection
+from tasks.images import registry_image
+from tasks.images.registry_image import RegistryImage
 from tasks.names import host_task, swarm_task
 from tasks.run.context import Run
+from tasks.step import Work
 from tests import made as rig
 from tests.made import Made
 
@@ -74,6 +80,35 @@ def test_what_is_not_as_wanted_is_left_out(made: Made) -> None:
     assert "setup_hosts:hive0.hostname" in found
     assert host_task("hive1") in found
     assert not [name for name in found if name.startswith("setup_hosts:hive1.")]
+
+
+@pytest.mark.parametrize(
+    "task", ["setup_hosts:hive0.node_labels", "build_images:web", "initialize_services:web.first"]
+)
+def test_nothing_is_made_where_another_run_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    """It may have changed what was seen a moment ago: no image is built, no role run, no node takes tasks again."""
+    made = rig.new(tmp_path)
+    made.make()
+    run = made.run()
+    step = made.tasks(run)[task].meta["step"]
+    found: list[str | None] = ["10.0.0.4:5000/web@sha256:1", None]
+
+    def builder_for(*_: object, clear: bool) -> Any:
+        assert not clear, "leftovers of builds are another run's matter"
+        return SimpleNamespace(registry=SimpleNamespace(find=lambda *_: found.pop(0)))
+
+    monkeypatch.setattr(type(step), "ensure", lambda *_: pytest.fail("it was made"))
+    monkeypatch.setattr(registry_image, "builder_for", builder_for)
+    inputs = step.inputs_now()
+    work = Work(task, inputs, key_of(inputs), lambda _line: None)
+
+    assert step.recall(work) is not None
+    if isinstance(step, RegistryImage):
+        assert step.recall(work) is None, "it went meanwhile"
+    monkeypatch.setattr(type(step), "real", lambda *_: "another one than wanted")
+    assert step.recall(work) is None
 
 
 def test_a_checkout_that_knows_a_host_is_left_alone(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
