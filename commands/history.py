@@ -172,7 +172,7 @@ def _row(line: HistoryLine, service: str, *, coloured: bool) -> list[str]:
         ]
     commit = (line.commit or "no commit known") + (" + changes" if line.is_dirty else "")
     took = f" after {_duration(line.seconds)}" if line.ended else ""
-    outcome = f"{line.outcome}{took}"
+    outcome = clean(f"{line.outcome}{took}")
     if line.outcome != DONE:
         outcome = paint(outcome, YELLOW if line.outcome == AT_WORK else RED, on=coloured)
     head = f"{clean(f'{when}  {line.who}  {line.command}  ({commit})')}  {outcome}"

@@ -109,7 +109,8 @@ class RunHistory:
             return True
         self._has_ended = True
         if self._writing is not None:
-            self._writing.join(2 * _GIT_TIMEOUT)
+            # Who has lost the lock must be gone before another one has it.
+            self._writing.join(0 if outcome == LOST else 2 * _GIT_TIMEOUT)
         facts = self._facts()
         changed_nothing = outcome == DONE and not (facts["changed"] or facts["failed"] or self._is_certain)
         if self._writing is None or changed_nothing:

@@ -307,7 +307,7 @@ class StageLock:
     def note_end(self, line: str) -> bool:
         """Have the repository host write down how this run ended; return whether it has."""
         session = self._sessions.get(self._stage.repository.short)
-        if session is None or session.ended.is_set():
+        if session is None or not session.is_held:
             return False
         try:
             session.say("end", line, "ended", _END)

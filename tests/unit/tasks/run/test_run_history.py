@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from remote.mother.wait import wait_for
+from tasks.run import run_history
 from tasks.run.progress import Progress
 from tasks.run.run_history import Commit, RunHistory, commit_of
 
@@ -72,6 +75,22 @@ def test_a_run_is_written_from_its_first_change_on(tmp_path: Path) -> None:
     assert (second, ended["outcome"], ended["command"]) == ("end", "failed", "doit to=[redacted]")
     assert (ended["changed"], ended["failed"]) == (["deploy_services:web"], ["build_images:db"])
     assert (ended["revisions"], ended["began"]) == ({"web": 3}, begun["began"])
+
+
+def test_who_lost_the_lock_waits_for_no_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run may begin in a moment."""
+    lock: Any = SeenNotes()
+    go_on = threading.Event()
+    monkeypatch.setattr(run_history, "commit_of", lambda _directory: go_on.wait(20) and Commit())
+    history = RunHistory(lock, tmp_path, Progress().facts, lambda text: text)
+    history.open("doit")
+    history.begin()
+    began = time.monotonic()
+
+    history.end(run_history.LOST)
+
+    assert time.monotonic() - began < 10
+    go_on.set()
 
 
 @pytest.mark.parametrize("secret", ['s3c"r\\et', "false", '"id"'])

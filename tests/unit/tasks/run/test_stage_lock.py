@@ -179,6 +179,22 @@ def test_a_lost_lock_ends_the_run(
     assert interrupted == [signal.SIGINT]
 
 
+def test_a_lost_lock_is_not_waited_for(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where packets go nowhere the sessions seem to be there: the run is gone before another one may begin."""
+    monkeypatch.setattr(lock_session, "PATIENCE", 1.0)
+    monkeypatch.setattr(stage_lock, "PATIENCE", 1.0)
+    lock = begin("alice")
+    lock.wait()
+    monkeypatch.setattr(stage_lock.LockSession, "_answered", lambda *_: None)
+    monkeypatch.setattr(StageLock, "_retry", lambda *_: None)
+    wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
+    began = time.monotonic()
+
+    assert not lock.note_end("{}")
+
+    assert time.monotonic() - began < 2
+
+
 def test_hosts_that_the_run_takes_down_are_no_loss(
     hosts: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
