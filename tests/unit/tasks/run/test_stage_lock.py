@@ -185,7 +185,7 @@ def test_a_lost_lock_is_not_waited_for(begin: Begin, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(stage_lock, "PATIENCE", 1.0)
     lock = begin("alice")
     lock.wait()
-    monkeypatch.setattr(stage_lock.LockSession, "_answered", lambda *_: None)
+    monkeypatch.setattr(LocalSession, "_answered", lambda *_: None)
     monkeypatch.setattr(StageLock, "_retry", lambda *_: None)
     wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
     began = time.monotonic()
