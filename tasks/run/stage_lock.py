@@ -360,6 +360,7 @@ def owner_of(who: str, directory: Path, command: str) -> dict[str, str]:
         "since": now(),
         "command": command,
         "pid": str(os.getpid()),
+        "boot": _boot(),
     }
 
 
@@ -372,9 +373,17 @@ def words_of(owner: Owner) -> str:
     )
 
 
-def _place(owner: Owner) -> tuple[str | None, str | None]:
-    """Return the checkout of an owner: two runs of it never overlap."""
-    return owner.get("host"), owner.get("directory")
+def _place(owner: Owner) -> tuple[str | None, ...]:
+    """Return the checkout of an owner: two runs of it never overlap. Machines of CI may have the same name."""
+    return tuple(map(owner.get, ("boot", "host", "directory")))
+
+
+def _boot() -> str:
+    """Return this machine's boot, by random(4); empty where it can't be told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _refusal(stage: Stage, host: Host, answer: LockAnswer) -> str:

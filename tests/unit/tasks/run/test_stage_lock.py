@@ -79,6 +79,22 @@ def test_it_is_held_on_the_repository_and_on_a_hive(hosts: dict[str, Any], begin
     assert (on(hosts), third.saw_another_end) == ({"hive2": "carol", "hive0": "carol"}, True)
 
 
+@pytest.mark.parametrize(("boot", "is_late"), [("one", False), ("other", True)])
+def test_the_run_before_of_the_same_checkout_is_known(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch, boot: str, *, is_late: bool
+) -> None:
+    """It ended before this one looked at anything; a machine of CI may have the same name and directories."""
+    monkeypatch.setattr(stage_lock, "_boot", lambda: "one")
+    first = begin("alice")
+    first.wait()
+    first.release()
+    monkeypatch.setattr(stage_lock, "_boot", lambda: boot)
+    second = begin("alice")
+    second.wait()
+
+    assert second.saw_another_end is is_late
+
+
 @pytest.mark.parametrize("silent", ["hive0", "hive1", "hive2"])
 def test_one_silent_host_hides_no_run(hosts: dict[str, Any], begin: Begin, silent: str) -> None:
     """The next hive takes its place, so that two runs meet, be it silent for one of them or for both."""
