@@ -108,6 +108,12 @@ class PreparedHosts:
             host_keys=record.host_keys,
         )
 
+    def lets_in(self, host: Host) -> bool:
+        """Return whether a host lets the stage's key in as the admin user; nothing else is tried there."""
+        record = record_of(self._config, host)
+        with self._known_hosts(record) as known_hosts:
+            return self._identify(record, known_hosts, lambda _line: None).worked
+
     @contextlib.contextmanager
     def _known_hosts(self, record: HostRecord) -> Iterator[Path]:
         """Give the known_hosts file of a log-in: the keys of site.toml, else those that the stage has learned.

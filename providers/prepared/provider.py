@@ -45,9 +45,8 @@ class PreparedProvider(Provider):
         self._hosts = PreparedHosts(stage, stage.config, files, secret)
 
     def may_recall(self, resource: Resource) -> bool:
-        """Return True: to look at a host is to log in to it."""
-        del resource
-        return True
+        """Return whether a host lets the stage's key in already: else `ensure` would make the admin user."""
+        return self._hosts.lets_in(self._stage.host(resource.name))
 
     def resources(self) -> Sequence[Resource]:
         """List the hosts; where they answer and their host keys are their inputs."""

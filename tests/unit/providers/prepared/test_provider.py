@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from model import site as types
 from model.secrets.secret import Secret
 from model.site import PreparedHost
 from model.stage import Stage
+from providers.prepared import host
 from providers.prepared.provider import PreparedProvider
+from remote.ssh.login import Answer
 from remote.ssh.ssh_files import SshFiles
 
 
@@ -52,3 +56,20 @@ class TestResources:
             ("10.9.8.10", "2222"),
             ("gate.example", "23"),
         ]
+
+
+def test_a_plan_makes_no_admin_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a fresh clone it takes a host for known only where the key logs in already; no password is tried."""
+    asked: list[list[str]] = []
+
+    def run_ssh(words: list[str], **_: object) -> Answer:
+        asked.append(words)
+        worked = "HostKeyAlias=hive1.s.test" in words
+        return Answer(0, "id", "") if worked else Answer(255, "", "skep@h: Permission denied (publickey).")
+
+    monkeypatch.setattr(host, "run_ssh", run_ssh)
+    provider = a_provider(tmp_path, user="person", root_password="x")
+
+    assert [each.name for each in provider.resources() if provider.may_recall(each)] == ["hive1"]
+    assert {"User=skep"} == {word for words in asked for word in words if word.startswith("User=")}
+    assert len(asked) == 2
