@@ -347,10 +347,20 @@ class Builder:
             ):
                 is_own = (self._marks / container.name.removeprefix(prefix)).exists()
                 if is_own or _age(container.attrs["Created"]) > OLD:
-                    container.remove(force=True, v=True)
+                    self._remove(container)
         for mark in self._marks.glob("*"):
             if marked_host(mark, self._host) == self._host:
                 mark.unlink(missing_ok=True)
+
+    @staticmethod
+    def _remove(container: Any) -> None:
+        """Remove a container, unless that was the last thing the killed run asked for and the engine is about to."""
+        with suppress(NotFound):
+            try:
+                container.remove(force=True, v=True)
+            except APIError as error:
+                if error.status_code != _CONFLICT or "already in progress" not in str(error.explanation):
+                    raise
 
 
 def _age(created: str) -> float:

@@ -1,6 +1,7 @@
 """Build containers of the builder."""
 
 import threading
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 from docker.errors import APIError, ImageNotFound
 
+from model.errors import BuildError
 from remote.images.builder import Builder, failed_tag
 from remote.images.registry import SiteRegistry
+from tests.doubles.engine import refuse
 
 
 def test_two_images_with_the_same_layers_are_committed_at_the_same_time(tmp_path: Path) -> None:
@@ -60,6 +63,40 @@ def test_only_this_checkouts_left_over_containers_go(tmp_path: Path) -> None:
 
     assert removed == ["mine", "lost"]
     assert [mark.name for mark in marks.iterdir()] == ["elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "is_told"),
+    [
+        (409, "removal of container 509c is already in progress", False),
+        (404, "No such container: 509c", False),
+        (409, "You cannot remove a paused container 509c", True),
+        (500, "driver failed", True),
+    ],
+)
+def test_a_container_that_the_engine_is_removing(
+    tmp_path: Path, status: int, said: str, *, is_told: bool
+) -> None:
+    """The run was killed when it had asked for that: the next one goes on. Its mark goes only with the container."""
+
+    def remove(**_options: Any) -> None:
+        refuse(status, said)
+
+    marks = tmp_path / "building"
+    marks.mkdir()
+    (marks / "mine").write_text("hive3")
+    left = SimpleNamespace(
+        name="skep-build.o.mine", attrs={"Created": "2026-11-29T11:03:31.1Z"}, remove=remove
+    )
+    client: Any = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: [left]))
+    builder = Builder(
+        client, "hive3", SiteRegistry("reg", "u", "p"), "o", lambda _: threading.Lock(), marks, print
+    )
+
+    with pytest.raises(BuildError, match=said) if is_told else nullcontext():
+        builder.clear_leftovers()
+
+    assert (marks / "mine").exists() is is_told
 
 
 class ShellsEngine:
