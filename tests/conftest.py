@@ -41,6 +41,8 @@ OpenStack's services may have to be installed first, which is done while the fir
 """
 _SHARED_SITES = ("broken_site", "example_site", "one_host_site")
 """The folders whose tests share a site."""
+_ENGINES_OWN = ("test_built_layers.py", "test_image_histories.py")
+"""Files whose tests have this checkout's images on the mother's own engine, and remove them all."""
 _SECONDS: defaultdict[str, float] = defaultdict(float)
 _LONG, _MINUTES = 10, 120
 """Seconds from which on a group is listed, and seconds of all tests from which on there is a list."""
@@ -50,7 +52,7 @@ _PREPARING: pytest.StashKey["subprocess.Popen[str]"] = pytest.StashKey()
 
 
 def group_of(nodeid: str) -> str:
-    """Return the name of a test's group: OpenStack, a played cloud, a shared site, a file."""
+    """Return the name of a test's group: OpenStack, a played cloud, a shared site, the engine's own images, a file."""
     path = PurePosixPath(nodeid.partition("::")[0])
     if "openstack" in nodeid:
         return "openstack"
@@ -58,6 +60,8 @@ def group_of(nodeid: str) -> str:
         return next((cloud for cloud in PLAYED if cloud in nodeid), "contract")
     if path.parent.name in _SHARED_SITES:
         return path.parent.name
+    if path.name in _ENGINES_OWN:
+        return "images"
     return str(path)
 
 
