@@ -342,8 +342,9 @@ class Builder:
         """
         prefix = f"{BUILD_PREFIX}.{self._owner}."
         with engine_errors(self._host, "removing left-over build containers", BuildError):
+            # The engine may be about to remove one that a killed run asked it to: it is looked at no more then.
             for container in self._client.containers.list(
-                all=True, filters={"name": f"^/?{re.escape(prefix)}"}
+                all=True, filters={"name": f"^/?{re.escape(prefix)}"}, ignore_removed=True
             ):
                 is_own = (self._marks / container.name.removeprefix(prefix)).exists()
                 if is_own or _age(container.attrs["Created"]) > OLD:

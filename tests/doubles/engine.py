@@ -540,9 +540,16 @@ class ContainersDouble:
 
         return self.engine.call("containers.create", create)
 
-    def list(self, *, all: bool, filters: Mapping[str, str]) -> list["ContainerDouble"]:  # noqa: A002
-        """List containers by name."""
+    def list(
+        self,
+        *,
+        all: bool,  # noqa: A002
+        filters: Mapping[str, str],
+        ignore_removed: bool,
+    ) -> list["ContainerDouble"]:
+        """List containers by name; one that goes meanwhile must be no error."""
         assert all
+        assert ignore_removed
         pattern = re.compile(filters["name"])
         return self.engine.call(
             "containers.list",

@@ -189,7 +189,8 @@ class _Stage(Stage):
 
 def containers(client: docker.DockerClient) -> list[Container]:
     """Return the build containers of these tests."""
-    found = client.containers.list(all=True, filters={"name": f"^/?(skep-build.{SITE}|{PREFIX})"})
+    names = f"^/?(skep-build.{SITE}|{PREFIX})"
+    found = client.containers.list(all=True, filters={"name": names}, ignore_removed=True)
     return list(found)
 
 
