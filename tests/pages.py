@@ -18,8 +18,13 @@ LANGUAGES = ("sh", "console", "text", "toml", "python", "json", "dockerfile", "y
 PROGRAMS = ("doit", "./setup", "../skep/setup", "skep/setup", "skep", "ssh", "tox")
 """What a command in the text begins with."""
 MYSITE = "mysite"
-"""The site of the documents: that of `doit init mysite`, with what they add to it."""
+"""The site of the documents: that of `doit init mysite`, with what they add to it.
+
+Network `site`, which it begins with, stays beside `front`: the service's first revision is in it.
+"""
 _ADDED = """
+[networks.site]
+
 [networks.front]
 
 [volumes.pages]

@@ -1,4 +1,7 @@
-"""Each command of README and the documents exists, with its options, words and names. None is run here."""
+"""Each command of README and the documents exists, with its options, words and names. None is run here.
+
+`tests/integration/test_documents.py` runs those that can be run.
+"""
 
 import configparser
 import contextlib
