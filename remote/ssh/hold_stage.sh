@@ -14,7 +14,7 @@
 export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 umask 077
 past=$HISTORY/$name
-mkdir -p "$LOCKS"
+[ -d "$LOCKS" ] || mkdir -p "$LOCKS"
 cd "$LOCKS"
 
 # uptime: put the seconds since the boot into $now.
@@ -77,7 +77,7 @@ unended() {
     begun=$(cat "$past.begun") && append "${begun%\}},\"noticed\":\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"}" && rm -f "$past.begun"
 }
 
-if [ "$keeps" = yes ]; then
+if [ "$keeps" = yes ] && [ ! -d "$HISTORY" ]; then
     (umask 022 && mkdir -p "${HISTORY%/*}") && mkdir -p "$HISTORY" || :
 fi
 

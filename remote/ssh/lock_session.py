@@ -86,16 +86,18 @@ class LockSession:
             "kept": str(KEPT),
             "keeps": "yes" if keeps else "no",
         }
-        script = "".join(f"{key}={quote(value)}\n" for key, value in head.items()) + _SCRIPT.read_text()
+        lines = _SCRIPT.read_text().splitlines()
+        # Without the words about it. `head -c` asks for no more bytes than it prints: what comes behind them stays.
+        code = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+        script = "\n".join([*(f"{key}={quote(value)}" for key, value in head.items()), *code, ""])
         size = len(script.encode())
-        self._running = connection.session(
-            f"sudo -n sh -eu -c 'eval \"$(dd bs=1 count={size} 2>/dev/null)\"'"
-        )
+        self._running = connection.session(f"sudo -n sh -eu -c 'eval \"$(head -c {size})\"'")
         self._lock = threading.Lock()
         self._answers: SimpleQueue[str] = SimpleQueue()
         self._said: dict[str, float] = {}
         self._count = 0
         self._on_end: Callable[[], None] | None = None
+        self._has_asked = False
         self.ended = threading.Event()
         """Set when the session has ended, however."""
         self.heard = clock()
@@ -118,7 +120,7 @@ class LockSession:
             HostError: The host does not answer as it should.
 
         """
-        self._on_end = wake
+        self._on_end, self._has_asked = wake, True
         self._write(f"{'again' if again else 'take'} {token} {json.dumps(dict(owner))}\n")
         try:
             text = self._next(_ANSWER, "taking the stage's lock")
@@ -186,7 +188,8 @@ class LockSession:
             undo: Whether it is as if this run had never had it: the one before may take it again.
 
         """
-        self._write("undo\n" if undo else "bye\n")
+        if self._has_asked:
+            self._write("undo\n" if undo else "bye\n")
         self._running.close_input()
         if grace:
             self.ended.wait(grace)

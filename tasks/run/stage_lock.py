@@ -68,6 +68,7 @@ class StageLock:
         self._guard = threading.RLock()
         self._asking: dict[str, threading.Lock] = {host.short: threading.Lock() for host in stage.hosts}
         self._sessions: dict[str, LockSession] = {}
+        self._prepared: dict[str, LockSession] = {}
         self._retries: dict[str, float] = {}
         self._away: set[str] = set()
         self._first: Future[None] | None = None
@@ -150,8 +151,9 @@ class StageLock:
     def _take_first(self, hosts: list[Host], taken: "Future[None]") -> None:
         """Take the lock on the first hosts that answer; one that its provider knows not to run is not waited for."""
         try:
-            for host in hosts[1:]:
-                self._beside(host, self._connect(host).open)
+            # Begun on all at once, since that takes the time; taken one after the other, since two may come at once.
+            for host in hosts:
+                self._beside(host, partial(self._prepare, host, wanted=host in hosts[:PLACES]))
             for host in hosts:
                 if self.problem or len(self._sessions) >= PLACES:
                     break
@@ -162,6 +164,29 @@ class StageLock:
             taken.set_result(None)
         except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
             taken.set_exception(error)
+
+    def _prepare(self, host: Host, *, wanted: bool) -> None:
+        """Open a host's connection, and begin the session in which the lock is to be taken there, if that is wanted.
+
+        Raises:
+            HostError: The host does not answer.
+
+        """
+        if not wanted:
+            self._connect(host).open()
+            return
+        with self._asking[host.short]:
+            if not (self._closed.is_set() or host.short in self._prepared or host.short in self._sessions):
+                self._prepared[host.short] = self._session(host)
+
+    def _session(self, host: Host) -> LockSession:
+        """Begin a session on a host.
+
+        Raises:
+            HostError: The host does not answer.
+
+        """
+        return LockSession(self._connect(host), self.name, keeps=host.is_repository)
 
     @staticmethod
     def _beside(host: Host, act: Callable[[], None]) -> threading.Event:
@@ -188,18 +213,20 @@ class StageLock:
         with self._asking[host.short]:
             if self._closed.is_set() or self.problem or self._holds(host):
                 return
-            keeps = host.is_repository
-            session = LockSession(self._connect(host), self.name, keeps=keeps)
+            session = self._prepared.pop(host.short, None) or self._session(host)
             answer = session.take(self._token, self._owner, again=again, wake=self._wake.set)
             if answer.word != "taken":
                 self._lose(_refusal(self._stage, host, answer))
                 return
             if answer.since is not None and _place(answer.owner) != _place(self._owner):
                 self._late = answer.since - _LATE <= clock() - self._began or self._late
-            if keeps and self._begun:
+            if host.is_repository and self._begun:
                 with suppress(HostError):
                     session.say("begin", self._begun, "begun")
             with self._guard:
+                if self._closed.is_set():
+                    session.leave()
+                    return
                 self._sessions[host.short] = session
                 if self._watcher is None:
                     self._watcher = threading.Thread(target=self._watch, name="stage lock", daemon=True)
@@ -332,7 +359,8 @@ class StageLock:
         """
         with self._guard:
             self._closed.set()
-            sessions, self._sessions = list(self._sessions.values()), {}
+            sessions = [*self._sessions.values(), *self._prepared.values()]
+            self._sessions, self._prepared = {}, {}
         self._wake.set()
         for session in sessions:
             session.leave(undo=not self._has_begun)

@@ -4,6 +4,7 @@ Letting one in never takes the other one out, and no two runs of theirs overlap.
 """
 
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -134,11 +135,19 @@ def test_both_are_let_in(checkouts: tuple[Site, Site]) -> None:
 
 SLOW = "setup_hosts:hive1.hostname"
 _HOLD = """
-rm -f /var/lib/skep/steps/hostname
+flock /run/skep.lock rm -f /var/lib/skep/steps/hostname
 systemctl reset-failed busy 2>/dev/null || true
 systemd-run --quiet --unit=busy flock /run/skep.lock sleep 1000
 """
-"""Has the step run again, and wait for a lock on its host."""
+"""Has the step run again, and wait for a lock on its host; what a killed run left at work there ends first."""
+
+
+@pytest.fixture
+def both(checkouts: tuple[Site, Site]) -> tuple[Site, Site]:
+    """Give both checkouts, up to date with a step."""
+    for site in checkouts:
+        site.run(*STEP).well()
+    return checkouts
 
 
 @contextmanager
@@ -159,20 +168,37 @@ def release(site: Site) -> None:
     site.on("hive1", "systemctl stop busy || true")
 
 
+def masters(site: Site) -> dict[str, int]:
+    """Return the local ports of a checkout's shared connections, by host."""
+    ports = {}
+    for control in socket_directory(site.state).glob("*.ssh"):
+        words = ["ssh", "-F", str(site.state / "ssh_config"), "-o", f"ControlPath={control}", "-O", "check"]
+        said = subprocess.run([*words, control.stem], capture_output=True, text=True, timeout=30, check=True)
+        pid = re.search(r"pid=(\d+)", said.stdout + said.stderr)
+        assert pid is not None
+        ports[control.stem] = _port(int(pid[1]))
+    return ports
+
+
+def _port(process: int) -> int:
+    """Return the local port of a process's only TCP connection."""
+    found = subprocess.run(["ss", "-Htnp"], capture_output=True, text=True, timeout=30, check=True).stdout
+    [line] = [line for line in found.splitlines() if f"pid={process}," in line]
+    return int(line.split()[3].rpartition(":")[2])
+
+
 def runs_of(site: Site) -> list[dict[str, Any]]:
     """Return the runs of the history that changed something."""
     runs = json.loads(site.run("history", "--json").well().text)["runs"]
     return [line for line in runs if not line.get("idle")]
 
 
-def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(checkouts: tuple[Site, Site]) -> None:
+def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(both: tuple[Site, Site]) -> None:
     """Who, where, since when and with which command; after kill -9 the other one begins at once.
 
     The history has a line of the killed run, which says that it never ended.
     """
-    first, second = checkouts
-    first.run(*STEP).well()
-    second.run(*STEP).well()
+    first, second = both
     with at_work(first) as running:
         refused = second.run(*STEP, timeout=30)
         assert (refused.status, "another run holds this stage" in refused.failed()) == (3, True)
@@ -193,3 +219,45 @@ def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(checkouts: t
     assert (ended["outcome"], killed["outcome"], killed["ended"]) == ("done", "never ended", "")
     assert killed["command"] == f"doit {' '.join(STEP)}"
     assert first.run(*STEP).did_nothing
+
+
+def test_unlock_ends_the_other_run(both: tuple[Site, Site]) -> None:
+    """With the site's name it takes the lock away: the other run says by whom, and ends at once."""
+    first, second = both
+    with at_work(first) as running:
+        second.run("unlock", f"confirm={first.name}", timeout=30).well()
+        ended = running.wait(30)
+
+        assert ended.status == 1
+        assert (
+            "stopped: private: the stage's lock was taken away from this run by doit unlock: "
+            in ended.failed()
+        )
+        assert f"in {second.directory} on " in ended.text
+        release(first)
+        second.run(*STEP).well()
+
+
+def test_a_lost_network_frees_the_stage_within_a_minute(both: tuple[Site, Site]) -> None:
+    """A run whose packets no longer arrive ends itself before the hosts give the lock to another one."""
+    first, second = both
+    with at_work(first) as running:
+        drops = [
+            f"iptables -{{0}} {chain} -p tcp --{end} {port} -j DROP"
+            for port in masters(first).values()
+            for chain, end in (("INPUT", "sport"), ("OUTPUT", "dport"))
+        ]
+        lost = time.monotonic()
+        try:
+            first.everywhere(HOSTS, "\n".join(drop.format("I") for drop in drops))
+            ended = running.wait(50)
+            own = time.monotonic() - lost
+            # ssh notices first, and fails the step; where none is at work there, the lock's own time ends the run.
+            assert "hive1: the ssh connection broke" in ended.failed()
+            assert "doit history will say that it never did" in ended.text
+            release(first)
+            rig.wait_until(lambda: second.run(*STEP, timeout=60).status == 0, "the lock to be free", 60)
+            freed = time.monotonic() - lost
+        finally:
+            first.everywhere(HOSTS, "\n".join(drop.format("D") for drop in drops))
+        assert own < 40 <= freed < 60

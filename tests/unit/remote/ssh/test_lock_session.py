@@ -200,3 +200,13 @@ def test_the_history(host: Any, take: Take, monkeypatch: pytest.MonkeyPatch) -> 
         session.say("end", line(id=str(n)), "ended")
     lines, _ = history_on(host, NAME)
     assert [each["id"] for each in lines] == [str(n) for n in range(2, 13)]
+
+
+def test_a_session_that_never_asked_leaves_nothing(host: Any, take: Take) -> None:
+    """As that on the second host of a run that the first one turned away."""
+    take("alice")[0].leave(grace=5)
+    unasked = LocalSession(host, NAME, keeps=True)
+    unasked.leave(grace=5)
+
+    assert unasked.ended.is_set()
+    assert take("alice", again=True)[1].word == "taken"
