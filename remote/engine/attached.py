@@ -6,14 +6,11 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
-import termios
 import threading
-import tty
-from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from docker import DockerClient
@@ -21,9 +18,7 @@ from docker.errors import APIError, NotFound
 from docker.utils.socket import STDERR, frames_iter
 
 from model.labels import SHELL_LABEL, label_filter
-
-_INPUT, _OUTPUT, _ERRORS = 0, 1, 2
-_CHUNK = 1 << 16
+from remote.engine.terminal import CHUNK, ERRORS, INPUT, OUTPUT, own_terminal, write
 
 
 def run_attached(
@@ -70,10 +65,10 @@ def run_attached(
         streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         connection = api.attach_socket(container.id, params=streams)
         container.start()
-        with _own_terminal(container) if terminal else contextlib.nullcontext():
+        with own_terminal(partial(_resize, container)) if terminal else contextlib.nullcontext():
             threading.Thread(target=_send, args=(connection,), daemon=True).start()
             for stream, data in frames_iter(connection, terminal):
-                _write(_ERRORS if stream == STDERR else _OUTPUT, data)
+                write(ERRORS if stream == STDERR else OUTPUT, data)
         return int(ended.json()["StatusCode"])
     finally:
         # Mostly it is gone, or going.
@@ -101,33 +96,14 @@ def _send(connection: Any) -> None:
     whole.settimeout(None)
     try:
         with contextlib.suppress(OSError):
-            while data := os.read(_INPUT, _CHUNK):
+            while data := os.read(INPUT, CHUNK):
                 whole.sendall(data)
     finally:
         with contextlib.suppress(OSError):
             whole.shutdown(socket.SHUT_WR)
 
 
-def _write(descriptor: int, data: bytes) -> None:
-    """Write all of it."""
-    while data:
-        data = data[os.write(descriptor, data) :]
-
-
-@contextlib.contextmanager
-def _own_terminal(container: Any) -> Iterator[None]:
-    """Leave each key, and the terminal's size, to the container as long as it runs."""
-
-    def resize(*_: object) -> None:
-        width, height = shutil.get_terminal_size()
-        with contextlib.suppress(APIError):
-            container.resize(height, width)
-
-    resize()
-    before, handler = termios.tcgetattr(_INPUT), signal.signal(signal.SIGWINCH, resize)
-    tty.setraw(_INPUT, termios.TCSADRAIN)  # what was typed ahead stays
-    try:
-        yield
-    finally:
-        termios.tcsetattr(_INPUT, termios.TCSADRAIN, before)
-        signal.signal(signal.SIGWINCH, handler)
+def _resize(container: Any, columns: int, lines: int) -> None:
+    """Give a container's terminal a size."""
+    with contextlib.suppress(APIError):
+        container.resize(lines, columns)

@@ -1,6 +1,5 @@
 """A host's Docker Engine, through its socket forwarded over ssh."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPResponse
@@ -15,22 +14,13 @@ from docker.transport.unixconn import UnixHTTPConnection, UnixHTTPConnectionPool
 
 from model.errors import HostError, SkepError
 from model.reasons import reason_of
+from remote.engine.unix_http import UpgradedResponse
 
 TIMEOUT = 120
 POOL = 80
 """Connections to one engine that are kept: as many as there are threads, and some for the live state."""
 _SCHEME = "http+docker://"
 _URL = f"{_SCHEME}localhost"
-
-
-class _Upgraded(HTTPResponse):
-    """An answer whose headers are read and not a byte more."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self.fp.close()
-        # Of one byte, and not none: the SDK takes the socket from behind it.
-        self.fp = sock.makefile("rb", buffering=1)
 
 
 class _Connection(UnixHTTPConnection):  # type: ignore[misc] # the SDK has no types
@@ -50,7 +40,7 @@ class _Connection(UnixHTTPConnection):  # type: ignore[misc] # the SDK has no ty
     def putheader(self, header: str, *values: Any) -> None:
         """Take a header of a request; one says that a bare socket is wanted."""
         if header == "Upgrade":
-            self.response_class = _Upgraded
+            self.response_class = UpgradedResponse
         super().putheader(header, *values)
 
 

@@ -6,7 +6,6 @@ here, with the names and answers of the SDK's `APIClient`.
 
 import http.client
 import json
-import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,28 +16,11 @@ from urllib.parse import quote
 from model.errors import HostError, SkepError
 from model.json_types import Json
 from model.reasons import reason_of
+from remote.engine.unix_http import UnixHttp
 
 TIMEOUT = 120
 """Seconds that one answer may take."""
 Filters = Mapping[str, str | Sequence[str]]
-
-
-class _Http(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
-
-    def __init__(self, path: Path, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket, and not to a host."""
-        self.sock = socket.socket(socket.AF_UNIX)
-        try:
-            self.sock.settimeout(self.timeout)
-            self.sock.connect(str(self._path))
-        except OSError:
-            self.close()
-            raise
 
 
 class Reader:
@@ -58,7 +40,7 @@ class Reader:
         """Keep where it is; nothing is connected yet."""
         self._where, self._path, self._timeout, self._error = where, path, timeout, error
         self._guard = threading.Lock()
-        self._idle: list[_Http] = []
+        self._idle: list[UnixHttp] = []
 
     def info(self) -> Json:
         """Return the engine's description of itself."""
@@ -67,6 +49,14 @@ class Reader:
     def containers(self, *, all: bool = False, filters: Filters | None = None) -> list[Json]:  # noqa: A002 - as in the SDK
         """Return its containers: those that run, or all."""
         return self._list(f"/containers/json?all={int(all)}", filters)
+
+    def container(self, identity: str) -> Json:
+        """Return a container's description."""
+        return self._object(f"/containers/{quote(identity)}/json")
+
+    def network(self, name: str) -> Json:
+        """Return a network's description, with the containers in it."""
+        return self._object(f"/networks/{quote(name)}")
 
     def volumes(self, *, filters: Filters | None = None) -> Json:
         """Return its volumes, below `Volumes`."""
@@ -87,6 +77,10 @@ class Reader:
     def services(self, *, status: bool = False, filters: Filters | None = None) -> list[Json]:
         """Return the services of the swarm that it manages, with the number of their tasks if asked for."""
         return self._list(f"/services?status={str(status).lower()}", filters)
+
+    def tasks(self, *, filters: Filters | None = None) -> list[Json]:
+        """Return the tasks of the swarm that it manages, those that ended as well, as far as the swarm keeps them."""
+        return self._list("/tasks", filters)
 
     def secrets(self, *, filters: Filters | None = None) -> list[Json]:
         """Return the secrets of the swarm that it manages, without their contents."""
@@ -137,10 +131,10 @@ class Reader:
         return answer
 
     @contextmanager
-    def _connection(self) -> Iterator[_Http]:
+    def _connection(self) -> Iterator[UnixHttp]:
         """Give a connection that nobody else uses meanwhile; it is kept only if all went well."""
         with self._guard:
-            connection = self._idle.pop() if self._idle else _Http(self._path, self._timeout)
+            connection = self._idle.pop() if self._idle else UnixHttp(self._path, self._timeout)
         try:
             yield connection
         except BaseException:

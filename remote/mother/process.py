@@ -240,6 +240,29 @@ class Running:
         _end(self._process, new_session=self._new_session)
 
 
+def run_in_front(words: Sequence[str | Path], *, held_open: bool = False, cwd: Path | None = None) -> int:
+    """Run a program with this process's own terminal, input and output; return its exit status, negative for a signal.
+
+    Args:
+        words: The program and its arguments.
+        held_open: Whether its input is a pipe that ends as this process does, in the place of this process's own.
+        cwd: The directory that it runs in, if not ours.
+
+    Raises:
+        OSError: The program is not there, or can't be started.
+
+    """
+    process = _popen(words, None, cwd, stdin=subprocess.PIPE if held_open else None, stdout=None, stderr=None)
+    try:
+        return int(process.wait())
+    finally:
+        # Ctrl-C is for both: it has ended then, or ends now with its input.
+        if process.stdin is not None:
+            process.stdin.close()
+        if process.poll() is None:
+            _end(process, new_session=False)
+
+
 @cache
 def local_machine() -> Any:
     """Return plumbum's machine for local programs.

@@ -148,6 +148,37 @@ def ssh_command(config: Path, control: Path, host: str, command: str, *, termina
     return ["ssh", "-F", str(config), *options, "-t" if terminal else "-T", host, command]
 
 
+def ssh_session(config: Path, control: Path, host: str, words: Sequence[str], *, terminal: bool) -> list[str]:
+    """Return the command that logs in to a host over its shared connection, or runs the words of a shell command there.
+
+    Args:
+        config: The stage's ssh_config.
+        control: The path of the connection's control socket.
+        host: The host's name in `config`.
+        words: The words; ssh puts a space between them. None of them for a shell to type in.
+        terminal: Whether there is a terminal.
+
+    """
+    options = _options({"ControlPath": path_value(control), "ControlMaster": "no"})
+    return ["ssh", "-F", str(config), *options, "-t" if terminal else "-T", host, *words]
+
+
+def ssh_forward(config: Path, host: str, ports: Sequence[str]) -> list[str]:
+    """Return the command that forwards ports of this machine over a connection of its own.
+
+    Its end is that of its standard input: so it ends with the process that has started it, however that ends.
+
+    Args:
+        config: The stage's ssh_config.
+        host: The host's name in `config`.
+        ports: As ssh's `-L` wants them.
+
+    """
+    options = _options({"ControlPath": "none", "ExitOnForwardFailure": "yes"})
+    forwards = [word for port in ports for word in ("-L", port)]
+    return ["ssh", "-F", str(config), *options, *forwards, "-T", host, "cat"]
+
+
 def ssh_control(config: Path, control: Path, host: str, order: str) -> list[str]:
     """Return the command that gives a shared connection an order: `check`, `stop` or `exit`."""
     options = _options({"ControlPath": path_value(control)})

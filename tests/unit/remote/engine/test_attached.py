@@ -35,7 +35,7 @@ def test_a_container_that_is_not_started_is_known_by_its_label() -> None:
 def pair(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return the connection of a command, its other end, and a function that writes to this process's input."""
     end, into = os.pipe()
-    monkeypatch.setattr(attached, "_INPUT", end)
+    monkeypatch.setattr(attached, "INPUT", end)
     ours, theirs = socket.socketpair()
     theirs.settimeout(20)
     with ours, theirs:

@@ -27,6 +27,7 @@ LAYERS = ("commands", "tasks", "providers", "remote")
                 "remote/mother/wait.py": "it is the wait",
                 "commands/connect.py": "it goes on until Ctrl-C",
                 "commands/serve_install.py": "it goes on until Ctrl-C",
+                "commands/operate/status.py": "it goes on until Ctrl-C",
             },
         ),
         (

@@ -246,7 +246,7 @@ def test_a_run_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("doit.doit_cmd._CMDLINE_VARS", {})
     monkeypatch.setenv("AWS_TOKEN", SECRET)
 
-    run = open_run(None)
+    run = open_run()
 
     assert "AWS_TOKEN" not in os.environ
     assert run.secrets.read("token") == Secret(SECRET)

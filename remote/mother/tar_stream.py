@@ -1,0 +1,114 @@
+"""Files of this machine as a tar stream, and out of one: owners by number, modes, times, links, any bytes in names."""
+
+import os
+import queue
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from model.errors import StateError
+
+_PIECES = 16
+"""Pieces that are ahead of the reader at most, of some 10 KiB each."""
+Count = Callable[[int], None]
+"""Takes the number of bytes of each piece."""
+
+
+def packed(path: Path, name: str) -> Iterator[bytes]:
+    """Yield a tar stream of a file, or of a directory with all that is in it.
+
+    Args:
+        path: The file or directory; a symbolic link is packed as such.
+        name: Its name in the stream.
+
+    Raises:
+        StateError: It can't be read.
+
+    """
+    pieces: queue.Queue[bytes | Exception | None] = queue.Queue(_PIECES)
+    given_up = threading.Event()
+
+    class Pipe:
+        """The end that tar writes to."""
+
+        def write(self, data: bytes) -> int:
+            """Hand a piece over."""
+            while not given_up.is_set():
+                try:
+                    pieces.put(bytes(data), timeout=1)
+                except queue.Full:
+                    continue
+                return len(data)
+            raise BrokenPipeError
+
+    def pack() -> None:
+        try:
+            with tarfile.open(fileobj=Pipe(), mode="w|", format=tarfile.PAX_FORMAT) as tar:  # type: ignore[call-overload]
+                tar.add(path, name)
+        except Exception as error:  # noqa: BLE001 - the reader raises it
+            pieces.put(error)
+        else:
+            pieces.put(None)
+
+    thread = threading.Thread(target=pack, daemon=True)
+    thread.start()
+    try:
+        while True:
+            piece = pieces.get()
+            if isinstance(piece, OSError):
+                raise StateError(f"{piece.filename or path}: {piece.strerror or piece}") from piece
+            if isinstance(piece, Exception):
+                raise piece
+            if piece is None:
+                return
+            yield piece
+    finally:
+        given_up.set()
+
+
+def unpack(stream: BinaryIO, directory: Path, name: str) -> None:
+    """Unpack a tar stream of one file or directory, under a name of its own.
+
+    Owners are kept where this process is root. Nothing is written outside of `directory`, whatever the stream says.
+
+    Args:
+        stream: The stream.
+        directory: Where to; it exists.
+        name: The name there, in the place of the one in the stream.
+
+    Raises:
+        StateError: A file can't be written, or the stream would write elsewhere.
+
+    """
+    home = directory.resolve()
+
+    def placed(member: tarfile.TarInfo, _to: str) -> tarfile.TarInfo:
+        path = _renamed(member.name, name)
+        if not _is_inside(home, path):
+            raise StateError(f"{member.name}: would be written outside of {directory}; it was not")
+        linked = _renamed(member.linkname, name) if member.islnk() else member.linkname
+        if member.islnk() and not _is_inside(home, linked):
+            raise StateError(f"{member.name}: links to a file outside of {directory}; it was not written")
+        return member.replace(name=path, linkname=linked, deep=False)
+
+    try:
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            tar.extractall(directory, numeric_owner=True, filter=placed)  # noqa: S202 - `placed` looks at each
+    except tarfile.TarError as error:
+        raise StateError(f"{directory}: the files did not arrive whole: {error}") from error
+    except OSError as error:
+        raise StateError(f"{error.filename or directory}: {error.strerror or error}") from error
+
+
+def _renamed(path: str, name: str) -> str:
+    """Return a path of a stream with another first part."""
+    _, slash, rest = path.removeprefix("./").partition("/")
+    return f"{name}{slash}{rest}".rstrip("/")
+
+
+def _is_inside(home: Path, path: str) -> bool:
+    """Return whether a path stays in a directory, also by way of links that are there by now."""
+    parent = (home / path).parent.resolve()
+    return ".." not in Path(path).parts and not os.path.isabs(path) and parent.is_relative_to(home)  # noqa: PTH117 - of a text
