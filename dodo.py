@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from doit import get_var
-
 from tasks.phases import tasks
 from tasks.run.open import doit_config, open_run
 
 Tasks = Iterator[dict[str, Any]]
-RUN = open_run(get_var("stage"))
+RUN = open_run()
 DOIT_CONFIG = doit_config(RUN.state)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 from doit.cmd_run import Run as DoitRun
 from doit.exceptions import InvalidCommand
 
+from commands.operate.attach import words_before_dashes, words_behind_dashes
+from commands.operate.one_off import run_one_off
 from commands.shared import timings
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted, wait_for_lock
@@ -53,10 +55,13 @@ class RunCommand(DoitRun):
     _with_timings = False
 
     def execute(self, params: Any, args: Any) -> int:
-        """Run tasks; hand `shell_image:NAME`, which looks like a task, to its command."""
+        """Run tasks; hand `shell_image:NAME`, and `SERVICE -- COMMAND`, to what they are for."""
         if len(args) == 1 and str(args[0]).startswith(PREFIX):
             self.loader.setup(params)
             return shell(site_run(self.loader), args[0].removeprefix(PREFIX))
+        if command := words_behind_dashes():
+            self.loader.setup(params)
+            return run_one_off(site_run(self.loader, asks=False), words_before_dashes(args), command)
         self._with_timings = bool(params["timings"])
         return int(super().execute(params, args))
 

@@ -31,10 +31,19 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "rollback": ("stage", "to"),
     "unlock": ("stage", "confirm"),
     "init": tuple(INIT_WORDS),
+    "exec": ("stage", "task", "user", "dir"),
+    "shell": ("stage", "task", "user", "dir"),
+    "cp": ("stage", "task"),
+    "forward": ("stage", "task"),
+    "logs": ("stage", "task", "since", "lines", "grep"),
+    "scale": ("stage", "until"),
     "help": (),
     "tabcompletion": (),
 }
 """Command to the words `name=value` that it takes; `stage` alone where it is not listed."""
+
+_OF_SERVICES = ("rollback", "status", "exec", "shell", "restart", "logs", "forward")
+"""Commands that take services."""
 
 Word = tuple[str, str]
 """A word, and what it is."""
@@ -143,8 +152,12 @@ def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
     """Yield what a command takes beside tasks."""
     if command == "keys":
         yield from (("export", "print what CI needs to log in"), ("import", "read that from standard input"))
-    if command == "rollback":
+    if command in _OF_SERVICES:
         yield from ((name, "service") for name in site.names("services"))
+    elif command == "scale":
+        yield from ((f"{name}=", "service") for name in site.names("services"))
+    elif command == "cp":
+        yield from ((f"{name}:", "service") for name in site.names("services"))
     elif command == "why":
         yield from ((name, table[:-1]) for table in ("services", "images") for name in site.names(table))
     elif command == "shell_image":

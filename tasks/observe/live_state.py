@@ -5,6 +5,7 @@ answered from memory: None when the real thing is as recorded, else why it is no
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -25,6 +26,7 @@ from model.labels import (
 )
 from model.stage import Host, Stage
 from model.swarm.docker_subnets import is_allocated
+from model.swarm.scaled import is_scale_over, scale_words
 from remote.images.registry_storage import LOCAL_BASES
 from remote.mother.process import local_machine
 from remote.swarm.jobs import is_job
@@ -191,6 +193,8 @@ class LiveState:
             return problem
         if is_job(found):
             return None  # it has run, and carries no label of it: to write one would run it again
+        if is_scale_over(labels_of(found), time.time()):
+            return f"it was {scale_words(labels_of(found))}"
         if labels_of(found).get(SPEC_LABEL) != spec_digest(found["Spec"]):
             return "the service was changed by somebody else"
         # The swarm mends that by itself; but a run that says that all is well must have seen it so.

@@ -1,6 +1,7 @@
 """Open the run of the site and stage that doit was started for."""
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -31,32 +32,41 @@ from tasks.run.secrets import Secrets
 from tasks.run.stage_lock import StageLock
 from tasks.run.state import State, homes
 
+DASHES = "--"
+"""Behind it come the words of a command that runs elsewhere."""
 THREADS = 64
 """Of these, few work at a time (`tasks.run.coordination.AT_A_TIME`); the others wait for services to run."""
 WORDS = {
     "stage": "the stage to work on",
-    "confirm": "destroy, prune, unlock: the site's name",
+    "confirm": "destroy, prune, rebalance, unlock: the site's name",
     "key": "prune: the ssh keys to take out",
-    "volumes": "destroy, prune: the volumes to remove as well",
+    "volumes": "destroy, prune, replace_host: the volumes to remove as well",
     "upgrade": "lock: the images to upgrade",
     "to": "rollback: the revision to go back to",
+    "task": "exec, shell, cp, logs, forward: the task's number, its host, or `all`",
+    "user": "exec, shell: the user to run as",
+    "dir": "exec, shell: the directory to run in",
+    "since": "logs: how far back, as 90s, 15m, 2h, 1d, or a time",
+    "lines": "logs: how many lines of each task at most",
+    "until": "scale: until when runs leave it alone, as 2h or 18:00",
+    "grep": "logs: a regular expression that lines have to match",
     LEAVE: "run: the region, project, subscription or provider whose things are left behind as they are",
     "replace": "run: the hosts, networks and volumes that may be replaced although something is lost; or `swarm`",
 }
 """The words that the command line takes as `name=value`."""
 
 
-def open_run(asked: str | None) -> Run:
+def open_run() -> Run:
     """Return the run for the site in the directory where doit was started.
 
-    Args:
-        asked: The stage on the command line; without one, SKEP_STAGE names it.
+    The stage is that of the command line (`stage=`), else that of SKEP_STAGE.
 
     Raises:
         InvalidDodoFile: The site can't be used as it is, or a word `name=value` of the command line is unknown. doit
             prints the message alone.
 
     """
+    _forget_words_of_commands()
     _refuse_unknown_words()
     # doit changes to dodo.py's own directory; a site may live elsewhere.
     directory = Path(doit.get_initial_workdir())
@@ -64,7 +74,7 @@ def open_run(asked: str | None) -> Run:
         # The repository stays where it is, though the number of hosts is another one.
         known = homes(directory)
         site = load(directory / "site.toml", known)
-        stage = select(site, asked or os.environ.get("SKEP_STAGE") or None, known)
+        stage = select(site, doit.get_var("stage") or os.environ.get("SKEP_STAGE") or None, known)
         taken = take(stage, os.environ)
         may_replace = frozenset(filter(None, (doit.get_var("replace") or "").split(",")))
         state = State(directory / "state" / stage.name)
@@ -149,6 +159,23 @@ def new_run(
     )
 
 
+def _forget_words_of_commands() -> None:
+    """Forget `NAME=value` behind `--`: those are words of a command elsewhere, as in `doit exec web -- env A=b`."""
+    if DASHES not in sys.argv:
+        return
+    at = sys.argv.index(DASHES)
+    own = [word for word in sys.argv[1:at] if "=" in word and not word.startswith("-")]
+    doit_cmd.reset_vars()
+    for word in own:
+        name, _, value = word.partition("=")
+        doit_cmd.set_var(name, value)
+
+
+def words_typed() -> dict[str, str]:
+    """Return the words `name=value` of the command line."""
+    return dict(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001 - no other way to ask
+
+
 def _refuse_unknown_words() -> None:
     """Refuse `stag=production`: doit would take it, say nothing, and work on another stage.
 
@@ -156,7 +183,10 @@ def _refuse_unknown_words() -> None:
         InvalidDodoFile: There is such a word.
 
     """
-    unknown = [word for word in doit_cmd._CMDLINE_VARS or {} if word not in WORDS]  # noqa: SLF001 - no other way to ask
+    # Its words are names of services, and it refuses others itself.
+    if sys.argv[1:2] == ["scale"]:
+        return
+    unknown = [word for word in words_typed() if word not in WORDS]
     if unknown:
         known = ", ".join(f"{word}=" for word in WORDS)
         raise InvalidDodoFile(f"{unknown[0]}=… is not known on the command line; there are: {known}")

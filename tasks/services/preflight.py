@@ -17,12 +17,13 @@ from model.errors import ServiceError, SkepError
 from model.hosts.firewall import swarm_ports
 from model.keys.digest import canonical, sha256
 from model.keys.record import SwarmRecord
-from model.labels import GIVEN_LABEL, belongs_to, labels_of
+from model.labels import belongs_to, labels_of
 from model.log import Log
 from model.site.networks import MTU
 from model.stage import Host, Stage
 from model.swarm import engine_versions
 from model.swarm.scheduling import Node, SchedulingRequest, meets_constraint, unschedulable
+from model.swarm.scheduling_node import scheduling_node
 from remote.checks import host_facts, vxlan
 from remote.checks.host_facts import HostFacts
 from remote.mother.files import write_whole
@@ -148,43 +149,11 @@ def _swarm(
 
     def named_node(node: Mapping[str, Any]) -> Node:
         name = shorts.get(node["ID"], node["ID"])
-        return _node(node, name, given.get(name))
+        return scheduling_node(node, name, given.get(name))
 
     named = [named_node(node) for node in usable]
     drained = [named_node(node) for node in nodes if node not in usable and node["ID"] in shorts]
     return sorted(named, key=lambda node: node.name), drained, foreign
-
-
-def _node(node: Mapping[str, Any], name: str, given: Mapping[str, str] | None) -> Node:
-    """Return a node as constraints see it.
-
-    Args:
-        node: The node.
-        name: Its name.
-        given: The labels that site.toml gives it; None for a node of others. Those that it gave before go.
-
-    """
-    labels = labels_of(node)
-    former = set() if given is None else {*labels.get(GIVEN_LABEL, "").split(",")} - given.keys()
-    description = node.get("Description") or {}
-    engine = description.get("Engine") or {}
-    platform, resources = description.get("Platform") or {}, description.get("Resources") or {}
-    return Node(
-        name,
-        {
-            "node.id": node["ID"],
-            "node.hostname": description.get("Hostname", ""),
-            "node.role": node["Spec"]["Role"],
-            "node.ip": node["Status"].get("Addr", ""),
-            "node.platform.os": platform.get("OS", ""),
-            "node.platform.arch": platform.get("Architecture", ""),
-        },
-        {label: value for label, value in labels.items() if label not in former},
-        engine.get("Labels") or {},
-        resources.get("NanoCPUs", 0) / 1e9,
-        resources.get("MemoryBytes", 0),
-        engine.get("EngineVersion", ""),
-    )
 
 
 def _foreign_wants(service: Mapping[str, Any]) -> SchedulingRequest:

@@ -114,17 +114,17 @@ def test_an_unknown_word_is_refused(
     site: Path, monkeypatch: pytest.MonkeyPatch, word: str, *, known: bool
 ) -> None:
     """`stag=production` works on no other stage than the one meant: it is refused, with the words that there are."""
-    monkeypatch.setattr(doit_cmd, "_CMDLINE_VARS", {word: "production"})
+    monkeypatch.setattr(doit_cmd, "_CMDLINE_VARS", {word: "private"})
     monkeypatch.setattr("doit.get_initial_workdir", lambda: str(site))
     if known:
-        assert open_run("private").stage.name == "private"
+        assert open_run().stage.name == "private"
         return
 
     with pytest.raises(
         InvalidDodoFile,
-        match=f"^{word}=… is not known .*: stage=, confirm=, key=, volumes=, upgrade=, to=, leave=, replace=$",
+        match=f"^{word}=… is not known .*: stage=, confirm=, key=, volumes=, upgrade=, to=, .*leave=, replace=$",
     ):
-        open_run("private")
+        open_run()
 
 
 def test_what_can_not_be_replaced_is_refused(site: Path) -> None:

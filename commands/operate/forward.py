@@ -1,0 +1,143 @@
+"""`doit forward web 8080:80`: a port of a task or of a host, at this machine."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from doit import get_var
+from doit.cmd_base import DoitCmdBase
+from doit.exceptions import InvalidCommand
+
+from commands.operate.attach import BROKEN
+from commands.shared.current_run import site_run
+from model.errors import HostError, SkepError
+from model.stage import Host
+from remote.mother.process import Running
+from remote.mother.wait import pause
+from remote.ssh import commands as ssh_commands
+from tasks.operate.containers import ServiceContainer, address_of, chosen, find_containers, known_service
+from tasks.operate.named_host import made_host
+from tasks.run.context import Run
+
+LOOK = 2.0
+"""Seconds between two looks whether the container and the connection are still there."""
+_HIGHEST = 65_535
+
+
+@dataclass(frozen=True)
+class _Port:
+    """A port here and a port there.
+
+    Args:
+        bind: The address here.
+        local: The port here.
+        remote: The port there.
+
+    """
+
+    bind: str
+    local: int
+    remote: int
+
+
+class ForwardCommand(DoitCmdBase):
+    """Forward a port of a task or host to this machine."""
+
+    name = "forward"
+    doc_purpose = "forward a port of a service's task, or of a host, to this machine, until Ctrl-C"
+    doc_usage = "SERVICE|HOST [ADDRESS:]PORT:THEIR_PORT ... [task=NUMBER|HOST]"
+    doc_description = """\
+The port need not be published. It is open at 127.0.0.1 here, unless another address stands before it. If the task is \
+replaced, or the connection breaks, the port is forwarded to the task that there is then."""
+
+    cmd_options = ()
+
+    def execute(self, params: Any, args: Sequence[str]) -> int:
+        """Forward, and hold it. Loads no tasks."""
+        self.loader.setup(params)
+        run = site_run(self.loader, asks=False)
+        if len(args) < 2:  # noqa: PLR2004 - a name and a port
+            raise InvalidCommand(f"type: {self.bin_name} forward SERVICE|HOST 8080:80")
+        name, ports = args[0], [_port(word) for word in args[1:]]
+        try:
+            while True:
+                self._hold(run, name, ports)
+        except SkepError as error:
+            sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
+            return BROKEN
+        except KeyboardInterrupt:
+            return 0
+
+    def _hold(self, run: Run, name: str, ports: Sequence[_Port]) -> None:
+        """Forward until the container or the connection is gone.
+
+        Raises:
+            SkepError: It can't be forwarded.
+
+        """
+        container: ServiceContainer | None = None
+        if name in run.stage.services:
+            service = known_service(run.stage, name)
+            [container] = chosen(find_containers(run, service), service, get_var("task"))
+            host, address = container.host, address_of(run, container)
+        else:
+            host, address = made_host(run, name), "127.0.0.1"
+        with self._tunnel(run, host, address, ports) as tunnel:
+            for port in ports:
+                there = container.words if container else host.short
+                self.outstream.write(f"{port.bind}:{port.local} is port {port.remote} of {there}\n")
+            self.outstream.flush()
+            while tunnel.is_running:
+                pause(LOOK)
+                if container is not None and not _still_runs(run, container):
+                    sys.stderr.write(f"{container.words} is gone\n")
+                    return
+        sys.stderr.write(f"{host.short}: the connection broke; opening it again\n")
+
+    def _tunnel(self, run: Run, host: Host, address: str, ports: Sequence[_Port]) -> Running:
+        """Open the tunnel.
+
+        Raises:
+            HostError: The host does not answer, or a port here is taken.
+
+        """
+        run.connections.to(host).open()
+        specs = [f"{port.bind}:{port.local}:{address}:{port.remote}" for port in ports]
+        tunnel = Running(
+            ssh_commands.ssh_forward(run.connections.files.config, host.short, specs),
+            stdin=True,
+            stderr=True,
+            new_session=True,
+        )
+        ended = tunnel.wait(STARTING)
+        if ended is not None:
+            said = tunnel.stderr.read().decode(errors="replace").strip() if tunnel.stderr else ""
+            tunnel.stop()
+            raise HostError(f"{host.short}: ssh: {said or 'the connection could not be opened'}")
+        return tunnel
+
+
+STARTING = 1.0
+"""Seconds within which ssh ends if a port here is taken."""
+
+
+def _port(word: str) -> _Port:
+    """Return the ports of a word `8080:80`, `80`, or `0.0.0.0:8080:80`.
+
+    Raises:
+        InvalidCommand: It is none.
+
+    """
+    parts = word.rsplit(":", 2)
+    bind = parts[0] if len(parts) == 3 else "127.0.0.1"  # noqa: PLR2004 - with an address
+    numbers = parts[-2:]
+    if not all(number.isdecimal() and 0 < int(number) <= _HIGHEST for number in numbers):
+        raise InvalidCommand(f"{word}: write the port here and the port there, as 8080:80")
+    return _Port(bind, int(numbers[0]), int(numbers[-1]))
+
+
+def _still_runs(run: Run, container: ServiceContainer) -> bool:
+    """Return whether a container runs, as far as its host can say."""
+    found = find_containers(run, container.service)
+    return any(each.id == container.id for each in found.running) or bool(found.silent)

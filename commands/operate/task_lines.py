@@ -1,0 +1,50 @@
+"""The lines of `doit status SERVICE`: its tasks, the newest of each slot first, and their last errors."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from commands.operate.status_lines import Cell, span, table
+from commands.shared.console import DIM, GREEN, RED, YELLOW
+from model.stage import Stage
+from tasks.operate.service_tasks import ServiceTask, service_tasks
+from tasks.operate.site_reading import SiteReading
+
+_COLOURS = {"running": GREEN, "failed": RED, "rejected": RED, "unknown": YELLOW}
+
+
+def task_lines(
+    stage: Stage, reading: SiteReading, service: str, *, coloured: bool, width: int
+) -> tuple[list[str], Mapping[str, Any]]:
+    """Return the lines of a service's tasks, and the same for a program.
+
+    Args:
+        stage: The stage.
+        reading: The readings of its hosts and of the swarm.
+        service: The service.
+        coloured: Whether the lines have colours.
+        width: The columns of a line.
+
+    """
+    tasks = service_tasks(stage, reading, service)
+    lines = [reading.swarm] if isinstance(reading.swarm, str) else []
+    lines += table(
+        ("TASK", "STATE", "SINCE", "HOST", "CONTAINER", "ERROR"),
+        [_row(task) for task in tasks],
+        coloured=coloured,
+        width=width,
+    )
+    return lines or [f"{service} has no tasks"], {"tasks": [vars(task) for task in tasks]}
+
+
+def _row(task: ServiceTask) -> list[Cell]:
+    """Return a task's row."""
+    style = "" if task.is_wanted else DIM
+    return [
+        (task.name, style),
+        (task.state, _COLOURS.get(task.state, style) if task.is_wanted else style),
+        ("-" if task.since is None else span(time.time() - task.since), style),
+        (task.host or "-", style),
+        (task.container or "-", style),
+        (task.error, RED if task.is_wanted else style),
+    ]

@@ -1,0 +1,145 @@
+"""Small changes to a service that runs: its tasks anew, or another number of them."""
+
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from model.errors import ServiceError
+from model.json_types import Json
+from model.labels import SCALED_LABEL, SCALED_UNTIL_LABEL, SPEC_LABEL, labels_of
+from model.log import Log
+from model.swarm.scaled import scale_labels, scale_words
+from model.swarm.time_to_run import time_to_run
+from remote.swarm.spec import spec_digest
+from tasks.run.context import Run
+from tasks.services.deployed_service import log_tail
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+
+@dataclass(frozen=True)
+class AdjustedService:
+    """A service that runs, to be changed a little.
+
+    Args:
+        run: The run; it holds the stage.
+        name: The service.
+
+    """
+
+    run: Run
+    name: str
+
+    def restart(self, log: Log, *, start_first: bool = False) -> None:
+        """Have all tasks replaced by new ones of the same kind, by the service's own `update_config`.
+
+        Args:
+            log: Takes progress.
+            start_first: Whether each new task is to run before the old one ends, whatever `update_config` says.
+
+        Raises:
+            ServiceError: It is not deployed, or the new tasks don't run.
+
+        """
+        client, found = self._found()
+        spec = json_copy(found["Spec"])
+        spec["TaskTemplate"]["ForceUpdate"] = int(spec["TaskTemplate"].get("ForceUpdate", 0)) + 1
+        update = spec.get("UpdateConfig")
+        if start_first:
+            spec["UpdateConfig"] = {**(update or {}), "Order": "start-first"}
+        self._write(client, found, spec, is_whole=spec.get("UpdateConfig") == update)
+        log(f"{self.name}: its tasks are replaced")
+        self._wait(log)
+        if spec.get("UpdateConfig") != update:
+            client, found = self._found()
+            self._write(client, found, {**json_copy(found["Spec"]), "UpdateConfig": update})
+
+    def scale(self, replicas: int, log: Log, *, until: float | None = None, keep: bool = False) -> None:
+        """Give the service another number of tasks.
+
+        Args:
+            replicas: The number.
+            log: Takes progress.
+            until: Until when runs leave it alone, in seconds since 1970.
+            keep: Whether runs leave it alone until its definition changes.
+
+        Raises:
+            ServiceError: It is not deployed, has one task on each hive, is a job, or the tasks don't run.
+
+        """
+        client, found = self._found()
+        if "Replicated" not in found["Spec"]["Mode"]:
+            mode = self.run.stage.services[self.name].mode
+            raise ServiceError(
+                f'service {self.name}: mode = "{mode}": only one of mode "replicated" can be scaled'
+            )
+        spec = json_copy(found["Spec"])
+        spec["Mode"]["Replicated"]["Replicas"] = replicas
+        scaled = {SCALED_LABEL, SCALED_UNTIL_LABEL}
+        labels = {name: value for name, value in labels_of(found).items() if name not in scaled}
+        if replicas != self.run.stage.services[self.name].replicas:
+            labels |= scale_labels(replicas, until=until, keep=keep)
+        spec["Labels"] = labels
+        self._write(client, found, spec)
+        log(f"{self.name}: {scale_words(labels) or f'{replicas} tasks, as site.toml says'}")
+        self._wait(log)
+
+    def _found(self) -> "tuple[DockerClient, Json]":
+        """Return a manager's engine, and the service as the swarm has it.
+
+        Raises:
+            ServiceError: It is not deployed.
+
+        """
+        from remote.engine.client import engine_errors
+        from remote.swarm.services import find_service
+
+        _, client = self.run.connections.manager()
+        with engine_errors(self.name, "looking at the service", ServiceError):
+            found = find_service(client, self.name)
+        if found is None:
+            raise ServiceError(f"service {self.name}: is not deployed (doit deploy_services:{self.name})")
+        return client, found
+
+    def _write(self, client: "DockerClient", found: Json, spec: Json, *, is_whole: bool = True) -> None:
+        """Write a specification; a digest that fitted fits again, so that no run sees a stranger's change.
+
+        One that is not whole yet is left without: after a kill the next run puts the service right.
+        """
+        from remote.engine.client import engine_errors
+        from remote.swarm.services import write_service
+
+        labels = dict(labels_of(spec))
+        if is_whole and labels.get(SPEC_LABEL) == spec_digest(found["Spec"]):
+            labels[SPEC_LABEL] = spec_digest(spec)
+        with engine_errors(self.name, "changing the service", ServiceError):
+            write_service(client, found, {**spec, "Labels": labels})
+
+    def _wait(self, log: Log) -> None:
+        """Wait until its tasks run.
+
+        Raises:
+            ServiceError: They don't.
+
+        """
+        from remote.swarm.convergence import ConvergencePolicy, wait_until_converged
+
+        run, config = self.run, self.run.stage.services[self.name]
+        wait_until_converged(
+            run.connections.swarm_poller,
+            self.name,
+            ConvergencePolicy(
+                time_to_run(config, len(run.stage.hives), run.stage.site.images), config.update_config.monitor
+            ),
+            partial(log_tail, run.stage, run.state, run.connections),
+            log,
+            changed=True,
+        )
+
+
+def json_copy(value: Json) -> Json:
+    """Return a copy of what an engine answered that can be changed."""
+    copy: Json = json.loads(json.dumps(value))
+    return copy

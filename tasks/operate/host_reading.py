@@ -1,0 +1,174 @@
+"""The readings of one host: load, memory, disks, clock, volumes. The script that reads them, and its output.
+
+Pure. The script reads /proc and asks df: no program that a bare host lacks.
+"""
+
+import shlex
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+DOCKER_ROOT = "/var/lib/docker"
+VOLUMES_ROOT = f"{DOCKER_ROOT}/volumes"
+VOLUME_TIME = 0.5
+"""Seconds for which sizes of volumes are summed up: of those that are not done then only the file system is known."""
+_SCRIPT = r"""
+echo "clock $(date +%s.%N)"
+echo "load $(cat /proc/loadavg)"
+echo "cpus $(getconf _NPROCESSORS_ONLN)"
+echo "uptime $(cat /proc/uptime)"
+sed -n 's/^\(MemTotal\|MemAvailable\): */memory \1 /p' /proc/meminfo
+for path in / @ROOT@; do [ -d "$path" ] && echo "disk $path $(df -Pk "$path" | tail -n 1)"; done
+for path in / @ROOT@; do [ -d "$path" ] && echo "inodes $path $(df -Pi "$path" | tail -n 1)"; done
+[ -e /run/reboot-required ] && echo reboot
+out=$(mktemp -d)
+for name in @VOLUMES@; do
+    # Not waited for: df waits for ever for a file server that is gone.
+    ( echo "fill $name $(df -PkT "@STORE@/$name/_data" | tail -n 1)" >"$out/$name" ) 2>/dev/null &
+done
+sizes=
+for name in @VOLUMES@; do
+    grep -q " @STORE@/$name/_data \(nfs4\|nfs\|cifs\|fuse[^ ]*\) " /proc/mounts || sizes="$sizes @STORE@/$name/_data"
+done
+# shellcheck disable=SC2086 # names of volumes have no white space
+[ -z "$sizes" ] || timeout @TIME@ du -skx $sizes 2>/dev/null | sed 's/^/size /' || :
+for name in @VOLUMES@; do
+    tries=0
+    while [ ! -s "$out/$name" ] && [ "$tries" -lt 10 ]; do sleep 0.05; tries=$((tries + 1)); done
+done
+cat "$out"/* 2>/dev/null || :
+rm -rf "$out"
+"""
+
+
+@dataclass(frozen=True)
+class FileSystem:
+    """A file system.
+
+    Args:
+        size: Its bytes.
+        used: The bytes that are used.
+        available: The bytes that are left.
+        inodes: The share of its inodes that is used, 0 to 1; None where it does not count them.
+
+    """
+
+    size: int
+    used: int
+    available: int
+    inodes: float | None = None
+
+    @property
+    def fill(self) -> float:
+        """The share that is used, 0 to 1, as df has it: of what is not reserved for root."""
+        usable = self.used + self.available
+        return self.used / usable if usable else 0.0
+
+
+@dataclass(frozen=True)
+class VolumeFill:
+    """A volume on a host.
+
+    Args:
+        disk: The file system that it is on.
+        size: The bytes that it takes; None where that takes long to find out, or it is no directory of the host.
+
+    """
+
+    disk: FileSystem
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class HostReading:
+    """The readings of a host.
+
+    Args:
+        clock: Its time, in seconds since 1970.
+        load: The load of the last 1, 5 and 15 minutes.
+        cpus: Its processors.
+        uptime: Seconds since it was started.
+        memory: Its bytes of memory.
+        available: The bytes that programs can still have.
+        disks: Path to its file system: the root, and Docker's directory.
+        volumes: Volume to its fill.
+        wants_reboot: Whether an update asks for a restart.
+
+    """
+
+    clock: float = 0.0
+    load: tuple[float, ...] = ()
+    cpus: int = 0
+    uptime: float = 0.0
+    memory: int = 0
+    available: int = 0
+    disks: Mapping[str, FileSystem] = field(default_factory=dict)
+    volumes: Mapping[str, VolumeFill] = field(default_factory=dict)
+    wants_reboot: bool = False
+
+
+def reading_script(volumes: Collection[str]) -> str:
+    """Return the script that reads a host, with the names of its volumes."""
+    names = " ".join(shlex.quote(name) for name in sorted(volumes))
+    words = {
+        "@ROOT@": DOCKER_ROOT,
+        "@STORE@": VOLUMES_ROOT,
+        "@VOLUMES@": names,
+        "@TIME@": str(VOLUME_TIME),
+    }
+    text = _SCRIPT
+    for word, value in words.items():
+        text = text.replace(word, value)
+    return text
+
+
+def parse_reading(output: str) -> HostReading:
+    """Return a host's readings; a line that is not understood is left out."""
+    lines: dict[str, list[list[str]]] = {}
+    for line in output.splitlines():
+        kind, *words = line.split() or [""]
+        lines.setdefault(kind, []).append(words)
+    one = {kind: found[0] for kind, found in lines.items()}
+    memory = {words[0]: int(words[1]) * 1024 for words in lines.get("memory", ()) if len(words) > 1}
+    inodes = {words[0]: _inodes(words[1:]) for words in lines.get("inodes", ())}
+    disks = {
+        words[0]: disk
+        for words in lines.get("disk", ())
+        if (disk := _disk(words[2:], inodes.get(words[0]))) is not None
+    }
+    sizes = {_volume_of(words[1]): int(words[0]) * 1024 for words in lines.get("size", ()) if len(words) > 1}
+    volumes = {
+        words[0]: VolumeFill(disk, sizes.get(words[0]))
+        for words in lines.get("fill", ())
+        if (disk := _disk(words[3:])) is not None
+    }
+    return HostReading(
+        clock=float(one.get("clock", ["0"])[0]),
+        load=tuple(float(each) for each in one.get("load", [])[:3]),
+        cpus=int(one.get("cpus", ["0"])[0]),
+        uptime=float(one.get("uptime", ["0"])[0]),
+        memory=memory.get("MemTotal", 0),
+        available=memory.get("MemAvailable", 0),
+        disks=disks,
+        volumes=volumes,
+        wants_reboot="reboot" in one,
+    )
+
+
+def _disk(words: list[str], inodes: float | None = None) -> FileSystem | None:
+    """Return a file system from df's words from its size on."""
+    if len(words) < 3 or not all(word.isdecimal() for word in words[:3]):  # noqa: PLR2004 - size, used, available
+        return None
+    size, used, available = (int(word) * 1024 for word in words[:3])
+    return FileSystem(size, used, available, inodes)
+
+
+def _inodes(words: list[str]) -> float | None:
+    """Return the share of inodes that is used from a line of `df -i`."""
+    if len(words) < 4 or not (words[1].isdecimal() and words[2].isdecimal()) or words[1] == "0":  # noqa: PLR2004
+        return None
+    return int(words[2]) / int(words[1])
+
+
+def _volume_of(path: str) -> str:
+    """Return the volume whose directory this is."""
+    return path.removeprefix(f"{VOLUMES_ROOT}/").removesuffix("/_data")

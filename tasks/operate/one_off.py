@@ -1,0 +1,161 @@
+"""A one-off task: a command with a service's image, environment, secrets, networks and volumes, gone afterwards.
+
+It is a service of its own for one task, since only the swarm gives a container its secrets and overlay networks.
+"""
+
+import contextlib
+import secrets as random
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from model.errors import ServiceError
+from model.json_types import Json
+from model.labels import ONE_OFF_LABEL
+from model.log import Log
+from remote.mother.wait import Pace, telling, wait_for
+from tasks.operate.adjusted_service import json_copy
+from tasks.operate.containers import ServiceContainer
+from tasks.run.context import Run
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+HOLDER = ("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done")
+"""A program that only keeps a container there, for commands to be run in."""
+_LONGEST_NAME = 63
+"""Letters of a service's name, which is one of DNS."""
+_FAILED = {"failed", "rejected", "orphaned", "shutdown", "remove"}
+
+
+@contextlib.contextmanager
+def one_off_task(
+    run: Run, service: str, command: Sequence[str], log: Log, *, terminal: bool
+) -> Iterator[ServiceContainer]:
+    """Run a command as a task of its own, and give its container as soon as that is there; it goes at the end.
+
+    Args:
+        run: The run.
+        service: The service whose image, environment, secrets, networks and volumes it has.
+        command: The program and its arguments; the entry point of service and image is left out.
+        log: Takes progress.
+        terminal: Whether it gets a terminal.
+
+    Raises:
+        ServiceError: The service is not deployed, or the swarm can't start the task.
+
+    """
+    from remote.engine.client import engine_errors
+    from remote.swarm.services import find_service
+
+    _, client = run.connections.manager()
+    with engine_errors(service, "looking at the service", ServiceError):
+        found = find_service(client, service)
+    if found is None:
+        raise ServiceError(f"service {service}: is not deployed (doit deploy_services:{service})")
+    ending = f"-run-{random.token_hex(3)}"
+    spec = one_off_spec(
+        found["Spec"], service[: _LONGEST_NAME - len(ending)] + ending, command, terminal=terminal
+    )
+    spec["Labels"] = {**run.stage.labels, ONE_OFF_LABEL: service}
+    with engine_errors(service, "starting the task", ServiceError):
+        made = client.api.create_service(
+            spec["TaskTemplate"],
+            spec["Name"],
+            spec["Labels"],
+            spec["Mode"],
+            endpoint_spec=spec["EndpointSpec"],
+        )
+    try:
+        yield _container(run, client, service, str(made["ID"]), log)
+    finally:
+        with engine_errors(service, "removing the task", ServiceError):
+            client.api.remove_service(made["ID"])
+
+
+def one_off_spec(spec: Json, name: str, command: Sequence[str], *, terminal: bool) -> Json:
+    """Return the specification of a one-off task from its service's. Pure.
+
+    It takes nothing over by which the service is found: ports, further names in networks, labels of containers.
+    """
+    template = json_copy(spec["TaskTemplate"])
+    container = template["ContainerSpec"]
+    for word in ("Args", "Labels", "Hostname"):
+        container.pop(word, None)
+    container |= {
+        "Command": [*command],
+        "TTY": terminal,
+        "OpenStdin": terminal,
+        "Healthcheck": {"Test": ["NONE"]},
+    }
+    for network in template.get("Networks") or ():
+        network.pop("Aliases", None)
+    template |= {
+        "RestartPolicy": {"Condition": "none"},
+        # One whose log can be read, whatever the service's is.
+        "LogDriver": {"Name": "json-file"},
+    }
+    template.pop("ForceUpdate", None)
+    return {
+        "Name": name,
+        "TaskTemplate": template,
+        "Mode": {"Replicated": {"Replicas": 1}},
+        "EndpointSpec": {"Mode": "dnsrr"},
+    }
+
+
+def _container(run: Run, client: "DockerClient", service: str, identity: str, log: Log) -> ServiceContainer:
+    """Wait for the task's container, and return it.
+
+    Raises:
+        ServiceError: The swarm can't start it, or needs too long.
+
+    """
+    from remote.engine.client import engine_errors
+
+    why: list[str] = [""]
+
+    def started() -> Json | None:
+        with engine_errors(service, "looking at the task", ServiceError):
+            tasks: list[Json] = client.api.tasks(filters={"service": identity})
+        if not tasks:
+            return None
+        [task] = tasks[:1]
+        status = task["Status"]
+        why[0] = str(status.get("Err") or status.get("Message") or "")
+        container = (status.get("ContainerStatus") or {}).get("ContainerID")
+        is_begun = status["State"] in {"running", "complete"} or (status["State"] == "failed" and container)
+        if is_begun and container:
+            return task
+        if status["State"] in _FAILED:
+            raise _NotStartedError(f"{service}: the task could not be started: {why[0]}")
+        return None
+
+    timeout = run.stage.services[service].converge_timeout
+    task = wait_for(
+        telling(started, f"a task of {service}", log, lambda: why[0]),
+        f"a task of {service}",
+        timeout,
+        kind=ServiceError,
+        reason=lambda: why[0],
+        pace=Pace(first=0.05, longest=0.5),
+    )
+    with engine_errors(service, "looking at the task's node", ServiceError):
+        node = client.api.inspect_node(task["NodeID"])
+    name = node["Description"]["Hostname"]
+    host = next((each for each in run.stage.hives if each.name == name), None)
+    if host is None:
+        raise ServiceError(f"{service}: the task runs on {name}, which is not of this stage")
+    return ServiceContainer(
+        service,
+        host,
+        task["Status"]["ContainerStatus"]["ContainerID"],
+        f"{service}.run",
+        "running",
+        "",
+        0.0,
+        "",
+    )
+
+
+class _NotStartedError(ServiceError):
+    """The task has failed for good."""

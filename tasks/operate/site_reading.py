@@ -1,0 +1,203 @@
+"""The readings of a whole stage: each host's, its engine's containers, and one manager's view of the swarm.
+
+All hosts are asked at the same time, in threads that nothing waits for in the end: a host that does not answer is said
+after `PATIENCE`, and the others have been read long before.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
+
+from model.errors import HostError, SkepError
+from model.json_types import Json
+from model.labels import SERVICE_LABEL, belongs_to, label_filter, labels_of
+from model.reasons import reason_of
+from model.stage import Host, Stage
+from remote.engine.reader import Reader
+from tasks.operate.host_reading import HostReading, parse_reading, reading_script
+from tasks.operate.readings import begin
+from tasks.run.context import Run
+
+T = TypeVar("T")
+
+PATIENCE = 8.0
+"""Seconds after which a host is said not to answer; a connection that is open answers within a tenth of one."""
+
+
+@dataclass(frozen=True)
+class EngineReading:
+    """A host's Docker Engine.
+
+    Args:
+        info: Its description of itself.
+        containers: The containers of services, also those that ended.
+        volumes: The names of its volumes.
+
+    """
+
+    info: Json = field(default_factory=dict)
+    containers: Sequence[Json] = ()
+    volumes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class SwarmReading:
+    """The swarm, as one manager has it.
+
+    Args:
+        manager: The host that was asked.
+        nodes: Node's id to the node.
+        services: The stage's services by name.
+        tasks: Service's id to its tasks.
+        networks: The stage's networks by name.
+
+    """
+
+    manager: str = ""
+    nodes: Mapping[str, Json] = field(default_factory=dict)
+    services: Mapping[str, Json] = field(default_factory=dict)
+    tasks: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    networks: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SiteReading:
+    """All readings of a stage.
+
+    Args:
+        hosts: Host's short name to its readings, or why there are none.
+        engines: Host's short name to its engine's, or why there are none.
+        swarm: The swarm, or why nothing is known of it.
+        skew: Host's short name to the seconds by which its clock is ahead of this machine's.
+        at: When they were taken, in seconds since 1970.
+
+    """
+
+    hosts: Mapping[str, HostReading | str]
+    engines: Mapping[str, EngineReading | str]
+    swarm: SwarmReading | str
+    skew: Mapping[str, float] = field(default_factory=dict)
+    at: float = 0.0
+
+
+def read_site(run: Run, hosts: Collection[Host]) -> SiteReading:
+    """Read these hosts of a stage, and its swarm. Takes no lock, and changes nothing.
+
+    Args:
+        run: The run.
+        hosts: The hosts: those that are made.
+
+    """
+    ends = time.monotonic() + PATIENCE
+    skew: dict[str, float] = {}
+    host_readings = {host: begin(partial(_read_host, run, host, skew)) for host in hosts}
+    engine_readings = {host: begin(partial(_read_engine, run, host)) for host in hosts}
+    engines = {
+        host: _within(reading.result, ends, f"{host.short}: its Docker Engine does not answer")
+        for host, reading in engine_readings.items()
+    }
+    swarm = _within(
+        begin(partial(_read_swarm, run, engines)).result, ends + PATIENCE, "no manager of the swarm answers"
+    )
+    return SiteReading(
+        hosts={
+            host.short: _within(reading.result, ends, f"{host.short} does not answer")
+            for host, reading in host_readings.items()
+        },
+        engines={host.short: engine for host, engine in engines.items()},
+        swarm=swarm,
+        skew=skew,
+        at=time.time(),
+    )
+
+
+def _within(result: Callable[[float], T], ends: float, problem: str) -> T | str:
+    """Return a result; why there is none, if it fails or is late."""
+    try:
+        return result(max(0.0, ends - time.monotonic()))
+    except TimeoutError:
+        return f"{problem} within {PATIENCE:.0f} s"
+    except SkepError as error:
+        return str(error)
+
+
+def _read_host(run: Run, host: Host, skew: dict[str, float]) -> HostReading:
+    """Read a host by one ssh command, and note how far its clock is off."""
+    volumes = [
+        run.stage.docker_volume(name)
+        for name in run.stage.site.volumes
+        if host in run.stage.volume_hosts(name)
+    ]
+    began = time.time()
+    output = run.connections.to(host).script(
+        reading_script(volumes), timeout=PATIENCE, label="reading its load and disks"
+    )
+    reading = parse_reading(output)
+    # The clock is read first, and the connection is open or was opened before: the end is the better bound.
+    ended = time.time()
+    if not began - 1 <= reading.clock <= ended + 1:
+        skew[host.short] = reading.clock - (began if reading.clock < began else ended)
+    return reading
+
+
+def _read_engine(run: Run, host: Host) -> EngineReading:
+    """Read a host's engine."""
+    reader = run.connections.reader(host)
+    try:
+        info = reader.info()
+        containers = reader.containers(all=True, filters={"label": SERVICE_LABEL})
+        volumes = frozenset(str(volume["Name"]) for volume in reader.volumes().get("Volumes") or ())
+    finally:
+        reader.close()
+    return EngineReading(info, containers, volumes)
+
+
+def _read_swarm(run: Run, engines: Mapping[Host, EngineReading | str]) -> SwarmReading:
+    """Read the swarm from the first manager that answers and has a leader.
+
+    Raises:
+        HostError: There is none; the message has each hive's reason.
+
+    """
+    why = []
+    for host, engine in engines.items():
+        if not host.is_hive:
+            continue
+        if isinstance(engine, str):
+            why.append(engine)
+            continue
+        state = engine.info.get("Swarm", {})
+        if not state.get("ControlAvailable") or state.get("Error"):
+            reason = state.get("Error") or "is no manager of a swarm"
+            why.append(f"{host.short}: {reason}")
+            continue
+        reader = run.connections.reader(host)
+        try:
+            return _listings(run.stage, host, reader)
+        except HostError as error:
+            why.append(reason_of(error))
+        finally:
+            reader.close()
+    raise HostError("no manager of the swarm answers: " + ("; ".join(why) or "no hive is made yet"))
+
+
+def _listings(stage: Stage, host: Host, reader: Reader) -> SwarmReading:
+    """Return a manager's listings."""
+    filters = label_filter(stage.labels)
+    services = {str(each["Spec"]["Name"]): each for each in reader.services(status=True, filters=filters)}
+    tasks: dict[str, list[Json]] = {}
+    for task in reader.tasks():
+        tasks.setdefault(str(task.get("ServiceID", "")), []).append(task)
+    return SwarmReading(
+        manager=host.short,
+        nodes={str(node["ID"]): node for node in reader.nodes()},
+        services=services,
+        tasks=tasks,
+        networks={
+            str(network["Name"]): network
+            for network in reader.networks()
+            if belongs_to(labels_of(network), stage.labels)
+        },
+    )

@@ -1,0 +1,95 @@
+"""The container of a service that a person means."""
+
+import pytest
+
+from model.errors import ServiceError
+from model.labels import SERVICE_LABEL, TASK_ID_LABEL, TASK_NAME_LABEL
+from model.stage import Host
+from tasks.operate.containers import ALL, ServiceContainer, ServiceContainers, chosen, service_container
+
+HOSTS = [
+    Host(f"hive{n}", f"p-hive{n}.example", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(3)
+]
+
+
+def container(slot: str, on: int, *, state: str = "running", status: str = "Up 3 hours") -> ServiceContainer:
+    """Return a container of a task."""
+    listed = {
+        "Id": f"{slot}{on}" + "abcdef" * 10,
+        "State": state,
+        "Status": status,
+        "Created": 10,
+        "Labels": {
+            SERVICE_LABEL: "web",
+            TASK_NAME_LABEL: f"web.{slot}.task{slot}",
+            TASK_ID_LABEL: f"task{slot}",
+        },
+    }
+    return service_container(HOSTS[on], "web", listed)
+
+
+def found(*containers: ServiceContainer, silent: tuple[str, ...] = ()) -> ServiceContainers:
+    """Return them."""
+    return ServiceContainers(containers, silent)
+
+
+def test_names() -> None:
+    """A task goes by its number; one of a global service, whose name has the node's id, by its host."""
+    assert container("2", 1).task == "web.2"
+    assert container("wzw4e3q5elkwr3o7lc0huxw3c", 1).task == "web.hive1"
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (None, "web.2"),
+        ("1", "web.1"),
+        ("3", "web.3"),
+        ("hive2", "web.3"),
+        ("web.1", "web.1"),
+        ("30abcdef", None),
+    ],
+)
+def test_one_is_chosen(task: str | None, expected: str | None) -> None:
+    """Without a name the first healthy one; else by number, host, or the beginning of its id."""
+    containers = found(
+        container("1", 0, status="Up 2 s (health: starting)"),
+        container("2", 1, status="Up 3 hours (healthy)"),
+        container("3", 2, status="Up 3 hours (healthy)"),
+        container("4", 0, state="exited", status="Exited (1)"),
+    )
+    if expected is None:
+        with pytest.raises(ServiceError, match=r"^web: no task 30abcdef runs; there are web.1 on hive0"):
+            chosen(containers, "web", task)
+        return
+
+    assert [each.task for each in chosen(containers, "web", task)] == [expected]
+
+
+def test_by_its_id() -> None:
+    """Its first letters are enough, as docker prints them."""
+    one = container("1", 0)
+
+    assert chosen(found(one, container("2", 1)), "web", one.id[:12]) == [one]
+
+
+def test_all() -> None:
+    """All that run."""
+    assert (
+        len(
+            chosen(found(container("1", 0), container("2", 1), container("3", 2, state="exited")), "web", ALL)
+        )
+        == 2
+    )
+
+
+def test_none_runs() -> None:
+    """The last one is named, with how it ended, and so are hosts that could not be asked."""
+    ended = container("1", 0, state="exited", status="Exited (3) 2 minutes ago")
+    message = (
+        rf"^web: no container of it runs; the last one: web.1 on hive0 \({ended.id[:12]}\), Exited \(3\) 2 minutes ago "
+        r"\(hive2: no answer\) \(doit status web\)$"
+    )
+
+    with pytest.raises(ServiceError, match=message):
+        chosen(found(ended, silent=("hive2: no answer",)), "web", None)

@@ -1,0 +1,352 @@
+"""The status of a site, as its readings tell."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from model.json_types import Json
+from model.labels import ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, SERVICE_LABEL, TASK_ID_LABEL
+from model.site_file.load import load, select
+from model.stage import Stage
+from model.swarm.scaled import scale_labels
+from tasks.operate.host_reading import FileSystem, HostReading, VolumeFill
+from tasks.operate.service_tasks import service_tasks
+from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
+from tasks.operate.site_status import SiteStatus, site_status
+
+SITE = """\
+site = "example"
+
+[stages.private]
+provider = "docker"
+cidr = "10.0.0.0/24"
+number_of_hosts = 3
+separate_repository = false
+
+[networks.back]
+
+[volumes.data]
+hosts = ["hive1"]
+
+[images.web]
+from = "debian:12"
+
+[services.web]
+image = "web"
+replicas = 2
+endpoint_mode = "dnsrr"
+volumes = [{ source = "data", target = "/data" }]
+
+[services.each]
+image = "web"
+mode = "global"
+endpoint_mode = "dnsrr"
+"""
+DISK = FileSystem(1000, 100, 900, 0.1)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """Return a stage of three hives."""
+    path = tmp_path_factory.mktemp("site") / "site.toml"
+    path.write_text(SITE)
+    return select(load(path), "private")
+
+
+def node(n: int, *, state: str = "ready", availability: str = "active", reachable: bool = True) -> Json:
+    """Return a node, which is a manager."""
+    return {
+        "ID": f"node{n}",
+        "Spec": {"Role": "manager", "Availability": availability, "Labels": {}},
+        "Description": {"Hostname": f"p-hive{n}.example"},
+        "Status": {"State": state},
+        "ManagerStatus": {"Leader": n == 0, "Reachability": "reachable" if reachable else "unreachable"},
+    }
+
+
+def service(name: str, mode: Json, **labels: str) -> Json:
+    """Return a service of the swarm."""
+    image = f"p-hive2.example:5000/web:{'a' * 64}@sha256:{'b' * 64}"
+    template = {"ContainerSpec": {"Image": image}, "Networks": [{"Target": "net"}]}
+    return {
+        "ID": f"id-{name}",
+        "Spec": {"Name": name, "Mode": mode, "TaskTemplate": template, "Labels": labels},
+    }
+
+
+def task(
+    name: str, number: int, on: int | None, *, state: str = "running", error: str = "", wanted: bool = True
+) -> Json:
+    """Return a task."""
+    return {
+        "ID": f"{name}-{number}-{state}",
+        "Slot": number,
+        "ServiceID": f"id-{name}",
+        "NodeID": "" if on is None else f"node{on}",
+        "DesiredState": "running" if wanted else "shutdown",
+        "Status": {"State": state, "Err": error, "Timestamp": f"2026-11-29T01:00:0{number}.5Z"},
+    }
+
+
+def container(name: str, number: int, *, state: str = "running", status: str = "Up 3 hours") -> Json:
+    """Return a container of a task, as the host's engine lists it."""
+    return {
+        "Id": f"{name}{number}" + "0" * 60,
+        "State": state,
+        "Status": status,
+        "Created": 1000 + number,
+        "Labels": {SERVICE_LABEL: name, TASK_ID_LABEL: f"{name}-{number}-running"},
+    }
+
+
+def engine(*containers: Json, volumes: tuple[str, ...] = (), swarm: str = "active") -> EngineReading:
+    """Return an engine's readings."""
+    return EngineReading(
+        {"ServerVersion": "26.1.5", "Swarm": {"LocalNodeState": swarm}}, containers, frozenset(volumes)
+    )
+
+
+def well(**changes: Any) -> SiteReading:
+    """Return the readings of a site that runs well, with changes."""
+    host = HostReading(cpus=2, load=(0.5,), memory=1000, available=500, disks={"/": DISK})
+    whole = SiteReading(
+        hosts={
+            "hive0": host,
+            "hive1": replace(host, volumes={"data": VolumeFill(DISK, 50)}),
+            "hive2": host,
+        },
+        engines={
+            "hive0": engine(container("web", 1), container("each", 1)),
+            "hive1": engine(container("web", 2), container("each", 2), volumes=("data",)),
+            "hive2": engine(container("each", 3)),
+        },
+        swarm=SwarmReading(
+            manager="hive0",
+            nodes={f"node{n}": node(n) for n in range(3)},
+            services={
+                "web": service("web", {"Replicated": {"Replicas": 2}}, **{REVISION_LABEL: "4"}),
+                "each": service("each", {"Global": {}}),
+            },
+            tasks={
+                "id-web": [task("web", 1, 0), task("web", 2, 1)],
+                "id-each": [task("each", n + 1, n) for n in range(3)],
+            },
+            networks={"back": {"Id": "net", "Name": "back", "IPAM": {"Config": [{"Subnet": "10.0.1.0/24"}]}}},
+        ),
+    )
+    return replace(whole, **changes)
+
+
+def status_of(stage: Stage, reading: SiteReading) -> SiteStatus:
+    """Return the status of a stage whose hosts are all made."""
+    return site_status(stage, stage.hosts, reading)
+
+
+def changed(reading: SiteReading, **changes: Any) -> SiteReading:
+    """Return readings with changes in the swarm's."""
+    assert isinstance(reading.swarm, SwarmReading)
+    return replace(reading, swarm=replace(reading.swarm, **changes))
+
+
+def test_a_site_that_runs_well(stage: Stage) -> None:
+    """Nothing is wrong; each thing is there with its numbers."""
+    status = status_of(stage, well())
+    web, each = status.services
+
+    assert status.problems == []
+    assert [host.role for host in status.hosts] == ["leader", "manager", "manager"]
+    assert [host.containers for host in status.hosts] == [2, 2, 1]
+    assert (web.wanted, web.running, web.revision, web.pinned) == (2, 2, 4, False)
+    assert web.image == f"web@{'b' * 12}"
+    assert web.hosts == {"hive0": 1, "hive1": 1}
+    assert web.since == 1002
+    assert (each.wanted, each.running, each.healthy) == (3, 3, None)
+    assert [(volume.name, volume.host, volume.fill) for volume in status.volumes] == [
+        ("data", "hive1", VolumeFill(DISK, 50))
+    ]
+    assert [(network.subnets, network.services) for network in status.networks] == [(("10.0.1.0/24",), 2)]
+
+
+def test_tasks_of_a_host_that_is_silent_do_not_count(stage: Stage) -> None:
+    """The swarm may go on to call them running: they are missing, with the host's name."""
+    reading = well()
+    reading = replace(
+        reading,
+        hosts={**reading.hosts, "hive1": "hive1 does not answer within 8 s"},
+        engines={**reading.engines, "hive1": "hive1: its Docker Engine does not answer within 8 s"},
+    )
+    status = status_of(stage, reading)
+
+    assert [service.running for service in status.services] == [1, 2]
+    assert "web: 1 of 2 tasks run (1 on hive1, which does not answer)" in status.problems
+    assert "each: 2 of 3 tasks run (1 on hive1, which does not answer)" in status.problems
+    assert "hive1: does not answer within 8 s" in status.problems
+    assert not status.hosts[1].up
+    tasks = service_tasks(stage, reading, "web")
+    assert [(each.name, each.state, each.host) for each in tasks] == [
+        ("web.1", "running", "hive0"),
+        ("web.2", "unknown", "hive1"),
+    ]
+
+
+def test_a_task_without_a_container(stage: Stage) -> None:
+    """A host that answers, and has no container of a task that the swarm calls running, has lost it."""
+    reading = well()
+    reading = replace(reading, engines={**reading.engines, "hive0": engine(container("each", 1))})
+
+    assert status_of(stage, reading).services[0].running == 1
+    [lost] = [each for each in service_tasks(stage, reading, "web") if each.name == "web.1"]
+    assert (lost.state, lost.error) == ("lost", "hive0 has no container of it that runs")
+
+
+def test_why_fewer_tasks_run(stage: Stage) -> None:
+    """The newest error of a task that does not run is the reason."""
+    reading = well()
+    reading = replace(
+        reading, engines={**reading.engines, "hive1": engine(container("each", 2), volumes=("data",))}
+    )
+    tasks = {
+        "id-web": [
+            task("web", 1, 0),
+            task("web", 2, 1, state="failed", error="task: non-zero exit (1)", wanted=False),
+            task("web", 3, None, state="pending", error="no suitable node"),
+        ],
+        "id-each": [task("each", n + 1, n) for n in range(3)],
+    }
+    status = status_of(stage, changed(reading, tasks=tasks))
+
+    assert status.problems == ["web: 1 of 2 tasks run (no suitable node)"]
+
+
+@pytest.mark.parametrize(
+    ("words", "healthy", "problems"),
+    [
+        ("Up 3 hours (healthy)", 1, []),
+        ("Up 2 seconds (health: starting)", 0, []),
+        ("Up 3 hours (unhealthy)", 0, ["web: 1 of 2 containers are unhealthy (doit logs web)"]),
+    ],
+)
+def test_health(stage: Stage, words: str, healthy: int, problems: list[str]) -> None:
+    """Only what its check calls healthy counts as such; what it calls unhealthy is wrong."""
+    reading = well()
+    first = engine(container("web", 1, status=words), container("each", 1))
+    status = status_of(stage, replace(reading, engines={**reading.engines, "hive0": first}))
+
+    assert status.services[0].healthy == healthy
+    assert status.problems == problems
+
+
+def test_no_manager_answers(stage: Stage) -> None:
+    """What the hosts have is still counted, against site.toml; that there is no manager is wrong."""
+    status = status_of(stage, well(swarm="no manager of the swarm answers: hive0: no leader"))
+
+    assert status.problems == ["no manager of the swarm answers: hive0: no leader"]
+    assert [(each.running, each.wanted) for each in status.services] == [(2, 2), (3, 3)]
+    assert status.networks == ()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "problem"),
+    [
+        (
+            [node(0), node(1), node(2, reachable=False)],
+            "swarm: 2 of 3 managers answer each other; if one more is lost, ",
+        ),
+        ([node(0), node(1), node(2, state="down")], "hive2: the swarm sees it as down"),
+        (
+            [node(0), node(1), node(2, availability="drain")],
+            "hive2: takes no tasks: its availability is drain",
+        ),
+    ],
+)
+def test_nodes(stage: Stage, nodes: list[Json], problem: str) -> None:
+    """A manager that the others don't reach, a node that is down, and one that takes no tasks are wrong."""
+    reading = changed(well(), nodes={each["ID"]: each for each in nodes})
+
+    assert any(line.startswith(problem) for line in status_of(stage, reading).problems)
+
+
+def test_a_drained_hive_is_to_run_no_task_of_a_global_service(stage: Stage) -> None:
+    """It does not count; one that is down does."""
+    nodes = {each["ID"]: each for each in (node(0), node(1, availability="drain"), node(2, state="down"))}
+
+    assert status_of(stage, changed(well(), nodes=nodes)).services[1].wanted == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"disks": {"/": FileSystem(1000, 950, 50)}}, "hive0: / is 95% full"),
+        ({"disks": {"/": FileSystem(1000, 10, 990, 0.97)}}, "hive0: / has used 97% of its inodes"),
+        ({"available": 10}, "hive0: 1% of its memory is left"),
+    ],
+)
+def test_a_host_that_is_full(stage: Stage, change: dict[str, Any], problem: str) -> None:
+    """A full disk, used-up inodes and little memory are wrong."""
+    reading = well()
+    host = reading.hosts["hive0"]
+    assert isinstance(host, HostReading)
+    full = replace(reading, hosts={**reading.hosts, "hive0": replace(host, **change)})
+
+    assert status_of(stage, full).problems == [problem]
+
+
+def test_a_clock_that_is_off(stage: Stage) -> None:
+    """From some seconds on it is wrong, with its direction."""
+    assert status_of(stage, well(skew={"hive1": -90.0, "hive2": 2.0})).problems == [
+        "hive1: its clock is 90 s behind: see chronyc tracking"
+    ]
+
+
+def test_things_that_are_missing(stage: Stage) -> None:
+    """A service, a volume and a network that are not there are named with what makes them; so is a host."""
+    reading = well()
+    reading = replace(
+        reading, engines={**reading.engines, "hive1": engine(container("web", 2), container("each", 2))}
+    )
+    reading = changed(reading, networks={}, services={})
+    status = site_status(stage, stage.hosts[:2], reading)
+
+    assert "web: is not deployed (doit deploy_services)" in status.problems
+    assert "volume data on hive1: is not there (doit build_volumes)" in status.problems
+    assert "network back: is not there (doit build_networks)" in status.problems
+    assert "hive2: is not made yet (doit build_infra)" in status.problems
+
+
+def test_notes(stage: Stage) -> None:
+    """A service that was scaled, one that is not in site.toml and a one-off task are worth a line, and no fault."""
+    reading = well()
+    services = {
+        "web": service("web", {"Replicated": {"Replicas": 1}}, **scale_labels(1), **{PINNED_LABEL: "3"}),
+        "each": service("each", {"Global": {}}),
+        "old": service("old", {"Replicated": {"Replicas": 0}}),
+        "web-run-1": service("web-run-1", {"Replicated": {"Replicas": 0}}, **{ONE_OFF_LABEL: "web"}),
+    }
+    status = status_of(stage, changed(reading, services=services))
+    notes = {each.name: each.notes for each in status.services}
+
+    assert status.problems == []
+    assert notes["web"] == ("replicas: 1, in site.toml 2: scaled to 1 until the next run",)
+    assert notes["old"] == ("is not in site.toml (doit prune)",)
+    assert notes["web-run-1"] == ("is a task of doit run web",)
+    assert status.services[0].pinned
+
+
+def test_an_update_that_went_wrong(stage: Stage) -> None:
+    """A service whose update was paused or rolled back is wrong, with the swarm's words."""
+    paused = service("web", {"Replicated": {"Replicas": 2}})
+    paused["UpdateStatus"] = {"State": "rollback_completed", "Message": "rollback completed"}
+    reading = well()
+    assert isinstance(reading.swarm, SwarmReading)
+    status = status_of(stage, changed(reading, services={**reading.swarm.services, "web": paused}))
+
+    assert status.problems == ["web: its last update: rollback completed: rollback completed"]
+
+
+def test_nobody_answers(stage: Stage) -> None:
+    """Then it can't be told how the site is."""
+    nobody = {host.short: f"{host.short}: no answer" for host in stage.hosts}
+    status = status_of(stage, SiteReading(nobody, nobody, "no manager of the swarm answers"))
+
+    assert not status.can_tell
