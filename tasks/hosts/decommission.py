@@ -130,12 +130,12 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
     drained = swarm_nodes.is_set_aside(beside.short, client, host, node)
     before = {name: count.desired if drained else count.running for name, count in counts.items()}
     swarm_nodes.set_aside(beside.short, client, host, log, node)
-    _wait_for_services(run, host, before, log)
+    wait_for_services(run, host, before, log)
     beside, client = connections.manager()
     swarm_nodes.remove_node(beside.short, client, host, log, node)
 
 
-def _wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log) -> None:
+def wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log) -> None:
     """Wait until what ran on a drained host runs elsewhere, as far as it may: what comes next may stop others.
 
     A service that does not run again for long keeps no host.
