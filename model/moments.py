@@ -1,4 +1,4 @@
-"""Points in time as people type them: a length of time, or a time, in the local time zone. Pure."""
+"""Points in time: as people type them, in the local time zone, and as an engine has them. Pure."""
 
 import re
 from datetime import datetime, timedelta
@@ -39,6 +39,14 @@ def future_moment(text: str, now: float) -> float:
     if moment <= now:
         raise ConfigError([f"{text}: is past"])
     return moment
+
+
+def engine_moment(text: str) -> float | None:
+    """Return a time of Docker's, `2026-11-29T17:00:00.123456789Z`, in seconds since 1970; None for none."""
+    if not text or text.startswith("0001-"):
+        return None
+    whole, _, fraction = text.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
 def _span(text: str) -> int | None:

@@ -1,11 +1,13 @@
 """A command in a service's container with this process's terminal, input, output and signals."""
 
 import contextlib
+import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import FrameType
 
 from commands.shared.console import clean
 from model.errors import SkepError
@@ -13,12 +15,30 @@ from remote.engine.engine_session import EngineSession
 from remote.engine.exec_session import ExecRequest, ExecSession
 from remote.engine.terminal import ERRORS, OUTPUT, own_terminal, write
 from tasks.operate.containers import ServiceContainer
+from tasks.operate.readings import begin
 from tasks.run.context import Run
 from tasks.run.open import DASHES
 
-_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 BROKEN = 255
 """The exit status where the connection failed, not the command; as with ssh."""
+SIGNALLED = 128
+"""The exit status of who was ended by a signal is higher by its number."""
+_FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_PATIENCE = 5.0
+"""Seconds for telling a host to signal a command."""
+
+
+class StoppedError(BaseException):
+    """This process was told to end. No `Exception`: nothing on the way is to take it for a failure.
+
+    Args:
+        number: The signal.
+
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.status = SIGNALLED + number
 
 
 def words_behind_dashes() -> list[str]:
@@ -32,6 +52,11 @@ def words_before_dashes(args: Sequence[str]) -> list[str]:
     if DASHES in words:
         return words[: words.index(DASHES)]
     return [] if words_behind_dashes() else words
+
+
+def terminal_environment() -> list[str]:
+    """Return the environment that a command with this process's terminal gets, as ssh passes it."""
+    return [f"TERM={os.environ.get('TERM') or 'xterm'}"]
 
 
 def session(run: Run, container: ServiceContainer, request: ExecRequest) -> ExecSession:
@@ -63,17 +88,28 @@ def attach_to(run: Run, container: ServiceContainer, command: EngineSession, *, 
         SkepError: It can't be started, or the connection broke.
 
     """
-    if terminal:
-        with own_terminal(command.resize):
+    sessions = {command: container}
+    try:
+        if terminal:
+            # Its keys are the program's, Ctrl-C too; a signal means that this process, or its window, is to go.
+            with stopped_by_signals(), own_terminal(command.resize):
+                return command.run(write)
+        with _signals_for(run, sessions):
             return command.run(write)
-    with _signals_for(run, container, command):
-        return command.run(write)
+    except StoppedError as stopped:
+        if terminal:
+            _send(run, sessions, signal.SIGHUP)
+        return stopped.status
+    except BrokenPipeError:
+        _send(run, sessions, signal.SIGPIPE)
+        return SIGNALLED + signal.SIGPIPE
 
 
 def run_in_all(run: Run, containers: Sequence[ServiceContainer], request: ExecRequest) -> int:
     """Run a command in containers at the same time, each line of output behind its task; return the worst status."""
     guard = threading.Lock()
     width = max(len(container.task) for container in containers)
+    sessions: dict[EngineSession, ServiceContainer] = {}
 
     def one(container: ServiceContainer) -> int:
         pending = {OUTPUT: b"", ERRORS: b""}
@@ -87,42 +123,85 @@ def run_in_all(run: Run, containers: Sequence[ServiceContainer], request: ExecRe
             with guard:
                 write(descriptor, f"{container.task:<{width}} | ".encode() + line + b"\n")
 
+        started: dict[EngineSession, ServiceContainer] = {}
         try:
-            status = session(run, container, request).run(take)
+            command = session(run, container, request)
+            started[command] = sessions[command] = container
+            status = command.run(take)
+            for descriptor, rest in pending.items():
+                if rest:
+                    say(descriptor, rest)
         except SkepError as error:
             say(ERRORS, clean(str(error)).encode())
             return BROKEN
-        for descriptor, rest in pending.items():
-            if rest:
-                say(descriptor, rest)
+        except BrokenPipeError:
+            _send(run, started, signal.SIGPIPE)
+            return SIGNALLED + signal.SIGPIPE
         return status
 
-    with ThreadPoolExecutor(max_workers=len(containers)) as pool:
-        return max(pool.map(one, containers))
+    try:
+        with _signals_for(run, sessions):
+            return max([each.result() for each in [begin(partial(one, each)) for each in containers]])
+    except StoppedError as stopped:
+        return stopped.status
 
 
 @contextlib.contextmanager
-def _signals_for(run: Run, container: ServiceContainer, command: EngineSession) -> Iterator[None]:
-    """Send this process's signals to the command: the engine's API has no way to, its host has."""
+def stopped_by_signals() -> Iterator[None]:
+    """Raise StoppedError within where this process is told to end, so that nothing stays behind.
+
+    Raises:
+        StoppedError: It was.
+
+    """
+
+    def stop(number: int, _frame: object) -> None:
+        raise StoppedError(number)
+
+    with _handled(stop):
+        yield
+
+
+@contextlib.contextmanager
+def _signals_for(run: Run, sessions: Mapping[EngineSession, ServiceContainer]) -> Iterator[None]:
+    """Send this process's signals to commands: the engine's API has no way to, their hosts have.
+
+    Raises:
+        StoppedError: A signal came again, as the commands don't end by it.
+
+    """
+    seen: set[int] = set()
 
     def forward(number: int, _frame: object) -> None:
-        threading.Thread(target=_kill, args=(run, container, command, number), daemon=True).start()
+        if number in seen:
+            raise StoppedError(number)
+        seen.add(number)
+        threading.Thread(target=_send, args=(run, dict(sessions), number), daemon=True).start()
 
-    before = {number: signal.signal(number, forward) for number in _FORWARDED}
+    with _handled(forward):
+        yield
+
+
+@contextlib.contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have a handler take the signals that end a process."""
+    before = {number: signal.signal(number, handler) for number in _FORWARDED}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
-def _kill(run: Run, container: ServiceContainer, command: EngineSession, number: int) -> None:
-    """Send a signal to a command's process; one that has ended needs none."""
-    with contextlib.suppress(SkepError):
-        pid = command.pid()
-        if pid:
-            name = signal.Signals(number).name.removeprefix("SIG")
-            # Its group, where it has one of its own: a shell's commands are to have it too.
-            run.connections.to(container.host).script(
-                f"kill -s {name} -- -{pid} 2>/dev/null || kill -s {name} {pid}", label="sending a signal"
-            )
+def _send(run: Run, sessions: Mapping[EngineSession, ServiceContainer], number: int) -> None:
+    """Send a signal to the processes of commands; one that has ended needs none."""
+    name = signal.Signals(number).name.removeprefix("SIG")
+    for command, container in sessions.items():
+        with contextlib.suppress(SkepError):
+            if pid := command.pid():
+                # Its group, where it has one of its own: a shell's commands are to have it too.
+                run.connections.to(container.host).script(
+                    f"kill -s {name} -- -{pid} 2>/dev/null || kill -s {name} {pid}",
+                    timeout=_PATIENCE,
+                    label="sending a signal",
+                )

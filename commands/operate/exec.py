@@ -8,8 +8,16 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.operate.attach import BROKEN, attach, run_in_all, words_before_dashes, words_behind_dashes
+from commands.operate.attach import (
+    BROKEN,
+    attach,
+    run_in_all,
+    terminal_environment,
+    words_before_dashes,
+    words_behind_dashes,
+)
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
 from remote.engine.exec_session import ExecRequest
 from remote.engine.terminal import is_terminal
@@ -28,7 +36,8 @@ standard error. task= names another by its number or its host; task=all runs the
 line of output behind its task.
 
 Input, output, terminal, window size, Ctrl-C and signals are as with ssh, and so is the exit status: that of the \
-command, or 255 where the connection failed."""
+command, or 255 where the connection failed. Without a terminal the command gets Ctrl-C as a signal; a second \
+one leaves it to itself."""
 
     cmd_options = ()
 
@@ -45,12 +54,14 @@ command, or 255 where the connection failed."""
             service = known_service(run.stage, names[0])
             found = find_containers(run, service, enough=None if task else ENOUGH)
             containers = chosen(found, service, task)
+            terminal = is_terminal() and task != ALL
             request = ExecRequest(
                 command,
-                terminal=is_terminal() and task != ALL,
+                terminal=terminal,
                 stdin=task != ALL,
                 user=get_var("user") or "",
                 workdir=get_var("dir") or "",
+                environment=terminal_environment() if terminal else (),
             )
             if task == ALL:
                 return run_in_all(run, containers, request)
@@ -61,3 +72,5 @@ command, or 255 where the connection failed."""
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return BROKEN
+        except KeyboardInterrupt:
+            return INTERRUPTED

@@ -1,5 +1,6 @@
 """`doit forward web 8080:80`: a port of a task or of a host, at this machine."""
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from commands.shared.current_run import site_run
 from model.errors import HostError, SkepError
 from model.stage import Host
 from remote.mother.process import Running
-from remote.mother.wait import pause
+from remote.mother.wait import Pace, attempts, pause
 from remote.ssh import commands as ssh_commands
 from tasks.operate.containers import ServiceContainer, address_of, chosen, find_containers, known_service
 from tasks.operate.named_host import made_host
@@ -22,6 +23,8 @@ from tasks.run.context import Run
 
 LOOK = 2.0
 """Seconds between two looks whether the container and the connection are still there."""
+AWAY = 60.0
+"""Seconds for which a task, or a host, may be away once its port was forwarded."""
 _HIGHEST = 65_535
 
 
@@ -60,14 +63,33 @@ replaced, or the connection breaks, the port is forwarded to the task that there
         if len(args) < 2:  # noqa: PLR2004 - a name and a port
             raise InvalidCommand(f"type: {self.bin_name} forward SERVICE|HOST 8080:80")
         name, ports = args[0], [_port(word) for word in args[1:]]
+        patience = 0.0
         try:
             while True:
-                self._hold(run, name, ports)
+                self._hold_within(run, name, ports, patience)
+                patience = AWAY
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return BROKEN
         except KeyboardInterrupt:
             return 0
+
+    def _hold_within(self, run: Run, name: str, ports: Sequence[_Port], patience: float) -> None:
+        """Forward until the container or the connection is gone; try again for so many seconds if it can't be begun.
+
+        Raises:
+            SkepError: It can't be forwarded.
+
+        """
+        problem: SkepError | None = None
+        for _ in attempts(patience, Pace(first=1.0)):
+            try:
+                return self._hold(run, name, ports)
+            except SkepError as error:
+                problem = error
+        if problem is not None:
+            raise problem
+        return None
 
     def _hold(self, run: Run, name: str, ports: Sequence[_Port]) -> None:
         """Forward until the container or the connection is gone.
@@ -107,19 +129,18 @@ replaced, or the connection breaks, the port is forwarded to the task that there
         tunnel = Running(
             ssh_commands.ssh_forward(run.connections.files.config, host.short, specs),
             stdin=True,
+            stdout=True,
             stderr=True,
             new_session=True,
         )
-        ended = tunnel.wait(STARTING)
-        if ended is not None:
+        # The command at the other end, which repeats what it reads, begins when the ports here are open.
+        with contextlib.suppress(OSError):
+            tunnel.write(b"\n")
+        if not tunnel.read():
             said = tunnel.stderr.read().decode(errors="replace").strip() if tunnel.stderr else ""
             tunnel.stop()
             raise HostError(f"{host.short}: ssh: {said or 'the connection could not be opened'}")
         return tunnel
-
-
-STARTING = 1.0
-"""Seconds within which ssh ends if a port here is taken."""
 
 
 def _port(word: str) -> _Port:

@@ -9,6 +9,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.operate.attach import BROKEN, words_before_dashes, words_behind_dashes
 from commands.shared.current_run import site_run
+from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
 from remote.engine.terminal import is_terminal
 from remote.mother import process
@@ -48,4 +49,4 @@ command, or 255 where the connection failed."""
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return BROKEN
         except KeyboardInterrupt:
-            return 130
+            return INTERRUPTED

@@ -16,12 +16,11 @@ Cell = tuple[str, str]
 """A text and its style."""
 
 
-def status_lines(status: SiteStatus, stale: Sequence[str], *, coloured: bool, width: int) -> list[str]:
-    """Return the lines of a site's status.
+def status_tables(status: SiteStatus, *, coloured: bool, width: int) -> list[str]:
+    """Return the tables of a site's status.
 
     Args:
         status: The status.
-        stale: The names of resources that a run would look at.
         coloured: Whether they have colours.
         width: The columns of a line.
 
@@ -48,8 +47,23 @@ def status_lines(status: SiteStatus, stale: Sequence[str], *, coloured: bool, wi
     for head, rows in tables:
         found = table(head, list(rows), coloured=coloured, width=width)
         lines += [*found, ""] if found else []
-    for service in status.services:
-        lines += [paint(f"{service.name} {note}", DIM, on=coloured) for note in service.notes]
+    return lines
+
+
+def verdict_lines(status: SiteStatus, stale: Sequence[str], *, coloured: bool) -> list[str]:
+    """Return the lines below the tables: notes, what is wrong, what is stale.
+
+    Args:
+        status: The status.
+        stale: The names of resources that a run would look at.
+        coloured: Whether they have colours.
+
+    """
+    lines = [
+        paint(clean(f"{each.name} {note}"), DIM, on=coloured)
+        for each in (*status.hosts, *status.services)
+        for note in each.notes
+    ]
     problems = status.problems
     lines += [paint(f"! {clean(problem)}", RED, on=coloured) for problem in problems]
     if stale:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from commands.operate.status_lines import Cell, span, table
-from commands.shared.console import DIM, GREEN, RED, YELLOW
+from commands.shared.console import DIM, GREEN, RED, YELLOW, clean, paint
 from model.stage import Stage
+from tasks.operate.service_status import ServiceStatus
 from tasks.operate.service_tasks import ServiceTask, service_tasks
 from tasks.operate.site_reading import SiteReading
 
@@ -48,3 +49,9 @@ def _row(task: ServiceTask) -> list[Cell]:
         (task.container or "-", style),
         (task.error, RED if task.is_wanted else style),
     ]
+
+
+def service_verdict(service: ServiceStatus, *, coloured: bool) -> list[str]:
+    """Return the lines below a service's tasks: notes, and what is wrong."""
+    lines = [paint(clean(note), DIM, on=coloured) for note in service.notes]
+    return lines + [paint(f"! {clean(problem)}", RED, on=coloured) for problem in service.problems]

@@ -42,8 +42,23 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
 }
 """Command to the words `name=value` that it takes; `stage` alone where it is not listed."""
 
-_OF_SERVICES = ("rollback", "status", "exec", "shell", "restart", "logs", "forward")
+_OF_SERVICES = (
+    "rollback",
+    "history",
+    "status",
+    "exec",
+    "shell",
+    "restart",
+    "rebalance",
+    "logs",
+    "forward",
+    "run",
+)
 """Commands that take services."""
+_OF_HOSTS = ("ssh", "logs", "forward", "replace_host")
+"""Commands that take hosts."""
+_OF_ALL_TASKS = ("exec", "cp")
+"""Commands that take `task=all`."""
 
 Word = tuple[str, str]
 """A word, and what it is."""
@@ -58,6 +73,7 @@ class SiteNames:
     """
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         try:
             self._data: Mapping[str, Any] = tomli.loads((directory / "site.toml").read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -72,6 +88,17 @@ class SiteNames:
         """Return the names in one of its tables."""
         found = self._data.get(table)
         return list(found) if isinstance(found, dict) else []
+
+    def hosts(self) -> list[str]:
+        """Return the names of the hosts that are made, of all stages, as their ssh_config has them."""
+        found: dict[str, None] = {}
+        for path in sorted(self._directory.glob("state/*/ssh_config")):
+            with contextlib.suppress(OSError, ValueError):
+                lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+                found |= dict.fromkeys(
+                    words[1] for words in lines if words[:1] == ["Host"] and words[1:] != ["*"]
+                )
+        return list(found)
 
 
 def candidates(typed: Sequence[str], site: SiteNames, task_words: Callable[[], Iterable[str]]) -> list[Word]:
@@ -154,7 +181,9 @@ def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
         yield from (("export", "print what CI needs to log in"), ("import", "read that from standard input"))
     if command in _OF_SERVICES:
         yield from ((name, "service") for name in site.names("services"))
-    elif command == "scale":
+    if command in _OF_HOSTS:
+        yield from ((name, "host") for name in site.hosts())
+    if command == "scale":
         yield from ((f"{name}=", "service") for name in site.names("services"))
     elif command == "cp":
         yield from ((f"{name}:", "service") for name in site.names("services"))
@@ -169,7 +198,12 @@ def _values(name: str, value: str, command: str, site: SiteNames) -> Iterator[st
     if command == "init":
         yield from INIT_WORDS.get(name, ())
         return
-    single = {"stage": site.names("stages"), "confirm": [site.name] if site.name else [], "to": ["latest"]}
+    single = {
+        "stage": site.names("stages"),
+        "confirm": [site.name] if site.name else [],
+        "to": ["latest"],
+        "task": [*(["all"] if command in _OF_ALL_TASKS else []), *site.hosts()],
+    }
     several = {
         "volumes": [*site.names("volumes"), "all"],
         "upgrade": [*site.names("bases"), "all"],

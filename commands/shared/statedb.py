@@ -111,6 +111,10 @@ class StateDb:
             self._entries[task_id] = loaded if isinstance(loaded, dict) else {}
         return self._entries[task_id]
 
+    def read_again(self) -> None:
+        """Have each entry read from its file again, since another process may have written it."""
+        self._entries.clear()
+
     def _path(self, task_id: str) -> Path:
         """Return a task's file."""
         phase, _, name = task_id.partition(":")

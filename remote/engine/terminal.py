@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import stat
 import sys
@@ -38,8 +37,9 @@ def own_terminal(resize: Callable[[int, int], None]) -> Iterator[None]:
     """
 
     def tell(*_: object) -> None:
-        columns, lines = shutil.get_terminal_size()
-        resize(columns, lines)
+        # The terminal's own, and not COLUMNS and LINES, which a shell may have exported long ago.
+        with contextlib.suppress(OSError):
+            resize(*os.get_terminal_size(INPUT))
 
     tell()
     before, handler = termios.tcgetattr(INPUT), signal.signal(signal.SIGWINCH, tell)
@@ -47,7 +47,9 @@ def own_terminal(resize: Callable[[int, int], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(INPUT, termios.TCSADRAIN, before)
+        # It may be gone, as where its window was closed.
+        with contextlib.suppress(termios.error):
+            termios.tcsetattr(INPUT, termios.TCSADRAIN, before)
         signal.signal(signal.SIGWINCH, handler)
 
 

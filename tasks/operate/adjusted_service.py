@@ -1,6 +1,7 @@
 """Small changes to a service that runs: its tasks anew, or another number of them."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -83,8 +84,18 @@ class AdjustedService:
             labels |= scale_labels(replicas, until=until, keep=keep)
         spec["Labels"] = labels
         self._write(client, found, spec)
-        log(f"{self.name}: {scale_words(labels) or f'{replicas} tasks, as site.toml says'}")
+        log(f"{self.name}: {self._scale_words(replicas, labels)}")
         self._wait(log)
+
+    def _scale_words(self, replicas: int, labels: Mapping[str, str]) -> str:
+        """Return how it is scaled, that site.toml says otherwise, and what the next run does about it."""
+        defined = self.run.stage.services[self.name].replicas
+        if SCALED_LABEL not in labels:
+            return f"{replicas} tasks, as site.toml says"
+        words = f"{scale_words(labels)}; site.toml says {defined}"
+        if SCALED_UNTIL_LABEL in labels:
+            return words
+        return f"{words}, and the next run goes back to that (until=2h or keep leaves it so)"
 
     def _found(self) -> "tuple[DockerClient, Json]":
         """Return a manager's engine, and the service as the swarm has it.

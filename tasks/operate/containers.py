@@ -5,7 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
 from functools import partial
 
-from model.errors import ServiceError, SkepError
+from model.errors import HostError, ServiceError, SkepError
 from model.json_types import Json
 from model.labels import SERVICE_LABEL, TASK_ID_LABEL, TASK_NAME_LABEL
 from model.stage import Host, Stage
@@ -65,11 +65,13 @@ class ServiceContainers:
     Args:
         containers: Those on hosts that answered, in the order of tasks, the newest of a task first.
         silent: Why others did not answer, a line for each.
+        answered: The short names of the hosts that answered.
 
     """
 
     containers: tuple[ServiceContainer, ...]
     silent: tuple[str, ...]
+    answered: frozenset[str] = frozenset()
 
     @property
     def running(self) -> tuple[ServiceContainer, ...]:
@@ -88,24 +90,32 @@ def find_containers(
         patience: Seconds for which a host's answer is waited for.
         enough: Seconds for which others are waited for once one has a container that runs; None is as for all.
 
+    Raises:
+        HostError: No host is made, as far as state/ knows.
+
     """
     hosts = [host for host in run.stage.hives if run.state.host_record(host) is not None]
+    if not hosts:
+        raise HostError(
+            f"state/{run.stage.name} knows no hive: doit status finds those that there are, doit makes them"
+        )
     ends = time.monotonic() + patience
     waiting = {begin(partial(_ask, run, host, service)): host for host in hosts}
     found: list[ServiceContainer] = []
-    silent = []
+    silent, answered = [], set()
     while waiting and time.monotonic() < ends:
         for answer in wait(waiting, max(0.0, ends - time.monotonic()), FIRST_COMPLETED).done:
-            waiting.pop(answer)
+            host = waiting.pop(answer)
             try:
                 found += answer.result()
+                answered.add(host.short)
             except SkepError as error:
                 silent.append(str(error))
         if enough is not None and any(each.is_running for each in found):
             ends, enough = min(ends, time.monotonic() + enough), None
     silent += [f"{host.short}: no answer within {patience:.0f} s" for host in waiting.values()]
     ordered = sorted(found, key=lambda each: (_natural(each.task), not each.is_running, -each.created))
-    return ServiceContainers(tuple(ordered), tuple(silent))
+    return ServiceContainers(tuple(ordered), tuple(silent), frozenset(answered))
 
 
 def _ask(run: Run, host: Host, service: str) -> list[ServiceContainer]:

@@ -5,17 +5,20 @@ It is a service of its own for one task, since only the swarm gives a container 
 
 import contextlib
 import secrets as random
+import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from model.errors import ServiceError
 from model.json_types import Json
-from model.labels import ONE_OFF_LABEL
+from model.labels import ONE_OFF_LABEL, label_filter
 from model.log import Log
+from model.moments import engine_moment
 from remote.mother.wait import Pace, telling, wait_for
 from tasks.operate.adjusted_service import json_copy
 from tasks.operate.containers import ServiceContainer
 from tasks.run.context import Run
+from tasks.services.deployed_service import docker_config
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -25,11 +28,14 @@ HOLDER = ("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!
 _LONGEST_NAME = 63
 """Letters of a service's name, which is one of DNS."""
 _FAILED = {"failed", "rejected", "orphaned", "shutdown", "remove"}
+_ENDED = {*_FAILED, "complete"}
+_LEFT = 600.0
+"""Seconds after which nobody reads a task that ended any more."""
 
 
 @contextlib.contextmanager
 def one_off_task(
-    run: Run, service: str, command: Sequence[str], log: Log, *, terminal: bool
+    run: Run, service: str, command: Sequence[str], log: Log, terminal: Sequence[str] = ()
 ) -> Iterator[ServiceContainer]:
     """Run a command as a task of its own, and give its container as soon as that is there; it goes at the end.
 
@@ -38,7 +44,7 @@ def one_off_task(
         service: The service whose image, environment, secrets, networks and volumes it has.
         command: The program and its arguments; the entry point of service and image is left out.
         log: Takes progress.
-        terminal: Whether it gets a terminal.
+        terminal: The lines `NAME=value` of the terminal that it gets; without any it gets none.
 
     Raises:
         ServiceError: The service is not deployed, or the swarm can't start the task.
@@ -50,14 +56,18 @@ def one_off_task(
     _, client = run.connections.manager()
     with engine_errors(service, "looking at the service", ServiceError):
         found = find_service(client, service)
+        has_init = (client.info().get("InitCommit") or {}).get("ID", "N/A") not in {"", "N/A"}
     if found is None:
         raise ServiceError(f"service {service}: is not deployed (doit deploy_services:{service})")
+    _remove_ended(run, client)
     ending = f"-run-{random.token_hex(3)}"
-    spec = one_off_spec(
-        found["Spec"], service[: _LONGEST_NAME - len(ending)] + ending, command, terminal=terminal
-    )
+    name = service[: _LONGEST_NAME - len(ending)] + ending
+    spec = one_off_spec(found["Spec"], name, command, terminal, has_init=has_init)
     spec["Labels"] = {**run.stage.labels, ONE_OFF_LABEL: service}
     with engine_errors(service, "starting the task", ServiceError):
+        # It may come to a hive that never had the image.
+        with contextlib.suppress(KeyError):
+            client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
         made = client.api.create_service(
             spec["TaskTemplate"],
             spec["Name"],
@@ -72,7 +82,9 @@ def one_off_task(
             client.api.remove_service(made["ID"])
 
 
-def one_off_spec(spec: Json, name: str, command: Sequence[str], *, terminal: bool) -> Json:
+def one_off_spec(
+    spec: Json, name: str, command: Sequence[str], terminal: Sequence[str] = (), *, has_init: bool = False
+) -> Json:
     """Return the specification of a one-off task from its service's. Pure.
 
     It takes nothing over by which the service is found: ports, further names in networks, labels of containers.
@@ -83,10 +95,15 @@ def one_off_spec(spec: Json, name: str, command: Sequence[str], *, terminal: boo
         container.pop(word, None)
     container |= {
         "Command": [*command],
-        "TTY": terminal,
-        "OpenStdin": terminal,
+        "TTY": bool(terminal),
+        "OpenStdin": bool(terminal),
         "Healthcheck": {"Test": ["NONE"]},
     }
+    if terminal:
+        container["Env"] = [*(container.get("Env") or ()), *terminal]
+    if has_init:
+        # Else signals, and Ctrl-C, are lost on a command that has no handler: it would be the container's process 1.
+        container["Init"] = True
     for network in template.get("Networks") or ():
         network.pop("Aliases", None)
     template |= {
@@ -101,6 +118,25 @@ def one_off_spec(spec: Json, name: str, command: Sequence[str], *, terminal: boo
         "Mode": {"Replicated": {"Replicas": 1}},
         "EndpointSpec": {"Mode": "dnsrr"},
     }
+
+
+def _remove_ended(run: Run, client: "DockerClient") -> None:
+    """Remove what a killed process has left: tasks that ended a while ago, as one that ended just now is still read."""
+    from docker.errors import NotFound
+
+    from remote.engine.client import engine_errors
+
+    with engine_errors(run.stage.site_name, "looking for tasks that ended", ServiceError):
+        for each in client.api.services(filters=label_filter(run.stage.labels, ONE_OFF_LABEL)):
+            tasks = client.api.tasks(filters={"service": each["ID"]})
+            ends = [engine_moment(str(task["Status"].get("Timestamp", ""))) or time.time() for task in tasks]
+            if (
+                tasks
+                and all(task["Status"]["State"] in _ENDED for task in tasks)
+                and max(ends) < time.time() - _LEFT
+            ):
+                with contextlib.suppress(NotFound):
+                    client.api.remove_service(each["ID"])
 
 
 def _container(run: Run, client: "DockerClient", service: str, identity: str, log: Log) -> ServiceContainer:

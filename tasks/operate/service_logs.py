@@ -1,15 +1,13 @@
 """The log of a service: those of all its containers, wherever they are, merged by time."""
 
-import contextlib
 import heapq
 import queue
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from model.errors import SkepError
+from model.errors import HostError, SkepError
 from remote.engine.log_stream import LogLine, LogRequest, log_lines
 from tasks.operate.containers import ServiceContainer, ServiceContainers, find_containers
 from tasks.run.context import Run
@@ -55,56 +53,80 @@ class ServiceLogs:
         self._run, self._service, self._request = run, service, request
         self._wanted, self._warn = wanted, warn
         self._silent: set[str] = set()
+        self._last: dict[str, str] = {}
+        self._begun: set[str] = set()
+        self._known_hosts: set[str] = set()
+        self._over = threading.Event()
+        self._coming: queue.SimpleQueue[TaskLine] = queue.SimpleQueue()
 
     def lines(self) -> Iterator[TaskLine]:
         """Yield the lines that there are, merged by time; then, if the log is followed, those that come."""
         found = self._find()
-        last: dict[str, str] = {}
         once = replace(self._request, follow=False)
-        streams = [self._stream(container, once) for container in found]
+        streams = [self._stream(container, once) for container in self._chosen(found)]
         for each, container in heapq.merge(*streams, key=lambda pair: pair[0].line.time):
-            last[container.id] = each.line.time
+            self._last[container.id] = each.line.time
             yield each
-        if self._request.follow:
-            yield from self._follow(found, last)
+        if not self._request.follow:
+            return
+        self._known_hosts |= found.answered
+        # Those that have ended are read to their end.
+        self._begun |= {each.id for each in found.containers if not each.is_running}
+        self._begin(found)
+        threading.Thread(target=self._look, name=f"tasks of {self._service}", daemon=True).start()
+        try:
+            while True:
+                yield self._coming.get()
+        finally:
+            self._over.set()
 
-    def _follow(self, containers: Sequence[ServiceContainer], last: dict[str, str]) -> Iterator[TaskLine]:
-        """Yield lines as they come, also of tasks that begin meanwhile; ends only with its caller."""
-        lines: queue.SimpleQueue[TaskLine] = queue.SimpleQueue()
-        begun: set[str] = set()
+    # -- following -----------------------------------------------------------------------------------------------------
 
-        def take(container: ServiceContainer, request: LogRequest) -> None:
-            for each, _ in self._stream(container, request):
-                lines.put(each)
+    def _look(self) -> None:
+        """Look for further containers again and again: a host that does not answer holds up no line of another."""
+        while not self._over.wait(LOOK):
+            self._begin(self._find())
 
-        def begin_all(found: Sequence[ServiceContainer], *, is_first: bool) -> None:
-            for container in found:
-                if container.id in begun:
-                    continue
-                begun.add(container.id)
-                after = after_time(last[container.id]) if container.id in last else self._request.since
-                request = LogRequest(since=after if is_first else "", follow=True)
-                if is_first and container.id not in last and not after:
-                    request = replace(request, since=f"{time.time():.9f}")
-                threading.Thread(target=take, args=(container, request), daemon=True).start()
+    def _begin(self, found: ServiceContainers) -> None:
+        """Begin to follow each container that is not followed yet, nor was to its end."""
+        for container in self._chosen(found):
+            if container.id not in self._begun:
+                self._begun.add(container.id)
+                is_known = container.host.short in self._known_hosts
+                # Of a host that did not answer before: as much as of the others at first.
+                first = replace(self._request, since="", lines=0) if is_known else self._request
+                threading.Thread(
+                    target=self._follow, args=(container, first), name=f"log of {container.task}", daemon=True
+                ).start()
+        self._known_hosts |= found.answered
 
-        begin_all([each for each in containers if each.is_running], is_first=True)
-        begun |= {each.id for each in containers}
-        looked = time.monotonic()
-        while True:
-            with contextlib.suppress(queue.Empty):
-                yield lines.get(timeout=0.2)
-            if time.monotonic() - looked >= LOOK:
-                begin_all(self._find(), is_first=False)
-                looked = time.monotonic()
+    def _follow(self, container: ServiceContainer, request: LogRequest) -> None:
+        """Follow a container to its end; where the connection breaks, the next look begins again.
 
-    def _find(self) -> list[ServiceContainer]:
-        """Return the containers that are wanted; a host that does not answer is said once."""
-        found: ServiceContainers = find_containers(self._run, self._service)
+        Args:
+            container: The container.
+            request: The part that is wanted if nothing of it was read yet.
+
+        """
+        if container.id in self._last:
+            request = replace(request, since=after_time(self._last[container.id]), lines=0)
+        for each, _ in self._stream(container, request):
+            self._last[container.id] = each.line.time
+            self._coming.put(each)
+
+    # -- containers and their logs -------------------------------------------------------------------------------------
+
+    def _find(self) -> ServiceContainers:
+        """Return the containers of the service; a host that does not answer is said once, until it answers again."""
+        found = find_containers(self._run, self._service)
         for line in found.silent:
             if line not in self._silent:
-                self._silent.add(line)
                 self._warn(line)
+        self._silent = {*found.silent}
+        return found
+
+    def _chosen(self, found: ServiceContainers) -> list[ServiceContainer]:
+        """Return the containers that are wanted."""
         return [container for container in found.containers if self._wanted(container)]
 
     def _stream(
@@ -116,6 +138,9 @@ class ServiceLogs:
             connection.open()
             for line in log_lines(container.words, connection.docker_socket, container.id, request):
                 yield TaskLine(container.task, line), container
+        except HostError as error:
+            self._warn(str(error))
+            self._begun.discard(container.id)
         except SkepError as error:
             self._warn(str(error))
 

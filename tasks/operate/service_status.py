@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from model.json_types import Json
 from model.labels import ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, labels_of
+from model.moments import engine_moment
 from model.swarm.scaled import scale_words
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
@@ -16,6 +17,11 @@ from remote.swarm import jobs
 from tasks.operate.site_view import RUNNING, SiteView
 
 HEALTHY, UNHEALTHY, STARTING = "(healthy)", "(unhealthy)", "(health: starting)"
+RECENT, AGAIN = 600.0, 2
+"""Seconds, and how often a task ends within them to be said to end again and again."""
+_FAILED = {"failed", "rejected"}
+_OF_TASKS = ("ContainerSpec", "ForceUpdate")
+"""The parts of a specification that make a task another one."""
 _TROUBLE = {"paused", "rollback_paused", "rollback_started", "rollback_completed"}
 
 
@@ -64,7 +70,7 @@ def service_statuses(view: SiteView) -> Iterator[ServiceStatus]:
 def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
     """Return a service's status."""
     defined = view.stage.services.get(name)
-    running = list(view.running(name))
+    running = view.running(name)
     hosts: dict[str, int] = {}
     for short, _ in running:
         hosts[short] = hosts.get(short, 0) + 1
@@ -175,6 +181,13 @@ def _service_problems(
     if running < wanted and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
         verb = "ended well" if jobs.is_job(found) else "run"
         yield f"{running} of {wanted} tasks {verb}{_why_fewer(view, tasks)}"
+    elsewhere = view.unwanted(name)
+    for short in sorted({*elsewhere}):
+        yield (
+            f"{elsewhere.count(short)} more on {short}, which the swarm does not reach and has replaced elsewhere"
+        )
+    if failing := _failing(view, found, tasks):
+        yield f"{failing} (doit logs {name})"
     if unhealthy := sum(UNHEALTHY in state for state in states):
         yield f"{unhealthy} of {len(states)} containers are unhealthy (doit logs {name})"
     update = found.get("UpdateStatus") or {}
@@ -182,6 +195,24 @@ def _service_problems(
         yield f"its last update: {str(update['State']).replace('_', ' ')}: {update.get('Message', '')}".rstrip(
             ": "
         )
+
+
+def _failing(view: SiteView, found: Json, tasks: Sequence[Json]) -> str:
+    """Return that tasks of the present specification end again and again, though one may just run; empty if not."""
+    template = found["Spec"]["TaskTemplate"]
+    failed: dict[str, list[Json]] = {}
+    for task in tasks:
+        ended = engine_moment(str(task["Status"].get("Timestamp", ""))) or 0.0
+        is_present = all(task.get("Spec", {}).get(key) == template.get(key) for key in _OF_TASKS)
+        if task["Status"]["State"] in _FAILED and is_present and ended > view.reading.at - RECENT:
+            failed.setdefault(str(task.get("Slot") or task.get("NodeID")), []).append(task)
+    most = max(failed.values(), key=len, default=[])
+    if len(most) < AGAIN:
+        return ""
+    last = max(most, key=lambda task: str(task["Status"].get("Timestamp", "")))
+    return (
+        f"ends again and again: {len(most)} times within {RECENT / 60:.0f} min, the last time: {_error(last)}"
+    )
 
 
 def _why_fewer(view: SiteView, tasks: Sequence[Json]) -> str:

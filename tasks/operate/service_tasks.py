@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
 from model.json_types import Json
 from model.labels import SERVICE_LABEL, TASK_ID_LABEL, TASK_NAME_LABEL
+from model.moments import engine_moment
 from model.stage import Stage
 from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
-from tasks.operate.site_view import RUNNING, SiteView, short_names
+from tasks.operate.site_view import RUNNING, WANTED, SiteView, short_names
 
 UNKNOWN, LOST = "unknown", "lost"
 
@@ -70,7 +70,7 @@ def service_tasks(stage: Stage, reading: SiteReading, service: str) -> list[Serv
 def _of_swarm(view: SiteView, service: str, task: Json, found: tuple[str, Json] | None) -> ServiceTask:
     """Return a task that the swarm lists."""
     short = view.short_names.get(str(task.get("NodeID", "")), "")
-    state, since = str(task["Status"]["State"]), moment(str(task["Status"].get("Timestamp", "")))
+    state, since = str(task["Status"]["State"]), engine_moment(str(task["Status"].get("Timestamp", "")))
     error = str(task["Status"].get("Err") or "")
     if state == RUNNING:
         if short and view.is_silent(short):
@@ -83,7 +83,7 @@ def _of_swarm(view: SiteView, service: str, task: Json, found: tuple[str, Json] 
         id=str(task["ID"]),
         name=f"{service}.{slot or short or task['ID'][:12]}",
         state=state,
-        is_wanted=task.get("DesiredState") in {RUNNING, "complete", "ready", "accepted"},
+        is_wanted=task.get("DesiredState") in WANTED,
         since=since,
         host=short,
         container=container[:12],
@@ -108,11 +108,3 @@ def _of_containers(containers: Iterable[tuple[str, Json]]) -> Iterator[ServiceTa
             status=str(container.get("Status", "")),
             error="",
         )
-
-
-def moment(text: str) -> float | None:
-    """Return a time of Docker's, `2026-11-29T17:00:00.123456789Z`, in seconds since 1970; None for none."""
-    if not text or text.startswith("0001-"):
-        return None
-    whole, _, fraction = text.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")

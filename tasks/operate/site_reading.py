@@ -82,45 +82,45 @@ class SiteReading:
     at: float = 0.0
 
 
-def read_site(run: Run, hosts: Collection[Host]) -> SiteReading:
+def read_site(run: Run, hosts: Collection[Host], patience: float = PATIENCE) -> SiteReading:
     """Read these hosts of a stage, and its swarm. Takes no lock, and changes nothing.
 
     Args:
         run: The run.
         hosts: The hosts: those that are made.
+        patience: Seconds after which a host is said not to answer.
 
     """
-    ends = time.monotonic() + PATIENCE
+    ends = time.monotonic() + patience
+
+    def within(result: Callable[[float], T], problem: str, more: float = 0.0) -> T | str:
+        try:
+            return result(max(0.0, ends + more - time.monotonic()))
+        except TimeoutError:
+            return f"{problem} within {patience:.0f} s"
+        except SkepError as error:
+            return str(error)
+
     skew: dict[str, float] = {}
     host_readings = {host: begin(partial(_read_host, run, host, skew)) for host in hosts}
     engine_readings = {host: begin(partial(_read_engine, run, host)) for host in hosts}
     engines = {
-        host: _within(reading.result, ends, f"{host.short}: its Docker Engine does not answer")
+        host: within(reading.result, f"{host.short}: its Docker Engine does not answer")
         for host, reading in engine_readings.items()
     }
-    swarm = _within(
-        begin(partial(_read_swarm, run, engines)).result, ends + PATIENCE, "no manager of the swarm answers"
+    swarm = within(
+        begin(partial(_read_swarm, run, engines)).result, "no manager of the swarm answers", patience
     )
     return SiteReading(
         hosts={
-            host.short: _within(reading.result, ends, f"{host.short} does not answer")
+            host.short: within(reading.result, f"{host.short} does not answer")
             for host, reading in host_readings.items()
         },
         engines={host.short: engine for host, engine in engines.items()},
         swarm=swarm,
-        skew=skew,
+        skew=dict(skew),
         at=time.time(),
     )
-
-
-def _within(result: Callable[[float], T], ends: float, problem: str) -> T | str:
-    """Return a result; why there is none, if it fails or is late."""
-    try:
-        return result(max(0.0, ends - time.monotonic()))
-    except TimeoutError:
-        return f"{problem} within {PATIENCE:.0f} s"
-    except SkepError as error:
-        return str(error)
 
 
 def _read_host(run: Run, host: Host, skew: dict[str, float]) -> HostReading:

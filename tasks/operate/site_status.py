@@ -14,6 +14,7 @@ FULL = 0.9
 """The share of a disk, or of its inodes, from which on it is full enough to say so."""
 LITTLE_MEMORY = 0.05
 """The share of memory below which there is too little left."""
+_REBOOT = "wants a restart, after an update of its packages"
 MOST_SKEW = 5.0
 """Seconds by which a clock may be off: certificates and the swarm's logs begin to suffer."""
 
@@ -29,6 +30,7 @@ class HostStatus:
         engine: Its engine's version; empty where that does not answer.
         role: `leader`, `manager` or `worker` as the swarm has it, `repository` for a host that is in none.
         containers: The services' containers that run there.
+        notes: What is worth knowing and no fault.
         problems: What is wrong with it.
 
     """
@@ -39,6 +41,7 @@ class HostStatus:
     engine: str = ""
     role: str = ""
     containers: int = 0
+    notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -196,6 +199,7 @@ def _host(view: SiteView, host: Host, *, is_made: bool) -> HostStatus:
         engine=str(engine.info.get("ServerVersion", "")) if isinstance(engine, EngineReading) else "",
         role=_role(host, node),
         containers=len(running),
+        notes=(_REBOOT,) if isinstance(reading, HostReading) and reading.wants_reboot else (),
         problems=tuple(problems),
     )
 

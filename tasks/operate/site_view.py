@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from model.json_types import Json
-from model.labels import SERVICE_LABEL
+from model.labels import SERVICE_LABEL, TASK_ID_LABEL
 from model.stage import Stage
 from tasks.operate.site_reading import EngineReading, SiteReading, SwarmReading
 
 RUNNING = "running"
 """The state of a container, and of a task, that runs."""
+WANTED = {RUNNING, "complete", "ready", "accepted"}
+"""The states that the swarm wishes for a task that is to run, or, of a job, to have run."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,41 @@ class SiteView:
         """The swarm; without any content where nothing is known of it."""
         return SwarmReading() if isinstance(self.reading.swarm, str) else self.reading.swarm
 
-    def running(self, service: str) -> Iterator[tuple[str, Json]]:
-        """Yield each container of a service that runs, with its host's short name."""
+    def running(self, service: str) -> list[tuple[str, Json]]:
+        """Return each container of a service that runs, with its host's short name.
+
+        Where the swarm is known, without those that it wants no more.
+        """
+        return [(short, container) for short, container, is_wanted in self._containers(service) if is_wanted]
+
+    def unwanted(self, service: str) -> list[str]:
+        """Return the host of each container that runs although the swarm wants it no more, and can't have it ended.
+
+        That is so on a host which the swarm does not reach, and we do: what ran there was started elsewhere meanwhile.
+        """
+        down = {
+            self.short_names[identity]
+            for identity, node in self.swarm.nodes.items()
+            if (node.get("Status") or {}).get("State") != "ready"
+        }
+        return [short for short, _, is_wanted in self._containers(service) if not is_wanted and short in down]
+
+    def _containers(self, service: str) -> Iterator[tuple[str, Json, bool]]:
+        """Yield each container of a service that runs, with its host's short name and whether the swarm wants it."""
+        found = self.swarm.services.get(service)
+        wanted = {
+            str(task["ID"])
+            for task in (self.swarm.tasks.get(str(found["ID"]), ()) if found else ())
+            if task.get("DesiredState") in WANTED
+        }
+        is_known = not isinstance(self.reading.swarm, str)
         for short, engine in self.reading.engines.items():
-            if isinstance(engine, EngineReading):
-                for container in engine.containers:
-                    labels = container.get("Labels") or {}
-                    if container.get("State") == RUNNING and labels.get(SERVICE_LABEL) == service:
-                        yield short, container
+            if not isinstance(engine, EngineReading):
+                continue
+            for container in engine.containers:
+                labels = container.get("Labels") or {}
+                if container.get("State") == RUNNING and labels.get(SERVICE_LABEL) == service:
+                    yield short, container, not is_known or labels.get(TASK_ID_LABEL) in wanted
 
     def is_silent(self, short: str) -> bool:
         """Return whether a host's engine gave no answer."""

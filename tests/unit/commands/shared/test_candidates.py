@@ -19,6 +19,13 @@ image = 5
 [volumes.cache]
 [networks.front]
 """
+SSH_CONFIG = """\
+Host hive0 p-hive0.shop
+    Port 22
+Host hive1 p-hive1.shop
+Host *
+    BatchMode yes
+"""
 TASKS = ("build_images", "build_images:web", "build_images:base.debian-12", "deploy_services:web")
 
 
@@ -26,6 +33,8 @@ TASKS = ("build_images", "build_images:web", "build_images:base.debian-12", "dep
 def site(tmp_path: Path) -> SiteNames:
     """Give a site, which has mistakes."""
     (tmp_path / "site.toml").write_text(TOML)
+    (tmp_path / "state" / "private").mkdir(parents=True)
+    (tmp_path / "state" / "private" / "ssh_config").write_text(SSH_CONFIG)
     return SiteNames(tmp_path)
 
 
@@ -66,6 +75,14 @@ def words(site: SiteNames, *typed: str) -> list[str]:
         (["shell_image", ""], ["web", "stage="]),
         (["shell_image:"], ["shell_image:web"]),
         (["help", "pru"], ["prune"]),
+        (["exec", "wo"], ["worker"]),
+        (["ssh", ""], ["hive0", "hive1", "stage="]),
+        (["logs", "h"], ["hive0", "hive1"]),
+        (["exec", "web", "task="], ["task=all", "task=hive0", "task=hive1"]),
+        (["shell", "web", "task="], ["task=hive0", "task=hive1"]),
+        (["scale", "we"], ["web="]),
+        (["cp", "we"], ["web:"]),
+        (["run", "wo"], ["worker"]),
         (["halt", "nonsense"], []),
         (["nonsense=", ""], None),
     ],

@@ -33,7 +33,7 @@ SERVICE: Json = {
 
 def test_it_has_all_but_what_the_service_is_found_by() -> None:
     """Image, environment, secrets, volumes, place and networks stay; ports, further names, labels and checks go."""
-    spec = one_off_spec(SERVICE, "web-run-1", ["migrate", "--all"], terminal=False)
+    spec = one_off_spec(SERVICE, "web-run-1", ["migrate", "--all"])
 
     assert spec == {
         "Name": "web-run-1",
@@ -61,7 +61,15 @@ def test_it_has_all_but_what_the_service_is_found_by() -> None:
 def test_a_console_has_a_terminal() -> None:
     """Then its input is open, too; the service's own specification is as it was."""
     before = repr(SERVICE)
-    container = one_off_spec(SERVICE, "web-run-1", ["sh"], terminal=True)["TaskTemplate"]["ContainerSpec"]
+    container = one_off_spec(SERVICE, "web-run-1", ["sh"], ["TERM=vt100"])["TaskTemplate"]["ContainerSpec"]
 
     assert (container["TTY"], container["OpenStdin"]) == (True, True)
+    assert container["Env"] == ["A=b", "TERM=vt100"]
     assert repr(SERVICE) == before
+
+
+def test_it_has_an_init_where_hosts_have_one() -> None:
+    """Signals, Ctrl-C too, would be lost on a command that is the container's process 1 and has no handler."""
+    spec = one_off_spec(SERVICE, "web-run-1", ["sleep", "9"], has_init=True)
+
+    assert spec["TaskTemplate"]["ContainerSpec"]["Init"] is True

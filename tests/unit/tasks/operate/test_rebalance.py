@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.labels import SERVICE_LABEL
+from model.labels import SERVICE_LABEL, TASK_ID_LABEL
 from model.site_file.load import load, select
 from model.stage import Stage
 from tasks.operate.rebalance import balance
@@ -60,7 +60,8 @@ def reading(tasks: dict[str, str], *, drained: str = "", constraints: tuple[str,
     on: dict[str, list[dict[str, object]]] = {f"hive{n}": [] for n in range(3)}
     for name, places in tasks.items():
         for place in places:
-            on[f"hive{place}"].append({"State": "running", "Labels": {SERVICE_LABEL: name}, "Status": "Up"})
+            labels = {SERVICE_LABEL: name, TASK_ID_LABEL: name}
+            on[f"hive{place}"].append({"State": "running", "Labels": labels, "Status": "Up"})
     services = {
         name: {
             "ID": name,
@@ -82,7 +83,8 @@ def reading(tasks: dict[str, str], *, drained: str = "", constraints: tuple[str,
         for n in range(3)
     }
     engines = {short: EngineReading({}, containers) for short, containers in on.items()}
-    return SiteReading({}, engines, SwarmReading("hive0", nodes, services))
+    listed = {name: [{"ID": name, "DesiredState": "running"}] for name in tasks}
+    return SiteReading({}, engines, SwarmReading("hive0", nodes, services, listed))
 
 
 @pytest.mark.parametrize(

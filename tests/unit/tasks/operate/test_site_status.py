@@ -1,6 +1,7 @@
 """The status of a site, as its readings tell."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -350,3 +351,85 @@ def test_nobody_answers(stage: Stage) -> None:
     status = status_of(stage, SiteReading(nobody, nobody, "no manager of the swarm answers"))
 
     assert not status.can_tell
+
+
+def test_a_host_that_the_swarm_does_not_reach(stage: Stage) -> None:
+    """Its tasks were started elsewhere: those that it goes on to run don't count, and are named, as there are two."""
+    reading = well()
+    moved = task("web", 2, 1)
+    moved["DesiredState"] = "shutdown"
+    anew = task("web", 3, 2)
+    engines = {**reading.engines, "hive2": engine(container("web", 3), container("each", 3))}
+    reading = changed(
+        replace(reading, engines=engines),
+        nodes={f"node{n}": node(n, state="down" if n == 1 else "ready") for n in range(3)},
+        tasks={
+            "id-web": [task("web", 1, 0), moved, anew],
+            "id-each": [task("each", n + 1, n) for n in range(3)],
+        },
+    )
+    status = status_of(stage, reading)
+
+    assert (status.services[0].running, status.services[0].hosts) == (2, {"hive0": 1, "hive2": 1})
+    assert status.problems == [
+        "hive1: the swarm sees it as down",
+        "web: 1 more on hive1, which the swarm does not reach and has replaced elsewhere",
+    ]
+
+
+def test_a_task_that_is_being_ended(stage: Stage) -> None:
+    """It does not count, and on a host that the swarm reaches nothing is wrong with it: it will be gone."""
+    reading = well()
+    ending = task("web", 9, 0, wanted=False)
+    engines = {
+        **reading.engines,
+        "hive0": engine(*(container("web", n) for n in (1, 9)), container("each", 1)),
+    }
+    reading = changed(
+        replace(reading, engines=engines),
+        tasks={
+            "id-web": [task("web", 1, 0), task("web", 2, 1), ending],
+            "id-each": [task("each", n + 1, n) for n in range(3)],
+        },
+    )
+    status = status_of(stage, reading)
+
+    assert (status.services[0].running, status.problems) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("times", "of_now", "age", "is_wrong"),
+    [(2, True, 60, True), (1, True, 60, False), (2, False, 60, False), (2, True, 700, False)],
+)
+def test_tasks_that_end_again_and_again(
+    stage: Stage, times: int, *, of_now: bool, age: float, is_wrong: bool
+) -> None:
+    """One may just run at each look: ends of the present specification in one place, not long ago, are told."""
+    reading = well()
+    failed = [
+        {**task("web", 1, 0, state="failed", error="task: non-zero exit (3)", wanted=False), "ID": f"old{n}"}
+        for n in range(times)
+    ]
+    present = service("web", {"Replicated": {"Replicas": 2}})["Spec"]["TaskTemplate"]
+    for each in failed:
+        each["Spec"] = present if of_now else {"ContainerSpec": {"Image": "another"}}
+    assert isinstance(reading.swarm, SwarmReading)
+    tasks = {**reading.swarm.tasks, "id-web": [task("web", 1, 0), task("web", 2, 1), *failed]}
+    ended = datetime(2026, 11, 29, 1, 0, 1, tzinfo=UTC).timestamp()
+    status = status_of(stage, changed(replace(reading, at=ended + age), tasks=tasks))
+
+    line = "web: ends again and again: 2 times within 10 min, the last time: task: non-zero exit (3) (doit logs web)"
+    assert status.problems == ([line] if is_wrong else [])
+
+
+def test_a_host_that_wants_a_restart(stage: Stage) -> None:
+    """That is worth a line, and no fault."""
+    reading = well()
+    host = reading.hosts["hive0"]
+    assert isinstance(host, HostReading)
+    status = status_of(
+        stage, replace(reading, hosts={**reading.hosts, "hive0": replace(host, wants_reboot=True)})
+    )
+
+    assert status.problems == []
+    assert status.hosts[0].notes == ("wants a restart, after an update of its packages",)

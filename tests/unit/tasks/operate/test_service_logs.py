@@ -1,0 +1,220 @@
+"""The log of a service: lines of containers on several hosts, some of which don't answer."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model.errors import HostError, ServiceError
+from model.stage import Host
+from remote.engine.log_stream import LogLine, LogRequest
+from tasks.operate import service_logs
+from tasks.operate.containers import ServiceContainer, ServiceContainers
+from tasks.operate.service_logs import ServiceLogs, TaskLine, after_time
+
+HOSTS = [
+    Host(f"hive{n}", f"p-hive{n}.example", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(2)
+]
+
+
+def container(name: str, on: int = 0, *, state: str = "running") -> ServiceContainer:
+    """Return a container, whose id is its task's name."""
+    return ServiceContainer("web", HOSTS[on], name, name, state, "", 1.0, "page")
+
+
+def line(second: int, text: str) -> LogLine:
+    """Return a line."""
+    return LogLine(f"2026-11-29T01:00:{second:02}.000000001Z", text)
+
+
+class Logs:
+    """Containers and their logs, as hosts have them.
+
+    A log is a list of lines; where it is followed, lines that a test adds come as well.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.found = ServiceContainers((), ())
+        self.lines: dict[str, list[LogLine]] = {}
+        self.broken: set[str] = set()
+        self.ended: set[str] = set()
+        self.requests: list[tuple[str, LogRequest]] = []
+        self.warnings: list[str] = []
+        self.look: Callable[[], None] = lambda: None
+        self._readers: list[Iterator[TaskLine]] = []
+        monkeypatch.setattr(service_logs, "LOOK", 0.01)
+        monkeypatch.setattr(service_logs, "find_containers", self._find)
+        monkeypatch.setattr(service_logs, "log_lines", self._log)
+
+    def read(self, request: LogRequest) -> Iterator[TaskLine]:
+        """Read them."""
+        connection = SimpleNamespace(open=lambda: None, docker_socket=Path("none"))
+        run: Any = SimpleNamespace(connections=SimpleNamespace(to=lambda _host: connection))
+        lines = ServiceLogs(run, "web", request, lambda _each: True, self.warnings.append).lines()
+        self._readers.append(lines)
+        return lines
+
+    def close(self) -> None:
+        """Read no more of them."""
+        for lines in self._readers:
+            lines.close()  # type: ignore[attr-defined] # of a generator
+        self.ended = {*self.lines}
+        for thread in threading.enumerate():
+            if thread.name.startswith(("log of ", "tasks of ")):
+                thread.join(20)
+
+    def _find(self, _run: object, _service: str) -> ServiceContainers:
+        self.look()
+        return self.found
+
+    def _log(self, where: str, _engine: Path, name: str, request: LogRequest) -> Iterator[LogLine]:
+        self.requests.append((name, request))
+        at, all_lines = 0, self.lines[name] if request.follow else [*self.lines[name]]
+        while True:
+            while at < len(all_lines):
+                each = all_lines[at]
+                at += 1
+                if not request.since or after_time(each.time) > request.since:
+                    yield each
+            if name in self.broken:
+                raise HostError(f"{where}: its Docker Engine does not answer")
+            if not request.follow or name in self.ended:
+                return
+            time.sleep(0.005)
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logs]:
+    """Give logs without a container yet; nobody follows them afterwards."""
+    made = Logs(monkeypatch)
+    yield made
+    made.close()
+
+
+def found(*containers: ServiceContainer, silent: tuple[str, ...] = ()) -> ServiceContainers:
+    """Return containers on hosts that answered."""
+    answered = {each.host.short for each in containers} - {text.partition(":")[0] for text in silent}
+    return ServiceContainers(containers, silent, frozenset(answered))
+
+
+def test_merged_by_time(logs: Logs) -> None:
+    """Lines of all tasks, ended ones too, in the order of their times."""
+    logs.found = found(container("web.1"), container("web.2", 1, state="exited"))
+    logs.lines = {"web.1": [line(1, "a"), line(4, "d")], "web.2": [line(2, "b"), line(3, "c")]}
+
+    assert [(each.task, each.line.text) for each in logs.read(LogRequest(lines=9))] == [
+        ("web.1", "a"),
+        ("web.2", "b"),
+        ("web.2", "c"),
+        ("web.1", "d"),
+    ]
+
+
+def test_a_host_that_does_not_answer(logs: Logs) -> None:
+    """It is said, as is a log that can't be read, and the others go on."""
+    logs.found = found(container("web.1"), container("web.2"), silent=("hive1: no answer",))
+    logs.lines = {"web.1": [line(1, "a")], "web.2": []}
+    logs.broken = {"web.2"}
+
+    assert [each.line.text for each in logs.read(LogRequest())] == ["a"]
+    assert logs.warnings == ["hive1: no answer", "web.2 on hive0 (web.2): its Docker Engine does not answer"]
+
+
+def test_followed(logs: Logs) -> None:
+    """No line comes twice and none is lost, also of a task that begins meanwhile; an ended one is read once."""
+    logs.found = found(container("web.1"), container("web.2", state="exited"))
+    logs.lines = {
+        "web.1": [line(1, "a")],
+        "web.2": [line(2, "b")],
+        "web.3": [line(3, "before"), line(5, "e")],
+    }
+    lines = logs.read(LogRequest(lines=100, follow=True))
+
+    assert [next(lines).line.text, next(lines).line.text] == ["a", "b"]
+    logs.lines["web.1"].append(line(4, "d"))
+    assert next(lines).line.text == "d"
+    logs.found = found(container("web.1"), container("web.3"))
+    assert [next(lines).line.text, next(lines).line.text] == ["before", "e"]
+    assert [name for name, _ in logs.requests] == ["web.1", "web.2", "web.1", "web.3"]
+
+
+def test_a_host_that_hangs_holds_up_nobody(logs: Logs) -> None:
+    """Lines of the others come while it is waited for."""
+    logs.found = found(container("web.1"))
+    logs.lines = {"web.1": [line(1, "a")]}
+    asked, hangs = threading.Event(), threading.Event()
+    lines = logs.read(LogRequest(follow=True))
+    next(lines)
+
+    def look() -> None:
+        asked.set()
+        hangs.wait(20)
+
+    logs.look = look
+    logs.lines["web.1"].append(line(2, "b"))
+    assert next(lines).line.text == "b"
+    assert asked.wait(20)
+    logs.lines["web.1"].append(line(3, "c"))
+    assert next(lines).line.text == "c"
+    hangs.set()
+
+
+def test_a_connection_that_breaks(logs: Logs) -> None:
+    """It is said, and the log is read on from the last line as soon as the host answers again."""
+    logs.found = found(container("web.1"))
+    logs.lines = {"web.1": [line(1, "a")]}
+    lines = logs.read(LogRequest(follow=True))
+    next(lines)
+    logs.lines["web.1"].append(line(2, "b"))
+    assert next(lines).line.text == "b"
+    logs.broken = {"web.1"}
+    while not logs.warnings:
+        time.sleep(0.005)
+    logs.lines["web.1"].append(line(3, "c"))
+    logs.broken = set()
+
+    assert next(lines).line.text == "c"
+
+
+def test_a_host_that_comes_back(logs: Logs) -> None:
+    """Of its tasks as much is shown as of the others at first, and not all that they have ever said."""
+    logs.found = found(container("web.1"), silent=("hive1: no answer",))
+    logs.lines = {"web.1": [line(1, "a")], "web.2": [line(2, "b")]}
+    lines = logs.read(LogRequest(lines=100, follow=True))
+    next(lines)
+    logs.found = found(container("web.1"), container("web.2", 1))
+
+    assert next(lines).line.text == "b"
+    assert logs.requests[-1] == ("web.2", LogRequest(lines=100, follow=True))
+
+
+def test_a_driver_that_keeps_nothing(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is said once, and not asked again."""
+
+    def refuses(where: str, *_: object) -> Iterator[LogLine]:
+        logs.requests.append((where, LogRequest()))
+        raise ServiceError(f"{where}: does not support reading")
+        yield line(0, "")
+
+    monkeypatch.setattr(service_logs, "log_lines", refuses)
+    logs.found = found(container("web.1"))
+
+    assert list(logs.read(LogRequest())) == []
+    assert logs.warnings == ["web.1 on hive0 (web.1): does not support reading"]
+
+
+@pytest.mark.parametrize(
+    ("time_of_log", "after"),
+    [
+        ("2026-11-29T01:00:00.000000001Z", "1795914000.000000002"),
+        ("2026-11-29T01:00:00.999999999Z", "1795914001.000000000"),
+        ("2026-11-29T01:00:00.5Z", "1795914000.500000001"),
+    ],
+)
+def test_the_nanosecond_behind(time_of_log: str, after: str) -> None:
+    """So that the last line does not come again."""
+    assert after_time(time_of_log) == after
