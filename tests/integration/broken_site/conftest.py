@@ -11,6 +11,7 @@ ORDER = {
     "test_rollback": "adds services, and goes through their revisions",
     "test_failed_builds": "a build fails, and nothing else of the site suffers",
     "test_failed_deployments": "a service fails, and comes back",
+    "test_hosts_away": "hosts are frozen, killed and without a network for a while",
     "test_outages": "an engine or a host is away for a while",
     "test_changed_by_hand": "a host or a service is not as it was left",
     "test_killed_runs": "runs are killed, and nothing is lost",

@@ -16,6 +16,7 @@ ORDER = {
     "test_lock": "the first change, of one service",
     "test_changes": "changes that are done in seconds, and taken back",
     "test_prune": "adds services, and removes them",
+    "test_operate": "adds services, and restarts, scales and removes them",
     "test_service_attributes": "adds services, and looks for secrets in all that the site has told so far",
     "test_footprint": "reads how much memory each run so far has taken",
     "test_destroy": "nothing is left",

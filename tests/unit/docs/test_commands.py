@@ -49,8 +49,13 @@ SETUPS = {"./setup", "../skep/setup", "skep/setup"}
 WALKS = "docs/architecture.md"
 """Its walks add things that are not there: a provider, a network, a command."""
 OF_WALKS = {"hive0.motd", "banner", "addresses"}
-FREE = {"confirm", "key", "leave", "to", "stage", "site", "from"}
+FREE = {
+    *("confirm", "key", "leave", "to", "stage", "site", "from"),
+    *("task", "user", "dir", "since", "lines", "until", "grep"),
+}
 """Words whose values can't be looked up here; `to` and `stage` are below."""
+OF_SERVICE = {"rollback", "status", "exec", "shell", "restart"}
+"""Commands whose arguments are services; behind `--` stands a command of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +140,10 @@ def test_each_block_says_what_it_is(page: str) -> None:
         ("doit why powerdnss", "powerdnss"),
         ("doit stag=private", "stag="),
         ("doit rollback web too=3", "too="),
+        ("doit exec hullo -- true", "hullo"),
+        ("doit run hullo -- true", "hullo"),
+        ("doit scale hullo=2", "hullo="),
+        ("doit logs hello sinc=1h", "sinc="),
         ("doit init mysite provider=amazon", "provider=amazon"),
         ("doit replace=bak", "replace=bak"),
         ("./setup tox -e unti", "unti"),
@@ -239,6 +248,8 @@ def _of_doit(words: Sequence[str], command: Command, names: set[str]) -> Iterato
     """Yield what is wrong behind `doit`: the command, its options, its words and what it is about."""
     walk = command.page == WALKS
     form = _is_form
+    is_one_off = "--" in words and words[0] == "run"
+    words = words[: words.index("--")] if "--" in words else words
     plain = [word for word in words if not re.match(r"[a-z]+=", word)]
     name = plain[0] if plain and plain[0] in plugins() else "run"
     about = plain[1:] if name == (plain[0] if plain else "") else plain
@@ -253,6 +264,8 @@ def _of_doit(words: Sequence[str], command: Command, names: set[str]) -> Iterato
         allowed = (*allowed, "replace")
     for word in set(words) - set(plain):
         key, _, value = word.partition("=")
+        if name == "scale" and key in _short(names):
+            continue
         if key not in allowed:
             yield f"{name} takes no {key}="
         elif (
@@ -262,11 +275,14 @@ def _of_doit(words: Sequence[str], command: Command, names: set[str]) -> Iterato
     for each in about:
         if form(each) or (walk and each in OF_WALKS | {"setup_hosts:hive0.motd"}):
             continue
-        if name == "run" and not each.startswith("shell_image:") and not fnmatch.filter(names, each):
+        if is_one_off:
+            if each not in _short(names):
+                yield f"{each} is no service"
+        elif name == "run" and not each.startswith("shell_image:") and not fnmatch.filter(names, each):
             yield f"{each} is no command and no task"
         if name in _OF_TASKS and name != "run" and not fnmatch.filter(_short(names), each):
             yield f"{name}: {each} is no task"
-        if name == "rollback" and each not in _short(names):
+        if name in OF_SERVICE and not each.startswith("-") and each not in _short(names):
             yield f"{each} is no service"
         if name == "help" and each not in plugins() and not fnmatch.filter(names, each):
             yield f"help: there is no {each}"
