@@ -172,7 +172,7 @@ def _journal(run: Run, host: Host, unit: str, moment: float, lines: int, *, foll
         SkepError: The host does not answer.
 
     """
-    words = ["journalctl", "--no-pager", "-q", "-o", "short-iso"]
+    words = ["journalctl", "--no-pager", "-o", "short-iso"]
     words += ["-u", unit] if unit else []
     words += [f"--since=@{moment:.0f}"] if moment else []
     words += ["-n", str(lines)] if lines else []

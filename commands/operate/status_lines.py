@@ -59,11 +59,11 @@ def verdict_lines(status: SiteStatus, stale: Sequence[str], *, coloured: bool) -
         coloured: Whether they have colours.
 
     """
-    lines = [
-        paint(clean(f"{each.name} {note}"), DIM, on=coloured)
-        for each in (*status.hosts, *status.services)
-        for note in each.notes
+    noted = [
+        *((each.name, each.notes) for each in status.hosts),
+        *((each.name, each.notes) for each in status.services),
     ]
+    lines = [paint(clean(f"{name} {note}"), DIM, on=coloured) for name, notes in noted for note in notes]
     problems = status.problems
     lines += [paint(f"! {clean(problem)}", RED, on=coloured) for problem in problems]
     if stale:
