@@ -17,7 +17,14 @@ from model.stage import Host
 from remote.mother.process import Running
 from remote.mother.wait import Pace, attempts, pause
 from remote.ssh import commands as ssh_commands
-from tasks.operate.containers import ServiceContainer, address_of, chosen, find_containers, known_service
+from tasks.operate.containers import (
+    ALL,
+    ServiceContainer,
+    address_of,
+    chosen,
+    find_containers,
+    known_service,
+)
 from tasks.operate.named_host import made_host
 from tasks.run.context import Run
 
@@ -60,7 +67,7 @@ replaced, or the connection breaks, the port is forwarded to the task that there
         """Forward, and hold it. Loads no tasks."""
         self.loader.setup(params)
         run = site_run(self.loader, asks=False)
-        if len(args) < 2:  # noqa: PLR2004 - a name and a port
+        if len(args) < 2 or get_var("task") == ALL:  # noqa: PLR2004 - a name and a port
             raise InvalidCommand(f"type: {self.bin_name} forward SERVICE|HOST 8080:80")
         name, ports = args[0], [_port(word) for word in args[1:]]
         patience = 0.0
@@ -99,8 +106,8 @@ replaced, or the connection breaks, the port is forwarded to the task that there
 
         """
         container: ServiceContainer | None = None
-        if name in run.stage.services:
-            service = known_service(run.stage, name)
+        if all(name not in (each.short, each.name) for each in run.stage.hosts) or name in run.stage.services:
+            service = known_service(run.stage, name, or_host=True)
             [container] = chosen(find_containers(run, service), service, get_var("task"))
             host, address = container.host, address_of(run, container)
         else:

@@ -85,7 +85,7 @@ Ctrl-C, also with tasks that begin meanwhile."""
 
     def _service(self, run: Run, name: str, request: LogRequest) -> int:
         """Print a service's log."""
-        service = known_service(run.stage, name)
+        service = known_service(run.stage, name, or_host=True)
         task, pattern = get_var("task"), _pattern(get_var("grep"))
         failed: list[str] = []
 

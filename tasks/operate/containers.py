@@ -193,18 +193,22 @@ def _silence(found: ServiceContainers) -> str:
     return f" ({'; '.join(found.silent)})" if found.silent else ""
 
 
-def known_service(stage: Stage, name: str) -> str:
+def known_service(stage: Stage, name: str, *, or_host: bool = False) -> str:
     """Return a service's name as the swarm has it.
+
+    Args:
+        stage: The stage.
+        name: The name.
+        or_host: Whether a host could have been named as well, for the message.
 
     Raises:
         ServiceError: The stage has no such service.
 
     """
     if name not in stage.services:
-        services = sorted(stage.services)
-        raise ServiceError(
-            f"stage {stage.name} has no service {name}; there are {', '.join(services) or 'none'}"
-        )
+        there = [*sorted(stage.services), *(host.short for host in stage.hosts if or_host)]
+        kind = "service or host" if or_host else "service"
+        raise ServiceError(f"stage {stage.name} has no {kind} {name}; there are {', '.join(there) or 'none'}")
     return name
 
 

@@ -31,14 +31,19 @@ NOT_RUN = {
     "./setup tox": "this test is a part of it",
     "doit lock upgrade=debian:13": "asks Docker Hub: tests/integration/one_host_site/test_base_images.py",
     "doit serve_install": "waits for machines that boot from it: tests/unit/commands/test_serve_install.py",
+    "doit logs -f hello": "its server says nothing: tests/integration/example_site/test_operate.py",
     "doit leave=eu-central-1": "moves a stage at a cloud to a region in which nothing would answer ssh",
 }
 """What can't be run here, whatever words follow, with the reason."""
 SAME = {"README.ja.md": README}
 """Pages whose commands are those of another one, which tests/unit/docs/test_japanese.py sees to."""
-STATUSES = {"doit plan": {0, 2}, "doit prune": {0, 2}, "doit destroy": {0, 2}}
-"""The exit statuses of commands that say by them whether there is something to do."""
-HELD = {"doit connect": "DOCKER_HOST"}
+STATUSES = {"doit plan": {0, 2}, "doit prune": {0, 2}, "doit destroy": {0, 2}, "doit status": {0, 2}}
+"""The exit statuses of commands that say by them whether there is something to do, or something wrong."""
+HELD = {
+    "doit connect": "DOCKER_HOST",
+    "doit forward hello 8080:80": "is port 80 of hello.1",
+    "doit status --watch": "SERVICE",
+}
 """Commands that go on until Ctrl-C, and what they print when they are ready."""
 
 

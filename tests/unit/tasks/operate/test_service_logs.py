@@ -42,6 +42,7 @@ class Logs:
         self.lines: dict[str, list[LogLine]] = {}
         self.broken: set[str] = set()
         self.ended: set[str] = set()
+        self.chosen: set[str] | None = None
         self.requests: list[tuple[str, LogRequest]] = []
         self.warnings: list[str] = []
         self.look: Callable[[], None] = lambda: None
@@ -54,7 +55,7 @@ class Logs:
         """Read them."""
         connection = SimpleNamespace(open=lambda: None, docker_socket=Path("none"))
         run: Any = SimpleNamespace(connections=SimpleNamespace(to=lambda _host: connection))
-        lines = ServiceLogs(run, "web", request, lambda _each: True, self.warnings.append).lines()
+        lines = ServiceLogs(run, "web", request, self._is_chosen, self.warnings.append).lines()
         self._readers.append(lines)
         return lines
 
@@ -66,6 +67,9 @@ class Logs:
         for thread in threading.enumerate():
             if thread.name.startswith(("log of ", "tasks of ")):
                 thread.join(20)
+
+    def _is_chosen(self, each: ServiceContainer) -> bool:
+        return self.chosen is None or each.task in self.chosen
 
     def _find(self, _run: object, _service: str) -> ServiceContainers:
         self.look()
@@ -122,6 +126,15 @@ def test_a_host_that_does_not_answer(logs: Logs) -> None:
 
     assert [each.line.text for each in logs.read(LogRequest())] == ["a"]
     assert logs.warnings == ["hive1: no answer", "web.2 on hive0 (web.2): its Docker Engine does not answer"]
+
+
+def test_no_such_task(logs: Logs) -> None:
+    """That is said, with those that there are: no line would look like a task that says nothing."""
+    logs.found = found(container("web.1"), container("web.2"))
+    logs.chosen = set()
+
+    assert list(logs.read(LogRequest())) == []
+    assert logs.warnings == ["web: there is no such task; there are web.1, web.2"]
 
 
 def test_followed(logs: Logs) -> None:
