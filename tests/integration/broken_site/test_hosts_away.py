@@ -34,6 +34,7 @@ def away(site: Example, host: str, how: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["docker", *end], check=True, capture_output=True)
+        site.wait_for_sshd(host)
 
 
 def timely(site: Example, *command: str) -> "subprocess.CompletedProcess[bytes]":

@@ -122,6 +122,10 @@ class Example(Site):
         subprocess.run(
             ["docker", "restart", self.container(host)], check=True, capture_output=True, timeout=90
         )
+        self.wait_for_sshd(host)
+
+    def wait_for_sshd(self, host: str) -> None:
+        """Wait until a host's sshd listens."""
 
         def listens() -> bool:
             try:

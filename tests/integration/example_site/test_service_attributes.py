@@ -13,6 +13,7 @@ from tests.integration.example_site.example import (
     Example,
 )
 from tests.integration.example_site.leaks import Processes, own_secrets, places_that_show
+from tests.integration.typed import typed, words
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -321,6 +322,8 @@ def test_standalone(site: Example) -> None:
         assert lines[:2] == ["systemd", "running"]
         assert re.search(r"^unit /.*/run-[\w-]+\.service$", lines[2])
         assert lines[3:] == ["tmpfs", "tmpfs", "tmpfs", ""]
+        assert words(typed(site, "exec", "whole", "--", "systemctl", "is-system-running")) == (0, "running\n")
+        assert re.search(r"^whole +1 of 1 ", words(typed(site, "status"))[1], re.MULTILINE)
         container = site.on(where, "docker ps -qf label=com.docker.swarm.service.name=whole").strip()
         site.on("hive0", "docker service scale --detach whole=0")
         ends = f"docker events --since 5m --until 0s -f container={container} -f event=die"
