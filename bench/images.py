@@ -223,6 +223,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     start = time.perf_counter()
+    # Some machines have it set. A person's Python keeps what it has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="skep-bench-") as name:
         directory = Path(name)
         head = SITE_TOML.format(site=SITE, cidr=options.cidr)
@@ -231,7 +233,11 @@ def main() -> None:
             doit(directory, "build_images:base.debian-12")
             host = Host(directory, SITE)
             try:
-                others = [Docker(host, "buildkit", buildkit=True), Docker(host, "classic", buildkit=False)]
+                others = [
+                    Docker(host, "buildkit", buildkit=True),
+                    Docker(host, "lean", buildkit=True, removes_caches=True),
+                    Docker(host, "classic", buildkit=False),
+                ]
                 builders: list[Builder] = [Skep(host), *others, Hive(host, options.ansible)]
                 bench = Bench(host, builders)
                 texts: Texts = FIRST
