@@ -238,6 +238,7 @@ def test_unlock_ends_the_other_run(both: tuple[Site, Site]) -> None:
         second.run(*STEP).well()
 
 
+@pytest.mark.full
 def test_a_lost_network_frees_the_stage_within_a_minute(both: tuple[Site, Site]) -> None:
     """A run whose packets no longer arrive ends itself before the hosts give the lock to another one."""
     first, second = both

@@ -35,6 +35,7 @@ touch /tmp/loaded
 """
 
 
+@pytest.mark.full
 def test_order_rollback_and_pins(site: Example) -> None:
     """A service waits for the one that it depends on to be healthy, and is left alone when that changes.
 
