@@ -105,15 +105,17 @@ class ProviderResource(Step):
     def recall(self, work: Work) -> Record | None:
         """Return the record of a thing that the provider lists as wanted; of a host one that a log-in has proved.
 
-        Who is let in stays as it is: that may be what is going to be changed.
+        Nothing is made, though another run may remove it just then. Who is let in stays as it is: that may be what is
+        going to be changed.
         """
         run = self._run
         if run.live_state.resource(self.name, self._resource.key) is not None:
             return None
-        if not run.provider.may_recall(self._resource):
-            return None
-        record = run.provider.ensure(self._resource, work.log)
-        if isinstance(record, HostRecord):
+        if not self._resource.is_host:
+            found = run.live_state.things.get(self.name)
+            return None if found is None else FactRecord(id=found.id)
+        record = run.provider.recall(self._resource)
+        if record is not None:
             run.state.write(work.task, record)
             run.connections.write_ssh_files()
         return record

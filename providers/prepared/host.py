@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from model.errors import ProviderError
 from model.keys.record import ADMIN, HostRecord
 from model.log import Log
@@ -55,6 +57,19 @@ def record_of(config: PreparedStage, host: Host) -> HostRecord:
     )
 
 
+def identified(record: HostRecord, answer: Answer) -> HostRecord:
+    """Return a host's record with the identity that the host told.
+
+    Raises:
+        ProviderError: It has none.
+
+    """
+    identity = answer.output.strip()
+    if not identity:
+        raise ProviderError(f"{record.name}: /etc/machine-id is empty: run `systemd-machine-id-setup` there")
+    return replace(record, id=identity.splitlines()[0])
+
+
 class PreparedHosts:
     """The hosts of one stage. Thread-safe.
 
@@ -92,27 +107,16 @@ class PreparedHosts:
                     f"{last_line(answer.errors)}: look for AllowUsers, AllowGroups or PubkeyAuthentication in its "
                     f"sshd_config, and for `#includedir /etc/sudoers.d` in its sudoers"
                 )
-        identity = answer.output.strip()
-        if not identity:
-            raise ProviderError(
-                f"{host.name}: /etc/machine-id is empty: run `systemd-machine-id-setup` there"
-            )
+        found = identified(record, answer)
         log(f"{host.name}: answers as {ADMIN}@{record.ssh_host}:{record.ssh_port}")
-        return HostRecord(
-            name=record.name,
-            id=identity.splitlines()[0],
-            address=record.address,
-            ssh_host=record.ssh_host,
-            ssh_port=record.ssh_port,
-            user=ADMIN,
-            host_keys=record.host_keys,
-        )
+        return found
 
-    def lets_in(self, host: Host) -> bool:
-        """Return whether a host lets the stage's key in as the admin user; nothing else is tried there."""
+    def recall(self, host: Host) -> HostRecord | None:
+        """Return a host's record if it lets the stage's key in as the admin user; nothing else is tried there."""
         record = record_of(self._config, host)
         with self._known_hosts(record) as known_hosts:
-            return self._identify(record, known_hosts, lambda _line: None).worked
+            answer = self._identify(record, known_hosts, lambda _line: None)
+        return identified(record, answer) if answer.worked else None
 
     @contextlib.contextmanager
     def _known_hosts(self, record: HostRecord) -> Iterator[Path]:
