@@ -57,6 +57,8 @@ class RunCommand(DoitRun):
         if len(args) == 1 and str(args[0]).startswith(PREFIX):
             self.loader.setup(params)
             return shell(site_run(self.loader), args[0].removeprefix(PREFIX))
+        if "" in args:
+            raise InvalidCommand("run: the name of a task is empty")
         self._with_timings = bool(params["timings"])
         return int(super().execute(params, args))
 
