@@ -21,7 +21,7 @@ from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.commands import ssh_login, with_any, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
 from remote.ssh.openssh import FAILED
-from remote.ssh.ssh_files import SshFiles, host_key_problem, is_turned_away, learn
+from remote.ssh.ssh_files import SshFiles, host_key_problem, learn
 
 ADMIT_TIMEOUT = 300.0
 """Seconds for making the admin user: sudo may have to be installed."""
@@ -221,7 +221,7 @@ class PreparedHosts:
         errors = answer.errors.lower()
         if host_key_problem(errors):
             raise ProviderError(self._another_key(answer, host, record))
-        if answer.status == FAILED and is_turned_away(errors):
+        if answer.was_turned_away:
             raise ProviderError(
                 f"{host.name}: sshd on {record.ssh_host}:{record.ssh_port} closes the connection at once: it shuts out "
                 "an address for a while after refused log-ins (PerSourcePenalties), or has too many log-ins at a time "
@@ -279,7 +279,7 @@ def _unless_turned_away(record: HostRecord, log_in: Callable[[], Answer], log: L
     answer, told = Answer(FAILED, "", ""), False
     for _ in attempts(TURNED_AWAY_TIMEOUT, Pace(first=1.0, longest=5.0)):
         answer = log_in()
-        if answer.worked or not is_turned_away(answer.errors):
+        if not answer.was_turned_away:
             break
         if not told:
             log(
