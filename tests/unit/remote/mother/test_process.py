@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -229,7 +230,8 @@ def test_threads_end_an_input_one_after_the_other() -> None:
                 both.wait(0.05)
                 closing.release()
 
-        stream, process._process.stdin = process._process.stdin, Slow()
+        stream, slow = process._process.stdin, cast("IO[bytes]", Slow())
+        process._process.stdin = slow
         threads = [threading.Thread(target=process.close_input) for _ in range(2)]
         for thread in threads:
             thread.start()
