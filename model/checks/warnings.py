@@ -11,7 +11,7 @@ from typing import Any
 
 from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
-from model.site import AwsStage, CloudStage
+from model.site import AwsStage, CloudStage, Healthcheck
 from model.stage import Stage
 from model.toml_text import key_path
 
@@ -45,7 +45,9 @@ def _never_tested_so(stage: Stage) -> Iterator[str]:
     """
     images = {name: image.healthcheck for name, image in stage.site.images.items()}
     used = {service.image for service in stage.services.values()}
-    parts = {f"images.{name}": (check, None) for name, check in images.items() if name in used}
+    parts: dict[str, tuple[Healthcheck | None, Healthcheck | None]] = {
+        f"images.{name}": (check, None) for name, check in images.items() if name in used
+    }
     parts |= {
         f"services.{name}": (service.healthcheck, images.get(service.image))
         for name, service in stage.services.items()

@@ -95,7 +95,7 @@ def test_a_whole_site_is_read_back_and_nothing_is_made(
     run = made.run()
     tasks = {name: task for name, task in made.tasks(run).items() if task.actions}
     wanted = {name: run.state.record_path(name).read_bytes() for name in tasks}
-    images = [json.loads(text)["reference"] for text in wanted.values() if b"@sha" in text]
+    images: list[str] = [json.loads(text)["reference"] for text in wanted.values() if b"@sha" in text]
     for path in run.state.root.iterdir():
         if path.name != "secrets":
             shutil.rmtree(path) if path.is_dir() else path.unlink()

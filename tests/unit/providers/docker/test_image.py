@@ -11,6 +11,7 @@ import pytest
 from model import site as types
 from model.keys.digest import key_of
 from providers.docker import image as docker_host_image
+from remote.images.debian_suites import KEPT_BASES
 from remote.mother.process import Running
 
 
@@ -67,7 +68,7 @@ def test_a_base_that_is_not_whole_is_in_no_image(tmp_path: Path, gzip: str) -> N
     for name, script in scripts.items():
         (programs / name).write_text(f"#!/bin/sh\n{script}\n")
         (programs / name).chmod(0o755)
-    script, bases = docker_host_image._bootstrap_script(), docker_host_image.KEPT_BASES
+    script, bases = docker_host_image._bootstrap_script(), KEPT_BASES
     done = subprocess.run(
         ["sh", "-c", script, "debootstrap", "trixie", "http://mirror", str(top), "true", bases, "docker.io"],
         env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},

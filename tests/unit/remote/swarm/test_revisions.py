@@ -238,7 +238,7 @@ def test_a_network_that_is_gone_is_said_by_its_name() -> None:
         return Revision(3, "c", "", "i", "d", {}, networks)
 
     kept.refuse_gone_networks(engine, "web", revision(n7="front", n0="host"))
-    kept.refuse_gone_networks(None, "web", revision())  # type: ignore[arg-type] # nothing is asked
+    kept.refuse_gone_networks(None, "web", revision())  # nothing is asked
     with pytest.raises(ServiceError) as refused:
         kept.refuse_gone_networks(engine, "web", revision(n7="front", n8="back"))
 
