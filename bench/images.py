@@ -122,6 +122,8 @@ class Bench:
         for number, row in enumerate(rows()):
             texts = row.edit(texts)
             builders = [each for each in self.builders if number < only.get(each.name, number + 1)]
+            if not builders:
+                break
             first = number % len(builders)
             for builder in [*builders[first:], *builders[:first]]:
                 self.measure(builder, row, texts)
@@ -216,6 +218,9 @@ def main() -> None:
         "--hive-rows", type=int, default=len(list(rows())), help="how many rows these have, from the first"
     )
     parser.add_argument(
+        "--rows", type=int, default=len(list(rows())), help="how many rows are gone through, from the first"
+    )
+    parser.add_argument(
         "--minutes", type=float, default=60, help="no round is begun that would end after this time"
     )
     parser.add_argument(
@@ -243,7 +248,8 @@ def main() -> None:
                 texts: Texts = FIRST
                 for number in range(options.times):
                     hive_rows = options.hive_rows if number < options.hive_times else 0
-                    texts = bench.play(texts, {builders[-1].name: hive_rows})
+                    only = dict.fromkeys((builder.name for builder in builders), options.rows)
+                    texts = bench.play(texts, {**only, builders[-1].name: min(hive_rows, options.rows)})
                     spent = time.perf_counter() - start
                     if spent + bench.round(builders[:-1]) > options.minutes * 60:
                         print(f"the time is up after {number + 1} of {options.times} rounds", flush=True)
