@@ -16,6 +16,7 @@ from model.errors import SkepError
 from tasks.cleanup.inventory import Inventory, inventory
 from tasks.cleanup.teardown import forget, take_down
 from tasks.run.context import Run
+from tasks.run.run_history import DESTROYED, FAILED
 
 ALL = "all"
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
@@ -66,13 +67,16 @@ If it was interrupted, or a host did not answer, run it again."""
         if parts.owned and unnamed:
             raise InvalidCommand(self._unnamed(run, parts, unnamed))
         log = ConsoleLog(self.outstream)
-        run.history.end("destroyed")
         if take_down(run, parts, named, log):
+            run.history.end(FAILED)
             log(
                 f"stage {run.stage.name} is not completely removed, so state/{run.stage.name} is kept: "
                 "fix the errors above, then run it again"
             )
             return TROUBLE
+        run.history.end(DESTROYED)
+        run.stage_lock.release()
+        run.connections.disconnect()
         forget(run.state, run.connections.files.sockets)
         if not parts.owned and parts.hosts:
             for line in _left(parts, unnamed):

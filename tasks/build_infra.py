@@ -13,6 +13,7 @@ from providers.base import Provider, Resource
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts import decommission, let_in_keys, moving
+from tasks.hosts.held_first import hold_first
 from tasks.hosts.registry_host import goes_down, waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.ssh_key import SshKey
@@ -20,6 +21,7 @@ from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
+from tasks.run.run_history import DESTROYING
 from tasks.run.state import State
 from tasks.step import BLOCKED, CHANGE, CREATE, REPLACE, Finding, Names, Step, Work
 
@@ -53,7 +55,8 @@ class ProviderResource(Step):
         self.host = resource.name if resource.is_host else ""
         # A new ssh key counts where it goes in, as into every host.
         self.needs = (SSH_KEY_TASK,) if resource.is_host or resource.embeds_ssh_key else ()
-        self.after = tuple(map(infra_task, resource.needs))
+        # Whoever changes a network looks first whether another run is at work, by a log-in.
+        self.after = (*map(infra_task, resource.needs), *(() if self.needs else (SSH_KEY_TASK,)))
 
     def inputs(self) -> Inputs:
         """Return the resource's inputs and settings, and the ssh keys that it lets in."""
@@ -70,6 +73,7 @@ class ProviderResource(Step):
         _check(run, work.task)
         if refused := moving.refusal(run, work.task):
             raise ProviderError(refused)
+        hold_first(run, work)
         run.place.settle(work.log)  # after a listing, so that the credentials have said all
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
         if before is not None:
@@ -314,15 +318,26 @@ def orphans(run: Run) -> Iterator[Orphan]:
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
     """Remove the hosts that the provider made, all at a time, then its other things."""
     del volumes
+    # These go last: as long as one of them lives, no other run begins.
+    held = [host.short for host in run.stage_lock.held_on]
     run.stage_lock.let_go(run.stage.hosts)
-    run.connections.disconnect()
+    # Closed first: commands over a connection to a host that is gone would wait for its timeout.
+    run.connections.disconnect(except_=held)
     if not there.owned:
         return []
+    removed = set()
 
     def remove(name: str) -> None:
         run.provider.remove(name, log)
+        removed.add(name)
 
-    problems = each(there.hosts, remove, log)
+    if run.stage.repository.short in there.hosts:
+        run.history.going_down(DESTROYING)
+    problems = each([name for name in there.hosts if name not in held], remove, log)
+    problems += each([name for name in there.hosts if name in held], remove, log)
+    run.connections.disconnect(except_=[short for short in held if short not in removed])
+    if run.stage.repository.short in removed:
+        run.history.went_down()
     return [*problems, *(problem for name in there.others for problem in each([name], remove, log))]
 
 

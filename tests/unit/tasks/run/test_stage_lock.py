@@ -13,9 +13,10 @@ from model.errors import StateError
 from model.site import DockerStage, Site
 from model.stage import Stage
 from remote.mother.wait import wait_for
-from remote.ssh import lock_session
+from remote.ssh import lock_session, lock_words
+from remote.ssh.lock_words import lock_name
 from tasks.run import stage_lock
-from tasks.run.stage_lock import StageLock, lock_name
+from tasks.run.stage_lock import StageLock
 from tests.doubles.lock_hosts import LocalSession, LockHost
 
 STAGE = Stage(
@@ -84,11 +85,11 @@ def test_the_run_before_of_the_same_checkout_is_known(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, boot: str, *, is_late: bool
 ) -> None:
     """It ended before this one looked at anything; a machine of CI may have the same name and directories."""
-    monkeypatch.setattr(stage_lock, "_boot", lambda: "one")
+    monkeypatch.setattr(lock_words, "boot_id", lambda: "one")
     first = begin("alice")
     first.wait()
     first.release()
-    monkeypatch.setattr(stage_lock, "_boot", lambda: boot)
+    monkeypatch.setattr(lock_words, "boot_id", lambda: boot)
     second = begin("alice")
     second.wait()
 
@@ -206,7 +207,7 @@ def test_a_lost_lock_is_not_waited_for(begin: Begin, monkeypatch: pytest.MonkeyP
     wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
     began = time.monotonic()
 
-    assert not lock.note_end("{}")
+    assert not lock.notes.end("{}")
 
     assert time.monotonic() - began < 2
 

@@ -1,0 +1,110 @@
+"""Hold the stage's lock on hosts that this checkout does not know, before a run changes anything.
+
+A run asks the hosts of its records for the lock. A fresh clone has none, and a checkout may know a third host alone:
+then the hosts that have the lock are found first, each only if it is as wanted, so that nothing but a log-in's key
+changes there.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from model.errors import ProviderError, SkepError
+from model.keys.record import HostRecord
+from model.stage import Host
+from providers.base import Resource
+from tasks.names import infra_task
+from tasks.run.context import Run
+from tasks.run.stage_lock import PLACES
+from tasks.step import Work
+
+_AT_A_TIME = 16
+
+
+def hold_first(run: Run, work: Work) -> None:
+    """Hold the lock on the hosts that should have it and are there, also where this checkout does not know them.
+
+    Raises:
+        ProviderError: Hosts run, and none can be asked whether another run holds the stage.
+        StateError: Another run does.
+
+    """
+    lock = run.stage_lock
+    if not lock.token:
+        return  # not by a command that holds the stage
+    lock.check()
+    run.coordination.once("hold the stage's lock first", lambda: _hold(run, work))
+
+
+def _hold(run: Run, work: Work) -> None:
+    """Ask unknown hosts in their order for the lock, until so many hold it as should."""
+    lock = run.stage_lock
+    unknown = [host for host in lock.places if run.state.host_record(host) is None]
+    if not {*unknown} & {*lock.places[:PLACES]}:
+        return
+    wanted = {resource.name: resource for resource in run.provider.resources() if resource.is_host}
+    with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
+        may = list(pool.map(lambda host: _may_be_asked(run, wanted[host.short]), unknown))
+    there = [host for host, may_be_asked in zip(unknown, may, strict=True) if may_be_asked]
+    asked = there[:PLACES]
+    with ThreadPoolExecutor(max_workers=PLACES) as pool:
+        answers = dict(
+            zip(asked, pool.map(lambda host: _found(run, wanted[host.short], work), asked), strict=True)
+        )
+    for host in asked:
+        if not answers[host]:
+            lock.join(host)
+    problems = [problem for problem in answers.values() if problem]
+    for host in there[PLACES:]:
+        if lock.held_on:
+            break
+        problem = _found(run, wanted[host.short], work)
+        if not problem:
+            lock.join(host)
+        problems += [problem] if problem else []
+    if not lock.held_on and len(unknown) == len(lock.places):
+        _refuse_blind(run, unknown, problems)
+
+
+def _may_be_asked(run: Run, wanted: Resource) -> bool:
+    """Return whether a host is there, and finding it changes nothing on it."""
+    try:
+        is_as_wanted = run.live_state.resource(wanted.name, wanted.key) is None
+        return is_as_wanted and run.provider.may_recall(wanted)
+    except SkepError:
+        return False  # its own task says why
+
+
+def _found(run: Run, wanted: Resource, work: Work) -> str:
+    """Note how to log in to a host that is as wanted; return why that is not possible, if it is not."""
+    try:
+        record = run.provider.ensure(wanted, work.log)
+    except SkepError as error:
+        return str(error)
+    if isinstance(record, HostRecord):
+        run.state.write(infra_task(wanted.name), record)
+        run.connections.write_ssh_files()
+    return ""
+
+
+def _refuse_blind(run: Run, unknown: list[Host], problems: list[str]) -> None:
+    """Raise where hosts run that can't be asked: another run may be at work on them.
+
+    Raises:
+        ProviderError: There are some, and nobody said that they may be replaced.
+
+    """
+    things = run.live_state.things
+    blind = [
+        host.short
+        for host in unknown
+        if host.short in things and things[host.short].running and host.short not in run.may_replace
+    ]
+    if not blind:
+        return
+    why = "; ".join(problem.partition("\n")[0] for problem in problems) or (
+        "each has to be changed first, and this checkout knows none of them"
+    )
+    names = ", ".join(blind)
+    raise ProviderError(
+        f"{names}: nobody can tell whether another run holds the stage ({why}): run doit with the site.toml that they "
+        f"were made from, then change it; or, if no other run is at work: doit replace={','.join(blind)}"
+    )
