@@ -11,7 +11,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
-from commands.shared.holding import holding, interrupted
+from commands.shared.holding import holding, interrupted, say_if_unasked
 from model.errors import SkepError
 from tasks.cleanup.inventory import Inventory, inventory
 from tasks.cleanup.teardown import forget, take_down
@@ -67,6 +67,8 @@ If it was interrupted, or a host did not answer, run it again."""
         if parts.owned and unnamed:
             raise InvalidCommand(self._unnamed(run, parts, unnamed))
         log = ConsoleLog(self.outstream)
+        if parts.owned and parts.hosts:
+            say_if_unasked(run)
         if take_down(run, parts, named, log):
             run.history.end(FAILED)
             log(

@@ -10,7 +10,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
-from commands.shared.holding import holding, interrupted
+from commands.shared.holding import holding, interrupted, say_if_unasked
 from model.errors import SkepError
 from model.log import Log
 from tasks.explain import costs
@@ -59,6 +59,8 @@ data, addresses and the swarm are there again when the hosts are started.
                 f"stage {run.stage.name} has no host {', '.join(missing)}; there are: {there}"
             )
         running = [name for name in dict.fromkeys(wanted) if hosts[name].running]
+        if running:
+            say_if_unasked(run)
         # These go last: as long as one of them lives, no other run begins.
         held = [host.short for host in run.stage_lock.held_on]
         if run.stage.repository.short in running:

@@ -71,9 +71,9 @@ class ProviderResource(Step):
         """Have the provider make it; a host's ssh entry is written at once, for the steps that follow."""
         run, resource = self._run, self._resource
         _check(run, work.task)
+        hold_first(run, work.log)
         if refused := moving.refusal(run, work.task):
             raise ProviderError(refused)
-        hold_first(run, work)
         run.place.settle(work.log)  # after a listing, so that the credentials have said all
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
         if before is not None:
@@ -126,7 +126,9 @@ class ProviderResource(Step):
 
     def _has_new_key(self, work: Work) -> bool:
         """Return whether an open connection may be by another ssh key than the one that is used from now on."""
-        return work.inputs.get("ssh_key") != self._run.state.last_inputs(work.task).get("ssh_key")
+        last = self._run.state.last_inputs(work.task)
+        # Of a host that only this run has found, as in a fresh clone, the connection is this run's own.
+        return bool(last) and work.inputs.get("ssh_key") != last.get("ssh_key")
 
     def _as_it_is(self, record: HostRecord | None, log: Log) -> HostRecord:
         """Leave the host with the registry as it is until the registry has moved.

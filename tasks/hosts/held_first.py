@@ -9,17 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 from model.errors import ProviderError, SkepError
 from model.keys.record import HostRecord
+from model.log import Log
 from model.stage import Host
 from providers.base import Resource
 from tasks.names import infra_task
 from tasks.run.context import Run
 from tasks.run.stage_lock import PLACES
-from tasks.step import Work
 
 _AT_A_TIME = 16
 
 
-def hold_first(run: Run, work: Work) -> None:
+def hold_first(run: Run, log: Log) -> None:
     """Hold the lock on the hosts that should have it and are there, also where this checkout does not know them.
 
     Raises:
@@ -31,10 +31,10 @@ def hold_first(run: Run, work: Work) -> None:
     if not lock.token:
         return  # not by a command that holds the stage
     lock.check()
-    run.coordination.once("hold the stage's lock first", lambda: _hold(run, work))
+    run.coordination.once("hold the stage's lock first", lambda: _hold(run, log))
 
 
-def _hold(run: Run, work: Work) -> None:
+def _hold(run: Run, log: Log) -> None:
     """Ask unknown hosts in their order for the lock, until so many hold it as should."""
     lock = run.stage_lock
     unknown = [host for host in lock.places if run.state.host_record(host) is None]
@@ -47,7 +47,7 @@ def _hold(run: Run, work: Work) -> None:
     asked = there[:PLACES]
     with ThreadPoolExecutor(max_workers=PLACES) as pool:
         answers = dict(
-            zip(asked, pool.map(lambda host: _found(run, wanted[host.short], work), asked), strict=True)
+            zip(asked, pool.map(lambda host: _found(run, wanted[host.short], log), asked), strict=True)
         )
     for host in asked:
         if not answers[host]:
@@ -56,7 +56,7 @@ def _hold(run: Run, work: Work) -> None:
     for host in there[PLACES:]:
         if lock.held_on:
             break
-        problem = _found(run, wanted[host.short], work)
+        problem = _found(run, wanted[host.short], log)
         if not problem:
             lock.join(host)
         problems += [problem] if problem else []
@@ -73,10 +73,10 @@ def _may_be_asked(run: Run, wanted: Resource) -> bool:
         return False  # its own task says why
 
 
-def _found(run: Run, wanted: Resource, work: Work) -> str:
+def _found(run: Run, wanted: Resource, log: Log) -> str:
     """Note how to log in to a host that is as wanted; return why that is not possible, if it is not."""
     try:
-        record = run.provider.ensure(wanted, work.log)
+        record = run.provider.ensure(wanted, log)
     except SkepError as error:
         return str(error)
     if isinstance(record, HostRecord):

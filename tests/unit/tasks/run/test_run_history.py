@@ -139,3 +139,19 @@ def test_the_commit_is_that_of_the_sites_directory(tmp_path: Path) -> None:
 
     (site / "site.toml").write_text("x")
     assert commit_of(site) == Commit("v1", is_dirty=True)
+
+
+def test_a_host_that_goes_down_itself_writes_before_it_does(tmp_path: Path) -> None:
+    """Its line says what is being done to it; where it stays after all, the true end comes after that."""
+    lock: Any = SeenNotes()
+    gone, stays = (RunHistory(lock, tmp_path, Progress().facts, lambda text: text) for _ in range(2))
+    for history in (gone, stays):
+        history.open("doit halt")
+        history.begin(is_certain=True)
+        history.going_down(run_history.HALTING)
+    gone.went_down()
+
+    assert gone.end("done")
+    assert stays.end("failed")
+
+    assert [note["outcome"] for word, note in lock.lines if word == "end"] == ["halting", "halting", "failed"]
