@@ -211,7 +211,8 @@ def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(
 ) -> None:
     """Who, where, since when and with which command; after kill -9 the other one begins at once.
 
-    A plan says the same. A fresh clone is turned away before it changes anything. The history has a line of the killed run, which says that it never ended.
+    A plan says the same. A fresh clone is turned away before it changes anything. The history has a line of the killed
+    run, which says that it never ended.
     """
     first, second = both
     with at_work(first) as running:
