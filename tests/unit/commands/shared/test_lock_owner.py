@@ -65,9 +65,12 @@ def test_hosts_that_did_not_answer_are_not_asked_again(
     _one, other = runs
     asked: list[str] = []
     script = LockHost.script
-    monkeypatch.setattr(
-        LockHost, "script", lambda self, text, **_: asked.append(self.name) or script(self, text)
-    )
+
+    def ask(self: LockHost, text: str, **_options: Any) -> str:
+        asked.append(self.name)
+        return script(self, text)
+
+    monkeypatch.setattr(LockHost, "script", ask)
     other.live_state._hosts["hive2"] = rig.done(HostState(error="hive2: ssh: no answer"))
     hosts["hive0"].is_silent = True
 

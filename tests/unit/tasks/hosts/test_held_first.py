@@ -9,6 +9,7 @@ import pytest
 
 from model.errors import ProviderError, StateError
 from model.keys.digest import key_of
+from model.keys.record import FactRecord
 from remote.ssh.lock_session import holder_on
 from remote.ssh.lock_words import lock_name
 from tasks.hosts.held_first import hold_first
@@ -82,7 +83,7 @@ def ensure(run: Run, name: str) -> None:
 
     [resource] = [one for one in run.provider.resources() if one.name == name]
     step = ProviderResource(run, resource)
-    run.state.write("build_infra:ssh_key", rig.FactRecord(id="key"))
+    run.state.write("build_infra:ssh_key", FactRecord(id="key"))
     inputs = step.inputs()
     step.ensure(Work(step.task, inputs, key_of(inputs), lambda _line: None))
 

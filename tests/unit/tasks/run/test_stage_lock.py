@@ -268,7 +268,8 @@ def test_a_host_that_is_gone_for_good_is_made_up_for(
     monkeypatch.setattr(lock_session, "PATIENCE", 2.0)
     monkeypatch.setattr(stage_lock, "PATIENCE", 2.0)
     monkeypatch.setattr(stage_lock, "BEAT", 0.2)
-    lock, said = begin("alice"), []
+    said: list[str] = []
+    lock = begin("alice")
     lock.say = said.append
     lock.wait()
     hosts["hive2"].is_silent = True
@@ -283,7 +284,8 @@ def test_a_host_that_is_gone_for_good_is_made_up_for(
 def test_a_host_that_does_not_answer_at_the_beginning_is_named(hosts: dict[str, Any], begin: Begin) -> None:
     """As one that was destroyed, and is to be made anew: the run goes on with the others, and says so."""
     hosts["hive2"].is_silent = True
-    lock, said = begin("alice"), []
+    said: list[str] = []
+    lock = begin("alice")
     lock.say = said.append
     lock.wait()
 
