@@ -340,3 +340,15 @@ def test_one_that_was_turned_away_ends_no_other_run(hosts: dict[str, Any], begin
     first.join(REPOSITORY)
 
     assert on(hosts) == {"hive2": "alice", "hive0": "alice"}
+
+
+def test_a_run_that_was_ended_by_unlock_knows_at_once(hosts: dict[str, Any], begin: Begin) -> None:
+    """Its sessions end, and the hosts say by whom it was ended when it asks again."""
+    lock = begin("alice")
+    lock.wait()
+    for host in hosts.values():
+        lock_session.break_on(host, lock_name(STAGE), {"who": "bob"})
+
+    wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
+
+    assert "was taken away from this run by doit unlock: bob in" in lock.problem
