@@ -8,15 +8,13 @@ changes there.
 from concurrent.futures import ThreadPoolExecutor
 
 from model.errors import ProviderError, SkepError
-from model.keys.record import HostRecord
+from model.keys.record import HostRecord, Record
 from model.log import Log
 from model.stage import Host
 from providers.base import Resource
 from tasks.names import infra_task
 from tasks.run.context import Run
 from tasks.run.stage_lock import PLACES
-
-_AT_A_TIME = 16
 
 
 def hold_first(run: Run, log: Log) -> None:
@@ -41,9 +39,7 @@ def _hold(run: Run, log: Log) -> None:
     if not {*unknown} & {*lock.places[:PLACES]}:
         return
     wanted = {resource.name: resource for resource in run.provider.resources() if resource.is_host}
-    with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
-        may = list(pool.map(lambda host: _may_be_asked(run, wanted[host.short]), unknown))
-    there = [host for host, may_be_asked in zip(unknown, may, strict=True) if may_be_asked]
+    there = [host for host in unknown if _is_as_wanted(run, wanted[host.short])]
     asked = there[:PLACES]
     with ThreadPoolExecutor(max_workers=PLACES) as pool:
         answers = dict(
@@ -54,7 +50,7 @@ def _hold(run: Run, log: Log) -> None:
             lock.join(host)
     problems = [problem for problem in answers.values() if problem]
     for host in there[PLACES:]:
-        if lock.held_on:
+        if lock.held_on or not run.provider.owns:
             break
         problem = _found(run, wanted[host.short], log)
         if not problem:
@@ -64,24 +60,29 @@ def _hold(run: Run, log: Log) -> None:
         _refuse_blind(run, unknown, problems)
 
 
-def _may_be_asked(run: Run, wanted: Resource) -> bool:
-    """Return whether a host is there, and finding it changes nothing on it."""
+def _is_as_wanted(run: Run, wanted: Resource) -> bool:
+    """Return whether a host is there as wanted, or its provider lists none."""
     try:
-        is_as_wanted = run.live_state.resource(wanted.name, wanted.key) is None
-        return is_as_wanted and run.provider.may_recall(wanted)
+        return run.live_state.resource(wanted.name, wanted.key) is None
     except SkepError:
         return False  # its own task says why
 
 
 def _found(run: Run, wanted: Resource, log: Log) -> str:
-    """Note how to log in to a host that is as wanted; return why that is not possible, if it is not."""
+    """Note how to log in to a host that is as wanted; return why that is not possible, if it is not.
+
+    One that does not let this checkout's key in is asked to by its provider, if that made it.
+    """
     try:
-        record = run.provider.ensure(wanted, log)
+        record: Record | None = run.provider.recall(wanted)
+        if record is None and run.provider.owns:
+            record = run.provider.ensure(wanted, log)
     except SkepError as error:
         return str(error)
-    if isinstance(record, HostRecord):
-        run.state.write(infra_task(wanted.name), record)
-        run.connections.write_ssh_files()
+    if not isinstance(record, HostRecord):
+        return f"{wanted.name} does not let this checkout's key in"
+    run.state.write(infra_task(wanted.name), record)
+    run.connections.write_ssh_files()
     return ""
 
 
