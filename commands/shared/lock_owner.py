@@ -1,7 +1,5 @@
 """The owner of a stage's lock, as this machine knows it, and as the hosts say."""
 
-import errno
-import fcntl
 import json
 import os
 import socket
@@ -11,6 +9,7 @@ from pathlib import Path
 from model.errors import SkepError
 from model.stage import Host
 from remote.mother.boot_id import boot_id
+from remote.mother.lock import is_locked
 from remote.ssh.lock_session import Owner, holder_on
 from remote.ssh.lock_words import lock_name, words_of
 from tasks.run.context import Run
@@ -28,26 +27,12 @@ def holder(state: State) -> str | None:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         process, host = int(about["pid"]), str(about["host"])
-        held = _is_held(path)
+        held = is_locked(path)
         if held is None:
             held = host != socket.gethostname() or _runs(process, str(about.get("boot", "")))
         return f"process {process} on {host} since {about['since']} ({about['command']})" if held else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def _is_held(path: Path) -> bool | None:
-    """Return whether a process has a lock on a file; None where that can't be seen.
-
-    The lock is tried together with others who look, and for no longer than that; a run that begins at this moment tries
-    again (`State.lock`).
-    """
-    try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return True if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN} else None
-    return False
 
 
 def _runs(process: int, boot: str) -> bool:

@@ -19,6 +19,8 @@ from tasks.run import stage_lock
 from tasks.run.stage_lock import StageLock
 from tests.doubles.lock_hosts import LocalSession, LockHost
 
+pytestmark = pytest.mark.slow  # each waits for shells
+
 STAGE = Stage(
     Site(site="example", stages={"private": (CONFIG := DockerStage(cidr="10.0.0.0/24", number_of_hosts=3))}),
     "private",
