@@ -43,7 +43,7 @@ endpoint_mode = "dnsrr"
 DOCKERFILE = """\
 FROM {base}
 RUN mkdir -p /etc/bench && echo '{packages}' >/etc/bench/packages && apt-get update && \\
-    apt-get install -y --no-install-recommends {package} && rm -rf /var/lib/apt/lists/*
+    apt-get install -y --no-install-recommends {package} && rm -rf {removed}
 COPY common /etc/bench/common
 COPY config /etc/bench/config
 COPY {content} /srv/
@@ -197,9 +197,18 @@ class Skep(Builder):
 class Docker(Builder):
     """`docker build` and `docker push` of one image after another, by one of Docker's builders."""
 
-    def __init__(self, host: Host, name: str, *, buildkit: bool) -> None:
-        """Choose the builder."""
+    def __init__(self, host: Host, name: str, *, buildkit: bool, removes_caches: bool = False) -> None:
+        """Choose the builder.
+
+        Args:
+            host: The repository host.
+            name: The column's name.
+            buildkit: Whether it is BuildKit.
+            removes_caches: Whether the Dockerfile removes apt's caches as well, which skep's layers are without.
+
+        """
         super().__init__(host)
+        self._removed = "/var/lib/apt/lists/*" + " /var/cache/apt/*.bin" * removes_caches
         self.name = name
         self.directory = host.site / name
         self._environment = {**host.environment, "DOCKER_BUILDKIT": str(int(buildkit))}
@@ -214,7 +223,7 @@ class Docker(Builder):
                 "content": texts[f"content.{name}"],
                 "extra": extra,
                 "Dockerfile": DOCKERFILE.format(
-                    base=self.host.base, package=PACKAGE, packages=texts["packages"],
+                    base=self.host.base, package=PACKAGE, packages=texts["packages"], removed=self._removed,
                     content="content extra" if extra else "content", word=texts[f"word.{name}"],
                 ),
             }  # fmt: skip

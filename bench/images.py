@@ -122,6 +122,8 @@ class Bench:
         for number, row in enumerate(rows()):
             texts = row.edit(texts)
             builders = [each for each in self.builders if number < only.get(each.name, number + 1)]
+            if not builders:
+                break
             first = number % len(builders)
             for builder in [*builders[first:], *builders[:first]]:
                 self.measure(builder, row, texts)
@@ -216,6 +218,9 @@ def main() -> None:
         "--hive-rows", type=int, default=len(list(rows())), help="how many rows these have, from the first"
     )
     parser.add_argument(
+        "--rows", type=int, default=len(list(rows())), help="how many rows are gone through, from the first"
+    )
+    parser.add_argument(
         "--minutes", type=float, default=60, help="no round is begun that would end after this time"
     )
     parser.add_argument(
@@ -223,6 +228,8 @@ def main() -> None:
     )
     options = parser.parse_args()
     start = time.perf_counter()
+    # Some machines have it set. A person's Python keeps what it has compiled.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     with tempfile.TemporaryDirectory(prefix="skep-bench-") as name:
         directory = Path(name)
         head = SITE_TOML.format(site=SITE, cidr=options.cidr)
@@ -231,13 +238,18 @@ def main() -> None:
             doit(directory, "build_images:base.debian-12")
             host = Host(directory, SITE)
             try:
-                others = [Docker(host, "buildkit", buildkit=True), Docker(host, "classic", buildkit=False)]
+                others = [
+                    Docker(host, "buildkit", buildkit=True),
+                    Docker(host, "lean", buildkit=True, removes_caches=True),
+                    Docker(host, "classic", buildkit=False),
+                ]
                 builders: list[Builder] = [Skep(host), *others, Hive(host, options.ansible)]
                 bench = Bench(host, builders)
                 texts: Texts = FIRST
                 for number in range(options.times):
                     hive_rows = options.hive_rows if number < options.hive_times else 0
-                    texts = bench.play(texts, {builders[-1].name: hive_rows})
+                    only = dict.fromkeys((builder.name for builder in builders), options.rows)
+                    texts = bench.play(texts, {**only, builders[-1].name: min(hive_rows, options.rows)})
                     spent = time.perf_counter() - start
                     if spent + bench.round(builders[:-1]) > options.minutes * 60:
                         print(f"the time is up after {number + 1} of {options.times} rounds", flush=True)

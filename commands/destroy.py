@@ -11,11 +11,12 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
-from commands.shared.holding import holding, interrupted
+from commands.shared.holding import holding, interrupted, say_if_unasked
 from model.errors import SkepError
 from tasks.cleanup.inventory import Inventory, inventory
 from tasks.cleanup.teardown import forget, take_down
 from tasks.run.context import Run
+from tasks.run.run_history import DESTROYED, FAILED
 
 ALL = "all"
 NOTHING, TROUBLE, THERE_IS = 0, 1, 2
@@ -66,13 +67,18 @@ If it was interrupted, or a host did not answer, run it again."""
         if parts.owned and unnamed:
             raise InvalidCommand(self._unnamed(run, parts, unnamed))
         log = ConsoleLog(self.outstream)
-        run.history.end("destroyed")
+        if parts.owned and parts.hosts:
+            say_if_unasked(run)
         if take_down(run, parts, named, log):
+            run.history.end(FAILED)
             log(
                 f"stage {run.stage.name} is not completely removed, so state/{run.stage.name} is kept: "
                 "fix the errors above, then run it again"
             )
             return TROUBLE
+        run.history.end(DESTROYED)
+        run.stage_lock.release()
+        run.connections.disconnect()
         forget(run.state, run.connections.files.sockets)
         if not parts.owned and parts.hosts:
             for line in _left(parts, unnamed):

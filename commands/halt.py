@@ -10,10 +10,12 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
-from commands.shared.holding import holding, interrupted
+from commands.shared.holding import holding, interrupted, say_if_unasked
 from model.errors import SkepError
+from model.log import Log
 from tasks.explain import costs
 from tasks.run.context import Run
+from tasks.run.run_history import FAILED, HALTED, HALTING
 
 
 class HaltCommand(DoitCmdBase):
@@ -57,27 +59,45 @@ data, addresses and the swarm are there again when the hosts are started.
                 f"stage {run.stage.name} has no host {', '.join(missing)}; there are: {there}"
             )
         running = [name for name in dict.fromkeys(wanted) if hosts[name].running]
-        run.history.end("halted")
+        if running:
+            say_if_unasked(run)
+        # These go last: as long as one of them lives, no other run begins.
+        held = [host.short for host in run.stage_lock.held_on]
+        if run.stage.repository.short in running:
+            run.history.going_down(HALTING)
         run.stage_lock.let_go(host for host in run.stage.hosts if host.short in running)
         # Closed first: commands over a connection to a host that is off would wait for its timeout.
-        run.connections.disconnect()
+        run.connections.disconnect(except_=held)
         log = ConsoleLog(self.outstream)
-
-        def stop(name: str) -> bool:
-            try:
-                run.provider.halt(name, log)
-            except SkepError as error:
-                log(run.secrets.redact(str(error)))
-                return False
-            return True
-
-        with ThreadPoolExecutor(max_workers=max(1, len(running))) as pool:
-            stopped = list(pool.map(stop, running))
-        log(f"{sum(stopped)} of {len(hosts)} hosts stopped ({time.monotonic() - began:.1f} s)")
-        off = {name for name, has_stopped in zip(running, stopped, strict=True) if has_stopped}
-        off |= {name for name in hosts if not hosts[name].running}
+        stopped = {
+            name
+            for part in ([n for n in running if n not in held], [n for n in running if n in held])
+            for name in _stop(run, part, log)
+        }
+        run.connections.disconnect(except_=[short for short in held if short not in stopped])
+        if run.stage.repository.short in stopped:
+            run.history.went_down()
+        else:
+            run.history.end(HALTED if len(stopped) == len(running) else FAILED)
+        log(f"{len(stopped)} of {len(hosts)} hosts stopped ({time.monotonic() - began:.1f} s)")
+        off = stopped | {name for name in hosts if not hosts[name].running}
         existing = [resource for resource in run.provider.resources() if resource.name in found]
         left = costs.costs_of(existing, lambda name: name not in off)
         for line in costs.lines(run.stage, left, "goes on costing money"):
             log(line)
-        return 0 if all(stopped) else 1
+        return 0 if len(stopped) == len(running) else 1
+
+
+def _stop(run: Run, names: Sequence[str], log: Log) -> list[str]:
+    """Stop hosts, all at a time; return those that have stopped."""
+
+    def stop(name: str) -> bool:
+        try:
+            run.provider.halt(name, log)
+        except SkepError as error:
+            log(run.secrets.redact(str(error)))
+            return False
+        return True
+
+    with ThreadPoolExecutor(max_workers=max(1, len(names))) as pool:
+        return [name for name, has_stopped in zip(names, pool.map(stop, names), strict=True) if has_stopped]

@@ -17,10 +17,10 @@ from commands.shared.read_back import NO_HOSTS
 from model.errors import HostError, SkepError
 from model.history import AT_WORK, NEVER_ENDED, HistoryLine, lines_of
 from remote.ssh.lock_session import history_on, holder_on
+from remote.ssh.lock_words import lock_name
 from remote.swarm.revisions import Revision, revisions
 from tasks.run.context import Run
-from tasks.run.run_history import DONE
-from tasks.run.stage_lock import lock_name
+from tasks.run.run_history import DESTROYED, DONE, HALTED, HALTING
 
 SHOWN = 20
 """Lines that are shown where nobody asked for all."""
@@ -173,10 +173,10 @@ def _row(line: HistoryLine, service: str, *, coloured: bool) -> list[str]:
     commit = (line.commit or "no commit known") + (" + changes" if line.is_dirty else "")
     took = f" after {_duration(line.seconds)}" if line.ended else ""
     outcome = clean(f"{line.outcome}{took}")
-    if line.outcome != DONE:
-        outcome = paint(outcome, YELLOW if line.outcome == AT_WORK else RED, on=coloured)
+    if line.outcome not in {DONE, HALTED, DESTROYED}:
+        outcome = paint(outcome, YELLOW if line.outcome in {AT_WORK, HALTING} else RED, on=coloured)
     head = f"{clean(f'{when}  {line.who}  {line.command}  ({commit})')}  {outcome}"
-    details = []
+    details = [line.job] if line.job else []
     if service and service in line.revisions:
         details.append(f"revision {line.revisions[service]} of {service}")
     elif line.revisions:

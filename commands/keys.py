@@ -128,7 +128,10 @@ import: read such a line from standard input, and make its key this checkout's o
         """Read a line and make its key this checkout's own."""
         if sys.stdin.isatty():
             sys.stderr.write("paste the line that doit keys export printed, then press Ctrl-D\n")
-        text = sys.stdin.read(_LONGEST)
+        try:
+            text = sys.stdin.read(_LONGEST)
+        except UnicodeDecodeError:
+            text = ""  # whatever it is, it is not the line
         keys = ExportedKeys.from_line(
             text, "keys import: standard input", run.stage.site_name, run.stage.name
         )

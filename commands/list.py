@@ -32,7 +32,7 @@ class ListCommand(DoitCmdBase):
     doc_usage = "[TASK ...]"
     doc_description = """\
 Compares each resource's inputs with those that it was last made from; opens no connection and does not compare with \
-the live state (a run does).
+the live state (a run does). Of runs at work it knows those of this checkout; doit plan and doit unlock ask the hosts.
 
 up to date: it was made from what is asked for now
 stale: an input changed; the reason says which

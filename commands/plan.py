@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +13,7 @@ from doit.cmd_base import DoitCmdBase
 from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, is_coloured, is_live, paint
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
-from commands.shared.lock_owner import holder
+from commands.shared.lock_owner import holder, holder_elsewhere
 from commands.shared.plan_markdown import PlanText, markdown, trouble
 from commands.shared.read_back import fill_in
 from commands.shared.task_selection import all_before, resolve, with_flags
@@ -138,6 +138,7 @@ Exit status: 0 nothing to do; 2 something to do; 1 something is refused or a hos
         try:
             _ = run.live_state  # hosts are observed while inputs are read
             plan = plan_report(run, table, [name for name in table.names if name in wanted], wanted_phases)
+            plan = replace(plan, elsewhere=holder_elsewhere(run))
         except SkepError as error:
             problem = run.secrets.redact(str(error))
             sys.stderr.write(f"the plan can't be made: {problem}\n")
@@ -178,11 +179,18 @@ class PlanReport:
     Args:
         run: The run, for the stage and its lock.
         items: Every resource of the plan in the order of the phases, orphans among them.
+        elsewhere: Another machine's run that holds the stage, as a text; empty if none does, or nobody asked.
 
     """
 
     run: Run
     items: Sequence[Item]
+    elsewhere: str = ""
+
+    @property
+    def owner(self) -> str | None:
+        """The run that holds the stage, as a text; None if none does."""
+        return holder(self.run.state) or self.elsewhere or None
 
     def count(self) -> dict[str, int]:
         """Return the number of resources for each action that occurs."""
@@ -204,7 +212,7 @@ class PlanReport:
             "site": stage.site_name,
             "stage": stage.name,
             "provider": stage.provider,
-            "at_work": holder(self.run.state),
+            "at_work": self.owner,
             "status": self.status,
             "resources": [
                 {
@@ -240,7 +248,7 @@ class PlanReport:
         stage = self.run.stage
         to_do = [item for item in self.items if item.action != NOTHING]
         phases = {phase: list(_rows(items, every=every)) for phase, items in _by_phase(to_do)}
-        owner = holder(self.run.state)
+        owner = self.owner
         pinned = pinned_revisions.lines(pinned_revisions.observed(stage, self.run.live_state.swarm))
         remarks = [
             *([f"a run is at work, and may change this: {owner}"] if owner else []),
@@ -261,7 +269,7 @@ class PlanReport:
         """Return the lines of the text."""
         stage = self.run.stage
         lines = [f"{paint(stage.site_name, BOLD, on=coloured)}, stage {stage.name} ({stage.provider})"]
-        owner = holder(self.run.state)
+        owner = self.owner
         if owner:
             lines.append(paint(f"a run is at work, and may change this: {owner}", YELLOW, on=coloured))
         to_do = [item for item in self.items if item.action != NOTHING]

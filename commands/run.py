@@ -62,6 +62,8 @@ class RunCommand(DoitRun):
         if command := words_behind_dashes():
             self.loader.setup(params)
             return run_one_off(site_run(self.loader, asks=False), words_before_dashes(args), command)
+        if "" in args:
+            raise InvalidCommand("run: the name of a task is empty")
         self._with_timings = bool(params["timings"])
         return int(super().execute(params, args))
 

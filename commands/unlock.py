@@ -18,8 +18,8 @@ from model.errors import SkepError
 from model.stage import Host
 from remote.ssh.connection import Connection
 from remote.ssh.lock_session import Owner, break_on, holder_on
+from remote.ssh.lock_words import lock_name, owner_of, places, words_of
 from tasks.run.context import Run
-from tasks.run.stage_lock import lock_name, owner_of, places, words_of
 
 FREE, TROUBLE, HELD = 0, 1, 2
 """The exit status. Without confirm= it says whether somebody holds the stage."""
@@ -60,7 +60,7 @@ Exit status: 0 nobody holds the stage, or no longer; 2 somebody does; 1 no host 
     def _unlock(self, run: Run, *, confirmed: bool) -> int:
         """Ask the hosts, say what they answer, and return the exit status."""
         log = ConsoleLog(self.outstream)
-        by = owner_of(run.connections.files.who, run.directory, "doit unlock")
+        by = owner_of(run.stage_lock.who, run.directory, "doit unlock", run.stage_lock.job)
 
         def act(connection: Connection, name: str) -> Owner | None:
             return break_on(connection, name, by) if confirmed else holder_on(connection, name)

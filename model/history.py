@@ -22,6 +22,7 @@ class HistoryLine:
         who: Who ran it, as `alice@laptop`.
         directory: The checkout's.
         command: The command line.
+        job: The address of the CI job that ran it; empty if a person did.
         began: When, as `2026-11-29T17:00:00Z`; of several runs the first one.
         ended: When it ended; of several runs the last one. Empty if it never did.
         seconds: How long it took.
@@ -40,6 +41,7 @@ class HistoryLine:
     who: str = ""
     directory: str = ""
     command: str = ""
+    job: str = ""
     began: str = ""
     ended: str = ""
     seconds: float = 0.0
@@ -57,7 +59,7 @@ class HistoryLine:
         """Return the line that a host has."""
         text = {
             name: str(found.get(name) or "")
-            for name in ("id", "who", "directory", "command", "began", "ended", "commit", "outcome")
+            for name in ("id", "who", "directory", "command", "job", "began", "ended", "commit", "outcome")
         }
         idle = _number(found.get("idle"))
         if idle:
@@ -85,12 +87,14 @@ class HistoryLine:
                 "who": self.who,
                 "directory": self.directory,
                 "command": self.command,
+                "job": self.job,
             }
         return {
             "id": self.id,
             "who": self.who,
             "directory": self.directory,
             "command": self.command,
+            "job": self.job,
             "began": self.began,
             "ended": self.ended,
             "seconds": round(self.seconds, 1),

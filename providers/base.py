@@ -12,7 +12,7 @@ from itertools import product
 from typing import ClassVar
 
 from model.keys.digest import Inputs, key_of
-from model.keys.record import Record
+from model.keys.record import HostRecord, Record
 from model.log import Log
 
 
@@ -150,14 +150,6 @@ class Provider(ABC):
     def resources(self) -> Sequence[Resource]:
         """List the resources of the stage in an order in which they can be made. Pure: opens no connection."""
 
-    def may_recall(self, resource: Resource) -> bool:
-        """Return whether `ensure` would only find a thing that is running and as wanted by the listing.
-
-        Where nothing is listed, only a host that answers may be so: no medium is written, and nothing waited for.
-        """
-        del resource
-        return self.owns
-
     def place(self) -> Mapping[str, str]:
         """Return where its things are made, by the keys of site.toml, as `{"region": "eu-central-1"}`.
 
@@ -211,6 +203,21 @@ class Provider(ABC):
 
         Raises:
             ProviderError: The listing can't be had.
+
+        """
+
+    @abstractmethod
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a host as `ensure` would, if it is there as wanted and lets the stage's key in; or None.
+
+        For a plan in a fresh clone. It looks, and makes, starts, attaches and removes nothing, whatever another run
+        does meanwhile; no key is let in, and nothing waited for.
+
+        Args:
+            resource: One of `resources`, a host.
+
+        Raises:
+            ProviderError: It can't be asked.
 
         """
 

@@ -6,6 +6,7 @@ SKEP_GITLAB_TOKEN (a project access token with the scope `api`, since CI_JOB_TOK
 https://docs.github.com/rest/issues/comments, https://docs.gitlab.com/api/notes/#merge-requests
 """
 
+import http.client
 import json
 import os
 import re
@@ -96,13 +97,22 @@ def comments(environment: Mapping[str, str]) -> Comments | str:
 
 def main() -> int:
     """Put the file of the command line on the request; return the exit status."""
-    found = comments(os.environ)
+    words = sys.argv[1:]
+    if len(words) != 1:
+        sys.stderr.write(
+            "type: python3 plan_comment.py FILE, with the output of doit plan --markdown in FILE\n"
+        )
+        return 2
+    try:
+        found = comments(os.environ)
+    except KeyError as error:
+        found = f"the job's variable {error.args[0]} is not set"
     if isinstance(found, str):
         sys.stderr.write(f"no comment was written: {found}\n")
         return 0
     try:
-        sys.stdout.write(f"{found.put(Path(sys.argv[1]).read_text())}\n")
-    except (OSError, ValueError) as error:
+        sys.stdout.write(f"{found.put(Path(words[0]).read_text(encoding='utf-8'))}\n")
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = (
             error.read().decode(errors="replace")[:300] if isinstance(error, urllib.error.HTTPError) else ""
         )

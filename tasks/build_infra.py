@@ -13,6 +13,7 @@ from providers.base import Provider, Resource
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
 from tasks.hosts import decommission, let_in_keys, moving
+from tasks.hosts.held_first import hold_first
 from tasks.hosts.registry_host import goes_down, waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.ssh_key import SshKey
@@ -20,6 +21,7 @@ from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.phase import Orphan, Phase
 from tasks.run.context import Run
+from tasks.run.run_history import DESTROYING
 from tasks.run.state import State
 from tasks.step import BLOCKED, CHANGE, CREATE, REPLACE, Finding, Names, Step, Work
 
@@ -53,7 +55,8 @@ class ProviderResource(Step):
         self.host = resource.name if resource.is_host else ""
         # A new ssh key counts where it goes in, as into every host.
         self.needs = (SSH_KEY_TASK,) if resource.is_host or resource.embeds_ssh_key else ()
-        self.after = tuple(map(infra_task, resource.needs))
+        # Whoever changes a network looks first whether another run is at work, by a log-in.
+        self.after = (*map(infra_task, resource.needs), *(() if self.needs else (SSH_KEY_TASK,)))
 
     def inputs(self) -> Inputs:
         """Return the resource's inputs and settings, and the ssh keys that it lets in."""
@@ -68,6 +71,7 @@ class ProviderResource(Step):
         """Have the provider make it; a host's ssh entry is written at once, for the steps that follow."""
         run, resource = self._run, self._resource
         _check(run, work.task)
+        hold_first(run, work.log)
         if refused := moving.refusal(run, work.task):
             raise ProviderError(refused)
         run.place.settle(work.log)  # after a listing, so that the credentials have said all
@@ -105,22 +109,26 @@ class ProviderResource(Step):
     def recall(self, work: Work) -> Record | None:
         """Return the record of a thing that the provider lists as wanted; of a host one that a log-in has proved.
 
-        Who is let in stays as it is: that may be what is going to be changed.
+        Nothing is made, though another run may remove it just then. Who is let in stays as it is: that may be what is
+        going to be changed.
         """
         run = self._run
         if run.live_state.resource(self.name, self._resource.key) is not None:
             return None
-        if not run.provider.may_recall(self._resource):
-            return None
-        record = run.provider.ensure(self._resource, work.log)
-        if isinstance(record, HostRecord):
+        if not self._resource.is_host:
+            found = run.live_state.things.get(self.name)
+            return None if found is None else FactRecord(id=found.id)
+        record = run.provider.recall(self._resource)
+        if record is not None:
             run.state.write(work.task, record)
             run.connections.write_ssh_files()
         return record
 
     def _has_new_key(self, work: Work) -> bool:
         """Return whether an open connection may be by another ssh key than the one that is used from now on."""
-        return work.inputs.get("ssh_key") != self._run.state.last_inputs(work.task).get("ssh_key")
+        last = self._run.state.last_inputs(work.task)
+        # Of a host that only this run has found, as in a fresh clone, the connection is this run's own.
+        return bool(last) and work.inputs.get("ssh_key") != last.get("ssh_key")
 
     def _as_it_is(self, record: HostRecord | None, log: Log) -> HostRecord:
         """Leave the host with the registry as it is until the registry has moved.
@@ -312,15 +320,26 @@ def orphans(run: Run) -> Iterator[Orphan]:
 def destroy(run: Run, there: Inventory, volumes: Collection[str], log: Log) -> list[str]:
     """Remove the hosts that the provider made, all at a time, then its other things."""
     del volumes
+    # These go last: as long as one of them lives, no other run begins.
+    held = [host.short for host in run.stage_lock.held_on]
     run.stage_lock.let_go(run.stage.hosts)
-    run.connections.disconnect()
+    # Closed first: commands over a connection to a host that is gone would wait for its timeout.
+    run.connections.disconnect(except_=held)
     if not there.owned:
         return []
+    removed = set()
 
     def remove(name: str) -> None:
         run.provider.remove(name, log)
+        removed.add(name)
 
-    problems = each(there.hosts, remove, log)
+    if run.stage.repository.short in there.hosts:
+        run.history.going_down(DESTROYING)
+    problems = each([name for name in there.hosts if name not in held], remove, log)
+    problems += each([name for name in there.hosts if name in held], remove, log)
+    run.connections.disconnect(except_=[short for short in held if short not in removed])
+    if run.stage.repository.short in removed:
+        run.history.went_down()
     return [*problems, *(problem for name in there.others for problem in each([name], remove, log))]
 
 

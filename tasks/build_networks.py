@@ -75,6 +75,12 @@ class OverlayNetwork(Step):
             made = ensure_network(manager, name, self._network, labels, work.log, engines, replace)
         return FactRecord(id=made)
 
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the network in the swarm."""
+        if self.real(work.key) is not None:
+            return None
+        return FactRecord(id=self._run.live_state.swarm.networks[self.name]["Id"])
+
     def real(self, key: str) -> str | None:
         """Compare with the network in the swarm."""
         return self._run.live_state.network(self.name, key)
@@ -151,6 +157,12 @@ class ExternalNetwork(Step):
             f"networks.{self.name}: {self._name} {there}, and services join networks of the swarm: make it (docker "
             f"network create --driver overlay {self._name} on {host.short}), or leave out external"
         )
+
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the one that has its name."""
+        del work
+        found = self._run.live_state.swarm.external_networks.get(self._name)
+        return None if found is None else FactRecord(id=found["Id"])
 
     def real(self, key: str) -> str | None:
         """Compare with the recorded one."""

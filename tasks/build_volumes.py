@@ -187,6 +187,10 @@ class ExternalVolume(Step):
         work.log(f"found volume {found['Name']}")
         return VolumeRecord(incarnation="")
 
+    def recall(self, work: Work) -> VolumeRecord | None:
+        """Return that it is there."""
+        return VolumeRecord(incarnation="") if self.real(work.key) is None else None
+
     def real(self, key: str) -> str | None:
         """Look whether it is there."""
         del key

@@ -121,11 +121,13 @@ class Step(ABC):
         return None
 
     def recall(self, work: Work) -> Record | None:
-        """Return the record of the real thing if that is as wanted, without changing anything; None if it is not.
+        """Return the record of the real thing if that is as wanted; None if it is not, or nobody can tell.
 
-        For a checkout without state/, to which all is new: `ensure` would find such a thing, and find no more to do.
+        For a plan in a checkout without state/, to which all is new. It looks and no more: `ensure` would find such a
+        thing as well, but make it where another run has removed it since.
         """
-        return self.ensure(work) if self.is_observed and self.real(work.key) is None else None
+        del work
+        return None
 
     def void(self) -> str:
         """Return why its record can't be right any more, though its inputs are as they were; empty if it can.

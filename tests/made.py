@@ -358,7 +358,9 @@ def _service_appears(made: Made, run: Run, step: Step, key: str, record: Record)
     spec: dict[str, Any] = {"Name": name, "Mode": {mode: {}}, "TaskTemplate": {"Networks": networks}}
     marks = made.swarm.services.get(name, {}).get("Spec", {}).get("Labels", {})
     spec["Labels"] = {**marks, **run.stage.labels, "skep.key": key, "skep.spec": spec_digest(spec)}
-    made.swarm = replace(made.swarm, services={**made.swarm.services, name: {"Spec": spec}})
+    assert isinstance(record, ServiceRecord)
+    service = {"ID": record.id, "Spec": spec}
+    made.swarm = replace(made.swarm, services={**made.swarm.services, name: service})
 
 
 def _initialization_appears(made: Made, _run: Run, step: Step, key: str, _record: Record) -> None:

@@ -39,6 +39,7 @@ def holding(run: Run, *, is_run: bool = False) -> Iterator[None]:
     except SkepError as error:
         raise InvalidCommand(str(error)) from error
     lock, interrupted, outcome = run.stage_lock, False, FAILED
+    lock.say = run.progress.later.append if is_run else _say
     try:
         lock.begin(command)
         run.history.open(command)
@@ -62,6 +63,17 @@ def holding(run: Run, *, is_run: bool = False) -> Iterator[None]:
 
 
 _NOT_WRITTEN = "{} did not write down how this run ended: doit history will say that it never did\n"
+
+
+def say_if_unasked(run: Run) -> None:
+    """Say that no host was asked whether another machine's run is at work, as this checkout knows none."""
+    if not run.stage_lock.known:
+        _say(f"state/ knows no host: nobody was asked whether another run holds stage {run.stage.name}")
+
+
+def _say(line: str) -> None:
+    """Say a line beside the command's own output."""
+    sys.stderr.write(f"{line}\n")
 
 
 def wait_for_lock(run: Run) -> None:

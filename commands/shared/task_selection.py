@@ -55,14 +55,19 @@ def _some(names: Iterable[str]) -> str:
 def all_before(tasks: Mapping[str, Collection[str]]) -> dict[str, set[str]]:
     """Return for each task all tasks that come before it, directly or not."""
     known: dict[str, set[str]] = {}
-
-    def of(name: str) -> set[str]:
+    begun: set[str] = set()  # ends a cycle; doit itself refuses one
+    # Each after all that come before it, without recursion: a chain may have thousands of tasks.
+    path = list(tasks)
+    while path:
+        name = path[-1]
+        if name not in begun:
+            begun.add(name)
+            path += [near for near in tasks[name] if near not in begun]
+            continue
+        path.pop()
         if name not in known:
-            known[name] = set()  # ends a cycle; doit itself refuses one
-            known[name] = {*tasks[name], *(far for near in tasks[name] for far in of(near))}
-        return known[name]
-
-    return {name: of(name) for name in tasks}
+            known[name] = {*tasks[name], *(far for near in tasks[name] for far in known.get(near, ()))}
+    return {name: known[name] for name in tasks}
 
 
 def run_by(

@@ -1,6 +1,7 @@
 """What is no mistake and hardly meant: labels that nothing reads, constraints that no hive of skep's meets.
 
-Compose's variables and doubled dollars, and an open metadata service, are told as well.
+Compose's variables and doubled dollars, an open metadata service, and a `start_interval` that never counts, are told
+as well.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import Any
 
 from model.checks.host_constraints import only_workers
 from model.checks.unread_labels import unread_labels
-from model.site import AwsStage, CloudStage
+from model.site import AwsStage, CloudStage, Healthcheck
 from model.stage import Stage
 from model.toml_text import key_path
 
@@ -33,6 +34,32 @@ def warnings(stage: Stage, directory: Path) -> Iterator[str]:
     yield from _unreplaced(stage)
     yield from _doubled(stage)
     yield from _open_metadata(stage)
+    yield from _never_tested_so(stage)
+
+
+def _never_tested_so(stage: Stage) -> Iterator[str]:
+    """Yield the health checks with a `start_interval` that counts never: it does within `start_period` alone.
+
+    As in `monitor` of https://github.com/moby/moby/blob/v28.0.0/daemon/health.go, since Engine 25. A service has the
+    `start_period` of its image's check if it says none.
+    """
+    images = {name: image.healthcheck for name, image in stage.site.images.items()}
+    used = {service.image for service in stage.services.values()}
+    parts: dict[str, tuple[Healthcheck | None, Healthcheck | None]] = {
+        f"images.{name}": (check, None) for name, check in images.items() if name in used
+    }
+    parts |= {
+        f"services.{name}": (service.healthcheck, images.get(service.image))
+        for name, service in stage.services.items()
+    }
+    for path, (check, inherited) in parts.items():
+        if check is None or not check.start_interval or check.start_period:
+            continue
+        if inherited is None or not inherited.start_period:
+            yield (
+                f"{path}.healthcheck.start_interval: counts within start_period alone, which is 0s unless the image "
+                "has one: say how long the start may take, as in start_period = '60s', or leave start_interval out"
+            )
 
 
 def _open_metadata(stage: Stage) -> Iterator[str]:

@@ -90,7 +90,7 @@ class ExportedKeys:
                     f"{where}: was made by another version of skep: run doit keys export with the skep that reads it"
                 ]
             )
-        if sha256(body)[:_DIGITS] != digest:
+        if not body.isascii() or sha256(body)[:_DIGITS] != digest:
             raise ConfigError([f"{where}: is cut off or changed: {again}"])
         try:
             held = json.loads(base64.b64decode(body, validate=True))

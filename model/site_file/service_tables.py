@@ -40,7 +40,8 @@ class HealthcheckTable(Frozen, frozen=True):
         Duration,
         Meta(
             description="The time between tests within `start_period`, until one succeeds, as in `1s`. `0s` leaves it "
-            "to the engine, whose own is 5 s. Docker Engine before 25 tests every `interval` there as well."
+            "to the engine, whose own is 5 s. Without `start_period` it never counts. Docker Engine before 25 tests "
+            "every `interval` there as well."
         ),
     ] = "0s"
 

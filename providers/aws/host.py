@@ -287,6 +287,12 @@ class AwsHosts(CloudHosts[AwsStage]):
             log(f"{spec.name}: has the public address {address['PublicIp']}")
         return str(address["PublicIp"])
 
+    def _public_address(self, spec: HostSpec, machine: Machine) -> str:
+        """Return the address that is associated with an instance."""
+        addresses = self._network.addresses(ADDRESS + spec.short)
+        own = (str(each["PublicIp"]) for each in addresses if each.get("InstanceId") == machine.id)
+        return next(own, "")
+
     def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
         """Have EC2 Instance Connect let the key in for a minute, and make it an entry as all others.
 

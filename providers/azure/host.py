@@ -16,7 +16,7 @@ from model.stage import Stage
 from providers.azure.api import AzureApi, properties, tags_for, tags_of
 from providers.azure.errors import CONFLICT, PRECONDITION, AzureError
 from providers.azure.image import AzureImages, image_name
-from providers.azure.network import AzureNetwork
+from providers.azure.network import AzureNetwork, is_public, named
 from providers.cloud.cloud_init import SshKeys, new_rsa_key, user_data
 from providers.cloud.errors import gone
 from providers.cloud.host import CloudHosts, Disk, HostSpec, Machine, too_small
@@ -310,6 +310,13 @@ class AzureHosts(CloudHosts[AzureStage]):
         """Change the network interface where it differs, and return its public address; empty for none."""
         del machine  # it has the interface
         return self._ensure_interface(spec, log)
+
+    def _public_address(self, spec: HostSpec, machine: Machine) -> str:
+        """Return the address that the host's network interface has."""
+        del machine  # it has the interface
+        own = (one for name, _, one in named(self._network.interfaces()) if name == spec.short)
+        address = self._network.address(ADDRESS + spec.short) if any(map(is_public, own)) else None
+        return "" if address is None else str(properties(address)["ipAddress"])
 
     def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
         """Have the machine's agent let the key in.

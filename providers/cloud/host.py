@@ -188,6 +188,18 @@ class Machine:
     answer: Any
 
 
+def _record(host: Host, machine: Machine, public_address: str) -> HostRecord:
+    """Return a host's record. Pure."""
+    return HostRecord(
+        name=host.name,
+        id=machine.id,
+        address=host.address,
+        ssh_host=public_address or host.address,
+        user=ADMIN,
+        host_keys=(machine.host_key,) if machine.host_key else (),
+    )
+
+
 class CloudHosts(ABC, Generic[Config]):
     """The hosts of a stage: one way to make them, of which each cloud supplies the calls.
 
@@ -251,17 +263,21 @@ class CloudHosts(ABC, Generic[Config]):
         machine = self._start(machine, log)
         if spec.data_size:
             log(_data_line(spec, self.data_paths(machine)))
-        public_address = self._connect(spec, machine, log)
-        record = HostRecord(
-            name=host.name,
-            id=machine.id,
-            address=host.address,
-            ssh_host=public_address or host.address,
-            user=ADMIN,
-            host_keys=(machine.host_key,) if machine.host_key else (),
-        )
+        record = _record(host, machine, self._connect(spec, machine, log))
         self._log_in(record, machine, log)
         return record
+
+    def recall(self, host: Host, key: str) -> HostRecord | None:
+        """Return the record of a host that runs as specified and lets the stage's key in; nothing is changed."""
+        spec = self.spec(host)
+        machine = next((machine for machine in self._machines(host.short) if machine.key == key), None)
+        if machine is None or not machine.is_running:
+            return None
+        public_address = self._public_address(spec, machine)
+        if bool(public_address) != spec.is_public:
+            return None
+        record = _record(host, machine, public_address)
+        return None if wait_for_login(record, self._files.key, SSH_TIMEOUT, lambda: False) else record
 
     def _adopt(self, spec: HostSpec, key: str, log: Log) -> Machine | None:
         """Return the machine that was made with the key, if there is one; remove all others of the host."""
@@ -305,6 +321,10 @@ class CloudHosts(ABC, Generic[Config]):
     @abstractmethod
     def _connect(self, spec: HostSpec, machine: Machine, log: Log) -> str:
         """Give a machine its public address, or take it off, and return the address; empty for none."""
+
+    @abstractmethod
+    def _public_address(self, spec: HostSpec, machine: Machine) -> str:
+        """Return the public address that a machine has; empty for none. Changes nothing."""
 
     # -- the first login -----------------------------------------------------------------------------------------------
 

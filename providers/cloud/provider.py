@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from model.hosts.placement import SubnetPlan, subnets
 from model.json_types import Json
-from model.keys.record import FactRecord, Record
+from model.keys.record import FactRecord, HostRecord, Record
 from model.log import Log
 from model.stage import Stage
 from providers.base import Found, Provider, Resource
@@ -122,6 +122,11 @@ class CloudProvider(Provider, Generic[Config]):
         return lines
 
     # -- making and removing -------------------------------------------------------------------------------------------
+
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a host that is as wanted and lets the key in; again after a transient error."""
+        host = self._stage.host(resource.name)
+        return retry(lambda: self._hosts.recall(host, resource.key), self.retry_policy, lambda _line: None)
 
     def ensure(self, resource: Resource, log: Log) -> Record:
         """Make a resource exist as wanted; again after a transient error."""

@@ -18,6 +18,7 @@ root=$top/root
 # mmdebstrap takes two thirds of debootstrap's time for the same packages: with the hook it has /bin as a link from the
 # start, and needs no program that makes it one.
 hooks=/usr/share/mmdebstrap/hooks/maybe-merged-usr
+command -v mmdebstrap >/dev/null || echo "mmdebstrap is not installed, so debootstrap does it, which takes longer"
 if command -v mmdebstrap >/dev/null && [ -d "$hooks" ] && TMPDIR=$top mmdebstrap --mode=root --variant=minbase \
     --format=directory --skip=cleanup/apt --hook-dir="$hooks" "$suite" "$root" "$mirror"; then
     printf 'deb %s %s main\n' "$mirror" "$suite" >"$root/etc/apt/sources.list"
@@ -41,6 +42,7 @@ if [ -s "$top/release" ]; then
     : >"$root/etc/machine-id"
     tar -C "$root" --numeric-owner --exclude='./var/lib/apt/lists/*' --exclude='./var/cache/apt/*.bin' -cf "$top/base" .
     gzip -1 <"$top/base" >"$top/base.gz" &
+    packed=$!
 fi
 
 # What packages run while they are installed may not set the mother's kernel.
@@ -51,7 +53,7 @@ cp -L /etc/resolv.conf "$root/etc/resolv.conf" || :
 echo "installing $# packages"
 env -u TMPDIR HOME=/root PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     chroot "$root" /bin/sh -c "$install" host-image "$@" </dev/null || exit 91
-wait
+[ ! -s "$top/release" ] || wait "$packed" || { echo "the base of $suite can't be packed: is the memory full?"; exit 92; }
 if [ -s "$top/release" ]; then
     mkdir -p "$root/$bases"
     mv "$top/base.gz" "$root/$bases/$suite.tar.gz"

@@ -57,6 +57,7 @@ LAYOUT = "1"
 SSH_TIMEOUT = 120.0
 _BOOT = Path(__file__).with_name("boot.sh")
 
+_HOST_KEYS = "cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub\n"
 # Run as root in the container each time: this checkout's key may be another one than that it was made with.
 _ADMIT = f"""
 set -eu
@@ -72,8 +73,7 @@ until [ -s /etc/ssh/ssh_host_ed25519_key.pub ]; do
     [ $n -lt 300 ] || {{ echo "no host key was made within 30 s" >&2; exit 1; }}
     sleep 0.1
 done
-cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub
-"""
+{_HOST_KEYS}"""
 
 
 def inputs(stage: Stage, host: Host) -> Inputs:
@@ -129,6 +129,26 @@ class DockerHosts:
             raise ProviderError(
                 f"{host.name}: {translate_errors(refused) if refused else 'is not made'}{lines}"
             )
+
+    def recall(self, host: Host, wanted: Resource) -> HostRecord | None:
+        """Return the record of a host that runs as wanted and lets the stage's key in; nothing in it is changed."""
+        with engine() as client:
+            found = self._find(client, host)
+            labels = labels_of(found) if found is not None else {}
+            if (
+                found is None
+                or found["State"] != "running"
+                or labels.get(KEY_LABEL) not in (wanted.key, *wanted.former_keys)
+                or labels.get(PUBLISH_LABEL) != str(self._publish(client)).lower()
+            ):
+                return None
+            with tolerated(NOT_FOUND, CONFLICT):
+                code, keys = execute(client, found["Id"], _HOST_KEYS, {})
+                if code != 0:
+                    return None
+                record = self._record(client, host, found["Id"], keys)
+                return None if wait_for_login(record, self._files.key, SSH_TIMEOUT, lambda: False) else record
+        return None
 
     def _ensure_running(self, client: "APIClient", host: Host, wanted: Resource, log: Log) -> str:
         """Return the id of the host's container, which runs."""
@@ -260,16 +280,8 @@ class DockerHosts:
         code, output = execute(client, container, _ADMIT, environment)
         if code != 0:
             raise ProviderError(f"{host.name}: its admin user can't be made: {output.strip()[-500:]}")
-        ssh_host, ssh_port = self._ssh_address(client, host, container)
-        record = HostRecord(
-            name=host.name,
-            id=container,
-            address=host.address,
-            ssh_host=ssh_host,
-            ssh_port=ssh_port,
-            user=ADMIN,
-            host_keys=tuple(line.strip() for line in output.splitlines() if line.strip()),
-        )
+        record = self._record(client, host, container, output)
+        ssh_host, ssh_port = record.ssh_host, record.ssh_port
         log(f"{host.name}: waiting for ssh on {ssh_host}:{ssh_port}")
         reason = wait_for_login(record, self._files.key, SSH_TIMEOUT, lambda: is_running(client, container))
         if reason:
@@ -278,6 +290,19 @@ class DockerHosts:
                 f"    look inside: docker exec -it {thing(self._stage, host.short)} bash{last_lines(client, container)}"
             )
         return record
+
+    def _record(self, client: "APIClient", host: Host, container: str, keys: str) -> HostRecord:
+        """Return a host's record, given the lines of its host keys."""
+        ssh_host, ssh_port = self._ssh_address(client, host, container)
+        return HostRecord(
+            name=host.name,
+            id=container,
+            address=host.address,
+            ssh_host=ssh_host,
+            ssh_port=ssh_port,
+            user=ADMIN,
+            host_keys=tuple(line.strip() for line in keys.splitlines() if line.strip()),
+        )
 
     def _ssh_address(self, client: "APIClient", host: Host, container: str) -> tuple[str, int]:
         """Return where the host's ssh answers; a published port may be another after each start."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from model.json_types import Json
 from model.keys.digest import key_of
-from model.keys.record import FactRecord, Record
+from model.keys.record import FactRecord, HostRecord, Record
 from model.labels import HOST_IMAGE_LABEL, KEY_LABEL, NAME_LABEL, label_filter, labels_of
 from model.log import Log
 from model.site import FORMER_HOST_IMAGES, DockerStage
@@ -152,6 +152,10 @@ class DockerProvider(Provider):
             if labels.get(KEY_LABEL) not in host.former_keys and not of_older:
                 return ""
         return str(there[hosts[0].name]["ImageID"])
+
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a host that runs and lets the stage's key in."""
+        return self._hosts.recall(self._stage.host(resource.name), resource)
 
     def ensure(self, resource: Resource, log: Log) -> Record:
         """Make an image, network or host."""

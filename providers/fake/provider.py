@@ -143,6 +143,14 @@ class FakeProvider(Provider):
                 if (site, stage) == (self._stage.site_name, self._stage.name)
             }
 
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a host that runs and lets the stage's key in."""
+        thing = self.found().get(resource.name)
+        if thing is None or not thing.running or thing.key != resource.key:
+            return None
+        is_in = self._files is None or str(self._files.key) in self.cloud.let_in[thing.id]
+        return self._record(thing) if is_in else None
+
     def ensure(self, resource: Resource, log: Log) -> Record:
         """Make a thing, one at a time.
 
@@ -184,14 +192,18 @@ class FakeProvider(Provider):
             self._note(f"admitted {resource.name}", log)
             if self._files is not None:
                 self.cloud.let_in[thing.id].add(str(self._files.key))
-            host = self._stage.host(resource.name)
-            return HostRecord(
-                name=host.name,
-                id=thing.id,
-                address=host.address,
-                ssh_host=host.address,
-                host_keys=(f"ssh-ed25519 {thing.id}",),
-            )
+            return self._record(thing)
+
+    def _record(self, thing: Found) -> HostRecord:
+        """Return a host's record."""
+        host = self._stage.host(thing.name)
+        return HostRecord(
+            name=host.name,
+            id=thing.id,
+            address=host.address,
+            ssh_host=host.address,
+            host_keys=(f"ssh-ed25519 {thing.id}",),
+        )
 
     def halt(self, name: str, log: Log) -> None:
         """Stop a host."""

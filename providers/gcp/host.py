@@ -296,6 +296,12 @@ class GcpHosts(CloudHosts[GcpStage]):
             log(f"{spec.name}: has the public address {wanted['natIP']}")
         return str(wanted["natIP"])
 
+    def _public_address(self, spec: HostSpec, machine: Machine) -> str:
+        """Return the address of an instance's access configuration. Pure."""
+        del spec
+        access = machine.answer["networkInterfaces"][0].get("accessConfigs") or [{}]
+        return str(access[0].get("natIP") or "")
+
     def _let_in(self, record: HostRecord, machine: Machine, log: Log) -> bool:
         """Have Google's agent let the key in, then make it an entry as all others, and take it from the agent again.
 

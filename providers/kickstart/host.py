@@ -83,6 +83,15 @@ class KickstartHosts:
             f"look at its screen; install it from {media}, then run doit again"
         )
 
+    def recall(self, host: Host) -> HostRecord | None:
+        """Return the record of a host that was taken over and lets the stage's key in; nothing on it is changed."""
+        kept = self._store.read(host.short)
+        if not kept.current or self.why_silent(host):
+            return None
+        answer = log_in(self._record(host, kept.current), self._files.key, _IDENTIFY)
+        identity = answer.output.strip()
+        return self._record(host, kept.current, identity) if answer.worked and identity else None
+
     def _take_over(self, host: Host, kept: Kept, log: Log) -> HostRecord | str:
         """Return the host's record if it answers, with a host key of its own; else why it does not."""
         problem = self.why_silent(host)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from model.errors import ProviderError
-from model.keys.record import FactRecord, Record
+from model.keys.record import FactRecord, HostRecord, Record
 from model.log import Log
 from model.secrets.secret import Secret
 from model.site import KickstartStage
@@ -57,10 +57,6 @@ class KickstartProvider(Provider):
             if not self._store.path(short).exists():
                 self._store.write(short, Kept(current=key))
 
-    def may_recall(self, resource: Resource) -> bool:
-        """Return whether it is a host that is installed, and lets the stage's key in. Only runs make a medium."""
-        return resource.is_host and self.is_installed(self._stage.host(resource.name))
-
     def resources(self) -> Sequence[Resource]:
         """List the medium, and the hosts that are installed from it."""
         hosts = tuple(
@@ -99,6 +95,10 @@ class KickstartProvider(Provider):
     def found(self) -> Mapping[str, Found]:
         """Return nothing: to look would be to log in to each host."""
         return {}
+
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a host that was taken over, and lets the stage's key in. Only runs make a medium."""
+        return self._hosts.recall(self._stage.host(resource.name))
 
     def ensure(self, resource: Resource, log: Log) -> Record:
         """Make the medium; or wait for a host that is installed from it, and take it over."""

@@ -320,6 +320,14 @@ class OpenStackHosts(CloudHosts[OpenStackStage]):
             raise gone(spec.name, "its public address", ADDRESS + spec.short)
         return address if spec.is_public else ""
 
+    def _public_address(self, spec: HostSpec, machine: Machine) -> str:
+        """Return the floating IP that leads to the host's port."""
+        del machine  # it has the port
+        port = self._network.first("ports", spec.short)
+        address = self._network.first("floatingips", ADDRESS + spec.short)
+        is_led = port is not None and address is not None and address["port_id"] == port["id"]
+        return str(address["floating_ip_address"]) if address is not None and is_led else ""
+
     def _console_command(self, machine: Machine) -> str:
         """Return the command that prints a server's console."""
         return f"openstack console log show {machine.id}"

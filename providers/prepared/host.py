@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from model.errors import ProviderError
 from model.keys.record import ADMIN, HostRecord
 from model.log import Log
@@ -19,7 +21,7 @@ from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.commands import ssh_login, with_any, with_key
 from remote.ssh.login import LOGIN_TIMEOUT, Answer, pinned, run_ssh
 from remote.ssh.openssh import FAILED
-from remote.ssh.ssh_files import SshFiles, host_key_problem, is_turned_away, learn
+from remote.ssh.ssh_files import SshFiles, host_key_problem, learn
 
 ADMIT_TIMEOUT = 300.0
 """Seconds for making the admin user: sudo may have to be installed."""
@@ -53,6 +55,19 @@ def record_of(config: PreparedStage, host: Host) -> HostRecord:
         user=ADMIN,
         host_keys=tuple(" ".join(key.split()[:2]) for key in own.host_keys),
     )
+
+
+def identified(record: HostRecord, answer: Answer) -> HostRecord:
+    """Return a host's record with the identity that the host told.
+
+    Raises:
+        ProviderError: It has none.
+
+    """
+    identity = answer.output.strip()
+    if not identity:
+        raise ProviderError(f"{record.name}: /etc/machine-id is empty: run `systemd-machine-id-setup` there")
+    return replace(record, id=identity.splitlines()[0])
 
 
 class PreparedHosts:
@@ -92,27 +107,16 @@ class PreparedHosts:
                     f"{last_line(answer.errors)}: look for AllowUsers, AllowGroups or PubkeyAuthentication in its "
                     f"sshd_config, and for `#includedir /etc/sudoers.d` in its sudoers"
                 )
-        identity = answer.output.strip()
-        if not identity:
-            raise ProviderError(
-                f"{host.name}: /etc/machine-id is empty: run `systemd-machine-id-setup` there"
-            )
+        found = identified(record, answer)
         log(f"{host.name}: answers as {ADMIN}@{record.ssh_host}:{record.ssh_port}")
-        return HostRecord(
-            name=record.name,
-            id=identity.splitlines()[0],
-            address=record.address,
-            ssh_host=record.ssh_host,
-            ssh_port=record.ssh_port,
-            user=ADMIN,
-            host_keys=record.host_keys,
-        )
+        return found
 
-    def lets_in(self, host: Host) -> bool:
-        """Return whether a host lets the stage's key in as the admin user; nothing else is tried there."""
+    def recall(self, host: Host) -> HostRecord | None:
+        """Return a host's record if it lets the stage's key in as the admin user; nothing else is tried there."""
         record = record_of(self._config, host)
         with self._known_hosts(record) as known_hosts:
-            return self._identify(record, known_hosts, lambda _line: None).worked
+            answer = self._identify(record, known_hosts, lambda _line: None)
+        return identified(record, answer) if answer.worked else None
 
     @contextlib.contextmanager
     def _known_hosts(self, record: HostRecord) -> Iterator[Path]:
@@ -217,7 +221,7 @@ class PreparedHosts:
         errors = answer.errors.lower()
         if host_key_problem(errors):
             raise ProviderError(self._another_key(answer, host, record))
-        if answer.status == FAILED and is_turned_away(errors):
+        if answer.was_turned_away:
             raise ProviderError(
                 f"{host.name}: sshd on {record.ssh_host}:{record.ssh_port} closes the connection at once: it shuts out "
                 "an address for a while after refused log-ins (PerSourcePenalties), or has too many log-ins at a time "
@@ -275,7 +279,7 @@ def _unless_turned_away(record: HostRecord, log_in: Callable[[], Answer], log: L
     answer, told = Answer(FAILED, "", ""), False
     for _ in attempts(TURNED_AWAY_TIMEOUT, Pace(first=1.0, longest=5.0)):
         answer = log_in()
-        if answer.worked or not is_turned_away(answer.errors):
+        if not answer.was_turned_away:
             break
         if not told:
             log(

@@ -44,10 +44,6 @@ class PreparedProvider(Provider):
         self._config = stage.config
         self._hosts = PreparedHosts(stage, stage.config, files, secret)
 
-    def may_recall(self, resource: Resource) -> bool:
-        """Return whether a host lets the stage's key in already: else `ensure` would make the admin user."""
-        return self._hosts.lets_in(self._stage.host(resource.name))
-
     def resources(self) -> Sequence[Resource]:
         """List the hosts; where they answer and their host keys are their inputs."""
         return tuple(
@@ -79,6 +75,10 @@ class PreparedProvider(Provider):
     def found(self) -> Mapping[str, Found]:
         """Return nothing: to look would be to log in to each host."""
         return {}
+
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a host that lets the stage's key in already; no admin user is made."""
+        return self._hosts.recall(self._stage.host(resource.name))
 
     def ensure(self, resource: Resource, log: Log) -> HostRecord:
         """Return a host's record, having made the admin user if the stage's key does not log in yet."""

@@ -79,6 +79,16 @@ class VagrantHosts:
         with self._machines.lock(host.short, log):
             return self._ensure(host, resource.key, key_of(resource.settings), log)
 
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a machine that runs as wanted and lets the stage's key in; nothing is changed."""
+        host, kept = self._stage.host(resource.name), self._machines.kept(resource.name)
+        if kept is None or kept.key != resource.key or kept.settings != key_of(resource.settings):
+            return None
+        if not kept.host_keys or self._machines.states().get(host.short, GONE) != RUNNING:
+            return None
+        record = self._record(host, kept)
+        return record if log_in(record, self._files.key, "sudo -n true").worked else None
+
     def _ensure(self, host: Host, key: str, settings: str, log: Log) -> HostRecord:
         """Make a machine, with its lock held."""
         self.write_files()

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from model.keys.digest import key_of
-from model.keys.record import Record
+from model.keys.record import HostRecord, Record
 from model.log import Log
 from model.site import VagrantStage
 from model.stage import Stage
@@ -93,6 +93,10 @@ class VagrantProvider(Provider):
                 drift=f"{short} has other settings than site.toml says" if has_others else "",
             )
         return found
+
+    def recall(self, resource: Resource) -> HostRecord | None:
+        """Return the record of a machine that runs with its settings and lets the stage's key in."""
+        return self._hosts.recall(resource)
 
     def ensure(self, resource: Resource, log: Log) -> Record:
         """Make a machine, start it, give it its settings, and let the stage's key in."""

@@ -174,12 +174,20 @@ class Builder:
         """Return a layer: found by its key, else built for the image of this name."""
         with engine_errors(self._host, f"role {layer.role}", BuildError):
             try:
+                self._note_use(key)
                 found = self._inspect(f"{LAYERS}:{key}")
             except ImageNotFound:
                 self._log(f"role {layer.role}: building layer {key[:12]}")
                 return self._build_layer(parent, layer, key, name, is_last=is_last)
         self._log(f"role {layer.role}: layer {key[:12]} is there")
         return found
+
+    def _note_use(self, key: str) -> None:
+        """Have the engine note that a layer is used now: it may be older than the hour for which layers are kept.
+
+        Its own time says nothing: that of a layer of files is its base's. Naming it again sets `LastTagTime`.
+        """
+        self._client.api.tag(f"{LAYERS}:{key}", LAYERS, key, force=True)
 
     def _build_layer(self, parent: Json, layer: Layer, key: str, name: str, *, is_last: bool) -> Json:
         """Run a role in a fresh container and commit it; push it at once if others come on top of it."""
@@ -214,6 +222,8 @@ class Builder:
             if config is not None:
                 images.append(compose(top, config, images[-1].layers[len(top["RootFS"]["Layers"]) :]))
             if self._load(images, archives):
+                for _, key in files:
+                    self._note_use(key)
                 self._log(f"role {roles}: {len(archives)} layers of files loaded")
                 return images[-1].id
         for layer, key in files:

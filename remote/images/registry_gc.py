@@ -10,6 +10,7 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
@@ -180,7 +181,7 @@ def freed(text: str) -> int | None:
 def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[ImageTag]) -> int:
     """Remove local images and layers that no kept tag has; return how many tags went.
 
-    Layers stay that were made within the last hour: another checkout may be building on them.
+    Layers stay that a build made or used within the last hour: another checkout may be building on them.
 
     Args:
         client: The repository host's engine.
@@ -196,13 +197,13 @@ def remove_local(client: DockerClient, host: str, address: str, kept: Iterable[I
     with engine_errors(host, "removing old images", BuildError):
         images = client.api.images()
         names = {image["Id"]: [*(image["RepoTags"] or []), *(image["RepoDigests"] or [])] for image in images}
-        young = {image["Id"] for image in images if time.time() - image["Created"] < _YOUNG}
+        layers = {image for image, known in names.items() if any(map(_is_layer, known))}
+        young = {image for image in layers if time.time() - _last_used(client, image) < _YOUNG}
         stacks = [
             _layers(client, image)
             for image, known in names.items()
             # What a failed build has made is of use to the next one.
-            if any(name in wanted or name.startswith(f"{_FAILED}:") for name in known)
-            or (image in young and any(name.startswith(f"{_LAYERS}:") for name in known))
+            if any(name in wanted or name.startswith(f"{_FAILED}:") for name in known) or image in young
         ]
         old = [
             name
@@ -221,11 +222,26 @@ def _is_old(
     name: str, address: str, wanted: Collection[str], layers: Any, stacks: Sequence[Sequence[str]]
 ) -> bool:
     """Return whether a local name is skep's, and of no more use."""
-    if name.startswith(f"{_LAYERS}:"):
+    if _is_layer(name):
         own = layers()
         return not any(list(stack[: len(own)]) == list(own) for stack in stacks)
     ours = name.startswith(f"{address}/") or name.partition(":")[0] in LOCAL_BASES
     return ours and name not in wanted
+
+
+def _is_layer(name: str) -> bool:
+    """Return whether a local name is a layer's."""
+    return name.startswith(f"{_LAYERS}:")
+
+
+def _last_used(client: DockerClient, image: str) -> float:
+    """Return when an image was last given a name, as a build does that uses a layer; in seconds since 1970.
+
+    That it was created is no more than what its configuration says: of a layer of files it is its base's time.
+    """
+    found: Json = client.api.inspect_image(image)
+    named = (found.get("Metadata") or {}).get("LastTagTime")
+    return datetime.fromisoformat(named).timestamp() if named else 0.0
 
 
 def _layers(client: DockerClient, image: str) -> Sequence[str]:

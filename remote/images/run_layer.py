@@ -11,7 +11,7 @@ from model.errors import BuildError
 from model.log import Log
 from remote.images import systemd
 from remote.images.layers import Layer
-from remote.images.role_archive import BUILD_ROLE, CLEAN_INIT, CLEAN_PLAY, blank_secrets
+from remote.images.role_archive import BUILD_ROLE, CLEAN_INIT, CLEAN_LAYER, blank_secrets
 from remote.images.role_output import as_message, lines, logged_output
 from remote.mother.wait import attempts
 from remote.playbook import play as playbook
@@ -126,7 +126,7 @@ def _run_play(
     try:
         reason = playbook.run(play, container, _PLAY_ENVIRONMENT, timeout, log)
         # Of a failed one too: its temporary files may hold secrets.
-        _exec(api, container.id, CLEAN_PLAY, log)
+        _exec(api, container.id, CLEAN_LAYER, log)
         if with_init and reason is None:
             _exec(api, container.id, CLEAN_INIT, log)
             container.stop(timeout=_STOP_TIMEOUT)

@@ -1,6 +1,7 @@
 """Locks that other runs on the mother heed: `flock` on a file, which the kernel gives back when the holder dies."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -47,6 +48,19 @@ def try_lock(path: Path) -> IO[str] | None:
             # Removed between opening and locking: a lock on a file that is not there keeps nobody away.
             handle.close()
     raise StateError(f"{path}: is removed again and again by others; try once more")
+
+
+def is_locked(path: Path) -> bool | None:
+    """Return whether a process has a lock on a file; None where that can't be seen.
+
+    The lock is tried together with others who look, and for no longer than that: `try_lock` may fail at this moment.
+    """
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return True if error.errno in {errno.EWOULDBLOCK, errno.EAGAIN} else None
+    return False
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -172,6 +173,7 @@ class Running:
         new_session: bool = False,
     ) -> None:
         self._new_session = new_session
+        self._closing = threading.Lock()
         pipes = {
             name: subprocess.PIPE if is_open else subprocess.DEVNULL
             for name, is_open in (("stdin", stdin), ("stdout", stdout), ("stderr", stderr))
@@ -216,7 +218,8 @@ class Running:
 
     def close_input(self) -> None:
         """End its input."""
-        with contextlib.suppress(OSError):
+        # Two threads that close one buffer at once get errors of Python's own.
+        with self._closing, contextlib.suppress(OSError):
             cast("IO[bytes]", self._process.stdin).close()
 
     def kill(self) -> None:
@@ -233,8 +236,7 @@ class Running:
     def stop(self, grace: float = 0) -> None:
         """End its input, give it these seconds to end by itself, then kill it."""
         if self._process.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._process.stdin.close()
+            self.close_input()
         if grace:
             self.wait(grace)
         _end(self._process, new_session=self._new_session)

@@ -119,6 +119,11 @@ class Connection:
         with self._lock:
             self._seen, self._failure = _NEVER, None
 
+    def doubt(self) -> None:
+        """Have the next use see whether the connection is still open; that the host just did not answer stands."""
+        with self._lock:
+            self._seen = _NEVER
+
     def renew(self) -> None:
         """Have the next use open a new connection, with groups as they then are; commands at work go on in the old."""
         with self._lock:

@@ -37,6 +37,11 @@ class Answer:
         """Whether the command ran and ended with 0."""
         return self.status == 0
 
+    @property
+    def was_turned_away(self) -> bool:
+        """Whether the host closed the connection before it said who it is: it may take the next one, a moment later."""
+        return self.status == openssh.FAILED and is_turned_away(self.errors)
+
 
 def run_ssh(
     words: list[str], *, timeout: float, stdin: bytes = b"", env: dict[str, str] | None = None
@@ -99,7 +104,7 @@ def wait_for_login(record: HostRecord, key: Path, timeout: float, alive: Callabl
         if answer.worked:
             return ""
         reason = answer.errors or f"exit status {answer.status}"
-        if refusal and is_turned_away(reason):
+        if refusal and answer.was_turned_away:
             reason = refusal
         if not alive():
             break

@@ -10,7 +10,7 @@ from model.labels import KEY_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_l
 from model.log import Log
 from remote.engine.client import engine_errors
 from remote.swarm import jobs
-from remote.swarm.revisions import Revision, revisions, with_secrets
+from remote.swarm.revisions import Revision, refuse_gone_networks, revisions, with_secrets
 from remote.swarm.services import find_service, put_service
 from remote.swarm.spec import spec_digest
 
@@ -53,6 +53,7 @@ def restore_service(
             kept = revisions(client, name, labels)
             if not kept:
                 return None
+            refuse_gone_networks(client, name, kept[0])
             spec = {**with_secrets(kept[0], secret_environment()), "Labels": _labels(service, kept[0])}
             name_of_spec = f"revision {kept[0].number}"
         log(f"restoring {name_of_spec}")

@@ -120,6 +120,28 @@ def _revision(config: Json) -> Revision:
     )
 
 
+def refuse_gone_networks(client: "DockerClient", service: str, revision: Revision) -> None:
+    """Raise if a network that a revision joins is gone; the engine would say it by the network's id alone.
+
+    Raises:
+        ServiceError: It is, as after `doit prune`; or the engine refuses.
+
+    """
+    from remote.engine.client import engine_errors
+
+    if not revision.networks:
+        return
+    with engine_errors(service, "listing the networks", ServiceError):
+        there = {network["Name"] for network in client.api.networks()}
+    if gone := sorted(set(revision.networks.values()) - there):
+        names, tables = ", ".join(gone), ", ".join(f"[networks.{name}]" for name in gone)
+        raise ServiceError(
+            f"services.{service}.networks: revision {revision.number} joins {names}, which is gone from the swarm: put "
+            f"{tables} back in site.toml and run doit build_networks, then go back once more; or take another revision "
+            f"(doit rollback {service} to=0 lists them)"
+        )
+
+
 class RevisionStore:
     """Stores the revisions of a stage's services. Thread-safe.
 

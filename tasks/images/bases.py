@@ -79,6 +79,10 @@ class UpstreamDigest(RepositoryStep):
             work.log(f"{self.pulled} is {digest}")
         return ImageRecord(reference=str(self.pulled.at(digest)))
 
+    def recall(self, work: Work) -> ImageRecord | None:
+        """Return what upstream says today: to ask is all that a run does as well."""
+        return self.ensure(work) if self.real(work.key) is None else None
+
     def _ask(self, work: Work) -> str:
         """Return upstream's digest; where it can't be asked, the one that is known from before."""
         from remote.images.bases import UnreachableError, present, resolve

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from math import inf
@@ -126,11 +126,16 @@ class Connections:
             engine.close()
         self._engines.clear()
 
-    def disconnect(self) -> None:
-        """Close all ssh connections of the stage, those to hosts that it no longer wants, too."""
+    def disconnect(self, except_: Collection[str] = ()) -> None:
+        """Close all ssh connections of the stage, those to hosts that it no longer wants, too.
+
+        Args:
+            except_: The short names of hosts whose connections stay open.
+
+        """
         self.close()
         self.write_ssh_files()
-        names = {path.stem for path in self.files.sockets.glob("*.ssh")}
+        names = {path.stem for path in self.files.sockets.glob("*.ssh")} - {*except_}
         connections = [Connection(name, self.files) for name in sorted(names)]
         with ThreadPoolExecutor(max_workers=max(1, len(connections))) as pool:
             list(pool.map(Connection.close, connections))

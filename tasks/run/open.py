@@ -21,6 +21,7 @@ from tasks.observe.live_state import LiveState
 from tasks.observe.observer import Observer
 from tasks.observe.tag_moves import TagMoves
 from tasks.run import log_in_key
+from tasks.run.ci_job import ci_job
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.coordination import Coordination
@@ -131,10 +132,8 @@ def new_run(
     def is_made(host: Host) -> bool:
         return state.host_record(host) is not None
 
-    stage_lock, progress = (
-        StageLock(stage, is_made, connect, directory, connections.files.who),
-        Progress(),
-    )
+    job, progress = ci_job(os.environ), Progress()
+    stage_lock = StageLock(stage, is_made, connect, directory, job.who or connections.files.who, job.address)
 
     def observe() -> LiveState:
         connections.write_ssh_files()

@@ -19,6 +19,8 @@ from tasks.run.stage_lock import StageLock
 
 DONE, FAILED, INTERRUPTED, LOST = "done", "failed", "interrupted", "lost the lock"
 """How a run ends."""
+HALTING, HALTED, DESTROYING, DESTROYED = "halting", "halted", "destroying", "destroyed"
+"""How `doit halt` and `doit destroy` end. Where the host that writes it goes down itself, it stays at the first."""
 LONGEST_COMMAND = 300
 _GIT_TIMEOUT = 20.0
 
@@ -101,7 +103,7 @@ class RunHistory:
     def _begin(self) -> None:
         """Look for the commit, and have the beginning written."""
         self._commit = commit_of(self._directory)
-        self._lock.note_begin(self._text(""))
+        self._lock.notes.begin(self._text(""))
 
     def end(self, outcome: str) -> bool:
         """Have the end written, once; return False where it had to be, and could not."""
@@ -114,9 +116,19 @@ class RunHistory:
         facts = self._facts()
         changed_nothing = outcome == DONE and not (facts["changed"] or facts["failed"] or self._is_certain)
         if self._writing is None or changed_nothing:
-            self._lock.note_idle(self._text(outcome))
+            self._lock.notes.idle(self._text(outcome))
             return True
-        return self._lock.note_end(self._text(outcome))
+        return self._lock.notes.end(self._text(outcome))
+
+    def going_down(self, outcome: str) -> None:
+        """Have it written that the host that writes this goes down now; `end` corrects that if the host stays."""
+        if self._writing is not None:
+            self._writing.join(2 * _GIT_TIMEOUT)
+        self._lock.notes.end(self._text(outcome))
+
+    def went_down(self) -> None:
+        """Write no end: the host that writes it is gone."""
+        self._has_ended = True
 
     @property
     def has_changes(self) -> bool:
@@ -130,6 +142,7 @@ class RunHistory:
             who=self._lock.who,
             directory=self._redact(str(self._directory)),
             command=self._redact(self._command),
+            job=self._lock.job,
             began=self._began,
             ended=now() if outcome else "",
             seconds=time.monotonic() - self._clock,

@@ -5,15 +5,15 @@ hosts where the stage has them, the repository host and the first hive after it,
 of the two sees the run, also while the other one is made anew, off, or silent. They are asked in that order, so that of
 two who come at once one gets both.
 
-A host that does not exist yet, or can't be logged in to yet, is joined as soon as its own task is done. One that this
-run takes down itself is `away`, until its task has brought it back. A run that holds the lock nowhere any more, without
-having taken the hosts down itself, has lost it, and is interrupted.
+A host that does not exist yet, or can't be logged in to yet, is joined as soon as its own task is done; one that a
+fresh clone does not know is found before anything is changed (`tasks/hosts/held_first.py`). One that this run takes
+down itself is `away`, until its task has brought it back. Where a host falls silent, the next hive takes its place
+beside the other one. A run that holds the lock nowhere any more has lost it, and is interrupted, unless it has taken
+all of these hosts down itself.
 """
 
-import os
 import secrets
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -26,8 +26,9 @@ from model.errors import HostError, SkepError, StateError
 from model.stage import Host, Stage
 from remote.mother.process import local_machine
 from remote.ssh.connection import Connection
-from remote.ssh.lock_session import BEAT, PATIENCE, LockAnswer, LockSession, Owner, clock
-from remote.ssh.ssh_files import now
+from remote.ssh.history_notes import HistoryNotes
+from remote.ssh.lock_session import BEAT, PATIENCE, LockSession, Owner, clock
+from remote.ssh.lock_words import is_same_checkout, lock_name, owner_of, places, refusal
 
 PLACES = 2
 """The hosts on which a lock is held, where there are so many."""
@@ -39,8 +40,6 @@ _QUICK = 0.5
 """Seconds after which the provider is asked whether a host that does not answer runs at all."""
 _LATE = 5
 """Seconds for which a mother may have been at work after a host heard her last."""
-_END = 10.0
-"""Seconds that the repository host may take to write down how a run ended."""
 
 
 class StageLock:
@@ -52,6 +51,7 @@ class StageLock:
         connect: Returns the connection to a host.
         directory: The site's.
         who: Who runs this, as `alice@laptop`.
+        job: The address of the CI job that runs this, if one does.
 
     """
 
@@ -62,26 +62,31 @@ class StageLock:
         connect: Callable[[Host], Connection],
         directory: Path,
         who: str,
+        job: str = "",
     ) -> None:
         self._stage, self._is_made, self._connect = stage, is_made, connect
-        self._directory, self.who = directory, who
+        self._directory, self.who, self.job = directory, who, job
         self._guard = threading.RLock()
         self._asking: dict[str, threading.Lock] = {host.short: threading.Lock() for host in stage.hosts}
         self._sessions: dict[str, LockSession] = {}
         self._prepared: dict[str, LockSession] = {}
         self._retries: dict[str, float] = {}
         self._away: set[str] = set()
+        self._silent: set[str] = set()
         self._first: Future[None] | None = None
         self._token = ""
         self._owner: Owner = {}
         self._wake, self._closed = threading.Event(), threading.Event()
         self._began, self._late, self._has_begun = 0.0, False, False
         self._watcher: threading.Thread | None = None
-        self._begun = ""
+        self.notes = HistoryNotes(lambda: self._sessions.get(stage.repository.short))
+        """The history, as the repository host keeps it."""
         self.problem = ""
         """Why this run may not go on: another one holds the stage, or it has lost it. Empty if it may."""
         self.is_down: Callable[[Host], bool] = lambda _host: False
         """Tells whether the provider knows a host not to run."""
+        self.say: Callable[[str], None] = lambda _line: None
+        """Takes a line for people: the lock is held on other hosts than it should be."""
         self.interrupts = False
         """Whether the main thread is interrupted when the lock is lost."""
 
@@ -100,6 +105,16 @@ class StageLock:
         """The hosts on which the lock may be held, in the order in which they are asked."""
         return places(self._stage)
 
+    @property
+    def known(self) -> list[Host]:
+        """Those of them that this checkout has a record of."""
+        return [host for host in self.places if self._is_made(host)]
+
+    @property
+    def held_on(self) -> list[Host]:
+        """The hosts on which the lock is held now."""
+        return [host for host in self.places if self._holds(host)]
+
     # -- taking it -------------------------------------------------------------------------------------------------
 
     def begin(self, command: str) -> None:
@@ -109,11 +124,11 @@ class StageLock:
             command: For those who are turned away meanwhile.
 
         """
-        self._owner = owner_of(self.who, self._directory, command)
+        self._owner = owner_of(self.who, self._directory, command, self.job)
         self._token = secrets.token_hex(8)
         self._began, self._has_begun = clock(), False
         self._closed.clear()
-        known = [host for host in self.places if self._is_made(host)]
+        known = self.known
         if not known:
             return
         local_machine()
@@ -161,9 +176,18 @@ class StageLock:
                 while not done.wait(_QUICK):
                     if self.is_down(host):
                         break
+            self._say_who_is_missing(hosts[:PLACES])
             taken.set_result(None)
         except BaseException as error:  # noqa: BLE001 - whoever waits for it raises it
             taken.set_exception(error)
+
+    def _say_who_is_missing(self, wanted: list[Host]) -> None:
+        """Say on which hosts the lock is held, if not on those that should have it."""
+        held = self.held_on
+        missing = [host.short for host in wanted if host not in held]
+        if held and missing and not self.problem:
+            self._silent |= {*missing}
+            self.say(_without(missing, held))
 
     def _prepare(self, host: Host, *, wanted: bool) -> None:
         """Open a host's connection, and begin the session in which the lock is to be taken there, if that is wanted.
@@ -216,13 +240,12 @@ class StageLock:
             session = self._prepared.pop(host.short, None) or self._session(host)
             answer = session.take(self._token, self._owner, again=again, wake=self._wake.set)
             if answer.word != "taken":
-                self._lose(_refusal(self._stage, host, answer))
+                self._lose(refusal(self._stage, host, answer))
                 return
-            if answer.since is not None and _place(answer.owner) != _place(self._owner):
+            if answer.since is not None and not is_same_checkout(answer.owner, self._owner):
                 self._late = answer.since - _LATE <= clock() - self._began or self._late
-            if host.is_repository and self._begun:
-                with suppress(HostError):
-                    session.say("begin", self._begun, "begun")
+            if host.is_repository:
+                self.notes.repeat(session)
             with self._guard:
                 if self._closed.is_set():
                     session.leave()
@@ -258,10 +281,11 @@ class StageLock:
             with self._guard:
                 if self._holds(host):
                     self._away.discard(host.short)
+                    self._silent.discard(host.short)
         self.check()
 
     def let_go(self, hosts: Iterable[Host]) -> None:
-        """Let hosts go down: that they no longer hold the lock is no loss. `join` ends it for each."""
+        """Let hosts go down: where they alone have the lock, its end is no loss. `join` ends it for each."""
         with self._guard:
             self._away |= {host.short for host in hosts}
 
@@ -279,6 +303,7 @@ class StageLock:
                     session.beat()
                 elif not session.is_held and short not in self._away:
                     self._retry(self._stage.host(short))
+            self._stand_in()
             self._judge()
 
     def _retry(self, host: Host) -> None:
@@ -288,17 +313,38 @@ class StageLock:
         self._retries[host.short] = time.monotonic() + _RETRY
 
         def retry() -> None:
-            self._connect(host).forget_failure()
+            # What others found out about the host stands: a failure of a moment ago is this attempt's as well.
+            self._connect(host).doubt()
             self._take(host, again=True)
 
         self._beside(host, retry)
 
-    def _judge(self) -> None:
-        """See whether this run has lost the lock: no host has answered for long, and none is away."""
+    def _stand_in(self) -> None:
+        """Where a host that had the lock is silent for long, go on with the other one, and say so; take the next."""
         with self._guard:
             sessions = dict(self._sessions)
+            held = [host for host in self.places if host.short in sessions and sessions[host.short].is_held]
+            self._silent -= {host.short for host in held}
+            late = [
+                short
+                for short, session in sessions.items()
+                if short not in self._away | self._silent and clock() - session.heard >= PATIENCE
+            ]
+            if not held or not late:
+                return
+            self._silent |= {*late}
+        self.say(_without(late, held))
+        for host in self.places:
+            if host.short not in sessions and self._is_made(host):
+                self._beside(host, partial(self._take, host))
+                return
+
+    def _judge(self) -> None:
+        """See whether this run has lost the lock: no host has answered for long that it has not taken down itself."""
+        with self._guard:
+            sessions = {short: each for short, each in self._sessions.items() if short not in self._away}
             silent = all(clock() - session.heard >= PATIENCE for session in sessions.values())
-            if not sessions or not silent or self._away & sessions.keys():
+            if not sessions or not silent or self.held_on:
                 return
         shorts = ", ".join(sessions)
         self._lose(
@@ -317,36 +363,6 @@ class StageLock:
         if self.interrupts and main is not None:
             # To that thread: the kernel may hand the process's own signals to another, which wakes nobody.
             signal.pthread_kill(main, signal.SIGINT)
-
-    # -- the history -----------------------------------------------------------------------------------------------
-
-    def note_begin(self, line: str) -> None:
-        """Have the repository host note, now or when it is there, that this run has begun to change something."""
-        session = None
-        with self._guard:
-            if not self._begun:
-                self._begun = line
-                session = self._sessions.get(self._stage.repository.short)
-        if session is not None:
-            with suppress(HostError):
-                session.say("begin", line, "begun")
-
-    def note_end(self, line: str) -> bool:
-        """Have the repository host write down how this run ended; return whether it has."""
-        session = self._sessions.get(self._stage.repository.short)
-        if session is None or not session.is_held:
-            return False
-        try:
-            session.say("end", line, "ended", _END)
-        except HostError:
-            return False
-        return True
-
-    def note_idle(self, line: str) -> None:
-        """Have the repository host count a run that had nothing to do; nobody waits for that."""
-        session = self._sessions.get(self._stage.repository.short)
-        if session is not None:
-            session.say("idle", line)
 
     # -- letting it go ---------------------------------------------------------------------------------------------
 
@@ -369,57 +385,8 @@ class StageLock:
         self._token, self._watcher, self._first = "", None, None
 
 
-def lock_name(stage: Stage) -> str:
-    """Return the name of a stage's lock on hosts, which may have several sites' stages."""
-    return f"{stage.site_name}_{stage.name}"
-
-
-def places(stage: Stage) -> list[Host]:
-    """Return the hosts on which a stage's lock may be held, in the order in which they are asked."""
-    return [stage.repository, *(host for host in stage.hives if host != stage.repository)]
-
-
-def owner_of(who: str, directory: Path, command: str) -> dict[str, str]:
-    """Return who runs a command here, for others."""
-    return {
-        "who": who,
-        "host": socket.gethostname(),
-        "directory": str(directory),
-        "since": now(),
-        "command": command,
-        "pid": str(os.getpid()),
-        "boot": _boot(),
-    }
-
-
-def words_of(owner: Owner) -> str:
-    """Return who holds a lock, for people: who, where, since when, by which command."""
-    since = owner.get("since", "?").replace("T", " ").removesuffix("Z")
-    return (
-        f"{owner.get('who', 'somebody')} in {owner.get('directory', '?')} on {owner.get('host', '?')}, process "
-        f"{owner.get('pid', '?')}, since {since} UTC ({owner.get('command', '?')})"
-    )
-
-
-def _place(owner: Owner) -> tuple[str | None, ...]:
-    """Return the checkout of an owner: two runs of it never overlap. Machines of CI may have the same name."""
-    return tuple(map(owner.get, ("boot", "host", "directory")))
-
-
-def _boot() -> str:
-    """Return this machine's boot, by random(4); empty where it can't be told."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
-def _refusal(stage: Stage, host: Host, answer: LockAnswer) -> str:
-    """Return why a run may not go on, in words with the way out."""
-    who = words_of(answer.owner)
-    if answer.word == "held":
-        held = f"{stage.name}: another run holds this stage, as {host.short} says"
-        return f"{held}: {who}; wait for it, or see doit unlock"
-    if answer.word == "broken":
-        return f"{stage.name}: the stage's lock was taken away from this run by doit unlock: {who}"
-    return f"{stage.name}: another run had this stage meanwhile, as {host.short} says: {who}; run doit again"
+def _without(missing: list[str], held: list[Host]) -> str:
+    """Return that the lock is held on other hosts than it should be, for people."""
+    verb = "does" if len(missing) == 1 else "do"
+    where = " and ".join(host.short for host in held)
+    return f"{', '.join(missing)} {verb} not answer: this run holds the stage's lock on {where}, and goes on"

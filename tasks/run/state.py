@@ -29,11 +29,15 @@ import msgspec
 from model.errors import StateError
 from model.keys.record import FactRecord, HostRecord, ImageRecord, Record, SwarmRecord
 from model.stage import Host, Stage
+from remote.mother.boot_id import boot_id
 from remote.mother.files import file_errors, write_whole
 from remote.mother.lock import try_lock
+from remote.mother.wait import Pace, attempts
 
 R = TypeVar("R", bound=Record)
 REPOSITORY = "repository.json"
+_LOOKED_AT, _PACE = 0.1, Pace(first=0.02, longest=0.02)
+"""Seconds for which the lock may be held by those who only look whether it is (`commands/shared/lock_owner.py`)."""
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
 
 
@@ -264,11 +268,12 @@ class State:
         about = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
+            "boot": boot_id(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
             "command": command,
         }
         path = self.root / "lock"
-        handle = try_lock(path)
+        handle = next(filter(None, (try_lock(path) for _ in attempts(_LOOKED_AT, _PACE))), None)
         if handle is None:
             with file_errors(path):
                 holder = _holder(path.read_text(encoding="utf-8"))

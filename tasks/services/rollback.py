@@ -8,7 +8,7 @@ from model.keys.digest import Inputs, key_of
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from model.log import Log
 from model.swarm.time_to_run import time_to_run
-from remote.swarm.revisions import revisions, with_secrets
+from remote.swarm.revisions import refuse_gone_networks, revisions, with_secrets
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
 from tasks.services.deployed_service import log_tail, secret_environment
@@ -60,6 +60,7 @@ class ServiceRollback:
         _, client = run.connections.manager()
         service = self._service(client)
         chosen = self._chosen(revisions(client, name, run.stage.labels), service, number)
+        refuse_gone_networks(client, name, chosen)
         self.number = chosen.number
         inputs = self._inputs()
         spec = with_secrets(chosen, self._secret_lines(chosen))

@@ -58,6 +58,12 @@ class DockerSecret(Step):
             id=ensure_secret(client, docker_name, run.secrets.read(self._secret), labels, work.log)
         )
 
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the one that has its name."""
+        del work
+        found = self._run.live_state.swarm.secrets.get(docker_names_of(self._run).secret(self._secret))
+        return None if found is None else FactRecord(id=found["ID"])
+
     def real(self, key: str) -> str | None:
         """Look for it by its name, which holds its content's digest."""
         del key
@@ -105,6 +111,14 @@ class DockerConfig(Step):
             return FactRecord(id=ensure_secret(client, docker_name, content, labels, work.log))
         driver = run.stage.site.configs[self._config].template_driver
         return FactRecord(id=ensure_config(client, docker_name, content, labels, work.log, driver))
+
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the one that has its name."""
+        del work
+        docker_name, is_secret = docker_names_of(self._run).config(self._config)
+        swarm = self._run.live_state.swarm
+        found = (swarm.secrets if is_secret else swarm.configs).get(docker_name)
+        return None if found is None else FactRecord(id=found["ID"])
 
     def real(self, key: str) -> str | None:
         """Look for it by its name, which holds its content's digest."""
@@ -158,6 +172,12 @@ class ExternalConfig(Step):
             f"configs.{self.name.removeprefix(CONFIG)}: the swarm has no Docker config {self._name}: make it (docker "
             f"config create {self._name} FILE on {host.short}), or leave out external"
         )
+
+    def recall(self, work: Work) -> FactRecord | None:
+        """Return the one that has its name."""
+        del work
+        found = self._run.live_state.swarm.external_configs.get(self._name)
+        return None if found is None else FactRecord(id=found["ID"])
 
     def real(self, key: str) -> str | None:
         """Compare with the recorded one."""

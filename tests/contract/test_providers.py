@@ -198,6 +198,49 @@ class TestFound:
             make.ensure(owner.provider(), "hive0")
 
 
+class TestRecall:
+    """Reading back a host, for a plan in a fresh clone."""
+
+    def test_is_the_record_that_ensure_returns(self, rig: Rig) -> None:
+        """Of each host that is there as wanted; nothing is made."""
+        records = make.ensure_all(rig.provider())
+        things = rig.things()
+        provider = rig.provider()
+
+        for host in rig.stage.hosts:
+            assert provider.recall(make.resource(provider, host.short)) == records[host.short]
+        assert rig.things() == things
+
+    def test_another_one_is_none(self, owner: Rig) -> None:
+        """A host that stands still, was made from other inputs or is gone is no host, and stays what it is."""
+        provider = owner.provider()
+        make.ensure_all(provider)
+        wanted = make.resource(provider, "hive0")
+        things = owner.things()
+
+        assert owner.provider().recall(make.with_another_key(wanted)) is None
+        assert owner.things() == things
+        owner.stop("hive0")
+        assert owner.provider().recall(wanted) is None
+        assert not owner.provider().found()["hive0"].running
+        owner.delete("hive0")
+        things = owner.things()
+        assert owner.provider().recall(wanted) is None
+        assert owner.things() == things
+
+    def test_lets_no_key_in(self, rig: Rig, tmp_path: Path) -> None:
+        """A checkout whose key the host refuses reads nothing back, and is refused afterwards as well."""
+        if isinstance(rig, CloudRig):
+            return  # nobody answers there
+        record = make.ensure_all(rig.provider())["hive0"]
+        other = rig.checkout(tmp_path / "site" / "state" / "other")
+        provider = other.provider()
+
+        assert provider.recall(make.resource(provider, "hive0")) is None
+        assert isinstance(record, HostRecord)
+        assert not rig.lets_in(record, other)
+
+
 class TestHalt:
     """Stopping a host, to go on later."""
 

@@ -27,7 +27,7 @@ from docker.errors import APIError, ImageNotFound, NotFound
 
 from model.json_types import Json
 from model.keys.digest import canonical, sha256
-from remote.images.role_archive import BUILD_ROLE, CLEAN_PLAY, STAY
+from remote.images.role_archive import BUILD_ROLE, CLEAN_LAYER, STAY
 from remote.playbook.play import Play
 
 T = TypeVar("T")
@@ -418,7 +418,7 @@ class ApiDouble:
 
     def exec_create(self, container: str, command: Sequence[str], user: str, workdir: str) -> Json:
         """Prepare a command in a running container."""
-        assert (list(command), user, workdir) == (["/bin/sh", "-c", CLEAN_PLAY], "0:0", "/")
+        assert (list(command), user, workdir) == (["/bin/sh", "-c", CLEAN_LAYER], "0:0", "/")
 
         def create() -> Json:
             if container not in self.engine.running:

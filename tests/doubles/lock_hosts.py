@@ -34,8 +34,8 @@ class LockHost:
         if self.is_silent:
             raise HostError(f"{self.name}: ssh: no answer")
 
-    def forget_failure(self) -> None:
-        """Have nothing to forget."""
+    def doubt(self) -> None:
+        """Have nothing to doubt: each use looks."""
 
     def session(self, command: str) -> Running:
         """Run a command whose input and output stay open."""

@@ -3,7 +3,7 @@
 `mysite`, the name of the documents' site, is this checkout's own here, since others may have a site of that name on the
 same engine; nothing else of a command is changed. README makes the site, and the other pages work on it. What is to be
 there before a page, or before one of its commands, is in `BEFORE`; what can't be run here is in `NOT_RUN`, with the
-reason. Commands in the text, and those, are read by `tests/unit/docs/test_commands.py`.
+reason. So it is with commands in the text (`IN_TEXT`, `IN_TEXT_NOT_RUN`), where no block has the same.
 """
 
 import os
@@ -35,9 +35,44 @@ NOT_RUN = {
     "doit leave=eu-central-1": "moves a stage at a cloud to a region in which nothing would answer ssh",
 }
 """What can't be run here, whatever words follow, with the reason."""
+IN_TEXT = (
+    "skep",
+    "skep list",
+    "skep plan",
+    "../skep/setup doit",
+    "doit list --all",
+    "doit plan --json",
+    "doit history --json",
+    "doit replace=hive0",
+    "doit build_networks replace=front",
+    "doit init mysite ci=github",
+)
+"""The commands of the text that no block has, and that can be run as they stand."""
+IN_TEXT_NOT_RUN = {
+    "no site: it measures for minutes, or is of those who change skep": (
+        "./setup python bench/", "./setup python -m docs.picture", "./setup python -m model.site_file.docs",
+        "./setup python packages/lock.py", "./setup tox", "./setup pytest", "tox -e",
+    ),
+    "the name of a command, which wants a word": (
+        "doit authorize", "doit init", "doit rollback", "doit shell_image", "doit why", "doit replace=",
+    ),
+    "of what another page, or the walk through the code, adds: mysite has no such thing": (
+        "doit setup_hosts:hive0.motd", "doit why banner", "doit addresses", "doit help addresses",
+        "doit build_infra:medium", "doit forget build_infra:medium", "doit why build_volumes:shared@hive0",
+        "doit shell_image:pdnsdb", "doit why web",
+    ),
+    "the words that a message says, at a cloud": ("doit leave=unknown",),
+    "as one of a block, with another name": (
+        "doit keys export bob", "doit list --all build_networks", "doit forget build_infra:hive0",
+    ),
+}  # fmt: skip
+"""Why commands of the text, or those that begin so, are not run. `tests/unit/docs/test_commands.py` holds this table
+against the pages."""
 SAME = {"README.ja.md": README}
 """Pages whose commands are those of another one, which tests/unit/docs/test_japanese.py sees to."""
-STATUSES = {"doit plan": {0, 2}, "doit prune": {0, 2}, "doit destroy": {0, 2}, "doit status": {0, 2}}
+STATUSES = {
+    "doit plan": {0, 2}, "skep plan": {0, 2}, "doit prune": {0, 2}, "doit destroy": {0, 2}, "doit status": {0, 2},
+}  # fmt: skip
 """The exit statuses of commands that say by them whether there is something to do, or something wrong."""
 HELD = {
     "doit connect": "DOCKER_HOST",
@@ -220,6 +255,7 @@ BEFORE: dict[str, Part] = {
     "doit init from=compose": _compose_files_are_there,
     "doit init from=compose docker-stack.yml": _compose_files_are_there,
     "doit init mysite from=compose a.yml b.yml": _compose_files_are_there,
+    "doit init mysite ci=github": _compose_files_are_there,
 }
 """A page or a command to what is to be there before it."""
 BEHIND: dict[str, Part] = {
@@ -267,6 +303,14 @@ def test_readme_makes_a_site(reader: Reader) -> None:
     tasks = re.compile(r"^([a-z_]+:[\w.\-]+) ", re.MULTILINE)
     picture = re.sub("<[^>]+>", "\n", PICTURE.read_text()).replace("&#160;", " ")
     assert set(tasks.findall(text)) == set(tasks.findall(picture))
+
+
+def test_commands_in_the_text(reader: Reader) -> None:
+    """Those that can be run as they stand end well."""
+    reader.opens(reader.site)
+
+    for text in IN_TEXT:
+        reader.follows(Command(README, 0, text, is_typed=True))
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -181,3 +181,6 @@ def test_all_seven_phases_on_prepared_hosts(hosts: PreparedRig, tmp_path: Path) 
     )
     assert left.strip() == ""
     assert not site.state.exists()
+    # The hosts stay, and with them the history.
+    told = rig.run_in(hosts.below.container("hive1"), "tail -n 1 /var/lib/skep/history/*.jsonl")
+    assert '"outcome":"destroyed"' in told

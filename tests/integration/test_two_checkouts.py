@@ -9,11 +9,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from remote.ssh.ssh_files import socket_directory
+from remote.ssh.ssh_files import socket_directory, this_user
 from tests import rig
 from tests.integration.doit_run import Running
 from tests.integration.site import Site
@@ -193,10 +194,25 @@ def runs_of(site: Site) -> list[dict[str, Any]]:
     return [line for line in runs if not line.get("idle")]
 
 
-def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(both: tuple[Site, Site]) -> None:
+def fresh_clone(site: Site, directory: Path) -> Site:
+    """Return a checkout of a site that knows nothing of it."""
+    clone = Site(directory / "clone", PURPOSE)
+    clone.toml.write_text(site.toml.read_text())
+    return clone
+
+
+def running_as(site: Site) -> str:
+    """Return who runs doit in a checkout, as others see it."""
+    return f"{this_user()} in {site.directory} on "
+
+
+def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(
+    both: tuple[Site, Site], tmp_path: Path
+) -> None:
     """Who, where, since when and with which command; after kill -9 the other one begins at once.
 
-    The history has a line of the killed run, which says that it never ended.
+    A plan says the same. A fresh clone is turned away before it changes anything. The history has a line of the killed
+    run, which says that it never ended.
     """
     first, second = both
     with at_work(first) as running:
@@ -207,7 +223,15 @@ def test_the_second_is_turned_away_and_a_killed_one_is_free_at_once(both: tuple[
         asked = second.run("unlock", timeout=30)
         assert (asked.status, str(first.directory) in asked.text) == (2, True), asked.text
         assert second.run("list", timeout=30).status == 0
-        assert second.run("plan", timeout=30).status in {0, 2}
+        planned = second.run("plan", timeout=30)
+        assert planned.status in {0, 2}
+        assert re.search(
+            rf"at work, and may change this: \S+ in {first.directory} on .*UTC \(doit ", planned.text
+        )
+        clone = fresh_clone(first, tmp_path)
+        turned_away = clone.run("build_infra:network", timeout=60).failed()
+        assert f"another run holds this stage, as hive1 says: {running_as(first)}" in turned_away
+        assert not (clone.state / "build_infra" / "network.json").exists()
         assert running.kill()
         release(first)
         began = time.monotonic()
@@ -238,6 +262,7 @@ def test_unlock_ends_the_other_run(both: tuple[Site, Site]) -> None:
         second.run(*STEP).well()
 
 
+@pytest.mark.full
 def test_a_lost_network_frees_the_stage_within_a_minute(both: tuple[Site, Site]) -> None:
     """A run whose packets no longer arrive ends itself before the hosts give the lock to another one."""
     first, second = both
@@ -261,3 +286,23 @@ def test_a_lost_network_frees_the_stage_within_a_minute(both: tuple[Site, Site])
         finally:
             first.everywhere(HOSTS, "\n".join(drop.format("D") for drop in drops))
         assert own < 40 <= freed < 60
+
+
+def test_halt_and_destroy_are_in_the_history_as_they_ended(both: tuple[Site, Site]) -> None:
+    """The repository host writes what is being done to it, and what was done to others; a refused destroy has failed.
+
+    The other one is turned away until the last host has stopped, and the next run takes the lock when they are back.
+    """
+    first, second = both
+    first.run("halt", "hive0").well()
+    first.run("halt").well()
+    second.run(*STEP).well()
+    first.run("destroy", f"confirm={first.name}", "volumes=nothing").failed()
+
+    ends = [(run["command"], run["outcome"]) for run in runs_of(second)]
+    assert ("doit halt hive0", "halted") in ends
+    assert ends[-3:] == [
+        ("doit halt", "halting"),
+        (f"doit {' '.join(STEP)}", "done"),
+        (f"doit destroy confirm={first.name} volumes=nothing", "failed"),
+    ]

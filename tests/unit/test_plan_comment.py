@@ -81,6 +81,10 @@ def test_there_is_one_comment(api: Api, tmp_path: Path, ci: str) -> None:
         ({**GITHUB, "GITHUB_REF": "refs/heads/main"}, "this job is for no pull request"),
         ({**GITHUB, "GITHUB_TOKEN": ""}, "GITHUB_TOKEN is not set"),
         (
+            {name: text for name, text in GITHUB.items() if name != "GITHUB_REPOSITORY"},
+            "the job's variable GITHUB_REPOSITORY is not set",
+        ),
+        (
             {**GITLAB, "SKEP_GITLAB_TOKEN": ""},
             "SKEP_GITLAB_TOKEN is not set: the plan is in the job's artifacts",
         ),
@@ -104,3 +108,16 @@ def test_a_refusal_is_said(api: Api, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "the plan could not be put on the request: HTTP Error 403" in done.stderr
     assert "t0ken" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["a.md", "b.md"]])
+def test_how_it_is_called(words: list[str]) -> None:
+    """Without its file, or with several, one line says how."""
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *words], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        done.stderr == "type: python3 plan_comment.py FILE, with the output of doit plan --markdown in FILE\n"
+    )

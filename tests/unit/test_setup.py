@@ -202,6 +202,17 @@ class TestNothingMissing:
 
         assert result.stdout == f"right {ready.checkout}/.venv\n"
 
+    def test_doit_is_skeps_own_program(self, ready: Machine) -> None:
+        """Doit is started by the Python of .venv, with its arguments as they are, also empty ones."""
+        show = f"exec '{sys.executable}' -c 'import json, sys; print(json.dumps(sys.argv[1:]))' \"$@\""
+        script = f'case "$*" in *shared.main*) {show} ;; esac\n{knock(ENGINE_FOUND)}'
+        ready.write_script(ready.checkout / ".venv" / "bin" / "python", script)
+
+        result = ready.setup("doit", "exec", "web", "--", "echo", "")
+
+        words = ["-P", "-m", "commands.shared.main", "exec", "web", "--", "echo", ""]
+        assert json.loads(result.stdout) == words
+
     @pytest.mark.parametrize("args", [(), ("-h",), ("--help",)])
     def test_help(self, ready: Machine, args: tuple[str, ...]) -> None:
         """Without a command, and with --help, setup prints how it is used and does nothing."""

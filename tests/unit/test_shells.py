@@ -55,6 +55,7 @@ def run(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, cwd=place, env=env, capture_output=True, text=True, timeout=50, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", [name for name in PROGRAMS if shutil.which(name)])
 @pytest.mark.parametrize(
     ("line", "wanted", "unwanted"),

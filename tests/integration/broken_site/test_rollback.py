@@ -1,5 +1,6 @@
 """A service's life: it waits for another, is initialized, updated, undone when that fails, and taken back."""
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ touch /tmp/loaded
 """
 
 
+@pytest.mark.full
 def test_order_rollback_and_pins(site: Example) -> None:
     """A service waits for the one that it depends on to be healthy, and is left alone when that changes.
 
@@ -162,3 +164,10 @@ def _back_and_forth(site: Example) -> None:
     assert site.settle() == ["deploy_services:first"]
     assert version(site) == "two"
     assert site.run("rollback", "first", "to=1").status == 0
+    told = json.loads(site.run("history", "first", "--json").well().text)["runs"]
+    rolled = [line for line in told if line["command"].startswith("doit rollback")]
+    assert [(line["command"], line["outcome"], line["revisions"]) for line in rolled[-3:]] == [
+        ("doit rollback first", "done", {"first": 1}),
+        ("doit rollback first to=latest", "done", {}),
+        ("doit rollback first to=1", "done", {"first": 1}),
+    ]

@@ -96,6 +96,17 @@ def test_ssh_config_works(site: Example, host: str) -> None:
     assert f"p-{host}.{site.name} " in known
 
 
+def test_images_are_without_apts_caches(site: Example) -> None:
+    """What a role installed is in its layer; what apt makes anew of its lists is not."""
+    host = site.hive_with("pdnsdb")
+    assert (
+        site.inside(
+            host, "pdnsdb", "dpkg-query -W mariadb-server >/dev/null; find /var/cache/apt -name '*.bin'"
+        )
+        == ""
+    )
+
+
 def test_secrets_are_their_owners(site: Example) -> None:
     """Nobody else can read the secrets in the state directory."""
     for path in [site.state / "secrets", *(site.state / "secrets").iterdir()]:

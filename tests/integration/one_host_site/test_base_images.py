@@ -45,6 +45,7 @@ def test_what_is_pulled_runs_by_its_digest(site: OneHost, first: str) -> None:
     assert site.ran() == {}
 
 
+@pytest.mark.full
 def test_a_moved_tag_is_noticed_and_said(site: OneHost, first: str) -> None:
     """The reason has both digests, and all that is made from it follows; `doit list` asks no upstream."""
     second = site.push(TINY, "2")
@@ -80,6 +81,7 @@ def test_an_upstream_that_is_away_makes_nothing_stale(site: OneHost, first: str)
     assert f"{TINY} stays what it was" in site.log(UPSTREAM)
 
 
+@pytest.mark.full
 def test_a_lock_holds_and_upgrade_moves(site: OneHost, first: str) -> None:
     """A locked tag moves when the lock is upgraded, not with upstream; going back to the old lock builds nothing."""
     assert site.run("lock").text == f"{TINY}: {first[:19]} (new)\n"
@@ -136,6 +138,7 @@ def test_a_mirror(site: OneHost) -> None:
     assert site.file_in("plain", "/version") == "5"
 
 
+@pytest.mark.full
 def test_a_saved_image(site: OneHost) -> None:
     """A compressed file of `docker save` is a base, whatever the name in it; a changed file is a new base."""
     site.write('[bases.app]\narchive = "app.tar.gz"\ntag = "saved:6"\n', AS_IT_IS.replace("NAME", "app"))

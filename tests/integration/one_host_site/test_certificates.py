@@ -7,6 +7,7 @@ from tests.integration.one_host_site.one_host import OneHost
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
 
+@pytest.mark.full
 def test_certificates_of_the_sites_ca_on_debian(site: OneHost) -> None:
     """Python in an image of Debian trusts the site's CA, and so accepts the certificate that the role gets."""
     check = (

@@ -81,6 +81,14 @@ class Made:
         """Return a host's connection."""
         return Ssh(self.volumes[host.short])
 
+    def hold(self, monkeypatch: pytest.MonkeyPatch, *shorts: str) -> list[set[str]]:
+        """Have the stage's lock be held on hosts; return a list of those whose connections stay open, by call."""
+        kept: list[set[str]] = []
+        held = [self.run.stage.host(short) for short in shorts]
+        monkeypatch.setattr(type(self.run.stage_lock), "held_on", property(lambda _self: held))
+        monkeypatch.setattr(self.run.connections, "disconnect", lambda except_=(): kept.append({*except_}))
+        return kept
+
     def destroy(self, **variables: str) -> int:
         """Run `doit destroy` with these command-line variables."""
         reset_vars()
@@ -290,3 +298,35 @@ def test_it_takes_the_stage(made: Made) -> None:
         other.unlock()
 
     assert "another run holds this stage" in message
+
+
+def test_the_hosts_that_hold_the_lock_go_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as one lives no other run begins; then their connections are closed, and the network goes."""
+    made = Made(tmp_path)
+    kept = made.hold(monkeypatch, "hive2", "hive0")
+
+    assert made.destroy(confirm="example", volumes="all") == 0
+
+    log = made.provider.cloud.log
+    assert log[0] == "removed hive1"
+    assert sorted(log[1:3]) == ["removed hive0", "removed hive2"]
+    assert {*log[3:]} == {"removed network", "removed image"}
+    assert kept == [{"hive0", "hive2"}, set(), set()]
+
+
+def test_a_host_that_stays_keeps_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its connection stays open until the command has ended, as it writes down how that ended."""
+    made = Made(tmp_path)
+    kept = made.hold(monkeypatch, "hive2", "hive0")
+    remove = FakeProvider.remove
+
+    def refuse(self: FakeProvider, name: str, log: Any) -> None:
+        if name == "hive2":
+            raise ProviderError("hive2: is busy")
+        remove(self, name, log)
+
+    monkeypatch.setattr(FakeProvider, "remove", refuse)
+
+    assert made.destroy(confirm="example", volumes="all") == 1
+
+    assert kept == [{"hive0", "hive2"}, {"hive2"}]

@@ -82,6 +82,22 @@ def test_stops_all_hosts(run: Run) -> None:
     assert len(cloud_log(run)) == 3
 
 
+def test_the_hosts_that_hold_the_lock_go_last(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other run begins as long as a host is still being stopped; their connections stay open until then."""
+    kept: list[set[str]] = []
+    held = [run.stage.host("hive2"), run.stage.host("hive0")]
+    monkeypatch.setattr(type(run.stage_lock), "held_on", property(lambda _self: held))
+    monkeypatch.setattr(run.connections, "disconnect", lambda except_=(): kept.append({*except_}))
+
+    assert halt(run)[0] == 0
+
+    assert isinstance(run.provider, FakeProvider)
+    log = run.provider.cloud.log
+    assert log[0] == "stopped hive1"
+    assert sorted(log[1:]) == ["stopped hive0", "stopped hive2"]
+    assert kept == [{"hive0", "hive2"}, set()]
+
+
 def test_stops_those_that_are_named(run: Run) -> None:
     """Hosts can be named, by short or full name, and only they are stopped."""
     assert halt(run, "hive1", "p-hive2.example")[0] == 0

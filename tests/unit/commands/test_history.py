@@ -49,9 +49,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     made.stage_lock.begin("doit")
     made.stage_lock.wait()
     for line in (WEB, OTHER):
-        assert made.stage_lock.note_end(json.dumps(line))
-    made.stage_lock.note_idle(json.dumps({"id": "3", "who": "bob@desk", "ended": "2026-01-04T03:04:05Z"}))
-    made.stage_lock.note_begin(json.dumps({**OTHER, "id": "4", "began": "2099-01-01T00:00:00Z", "ended": ""}))
+        assert made.stage_lock.notes.end(json.dumps(line))
+    made.stage_lock.notes.idle(json.dumps({"id": "3", "who": "bob@desk", "ended": "2026-01-04T03:04:05Z"}))
+    made.stage_lock.notes.begin(
+        json.dumps({**OTHER, "id": "4", "began": "2099-01-01T00:00:00Z", "ended": ""})
+    )
     yield made
     made.stage_lock.release()
     host.end_sessions()

@@ -216,11 +216,12 @@ def test_an_import_makes_it_this_checkouts_key(
     assert own is not None
     assert own.public == given.public
     assert "p-hive0.example ssh-ed25519 AAAAhost" in run.connections.files.known_hosts.read_text()
-    monkeypatch.setattr("sys.stdin", io.StringIO("hello"))
-    with pytest.raises(
-        InvalidCommand, match="keys import: standard input: is not what doit keys export prints"
-    ):
-        keys(run, "import")
+    for data in (b"hello", b"\xff\xfe\x00"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
+        with pytest.raises(
+            InvalidCommand, match="keys import: standard input: is not what doit keys export prints"
+        ):
+            keys(run, "import")
 
 
 def test_a_run_uses_the_keys_of_the_environment(site: Made, line: str) -> None:

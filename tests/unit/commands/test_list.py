@@ -97,14 +97,22 @@ def test_a_named_resource_is_shown_with_all_reasons(run: Run) -> None:
 
 
 def test_a_run_at_work_is_named_and_a_killed_one_is_not(run: Run) -> None:
-    """The owner of the lock is printed; a killed run's is not, even if its process id is another process's now."""
+    """The owner of the lock is printed; a killed run's is not, even if its process id is another doit's now."""
+    run.state.root.mkdir(parents=True)
+    lock = run.state.root / "lock"
+    hold = f"import fcntl; file = open({str(lock)!r}, 'a'); fcntl.flock(file, fcntl.LOCK_EX)"
     child = subprocess.Popen(
-        [sys.executable, "-c", "print(flush=True); input()", "doit"],
+        [
+            sys.executable,
+            "-c",
+            f"{hold}; print(flush=True); input(); file.close(); print(flush=True); input()",
+            "doit",
+        ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
+    assert child.stdin is not None
     assert child.stdout is not None
-    # A process has no command line for a moment while it starts.
     child.stdout.readline()
     about: dict[str, Any] = {
         "pid": child.pid,
@@ -112,14 +120,17 @@ def test_a_run_at_work_is_named_and_a_killed_one_is_not(run: Run) -> None:
         "since": "now",
         "command": "doit",
     }
-    run.state.root.mkdir(parents=True)
-    lock = run.state.root / "lock"
     lock.write_text(json.dumps(about), encoding="utf-8")
     alive = report(run).lines((), {}, every=False)[1]
+    child.stdin.write(b"\n")
+    child.stdin.flush()
+    child.stdout.readline()
+    of_another = holder(run.state)
     child.communicate(b"\n")
     dead = holder(run.state)
     lock.write_text(json.dumps(about | {"pid": 1}), encoding="utf-8")
 
+    assert of_another is None
     assert alive == f"a run is at work: process {child.pid} on {socket.gethostname()} since now (doit)"
     assert dead is None
     assert holder(run.state) is None

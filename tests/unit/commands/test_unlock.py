@@ -1,6 +1,9 @@
 """`doit unlock`: whose run holds the stage, and how it is ended."""
 
 import io
+import json
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +103,21 @@ def test_a_run_of_this_checkout_without_hosts_is_named(run: Run, monkeypatch: py
     monkeypatch.setattr("commands.unlock.holder", lambda _state: "process 7 on laptop (doit build_infra)")
 
     status, text = unlock(run)
+
+    assert (status, "(doit build_infra); end that process to free it" in text) == (2, True), text
+
+
+def test_a_killed_run_of_this_checkout_holds_nothing(run: Run) -> None:
+    """Its file is still there, and its process id another doit's by now, as after a reboot: the lock is asked."""
+    about = {"pid": os.getpid(), "host": socket.gethostname(), "since": "yesterday", "command": "doit"}
+    (run.state.root / "lock").write_text(json.dumps(about))
+    assert unlock(run) == (0, "nobody holds stage private of example\n")
+
+    run.state.lock("doit build_infra")
+    try:
+        status, text = unlock(run)
+    finally:
+        run.state.unlock()
 
     assert (status, "(doit build_infra); end that process to free it" in text) == (2, True), text
 

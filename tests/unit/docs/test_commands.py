@@ -1,6 +1,6 @@
 """Each command of README and the documents exists, with its options, words and names. None is run here.
 
-`tests/integration/test_documents.py` runs those that can be run.
+`tests/integration/test_documents.py` runs those that can be run; that none is forgotten there is seen to here.
 """
 
 import configparser
@@ -26,6 +26,7 @@ from tasks.phases import PHASES
 from tasks.run.open import WORDS, new_run
 from tasks.run.state import State
 from tests import pages
+from tests.integration.test_documents import IN_TEXT, IN_TEXT_NOT_RUN
 from tests.pages import ROOT, Command
 
 OTHERS = {
@@ -107,6 +108,24 @@ def test_each_command_exists(page: str, names: set[str]) -> None:
     ]
 
     assert problems == []
+
+
+def test_each_command_of_the_text_is_run_or_has_a_reason() -> None:
+    """It stands in a block as well, whose commands are run; or it is run by itself; or the table says why it is not."""
+    every = [command for page in pages.pages() for command in pages.commands(page)]
+    printed = {command.code for command in every if command.is_typed}
+    beginnings = tuple(each for several in IN_TEXT_NOT_RUN.values() for each in several)
+
+    def is_excepted(code: str) -> bool:
+        # A name alone is that name alone; what ends with a sign goes on.
+        return any(
+            code == each or (code.startswith(each) and not each.startswith("doit ")) for each in beginnings
+        )
+
+    of_text = {each.code for each in every if not each.is_typed and not each.is_form} - printed
+    assert {code for code in of_text if code not in IN_TEXT and not is_excepted(code)} == set()
+    assert set(IN_TEXT) - of_text == set(), "in a block by now, or on no page"
+    assert [each for each in beginnings if not any(code.startswith(each) for code in of_text)] == []
 
 
 def test_there_are_commands() -> None:

@@ -104,6 +104,7 @@ def test_each_name_is_one(name: str) -> None:
     assert unknown == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "span", ["build_image", "ntp_server", "state/private/log/", "converge_timout", "hoge = 1"]
 )

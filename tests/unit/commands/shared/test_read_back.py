@@ -1,5 +1,6 @@
 """A checkout without state/ learns what is as wanted, and changes nothing."""
 
+import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,9 +13,12 @@ from commands.shared.read_back import fill_in, read_back
 from commands.shared.statedb import StateDb
 from model.errors import HostError
 from model.keys.digest import key_of
-from model.keys.record import HostRecord, SwarmRecord
+from model.keys.record import HostRecord, ImageRecord, SwarmRecord
+from providers.fake.provider import FakeProvider
 from remote.ssh.connection import Connection
+from tasks.hosts.ssh_key import SshKey
 from tasks.images import registry_image
+from tasks.images.bases import UpstreamDigest
 from tasks.images.registry_image import RegistryImage
 from tasks.names import host_task, swarm_task
 from tasks.run.context import Run
@@ -80,6 +84,46 @@ def test_what_is_not_as_wanted_is_left_out(made: Made) -> None:
     assert "setup_hosts:hive0.hostname" in found
     assert host_task("hive1") in found
     assert not [name for name in found if name.startswith("setup_hosts:hive1.")]
+
+
+def test_a_whole_site_is_read_back_and_nothing_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every record is that which a run has written; neither a step nor the provider is asked to make anything."""
+    made = rig.new(tmp_path)
+    made.make()
+    run = made.run()
+    tasks = {name: task for name, task in made.tasks(run).items() if task.actions}
+    wanted = {name: run.state.record_path(name).read_bytes() for name in tasks}
+    images: list[str] = [json.loads(text)["reference"] for text in wanted.values() if b"@sha" in text]
+    for path in run.state.root.iterdir():
+        if path.name != "secrets":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for kind in {type(task.meta["step"]) for task in tasks.values()} - {UpstreamDigest, SshKey}:
+        monkeypatch.setattr(kind, "ensure", lambda *_: pytest.fail("it was made"))
+    monkeypatch.setattr(FakeProvider, "ensure", lambda *_: pytest.fail("it was made"))
+
+    def find(repository: str, _key: str) -> str:
+        name = repository.replace("base/", "base.", 1)
+        return next(reference for reference in images if reference.startswith(f"registry:5000/{name}@"))
+
+    def builder_for(*_: object, clear: bool) -> Any:
+        assert not clear
+        return SimpleNamespace(registry=SimpleNamespace(find=find))
+
+    monkeypatch.setattr(registry_image, "builder_for", builder_for)
+    upstream = ImageRecord(reference=json.loads(wanted["build_images:upstream.debian-12"])["reference"])
+    monkeypatch.setattr(UpstreamDigest, "ensure", lambda *_: upstream)
+    monkeypatch.setattr("tests.made._MadeState.close", lambda _self: None)
+
+    run = made.run()
+    found = learned(made, run)
+
+    assert found == wanted.keys()
+    # The others' records are made up: they are digests that nothing is made from.
+    told = {name for name in found if not name.startswith(("setup_hosts:", "initialize_services:"))}
+    told |= {swarm_task("hive0"), swarm_task("hive1")}
+    assert {name for name in told if run.state.record_path(name).read_bytes() != wanted[name]} == set()
 
 
 @pytest.mark.parametrize(

@@ -84,3 +84,29 @@ def test_without_a_firewall_the_metadata_service_is_open(
     assert [line.startswith("setup_hosts.firewall: ") and "169.254.169.254" in line for line in found] == [
         True
     ] * told
+
+
+@pytest.mark.parametrize(
+    ("image", "service", "told"),
+    [
+        ("", 'start_interval = "1s"', ["services.web"]),
+        ("", 'start_interval = "1s", start_period = "30s"', []),
+        ("", 'start_period = "30s"', []),
+        ('start_interval = "1s"', "", ["images.web"]),
+        ('start_period = "30s"', 'start_interval = "1s"', []),
+        ('interval = "5s"', 'start_interval = "1s"', ["services.web"]),
+    ],
+)
+def test_a_start_interval_counts_within_start_period(
+    site_dir: Path, image: str, service: str, told: list[str]
+) -> None:
+    """Without one, which a service may have from its image's check, the engine never tests at that pace."""
+    check = "healthcheck = {{ test = 'true', {0} }}\n".format
+    text = GOOD.replace('from = "debian:12"', f'from = "debian:12"\n{check(image) if image else ""}')
+    (site_dir / "site.toml").write_text(text + (check(service) if service else ""))
+
+    found = list(warnings(select(load(site_dir / "site.toml"), None), site_dir))
+
+    assert [
+        line.partition(".healthcheck.start_interval: counts within start_period alone")[0] for line in found
+    ] == told

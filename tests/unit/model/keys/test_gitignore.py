@@ -80,6 +80,7 @@ def seen_by_git(root: Path) -> list[str]:
     return sorted(git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_patterns_are_those_of_git(tmp_path: Path, seed: int) -> None:
     """Whatever is written, the same files are ignored as by git."""

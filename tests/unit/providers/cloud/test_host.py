@@ -81,6 +81,10 @@ class ToyHosts(CloudHosts[AwsStage]):
         self.calls.append(f"connect {machine.id}")
         return self.public_address
 
+    def _public_address(self, spec: HostSpec, machine: Machine) -> str:
+        del spec, machine
+        return self.public_address
+
     def _console_command(self, machine: Machine) -> str:
         return f"toy console {machine.id}"
 
@@ -104,6 +108,29 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SshFiles:
 def ensure(hosts: ToyHosts, log: Log = make.quiet) -> Any:
     """Ensure hive0 under a key."""
     return hosts.ensure(hosts._stage.host("hive0"), "key", log)
+
+
+def test_a_plan_changes_nothing(files: SshFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads back a machine that runs as wanted. Others of the host stay; one that is not as wanted is no host."""
+    others = replace(MACHINE, id="m-0", key="")
+    hosts = ToyHosts(stage_of(), files, others, MACHINE)
+    host = hosts._stage.host("hive0")
+    hosts.public_address = "203.0.113.9" if hosts.spec(host).is_public else ""
+
+    found = hosts.recall(host, "key")
+
+    assert found is not None
+    assert found.id == "m-1"
+    assert hosts.recall(host, "another") is None
+    hosts.machines = [others, replace(MACHINE, is_running=False)]
+    assert hosts.recall(host, "key") is None
+    hosts.machines = [MACHINE]
+    monkeypatch.setattr(module, "wait_for_login", lambda *_: "Permission denied (publickey).")
+    assert hosts.recall(host, "key") is None
+    hosts.public_address = "" if hosts.public_address else "203.0.113.9"
+    monkeypatch.setattr(module, "wait_for_login", lambda *_: "")
+    assert hosts.recall(host, "key") is None
+    assert hosts.calls == []
 
 
 def test_a_machine_with_the_key_is_adopted_and_the_others_go(files: SshFiles) -> None:

@@ -1,5 +1,8 @@
 """The host image: which stages share it."""
 
+import os
+import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,6 +11,7 @@ import pytest
 from model import site as types
 from model.keys.digest import key_of
 from providers.docker import image as docker_host_image
+from remote.images.debian_suites import KEPT_BASES
 from remote.mother.process import Running
 
 
@@ -46,3 +50,37 @@ def test_of_an_archive_that_breaks_off_the_engine_never_hears_the_end() -> None:
             else:
                 with pytest.raises(docker_host_image._BrokenOffError):
                     docker_host_image._import(client, process, first, "key")
+
+
+@pytest.mark.parametrize("gzip", ['exec /bin/gzip "$@"', "head -c 9; exit 1"])
+def test_a_base_that_is_not_whole_is_in_no_image(tmp_path: Path, gzip: str) -> None:
+    """The suite's base is packed beside the installation; where that fails, as with a full memory, all of it does."""
+    programs, top = tmp_path / "bin", tmp_path / "top"
+    programs.mkdir()
+    top.mkdir()
+    made = 'mkdir -p "$3/var/lib/apt/lists" "$3/etc/apt"; echo r >"$3/var/lib/apt/lists/m_dists_trixie_InRelease"'
+    scripts = {
+        **dict.fromkeys(("mount", "umount", "cp", "env"), "exit 0"),  # env runs the installation
+        "mmdebstrap": "exit 1",
+        "debootstrap": made,
+        "gzip": gzip,
+    }
+    for name, script in scripts.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    script, bases = docker_host_image._bootstrap_script(), KEPT_BASES
+    done = subprocess.run(
+        ["sh", "-c", script, "debootstrap", "trixie", "http://mirror", str(top), "true", bases, "docker.io"],
+        env={**os.environ, "PATH": f"{programs}:{os.environ['PATH']}"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    if gzip.startswith("exec"):
+        assert done.returncode == 0, done.stderr
+        assert b"trixie.tar.gz" in done.stdout
+    else:
+        assert done.returncode == 92
+        assert b"can't be packed" in done.stderr
+        assert done.stdout == b""

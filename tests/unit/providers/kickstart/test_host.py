@@ -6,6 +6,7 @@ import pytest
 
 from model import site as types
 from model.errors import ProviderError
+from model.keys.record import HostRecord
 from model.secrets.secret import Secret
 from model.stage import Stage
 from providers.kickstart import host as module
@@ -64,8 +65,8 @@ def test_a_host_that_a_new_medium_waits_for_is_waited_for(
     assert "does not answer as installed within" in ensured(tmp_path, monkeypatch, kept, CHANGED)
 
 
-def test_what_another_checkout_knows_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A host key that came with the keys of CI is kept, unless this checkout knows one; no medium is recalled."""
+def a_provider(directory: Path) -> KickstartProvider:
+    """Return the provider of two hosts."""
     table = types.KickstartStage(
         cidr="192.0.2.0/24",
         ip_address_list=["192.0.2.11", "192.0.2.12"],
@@ -73,15 +74,42 @@ def test_what_another_checkout_knows_is_learned(tmp_path: Path, monkeypatch: pyt
         target="/dev/vda",
     )
     stage = Stage(types.Site(site="s.test", stages={"x": table}), "x", table)
-    state = tmp_path / "state" / "x"
-    files = SshFiles(state / "config", state / "key", state / "known_hosts", tmp_path)
-    provider = KickstartProvider(stage, files, state, Secret)
-    store = HostKeyStore(state / "secrets" / "install")
+    state = directory / "state" / "x"
+    files = SshFiles(state / "config", state / "key", state / "known_hosts", directory)
+    return KickstartProvider(stage, files, state, Secret)
+
+
+def test_what_another_checkout_knows_is_learned(tmp_path: Path) -> None:
+    """A host key that came with the keys of CI is kept, unless this checkout knows one."""
+    provider = a_provider(tmp_path)
+    store = HostKeyStore(tmp_path / "state" / "x" / "secrets" / "install")
     store.write("hive0", Kept("ssh-ed25519 AAAAmine"))
 
     provider.learn_host_keys({"hive0": ["ssh-ed25519 AAAAtheirs"], "hive1": ["ssh-ed25519 AAAAnew"]})
 
     assert store.read("hive0").current == "ssh-ed25519 AAAAmine"
     assert store.read("hive1").current == "ssh-ed25519 AAAAnew"
-    monkeypatch.setattr(KickstartProvider, "is_installed", lambda *_: True)
-    assert [one.name for one in provider.resources() if provider.may_recall(one)] == ["hive0", "hive1"]
+
+
+def test_a_plan_takes_no_host_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads back a host that was taken over and lets the key in; one that a medium waits for stays as it is."""
+    provider = a_provider(tmp_path)
+    store = HostKeyStore(tmp_path / "state" / "x" / "secrets" / "install")
+    store.write("hive0", Kept("ssh-ed25519 AAAAown0"))
+    store.write("hive1", Kept("", "ssh-ed25519 AAAAmedium1", Secret("private")))
+    ran: list[str] = []
+
+    def log_in(record: HostRecord, _key: Path, command: str) -> Answer:
+        ran.append(f"{record.address}: {command}")
+        return Answer(0, "machine-1\n", "")
+
+    monkeypatch.setattr(KickstartHosts, "why_silent", lambda *_: "")
+    monkeypatch.setattr(module, "log_in", log_in)
+    hosts = [each for each in provider.resources() if each.is_host]
+
+    found = [provider.recall(each) for each in hosts]
+
+    assert [record.id for record in found if record is not None] == ["machine-1"]
+    assert found[1] is None
+    assert ran == ["192.0.2.11: sudo -n cat /etc/machine-id"]
+    assert store.read("hive1").pending

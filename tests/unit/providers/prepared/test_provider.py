@@ -65,11 +65,19 @@ def test_a_plan_makes_no_admin_user(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def run_ssh(words: list[str], **_: object) -> Answer:
         asked.append(words)
         worked = "HostKeyAlias=hive1.s.test" in words
-        return Answer(0, "id", "") if worked else Answer(255, "", "skep@h: Permission denied (publickey).")
+        return (
+            Answer(0, "machine-1\n", "")
+            if worked
+            else Answer(255, "", "skep@h: Permission denied (publickey).")
+        )
 
     monkeypatch.setattr(host, "run_ssh", run_ssh)
     provider = a_provider(tmp_path, user="person", root_password="x")
 
-    assert [each.name for each in provider.resources() if provider.may_recall(each)] == ["hive1"]
+    found = {each.name: provider.recall(each) for each in provider.resources()}
+
+    assert found["hive0"] is None
+    assert found["hive1"] is not None
+    assert (found["hive1"].id, found["hive1"].ssh_host) == ("machine-1", "10.9.8.11")
     assert {"User=skep"} == {word for words in asked for word in words if word.startswith("User=")}
     assert len(asked) == 2

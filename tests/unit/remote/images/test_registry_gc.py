@@ -3,8 +3,10 @@
 import os
 import subprocess
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -140,7 +142,8 @@ def test_what_was_freed() -> None:
 def test_local_names() -> None:
     """On the engine stay the images that the registry keeps, the layers that they have, and what is not skep's.
 
-    So do young layers, and those below them: another checkout may be at work on an image that it has not pushed.
+    So do layers that were just used, and those below them: another checkout may be at work on an image that it has not
+    pushed. When they were created says nothing: a layer of files has its base's time.
     """
     layers = {
         "new": ["b", "1", "2"],
@@ -171,16 +174,21 @@ def test_local_names() -> None:
     listed = [
         {
             "Id": image,
-            "Created": int(time.time()) - (1800 if image in {"layer5", "old"} else 7200),
+            "Created": 0,
             "RepoTags": [name for name in names if "@" not in name] or None,
             "RepoDigests": [name for name in names if "@" in name] or None,
         }
         for image, names in tags.items()
     ]
+
+    def inspect_image(image: str) -> Any:
+        # The engine writes nine digits, and the first year for an image that was never given a name.
+        when = datetime.now(UTC) - timedelta(seconds=1800 if image in {"layer5", "old"} else 7200)
+        named = "0001-01-01T00:00:00Z" if image == "layer3" else f"{when:%Y-%m-%dT%H:%M:%S}.123456789Z"
+        return {"RootFS": {"Layers": layers[image]}, "Metadata": {"LastTagTime": named}}
+
     client = SimpleNamespace(
-        api=SimpleNamespace(
-            images=lambda: listed, inspect_image=lambda image: {"RootFS": {"Layers": layers[image]}}
-        ),
+        api=SimpleNamespace(images=lambda: listed, inspect_image=inspect_image),
         images=SimpleNamespace(remove=removed.append),
     )
 

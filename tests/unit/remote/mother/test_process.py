@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, cast
 
 import pytest
 
@@ -213,6 +215,31 @@ def test_a_running_process_ends_with_its_input() -> None:
     with Running(["sleep", "60"]) as process:
         assert process.is_running
     assert process.wait(0) == -9
+
+
+def test_threads_end_an_input_one_after_the_other() -> None:
+    """A thread that hears of the end and one that stops the process may close the same input at once."""
+    with Running(["cat"], stdin=True) as process:
+        closing, both = threading.Lock(), threading.Event()
+
+        class Slow:
+            def close(self) -> None:
+                if not closing.acquire(blocking=False):
+                    both.set()
+                    return
+                both.wait(0.05)
+                closing.release()
+
+        stream, slow = process._process.stdin, cast("IO[bytes]", Slow())
+        process._process.stdin = slow
+        threads = [threading.Thread(target=process.close_input) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        process._process.stdin = stream
+
+    assert not both.is_set()
 
 
 def test_a_running_processes_outputs_are_read_as_they_come() -> None:

@@ -41,6 +41,17 @@ def test_one_failure_stands_for_all_who_ask(connection: Connection, tried: list[
     assert len(tried) == 1
 
 
+def test_a_failure_stands_for_who_doubts_the_connection(connection: Connection, tried: list[str]) -> None:
+    """Who holds a lock there looks again and again: that others have just tried in vain stays known."""
+    with pytest.raises(HostError):
+        connection.open()
+    connection.doubt()
+    with pytest.raises(HostError, match="hive0: ssh: No route to host"):
+        connection.open()
+
+    assert len(tried) == 1
+
+
 @pytest.mark.parametrize("forget", [Connection.close, Connection.renew])
 def test_a_host_made_anew_is_tried_again(connection: Connection, tried: list[str], forget: object) -> None:
     """A failure of the former host says nothing of the new one."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from model.labels import IMAGE_LABEL, REVISION_LABEL, SPEC_LABEL
+from model.errors import ServiceError
+from model.labels import IMAGE_LABEL, NETWORKS_LABEL, REVISION_LABEL, SPEC_LABEL
 from remote.swarm.restore import restore_service
 from remote.swarm.spec import spec_digest
 
@@ -33,6 +34,7 @@ class Engine:
         self.api = self
         self.service = {"ID": "s", "Version": {"Index": 1}, "Spec": now, "PreviousSpec": before}
         self.kept = kept
+        self.networks_of_revisions: dict[str, str] = {}
         self.calls: list[tuple[str, str, dict[str, str]]] = []
 
     def inspect_service(self, _name: str) -> dict[str, Any]:
@@ -47,12 +49,21 @@ class Engine:
                 "ID": str(number),
                 "CreatedAt": "",
                 "Spec": {
-                    "Labels": {REVISION_LABEL: str(number), IMAGE_LABEL: "", SPEC_LABEL: ""},
+                    "Labels": {
+                        REVISION_LABEL: str(number),
+                        IMAGE_LABEL: "",
+                        SPEC_LABEL: "",
+                        NETWORKS_LABEL: json.dumps(self.networks_of_revisions),
+                    },
                     "Data": base64.b64encode(json.dumps({**kept, "Labels": {}}).encode()).decode(),
                 },
             }
             for number, kept in enumerate(self.kept, 1)
         ]
+
+    def networks(self) -> list[dict[str, str]]:
+        """List one."""
+        return [{"Id": "n1", "Name": "front"}]
 
     def update_service(
         self, _id: str, _version: int, template: Any, _name: str, labels: Any, *_: Any, **__: Any
@@ -90,6 +101,18 @@ def test_a_revision_where_that_never_ran_well() -> None:
 
     assert restore(engine) == "revision 2"
     assert engine.calls == [("update", "two", {**STAGE, REVISION_LABEL: "2"})]
+
+
+def test_a_revision_whose_network_is_gone_is_not_tried() -> None:
+    """The error says which it is; the service stays as it is."""
+    engine = Engine(spec("worse"), spec("bad"), spec("one"))
+    engine.networks_of_revisions = {"n7": "back"}
+
+    with pytest.raises(
+        ServiceError, match=r"revision 1 joins back, .* put \[networks.back\] back in site.toml"
+    ):
+        restore(engine)
+    assert engine.calls == []
 
 
 def test_a_rollback_of_the_swarms_own_is_left() -> None:

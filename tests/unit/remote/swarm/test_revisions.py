@@ -227,3 +227,23 @@ def test_what_can_not_be_read_is_its_own_services_affair() -> None:
     engine: Any = Configs()
     engine.create_config("spoilt", b"no JSON", {**LABELS, "skep.name": "db", REVISION_LABEL: "x"})
     assert keep(engine, service()) == 1
+
+
+def test_a_network_that_is_gone_is_said_by_its_name() -> None:
+    """With the line of site.toml that brings it back; the engine knows no more than an id."""
+    there = [{"Name": "front", "Id": "n1"}, {"Name": "host", "Id": "n0"}]
+    engine: Any = SimpleNamespace(api=SimpleNamespace(networks=lambda: there))
+
+    def revision(**networks: str) -> Revision:
+        return Revision(3, "c", "", "i", "d", {}, networks)
+
+    kept.refuse_gone_networks(engine, "web", revision(n7="front", n0="host"))
+    kept.refuse_gone_networks(None, "web", revision())  # nothing is asked
+    with pytest.raises(ServiceError) as refused:
+        kept.refuse_gone_networks(engine, "web", revision(n7="front", n8="back"))
+
+    assert str(refused.value) == (
+        "services.web.networks: revision 3 joins back, which is gone from the swarm: put [networks.back] back in "
+        "site.toml and run doit build_networks, then go back once more; or take another revision (doit rollback web "
+        "to=0 lists them)"
+    )

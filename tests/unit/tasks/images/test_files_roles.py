@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.doubles.engine import EngineDouble, Fault, Node, Shell, refuse
+from tests.doubles.engine import ApiDouble, EngineDouble, Fault, Node, Shell, refuse
 from tests.doubles.image_histories import Bench, World, default_role, first_world
 
 
@@ -42,6 +42,31 @@ def test_files_need_no_container_that_runs(tmp_path: Path) -> None:
     assert found["etc"] == Node("directory", 0o755)
     assert "etc/app/db" not in found
     assert bench.image("db").files["etc/app/db"].data == b"4"
+
+
+def test_each_layer_that_a_build_uses_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine names it anew, be it found or loaded: by that time the registry's host knows that it is in use."""
+    bench, now, named = Bench(tmp_path), world(), set[str]()
+    tag = ApiDouble.tag
+
+    def note(api: ApiDouble, image: str, repository: str, name: str, **options: Any) -> bool:
+        named.add(f"{repository}:{name}")
+        return tag(api, image, repository, name, **options)
+
+    monkeypatch.setattr(ApiDouble, "tag", note)
+    del now.images["db"], now.services["db"]
+    assert bench.build(now) is None
+    script, common, web = bench.engine.layered
+    assert {common, web} <= named, "a layer that is committed has its name by that"
+
+    named.clear()
+    now.roles["web"] = files(web="5")
+    assert bench.build(now) is None
+    assert {name for name in named if name.startswith("skep/layer:")} == {
+        script,
+        common,
+        bench.engine.layered[-1],
+    }
 
 
 def test_a_path_of_an_image_is_looked_up_once(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from tasks.build_images import BuiltImage
 from tasks.images.bases import BaseImage
 from tests.doubles.image_histories import ANSIBLE, EDITS, Bench, Edit, World, first_world, play
 
+pytestmark = pytest.mark.slow
+
 ATTRIBUTES = (
     "env",
     "entrypoint",
@@ -148,7 +150,6 @@ def without(pattern: str, inputs: Callable[..., Inputs]) -> Callable[..., Inputs
 HISTORIES = [*IMAGE_INPUTS.values(), *LAYER_INPUTS.values(), *ENTRY_INPUTS.values()]
 
 
-@pytest.mark.slow
 def test_the_histories_are_sound(tmp_path: Path) -> None:
     """With every input in its place, none of these histories ends with something wrong."""
     for i, (_, edits) in enumerate(HISTORIES):

@@ -18,23 +18,24 @@ from tasks.run.run_history import Commit, RunHistory, commit_of
 class SeenNotes:
     """The stage's lock, which keeps what is written."""
 
-    token, who = "t1", "alice@laptop"
+    token, who, job = "t1", "alice@laptop", ""
 
     def __init__(self) -> None:
-        self.notes: list[tuple[str, dict[str, Any]]] = []
+        self.lines: list[tuple[str, dict[str, Any]]] = []
+        self.notes = self
 
-    def note_begin(self, line: str) -> None:
+    def begin(self, line: str) -> None:
         """Keep it."""
-        self.notes.append(("begin", json.loads(line)))
+        self.lines.append(("begin", json.loads(line)))
 
-    def note_end(self, line: str) -> bool:
+    def end(self, line: str) -> bool:
         """Keep it."""
-        self.notes.append(("end", json.loads(line)))
+        self.lines.append(("end", json.loads(line)))
         return True
 
-    def note_idle(self, line: str) -> None:
+    def idle(self, line: str) -> None:
         """Keep it."""
-        self.notes.append(("idle", json.loads(line)))
+        self.lines.append(("idle", json.loads(line)))
 
 
 def git(directory: Path, *words: str) -> None:
@@ -52,7 +53,7 @@ def test_a_run_that_changes_nothing_is_counted(tmp_path: Path) -> None:
     assert history.end("done")
     assert history.end("failed")
 
-    assert [word for word, _ in lock.notes] == ["idle"]
+    assert [word for word, _ in lock.lines] == ["idle"]
 
 
 def test_a_run_is_written_from_its_first_change_on(tmp_path: Path) -> None:
@@ -63,14 +64,14 @@ def test_a_run_is_written_from_its_first_change_on(tmp_path: Path) -> None:
     history.open("doit to=s3cret")
     history.begin()
     history.begin()
-    wait_for(lambda: bool(lock.notes), "the beginning", 10)
+    wait_for(lambda: bool(lock.lines), "the beginning", 10)
     progress.changed += ["deploy_services:web", "deploy_services:web"]
     progress.failed.add("build_images:db")
     progress.revisions["web"] = 3
 
     assert history.end("failed")
 
-    (first, begun), (second, ended) = lock.notes
+    (first, begun), (second, ended) = lock.lines
     assert (first, begun["outcome"], begun["ended"], begun["id"]) == ("begin", "", "", "t1")
     assert (second, ended["outcome"], ended["command"]) == ("end", "failed", "doit to=[redacted]")
     assert (ended["changed"], ended["failed"]) == (["deploy_services:web"], ["build_images:db"])
@@ -103,7 +104,7 @@ def test_a_secret_that_json_writes_in_another_way_is_taken_out(tmp_path: Path, s
 
     history.end("done")
 
-    assert [note["command"] for _, note in lock.notes] == ["doit to=[redacted]"] * 2
+    assert [note["command"] for _, note in lock.lines] == ["doit to=[redacted]"] * 2
 
 
 @pytest.mark.parametrize("is_certain", [True, False])
@@ -116,7 +117,7 @@ def test_a_run_that_only_found_things_is_counted(tmp_path: Path, *, is_certain: 
 
     history.end("done")
 
-    assert [word for word, _ in lock.notes] == ["begin", "end" if is_certain else "idle"]
+    assert [word for word, _ in lock.lines] == ["begin", "end" if is_certain else "idle"]
 
 
 @pytest.mark.slow
@@ -138,3 +139,19 @@ def test_the_commit_is_that_of_the_sites_directory(tmp_path: Path) -> None:
 
     (site / "site.toml").write_text("x")
     assert commit_of(site) == Commit("v1", is_dirty=True)
+
+
+def test_a_host_that_goes_down_itself_writes_before_it_does(tmp_path: Path) -> None:
+    """Its line says what is being done to it; where it stays after all, the true end comes after that."""
+    lock: Any = SeenNotes()
+    gone, stays = (RunHistory(lock, tmp_path, Progress().facts, lambda text: text) for _ in range(2))
+    for history in (gone, stays):
+        history.open("doit halt")
+        history.begin(is_certain=True)
+        history.going_down(run_history.HALTING)
+    gone.went_down()
+
+    assert gone.end("done")
+    assert stays.end("failed")
+
+    assert [note["outcome"] for word, note in lock.lines if word == "end"] == ["halting", "halting", "failed"]

@@ -13,10 +13,13 @@ from model.errors import StateError
 from model.site import DockerStage, Site
 from model.stage import Stage
 from remote.mother.wait import wait_for
-from remote.ssh import lock_session
+from remote.ssh import lock_session, lock_words
+from remote.ssh.lock_words import lock_name
 from tasks.run import stage_lock
-from tasks.run.stage_lock import StageLock, lock_name
+from tasks.run.stage_lock import StageLock
 from tests.doubles.lock_hosts import LocalSession, LockHost
+
+pytestmark = pytest.mark.slow  # each waits for shells
 
 STAGE = Stage(
     Site(site="example", stages={"private": (CONFIG := DockerStage(cidr="10.0.0.0/24", number_of_hosts=3))}),
@@ -60,6 +63,11 @@ def on(hosts: dict[str, Any]) -> dict[str, str]:
     return {short: owner["who"] for short, owner in found.items() if owner is not None}
 
 
+def on_those_that_answer(hosts: dict[str, Any]) -> dict[str, str]:
+    """Return who has the lock on which of the hosts that answer."""
+    return on({short: host for short, host in hosts.items() if not host.is_silent})
+
+
 def test_it_is_held_on_the_repository_and_on_a_hive(hosts: dict[str, Any], begin: Begin) -> None:
     """Another run is refused with who, where and what, and has nothing afterwards; it may begin when that one ended."""
     first = begin("alice")
@@ -84,11 +92,11 @@ def test_the_run_before_of_the_same_checkout_is_known(
     begin: Begin, monkeypatch: pytest.MonkeyPatch, boot: str, *, is_late: bool
 ) -> None:
     """It ended before this one looked at anything; a machine of CI may have the same name and directories."""
-    monkeypatch.setattr(stage_lock, "_boot", lambda: "one")
+    monkeypatch.setattr(lock_words, "boot_id", lambda: "one")
     first = begin("alice")
     first.wait()
     first.release()
-    monkeypatch.setattr(stage_lock, "_boot", lambda: boot)
+    monkeypatch.setattr(lock_words, "boot_id", lambda: boot)
     second = begin("alice")
     second.wait()
 
@@ -206,7 +214,7 @@ def test_a_lost_lock_is_not_waited_for(begin: Begin, monkeypatch: pytest.MonkeyP
     wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
     began = time.monotonic()
 
-    assert not lock.note_end("{}")
+    assert not lock.notes.end("{}")
 
     assert time.monotonic() - began < 2
 
@@ -234,6 +242,71 @@ def test_hosts_that_the_run_takes_down_are_no_loss(
 
     assert on(hosts) == {"hive2": "alice"}
     lock.check()
+
+
+def test_a_host_that_is_away_hides_no_loss(
+    hosts: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run took one down itself; the other one has fallen silent, and would let another run begin."""
+    monkeypatch.setattr(lock_session, "PATIENCE", 1.0)
+    monkeypatch.setattr(stage_lock, "PATIENCE", 1.0)
+    lock = begin("alice")
+    lock.wait()
+    lock.let_go([REPOSITORY])
+    hosts["hive2"].end_sessions()
+    for host in hosts.values():
+        host.is_silent = True
+    hosts["hive0"].end_sessions()
+
+    wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
+
+    assert lock.problem.startswith("private: hive0 held this stage's lock for this run, and did not answer")
+
+
+def test_a_host_that_is_gone_for_good_is_made_up_for(
+    hosts: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on with the other one, takes the next hive beside it, and says so once."""
+    monkeypatch.setattr(lock_session, "PATIENCE", 2.0)
+    monkeypatch.setattr(stage_lock, "PATIENCE", 2.0)
+    monkeypatch.setattr(stage_lock, "BEAT", 0.2)
+    said: list[str] = []
+    lock = begin("alice")
+    lock.say = said.append
+    lock.wait()
+    hosts["hive2"].is_silent = True
+    hosts["hive2"].end_sessions()
+
+    wait_for(lambda: on_those_that_answer(hosts) == {"hive0": "alice", "hive1": "alice"}, "the next one", 10)
+
+    lock.check()
+    assert said == ["hive2 does not answer: this run holds the stage's lock on hive0, and goes on"]
+
+
+def test_a_host_that_does_not_answer_at_the_beginning_is_named(hosts: dict[str, Any], begin: Begin) -> None:
+    """As one that was destroyed, and is to be made anew: the run goes on with the others, and says so."""
+    hosts["hive2"].is_silent = True
+    said: list[str] = []
+    lock = begin("alice")
+    lock.say = said.append
+    lock.wait()
+
+    wait_for(lambda: bool(said), "the line", 5)
+    assert said == ["hive2 does not answer: this run holds the stage's lock on hive0 and hive1, and goes on"]
+
+
+def test_an_attempt_to_hold_it_again_forgets_no_failure(
+    hosts: dict[str, Any], begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks that wait for a host that was just found silent fail with that, and don't try one after another."""
+    doubts: list[str] = []
+    monkeypatch.setattr(type(hosts["hive0"]), "doubt", lambda self: doubts.append(self.name))
+    lock = begin("alice")
+    lock.wait()
+    hosts["hive0"].end_sessions()
+
+    wait_for(lambda: "hive0" in doubts, "it to be looked at", 10)
+    wait_for(lambda: on(hosts).keys() == {"hive2", "hive0"}, "it to be held again", 10)
 
 
 def test_another_run_meanwhile_ends_this_one(hosts: dict[str, Any], begin: Begin) -> None:
@@ -269,3 +342,15 @@ def test_one_that_was_turned_away_ends_no_other_run(hosts: dict[str, Any], begin
     first.join(REPOSITORY)
 
     assert on(hosts) == {"hive2": "alice", "hive0": "alice"}
+
+
+def test_a_run_that_was_ended_by_unlock_knows_at_once(hosts: dict[str, Any], begin: Begin) -> None:
+    """Its sessions end, and the hosts say by whom it was ended when it asks again."""
+    lock = begin("alice")
+    lock.wait()
+    for host in hosts.values():
+        lock_session.break_on(host, lock_name(STAGE), {"who": "bob"})
+
+    wait_for(lambda: bool(lock.problem), "the loss to be noticed", 10)
+
+    assert "was taken away from this run by doit unlock: bob in" in lock.problem
