@@ -46,6 +46,9 @@ IN_TEXT = (
     "doit replace=hive0",
     "doit build_networks replace=front",
     "doit init mysite ci=github",
+    "doit logs hello since=15m",
+    "doit logs hive0 since=1h",
+    "doit ssh hive0 -- 'du -xh / | sort -h | tail'",
 )
 """The commands of the text that no block has, and that can be run as they stand."""
 IN_TEXT_NOT_RUN = {
@@ -54,7 +57,8 @@ IN_TEXT_NOT_RUN = {
         "./setup python packages/lock.py", "./setup tox", "./setup pytest", "tox -e",
     ),
     "the name of a command, which wants a word": (
-        "doit authorize", "doit init", "doit rollback", "doit shell_image", "doit why", "doit replace=",
+        "doit authorize", "doit cp", "doit exec", "doit init", "doit rollback", "doit shell_image", "doit why",
+        "doit replace=",
     ),
     "of what another page, or the walk through the code, adds: mysite has no such thing": (
         "doit setup_hosts:hive0.motd", "doit why banner", "doit addresses", "doit help addresses",
@@ -62,8 +66,9 @@ IN_TEXT_NOT_RUN = {
         "doit shell_image:pdnsdb", "doit why web",
     ),
     "the words that a message says, at a cloud": ("doit leave=unknown",),
+    "a shell for a person": ("ssh -F state/private/ssh_config hive0",),
     "as one of a block, with another name": (
-        "doit keys export bob", "doit list --all build_networks", "doit forget build_infra:hive0",
+        "doit keys export bob", "doit forward hive0 5000:5000", "doit list --all build_networks", "doit forget build_infra:hive0",
     ),
 }  # fmt: skip
 """Why commands of the text, or those that begin so, are not run. `tests/unit/docs/test_commands.py` holds this table
