@@ -68,7 +68,8 @@ IN_TEXT_NOT_RUN = {
     "the words that a message says, at a cloud": ("doit leave=unknown",),
     "a shell for a person": ("ssh -F state/private/ssh_config hive0",),
     "as one of a block, with another name": (
-        "doit keys export bob", "doit forward hive0 5000:5000", "doit list --all build_networks", "doit forget build_infra:hive0",
+        "doit keys export bob", "doit forward hive0 5000:5000", "doit list --all build_networks",
+        "doit forget build_infra:hive0",
     ),
 }  # fmt: skip
 """Why commands of the text, or those that begin so, are not run. `tests/unit/docs/test_commands.py` holds this table
