@@ -4,6 +4,7 @@ https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operat
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,6 +19,8 @@ from remote.engine.unix_http import UnixHttp
 TIMEOUT = 30.0
 """Seconds that one piece of an answer may take; of a log that is followed, without limit."""
 _HEADER, _ERROR_STREAM = 8, 2
+_STREAMS = (1, _ERROR_STREAM)
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,14 @@ def _get(where: str, connection: UnixHttp, path: str) -> HTTPResponse:
 
 
 def _frames(response: HTTPResponse) -> Iterator[tuple[bool, bytes]]:
-    """Yield the pieces of a log, each with whether it is of standard error."""
+    """Yield the pieces of a log, each with whether it is of standard error.
+
+    Those of the engine's own are left out: it can't read a file on, as where the container is just being removed.
+    """
     while len(header := response.read(_HEADER)) == _HEADER:
-        yield header[0] == _ERROR_STREAM, response.read(int.from_bytes(header[4:], "big"))
+        piece = response.read(int.from_bytes(header[4:], "big"))
+        if header[0] in _STREAMS:
+            yield header[0] == _ERROR_STREAM, piece
 
 
 def _raw(response: HTTPResponse) -> Iterator[tuple[bool, bytes]]:
@@ -122,6 +130,8 @@ def _lines(pieces: Iterator[tuple[bool, bytes]]) -> Iterator[LogLine]:
     open_lines: dict[bool, tuple[str, str]] = {}
     for is_error, piece in pieces:
         time, _, text = piece.decode(errors="replace").partition(" ")
+        if not _TIME.fullmatch(time):
+            continue  # the engine's own words, in the log of a terminal
         first, begun = open_lines.pop(is_error, (time, ""))
         if text.endswith("\n"):
             yield LogLine(first, begun + text.rstrip("\r\n"), is_error)

@@ -45,7 +45,8 @@ def words(done: "subprocess.CompletedProcess[bytes]") -> tuple[int, str]:
 def held(site: Site, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
     """Start doit, with its output in pipes; it gets Ctrl-C at the end if it still runs then."""
     with subprocess.Popen(
-        [str(DOIT), *words],
+        # Where the tests themselves run in the background, they have it ignored.
+        ["env", "--default-signal=INT", str(DOIT), *words],
         cwd=site.directory,
         env=site.environment,
         stdin=subprocess.DEVNULL,

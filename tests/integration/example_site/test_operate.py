@@ -247,7 +247,7 @@ def test_copies(site: Example, tmp_path: Path) -> None:
     os.chown(tree / "run", 33, 1234)
     os.utime(tree / "run", (1_000_000_000, 1_000_000_000))
     (tree / "link").symlink_to("../elsewhere")
-    (tree / "same").hardlink_to(tree / "run")
+    (tree / "same").hardlink_to(tree / "large")
     assert typed(site, "cp", str(tree), "pdnsdb:/tmp").returncode == 0
     inside = typed(
         site,
@@ -261,7 +261,8 @@ def test_copies(site: Example, tmp_path: Path) -> None:
     )
     assert inside.stdout.decode().splitlines() == [
         f"{digest.hexdigest()}  large",
-        "33 1234 4751 1000000000 2",
+        "33 1234 4751 1000000000",
+        "2",
         "../elsewhere",
     ]
     assert typed(site, "cp", "pdnsdb:/tmp/tree", str(tmp_path / "back")).returncode == 0
@@ -269,13 +270,13 @@ def test_copies(site: Example, tmp_path: Path) -> None:
     assert {path.name for path in back.iterdir()} == {"empty", "large", "run", "link", "same"}
     assert hashlib.sha256((back / "large").read_bytes()).digest() == digest.digest()
     stat = (back / "run").stat()
-    assert (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777, stat.st_mtime, stat.st_ino) == (
+    assert (stat.st_uid, stat.st_gid, stat.st_mode & 0o7777, stat.st_mtime) == (
         33,
         1234,
         0o4751,
         1_000_000_000,
-        (back / "same").stat().st_ino,
     )
+    assert (back / "large").samefile(back / "same")
     assert (back / "link").readlink() == Path("../elsewhere")
     done = typed(site, "cp", "pdnsdb:/tmp/none", ".")
     assert (done.returncode, b"/tmp/none: not there in the container" in done.stderr) == (255, True)
