@@ -368,4 +368,12 @@ def test_a_one_off_task(site: Example) -> None:
         console.send_signal(signal.SIGTERM)
         assert console.wait(30) != 0
     assert site.on("hive0", "docker service ls -qf name=pair-run") == ""
+    with held(site, "run", "pair", "--", "sh", "-c", "echo ready; exec sleep 1000") as console:
+        assert console.stdout is not None
+        assert console.stdout.readline() == b"ready\n"
+        console.kill()
+    text = words(typed(site, "status"))[1]
+    assert re.search(r"^pair-run-\w+ is a task of doit run pair$", text, re.MULTILINE), text
+    assert "service pair-run-" in site.run().well().text
+    site.run("prune", f"confirm={site.name}").well()
     assert words(typed(site, "status"))[1].splitlines()[-1] == "all is well"
