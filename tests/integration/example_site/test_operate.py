@@ -88,23 +88,8 @@ def test_status(site: Example) -> None:
     assert (pair["running"], pair["healthy"], sum(pair["hosts"].values())) == (2, 2, 2)
 
 
-def test_status_beside_a_run(site: Example) -> None:
-    """It takes no lock and waits for none; a service has its tasks, ended ones too."""
-    with held(site, "restart", "pair") as restart:
-        assert restart.stdout is not None
-        assert restart.stdout.readline() == b"pair: its tasks are replaced\n"
-        assert typed(site, "status").returncode in {0, 2}
-        assert restart.poll() is None
-        assert restart.wait(60) == 0
-    status, text = words(typed(site, "status", "pair"))
-    assert status == 0
-    rows = [re.split(r" {2,}", line)[:2] for line in text.splitlines()[1:]]
-    assert sorted(rows[:2]) == [["pair.1", "running"], ["pair.2", "running"]]
-    assert sorted(rows[2:4]) == [["pair.1", "shutdown"], ["pair.2", "shutdown"]]
-
-
 def test_logs(site: Example) -> None:
-    """Of all tasks, on all hosts, in the order of their times; of a job that ended; as followed while tasks begin."""
+    """Of all tasks, on all hosts, in the order of their times; of one alone; of a job that ended."""
     status, text = words(typed(site, "logs", "pair", "lines=30"))
     found = [re.fullmatch(r"([\d:.]+) (pair\.\d) +\| (line \d+ of \w+)", line) for line in text.splitlines()]
     assert status == 0
@@ -117,14 +102,30 @@ def test_logs(site: Example) -> None:
     lines = words(typed(site, "logs", "done"))[1].splitlines()
     assert sorted(line.partition(" | ")[2] for line in lines) == ["it is done", "so it is"]
 
+
+def test_restart(site: Example) -> None:
+    """New tasks take the place of the old ones, and the next run has nothing to do.
+
+    Beside it status takes no lock and waits for none; a log that is followed goes on with the new tasks.
+    """
     with held(site, "logs", "-f", "pair", "lines=1") as follow:
+        with held(site, "restart", "pair") as restart:
+            assert restart.stdout is not None
+            assert restart.stdout.readline() == b"pair: its tasks are replaced\n"
+            assert typed(site, "status").returncode in {0, 2}
+            assert restart.poll() is None
+            assert restart.wait(60) == 0
         assert follow.stdout is not None
-        assert typed(site, "restart", "pair").returncode == 0
         read = iter(follow.stdout.readline, b"")
-        first = next(i for i, line in enumerate(read) if b"| line 1 of " in line)
-        assert first > 2, "the new task's first line came before those of the old ones"
+        first = next((i for i, line in enumerate(read) if b"| line 1 of " in line), 0)
+        assert first > 2, "no line of the new task behind those of the old ones"
         follow.send_signal(signal.SIGINT)
         assert follow.wait(20) == 0
+    status, text = words(typed(site, "status", "pair"))
+    assert status == 0
+    rows = [re.split(r" {2,}", line)[:2] for line in text.splitlines()[1:]]
+    assert sorted(rows[:2]) == [["pair.1", "running"], ["pair.2", "running"]]
+    assert sorted(rows[2:4]) == [["pair.1", "shutdown"], ["pair.2", "shutdown"]]
 
 
 def test_logs_of_a_host(site: Example) -> None:
