@@ -29,6 +29,8 @@ _LONGEST_NAME = 63
 """Letters of a service's name, which is one of DNS."""
 _FAILED = {"failed", "rejected", "orphaned", "shutdown", "remove"}
 _ENDED = {*_FAILED, "complete"}
+_NO_INIT = "N/A"
+"""The version of an engine's init where it has none; Debian's has an empty one."""
 _LEFT = 600.0
 """Seconds after which nobody reads a task that ended any more."""
 
@@ -56,7 +58,7 @@ def one_off_task(
     _, client = run.connections.manager()
     with engine_errors(service, "looking at the service", ServiceError):
         found = find_service(client, service)
-        has_init = (client.info().get("InitCommit") or {}).get("ID", "N/A") not in {"", "N/A"}
+        has_init = (client.info().get("InitCommit") or {}).get("ID", _NO_INIT) != _NO_INIT
     if found is None:
         raise ServiceError(f"service {service}: is not deployed (doit deploy_services:{service})")
     _remove_ended(run, client)
