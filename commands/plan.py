@@ -22,6 +22,7 @@ from model.errors import SkepError
 from providers.base import Resource
 from tasks.cleanup.orphans import items as left_over
 from tasks.explain import costs
+from tasks.explain.package_age import package_ages, package_data, package_lines
 from tasks.explain.plan import ERROR, LEFT, MAY_CHANGE, NOTHING, REMOVE, UNKNOWN, Item, Planner
 from tasks.explain.status import StatusTable
 from tasks.names import infra_task
@@ -234,6 +235,7 @@ class PlanReport:
             },
             "takes": self.takes(),
             "pinned": pinned_revisions.observed(self.run.stage, self.run.live_state.swarm),
+            "packages": package_data(package_ages(self.run)),
             "warnings": list(warnings(self.run.stage, self.run.directory)),
         }
 
@@ -287,6 +289,7 @@ class PlanReport:
         ]
         lines += [paint(line, YELLOW, on=coloured) for line in warnings(stage, self.run.directory)]
         lines += [paint(line, DIM, on=coloured) for line in self._costs()]
+        lines += [paint(line, DIM, on=coloured) for line in package_lines(package_ages(self.run))]
         return [*lines, paint(self._summary(), BOLD, on=coloured)]
 
     def _costs(self) -> Iterator[str]:

@@ -15,7 +15,7 @@ from model.stage import Host, Stage
 from model.templates import NFS, refers_to
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
-from tasks.hosts.volume_data import elsewhere, has_data
+from tasks.hosts.volume_data import elsewhere, has_data, move_refusal
 from tasks.names import NFS_TASK, host_task, setup_task, volume_task
 from tasks.observe.externals import volume_drift
 from tasks.observe.live_state import LiveState
@@ -62,10 +62,17 @@ class NamedVolume(Step):
         return {"host": self._run.state.record(host_task(self.host), HostRecord).id, **flatten("volume", own)}
 
     def ensure(self, work: Work) -> VolumeRecord:
-        """Make the volume; one that is there and may hold data is never replaced."""
+        """Make the volume; one that is there and may hold data is never replaced.
+
+        Raises:
+            ServiceError: It can't be made so, or somebody is moving it.
+
+        """
         from remote.swarm.volumes import VolumeInspector, ensure_volume
 
         run, name = self._run, self._name
+        if refused := move_refusal(run, name):
+            raise ServiceError(refused)
         inspector = VolumeInspector(
             partial(has_data, run.connections, name, self._host),
             partial(elsewhere, run, name, self._volume, self._host),
@@ -82,6 +89,8 @@ class NamedVolume(Step):
 
         del work
         run, name = self._run, self._name
+        if move_refusal(run, name):
+            return None
         labels = labels_of(run.live_state.host(self._host).volumes.get(name, {}))
         wanted = volume_labels(run.stage, renderer_of(run).volume(name), name)
         incarnation = labels.get(INCARNATION_LABEL, "")
@@ -90,8 +99,10 @@ class NamedVolume(Step):
         )
 
     def real(self, key: str) -> str | None:
-        """Compare with the recorded incarnation."""
+        """Compare with the recorded incarnation; one that is being moved is made by no run."""
         del key
+        if refused := move_refusal(self._run, self._name):
+            return refused
         record = self._run.state.read(self.task, VolumeRecord)
         incarnation = record.incarnation if record is not None else ""
         return self._run.live_state.volume(self._host, self._name, incarnation)
@@ -112,6 +123,8 @@ class NamedVolume(Step):
 
         del changed
         run, name, host = self._run, self._name, self._host
+        if refused := move_refusal(run, name):
+            return Finding(BLOCKED, refused)
         labels = labels_of(run.live_state.host(host).volumes.get(name, {}))
         wanted = volume_labels(run.stage, renderer_of(run).volume(name), name)
         if is_as_defined(labels, wanted):
@@ -131,9 +144,11 @@ class NamedVolume(Step):
         return Finding(REPLACE, "its definition differs, and it is empty")
 
     def refusal(self) -> str:
-        """Return that its data is on a host that is no longer to have it, if so."""
+        """Return that its data is on a host that is no longer to have it, or that it is being moved, if so."""
         try:
-            return elsewhere(self._run, self._name, self._volume, self._host)
+            return move_refusal(self._run, self._name) or elsewhere(
+                self._run, self._name, self._volume, self._host
+            )
         except SkepError:
             return ""
 
@@ -236,6 +251,8 @@ class OrphanVolume(Orphan):
     """A volume that the stage does not want on its host. It may hold data, so it goes only if a person names it."""
 
     kind, order, is_on_host, is_kept = "volume", 90, True, True
+    is_elsewhere: bool = False
+    """Whether site.toml has it on other hosts."""
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -245,6 +262,10 @@ class OrphanVolume(Orphan):
     @property
     def staying(self) -> str:
         """Why it stays: a service uses it, or nobody named it."""
+        if self.users and self.is_elsewhere:
+            return (
+                f"{self.held}; doit move_volume {self.name} to=HOST takes its data to where site.toml has it"
+            )
         return super().staying if self.users else f"it may hold data; to remove it: volumes={self.name}"
 
     def remove(self, run: Run, log: Log) -> None:
@@ -277,8 +298,11 @@ def orphans(run: Run) -> Iterator[Orphan]:
                 yield OrphanVolume(
                     name,
                     volume_task(name, host.short),
-                    "no longer in site.toml; left, since it may hold data",
+                    "is to be on other hosts; left, since it may hold data"
+                    if name in stage.volumes
+                    else "no longer in site.toml; left, since it may hold data",
                     host=host.short,
+                    is_elsewhere=name in stage.volumes,
                     users=tuple(
                         user for user in mounting(run.live_state, name, host) if user in stage.services
                     ),

@@ -1,12 +1,12 @@
 """Phase 7: first data. Roles run inside a service's running container, on whatever hive, once for each key."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from model import site as types
 from model.errors import ServiceError
-from model.keys.digest import Inputs, flatten
+from model.keys.digest import Inputs, flatten, key_of
 from model.keys.record import FactRecord, ServiceRecord, SwarmRecord, VolumeRecord
 from model.labels import INITIALIZED_LABEL, labels_of
 from tasks.images.ansible_inventory import SiteInventory, inventory_for, play
@@ -105,6 +105,33 @@ class Initialization(Step):
     def real(self, key: str) -> str | None:
         """Look for its marker on the service."""
         return self._run.live_state.initialized(self._service_name, self._label, key)
+
+    def marker_when_moved(self, marker: str, before: Mapping[str, str], after: Collection[str]) -> str:
+        """Return the marker that the service is to have when volumes of it were moved with their data.
+
+        What was loaded is in them as it was: a role that had run is not run again for it.
+
+        Args:
+            marker: The marker that the service has.
+            before: The volumes as they were, `NAME@HOST`, each with its incarnation.
+            after: The same volumes as they are now.
+
+        """
+        inputs = self.inputs_now()
+        now = flatten("volumes", dict.fromkeys(after, ""))
+        former = {name: value for name, value in inputs.items() if name not in now}
+        former |= flatten("volumes", dict(before))
+        return key_of(inputs) if marker == key_of(former) else marker
+
+    @property
+    def service(self) -> str:
+        """The service's name."""
+        return self._service_name
+
+    @property
+    def label(self) -> str:
+        """The label of the service that is its marker."""
+        return self._label
 
     def recall(self, work: Work) -> FactRecord | None:
         """Return the record of a role whose marker was seen; none is run, though a run may deploy the service now."""

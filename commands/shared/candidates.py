@@ -37,6 +37,8 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "forward": ("stage", "task"),
     "logs": ("stage", "task", "since", "lines", "grep"),
     "scale": ("stage", "until"),
+    "move_volume": ("stage", "to", "from"),
+    "upgrade_hosts": ("stage", "confirm"),
     "help": (),
     "tabcompletion": (),
 }
@@ -55,7 +57,7 @@ _OF_SERVICES = (
     "run",
 )
 """Commands that take services."""
-_OF_HOSTS = ("ssh", "logs", "forward", "replace_host")
+_OF_HOSTS = ("ssh", "logs", "forward", "replace_host", "upgrade_hosts")
 """Commands that take hosts."""
 _OF_ALL_TASKS = ("exec", "cp")
 """Commands that take `task=all`."""
@@ -183,7 +185,9 @@ def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
         yield from ((name, "service") for name in site.names("services"))
     if command in _OF_HOSTS:
         yield from ((name, "host") for name in site.hosts())
-    if command == "scale":
+    if command == "move_volume":
+        yield from ((name, "volume") for name in site.names("volumes"))
+    elif command == "scale":
         yield from ((f"{name}=", "service") for name in site.names("services"))
     elif command == "cp":
         yield from ((f"{name}:", "service") for name in site.names("services"))
@@ -201,7 +205,8 @@ def _values(name: str, value: str, command: str, site: SiteNames) -> Iterator[st
     single = {
         "stage": site.names("stages"),
         "confirm": [site.name] if site.name else [],
-        "to": ["latest"],
+        "to": site.hosts() if command == "move_volume" else ["latest"],
+        "from": site.hosts(),
         "task": [*(["all"] if command in _OF_ALL_TASKS else []), *site.hosts()],
     }
     several = {

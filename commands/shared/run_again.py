@@ -1,13 +1,23 @@
 """A run of doit after a command that has left something to do."""
 
+import shlex
 import sys
+from collections.abc import Sequence
 
 from remote.mother import process
 from tasks.run.context import Run
 
 
-def run_again(run: Run, program: str) -> int:
-    """Run doit on the same stage, in this terminal, and return its exit status."""
-    sys.stdout.write(f"{program} stage={run.stage.name}\n")
+def run_again(run: Run, program: str, tasks: Sequence[str] = ()) -> int:
+    """Run doit on the same stage, in this terminal, and return its exit status.
+
+    Args:
+        run: The run, which has let the stage go.
+        program: How doit was called.
+        tasks: The tasks to run; all if there are none.
+
+    """
+    words = [*tasks, f"stage={run.stage.name}"]
+    sys.stdout.write(f"{shlex.join([program, *words])}\n")
     sys.stdout.flush()
-    return process.run_in_front([sys.executable, "-m", "doit", f"stage={run.stage.name}"], cwd=run.directory)
+    return process.run_in_front([sys.executable, "-m", "doit", *words], cwd=run.directory)

@@ -17,6 +17,7 @@ from remote.mother.wait import Pace, attempts
 from remote.ssh import commands as ssh_commands
 from remote.ssh.openssh import FAILED, pipe_ssh, run_ssh
 from remote.ssh.ssh_files import SUN_PATH, SshFiles, host_key_problem, is_refusal, own_directory
+from remote.ssh.transfer import transfer
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 _NEVER = -inf
@@ -234,6 +235,35 @@ class Connection:
         if not ended.ok:
             where = f"{self.name} to {receiver.name}"
             raise CommandError(where, label, ended.status, "\n".join(ended.lines), ended.ending)
+
+    def transfer(
+        self,
+        command: str,
+        receiver: "Connection",
+        receiving: str,
+        count: Callable[[int], None],
+        *,
+        label: str,
+    ) -> None:
+        """Run a command here, and one on another host that reads its output; it takes as long as it takes.
+
+        Args:
+            command: A command for this host's shell.
+            receiver: The connection to the other host.
+            receiving: A command for that one's shell.
+            count: Takes the number of bytes of each piece that went through.
+            label: What to call it in messages.
+
+        Raises:
+            CommandError: One of them failed.
+            HostError: A host does not answer.
+
+        """
+        self.open()
+        receiver.open()
+        sends = ssh_commands.ssh_command(self._files.config, self._control, self.name, command)
+        takes = ssh_commands.ssh_command(self._files.config, receiver._control, receiver.name, receiving)  # noqa: SLF001 - its own kind
+        transfer(sends, takes, count, (self.name, receiver.name), label)
 
     def _alive(self) -> bool:
         """Return whether the shared connection still answers."""

@@ -12,6 +12,7 @@ from model.json_types import Json
 from model.labels import CORDONED_LABEL, is_skeps, labels_of
 from model.log import Log
 from model.stage import Host
+from model.swarm.host_node import is_of
 from remote.engine.client import engine_errors
 from remote.mother.wait import wait_for
 
@@ -366,16 +367,6 @@ def _never_joined(node: Json) -> bool:
     # The engine writes nanoseconds.
     made = datetime.fromisoformat(f"{node['CreatedAt'][:19]}+00:00")
     return datetime.now(UTC) - made > timedelta(seconds=JOIN_TIMEOUT)
-
-
-def is_of(node: Json, host: Host, node_id: str = "") -> bool:
-    """Return whether a node is a host's, by its id if that is known; one that never came up has an address only."""
-    if node_id:
-        return bool(node["ID"] == node_id)
-    addresses = (node.get("ManagerStatus") or {}).get("Addr", ""), (node.get("Status") or {}).get("Addr", "")
-    name = (node.get("Description") or {}).get("Hostname")
-    known = {address.partition(":")[0] for address in addresses if address}
-    return name == host.name or host.address in known
 
 
 def _remove(client: DockerClient, node: str) -> None:

@@ -1,11 +1,14 @@
-"""Data in volumes: whether a volume holds any, and whether that is on a host that is no longer to have it."""
+"""Data in volumes: whether a volume holds any, and whether that is elsewhere, or being moved."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from shlex import quote
 
 from model import site as types
-from model.labels import belongs_to, labels_of
+from model.labels import VOLUME_LABEL, belongs_to, labels_of
 from model.stage import Host
+from model.swarm.host_node import node_of
+from model.swarm.volume_move import VolumeMove, moves_in
 from tasks.names import volume_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -28,32 +31,56 @@ def has_data(connections: Connections, name: str, host: Host) -> bool:
     return "data" in output.split()
 
 
+def moves(run: Run) -> Mapping[str, VolumeMove]:
+    """Return the moves of volumes that have begun and not ended, by volume, as the live state has them."""
+    return moves_in(run.live_state.swarm.configs.values())
+
+
+def move_refusal(run: Run, volume: str) -> str:
+    """Return why a volume is left alone, with the way out; empty unless it is being moved."""
+    move = moves(run).get(volume)
+    return move.refusal() if move is not None else ""
+
+
 def refused_volumes(run: Run) -> list[str]:
     """Return the tasks of volumes that may not be made on hosts that are new to them."""
     return [
         volume_task(name, host.short)
         for name, volume in run.stage.volumes.items()
         for host in run.stage.volume_hosts(name)
-        if elsewhere(run, name, volume, host)
+        if move_refusal(run, name) or elsewhere(run, name, volume, host)
     ]
 
 
 def elsewhere(run: Run, name: str, volume: types.Volume, host: Host) -> str:
-    """Return why a volume may not be made on a host: another one that is no longer to have it has its data."""
+    """Return why a volume may not be made on a host: another one that is no longer to have it has its data.
+
+    One that does not answer counts if it had the volume, as far as state/ or the swarm knows.
+    """
     if not volume.is_on_host or name in run.may_replace or name in run.live_state.host(host).volumes:
         return ""
     for other in run.stage.hosts:
-        held = labels_of(run.live_state.host(other).volumes.get(name, {}))
-        if other in run.stage.volume_hosts(name) or not belongs_to(held, run.stage.labels):
+        if other in run.stage.volume_hosts(name):
             continue
-        if has_data(run.connections, name, other):
-            config = run.connections.files.config
-            copy = f"sudo tar -C /var/lib/docker/volumes/{name}/_data"
+        held = labels_of(run.live_state.host(other).volumes.get(name, {}))
+        if belongs_to(held, run.stage.labels) and has_data(run.connections, name, other):
             return (
                 f"volume {name}: its data is on {other.short}, which is no longer among its hosts, and would not be "
-                f"on {host.short}. Either restore volumes.{name}.hosts. Or move the data: stop its services (docker "
-                f"service scale …=0), and type: doit build_volumes replace={name}; then: ssh -F {config} {other.short} "
-                f"{copy} -c . | ssh -F {config} {host.short} {copy} -x; then: doit. Or, if it is not needed: doit "
+                f"on {host.short}. Either restore volumes.{name}.hosts. Or move the data: type: doit move_volume "
+                f"{name} to={host.short}. Or, if it is not needed: doit replace={name}"
+            )
+        if (error := run.live_state.host(other).error) and may_have(run, name, other):
+            return (
+                f"volume {name}: its data may be on {other.short}, which is no longer among its hosts and does not "
+                f"answer ({error.splitlines()[0]}), and would not be on {host.short}. Either bring {other.short} back, "
+                f"and type: doit move_volume {name} to={host.short}. Or, if the data is lost or not needed: doit "
                 f"replace={name}"
             )
     return ""
+
+
+def may_have(run: Run, name: str, host: Host) -> bool:
+    """Return whether a host that does not answer had a volume, by its node's label or a record in state/."""
+    node = node_of(run.live_state.swarm.nodes.values(), host)
+    is_recorded = run.state.record_path(volume_task(name, host.short)).exists()
+    return is_recorded or f"{VOLUME_LABEL}{name}" in labels_of(node.get("Spec") or {})

@@ -7,6 +7,7 @@ from typing import Any
 from model.json_types import Json
 from model.keys.authorized_key import AuthorizedKey
 from remote.hostsetup.markers import AppliedStep
+from remote.hostsetup.updates import PackageAge
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class HostState:
         services: Service to the number of its containers that run here.
         external_volumes: All volumes of the host, if services mount volumes of others.
         authorized_keys: The ssh keys that it lets in as the admin user.
+        packages: How old its packages are; None if that is not known.
         error: Why nothing is known of it, if so.
         refusal: Where that is so since it refuses this checkout's key, or has another host key: that, in short.
 
@@ -37,6 +39,7 @@ class HostState:
     services: Mapping[str, int] = field(default_factory=dict)
     external_volumes: frozenset[str] = frozenset()
     authorized_keys: tuple[AuthorizedKey, ...] = ()
+    packages: PackageAge | None = None
     error: str = ""
     refusal: str = ""
 

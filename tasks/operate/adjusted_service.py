@@ -12,6 +12,7 @@ from model.labels import SCALED_LABEL, SCALED_UNTIL_LABEL, SPEC_LABEL, labels_of
 from model.log import Log
 from model.swarm.scaled import scale_labels, scale_words
 from model.swarm.time_to_run import time_to_run
+from model.swarm.volume_move import refuse_moving
 from remote.swarm.spec import spec_digest
 from tasks.run.context import Run
 from tasks.services.deployed_service import log_tail
@@ -101,7 +102,7 @@ class AdjustedService:
         """Return a manager's engine, and the service as the swarm has it.
 
         Raises:
-            ServiceError: It is not deployed.
+            ServiceError: It is not deployed, or a volume of it is being moved.
 
         """
         from remote.engine.client import engine_errors
@@ -112,6 +113,7 @@ class AdjustedService:
             found = find_service(client, self.name)
         if found is None:
             raise ServiceError(f"service {self.name}: is not deployed (doit deploy_services:{self.name})")
+        refuse_moving(self.name, found)
         return client, found
 
     def _write(self, client: "DockerClient", found: Json, spec: Json, *, is_whole: bool = True) -> None:

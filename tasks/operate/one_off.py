@@ -14,6 +14,7 @@ from model.json_types import Json
 from model.labels import ONE_OFF_LABEL, label_filter
 from model.log import Log
 from model.moments import engine_moment
+from model.swarm.volume_move import refuse_moving
 from remote.mother.wait import Pace, telling, wait_for
 from tasks.operate.adjusted_service import json_copy
 from tasks.operate.containers import ServiceContainer
@@ -61,6 +62,7 @@ def one_off_task(
         has_init = (client.info().get("InitCommit") or {}).get("ID", _NO_INIT) != _NO_INIT
     if found is None:
         raise ServiceError(f"service {service}: is not deployed (doit deploy_services:{service})")
+    refuse_moving(service, found)
     _remove_ended(run, client)
     ending = f"-run-{random.token_hex(3)}"
     name = service[: _LONGEST_NAME - len(ending)] + ending

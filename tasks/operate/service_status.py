@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.json_types import Json
-from model.labels import ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, labels_of
+from model.labels import MOVING_LABEL, ONE_OFF_LABEL, PINNED_LABEL, REVISION_LABEL, labels_of
 from model.moments import engine_moment
 from model.swarm.scaled import scale_words
 from model.swarm.scheduling import meets_constraint
 from model.swarm.scheduling_node import scheduling_node
+from model.swarm.volume_move import moving_words
 from remote.swarm import jobs
 from tasks.operate.site_view import RUNNING, SiteView
 
@@ -94,6 +95,8 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
     ):
         scaled = scale_words(labels)
         notes.append(f"replicas: {wanted}, in site.toml {defined.replicas}{f': {scaled}' if scaled else ''}")
+    if stopped := moving_words(labels.get(MOVING_LABEL, "")):
+        problems.append(stopped)
     if found and (found.get("UpdateStatus") or {}).get("State") == "updating":
         notes.append("is being updated")
     number = labels.get(REVISION_LABEL, "")

@@ -8,6 +8,7 @@ from model.keys.digest import Inputs, key_of
 from model.labels import KEY_LABEL, PINNED_LABEL, REVISION_LABEL, SPEC_LABEL, labels_of, own_labels
 from model.log import Log
 from model.swarm.time_to_run import time_to_run
+from model.swarm.volume_move import refuse_moving
 from remote.swarm.revisions import refuse_gone_networks, revisions, with_secrets
 from tasks.run.context import Run
 from tasks.services import pinned_revisions
@@ -107,7 +108,7 @@ class ServiceRollback:
         """Return the service as the swarm has it.
 
         Raises:
-            ServiceError: It is not deployed, or the engine refuses.
+            ServiceError: It is not deployed, a volume of it is being moved, or the engine refuses.
 
         """
         from remote.engine.client import engine_errors
@@ -117,6 +118,7 @@ class ServiceRollback:
             service = find_service(client, self._name)
         if service is None:
             raise ServiceError(f"service {self._name}: is not deployed")
+        refuse_moving(self._name, service)
         return service
 
     def _chosen(self, kept: "Sequence[Revision]", service: "Json", number: str | None) -> "Revision":

@@ -32,6 +32,8 @@ NOT_RUN = {
     "doit lock upgrade=debian:13": "asks Docker Hub: tests/integration/one_host_site/test_base_images.py",
     "doit serve_install": "waits for machines that boot from it: tests/unit/commands/test_serve_install.py",
     "doit logs -f hello": "its server says nothing: tests/integration/example_site/test_operate.py",
+    "doit move_volume": "mysite has one hive: tests/integration/broken_site/test_moved_volume.py",
+    "doit upgrade_hosts": "fetches lists of packages: tests/integration/broken_site/test_upgraded_hosts.py",
     "doit leave=eu-central-1": "moves a stage at a cloud to a region in which nothing would answer ssh",
 }
 """What can't be run here, whatever words follow, with the reason."""

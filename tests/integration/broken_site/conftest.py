@@ -15,6 +15,8 @@ ORDER = {
     "test_outages": "an engine or a host is away for a while",
     "test_changed_by_hand": "a host or a service is not as it was left",
     "test_killed_runs": "runs are killed, and nothing is lost",
+    "test_moved_volume": "a volume goes to another hive and back, with kills on the way",
+    "test_upgraded_hosts": "a host's packages are upgraded, and it is restarted",
     "test_losses": "state, services and whole hosts are lost, and made anew",
 }
 """The files, with what each does to the site: what breaks most last."""

@@ -9,6 +9,7 @@ import requests
 from docker.errors import APIError, NotFound
 
 from model.stage import Host
+from model.swarm.host_node import is_of
 from remote.swarm import nodes as swarm_nodes
 from tests.doubles.managers import quiet
 
@@ -17,9 +18,9 @@ def test_a_host_belongs_to_its_node() -> None:
     """A node is a host's by its name, or by its address where it never told its name."""
     host = Host("hive0", "p-hive0.example", "10.0.0.10", is_hive=True, is_repository=False)
 
-    assert swarm_nodes.is_of({"Description": {"Hostname": "p-hive0.example"}}, host)
-    assert swarm_nodes.is_of({"ManagerStatus": {"Addr": "10.0.0.10:2377"}}, host)
-    assert not swarm_nodes.is_of({"Description": {"Hostname": "p-hive1.example"}}, host)
+    assert is_of({"Description": {"Hostname": "p-hive0.example"}}, host)
+    assert is_of({"ManagerStatus": {"Addr": "10.0.0.10:2377"}}, host)
+    assert not is_of({"Description": {"Hostname": "p-hive1.example"}}, host)
 
 
 class OneNode:
@@ -200,7 +201,7 @@ def test_a_host_without_an_address_is_no_node() -> None:
     """Of a former host nothing but its short name may be known: nodes that have not told their address are others."""
     unknown = Host("hive9", "hive9", "", is_hive=False, is_repository=False)
 
-    assert not swarm_nodes.is_of({"Description": {"Hostname": "p-hive0.example"}}, unknown)
+    assert not is_of({"Description": {"Hostname": "p-hive0.example"}}, unknown)
 
 
 def test_a_node_that_somebody_else_removed_is_gone() -> None:

@@ -458,6 +458,7 @@ def test_json_is_stable(made: Made) -> None:
         "summary",
         "takes",
         "pinned",
+        "packages",
         "warnings",
     ]
     assert [set(one) for one in data["resources"]] == [{"task", "host", "action", "reasons", "after"}] * 2

@@ -1,0 +1,54 @@
+"""The markers of a service's initializations, taken along when volumes of the service are moved with their data.
+
+A volume on another hive is another one to an initialization, which would load its first data again, over what people
+have made of it since.
+"""
+
+from collections.abc import Sequence
+
+from model.errors import SkepError
+from model.keys.record import VolumeRecord
+from model.labels import INCARNATION_LABEL, labels_of
+from model.stage import Host
+from tasks import initialize_services
+from tasks.initialize_services import Initialization
+from tasks.names import volume_task
+from tasks.operate.volume_candidates import Candidate
+from tasks.run.context import Run
+
+
+def moved_markers(run: Run, moved: Sequence[Candidate]) -> dict[str, dict[str, str]]:
+    """Return the labels that services are to have, by service; none for a service that has no such role.
+
+    Args:
+        run: The run, whose state/ has the record of each volume on its new hive.
+        moved: The volumes.
+
+    """
+    before = {f"{each.name}@{each.source.short}": _incarnation(run, each.name, each.source) for each in moved}
+    after = {f"{each.name}@{each.target.short}" for each in moved}
+    found: dict[str, dict[str, str]] = {}
+    for step in initialize_services.steps(run):
+        if not isinstance(step, Initialization) or step.service not in run.live_state.swarm.services:
+            continue
+        service = run.live_state.swarm.services[step.service]
+        mounted = run.stage.services[step.service].named_volumes
+        was = {name: value for name, value in before.items() if name.partition("@")[0] in mounted}
+        marker = labels_of(service).get(step.label, "")
+        if not marker or not was:
+            continue
+        try:
+            wanted = step.marker_when_moved(marker, was, after)
+        except (KeyError, SkepError):
+            continue  # a run has to make something first that it needs, and runs it then
+        if wanted != marker:
+            found.setdefault(step.service, {})[step.label] = wanted
+    return found
+
+
+def _incarnation(run: Run, name: str, host: Host) -> str:
+    """Return the incarnation of a volume on the hive that it was on."""
+    record = run.state.read(volume_task(name, host.short), VolumeRecord)
+    if record is not None:
+        return record.incarnation
+    return labels_of(run.live_state.host(host).volumes.get(name, {})).get(INCARNATION_LABEL, "")

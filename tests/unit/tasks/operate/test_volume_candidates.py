@@ -1,0 +1,307 @@
+"""Which copy of a volume is moved, and what is refused before anything stops."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from commands.plan import plan_report
+from model.keys.digest import key_of
+from model.keys.record import VolumeRecord
+from model.swarm.volume_move import VolumeMove, journal_labels, moves_in, wanted
+from remote.swarm.spec import spec_digest
+from tasks import initialize_services
+from tasks.hosts import volume_data
+from tasks.operate import volume_candidates
+from tasks.operate.moved_markers import moved_markers
+from tasks.operate.volume_candidates import Candidate, MoveRefusedError, candidate, together
+from tasks.run.context import Run
+from tasks.step import BLOCKED
+from tests import made as rig
+from tests.made import Made
+from tests.unit.model.swarm.test_volume_move import config
+
+TO_HIVE1 = ('hosts = ["hive0"]', 'hosts = ["hive1"]')
+
+
+class Listings:
+    """What engines list: the swarm's services, and containers that use the volume."""
+
+    def __init__(self) -> None:
+        self.of_others: list[Any] = []
+        self.containers: list[Any] = []
+        self.with_data: set[str] = {"hive0"}
+
+
+@pytest.fixture
+def listings(monkeypatch: pytest.MonkeyPatch) -> Listings:
+    """Answer for engines and hosts."""
+    listings = Listings()
+
+    def answers(_connections: object, _name: str, host: Any) -> bool:
+        return host.short in listings.with_data
+
+    monkeypatch.setattr(volume_data, "has_data", answers)
+    monkeypatch.setattr(volume_candidates, "has_data", answers)
+    return listings
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Made:
+    """Return a site that is wholly made, with the volume data on hive0."""
+    site = rig.new(tmp_path)
+    site.edit("number_of_hosts = 3", "number_of_hosts = 4")
+    site.make()
+    names = {host.short: host.name for host in site.run().stage.hosts}
+    for identity, node in site.swarm.nodes.items():
+        node["Description"] = {"Hostname": names[identity.removeprefix("node-of-")]}
+    spec = site.swarm.services["web"]["Spec"]
+    spec["Mode"] = {"Replicated": {"Replicas": 1}}
+    spec["TaskTemplate"]["ContainerSpec"] = {"Mounts": [{"Type": "volume", "Source": "data"}]}
+    spec["Labels"]["skep.spec"] = spec_digest(spec)
+    return site
+
+
+def asked(made: Made, listings: Listings) -> Run:
+    """Return a run that reads these listings of engines."""
+    run = made.run()
+
+    def reader(_host: object) -> Any:
+        return SimpleNamespace(
+            services=lambda: [*made.swarm.services.values(), *listings.of_others],
+            tasks=lambda **_filters: [],
+            containers=lambda **_filters: listings.containers,
+            close=lambda: None,
+        )
+
+    connections: Any = run.connections
+    connections.reader = reader
+    connections.manager = lambda: (run.stage.host("hive0"), None)
+    return run
+
+
+def moved(made: Made, listings: Listings, to: str = "hive1", from_: str | None = None) -> Candidate:
+    """Ask for the move of the volume."""
+    return candidate(asked(made, listings), "data", to, from_)
+
+
+def refused(made: Made, listings: Listings, to: str = "hive1", from_: str | None = None) -> str:
+    """Return why it is refused."""
+    with pytest.raises(MoveRefusedError) as caught:
+        moved(made, listings, to, from_)
+    return str(caught.value)
+
+
+def test_site_toml_has_to_agree_first(made: Made, listings: Listings) -> None:
+    """The path, what is there, and what to write; then the same command goes."""
+    text = refused(made, listings)
+    assert text.startswith(
+        "volumes.data.hosts: site.toml has hive0 there, and not hive1: put hive1 in the place"
+    )
+
+    made.edit(*TO_HIVE1)
+    found = moved(made, listings)
+    assert (found.source.short, found.target.short) == ("hive0", "hive1")
+    spec = made.swarm.services["web"]["Spec"]
+    assert found.move == VolumeMove("data", "hive0", "hive1", {"web": wanted(spec)})
+
+
+def edited(text: str) -> Callable[[Made, Listings], None]:
+    """Return an edit of the volume's definition."""
+    return lambda made, _listings: made.edit(TO_HIVE1[0], text)
+
+
+def silent(made: Made, _listings: Listings) -> None:
+    """Have the hive with the data not answer."""
+    made.edit(*TO_HIVE1)
+    made.hosts["hive0"] = replace(made.hosts["hive0"], error="hive0: ssh: no answer")
+
+
+def filled(made: Made, listings: Listings) -> None:
+    """Have data in a volume of that name on the target."""
+    made.edit(*TO_HIVE1)
+    made.hosts["hive1"] = replace(made.hosts["hive1"], volumes=made.hosts["hive0"].volumes)
+    listings.with_data.add("hive1")
+
+
+def used(made: Made, listings: Listings) -> None:
+    """Have a container that somebody started use the volume."""
+    made.edit(*TO_HIVE1)
+    listings.containers.append({"Names": ["/backup"], "Labels": {}})
+
+
+def mounted(made: Made, listings: Listings) -> None:
+    """Have somebody else's service mount the volume."""
+    made.edit(*TO_HIVE1)
+    service = made.swarm.services["web"]
+    spec = {**service["Spec"], "Name": "theirs", "Labels": {}}
+    listings.of_others.append({**service, "Spec": spec})
+
+
+def at_work(made: Made, listings: Listings) -> None:
+    """Have a one-off task mount the volume."""
+    made.edit(*TO_HIVE1)
+    service = made.swarm.services["web"]
+    labels = {**service["Spec"]["Labels"], "skep.one-off": "web"}
+    listings.of_others.append({**service, "Spec": {**service["Spec"], "Name": "web-run-1", "Labels": labels}})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (edited('hosts = "each"'), "volumes.data.hosts: every hive has data of its own"),
+        (edited('driver_opts = { type = "nfs", device = ":/x" }'), "volumes.data: its data is not in files"),
+        (silent, "hive0: has volume data as far as is known, and does not answer: hive0: ssh: no answer"),
+        (filled, "hive1: its volume data has data in it, which would be lost"),
+        (used, "hive0: container backup uses volume data"),
+        (mounted, "volume data: service theirs, which is not this stage's, mounts it"),
+        (at_work, "volume data: web-run-1, a command of doit run, is at work on it"),
+    ],
+)
+def test_what_is_refused(
+    made: Made, listings: Listings, change: Callable[[Made, Listings], None], said: str
+) -> None:
+    """Before anything stops, with what is in the way."""
+    change(made, listings)
+
+    assert refused(made, listings).startswith(said)
+
+
+def test_hosts_and_volumes_that_there_are_not(made: Made, listings: Listings) -> None:
+    """A volume that nobody mounts, and a host that is no hive."""
+    with pytest.raises(MoveRefusedError, match=r"volumes.date: no service .* there are: data"):
+        candidate(asked(made, listings), "date", "hive1", None)
+    made.edit(*TO_HIVE1)
+    assert refused(made, listings, to="hive3") == "to=hive3: is no hive, and runs no service"
+
+
+def test_of_several_copies_one_is_named(made: Made, listings: Listings) -> None:
+    """The one whose node has the label is the one in use; where none has it, a person says which."""
+    made.edit(*TO_HIVE1)
+    listings.with_data.add("hive2")
+    made.hosts["hive2"] = replace(made.hosts["hive2"], volumes=made.hosts["hive0"].volumes)
+    assert moved(made, listings).source.short == "hive0"
+    assert moved(made, listings, from_="hive2").source.short == "hive2"
+
+    for node in made.swarm.nodes.values():
+        node["Spec"]["Labels"].pop("skep.volume.data", None)
+    assert "hive0, hive2 each have a copy" in refused(made, listings)
+    assert "from=hive1: has no copy" in refused(made, listings, from_="hive1")
+
+
+def test_a_move_that_is_done_is_nothing_to_do(made: Made, listings: Listings) -> None:
+    """The volume is there, and the node says so: typed again after a kill at the very end, it does nothing."""
+    found = moved(made, listings, to="hive0")
+
+    assert found.is_done
+
+
+def under_way(made: Made, *, copied: bool = False) -> VolumeMove:
+    """Have a move from hive0 to hive1 in the swarm that a kill has stopped."""
+    move = VolumeMove("data", "hive0", "hive1", {"web": {"replicas": 1}})
+    labels = {"skep.site": "example", "skep.stage": "private"}
+    configs = {"move": config(move.data, journal_labels(labels, "data"))}
+    if copied:
+        configs["copied"] = config(b"copied", journal_labels(labels, "data", copied=True))
+    made.swarm = replace(made.swarm, configs={**made.swarm.configs, **configs})
+    return moves_in(configs.values())["data"]
+
+
+def test_a_move_that_was_killed_goes_on_or_is_given_up(made: Made, listings: Listings) -> None:
+    """To its target it goes on; to its source it is given up, which needs site.toml's word as well; nowhere else."""
+    move = under_way(made)
+    assert "volumes.data.hosts" in refused(made, listings)
+    assert moved(made, listings, to="hive0") == Candidate(
+        "data", *hosts_of(made), move, has_begun=True, is_given_up=True
+    )
+
+    made.edit(*TO_HIVE1)
+    # Its own unfinished copy is in nobody's way.
+    listings.with_data.add("hive1")
+    assert moved(made, listings) == Candidate("data", *hosts_of(made), move, has_begun=True)
+    made.edit(TO_HIVE1[1], 'hosts = ["hive2"]')
+    assert "which has not ended: type: doit move_volume data to=hive1" in refused(made, listings, to="hive2")
+
+
+def hosts_of(made: Made) -> tuple[Any, Any]:
+    """Return source and target."""
+    stage = made.run().stage
+    return stage.host("hive0"), stage.host("hive1")
+
+
+def test_a_whole_copy_is_not_given_up(made: Made, listings: Listings) -> None:
+    """Its services may have written to it since. The old hive is no longer needed to end the move."""
+    under_way(made, copied=True)
+    assert "which has not ended" in refused(made, listings, to="hive0")
+
+    silent(made, listings)
+    assert moved(made, listings).move.is_copied
+
+
+def test_volumes_of_one_service_go_together(made: Made, listings: Listings) -> None:
+    """A service that mounts another volume on the old hive would find no place to run: the message has both names."""
+    made.edit("[images.web]", '[volumes.logs]\nhosts = ["hive1"]\n\n[images.web]')
+    made.edit('target = "/data" }]', 'target = "/data" }, { source = "logs", target = "/logs" }]')
+    made.edit(*TO_HIVE1)
+    volumes = dict(made.hosts["hive0"].volumes)
+    made.hosts["hive0"] = replace(made.hosts["hive0"], volumes={**volumes, "logs": volumes["data"]})
+    run = asked(made, listings)
+    data, logs = (candidate(run, name, "hive1", None) for name in ("data", "logs"))
+
+    assert list(together(run, [data, logs])) == []
+    [said] = together(run, [data])
+    assert said.endswith("type: doit move_volume data logs to=hive1")
+
+
+def plan_of(made: Made) -> dict[str, tuple[str, str]]:
+    """Return the plan's action and reasons for each task that is not up to date."""
+    run = made.run()
+    table = made.table_of(run)
+    report = plan_report(run, table, table.names, ["build_volumes"])
+    return {
+        item.task: (item.action, "; ".join(item.reasons)) for item in report.items if item.action != "nothing"
+    }
+
+
+def test_no_run_makes_a_volume_that_is_being_moved(made: Made, listings: Listings) -> None:
+    """In between, plan and run refuse with the way out, whichever of both hives site.toml has; labels stay."""
+    listings.with_data.clear()
+    move = under_way(made)
+    action, reasons = plan_of(made)["build_volumes:data@hive0"]
+    assert (action, move.refusal() in reasons) == (BLOCKED, True)
+
+    made.edit(*TO_HIVE1)
+    action, reasons = plan_of(made)["build_volumes:data@hive1"]
+    assert (action, move.refusal() in reasons) == (BLOCKED, True)
+    assert volume_data.refused_volumes(made.run()) == ["build_volumes:data@hive1"]
+
+
+def test_no_run_makes_an_empty_one_beside_a_silent_hive(made: Made, listings: Listings) -> None:
+    """Its data may be on a hive that does not answer: refused, unless a person says that it is lost."""
+    silent(made, listings)
+    assert volume_data.refused_volumes(made.run()) == ["build_volumes:data@hive1"]
+
+    made.may_replace = frozenset({"data"})
+    assert volume_data.refused_volumes(made.run()) == []
+
+
+def test_what_was_loaded_first_is_not_loaded_again(made: Made, listings: Listings) -> None:
+    """The marker of an initialization goes along with the data; one of another definition does not."""
+    made.edit(*TO_HIVE1)
+    found = moved(made, listings)
+    run = made.run()
+    run.state.write("build_volumes:data@hive1", VolumeRecord(incarnation="new"))
+    [step] = initialize_services.steps(run)
+    today = key_of(step.inputs_now())
+    labels = made.swarm.services["web"]["Spec"]["Labels"]
+    assert labels["skep.initialized.first"] != today
+
+    assert moved_markers(run, [found]) == {"web": {"skep.initialized.first": today}}
+    # It had another role before: that is run.
+    labels["skep.initialized.first"] = "other"
+    assert moved_markers(run, [found]) == {}
+    del labels["skep.initialized.first"]
+    assert moved_markers(run, [found]) == {}
