@@ -59,13 +59,17 @@ IN_TEXT_NOT_RUN = {
         "./setup python packages/lock.py", "./setup tox", "./setup pytest", "tox -e",
     ),
     "the name of a command, which wants a word": (
-        "doit authorize", "doit cp", "doit exec", "doit init", "doit rollback", "doit shell_image", "doit why",
-        "doit replace=",
+        "doit authorize", "doit cp", "doit exec", "doit init", "doit move_volume", "doit rollback",
+        "doit shell_image", "doit why", "doit replace=",
     ),
     "of what another page, or the walk through the code, adds: mysite has no such thing": (
         "doit setup_hosts:hive0.motd", "doit why banner", "doit addresses", "doit help addresses",
         "doit build_infra:medium", "doit forget build_infra:medium", "doit why build_volumes:shared@hive0",
         "doit shell_image:pdnsdb", "doit why web",
+    ),
+    "between hives, of which mysite has one": (
+        "doit move_volume pages to=hive0", "doit move_volume pages logs to=hive1", "doit replace=pages",
+        "doit prune confirm=mysite volumes=pages", "doit ssh hive1",
     ),
     "the words that a message says, at a cloud": ("doit leave=unknown",),
     "a shell for a person": ("ssh -F state/private/ssh_config hive0",),
