@@ -324,32 +324,48 @@ class MovedVolumes:
         self._run.state.write(task, VolumeRecord(incarnation=made))
 
     def give_up(self, candidate: Candidate) -> None:
-        """Have the services run where they did, remove the unfinished copy, and end the journal.
+        """Remove the unfinished copy, have the services run where they did, and end the journal.
 
         Raises:
-            SkepError: The swarm or an engine refuses.
+            SkepError: The swarm or an engine refuses; or the copy stays where a service would use it.
 
         """
-        from remote.engine.client import engine_errors
         from remote.swarm.volume_moves import end_move, start_service
 
-        run, copy = self._run, candidate.move.target
+        run, there = self._run, candidate.target
+        try:
+            self._remove_copy(candidate)
+        except SkepError as error:
+            if there in run.stage.volume_hosts(candidate.name):
+                raise
+            self._log(f"{there.short}: its unfinished copy stays, which doit prune names: {error}")
         _, client = run.connections.manager()
         for service, before in candidate.move.stopped.items():
             start_service(client, service, before, {})
             self._log(f"{service}: runs on {candidate.source.short} as before")
-        there = candidate.target
-        try:
-            volume = self._volume(there, candidate.name)
-            # It is skep's own: a volume of somebody else's is never copied into.
-            if INCARNATION_LABEL in labels_of(volume) and there not in run.stage.volume_hosts(candidate.name):
-                with engine_errors(there.short, f"removing volume {candidate.name}"):
-                    run.connections.engine(there).api.remove_volume(candidate.name)
-                self._log(f"{copy}: removed the unfinished copy of volume {candidate.name}")
-        except SkepError as error:
-            self._log(f"{copy}: its unfinished copy stays, which doit prune names: {error}")
         end_move(client, candidate.name)
         self._log(f"volume {candidate.name} stays on {candidate.source.short}")
+
+    def _remove_copy(self, candidate: Candidate) -> None:
+        """Remove the unfinished copy, if there is one; of a volume that is bound to a directory, its files."""
+        from remote.engine.client import engine_errors
+        from remote.swarm.volumes import remove_ended
+
+        run, there, name = self._run, candidate.target, candidate.name
+        volume = self._volume(there, name)
+        # It is skep's own: a volume of somebody else's is never copied into.
+        if INCARNATION_LABEL not in labels_of(volume):
+            return
+        run.connections.to(there).script(
+            volume_copy.empty_script(volume_copy.data_directory(volume)),
+            timeout=volume_copy.LOOK_TIMEOUT,
+            label="emptying the copy",
+        )
+        with engine_errors(there.short, f"removing volume {name}"):
+            engine = run.connections.engine(there)
+            remove_ended(engine, name)
+            engine.api.remove_volume(name)
+        self._log(f"{there.short}: removed the unfinished copy of volume {name}")
 
 
 def _quiet(_line: str) -> None:
