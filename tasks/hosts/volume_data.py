@@ -9,6 +9,7 @@ from model.labels import VOLUME_LABEL, belongs_to, labels_of
 from model.stage import Host
 from model.swarm.host_node import node_of
 from model.swarm.volume_move import VolumeMove, moves_in
+from remote.swarm.volume_copy import data_directory
 from tasks.names import volume_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -20,7 +21,7 @@ def has_data(connections: Connections, name: str, host: Host) -> bool:
     """Ask a host whether a volume holds any data."""
     with closing(connections.reader(host)) as engine:
         volumes = engine.volumes(filters={"name": name})["Volumes"] or ()
-    directory = next((str(each["Mountpoint"]) for each in volumes if each["Name"] == name), "")
+    directory = next((data_directory(each) for each in volumes if each["Name"] == name), "")
     if not directory:
         return True  # it can't be told
     output = connections.to(host).script(

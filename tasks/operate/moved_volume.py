@@ -40,6 +40,7 @@ class Surveyed:
         contents: Its files on the source.
         read_from: Their directory there.
         write_to: That of the copy on the target; where no volume is there yet, the directory of the engine's volumes.
+        is_there: Whether that of the copy is there, be it empty.
 
     """
 
@@ -47,6 +48,7 @@ class Surveyed:
     contents: Contents
     read_from: str
     write_to: str
+    is_there: bool
 
 
 class MovedVolumes:
@@ -77,6 +79,11 @@ class MovedVolumes:
         for each in found:
             target = each.candidate.target
             room = self._look(target, each.write_to, disk="/")
+            if each.is_there and room.entries and not each.candidate.has_begun:
+                raise MoveRefusedError(
+                    f"{target.short}: {each.write_to}, where volume {each.candidate.name} is to be, is not empty, and "
+                    "would be lost: look into it, and empty it if it is not needed"
+                )
             # What an unfinished copy takes is free when it is removed.
             free, entries = room.free + room.used, each.contents.entries
             if free < wanted:
@@ -98,8 +105,12 @@ class MovedVolumes:
             raise ServiceError(f"{candidate.source.short}: has no volume {candidate.name}")
         read_from = volume_copy.data_directory(there)
         copy = self._volume(candidate.target, candidate.name)
-        write_to = volume_copy.data_directory(copy) if copy else self._volume_root(candidate.target)
-        return Surveyed(candidate, self._look(candidate.source, read_from), read_from, write_to)
+        # As the engine would describe it: one that is bound to a directory is there before it is made.
+        options = dict(renderer_of(self._run).volume(candidate.name).driver_opts)
+        wanted = volume_copy.data_directory(copy or {"Options": options, "Mountpoint": ""})
+        write_to = wanted or self._volume_root(candidate.target)
+        contents = self._look(candidate.source, read_from)
+        return Surveyed(candidate, contents, read_from, write_to, is_there=bool(wanted))
 
     def _volume(self, host: Host, name: str) -> Json:
         """Return a volume as its engine describes it; nothing if it has none of that name."""
