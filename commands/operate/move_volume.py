@@ -13,8 +13,9 @@ from commands.operate.status_lines import size_words
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
 from commands.shared.holding import holding, interrupted
+from commands.shared.read_back import NO_HOSTS
 from commands.shared.run_again import run_again
-from model.errors import SkepError
+from model.errors import HostError, SkepError
 from model.log import Log
 from tasks.names import NODE_LABELS, initialization_task, service_task, setup_task, volume_task
 from tasks.operate.moved_volume import MovedVolumes
@@ -81,6 +82,8 @@ def _move(run: Run, names: Sequence[str], to: str, log: Log) -> list[Candidate]:
         SkepError: Something went wrong on the way.
 
     """
+    if all(run.state.host_record(host) is None for host in run.stage.hosts):
+        raise HostError(f"stage {run.stage.name}: no host is made; {NO_HOSTS}")
     candidates = [candidate(run, name, to, get_var("from")) for name in names]
     if problems := list(together(run, candidates)):
         raise MoveRefusedError("\n".join(problems))

@@ -12,7 +12,8 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
 from commands.shared.holding import holding, interrupted
-from model.errors import SkepError
+from commands.shared.read_back import NO_HOSTS
+from model.errors import HostError, SkepError
 from model.log import Log
 from model.stage import Host
 from remote.hostsetup.updates import ENGINE
@@ -118,8 +119,16 @@ where it does not, it stops, and says what is left. Type it again to go on, also
 
 
 def _made(run: Run) -> list[Host]:
-    """Return the hosts that are made."""
-    return [host for host in run.stage.hosts if run.state.host_record(host) is not None]
+    """Return the hosts that are made.
+
+    Raises:
+        HostError: There are none.
+
+    """
+    made = [host for host in run.stage.hosts if run.state.host_record(host) is not None]
+    if not made:
+        raise HostError(f"stage {run.stage.name}: no host is made; {NO_HOSTS}")
+    return made
 
 
 def _lines(found: HostLook) -> Iterator[str]:
