@@ -25,6 +25,7 @@ from remote.mother.turns import ranks
 from tasks.cleanup import content_gc, orphans
 from tasks.hosts import let_in_keys, rolling_order
 from tasks.hosts.node_labels import release_labels
+from tasks.hosts.replaced_host import end_replacement
 from tasks.images.builder import builder_for, marks
 from tasks.names import SWARM
 from tasks.run.context import Run
@@ -125,6 +126,8 @@ class RunCommand(DoitRun):
             run.secrets.may_run_commands = False
             if status == 0:
                 _clean_up(run)
+                if self.sel_tasks is None:
+                    end_replacement(run.state)  # every host is as it should be
             _print_orphans(run)
             _print_pinned(run)
             for line in (*warnings(run.stage, run.directory), *run.progress.later):

@@ -108,6 +108,9 @@ class _MadeState(LiveState):
         """Look at what the swarm is made up to be by now."""
         return done(self._made.swarm)
 
+    def close(self) -> None:
+        """Wait for nothing: it is all there."""
+
 
 @dataclass
 class Made:

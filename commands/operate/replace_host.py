@@ -1,24 +1,28 @@
 """`doit replace_host hive2`: make a host anew, whatever has become of it."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
+from commands.run import MANAGER_PATIENCE, refuse_unknown_replacements
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted, wait_for_lock
 from commands.shared.run_again import run_again
 from model.errors import SkepError
-from tasks.hosts.replaced_host import HostReplacement
+from model.log import Log
+from tasks.hosts.replaced_host import HostReplacement, end_replacement
+from tasks.names import SWARM
 from tasks.operate.named_host import known_host
 from tasks.run.context import Run
+from tasks.run.run_history import DONE
 
-REFUSED = 2
-"""The exit status where nothing was changed, since something would be lost."""
+DONE_WELL, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+"""The exit status: the host is made anew; something failed, type it again; nothing was changed."""
 
 
 class ReplaceHostCommand(DoitCmdBase):
@@ -28,12 +32,14 @@ class ReplaceHostCommand(DoitCmdBase):
     doc_purpose = "make a host anew that is dead or broken, and have its services run there again"
     doc_usage = "HOST [volumes=NAME,...]"
     doc_description = """\
-Whatever the provider, and any host: the leader, the first hive, the repository. Nothing is changed, and the exit \
-status is 2, where the swarm would lose its majority, or data would be lost that volumes= does not name. If the host \
-answers, its tasks run elsewhere first. Afterwards doit runs, and makes it again with all that was on it but its data.
+Any host of any provider: the leader, the first hive, the repository. The swarm is asked first. Then it says what \
+would be lost: data that is on that host alone has to be named in volumes=. If the host still answers, its tasks run \
+elsewhere before it goes. At last doit runs, and makes the host again, with all that was on it but its data.
 
-Hosts of `prepared` and `kickstart` are not skep's to remove: it takes them out of the swarm, and says the next step. \
-After a kill, type it again."""
+A host of `prepared` or `kickstart` is a machine that skep can't make: it is taken out of the swarm, and the next step \
+is said. After a kill, at any point, type the same again.
+
+Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 refused, and nothing was changed."""
 
     cmd_options = ()
 
@@ -43,38 +49,116 @@ After a kill, type it again."""
         run = site_run(self.loader)
         if len(args) != 1:
             raise InvalidCommand(f"type: {self.bin_name} replace_host HOST")
+        refuse_unknown_replacements(run)
+        log = ConsoleLog(self.outstream)
+
+        def said(line: str) -> None:
+            log(run.secrets.redact(line))
+
         try:
-            host = known_host(run, args[0])
-            with holding(run):
-                status = self._replace(run, HostReplacement(run, host))
+            replacement = HostReplacement(run, known_host(run, args[0]))
+            if replacement.was_taken_down:
+                said(f"{replacement.host.short} was taken down already, by a run that did not end: going on")
+                is_there = True
+            else:
+                named = frozenset(filter(None, (get_var("volumes") or "").split(",")))
+                # Not as a command that changes something in any case: it observes while the lock is taken.
+                with holding(run, is_run=True):
+                    status, is_there = _take_down(replacement, named, said)
+                if status:
+                    return status
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
-            return 1
+            return FAILED
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: type it again, or doit, which makes what is missing\n")
-            return INTERRUPTED
-        if status or not run.provider.owns:
-            return status
-        return run_again(run, self.bin_name)
-
-    def _replace(self, run: Run, replacement: HostReplacement) -> int:
-        """Take the host down, and return the exit status."""
-        log = ConsoleLog(self.outstream)
-        run.observer.enabled = True
+            return interrupted(run, "type the same again, which goes on from there")
+        if not is_there:
+            return DONE_WELL
         try:
-            refused = replacement.refusals(frozenset(filter(None, (get_var("volumes") or "").split(","))))
-            for line in refused:
-                sys.stderr.write(f"{run.secrets.redact(line)}\n")
-            if refused:
-                return REFUSED
-            if not replacement.answers:
-                log(f"{replacement.host.short} does not answer: it is removed as it is")
-            replacement.take_down(log)
-        finally:
-            run.observer.close()
-        if not run.provider.owns:
-            log(
-                f"{replacement.host.short} is out of the swarm: install it anew, or put another machine at "
-                f"{replacement.host.address}, then run doit"
-            )
-        return 0
+            return self._make(run, replacement, said)
+        except KeyboardInterrupt:
+            return interrupted(run, f"see {self.bin_name} status")
+
+    def _make(self, run: Run, replacement: HostReplacement, log: Log) -> int:
+        """Have doit make the host again, and return the exit status."""
+        short = replacement.host.short
+        status = run_again(run, self.bin_name)
+        # A machine that nobody could make yet goes on to be waited for.
+        if status == DONE_WELL or run.provider.owns:
+            end_replacement(run.state)
+        if status == DONE_WELL:
+            try:
+                lacking = replacement.services_lacking(log) if run.stage.hives else ""
+            finally:
+                run.connections.close()
+            if lacking:
+                log(f"{short} is made anew, but {lacking}; see {self.bin_name} status")
+                return FAILED
+            log(f"{short} is made anew, and all services run")
+            if replacement.host.is_hive and not replacement.is_whole_swarm:
+                log(f"tasks that moved to other hives stay there: {self.bin_name} rebalance")
+            return DONE_WELL
+        if status == INTERRUPTED:
+            return INTERRUPTED
+        log(
+            f"{short} is taken down, and the run that makes it again did not end well: {self.bin_name} goes on"
+        )
+        return FAILED
+
+
+def _take_down(replacement: HostReplacement, named: Collection[str], log: Log) -> tuple[int, bool]:
+    """Say what would be lost, and take the host down; return the exit status, and whether a machine is there again.
+
+    Raises:
+        SkepError: The swarm or the provider refuses.
+
+    """
+    run, host, losses = replacement.run, replacement.host, replacement.losses
+    run.observer.enabled = True
+    run.connections.patience = MANAGER_PATIENCE
+    try:
+        _ = run.live_state
+        run.stage_lock.is_down = run.live_state.is_down
+        wait_for_lock(run)
+        if run.stage_lock.saw_another_end:
+            run.observer.look_anew()
+        log(f"{host.short} {'answers' if losses.answers else 'does not answer'}; asking the swarm")
+        refusals = _refusals(replacement, named, log)
+        for line in (*losses.lines(), *losses.notes()):
+            log(line)
+        if refusals:
+            for line in refusals:
+                sys.stderr.write(f"{host.short}: nothing was changed: {run.secrets.redact(line)}\n")
+            return REFUSED, False
+        run.history.begin(is_certain=True)
+        has_new_machine = replacement.has_new_machine()
+        if host == run.stage.repository:
+            # Written down there: later nobody could.
+            run.history.end(DONE)
+        replacement.take_down(log)
+    finally:
+        run.observer.close()
+    if run.provider.owns or has_new_machine:
+        return DONE_WELL, True
+    log(
+        f"{host.short} is out of the swarm: install it anew, or put another machine at {host.address}; then type the "
+        "same again, which makes it a host of the stage"
+    )
+    return DONE_WELL, False
+
+
+def _refusals(replacement: HostReplacement, named: Collection[str], log: Log) -> Sequence[str]:
+    """Return why the host is not replaced now, the swarm's reason first."""
+    losses = replacement.losses
+    if problem := replacement.swarm_problem(log):
+        return [problem]
+    if unknown := losses.unknown(named):
+        return [f"volumes={','.join(unknown)}: there is no such volume"]
+    lines = []
+    if replacement.is_whole_swarm and SWARM not in replacement.run.may_replace:
+        lines.append(
+            "it is the whole swarm: all services stop, and are deployed again; if that may be, add replace=swarm"
+        )
+    if missing := losses.missing(named):
+        lines.append(f"save the data that you need; to go on without it, add volumes={','.join(missing)}")
+    return lines

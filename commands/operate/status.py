@@ -21,6 +21,7 @@ from commands.shared.task_selection import with_flags
 from model.stage import Host
 from tasks.explain.recorded_status import statuses
 from tasks.explain.status import UP_TO_DATE
+from tasks.hosts.replaced_host import replacement_words
 from tasks.operate.site_reading import PATIENCE, read_site
 from tasks.operate.site_status import SiteStatus, site_status
 from tasks.run.context import Run
@@ -133,6 +134,7 @@ Exit status: 0 all is well; 2 something is wrong; 1 it can't be told, as no host
         made = [host for host in run.stage.hosts if run.state.host_record(host) is not None]
         reading = read_site(run, made, patience)
         status = site_status(run.stage, made, reading)
+        status = dataclasses.replace(status, swarm=(*status.swarm, *replacement_words(run.state)))
         if service:
             lines, tasks = task_lines(run.stage, reading, service, coloured=coloured, width=wide)
             own = next(each for each in status.services if each.name == service)

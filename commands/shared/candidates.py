@@ -29,6 +29,8 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "prune": ("stage", "confirm", "volumes", "key"),
     "lock": ("stage", "upgrade"),
     "rollback": ("stage", "to"),
+    "replace_host": ("stage", "volumes", "replace"),
+    "rebalance": ("stage", "confirm"),
     "unlock": ("stage", "confirm"),
     "init": tuple(INIT_WORDS),
     "exec": ("stage", "task", "user", "dir"),

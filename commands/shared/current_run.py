@@ -1,7 +1,7 @@
 """The run that dodo.py made, for doit's commands."""
 
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from doit.exceptions import InvalidDodoFile
@@ -28,17 +28,20 @@ def site_run(loader: Any, *, asks: bool = True) -> Run:
     return run
 
 
-def confirming(run: Run, program: str, command: str, volumes: Collection[str]) -> str:
-    """Return the command line that confirms what `doit destroy` or `doit prune` would do.
+def confirming(
+    run: Run, program: str, command: str, volumes: Collection[str], arguments: Sequence[str] = ()
+) -> str:
+    """Return the command line that confirms what `doit destroy`, `doit prune` or `doit rebalance` would do.
 
     Args:
         run: The run.
         program: How doit was called.
         command: The command's name.
         volumes: The volumes to remove as well.
+        arguments: The command's arguments.
 
     """
-    words = [program, command, f"confirm={run.stage.site_name}"]
+    words = [program, command, *arguments, f"confirm={run.stage.site_name}"]
     if len(run.stage.site.stages) > 1:
         words.append(f"stage={run.stage.name}")
     if volumes:

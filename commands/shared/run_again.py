@@ -1,5 +1,6 @@
 """A run of doit after a command that has left something to do."""
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -20,4 +21,9 @@ def run_again(run: Run, program: str, tasks: Sequence[str] = ()) -> int:
     words = [*tasks, f"stage={run.stage.name}"]
     sys.stdout.write(f"{shlex.join([program, *words])}\n")
     sys.stdout.flush()
-    return process.run_in_front([sys.executable, "-m", "doit", *words], cwd=run.directory)
+    return process.run_in_front(
+        [sys.executable, "-m", "doit", *words],
+        cwd=run.directory,
+        # Its secrets too, which no other program that is started here inherits: it takes them out again.
+        env={**os.environ, **run.secrets.taken},
+    )

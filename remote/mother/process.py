@@ -242,19 +242,26 @@ class Running:
         _end(self._process, new_session=self._new_session)
 
 
-def run_in_front(words: Sequence[str | Path], *, held_open: bool = False, cwd: Path | None = None) -> int:
+def run_in_front(
+    words: Sequence[str | Path],
+    *,
+    held_open: bool = False,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> int:
     """Run a program with this process's own terminal, input and output; return its exit status, negative for a signal.
 
     Args:
         words: The program and its arguments.
         held_open: Whether its input is a pipe that ends as this process does, in the place of this process's own.
         cwd: The directory that it runs in, if not ours.
+        env: Its environment, if not ours.
 
     Raises:
         OSError: The program is not there, or can't be started.
 
     """
-    process = _popen(words, None, cwd, stdin=subprocess.PIPE if held_open else None, stdout=None, stderr=None)
+    process = _popen(words, env, cwd, stdin=subprocess.PIPE if held_open else None, stdout=None, stderr=None)
     try:
         return int(process.wait())
     finally:

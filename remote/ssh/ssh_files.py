@@ -202,11 +202,19 @@ def is_turned_away(text: str) -> bool:
     )
 
 
+_OTHER_HOST = "has another host key than before"
+
+
+def is_other_host(refusal: str) -> bool:
+    """Return whether the reason of a `KeyRefusedError` is that another machine answers than before."""
+    return _OTHER_HOST in refusal
+
+
 def host_key_problem(text: str) -> str:
     """Return why ssh does not accept a host's key, to be put behind the host's name; empty if it says no such thing."""
     low = text.lower()
     if "identification has changed" in low:
-        return "has another host key than before"
+        return _OTHER_HOST
     # Nothing is known of it, or no key of that type.
     return "has a host key that is not known" if "host key verification failed" in low else ""
 
@@ -272,6 +280,21 @@ def learn(files: SshFiles, lines: Iterable[str]) -> None:
         new = [line for line in dict.fromkeys(lines) if line and line not in known]
         if new:
             write_whole(files.known_hosts, "".join(f"{line}\n" for line in [*known, *new]).encode())
+
+
+def forget_host_keys(files: SshFiles, name: str) -> None:
+    """Remove a host's keys from known_hosts: another machine has its place.
+
+    Args:
+        files: The stage's ssh files.
+        name: The host's full name.
+
+    """
+    with _writing(files):
+        known = _known_lines(files.known_hosts)
+        kept = [line for line in known if line.split(" ")[0] != name]
+        if kept != known:
+            write_whole(files.known_hosts, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _writing(files: SshFiles) -> contextlib.AbstractContextManager[object]:

@@ -58,12 +58,15 @@ class ConvergencePolicy:
         timeout: Seconds until it is given up.
         stable: Seconds that every task must have been running, and well, before the service counts as converged.
         idle: Entered while there is nothing to do but to wait.
+        marks: Whether it is marked then as seen to run. One that is so for a moment only, or that somebody else
+            changed, must not look as if it were as a run left it.
 
     """
 
     timeout: float
     stable: float
     idle: Callable[[], AbstractContextManager[None]] = nullcontext
+    marks: bool = True
 
 
 def wait_until_converged(
@@ -104,7 +107,7 @@ def wait_until_converged(
         raise NotRunningError(f"{error}{_report(watch.tasks, log_tail)}") from error
     except ServiceError as error:
         raise ServiceError(f"{error}{_report(watch.tasks, log_tail)}") from error
-    if jobs.is_job(watch.service):
+    if not policy.marks or jobs.is_job(watch.service):
         return
     digest = spec_digest(watch.service["Spec"])
     set_labels(poller.client, name, {**labels(watch.service), SPEC_LABEL: digest}, watch.service)

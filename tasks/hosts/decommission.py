@@ -7,6 +7,7 @@ vote, its node is removed, and only then the host itself, with its disk.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from model.errors import HostError, ProviderError, SkepError
 from model.keys.record import HostRecord
@@ -20,6 +21,9 @@ from tasks.observe.states import SwarmState
 from tasks.run.connections import Connections
 from tasks.run.context import Run
 from tasks.run.state import State
+
+if TYPE_CHECKING:
+    from docker import DockerClient
 
 MOVE_TIMEOUT = 120
 """Seconds that a leaving host's tasks get to run elsewhere."""
@@ -99,6 +103,8 @@ def remove(run: Run, short: str, log: Log) -> None:
 def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
     """Take a host out of the swarm as soon as the swarm can do without it, and its tasks run elsewhere.
 
+    One that the swarm sees as down has nothing to be drained.
+
     Args:
         run: The run.
         host: The host.
@@ -112,10 +118,15 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
     from remote.swarm import nodes as swarm_nodes
     from remote.swarm import upkeep
 
-    connections = run.connections
+    def manager() -> "tuple[Host, DockerClient]":
+        # Never the one that leaves: it would lose the right to be asked in the middle of it.
+        beside, client = run.connections.manager(except_=host)
+        if beside == host:
+            raise HostError(f"no other manager than {host.short} answers")
+        return beside, client
 
     def may_go() -> bool:
-        beside, client = connections.manager()
+        beside, client = manager()
         if swarm_nodes.has_node(beside.short, client, host, node):
             swarm_nodes.check_expendable(beside.short, client, host, [], node)
         return True
@@ -124,18 +135,18 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
         wait_for(may_go, "the swarm", swarm_nodes.JOIN_TIMEOUT, retry=HostError, kind=ProviderError)
     except ProviderError as error:
         raise ProviderError(f"{host.short} does not leave the swarm: {error}") from error
-    beside, client = connections.manager()
+    beside, client = manager()
     counts = upkeep.task_counts(beside.short, client, run.stage.labels)
     # A run that was killed drained it: nobody knows how many ran before.
     drained = swarm_nodes.is_set_aside(beside.short, client, host, node)
     before = {name: count.desired if drained else count.running for name, count in counts.items()}
     swarm_nodes.set_aside(beside.short, client, host, log, node)
-    wait_for_services(run, host, before, log)
-    beside, client = connections.manager()
+    _wait_for_services(run, host, before, log)
+    beside, client = manager()
     swarm_nodes.remove_node(beside.short, client, host, log, node)
 
 
-def wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log) -> None:
+def _wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log) -> None:
     """Wait until what ran on a drained host runs elsewhere, as far as it may: what comes next may stop others.
 
     A service that does not run again for long keeps no host.
@@ -143,7 +154,7 @@ def wait_for_services(run: Run, host: Host, before: Mapping[str, int], log: Log)
     from remote.swarm import upkeep
 
     def lacking() -> list[str]:
-        beside, client = run.connections.manager()
+        beside, client = run.connections.manager(except_=host)
         return upkeep.shortfalls(beside.short, client, run.stage.labels, before, smaller=True)
 
     what = f"the services to run elsewhere than on {host.short}"

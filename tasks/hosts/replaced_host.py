@@ -1,21 +1,70 @@
 """A host that a person wants anew: out of the swarm, removed with its disk; the next run makes it again.
 
-For a host that is dead, broken, or to be another machine. All that was only on it is lost, so it has to be named.
+For a host that is dead, broken, or to be another machine. A note in state/ says how far that has come: after a kill
+the same command goes on, and takes no host down a second time that is made again already, with new data on it.
 """
 
-from collections.abc import Collection
+import json
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 from model.errors import HostError, SkepError
 from model.log import Log
+from model.reasons import reason_of
 from model.stage import Host
-from tasks.hosts.decommission import wait_for_services
-from tasks.hosts.volumes_on import volumes_on
+from remote.mother.files import file_errors, write_whole
+from remote.mother.wait import telling, wait_for, wait_until_none
+from remote.ssh.ssh_files import forget_host_keys, is_other_host
+from tasks.hosts.decommission import leave_swarm
+from tasks.hosts.host_losses import HostLosses
 from tasks.run.context import Run
+from tasks.run.state import State
 
-if TYPE_CHECKING:
-    from docker import DockerClient
+NOTE = "replacing.json"
+MAJORITY_PATIENCE = 40.0
+"""Seconds for which a majority is waited for: the managers that are left elect another leader within 20."""
+SERVICES_PATIENCE = 120
+"""Seconds for which services may start on a host that is back."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """How far the replacement of a host has come.
+
+    Args:
+        host: The host's short name.
+        is_removed: Whether it is out of the swarm, removed and forgotten.
+
+    """
+
+    host: str
+    is_removed: bool
+
+
+def replacement_under_way(state: State) -> Replacement | None:
+    """Return the replacement that did not end; None if there is none."""
+    try:
+        found = json.loads((state.root / NOTE).read_bytes())
+        return Replacement(str(found["host"]), bool(found["is_removed"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def end_replacement(state: State) -> None:
+    """Note that no host is being replaced any more."""
+    path = state.root / NOTE
+    with file_errors(path):
+        path.unlink(missing_ok=True)
+
+
+def replacement_words(state: State) -> list[str]:
+    """Return a line for a replacement that did not end; none if there is none."""
+    found = replacement_under_way(state)
+    if found is None:
+        return []
+    how = "is removed, and not made again yet" if found.is_removed else "is being taken down"
+    return [f"{found.host}: {how}: doit replace_host {found.host} goes on with that"]
 
 
 @dataclass(frozen=True)
@@ -31,40 +80,68 @@ class HostReplacement:
     run: Run
     host: Host
 
+    @cached_property
+    def losses(self) -> HostLosses:
+        """The data that goes with it."""
+        return HostLosses(self.run, self.host)
+
     @property
-    def answers(self) -> bool:
-        """Whether the host answers."""
-        return not self.run.live_state.host(self.host).error
+    def was_taken_down(self) -> bool:
+        """Whether a replacement that was killed has taken it down already, so that only the run is left to do."""
+        return replacement_under_way(self.run.state) == Replacement(self.host.short, is_removed=True)
 
-    def volumes(self) -> list[str]:
-        """Return the volumes whose data goes with the host; where it does not answer, those that may be on it."""
-        if not self.run.provider.owns:
-            return []  # the machine stays, with its disk
-        return volumes_on(self.run.stage, self.run.state, self.host, self.run.live_state.host(self.host))
+    @property
+    def is_whole_swarm(self) -> bool:
+        """Whether it is the only hive."""
+        return self.host.is_hive and len(self.run.stage.hives) == 1
 
-    def refusals(self, named: Collection[str]) -> list[str]:
-        """Return why the host can't be replaced now.
+    def swarm_problem(self, log: Log) -> str:
+        """Return why the swarm can't do without it; empty if it can. Looked at before anything else.
 
         Args:
-            named: The volumes that may be lost.
+            log: Takes a line while it is waited for, as right after a leader was lost.
 
         """
-        lines = []
-        lost = [volume for volume in self.volumes() if volume not in named]
-        if lost:
-            where = "would be lost with it" if self.answers else "may be on it, and would be lost"
-            lines.append(
-                f"{self.host.short}: volume {', '.join(lost)} {where}: save the data that you need, then add "
-                f"volumes={','.join(self.volumes())}"
+        others = [hive for hive in self.run.stage.hives if hive != self.host]
+        if not self.host.is_hive or not others:
+            return ""
+        if all(self.run.state.host_record(hive) is None for hive in others):
+            tasks = " ".join(f"build_infra:{hive.short}" for hive in others)
+            return f"this checkout has not met the other hives yet, so that no majority can be told: doit {tasks}"
+        try:
+            wait_for(
+                telling(self._is_expendable, "the swarm", log),
+                "the swarm",
+                MAJORITY_PATIENCE,
+                retry=HostError,
             )
-        if self.host.is_hive and len(self.run.stage.hives) > 1:
-            try:
-                self._check_expendable()
-            except SkepError as error:
-                lines.append(
-                    f"{self.host.short}: the swarm can't do without it: {error}; bring the other hives back first"
-                )
-        return lines
+        except HostError as error:
+            return (
+                f"the swarm would be left without a majority: {reason_of(error)}: bring the other hives back first "
+                "(doit, or doit replace_host of one that is lost); if more than half of them are lost for good: doit "
+                "recover_swarm"
+            )
+        return ""
+
+    def _is_expendable(self) -> bool:
+        """Return True if the swarm keeps its majority without the host.
+
+        Raises:
+            HostError: It does not.
+
+        """
+        from remote.swarm import nodes as swarm_nodes
+
+        beside, client = self.run.connections.manager(except_=self.host, patience=0)
+        if beside == self.host:
+            raise HostError(f"no other manager than {self.host.short} answers")
+        if swarm_nodes.has_node(beside.short, client, self.host):
+            swarm_nodes.check_expendable(beside.short, client, self.host, [])
+        return True
+
+    def has_new_machine(self) -> bool:
+        """Return whether another machine is at a borrowed host's address already, by its ssh host key."""
+        return is_other_host(self.run.live_state.host(self.host).refusal)
 
     def take_down(self, log: Log) -> None:
         """Take the host out of the swarm, remove it with its disk, and forget it.
@@ -76,51 +153,54 @@ class HostReplacement:
 
         """
         run, host = self.run, self.host
-        if host.is_hive and len(run.stage.hives) > 1:
-            self._leave_swarm(log)
+        self._note(is_removed=False)
+        if host.is_hive and not self.is_whole_swarm:
+            leave_swarm(run, host, "", log)
+        if not run.provider.owns and self.losses.answers:
+            self._forget_swarm(log)
+        run.stage_lock.let_go([host])
+        record = run.state.host_record(host)
         run.connections.to(host).close()
         run.provider.remove(host.short, log)
+        if not run.provider.owns and record is not None:
+            # Whatever machine is there next is another one.
+            forget_host_keys(run.connections.files, record.name)
         for task in run.state.tasks_of_host(host.short):
             run.state.forget(task)
         run.connections.write_ssh_files()
+        self._note(is_removed=True)
 
-    def _leave_swarm(self, log: Log) -> None:
-        """Remove the host's node; where it answers, its tasks run elsewhere first."""
-        from remote.swarm import nodes as swarm_nodes
+    def services_lacking(self, log: Log) -> str:
+        """Wait until all services run again, now that the host is back; return what does not, empty if all do."""
         from remote.swarm import upkeep
 
-        run, host = self.run, self.host
-        self._check_expendable()
-        beside, client = self._beside()
-        if self.answers:
+        run = self.run
+
+        def lacking() -> list[str]:
+            beside, client = run.connections.manager()
             counts = upkeep.task_counts(beside.short, client, run.stage.labels)
-            before = {name: count.running for name, count in counts.items()}
-            swarm_nodes.set_aside(beside.short, client, host, log)
-            wait_for_services(run, host, before, log)
-            beside, client = self._beside()
-        swarm_nodes.remove_node(beside.short, client, host, log)
+            wanted = {name: count.desired for name, count in counts.items()}
+            return upkeep.shortfalls(beside.short, client, run.stage.labels, wanted)
 
-    def _check_expendable(self) -> None:
-        """Raise unless the swarm keeps its majority without the host.
+        try:
+            wait_until_none(lacking, "the services to run again", SERVICES_PATIENCE, log)
+        except HostError as error:
+            return str(error)
+        return ""
 
-        Raises:
-            HostError: It does not.
+    def _forget_swarm(self, log: Log) -> None:
+        """Have a borrowed host's engine leave a swarm that no longer knows it: its containers end."""
+        from remote.engine.client import connect
+        from remote.swarm.membership import leave
 
-        """
-        from remote.swarm import nodes as swarm_nodes
+        connection = self.run.connections.to(self.host)
+        with suppress(SkepError):
+            connection.open()
+            with closing(connect(self.host.short, connection.docker_socket)) as engine:
+                leave(self.host, engine)
+                log(f"{self.host.short} left the swarm")
 
-        beside, client = self._beside()
-        if swarm_nodes.has_node(beside.short, client, self.host):
-            swarm_nodes.check_expendable(beside.short, client, self.host, [])
-
-    def _beside(self) -> "tuple[Host, DockerClient]":
-        """Return another hive that is a manager.
-
-        Raises:
-            HostError: None answers.
-
-        """
-        beside, client = self.run.connections.manager(except_=self.host)
-        if beside == self.host:
-            raise HostError(f"no other manager than {self.host.short} answers")
-        return beside, client
+    def _note(self, *, is_removed: bool) -> None:
+        """Keep how far it has come."""
+        text = json.dumps({"host": self.host.short, "is_removed": is_removed})
+        write_whole(self.run.state.root / NOTE, f"{text}\n".encode())

@@ -46,17 +46,43 @@ class AdjustedService:
 
         """
         client, found = self._found()
+        is_ours = _is_ours(found)
         spec = json_copy(found["Spec"])
         spec["TaskTemplate"]["ForceUpdate"] = int(spec["TaskTemplate"].get("ForceUpdate", 0)) + 1
         update = spec.get("UpdateConfig")
         if start_first:
             spec["UpdateConfig"] = {**(update or {}), "Order": "start-first"}
-        self._write(client, found, spec, is_whole=spec.get("UpdateConfig") == update)
+        is_whole = spec.get("UpdateConfig") == update
+        self._write(client, found, spec, fits=is_ours and is_whole)
         log(f"{self.name}: its tasks are replaced")
         self._wait(log)
-        if spec.get("UpdateConfig") != update:
+        if not is_whole:
             client, found = self._found()
-            self._write(client, found, {**json_copy(found["Spec"]), "UpdateConfig": update})
+            self._write(client, found, {**json_copy(found["Spec"]), "UpdateConfig": update}, fits=is_ours)
+
+    def spread(self, extra: int, log: Log) -> None:
+        """Have the swarm add tasks where it has the fewest, then end as many where it has the most; the others stay.
+
+        Args:
+            extra: The number of tasks.
+            log: Takes progress.
+
+        Raises:
+            ServiceError: It is not deployed, or the new tasks don't run; then the old ones stay.
+
+        """
+        client, found = self._found()
+        replicas, is_ours = int(found["Spec"]["Mode"]["Replicated"]["Replicas"]), _is_ours(found)
+        log(f"{self.name}: {extra} task{'' if extra == 1 else 's'} more for a while")
+        # Not as a run left it: after a kill the next run puts the number right.
+        self._write(client, found, _with_replicas(found, replicas + extra), fits=False)
+        try:
+            self._wait(log)
+        finally:
+            client, found = self._found()
+            self._write(client, found, _with_replicas(found, replicas), fits=is_ours)
+        log(f"{self.name}: those that are too many end")
+        self._wait(log)
 
     def scale(self, replicas: int, log: Log, *, until: float | None = None, keep: bool = False) -> None:
         """Give the service another number of tasks.
@@ -77,14 +103,13 @@ class AdjustedService:
             raise ServiceError(
                 f'service {self.name}: mode = "{mode}": only one of mode "replicated" can be scaled'
             )
-        spec = json_copy(found["Spec"])
-        spec["Mode"]["Replicated"]["Replicas"] = replicas
+        spec = _with_replicas(found, replicas)
         scaled = {SCALED_LABEL, SCALED_UNTIL_LABEL}
         labels = {name: value for name, value in labels_of(found).items() if name not in scaled}
         if replicas != self.run.stage.services[self.name].replicas:
             labels |= scale_labels(replicas, until=until, keep=keep)
         spec["Labels"] = labels
-        self._write(client, found, spec)
+        self._write(client, found, spec, fits=_is_ours(found))
         log(f"{self.name}: {self._scale_words(replicas, labels)}")
         self._wait(log)
 
@@ -116,16 +141,23 @@ class AdjustedService:
         refuse_moving(self.name, found)
         return client, found
 
-    def _write(self, client: "DockerClient", found: Json, spec: Json, *, is_whole: bool = True) -> None:
-        """Write a specification; a digest that fitted fits again, so that no run sees a stranger's change.
+    def _write(self, client: "DockerClient", found: Json, spec: Json, *, fits: bool) -> None:
+        """Write a specification.
 
-        One that is not whole yet is left without: after a kill the next run puts the service right.
+        Args:
+            client: A manager's engine.
+            found: The service as it is.
+            spec: The specification.
+            fits: Whether it is as a run may leave it, so that the next one sees no stranger's change. One that was
+                changed by somebody else before stays known as that, and so does one that is not whole yet: after a
+                kill the next run puts it right.
+
         """
         from remote.engine.client import engine_errors
         from remote.swarm.services import write_service
 
         labels = dict(labels_of(spec))
-        if is_whole and labels.get(SPEC_LABEL) == spec_digest(found["Spec"]):
+        if fits:
             labels[SPEC_LABEL] = spec_digest(spec)
         with engine_errors(self.name, "changing the service", ServiceError):
             write_service(client, found, {**spec, "Labels": labels})
@@ -144,12 +176,26 @@ class AdjustedService:
             run.connections.swarm_poller,
             self.name,
             ConvergencePolicy(
-                time_to_run(config, len(run.stage.hives), run.stage.site.images), config.update_config.monitor
+                time_to_run(config, len(run.stage.hives), run.stage.site.images),
+                config.update_config.monitor,
+                marks=False,
             ),
             partial(log_tail, run.stage, run.state, run.connections),
             log,
             changed=True,
         )
+
+
+def _is_ours(found: Json) -> bool:
+    """Return whether a service is as a run, or one of these small changes, left it."""
+    return labels_of(found).get(SPEC_LABEL) == spec_digest(found["Spec"])
+
+
+def _with_replicas(found: Json, replicas: int) -> Json:
+    """Return a service's specification with another number of tasks."""
+    spec = json_copy(found["Spec"])
+    spec["Mode"]["Replicated"]["Replicas"] = replicas
+    return spec
 
 
 def json_copy(value: Json) -> Json:

@@ -41,7 +41,7 @@ WORDS = {
     "stage": "the stage to work on",
     "confirm": "destroy, prune, rebalance, unlock: the site's name",
     "key": "prune: the ssh keys to take out",
-    "volumes": "destroy, prune, replace_host: the volumes to remove as well",
+    "volumes": "destroy, prune, replace_host: the volumes that may be lost as well",
     "upgrade": "lock: the images to upgrade",
     "to": "rollback: the revision to go back to; move_volume: the hive that gets the data",
     "from": "move_volume: the hive whose copy is meant, where there are several",

@@ -51,7 +51,7 @@ class Sources:
     """
 
     def __init__(self, directory: Path, taken: Mapping[str, str]) -> None:
-        self._directory, self._taken = directory, taken
+        self._directory, self.taken = directory, taken
         self._lock = threading.Lock()
         self._printed: dict[str, Secret | ConfigError] = {}
 
@@ -68,7 +68,7 @@ class Sources:
 
         """
         if source.env is not None:
-            value = self._taken.get(source.env) or os.environ.get(source.env)
+            value = self.taken.get(source.env) or os.environ.get(source.env)
             if not value:
                 raise ConfigError([f"secrets.{name}: the environment variable {source.env} is not set"])
             where = f"secrets.{name}: the environment variable {source.env}"

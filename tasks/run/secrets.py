@@ -118,6 +118,11 @@ class Secrets:
         self.hide(secret)
         return secret
 
+    @property
+    def taken(self) -> Mapping[str, str]:
+        """The environment variables that were taken out of this process's own, for another doit that it starts."""
+        return self._sources.taken
+
     # -- logs ----------------------------------------------------------------------------------------------------------
 
     def redact(self, text: str) -> str:

@@ -30,6 +30,7 @@ NOT_RUN = {
     "./setup doit": "tests/integration/example_site builds the example",
     "./setup tox": "this test is a part of it",
     "doit lock upgrade=debian:13": "asks Docker Hub: tests/integration/one_host_site/test_base_images.py",
+    "doit replace_host": "makes hosts anew: tests/integration/broken_site/test_replaced_hosts.py",
     "doit serve_install": "waits for machines that boot from it: tests/unit/commands/test_serve_install.py",
     "doit logs -f hello": "its server says nothing: tests/integration/example_site/test_operate.py",
     "doit move_volume": "mysite has one hive: tests/integration/broken_site/test_moved_volume.py",
@@ -59,7 +60,8 @@ IN_TEXT_NOT_RUN = {
         "./setup python packages/lock.py", "./setup tox", "./setup pytest", "tox -e",
     ),
     "the name of a command, which wants a word": (
-        "doit authorize", "doit cp", "doit exec", "doit init", "doit move_volume", "doit rollback",
+        "doit authorize", "doit cp", "doit exec", "doit init", "doit move_volume", "doit replace_host", "doit restart",
+        "doit rollback",
         "doit shell_image", "doit why", "doit replace=",
     ),
     "of what another page, or the walk through the code, adds: mysite has no such thing": (
@@ -75,7 +77,7 @@ IN_TEXT_NOT_RUN = {
     "a shell for a person": ("ssh -F state/private/ssh_config hive0",),
     "as one of a block, with another name": (
         "doit keys export bob", "doit forward hive0 5000:5000", "doit list --all build_networks",
-        "doit forget build_infra:hive0",
+        "doit forget build_infra:hive0", "doit rebalance hello",
     ),
 }  # fmt: skip
 """Why commands of the text, or those that begin so, are not run. `tests/unit/docs/test_commands.py` holds this table
@@ -84,6 +86,7 @@ SAME = {"README.ja.md": README}
 """Pages whose commands are those of another one, which tests/unit/docs/test_japanese.py sees to."""
 STATUSES = {
     "doit plan": {0, 2}, "skep plan": {0, 2}, "doit prune": {0, 2}, "doit destroy": {0, 2}, "doit status": {0, 2},
+    "doit rebalance": {0, 2},
 }  # fmt: skip
 """The exit statuses of commands that say by them whether there is something to do, or something wrong."""
 HELD = {

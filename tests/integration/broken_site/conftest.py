@@ -17,6 +17,7 @@ ORDER = {
     "test_killed_runs": "runs are killed, and nothing is lost",
     "test_moved_volume": "a volume goes to another hive and back, with kills on the way",
     "test_upgraded_hosts": "a host's packages are upgraded, and it is restarted",
+    "test_replaced_hosts": "hosts are dead, frozen or healthy, and made anew by a command",
     "test_losses": "state, services and whole hosts are lost, and made anew",
 }
 """The files, with what each does to the site: what breaks most last."""

@@ -1,12 +1,121 @@
-"""The words on a service that was scaled."""
+"""Small changes to a service that runs: at each moment the next run can tell whether it is as a run left it."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from model.errors import ServiceError
+from model.json_types import Json
+from model.labels import SPEC_LABEL, labels_of
 from model.swarm.scaled import scale_labels
-from tasks.operate.adjusted_service import AdjustedService
+from remote.swarm import convergence, services
+from remote.swarm.spec import spec_digest
+from tasks.operate.adjusted_service import AdjustedService, json_copy
+from tests import made as rig
+from tests.doubles.managers import quiet
+
+
+class Swarm:
+    """A swarm with one service.
+
+    Args:
+        is_ours: Whether it is as a run left it.
+
+    """
+
+    def __init__(self, *, is_ours: bool = True) -> None:
+        spec: Json = {
+            "Name": "web",
+            "Mode": {"Replicated": {"Replicas": 3}},
+            "TaskTemplate": {},
+            "UpdateConfig": {"Order": "stop-first"},
+        }
+        spec["Labels"] = {SPEC_LABEL: spec_digest(spec) if is_ours else "of-another"}
+        self.service: Json = {"ID": "w", "Spec": spec}
+        self.fitted: list[tuple[int, str, bool]] = []
+        """At each wait: the tasks, the order of updates, and whether it looks as a run left it."""
+        self.fails_at = 0
+
+    def write(self, _client: object, _found: Json, spec: Json) -> None:
+        """Take a specification."""
+        self.service = {"ID": "w", "Spec": json_copy(spec)}
+
+    def wait(self, *_: object, **__: object) -> None:
+        """Note how the service looks while it is waited for, where a run may be killed."""
+        self.fitted.append(self.look())
+        if len(self.fitted) == self.fails_at:
+            raise ServiceError("service web: its tasks fail")
+
+    def look(self) -> tuple[int, str, bool]:
+        """Return how the service looks."""
+        spec = self.service["Spec"]
+        fits = labels_of(self.service).get(SPEC_LABEL) == spec_digest(spec)
+        return spec["Mode"]["Replicated"]["Replicas"], spec["UpdateConfig"]["Order"], fits
+
+
+def adjusted(directory: Path, monkeypatch: pytest.MonkeyPatch, swarm: Swarm) -> AdjustedService:
+    """Return the service of a made site, in a swarm."""
+    made = rig.new(directory)
+    made.make()
+    run = made.run()
+    client: Any = object()
+    run.connections.manager = lambda **_: (run.stage.hives[0], client)  # type: ignore[method-assign]
+    monkeypatch.setattr(type(run.connections), "swarm_poller", None)
+    monkeypatch.setattr(services, "find_service", lambda *_: json_copy(swarm.service))
+    monkeypatch.setattr(services, "write_service", swarm.write)
+    monkeypatch.setattr(convergence, "wait_until_converged", swarm.wait)
+    return AdjustedService(run, "web")
+
+
+def test_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More tasks for a while, in which the next run would put the number right; then as many as before."""
+    swarm = Swarm()
+
+    adjusted(tmp_path, monkeypatch, swarm).spread(2, quiet)
+
+    assert swarm.fitted == [(5, "stop-first", False), (3, "stop-first", True)]
+
+
+def test_spread_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the further tasks don't run, the number is that of before at once."""
+    swarm = Swarm()
+    swarm.fails_at = 1
+
+    with pytest.raises(ServiceError, match="its tasks fail"):
+        adjusted(tmp_path, monkeypatch, swarm).spread(2, quiet)
+
+    assert swarm.look() == (3, "stop-first", True)
+
+
+@pytest.mark.parametrize(
+    ("start_first", "waited"),
+    [(False, (3, "stop-first", True)), (True, (3, "start-first", False))],
+)
+def test_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waited: tuple[int, str, bool], *, start_first: bool
+) -> None:
+    """By the service's own order, or by another one for this time, which the next run would put right after a kill."""
+    swarm = Swarm()
+
+    adjusted(tmp_path, monkeypatch, swarm).restart(quiet, start_first=start_first)
+
+    assert swarm.fitted == [waited]
+    assert swarm.look() == (3, "stop-first", True)
+    assert swarm.service["Spec"]["TaskTemplate"]["ForceUpdate"] == 1
+
+
+def test_a_strangers_change_stays_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What somebody else changed is not made a run's own by a restart: the next run puts it right."""
+    swarm = Swarm(is_ours=False)
+    service = adjusted(tmp_path, monkeypatch, swarm)
+
+    service.restart(quiet)
+    service.spread(1, quiet)
+    service.scale(4, quiet)
+
+    assert [fits for _, _, fits in swarm.fitted] == [False] * 4
 
 
 @pytest.mark.parametrize(

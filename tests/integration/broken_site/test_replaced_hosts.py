@@ -1,0 +1,122 @@
+"""`doit replace_host` and `doit rebalance`: hosts are made anew whatever became of them; nothing is lost unasked."""
+
+import json
+import subprocess
+
+import pytest
+
+from tests.integration.example_site.example import HIVES, REGISTRY, REPOSITORY, Example
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+
+
+def leader(site: Example, asked: str) -> str:
+    """Return the swarm's leader, as one of its managers has it."""
+    listing = site.on(asked, "docker node ls --format '{{.ManagerStatus}} {{.Hostname}}'")
+    [lead] = [host for host in HIVES if f"Leader p-{host}.{site.name}\n" in listing]
+    return lead
+
+
+def node(site: Example, host: str) -> str:
+    """Return a host's node in the swarm, as its engine has it."""
+    return site.on(host, "docker info -f '{{.Swarm.NodeID}}'").strip()
+
+
+def test_what_is_refused_and_a_frozen_host(site: Example) -> None:
+    """Data that nobody named, and the majority, keep a host; the frozen one is replaced, and its services come back."""
+    before, old = site.identity(), node(site, "hive2")
+    refused = site.run("replace_host", "hive0")
+    assert refused.status == 2, refused.text
+    assert "volume pdnsdb_data: its data is there alone, and goes with it; last backup: none" in refused.text
+    assert "hive0: nothing was changed: save the data that you need" in refused.text
+    assert site.identity() == before
+    subprocess.run(["docker", "pause", site.container("hive2")], check=True, capture_output=True)
+    refused = site.run("replace_host", "hive1")
+    assert refused.status == 2, refused.text
+    assert "the swarm would be left without a majority" in refused.text
+    assert "of its 2 other managers 1 are ready" in refused.text
+    ended = site.run("replace_host", "hive2")
+    assert ended.status == 0, ended.text
+    assert ended.text.startswith("hive2 does not answer; asking the swarm\n")
+    assert "hive2 is made anew, and all services run\n" in ended.text
+    assert node(site, "hive2") != old
+    site.settle()
+    site.is_whole()
+    site.answers()
+
+
+@pytest.mark.full
+def test_the_dead_leader_killed_at_each_step(site: Example) -> None:
+    """The leader is killed, and the command with it at each step: typed again it goes on; in the middle all is told."""
+    lead = leader(site, "hive1")
+    old = node(site, lead)
+    others = tuple(host for host in HIVES if host != lead)
+    subprocess.run(["docker", "kill", site.container(lead)], check=True, capture_output=True)
+    words = ("replace_host", lead, "volumes=all")
+    for moment in ("asking the swarm", "removing its node", "removed container", "removed volume"):
+        with site.start(*words) as running:
+            running.wait_for(lambda moment=moment: moment in running.text, moment)  # type: ignore[misc]
+            assert running.kill(), running.text
+        if moment == "removing its node":
+            status = site.run("status")
+            assert status.status == 2
+            assert f"! {lead}: is being taken down: doit replace_host {lead} goes on with that" in status.text
+    for task in (f"setup_hosts:{lead}.docker", f"setup_hosts:{lead}.swarm"):
+        site.forget_log(task)
+        with site.start(*words) as running:
+            running.wait_for(lambda task=task: site.log(task).count("\n") > 1, task)  # type: ignore[misc]
+            assert running.kill()
+        status = site.run("status")
+        assert f"! {lead}: is removed, and not made again yet" in status.text, status.text
+    made = site.container(lead)
+    born = ["docker", "inspect", "-f", "{{.Created}}", made]
+    before = subprocess.run(born, check=True, capture_output=True, text=True).stdout
+    ended = site.run(*words)
+    assert ended.status == 0, ended.text
+    assert f"{lead} was taken down already, by a run that did not end: going on\n" in ended.text
+    assert subprocess.run(born, check=True, capture_output=True, text=True).stdout == before
+    assert old not in site.on(others[0], "docker node ls -q")
+    site.settle()
+    site.is_whole()
+    site.answers()
+
+
+@pytest.mark.full
+def test_the_first_hive_with_the_data(site: Example) -> None:
+    """A healthy first hive goes with its named volume: drained first, and its first data is loaded again."""
+    ended = site.run("replace_host", "hive0", "volumes=pdnsdb_data")
+    assert ended.status == 0, ended.text
+    assert ended.text.index("hive0 is drained") < ended.text.index("removing its node")
+    assert ended.text.index("removing its node") < ended.text.index("removed container")
+    assert "initialize_services:pdnsdb.pdns-schema" in ended.text
+    site.settle()
+    site.is_whole()
+    site.answers()
+
+
+@pytest.mark.full
+def test_the_repository(site: Example) -> None:
+    """Services go on while it is away; its registry has every image of theirs again, and history begins anew."""
+    running = "docker ps -q --no-trunc --filter label=com.docker.swarm.service.name | sort"
+    before = site.everywhere(HIVES, running)
+    with site.start("replace_host", REPOSITORY) as replacing:
+        replacing.wait_for(lambda: "removed container" in replacing.text, "the host to go")
+        assert site.everywhere(HIVES, running) == before
+        ended = replacing.wait()
+    assert ended.status == 0, ended.text
+    assert f"{REPOSITORY} has the registry: images are built again" in ended.text
+    site.settle()
+    images = site.on(
+        "hive0",
+        "docker service ls -q | xargs docker service inspect -f '{{.Spec.TaskTemplate.ContainerSpec.Image}}'",
+    )
+    for image in images.split():
+        name, _, digest = image.partition("/")[2].partition("@sha256:")
+        name = name.partition(":")[0]
+        site.on(
+            REPOSITORY,
+            f"test -e {REGISTRY}/docker/registry/v2/repositories/{name}/_manifests/revisions/sha256/{digest}/link",
+        )
+    assert len(json.loads(site.run("history", "--json").text)["runs"]) < 5
+    site.is_whole()
+    site.answers()

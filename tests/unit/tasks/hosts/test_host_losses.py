@@ -1,0 +1,101 @@
+"""The data that goes with a host: named beforehand, whether the host answers or not."""
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import HostError
+from tasks.hosts import host_losses
+from tasks.hosts.host_losses import HostLosses
+from tests import made as rig
+from tests.made import Made
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Give a stage of two hives, whose volume holds data, and hive2 with the registry."""
+    site = rig.new(tmp_path)
+    site.make()
+    monkeypatch.setattr(host_losses, "has_data", lambda *_: True)
+    return site
+
+
+def losses(made: Made, short: str) -> HostLosses:
+    """Return what goes with a host."""
+    run = made.run()
+    return HostLosses(run, run.stage.host(short))
+
+
+def test_volumes_of_the_host_alone_have_to_be_named(made: Made) -> None:
+    """Each with its last backup, of which there is none; a host without volumes has nothing to be named."""
+    here, elsewhere = losses(made, "hive0"), losses(made, "hive1")
+
+    assert [*here.lines()] == [
+        "volume data: its data is there alone, and goes with it; last backup: none, skep has made none of it"
+    ]
+    assert here.missing([]) == ["data"]
+    assert here.missing(["data"]) == here.missing(["all"]) == []
+    assert ([*elsewhere.lines()], elsewhere.missing([])) == ([], [])
+
+
+def test_of_a_host_that_does_not_answer_all_that_may_be_there(made: Made) -> None:
+    """Nobody can look whether it holds anything."""
+    made.look("hive0", error="no answer")
+
+    found = losses(made, "hive0")
+
+    assert [*found.lines()] == [
+        "volume data: its data may be there alone, and goes with it; last backup: none, skep has made none of it"
+    ]
+    assert found.missing([]) == ["data"]
+
+
+def test_what_is_empty_is_no_loss(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume that holds nothing needs no name; one that can't be looked into does."""
+    monkeypatch.setattr(host_losses, "has_data", lambda *_: False)
+    assert losses(made, "hive0").volumes == []
+
+    def silent(*_: object) -> bool:
+        raise HostError("hive0: its Docker Engine does not answer")
+
+    monkeypatch.setattr(host_losses, "has_data", silent)
+    assert losses(made, "hive0").volumes == ["data"]
+
+
+def test_data_on_a_server_stays(made: Made) -> None:
+    """A volume of NFS is on the hosts by name only."""
+    made.edit('hosts = ["hive0"]', 'driver_opts = { type = "nfs", device = ":/x", o = "addr=10.9.9.9" }')
+
+    assert losses(made, "hive0").volumes == []
+
+
+def test_others_have_data_of_their_own(made: Made) -> None:
+    """A local volume on several hosts is another one on each: no other host has its data."""
+    made.edit('hosts = ["hive0"]', 'hosts = "each"')
+
+    (line,) = losses(made, "hive0").lines()
+
+    assert "is there alone (hive1: data of its own), and goes" in line
+
+
+def test_the_only_copy_of_the_secrets_has_to_be_named(made: Made) -> None:
+    """A checkout that never read them would lose them with the repository host, and with no other."""
+    made.run().secrets.vault_path.unlink()
+
+    found = losses(made, "hive2")
+
+    assert found.missing([]) == ["secrets"]
+    assert [line.partition(":")[0] for line in found.lines()] == ["secrets"]
+    assert found.missing(["secrets"]) == []
+    assert losses(made, "hive1").missing([]) == []
+
+
+def test_names_of_nothing_are_told(made: Made) -> None:
+    """A typing mistake in volumes= is no consent."""
+    assert losses(made, "hive0").unknown(["data", "all", "secrets", "dta"]) == ["dta"]
+
+
+def test_the_registry_is_a_note(made: Made) -> None:
+    """Its images are built again: that is said, and has not to be named."""
+    assert ["registry" in line for line in losses(made, "hive2").notes()] == [True]
+    assert [*losses(made, "hive0").notes()] == []

@@ -1,0 +1,188 @@
+"""A host that is taken down to be made anew: out of the swarm, removed, forgotten; after a kill it goes on."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model.errors import HostError, SkepError
+from remote.ssh.connection import Connection
+from tasks.hosts import replaced_host
+from tasks.hosts.replaced_host import (
+    HostReplacement,
+    Replacement,
+    end_replacement,
+    replacement_under_way,
+    replacement_words,
+)
+from tasks.run.context import Run
+from tests import made as rig
+from tests.doubles.managers import Nodes, manage, quiet
+from tests.made import Made
+
+
+class KilledError(Exception):
+    """The process ended here."""
+
+
+@pytest.fixture
+def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    """Give a stage of three hives, and hive3 with the registry."""
+    site = rig.new(tmp_path)
+    site.edit("number_of_hosts = 3", "number_of_hosts = 4")
+    site.make()
+    monkeypatch.setattr(replaced_host, "MAJORITY_PATIENCE", 0)
+    monkeypatch.setattr(Connection, "close", lambda _self: None)
+    return site
+
+
+def replacement(run: Run, short: str) -> HostReplacement:
+    """Return the replacement of a host."""
+    return HostReplacement(run, run.stage.host(short))
+
+
+def removals(made: Made) -> list[str]:
+    """Return the provider's removals."""
+    return [line for line in made.cloud.log if line.startswith("removed")]
+
+
+def test_it_leaves_the_swarm_and_is_removed_and_forgotten(made: Made) -> None:
+    """Drained, without its vote, without its node, then removed: in this order; state/ knows nothing of it any more."""
+    run = made.run()
+    nodes = Nodes(run)
+    manage(run, nodes)
+
+    replacement(run, "hive1").take_down(quiet)
+
+    assert nodes.orders == [
+        "node-of-hive1: drain manager",
+        "node-of-hive1: drain worker",
+        "node-of-hive1: removed",
+    ]
+    assert removals(made) == ["removed hive1"]
+    assert run.state.tasks_of_host("hive1") == []
+    assert run.state.tasks_of_host("hive0") != []
+
+
+def test_the_repository_is_in_no_swarm(made: Made) -> None:
+    """A host that is no hive leaves none."""
+    run = made.run()
+    nodes = Nodes(run)
+    manage(run, nodes)
+
+    assert replacement(run, "hive3").swarm_problem(quiet) == ""
+    replacement(run, "hive3").take_down(quiet)
+
+    assert (nodes.orders, removals(made)) == ([], ["removed hive3"])
+
+
+def test_the_majority_is_looked_at(made: Made) -> None:
+    """While another hive is down, one that is up can't be replaced; the one that is down can."""
+    run = made.run()
+    manage(run, Nodes(run, down=("hive2",)))
+
+    problem = replacement(run, "hive1").swarm_problem(quiet)
+
+    assert problem.startswith("the swarm would be left without a majority: waited ")
+    assert "of its 2 other managers 1 are ready, which is not a majority" in problem
+    assert "doit recover_swarm" in problem
+    assert replacement(run, "hive2").swarm_problem(quiet) == ""
+
+
+def test_no_other_manager(made: Made) -> None:
+    """Where only the host itself answers, or nobody, it can't be told: that is refused."""
+    run = made.run()
+    run.connections.manager = lambda except_=None, patience=None: (except_, None)  # type: ignore[method-assign,assignment,return-value] # noqa: ARG005
+    assert "no other manager than hive1 answers" in replacement(run, "hive1").swarm_problem(quiet)
+
+    def silent(**_: Any) -> Any:
+        raise HostError("no manager of the swarm answers")
+
+    run.connections.manager = silent  # type: ignore[method-assign,assignment]
+    assert "no manager of the swarm answers" in replacement(run, "hive1").swarm_problem(quiet)
+
+
+def test_a_fresh_clone_says_what_to_do(made: Made) -> None:
+    """It has no way to the other hives: the tasks that read them back are named."""
+    for short in ("hive0", "hive1", "hive2"):
+        made.run().state.forget(f"build_infra:{short}")
+
+    assert replacement(made.run(), "hive1").swarm_problem(quiet) == (
+        "this checkout has not met the other hives yet, so that no majority can be told: "
+        "doit build_infra:hive0 build_infra:hive2"
+    )
+
+
+STEPS = ["leave_swarm", "remove", "forget", "write_ssh_files"]
+
+
+@pytest.mark.parametrize("killed_at", STEPS)
+def test_killed_and_typed_again(made: Made, monkeypatch: pytest.MonkeyPatch, killed_at: str) -> None:
+    """Killed before or after each step: what is done is found so, and the rest is done."""
+    run = made.run()
+    nodes = Nodes(run)
+    manage(run, nodes)
+
+    def dies(*_: object, **__: object) -> None:
+        raise KilledError
+
+    owner: Any = {
+        "leave_swarm": replaced_host,
+        "remove": run.provider,
+        "forget": run.state,
+        "write_ssh_files": run.connections,
+    }[killed_at]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, killed_at, dies)
+        with contextlib.suppress(KilledError):
+            replacement(run, "hive1").take_down(quiet)
+    assert replacement_under_way(run.state) == Replacement("hive1", is_removed=False)
+    assert not replacement(run, "hive1").was_taken_down
+
+    again = made.run()
+    manage(again, nodes)
+    replacement(again, "hive1").take_down(quiet)
+
+    assert nodes.orders[-1] == "node-of-hive1: removed"
+    assert again.state.tasks_of_host("hive1") == []
+    assert replacement(again, "hive1").was_taken_down
+
+
+def test_the_note(made: Made) -> None:
+    """It says how far a replacement has come, for doit status, until that has ended."""
+    run = made.run()
+    manage(run, Nodes(run))
+    assert replacement_words(run.state) == []
+
+    replacement(run, "hive1").take_down(quiet)
+
+    assert replacement_words(run.state) == [
+        "hive1: is removed, and not made again yet: doit replace_host hive1 goes on with that"
+    ]
+    assert not replacement(run, "hive2").was_taken_down
+    end_replacement(run.state)
+    assert replacement_words(run.state) == []
+
+
+def test_a_damaged_note_is_none(made: Made) -> None:
+    """A file that says nothing keeps nobody from anything."""
+    run = made.run()
+    (run.state.root / replaced_host.NOTE).write_text("[]")
+
+    assert replacement_under_way(run.state) is None
+
+
+def test_a_refusal_of_the_swarm_removes_nothing(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host stays as long as its node can't go."""
+    run = made.run()
+    manage(run, Nodes(run))
+
+    def refuses(*_: object) -> None:
+        raise HostError("update out of sequence")
+
+    monkeypatch.setattr(replaced_host, "leave_swarm", refuses)
+    with pytest.raises(SkepError, match="out of sequence"):
+        replacement(run, "hive1").take_down(quiet)
+    assert removals(made) == []
+    assert run.state.tasks_of_host("hive1") != []
