@@ -1,0 +1,121 @@
+"""Reading a stage: hosts that hang, that refuse, and managers that can't tell."""
+
+import threading
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from model.errors import HostError
+from model.json_types import Json
+from model.stage import Host
+from tasks.operate.host_reading import HostReading
+from tasks.operate.site_reading import EngineReading, SwarmReading, read_site
+
+HOSTS = [
+    Host(f"hive{n}", f"p-hive{n}.example", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(3)
+]
+OVER = threading.Event()
+"""The end of the test: until then a host hangs."""
+
+
+def hangs() -> None:
+    """Wait for the end of the test."""
+    OVER.wait(20)
+
+
+def refuses() -> None:
+    """Answer with an error."""
+    raise HostError("hive1: ssh: no answer")
+
+
+class Connections:
+    """Connections to hosts, some of which don't answer.
+
+    Args:
+        **odd: Host to what happens where it is asked; `engine_` before it is about its engine alone.
+
+    """
+
+    def __init__(self, **odd: Callable[[], None]) -> None:
+        self.odd = odd
+        self.asked: list[str] = []
+        self.swarm: dict[str, Json] = {}
+
+    def to(self, host: Host) -> Any:
+        """Return the connection to a host."""
+        return SimpleNamespace(script=lambda _text, **_options: self._host(host))
+
+    def _host(self, host: Host) -> str:
+        self.odd.get(host.short, lambda: None)()
+        return "cpus 2\n"
+
+    def reader(self, host: Host) -> Any:
+        """Return the reader of a host's engine."""
+        self.odd.get(f"engine_{host.short}", self.odd.get(host.short, lambda: None))()
+
+        def services(**_options: object) -> list[Json]:
+            self.asked.append(host.short)
+            return []
+
+        return SimpleNamespace(
+            info=lambda: {"Swarm": self.swarm.get(host.short, {"ControlAvailable": True})},
+            containers=lambda **_options: [],
+            volumes=lambda: {"Volumes": None},
+            services=services,
+            tasks=list,
+            nodes=list,
+            networks=list,
+            close=lambda: None,
+        )
+
+
+@pytest.fixture(autouse=True)
+def over() -> Iterator[None]:
+    """End what hangs with the test."""
+    OVER.clear()
+    yield
+    OVER.set()
+
+
+def run(connections: Connections) -> Any:
+    """Return a run with these connections."""
+    site = SimpleNamespace(volumes={})
+    return SimpleNamespace(connections=connections, stage=SimpleNamespace(site=site, labels={}))
+
+
+def test_a_host_that_hangs() -> None:
+    """It is said after its time, and the others are read; the next manager tells of the swarm."""
+    reading = read_site(run(Connections(hive0=hangs)), HOSTS, 0.2)
+
+    assert reading.hosts["hive0"] == "hive0 does not answer within 0 s"
+    assert reading.engines["hive0"] == "hive0: its Docker Engine does not answer within 0 s"
+    assert [isinstance(reading.hosts[f"hive{n}"], HostReading) for n in (1, 2)] == [True, True]
+    assert isinstance(reading.swarm, SwarmReading)
+    assert reading.swarm.manager == "hive1"
+
+
+def test_a_host_that_refuses() -> None:
+    """Its own words are kept; an engine that is down is apart from its host."""
+    reading = read_site(run(Connections(hive1=refuses, engine_hive2=refuses)), HOSTS, 5)
+
+    assert reading.hosts["hive1"] == reading.engines["hive1"] == "hive1: ssh: no answer"
+    assert isinstance(reading.hosts["hive2"], HostReading)
+    assert not isinstance(reading.engines["hive2"], EngineReading)
+
+
+def test_a_manager_without_a_leader() -> None:
+    """It is not asked: it would refuse each question after a while. Without any other, each one's reason is said."""
+    connections = Connections()
+    connections.swarm = {"hive0": {"ControlAvailable": True, "Error": "no leader"}}
+    assert isinstance(read_site(run(connections), HOSTS, 5).swarm, SwarmReading)
+    assert connections.asked == ["hive1"]
+
+    connections.swarm |= {
+        "hive1": {"ControlAvailable": False},
+        "hive2": {"Error": "locked", "ControlAvailable": True},
+    }
+    assert read_site(run(connections), HOSTS, 5).swarm == (
+        "no manager of the swarm answers: hive0: no leader; hive1: is no manager of a swarm; hive2: locked"
+    )
