@@ -56,6 +56,14 @@ Ctrl-C, also with tasks that begin meanwhile."""
         },
     )
 
+    def get_options(self) -> list[Any]:
+        """Return its options. `-f` is its own; that of doit's, another dodo.py, is `--file` here."""
+        options: list[Any] = super().get_options()
+        for option in options:
+            if option.name == "dodoFile":
+                option.short = ""
+        return options
+
     def execute(self, params: Any, args: Sequence[str]) -> int:
         """Print the log. Loads no tasks."""
         self.loader.setup(params)
