@@ -2,7 +2,7 @@
 
 A provider makes *resources*: hosts, and their needs (a network, an image, a firewall). It answers three questions:
 which the stage wants (`resources`), which there are (`found`), and how one becomes the other (`ensure`, `halt`,
-`remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
+`fence`, `remove`). The phases after `build_infra` never see a provider, only `HostRecord`s.
 """
 
 from abc import ABC, abstractmethod
@@ -248,6 +248,28 @@ class Provider(ABC):
             ProviderError: It does not stop.
 
         """
+
+    def fence(self, name: str, log: Log) -> None:
+        """Cut a host off that may be anything but well: frozen, hanging, without network. It must not wake by itself.
+
+        `ensure` starts it again. A host that is off, or is not there, is no error. Not called where `halts` is false.
+
+        Raises:
+            ProviderError: It can't be stopped, or nobody can tell.
+
+        """
+        self.halt(name, log)
+
+    def forget_swarm(self, name: str, log: Log) -> None:
+        """Have a host that is off forget the swarm that it was in before it starts, if that can be done from outside.
+
+        Where it can't, nothing is done: the host leaves that swarm when it is first logged in to.
+
+        Raises:
+            ProviderError: It could be done, and failed.
+
+        """
+        del name, log
 
     @abstractmethod
     def remove(self, name: str, log: Log) -> None:

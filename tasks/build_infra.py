@@ -12,7 +12,7 @@ from model.stage import Host, Stage
 from providers.base import Provider, Resource
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each
-from tasks.hosts import decommission, let_in_keys, moving
+from tasks.hosts import decommission, fences, let_in_keys, moving
 from tasks.hosts.held_first import hold_first
 from tasks.hosts.registry_host import goes_down, waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
@@ -78,6 +78,14 @@ class ProviderResource(Step):
         before = run.state.read(work.task, HostRecord) if resource.is_host else None
         if before is not None:
             let_in_keys.let_operator_in(run, run.stage.host(resource.name), work.log)
+        if not resource.is_host:
+            return self._made(None, work, "")
+        with fences.back_in_turn(run, run.stage.host(resource.name), work.task, work.log) as old_node:
+            return self._made(before, work, old_node)
+
+    def _made(self, before: HostRecord | None, work: Work, old_node: str) -> Record:
+        """Have the provider make it, and keep what is known of it; a fenced host leaves its old swarm at once."""
+        run, resource = self._run, self._resource
         if resource.is_host and waits_for_move(run, run.stage.host(resource.name)):
             record: Record = self._as_it_is(before, work.log)
         else:
@@ -96,6 +104,8 @@ class ProviderResource(Step):
             run.connections.write_ssh_files()
             if before != record or run.live_state.host(host).error or self._has_new_key(work):
                 run.connections.reset(host)
+            if old_node:
+                fences.leave_old_swarm(run, host, old_node, work.log)
             let_in_keys.settle(run, host, work.log)
             run.stage_lock.join(host)
             _see_anew(run, host)
@@ -156,6 +166,8 @@ class ProviderResource(Step):
         answer = self._run.live_state.resource(self.name, self._resource.key)
         if answer is not None or not self._resource.is_host:
             return answer
+        if fences.fenced_node(self._run, self.name):
+            return f"{self.name} is fenced: it has to leave its old swarm before anything else"
         found = self._run.live_state.things.get(self.name)
         record = self._run.state.read(self.task, HostRecord)
         if found is not None and record is not None and found.id != record.id:

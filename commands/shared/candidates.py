@@ -41,6 +41,7 @@ _OF_COMMAND: Mapping[str, tuple[str, ...]] = {
     "scale": ("stage", "until"),
     "move_volume": ("stage", "to", "from"),
     "upgrade_hosts": ("stage", "confirm"),
+    "recover_swarm": ("stage", "keep", "off", "confirm"),
     "help": (),
     "tabcompletion": (),
 }
@@ -210,11 +211,13 @@ def _values(name: str, value: str, command: str, site: SiteNames) -> Iterator[st
         "to": site.hosts() if command == "move_volume" else ["latest"],
         "from": site.hosts(),
         "task": [*(["all"] if command in _OF_ALL_TASKS else []), *site.hosts()],
+        "keep": site.hosts(),
     }
     several = {
         "volumes": [*site.names("volumes"), "all"],
         "upgrade": [*site.names("bases"), "all"],
         "replace": [*site.names("networks"), *site.names("volumes"), "swarm"],
+        "off": site.hosts(),
     }
     yield from single.get(name, ())
     chosen, comma, _ = value.rpartition(",")

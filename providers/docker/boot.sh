@@ -21,6 +21,13 @@ if [ -s /etc/skep/nameservers ]; then
     grep -E '^(search|options edns0)' /etc/skep/resolv.conf.docker >>/etc/resolv.conf
 fi
 
+# The swarm went on without this host (`doit recover_swarm`): its engine must not start what it knows of the old one.
+# The mark goes last, so that a boot that was killed does it again.
+if [ -e /var/lib/docker/skep-forget-swarm ]; then
+    rm -rf /var/lib/docker/swarm || say "can't remove the old swarm's state"
+    [ -e /var/lib/docker/swarm ] || rm -f /var/lib/docker/skep-forget-swarm
+fi
+
 # Host keys of its own, before sshd starts. The public half is moved last: who can read it knows that both are there.
 key=/etc/ssh/ssh_host_ed25519_key
 if [ ! -s $key.pub ]; then

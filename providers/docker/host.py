@@ -42,7 +42,7 @@ from providers.docker.container import (
     is_running,
     last_lines,
 )
-from remote.mother.wait import attempts
+from remote.mother.wait import attempts, wait_for
 from remote.ssh.authorized_keys import LET_IN
 from remote.ssh.login import wait_for_login
 from remote.ssh.ssh_files import SshFiles
@@ -55,6 +55,12 @@ LAYOUT = "1"
 """Raised when hosts must be replaced for a new version of this file; what can be changed in place does not need it."""
 
 SSH_TIMEOUT = 120.0
+_FENCE_TIMEOUT = 60.0
+"""Seconds that the engine may take to kill a host."""
+_FORGET = "skep-forget-swarm"
+"""The file among an engine's data that has boot.sh remove the swarm's state."""
+_ENDED = frozenset({"created", "exited", "dead"})
+"""The states of containers in which nothing runs."""
 _BOOT = Path(__file__).with_name("boot.sh")
 
 _HOST_KEYS = "cut -d' ' -f1,2 /etc/ssh/ssh_host_*_key.pub\n"
@@ -347,6 +353,53 @@ def halt(stage: Stage, name: str, log: Log) -> None:
             with tolerated(NOT_MODIFIED, NOT_FOUND):
                 client.stop(container["Id"])
                 log(f"stopped container {container['Names'][0].lstrip('/')}")
+
+
+def fence(stage: Stage, name: str, log: Log) -> None:
+    """Kill a host at once, and make sure that it has ended: one that is paused would go on where it was.
+
+    In order it could only be stopped by having it go on.
+    """
+    with engine(timeout=180) as client:
+        for container in _containers(client, stage, name):
+            title = container["Names"][0].lstrip("/")
+            with tolerated(NOT_MODIFIED, NOT_FOUND, CONFLICT):  # it ended meanwhile
+                if container["State"] == "restarting":
+                    client.stop(container["Id"], timeout=0)
+                elif container["State"] not in _ENDED:
+                    client.kill(container["Id"])
+                    log(f"killed container {title}")
+            wait_for(
+                lambda container=container: _has_ended(client, container["Id"]),  # type: ignore[misc]
+                f"container {title} to end",
+                _FENCE_TIMEOUT,
+                kind=ProviderError,
+            )
+
+
+def _has_ended(client: "APIClient", container: str) -> bool:
+    """Return whether a container has ended, or is gone."""
+    with tolerated(NOT_FOUND):
+        return client.inspect_container(container)["State"]["Status"] in _ENDED
+    return True
+
+
+def _containers(client: "APIClient", stage: Stage, name: str) -> list[Json]:
+    """Return the containers of a host's name: one, or none."""
+    found: list[Json] = client.containers(all=True, filters=label_filter({**stage.labels, NAME_LABEL: name}))
+    return found
+
+
+def forget_swarm(stage: Stage, name: str, log: Log) -> None:
+    """Mark a stopped host's engine's data, which outlive the container: its boot removes the swarm's state first."""
+    with engine(timeout=180) as client:
+        for container in _containers(client, stage, name):
+            if container["State"] not in _ENDED:
+                continue
+            # An older skep's boot knows no mark.
+            client.put_archive(container["Id"], "/etc", archive({"skep/boot": _BOOT.read_bytes()}))
+            client.put_archive(container["Id"], VOLUMES["docker"], archive({_FORGET: b""}))
+            log(f"{name}: forgets its old swarm before its engine starts again")
 
 
 def remove(stage: Stage, name: str, log: Log) -> None:

@@ -177,6 +177,14 @@ class DockerProvider(Provider):
         """Stop a host's container in order; it stays stopped when this machine starts again."""
         docker_host.halt(self._stage, name, log)
 
+    def fence(self, name: str, log: Log) -> None:
+        """Kill a host's container, be it frozen."""
+        docker_host.fence(self._stage, name, log)
+
+    def forget_swarm(self, name: str, log: Log) -> None:
+        """Have a stopped container's boot take the swarm's state away, before the engine starts."""
+        docker_host.forget_swarm(self._stage, name, log)
+
     def remove(self, name: str, log: Log) -> None:
         """Remove a host with its volumes, the network, or the image if nothing uses it."""
         if name == IMAGE:

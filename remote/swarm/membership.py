@@ -63,7 +63,7 @@ def ensure_member(
         ensure_ingress(host, client, options, log)
         return SwarmRecord(cluster=_cluster(host, client), node=membership["NodeID"])
     if not managers and silent:
-        raise HostError(_cannot_tell(host, silent, [other.address for other, _ in others.values()]))
+        raise HostError(_cannot_tell(host, silent))
     if state != "inactive":
         log(f"{host.short} leaves the swarm that it was in")
         leave(host, client)
@@ -220,15 +220,14 @@ def leave(host: Host, client: DockerClient) -> None:
     wait_for(left, f"{host.short} to leave a swarm", LEAVE_TIMEOUT, retry=HostError)
 
 
-def _cannot_tell(host: Host, silent: Mapping[str, str], addresses: Iterable[str]) -> str:
+def _cannot_tell(host: Host, silent: Mapping[str, str]) -> str:
     """Return the message for a hive that neither joins a swarm nor makes one, with the way out."""
     lines = "".join(f"\n    {line}" for line in silent.values())
     way_out = "bring it back, or if it is lost for good remove its setup_hosts/<host>.swarm.json in state/"
-    if any("leader" in line for line in silent.values()):
-        address = next(iter(addresses))
+    if left := [short for short, line in silent.items() if "leader" in line]:
         way_out = (
-            "more than half of its managers are gone; if they don't come back, run on one that is left: docker swarm "
-            f"init --force-new-cluster --advertise-addr <its address, as {address}>, then doit again"
+            "more than half of its managers are gone; if they don't come back, go on with one that is left: doit "
+            f"recover_swarm keep={left[0]}, then doit again"
         )
     return (
         f"{host.short}: {', '.join(silent)} was in the stage's swarm and can't be asked now, so no new swarm is made "

@@ -100,11 +100,11 @@ class SwarmMember(Step):
 
     def _others(self) -> dict[str, tuple[Host, bool]]:
         """Return the other hives that exist, each with whether it was in the swarm when it was last observed."""
-        run = self._run
+        run, fences = self._run, self._run.state.fences()
         return {
             other.short: (other, run.state.read(swarm_task(other.short), SwarmRecord) is not None)
             for other in run.stage.hives
-            if other != self._host and run.state.host_record(other) is not None
+            if other != self._host and run.state.host_record(other) is not None and other.short not in fences
         }
 
     def real(self, key: str) -> str | None:

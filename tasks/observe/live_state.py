@@ -26,6 +26,7 @@ from model.labels import (
 )
 from model.stage import Host, Stage
 from model.swarm.docker_subnets import is_allocated
+from model.swarm.fenced import fenced_by
 from model.swarm.scaled import is_scale_over, scale_words
 from remote.images.registry_storage import LOCAL_BASES
 from remote.mother.process import local_machine
@@ -362,14 +363,20 @@ class LiveState:
 
     def _read_swarm(self, looks: "Mapping[Host, Future[HostState]]") -> SwarmState:
         """Read the swarm's state from the first manager that answers."""
-        problems = []
+        problems, fences = [], self._state.fences()
         for host in self._stage.hives:
+            if host.short in fences:
+                # It may have a leader that its old swarm has elected.
+                problems.append(f"{host.short} is fenced: it has to leave its old swarm first")
+                continue
             state = self._seen(host, looks.get(host))
             if state.error or not state.info.get("Swarm", {}).get("ControlAvailable"):
                 problems.append(state.refusal or state.error or f"{host.short} is not a manager of a swarm")
                 continue
             try:
-                return self._swarm_of(host)
+                return replace(
+                    self._swarm_of(host), fenced=fenced_by(state.info["Swarm"].get("Cluster") or {})
+                )
             except SkepError as error:
                 problems.append(str(error))
         return SwarmState(error="; ".join(dict.fromkeys(problems)) or "there is no swarm yet")

@@ -56,6 +56,7 @@ class SwarmState:
         configs: Docker config to itself.
         external_networks: All networks of the swarm, if services join networks of others.
         external_configs: All Docker configs, if services get configs of others.
+        fenced: The hosts that it says are fenced, each with the node that it was.
         error: Why nothing is known of it, if so.
 
     """
@@ -67,4 +68,5 @@ class SwarmState:
     configs: Mapping[str, Json] = field(default_factory=dict)
     external_networks: Mapping[str, Json] = field(default_factory=dict)
     external_configs: Mapping[str, Json] = field(default_factory=dict)
+    fenced: Mapping[str, str] = field(default_factory=dict)
     error: str = ""

@@ -161,9 +161,12 @@ def _read_swarm(run: Run, engines: Mapping[Host, EngineReading | str]) -> SwarmR
         HostError: There is none; the message has each hive's reason.
 
     """
-    why = []
+    why, fences = [], run.state.fences()
     for host, engine in engines.items():
         if not host.is_hive:
+            continue
+        if host.short in fences:
+            why.append(f"{host.short} is fenced")
             continue
         if isinstance(engine, str):
             why.append(engine)
@@ -180,7 +183,9 @@ def _read_swarm(run: Run, engines: Mapping[Host, EngineReading | str]) -> SwarmR
             why.append(reason_of(error))
         finally:
             reader.close()
-    raise HostError("no manager of the swarm answers: " + ("; ".join(why) or "no hive is made yet"))
+    lost = any("does not have a leader" in line for line in why)
+    way_out = "; if the other managers are lost for good: doit recover_swarm keep=HOST" if lost else ""
+    raise HostError("no manager of the swarm answers: " + ("; ".join(why) or "no hive is made yet") + way_out)
 
 
 def _listings(stage: Stage, host: Host, reader: Reader) -> SwarmReading:

@@ -232,9 +232,12 @@ class Connections:
         """
         from remote.engine.client import engine_errors
 
-        answers, may_come = [], False
+        answers, may_come, fences = [], False, self._state.fences()
         for host in sorted(self._stage.hives, key=lambda hive: hive == except_):
             if self._state.host_record(host) is None:
+                continue
+            if host.short in fences:
+                answers.append(f"{host.short}: is fenced, and has to leave its old swarm first")
                 continue
             try:
                 client = self.engine(host)

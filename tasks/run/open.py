@@ -39,7 +39,7 @@ THREADS = 64
 """Of these, few work at a time (`tasks.run.coordination.AT_A_TIME`); the others wait for services to run."""
 WORDS = {
     "stage": "the stage to work on",
-    "confirm": "destroy, prune, rebalance, unlock: the site's name",
+    "confirm": "destroy, prune, rebalance, recover_swarm, unlock: the site's name",
     "key": "prune: the ssh keys to take out",
     "volumes": "destroy, prune, replace_host: the volumes that may be lost as well",
     "upgrade": "lock: the images to upgrade",
@@ -51,6 +51,8 @@ WORDS = {
     "since": "logs: how far back, as 90s, 15m, 2h, 1d, or a time",
     "lines": "logs: how many lines of each task at most",
     "until": "scale: until when runs leave it alone, as 2h or 18:00",
+    "keep": "recover_swarm: the manager that is left",
+    "off": "recover_swarm: the hosts that you have switched off",
     "grep": "logs: a regular expression that lines have to match",
     LEAVE: "run: the region, project, subscription or provider whose things are left behind as they are",
     "replace": "run: the hosts, networks and volumes that may be replaced although something is lost; or `swarm`",

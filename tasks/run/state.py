@@ -7,6 +7,7 @@
         logs/<phase>/<name>.log   the full output of each task's last run
         ssh_config known_hosts    for skep and for people: ssh -F state/<stage>/ssh_config <host>
         repository.json           the host whose registry has the images
+        fenced/<host>.json        a host that must leave its old swarm first: the node that it was there
         place.json                the provider, with region, project and the like, where things were made
         secrets/                  0700: the ssh key, the vault (site CA, passwords)
 
@@ -36,6 +37,7 @@ from remote.mother.wait import Pace, attempts
 
 R = TypeVar("R", bound=Record)
 REPOSITORY = "repository.json"
+_FENCED = "fenced"
 _LOOKED_AT, _PACE = 0.1, Pace(first=0.02, longest=0.02)
 """Seconds for which the lock may be held by those who only look whether it is (`commands/shared/lock_owner.py`)."""
 _READ: ContextVar[set[str] | None] = ContextVar("read", default=None)
@@ -209,6 +211,23 @@ class State:
         return sorted(
             path.name.removesuffix(".swarm.json") for path in (self.root / "setup_hosts").glob("*.swarm.json")
         )
+
+    def fences(self) -> dict[str, str]:
+        """Return the hosts that are fenced (`doit recover_swarm`), each with the node that it must be no more."""
+        found = {}
+        for path in sorted((self.root / _FENCED).glob("*.json")):
+            record = self.read(f"{_FENCED}:{path.stem}", FactRecord)
+            if record is not None:
+                found[path.stem] = record.id
+        return found
+
+    def fence(self, short: str, node: str) -> None:
+        """Keep that a host is fenced, on the disk: it leaves the swarm that it was in before anything runs there."""
+        self.write(f"{_FENCED}:{short}", FactRecord(id=node))
+
+    def lift_fence(self, short: str) -> None:
+        """Forget that a host is fenced: it has left that swarm."""
+        self.forget(f"{_FENCED}:{short}")
 
     @property
     def home(self) -> str:

@@ -124,6 +124,32 @@ class TestHost:
         make.wait_until(lambda: log_in(before, up.files.key, "true").worked, "ssh after its death")
 
     @pytest.mark.usefixtures("docker_rig")
+    def test_fenced_it_has_ended_and_forgets_its_swarm(self, up: DockerRig) -> None:
+        """Frozen, it would go on where it was: it is killed. However it starts, its boot takes the old swarm away."""
+        name, provider = up.container("hive0"), up.provider()
+        make.run_in(name, "mkdir -p /var/lib/docker/swarm/raft && touch /var/lib/docker/kept")
+        subprocess.run(["docker", "pause", name], check=True, capture_output=True, timeout=60)
+        for _ in range(2):
+            provider.fence("hive0", make.quiet)
+            provider.forget_swarm("hive0", make.quiet)
+        provider.fence("never", make.quiet)
+        provider.forget_swarm("never", make.quiet)
+        state = ["docker", "inspect", "-f", "{{.State.Status}}", name]
+        assert subprocess.run(state, check=True, capture_output=True, text=True).stdout.strip() == "exited"
+
+        subprocess.run(["docker", "start", name], check=True, capture_output=True, timeout=60)
+        make.ensure_host(up.provider(), "hive0")
+        assert make.run_in(
+            name, "cd /var/lib/docker; ls -d swarm kept skep-forget-swarm 2>/dev/null || :"
+        ).split() == ["kept"]
+        # Of a host that runs nothing is taken away: its engine may be at work.
+        make.run_in(name, "mkdir -p /var/lib/docker/swarm/raft")
+        provider.forget_swarm("hive0", make.quiet)
+        subprocess.run(["docker", "restart", name], check=True, capture_output=True, timeout=90)
+        make.ensure_host(up.provider(), "hive0")
+        assert make.run_in(name, "cd /var/lib/docker; ls -d swarm").split() == ["swarm"]
+        make.run_in(name, "rm -r /var/lib/docker/swarm /var/lib/docker/kept")
+
     def test_published_ports(self, tmp_path: Path) -> None:
         """Where addresses can't be reached a host is reached by a port on 127.0.0.1, read anew after each start."""
         site = make.site_name("publish")

@@ -35,6 +35,7 @@ NOT_RUN = {
     "doit logs -f hello": "its server says nothing: tests/integration/example_site/test_operate.py",
     "doit move_volume": "mysite has one hive: tests/integration/broken_site/test_moved_volume.py",
     "doit upgrade_hosts": "fetches lists of packages: tests/integration/broken_site/test_upgraded_hosts.py",
+    "doit recover_swarm": "the majority is lost in tests/integration/broken_site/test_recovered_swarm.py",
     "doit leave=eu-central-1": "moves a stage at a cloud to a region in which nothing would answer ssh",
 }
 """What can't be run here, whatever words follow, with the reason."""
@@ -62,7 +63,7 @@ IN_TEXT_NOT_RUN = {
     "the name of a command, which wants a word": (
         "doit authorize", "doit cp", "doit exec", "doit init", "doit move_volume", "doit replace_host", "doit restart",
         "doit rollback",
-        "doit shell_image", "doit why", "doit replace=",
+        "doit shell_image", "doit why", "doit replace=", "doit recover_swarm",
     ),
     "of what another page, or the walk through the code, adds: mysite has no such thing": (
         "doit setup_hosts:hive0.motd", "doit why banner", "doit addresses", "doit help addresses",

@@ -18,6 +18,7 @@ ORDER = {
     "test_moved_volume": "a volume goes to another hive and back, with kills on the way",
     "test_upgraded_hosts": "a host's packages are upgraded, and it is restarted",
     "test_replaced_hosts": "hosts are dead, frozen or healthy, and made anew by a command",
+    "test_recovered_swarm": "two of three hives are lost, and join a new swarm",
     "test_losses": "state, services and whole hosts are lost, and made anew",
 }
 """The files, with what each does to the site: what breaks most last."""

@@ -80,6 +80,8 @@ def words(site: SiteNames, *typed: str) -> list[str]:
         (["logs", "h"], ["hive0", "hive1"]),
         (["exec", "web", "task="], ["task=all", "task=hive0", "task=hive1"]),
         (["shell", "web", "task="], ["task=hive0", "task=hive1"]),
+        (["recover_swarm", "keep="], ["keep=hive0", "keep=hive1"]),
+        (["recover_swarm", "keep=hive0", "off=hive0,"], ["off=hive0,hive1"]),
         (["scale", "we"], ["web="]),
         (["move_volume", "d"], ["data"]),
         (["move_volume", "data", "to="], ["to=hive0", "to=hive1"]),

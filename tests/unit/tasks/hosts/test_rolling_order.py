@@ -37,6 +37,7 @@ from tests.made import Made
 
 ROOT = Path(__file__).parents[4]
 LOCKS = (
+    "back from a fence",
     "taking a host down",
     "swarm",
     "once *",

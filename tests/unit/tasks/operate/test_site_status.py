@@ -422,6 +422,22 @@ def test_tasks_that_end_again_and_again(
     assert status.problems == ([line] if is_wrong else [])
 
 
+def test_tasks_of_a_host_that_was_joining(stage: Stage) -> None:
+    """They never ran, and say nothing of the service: a swarm whose hosts just came back is well."""
+    reading = well()
+    error = "cannot create a swarm scoped network when swarm is not active"
+    rejected = [
+        {**task("web", 1, 0, state="rejected", error=error, wanted=False), "ID": f"old{n}"} for n in range(3)
+    ]
+    for each in rejected:
+        each["Spec"] = service("web", {"Replicated": {"Replicas": 2}})["Spec"]["TaskTemplate"]
+    assert isinstance(reading.swarm, SwarmReading)
+    tasks = {**reading.swarm.tasks, "id-web": [task("web", 1, 0), task("web", 2, 1), *rejected]}
+    at = datetime(2026, 11, 29, 1, 1, tzinfo=UTC).timestamp()
+
+    assert status_of(stage, changed(replace(reading, at=at), tasks=tasks)).problems == []
+
+
 def test_a_host_that_wants_a_restart(stage: Stage) -> None:
     """That is worth a line, and no fault."""
     reading = well()
