@@ -82,7 +82,8 @@ def over() -> Iterator[None]:
 def run(connections: Connections) -> Any:
     """Return a run with these connections."""
     site = SimpleNamespace(volumes={})
-    return SimpleNamespace(connections=connections, stage=SimpleNamespace(site=site, labels={}))
+    state = SimpleNamespace(fences=dict)
+    return SimpleNamespace(connections=connections, stage=SimpleNamespace(site=site, labels={}), state=state)
 
 
 def test_a_host_that_hangs() -> None:
