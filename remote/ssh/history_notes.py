@@ -21,6 +21,8 @@ class HistoryNotes:
 
     def __init__(self, session: Callable[[], LockSession | None]) -> None:
         self._session, self._guard, self._begun = session, threading.Lock(), ""
+        self.is_split = False
+        """Whether the session broke, so that the host took this run for one that never ended: an end takes that back."""
 
     def begin(self, line: str) -> None:
         """Have it noted, now or when the host is there, that this run has begun to change something."""
@@ -36,6 +38,7 @@ class HistoryNotes:
     def repeat(self, session: LockSession) -> None:
         """Have it noted in a session that just took the lock."""
         if self._begun:
+            self.is_split = True
             with suppress(HostError):
                 session.say("begin", self._begun, "begun")
 
