@@ -19,6 +19,7 @@ from doit.exceptions import InvalidCommand
 from commands.shared.console import clean
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
+from commands.shared.task_selection import with_flags
 from model.errors import SkepError
 from model.stage import Host
 from remote.mother import process
@@ -60,8 +61,9 @@ With --print it does not wait: the tunnels then close one minute after their las
         """Open the tunnels, print their lines and hold them. Loads no tasks."""
         self.loader.setup(params)
         run = site_run(self.loader)
-        hosts = chosen(run, args)
-        if params["only_print"]:
+        names, flags = with_flags(args, "--print")
+        hosts = chosen(run, names)
+        if params["only_print"] or flags:
             return self._print_only(run, hosts)
         tunnels = [HostTunnel(run, host) for host in hosts]
         # Ctrl-C is for this process alone: the sessions are in process groups of their own.

@@ -14,6 +14,7 @@ from commands.shared.console import BOLD, DIM, RED, YELLOW, clean, is_coloured, 
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from commands.shared.read_back import NO_HOSTS
+from commands.shared.task_selection import with_flags
 from model.errors import HostError, SkepError
 from model.history import AT_WORK, NEVER_ENDED, HistoryLine, lines_of
 from remote.ssh.lock_session import history_on, holder_on
@@ -66,6 +67,8 @@ says that it never ended. The newest lines come last; --all shows more than 20."
         """Print the history. Loads no tasks."""
         self.loader.setup(params)
         run = site_run(self.loader, asks=False)
+        args, flags = with_flags(args, "--all", "--json")
+        as_json, every = params["as_json"] or "--json" in flags, params["every"] or "--all" in flags
         if len(args) > 1:
             raise InvalidCommand(f"type: {self.bin_name} history [SERVICE] [--all] [--json]")
         service = args[0] if args else ""
@@ -82,7 +85,7 @@ says that it never ended. The newest lines come last; --all shows more than 20."
             if not lines and not kept and service not in run.stage.services:
                 known = ", ".join(run.stage.services) or "none"
                 raise InvalidCommand(f"history: no run changed a service {service}; there are: {known}")
-        if params["as_json"]:
+        if as_json:
             data = {
                 "site": run.stage.site_name,
                 "stage": run.stage.name,
@@ -92,7 +95,7 @@ says that it never ended. The newest lines come last; --all shows more than 20."
             }
             self.outstream.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
             return 0
-        text = report(run, service, lines, kept, every=params["every"], coloured=is_coloured(self.outstream))
+        text = report(run, service, lines, kept, every=every, coloured=is_coloured(self.outstream))
         self.outstream.write("".join(f"{line}\n" for line in text))
         return 0
 

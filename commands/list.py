@@ -11,6 +11,7 @@ from doit.cmd_base import DoitCmdBase, check_tasks_exist
 from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, fitted, is_coloured, paint, width_of
 from commands.shared.current_run import site_run
 from commands.shared.lock_owner import holder
+from commands.shared.task_selection import with_flags
 from model.checks.warnings import warnings
 from tasks.explain.recorded_status import FOLLOWS, RecordedStatus, statuses
 from tasks.explain.status import FAILED, NEVER, STALE, UP_TO_DATE
@@ -84,6 +85,9 @@ out differently from before"""
         pos_args: Sequence[str] = (),
     ) -> int:
         """Print the list."""
+        pos_args, flags = with_flags(pos_args, "--all", "--json", "-q", "--quiet", "-s", "--status")
+        subtasks, as_json = subtasks or "--all" in flags, as_json or "--json" in flags
+        quiet = quiet or bool(flags & {"-q", "--quiet"})
         run = site_run(self.loader, asks=False)
         tasks = {task.name: task for task in self.task_list}
         check_tasks_exist(tasks, pos_args)

@@ -1,11 +1,9 @@
 """`doit run`: hold the stage's lock, observe the stage, run the stale tasks, print a summary."""
 
-import signal
 import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from functools import wraps
-from types import FrameType
 from typing import Any
 
 from doit.cmd_run import Run as DoitRun
@@ -117,7 +115,6 @@ class RunCommand(DoitRun):
             )
         except SkepError as error:
             raise InvalidCommand(str(error)) from error
-        signal.signal(signal.SIGTERM, _interrupt)
         traces = self.dep_manager.backend
         traces.running = True
         try:
@@ -263,8 +260,3 @@ def _print_orphans(run: Run) -> None:
         text = f"(can't list what is left over: {error})"
     if text:
         _print(run.secrets.redact(text))
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    """Treat SIGTERM as Ctrl-C."""
-    raise KeyboardInterrupt

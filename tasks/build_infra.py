@@ -102,7 +102,9 @@ class ProviderResource(Step):
             run.state.write(work.task, record)
             # Before the old connection goes: whoever opens the next one must know the new host's key.
             run.connections.write_ssh_files()
-            if before != record or run.live_state.host(host).error or self._has_new_key(work):
+            # Where the lock is held the connection works, and the lock would be free for as long as a new one takes.
+            is_mended = run.live_state.host(host).error and host not in run.stage_lock.held_on
+            if before != record or is_mended or self._has_new_key(work):
                 run.connections.reset(host)
             if old_node:
                 fences.leave_old_swarm(run, host, old_node, work.log)

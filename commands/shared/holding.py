@@ -1,9 +1,11 @@
 """Hold a stage while a command changes it."""
 
+import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 from doit.exceptions import InvalidCommand
 
@@ -87,7 +89,14 @@ def wait_for_lock(run: Run) -> None:
         run.stage_lock.wait()
     except SkepError as error:
         raise InvalidCommand(str(error)) from error
-    run.stage_lock.interrupts = threading.current_thread() is threading.main_thread()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+        run.stage_lock.interrupts = True
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Treat SIGTERM as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def interrupted(run: Run, advice: str) -> int:

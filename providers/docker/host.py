@@ -183,6 +183,8 @@ class DockerHosts:
             else self._create(client, host, wanted.key, network["Name"], log, publish=publish)
         )
         state = client.inspect_container(container)["State"]
+        if found and state["Status"] != "running":
+            log(f"{host.name}: starting its container, which was {state['Status']}")
         if state["Status"] == "paused":
             client.unpause(container)
         elif state["Status"] == "restarting":

@@ -117,7 +117,7 @@ class DockerProvider(Provider):
         for network in sorted(networks, key=lambda n: (n["Created"], n["Id"]), reverse=True):
             labels = labels_of(network)
             found[NETWORK] = Found(NETWORK, labels.get(KEY_LABEL, ""), network["Id"])
-        for volume in volumes:
+        for volume in sorted(volumes, key=lambda v: str(v["Name"])):
             # Overwritten below where the host is there; a volume alone is what is left of one.
             name = labels_of(volume).get(NAME_LABEL, "")
             found[name] = Found(name, "", volume["Name"], running=False, is_host=True)

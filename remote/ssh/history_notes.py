@@ -21,6 +21,9 @@ class HistoryNotes:
 
     def __init__(self, session: Callable[[], LockSession | None]) -> None:
         self._session, self._guard, self._begun = session, threading.Lock(), ""
+        self.is_split = False
+        """Whether a session broke, so that the host took this run for one that never ended: an end takes that back."""
+        self._is_noted = False
 
     def begin(self, line: str) -> None:
         """Have it noted, now or when the host is there, that this run has begun to change something."""
@@ -29,15 +32,19 @@ class HistoryNotes:
             if not self._begun:
                 self._begun = line
                 session = self._session()
+                self._is_noted = session is not None
         if session is not None:
             with suppress(HostError):
                 session.say("begin", line, "begun")
 
     def repeat(self, session: LockSession) -> None:
         """Have it noted in a session that just took the lock."""
-        if self._begun:
+        with self._guard:
+            begun, self.is_split = self._begun, self.is_split or self._is_noted
+            self._is_noted = bool(begun)
+        if begun:
             with suppress(HostError):
-                session.say("begin", self._begun, "begun")
+                session.say("begin", begun, "begun")
 
     def end(self, line: str) -> bool:
         """Have it written down how this run ended; return whether it is. Of several such lines the last one counts."""

@@ -115,7 +115,7 @@ class RunHistory:
             self._writing.join(0 if outcome == LOST else 2 * _GIT_TIMEOUT)
         facts = self._facts()
         changed_nothing = outcome == DONE and not (facts["changed"] or facts["failed"] or self._is_certain)
-        if self._writing is None or changed_nothing:
+        if self._writing is None or (changed_nothing and not self._lock.notes.is_split):
             self._lock.notes.idle(self._text(outcome))
             return True
         return self._lock.notes.end(self._text(outcome))

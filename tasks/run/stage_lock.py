@@ -88,7 +88,7 @@ class StageLock:
         self.say: Callable[[str], None] = lambda _line: None
         """Takes a line for people: the lock is held on other hosts than it should be."""
         self.interrupts = False
-        """Whether the main thread is interrupted when the lock is lost."""
+        """Whether the main thread gets SIGTERM, which has to interrupt it, when the lock is lost."""
 
     @property
     def name(self) -> str:
@@ -361,8 +361,9 @@ class StageLock:
         self._wake.set()
         main = threading.main_thread().ident
         if self.interrupts and main is not None:
-            # To that thread: the kernel may hand the process's own signals to another, which wakes nobody.
-            signal.pthread_kill(main, signal.SIGINT)
+            # To that thread: the kernel may hand the process's own signals to another, which wakes nobody. And no
+            # SIGINT: a process that was begun in the background, as by nohup, has to ignore that.
+            signal.pthread_kill(main, signal.SIGTERM)
 
     # -- letting it go ---------------------------------------------------------------------------------------------
 

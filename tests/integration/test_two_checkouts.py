@@ -303,6 +303,6 @@ def test_halt_and_destroy_are_in_the_history_as_they_ended(both: tuple[Site, Sit
     assert ("doit halt hive0", "halted") in ends
     assert ends[-3:] == [
         ("doit halt", "halting"),
-        (f"doit {' '.join(STEP)}", "done"),
+        (f"doit {' '.join(STEP)}", "done"),  # it has started the hosts
         (f"doit destroy confirm={first.name} volumes=nothing", "failed"),
     ]

@@ -96,6 +96,7 @@ def test_of_a_service(run: Run) -> None:
 def test_for_programs(run: Run) -> None:
     """All lines, with all that is known."""
     data = json.loads(history(run, as_json=True))
+    assert json.loads(history(run, "web", "--json", "--all"))["service"] == "web"
 
     assert (data["site"], data["stage"], data["service"]) == ("example", "private", None)
     assert [line.get("outcome") for line in data["runs"]] == ["failed", "done", None, "at work"]

@@ -1,6 +1,7 @@
 """A command that changes a stage holds it."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,8 @@ def test_a_run_waits_by_itself(run: Any) -> None:
         assert (run.stage_lock.log, run.history.log) == (["begin doit"], ["open doit"])
         wait_for_lock(run)
         assert run.stage_lock.interrupts
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
 
 
 def test_another_machines_run_turns_it_away(run: Any) -> None:

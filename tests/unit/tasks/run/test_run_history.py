@@ -19,6 +19,7 @@ class SeenNotes:
     """The stage's lock, which keeps what is written."""
 
     token, who, job = "t1", "alice@laptop", ""
+    is_split = False
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, Any]]] = []
@@ -155,3 +156,16 @@ def test_a_host_that_goes_down_itself_writes_before_it_does(tmp_path: Path) -> N
     assert stays.end("failed")
 
     assert [note["outcome"] for word, note in lock.lines if word == "end"] == ["halting", "halting", "failed"]
+
+
+def test_a_run_whose_session_broke_takes_back_that_it_never_ended(tmp_path: Path) -> None:
+    """The host has written so when the session ended: a run that only found things ends with a line then."""
+    lock: Any = SeenNotes()
+    lock.is_split = True
+    history = RunHistory(lock, tmp_path, Progress().facts, lambda text: text)
+    history.open("doit")
+    history.begin()
+
+    assert history.end("done")
+
+    assert [word for word, _ in lock.lines] == ["begin", "end"]

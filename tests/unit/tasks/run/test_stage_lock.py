@@ -200,7 +200,7 @@ def test_a_lost_lock_ends_the_run(
     with pytest.raises(StateError, match=r"hive2, hive0 held .* and did not answer for 1 s"):
         lock.check()
     wait_for(lambda: bool(interrupted), "the interruption", 5)
-    assert interrupted == [signal.SIGINT]
+    assert interrupted == [signal.SIGTERM]
 
 
 def test_a_lost_lock_is_not_waited_for(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
