@@ -2,12 +2,15 @@
 
 import json
 import subprocess
+import time
 
 import pytest
 
-from tests.integration.example_site.example import HIVES, REGISTRY, REPOSITORY, Example
+from tests.integration.example_site.example import HIVES, QUICK, REGISTRY, REPOSITORY, Example
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(500)]
+
+SPARE = f'[services.spare]\nreplicas = 3\nentrypoint = ["sleep", "1000000"]{QUICK}[networks.dns]\n'
 
 
 def leader(site: Example, asked: str) -> str:
@@ -120,3 +123,29 @@ def test_the_repository(site: Example) -> None:
     assert len(json.loads(site.run("history", "--json").text)["runs"]) < 5
     site.is_whole()
     site.answers()
+
+
+def test_rebalance(site: Example) -> None:
+    """After a hive was away: a plan first; then the free service is spread again, and what is bound does not move."""
+    places = "docker ps -q --no-trunc --filter label=com.docker.swarm.service.name={} | sort"
+    with site.edited("[networks.dns]\n", SPARE):
+        site.run().well()
+        site.on("hive0", f"docker node update --availability drain p-hive2.{site.name}")
+        deadline = time.monotonic() + 60
+        while site.on("hive2", places.format("spare")).strip():
+            assert time.monotonic() < deadline
+        site.on("hive0", f"docker node update --availability active p-hive2.{site.name}")
+        site.settle()
+        bound = {name: site.everywhere(HIVES, places.format(name)) for name in ("pdnsdb", "proxy")}
+        planned = site.run("rebalance")
+        assert planned.status == 2, planned.text
+        assert "~ spare  2 of its tasks on " in planned.text
+        assert "0 on hive2; 1 task anew, start-first\n" in planned.text
+        moved = site.run("rebalance", f"confirm={site.name}")
+        assert moved.status == 0, moved.text
+        after = site.everywhere(HIVES, places.format("spare"))
+        assert [len(ids.split()) for ids in after.values()] == [1, 1, 1], moved.text
+        assert {name: site.everywhere(HIVES, places.format(name)) for name in bound} == bound
+        assert site.run("rebalance").status == 0
+        assert site.run().did_nothing
+    site.run("prune", f"confirm={site.name}").well()
