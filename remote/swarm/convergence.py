@@ -15,7 +15,7 @@ from remote.mother.wait import Pace, wait_for
 from remote.swarm import endings, jobs
 from remote.swarm.allocation import unallocated
 from remote.swarm.poller import SwarmPoller
-from remote.swarm.services import set_labels
+from remote.swarm.services import begin_update_again, set_labels
 from remote.swarm.spec import spec_digest
 
 LogTail = Callable[[str, str], tuple[str, list[str]]]
@@ -30,10 +30,13 @@ the last), and in seconds."""
 GIVE_UP_AFTER = 3
 """Tasks that may fail before waiting longer makes no sense."""
 _PENDING_PATIENCE = 30.0
+_DEAD_END_PATIENCE = 15.0
+"""Seconds after which an update counts as one that waits for a task that never runs."""
 _CHECK_PAUSE = 5.0
 """Seconds between two questions for the health checks of tasks that start."""
 _ALONE_PATIENCE = 3.0
 """Seconds in which the swarm has made the next task, if it makes one."""
+_UNDER_WAY = {"updating", "rollback_started"}
 _OUTCOMES = {
     "rollback_completed": "was undone",
     "rollback_paused": "could not be undone, since the specification before fails, too",
@@ -142,6 +145,7 @@ class _Watch:
         """When all tasks that there are will have run for long enough, by the same clock."""
         self._pending: dict[str, float] = {}
         self._new: dict[str, float] = {}
+        self._dead_ends: dict[str, float] = {}
         self._report_of_rollback = ""
         self._away = ""
         self.tasks: list[Json] = []
@@ -180,10 +184,39 @@ class _Watch:
         self._due = max(since, default=inf) + self._stable
         away = f"; {self._away}" if self._away else ""
         self._log_once(f"{len(settled)} of {status['DesiredTasks']} tasks run{away}")
-        updating = (service.get("UpdateStatus") or {}).get("State") in {"updating", "rollback_started"}
+        updating = (service.get("UpdateStatus") or {}).get("State") in _UNDER_WAY
+        if updating:
+            self._leave_dead_end(service)
         # Of a global service the engine counts tasks that are there already: none, while it is quite new.
         wanted = max(status["DesiredTasks"], 1 if "Global" in service["Spec"]["Mode"] else 0)
         return not updating and len(settled) == len(running) and len(settled) >= wanted
+
+    def _leave_dead_end(self, service: Json) -> None:
+        """Begin an update anew that waits for a task which the swarm itself has given up.
+
+        A task that is told to stop before a host got it keeps its state for ever, since no host reports it; and
+        the update waits until it runs (swarmkit, `manager/orchestrator/update/updater.go`). Seen where a host went away
+        during an update of a global service with a port of its host.
+        """
+        now, begun = time.monotonic(), str(service["UpdateStatus"].get("StartedAt", ""))
+        dead = [
+            task["ID"]
+            for task in self.tasks
+            if task["DesiredState"] in {"shutdown", "remove"}
+            and task["Status"]["State"] in {"new", "pending"}
+            and str(task.get("CreatedAt", "")) >= begun
+        ]
+        # Those of one look may be about to be stopped.
+        self._dead_ends = {task: self._dead_ends.get(task, now) for task in dead}
+        if not dead or now - min(self._dead_ends.values()) < _DEAD_END_PATIENCE:
+            return
+        self._log("its update waits for a task that the swarm has given up: beginning the update again")
+        with engine_errors(
+            self._poller.host, f"service {self._name}: beginning its update again", ServiceError
+        ):
+            begin_update_again(self._poller.client, service)
+        self._dead_ends = {}
+        self._began = time.monotonic()
 
     def _job_is_done(self, service: Json) -> bool:
         """Return whether the tasks of a job's last run have ended well."""

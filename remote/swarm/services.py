@@ -107,6 +107,22 @@ def write_service(client: DockerClient, found: Json, spec: Json) -> None:
     )  # fmt: skip
 
 
+def begin_update_again(client: DockerClient, found: Json) -> None:
+    """Have the swarm begin a service's update anew, with the same specification.
+
+    Args:
+        client: A manager's engine.
+        found: The service as the swarm has it.
+
+    Raises:
+        APIError: The engine refused, or the service was changed since.
+
+    """
+    template = found["Spec"]["TaskTemplate"]
+    forced = {**template, "ForceUpdate": template.get("ForceUpdate", 0) + 1}
+    write_service(client, found, {**found["Spec"], "TaskTemplate": forced})
+
+
 def replace_service(client: DockerClient, found: Json, spec: Json) -> str:
     """Make a service anew, since Docker changes the mode of none that is there; return its id.
 

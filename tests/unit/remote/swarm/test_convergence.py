@@ -16,6 +16,7 @@ from docker.errors import APIError
 from urllib3.exceptions import ProtocolError
 
 from model.errors import ServiceError
+from remote.swarm import convergence
 from remote.swarm.convergence import ConvergencePolicy, NotRunningError, wait_until_converged
 from remote.swarm.endings import CHECK_CANT_RUN
 from remote.swarm.poller import SwarmPoller
@@ -522,6 +523,55 @@ class TestTasksThatEnd:
 
         with pytest.raises(NotRunningError, match="the update failed and was undone"):
             wait(engine, "web")
+
+
+class TestDeadEnd:
+    """An update that waits for a task which the swarm itself has given up is begun again."""
+
+    @staticmethod
+    def given_up(engine: Engine, created: str) -> dict[str, Any]:
+        """Return a task that was told to stop before it was on a host."""
+        return {**engine.task("web", "pending"), "DesiredState": "shutdown", "CreatedAt": created}
+
+    def test_it_is_begun_again_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With the same specification, after a while; then it ends."""
+        monkeypatch.setattr(convergence, "_DEAD_END_PATIENCE", 0.3)
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "updating", "StartedAt": "2026-01-01T00:00:05.5Z"}
+        engine.all_tasks.append(self.given_up(engine, "2026-01-01T00:00:06Z"))
+        forced: list[int] = []
+        keep = engine.update_service
+
+        def update(*words: Any, **named: Any) -> None:
+            if template := words[2].get("ForceUpdate"):
+                forced.append(template)
+                engine.lists["web"]["UpdateStatus"] = {"State": "completed"}
+            keep(*words, **named)
+
+        monkeypatch.setattr(engine, "update_service", update)
+
+        said = wait(engine, "web")
+
+        assert forced[0] == 1
+        assert "its update waits for a task that the swarm has given up: beginning the update again" in said
+
+    def test_one_of_an_earlier_update_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The swarm keeps such a task among the former ones."""
+        monkeypatch.setattr(convergence, "_DEAD_END_PATIENCE", 0.0)
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "updating", "StartedAt": "2026-01-01T00:00:05.5Z"}
+        engine.all_tasks.append(self.given_up(engine, "2026-01-01T00:00:04Z"))
+        told: list[int] = []
+
+        def tasks() -> list[dict[str, Any]]:
+            told.append(1)
+            if len(told) == 3:
+                engine.lists["web"]["UpdateStatus"] = {"State": "completed"}
+            return engine.all_tasks
+
+        monkeypatch.setattr(engine, "tasks", tasks)
+
+        assert not [line for line in wait(engine, "web") if "again" in line]
 
 
 class TestNotAllocated:
