@@ -36,6 +36,8 @@ from tasks.setup_hosts import OrphanStep
 from tests import made as rig
 from tests.made import Made
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def made(tmp_path: Path) -> Made:

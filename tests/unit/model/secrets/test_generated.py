@@ -10,6 +10,8 @@ from model.secrets.generated import fits, generated_secret, public_key
 from model.secrets.secret import Secret
 from model.site import Generated
 
+pytestmark = pytest.mark.slow
+
 FORMS: dict[str, int | Generated] = {
     "letters": 24,
     "hex": Generated(hex=32),

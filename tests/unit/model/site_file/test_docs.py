@@ -11,6 +11,8 @@ from model import site as types
 from model.site_file import docs, tables
 from model.site_file.load import schema
 
+pytestmark = pytest.mark.slow
+
 
 def concrete(base: type[types.Frozen] = types.Frozen) -> list[type[types.Frozen]]:
     """Return the types that tables are read into: all that no other is made from, nor is made from another."""

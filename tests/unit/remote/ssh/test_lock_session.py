@@ -15,6 +15,8 @@ from remote.ssh import lock_session
 from remote.ssh.lock_session import LockAnswer, LockSession, break_on, history_on, holder_on
 from tests.doubles.lock_hosts import LocalSession, LockHost
 
+pytestmark = pytest.mark.slow
+
 NAME = "example_private"
 Take = Callable[..., tuple[LockSession, LockAnswer]]
 

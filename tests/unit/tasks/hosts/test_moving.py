@@ -15,6 +15,8 @@ from tasks.step import BLOCKED, Work
 from tests import made as rig
 from tests.made import Made
 
+pytestmark = pytest.mark.slow
+
 NEW = 'cidr = "10.0.1.0/24"'
 
 

@@ -24,6 +24,8 @@ from tasks.step import Work
 from tests import made as rig
 from tests.made import Made
 
+pytestmark = pytest.mark.slow
+
 THREE, FOUR = "number_of_hosts = 3", "number_of_hosts = 4"
 
 

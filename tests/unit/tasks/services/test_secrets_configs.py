@@ -26,6 +26,8 @@ from tests.definitions import service_of
 from tests.made import Made
 from tests.unit.remote.swarm.test_spec import stage
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = """
 [configs.plain]
 text = "{{ site }} on {{ hives | length }}\\n"
