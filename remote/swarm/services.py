@@ -80,12 +80,11 @@ def put_service(client: DockerClient, found: Json, spec: Json) -> None:
     if found["Spec"]["Mode"].keys() != spec["Mode"].keys():
         replace_service(client, found, spec)
         return
-    template = {**spec["TaskTemplate"]}
     if jobs.is_job(found):
         # Else an equal specification would be none to run again.
-        template["ForceUpdate"] = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
+        spec = _forced(spec, found)
     with engine_errors(spec["Name"], "changing the service", ServiceError):
-        write_service(client, found, {**spec, "TaskTemplate": template})
+        write_service(client, found, spec)
 
 
 def write_service(client: DockerClient, found: Json, spec: Json) -> None:
@@ -118,9 +117,13 @@ def begin_update_again(client: DockerClient, found: Json) -> None:
         APIError: The engine refused, or the service was changed since.
 
     """
-    template = found["Spec"]["TaskTemplate"]
-    forced = {**template, "ForceUpdate": template.get("ForceUpdate", 0) + 1}
-    write_service(client, found, {**found["Spec"], "TaskTemplate": forced})
+    write_service(client, found, _forced(found["Spec"], found))
+
+
+def _forced(spec: Json, found: Json) -> Json:
+    """Return a specification that makes new tasks of a service as the swarm has it, though nothing else differs."""
+    count = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
+    return {**spec, "TaskTemplate": {**spec["TaskTemplate"], "ForceUpdate": count}}
 
 
 def replace_service(client: DockerClient, found: Json, spec: Json) -> str:

@@ -323,7 +323,7 @@ class StageLock:
         """Where a host that had the lock is silent for long, go on with the other one, and say so; take the next."""
         with self._guard:
             sessions = dict(self._sessions)
-            held = [host for host in self.places if host.short in sessions and sessions[host.short].is_held]
+            held = self.held_on
             self._silent -= {host.short for host in held}
             late = [
                 short

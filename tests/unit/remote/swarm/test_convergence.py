@@ -529,16 +529,18 @@ class TestDeadEnd:
     """An update that waits for a task which the swarm itself has given up is begun again."""
 
     @staticmethod
-    def given_up(engine: Engine, created: str) -> dict[str, Any]:
-        """Return a task that was told to stop before it was on a host."""
-        return {**engine.task("web", "pending"), "DesiredState": "shutdown", "CreatedAt": created}
+    def engine(created: str) -> Engine:
+        """Return one with an update, and a task of that time which was told to stop before it was on a host."""
+        engine = Engine("web")
+        engine.lists["web"]["UpdateStatus"] = {"State": "updating", "StartedAt": "2026-01-01T00:00:05.5Z"}
+        task = engine.task("web", "pending")
+        engine.all_tasks.append({**task, "DesiredState": "shutdown", "CreatedAt": created})
+        return engine
 
     def test_it_is_begun_again_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """With the same specification, after a while; then it ends."""
         monkeypatch.setattr(convergence, "_DEAD_END_PATIENCE", 0.3)
-        engine = Engine("web")
-        engine.lists["web"]["UpdateStatus"] = {"State": "updating", "StartedAt": "2026-01-01T00:00:05.5Z"}
-        engine.all_tasks.append(self.given_up(engine, "2026-01-01T00:00:06Z"))
+        engine = self.engine("2026-01-01T00:00:06Z")
         forced: list[int] = []
         keep = engine.update_service
 
@@ -558,9 +560,7 @@ class TestDeadEnd:
     def test_one_of_an_earlier_update_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """The swarm keeps such a task among the former ones."""
         monkeypatch.setattr(convergence, "_DEAD_END_PATIENCE", 0.0)
-        engine = Engine("web")
-        engine.lists["web"]["UpdateStatus"] = {"State": "updating", "StartedAt": "2026-01-01T00:00:05.5Z"}
-        engine.all_tasks.append(self.given_up(engine, "2026-01-01T00:00:04Z"))
+        engine = self.engine("2026-01-01T00:00:04Z")
         told: list[int] = []
 
         def tasks() -> list[dict[str, Any]]:
