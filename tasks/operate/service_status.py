@@ -180,8 +180,11 @@ def _service_problems(
     """Yield what is wrong with a service."""
     wanted, running = counts
     if found is None:
+        defined = view.stage.services.get(name)
         if not isinstance(view.reading.swarm, str):
             yield "is not deployed (doit deploy_services)"
+        elif running < wanted and defined is not None and not defined.is_job:
+            yield f"{running} of {wanted} tasks run, as the hosts that answer say"
         return
     if running < wanted and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
         verb = "ended well" if jobs.is_job(found) else "run"

@@ -6,6 +6,8 @@ after `PATIENCE`, and the others have been read long before.
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -17,13 +19,15 @@ from model.reasons import reason_of
 from model.stage import Host, Stage
 from remote.engine.reader import Reader
 from tasks.operate.host_reading import HostReading, parse_reading, reading_script
-from tasks.operate.readings import begin
+from tasks.operate.readings import begin, first_answer
 from tasks.run.context import Run
 
 T = TypeVar("T")
 
 PATIENCE = 8.0
 """Seconds after which a host is said not to answer; a connection that is open answers within a tenth of one."""
+_GRACE = 0.5
+"""Seconds by which a reading in parts may outlast its time."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,15 @@ class EngineReading:
     """A host's Docker Engine.
 
     Args:
-        info: Its description of itself.
+        info: Its description of itself; None if that did not come in time, as on a manager that has lost its leader.
         containers: The containers of services, also those that ended.
-        volumes: The names of its volumes.
+        volumes: The names of its volumes; None if they did not come in time.
 
     """
 
-    info: Json = field(default_factory=dict)
+    info: Json | None = None
     containers: Sequence[Json] = ()
-    volumes: frozenset[str] = frozenset()
+    volumes: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,16 @@ def read_site(run: Run, hosts: Collection[Host], patience: float = PATIENCE) -> 
 
     skew: dict[str, float] = {}
     host_readings = {host: begin(partial(_read_host, run, host, skew)) for host in hosts}
-    engine_readings = {host: begin(partial(_read_engine, run, host)) for host in hosts}
+    engine_readings = {host: begin(partial(_read_engine, run, host, ends)) for host in hosts}
     engines = {
-        host: within(reading.result, f"{host.short}: its Docker Engine does not answer")
+        host: within(reading.result, f"{host.short}: its Docker Engine does not answer", _GRACE)
         for host, reading in engine_readings.items()
     }
+    swarm_ends = max(ends, time.monotonic()) + patience / 2
     swarm = within(
-        begin(partial(_read_swarm, run, engines)).result, "no manager of the swarm answers", patience
+        begin(partial(_read_swarm, run, engines, swarm_ends)).result,
+        "no manager of the swarm answers",
+        swarm_ends - ends + _GRACE,
     )
     return SiteReading(
         hosts={
@@ -142,54 +149,89 @@ def _read_host(run: Run, host: Host, skew: dict[str, float]) -> HostReading:
     return reading
 
 
-def _read_engine(run: Run, host: Host) -> EngineReading:
-    """Read a host's engine."""
+def _read_engine(run: Run, host: Host, ends: float) -> EngineReading:
+    """Read a host's engine; its containers it tells also where it waits for the swarm's leader with all else."""
     reader = run.connections.reader(host)
+    info = begin(partial(first_answer, [reader.info], ends))
+    listing = begin(partial(first_answer, [reader.volumes], ends))
     try:
-        info = reader.info()
         containers = reader.containers(all=True, filters={"label": SERVICE_LABEL})
-        volumes = frozenset(str(volume["Name"]) for volume in reader.volumes().get("Volumes") or ())
+        volumes = _in_time(listing)
+        names = (
+            None if volumes is None else frozenset(str(each["Name"]) for each in volumes.get("Volumes") or ())
+        )
+        return EngineReading(_in_time(info), containers, names)
     finally:
         reader.close()
-    return EngineReading(info, containers, volumes)
 
 
-def _read_swarm(run: Run, engines: Mapping[Host, EngineReading | str]) -> SwarmReading:
+def _in_time(answer: Future[Json]) -> Json | None:
+    """Return an answer; None if it did not come in time."""
+    try:
+        return answer.result()
+    except TimeoutError:
+        return None
+
+
+def _read_swarm(run: Run, engines: Mapping[Host, EngineReading | str], ends: float) -> SwarmReading:
     """Read the swarm from the first manager that answers and has a leader.
 
     Raises:
         HostError: There is none; the message has each hive's reason.
 
     """
-    why, fences = [], run.state.fences()
+    why: dict[str, str] = {}
+    fences, questions = run.state.fences(), []
     for host, engine in engines.items():
         if not host.is_hive:
             continue
         if host.short in fences:
-            why.append(f"{host.short} is fenced")
-            continue
-        if isinstance(engine, str):
-            why.append(engine)
-            continue
-        state = engine.info.get("Swarm", {})
-        if not state.get("ControlAvailable") or state.get("Error"):
-            reason = state.get("Error") or "is no manager of a swarm"
-            why.append(f"{host.short}: {reason}")
-            continue
-        reader = run.connections.reader(host)
-        try:
-            return _listings(run.stage, host, reader)
-        except HostError as error:
-            why.append(reason_of(error))
-        finally:
-            reader.close()
-    lost = any("does not have a leader" in line for line in why)
+            why[host.short] = f"{host.short} is fenced"
+        elif isinstance(engine, str):
+            why[host.short] = engine
+        elif reason := _no_manager(engine):
+            why[host.short] = f"{host.short}: {reason}"
+        else:
+            why[host.short] = f"{host.short} has no answer from the swarm's leader"
+            questions.append(partial(_listings, run, host, why))
+    with suppress(HostError, TimeoutError):
+        return first_answer(questions, ends)
+    lost = any("does not have a leader" in line for line in why.values())
     way_out = "; if the other managers are lost for good: doit recover_swarm keep=HOST" if lost else ""
-    raise HostError("no manager of the swarm answers: " + ("; ".join(why) or "no hive is made yet") + way_out)
+    reasons = "; ".join(why.values()) or "no hive is made yet"
+    raise HostError(f"no manager of the swarm answers: {reasons}{way_out}")
 
 
-def _listings(stage: Stage, host: Host, reader: Reader) -> SwarmReading:
-    """Return a manager's listings."""
+def _no_manager(engine: EngineReading) -> str:
+    """Return why an engine can't be asked about the swarm; empty if it can."""
+    if engine.info is None:
+        # It has lost its leader, and may have a new one by now.
+        return ""
+    swarm = engine.info.get("Swarm", {})
+    if swarm.get("ControlAvailable") and not swarm.get("Error"):
+        return ""
+    return str(swarm.get("Error") or "is no manager of a swarm")
+
+
+def _listings(run: Run, host: Host, why: dict[str, str]) -> SwarmReading:
+    """Return a manager's listings.
+
+    Raises:
+        HostError: It does not answer, which is added to the reasons.
+
+    """
+    reader = run.connections.reader(host)
+    try:
+        return _swarm_of(run.stage, host, reader)
+    except HostError as error:
+        why[host.short] = reason_of(error)
+        raise
+    finally:
+        reader.close()
+
+
+def _swarm_of(stage: Stage, host: Host, reader: Reader) -> SwarmReading:
+    """Return the swarm as a manager lists it."""
     filters = label_filter(stage.labels)
     services = {str(each["Spec"]["Name"]): each for each in reader.services(status=True, filters=filters)}
     tasks: dict[str, list[Json]] = {}

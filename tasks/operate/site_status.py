@@ -196,7 +196,7 @@ def _host(view: SiteView, host: Host, *, is_made: bool) -> HostStatus:
         name=host.short,
         up=isinstance(reading, HostReading),
         reading=reading if isinstance(reading, HostReading) else None,
-        engine=str(engine.info.get("ServerVersion", "")) if isinstance(engine, EngineReading) else "",
+        engine=str((engine.info or {}).get("ServerVersion", "")) if isinstance(engine, EngineReading) else "",
         role=_role(host, node),
         containers=len(running),
         notes=(_REBOOT,) if isinstance(reading, HostReading) and reading.wants_reboot else (),
@@ -229,7 +229,7 @@ def _full(reading: HostReading) -> Iterator[str]:
 
 def _membership(host: Host, engine: EngineReading, node: Json | None) -> Iterator[str]:
     """Yield what is wrong with a hive as a node of the swarm."""
-    if not host.is_hive:
+    if not host.is_hive or engine.info is None:
         return
     swarm = engine.info.get("Swarm") or {}
     state = swarm.get("LocalNodeState", "inactive")
@@ -257,7 +257,8 @@ def _volumes(view: SiteView) -> Iterator[VolumeStatus]:
             reading, engine = view.reading.hosts.get(host.short), view.reading.engines.get(host.short)
             fill = reading.volumes.get(name) if isinstance(reading, HostReading) else None
             problems = []
-            if isinstance(engine, EngineReading) and name not in engine.volumes:
+            listed = engine.volumes if isinstance(engine, EngineReading) else None
+            if listed is not None and name not in listed:
                 problems.append("is not there (doit build_volumes)")
             elif fill is not None and fill.disk.fill >= FULL:
                 problems.append(f"its file system is {fill.disk.fill:.0%} full")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests import rig
 from tests.integration.example_site.example import Example
 from tests.integration.typed import held, typed, words
 
@@ -84,7 +85,7 @@ def test_one_host_is_away(site: Example, how: str) -> None:
             assert timely(site, "ssh", "hive2", "--", "true").returncode == 255
     site.settle()
     site.is_whole()
-    assert typed(site, "status").returncode == 0
+    rig.wait_until(lambda: typed(site, "status").returncode == 0, "the status to be well again")
 
 
 @pytest.mark.full

@@ -1,6 +1,7 @@
 """Hosts that are fenced leave their old swarm before anything else, one at a time, and count for nothing before."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -190,8 +191,10 @@ def test_the_old_swarm_is_never_asked(site: rig.Made, monkeypatch: pytest.Monkey
     assert run.connections.manager()[0].short == "hive1"
 
     monkeypatch.setattr(run.connections, "reader", ask)
-    monkeypatch.setattr(site_reading, "_listings", lambda *_: "listings")
-    site_reading._read_swarm(run, {hive: EngineReading(swarm) for hive in run.stage.hives})
+    monkeypatch.setattr(site_reading, "_swarm_of", lambda *_: "listings")
+    site_reading._read_swarm(
+        run, {hive: EngineReading(swarm) for hive in run.stage.hives}, time.monotonic() + 5
+    )
     assert asked == ["hive1"] * 3
 
 

@@ -1,7 +1,9 @@
 """Reading a stage: hosts that hang, that refuse, and managers that can't tell."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from model.errors import HostError
 from model.json_types import Json
 from model.stage import Host
+from tasks.operate import readings
 from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import EngineReading, SwarmReading, read_site
 
@@ -34,13 +37,15 @@ class Connections:
     """Connections to hosts, some of which don't answer.
 
     Args:
-        **odd: Host to what happens where it is asked; `engine_` before it is about its engine alone.
+        **odd: Host to what happens where it is asked; `engine_` before it is about its engine alone, `info_` about
+            its engine's description.
 
     """
 
     def __init__(self, **odd: Callable[[], None]) -> None:
         self.odd = odd
         self.asked: list[str] = []
+        self.described: list[str] = []
         self.swarm: dict[str, Json] = {}
 
     def to(self, host: Host) -> Any:
@@ -51,6 +56,11 @@ class Connections:
         self.odd.get(host.short, lambda: None)()
         return "cpus 2\n"
 
+    def _info(self, host: Host) -> Json:
+        self.described.append(host.short)
+        self.odd.get(f"info_{host.short}", lambda: None)()
+        return {"Swarm": self.swarm.get(host.short, {"ControlAvailable": True})}
+
     def reader(self, host: Host) -> Any:
         """Return the reader of a host's engine."""
         self.odd.get(f"engine_{host.short}", self.odd.get(host.short, lambda: None))()
@@ -60,7 +70,7 @@ class Connections:
             return []
 
         return SimpleNamespace(
-            info=lambda: {"Swarm": self.swarm.get(host.short, {"ControlAvailable": True})},
+            info=lambda: self._info(host),
             containers=lambda **_options: [],
             volumes=lambda: {"Volumes": None},
             services=services,
@@ -120,3 +130,41 @@ def test_a_manager_without_a_leader() -> None:
     assert read_site(run(connections), HOSTS, 5).swarm == (
         "no manager of the swarm answers: hive0: no leader; hive1: is no manager of a swarm; hive2: locked"
     )
+
+
+def test_a_manager_that_waits_for_its_leader() -> None:
+    """Its containers are known although it does not describe itself; it is asked about the swarm all the same."""
+    waits = {f"info_{host.short}": hangs for host in HOSTS}
+    reading = read_site(run(Connections(**waits)), HOSTS, 0.3)
+
+    engine = reading.engines["hive0"]
+    assert isinstance(engine, EngineReading)
+    assert (engine.info, engine.containers, engine.volumes) == (None, [], frozenset())
+    assert isinstance(reading.swarm, SwarmReading)
+
+
+def test_what_hangs_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that came before the election of a leader hangs; one that comes after it is answered."""
+    monkeypatch.setattr(readings, "AGAIN", 0.05)
+    connections = Connections(info_hive0=lambda: hangs() if connections.described == ["hive0"] else None)
+    reading = read_site(run(connections), HOSTS[:1], 5)
+
+    engine = reading.engines["hive0"]
+    assert isinstance(engine, EngineReading)
+    assert engine.info == {"Swarm": {"ControlAvailable": True}}
+
+
+def test_the_first_answer() -> None:
+    """Who refuses is not asked again, and the next one is; if all refuse, or all hang, that is said."""
+    asked: list[int] = []
+
+    def refused(number: int) -> None:
+        asked.append(number)
+        raise HostError(f"refused {number}")
+
+    readings.first_answer([partial(refused, 0), partial(asked.append, 5)], time.monotonic() + 5)
+    with pytest.raises(HostError, match="refused 2"):
+        readings.first_answer([partial(refused, 1), partial(refused, 2)], time.monotonic() + 5)
+    assert asked == [0, 5, 1, 2]
+    with pytest.raises(TimeoutError):
+        readings.first_answer([hangs], time.monotonic() + 0.1)

@@ -247,6 +247,19 @@ def test_no_manager_answers(stage: Stage) -> None:
     assert status.networks == ()
 
 
+def test_a_host_is_away_and_no_manager_answers(stage: Stage) -> None:
+    """Which services are short of tasks is said by the hosts that answer; their engines may not know the swarm."""
+    reading = well(swarm="no manager of the swarm answers")
+    lost = "hive1: its Docker Engine does not answer within 8 s"
+    waits = EngineReading(None, (container("web", 1), container("each", 1)), None)
+    reading = replace(reading, engines={**reading.engines, "hive0": waits, "hive1": lost})
+    status = status_of(stage, reading)
+
+    assert "web: 1 of 2 tasks run, as the hosts that answer say" in status.problems
+    assert "each: 2 of 3 tasks run, as the hosts that answer say" in status.problems
+    assert (status.hosts[0].engine, status.hosts[0].containers, status.hosts[0].problems) == ("", 2, ())
+
+
 @pytest.mark.parametrize(
     ("nodes", "problem"),
     [

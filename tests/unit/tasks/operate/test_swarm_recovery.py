@@ -6,6 +6,7 @@ The world here has a swarm of three managers of which one is left. It was compar
 
 import io
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -476,6 +477,6 @@ def test_the_status_names_the_way_out(world: World, monkeypatch: pytest.MonkeyPa
     swarm = {"ControlAvailable": True, "Error": "rpc error: The swarm does not have a leader."}
     engines = {run.stage.host("hive0"): EngineReading({"Swarm": swarm})}
     with pytest.raises(HostError, match="for good: doit recover_swarm keep=HOST"):
-        site_reading._read_swarm(run, engines)
+        site_reading._read_swarm(run, engines, time.monotonic() + 5)
     with pytest.raises(HostError, match="one that is left: doit recover_swarm keep=hive0, then doit"):
         raise HostError(_cannot_tell(run.stage.host("hive3"), {"hive1": "silent", "hive0": "no leader"}))
