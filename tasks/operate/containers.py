@@ -18,6 +18,8 @@ PATIENCE = 8.0
 ENOUGH = 0.5
 """Seconds for which the other hosts' answers are waited for when one has a container that runs."""
 ALL = "all"
+CREATED = "created"
+"""The state of a container that has not been started."""
 GATEWAY_NETWORK = "docker_gwbridge"
 """The bridge by which a host reaches its containers that are in overlay networks."""
 
@@ -51,6 +53,11 @@ class ServiceContainer:
     def is_running(self) -> bool:
         """Whether it runs."""
         return self.state == RUNNING
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it runs or has run: a new container is there for a moment before it starts."""
+        return self.state != CREATED
 
     @property
     def words(self) -> str:

@@ -74,7 +74,7 @@ class ServiceLogs:
             return
         self._known_hosts |= found.answered
         # Those that have ended are read to their end.
-        self._begun |= {each.id for each in found.containers if not each.is_running}
+        self._begun |= {each.id for each in found.containers if each.has_begun and not each.is_running}
         self._begin(found)
         threading.Thread(target=self._look, name=f"tasks of {self._service}", daemon=True).start()
         try:
@@ -93,7 +93,8 @@ class ServiceLogs:
     def _begin(self, found: ServiceContainers) -> None:
         """Begin to follow each container that is not followed yet, nor was to its end."""
         for container in self._chosen(found):
-            if container.id not in self._begun:
+            # The engine ends the log of a container that is not started yet at once.
+            if container.has_begun and container.id not in self._begun:
                 self._begun.add(container.id)
                 is_known = container.host.short in self._known_hosts
                 # Of a host that did not answer before: as much as of the others at first.

@@ -77,6 +77,8 @@ class Logs:
 
     def _log(self, where: str, _engine: Path, name: str, request: LogRequest) -> Iterator[LogLine]:
         self.requests.append((name, request))
+        if any(each.id == name and not each.has_begun for each in self.found.containers):
+            return  # as the engine does, also where the log is followed
         at, all_lines = 0, self.lines[name] if request.follow else [*self.lines[name]]
         while True:
             while at < len(all_lines):
@@ -153,6 +155,29 @@ def test_followed(logs: Logs) -> None:
     logs.found = found(container("web.1"), container("web.3"))
     assert [next(lines).line.text, next(lines).line.text] == ["before", "e"]
     assert [name for name, _ in logs.requests] == ["web.1", "web.2", "web.1", "web.3"]
+
+
+@pytest.mark.parametrize("at_first", [True, False])
+def test_a_container_that_is_not_started_yet(logs: Logs, *, at_first: bool) -> None:
+    """It is followed as soon as it is started, and loses no line."""
+    old, new = container("web.1"), container("web.2", state="created")
+    logs.lines = {"web.1": [line(1, "old")], "web.2": []}
+    logs.found = found(old, new) if at_first else found(old)
+    lines = logs.read(LogRequest(follow=True))
+    assert next(lines).line.text == "old"
+    looked = threading.Event()
+
+    def start() -> None:
+        if looked.is_set():
+            logs.lines["web.2"] = [line(2, "new")]
+            logs.found = found(old, container("web.2"))
+        elif new not in logs.found.containers:
+            logs.found = found(old, new)
+        else:
+            looked.set()
+
+    logs.look = start
+    assert next(lines).line.text == "new"
 
 
 def test_a_host_that_hangs_holds_up_nobody(logs: Logs) -> None:
