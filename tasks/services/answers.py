@@ -1,4 +1,4 @@
-"""Asking the services' addresses once, from this machine, at the end of a run that deployed something."""
+"""Asking the services' addresses from this machine, at the end of a run that deployed something."""
 
 import http.client
 import re
@@ -13,6 +13,9 @@ from model.reasons import reason_of
 
 PATIENCE = 2.0
 """Seconds that an address has to answer."""
+_PAUSE = 0.2
+"""Seconds after which an address is asked again that is not ready yet."""
+_ANSWERS = "answers"
 _GET = re.compile(r"curl(?: -[fksS]+)* (['\"]?)(https?://[^\s'\"]+)\1")
 _TCP = re.compile(r"nc -z (\S+) ([0-9]+)")
 
@@ -20,18 +23,28 @@ _TCP = re.compile(r"nc -z (\S+) ([0-9]+)")
 def ask(commands: Iterable[str], patience: float = PATIENCE) -> dict[str, str]:
     """Return what each command would get, in a word or a few; only of those that ask for no more than an answer.
 
+    One that is refused, or gets a server's error, is asked again while there is time: its service may have been started
+    a moment ago, and wait for another.
+
     Args:
         commands: Commands as a run shows them: `curl http://192.0.2.1/`, `nc -z 192.0.2.1 25`. Others are not asked.
         patience: Seconds for all of them, which are asked at the same time.
 
     """
     answers: dict[str, str] = {}
+    deadline = time.monotonic() + patience
 
     def one(command: str, url: str, host: str, port: int) -> None:
-        try:
-            answers[command] = _status(url, patience) if url else _connects(host, port, patience)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            answers[command] = f"does not answer from here: {reason_of(error)}"
+        while True:
+            try:
+                answer = _status(url, patience) if url else _connects(host, port, patience)
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                answer = f"does not answer from here: {reason_of(error)}"
+            answers[command] = answer
+            is_ready = answer == _ANSWERS or answer < "500"
+            if is_ready or time.monotonic() + _PAUSE >= deadline:
+                return
+            time.sleep(_PAUSE)
 
     threads: dict[str, threading.Thread] = {}
     for command in commands:
@@ -43,7 +56,6 @@ def ask(commands: Iterable[str], patience: float = PATIENCE) -> dict[str, str]:
             threads[command] = threading.Thread(target=one, args=args, daemon=True)
     for thread in threads.values():
         thread.start()
-    deadline = time.monotonic() + patience
     for thread in threads.values():
         thread.join(max(0.0, deadline - time.monotonic()))
     late = f"does not answer from here within {patience:g} s"
@@ -70,4 +82,4 @@ def _status(url: str, patience: float) -> str:
 def _connects(host: str, port: int, patience: float) -> str:
     """Return that a port takes connections."""
     socket.create_connection((host, port), timeout=patience).close()
-    return "answers"
+    return _ANSWERS

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -27,15 +27,18 @@ def _own_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers with the status that the path names; `/late` waits."""
+    """Answers with the status that the path names; `/late` waits, `/soon` is an error the first time."""
 
     until = threading.Event()
+    asked: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         """Answer."""
         if self.path == "/late":
             self.until.wait(20)
-        self.send_response(int(self.path.strip("/") or 200) if self.path != "/late" else 200)
+        self.asked.append(self.path)
+        status = {"/late": 200, "/soon": 502 if self.asked.count("/soon") == 1 else 204}.get(self.path)
+        self.send_response(status or int(self.path.strip("/") or 200))
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -46,6 +49,7 @@ class Handler(BaseHTTPRequestHandler):
 def address() -> Iterator[str]:
     """Return the address of a server."""
     Handler.until.clear()
+    Handler.asked.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as made:
         thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -67,7 +71,7 @@ def test_each_address_says_what_it_answers(address: str) -> None:
         f"nc -z {host} {nobody}",
     ]
 
-    assert list(ask(commands).values()) == [
+    assert list(ask(commands, patience=0.5).values()) == [
         "200",
         "502",
         "answers",
@@ -89,3 +93,9 @@ def test_nobody_waits_for_long(address: str) -> None:
     assert time.monotonic() - began < 5
     assert all(answer.startswith("does not answer from here") for answer in found.values())
     assert len(found) == 2
+
+
+def test_a_service_that_is_not_ready_yet(address: str) -> None:
+    """It is asked again while there is time, and only it is: one that answers is asked once."""
+    assert list(ask([f"curl http://{address}/soon", f"curl http://{address}/404"]).values()) == ["204", "404"]
+    assert sorted(Handler.asked) == ["/404", "/soon", "/soon"]
