@@ -1,25 +1,19 @@
 """The managers of a swarm that lost its majority: who is left, who is lost, and how each of those is fenced."""
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import closing, suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
-from model.errors import HostError, SkepError
+from model.errors import HostError
 from model.json_types import Json
 from model.keys.record import HostRecord, SwarmRecord
-from model.labels import SERVICE_LABEL, labels_of
-from model.reasons import reason_of
 from model.stage import Host
 from model.swarm.fenced import fenced_by
 from providers.base import Found
 from remote.mother.wait import Pace, attempts
 from tasks.names import host_task, swarm_task
-from tasks.operate.readings import begin
+from tasks.operate.manager_readings import ManagerReading, known_down, members, read_managers
 from tasks.run.context import Run
 
-PATIENCE = 60.0
-"""Seconds after which a host is said not to answer. A manager without a leader takes twenty and more to say so."""
 ELECTION_TIMEOUT = 60.0
 """Seconds that managers which are a majority get to elect a leader, and a leader to see that it is none any more."""
 _PACE = Pace(first=1.0, longest=5.0)
@@ -27,39 +21,6 @@ _PACE = Pace(first=1.0, longest=5.0)
 LEAVES, HALTED, GONE, OFF, OUT, NOBODY = "leaves", "halted", "gone", "off", "out", ""
 """How a lost manager is fenced: it leaves by itself, since it answers; its provider halts it; it is gone there; a
 person says that it is off; it is in no swarm any more; nobody can."""
-
-
-@dataclass(frozen=True)
-class ManagerReading:
-    """A host, asked for its part in the swarm.
-
-    Args:
-        swarm: The swarm, as its engine describes it; empty if the engine does not answer.
-        on_disk: Whether its engine has a manager's state.
-        services: The services of which containers run there.
-        error: Why the host does not answer; empty if it does.
-        engine_error: Why its engine does not.
-        nodes: The swarm's nodes, if it knows of a leader.
-
-    """
-
-    swarm: Json = field(default_factory=dict)
-    on_disk: bool = False
-    services: tuple[str, ...] = ()
-    error: str = ""
-    engine_error: str = ""
-    nodes: tuple[Json, ...] = ()
-
-    @property
-    def leads(self) -> bool:
-        """Whether it is a manager of a swarm that has a leader."""
-        return any((node.get("ManagerStatus") or {}).get("Leader") for node in self.nodes)
-
-    @property
-    def is_manager(self) -> bool:
-        """Whether it is a manager, be it one that waits for a leader."""
-        state = self.swarm.get("LocalNodeState", "inactive")
-        return bool(self.swarm.get("ControlAvailable")) or (self.on_disk and state not in {"inactive", ""})
 
 
 @dataclass(frozen=True)
@@ -126,18 +87,18 @@ def examine(run: Run, keep: Host, off: Collection[str]) -> SwarmLoss:
 
     """
     things = run.place.listing() if run.provider.owns else {}
-    hosts = _members(run)
+    hosts = members(run)
     if keep not in hosts:
         raise HostError(f"{keep.short} is not made, or no hive: keep= names a hive that answers")
-    if down := _known_down(run, keep, things):
+    if down := known_down(run, keep, things):
         _usable(keep, down)  # the others need not be asked
-    readings = _read(run, hosts, things)
+    readings = read_managers(run, hosts, things)
     kept = _usable(keep, readings[keep])
     for _ in attempts(ELECTION_TIMEOUT, _PACE):
         majority = _majority(run, keep, readings)
         if majority.is_certain:
             break
-        readings.update(_read(run, [host for host in hosts if not readings[host].error], things))
+        readings.update(read_managers(run, [host for host in hosts if not readings[host].error], things))
         kept = _usable(keep, readings[keep])
     if majority.problem:
         raise HostError(majority.problem)
@@ -169,82 +130,9 @@ def still_leaderless(run: Run, keep: Host) -> None:
         HostError: It has; or that manager does not answer.
 
     """
-    reading = _usable(keep, _read(run, [keep], {})[keep])
+    reading = _usable(keep, read_managers(run, [keep], {})[keep])
     if reading.leads:
         raise HostError(f"{keep.short} knows of a leader again: type it again, to look anew")
-
-
-# -- reading hosts -----------------------------------------------------------------------------------------------------
-
-
-def _members(run: Run) -> list[Host]:
-    """Return the hives that are made, and the hosts that became members of the swarm and left the stage."""
-    hosts = [hive for hive in run.stage.hives if run.state.host_record(hive) is not None]
-    for short in run.state.members():
-        record = run.state.read(host_task(short), HostRecord)
-        if record is not None and short not in {host.short for host in hosts}:
-            hosts.append(Host(short, record.name, record.address, is_hive=True, is_repository=False))
-    return hosts
-
-
-def _read(run: Run, hosts: Collection[Host], things: Mapping[str, Found]) -> dict[Host, ManagerReading]:
-    """Ask hosts at the same time. One that its provider knows not to run is not asked."""
-    asked, readings = {}, {}
-    run.connections.write_ssh_files(
-        {
-            host.short: record
-            for host in hosts
-            if host not in run.stage.hosts
-            and (record := run.state.read(host_task(host.short), HostRecord)) is not None
-        }
-    )
-    for host in hosts:
-        down = _known_down(run, host, things)
-        if down is not None:
-            readings[host] = down
-        else:
-            asked[host] = begin(partial(_read_manager, run, host))
-    for host, reading in asked.items():
-        try:
-            readings[host] = reading.result(PATIENCE)
-        except TimeoutError:
-            readings[host] = ManagerReading(error=f"does not answer within {PATIENCE:.0f} s")
-    return {host: readings[host] for host in hosts}
-
-
-def _known_down(run: Run, host: Host, things: Mapping[str, Found]) -> ManagerReading | None:
-    """Return the reading of a host that its provider knows not to run; None where it has to be asked."""
-    thing = things.get(host.short)
-    if run.provider.owns and things and thing is None:
-        return ManagerReading(error="is gone at the provider")
-    return ManagerReading(error="does not run") if thing is not None and not thing.running else None
-
-
-def _read_manager(run: Run, host: Host) -> ManagerReading:
-    """Ask a host, then its engine."""
-    from remote.swarm import old_swarm
-
-    connection = run.connections.to(host)
-    try:
-        on_disk = old_swarm.is_manager_on_disk(connection)
-    except SkepError as error:
-        return ManagerReading(error=f"does not answer ({_without(host, error)})")
-    try:
-        with closing(run.connections.reader(host)) as engine:
-            swarm = engine.info().get("Swarm") or {}
-            names = [labels_of(each).get(SERVICE_LABEL, "") for each in engine.containers()]
-            nodes: list[Json] = []
-            if swarm.get("ControlAvailable") and not swarm.get("Error"):
-                with suppress(SkepError):
-                    nodes = engine.nodes()
-    except SkepError as error:
-        return ManagerReading(on_disk=on_disk, engine_error=_without(host, error))
-    return ManagerReading(swarm, on_disk, tuple(sorted(set(filter(None, names)))), nodes=tuple(nodes))
-
-
-def _without(host: Host, error: SkepError) -> str:
-    """Return the first line of an error without the host's name before it, and a hint for another place."""
-    return reason_of(error).splitlines()[0].removeprefix(f"{host.short}: ").partition(" (try: ")[0]
 
 
 # -- judging them ------------------------------------------------------------------------------------------------------

@@ -22,8 +22,9 @@ from model.stage import Host
 from remote.swarm.membership import _cannot_tell
 from tasks.hosts import fences
 from tasks.names import swarm_task
-from tasks.operate import lost_managers, site_reading, swarm_recovery
-from tasks.operate.lost_managers import ManagerReading, examine
+from tasks.operate import lost_managers, manager_readings, site_reading, swarm_recovery
+from tasks.operate.lost_managers import examine
+from tasks.operate.manager_readings import ManagerReading
 from tasks.operate.site_reading import EngineReading
 from tasks.operate.swarm_recovery import SwarmRecovery
 from tasks.run.context import Run
@@ -75,7 +76,7 @@ class World:
         monkeypatch.setattr(run.connections, "engine", lambda _host: client)
         monkeypatch.setattr(run.connections, "to", lambda _host: Ssh(self))
         monkeypatch.setattr(run.connections, "write_ssh_files", lambda *_: None)
-        monkeypatch.setattr(lost_managers, "_read_manager", lambda _run, host: self.read(host))
+        monkeypatch.setattr(manager_readings, "_read_manager", lambda _run, host: self.read(host))
         monkeypatch.setattr(
             fences,
             "leave",
