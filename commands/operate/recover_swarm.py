@@ -3,6 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from doit import get_var
@@ -24,8 +25,10 @@ PLANNED = 2
 
 
 def _things(run: Run) -> Mapping[str, Found]:
-    """Return what the provider lists."""
-    return run.place.listing() if run.provider.owns else {}
+    """Return what the provider lists; nothing where it can't be asked."""
+    with suppress(SkepError):
+        return run.place.listing() if run.provider.owns else {}
+    return {}
 
 
 class RecoverSwarmCommand(DoitCmdBase):

@@ -8,10 +8,14 @@ fence is kept in `state/`, and by the recovered swarm itself, for other checkout
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from model.errors import SkepError
+from model.errors import HostError, SkepError
 from model.log import Log
 from model.stage import Host
 from tasks.run.context import Run
+
+
+class OldContainersError(HostError):
+    """A host has left its old swarm, and what that had started there may run on."""
 
 
 def fenced_node(run: Run, short: str) -> str:
@@ -51,7 +55,11 @@ def leave_old_swarm(run: Run, host: Host, node: str, log: Log) -> None:
         HostError: It does not leave.
 
     """
-    leave(run, host, node, log)
+    try:
+        leave(run, host, node, log)
+    except OldContainersError as error:
+        # Set-up mends its engine, which then ends those that run: nothing starts them again.
+        log(f"containers of the old swarm may be left: {error}")
     try:
         if host.short in run.live_state.swarm.fenced:
             from remote.swarm import recovery
@@ -67,6 +75,7 @@ def leave(run: Run, host: Host, node: str, log: Log) -> None:
     """Have a host that answers leave its old swarm, with all that this had started there.
 
     Raises:
+        OldContainersError: It has left, and its containers may run on.
         HostError: It does not leave.
 
     """
@@ -77,5 +86,4 @@ def leave(run: Run, host: Host, node: str, log: Log) -> None:
     try:
         old_swarm.remove_containers(host.short, run.connections.engine(host), node, log)
     except SkepError as error:
-        # Set-up mends its engine, if it can: nothing starts them.
-        log(f"containers of the old swarm may be left: {error}")
+        raise OldContainersError(str(error)) from error

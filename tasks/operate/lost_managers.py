@@ -3,9 +3,10 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from model.errors import HostError
+from model.errors import HostError, SkepError
 from model.json_types import Json
 from model.keys.record import HostRecord, SwarmRecord
+from model.reasons import reason_of
 from model.stage import Host
 from model.swarm.fenced import fenced_by
 from providers.base import Found
@@ -83,13 +84,18 @@ def examine(run: Run, keep: Host, off: Collection[str]) -> SwarmLoss:
         off: The hosts that a person says are off.
 
     Raises:
-        SkepError: A majority answers, or that manager does not, or is none; or the provider does not list its hosts.
+        SkepError: A majority answers, or that manager does not, or is none.
 
     """
-    things = run.place.listing() if run.provider.owns else {}
+    things, doubt = _listing(run, keep)
     hosts = members(run)
     if keep not in hosts:
-        raise HostError(f"{keep.short} is not made, or no hive: keep= names a hive that answers")
+        raise HostError(
+            f"{keep.short}: this checkout does not know how to log in to it: use the one that built the stage, or have "
+            f"it looked for: doit build_infra:{keep.short}"
+            if keep.is_hive
+            else f"{keep.short} is no hive: keep= names a hive that answers"
+        )
     if down := known_down(run, keep, things):
         _usable(keep, down)  # the others need not be asked
     readings = read_managers(run, hosts, things)
@@ -106,7 +112,13 @@ def examine(run: Run, keep: Host, off: Collection[str]) -> SwarmLoss:
         return _formed(run, keep, kept)
     managers = _known_managers(kept)
     record = run.state.host_record(keep)
-    lost = tuple(sorted(_lost(run, keep, managers, hosts, readings, things, off), key=lambda each: each.name))
+    halts = run.provider.halts and not doubt
+    lost = tuple(
+        sorted(
+            _lost(run, keep, managers, hosts, readings, things if halts else None, off),
+            key=lambda each: each.name,
+        )
+    )
     if unknown := sorted(set(off) - {each.name for each in lost}):
         raise HostError(
             f"off={','.join(unknown)}: no lost manager; there are: {', '.join(e.name for e in lost)}"
@@ -119,8 +131,24 @@ def examine(run: Run, keep: Host, off: Collection[str]) -> SwarmLoss:
         node=str(kept.swarm.get("NodeID", "")),
         services=kept.services,
         lost=lost,
-        notes=tuple(_notes(run, keep)),
+        notes=(*([doubt] if doubt else ()), *_notes(run, keep)),
     )
+
+
+def _listing(run: Run, keep: Host) -> tuple[Mapping[str, Found], str]:
+    """Return what the provider lists, and why that is not to be gone by; empty if it is.
+
+    A listing without the manager that is kept is of another place, or not whole: who is not in it may run.
+    """
+    if not run.provider.owns:
+        return {}, ""
+    try:
+        things = run.place.listing()
+    except SkepError as error:
+        return {}, f"provider {run.stage.provider} can't be asked: {reason_of(error).splitlines()[0]}"
+    if run.state.host_record(keep) is not None and keep.short not in things:
+        return {}, f"provider {run.stage.provider} does not list {keep.short}, so that it can't be gone by"
+    return things, ""
 
 
 def still_leaderless(run: Run, keep: Host) -> None:
@@ -271,10 +299,13 @@ def _lost(
     managers: Mapping[str, str],
     hosts: Collection[Host],
     readings: Mapping[Host, ManagerReading],
-    things: Mapping[str, Found],
+    things: Mapping[str, Found] | None,
     off: Collection[str],
 ) -> Iterator[LostManager]:
-    """Yield all managers but the one that is kept: those that it knows, and those that state/ knows."""
+    """Yield all managers but the one that is kept: those that it knows, and those that state/ knows.
+
+    `things` is what the provider lists; None where it can't switch hosts off.
+    """
     nodes = {
         host: record.node
         for host in hosts
@@ -308,7 +339,7 @@ def _lost_host(
     host: Host,
     node: str,
     reading: ManagerReading,
-    things: Mapping[str, Found],
+    things: Mapping[str, Found] | None,
     off: Collection[str],
 ) -> LostManager:
     """Return a lost manager that is, or was, a host of the stage."""
@@ -321,12 +352,10 @@ def _lost_host(
             else "has no leader"
         )
         reason = reason if fence == LEAVES else "is in no swarm any more"
-    elif host.short in off or (not run.provider.halts and host.short in run.state.fences()):
+    elif host.short in off or (things is None and host.short in run.state.fences()):
         fence = OFF
-    elif run.provider.owns and host.short not in things:
-        fence = GONE
-    elif run.provider.halts:
-        fence = HALTED
+    elif things is not None:
+        fence = HALTED if host.short in things else GONE
     return LostManager(host.short, node, _address(run, host), fence, reason, host)
 
 

@@ -4,16 +4,18 @@ Each step may be killed and done again. That hosts are fenced is on the disk bef
 from its beginning; the lost nodes go last, so that a recovery that was killed is known by them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from model.errors import HostError
+from model.errors import HostError, ProviderError, SkepError
+from model.keys.record import HostRecord
 from model.log import Log
+from model.reasons import reason_of
 from model.stage import Host
 from model.swarm.address_pools import swarm_options
 from remote.mother.wait import attempts
 from tasks.hosts import fences
-from tasks.names import NODE_LABELS, setup_task, swarm_task
+from tasks.names import NODE_LABELS, host_task, setup_task, swarm_task
 from tasks.operate.lost_managers import (
     GONE,
     HALTED,
@@ -80,7 +82,7 @@ class SwarmRecovery:
         """Return how a lost manager is fenced, in words."""
         return {
             LEAVES: "it leaves the old swarm now, and its containers of services end",
-            HALTED: f"provider {self.run.stage.provider} switches it off, at once",
+            HALTED: f"provider {self.run.stage.provider} switches it off",
             GONE: "nothing is left to be fenced",
             OFF: "it is off, as was said",
             OUT: "nothing is left to be fenced",
@@ -97,13 +99,13 @@ class SwarmRecovery:
         run, loss = self.run, self.loss
         nodes = {each.name: each.node for each in loss.lost if each.fence != OUT}
         if not loss.is_formed:
-            self._fence(log)
+            off = self._fence(log)
             still_leaderless(run, loss.keep)
             # On the disk before the old swarm is given up: whoever runs doit next knows it.
             if loss.keep.short in run.state.fences():
                 run.state.lift_fence(loss.keep.short)
             for each in loss.lost:
-                if each.host is not None and each.fence in {HALTED, GONE, OFF}:
+                if each.host is not None and (each.name in off or each.fence in {HALTED, GONE, OFF}):
                     run.state.fence(each.name, each.node)
             log(f"noted as fenced: {', '.join(run.state.fences()) or 'none'}")
             self._form(log)
@@ -120,8 +122,8 @@ class SwarmRecovery:
 
     # -- the steps -------------------------------------------------------------------------------------------------
 
-    def _fence(self, log: Log) -> None:
-        """Cut the others off, and make sure that they are.
+    def _fence(self, log: Log) -> set[str]:
+        """Cut the others off, and make sure that they are; return those that could only be switched off.
 
         Raises:
             SkepError: One is not.
@@ -129,29 +131,52 @@ class SwarmRecovery:
         """
         run, loss = self.run, self.loss
         run.stage_lock.let_go(each.host for each in loss.lost if each.host in run.stage.hosts)
+        off = {each.name for each in loss.lost if each.fence == LEAVES and not self._leaves(each, log)}
         for each in loss.lost:
-            if each.fence == LEAVES and each.host is not None:
-                fences.leave(run, each.host, each.node, log)
-            elif each.fence == HALTED:
+            if each.fence == HALTED or each.name in off:
                 if each.host is not None:
                     run.connections.to(each.host).close()
-                run.provider.fence(each.name, log)
+                try:
+                    run.provider.fence(each.name, log)
+                except ProviderError as error:
+                    raise ProviderError(
+                        f"{error}\n    No swarm was made. Switch {each.name} off yourself, then type it again with "
+                        f"off={each.name}"
+                    ) from error
                 log(f"{each.name} is off")
-        self._check_silence(log)
+        self._check_silence(
+            [each for each in loss.lost if each.fence in {HALTED, OFF} or each.name in off], log
+        )
+        return off
 
-    def _check_silence(self, log: Log) -> None:
+    def _leaves(self, each: LostManager, log: Log) -> bool:
+        """Have a host that answers leave the old swarm; return whether it did, so that it need not be switched off.
+
+        Raises:
+            HostError: It did not, and its provider can't switch it off.
+
+        """
+        try:
+            if each.host is not None:
+                fences.leave(self.run, each.host, each.node, log)
+        except SkepError as error:
+            why = f"{each.name} does not leave its old swarm ({reason_of(error).splitlines()[0]})"
+            if not self.run.provider.halts:
+                raise HostError(
+                    f"{why}: switch it off, then type it again, with off={each.name} as well"
+                ) from error
+            log(f"{why}: it is switched off")
+            return False
+        return True
+
+    def _check_silence(self, hosts: Sequence[LostManager], log: Log) -> None:
         """Make sure that no host answers which is said to be off.
 
         Raises:
             HostError: One does.
 
         """
-        places = {
-            f"{each.address}:{port}": each
-            for each in self.loss.lost
-            if each.fence in {HALTED, OFF}
-            for port in (22, _SWARM_PORT)
-        }
+        places = {f"{each.address}:{port}": each for each in hosts for port in self._ports(each)}
         if not places:
             return
         connection = self.run.connections.to(self.loss.keep)
@@ -174,6 +199,11 @@ class SwarmRecovery:
             + ": switch it off, then type it again"
         )
 
+    def _ports(self, each: LostManager) -> list[int]:
+        """Return the ports at which a host that runs would answer: ssh's, by default or its own, and the swarm's."""
+        record = self.run.state.read(host_task(each.name), HostRecord)
+        return sorted({22, _SWARM_PORT, *([record.ssh_port] if record is not None else [])})
+
     def _form(self, log: Log) -> None:
         """Make the new swarm."""
         from remote.swarm import recovery
@@ -193,6 +223,10 @@ class SwarmRecovery:
         run = self.run
         for each in self.loss.lost:
             if run.provider.halts and each.host is not None:
-                run.provider.forget_swarm(each.name, log)
+                try:
+                    run.provider.forget_swarm(each.name, log)
+                except SkepError as error:
+                    # The new swarm is there, and this is but the surer way: the host's task has it leave in any case.
+                    log(f"{each.name} leaves its old swarm when doit logs in to it, and not before: {error}")
             for task in (swarm_task(each.name), setup_task(each.name, NODE_LABELS)):
                 run.state.forget(task)

@@ -74,8 +74,8 @@ def test_one_manager_is_left(site: Example) -> None:
     assert (lost.status, lost.text) == (1, "hive1 does not run: name a manager that answers with keep=\n")
     planned = site.run("recover_swarm", "keep=hive0")
     assert planned.status == 2, planned.text
-    assert "  hive1  does not run: provider docker switches it off, at once\n" in planned.text
-    assert "  hive2  does not run: provider docker switches it off, at once\n" in planned.text
+    assert "  hive1  does not run: provider docker switches it off\n" in planned.text
+    assert "  hive2  does not run: provider docker switches it off\n" in planned.text
     assert "the containers of pdnsdb, powerdns" in planned.text
     assert " on hive0 restart\n" in planned.text
     assert f"to do it: doit recover_swarm confirm={site.name} keep=hive0\n" in planned.text

@@ -12,11 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from commands.operate.recover_swarm import RecoverSwarmCommand
 from model.errors import HostError, ProviderError, SkepError
-from model.keys.record import SwarmRecord
+from model.keys.record import HostRecord, SwarmRecord
 from model.labels import FENCED_LABEL
 from model.stage import Host
 from remote.swarm.membership import _cannot_tell
@@ -380,11 +381,92 @@ def test_a_provider_that_can_not_halt(world: World, monkeypatch: pytest.MonkeyPa
 
     run = world.run(monkeypatch)
     monkeypatch.setattr(run.provider, "fence", refuse)
-    with pytest.raises(ProviderError, match="hive1: the API does not answer"):
+    with pytest.raises(ProviderError, match=r"hive1: the API does not answer\s+No swarm was made.*off=hive1"):
         SwarmRecovery(run, examine(run, run.stage.host("hive0"), ())).carry_out(lambda _line: None)
     assert not world.is_formed
     lost = examine(run, run.stage.host("hive0"), ("hive1", "hive2")).lost
     assert [each.fence for each in lost] == [lost_managers.OFF] * 2
+
+
+@pytest.mark.parametrize(
+    "left", [fences.OldContainersError("they run on"), HostError("docker.service hangs")]
+)
+def test_a_host_that_does_not_leave_is_switched_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, left: HostError
+) -> None:
+    """Its engine does not stop, or its containers may run on: its provider switches it off, and it is noted as fenced.
+
+    Where nobody can, no swarm is made.
+    """
+
+    def stays(*_: object) -> None:
+        raise left
+
+    world.answering["hive1"] = ManagerReading(on_disk=True, engine_error="no answer")
+    run = world.run(monkeypatch)
+    monkeypatch.setattr(fences, "leave", stays)
+    monkeypatch.setattr(type(run.provider), "halts", False)
+    loss = examine(run, run.stage.host("hive0"), ("hive2",))
+    with pytest.raises(HostError, match=r"hive1 does not leave its old swarm .*with off=hive1 as well"):
+        SwarmRecovery(run, loss).carry_out(lambda _line: None)
+    assert not world.is_formed
+    monkeypatch.setattr(type(run.provider), "halts", True)
+    SwarmRecovery(run, examine(run, run.stage.host("hive0"), ())).carry_out(lambda _line: None)
+    assert_recovered(world)
+
+
+@pytest.mark.parametrize("lists", [None, {}])
+def test_a_provider_that_can_not_be_asked(
+    world: World, monkeypatch: pytest.MonkeyPatch, lists: dict[str, Any] | None
+) -> None:
+    """Its interface is down, or it lists another place: no host is taken for gone; a person says which are off."""
+
+    def listing() -> dict[str, Any]:
+        if lists is None:
+            raise ProviderError("docker: the API does not answer")
+        return lists
+
+    run = world.run(monkeypatch)
+    keep = run.stage.host("hive0")
+    monkeypatch.setattr(run.place, "listing", listing)
+    loss = examine(run, keep, ())
+    assert loss.unfenced == ["hive1", "hive2"]
+    assert loss.notes[0].startswith("provider docker ")
+    assert "; ".join(SwarmRecovery(run, loss).lines()).count("skep can't switch it off") == 2
+    for short in LOST:
+        run.provider.halt(short, lambda _line: None)  # somebody switched it off
+        world.fenced.add(short)
+
+    def refuse(*_: object) -> None:
+        raise ProviderError("docker: the API does not answer")
+
+    monkeypatch.setattr(run.provider, "forget_swarm", refuse)
+    SwarmRecovery(run, examine(run, keep, ("hive1", "hive2"))).carry_out(lambda _line: None)
+    assert_recovered(world)
+
+
+def test_a_checkout_that_does_not_know_the_host(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh clone can't log in to the manager that is left: it is told how it finds it."""
+    run = world.run(monkeypatch)
+    State(run.state.root).forget("build_infra:hive0")
+    with pytest.raises(HostError, match=r"hive0: this checkout does not know .*: doit build_infra:hive0"):
+        examine(run, run.stage.host("hive0"), ())
+    with pytest.raises(HostError, match="hive3 is no hive: keep= names a hive that answers"):
+        examine(run, run.stage.host("hive3"), ())
+
+
+def test_a_host_is_knocked_at_where_its_ssh_server_listens(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host of somebody else may have ssh at another port than 22: silence there is what counts."""
+    run = world.run(monkeypatch)
+    record = run.state.read("build_infra:hive2", HostRecord)
+    assert record is not None
+    run.state.write("build_infra:hive2", msgspec.structs.replace(record, ssh_port=2222))
+    lost = {each.name: each for each in examine(run, run.stage.host("hive0"), ()).lost}
+    recovery = SwarmRecovery(run, examine(run, run.stage.host("hive0"), ()))
+    assert recovery._ports(lost["hive1"]) == [22, 2377]
+    assert recovery._ports(lost["hive2"]) == [22, 2222, 2377]
 
 
 def test_prepared_hosts_are_for_a_person_to_switch_off(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +497,7 @@ def test_a_manager_that_is_none_of_ours(world: World, monkeypatch: pytest.Monkey
     reading = world.read(run.stage.host("hive0"))
     reading.swarm["RemoteManagers"].append({"NodeID": "foreign", "Addr": "10.9.9.9:2377"})
     monkeypatch.setattr(
-        lost_managers,
+        manager_readings,
         "_read_manager",
         lambda _run, host: reading if host.short == "hive0" else world.read(host),
     )
@@ -463,8 +545,8 @@ def test_it_is_said_beforehand(
     assert command.execute({}, ()) == 2
     assert out.getvalue().splitlines() == [
         "hive0 makes a new swarm of what it knows, and is its only manager; first the others are fenced:",
-        "  hive1  does not answer: provider docker switches it off, at once",
-        "  hive2  does not answer: provider docker switches it off, at once",
+        "  hive1  does not answer: provider docker switches it off",
+        "  hive2  does not answer: provider docker switches it off",
         "the containers of web on hive0 restart",
         "to do it: doit recover_swarm confirm=example keep=hive0",
     ]
