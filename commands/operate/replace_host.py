@@ -23,6 +23,8 @@ from tasks.run.run_history import DONE
 
 DONE_WELL, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 """The exit status: the host is made anew; something failed, type it again; nothing was changed."""
+RUN_FAILED = (1, 2)
+"""A run's exit status when it came to its end, and something failed."""
 
 
 class ReplaceHostCommand(DoitCmdBase):
@@ -83,8 +85,10 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
         """Have doit make the host again, and return the exit status."""
         short = replacement.host.short
         status = run_again(run, self.bin_name)
-        # A machine that nobody could make yet goes on to be waited for.
-        if status == DONE_WELL or run.provider.owns:
+        # One that is not made yet goes on to be waited for, as a machine that its owner has yet to install, and so does
+        # one whose run somebody ended: to type it again takes down nothing that is made.
+        is_made = run.provider.owns and run.state.host_record(replacement.host) is not None
+        if status == DONE_WELL or (status in RUN_FAILED and is_made):
             end_replacement(run.state)
         if status == DONE_WELL:
             try:
@@ -159,6 +163,7 @@ def _refusals(replacement: HostReplacement, named: Collection[str], log: Log) ->
         lines.append(
             "it is the whole swarm: all services stop, and are deployed again; if that may be, add replace=swarm"
         )
-    if missing := losses.missing(named):
+    # Of what a killed try has begun to remove nothing can be told any more; it was agreed to then.
+    if (missing := losses.missing(named)) and not replacement.goes_on:
         lines.append(f"save the data that you need; to go on without it, add volumes={','.join(missing)}")
     return lines

@@ -5,7 +5,7 @@ the same command goes on, and takes no host down a second time that is made agai
 """
 
 import json
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,19 +35,22 @@ class Replacement:
     Args:
         host: The host's short name.
         is_removed: Whether it is out of the swarm, removed and forgotten.
+        is_out: Whether it is out of the swarm, so that no task of a service writes data there any more, and its removal
+            may have begun.
 
     """
 
     host: str
     is_removed: bool
+    is_out: bool = False
 
 
 def replacement_under_way(state: State) -> Replacement | None:
     """Return the replacement that did not end; None if there is none."""
     try:
         found = json.loads((state.root / NOTE).read_bytes())
-        return Replacement(str(found["host"]), bool(found["is_removed"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        return Replacement(str(found["host"]), bool(found["is_removed"]), bool(found.get("is_out")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -88,7 +91,19 @@ class HostReplacement:
     @property
     def was_taken_down(self) -> bool:
         """Whether a replacement that was killed has taken it down already, so that only the run is left to do."""
-        return replacement_under_way(self.run.state) == Replacement(self.host.short, is_removed=True)
+        found = replacement_under_way(self.run.state)
+        return found is not None and found.host == self.host.short and found.is_removed
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether one that was killed may have begun to remove it: its losses were agreed to, and some are lost.
+
+        Of a host that still answers they can be told anew.
+        """
+        found = replacement_under_way(self.run.state)
+        return (
+            found is not None and found.host == self.host.short and found.is_out and not self.losses.answers
+        )
 
     @property
     def is_whole_swarm(self) -> bool:
@@ -153,11 +168,13 @@ class HostReplacement:
 
         """
         run, host = self.run, self.host
-        self._note(is_removed=False)
+        if not self.goes_on:
+            self._note(is_removed=False)
         if host.is_hive and not self.is_whole_swarm:
             leave_swarm(run, host, "", log)
         if not run.provider.owns and self.losses.answers:
             self._forget_swarm(log)
+        self._note(is_removed=False, is_out=True)
         run.stage_lock.let_go([host])
         record = run.state.host_record(host)
         run.connections.to(host).close()
@@ -189,18 +206,27 @@ class HostReplacement:
         return ""
 
     def _forget_swarm(self, log: Log) -> None:
-        """Have a borrowed host's engine leave a swarm that no longer knows it: its containers end."""
+        """Have a borrowed host's engine leave a swarm that no longer knows it: its containers end.
+
+        Where it does not, its owner is told: nobody else can end them.
+        """
         from remote.engine.client import connect
         from remote.swarm.membership import leave
 
         connection = self.run.connections.to(self.host)
-        with suppress(SkepError):
+        try:
             connection.open()
             with closing(connect(self.host.short, connection.docker_socket)) as engine:
                 leave(self.host, engine)
                 log(f"{self.host.short} left the swarm")
+        except SkepError as error:
+            log(
+                f"{self.host.short} does not leave the swarm by itself ({reason_of(error).splitlines()[0]}): switch it "
+                "off, and keep it off until it is installed anew, since its containers would run on beside those that "
+                "take their place"
+            )
 
-    def _note(self, *, is_removed: bool) -> None:
+    def _note(self, *, is_removed: bool, is_out: bool = False) -> None:
         """Keep how far it has come."""
-        text = json.dumps({"host": self.host.short, "is_removed": is_removed})
+        text = json.dumps({"host": self.host.short, "is_removed": is_removed, "is_out": is_out or is_removed})
         write_whole(self.run.state.root / NOTE, f"{text}\n".encode())

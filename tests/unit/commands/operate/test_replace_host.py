@@ -10,7 +10,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.operate import replace_host as command
 from commands.operate.replace_host import ReplaceHostCommand
-from model.keys.record import FactRecord
+from model.keys.record import FactRecord, HostRecord
 from providers.fake.provider import FakeProvider
 from remote.ssh.connection import Connection
 from tasks.hosts import host_losses, replaced_host
@@ -165,6 +165,50 @@ def test_a_run_that_fails(site: Site, of_the_run: int, status: int) -> None:
 
     assert site.type("hive1")[0] == status
     assert site.made.cloud.log == ["removed hive1"]
+
+
+@pytest.mark.parametrize(
+    ("of_the_run", "is_made", "ended"),
+    [(1, True, True), (2, True, True), (1, False, False), (3, True, False), (130, True, False)],
+)
+def test_how_far_it_is_after_a_run(site: Site, of_the_run: int, *, is_made: bool, ended: bool) -> None:
+    """A host that is made, by a run that came to its end, is replaced; one that is not, or of an ended run, is not yet.
+
+    Typed again, that is not taken down a second time.
+    """
+
+    def run_again(*_: object) -> int:
+        if is_made:
+            site.made.run().state.write("build_infra:hive1", record)
+        return of_the_run
+
+    record = site.made.run().state.record("build_infra:hive1", HostRecord)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "run_again", run_again)
+        assert site.type("hive1")[0] == (130 if of_the_run == 130 else 1)
+    assert (replacement_under_way(site.made.run().state) is None) == ended
+    if not ended:
+        assert site.type("hive1")[0] == 0
+        assert site.made.cloud.log.count("removed hive1") == 1
+
+
+def test_killed_while_it_is_removed(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty volume needs no name; after a kill nobody can look into it any more, and the same words go on."""
+    monkeypatch.setattr(host_losses, "has_data", lambda *_: False)
+
+    def killed(*_: object) -> None:
+        raise SystemExit(137)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FakeProvider, "remove", killed)
+        with pytest.raises(SystemExit):
+            site.type("hive0")
+    site.made.look("hive0", error="no answer")
+
+    status, output = site.type("hive0")
+
+    assert (status, site.made.cloud.log, site.runs) == (0, ["removed hive0"], 1)
+    assert output.startswith("hive0 does not answer; asking the swarm\n")
 
 
 def test_killed_during_the_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from model.errors import HostError, SkepError
+from providers.fake.provider import FakeProvider
 from remote.ssh.connection import Connection
 from tasks.hosts import replaced_host
 from tasks.hosts.replaced_host import (
@@ -137,7 +138,8 @@ def test_killed_and_typed_again(made: Made, monkeypatch: pytest.MonkeyPatch, kil
         patch.setattr(owner, killed_at, dies)
         with contextlib.suppress(KilledError):
             replacement(run, "hive1").take_down(quiet)
-    assert replacement_under_way(run.state) == Replacement("hive1", is_removed=False)
+    is_out = killed_at != "leave_swarm"
+    assert replacement_under_way(run.state) == Replacement("hive1", is_removed=False, is_out=is_out)
     assert not replacement(run, "hive1").was_taken_down
 
     again = made.run()
@@ -163,6 +165,40 @@ def test_the_note(made: Made) -> None:
     assert not replacement(run, "hive2").was_taken_down
     end_replacement(run.state)
     assert replacement_words(run.state) == []
+
+
+@pytest.mark.parametrize("is_out", [True, False])
+def test_what_a_killed_try_began_to_remove(made: Made, *, is_out: bool) -> None:
+    """Its losses were agreed to where it was out of the swarm, and count no more; one that answers is asked again."""
+    run = made.run()
+    replacement(run, "hive1")._note(is_removed=False, is_out=is_out)
+    assert not replacement(run, "hive1").goes_on  # it answers
+
+    made.look("hive1", error="no answer")
+
+    run = made.run()
+    assert replacement(run, "hive1").goes_on == is_out
+    assert not replacement(run, "hive2").goes_on
+
+
+def test_a_machine_that_does_not_leave_the_swarm(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skep can't switch off what is somebody else's: its owner is told to, as its containers would run on."""
+    monkeypatch.setattr(FakeProvider, "owns", False)
+    monkeypatch.setattr(FakeProvider, "remove", lambda *_: None)
+    said: list[str] = []
+
+    def silent(_self: Connection) -> None:
+        raise HostError("hive1: its engine does not answer")
+
+    monkeypatch.setattr(Connection, "open", silent)
+    run = made.run()
+    manage(run, Nodes(run))
+    replacement(run, "hive1").take_down(said.append)
+
+    assert said[-1].startswith(
+        "hive1 does not leave the swarm by itself (hive1: its engine does not answer): switch"
+    )
+    assert replacement(run, "hive1").was_taken_down
 
 
 def test_a_damaged_note_is_none(made: Made) -> None:
