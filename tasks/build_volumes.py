@@ -15,7 +15,7 @@ from model.stage import Host, Stage
 from model.templates import NFS, refers_to
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
-from tasks.hosts.volume_data import elsewhere, has_data, move_refusal
+from tasks.hosts.volume_data import drop_move, dropped_move, elsewhere, has_data, move_refusal, moves
 from tasks.names import NFS_TASK, host_task, setup_task, volume_task
 from tasks.observe.externals import volume_drift
 from tasks.observe.live_state import LiveState
@@ -81,6 +81,8 @@ class NamedVolume(Step):
         labels = volume_labels(run.stage, wanted, name)
         engine = run.connections.engine(self._host)
         made = ensure_volume(self.host, engine, name, wanted, labels, work.log, inspector)
+        if (dropped := dropped_move(run, name)) is not None:
+            drop_move(run, dropped, self._host, work.log)
         return VolumeRecord(incarnation=made)
 
     def recall(self, work: Work) -> VolumeRecord | None:
@@ -89,7 +91,7 @@ class NamedVolume(Step):
 
         del work
         run, name = self._run, self._name
-        if move_refusal(run, name):
+        if name in moves(run):
             return None
         labels = labels_of(run.live_state.host(self._host).volumes.get(name, {}))
         wanted = volume_labels(run.stage, renderer_of(run).volume(name), name)
@@ -103,6 +105,8 @@ class NamedVolume(Step):
         del key
         if refused := move_refusal(self._run, self._name):
             return refused
+        if dropped_move(self._run, self._name) is not None:
+            return "its move is dropped (replace=)"
         record = self._run.state.read(self.task, VolumeRecord)
         incarnation = record.incarnation if record is not None else ""
         return self._run.live_state.volume(self._host, self._name, incarnation)

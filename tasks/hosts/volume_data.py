@@ -6,10 +6,11 @@ from shlex import quote
 
 from model import site as types
 from model.labels import VOLUME_LABEL, belongs_to, labels_of
+from model.log import Log
 from model.stage import Host
 from model.swarm.host_node import node_of
 from model.swarm.volume_move import VolumeMove, moves_in
-from remote.swarm.volume_copy import data_directory
+from remote.swarm.volume_copy import LOOK_TIMEOUT, data_directory, empty_script
 from tasks.names import volume_task
 from tasks.run.connections import Connections
 from tasks.run.context import Run
@@ -38,9 +39,47 @@ def moves(run: Run) -> Mapping[str, VolumeMove]:
 
 
 def move_refusal(run: Run, volume: str) -> str:
-    """Return why a volume is left alone, with the way out; empty unless it is being moved."""
+    """Return why a volume is left alone, with the way out; empty unless it is being moved.
+
+    A person who names it in `replace=` drops its move, as where the data of it is lost.
+    """
     move = moves(run).get(volume)
-    return move.refusal() if move is not None else ""
+    return move.refusal() if move is not None and volume not in run.may_replace else ""
+
+
+def dropped_move(run: Run, volume: str) -> VolumeMove | None:
+    """Return the move of a volume that a person drops (`replace=`); None if there is none."""
+    return moves(run).get(volume) if volume in run.may_replace else None
+
+
+def drop_move(run: Run, move: VolumeMove, host: Host, log: Log) -> None:
+    """End a move that a person drops, now that the volume is there on a host; an unfinished copy is emptied first.
+
+    Where the target has the volume, its task does it: no other one may say that the move is over before.
+
+    Raises:
+        SkepError: The host or the swarm does not answer, or refuses.
+
+    """
+    from remote.swarm.volume_moves import end_move
+
+    is_target = host.short == move.target
+    if not is_target and move.target in {each.short for each in run.stage.volume_hosts(move.volume)}:
+        return
+    if is_target and not move.is_copied:
+        with closing(run.connections.reader(host)) as engine:
+            listed = engine.volumes(filters={"name": move.volume})["Volumes"] or ()
+        for each in listed:
+            if each["Name"] == move.volume:
+                run.connections.to(host).script(
+                    empty_script(data_directory(each)),
+                    timeout=LOOK_TIMEOUT,
+                    label="emptying the unfinished copy",
+                )
+                log(f"volume {move.volume} on {host.short}: emptied, since it was a copy that was not whole")
+    _, client = run.connections.manager()
+    end_move(client, move.volume)
+    log(f"{move.words}: no longer, as replace={move.volume} says")
 
 
 def refused_volumes(run: Run) -> list[str]:

@@ -195,7 +195,7 @@ def _begun(run: Run, begun: VolumeMove, target: Host) -> Candidate:
     """Return a move that goes on, or is given up.
 
     Raises:
-        MoveRefusedError: It is to another hive, or one of both does not answer.
+        MoveRefusedError: It is to another hive; or one of both does not answer, or has lost the data.
 
     """
     shorts = {host.short: host for host in run.stage.hosts}
@@ -211,11 +211,37 @@ def _begun(run: Run, begun: VolumeMove, target: Host) -> Candidate:
     for host in (source, there):
         # A copy that is whole is all that is needed; what is given up needs what it stays on.
         needed = (host == there or not begun.is_copied) if not gives_up else host == source
-        if needed and (error := run.live_state.host(host).error):
-            raise MoveRefusedError(
-                f"{begun.words}, and {host.short} does not answer: {error}\n    {begun.refusal()}, when it is back"
-            )
+        has_data_of_it = host == (there if begun.is_copied else source)
+        if needed and (error := _lack(run, begun.volume, host, has_data_of_it=has_data_of_it)):
+            raise MoveRefusedError(f"{begun.words}, and {host.short} {error}\n    {_way_out(begun, host)}")
     return Candidate(begun.volume, source, there, begun, has_begun=True, is_given_up=gives_up)
+
+
+def _lack(run: Run, volume: str, host: Host, *, has_data_of_it: bool) -> str:
+    """Return why a move can't go on with a host: it does not answer, or was made anew meanwhile; empty if it can."""
+    seen = run.live_state.host(host)
+    if seen.error:
+        return f"does not answer: {seen.error}"
+    if has_data_of_it and volume not in seen.volumes:
+        return f"does not have volume {volume} any more"
+    return ""
+
+
+def _way_out(begun: VolumeMove, host: Host) -> str:
+    """Return what to do where a host lacks what a move needs of it."""
+    if begun.is_copied:
+        return (
+            f"Bring it back with its data, then type this again. If that is lost: {begun.source} has the data as it "
+            f"was when it was copied. Put {begun.source} back in volumes.{begun.volume}.hosts, and type: doit "
+            f"replace={begun.volume}"
+        )
+    if host.short == begun.source:
+        return (
+            f"Bring it back with its data, then type this again. If that is lost for good: doit "
+            f"replace={begun.volume}, with {begun.target} in volumes.{begun.volume}.hosts, ends the move with an empty "
+            f"volume on {begun.target}; restore a backup of yours into that"
+        )
+    return f"{begun.refusal()}, when it is back"
 
 
 def _users(run: Run, name: str) -> Mapping[str, Json]:

@@ -72,6 +72,7 @@ def test_the_engine_is_told_where_the_file_system_is(tmp_path: Path, monkeypatch
     monkeypatch.setattr(run.connections, "engine", lambda _host: engine)
     monkeypatch.setattr(build_volumes, "elsewhere", lambda *_: "")
     monkeypatch.setattr(build_volumes, "move_refusal", lambda *_: "")
+    monkeypatch.setattr(build_volumes, "dropped_move", lambda *_: None)
     steps = {step.name: step for step in build_volumes.steps(run)}
     assert "build_infra:nfs" in steps["shared@hive0"].after
     assert "build_infra:nfs" not in steps["plain@hive0"].after

@@ -11,9 +11,9 @@ import pytest
 from commands.plan import plan_report
 from model.keys.digest import key_of
 from model.keys.record import VolumeRecord
-from model.swarm.volume_move import VolumeMove, journal_labels, moves_in, wanted
+from model.swarm.volume_move import VolumeMove, journal_labels, journal_name, moves_in, wanted
 from remote.swarm.spec import spec_digest
-from tasks import initialize_services
+from tasks import build_volumes, initialize_services
 from tasks.hosts import volume_data
 from tasks.operate import volume_candidates
 from tasks.operate.moved_markers import moved_markers
@@ -33,6 +33,7 @@ class Listings:
     def __init__(self) -> None:
         self.of_others: list[Any] = []
         self.containers: list[Any] = []
+        self.volumes: list[Any] = []
         self.with_data: set[str] = {"hive0"}
 
 
@@ -74,6 +75,7 @@ def asked(made: Made, listings: Listings) -> Run:
             services=lambda: [*made.swarm.services.values(), *listings.of_others],
             tasks=lambda **_filters: [],
             containers=lambda **_filters: listings.containers,
+            volumes=lambda **_filters: {"Volumes": listings.volumes},
             close=lambda: None,
         )
 
@@ -237,8 +239,97 @@ def test_a_whole_copy_is_not_given_up(made: Made, listings: Listings) -> None:
     under_way(made, copied=True)
     assert "which has not ended" in refused(made, listings, to="hive0")
 
+    made.hosts["hive1"] = replace(made.hosts["hive1"], volumes=made.hosts["hive0"].volumes)
     silent(made, listings)
     assert moved(made, listings).move.is_copied
+
+
+@pytest.mark.parametrize("is_silent", [True, False])
+@pytest.mark.parametrize(
+    ("copied", "lost", "said"),
+    [
+        (
+            False,
+            "hive0",
+            "doit replace=data, with hive1 in volumes.data.hosts, ends the move with an empty volume on",
+        ),
+        (
+            True,
+            "hive1",
+            "hive0 has the data as it was when it was copied. Put hive0 back in volumes.data.hosts, and",
+        ),
+    ],
+)
+def test_a_hive_is_lost_in_the_middle_of_a_move(
+    made: Made, listings: Listings, *, is_silent: bool, copied: bool, lost: str, said: str
+) -> None:
+    """It does not answer, or was made anew without the data: nothing is started there, and the way out is said."""
+    made.edit(*TO_HIVE1)
+    under_way(made, copied=copied)
+    if is_silent:
+        made.hosts[lost] = replace(made.hosts[lost], error="no answer")
+    else:
+        made.hosts[lost] = replace(made.hosts[lost], volumes={})
+    text = refused(made, listings)
+    how = "does not answer: no answer" if is_silent else "does not have volume data any more"
+    assert f", and {lost} {how}\n" in text
+    assert said in text
+
+
+@pytest.mark.parametrize(("copied", "empties"), [(False, True), (True, False)])
+def test_a_move_is_dropped_by_who_names_the_volume(
+    made: Made, listings: Listings, *, copied: bool, empties: bool
+) -> None:
+    """A run with `replace=data` ends it, and empties a copy that is not whole, before services find it."""
+    made.edit(*TO_HIVE1)
+    move = under_way(made, copied=copied)
+    made.hosts["hive1"] = replace(made.hosts["hive1"], volumes=made.hosts["hive0"].volumes)
+    made.may_replace = frozenset({"data"})
+    listings.volumes = [{"Name": "data", "Mountpoint": "/v/data"}]
+    run = asked(made, listings)
+    assert volume_data.refused_volumes(run) == []
+    [step] = [each for each in build_volumes.steps(run) if each.name == "data@hive1"]
+    assert step.real("") == "its move is dropped (replace=)"
+    assert step.recall(SimpleNamespace()) is None  # type: ignore[arg-type]
+
+    done: list[str] = []
+    connections: Any = run.connections
+    connections.to = lambda _host: SimpleNamespace(
+        script=lambda text, **_: done.append(text.splitlines()[-1])
+    )
+    connections.manager = lambda: (
+        run.stage.host("hive0"),
+        SimpleNamespace(api=SimpleNamespace(remove_config=done.append)),
+    )
+    volume_data.drop_move(run, move, run.stage.host("hive1"), lambda _line: None)
+    assert done == [
+        *(["find /v/data -mindepth 1 -delete"] if empties else []),
+        journal_name("data"),
+        journal_name("data", copied=True),
+    ]
+
+
+def test_the_task_of_the_hive_that_has_the_copy_drops_the_move(made: Made, listings: Listings) -> None:
+    """Another hive's task would end the journal while the unfinished copy is there; without that hive it may."""
+    made.edit(TO_HIVE1[0], 'hosts = "each"')
+    move = under_way(made)
+    run, ended = asked(made, listings), list[str]()
+    connections: Any = run.connections
+    connections.manager = lambda: (
+        run.stage.host("hive0"),
+        SimpleNamespace(api=SimpleNamespace(remove_config=ended.append)),
+    )
+    volume_data.drop_move(run, move, run.stage.host("hive2"), lambda _line: None)
+    assert ended == []
+    made.edit('hosts = "each"', TO_HIVE1[0])
+    run = asked(made, listings)
+    connections = run.connections
+    connections.manager = lambda: (
+        run.stage.host("hive0"),
+        SimpleNamespace(api=SimpleNamespace(remove_config=ended.append)),
+    )
+    volume_data.drop_move(run, move, run.stage.host("hive0"), lambda _line: None)
+    assert ended == [journal_name("data"), journal_name("data", copied=True)]
 
 
 def test_volumes_of_one_service_go_together(made: Made, listings: Listings) -> None:
