@@ -24,6 +24,7 @@ from remote.engine.log_stream import LogRequest
 from remote.mother import process
 from remote.ssh import commands as ssh_commands
 from tasks.operate.containers import known_service
+from tasks.operate.named_host import made_host
 from tasks.operate.service_logs import ServiceLogs, TaskLine
 from tasks.run.context import Run
 
@@ -42,8 +43,8 @@ class LogsCommand(DoitCmdBase):
 Of a service: the logs of all its tasks on all hosts, those that ended as well, merged by time. A host that does not \
 answer is said, and the others go on. Of a host: its journal; hive0:docker is that of one unit.
 
-The last 100 lines of each, or all since a time: since=15m, since=01:00, since='2026-11-29 01:00'. -f goes on until \
-Ctrl-C, also with tasks that begin meanwhile."""
+The last 100 lines of each, or all since a time: since=15m, since=01:00, since='2026-11-29 01:00'; with grep= the last \
+100 that match. task= names a task as for `doit exec`. -f goes on until Ctrl-C, also with tasks that begin meanwhile."""
 
     cmd_options = (
         {
@@ -79,7 +80,7 @@ Ctrl-C, also with tasks that begin meanwhile."""
             moment = past_moment(since, time.time()) if since else 0.0
             lines = _number(get_var("lines")) or (0 if since else LINES)
             if host is not None and name not in run.stage.services:
-                return _journal(run, host, unit, moment, lines, follow=follow)
+                return _journal(run, made_host(run, name), unit, moment, lines, follow=follow)
             return self._service(run, words[0], LogRequest(f"{moment:.9f}" if since else "", lines, follow))
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
@@ -99,20 +100,20 @@ Ctrl-C, also with tasks that begin meanwhile."""
 
         def warn(line: str) -> None:
             failed.append(line)
-            sys.stderr.write(f"{clean(line)}\n")
+            sys.stderr.write(f"{clean(run.secrets.redact(line))}\n")
             sys.stderr.flush()
 
         logs = ServiceLogs(
             run,
             service,
             request,
-            lambda each: task is None or task in (each.task.rpartition(".")[2], each.host.short),
+            lambda each: each.is_meant(task),
             warn,
+            pattern.search if pattern else None,
         )
         printer = _Printer(self.outstream)
         for each in logs.lines():
-            if pattern is None or pattern.search(each.line.text):
-                printer(each)
+            printer(each)
         return 1 if failed else 0
 
 
@@ -173,6 +174,32 @@ def _pattern(text: str | None) -> "re.Pattern[str] | None":
         raise InvalidCommand(f"grep={text}: {error}") from None
 
 
+def journal_command(unit: str, moment: float, lines: int, pattern: str, *, follow: bool) -> str:
+    """Return the shell command that prints a host's journal.
+
+    Args:
+        unit: One of its units; empty for all.
+        moment: From when, in seconds since 1970; 0 for the beginning.
+        lines: The last so many lines that match; 0 for all.
+        pattern: A regular expression that they match; empty for all.
+        follow: Whether to go on as it grows.
+
+    """
+    words = ["journalctl", "--no-pager", "-o", "short-iso"]
+    words += ["-u", unit] if unit else []
+    words += [f"--since=@{moment:.0f}"] if moment else []
+    # As in the logs of services: in small letters it would match large ones too.
+    words += [f"--grep={pattern}", "--case-sensitive=yes"] if pattern else []
+    # With --grep its own -n prints the newest line first.
+    tail = f" | tail -n {lines}" if pattern and lines and not follow else ""
+    words += ["-n", str(lines)] if lines and not tail else []
+    command = shlex.join(words) + tail
+    if follow:
+        # Its end is that of this pipe, whatever ends this process: else it would stay there until the next line.
+        command = f"{command} -f & reader=$!; cat >/dev/null; kill $reader"
+    return command
+
+
 def _journal(run: Run, host: Host, unit: str, moment: float, lines: int, *, follow: bool) -> int:
     """Print a host's journal, or the part of one of its units.
 
@@ -180,16 +207,7 @@ def _journal(run: Run, host: Host, unit: str, moment: float, lines: int, *, foll
         SkepError: The host does not answer.
 
     """
-    words = ["journalctl", "--no-pager", "-o", "short-iso"]
-    words += ["-u", unit] if unit else []
-    words += [f"--since=@{moment:.0f}"] if moment else []
-    words += ["-n", str(lines)] if lines else []
-    if pattern := get_var("grep"):
-        words += [f"--grep={pattern}"]
-    command = shlex.join(words)
-    if follow:
-        # Its end is that of this pipe, whatever ends this process: else it would stay there until the next line.
-        command = f"{command} -f & reader=$!; cat >/dev/null; kill $reader"
+    command = journal_command(unit, moment, lines, get_var("grep") or "", follow=follow)
     connection = run.connections.to(host)
     connection.open()
     files = run.connections.files

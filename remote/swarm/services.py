@@ -82,7 +82,7 @@ def put_service(client: DockerClient, found: Json, spec: Json) -> None:
         return
     if jobs.is_job(found):
         # Else an equal specification would be none to run again.
-        spec = _forced(spec, found)
+        spec = with_new_tasks(spec, found)
     with engine_errors(spec["Name"], "changing the service", ServiceError):
         write_service(client, found, spec)
 
@@ -117,12 +117,18 @@ def begin_update_again(client: DockerClient, found: Json) -> None:
         APIError: The engine refused, or the service was changed since.
 
     """
-    write_service(client, found, _forced(found["Spec"], found))
+    write_service(client, found, with_new_tasks(found["Spec"], found))
 
 
-def _forced(spec: Json, found: Json) -> Json:
-    """Return a specification that makes new tasks of a service as the swarm has it, though nothing else differs."""
-    count = found["Spec"]["TaskTemplate"].get("ForceUpdate", 0) + 1
+def with_new_tasks(spec: Json, found: Json) -> Json:
+    """Return a specification that has the swarm replace a service's tasks, though nothing else differs. Pure.
+
+    Args:
+        spec: The specification.
+        found: The service as the swarm has it.
+
+    """
+    count = int(found["Spec"]["TaskTemplate"].get("ForceUpdate", 0)) + 1
     return {**spec, "TaskTemplate": {**spec["TaskTemplate"], "ForceUpdate": count}}
 
 

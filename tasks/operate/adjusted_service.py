@@ -45,10 +45,11 @@ class AdjustedService:
             ServiceError: It is not deployed, or the new tasks don't run.
 
         """
+        from remote.swarm.services import with_new_tasks
+
         client, found = self._found()
         is_ours = _is_ours(found)
-        spec = json_copy(found["Spec"])
-        spec["TaskTemplate"]["ForceUpdate"] = int(spec["TaskTemplate"].get("ForceUpdate", 0)) + 1
+        spec = with_new_tasks(found["Spec"], found)
         update = spec.get("UpdateConfig")
         if start_first:
             spec["UpdateConfig"] = {**(update or {}), "Order": "start-first"}

@@ -20,6 +20,8 @@ ENOUGH = 0.5
 ALL = "all"
 CREATED = "created"
 """The state of a container that has not been started."""
+_SHORTEST_ID = 6
+"""Letters of a container's id that are enough to mean it."""
 GATEWAY_NETWORK = "docker_gwbridge"
 """The bridge by which a host reaches its containers that are in overlay networks."""
 
@@ -63,6 +65,13 @@ class ServiceContainer:
     def words(self) -> str:
         """Task, host and the first letters of the id, for messages."""
         return f"{self.task} on {self.host.short} ({self.id[:12]})"
+
+    def is_meant(self, task: str | None) -> bool:
+        """Return whether a person means it by `task=`: a task's number or name, a host, an id's beginning, or `all`."""
+        if task is None or task == ALL:
+            return True
+        names = (self.task.rpartition(".")[2], self.host.short, self.host.name, self.task)
+        return task in names or (len(task) >= _SHORTEST_ID and self.id.startswith(task))
 
 
 @dataclass(frozen=True)
@@ -181,18 +190,13 @@ def chosen(found: ServiceContainers, service: str, task: str | None) -> list[Ser
         raise ServiceError(
             f"{service}: no container of it runs{last}{_silence(found)} (doit status {service})"
         )
+    meant = [each for each in running if each.is_meant(task)]
     if task == ALL:
-        return running
-    if task is not None:
-        named = [
-            each for each in running if task in (each.task.rpartition(".")[2], each.host.short, each.task)
-        ]
-        named = named or [each for each in running if len(task) >= 6 and each.id.startswith(task)]  # noqa: PLR2004
-        if not named:
-            there = ", ".join(f"{each.task} on {each.host.short}" for each in running)
-            raise ServiceError(f"{service}: no task {task} runs; there are {there}{_silence(found)}")
-        return named[:1]
-    return sorted(running, key=lambda each: "(healthy)" not in each.status)[:1]
+        return meant
+    if not meant:
+        there = ", ".join(f"{each.task} on {each.host.short}" for each in running)
+        raise ServiceError(f"{service}: no task {task} runs; there are {there}{_silence(found)}")
+    return sorted(meant, key=lambda each: "(healthy)" not in each.status)[:1]
 
 
 def _silence(found: ServiceContainers) -> str:

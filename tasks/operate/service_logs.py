@@ -3,6 +3,7 @@
 import heapq
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -39,6 +40,7 @@ class ServiceLogs:
         request: The part of each container's log that is wanted.
         wanted: Chooses containers.
         warn: Takes a line for each host or container whose log can't be read.
+        matches: Chooses lines by their text; the request's number is that of the lines that it chooses.
 
     """
 
@@ -49,9 +51,10 @@ class ServiceLogs:
         request: LogRequest,
         wanted: Callable[[ServiceContainer], bool],
         warn: Callable[[str], None],
+        matches: Callable[[str], object] | None = None,
     ) -> None:
         self._run, self._service, self._request = run, service, request
-        self._wanted, self._warn = wanted, warn
+        self._wanted, self._warn, self._matches = wanted, warn, matches
         self._silent: set[str] = set()
         self._last: dict[str, str] = {}
         self._begun: set[str] = set()
@@ -97,8 +100,8 @@ class ServiceLogs:
             if container.has_begun and container.id not in self._begun:
                 self._begun.add(container.id)
                 is_known = container.host.short in self._known_hosts
-                # Of a host that did not answer before: as much as of the others at first.
-                first = replace(self._request, since="", lines=0) if is_known else self._request
+                # All that it says from now on; of a host that did not answer before as much as of the others at first.
+                first = replace(self._request, lines=0) if is_known else self._request
                 threading.Thread(
                     target=self._follow, args=(container, first), name=f"log of {container.task}", daemon=True
                 ).start()
@@ -140,13 +143,29 @@ class ServiceLogs:
         try:
             connection = self._run.connections.to(container.host)
             connection.open()
-            for line in log_lines(container.words, connection.docker_socket, container.id, request):
+            lines = log_lines(
+                container.words, connection.docker_socket, container.id, self._of_engine(request)
+            )
+            for line in self._matching(lines, request):
                 yield TaskLine(container.task, line), container
         except HostError as error:
             self._warn(str(error))
             self._begun.discard(container.id)
         except SkepError as error:
             self._warn(str(error))
+
+
+    def _of_engine(self, request: LogRequest) -> LogRequest:
+        """Return what the engine is asked for: all lines, where those that match are counted."""
+        return request if self._matches is None or request.follow else replace(request, lines=0)
+
+    def _matching(self, lines: Iterator[LogLine], request: LogRequest) -> Iterator[LogLine]:
+        """Yield the lines that match, the last of them where a number was asked for."""
+        matches = self._matches
+        if matches is None:
+            return lines
+        matching = (line for line in lines if matches(line.text))
+        return iter(deque(matching, request.lines)) if request.lines and not request.follow else matching
 
 
 def after_time(text: str) -> str:

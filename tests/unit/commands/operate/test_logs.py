@@ -3,7 +3,7 @@
 import pytest
 from doit.cmd_base import DodoTaskLoader
 
-from commands.operate.logs import LogsCommand
+from commands.operate.logs import LogsCommand, journal_command
 
 
 @pytest.mark.parametrize("words", [["-f", "web"], ["--follow", "web"]])
@@ -13,3 +13,31 @@ def test_f_is_follow(words: list[str]) -> None:
 
     assert (params["follow"], rest) == (True, ["web"])
     assert params["dodoFile"] != "web"
+
+
+@pytest.mark.parametrize(
+    ("unit", "moment", "pattern", "follow", "command"),
+    [
+        ("docker", 0.0, "", False, "journalctl --no-pager -o short-iso -u docker -n 20"),
+        (
+            "",
+            5.0,
+            "no route",
+            False,
+            "journalctl --no-pager -o short-iso --since=@5 '--grep=no route' --case-sensitive=yes | tail -n 20",
+        ),
+        (
+            "",
+            0.0,
+            "x",
+            True,
+            (
+                "journalctl --no-pager -o short-iso --grep=x --case-sensitive=yes -n 20 -f "
+                "& reader=$!; cat >/dev/null; kill $reader"
+            ),
+        ),
+    ],
+)
+def test_a_journal(unit: str, moment: float, pattern: str, command: str, *, follow: bool) -> None:
+    """The newest line comes last, also of those that match, and capital letters count as in services' logs."""
+    assert journal_command(unit, moment, 20, pattern, follow=follow) == command

@@ -43,6 +43,7 @@ class Logs:
         self.broken: set[str] = set()
         self.ended: set[str] = set()
         self.chosen: set[str] | None = None
+        self.matches: Callable[[str], object] | None = None
         self.requests: list[tuple[str, LogRequest]] = []
         self.warnings: list[str] = []
         self.look: Callable[[], None] = lambda: None
@@ -55,7 +56,8 @@ class Logs:
         """Read them."""
         connection = SimpleNamespace(open=lambda: None, docker_socket=Path("none"))
         run: Any = SimpleNamespace(connections=SimpleNamespace(to=lambda _host: connection))
-        lines = ServiceLogs(run, "web", request, self._is_chosen, self.warnings.append).lines()
+        logs = ServiceLogs(run, "web", request, self._is_chosen, self.warnings.append, self.matches)
+        lines = logs.lines()
         self._readers.append(lines)
         return lines
 
@@ -137,6 +139,30 @@ def test_no_such_task(logs: Logs) -> None:
 
     assert list(logs.read(LogRequest())) == []
     assert logs.warnings == ["web: there is no such task; there are web.1, web.2"]
+
+
+def test_lines_that_match_are_counted(logs: Logs) -> None:
+    """So the last error is found, however much was written since; those that come are chosen as well."""
+    logs.found = found(container("web.1"))
+    logs.lines = {"web.1": [line(n, "error" if n < 4 else "well") for n in range(9)]}
+    logs.matches = lambda text: text == "error"
+
+    assert [each.line.time[17:19] for each in logs.read(LogRequest(lines=2))] == ["02", "03"]
+    assert logs.requests == [("web.1", LogRequest())]
+    lines = logs.read(LogRequest(lines=1, follow=True))
+    assert next(lines).line == line(3, "error")
+    logs.lines["web.1"] += [line(9, "well"), line(10, "error")]
+    assert next(lines).line == line(10, "error")
+
+
+def test_a_task_that_was_silent_since(logs: Logs) -> None:
+    """Where it is followed, what it said before that comes neither."""
+    logs.found = found(container("web.1"))
+    logs.lines = {"web.1": [line(1, "long ago")]}
+    lines = logs.read(LogRequest(since=after_time(line(5, "").time), follow=True))
+    threading.Timer(0.05, lambda: logs.lines["web.1"].append(line(9, "now"))).start()
+
+    assert next(lines).line.text == "now"
 
 
 def test_followed(logs: Logs) -> None:
