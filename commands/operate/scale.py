@@ -15,9 +15,11 @@ from commands.shared.holding import INTERRUPTED, holding
 from model.errors import SkepError
 from model.moments import future_moment
 from tasks.operate.adjusted_service import AdjustedService
-from tasks.run.open import WORDS, words_typed
+from tasks.run.open import words_typed
 
 KEEP = "keep"
+_OWN = ("stage", "until")
+"""The words `name=value` that are no service's; a service may be called as those of other commands are, `user`."""
 
 
 class ScaleCommand(DoitCmdBase):
@@ -36,7 +38,7 @@ leave it alone until then; with keep, until its definition changes. A number as 
         """Scale them. Loads no tasks."""
         self.loader.setup(params)
         run = site_run(self.loader, asks=False)
-        typed = {name: text for name, text in words_typed().items() if name not in WORDS}
+        typed = {name: text for name, text in words_typed().items() if name not in _OWN}
         wanted = {name: text for name, text in typed.items() if name in run.stage.services}
         rest = [
             *(word for word in args if word != KEEP),
@@ -48,9 +50,11 @@ leave it alone until then; with keep, until its definition changes. A number as 
                 f"{' '.join([*rest, *wrong]) or 'no service'}: type: {self.bin_name} scale SERVICE=NUMBER "
                 f"[until=2h] [keep]; services: {', '.join(run.stage.services) or 'none'}"
             )
+        until = get_var("until")
+        if until is not None and KEEP in args:
+            raise InvalidCommand(f"until={until} and {KEEP}: how long is it to stay so? Type one of them")
         log = ConsoleLog(self.outstream)
         try:
-            until = get_var("until")
             ends = None if until is None else future_moment(until, time.time())
             with holding(run):
                 for name, number in wanted.items():

@@ -12,7 +12,7 @@ from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
 from commands.operate.status_lines import joined, status_tables, verdict_lines
-from commands.operate.task_lines import service_verdict, task_lines
+from commands.operate.task_lines import service_problems, service_verdict, task_lines
 from commands.shared.console import LiveScreen, is_coloured, is_live, width_of
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
@@ -138,8 +138,9 @@ Exit status: 0 all is well; 2 something is wrong; 1 it can't be told, as no host
         if service:
             lines, tasks = task_lines(run.stage, reading, service, coloured=coloured, width=wide)
             own = next(each for each in status.services if each.name == service)
-            problems, verdict = own.problems, service_verdict(own, coloured=coloured)
-            data = {**dataclasses.asdict(own), **tasks}
+            problems = service_problems(own, reading)
+            verdict = service_verdict(own, problems, coloured=coloured)
+            data = {**dataclasses.asdict(own), "problems": problems, **tasks}
         else:
             stale = self._stale(run)
             lines = status_tables(status, coloured=coloured, width=wide)

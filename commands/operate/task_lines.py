@@ -1,7 +1,7 @@
 """The lines of `doit status SERVICE`: its tasks, the newest of each slot first, and their last errors."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from commands.operate.status_lines import Cell, span, table
@@ -28,8 +28,7 @@ def task_lines(
 
     """
     tasks = service_tasks(stage, reading, service)
-    lines = [reading.swarm] if isinstance(reading.swarm, str) else []
-    lines += table(
+    lines = table(
         ("TASK", "STATE", "SINCE", "HOST", "CONTAINER", "ERROR"),
         [_row(task) for task in tasks],
         coloured=coloured,
@@ -51,7 +50,13 @@ def _row(task: ServiceTask) -> list[Cell]:
     ]
 
 
-def service_verdict(service: ServiceStatus, *, coloured: bool) -> list[str]:
+def service_problems(service: ServiceStatus, reading: SiteReading) -> tuple[str, ...]:
+    """Return what is wrong with a service; that nothing is known of the swarm is wrong as well."""
+    swarm = (reading.swarm,) if isinstance(reading.swarm, str) else ()
+    return (*swarm, *service.problems)
+
+
+def service_verdict(service: ServiceStatus, problems: Sequence[str], *, coloured: bool) -> list[str]:
     """Return the lines below a service's tasks: notes, and what is wrong."""
     lines = [paint(clean(note), DIM, on=coloured) for note in service.notes]
-    return lines + [paint(f"! {clean(problem)}", RED, on=coloured) for problem in service.problems]
+    return lines + [paint(f"! {clean(problem)}", RED, on=coloured) for problem in problems]

@@ -192,6 +192,7 @@ def _arguments(command: str, site: SiteNames) -> Iterator[Word]:
         yield from ((name, "volume") for name in site.names("volumes"))
     elif command == "scale":
         yield from ((f"{name}=", "service") for name in site.names("services"))
+        yield ("keep", "until its definition changes")
     elif command == "cp":
         yield from ((f"{name}:", "service") for name in site.names("services"))
     elif command == "why":

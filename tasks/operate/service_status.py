@@ -179,12 +179,16 @@ def _service_problems(
 ) -> Iterator[str]:
     """Yield what is wrong with a service."""
     wanted, running = counts
+    unhealthy = sum(UNHEALTHY in state for state in states)
+    sick = f"{unhealthy} of {len(states)} containers are unhealthy (doit logs {name})"
     if found is None:
         defined = view.stage.services.get(name)
         if not isinstance(view.reading.swarm, str):
             yield "is not deployed (doit deploy_services)"
         elif running < wanted and defined is not None and not defined.is_job:
             yield f"{running} of {wanted} tasks run, as the hosts that answer say"
+        if unhealthy:
+            yield sick
         return
     if running < wanted and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
         verb = "ended well" if jobs.is_job(found) else "run"
@@ -196,8 +200,8 @@ def _service_problems(
         )
     if failing := _failing(view, found, tasks):
         yield f"{failing} (doit logs {name})"
-    if unhealthy := sum(UNHEALTHY in state for state in states):
-        yield f"{unhealthy} of {len(states)} containers are unhealthy (doit logs {name})"
+    if unhealthy:
+        yield sick
     update = found.get("UpdateStatus") or {}
     if update.get("State") in _TROUBLE:
         yield f"its last update: {str(update['State']).replace('_', ' ')}: {update.get('Message', '')}".rstrip(

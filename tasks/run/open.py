@@ -178,6 +178,11 @@ def words_typed() -> dict[str, str]:
     return dict(doit_cmd._CMDLINE_VARS or {})  # noqa: SLF001 - no other way to ask
 
 
+def command_typed() -> str:
+    """Return the first word of the command line that is no `name=value`: doit takes those anywhere."""
+    return next((word for word in sys.argv[1:] if "=" not in word or word.startswith("-")), "")
+
+
 def _refuse_unknown_words() -> None:
     """Refuse `stag=production`: doit would take it, say nothing, and work on another stage.
 
@@ -186,7 +191,7 @@ def _refuse_unknown_words() -> None:
 
     """
     # Its words are names of services, and it refuses others itself.
-    if sys.argv[1:2] == ["scale"]:
+    if command_typed() == "scale":
         return
     unknown = [word for word in words_typed() if word not in WORDS]
     if unknown:

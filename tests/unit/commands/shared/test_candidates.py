@@ -83,6 +83,7 @@ def words(site: SiteNames, *typed: str) -> list[str]:
         (["recover_swarm", "keep="], ["keep=hive0", "keep=hive1"]),
         (["recover_swarm", "keep=hive0", "off=hive0,"], ["off=hive0,hive1"]),
         (["scale", "we"], ["web="]),
+        (["scale", "web=3", "ke"], ["keep"]),
         (["move_volume", "d"], ["data"]),
         (["move_volume", "data", "to="], ["to=hive0", "to=hive1"]),
         (["move_volume", "data", "f"], ["from="]),

@@ -245,6 +245,14 @@ def test_no_manager_answers(stage: Stage) -> None:
     assert status.problems == ["no manager of the swarm answers: hive0: no leader"]
     assert [(each.running, each.wanted) for each in status.services] == [(2, 2), (3, 3)]
     assert status.networks == ()
+    sick = engine(container("web", 1, status="Up 2 min (unhealthy)"), container("each", 1))
+    reading = well(swarm="no manager answers")
+    status = status_of(stage, replace(reading, engines={**reading.engines, "hive0": sick, "hive1": "silent"}))
+    assert status.problems[-3:] == [
+        "web: 1 of 2 tasks run, as the hosts that answer say",
+        "web: 1 of 1 containers are unhealthy (doit logs web)",
+        "each: 2 of 3 tasks run, as the hosts that answer say",
+    ]
 
 
 def test_a_host_is_away_and_no_manager_answers(stage: Stage) -> None:
