@@ -99,15 +99,21 @@ class ContainerFiles:
         """
         connection = UnixHttp(self._engine, TIMEOUT)
         words = {"path": directory, "noOverwriteDirNonDir": "1"}
+        broken: OSError | None = None
         try:
-            connection.request(
-                "PUT",
-                f"/containers/{self._container}/archive?{urlencode(words)}",
-                pieces,
-                {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"},
-                encode_chunked=True,
-            )
+            try:
+                connection.request(
+                    "PUT",
+                    f"/containers/{self._container}/archive?{urlencode(words)}",
+                    pieces,
+                    {"Content-Type": "application/x-tar", "Transfer-Encoding": "chunked"},
+                    encode_chunked=True,
+                )
+            except (BrokenPipeError, ConnectionResetError) as error:
+                broken = error  # it may have refused before it had read all, and says why
             self._check(connection.getresponse(), directory)
+            if broken is not None:
+                raise broken
         except (OSError, HTTPException) as error:
             raise self._silent(error) from error
         finally:

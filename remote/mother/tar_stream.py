@@ -1,6 +1,7 @@
 """Files of this machine as a tar stream, and out of one: owners by number, modes, times, links, any bytes in names."""
 
 import os
+import posixpath
 import queue
 import tarfile
 import threading
@@ -83,14 +84,24 @@ def unpack(stream: BinaryIO, directory: Path, name: str) -> None:
 
     """
     home = directory.resolve()
+    links: dict[str, str] = {}
 
     def placed(member: tarfile.TarInfo, _to: str) -> tarfile.TarInfo:
         path = _renamed(member.name, name)
-        if not _is_inside(home, path):
+        if path in links or not _is_inside(home, path):
+            # A link that came before would be followed.
             raise StateError(f"{member.name}: would be written outside of {directory}; it was not")
         linked = _renamed(member.linkname, name) if member.islnk() else member.linkname
         if member.islnk() and not _is_inside(home, linked):
             raise StateError(f"{member.name}: links to a file outside of {directory}; it was not written")
+        if member.issym():
+            links[path] = linked
+        if linked in links and member.islnk():
+            # Of a hard link to a symbolic one tar would change what that leads to: it becomes a symbolic one as well.
+            links[path] = links[linked]
+            member = member.replace(name=path, linkname=links[linked], deep=False)
+            member.type = tarfile.SYMTYPE
+            return member
         return member.replace(name=path, linkname=linked, deep=False)
 
     try:
@@ -105,7 +116,7 @@ def unpack(stream: BinaryIO, directory: Path, name: str) -> None:
 def _renamed(path: str, name: str) -> str:
     """Return a path of a stream with another first part."""
     _, slash, rest = path.removeprefix("./").partition("/")
-    return f"{name}{slash}{rest}".rstrip("/")
+    return posixpath.normpath(f"{name}{slash}{rest}") if ".." not in rest.split("/") else path
 
 
 def _is_inside(home: Path, path: str) -> bool:

@@ -154,7 +154,6 @@ class ServiceLogs:
         except SkepError as error:
             self._warn(str(error))
 
-
     def _of_engine(self, request: LogRequest) -> LogRequest:
         """Return what the engine is asked for: all lines, where those that match are counted."""
         return request if self._matches is None or request.follow else replace(request, lines=0)
