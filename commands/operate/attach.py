@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from functools import partial
 from types import FrameType
 
@@ -14,7 +15,7 @@ from model.errors import SkepError
 from remote.engine.engine_session import EngineSession
 from remote.engine.exec_session import ExecRequest, ExecSession
 from remote.engine.terminal import ERRORS, OUTPUT, own_terminal, write
-from tasks.operate.containers import ServiceContainer
+from tasks.operate.containers import ServiceContainer, ServiceContainers
 from tasks.operate.readings import begin
 from tasks.run.context import Run
 from tasks.run.open import DASHES
@@ -24,6 +25,8 @@ BROKEN = 255
 SIGNALLED = 128
 """The exit status of who was ended by a signal is higher by its number."""
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_TURN = 0.2
+"""Seconds within which a signal is seen."""
 _PATIENCE = 5.0
 """Seconds for telling a host to signal a command."""
 
@@ -132,7 +135,7 @@ def run_in_all(run: Run, containers: Sequence[ServiceContainer], request: ExecRe
                 if rest:
                     say(descriptor, rest)
         except SkepError as error:
-            say(ERRORS, clean(str(error)).encode())
+            say(ERRORS, clean(run.secrets.redact(str(error))).encode())
             return BROKEN
         except BrokenPipeError:
             _send(run, started, signal.SIGPIPE)
@@ -141,9 +144,20 @@ def run_in_all(run: Run, containers: Sequence[ServiceContainer], request: ExecRe
 
     try:
         with _signals_for(run, sessions):
-            return max([each.result() for each in [begin(partial(one, each)) for each in containers]])
+            running = [begin(partial(one, each)) for each in containers]
+            # By turns: Python would see a signal that comes just before it waits only when it has waited.
+            while wait(running, _TURN).not_done:
+                pass
+            return max(each.result() for each in running)
     except StoppedError as stopped:
         return stopped.status
+
+
+def say_silent(run: Run, found: ServiceContainers) -> bool:
+    """Say which hosts did not answer, where all containers are meant, and return whether there are any."""
+    for line in found.silent:
+        sys.stderr.write(f"{clean(run.secrets.redact(line))}; nothing was done there\n")
+    return bool(found.silent)
 
 
 @contextlib.contextmanager

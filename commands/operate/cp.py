@@ -10,7 +10,7 @@ from doit import get_var
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.operate.attach import BROKEN
+from commands.operate.attach import BROKEN, say_silent
 from commands.operate.status_lines import size_words
 from commands.shared.current_run import site_run
 from model.errors import ServiceError, SkepError, StateError
@@ -54,10 +54,10 @@ Not into or out of tmpfs mounts, /proc, /sys and /dev: those the engine does not
             if not inner.startswith("/"):
                 raise ServiceError(f"{name}:{inner}: write the whole path, beginning with /")
             service = known_service(run.stage, name)
-            found = chosen(find_containers(run, service, enough=None if task else ENOUGH), service, task)
             if out and task == ALL:
                 raise ServiceError("task=all: files come out of one container; name its task")
-            for container in found:
+            found = find_containers(run, service, enough=None if task else ENOUGH)
+            for container in chosen(found, service, task):
                 sys.stderr.write(f"{container.words}\n")
                 connection = run.connections.to(container.host)
                 connection.open()
@@ -67,6 +67,8 @@ Not into or out of tmpfs mounts, /proc, /sys and /dev: those the engine does not
                         _fetch(files, inner, run.directory / args[1], progress)
                     else:
                         _bring(files, run.directory / args[0], inner, progress)
+            if task == ALL and say_silent(run, found):
+                return BROKEN
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return BROKEN

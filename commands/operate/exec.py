@@ -12,6 +12,7 @@ from commands.operate.attach import (
     BROKEN,
     attach,
     run_in_all,
+    say_silent,
     terminal_environment,
     words_before_dashes,
     words_behind_dashes,
@@ -64,7 +65,8 @@ one leaves it to itself."""
                 environment=terminal_environment() if terminal else (),
             )
             if task == ALL:
-                return run_in_all(run, containers, request)
+                status = run_in_all(run, containers, request)
+                return BROKEN if say_silent(run, found) else status
             [container] = containers
             sys.stderr.write(f"{container.words}\n")
             sys.stderr.flush()

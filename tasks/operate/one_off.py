@@ -68,22 +68,35 @@ def one_off_task(
     name = service[: _LONGEST_NAME - len(ending)] + ending
     spec = one_off_spec(found["Spec"], name, command, terminal, has_init=has_init)
     spec["Labels"] = {**run.stage.labels, ONE_OFF_LABEL: service}
-    with engine_errors(service, "starting the task", ServiceError):
-        # It may come to a hive that never had the image.
-        with contextlib.suppress(KeyError):
-            client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
-        made = client.api.create_service(
-            spec["TaskTemplate"],
-            spec["Name"],
-            spec["Labels"],
-            spec["Mode"],
-            endpoint_spec=spec["EndpointSpec"],
-        )
     try:
+        with engine_errors(service, "starting the task", ServiceError):
+            # It may come to a hive that never had the image.
+            with contextlib.suppress(KeyError):
+                client.api.reload_config(docker_config(run.stage, run.state, run.secrets))
+            made = client.api.create_service(
+                spec["TaskTemplate"],
+                spec["Name"],
+                spec["Labels"],
+                spec["Mode"],
+                endpoint_spec=spec["EndpointSpec"],
+            )
         yield _container(run, client, service, str(made["ID"]), log)
     finally:
-        with engine_errors(service, "removing the task", ServiceError):
-            client.api.remove_service(made["ID"])
+        # By its name: a signal may have come before the engine's answer.
+        _remove(client, name, log)
+
+
+def _remove(client: "DockerClient", name: str, log: Log) -> None:
+    """Remove a task's service; where that fails it is said, and how the command ended counts all the same."""
+    from docker.errors import NotFound
+
+    from remote.engine.client import engine_errors
+
+    try:
+        with engine_errors(name, "removing the task", ServiceError), contextlib.suppress(NotFound):
+            client.api.remove_service(name)
+    except ServiceError as error:
+        log(f"{error}\n    it is still there: doit prune removes it")
 
 
 def one_off_spec(

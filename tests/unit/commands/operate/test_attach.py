@@ -6,17 +6,18 @@ import socket
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from commands.operate import attach as attached
-from commands.operate.attach import StoppedError, attach_to, run_in_all, stopped_by_signals
+from commands.operate.attach import StoppedError, attach_to, run_in_all, say_silent, stopped_by_signals
 from model.errors import HostError
 from model.stage import Host
 from remote.engine.engine_session import EngineSession
 from remote.engine.exec_session import ExecRequest
-from tasks.operate.containers import ServiceContainer
+from tasks.operate.containers import ServiceContainer, ServiceContainers
 
 HOSTS = [
     Host(f"hive{n}", f"p-hive{n}.example", f"10.0.0.{n}", is_hive=True, is_repository=False) for n in range(2)
@@ -60,6 +61,7 @@ class Hosts:
 
     def __init__(self) -> None:
         self.connections = self
+        self.secrets: Any = SimpleNamespace(redact=lambda text: text)
         self.scripts: list[str] = []
         self.came = threading.Event()
 
@@ -150,6 +152,15 @@ def test_in_all(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[st
     out, err = capfd.readouterr()
     assert out == "web.1 | one\nweb.1 | two\nweb.1 | three\n"
     assert sorted(err.splitlines()) == ["web.1 | odd", "web.2 | hive1: its Docker Engine does not answer"]
+
+
+def test_hosts_that_are_silent_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where all tasks are meant, there may be one more on such a host."""
+    run: Any = Hosts()
+
+    assert not say_silent(run, ServiceContainers((), ()))
+    assert say_silent(run, ServiceContainers((CONTAINERS[0],), ("hive1: no answer within 8 s",)))
+    assert capsys.readouterr().err == "hive1: no answer within 8 s; nothing was done there\n"
 
 
 def test_ctrl_c_goes_to_all(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,5 +109,5 @@ def test_names_of_services_are_words_of_this_command(
         opened._refuse_unknown_words()
         return
 
-    with pytest.raises(InvalidDodoFile, match="^web=… is not known"):
+    with pytest.raises(InvalidDodoFile, match=r"^web=… is not known"):
         opened._refuse_unknown_words()

@@ -1,7 +1,18 @@
-"""The specification of a one-off task."""
+"""A one-off task: its specification, and that it goes."""
 
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.errors import APIError, NotFound
+
+from commands.operate.attach import StoppedError
 from model.json_types import Json
-from tasks.operate.one_off import one_off_spec
+from remote.swarm import services
+from tasks.operate import one_off
+from tasks.operate.one_off import one_off_spec, one_off_task
+from tests import made as rig
 
 SERVICE: Json = {
     "Name": "web",
@@ -73,3 +84,79 @@ def test_it_has_an_init_where_hosts_have_one() -> None:
     spec = one_off_spec(SERVICE, "web-run-1", ["sleep", "9"], has_init=True)
 
     assert spec["TaskTemplate"]["ContainerSpec"]["Init"] is True
+
+
+class Api:
+    """An engine that makes a service, and removes it as a test says."""
+
+    def __init__(self) -> None:
+        self.api = self
+        self.is_stopped = False
+        self.refuses: Exception | None = None
+        self.there: list[str] = []
+
+    def info(self) -> Json:
+        """Return a description."""
+        return {}
+
+    def reload_config(self, _path: object) -> None:
+        """Do nothing."""
+
+    def create_service(self, _template: object, name: str, *_: object, **__: object) -> Json:
+        """Make one; a signal may come before the answer."""
+        self.there.append(name)
+        if self.is_stopped:
+            raise StoppedError(15)
+        return {"ID": "made"}
+
+    def remove_service(self, name: str) -> None:
+        """Remove it, unless that is refused."""
+        if self.refuses:
+            raise self.refuses
+        self.there.remove(name)
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Api:
+    """Give the engine."""
+    monkeypatch.setattr(services, "find_service", lambda *_: {"Spec": SERVICE})
+    monkeypatch.setattr(one_off, "_remove_ended", lambda *_: None)
+    monkeypatch.setattr(one_off, "_container", lambda *_: "its container")
+    return Api()
+
+
+def task(directory: Path, api: Api, said: list[str]) -> Any:
+    """Return a task of a made site."""
+    made = rig.new(directory)
+    made.make()
+    run = made.run()
+    run.connections.manager = lambda **_: (run.stage.hives[0], api)  # type: ignore[method-assign,assignment,return-value]
+    return one_off_task(run, "web", ["migrate"], said.append)
+
+
+def test_it_goes_though_a_signal_came_before_the_answer(tmp_path: Path, api: Api) -> None:
+    """Nobody knows its id then; it goes by its name."""
+    api.is_stopped = True
+
+    with pytest.raises(StoppedError), task(tmp_path, api, []):
+        pytest.fail("it was not made")
+    assert api.there == []
+
+
+@pytest.mark.parametrize(
+    ("refuses", "said"),
+    [
+        (NotFound("gone"), ""),
+        (
+            APIError("no leader"),
+            "web-run-.*: removing the task: .*\n    it is still there: doit prune removes it",
+        ),
+    ],
+)
+def test_how_the_command_ended_counts(tmp_path: Path, api: Api, refuses: Exception, said: str) -> None:
+    """Also where the task can't be removed, which is said, or is gone by now."""
+    api.refuses, lines = refuses, []
+
+    with task(tmp_path, api, lines) as container:
+        assert container == "its container"
+    assert re.fullmatch(said, "".join(lines))
