@@ -130,7 +130,7 @@ def task(directory: Path, api: Api, said: list[str]) -> Any:
     made = rig.new(directory)
     made.make()
     run = made.run()
-    run.connections.manager = lambda **_: (run.stage.hives[0], api)  # type: ignore[method-assign,assignment,return-value]
+    run.connections.manager = lambda **_: (run.stage.hives[0], api)  # type: ignore[method-assign]
     return one_off_task(run, "web", ["migrate"], said.append)
 
 
@@ -155,7 +155,8 @@ def test_it_goes_though_a_signal_came_before_the_answer(tmp_path: Path, api: Api
 )
 def test_how_the_command_ended_counts(tmp_path: Path, api: Api, refuses: Exception, said: str) -> None:
     """Also where the task can't be removed, which is said, or is gone by now."""
-    api.refuses, lines = refuses, []
+    lines: list[str] = []
+    api.refuses = refuses
 
     with task(tmp_path, api, lines) as container:
         assert container == "its container"
