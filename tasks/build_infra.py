@@ -17,6 +17,7 @@ from tasks.hosts.held_first import hold_first
 from tasks.hosts.registry_host import goes_down, waits_for_move
 from tasks.hosts.rolling_replace import one_at_a_time, refusal
 from tasks.hosts.ssh_key import SshKey
+from tasks.hosts.volume_data import kept_for_move
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SSH_KEY_TASK, infra_task
 from tasks.phase import Orphan, Phase
@@ -264,11 +265,13 @@ class OrphanHost(Orphan):
 
     Args:
         former: What is on it; None as long as it was not asked.
+        kept: Why it stays, also where a person names its volumes: one of them is being moved.
 
     """
 
     kind, order = "host", 80
     former: decommission.FormerHost | None = None
+    kept: str = ""
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -283,7 +286,9 @@ class OrphanHost(Orphan):
 
     @property
     def staying(self) -> str:
-        """Why it stays: nobody named its volumes."""
+        """Why it stays: a volume is being moved, or nobody named its volumes."""
+        if self.kept:
+            return self.kept
         held = ",".join(self.volumes)
         doubt = self.former.doubt if self.former is not None else ""
         may = f"may be on it ({doubt})" if doubt else "would be lost with it"
@@ -291,7 +296,14 @@ class OrphanHost(Orphan):
 
     def examined(self, run: Run) -> Self:
         """Ask the host for its volumes."""
-        return replace(self, former=decommission.former(run.stage, run.state, run.connections, self.name))
+        former = decommission.former(run.stage, run.state, run.connections, self.name)
+        # Of a swarm that does not answer the host can't be taken out: its removal refuses by itself.
+        kept = "" if run.live_state.swarm.error else kept_for_move(run, self.name, former.volumes)
+        return replace(self, former=former, kept=kept)
+
+    def may_go(self, volumes: Collection[str]) -> bool:
+        """Return whether its volumes were named, and none of them is being moved."""
+        return not self.kept and super().may_go(volumes)
 
     def remove(self, run: Run, log: Log) -> None:
         """Take it out of the swarm, then remove it with its disk."""

@@ -15,7 +15,15 @@ from model.stage import Host, Stage
 from model.templates import NFS, refers_to
 from tasks.cleanup.inventory import Inventory
 from tasks.cleanup.removing import each, remove_when_free
-from tasks.hosts.volume_data import drop_move, dropped_move, elsewhere, has_data, move_refusal, moves
+from tasks.hosts.volume_data import (
+    drop_move,
+    dropped_move,
+    elsewhere,
+    has_data,
+    kept_for_move,
+    move_refusal,
+    moves,
+)
 from tasks.names import NFS_TASK, host_task, setup_task, volume_task
 from tasks.observe.externals import volume_drift
 from tasks.observe.live_state import LiveState
@@ -257,6 +265,8 @@ class OrphanVolume(Orphan):
     kind, order, is_on_host, is_kept = "volume", 90, True, True
     is_elsewhere: bool = False
     """Whether site.toml has it on other hosts."""
+    kept: str = ""
+    """Why it stays, also where a person names it: it is being moved."""
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -265,12 +275,18 @@ class OrphanVolume(Orphan):
 
     @property
     def staying(self) -> str:
-        """Why it stays: a service uses it, or nobody named it."""
+        """Why it stays: it is being moved, a service uses it, or nobody named it."""
+        if self.kept:
+            return self.kept
         if self.users and self.is_elsewhere:
             return (
                 f"{self.held}; doit move_volume {self.name} to=HOST takes its data to where site.toml has it"
             )
         return super().staying if self.users else f"it may hold data; to remove it: volumes={self.name}"
+
+    def may_go(self, volumes: Collection[str]) -> bool:
+        """Return whether it was named, nobody uses it, and it is not being moved."""
+        return not self.kept and super().may_go(volumes)
 
     def remove(self, run: Run, log: Log) -> None:
         """Remove it as soon as no container uses it."""
@@ -307,6 +323,7 @@ def orphans(run: Run) -> Iterator[Orphan]:
                     else "no longer in site.toml; left, since it may hold data",
                     host=host.short,
                     is_elsewhere=name in stage.volumes,
+                    kept=kept_for_move(run, host.short, [name]),
                     users=tuple(
                         user for user in mounting(run.live_state, name, host) if user in stage.services
                     ),

@@ -1,6 +1,6 @@
 """Data in volumes: whether a volume holds any, and whether that is elsewhere, or being moved."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from shlex import quote
 
@@ -45,6 +45,18 @@ def move_refusal(run: Run, volume: str) -> str:
     """
     move = moves(run).get(volume)
     return move.refusal() if move is not None and volume not in run.may_replace else ""
+
+
+def kept_for_move(run: Run, host: str, volumes: Iterable[str]) -> str:
+    """Return why volumes stay on a host, whoever names them: one is being moved, or nobody can tell; empty if not.
+
+    Until the move has ended, the hive that it is taken from may have the only copy, and no container uses it.
+    """
+    wanted = [name for name in volumes if name in run.stage.volumes]
+    if wanted and run.live_state.swarm.error:
+        return f"nobody can tell whether it is being moved: {run.live_state.swarm.error.splitlines()[0]}"
+    found = [move for name in wanted if (move := moves(run).get(name)) is not None]
+    return next((move.refusal() for move in found if host in (move.source, move.target)), "")
 
 
 def dropped_move(run: Run, volume: str) -> VolumeMove | None:

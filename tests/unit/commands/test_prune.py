@@ -20,13 +20,17 @@ from model.errors import HostError
 from model.keys.authorized_key import AuthorizedKey
 from model.keys.record import FactRecord, HostRecord
 from model.stage import Host
+from model.swarm.volume_move import VolumeMove, journal_labels
 from remote.hostsetup.markers import AppliedStep
 from remote.ssh.connection import Connection
 from remote.swarm import nodes as swarm_nodes
 from remote.swarm import upkeep
+from tasks.build_infra import OrphanHost
 from tasks.build_volumes import OrphanVolume
 from tasks.cleanup.orphans import line, orphans
 from tasks.cleanup.prune import prune as remove_all
+from tasks.hosts.decommission import FormerHost
+from tasks.hosts.volume_data import kept_for_move
 from tasks.observe.states import SwarmState
 from tasks.phase import Orphan
 from tasks.run.connections import Connections
@@ -35,6 +39,7 @@ from tasks.services.orphans import OrphanService
 from tasks.setup_hosts import OrphanStep
 from tests import made as rig
 from tests.made import Made
+from tests.unit.model.swarm.test_volume_move import config
 
 pytestmark = pytest.mark.slow
 
@@ -562,6 +567,39 @@ def test_with_the_sites_name_all_but_volumes_goes(made: Made, removed: list[str]
     assert "service web" in removed
     assert prune(made, confirm="example", volumes="data")[0] == 0
     assert "volume data on hive0" in removed
+
+
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_volume_that_is_being_moved_stays(made: Made, removed: list[str], *, copied: bool) -> None:
+    """The hive that it is taken from may have the only copy, and no container uses it: to name it removes nothing.
+
+    That holds for a host that left the stage meanwhile as well, and where the swarm can't be asked.
+    """
+    made.edit('hosts = ["hive0"]', 'hosts = ["hive1"]')
+    made.look("hive0", services={})
+    move = VolumeMove("data", "hive0", "hive1", {})
+    labels = made.run().stage.labels
+    configs = {"move": config(move.data, journal_labels(labels, "data"))}
+    if copied:
+        configs["copied"] = config(b"copied", journal_labels(labels, "data", copied=True))
+    made.swarm = replace(made.swarm, configs={**made.swarm.configs, **configs})
+
+    status, text = prune(made, confirm="example", volumes="data")
+
+    assert (status, "volume data on hive0" in removed) == (0, False)
+    assert (
+        "volume data on hive0 stays: volume data is being moved from hive0 to hive1, which has not ended"
+        in text
+    )
+    host = OrphanHost(
+        "hive0", "build_infra:hive0", former=FormerHost(made.run().stage.host("hive0"), ("data",))
+    )
+    assert host.may_go({"data"})
+    assert not replace(host, kept=kept_for_move(made.run(), "hive0", ["data"])).may_go({"data"})
+    assert kept_for_move(made.run(), "hive2", ["data"]) == ""
+
+    made.swarm = SwarmState(error="no manager answers")
+    assert "nobody can tell whether it is being moved: no manager answers" in prune(made)[1]
 
 
 @pytest.mark.parametrize(
