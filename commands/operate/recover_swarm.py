@@ -12,7 +12,7 @@ from doit.exceptions import InvalidCommand
 
 from commands.shared.console import ConsoleLog
 from commands.shared.current_run import confirming, site_run
-from commands.shared.holding import INTERRUPTED, holding
+from commands.shared.holding import holding, interrupted
 from model.errors import HostError, SkepError
 from providers.base import Found
 from tasks.operate.lost_managers import SwarmLoss, examine
@@ -77,8 +77,7 @@ anything runs there, and joins as a new node. After a kill, type it again."""
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return 1
         except KeyboardInterrupt:
-            sys.stderr.write("\ninterrupted: type it again, which goes on where it was\n")
-            return INTERRUPTED
+            return interrupted(run, "type it again, which goes on where it was")
         finally:
             run.connections.close()
 

@@ -26,9 +26,17 @@ _NO_VOTE = "can't find manager in raft memberlist"
 
 
 def check_expendable(
-    beside: str, client: DockerClient, host: Host, back: Iterable[str], node_id: str = ""
+    beside: str,
+    client: DockerClient,
+    host: Host,
+    back: Iterable[str],
+    node_id: str = "",
+    *,
+    stays: bool = False,
 ) -> None:
     """Raise unless the swarm keeps its majority without a hive, and others that were away are back.
+
+    Of two managers neither can be missed by that, so that one which comes back may go.
 
     Args:
         beside: Another hive.
@@ -36,6 +44,7 @@ def check_expendable(
         host: The hive.
         back: The full names of the hives that have to be back.
         node_id: The hive's node, where that is known.
+        stays: Whether it comes back as the same node, so that it has its vote meanwhile, and does not give it.
 
     Raises:
         HostError: It can't do without it now.
@@ -56,11 +65,13 @@ def check_expendable(
     }
     if missing := sorted(set(back) - ready):
         raise HostError(f"{', '.join(missing)} is not back in the swarm yet")
+    others, left = [node for node in managers if not is_of(node, host, node_id)], len(ready - {host.name})
     # Counted as they are when it has left in order: the others alone.
-    others = [node for node in managers if not is_of(node, host, node_id)]
-    if len(ready - {host.name}) <= len(others) // 2:
+    if left <= len(others) // 2:
+        raise HostError(f"of its {len(others)} other managers {left} are ready, which is not a majority")
+    if stays and len(others) > 1 and left <= len(managers) // 2:
         raise HostError(
-            f"of its {len(others)} other managers {len(ready - {host.name})} are ready, which is not a majority"
+            f"of its {len(managers)} managers {left} are ready without it, which is not a majority"
         )
 
 

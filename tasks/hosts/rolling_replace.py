@@ -204,7 +204,8 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool =
 
     def may_go() -> bool:
         beside, client = manager()
-        swarm_nodes.check_expendable(beside.short, client, host, back)
+        stays = not goes or run.provider.keeps_volumes
+        swarm_nodes.check_expendable(beside.short, client, host, back, stays=stays)
         return True
 
     action = "replaced" if goes else "stopped"

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from shlex import quote
 
 from model.errors import HostError, ServiceError, SkepError
 from model.json_types import Json
 from model.keys.record import VolumeRecord
-from model.labels import INCARNATION_LABEL, VOLUME_LABEL, labels_of
+from model.labels import INCARNATION_LABEL, VOLUME_LABEL, belongs_to, labels_of
 from model.log import Log
 from model.stage import Host
 from remote.mother.wait import telling, wait_for
@@ -105,10 +106,20 @@ class MovedVolumes:
             raise ServiceError(f"{candidate.source.short}: has no volume {candidate.name}")
         read_from = volume_copy.data_directory(there)
         copy = self._volume(candidate.target, candidate.name)
+        if copy and not belongs_to(labels_of(copy), self._run.stage.labels):
+            raise MoveRefusedError(
+                f"{candidate.target.short}: there is a volume {candidate.name} that is not this stage's: if it is not "
+                f"needed, remove it there (docker volume rm {candidate.name})"
+            )
         # As the engine would describe it: one that is bound to a directory is there before it is made.
         options = dict(renderer_of(self._run).volume(candidate.name).driver_opts)
         wanted = volume_copy.data_directory(copy or {"Options": options, "Mountpoint": ""})
         write_to = wanted or self._volume_root(candidate.target)
+        if wanted in options.values() and not self._is_directory(candidate.target, wanted):
+            raise MoveRefusedError(
+                f"{candidate.target.short}: there is no directory {wanted}, to which volume {candidate.name} is bound: "
+                "make it, as empty as the volume is to be"
+            )
         contents = self._look(candidate.source, read_from)
         return Surveyed(candidate, contents, read_from, write_to, is_there=bool(wanted))
 
@@ -117,6 +128,11 @@ class MovedVolumes:
         with closing(self._run.connections.reader(host)) as api:
             listed = api.volumes(filters={"name": name})["Volumes"] or ()
         return next((each for each in listed if each["Name"] == name), {})
+
+    def _is_directory(self, host: Host, path: str) -> bool:
+        """Return whether a host has a directory."""
+        script = f"[ ! -d {quote(path)} ] || echo there\n"
+        return bool(self._run.connections.to(host).script(script, label=f"looking for {path}").strip())
 
     def _volume_root(self, host: Host) -> str:
         """Return the directory of an engine's volumes."""
@@ -225,13 +241,7 @@ class MovedVolumes:
         labels = volume_labels(run.stage, wanted, candidate.name)
         engine = run.connections.engine(target)
         ensure_volume(target.short, engine, candidate.name, wanted, labels, _quiet, inspector)
-        directory = volume_copy.data_directory(self._volume(target, candidate.name))
-        if directory in wanted.driver_opts.values():
-            script = f'[ -d "{directory}" ] || {{ echo "there is no directory {directory}: make it" >&2; exit 1; }}\n'
-            run.connections.to(target).script(
-                script, label=f"looking for the directory of volume {candidate.name}"
-            )
-        return directory
+        return volume_copy.data_directory(self._volume(target, candidate.name))
 
     def _compare(self, surveyed: Surveyed, write_to: str) -> None:
         """Compare both copies.

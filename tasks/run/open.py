@@ -39,7 +39,7 @@ THREADS = 64
 """Of these, few work at a time (`tasks.run.coordination.AT_A_TIME`); the others wait for services to run."""
 WORDS = {
     "stage": "the stage to work on",
-    "confirm": "destroy, prune, rebalance, recover_swarm, unlock: the site's name",
+    "confirm": "destroy, prune, rebalance, recover_swarm, unlock, upgrade_hosts: the site's name",
     "key": "prune: the ssh keys to take out",
     "volumes": "destroy, prune, replace_host: the volumes that may be lost as well",
     "upgrade": "lock: the images to upgrade",

@@ -8,6 +8,7 @@ import pytest
 import requests
 from docker.errors import APIError, NotFound
 
+from model.errors import HostError
 from model.stage import Host
 from model.swarm.host_node import is_of
 from remote.swarm import nodes as swarm_nodes
@@ -195,6 +196,43 @@ def test_a_join_that_never_ended_has_no_vote_and_is_cleared_away() -> None:
     swarm_nodes.remove_ghosts(new, client, quiet)
 
     assert gone == [f"ghost{n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("managers", "down", "leaves", "stays"),
+    [(3, 0, True, True), (3, 1, False, False), (4, 1, True, False), (5, 1, True, True), (2, 0, True, True)],
+)
+def test_a_manager_that_comes_back_counts_meanwhile(
+    managers: int, down: int, *, leaves: bool, stays: bool
+) -> None:
+    """One that is restarted keeps its vote: of four managers, one of which is down, none may be missed for that.
+
+    One that leaves takes its vote along. Two managers are no majority without each other: that keeps nobody.
+    """
+    hosts = [
+        Host(f"hive{n}", f"p-hive{n}.x", f"10.0.0.{n}", is_hive=True, is_repository=False)
+        for n in range(managers)
+    ]
+    nodes = [
+        {
+            "ID": host.short,
+            "Spec": {"Role": "manager"},
+            "Description": {"Hostname": host.name},
+            "Status": {"State": "down" if place >= managers - down else "ready"},
+            "ManagerStatus": {"Reachability": "unreachable" if place >= managers - down else "reachable"},
+        }
+        for place, host in enumerate(hosts)
+    ]
+    client: Any = SimpleNamespace(api=SimpleNamespace(nodes=lambda: nodes))
+
+    def may(*, comes_back: bool) -> bool:
+        try:
+            swarm_nodes.check_expendable("hive1", client, hosts[0], (), stays=comes_back)
+        except HostError:
+            return False
+        return True
+
+    assert (may(comes_back=False), may(comes_back=True)) == (leaves, stays)
 
 
 def test_a_host_without_an_address_is_no_node() -> None:
