@@ -161,6 +161,20 @@ def list_machines(backend: str) -> tuple[set[str], set[str]]:
     return _LISTS[backend]()
 
 
+def power_off_machine(backend: str, number: str) -> None:
+    """Switch a machine off, as by its mains switch. Whether it is off then its backend's list says.
+
+    Args:
+        backend: Its backend.
+        number: Its id there.
+
+    """
+    if backend == "libvirt":
+        virsh("destroy", number, check=False)
+    else:
+        output(["VBoxManage", "controlvm", number, "poweroff"])
+
+
 def _why_not_libvirt() -> str:
     """Return why libvirt can't be used."""
     if "vagrant-libvirt" not in output([executable(), "plugin", "list"]):

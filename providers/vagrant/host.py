@@ -168,6 +168,13 @@ class VagrantHosts:
                 self._machines.halt(name, self._timeout, log)
                 log(f"stopped {name}")
 
+    def fence(self, name: str, log: Log) -> None:
+        """Switch a machine off at once, be it paused."""
+        with self._machines.lock(name, log):
+            if self._machines.states().get(name) == RUNNING:
+                self._machines.power_off(name)
+                log(f"switched {name} off")
+
     def remove(self, name: str, log: Log) -> None:
         """Remove a machine with its disks."""
         if not self._machines.directory.exists():

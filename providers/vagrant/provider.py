@@ -106,6 +106,10 @@ class VagrantProvider(Provider):
         """Stop a machine in order."""
         self._hosts.halt(name, log)
 
+    def fence(self, name: str, log: Log) -> None:
+        """Switch a machine off at once, be it paused."""
+        self._hosts.fence(name, log)
+
     def remove(self, name: str, log: Log) -> None:
         """Remove a machine with its disks."""
         self._hosts.remove(name, log)

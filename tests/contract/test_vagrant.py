@@ -12,6 +12,7 @@ import pytest
 from model.errors import ProviderError
 from model.keys.record import HostRecord
 from providers.vagrant import api as vagrant_api
+from providers.vagrant import machines
 from providers.vagrant.host import VagrantHosts
 from providers.vagrant.provider import VagrantProvider
 from providers.vagrant.vagrantfile import stage_table
@@ -137,6 +138,32 @@ def test_another_checkout_finds_the_machines(vagrant_rig: VagrantRig, tmp_path: 
 
     assert vagrant_rig.provider().found()["hive0"].id == before.id
     assert ensured(vagrant_rig)[0] == before
+
+
+def test_a_host_is_fenced_at_once(vagrant_rig: VagrantRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switched off by its backend: Vagrant would have a paused machine go on, to stop it in order. Then it starts."""
+    make.ensure_host(vagrant_rig.provider(), "hive0")
+    provider = vagrant_rig.provider()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("Vagrant was asked")
+
+    monkeypatch.setattr(provider._machines, "halt", refuse)
+    said: list[str] = []
+    for name in ("hive0", "hive0", "never"):
+        provider.fence(name, said.append)
+    assert said == ["switched hive0 off"]
+    assert not vagrant_rig.provider().found()["hive0"].running
+    make.ensure_host(vagrant_rig.provider(), "hive0")
+    assert vagrant_rig.provider().found()["hive0"].running
+
+
+def test_a_host_that_stays_on_is_not_fenced(vagrant_rig: VagrantRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its backend says counts, and not that it was told to."""
+    make.ensure_host(vagrant_rig.provider(), "hive0")
+    monkeypatch.setattr(machines, "power_off_machine", lambda *_: None)
+    with pytest.raises(ProviderError, match="hive0: runs on, though it was switched off"):
+        vagrant_rig.provider().fence("hive0", make.quiet)
 
 
 def test_a_host_that_is_not_wanted_any_more_can_be_removed(vagrant_rig: VagrantRig) -> None:

@@ -184,6 +184,11 @@ def vagrant(words: list[str]) -> None:
         getattr(machine, command)()
 
 
+def is_it(domain: Domain, name: str) -> bool:
+    """Return whether a domain has this name, or this id."""
+    return name in (domain.path.name, domain.table()["id"])
+
+
 def virsh(words: list[str]) -> None:
     """Be virsh."""
     if words[:2] != ["--connect", "qemu:///system"]:
@@ -198,8 +203,10 @@ def virsh(words: list[str]) -> None:
             log("".join(f"{d.table()['id']}\n" for d in domains.values() if d.table()["running"]))
         case ["list", "--all", "--name"]:
             log("".join(f"{name}\n" for name in domains))
-        case ["destroy", name] if name in domains and domains[name].table()["running"]:
-            domains[name].write(running=False)
+        case ["destroy", name] if any(is_it(d, name) and d.table()["running"] for d in domains.values()):
+            for domain in domains.values():
+                if is_it(domain, name):
+                    domain.write(running=False)
         case ["undefine", name, "--remove-all-storage", "--nvram"] if name in domains:
             domains[name].path.unlink()
             for disk in domains[name].disks:
