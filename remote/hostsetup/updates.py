@@ -88,7 +88,11 @@ def look_script() -> str:
 def upgrade_script() -> str:
     """Return a script that takes the newer packages, and says what is left then."""
     return whole_script(
-        lock("upgrade"), script("updates"), "fetch_lists >&2", "take_newer >&2", "tell upgraded"
+        lock("upgrade"),
+        script("updates"),
+        "fetch_lists >&2",
+        f"take_newer {' '.join(sorted(NEEDED))} >&2",
+        "tell upgraded",
     )
 
 

@@ -16,7 +16,10 @@ fetch_lists() {
 # newer: a line for each package that would be changed: `inst NAME OLD NEW ORIGIN`, `remv NAME OLD`; OLD is - for a new one.
 newer() {
     if [ "$FAMILY" = apt ]; then
-        apt-get -s -o Debug::NoLocking=true -o APT::Install-Recommends=false full-upgrade | sed -n -E \
+        # Where it can't tell, the host is not up to date. After an upgrade that was cut off it can't, and need not.
+        planned=$(apt-get -s -o Debug::NoLocking=true -o APT::Install-Recommends=false full-upgrade) || half_done ||
+            fail "apt-get can't tell what an upgrade would change: see its words above, and: apt-get -s full-upgrade"
+        printf '%s\n' "$planned" | sed -n -E \
             -e 's/^Inst ([^ ]+) \[([^]]+)\] \(([^ ]+) ([^ ]+).*$/inst \1 \2 \3 \4/p' \
             -e 's/^Inst ([^ ]+) \(([^ ]+) ([^ ]+).*$/inst \1 - \2 \3/p' \
             -e 's/^Remv ([^ ]+) \[([^]]+)\].*$/remv \1 \2/p'
@@ -78,10 +81,26 @@ tell() {
     keep_packages "$1" "$(printf '%s\n' "$found" | grep -c '^inst ' || :)"
 }
 
-# take_newer: install them; files of configuration that were changed here stay as they are.
+# keep_needed NAME...: fail if an upgrade would remove one of these packages: the lists are newer than the plan's.
+keep_needed() {
+    found=$(newer)
+    for name in "$@"; do
+        ! printf '%s\n' "$found" | grep -qF "remv $name " ||
+            fail "an upgrade would now remove $name, which the site needs: see apt-get -s full-upgrade"
+    done
+}
+
+# take_newer NAME...: install them, unless that would remove one of these; files of configuration that were changed here
+# stay as they are.
 take_newer() {
+    # A whole system takes longer than a step's few packages, and is not cut off for that.
+    timeout() {
+        shift
+        command timeout 7000 "$@"
+    }
     if [ "$FAMILY" = apt ]; then
         mend_dpkg
+        keep_needed "$@"
         # All is here before the first package is touched.
         apt_get --download-only full-upgrade
         apt_get full-upgrade

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from remote.hostsetup.packages import script
-from remote.hostsetup.updates import HostUpdates, PackageAge, Update, look_script, parse_kept, parse_updates
+from remote.hostsetup.updates import (
+    HostUpdates,
+    PackageAge,
+    Update,
+    look_script,
+    parse_kept,
+    parse_updates,
+    upgrade_script,
+)
 
 APT = """\
 NOTE: This is only a simulation!
@@ -43,6 +51,55 @@ def test_what_apt_would_do_is_read(tmp_path: Path) -> None:
     ]
 
 
+def apt_script(
+    directory: Path, apt: str, *lines: str, dpkg: str = "true"
+) -> "subprocess.CompletedProcess[str]":
+    """Run lines with the script's functions, a stand-in for apt-get, and one for dpkg."""
+    for name, text in (("apt-get", apt), ("dpkg", dpkg), ("timeout", 'echo "limit $1" >&2; shift; "$@"')):
+        (directory / name).write_text(f"#!/bin/sh\n{text}\n")
+        (directory / name).chmod(0o755)
+    # Of the prelude what these need: the real one looks at the machine.
+    prelude = """say() { printf '%s\n' "$*"; }
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+in_container() { true; }
+mend_dpkg() { :; }
+apt_get() { timeout 1500 apt-get "$@"; }"""
+    head = f"PATH={directory}:$PATH\nLIBRARY={directory}\nFAMILY=apt\n{prelude}\n{script('updates')}"
+    text = "\n".join([head, *lines, ""])
+    return subprocess.run(["sh", "-eu", "-s"], input=text, text=True, capture_output=True, check=False)
+
+
+def test_where_apt_can_not_tell_the_host_is_not_up_to_date(tmp_path: Path) -> None:
+    """As with unmet dependencies: a failure with apt's words. After an upgrade that was cut off that is no failure."""
+    broken = "echo 'E: Unmet dependencies' >&2; exit 100"
+    done = apt_script(tmp_path, broken, "tell looked")
+    assert done.returncode == 1
+    assert "E: Unmet dependencies\napt-get can't tell what an upgrade would change" in done.stderr
+    assert "engine" not in done.stdout
+
+    done = apt_script(tmp_path, broken, "tell looked", dpkg="echo 'bash is half configured'")
+    assert done.returncode == 0, done.stderr
+    assert parse_updates(done.stdout).half_done
+
+
+def test_lists_that_are_newer_than_the_plan_remove_nothing_that_is_needed(tmp_path: Path) -> None:
+    """They are fetched again before the upgrade: it is looked at once more, and not begun where it must not be."""
+    apt = f"case $* in *-s*) cat <<'END'\n{APT}END\n;; *) echo \"does $*\" >&2 ;; esac"
+    done = apt_script(tmp_path, apt, "take_newer docker.io oldlib")
+    assert done.returncode == 1
+    assert "an upgrade would now remove oldlib, which the site needs" in done.stderr
+    assert "does" not in done.stderr
+
+    done = apt_script(tmp_path, apt, "take_newer docker.io old")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        "limit 7000",
+        "does --download-only full-upgrade",
+        "limit 7000",
+        "does full-upgrade",
+    ]
+
+
 @pytest.mark.parametrize(
     ("output", "current", "touches"),
     [
@@ -67,7 +124,8 @@ def test_a_package_that_the_site_needs_is_not_removed() -> None:
 
 def test_a_look_fetches_lists_and_takes_nothing() -> None:
     """The script that looks installs nothing."""
-    assert "take_newer >&2" not in look_script().splitlines()
+    assert not [line for line in look_script().splitlines() if line.startswith("take_newer ")]
+    assert [line for line in upgrade_script().splitlines() if line.startswith("take_newer ")]
     assert "fetch_lists >&2" in look_script().splitlines()
 
 
