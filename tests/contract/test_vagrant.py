@@ -148,7 +148,7 @@ def test_a_host_is_fenced_at_once(vagrant_rig: VagrantRig, monkeypatch: pytest.M
     def refuse(*_: object) -> None:
         raise AssertionError("Vagrant was asked")
 
-    monkeypatch.setattr(provider._machines, "halt", refuse)
+    monkeypatch.setattr(machines.Machines, "halt", refuse)
     said: list[str] = []
     for name in ("hive0", "hive0", "never"):
         provider.fence(name, said.append)
