@@ -10,7 +10,10 @@ from tasks.operate.site_status import HostStatus, NetworkStatus, SiteStatus, Vol
 
 NAMED = 8
 """Resources that the line of stale ones names."""
-_GAP = "  "
+NARROW = 8
+"""Letters that are left of a column that is cut."""
+GAP = "  "
+"""Between two columns."""
 
 Cell = tuple[str, str]
 """A text and its style."""
@@ -29,23 +32,27 @@ def status_tables(status: SiteStatus, *, coloured: bool, width: int) -> list[str
         (
             ("HOST", "ROLE", "LOAD", "MEMORY", "DISK", "UP", "ENGINE", "TASKS"),
             map(_host, status.hosts),
+            "ENGINE",
         ),
         (
             ("SERVICE", "RUNNING", "HEALTHY", "SINCE", "REVISION", "IMAGE", "WHERE"),
             map(_service, status.services),
+            "IMAGE",
         ),
         (
             ("VOLUME", "HOST", "SIZE", "DISK"),
             map(_volume, status.volumes),
+            "VOLUME",
         ),
         (
             ("NETWORK", "SUBNET", "SERVICES"),
             map(_network, status.networks),
+            "NETWORK",
         ),
     )
     lines: list[str] = []
-    for head, rows in tables:
-        found = table(head, list(rows), coloured=coloured, width=width)
+    for head, rows, yields in tables:
+        found = table(head, list(rows), coloured=coloured, width=width, yields=yields)
         lines += [*found, ""] if found else []
     return lines
 
@@ -74,24 +81,38 @@ def verdict_lines(status: SiteStatus, stale: Sequence[str], *, coloured: bool) -
     return lines
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[Cell]], *, coloured: bool, width: int) -> list[str]:
-    """Return a table; nothing without rows. Its last column is cut where the line would be too long."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[Cell]], *, coloured: bool, width: int, yields: str
+) -> list[str]:
+    """Return a table; nothing without rows.
+
+    Args:
+        head: The names of its columns.
+        rows: Its rows.
+        coloured: Whether it has colours.
+        width: The columns of a line.
+        yields: The column that is cut where lines would be too long, down to `NARROW`; then the last one is.
+
+    """
     if not rows:
         return []
     cells = [[(text, BOLD) for text in head], *rows]
     widths = [max(len(row[column][0]) for row in cells) for column in range(len(head))]
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    narrow = head.index(yields)
+    widths[narrow] = max(min(NARROW, widths[narrow]), widths[narrow] - max(0, excess))
     lines = []
     for row in cells:
         rest, parts = width, []
         for (text, style), wide in zip(row, widths, strict=True):
-            shown = fitted(text, max(1, rest))
+            shown = fitted(text, max(1, min(wide, rest)))
             parts.append(
                 paint(shown, style, on=coloured and bool(style)) + " " * max(0, min(wide, rest) - len(shown))
             )
-            rest -= wide + len(_GAP)
+            rest -= wide + len(GAP)
             if rest < 1:
                 break
-        lines.append(_GAP.join(parts).rstrip())
+        lines.append(GAP.join(parts).rstrip())
     return lines
 
 

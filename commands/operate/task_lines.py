@@ -1,16 +1,20 @@
 """The lines of `doit status SERVICE`: its tasks, the newest of each slot first, and their last errors."""
 
+import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from commands.operate.status_lines import Cell, span, table
-from commands.shared.console import DIM, GREEN, RED, YELLOW, clean, paint
+from commands.operate.status_lines import GAP, Cell, span, table
+from commands.shared.console import BOLD, DIM, GREEN, RED, YELLOW, clean, paint
 from model.stage import Stage
 from tasks.operate.service_status import ServiceStatus
 from tasks.operate.service_tasks import ServiceTask, service_tasks
 from tasks.operate.site_reading import SiteReading
 
+_INDENT = "    "
+_NARROWEST = 20
+"""Letters of an error in a line at least."""
 _COLOURS = {"running": GREEN, "failed": RED, "rejected": RED, "unknown": YELLOW}
 
 
@@ -28,13 +32,38 @@ def task_lines(
 
     """
     tasks = service_tasks(stage, reading, service)
-    lines = table(
-        ("TASK", "STATE", "SINCE", "HOST", "CONTAINER", "ERROR"),
-        [_row(task) for task in tasks],
-        coloured=coloured,
-        width=width,
-    )
+    head, rows = ("TASK", "STATE", "SINCE", "HOST", "CONTAINER"), [_row(task) for task in tasks]
+    lines = table(head, rows, coloured=coloured, width=width, yields="CONTAINER")
+    plain = table(head, rows, coloured=False, width=width, yields="CONTAINER")
+    lines = list(_with_errors(tasks, lines, plain, coloured=coloured, width=width))
     return lines or [f"{service} has no tasks"], {"tasks": [vars(task) for task in tasks]}
+
+
+def _with_errors(
+    tasks: Sequence[ServiceTask], lines: Sequence[str], plain: Sequence[str], *, coloured: bool, width: int
+) -> Iterator[str]:
+    """Yield the lines of tasks with their errors behind them, or whole below them where there is no room.
+
+    Args:
+        tasks: The tasks.
+        lines: A line for the head, and one for each task.
+        plain: The same without colours.
+        coloured: Whether errors have a colour.
+        width: The columns of a line.
+
+    """
+    start = max(map(len, plain), default=0) + len(GAP)
+    if lines:
+        is_any = any(task.error for task in tasks)
+        yield lines[0] + (" " * (start - len(plain[0])) + paint("ERROR", BOLD, on=coloured) if is_any else "")
+    for task, line, shown in zip(tasks, lines[1:], plain[1:], strict=True):
+        error, style = " ".join(clean(task.error).split()), RED if task.is_wanted else DIM
+        if start + len(error) <= width:
+            yield (line + " " * (start - len(shown)) + paint(error, style, on=coloured)).rstrip()
+            continue
+        yield line
+        for part in textwrap.wrap(error, max(_NARROWEST, width - len(_INDENT))):
+            yield _INDENT + paint(part, style, on=coloured)
 
 
 def _row(task: ServiceTask) -> list[Cell]:
@@ -46,7 +75,6 @@ def _row(task: ServiceTask) -> list[Cell]:
         ("-" if task.since is None else span(time.time() - task.since), style),
         (task.host or "-", style),
         (task.container or "-", style),
-        (task.error, RED if task.is_wanted else style),
     ]
 
 
