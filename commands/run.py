@@ -49,6 +49,10 @@ class RunCommand(DoitRun):
 
     name = "run"
     doc_purpose = "bring the stage up to date: all phases, or the named tasks and what they need"
+    doc_usage = "[TASK ...] | SERVICE -- COMMAND [ARGUMENT ...]"
+    doc_description = """\
+With a service and a command behind `--` it brings nothing up to date: the command runs as a task of its own, with the \
+service's image, environment, secrets, networks and volumes, which is gone afterwards. Its exit status is ours."""
     cmd_options = (*DoitRun.cmd_options, TIMINGS)
     sel_tasks: list[str] | None
     _with_timings = False

@@ -34,7 +34,8 @@ class CpCommand(DoitCmdBase):
 Modes, times, symbolic and hard links are kept, and owners by their numbers (out of a container only as root). Where \
 the target is a directory that exists, the copy goes into it. Into the containers of all tasks with task=all.
 
-Not into or out of tmpfs mounts, /proc, /sys and /dev: those the engine does not see; use `doit exec`."""
+Not into or out of tmpfs mounts, /proc, /sys and /dev: those the engine does not see; use `doit exec`. It takes the \
+setuid and setgid bits off files with hard links that come into a container."""
 
     cmd_options = ()
 

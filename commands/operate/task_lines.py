@@ -87,4 +87,6 @@ def service_problems(service: ServiceStatus, reading: SiteReading) -> tuple[str,
 def service_verdict(service: ServiceStatus, problems: Sequence[str], *, coloured: bool) -> list[str]:
     """Return the lines below a service's tasks: notes, and what is wrong."""
     lines = [paint(clean(note), DIM, on=coloured) for note in service.notes]
+    if not problems:
+        return [*lines, paint("all is well", GREEN, on=coloured)]
     return lines + [paint(f"! {clean(problem)}", RED, on=coloured) for problem in problems]

@@ -52,7 +52,7 @@ IN_TEXT = (
     "doit init mysite ci=github",
     "doit logs hello since=15m",
     "doit logs hive0 since=1h",
-    "doit ssh hive0 -- 'du -xh / | sort -h | tail'",
+    "doit ssh hive0 -- sudo du -xh -t 1G /",
 )
 """The commands of the text that no block has, and that can be run as they stand."""
 IN_TEXT_NOT_RUN = {

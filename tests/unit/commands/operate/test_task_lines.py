@@ -25,6 +25,7 @@ def test_a_swarm_of_which_nothing_is_known_is_wrong() -> None:
         "! no manager of the swarm answers",
         "! is odd",
     ]
+    assert service_verdict(WEB, (), coloured=False) == ["all is well"]
 
 
 def task(state: str, container: str, error: str = "") -> ServiceTask:
