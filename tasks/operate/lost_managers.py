@@ -131,7 +131,7 @@ def examine(run: Run, keep: Host, off: Collection[str]) -> SwarmLoss:
         node=str(kept.swarm.get("NodeID", "")),
         services=kept.services,
         lost=lost,
-        notes=(*([doubt] if doubt else ()), *_notes(run, keep)),
+        notes=(*([doubt] if doubt else ()), *_notes(run, keep, kept)),
     )
 
 
@@ -223,7 +223,7 @@ def _majority(run: Run, keep: Host, readings: Mapping[Host, ManagerReading]) -> 
             if node["ManagerStatus"].get("Reachability") == "reachable"
         )
         names = ", ".join(reachable)
-        if host.short in fences:
+        if _is_fenced(fences, host, str(reading.swarm.get("NodeID", ""))):
             return Majority(
                 f"{host.short} was fenced, and is back with a leader that its old swarm has elected ({names}): switch "
                 f"these hosts off first (doit halt {host.short}, or by hand)"
@@ -352,16 +352,24 @@ def _lost_host(
             else "has no leader"
         )
         reason = reason if fence == LEAVES else "is in no swarm any more"
-    elif host.short in off or (things is None and host.short in run.state.fences()):
+    elif host.short in off or (things is None and _is_fenced(run.state.fences(), host, node)):
         fence = OFF
     elif things is not None:
         fence = HALTED if host.short in things else GONE
     return LostManager(host.short, node, _address(run, host), fence, reason, host)
 
 
-def _notes(run: Run, keep: Host) -> Iterator[str]:
+def _is_fenced(fences: Mapping[str, str], host: Host, node: str) -> bool:
+    """Return whether a host is the node still that was fenced; a note of an older recovery says nothing of another.
+
+    Another checkout's run may have had it join anew.
+    """
+    return bool(node) and fences.get(host.short) == node
+
+
+def _notes(run: Run, keep: Host, reading: ManagerReading) -> Iterator[str]:
     """Yield what a person should know beside that."""
-    if keep.short in run.state.fences():
+    if _is_fenced(run.state.fences(), keep, str(reading.swarm.get("NodeID", ""))):
         yield (
             f"{keep.short} was fenced in an earlier recovery: the swarm that was made then knows more than it; keep "
             "a manager of that one, if it can be had"

@@ -521,12 +521,31 @@ def test_fenced_hosts_with_a_leader_of_their_own_are_said(
     for short, node in LOST.items():
         run.state.fence(short, node)
         world.answering[short] = ManagerReading(
-            {"LocalNodeState": "active", "ControlAvailable": True}, on_disk=True, nodes=nodes
+            {"LocalNodeState": "active", "ControlAvailable": True, "NodeID": node}, on_disk=True, nodes=nodes
         )
     with pytest.raises(
         HostError, match="hive1 was fenced, and is back with a leader that its old swarm has elected"
     ):
         examine(run, run.stage.host("hive0"), ())
+
+    # Another checkout's run had them join anew: this one's note is of nodes that are no more.
+    for short in LOST:
+        run.state.fence(short, f"what-{short}-was-before")
+    with pytest.raises(HostError, match="nothing to recover: hive1, hive2 answer each other"):
+        examine(run, run.stage.host("hive0"), ())
+
+
+def test_an_old_note_makes_no_host_fenced(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is of the node that the host was in an older recovery: a person has to say that it is off now."""
+    run = world.run(monkeypatch)
+    monkeypatch.setattr(type(run.provider), "halts", False)
+    monkeypatch.setattr(type(run.provider), "owns", False)
+    for short in ("hive0", "hive1", "hive2"):
+        run.state.fence(short, f"what-{short}-was-before")
+    loss = examine(run, run.stage.host("hive0"), ())
+    assert (loss.unfenced, loss.notes) == (["hive1", "hive2"], ())
+    run.state.fence("hive0", "node-of-hive0")
+    assert "hive0 was fenced in an earlier recovery" in examine(run, run.stage.host("hive0"), ()).notes[0]
 
 
 def test_it_is_said_beforehand(
