@@ -86,8 +86,7 @@ where it does not, it stops, and says what is left. Type it again to go on, also
 
     def _to_type(self, run: Run, args: Sequence[str]) -> str:
         """Return the command that does it."""
-        command, *words = confirming(run, self.bin_name, self.name, ()).split(f" {self.name} ", 1)
-        return " ".join([command, self.name, *args, *words])
+        return confirming(run, self.bin_name, self.name, (), args)
 
     def _upgrade(self, run: Run, hosts: Sequence[Host], args: Sequence[str], log: Log) -> int:
         """Upgrade one host after another, and return the exit status. It ends at the first that is not well."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from model.errors import SkepError
 from model.stage import Host
-from tasks.hosts.volume_data import has_data
+from tasks.hosts.volume_data import has_data, moves
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import VAULT
 from tasks.run.context import Run
@@ -89,6 +89,9 @@ class HostLosses:
                 if others
                 else ""
             )
+            move = moves(self.run).get(volume)
+            if move is not None and not move.is_copied and self.host.short == move.source:
+                own = f" (its copy on {move.target} is not whole: doit move_volume {volume} to={move.target})"
             yield (
                 f"volume {volume}: its data {where} alone{own}, and {goes}; last backup: none, skep has made none of it"
             )

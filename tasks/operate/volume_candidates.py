@@ -74,6 +74,7 @@ def candidate(run: Run, name: str, to: str, from_: str | None) -> Candidate:
         return _begun(run, begun, target)
     if error := live.host(target).error:
         raise MoveRefusedError(f"{target.short}: does not answer: {error}")
+    _check_node(run, target)
     if _is_done(run, name, target):
         return Candidate(name, target, target, VolumeMove(name, target.short, target.short, {}), is_done=True)
     source = _source(run, name, target, from_)
@@ -122,6 +123,29 @@ def _check_definition(run: Run, name: str, target: Host) -> None:
             f"{path}.hosts: site.toml has {', '.join(volume.named_hosts)} there, and not {target.short}: put "
             f"{target.short} in the place of the hive that has the data, then type this again. (A run in between "
             "starts no service there without its data: it refuses.)"
+        )
+
+
+def _check_node(run: Run, target: Host) -> None:
+    """Refuse a hive on which no service would start afterwards.
+
+    Raises:
+        MoveRefusedError: The swarm does not have it, does not see it, or gives it no tasks.
+
+    """
+    node = node_of(run.live_state.swarm.nodes.values(), target)
+    if not node:
+        raise MoveRefusedError(f"{target.short}: is not in the swarm: run doit setup_hosts")
+    state = (node.get("Status") or {}).get("State", "ready")
+    availability = (node.get("Spec") or {}).get("Availability", "active")
+    if state != "ready":
+        raise MoveRefusedError(
+            f"{target.short}: the swarm sees it as {state}, so that no service would start there: see doit status"
+        )
+    if availability != "active":
+        raise MoveRefusedError(
+            f"{target.short}: is set to {availability}, so that no service would start there: if skep set it so, type "
+            f"doit; else on a hive: docker node update --availability active {target.name}"
         )
 
 

@@ -1,14 +1,17 @@
 """The data that goes with a host: named beforehand, whether the host answers or not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from model.errors import HostError
+from model.swarm.volume_move import VolumeMove, journal_labels
 from tasks.hosts import host_losses
 from tasks.hosts.host_losses import HostLosses
 from tests import made as rig
 from tests.made import Made
+from tests.unit.model.swarm.test_volume_move import config
 
 
 @pytest.fixture
@@ -76,6 +79,25 @@ def test_others_have_data_of_their_own(made: Made) -> None:
     (line,) = losses(made, "hive0").lines()
 
     assert "is there alone (hive1: data of its own), and goes" in line
+
+
+@pytest.mark.parametrize(
+    ("copied", "said"), [(False, "(its copy on hive1 is not whole: doit move_volume"), (True, "")]
+)
+def test_a_copy_that_is_not_whole_is_none(made: Made, *, copied: bool, said: str) -> None:
+    """While a volume is moved its new hive has a part of the data: that is said, and is no data of its own."""
+    made.edit('hosts = ["hive0"]', 'hosts = ["hive1"]')
+    labels = made.run().stage.labels
+    move = VolumeMove("data", "hive0", "hive1", {})
+    configs = {"move": config(move.data, journal_labels(labels, "data"))}
+    if copied:
+        configs["copied"] = config(b"copied", journal_labels(labels, "data", copied=True))
+    made.swarm = replace(made.swarm, configs={**made.swarm.configs, **configs})
+
+    (line,) = losses(made, "hive0").lines()
+
+    assert said in line
+    assert ("data of its own" in line) == copied
 
 
 def test_the_only_copy_of_the_secrets_has_to_be_named(made: Made) -> None:

@@ -172,6 +172,27 @@ def test_what_is_refused(
     assert refused(made, listings).startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"Spec": {"Availability": "drain"}}, "hive1: is set to drain, so that no service would start there"),
+        (
+            {"Status": {"State": "down"}},
+            "hive1: the swarm sees it as down, so that no service would start there",
+        ),
+        ({"Description": {"Hostname": "other"}}, "hive1: is not in the swarm: run doit setup_hosts"),
+    ],
+)
+def test_a_hive_on_which_no_service_would_start(
+    made: Made, listings: Listings, change: dict[str, Any], said: str
+) -> None:
+    """Services would stop, and not start again: it is refused before."""
+    made.edit(*TO_HIVE1)
+    made.swarm.nodes["node-of-hive1"].update(change)
+
+    assert refused(made, listings).startswith(said)
+
+
 def test_hosts_and_volumes_that_there_are_not(made: Made, listings: Listings) -> None:
     """A volume that nobody mounts, and a host that is no hive."""
     with pytest.raises(MoveRefusedError, match=r"volumes.date: no service .* there are: data"):
