@@ -323,9 +323,8 @@ def test_readme_makes_a_site(reader: Reader) -> None:
 
 def test_commands_in_the_text(reader: Reader) -> None:
     """Those that can be run as they stand end well."""
-    reader.opens(reader.site)
-
     for text in IN_TEXT:
+        reader.opens(reader.site)
         reader.follows(Command(README, 0, text, is_typed=True))
 
 
