@@ -65,12 +65,11 @@ class SwarmRecovery:
             yield f"  {each.name}  {each.reason}: {self._fencing(each)}"
         if not loss.is_formed:
             services = ", ".join(loss.services)
-            restart = (
-                f"the containers of {services}"
+            yield (
+                f"the containers of {services} on {keep} restart"
                 if services
-                else "containers of services, of which none runs now,"
+                else f"no container of a service runs on {keep} now, so that none restarts"
             )
-            yield f"{restart} on {keep} restart"
         lost = {each.host for each in loss.lost}
         for volume in run.stage.volumes:
             if {*run.stage.volume_hosts(volume)} <= lost:

@@ -571,6 +571,11 @@ def test_it_is_said_beforehand(
     ]
     assert world.done == []
     assert capsys.readouterr().err == ""
+    loss = replace(examine(run, run.stage.host("hive0"), ()), services=())
+    assert (
+        "no container of a service runs on hive0 now, so that none restarts"
+        in SwarmRecovery(run, loss).lines()
+    )
 
 
 def test_the_status_names_the_way_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
