@@ -71,7 +71,12 @@ hosts, and type it with to=OLD."""
             return 1
         except KeyboardInterrupt:
             return interrupted(run, "the data is where it was; type it again to go on with it")
-        return run_again(run, self.bin_name, _tasks(run, moved)) if moved else 0
+        try:
+            return run_again(run, self.bin_name, _tasks(run, moved)) if moved else 0
+        except KeyboardInterrupt:
+            return interrupted(
+                run, f"the data is moved, and its services start: {self.bin_name} does the rest"
+            )
 
 
 def _move(run: Run, names: Sequence[str], to: str, log: Log) -> list[Candidate]:

@@ -79,7 +79,7 @@ Exit status: 0 done; 1 something failed, and typing the same again goes on; 2 re
         try:
             return self._make(run, replacement, said)
         except KeyboardInterrupt:
-            return interrupted(run, f"see {self.bin_name} status")
+            return interrupted(run, "type the same again, which goes on from there")
 
     def _make(self, run: Run, replacement: HostReplacement, log: Log) -> int:
         """Have doit make the host again, and return the exit status."""
