@@ -41,11 +41,14 @@ class HostLosses:
     def volumes(self) -> list[str]:
         """The volumes whose data is only on the host; where it does not answer, those that may be on it.
 
-        A volume on a server is not lost, and neither is one that holds nothing.
+        A volume on a server is not lost, and neither is one that holds nothing, nor a copy that is not whole.
         """
         run, known = self.run, self.run.stage.site.volumes
         elsewhere = {run.stage.docker_volume(name) for name in known if not known[name].stays_behind}
         found = volumes_on(run.stage, run.state, self.host, run.live_state.host(self.host))
+        elsewhere |= {
+            name for name, move in moves(run).items() if move.target == self.host.short and not move.is_copied
+        }
         return [name for name in found if name not in elsewhere and self._may_hold(name)]
 
     def _may_hold(self, volume: str) -> bool:

@@ -98,6 +98,8 @@ def test_a_copy_that_is_not_whole_is_none(made: Made, *, copied: bool, said: str
 
     assert said in line
     assert ("data of its own" in line) == copied
+    made.look("hive1", volumes=made.hosts["hive0"].volumes)
+    assert losses(made, "hive1").missing([]) == (["data"] if copied else [])
 
 
 def test_the_only_copy_of_the_secrets_has_to_be_named(made: Made) -> None:
