@@ -32,6 +32,8 @@ class VolumeMove:
         target: That of the hive that gets it.
         stopped: Each service that was stopped for it, to what it is to have again (`wanted`).
         is_copied: Whether the copy is whole and verified. From then on only the target may go on with it.
+        incarnation: The volume's id on the source, which nobody may be able to ask when the move ends; empty if it has
+            none.
 
     """
 
@@ -40,6 +42,7 @@ class VolumeMove:
     target: str
     stopped: Mapping[str, Json]
     is_copied: bool = False
+    incarnation: str = ""
 
     @property
     def words(self) -> str:
@@ -64,7 +67,12 @@ class VolumeMove:
     @property
     def data(self) -> bytes:
         """The content of its journal."""
-        held = {"source": self.source, "target": self.target, "stopped": dict(self.stopped)}
+        held = {
+            "source": self.source,
+            "target": self.target,
+            "stopped": dict(self.stopped),
+            "incarnation": self.incarnation,
+        }
         return json.dumps(held, sort_keys=True).encode()
 
 
@@ -119,7 +127,12 @@ def moves_in(configs: Iterable[Json]) -> dict[str, VolumeMove]:
         if volume is not None:
             held = json.loads(base64.b64decode(config["Spec"]["Data"]))
             found[volume] = VolumeMove(
-                volume, held["source"], held["target"], held["stopped"], volume in copied
+                volume,
+                held["source"],
+                held["target"],
+                held["stopped"],
+                volume in copied,
+                held["incarnation"],
             )
     return found
 

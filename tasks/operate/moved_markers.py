@@ -7,12 +7,9 @@ have made of it since.
 from collections.abc import Sequence
 
 from model.errors import SkepError
-from model.keys.record import VolumeRecord
-from model.labels import INCARNATION_LABEL, labels_of
-from model.stage import Host
+from model.labels import labels_of
 from tasks import initialize_services
 from tasks.initialize_services import Initialization
-from tasks.names import volume_task
 from tasks.operate.volume_candidates import Candidate
 from tasks.run.context import Run
 
@@ -25,7 +22,7 @@ def moved_markers(run: Run, moved: Sequence[Candidate]) -> dict[str, dict[str, s
         moved: The volumes.
 
     """
-    before = {f"{each.name}@{each.source.short}": _incarnation(run, each.name, each.source) for each in moved}
+    before = {f"{each.name}@{each.source.short}": each.move.incarnation for each in moved}
     after = {f"{each.name}@{each.target.short}" for each in moved}
     found: dict[str, dict[str, str]] = {}
     for step in initialize_services.steps(run):
@@ -44,11 +41,3 @@ def moved_markers(run: Run, moved: Sequence[Candidate]) -> dict[str, dict[str, s
         if wanted != marker:
             found.setdefault(step.service, {})[step.label] = wanted
     return found
-
-
-def _incarnation(run: Run, name: str, host: Host) -> str:
-    """Return the incarnation of a volume on the hive that it was on."""
-    record = run.state.read(volume_task(name, host.short), VolumeRecord)
-    if record is not None:
-        return record.incarnation
-    return labels_of(run.live_state.host(host).volumes.get(name, {})).get(INCARNATION_LABEL, "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from model.errors import HostError, ServiceError
 from model.json_types import Json
 from model.labels import (
+    INCARNATION_LABEL,
     MOVING_LABEL,
     ONE_OFF_LABEL,
     SERVICE_LABEL,
@@ -87,7 +88,9 @@ def candidate(run: Run, name: str, to: str, from_: str | None) -> Candidate:
         )
     services = _users(run, name)
     _check_containers(run, name, source, services)
-    return Candidate(name, source, target, VolumeMove(name, source.short, target.short, services))
+    incarnation = labels_of(live.host(source).volumes.get(name, {})).get(INCARNATION_LABEL, "")
+    move = VolumeMove(name, source.short, target.short, services, incarnation=incarnation)
+    return Candidate(name, source, target, move)
 
 
 def _check_definition(run: Run, name: str, target: Host) -> None:

@@ -18,7 +18,7 @@ from model.swarm.volume_move import (
 )
 
 STAGE = {"skep.site": "example", "skep.stage": "private"}
-MOVE = VolumeMove("data", "hive0", "hive1", {"web": {"replicas": 3}})
+MOVE = VolumeMove("data", "hive0", "hive1", {"web": {"replicas": 3}}, incarnation="one")
 
 
 def config(data: bytes, labels: dict[str, str]) -> Json:
@@ -35,7 +35,9 @@ def test_a_journal_is_read_as_it_was_written() -> None:
     assert moves_in([other]) == {}
     assert moves_in([begun, other]) == {"data": MOVE}
     assert moves_in([copied, begun]) == {
-        "data": VolumeMove("data", "hive0", "hive1", {"web": {"replicas": 3}}, is_copied=True)
+        "data": VolumeMove(
+            "data", "hive0", "hive1", {"web": {"replicas": 3}}, is_copied=True, incarnation="one"
+        )
     }
     # What says that it is whole is nothing by itself.
     assert moves_in([copied]) == {}
