@@ -17,7 +17,14 @@ from commands.shared.read_back import NO_HOSTS
 from commands.shared.run_again import run_again
 from model.errors import HostError, SkepError
 from model.log import Log
-from tasks.names import NODE_LABELS, initialization_task, service_task, setup_task, volume_task
+from tasks.names import (
+    NODE_LABELS,
+    initialization_task,
+    service_task,
+    setup_task,
+    vault_task,
+    volume_task,
+)
 from tasks.operate.moved_volume import MovedVolumes
 from tasks.operate.volume_candidates import Candidate, MoveRefusedError, candidate, together
 from tasks.run.context import Run
@@ -89,6 +96,14 @@ def _move(run: Run, names: Sequence[str], to: str, log: Log) -> list[Candidate]:
     """
     if all(run.state.host_record(host) is None for host in run.stage.hosts):
         raise HostError(f"stage {run.stage.name}: no host is made; {NO_HOSTS}")
+    try:
+        _ = run.secrets.vault
+    except KeyError as error:
+        # Without them nobody could tell that a role was run with them, and it would be run again over the data.
+        raise MoveRefusedError(
+            f"stage {run.stage.name}: this checkout has not read the stage's secrets yet: type doit "
+            f"{vault_task(run.stage)} first, then this again"
+        ) from error
     candidates = [candidate(run, name, to, get_var("from")) for name in names]
     if problems := list(together(run, candidates)):
         raise MoveRefusedError("\n".join(problems))

@@ -7,9 +7,11 @@ have made of it since.
 from collections.abc import Sequence
 
 from model.errors import SkepError
+from model.keys.record import ServiceRecord
 from model.labels import labels_of
 from tasks import initialize_services
 from tasks.initialize_services import Initialization
+from tasks.names import service_task
 from tasks.operate.volume_candidates import Candidate
 from tasks.run.context import Run
 
@@ -34,6 +36,9 @@ def moved_markers(run: Run, moved: Sequence[Candidate]) -> dict[str, dict[str, s
         marker = labels_of(service).get(step.label, "")
         if not marker or not was:
             continue
+        if run.state.read(service_task(step.service), ServiceRecord) is None:
+            # A checkout that never deployed it: its key has the same id as elsewhere.
+            run.state.write(service_task(step.service), ServiceRecord(id=service["ID"]))
         try:
             wanted = step.marker_when_moved(marker, was, after)
         except (KeyError, SkepError):

@@ -83,6 +83,17 @@ def test_it_ends_early(
     assert capsys.readouterr().err == said
 
 
+def test_a_checkout_without_the_stages_secrets(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    """It could not tell what a role was run with, and would have first data loaded over what is moved."""
+    made.run().secrets.vault_path.unlink()
+
+    assert typed(made, "data") == 2
+    assert capsys.readouterr().err == (
+        "stage private: this checkout has not read the stage's secrets yet: type doit setup_hosts:hive2.vault first, "
+        "then this again\n"
+    )
+
+
 def test_the_run_at_its_end(
     made: Made, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -413,8 +413,10 @@ def test_what_was_loaded_first_is_not_loaded_again(made: Made, listings: Listing
     assert labels["skep.initialized.first"] != today
 
     assert moved_markers(run, [found]) == {"web": {"skep.initialized.first": today}}
-    # Nor where another checkout ends the move, and the old hive does not answer any more: the journal has its id.
+    # Nor where another checkout ends the move, which never deployed the service, and the old hive does not answer any
+    # more: the swarm and the journal have their ids.
     run.state.forget("build_volumes:data@hive0")
+    run.state.forget("deploy_services:web")
     made.hosts["hive0"] = replace(made.hosts["hive0"], volumes={})
     again = made.run()
     assert moved_markers(again, [found]) == {"web": {"skep.initialized.first": today}}
