@@ -3,14 +3,18 @@
 Pure. The script reads /proc and asks df: no program that a bare host lacks.
 """
 
+import re
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+_FIGURE = re.compile(r"\d+(\.\d*)?")
 DOCKER_ROOT = "/var/lib/docker"
 VOLUMES_ROOT = f"{DOCKER_ROOT}/volumes"
 VOLUME_TIME = 0.5
 """Seconds for which sizes of volumes are summed up: of those that are not done then only the file system is known."""
+FILE_SERVER_TIME = 5
+"""Seconds after which nobody waits for a file server any more; the script itself does not wait for so long."""
 _SCRIPT = r"""
 echo "clock $(date +%s.%N)"
 echo "load $(cat /proc/loadavg)"
@@ -22,8 +26,10 @@ for path in / @ROOT@; do [ -d "$path" ] && echo "inodes $path $(df -Pi "$path" |
 [ -e /run/reboot-required ] && echo reboot
 out=$(mktemp -d)
 for name in @VOLUMES@; do
-    # Not waited for: df waits for ever for a file server that is gone.
-    ( echo "fill $name $(df -PkT "@STORE@/$name/_data" | tail -n 1)" >"$out/$name" ) 2>/dev/null &
+    # Not waited for, neither here nor by ssh, which waits for all that have its output: df waits for a file server that
+    # is gone.
+    ( echo "fill $name $(timeout -s KILL @PATIENCE@ df -PkT "@STORE@/$name/_data" | tail -n 1)" >"$out/$name" ) \
+        >/dev/null 2>&1 &
 done
 sizes=
 for name in @VOLUMES@; do
@@ -114,6 +120,7 @@ def reading_script(volumes: Collection[str]) -> str:
         "@STORE@": VOLUMES_ROOT,
         "@VOLUMES@": names,
         "@TIME@": str(VOLUME_TIME),
+        "@PATIENCE@": str(FILE_SERVER_TIME),
     }
     text = _SCRIPT
     for word, value in words.items():
@@ -128,30 +135,39 @@ def parse_reading(output: str) -> HostReading:
         kind, *words = line.split() or [""]
         lines.setdefault(kind, []).append(words)
     one = {kind: found[0] for kind, found in lines.items()}
-    memory = {words[0]: int(words[1]) * 1024 for words in lines.get("memory", ()) if len(words) > 1}
-    inodes = {words[0]: _inodes(words[1:]) for words in lines.get("inodes", ())}
+    memory = {words[0]: int(_number(words[1:])) * 1024 for words in lines.get("memory", ()) if words}
+    inodes = {words[0]: _inodes(words[1:]) for words in lines.get("inodes", ()) if words}
     disks = {
         words[0]: disk
         for words in lines.get("disk", ())
         if (disk := _disk(words[2:], inodes.get(words[0]))) is not None
     }
-    sizes = {_volume_of(words[1]): int(words[0]) * 1024 for words in lines.get("size", ()) if len(words) > 1}
+    sizes = {
+        _volume_of(words[1]): int(words[0]) * 1024
+        for words in lines.get("size", ())
+        if len(words) > 1 and words[0].isdecimal()
+    }
     volumes = {
         words[0]: VolumeFill(disk, sizes.get(words[0]))
         for words in lines.get("fill", ())
         if (disk := _disk(words[3:])) is not None
     }
     return HostReading(
-        clock=float(one.get("clock", ["0"])[0]),
-        load=tuple(float(each) for each in one.get("load", [])[:3]),
-        cpus=int(one.get("cpus", ["0"])[0]),
-        uptime=float(one.get("uptime", ["0"])[0]),
+        clock=_number(one.get("clock", ())),
+        load=tuple(_number([each]) for each in one.get("load", [])[:3] if _FIGURE.fullmatch(each)),
+        cpus=int(_number(one.get("cpus", ()))),
+        uptime=_number(one.get("uptime", ())),
         memory=memory.get("MemTotal", 0),
         available=memory.get("MemAvailable", 0),
         disks=disks,
         volumes=volumes,
         wants_reboot="reboot" in one,
     )
+
+
+def _number(words: Sequence[str]) -> float:
+    """Return the number that the first word is; 0 if it is none."""
+    return float(words[0]) if words and _FIGURE.fullmatch(words[0]) else 0.0
 
 
 def _disk(words: list[str], inodes: float | None = None) -> FileSystem | None:

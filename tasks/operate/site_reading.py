@@ -144,7 +144,7 @@ def _read_host(run: Run, host: Host, skew: dict[str, float]) -> HostReading:
     reading = parse_reading(output)
     # The clock is read first, and the connection is open or was opened before: the end is the better bound.
     ended = time.time()
-    if not began - 1 <= reading.clock <= ended + 1:
+    if reading.clock and not began - 1 <= reading.clock <= ended + 1:
         skew[host.short] = reading.clock - (began if reading.clock < began else ended)
     return reading
 

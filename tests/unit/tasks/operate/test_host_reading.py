@@ -1,6 +1,10 @@
 """The script that reads a host, and its output."""
 
+import contextlib
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -42,10 +46,19 @@ def test_parsed() -> None:
     assert reading.wants_reboot
 
 
-@pytest.mark.parametrize("output", ["", "nonsense\n", "load\ncpus\n", "disk / - - - -\n"])
+@pytest.mark.parametrize(
+    "output",
+    [
+        "",
+        "nonsense\n",
+        "load\ncpus\n",
+        "disk / - - - -\n",
+        "clock 17.%N\nuptime\nload a b c\ncpus undefined\nmemory MemTotal\nsize x /a\nfill data\ninodes /\n",
+    ],
+)
 def test_what_is_not_understood_is_left_out(output: str) -> None:
     """A host that answers oddly has no readings, and is no error."""
-    reading = parse_reading(output.replace("load\ncpus\n", ""))
+    reading = parse_reading(output)
 
     assert (reading.load, reading.cpus, dict(reading.disks)) == ((), 0, {})
 
@@ -71,3 +84,34 @@ def test_the_script_runs_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert reading.memory > reading.available > 0
     assert reading.volumes.keys() == {"data"}
     assert 200_000 <= (reading.volumes["data"].size or 0) < 400_000
+
+
+def test_a_file_server_that_is_gone_holds_up_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is df that waits for it, and neither the script nor whoever reads the script's output to its end."""
+    monkeypatch.setattr(host_reading, "VOLUMES_ROOT", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    df = tmp_path / "bin" / "df"
+    pids = tmp_path / "pids"
+    df.write_text(
+        f'#!/bin/sh\ncase $* in *far/_data) echo $$ >>{pids}; exec sleep 30 ;; esac\nPATH=/usr/bin:/bin exec df "$@"\n'
+    )
+    df.chmod(0o755)
+    (tmp_path / "data" / "_data").mkdir(parents=True)
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            ["sh", "-eu", "-s"],
+            input=reading_script(["data", "far"]),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=20,
+            env={**os.environ, "PATH": f"{tmp_path}/bin:/usr/bin:/bin"},
+        )
+    finally:
+        for pid in pids.read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+
+    assert time.monotonic() - began < 15
+    assert parse_reading(done.stdout).volumes.keys() == {"data"}
