@@ -253,12 +253,13 @@ def _membership(host: Host, engine: EngineReading, node: Json | None) -> Iterato
 def _volumes(view: SiteView) -> Iterator[VolumeStatus]:
     """Yield each volume on each of its hosts."""
     for name in view.stage.volumes:
+        of_docker = view.stage.docker_volume(name)
         for host in view.stage.volume_hosts(name):
             reading, engine = view.reading.hosts.get(host.short), view.reading.engines.get(host.short)
-            fill = reading.volumes.get(name) if isinstance(reading, HostReading) else None
+            fill = reading.volumes.get(of_docker) if isinstance(reading, HostReading) else None
             problems = []
             listed = engine.volumes if isinstance(engine, EngineReading) else None
-            if listed is not None and name not in listed:
+            if listed is not None and of_docker not in listed:
                 problems.append("is not there (doit build_volumes)")
             elif fill is not None and fill.disk.fill >= FULL:
                 problems.append(f"its file system is {fill.disk.fill:.0%} full")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -334,6 +335,22 @@ def test_things_that_are_missing(stage: Stage) -> None:
     assert "volume data on hive1: is not there (doit build_volumes)" in status.problems
     assert "network back: is not there (doit build_networks)" in status.problems
     assert "hive2: is not made yet (doit build_infra)" in status.problems
+
+
+def test_a_volume_with_another_name_in_docker(tmp_path: Path) -> None:
+    """An external one is found by that, on its host and with its fill."""
+    path = tmp_path / "site.toml"
+    path.write_text(SITE.replace("[volumes.data]", '[volumes.data]\nexternal = true\nname = "old-data"'))
+    reading = well()
+    hosts = {**reading.hosts, "hive1": HostReading(volumes={"old-data": VolumeFill(DISK, 50)})}
+    engines = {
+        **reading.engines,
+        "hive1": engine(container("web", 2), container("each", 2), volumes=("old-data",)),
+    }
+    status = status_of(select(load(path), "private"), replace(reading, hosts=hosts, engines=engines))
+
+    assert [(each.name, each.fill) for each in status.volumes] == [("data", VolumeFill(DISK, 50))]
+    assert status.problems == []
 
 
 def test_notes(stage: Stage) -> None:
