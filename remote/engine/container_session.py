@@ -12,6 +12,8 @@ from remote.mother.wait import Pace, attempts, pause
 
 LOOK = 1.0
 """Seconds between two looks whether it still runs, and for which its last output may come late."""
+_QUIET = 0.1
+"""Seconds between two looks whether there is output that nobody has read yet."""
 
 
 class ContainerSession(EngineSession):
@@ -39,11 +41,14 @@ class ContainerSession(EngineSession):
         return stream
 
     def _end_with_it(self, stream: socket.socket) -> None:
-        """End the stream some time after the program, unless it has ended by itself."""
+        """End the stream when the program has ended and all of its output is read, unless it has ended by itself."""
         with contextlib.suppress(HostError, ServiceError, OSError):
             while self.pid():
                 pause(LOOK)
-            pause(LOOK)
+            silent = 0.0
+            while silent < LOOK:
+                pause(_QUIET)
+                silent = 0.0 if _has_more(stream) else silent + _QUIET
             stream.shutdown(socket.SHUT_RDWR)
 
     def size_path(self, columns: int, lines: int) -> str:
@@ -67,3 +72,11 @@ class ContainerSession(EngineSession):
             if not state.get("Running"):
                 return int(state.get("ExitCode") or 0)
         raise HostError(f"{self._where}: the connection broke, and the program still runs there")
+
+
+def _has_more(stream: socket.socket) -> bool:
+    """Return whether there is something to be read, as where a slow program reads our output."""
+    try:
+        return bool(stream.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except BlockingIOError:
+        return False
