@@ -8,17 +8,17 @@ from doit.exceptions import InvalidCommand
 from commands.operate.attach import (
     BROKEN,
     StoppedError,
-    attach,
     attach_to,
+    session,
     stopped_by_signals,
     terminal_environment,
 )
-from model.errors import SkepError
+from model.errors import ServiceError, SkepError
 from remote.engine.container_session import ContainerSession
-from remote.engine.exec_session import ExecRequest
+from remote.engine.exec_session import ExecRequest, ExecSession
 from remote.engine.terminal import has_input, is_terminal
-from tasks.operate.containers import known_service
-from tasks.operate.one_off import HOLDER, one_off_task
+from tasks.operate.containers import ServiceContainer, known_service
+from tasks.operate.one_off import HOLDER, NotStartedError, one_off_task
 from tasks.run.context import Run
 
 
@@ -54,19 +54,40 @@ def _run(run: Run, service: str, command: Sequence[str]) -> int:
 
     """
     terminal = is_terminal()
-    # The swarm has no way to end a container's input: what is piped goes to a command inside of one that waits.
-    is_piped = not terminal and has_input()
     environment = terminal_environment() if terminal else ()
-    with one_off_task(run, service, HOLDER if is_piped else command, _say, environment) as container:
+    request = ExecRequest(command, terminal=terminal, environment=environment)
+    # In a container that waits: of one's own program the engine gives no input, and output only as its log has it.
+    try:
+        with one_off_task(run, service, HOLDER, _say) as container:
+            if (program := _begun(run, container, request)) is not None:
+                _say(container.words)
+                return attach_to(run, container, program, terminal=terminal)
+    except NotStartedError as error:
+        if HOLDER[0] not in str(error):
+            raise
+    note = ", and so the command gets no input" if not terminal and has_input() else ""
+    _say(f"{service}: its image has no sh and sleep: the command is the container's own program{note}")
+    with one_off_task(run, service, command, _say, environment) as container:
         _say(container.words)
-        if is_piped:
-            return attach(run, container, ExecRequest(command))
         connection = run.connections.to(container.host)
         connection.open()
-        session = ContainerSession(
+        own = ContainerSession(
             container.words, connection.docker_socket, container.id, terminal=terminal, stdin=terminal
         )
-        return attach_to(run, container, session, terminal=terminal)
+        return attach_to(run, container, own, terminal=terminal)
+
+
+def _begun(run: Run, container: ServiceContainer, request: ExecRequest) -> ExecSession | None:
+    """Return the command in a container; None if that does not run, as its image has no shell.
+
+    Raises:
+        HostError: The host or its engine does not answer.
+
+    """
+    try:
+        return session(run, container, request)
+    except ServiceError:
+        return None
 
 
 def _say(line: str) -> None:

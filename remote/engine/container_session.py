@@ -3,11 +3,17 @@
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 
 from model.errors import HostError, ServiceError
-from remote.engine.engine_session import ANSWER, EngineSession
+from remote.engine.engine_session import ANSWER, EngineSession, message_of
 from remote.engine.exec_session import DETACH_KEYS
+from remote.engine.log_stream import frames
+from remote.engine.terminal import ERRORS, OUTPUT
+from remote.engine.unix_http import UnixHttp
 from remote.mother.wait import Pace, attempts, pause
 
 LOOK = 1.0
@@ -31,6 +37,31 @@ class ContainerSession(EngineSession):
     def __init__(self, where: str, engine: Path, container: str, *, terminal: bool, stdin: bool) -> None:
         super().__init__(where, engine, terminal=terminal, stdin=stdin)
         self._container = container
+
+    def run(self, output: Callable[[int, bytes], None]) -> int:
+        """Let the program run to its end, and return its exit status.
+
+        Without a terminal its output is that of its log: where one attaches to it, the engine sends the log, then what
+        comes from then on, and what is written between the two is lost.
+        """
+        if self._terminal:
+            return super().run(output)
+        connection = UnixHttp(self._engine, ANSWER)
+        try:
+            connection.request("GET", f"/containers/{self._container}/logs?stdout=1&stderr=1&follow=1")
+            response = connection.getresponse()
+            connection.sock.settimeout(None)
+            if response.status != HTTPStatus.OK:
+                raise ServiceError(f"{self._where}: {message_of(response.read()) or response.reason}")
+            for is_error, data in frames(response):
+                output(ERRORS if is_error else OUTPUT, data)
+        except BrokenPipeError:
+            raise  # nobody reads the output any more
+        except (OSError, HTTPException) as error:
+            raise self._silent(error) from error
+        finally:
+            connection.close()
+        return self.exit_status()
 
     def begin(self) -> socket.socket:
         """Attach to it; what it has written so far comes first."""

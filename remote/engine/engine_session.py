@@ -110,7 +110,7 @@ class EngineSession(ABC):
             connection.request("POST", path, None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             if response.status not in (HTTPStatus.SWITCHING_PROTOCOLS, HTTPStatus.OK):
-                raise ServiceError(f"{self._where}: {_message(response.read()) or response.reason}")
+                raise ServiceError(f"{self._where}: {message_of(response.read()) or response.reason}")
         except (OSError, HTTPException) as error:
             raise self._silent(error) from error
         connection.sock.settimeout(None)
@@ -160,7 +160,7 @@ class EngineSession(ABC):
         finally:
             connection.close()
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise ServiceError(f"{self._where}: {_message(data) or response.reason}")
+            raise ServiceError(f"{self._where}: {message_of(data) or response.reason}")
         answer: Mapping[str, Any] = json.loads(data) if data else {}
         return answer
 
@@ -169,7 +169,7 @@ class EngineSession(ABC):
         return HostError(f"{self._where}: its Docker Engine does not answer ({reason_of(error)})")
 
 
-def _message(data: bytes) -> str:
+def message_of(data: bytes) -> str:
     """Return an engine's own words for why it refuses; empty if it says none."""
     try:
         answer = json.loads(data)

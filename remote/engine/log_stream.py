@@ -84,7 +84,7 @@ def log_lines(where: str, engine: Path, container: str, request: LogRequest) -> 
         response = _get(where, reading, f"/containers/{container}/logs?{urlencode(words)}")
         if request.follow:
             reading.sock.settimeout(None)
-        pieces = _raw(response) if has_terminal else _frames(response)
+        pieces = _raw(response) if has_terminal else frames(response)
         yield from _lines(pieces)
     except (OSError, HTTPException, ValueError) as error:
         raise HostError(f"{where}: its Docker Engine does not answer ({reason_of(error)})") from error
@@ -108,7 +108,7 @@ def _get(where: str, connection: UnixHttp, path: str) -> HTTPResponse:
     return response
 
 
-def _frames(response: HTTPResponse) -> Iterator[tuple[bool, bytes]]:
+def frames(response: HTTPResponse) -> Iterator[tuple[bool, bytes]]:
     """Yield the pieces of a log, each with whether it is of standard error.
 
     Those of the engine's own are left out: it can't read a file on, as where the container is just being removed.

@@ -24,8 +24,21 @@ from tasks.services.deployed_service import docker_config
 if TYPE_CHECKING:
     from docker import DockerClient
 
-HOLDER = ("/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done")
-"""A program that only keeps a container there, for commands to be run in."""
+_HOLDING = """\
+trap 'exit 0' TERM
+set -- /proc/[0-9]*
+own=$# idle=0
+while [ $idle -lt 3 ]; do
+    sleep 10 & wait $!
+    set -- /proc/[0-9]*
+    if [ $# -gt $own ]; then idle=0; else idle=$((idle + 1)); fi
+done
+"""
+HOLDER = ("/bin/sh", "-c", _HOLDING)
+"""A program that only keeps a container there, for commands to be run in; half a minute after the last of them it ends.
+
+So nothing stays for ever where doit was killed.
+"""
 _LONGEST_NAME = 63
 """Letters of a service's name, which is one of DNS."""
 _FAILED = {"failed", "rejected", "orphaned", "shutdown", "remove"}
@@ -180,7 +193,7 @@ def _container(run: Run, client: "DockerClient", service: str, identity: str, lo
         if is_begun and container:
             return task
         if status["State"] in _FAILED:
-            raise _NotStartedError(f"{service}: the task could not be started: {why[0]}")
+            raise NotStartedError(f"{service}: the task could not be started: {why[0]}")
         return None
 
     timeout = run.stage.services[service].converge_timeout
@@ -210,5 +223,5 @@ def _container(run: Run, client: "DockerClient", service: str, identity: str, lo
     )
 
 
-class _NotStartedError(ServiceError):
+class NotStartedError(ServiceError):
     """The task has failed for good."""

@@ -87,7 +87,9 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
     notes = []
     if found and defined is None:
         original = labels.get(ONE_OFF_LABEL)
-        notes.append(f"is a task of doit run {original}" if original else "is not in site.toml (doit prune)")
+        ended = bool(tasks) and all(task["Status"]["State"] in jobs.ENDED for task in tasks)
+        of_run = f"is a task of doit run {original}{', and has ended (doit prune)' if ended else ''}"
+        notes.append(of_run if original else "is not in site.toml (doit prune)")
     if (
         found
         and defined is not None
@@ -190,7 +192,8 @@ def _service_problems(
         if unhealthy:
             yield sick
         return
-    if running < wanted and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
+    is_one_off = ONE_OFF_LABEL in labels_of(found)
+    if running < wanted and not is_one_off and not (jobs.is_job(found) and jobs.is_at_work(found, tasks)):
         verb = "ended well" if jobs.is_job(found) else "run"
         yield f"{running} of {wanted} tasks {verb}{_why_fewer(view, tasks)}"
     elsewhere = view.unwanted(name)

@@ -19,6 +19,7 @@ from remote.engine.container_session import ContainerSession
 from remote.engine.exec_session import ExecRequest, ExecSession
 from remote.engine.log_stream import LogLine, LogRequest, log_lines
 from remote.mother.tar_stream import packed, unpack
+from tasks.operate.one_off import HOLDER
 from tests import debian, rig
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -153,6 +154,24 @@ class TestContainer:
         status = session.run(lambda _descriptor, data: out.append(data))
 
         assert (status, b"".join(out)) == (4, b"first\nlast\n")
+
+    def test_no_line_of_many_is_lost(self, make: Make) -> None:
+        """Also of those that it writes while we begin to listen."""
+        out: list[bytes] = []
+        container = make("/bin/busybox", "sh", "-c", "for i in 1 2 3 4; do seq 1 60000; done")
+        session = ContainerSession("hive0", SOCKET, str(container.id), terminal=False, stdin=False)
+
+        assert session.run(lambda _descriptor, data: out.append(data)) == 0
+        assert b"".join(out) == "".join(f"{n}\n" for n in range(1, 60_001)).encode() * 4
+
+    def test_one_that_waits_for_commands(self, make: Make) -> None:
+        """It stays as long as one of them runs, and ends some time after the last: nothing is left by a kill."""
+        container = make(*(word.replace("sleep 10", "sleep 0.2") for word in HOLDER))
+        assert run(container, "sleep", "2") == (0, b"", b"")
+        container.reload()
+        assert container.status == "running"
+
+        assert container.wait(timeout=30)["StatusCode"] == 0
 
     def test_one_that_has_ended_already(self, make: Make) -> None:
         """Its output and its status are there still, and nothing waits for a start of it."""

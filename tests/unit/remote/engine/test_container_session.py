@@ -1,4 +1,4 @@
-"""A container's own program that has ended before it is attached to: the engine would wait for the next start."""
+"""A container's own program at a terminal, ended before it is attached to: the engine would wait for the next start."""
 
 import socket
 import threading

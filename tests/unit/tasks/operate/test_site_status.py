@@ -360,15 +360,23 @@ def test_notes(stage: Stage) -> None:
         "web": service("web", {"Replicated": {"Replicas": 1}}, **scale_labels(1), **{PINNED_LABEL: "3"}),
         "each": service("each", {"Global": {}}),
         "old": service("old", {"Replicated": {"Replicas": 0}}),
-        "web-run-1": service("web-run-1", {"Replicated": {"Replicas": 0}}, **{ONE_OFF_LABEL: "web"}),
+        "web-run-1": service("web-run-1", {"Replicated": {"Replicas": 1}}, **{ONE_OFF_LABEL: "web"}),
+        "web-run-2": service("web-run-2", {"Replicated": {"Replicas": 1}}, **{ONE_OFF_LABEL: "web"}),
     }
-    status = status_of(stage, changed(reading, services=services))
+    assert isinstance(reading.swarm, SwarmReading)
+    tasks = {
+        **reading.swarm.tasks,
+        "id-web-run-1": [task("web-run-1", 1, 0, state="starting")],
+        "id-web-run-2": [task("web-run-2", 1, 0, state="failed", error="task: non-zero exit (1)")],
+    }
+    status = status_of(stage, changed(reading, services=services, tasks=tasks))
     notes = {each.name: each.notes for each in status.services}
 
     assert status.problems == []
     assert notes["web"] == ("replicas: 1, in site.toml 2: scaled to 1 until the next run",)
     assert notes["old"] == ("is not in site.toml (doit prune)",)
     assert notes["web-run-1"] == ("is a task of doit run web",)
+    assert notes["web-run-2"] == ("is a task of doit run web, and has ended (doit prune)",)
     assert status.services[0].pinned
 
 
