@@ -8,8 +8,11 @@ from typing import IO
 from model.errors import CommandError, HostError
 from remote.mother.process import Running
 
+LAST_WRITES = 6 * 3600.0
+"""Seconds that the command which receives gets to end when it has all of its input: a slow disk has to take what the
+host's memory holds. One whose host falls silent is ended by ssh."""
 GRACE = 600.0
-"""Seconds that a command gets to end: the one that receives when it has all of its input, then the other one."""
+"""Seconds that the other one gets then."""
 _LAST = 15
 """Lines of an error output that a message repeats."""
 
@@ -53,16 +56,18 @@ def transfer(
                     count(len(piece))
             receiver.close_input()
             # A sender whose output nobody reads any more would wait for ever.
-            status = receiver.wait(GRACE)
-            if not is_open or status:
+            status = receiver.wait(LAST_WRITES)
+            if not is_open:
                 sender.kill()
             ended = sender.wait(GRACE)
             said = [error.lines() for error in errors]
     except FileNotFoundError as error:
         raise HostError(f"{sends[0]}: not found: install OpenSSH's client") from error
-    for host, ending, lines in ((where[1], status, said[1]), (where[0], ended, said[0])):
+    ends = [(where[1], status, said[1], LAST_WRITES), (where[0], ended, said[0], GRACE)]
+    # Of both that failed the first to end is the cause: what it had sent until then was too little for the other one.
+    for host, ending, lines, patience in reversed(ends) if is_open else ends:
         if ending != 0:
-            late = "" if ending is not None else f"no end after {GRACE:.0f} s"
+            late = "" if ending is not None else f"no end after {patience:.0f} s"
             raise CommandError(host, label, ending, "\n".join(lines), late)
 
 

@@ -33,6 +33,16 @@ def test_all_bytes_go_through_and_are_counted(tmp_path: Path) -> None:
             "cat >/dev/null",
             "hive0: copying: exit status 3\n    broken disk",
         ),
+        (
+            "echo data; echo broken disk >&2; exit 3",
+            "cat >/dev/null; echo unexpected end >&2; exit 2",
+            "hive0: copying: exit status 3\n    broken disk",
+        ),
+        (
+            "echo data",
+            "cat >/dev/null; echo no sync >&2; exit 5",
+            "hive1: copying: exit status 5\n    no sync",
+        ),
         ("yes", "echo no room >&2; exit 4", "hive1: copying: exit status 4\n    no room"),
         ("yes", "head -n 3 >/dev/null; echo full >&2; exit 2", "hive1: copying: exit status 2\n    full"),
     ],
