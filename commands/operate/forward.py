@@ -19,6 +19,7 @@ from remote.mother.wait import Pace, attempts, pause
 from remote.ssh import commands as ssh_commands
 from tasks.operate.containers import (
     ALL,
+    ENOUGH,
     ServiceContainer,
     address_of,
     chosen,
@@ -166,6 +167,7 @@ def _port(word: str) -> _Port:
 
 
 def _still_runs(run: Run, container: ServiceContainer) -> bool:
-    """Return whether a container runs, as far as its host can say."""
-    found = find_containers(run, container.service)
-    return any(each.id == container.id for each in found.running) or bool(found.silent)
+    """Return whether a container runs, as far as its host can say: if that is silent, the tunnel's end tells."""
+    found = find_containers(run, container.service, enough=ENOUGH)
+    has_answered = container.host.short in found.answered
+    return not has_answered or any(each.id == container.id for each in found.running)

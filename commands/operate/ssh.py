@@ -7,7 +7,14 @@ from typing import Any
 from doit.cmd_base import DoitCmdBase
 from doit.exceptions import InvalidCommand
 
-from commands.operate.attach import BROKEN, words_before_dashes, words_behind_dashes
+from commands.operate.attach import (
+    BROKEN,
+    SIGNALLED,
+    StoppedError,
+    stopped_by_signals,
+    words_before_dashes,
+    words_behind_dashes,
+)
 from commands.shared.current_run import site_run
 from commands.shared.holding import INTERRUPTED
 from model.errors import SkepError
@@ -44,7 +51,11 @@ command, or 255 where the connection failed."""
             command = ssh_commands.ssh_session(
                 files.config, files.control(host.short), host.short, words, terminal=is_terminal()
             )
-            return process.run_in_front(command)
+            with stopped_by_signals():
+                status = process.run_in_front(command)
+            return status if status >= 0 else SIGNALLED - status
+        except StoppedError as stopped:
+            return stopped.status
         except SkepError as error:
             sys.stderr.write(f"{run.secrets.redact(str(error))}\n")
             return BROKEN

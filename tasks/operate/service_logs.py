@@ -66,8 +66,13 @@ class ServiceLogs:
         """Yield the lines that there are, merged by time; then, if the log is followed, those that come."""
         found = self._find()
         if not self._chosen(found):
-            there = ", ".join(sorted({each.task for each in found.containers})) or "none"
-            self._warn(f"{self._service}: there is no such task; there are {there}")
+            there = ", ".join(sorted({each.task for each in found.containers}))
+            problem = (
+                f"there is no such task; there are {there}"
+                if there
+                else "no container of it is on the hosts that answer"
+            )
+            self._warn(f"{self._service}: {problem}")
         once = replace(self._request, follow=False)
         streams = [self._stream(container, once) for container in self._chosen(found)]
         for each, container in heapq.merge(*streams, key=lambda pair: pair[0].line.time):

@@ -1,9 +1,14 @@
-"""The ports of `doit forward`."""
+"""The ports of `doit forward`, and for how long they are open."""
+
+from typing import Any
 
 import pytest
 from doit.exceptions import InvalidCommand
 
+from commands.operate import forward
 from commands.operate.forward import _Port, _port
+from model.stage import Host
+from tasks.operate.containers import ServiceContainer, ServiceContainers
 
 
 @pytest.mark.parametrize(
@@ -25,3 +30,22 @@ def test_no_port(word: str) -> None:
     """It is said how one is written."""
     with pytest.raises(InvalidCommand, match="write the port here and the port there, as 8080:80"):
         _port(word)
+
+
+@pytest.mark.parametrize(
+    ("answered", "is_there", "expected"),
+    [({"hive0", "hive2"}, True, True), ({"hive0"}, False, False), ({"hive2"}, False, True)],
+)
+def test_a_container_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch, answered: set[str], *, is_there: bool, expected: bool
+) -> None:
+    """Its own host says so; that another one is silent keeps no port open to nobody."""
+    host = Host("hive0", "p-hive0.example", "10.0.0.1", is_hive=True, is_repository=False)
+    container = ServiceContainer("web", host, "0" * 64, "web.1", "running", "Up", 1.0, "page")
+    found = ServiceContainers(
+        (container,) if is_there else (), ("hive1: no answer within 8 s",), frozenset(answered)
+    )
+    monkeypatch.setattr(forward, "find_containers", lambda *_, **__: found)
+    run: Any = None
+
+    assert forward._still_runs(run, container) is expected

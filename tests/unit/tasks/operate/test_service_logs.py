@@ -138,7 +138,12 @@ def test_no_such_task(logs: Logs) -> None:
     logs.chosen = set()
 
     assert list(logs.read(LogRequest())) == []
-    assert logs.warnings == ["web: there is no such task; there are web.1, web.2"]
+    logs.found = found()
+    assert list(logs.read(LogRequest())) == []
+    assert logs.warnings == [
+        "web: there is no such task; there are web.1, web.2",
+        "web: no container of it is on the hosts that answer",
+    ]
 
 
 def test_lines_that_match_are_counted(logs: Logs) -> None:
