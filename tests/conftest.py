@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 PLAYED = ("aws", "azure", "gcp")
 """Clouds that are played by a process's own servers, so that their tests need nothing that others have."""
 ORDER = (
-    "example_site",
     "broken_site",
+    "example_site",
     "one_host_site",
     "contract",
     "openstack",
+    "tests/integration/test_documents.py",
+    "images",
     "tests/integration/test_cloud_hosts.py",
+    "tests/integration/test_replaced_prepared.py",
     "tests/integration/life/test_rolling.py",
     "tests/integration/life/test_history.py",
     "tests/integration/test_prepared_hosts.py",
