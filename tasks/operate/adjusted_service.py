@@ -42,12 +42,16 @@ class AdjustedService:
             start_first: Whether each new task is to run before the old one ends, whatever `update_config` says.
 
         Raises:
-            ServiceError: It is not deployed, or the new tasks don't run.
+            ServiceError: It is not deployed, is to have no tasks, or the new tasks don't run.
 
         """
         from remote.swarm.services import with_new_tasks
 
         client, found = self._found()
+        if (found["Spec"]["Mode"].get("Replicated") or {}).get("Replicas") == 0:
+            raise ServiceError(
+                f"service {self.name}: is to have no tasks, so that there are none to replace (doit scale {self.name}=1)"
+            )
         is_ours = _is_ours(found)
         spec = with_new_tasks(found["Spec"], found)
         update = spec.get("UpdateConfig")
@@ -118,7 +122,7 @@ class AdjustedService:
         """Return how it is scaled, that site.toml says otherwise, and what the next run does about it."""
         defined = self.run.stage.services[self.name].replicas
         if SCALED_LABEL not in labels:
-            return f"{replicas} tasks, as site.toml says"
+            return f"{replicas} task{'' if replicas == 1 else 's'}, as site.toml says"
         words = f"{scale_words(labels)}; site.toml says {defined}"
         if SCALED_UNTIL_LABEL in labels:
             return words

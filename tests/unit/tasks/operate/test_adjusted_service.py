@@ -106,6 +106,16 @@ def test_restart(
     assert swarm.service["Spec"]["TaskTemplate"]["ForceUpdate"] == 1
 
 
+def test_nothing_to_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a service that stands still it is said, and not that new tasks run."""
+    swarm = Swarm()
+    swarm.service["Spec"]["Mode"] = {"Replicated": {"Replicas": 0}}
+
+    with pytest.raises(ServiceError, match=r"web: is to have no tasks.*doit scale web=1"):
+        adjusted(tmp_path, monkeypatch, swarm).restart(quiet)
+    assert swarm.fitted == []
+
+
 def test_a_strangers_change_stays_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody else changed is not made a run's own by a restart: the next run puts it right."""
     swarm = Swarm(is_ours=False)
