@@ -50,7 +50,7 @@ class AdjustedService:
         client, found = self._found()
         if (found["Spec"]["Mode"].get("Replicated") or {}).get("Replicas") == 0:
             raise ServiceError(
-                f"service {self.name}: is to have no tasks, so that there are none to replace (doit scale {self.name}=1)"
+                f"service {self.name}: is to have no tasks, so none can be replaced (doit scale {self.name}=1)"
             )
         is_ours = _is_ours(found)
         spec = with_new_tasks(found["Spec"], found)
