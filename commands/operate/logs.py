@@ -111,9 +111,10 @@ The last 100 lines of each, or all since a time: since=15m, since=01:00, since='
             warn,
             pattern.search if pattern else None,
         )
-        printer = _Printer(self.outstream)
+        printer = _Printer(self.outstream, at_once=request.follow)
         for each in logs.lines():
             printer(each)
+        self.outstream.flush()
         return 1 if failed else 0
 
 
@@ -122,11 +123,12 @@ class _Printer:
 
     Args:
         out: The stream.
+        at_once: Whether each line is to be there at once.
 
     """
 
-    def __init__(self, out: Any) -> None:
-        self._out, self._coloured = out, is_coloured(out)
+    def __init__(self, out: Any, *, at_once: bool) -> None:
+        self._out, self._coloured, self._at_once = out, is_coloured(out), at_once
         self._colours: dict[str, str] = {}
         self._today = f"{datetime.now().astimezone():%Y-%m-%d}"
 
@@ -142,7 +144,8 @@ class _Printer:
         # Colours of the program's own stay on a terminal; elsewhere they are no text.
         text = each.line.text if self._coloured else clean(each.line.text)
         self._out.write(f"{head} {text}\n")
-        self._out.flush()
+        if self._at_once:
+            self._out.flush()
 
 
 def _number(text: str | None) -> int:
