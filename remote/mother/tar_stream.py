@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from model.errors import StateError
+from model.reasons import reason_of
 
 _PIECES = 16
 """Pieces that are ahead of the reader at most, of some 10 KiB each."""
@@ -108,7 +109,7 @@ def unpack(stream: BinaryIO, directory: Path, name: str) -> None:
         with tarfile.open(fileobj=stream, mode="r|") as tar:
             tar.extractall(directory, numeric_owner=True, filter=placed)  # noqa: S202 - `placed` looks at each
     except tarfile.TarError as error:
-        raise StateError(f"{directory}: the files did not arrive whole: {error}") from error
+        raise StateError(f"{directory}: the files did not arrive whole: {reason_of(error)}") from error
     except OSError as error:
         raise StateError(f"{error.filename or directory}: {error.strerror or error}") from error
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from model.reasons import reason_of
+from remote.mother.wait import pause
 
 PATIENCE = 2.0
 """Seconds that an address has to answer."""
@@ -44,7 +45,7 @@ def ask(commands: Iterable[str], patience: float = PATIENCE) -> dict[str, str]:
             is_ready = answer == _ANSWERS or answer < "500"
             if is_ready or time.monotonic() + _PAUSE >= deadline:
                 return
-            time.sleep(_PAUSE)
+            pause(_PAUSE)
 
     threads: dict[str, threading.Thread] = {}
     for command in commands:

@@ -90,9 +90,9 @@ def test_a_message_that_has_python_in_it(text: str, words: str) -> None:
 
 OWN_WORDS = {
     "ValueError", "tomli.TOMLDecodeError", "UnknownSyntaxError", "InvalidVersion", "UnicodeDecodeError",
-    "msgspec.ValidationError", "TemplateSyntaxError", "yaml.YAMLError", "json.JSONDecodeError",
+    "msgspec.ValidationError", "TemplateSyntaxError", "yaml.YAMLError", "json.JSONDecodeError", "re.error",
 }  # fmt: skip
-"""Exceptions beside skep's own whose text is a sentence about a person's file."""
+"""Exceptions beside skep's own whose text is a sentence about a person's file or pattern."""
 
 
 @pytest.mark.slow
