@@ -189,6 +189,8 @@ def test_a_shell_at_a_terminal(site: Example) -> None:
         screen.types("sleep 1000\n")
         screen.shows("sleep 1000")
         screen.types("\x03")
+        screen.shows("^C")
+        screen.shows("# ")  # the terminal drops the keys that come with Ctrl-C
         screen.types("echo sta''tus $?; exit 3\n")
         screen.shows("status 130")
         assert screen.ends() == 3
