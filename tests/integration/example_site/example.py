@@ -194,17 +194,28 @@ class Example(Site):
 
     def answers(self, zone_address: str = ZONE_ADDRESS) -> None:
         """Make sure that the name servers on all hives and the proxy answer, soon after a change."""
+        silent: list[str] = []
 
         def all_answer() -> bool:
+            silent[:] = [host for host in HIVES if not self._resolves(host, zone_address)]
             try:
-                for host in HIVES:
-                    if queries.dns(self.addresses[host], f"www.{ZONE}") != [zone_address]:
-                        return False
-                return queries.powerdns_api(self.proxy())["type"] == "Server"  # type: ignore[no-any-return]
+                is_there = queries.powerdns_api(self.proxy())["type"] == "Server"
             except (OSError, StopIteration):
-                return False
+                is_there = False
+            silent.extend([] if is_there else ["the proxy"])
+            return not silent
 
-        rig.wait_until(all_answer, "the services to answer", 30)
+        try:
+            rig.wait_until(all_answer, "the services to answer", 30)
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {', '.join(silent)}") from None
+
+    def _resolves(self, host: str, address: str) -> bool:
+        """Return whether the name server on a hive has the database's address for the zone."""
+        try:
+            return queries.dns(self.addresses[host], f"www.{ZONE}") == [address]
+        except OSError:
+            return False
 
     def _sorted(self, command: str) -> list[str]:
         """Return the lines that a command prints on a manager."""
