@@ -15,8 +15,8 @@ from model.errors import SkepError
 from remote.engine.engine_session import EngineSession
 from remote.engine.exec_session import ExecRequest, ExecSession
 from remote.engine.terminal import ERRORS, OUTPUT, own_terminal, write
+from remote.mother.questions import begin
 from tasks.operate.containers import ServiceContainer, ServiceContainers
-from tasks.operate.readings import begin
 from tasks.run.context import Run
 from tasks.run.open import DASHES
 

@@ -1,7 +1,7 @@
 """The nodes of a swarm: labelled, waited for, drained, and removed in order."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from docker import DockerClient
@@ -33,6 +33,7 @@ def check_expendable(
     node_id: str = "",
     *,
     stays: bool = False,
+    silent: Collection[str] = (),
 ) -> None:
     """Raise unless the swarm keeps its majority without a hive, and others that were away are back.
 
@@ -45,6 +46,7 @@ def check_expendable(
         back: The full names of the hives that have to be back.
         node_id: The hive's node, where that is known.
         stays: Whether it comes back as the same node, so that it has its vote meanwhile, and does not give it.
+        silent: The full names of hives that do not answer, which the swarm may not know yet.
 
     Raises:
         HostError: It can't do without it now.
@@ -62,7 +64,7 @@ def check_expendable(
         for node in managers
         if node["Status"]["State"] == "ready"
         and (node.get("ManagerStatus") or {}).get("Reachability") == "reachable"
-    }
+    } - {*silent}
     if missing := sorted(set(back) - ready):
         raise HostError(f"{', '.join(missing)} is not back in the swarm yet")
     others, left = [node for node in managers if not is_of(node, host, node_id)], len(ready - {host.name})

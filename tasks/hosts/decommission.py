@@ -20,6 +20,7 @@ from tasks.names import host_task
 from tasks.observe.states import SwarmState
 from tasks.run.connections import Connections
 from tasks.run.context import Run
+from tasks.run.silent_hives import silent_hives
 from tasks.run.state import State
 
 if TYPE_CHECKING:
@@ -128,7 +129,14 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
     def may_go() -> bool:
         beside, client = manager()
         if swarm_nodes.has_node(beside.short, client, host, node):
-            swarm_nodes.check_expendable(beside.short, client, host, [], node)
+            swarm_nodes.check_expendable(
+                beside.short,
+                client,
+                host,
+                [],
+                node,
+                silent=silent_hives(run.connections, [each for each in run.stage.hives if each != host]),
+            )
         return True
 
     try:

@@ -19,6 +19,7 @@ from remote.ssh.ssh_files import forget_host_keys, is_other_host
 from tasks.hosts.decommission import leave_swarm
 from tasks.hosts.host_losses import HostLosses
 from tasks.run.context import Run
+from tasks.run.silent_hives import silent_hives
 from tasks.run.state import State
 
 NOTE = "replacing.json"
@@ -151,7 +152,15 @@ class HostReplacement:
         if beside == self.host:
             raise HostError(f"no other manager than {self.host.short} answers")
         if swarm_nodes.has_node(beside.short, client, self.host):
-            swarm_nodes.check_expendable(beside.short, client, self.host, [])
+            swarm_nodes.check_expendable(
+                beside.short,
+                client,
+                self.host,
+                [],
+                silent=silent_hives(
+                    self.run.connections, [each for each in self.run.stage.hives if each != self.host]
+                ),
+            )
         return True
 
     def has_new_machine(self) -> bool:

@@ -23,6 +23,7 @@ from remote.mother.wait import telling, wait_for, wait_until_none
 from tasks.hosts.volumes_on import volumes_on
 from tasks.names import SWARM, infra_task, setup_task, swarm_task
 from tasks.run.context import Run
+from tasks.run.silent_hives import silent_hives
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -205,7 +206,14 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool =
     def may_go() -> bool:
         beside, client = manager()
         stays = not goes or run.provider.keeps_volumes
-        swarm_nodes.check_expendable(beside.short, client, host, back, stays=stays)
+        swarm_nodes.check_expendable(
+            beside.short,
+            client,
+            host,
+            back,
+            stays=stays,
+            silent=silent_hives(run.connections, [each for each in run.stage.hives if each != host]),
+        )
         return True
 
     action = "replaced" if goes else "stopped"

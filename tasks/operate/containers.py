@@ -9,7 +9,7 @@ from model.errors import HostError, ServiceError, SkepError
 from model.json_types import Json
 from model.labels import SERVICE_LABEL, TASK_ID_LABEL, TASK_NAME_LABEL
 from model.stage import Host, Stage
-from tasks.operate.readings import begin
+from remote.mother.questions import begin
 from tasks.operate.site_view import RUNNING
 from tasks.run.context import Run
 

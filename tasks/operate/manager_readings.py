@@ -12,8 +12,8 @@ from model.labels import SERVICE_LABEL, labels_of
 from model.reasons import reason_of
 from model.stage import Host
 from providers.base import Found
+from remote.mother.questions import begin
 from tasks.names import host_task
-from tasks.operate.readings import begin
 from tasks.run.context import Run
 
 PATIENCE = 60.0

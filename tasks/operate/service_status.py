@@ -25,7 +25,8 @@ RECENT, AGAIN = 600.0, 2
 _FAILED = {"failed", "rejected"}
 _OF_TASKS = ("ContainerSpec", "ForceUpdate")
 """The parts of a specification that make a task another one."""
-_TROUBLE = {"paused", "rollback_paused", "rollback_started", "rollback_completed"}
+_TROUBLE = {"paused", "rollback_paused", "rollback_started"}
+_UNDONE = "rollback_completed"
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,12 @@ def _service(view: SiteView, name: str, found: Json | None) -> ServiceStatus:
         notes.append(f"replicas: {wanted}, in site.toml {defined.replicas}{f': {scaled}' if scaled else ''}")
     if stopped := moving_words(labels.get(MOVING_LABEL, "")):
         problems.append(stopped)
-    if found and (found.get("UpdateStatus") or {}).get("State") == "updating":
+    update = ((found or {}).get("UpdateStatus") or {}).get("State")
+    if update == "updating":
         notes.append("is being updated")
+    elif update == _UNDONE:
+        # What runs is what ran before: whether it is what site.toml says is told by `stale`.
+        notes.append("its last update was rolled back")
     number = labels.get(REVISION_LABEL, "")
     mode = defined.mode if defined else _mode(found)
     image = found["Spec"]["TaskTemplate"].get("ContainerSpec", {}).get("Image", "") if found else ""

@@ -18,8 +18,8 @@ from model.labels import SERVICE_LABEL, belongs_to, label_filter, labels_of
 from model.reasons import reason_of
 from model.stage import Host, Stage
 from remote.engine.reader import Reader
+from remote.mother.questions import begin, first_answer
 from tasks.operate.host_reading import HostReading, parse_reading, reading_script
-from tasks.operate.readings import begin, first_answer
 from tasks.run.context import Run
 
 T = TypeVar("T")

@@ -4,8 +4,10 @@ Held against a real swarm by `tests/integration/life/test_rolling.py`, which tak
 """
 
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
+from model.errors import HostError
 from model.stage import Host
 from tasks.run.context import Run
 
@@ -17,6 +19,7 @@ class Nodes:
         self.api = self
         self.orders: list[str] = []
         self.running: dict[str, int] = {}
+        self.frozen: set[str] = set()
         self._nodes = {
             host.short: {
                 "ID": f"node-of-{host.short}",
@@ -78,6 +81,13 @@ def manage(run: Run, nodes: Any) -> None:
 
     run.connections.manager = manager  # type: ignore[method-assign]
     run.connections.engine = lambda host: nodes  # type: ignore[method-assign] # noqa: ARG005
+
+    def reader(host: Host) -> Any:
+        if host.short in nodes.frozen:
+            raise HostError(f"{host.short}: no answer")
+        return SimpleNamespace(containers=lambda **_: [], close=lambda: None)
+
+    run.connections.reader = reader  # type: ignore[method-assign]
 
 
 def quiet(_line: str) -> None:

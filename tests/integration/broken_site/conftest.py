@@ -17,11 +17,15 @@ ORDER = {
     "test_killed_runs": "runs are killed, and nothing is lost",
     "test_moved_volume": "a volume goes to another hive and back, with kills on the way",
     "test_upgraded_hosts": "a host's packages are upgraded, and it is restarted",
+    "test_losses": "state, services and whole hosts are lost, and made anew",
     "test_replaced_hosts": "hosts are dead, frozen or healthy, and made anew by a command",
     "test_recovered_swarm": "two of three hives are lost, and join a new swarm",
-    "test_losses": "state, services and whole hosts are lost, and made anew",
 }
-"""The files, with what each does to the site: what breaks most last."""
+"""The files, with what each does to the site: what breaks most last.
+
+Once a command has replaced the repository host, no checkout but this one knows the base that images are built on: one
+without state/ builds them anew.
+"""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

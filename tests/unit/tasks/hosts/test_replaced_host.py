@@ -91,6 +91,17 @@ def test_the_majority_is_looked_at(made: Made) -> None:
     assert replacement(run, "hive2").swarm_problem(quiet) == ""
 
 
+def test_a_frozen_hive_that_the_swarm_calls_ready(made: Made) -> None:
+    """The swarm learns of it after some twenty seconds; without the other one it would have lost its majority."""
+    run = made.run()
+    nodes = Nodes(run)
+    nodes.frozen.add("hive2")
+    manage(run, nodes)
+
+    assert "of its 2 other managers 1 are ready" in replacement(run, "hive1").swarm_problem(quiet)
+    assert replacement(run, "hive2").swarm_problem(quiet) == ""
+
+
 def test_no_other_manager(made: Made) -> None:
     """Where only the host itself answers, or nobody, it can't be told: that is refused."""
     run = made.run()

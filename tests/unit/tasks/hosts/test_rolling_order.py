@@ -333,6 +333,7 @@ def test_locks_are_taken_in_their_order(made: Made, monkeypatch: pytest.MonkeyPa
     reached = SimpleNamespace(open=lambda: None, docker_socket=Path("/none"), forget_failure=lambda: None)
     monkeypatch.setattr(run.connections, "to", lambda _host: reached)
     monkeypatch.setattr("remote.engine.client.connect", lambda _short, _socket: nodes)
+    monkeypatch.setattr(run.connections, "reader", lambda _host: nodes)
     resource = next(r for r in run.provider.resources() if r.name == "hive1")
     with one_at_a_time(run, resource, quiet):
         run.connections.write_ssh_files()

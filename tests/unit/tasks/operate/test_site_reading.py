@@ -12,7 +12,7 @@ import pytest
 from model.errors import HostError
 from model.json_types import Json
 from model.stage import Host
-from tasks.operate import readings
+from remote.mother import questions
 from tasks.operate.host_reading import HostReading
 from tasks.operate.site_reading import EngineReading, SwarmReading, read_site
 
@@ -145,7 +145,7 @@ def test_a_manager_that_waits_for_its_leader() -> None:
 
 def test_what_hangs_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A question that came before the election of a leader hangs; one that comes after it is answered."""
-    monkeypatch.setattr(readings, "AGAIN", 0.05)
+    monkeypatch.setattr(questions, "AGAIN", 0.05)
     connections = Connections(info_hive0=lambda: hangs() if connections.described == ["hive0"] else None)
     reading = read_site(run(connections), HOSTS[:1], 5)
 
@@ -162,9 +162,9 @@ def test_the_first_answer() -> None:
         asked.append(number)
         raise HostError(f"refused {number}")
 
-    readings.first_answer([partial(refused, 0), partial(asked.append, 5)], time.monotonic() + 5)
+    questions.first_answer([partial(refused, 0), partial(asked.append, 5)], time.monotonic() + 5)
     with pytest.raises(HostError, match="refused 2"):
-        readings.first_answer([partial(refused, 1), partial(refused, 2)], time.monotonic() + 5)
+        questions.first_answer([partial(refused, 1), partial(refused, 2)], time.monotonic() + 5)
     assert asked == [0, 5, 1, 2]
     with pytest.raises(TimeoutError):
-        readings.first_answer([hangs], time.monotonic() + 0.1)
+        questions.first_answer([hangs], time.monotonic() + 0.1)

@@ -381,14 +381,24 @@ def test_notes(stage: Stage) -> None:
 
 
 def test_an_update_that_went_wrong(stage: Stage) -> None:
-    """A service whose update was paused or rolled back is wrong, with the swarm's words."""
-    paused = service("web", {"Replicated": {"Replicas": 2}})
-    paused["UpdateStatus"] = {"State": "rollback_completed", "Message": "rollback completed"}
+    """A service whose update is paused is wrong, with the swarm's words; one that was rolled back runs as before."""
+    web = service("web", {"Replicated": {"Replicas": 2}})
     reading = well()
     assert isinstance(reading.swarm, SwarmReading)
-    status = status_of(stage, changed(reading, services={**reading.swarm.services, "web": paused}))
 
-    assert status.problems == ["web: its last update: rollback completed: rollback completed"]
+    def status(state: str, message: str) -> SiteStatus:
+        services = {
+            **well_swarm.services,
+            "web": {**web, "UpdateStatus": {"State": state, "Message": message}},
+        }
+        return status_of(stage, changed(reading, services=services))
+
+    well_swarm = reading.swarm
+    assert status("paused", "update paused due to failure").problems == [
+        "web: its last update: paused: update paused due to failure"
+    ]
+    undone = status("rollback_completed", "rollback completed")
+    assert (undone.problems, undone.services[0].notes) == ([], ("its last update was rolled back",))
 
 
 def test_nobody_answers(stage: Stage) -> None:
