@@ -29,6 +29,7 @@ from tasks.build_infra import OrphanHost
 from tasks.build_volumes import OrphanVolume
 from tasks.cleanup.orphans import line, orphans
 from tasks.cleanup.prune import prune as remove_all
+from tasks.hosts import decommission
 from tasks.hosts.decommission import FormerHost
 from tasks.hosts.volume_data import kept_for_move
 from tasks.observe.states import SwarmState
@@ -274,8 +275,11 @@ def test_a_host_leaves_the_swarm_before_it_goes(made: Made, monkeypatch: pytest.
         run.state.write(task, FactRecord(id="x"))
     monkeypatch.setattr(Connection, "close", lambda _connection: None)
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(decommission, "silent_hives", lambda *_args: frozenset())
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
-    monkeypatch.setattr(swarm_nodes, "check_expendable", lambda *args: order.append(f"may {args[2].name} go"))
+    monkeypatch.setattr(
+        swarm_nodes, "check_expendable", lambda *args, **_options: order.append(f"may {args[2].name} go")
+    )
     monkeypatch.setattr(swarm_nodes, "is_set_aside", lambda *_args: False)
     monkeypatch.setattr(upkeep, "task_counts", lambda *_args: {})
     monkeypatch.setattr(upkeep, "shortfalls", lambda *_args, **_options: [])
@@ -439,6 +443,7 @@ def test_taking_labels_off_nodes_is_not_said(made: Made, monkeypatch: pytest.Mon
         log("labels: skep.name=hive0")
 
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(decommission, "silent_hives", lambda *_args: frozenset())
     monkeypatch.setattr(swarm_nodes, "ensure_node_labels", ensure)
 
     assert remove_all(run, [], told.append) == []
@@ -450,10 +455,11 @@ def test_a_host_that_the_swarm_needs_stays(made: Made, monkeypatch: pytest.Monke
     former_host(made)
     run, removed = made.run(), list[str]()
     monkeypatch.setattr(Connections, "manager", lambda _run, **_more: (run.stage.hives[0], None))
+    monkeypatch.setattr(decommission, "silent_hives", lambda *_args: frozenset())
     monkeypatch.setattr(swarm_nodes, "JOIN_TIMEOUT", 0)
     monkeypatch.setattr(swarm_nodes, "has_node", lambda *_args: True)
 
-    def refuse(*_args: object) -> None:
+    def refuse(*_args: object, **_options: object) -> None:
         msg = "of its 2 other managers 1 are ready, which is not a majority"
         raise HostError(msg)
 
