@@ -135,7 +135,7 @@ def leave_swarm(run: Run, host: Host, node: str, log: Log) -> None:
                 host,
                 [],
                 node,
-                silent=silent_hives(run.connections, [each for each in run.stage.hives if each != host]),
+                silent=silent_hives(run.connections, run.stage.hives, host),
             )
         return True
 

@@ -157,9 +157,7 @@ class HostReplacement:
                 client,
                 self.host,
                 [],
-                silent=silent_hives(
-                    self.run.connections, [each for each in self.run.stage.hives if each != self.host]
-                ),
+                silent=silent_hives(self.run.connections, self.run.stage.hives, self.host),
             )
         return True
 

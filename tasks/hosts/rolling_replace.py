@@ -212,7 +212,7 @@ def _give_up_place(run: Run, host: Host, log: Log, *, goes: bool, drains: bool =
             host,
             back,
             stays=stays,
-            silent=silent_hives(run.connections, [each for each in run.stage.hives if each != host]),
+            silent=silent_hives(run.connections, run.stage.hives, host),
         )
         return True
 

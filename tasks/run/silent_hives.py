@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from functools import partial
 
 from model.errors import SkepError
@@ -14,16 +15,17 @@ PATIENCE = 10.0
 _NO_CONTAINER = {"name": "^$"}
 
 
-def silent_hives(connections: Connections, hives: Iterable[Host]) -> frozenset[str]:
+def silent_hives(connections: Connections, hives: Iterable[Host], except_: Host) -> frozenset[str]:
     """Return the full names of the hives whose engine does not answer.
 
     Args:
         connections: The stage's connections.
         hives: The hives; one that is not made does not answer.
+        except_: A hive that is not asked.
 
     """
     ends = time.monotonic() + PATIENCE
-    answers = {hive.name: begin(partial(_ask, connections, hive)) for hive in hives}
+    answers = {hive.name: begin(partial(_ask, connections, hive)) for hive in hives if hive != except_}
     silent = set()
     for name, answer in answers.items():
         try:
@@ -35,8 +37,5 @@ def silent_hives(connections: Connections, hives: Iterable[Host]) -> frozenset[s
 
 def _ask(connections: Connections, hive: Host) -> None:
     """Ask a hive's engine for something that it knows without the swarm."""
-    reader = connections.reader(hive)
-    try:
+    with closing(connections.reader(hive)) as reader:
         reader.containers(filters=_NO_CONTAINER)
-    finally:
-        reader.close()
