@@ -1,13 +1,11 @@
 """`doit move_volume`: its exit status, and what is said where it ends early."""
 
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
 from commands.operate import move_volume as command
@@ -16,6 +14,7 @@ from model.errors import HostError
 from model.swarm.volume_move import VolumeMove
 from tasks.operate.volume_candidates import Candidate, MoveRefusedError
 from tests import made as rig
+from tests.doubles import typed_command
 from tests.made import Made
 from tests.unit.commands.operate.test_replace_host import Loader
 
@@ -36,15 +35,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 
 def typed(made: Made, *words: str, to: str | None = "hive1") -> int:
     """Type the command, and return its exit status."""
-    asked = MoveVolumeCommand(task_loader=Loader(made.run()), bin_name="doit")
-    asked.outstream = io.StringIO()
-    reset_vars()
-    if to is not None:
-        set_var("to", to)
-    try:
-        return asked.execute({}, words)
-    finally:
-        reset_vars()
+    values = {} if to is None else {"to": to}
+    return typed_command.typed(MoveVolumeCommand, Loader(made.run()), words, values)[0]
 
 
 def raises(error: BaseException) -> Any:

@@ -1,12 +1,10 @@
 """`doit rebalance`: the plan, its exit status, and the moves, each by a new look."""
 
-import io
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
 from commands.operate import rebalance as command
@@ -15,6 +13,7 @@ from model.errors import HostError
 from model.log import Log
 from tasks.operate.rebalance import Balance, Move
 from tests import made as rig
+from tests.doubles import typed_command
 from tests.unit.commands.operate.test_replace_host import Loader
 
 UNEVEN = Move("web", {"hive0": 3, "hive1": 0}, "3 of its tasks on hive0, 0 on hive1", extra=1)
@@ -39,15 +38,7 @@ class Typed:
 
     def type(self, *words: str, **values: str) -> tuple[int, str]:
         """Type it, and return its exit status and its output."""
-        reset_vars()
-        for name, value in values.items():
-            set_var(name, value)
-        typed = RebalanceCommand(task_loader=Loader(self.run), bin_name="doit")
-        typed.outstream = out = io.StringIO()
-        try:
-            return typed.execute({}, words), out.getvalue()
-        finally:
-            reset_vars()
+        return typed_command.typed(RebalanceCommand, Loader(self.run), words, values)
 
     def look(self, _run: object, only: str, _log: object = None) -> Balance:
         """Return the next look, of which the last one stays."""

@@ -1,11 +1,9 @@
 """`doit replace_host`: what is said and refused beforehand, what is done, and the exit status."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand
 
 from commands.operate import replace_host as command
@@ -16,6 +14,7 @@ from remote.ssh.connection import Connection
 from tasks.hosts import host_losses, replaced_host
 from tasks.hosts.replaced_host import replacement_under_way
 from tests import made as rig
+from tests.doubles import typed_command
 from tests.doubles.managers import Nodes, manage
 from tests.made import Made
 
@@ -53,15 +52,7 @@ class Site:
         nodes = Nodes(run, down=self.down)
         nodes.orders = self.orders
         manage(run, nodes)
-        reset_vars()
-        for name, value in values.items():
-            set_var(name, value)
-        typed = ReplaceHostCommand(task_loader=Loader(run), bin_name="doit")
-        typed.outstream = out = io.StringIO()
-        try:
-            return typed.execute({}, words), out.getvalue()
-        finally:
-            reset_vars()
+        return typed_command.typed(ReplaceHostCommand, Loader(run), words, values)
 
     def run_again(self, *_: object) -> int:
         """Count a run of doit, and return its exit status."""

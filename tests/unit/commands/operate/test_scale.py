@@ -1,18 +1,17 @@
 """`doit scale`: which words are services, and for how long."""
 
-import io
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from doit.doit_cmd import reset_vars, set_var
 from doit.exceptions import InvalidCommand, InvalidDodoFile
 
 from commands.operate import scale as command
 from commands.operate.scale import ScaleCommand
 from tasks.run import open as opened
 from tests import made as rig
+from tests.doubles import typed_command
 from tests.unit.commands.operate.test_replace_host import Loader
 
 
@@ -29,15 +28,7 @@ class Typed:
 
     def type(self, *words: str, **values: str) -> int:
         """Type it, and return its exit status."""
-        reset_vars()
-        for name, value in values.items():
-            set_var(name, value)
-        typed = ScaleCommand(task_loader=Loader(self.run), bin_name="doit")
-        typed.outstream = io.StringIO()
-        try:
-            return typed.execute({}, words)
-        finally:
-            reset_vars()
+        return typed_command.typed(ScaleCommand, Loader(self.run), words, values)[0]
 
 
 @pytest.fixture
