@@ -179,12 +179,12 @@ class Example(Site):
         ]
         expected += [f"network skep.{self.name}.private"]
         assert sorted(expected) == rig.labelled(self.name)
-        assert [f"p-{host}.{self.name} Ready" for host in HIVES] == self._sorted(
-            "docker node ls --format '{{.Hostname}} {{.Status}}'"
-        )
+        nodes = "docker node ls --format '{{.Hostname}} {{.Status}}'"
+        ready = [f"p-{host}.{self.name} Ready" for host in HIVES]
+        # The swarm takes some seconds to hear from a host that has just come back, and so do the tasks there.
+        rig.wait_until(lambda: self._sorted(nodes) == ready, "all hives to be ready")
         replicas = [f"{name} {n}/{n}" for name, n in SERVICES.items()]
         listing = "docker service ls --format '{{.Name}} {{.Replicas}}'"
-        # A task on a host that has just come back takes a moment.
         rig.wait_until(lambda: self._sorted(listing) == replicas, "all tasks to run")
         mine = f"-f label=skep.site={self.name}"
         assert self._sorted(f"docker network ls {mine} --format '{{{{.Name}}}}'") == ["dns"]

@@ -186,8 +186,8 @@ def test_a_shell_at_a_terminal(site: Example) -> None:
         screen.shows("shell is bash")
         screen.resizes(101, 33)
         rig.wait_until(lambda: _sees(screen, "stty size\n", "33 101"), "the new size")
-        screen.types("sleep 1000\n")
-        screen.shows("sleep 1000")
+        screen.types("sh -c 'echo sl''eeps; exec sleep 1000'\n")  # shown by the command, not as it is typed
+        screen.shows("sleeps")
         screen.types("\x03")
         screen.shows("^C")
         screen.shows("# ")  # the terminal drops the keys that come with Ctrl-C
