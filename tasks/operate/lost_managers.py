@@ -151,16 +151,19 @@ def _listing(run: Run, keep: Host) -> tuple[Mapping[str, Found], str]:
     return things, ""
 
 
-def still_leaderless(run: Run, keep: Host) -> None:
-    """Raise if a swarm has a leader again, as seen from the manager that is to be kept.
+def formed_meanwhile(run: Run, keep: Host) -> bool:
+    """Return whether the new swarm is there by now: the engine goes on with it when a recovery is killed.
 
     Raises:
-        HostError: It has; or that manager does not answer.
+        HostError: The old swarm has a leader again; or the manager that is to be kept does not answer.
 
     """
     reading = _usable(keep, read_managers(run, [keep], {})[keep])
-    if reading.leads:
-        raise HostError(f"{keep.short} knows of a leader again: type it again, to look anew")
+    if not reading.leads:
+        return False
+    if _is_recovered(run, reading):
+        return True
+    raise HostError(f"{keep.short} knows of a leader again: type it again, to look anew")
 
 
 # -- judging them ------------------------------------------------------------------------------------------------------
@@ -214,9 +217,9 @@ def _majority(run: Run, keep: Host, readings: Mapping[Host, ManagerReading]) -> 
     for host, reading in readings.items():
         if not reading.leads:
             continue
-        managers = [node for node in reading.nodes if node.get("ManagerStatus")]
-        if host == keep and len(managers) == 1 and _left_over(run, reading):
+        if host == keep and _is_recovered(run, reading):
             continue
+        managers = _managers(reading)
         reachable = sorted(
             _hostname(run, node)
             for node in managers
@@ -253,6 +256,16 @@ def _hostname(run: Run, node: Json) -> str:
     """Return a node's host by its short name, if it is the stage's."""
     name = str((node.get("Description") or {}).get("Hostname", node["ID"]))
     return next((host.short for host in run.stage.hosts if host.name == name), name)
+
+
+def _managers(reading: ManagerReading) -> list[Json]:
+    """Return the nodes that are managers."""
+    return [node for node in reading.nodes if node.get("ManagerStatus")]
+
+
+def _is_recovered(run: Run, reading: ManagerReading) -> bool:
+    """Return whether a manager alone leads a swarm that nodes of fenced hosts are left in."""
+    return len(_managers(reading)) == 1 and bool(_left_over(run, reading))
 
 
 def _left_over(run: Run, reading: ManagerReading) -> dict[str, str]:

@@ -150,17 +150,27 @@ def _swarm(view: SiteView) -> Iterator[str]:
             yield view.reading.swarm
         return
     managers = [node for node in view.swarm.nodes.values() if node.get("ManagerStatus")]
-    reachable = [node for node in managers if node["ManagerStatus"].get("Reachability") == "reachable"]
-    spare = len(reachable) - (len(managers) // 2 + 1)
-    if len(reachable) < len(managers):
+    answering = [node for node in managers if _answers(view, node)]
+    spare = len(answering) - (len(managers) // 2 + 1)
+    if len(answering) == len(managers):
+        return
+    if spare < 0:
         yield (
-            f"swarm: {len(reachable)} of {len(managers)} managers answer each other; "
-            + (
-                f"{spare} more may be lost"
-                if spare
-                else "if one more is lost, the swarm can't be changed any more"
-            )
+            f"swarm: {len(answering)} of {len(managers)} managers answer, which is no majority: it can't be changed; "
+            "if the others are lost for good: doit recover_swarm keep=HOST"
         )
+        return
+    yield f"swarm: {len(answering)} of {len(managers)} managers answer each other; " + (
+        f"{spare} more may be lost" if spare else "if one more is lost, the swarm can't be changed any more"
+    )
+
+
+def _answers(view: SiteView, node: Json) -> bool:
+    """Return whether a manager answers the others, and this machine: a swarm goes on for a while with lost ones."""
+    host = view.short_names.get(str(node["ID"]), "")
+    return node["ManagerStatus"].get("Reachability") == "reachable" and not isinstance(
+        view.reading.engines.get(host), str
+    )
 
 
 def _host(view: SiteView, host: Host, *, is_made: bool) -> HostStatus:

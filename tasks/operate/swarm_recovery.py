@@ -4,7 +4,7 @@ Each step may be killed and done again. That hosts are fenced is on the disk bef
 from its beginning; the lost nodes go last, so that a recovery that was killed is known by them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from model.errors import HostError, ProviderError, SkepError
@@ -25,7 +25,7 @@ from tasks.operate.lost_managers import (
     OUT,
     LostManager,
     SwarmLoss,
-    still_leaderless,
+    formed_meanwhile,
 )
 from tasks.run.context import Run
 
@@ -99,15 +99,9 @@ class SwarmRecovery:
         nodes = {each.name: each.node for each in loss.lost if each.fence != OUT}
         if not loss.is_formed:
             off = self._fence(log)
-            still_leaderless(run, loss.keep)
-            # On the disk before the old swarm is given up: whoever runs doit next knows it.
-            if loss.keep.short in run.state.fences():
-                run.state.lift_fence(loss.keep.short)
-            for each in loss.lost:
-                if each.host is not None and (each.name in off or each.fence in {HALTED, GONE, OFF}):
-                    run.state.fence(each.name, each.node)
-            log(f"noted as fenced: {', '.join(run.state.fences()) or 'none'}")
-            self._form(log)
+            if not formed_meanwhile(run, loss.keep):
+                self._note_fences(off, log)
+                self._form(log)
         client = run.connections.engine(loss.keep)
         self._forget(log)
         from remote.swarm import nodes as swarm_nodes
@@ -202,6 +196,16 @@ class SwarmRecovery:
         """Return the ports at which a host that runs would answer: ssh's, by default or its own, and the swarm's."""
         record = self.run.state.read(host_task(each.name), HostRecord)
         return sorted({22, _SWARM_PORT, *([record.ssh_port] if record is not None else [])})
+
+    def _note_fences(self, off: Collection[str], log: Log) -> None:
+        """Put on the disk who is fenced, before the old swarm is given up: whoever runs doit next knows it."""
+        run, loss = self.run, self.loss
+        if loss.keep.short in run.state.fences():
+            run.state.lift_fence(loss.keep.short)
+        for each in loss.lost:
+            if each.host is not None and (each.name in off or each.fence in {HALTED, GONE, OFF}):
+                run.state.fence(each.name, each.node)
+        log(f"noted as fenced: {', '.join(run.state.fences()) or 'none'}")
 
     def _form(self, log: Log) -> None:
         """Make the new swarm."""

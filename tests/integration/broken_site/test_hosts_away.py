@@ -97,7 +97,9 @@ def test_most_managers_are_away(site: Example) -> None:
         seen = json.loads(found.stdout)
         assert found.returncode == 2
         assert {each["name"] for each in seen["hosts"] if not each["up"]} == {"hive1", "hive2"}
-        assert any("no manager of the swarm answers" in line for line in seen["problems"])
+        # In its first seconds the leader that is left does not know yet that it is none any more.
+        said = ("no manager of the swarm answers", "1 of 3 managers answer, which is no majority")
+        assert any(words in line for words in said for line in seen["problems"]), seen["problems"]
         services = {each["name"]: (each["running"], each["hosts"]) for each in seen["services"]}
         assert (services["pdnsdb"], services["powerdns"]) == ((1, {"hive0": 1}), (1, {"hive0": 1}))
         assert words(timely(site, "exec", "powerdns", "--", "echo", "here")) == (0, "here\n")

@@ -269,6 +269,19 @@ def test_a_host_is_away_and_no_manager_answers(stage: Stage) -> None:
     assert (status.hosts[0].engine, status.hosts[0].containers, status.hosts[0].problems) == ("", 2, ())
 
 
+def test_managers_that_the_leader_does_not_miss_yet(stage: Stage) -> None:
+    """The hosts that don't answer this machine count: the leader goes on listing them as reachable for a while."""
+    gone = "hive1: its Docker Engine does not answer within 8 s"
+    one = replace(well(), engines={**well().engines, "hive1": gone})
+    two = replace(one, engines={**one.engines, "hive2": gone})
+
+    assert any("2 of 3 managers answer each other" in line for line in status_of(stage, one).problems)
+    assert (
+        "swarm: 1 of 3 managers answer, which is no majority: it can't be changed; if the others are lost for good: "
+        "doit recover_swarm keep=HOST"
+    ) in status_of(stage, two).problems
+
+
 @pytest.mark.parametrize(
     ("nodes", "problem"),
     [

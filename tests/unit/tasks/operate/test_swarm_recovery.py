@@ -293,6 +293,24 @@ def test_killed_at_any_moment_it_is_done_by_the_next_try(
         assert_recovered(again)
 
 
+def test_an_engine_that_goes_on_when_the_command_is_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new swarm appears while the next try fences again: it goes on with that, and makes no second one."""
+    world.kill_at = 2 * 4  # before the fifth thing, which is the new swarm
+    with pytest.raises(Killed):
+        recover(world, monkeypatch)
+    world.kill_at = -1
+    run = world.run(monkeypatch)
+    recovery = SwarmRecovery(run, examine(run, run.stage.host("hive0"), ()))
+    world.is_formed = True
+    world.labels = {f"{FENCED_LABEL}{short}": node for short, node in LOST.items()}
+    recovery.carry_out(lambda _line: None)
+
+    assert_recovered(world)
+    assert world.done.count("form") == 1, "once by the killed one, and not again"
+
+
 @pytest.mark.parametrize("number", [2, 3])
 def test_a_majority_is_refused_by_its_names(
     world: World, monkeypatch: pytest.MonkeyPatch, number: int
