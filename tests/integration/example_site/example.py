@@ -207,7 +207,8 @@ class Example(Site):
             return not silent
 
         try:
-            rig.wait_until(all_answer, "the services to answer", 30)
+            # After an outage engines look for each other once a minute; until then an overlay network may be split.
+            rig.wait_until(all_answer, "the services to answer", 90)
         except AssertionError as error:
             raise AssertionError(f"{error}: {', '.join(silent)}") from None
 
