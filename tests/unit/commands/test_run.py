@@ -243,7 +243,9 @@ def test_timings_are_printed_where_they_are_asked_for(
 
     [head] = [number for number, line in enumerate(shown) if "waited for this chain" in line]
     assert shown[head] == "the end of the run waited for this chain, 2 of the 2 tasks that ran:"
-    assert [line.split()[-1] for line in shown[head + 3 : -2]] == ["p:a", "p:b"]
+    named = [line.split()[-1] for line in shown[head + 3 : -2]]
+    # On a busy machine a line tells what lies between two tasks.
+    assert [word for word in named if word.startswith("p:")] == ["p:a", "p:b"]
     assert shown[-1].startswith("its tasks took ")
     assert again[-1].startswith("no task ran: ")
     assert "timings" not in (text := capsys.readouterr().out)
