@@ -7,7 +7,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-LAYERS = ("model", "remote", "providers", "tasks", "commands", "dodo")
+LAYERS = ("agent", "model", "remote", "providers", "tasks", "commands", "dodo")
 """From the lowest to the highest."""
 
 

@@ -48,7 +48,7 @@ ROOMS = {
         "new_site",
         "compose",
     ),
-    "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "images playbook", "swarm"),
+    "remote": ("mother", "ssh", "engine", "checks", "hostsetup", "backup images playbook", "swarm"),
 }
 """The folders of a layer, from the lowest to the highest; those in one word stand on one floor."""
 SAME_FILES = {
@@ -58,11 +58,15 @@ SAME_FILES = {
 }
 """Folders that have the same files on purpose: how they begin, and as which one they count."""
 SAME_SUBJECT = {
+    "backup": (
+        "backups: what a site says of them, and the steps on its hosts",
+        "model/site remote/hostsetup",
+    ),
     "base": ("what the others in its folder are built on", "model/site providers"),
     "bases": ("base images: names, presence on a host, steps", "model/images remote/images tasks/images"),
     "builder": ("the build on the repository host, and its connection", "remote/images tasks/images"),
     "check": ("whether a definition can work", "model/templates providers/*"),
-    "errors": ("errors that tell a person what to do", "model providers/*"),
+    "errors": ("errors that tell a person what to do", "agent model providers/*"),
     "extras": ("what only some sites need: its names, its installation", "model remote/mother"),
     "firewall": ("the hosts' firewall: its rules, and its step", "model/hosts remote/hostsetup"),
     "host_facts": ("facts about a host: read, and kept for a run", "remote/checks tasks/services"),
@@ -105,7 +109,7 @@ def importing(layers: Iterable[str], packages: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_imports_only_those_below(layer: str) -> None:
-    """Arrows: dodo → commands → tasks → providers → remote → model, and never back, not even for types."""
+    """Arrows: dodo → commands → tasks → providers → remote → model → agent, and never back, not even for types."""
     wrong = importing([layer], set(LAYERS[LAYERS.index(layer) + 1 :]))
 
     assert not wrong, report(
@@ -113,6 +117,27 @@ def test_a_layer_imports_only_those_below(layer: str) -> None:
         wrong,
         "Move what both need down, or pass it in as an argument.",
     )
+
+
+def test_the_agent_is_for_hosts() -> None:
+    """agent/ runs on hosts with the standard library alone; of it skep itself imports only what packs it."""
+    foreign = [
+        f"{TREE.paths[name]}:{found.line} imports {found.name}"
+        for name in modules_of("agent")
+        for found in TREE.imports[name]
+        if found.top != "agent" and found.top not in sys.stdlib_module_names
+    ]
+    wrong = [
+        f"{TREE.paths[name]}:{found.line} imports {found.name}"
+        for layer in LAYERS
+        if layer != "agent"
+        for name in modules_of(layer)
+        for found in TREE.imports[name]
+        if found.top == "agent" and not found.name.startswith("agent.pack")
+    ]
+
+    assert not foreign, report("agent/ imports what hosts don't have:", foreign, "Do without it.")
+    assert not wrong, report("The agent's code is imported:", wrong, "It runs on hosts: call it there.")
 
 
 def test_no_imports_in_a_circle() -> None:
@@ -273,7 +298,7 @@ def test_a_module_name_means_one_thing() -> None:
     for path in TREE.paths.values():
         folder = str(path.parent)
         # A command's file goes by the word that people type, and a package by its folder's name.
-        if path.name != "__init__.py" and folder not in {"commands", "commands/operate"}:
+        if path.name != "__init__.py" and folder not in {"commands", "commands/backup", "commands/operate"}:
             modules[path.stem].add(
                 next((name for above, name in SAME_FILES.items() if folder.startswith(above)), folder)
             )

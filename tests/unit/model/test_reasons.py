@@ -117,7 +117,7 @@ def _own_errors(tree: SourceTree) -> set[str]:
         for node in ast.walk(module)
         if isinstance(node, ast.ClassDef)
     }
-    own = {"SkepError"}
+    own = {"SkepError", "AgentError"}
     while more := {name for name, of in bases.items() if of & own} - own:
         own |= more
     return own

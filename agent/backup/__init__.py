@@ -1,0 +1,1 @@
+"""Backups: what a hive saves and restores, what the repository host keeps."""

@@ -1,0 +1,1 @@
+"""A hive's part: the services' data, into its own repository and back."""

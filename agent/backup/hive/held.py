@@ -1,0 +1,130 @@
+"""Services that are held while their files are read: paused, or scaled to nothing. What a kill left is let go."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from agent.backup.hive.journal import Journal, paused
+from agent.errors import AgentError
+from agent.host.engine_socket import EngineSocket
+
+_STOP_PATIENCE = 300.0
+"""Seconds that a service's tasks may take to end."""
+
+
+@contextmanager
+def held(
+    engine: EngineSocket, service: str, container: str | None, consistency: str, note: Journal | None = None
+) -> Iterator[None]:
+    """Hold a service while its files are read.
+
+    Args:
+        engine: The engine.
+        service: The service.
+        container: Its container here; None where none runs, so that nothing writes.
+        consistency: `none`, `pause` or `stop`.
+        note: Where it is noted down; by default on this host's disk.
+
+    Raises:
+        AgentError: It can't be held, or not be let go.
+
+    """
+    if container is None or consistency == "none":
+        yield
+        return
+    journal = note or paused()
+    if consistency == "pause":
+        journal.write({"paused": container})
+    else:
+        replicas = replicas_of(engine, service)
+        if replicas is None:
+            raise AgentError(
+                'consistency = "stop" is for replicated services: a global one can\'t be scaled to 0'
+            )
+        journal.write({"stopped": service, "replicas": replicas})
+    try:
+        # Inside: one that does not answer in time may have been paused, or be stopping, all the same.
+        if consistency == "pause":
+            engine.ask("POST", f"/containers/{container}/pause")
+        else:
+            scale(engine, service, 0)
+        yield
+    finally:
+        let_go(engine, journal)
+
+
+def let_go(engine: EngineSocket, note: Journal | None = None) -> list[str]:
+    """Let go what a job holds, or a killed one held; return what was let go, in words.
+
+    Raises:
+        AgentError: It can't be.
+
+    """
+    journal = note or paused()
+    content = journal.read()
+    if content is None:
+        return []
+    said = []
+    if container := content.get("paused"):
+        # Not paused (any more), or gone: then nothing is left to be done.
+        engine.ask("POST", f"/containers/{container}/unpause", allowed=(404, 409, 500))
+        details = engine.ask("GET", f"/containers/{container}/json", allowed=(404,))
+        if details is not None and details["State"]["Paused"]:
+            raise AgentError(f"container {container[:12]} stays paused: docker unpause {container[:12]}")
+        said.append(f"container {container[:12]} runs on")
+    if service := content.get("stopped"):
+        scale(engine, service, int(content["replicas"]))
+        said.append(f"service {service} has {content['replicas']} tasks again")
+    journal.clear()
+    return said
+
+
+def replicas_of(engine: EngineSocket, service: str) -> int | None:
+    """Return how many tasks a service is to have; None for one that runs on each hive."""
+    mode = engine.ask("GET", f"/services/{service}")["Spec"]["Mode"]
+    return (mode.get("Replicated") or {}).get("Replicas")
+
+
+def version_of(engine: EngineSocket, service: str) -> int:
+    """Return the version of the swarm in which a service was changed last: what is made later has a larger one."""
+    return int(engine.ask("GET", f"/services/{service}")["Version"]["Index"])
+
+
+def scale(engine: EngineSocket, service: str, replicas: int) -> None:
+    """Have a service run so many tasks; for none, wait until the last one ended.
+
+    Raises:
+        AgentError: The swarm refuses, or a task does not end.
+
+    """
+    ends = time.monotonic() + _STOP_PATIENCE
+    while True:
+        found = engine.ask("GET", f"/services/{service}", allowed=(404,))
+        if found is None:
+            return
+        spec: dict[str, Any] = found["Spec"]
+        if spec["Mode"]["Replicated"]["Replicas"] == replicas:
+            break
+        spec["Mode"]["Replicated"]["Replicas"] = replicas
+        try:
+            engine.ask(
+                "POST", f"/services/{found['ID']}/update", body=spec, version=found["Version"]["Index"]
+            )
+            break
+        except AgentError as error:
+            # Somebody else changed it between the two questions.
+            if "out of sequence" not in str(error) or time.monotonic() > ends:
+                raise
+    while replicas == 0 and _has_tasks(engine, service):
+        if time.monotonic() > ends:
+            raise AgentError(f"service {service}: its tasks did not end within {_STOP_PATIENCE:.0f} s")
+        time.sleep(0.5)
+
+
+def _has_tasks(engine: EngineSocket, service: str) -> bool:
+    """Return whether tasks of a service may still write."""
+    tasks = engine.ask("GET", "/tasks", filters={"service": [service]}) or []
+    return any(
+        task["Status"]["State"] in {"running", "starting", "preparing", "ready", "assigned"} for task in tasks
+    )

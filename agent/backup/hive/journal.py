@@ -1,0 +1,51 @@
+"""What a hive's jobs note down before they do it, so that the next job puts right what a killed one left."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agent.host.durable_files import read_json, remove, write_json
+
+STATE = Path("/var/lib/skep/backup")
+RUNTIME = Path("/run/skep")
+LOCK = RUNTIME / "backup.lock"
+STAGING = RUNTIME / "backup"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """A note on the disk.
+
+    Args:
+        path: Its file.
+
+    """
+
+    path: Path
+
+    def read(self) -> Any:
+        """Return the note; None if there is none."""
+        return read_json(self.path)
+
+    def write(self, content: Any) -> None:
+        """Note something down before it is done."""
+        write_json(self.path, content)
+
+    def clear(self) -> None:
+        """It is done, or undone."""
+        remove(self.path)
+
+
+def paused(root: Path = STATE) -> Journal:
+    """Return the note of containers that are paused, or services that are stopped, for a backup."""
+    return Journal(root / "held.json")
+
+
+def swapped(service: str, root: Path = STATE) -> Journal:
+    """Return the note of a service whose files are being changed for those of a generation."""
+    return Journal(root / "swap" / f"{service}.json")
+
+
+def status(service: str, root: Path = STATE) -> Journal:
+    """Return how a service's last backups ended here."""
+    return Journal(root / "status" / f"{service}.json")

@@ -1,0 +1,25 @@
+"""`backup release`: what a killed job left is put right. Begins each job, and ends each run of the timer's."""
+
+from agent.backup.hive import journal
+from agent.backup.hive.held import let_go
+from agent.backup.hive.run import unbind
+from agent.backup.hive.verify import clear
+from agent.host.engine_socket import EngineSocket
+from agent.output import Output
+
+
+def release(engine: EngineSocket, output: Output) -> None:
+    """Let go the services that a killed job held, and take down what it had put together.
+
+    A restoration that was killed is left as it is: only whoever began it knows which way it goes on.
+
+    Raises:
+        AgentError: A service can't be let go.
+
+    """
+    for line in let_go(engine):
+        output.say(f"a job before this one was killed: {line}")
+    clear(engine)
+    if journal.STAGING.exists():
+        for staging in journal.STAGING.iterdir():
+            unbind(staging)

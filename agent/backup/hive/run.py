@@ -1,0 +1,245 @@
+"""`backup run`: a generation of each service whose lowest task is on this hive."""
+
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from agent.backup.config import HiveConfig, Script, ServiceData
+from agent.backup.hive import journal
+from agent.backup.hive.dumps import dump
+from agent.backup.hive.held import held
+from agent.backup.hive.task_container import container_here, runs_somewhere, volume_directory
+from agent.backup.notes import SEAL, data_tags, note_tags
+from agent.backup.restic import Restic
+from agent.errors import AgentError, reason_of
+from agent.host.durable_files import write_json
+from agent.host.engine_socket import EngineSocket
+from agent.output import Output
+
+_STRICTEST = ("stop", "pause", "none")
+GENERATION_FILE = "generation.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class HiveBackup:
+    """Saves services' data from a hive.
+
+    Args:
+        config: The hive's configuration.
+        engine: Its engine.
+        restic: Its repository.
+        output: Is told how far it is.
+        staging: The directory in which a generation is put together.
+        state: The directory for what outlives a job.
+
+    """
+
+    config: HiveConfig
+    engine: EngineSocket
+    restic: Restic
+    output: Output
+    staging: Path = journal.STAGING
+    state: Path = journal.STATE
+
+    def run(self, names: Sequence[str], kind: str) -> dict[str, Any]:
+        """Save services; one that fails keeps no other from being saved.
+
+        Args:
+            names: The services; none for all.
+            kind: Why: `scheduled`, `asked` or `before-restore`.
+
+        Returns:
+            `generations`, one for each service that was saved; `failed`, service to reason; `elsewhere`, the services
+            that another hive saves.
+
+        Raises:
+            AgentError: A service has no backups.
+
+        """
+        services = [self.config.service(name) for name in names] or list(self.config.services.values())
+        generations: list[dict[str, Any]] = []
+        failed: dict[str, str] = {}
+        elsewhere: list[str] = []
+        for service in services:
+            began = time.time()
+            try:
+                container = container_here(self.engine, service.name)
+                if not self._is_mine(service, container):
+                    elsewhere.append(service.name)
+                    continue
+                generations.append(self._save(service, container, kind))
+                self._note(service.name, began, generations[-1], "")
+            except (AgentError, OSError) as error:
+                failed[service.name] = reason_of(error)
+                self.output.say(f"{service.name}: {reason_of(error)}")
+                self._note(service.name, began, {}, reason_of(error))
+        return {"generations": generations, "failed": failed, "elsewhere": elsewhere}
+
+    def _is_mine(self, service: ServiceData, container: str | None) -> bool:
+        """Return whether this hive saves a service: it has the lowest task; or the volumes, where no task runs.
+
+        Raises:
+            AgentError: No task runs, and a command is to be run in one.
+
+        """
+        if container is not None:
+            return True
+        if runs_somewhere(self.engine, service.name):
+            return False
+        volumes = [script.volume for script in service.scripts if script.volume]
+        here = bool(volumes) and all(volume_directory(self.engine, volume) is not None for volume in volumes)
+        if len(volumes) < len(service.scripts) and (here or not volumes):
+            raise AgentError(f"service {service.name} has no running task, which its backup_scripts need")
+        return here
+
+    def _save(self, service: ServiceData, container: str | None, kind: str) -> dict[str, Any]:
+        """Make a generation of a service."""
+        began = time.monotonic()
+        spool = self.config.spool / service.name
+        dumps = {}
+        for script in service.scripts:
+            if not script.volume:
+                self.output.progress("dumping", service=service.name)
+                dumps[script.name] = self._dump(service, container, script, spool)
+        content = {
+            "format": FORMAT,
+            "service": service.name,
+            "stage": self.config.stage,
+            "host": self.config.host,
+            "kind": kind,
+            "begun": datetime.now(UTC).isoformat(timespec="seconds"),
+            "image": self.engine.inspect(container)["Config"]["Image"] if container else "",
+            "scripts": {
+                script.name: {"entry": script.entry, "volume": script.volume, "directory": script.directory}
+                | dumps.get(script.name, {})
+                for script in service.scripts
+            },
+        }
+        consistency = min(
+            (script.consistency for script in service.scripts if script.volume),
+            key=_STRICTEST.index,
+            default="none",
+        )
+        with (
+            self._staged(service, spool, content) as staging,
+            held(self.engine, service.name, container, consistency),
+        ):
+            summary = self.restic.backup(
+                staging,
+                self.config.host,
+                data_tags(self.config.stage, service.name, kind),
+                lambda line: self._hear(service.name, line),
+            )
+        for script in service.scripts:
+            (spool / script.entry).unlink(missing_ok=True)
+        facts = {
+            "bytes": int(summary["total_bytes_processed"]),
+            "files": int(summary["total_files_processed"]),
+            "added": int(summary["data_added"]),
+            "seconds": round(time.monotonic() - began, 1),
+            "scripts": {script.name: script.entry for script in service.scripts},
+        }
+        self._seal(str(summary["snapshot_id"]), facts)
+        return {"service": service.name, "id": str(summary["snapshot_id"])[:8], **facts}
+
+    def _dump(
+        self, service: ServiceData, container: str | None, script: Script, spool: Path
+    ) -> dict[str, Any]:
+        if container is None:
+            raise AgentError(f"service {service.name} has no running task, which script {script.name} needs")
+        try:
+            return dump(self.engine, container, script, spool / script.entry)
+        except AgentError as error:
+            raise AgentError(f"script {script.name}: {error}") from error
+
+    def _seal(self, snapshot: str, facts: dict[str, Any]) -> None:
+        """Note that a snapshot is whole: from then on it is a generation."""
+        directory = self.state / "note"
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        identity = self.restic.snapshots(snapshot)[0]["id"]
+        write_json(directory / "note.json", facts)
+        self.restic.backup(directory, self.config.host, note_tags(SEAL, identity, facts), lambda _line: None)
+
+    def _hear(self, service: str, line: Any) -> None:
+        """Pass restic's progress on."""
+        if line.get("message_type") == "status":
+            self.output.progress(
+                "saving",
+                service=service,
+                done=int(line.get("bytes_done", 0)),
+                of=int(line.get("total_bytes", 0)),
+            )
+
+    @contextmanager
+    def _staged(self, service: ServiceData, spool: Path, content: dict[str, Any]) -> Iterator[Path]:
+        """Have a directory in which each part of a service's data has its name; bound there, not copied."""
+        staging = self.staging / service.name
+        bound: list[Path] = []
+        unbind(staging)
+        staging.mkdir(parents=True, mode=0o700)
+        try:
+            for script in service.scripts:
+                entry = staging / script.entry
+                if script.volume:
+                    source = volume_directory(self.engine, script.volume)
+                    if source is None:
+                        raise AgentError(
+                            f"script {script.name}: volume {script.volume} is not on {self.config.host}"
+                        )
+                    entry.mkdir()
+                else:
+                    source = str(spool / script.entry)
+                    entry.touch()
+                _bind(source, entry)
+                bound.append(entry)
+            write_json(staging / GENERATION_FILE, content)
+            yield staging
+        finally:
+            unbind(staging)
+
+    def _note(self, service: str, began: float, generation: dict[str, Any], error: str) -> None:
+        """Note down how a service's backup ended; a failure stays until one goes well."""
+        note = journal.status(service, self.state)
+        before = note.read() or {}
+        now = int(time.time())
+        known = {
+            "service": service,
+            "last_try": now,
+            "seconds": round(time.time() - began, 1),
+            "error": error,
+        }
+        if error:
+            known |= {"last_good": before.get("last_good"), "generation": before.get("generation", "")}
+            known["since"] = before.get("since") if before.get("error") else now
+        else:
+            known |= {"last_good": now, "generation": generation["id"], "since": None}
+        known["verified"] = before.get("verified")
+        note.write(known)
+
+
+def _bind(source: str, target: Path) -> None:
+    """Have a directory or file at another place as well, read-only."""
+    for words in (["--bind", source, str(target)], ["-o", "remount,bind,ro", str(target)]):
+        done = subprocess.run(["mount", *words], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise AgentError(f"{source} can't be read for the backup: {done.stderr.strip()}")
+
+
+def unbind(staging: Path) -> None:
+    """Take a staging directory down, also one that a killed job left. Never goes into what is bound there."""
+    if not staging.exists():
+        return
+    for entry in staging.iterdir():
+        # One that is bound is left alone by rmdir and unlink alike: it is busy.
+        subprocess.run(["umount", str(entry)], capture_output=True, check=False)
+        if entry.is_dir():
+            entry.rmdir()
+        else:
+            entry.unlink()
+    staging.rmdir()

@@ -1,0 +1,128 @@
+"""`backup restore`: a service has the data of a generation again. Whatever ends it, typed again it goes on.
+
+The volumes' files are changed while the service is stopped; if it is not healthy with the new ones, it has the old ones
+back. Dumps are loaded into the service as it runs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from agent.backup.hive import journal
+from agent.backup.hive.dump_loading import healthy_container, load_generation
+from agent.backup.hive.held import replicas_of, scale, version_of
+from agent.backup.hive.restored import Restoration
+from agent.backup.hive.task_container import container_here, volume_directory
+from agent.errors import AgentError
+
+_GLOBAL = "it runs on each hive, so that it can't be stopped here alone"
+
+
+@dataclass(frozen=True)
+class Restore:
+    """A service that goes back to a generation.
+
+    Args:
+        restoration: The service and its hive.
+
+    """
+
+    restoration: Restoration
+
+    @property
+    def _note(self) -> journal.Journal:
+        """The note of what is to be restored, and how many tasks the service has by itself."""
+        return journal.Journal(self.restoration.state / "restore" / f"{self.restoration.service}.json")
+
+    def pending(self) -> str:
+        """Return the generation that a killed restoration was at; empty if there is none."""
+        return str((self._note.read() or {}).get("id", ""))
+
+    def carry_out(self, generation: str, scripts: tuple[str, ...]) -> dict[str, Any]:
+        """Have the service's data be that of a generation.
+
+        Args:
+            generation: Its id in this hive's repository.
+            scripts: The parts; none for all.
+
+        Returns:
+            `volumes` and `loaded`, what was changed, and `bytes`.
+
+        Raises:
+            AgentError: It can't be; the message says which data the service has now.
+
+        """
+        restoration = self.restoration
+        identity = restoration.restic.snapshots(generation)[0]["id"]
+        noted = self._note.read()
+        if noted is not None and noted["id"] != identity:
+            if not noted.get("loading"):
+                at = noted["id"][:8]
+                raise AgentError(
+                    f"{restoration.service} is half restored to {at}: type that again first, with at={at}"
+                )
+            # Its files are changed and it runs: what its dumps did to it is undone by another generation at most.
+            restoration.settle()
+            self._note.clear()
+            noted = None
+        read = restoration.read(identity, scripts)
+        if noted is None:
+            replicas = replicas_of(restoration.engine, restoration.service) if read["volumes"] else None
+            if read["volumes"] and replicas is None:
+                raise AgentError(f"service {restoration.service}: {_GLOBAL}: restore its files with into=DIR")
+            noted = {"id": identity, "replicas": replicas, "files": "new"}
+            self._note.write(noted)
+        if read["volumes"] and not noted.get("loading"):
+            self._change_files(identity, noted)
+        self._note.write(noted | {"loading": True})
+        loaded = load_generation(restoration, identity, scripts)["loaded"]
+        restoration.settle()
+        self._note.clear()
+        return {"volumes": read["volumes"], "loaded": loaded, "bytes": read["bytes"]}
+
+    def _change_files(self, identity: str, noted: dict[str, Any]) -> None:
+        """Stop the service, change its files, start it; change them back if it is not healthy with the new ones."""
+        restoration = self.restoration
+        service, output, replicas = restoration.service, restoration.output, int(noted["replicas"])
+        if noted["files"] == "new":
+            output.say(f"{service} is stopped")
+            scale(restoration.engine, service, 0)
+            restoration.swap(identity)
+            output.say(f"{service} starts with the files of {identity[:8]}")
+            before = version_of(restoration.engine, service)
+            scale(restoration.engine, service, replicas)
+            if not replicas:
+                return
+            try:
+                healthy_container(restoration, before)
+            except AgentError as error:
+                noted |= {"files": "old", "why": str(error)}
+                self._note.write(noted)
+            else:
+                return
+        output.say(f"{noted['why']}: it gets its old files back")
+        scale(restoration.engine, service, 0)
+        restoration.unswap()
+        before = version_of(restoration.engine, service)
+        scale(restoration.engine, service, replicas)
+        restoration.settle()
+        self._note.clear()
+        try:
+            healthy_container(restoration, before)
+        except AgentError as error:
+            raise AgentError(
+                f"{noted['why']} with the files of {identity[:8]}; with its old files: {error}"
+            ) from error
+        raise AgentError(f"{noted['why']} with the files of {identity[:8]}; it has its old files again")
+
+
+def where(restoration: Restoration) -> dict[str, Any]:
+    """Return what this hive has of a service: its lowest task (`runs`), its volumes (`volumes`), a half restoration."""
+    volumes = [
+        script.volume for script in restoration.config.service(restoration.service).scripts if script.volume
+    ]
+    return {
+        "runs": container_here(restoration.engine, restoration.service) is not None,
+        "volumes": bool(volumes)
+        and all(volume_directory(restoration.engine, each) is not None for each in volumes),
+        "pending": Restore(restoration).pending()[:8],
+    }

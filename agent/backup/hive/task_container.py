@@ -1,0 +1,80 @@
+"""The container of a service that its data is saved from, restored through and verified with."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from agent.errors import AgentError
+from agent.host.engine_socket import EngineSocket
+
+SERVICE_LABEL = "com.docker.swarm.service.name"
+_RUNNING = "running"
+
+
+def container_here(engine: EngineSocket, service: str) -> str | None:
+    """Return the container of a service's lowest running task, if that is on this host.
+
+    All hives are managers: each one asks its own engine, and exactly one of them has the task.
+
+    Raises:
+        AgentError: The engine does not answer, or the swarm has no leader.
+
+    """
+    filters = {"service": [service], "desired-state": [_RUNNING]}
+    found = engine.ask("GET", "/tasks", filters=filters, allowed=(404,)) or []
+    tasks = [task for task in found if task["Status"]["State"] == _RUNNING]
+    if not tasks:
+        return None
+    lowest = min(tasks, key=lambda task: (task.get("Slot", 0), task["NodeID"]))
+    if lowest["NodeID"] != engine.ask("GET", "/info")["Swarm"]["NodeID"]:
+        return None
+    return str(lowest["Status"]["ContainerStatus"]["ContainerID"])
+
+
+def runs_somewhere(engine: EngineSocket, service: str) -> bool:
+    """Return whether a hive has a running task of a service."""
+    filters = {"service": [service], "desired-state": [_RUNNING]}
+    found = engine.ask("GET", "/tasks", filters=filters, allowed=(404,)) or []
+    return any(task["Status"]["State"] == _RUNNING for task in found)
+
+
+def failures(engine: EngineSocket, service: str, since: int) -> list[str]:
+    """Return why tasks of a service failed that were made after a version of the swarm, the oldest first."""
+    tasks = engine.ask("GET", "/tasks", filters={"service": [service]}, allowed=(404,)) or []
+    failed = [
+        task
+        for task in tasks
+        if task["Status"]["State"] in {"failed", "rejected"} and task["Version"]["Index"] > since
+    ]
+    failed.sort(key=lambda task: int(task["Version"]["Index"]))
+    return [str(task["Status"].get("Err") or task["Status"]["State"]) for task in failed]
+
+
+def is_healthy(details: Mapping[str, Any]) -> bool:
+    """Return whether a container runs, and is healthy if it has a health check."""
+    state = details["State"]
+    health = (state.get("Health") or {}).get("Status", "")
+    return bool(state["Running"]) and health in {"", "none", "healthy"}
+
+
+def volume_directory(engine: EngineSocket, volume: str) -> str | None:
+    """Return where a volume's files are on this host; None if it has no such volume.
+
+    Raises:
+        AgentError: They are on a device or server that is not mounted now.
+
+    """
+    found = engine.ask("GET", f"/volumes/{volume}", allowed=(404,))
+    if found is None:
+        return None
+    if found.get("Options") and not os.path.ismount(found["Mountpoint"]):
+        raise AgentError(
+            f"volume {volume}: its device is mounted only while a container uses it, and none does: start the service"
+        )
+    return str(found["Mountpoint"])
+
+
+def is_plain(engine: EngineSocket, volume: str) -> bool:
+    """Return whether a volume's files lie in the engine's own directory, and are not mounted from elsewhere."""
+    found = engine.ask("GET", f"/volumes/{volume}", allowed=(404,))
+    return found is not None and not found.get("Options")

@@ -1,0 +1,58 @@
+"""What is known of a generation beside its data, kept in the same repository: as the tags of tiny snapshots.
+
+A hive may only add to its repository. So what it learns later (that the data is whole, that it was restored) are
+snapshots of their own, which name the one that they are of. restic lists all of them with their tags at once.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SEAL = "seal"
+"""The kind of note that makes a snapshot a generation: all of its parts are in it, and were read without a mistake."""
+VERIFIED = "verified"
+"""The kind of note that a generation was restored, and found to be of use or not."""
+_NOTE, _OF, _FACTS = "note=", "of=", "facts="
+
+
+def note_tags(kind: str, of: str, facts: Mapping[str, Any]) -> list[str]:
+    """Return the tags of a note.
+
+    Args:
+        kind: `SEAL` or `VERIFIED`.
+        of: The snapshot that it is of.
+        facts: What is known; restic's tags can't hold commas, so it is encoded.
+
+    """
+    text = base64.urlsafe_b64encode(json.dumps(facts, sort_keys=True).encode()).decode()
+    return [f"{_NOTE}{kind}", f"{_OF}{of}", f"{_FACTS}{text}"]
+
+
+def read_note(tags: Sequence[str]) -> tuple[str, str, dict[str, Any]] | None:
+    """Return a note's kind, the snapshot that it is of, and its facts; None if the tags are those of no note."""
+    found = {name: tag[len(name) :] for tag in tags for name in (_NOTE, _OF, _FACTS) if tag.startswith(name)}
+    if len(found) != len((_NOTE, _OF, _FACTS)):
+        return None
+    try:
+        facts = json.loads(base64.urlsafe_b64decode(found[_FACTS]))
+    except ValueError:
+        return None
+    return found[_NOTE], found[_OF], facts
+
+
+def data_tags(stage: str, service: str, kind: str) -> list[str]:
+    """Return the tags of a snapshot with a service's data.
+
+    Args:
+        stage: The stage.
+        service: The service.
+        kind: Why it was made: `scheduled`, `asked` or `before-restore`.
+
+    """
+    return ["skep", f"stage={stage}", f"service={service}", f"kind={kind}"]
+
+
+def tag_of(tags: Sequence[str], name: str) -> str:
+    """Return the value of a tag `name=value`; empty if there is none."""
+    return next((tag.partition("=")[2] for tag in tags if tag.startswith(f"{name}=")), "")

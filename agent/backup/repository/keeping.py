@@ -1,0 +1,188 @@
+"""`backup keep`: by the timer of the repository host. Old generations go, copies are made, the data is checked."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from agent.backup.config import Copy, RepositoryConfig
+from agent.backup.hive.journal import STATE, Journal
+from agent.backup.repository import repositories
+from agent.backup.repository.copy_retention import trim
+from agent.backup.repository.generations import Generation, Listing, listing
+from agent.backup.repository.policy import Stored, kept
+from agent.backup.repository.site_files import save_site
+from agent.errors import AgentError, reason_of
+from agent.output import Output
+
+STATUS = STATE / "repository.json"
+PRUNE_EVERY, CHECK_EVERY, TRIM_EVERY = 86_400.0, 7 * 86_400.0, 7 * 86_400.0
+"""Seconds."""
+_UNSEALED_FOR = timedelta(days=1)
+"""How long data stays that no seal made a generation: a backup may be at work."""
+_CHECKED_PART = "5%"
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """The care for all repositories.
+
+    Args:
+        config: The repository host's configuration.
+        output: Is told what is done.
+        status: The file that says how the last care ended.
+        now: The time, in seconds since 1970.
+
+    """
+
+    config: RepositoryConfig
+    output: Output
+    status: Path = STATUS
+    now: Callable[[], float] = time.time
+
+    def keep(self) -> dict[str, Any]:
+        """Do all that is due. What fails keeps nothing else from being done, and is noted until it goes well.
+
+        Returns:
+            `forgotten` and `copied`, numbers; `failed`, part to reason.
+
+        """
+        before: dict[str, Any] = Journal(self.status).read() or {}
+        done: dict[str, Any] = {**before.get("done", {})}
+        failed: dict[str, str] = {}
+        result = {"forgotten": 0, "copied": 0}
+
+        def part(name: str, do: Callable[[], int]) -> int:
+            try:
+                count = do()
+            except (AgentError, OSError) as error:
+                failed[name] = reason_of(error)
+                self.output.say(f"{name}: {reason_of(error)}")
+                return 0
+            done[name] = int(self.now())
+            return count
+
+        part("locks", self._unlock)  # first: also a look takes a lock
+        part("repositories", lambda: len(repositories.ensure(self.config)))
+        if self.config.site:
+            part("site", lambda: save_site(self.config))
+        found: list[Listing] = []
+
+        def look() -> int:
+            found.append(listing(self.config))
+            return 0
+
+        part("listing", look)
+        if found:
+            for copy in self.config.copies:
+                result["copied"] += part(f"copy {copy.name}", lambda copy=copy: self._export(copy, found[0]))  # type: ignore[misc]
+            result["forgotten"] = part("forget", lambda: self._forget(found[0]))
+            if self.now() - done.get("prune", 0) > PRUNE_EVERY:
+                part("prune", self._prune)
+            grows = self._trim(found[0], done, before.get("grows", {}))
+        else:
+            grows = before.get("grows", {})
+        if self.now() - done.get("check", 0) > CHECK_EVERY:
+            part("check", self._check)
+        since = {
+            name: before.get("failed", {}).get(name, {}).get("since", int(self.now())) for name in failed
+        }
+        Journal(self.status).write(
+            {
+                "done": done,
+                "grows": grows,
+                "failed": {name: {"why": why, "since": since[name]} for name, why in failed.items()},
+            }
+        )
+        return {**result, "failed": failed}
+
+    def _unlock(self) -> int:
+        for restic in repositories.known(self.config).values():
+            restic.unlock()
+        return 0
+
+    def _export(self, copy: Copy, found: Listing) -> int:
+        """Copy all generations, with their notes, that a place does not have; return how many."""
+        target = repositories.ensure_copy(self.config, copy)
+        there = {str(each.get("original", each["id"])) for each in target.snapshots()}
+        count = 0
+        for hive, restic in repositories.known(self.config).items():
+            wanted: list[str] = []
+            for generation in found.generations:
+                home = _home(generation)
+                if home == hive and generation.id not in there:
+                    wanted.append(generation.places[hive])
+                    count += 1
+                wanted += [note for place, note in generation.notes if place == hive and note not in there]
+            if wanted:
+                self.output.say(f"{copy.name}: copying {len(wanted)} snapshots of {hive}")
+                restic.copy_to(target, wanted)
+        return count
+
+    def _forget(self, found: Listing) -> int:
+        """Forget the generations that are not to be kept, in all repositories; return how many."""
+        now = datetime.fromtimestamp(self.now(), UTC)
+        going: dict[str, list[str]] = {}
+        count = 0
+        for service in {each.service for each in found.generations}:
+            mine = [each for each in found.generations if each.service == service]
+            stay = kept([_as_kept(each) for each in mine], self.config.keep, now)
+            for generation in mine:
+                if generation.id not in stay:
+                    count += 1
+                    for hive, snapshot in (*generation.places.items(), *generation.notes):
+                        going.setdefault(hive, []).append(snapshot)
+        for hive, snapshot, arrived in found.unsealed:
+            if now - arrived > _UNSEALED_FOR:
+                going.setdefault(hive, []).append(snapshot)
+        for hive, snapshots in going.items():
+            repositories.of_hive(self.config, hive).forget(snapshots)
+        return count
+
+    def _trim(self, found: Listing, done: dict[str, int], before: Mapping[str, str]) -> dict[str, str]:
+        """Have the copies keep no more than they should, each once a week; return those that could not, and why.
+
+        That is no failure: a place that lets nothing be deleted is a good one. It is said, since it grows.
+        """
+        grows: dict[str, str] = {}
+        for copy in self.config.copies:
+            name = f"trim {copy.name}"
+            if self.now() - done.get(name, 0) <= TRIM_EVERY:
+                grows |= {copy.name: before[copy.name]} if copy.name in before else {}
+                continue
+            done[name] = int(self.now())
+            try:
+                trim(self.config, copy, found, datetime.fromtimestamp(self.now(), UTC))
+            except AgentError as error:
+                grows[copy.name] = str(error)
+                self.output.say(f"copy {copy.name}: old generations stay there: {error}")
+        return grows
+
+    def _prune(self) -> int:
+        for hive, restic in repositories.known(self.config).items():
+            self.output.say(f"{hive}: freeing what no generation needs")
+            restic.prune()
+        return 0
+
+    def _check(self) -> int:
+        for hive, restic in repositories.known(self.config).items():
+            self.output.say(f"{hive}: checking, and reading {_CHECKED_PART} of the data")
+            restic.check(_CHECKED_PART)
+        return 0
+
+
+def _home(generation: Generation) -> str:
+    """Return the hive whose repository a generation is copied from."""
+    return generation.host if generation.host in generation.places else min(generation.places)
+
+
+def _as_kept(generation: Generation) -> Stored:
+    """Return a generation as the policy sees it."""
+    return Stored(generation.id, generation.arrived, generation.kind, generation.is_good)
+
+
+def read_status(path: Path = STATUS) -> Mapping[str, Any]:
+    """Return how the last care ended."""
+    return Journal(path).read() or {}

@@ -1,0 +1,60 @@
+"""Which generations are kept. Pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+PERIODS: Mapping[str, Callable[[datetime], tuple[int, ...]]] = {
+    "daily": lambda at: (at.year, at.month, at.day),
+    "weekly": lambda at: tuple(at.isocalendar())[:2],
+    "monthly": lambda at: (at.year, at.month),
+    "yearly": lambda at: (at.year,),
+}
+BEFORE_RESTORE = "before-restore"
+_SAFE = timedelta(days=7)
+"""How long what was there before a restoration is kept in any case."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A generation as the policy sees it.
+
+    Args:
+        id: Its id.
+        arrived: When the repository got it, by the repository's own clock, so that no hive's clock counts.
+        kind: Why it was made.
+        good: Whether no test found it to be of no use.
+
+    """
+
+    id: str
+    arrived: datetime
+    kind: str = ""
+    good: bool = True
+
+
+def kept(generations: Sequence[Stored], keep: Mapping[str, int], now: datetime) -> set[str]:
+    """Return the ids of the generations of one service that are kept: of each period the newest.
+
+    The newest that no test found fault with is always kept, and so is what was there before a restoration for a week.
+
+    Args:
+        generations: The service's generations.
+        keep: How many: `last`, `daily`, `weekly`, `monthly`, `yearly`.
+        now: The time by the repository's clock.
+
+    """
+    newest_first = sorted(generations, key=lambda each: (each.arrived, each.id), reverse=True)
+    found = {each.id for each in newest_first[: keep.get("last", 0)]}
+    found |= {each.id for each in [each for each in newest_first if each.good][:1] or newest_first[:1]}
+    found |= {each.id for each in newest_first if each.kind == BEFORE_RESTORE and now - each.arrived < _SAFE}
+    for name, period in PERIODS.items():
+        seen: set[tuple[int, ...]] = set()
+        for each in newest_first:
+            if len(seen) >= keep.get(name, 0):
+                break
+            key = period(each.arrived)
+            if key not in seen:
+                seen.add(key)
+                found.add(each.id)
+    return found

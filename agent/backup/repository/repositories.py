@@ -1,0 +1,83 @@
+"""The repositories on this host, one for each hive, and those off the site."""
+
+import os
+import pwd
+from collections.abc import Mapping
+
+from agent.backup.config import Copy, RepositoryConfig
+from agent.backup.restic import Restic
+from agent.errors import AgentError
+
+SITE = "site"
+"""The repository of the site's own files, and the service that they are kept as."""
+
+
+def of_hive(config: RepositoryConfig, hive: str) -> Restic:
+    """Return a hive's repository.
+
+    Raises:
+        AgentError: There is no such hive.
+
+    """
+    if hive not in config.hives:
+        raise AgentError(f"{hive} has no repository here; there are: {', '.join(config.hives)}")
+    environment = {"RESTIC_REPOSITORY": str(config.root / hive), "RESTIC_PASSWORD": config.hives[hive]}
+    # That of the site's own files is root's: what serves the hives can't even open its directory.
+    return Restic(environment, user=config.user if hive != SITE else "")
+
+
+def of_copy(config: RepositoryConfig, copy: Copy) -> Restic:
+    """Return a repository off the site."""
+    return Restic(
+        {**copy.environment, "RESTIC_REPOSITORY": copy.repository, "RESTIC_PASSWORD": config.password}
+    )
+
+
+def ensure(config: RepositoryConfig) -> list[str]:
+    """Make the repositories that are not there yet; return the hives that got one.
+
+    All cut files alike, so that what several have is stored once in a copy off the site.
+
+    Raises:
+        AgentError: One is there that its password does not open.
+
+    """
+    config.root.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(config.user)
+        os.chown(config.root, owner.pw_uid, owner.pw_gid)
+    made: list[str] = []
+    first: Restic | None = None
+    for hive in config.hives:
+        restic = of_hive(config, hive)
+        try:
+            if not restic.exists():
+                restic.init(first)
+                made.append(hive)
+        except AgentError as error:
+            raise AgentError(f"the repository of {hive} ({config.root / hive}): {error}") from error
+        first = first or restic
+    return made
+
+
+def ensure_copy(config: RepositoryConfig, copy: Copy) -> Restic:
+    """Return a repository off the site, which is made if it is not there yet.
+
+    Raises:
+        AgentError: It can't be reached, or its password is another.
+
+    """
+    restic = of_copy(config, copy)
+    if not restic.exists():
+        restic.init(of_hive(config, next(iter(config.hives))))
+    return restic
+
+
+def arrival(config: RepositoryConfig, hive: str, snapshot: str) -> float:
+    """Return when this host got a snapshot, in seconds since 1970 by its own clock."""
+    return (config.root / hive / "snapshots" / snapshot).stat().st_mtime
+
+
+def known(config: RepositoryConfig) -> Mapping[str, Restic]:
+    """Return the repositories that are there, by their hives."""
+    return {hive: of_hive(config, hive) for hive in config.hives if (config.root / hive / "config").exists()}

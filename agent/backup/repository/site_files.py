@@ -1,0 +1,58 @@
+"""The site's own files and its vault, as generations of a service of their own: with them a lost site is made again."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from agent.backup.config import RepositoryConfig
+from agent.backup.hive.journal import RUNTIME, STATE, Journal
+from agent.backup.notes import SEAL, data_tags, note_tags
+from agent.backup.repository.repositories import SITE, of_hive
+from agent.errors import AgentError
+from agent.host.durable_files import write_json
+
+NOTE = STATE / "site.json"
+_FORMAT = 1
+
+
+def save_site(config: RepositoryConfig, note: Path = NOTE, staging: Path = RUNTIME / "backup-site") -> int:
+    """Make a generation of the site's files, unless the last one has the same; return how many were made.
+
+    Args:
+        config: The repository host's configuration.
+        note: Where it is noted down what the last one has.
+        staging: The directory in which it is put together, in memory.
+
+    Raises:
+        AgentError: A file is not there yet, or restic fails.
+
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted(config.site.items()):
+        if not Path(path).exists():
+            raise AgentError(f"{path} is not there yet (doit setup_hosts)")
+        digest.update(f"{name}\n".encode() + Path(path).read_bytes())
+    journal = Journal(note)
+    if (journal.read() or {}).get("digest") == digest.hexdigest():
+        return 0
+    restic = of_hive(config, SITE)
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True, mode=0o700)
+    try:
+        for name, path in config.site.items():
+            shutil.copyfile(path, staging / name)
+        write_json(staging / "generation.json", {"format": _FORMAT, "service": SITE, "scripts": {}})
+        made = restic.backup(staging, SITE, data_tags("", SITE, "scheduled"), lambda _line: None)
+        [snapshot] = restic.snapshots(str(made["snapshot_id"]))
+        facts = {
+            "bytes": int(made["total_bytes_processed"]),
+            "files": int(made["total_files_processed"]),
+            "added": int(made["data_added"]),
+            "seconds": round(float(made["total_duration"]), 1),
+            "scripts": {},
+        }
+        restic.backup(staging, SITE, note_tags(SEAL, str(snapshot["id"]), facts), lambda _line: None)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    journal.write({"digest": digest.hexdigest()})
+    return 1

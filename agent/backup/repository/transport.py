@@ -1,0 +1,75 @@
+"""Generations that go from one repository to another: to a hive that is to restore them, and back from a copy."""
+
+from typing import Any
+
+from agent.backup.config import RepositoryConfig
+from agent.backup.notes import read_note, tag_of
+from agent.backup.repository import repositories
+from agent.backup.repository.generations import listing
+from agent.errors import AgentError
+from agent.output import Output
+
+
+def share(config: RepositoryConfig, identity: str, hive: str) -> dict[str, Any]:
+    """Have a generation in a hive's own repository, the only one that it can read.
+
+    Returns:
+        `id`, by which that repository knows it.
+
+    Raises:
+        AgentError: There is no such generation or hive.
+
+    """
+    generation = listing(config).one(identity)
+    target = repositories.of_hive(config, hive)
+    if hive not in generation.places:
+        source = repositories.of_hive(config, min(generation.places))
+        source.copy_to(target, [generation.places[min(generation.places)]])
+        generation = listing(config).one(identity)
+    return {"id": generation.places[hive]}
+
+
+def fetch(config: RepositoryConfig, name: str, output: Output, service: str = "") -> dict[str, Any]:
+    """Bring what a copy off the site has back into the hives' repositories; what is there is left out.
+
+    Notes come first: data whose seal is still to come would count as cut off, and might be forgotten.
+
+    Args:
+        config: The repository host's configuration.
+        name: The copy.
+        output: Is told how far it is.
+        service: The service whose generations are brought; all by default.
+
+    Raises:
+        AgentError: There is no such copy, or it can't be read.
+
+    """
+    copy = next((each for each in config.copies if each.name == name), None)
+    if copy is None:
+        known = ", ".join(each.name for each in config.copies) or "none"
+        raise AgentError(f"{name}: no such copy; there are: {known}")
+    source = repositories.of_copy(config, copy)
+    notes: list[dict[str, Any]] = []
+    data: list[dict[str, Any]] = []
+    found = source.snapshots()
+    of_service = {
+        str(each.get("original", each["id"]))
+        for each in found
+        if service and tag_of(each.get("tags") or [], "service") == service
+    }
+    for snapshot in found:
+        note = read_note(snapshot.get("tags") or [])
+        of = note[1] if note is not None else str(snapshot.get("original", snapshot["id"]))
+        if not service or of in of_service:
+            (data if note is None else notes).append(snapshot)
+    brought = 0
+    for some in (notes, data):
+        wanted: dict[str, list[str]] = {}
+        for snapshot in some:
+            hive = str(snapshot.get("hostname", ""))
+            wanted.setdefault(hive if hive in config.hives else min(config.hives), []).append(snapshot["id"])
+        for hive, snapshots in wanted.items():
+            output.say(f"{name}: bringing {len(snapshots)} snapshots back to {hive}")
+            source.copy_to(repositories.of_hive(config, hive), snapshots)
+            brought += len(snapshots)
+    return {"brought": brought}

@@ -1,0 +1,332 @@
+"""restic, which does deduplication, encryption and transport. Debian 12's 0.14 is the oldest that must do."""
+
+import json
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Any
+
+from agent.errors import AgentError, reason_of
+
+LOCK_PATIENCE = 1800.0
+"""Seconds that a repository which another process works on is waited for."""
+_LOCK_PAUSE = 5.0
+_CACHE = "/var/cache/skep-backup"
+_SPARSE_SINCE = (0, 15)
+Heard = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Restic:
+    """A repository of restic's, and how it is reached. No secret is on a command line.
+
+    Args:
+        environment: The variables that name the repository, its password and its credentials.
+        ca: The file with the certificate of its server; empty for none.
+        user: The user who owns the repository's files; empty for this process's own.
+
+    """
+
+    environment: Mapping[str, str] = field(repr=False)
+    ca: str = ""
+    user: str = ""
+
+    @cached_property
+    def version(self) -> tuple[int, ...]:
+        """Restic's version."""
+        words = self._finished(["version"]).split()
+        return tuple(int(part) for part in words[1].split("-")[0].split(".")[:2])
+
+    def exists(self) -> bool:
+        """Return whether the repository is there and the password opens it.
+
+        Raises:
+            AgentError: It is there, and can't be opened.
+
+        """
+        done = self._run(["cat", "config", "--no-lock"])
+        if done.returncode == 0:
+            return True
+        if (
+            "Is there a repository at the following location" in done.stderr
+            or "unable to open config" in done.stderr
+        ):
+            return False
+        raise AgentError(_last(done.stderr))
+
+    def init(self, like: "Restic | None" = None) -> None:
+        """Make the repository.
+
+        Args:
+            like: Another whose parameters it takes, so that both cut files alike and copies share what is equal.
+
+        """
+        words = ["init", "--repository-version", "2"]
+        self._finished([*words, *(["--copy-chunker-params"] if like else [])], beside=like)
+
+    def snapshots(self, *identities: str) -> list[dict[str, Any]]:
+        """Return the snapshots, or those that are named, as restic lists them.
+
+        Raises:
+            AgentError: The repository can't be read, or has no such snapshot.
+
+        """
+        return list(json.loads(self._finished(["snapshots", "--json", *identities]) or "null") or [])
+
+    def backup(self, directory: Path, host: str, tags: Sequence[str], heard: Heard) -> dict[str, Any]:
+        """Save a directory's content at the root of a new snapshot; return restic's summary.
+
+        Raises:
+            AgentError: There is no snapshot, or one in which a file is missing: the message says which.
+
+        """
+        words = ["backup", ".", "--json", "--host", host]
+        for tag in tags:
+            words += ["--tag", tag]
+        summary: dict[str, Any] = {}
+        unread: list[str] = []
+
+        def hear(line: Mapping[str, Any]) -> None:
+            kind = line.get("message_type")
+            if kind == "summary":
+                summary.update(line)
+            elif kind == "error":
+                unread.append(str(line.get("item", "")))
+            else:
+                heard(line)
+
+        status, errors = self._follow(words, hear, directory=directory)
+        if status != 0 or "snapshot_id" not in summary:
+            missing = f" ({', '.join(unread[:3])})" if unread else ""
+            identity = summary.get("snapshot_id", "")
+            raise UnreadError(f"{_last(errors)}{missing}", str(identity))
+        return summary
+
+    def restore(
+        self, identity: str, target: Path, entry: str = "", written: Callable[[int], None] | None = None
+    ) -> None:
+        """Restore a snapshot, or an entry of its root, into an empty directory, and compare what is there with it.
+
+        Args:
+            identity: The snapshot.
+            target: The directory.
+            entry: The entry.
+            written: Is told the bytes that were written so far.
+
+        """
+        words = ["restore", identity, "--target", str(target), "--verify"]
+        words += ["--include", f"/{entry}"] if entry else []
+        words += ["--sparse"] if self.version >= _SPARSE_SINCE else []
+        status, errors = self._follow(words, lambda _line: None, written=written)
+        if status != 0:
+            raise AgentError(_last(errors))
+
+    def dump(self, identity: str, path: str, output: IO[bytes], archive: str = "") -> None:
+        """Write a file of a snapshot, or a directory as an `archive` (`tar`), to a stream."""
+        words = ["dump", *(["--archive", archive] if archive else []), identity, path]
+        done = subprocess.run(
+            self._command(words),
+            env=self._env(),
+            stdout=output,
+            stderr=subprocess.PIPE,
+            check=False,
+            **self._as(),
+        )
+        if done.returncode != 0:
+            raise AgentError(_last(done.stderr.decode(errors="replace")))
+
+    def stats(self, identity: str) -> tuple[int, int]:
+        """Return a snapshot's bytes and files as they are when restored."""
+        found = json.loads(self._finished(["stats", "--json", "--mode", "restore-size", identity]))
+        return int(found["total_size"]), int(found["total_file_count"])
+
+    def forget(self, identities: Sequence[str]) -> None:
+        """Forget snapshots; their data goes with the next `prune`."""
+        if identities:
+            self._patient(["forget", *identities])
+
+    def prune(self) -> None:
+        """Free what no snapshot needs."""
+        self._patient(["prune"])
+
+    def check(self, subset: str = "") -> None:
+        """Check the repository's structure, and read a part of its data (`1/10`, `5%`) if one is named."""
+        self._patient(["check", *([f"--read-data-subset={subset}"] if subset else [])])
+
+    def copy_to(self, other: "Restic", identities: Sequence[str]) -> None:
+        """Copy snapshots into another repository; those that it has already are left out."""
+        if identities:
+            other._patient(["copy", *identities], beside=self)  # noqa: SLF001 - of the same class
+
+    def unlock(self) -> None:
+        """Remove locks whose processes are gone, or that nobody has renewed for half an hour."""
+        self._finished(["unlock"])
+
+    # -- running it ------------------------------------------------------------------------------------------------
+
+    def _patient(self, words: Sequence[str], beside: "Restic | None" = None) -> str:
+        """Run a command; wait where another process has the repository."""
+        ends = time.monotonic() + LOCK_PATIENCE
+        while True:
+            done = self._run(words, beside)
+            if done.returncode == 0:
+                return done.stdout
+            if not _is_locked(done.stderr) or time.monotonic() > ends:
+                raise AgentError(_last(done.stderr))
+            for repository in (self, beside) if beside else (self,):
+                repository.unlock()
+            time.sleep(_LOCK_PAUSE)
+
+    def _finished(self, words: Sequence[str], beside: "Restic | None" = None) -> str:
+        """Run a command, which must end well; return what it printed."""
+        done = self._run(words, beside)
+        if done.returncode != 0:
+            raise AgentError(_last(done.stderr))
+        return done.stdout
+
+    def _run(
+        self, words: Sequence[str], beside: "Restic | None" = None
+    ) -> "subprocess.CompletedProcess[str]":
+        try:
+            return subprocess.run(
+                self._command(words),
+                env=self._env(beside),
+                capture_output=True,
+                text=True,
+                check=False,
+                **self._as(),
+            )
+        except OSError as error:
+            raise AgentError(f"restic can't be started: {reason_of(error)} (doit setup_hosts)") from error
+
+    def _follow(
+        self,
+        words: Sequence[str],
+        heard: Heard,
+        *,
+        directory: Path | None = None,
+        written: Callable[[int], None] | None = None,
+    ) -> tuple[int, str]:
+        """Run a command, and hear its lines of JSON; wait where another process has the repository."""
+        ends = time.monotonic() + LOCK_PATIENCE
+        while True:
+            status, errors = self._once(words, heard, directory, written)
+            if status == 0 or not _is_locked(errors) or time.monotonic() > ends:
+                return status, errors
+            time.sleep(_LOCK_PAUSE)
+
+    def _once(
+        self,
+        words: Sequence[str],
+        heard: Heard,
+        directory: Path | None,
+        written: Callable[[int], None] | None,
+    ) -> tuple[int, str]:
+        """Run a command once."""
+        errors: list[str] = []
+        with subprocess.Popen(
+            self._command(words),
+            env=self._env(),
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            **self._as(),
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - a pipe, as asked for above
+            assert process.stderr is not None  # noqa: S101
+            stderr = process.stderr
+            reader = threading.Thread(target=lambda: errors.extend(stderr), daemon=True)
+            reader.start()
+            if written is not None:
+                watcher = threading.Thread(target=_watch, args=(process, written), daemon=True)
+                watcher.start()
+            for line in _objects(process.stdout):
+                heard(line)
+            status = process.wait()
+            reader.join()
+        return status, "".join(errors)
+
+    def _command(self, words: Sequence[str]) -> list[str]:
+        """Return a command line; restic ends with this process, so that no lock is free while it goes on."""
+        quiet = [] if words[0] in {"backup", "version"} else ["--quiet"]
+        ca = ["--cacert", self.ca] if self.ca else []
+        return ["setpriv", "--pdeathsig", "KILL", "restic", *quiet, *ca, *words]
+
+    def _env(self, beside: "Restic | None" = None) -> dict[str, str]:
+        """Return the variables for restic; those of another repository as it names them for the one that is read."""
+        cache = _CACHE if not self.user else f"{_CACHE}-{self.user}"
+        known = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "RESTIC_CACHE_DIR": cache, "HOME": "/root"}
+        other = (
+            {}
+            if beside is None
+            else {
+                name.replace("RESTIC_", "RESTIC_FROM_", 1): value
+                for name, value in beside.environment.items()
+                if name.startswith("RESTIC_")
+            }
+        )
+        return {**known, **other, **self.environment}
+
+    def _as(self) -> dict[str, Any]:
+        """Return whom restic runs as."""
+        return (
+            {"user": self.user, "group": self.user, "extra_groups": []}
+            if self.user and os.geteuid() == 0
+            else {}
+        )
+
+
+class UnreadError(AgentError):
+    """A backup that is not whole.
+
+    Args:
+        message: Why.
+        snapshot: The snapshot that restic made all the same; empty if it made none.
+
+    """
+
+    def __init__(self, message: str, snapshot: str) -> None:
+        super().__init__(message)
+        self.snapshot = snapshot
+
+
+def _objects(lines: IO[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the lines that are JSON objects."""
+    for line in lines:
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            yield found
+
+
+def _watch(process: "subprocess.Popen[str]", written: Callable[[int], None]) -> None:
+    """Tell how much a process has written, as the kernel counts it."""
+    while process.poll() is None:
+        try:
+            text = Path(f"/proc/{process.pid}/io").read_text()
+        except OSError:
+            return
+        counts = dict(line.split(": ") for line in text.splitlines())
+        written(int(counts["wchar"]))
+        time.sleep(0.5)
+
+
+def _is_locked(errors: str) -> bool:
+    """Return whether a repository could not be had because of another process."""
+    return "already locked" in errors
+
+
+def _last(errors: str) -> str:
+    """Return restic's last words, without its own prefix."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    text = lines[-1] if lines else "restic failed, and does not say why"
+    return f"restic: {text.removeprefix('Fatal: ')}"

@@ -1,0 +1,229 @@
+"""The agent's command line. Each verb prints JSON lines, the last of which is its result or why there is none."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from agent.backup import config as configuration
+from agent.backup.hive import journal
+from agent.backup.hive.dump_loading import load_generation
+from agent.backup.hive.release import release
+from agent.backup.hive.restored import Restoration
+from agent.backup.hive.run import HiveBackup
+from agent.backup.hive.service_restore import Restore, where
+from agent.backup.hive.verify import Verification, is_due
+from agent.backup.repository import repositories
+from agent.backup.repository.generations import listing
+from agent.backup.repository.keeping import Upkeep, read_status
+from agent.backup.repository.repositories import ensure
+from agent.backup.repository.transport import fetch, share
+from agent.backup.restic import Restic
+from agent.errors import AgentError, BusyError, NotTriedError, reason_of
+from agent.host.durable_files import alone, read_json
+from agent.host.engine_socket import EngineSocket
+from agent.output import Output
+
+Words = argparse.Namespace
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the words ask for, and return the exit status: 0, or 1 if something failed."""
+    words = _parser().parse_args(arguments)
+    output = Output()
+    os.umask(0o077)
+    try:
+        result = words.verb(words, output)
+    except BusyError as error:
+        output.fail(str(error), "busy")
+        return 1
+    except (AgentError, OSError) as error:
+        output.fail(reason_of(error), "host")
+        return 1
+    output.end(result)
+    return 1 if isinstance(result, dict) and result.get("failed") else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return what reads the words."""
+    parser = argparse.ArgumentParser(prog="agent")
+    wing = parser.add_subparsers(required=True)
+    backup = wing.add_parser("backup").add_subparsers(required=True, dest="name")
+
+    def verb(name: str, do: Callable[[Words, Output], Any], *words: str) -> argparse.ArgumentParser:
+        added = backup.add_parser(name)
+        added.set_defaults(verb=do)
+        for word in words:
+            added.add_argument(word)
+        return added
+
+    run = verb("run", _run)
+    run.add_argument("--service", action="append", default=[])
+    run.add_argument("--kind", default="scheduled", choices=["scheduled", "asked", "before-restore"])
+    verb("release", _release)
+    verb("status", _status)
+    for name, do in (("read", _read), ("swap", _swap), ("load", _load), ("verify", _verify)):
+        added = verb(name, do, "id")
+        added.add_argument("--service", required=True)
+        if name in {"read", "load"}:
+            added.add_argument("--script", action="append", default=[])
+    added = verb("restore", _restore, "id")
+    added.add_argument("--service", required=True)
+    added.add_argument("--script", action="append", default=[])
+    for name, do in (("unswap", _unswap), ("settle", _settle), ("where", _where)):
+        verb(name, do).add_argument("--service", required=True)
+    verb("accounts", _accounts)
+    verb("generations", _generations)
+    verb("keep", _keep)
+    verb("share", _share, "id", "hive")
+    verb("tar", _tar, "id").add_argument("--entry", default="")
+    verb("fetch", _fetch, "copy").add_argument("--service", default="")
+    return parser
+
+
+# -- a hive's verbs ----------------------------------------------------------------------------------------------------
+
+
+def _restic(config: configuration.HiveConfig) -> Any:
+    """Return a hive's own repository."""
+    names = {"RESTIC_REPOSITORY_FILE": config.repository_file, "RESTIC_PASSWORD_FILE": config.password_file}
+    return Restic({name: str(path) for name, path in names.items()}, ca=config.ca)
+
+
+def _run(words: Words, output: Output) -> Any:
+    config, engine = configuration.hive_config(), EngineSocket()
+    with alone(journal.LOCK, "run"):
+        release(engine, output)
+        result = HiveBackup(config, engine, _restic(config), output).run(words.service, words.kind)
+        if words.kind == "scheduled":
+            result["failed"] |= _verify_due(
+                config, [each["service"] for each in result["generations"]], output
+            )
+        return result
+
+
+def _verify_due(config: configuration.HiveConfig, services: Sequence[str], output: Output) -> dict[str, str]:
+    """Try the newest generation of each service that it is time for; return which failed, and why."""
+    failed = {}
+    for service in services:
+        noted = journal.status(service)
+        status = noted.read() or {}
+        if not is_due(config.verify, status.get("verified")):
+            continue
+        try:
+            restoration = Restoration(config, EngineSocket(), _restic(config), output, service)
+            Verification(restoration).verify(status["generation"])
+        except NotTriedError as error:
+            output.say(f"{service}: {error}")
+        except (AgentError, OSError) as error:
+            failed[service] = f"generation {status['generation']} is of no use: {reason_of(error)}"
+            noted.write(
+                {**status, "error": failed[service], "since": status.get("since") or int(time.time())}
+            )
+        else:
+            noted.write({**status, "verified": int(time.time())})
+    return failed
+
+
+def _release(words: Words, output: Output) -> Any:
+    del words
+    with alone(journal.LOCK, "release"):
+        release(EngineSocket(), output)
+    return {}
+
+
+def _status(words: Words, output: Output) -> Any:
+    """Return how the last jobs of this host ended, a hive's and the repository host's."""
+    del words, output
+    directory = journal.STATE / "status"
+    services = [read_json(path) for path in sorted(directory.glob("*.json"))] if directory.is_dir() else []
+    return {"services": [each for each in services if each], "repository": read_status()}
+
+
+def _restoration(words: Words, output: Output) -> Any:
+    config = configuration.hive_config()
+    config.service(words.service)
+    return Restoration(config, EngineSocket(), _restic(config), output, words.service)
+
+
+def _read(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "read"):
+        return _restoration(words, output).read(words.id, tuple(words.script))
+
+
+def _swap(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "swap"):
+        return _restoration(words, output).swap(words.id)
+
+
+def _unswap(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "unswap"):
+        return _restoration(words, output).unswap()
+
+
+def _settle(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "settle"):
+        return _restoration(words, output).settle()
+
+
+def _where(words: Words, output: Output) -> Any:
+    return where(_restoration(words, output))
+
+
+def _restore(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "restore"):
+        release(EngineSocket(), output)
+        return Restore(_restoration(words, output)).carry_out(words.id, tuple(words.script))
+
+
+def _load(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "load"):
+        return load_generation(_restoration(words, output), words.id, tuple(words.script))
+
+
+def _verify(words: Words, output: Output) -> Any:
+    with alone(journal.LOCK, "verify"):
+        return Verification(_restoration(words, output)).verify(words.id)
+
+
+# -- the repository host's verbs ---------------------------------------------------------------------------------------
+
+
+def _accounts(words: Words, output: Output) -> Any:
+    del words, output
+    return {"made": ensure(configuration.repository_config())}
+
+
+def _generations(words: Words, output: Output) -> Any:
+    del words, output
+    return [each.told() for each in listing(configuration.repository_config()).generations]
+
+
+def _keep(words: Words, output: Output) -> Any:
+    del words
+    with alone(journal.RUNTIME / "backup-repository.lock", "keep"):
+        return Upkeep(configuration.repository_config(), output).keep()
+
+
+def _share(words: Words, output: Output) -> Any:
+    del output
+    return share(configuration.repository_config(), words.id, words.hive)
+
+
+def _fetch(words: Words, output: Output) -> Any:
+    with alone(journal.RUNTIME / "backup-repository.lock", "fetch"):
+        return fetch(configuration.repository_config(), words.copy, output, words.service)
+
+
+def _tar(words: Words, output: Output) -> Any:
+    """Write a generation, or an entry of it, as a tar archive behind the first line; the result goes to nobody."""
+    config = configuration.repository_config()
+    generation = listing(config).one(words.id)
+    hive, snapshot = min(generation.places.items())
+    output.say("archive")
+    restic = repositories.of_hive(config, hive)
+    restic.dump(snapshot, f"/{words.entry}", sys.stdout.buffer, archive="tar")
+    sys.stdout.buffer.flush()
+    sys.exit(0)

@@ -1,0 +1,72 @@
+"""Files that survive a kill: written whole or not at all; and the lock that lets one job work at a time."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from agent.errors import BusyError
+
+
+def read_json(path: Path, default: Any = None) -> Any:
+    """Return a file's content; the default if there is none, or if it is not whole."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
+        return default
+
+
+def write_json(path: Path, content: Any, mode: int = 0o600) -> None:
+    """Write a file whole: what was there stays until the new content is on the disk."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(content, file, indent=1)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    beside.rename(path)
+    sync(path.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file for good, if it is there."""
+    with suppress(FileNotFoundError):
+        path.unlink()
+        sync(path.parent)
+
+
+def sync(directory: Path) -> None:
+    """Have what was renamed in a directory on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def alone(path: Path, doing: str) -> Iterator[None]:
+    """Hold a host's lock while something is done; the kernel lets it go when the process ends, however it does.
+
+    Raises:
+        BusyError: Another process has it; the message says what that does.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            other = lock.read().strip() or "another job"
+            msg = f"{other} is at work on this host; try again when it has ended"
+            raise BusyError(msg) from None
+        lock.truncate(0)
+        lock.write(f"backup {doing} (process {os.getpid()})\n")
+        lock.flush()
+        yield
